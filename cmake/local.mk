@@ -7,4 +7,5 @@ CLEANFILES += %D%/cnncConfig.cmake
 %D%/cnncConfig.cmake: %D%/cnncConfig.cmake.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) %D% && sed -e 's|@bindir_full[@]|$(bindir)|' \
 	  -e 's|@includedir_full[@]|$(includedir)|' -e 's|@libdir_full[@]|$(libdir)|' \
+	  -e 's|@private_names[@]|$(PRIVATE_NAMES)|' \
 	  $(srcdir)/%D%/cnncConfig.cmake.in >$@

@@ -5,7 +5,7 @@ nobase_dist_doc_DATA += %D%/development.md %D%/language.md %D%/c-interface.md %D
   %D%/browser.md %D%/embedding.md %D%/import.md %D%/nets.md %D%/int8.md %D%/onnx-tests.md \
   %D%/mpi.md %D%/editors.md %D%/python.md \
   %D%/from-pytorch.md %D%/from-keras.md %D%/transfer.md %D%/first-net.md %D%/cortex-m.md %D%/train.md \
-  %D%/bf16.md %D%/streaming.md %D%/assurance.md \
+  %D%/bf16.md %D%/streaming.md %D%/assurance.md %D%/releases.md \
   %D%/dev/adding-a-target.md %D%/dev/adding-an-operator.md %D%/dev/adding-other-parts.md \
   %D%/dev/decisions.md %D%/dev/glossary.md %D%/dev/howto-schedule.md %D%/dev/int8.md %D%/dev/lir.md \
   %D%/dev/nest.md \
@@ -30,7 +30,9 @@ nodist_bashcompletion_DATA = %D%/cnnc.bash
 nodist_zshcompletion_DATA = %D%/_cnnc
 nodist_fishcompletion_DATA = %D%/cnnc.fish
 CLEANFILES += $(man_MANS) %D%/cnnc.bash %D%/_cnnc %D%/cnnc.fish
-MADE_BY_DOCGEN = $(AM_V_GEN)$(MKDIR_P) $(@D) && ./docgen$(EXEEXT)
+# DOCGEN: where this one is for another machine, one that runs here; what it writes is the same.
+DOCGEN = ./docgen$(EXEEXT)
+MADE_BY_DOCGEN = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(DOCGEN)
 %D%/cnnc.1: docgen$(EXEEXT)
 	$(MADE_BY_DOCGEN) cnnc.1 >$@.new && mv $@.new $@
 %D%/cnnc-program.1: docgen$(EXEEXT)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts into the wheel what was built in the tree around it: cnnc, its runtime, headers, the package for
-CMake, as `make install` lays them out. CNNC_BUILD names another folder than build/."""
+"""Puts into the wheel what `make install` installs of the build around it: cnnc, its runtime, headers, the
+package for CMake. CNNC_BUILD names another folder than build/. release/build names an installed tree in
+CNNC_PREFIX, and in CNNC_PLATFORM the platform for which it is. A source package has the tree of `make dist`
+in source/, which release/build names in CNNC_SOURCE; it is built when the wheel is."""
 
 from __future__ import annotations
 
@@ -10,57 +12,83 @@ import subprocess
 import sysconfig
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+WANTED = (
+    "bin/cnnc",
+    "include/*.h",
+    "lib/libcnn.a",
+    "lib/libcnn.so",
+    "lib/libcnn.so.0",
+    "lib/cmake/cnnc/*.cmake",
+    "share/cnnc/lib/*.cnn",
+    "share/doc/cnnc/LICENSES/*.txt",
+    "share/doc/cnnc/sbom.spdx.json",
+)
 
 
 class Hook(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if version == "editable":
             return  # the package uses the files of the tree
-        tree = Path(self.root).parent
-        build = Path(os.environ.get("CNNC_BUILD", tree / "build")).resolve()
+        if self.target_name == "sdist":
+            source = os.environ.get("CNNC_SOURCE")
+            if not source:
+                raise FileNotFoundError("a source package is made by release/build sdist")
+            build_data["force_include"][source] = "source"
+            return
         self.folder = tempfile.TemporaryDirectory()
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         build_data["pure_python"] = False
-        build_data["tag"] = f"py3-none-{platform}"
-        for source, place in self.parts(tree, build):
-            if not source.is_file():
-                raise FileNotFoundError(
-                    f"{source} was not found: build cnnc first (./bootstrap build), or name the "
-                    "folder in CNNC_BUILD"
-                )
-            build_data["force_include"][str(self.stripped(source, place))] = f"cnnc/prefix/{place}"
+        build_data["tag"] = f"py3-none-{os.environ.get('CNNC_PLATFORM') or platform}"
+        given = os.environ.get("CNNC_PREFIX")
+        prefix = Path(given) if given else self.installed()
+        for file in self.parts(prefix):
+            source = file if given else self.stripped(file)
+            build_data["force_include"][str(source)] = f"cnnc/prefix/{file.relative_to(prefix)}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        if version != "editable":
+        if version != "editable" and self.target_name != "sdist":
             self.folder.cleanup()
 
-    @staticmethod
-    def parts(tree: Path, build: Path) -> list[tuple[Path, str]]:
-        library = build / ".libs/libcnn.so.0"
-        found = [
-            (build / "cnnc", "bin/cnnc"),
-            (library, "lib/libcnn.so.0"),
-            (library, "lib/libcnn.so"),
-            (build / ".libs/libcnn.a", "lib/libcnn.a"),
-        ]
-        found += [(file, f"include/{file.name}") for file in sorted((tree / "runtime/include").glob("*.h"))]
-        found += [
-            (build / "cmake" / name, f"lib/cmake/cnnc/{name}")
-            for name in ("cnncConfig.cmake", "cnncConfigVersion.cmake")
-        ]
-        return found + [
-            (tree / "LICENSES" / name, f"share/licenses/{name}") for name in ("Apache-2.0.txt", "MIT-0.txt")
-        ]
+    def installed(self) -> Path:
+        """The files of the build, in a temporary folder."""
+        source = Path(self.root) / "source"
+        build = Path(os.environ.get("CNNC_BUILD", Path(self.root).parent / "build")).resolve()
+        if (source / "configure").is_file():
+            build = Path(self.folder.name) / "build"
+            build.mkdir()
+            jobs = f"-j{os.cpu_count() or 1}"
+            configure = [source / "configure", "--silent", "CLANG=clang", "MPICC=no"]
+            for command in (configure, ["make", "-s", jobs]):
+                subprocess.run(command, cwd=build, check=True, env=self.outside(), stdout=subprocess.DEVNULL)
+        if not (build / "cnnc").is_file():
+            raise FileNotFoundError(
+                f"{build}/cnnc was not found: build cnnc first (./bootstrap build), or name the folder in "
+                "CNNC_BUILD"
+            )
+        make = ["make", "-s", "-C", build, "install", f"DESTDIR={self.folder.name}", "prefix=/prefix"]
+        subprocess.run(make, check=True, env=self.outside(), stdout=subprocess.DEVNULL)
+        return Path(self.folder.name) / "prefix"
 
-    def stripped(self, source: Path, place: str) -> Path:
-        """A copy without what only debuggers read."""
-        if not place.startswith(("bin/", "lib/lib")):
-            return source
-        copy = Path(self.folder.name) / place.replace("/", "-")
-        shutil.copy(source, copy)
+    @staticmethod
+    def outside() -> dict[str, str]:
+        """The environment without what a make that runs this says to those below it."""
+        return {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
+
+    @staticmethod
+    def parts(prefix: Path) -> Iterator[Path]:
+        for pattern in WANTED:
+            yield from sorted(prefix.glob(pattern))
+
+    def stripped(self, file: Path) -> Path:
+        """The file itself, or instead of a program or library a copy without what only debuggers read."""
+        if not file.match("bin/*") and not file.match("lib/lib*"):
+            return file
+        copy = Path(self.folder.name) / file.name
+        shutil.copy(file, copy)
         if strip := shutil.which("strip"):
             subprocess.run([strip, "-g" if copy.suffix == ".a" else "--strip-unneeded", copy], check=True)
         return copy

@@ -51,7 +51,7 @@ sections = {
     "Guides": """docs/import docs/data docs/transfer docs/int8 docs/bf16 docs/streaming docs/python docs/looking
         docs/browser docs/mpi docs/editors""",
     "Reference": """docs/language docs/operators docs/diagnostics docs/errors docs/c-interface docs/schedules
-        docs/misra docs/assurance docs/nets docs/onnx-tests""",
+        docs/misra docs/assurance docs/nets docs/onnx-tests docs/releases""",
     "Examples": " ".join(["examples/README"] + sorted(
         os.path.relpath(page, top)[:-3] for page in glob.glob(f"{top}/examples/*/README.md"))),
     "Development": """CONTRIBUTING docs/development docs/dev/overview docs/dev/pipeline docs/dev/nest

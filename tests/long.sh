@@ -18,7 +18,7 @@ all="sanitizers-unit sanitizers-programs sanitizers-front sanitizers-import sani
   fuzz-2 fuzz-3 random-commands random-nests random-far random-sequences-1 random-sequences-2
   random-parts random-int8 random-code random-mutants random-limits commands choices rows streams programs
   accuracy functions kills memory examples outputs export steps models special threads valgrind editor site
-  packages mpi assure validate"
+  packages release mpi assure validate"
 [ $# -gt 0 ] || set -- $all
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
@@ -413,6 +413,35 @@ packages() {
       /usr/bin/python3 -B "$top/python/tests/installed.py")
 }
 part_packages() { step all packages; }
+# A release, built twice in different folders and compared, and tests of its files, with zig, in a new venv
+# and in emulators. Tools and sources come from the package indexes. RELEASE_TARGETS="x86_64-linux-gnu" for
+# some targets alone.
+release() { # release NAME: a build in long-release-NAME
+  python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+    { echo '1..0 # SKIP no Python from 3.11 on with venv'; return; }
+  rm -rf "$here/long-release-$1/out"
+  # shellcheck disable=SC2086
+  python3 -B "$top/release/build" --work="$here/long-release-$1" $release_targets
+}
+same_release() {
+  for name in 1 2; do
+    [ -f "$here/long-release-$name/out/SHA256SUMS" ] || { echo '1..0 # SKIP nothing was built'; return; }
+  done
+  cmp "$here/long-release-1/out/SHA256SUMS" "$here/long-release-2/out/SHA256SUMS"
+}
+try_release() {
+  [ -f "$here/long-release-1/out/SHA256SUMS" ] || { echo '1..0 # SKIP nothing was built'; return; }
+  RELEASE=$here/long-release-1/out ZIG="$here/long-release-1/tools/bin/python -m ziglang" \
+    sh "$top/tests/anywhere/release.tap"
+}
+part_release() {
+  release_targets=${RELEASE_TARGETS:-"x86_64-linux-gnu x86_64-linux-musl aarch64-linux-gnu
+    aarch64-linux-musl sdist"}
+  step first release 1
+  step use try_release
+  step second release 2
+  step same same_release
+}
 
 for part in "$@"; do
   case " $(echo $all) " in

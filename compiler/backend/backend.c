@@ -166,8 +166,10 @@ static bool add_runtime(Command *command, const Backend *backend, const char **w
   const char *runtime = find_runtime(backend->arena, backend->runtime, why);
   if (backend->mpi) command_add(command, find_mpi_library(backend->arena, runtime, why));
   command_add(command, runtime);
-  command_add_all(command, WORDS("-ljansson", "-lexpat", "-lpng", "-ljpeg", "-lwebpdemux", "-lwebp", "-lz",
-                                 "-lpthread", "-lm"));
+#ifndef RUNTIME_WHOLE /* it does not contain these */
+  command_add_all(command, WORDS("-ljansson", "-lexpat", "-lpng", "-ljpeg", "-lwebpdemux", "-lwebp", "-lz"));
+#endif
+  command_add_all(command, WORDS("-lpthread", "-lm"));
   return !*why;
 }
 

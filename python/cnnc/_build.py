@@ -78,6 +78,9 @@ def cache() -> Path:
 def _compile(
     command: list[str], sources: Sequence[Path], output: Path, flags: Sequence[str], openmp: bool
 ) -> None:
+    runtime = tools().runtime
+    # Each net uses the runtime in its library, whatever the process has loaded.
+    own = ["-Wl,-Bsymbolic", "-lpthread"] if runtime.suffix == ".a" else []
     common: list[str | os.PathLike[str]] = [
         *command,
         "-std=c11",
@@ -86,7 +89,8 @@ def _compile(
         "-fno-stack-protector",
         *flags,
         *sources,
-        tools().runtime,
+        runtime,
+        *own,
         "-lm",
         "-o",
         output,

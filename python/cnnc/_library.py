@@ -160,8 +160,10 @@ class Library:
     """One of the libraries of a net: for inference, for training, or for the values of layers."""
 
     def __init__(self, path: Path) -> None:
-        try:  # then the net's library finds it by name, wherever it is
-            ctypes.CDLL(str(tools().runtime), mode=ctypes.RTLD_GLOBAL)
+        runtime = tools().runtime
+        try:
+            if runtime.suffix != ".a":  # then the net's library finds it by name, wherever it is
+                ctypes.CDLL(str(runtime), mode=ctypes.RTLD_GLOBAL)
             self._handle = ctypes.CDLL(str(path))
         except OSError as error:
             raise ToolError(f"a library cannot be opened: {error}") from None

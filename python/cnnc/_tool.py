@@ -68,7 +68,8 @@ class Tools:
 
     @property
     def runtime(self) -> Path:
-        name = "libcnn.so.0"
+        """libcnn.so, or the libcnn.a of a release, which contains the libraries that it needs."""
+        name, whole = "libcnn.so.0", "lib/libcnn.a"
         places = (
             f".libs/{name}",
             f"lib/{name}",
@@ -76,7 +77,7 @@ class Tools:
             f"lib/*/{name}",
             name,
         )  # Debian's lib/CPU-linux-gnu
-        return self.find("libcnn.so", *places)
+        return self.find("libcnn", *places, whole)
 
     @property
     def include(self) -> Path:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""installed.py: the module cnnc that Python finds compiles a net, trains it, calls it and writes C. It is no
-test of the tree, but of a package that was installed beside the cnnc that belongs to it."""
+"""installed.py: the module cnnc that Python finds compiles a net, trains it, calls it, writes C and ONNX,
+and imports that. It is no test of the tree, but of a package that was installed beside the cnnc that belongs
+to it."""
 
 import tempfile
 from pathlib import Path
@@ -36,6 +37,10 @@ history = net.train(x, y, epochs=5)
 right = float((net(x).argmax(1) == y).mean())
 with tempfile.TemporaryDirectory() as folder:
     written = {file.name for file in net.export(Path(folder))}
+    (model,) = net.export(Path(folder), kind="onnx")
+    again = cnnc.from_onnx(model)
+    difference = float(np.abs(again(x[:16]) - net(x[:16])).max())
 print(f"{Path(cnnc.__file__).parent}: {history['val_accuracy'][-1]:.2f} after {len(history['loss'])} epochs")
 assert right > 0.9, f"{right} of the corners are classified correctly"
 assert written == {"corners.c", "corners.h"}, written
+assert difference < 1e-5, f"{difference} between the net and its ONNX model"
