@@ -388,11 +388,14 @@ part_assure() {
     step $case assure $case
   done
 }
-# The validator of int8 nets: every program of tests/int8 with each rounding, models, mistakes in the C.
+# The validator of int8 nets: every program of tests/int8 with each rounding, models, mistakes in the C. Then
+# their constant time, with valgrind and on a Cortex-M4 in qemu.
 validate() { VALIDATE="$*" sh "$top/tests/assure/validate.tap"; }
+constant() { CONSTANT="$*" sh "$top/tests/assure/constant.tap"; }
 part_validate() {
   step netcheck make -s netcheck
   for case in command mistakes lenet5 single double float models; do step $case validate $case; done
+  for case in here noticed board; do step constant-$case constant $case; done
 }
 # The Debian packages, built from the git tree; lintian's reports; and the module in Debian's Python, which
 # may not be the one on the PATH.

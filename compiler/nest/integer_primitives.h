@@ -73,13 +73,17 @@ INLINE int32_t cnn_shift_wide(int64_t x, int32_t s) {
 /* x / 2^s, rounded down. */
 INLINE int32_t cnn_shift_right(int32_t x, int32_t s) { return x >> s; }
 
-/* sum / n, halves away from zero. */
-INLINE int32_t cnn_average(int32_t sum, int32_t n) { return sum > 0 ? (sum + n / 2) / n : (sum - n / 2) / n; }
+/* sum / n, halves away from zero; without a branch on the sign. */
+INLINE int32_t cnn_average(int32_t sum, int32_t n) {
+  const int32_t sign = sum >> 31;
+  return (sum + ((n / 2 ^ sign) - sign)) / n;
+}
 
-/* sum / n, halves to even. */
+/* sum / n, halves to even; without a branch. */
 INLINE int32_t cnn_average_even(int32_t sum, int32_t n) {
-  const int32_t q = sum / n, rest = sum % n, away = 2 * (rest < 0 ? -rest : rest) + (q & 1) > n;
-  return sum < 0 ? q - away : q + away;
+  const int32_t sign = sum >> 31, q = sum / n, rest = ((sum % n) ^ sign) - sign,
+                away = 2 * rest + (q & 1) > n;
+  return q + ((away ^ sign) - sign);
 }
 
 /* Leading zeros of a positive 32-bit number. */
