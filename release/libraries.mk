@@ -1,5 +1,6 @@
 # libraries.mk: the libraries of the runtime, compiled from Debian's sources for one target, as one archive.
 #   make -f libraries.mk SOURCES=DIR CC=... AR=... FLAGS=... libparts.a     in a folder of its own
+# WINDOWS=yes: for Windows, whose random numbers come from its C library.
 # SOURCES has a folder for each row of libraries.tsv. Their own build systems are not used: these are the
 # files and the settings that they would find on Linux with a C11 compiler. Hidden symbols keep what a net's
 # shared library contains apart from the libraries of the program that loads it.
@@ -31,8 +32,8 @@ libwebp_flags := -I$(SOURCES)/libwebp -DWEBP_EXTERN=extern
 
 # glibc 2.17 has no getrandom, the kernel has: by its number.
 expat := $(call in,expat,expat/lib/xmlparse.c expat/lib/xmlrole.c expat/lib/xmltok.c)
-expat_flags := -Iconf/expat -I$(SOURCES)/expat/expat/lib -DHAVE_SYSCALL_GETRANDOM -DXML_DEV_URANDOM -DXML_NS \
-  -DXML_DTD -DXML_CONTEXT_BYTES=1024 -DHAVE_UNISTD_H -DHAVE_FCNTL_H
+expat_flags := -Iconf/expat -I$(SOURCES)/expat/expat/lib -DXML_NS -DXML_DTD -DXML_CONTEXT_BYTES=1024 \
+  -DHAVE_FCNTL_H $(if $(WINDOWS),-DXML_STATIC,-DHAVE_UNISTD_H -DHAVE_SYSCALL_GETRANDOM -DXML_DEV_URANDOM)
 
 names := jansson zlib libpng libjpeg libwebp expat
 object = $(patsubst $(SOURCES)/%.c,objects/%.o,$1)
@@ -58,7 +59,7 @@ conf/jansson/jansson_config.h: $(SOURCES)/jansson/src/jansson_config.h.in
 	  -e 's/@json_have_atomic_builtins@/1/' -e 's/@json_have_sync_builtins@/1/' $< >$@
 jansson_has := HAVE_STDINT_H HAVE_SYS_TYPES_H HAVE_UNISTD_H HAVE_FCNTL_H HAVE_SCHED_H HAVE_SYS_STAT_H \
   HAVE_SYS_TIME_H HAVE_GETTIMEOFDAY HAVE_OPEN HAVE_CLOSE HAVE_READ HAVE_GETPID HAVE_SCHED_YIELD \
-  HAVE_ATOMIC_BUILTINS USE_URANDOM
+  HAVE_ATOMIC_BUILTINS $(if $(WINDOWS),,USE_URANDOM)
 conf/jansson/jansson_private_config.h:
 	@mkdir -p $(@D)
 	printf '#define %s 1\n' $(jansson_has) >$@

@@ -18,7 +18,7 @@ all="sanitizers-unit sanitizers-programs sanitizers-front sanitizers-import sani
   fuzz-2 fuzz-3 random-commands random-nests random-far random-sequences-1 random-sequences-2
   random-parts random-int8 random-code random-mutants random-limits commands choices rows streams programs
   accuracy functions kills memory examples outputs export steps models special threads valgrind editor site
-  packages release mpi assure validate"
+  packages release windows mpi assure validate"
 [ $# -gt 0 ] || set -- $all
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
@@ -416,12 +416,15 @@ packages() {
       /usr/bin/python3 -B "$top/python/tests/installed.py")
 }
 part_packages() { step all packages; }
+has_venv() {
+  python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+    { echo '1..0 # SKIP no Python from 3.11 on with venv'; return 1; }
+}
 # A release, built twice in different folders and compared, and tests of its files, with zig, in a new venv
 # and in emulators. Tools and sources come from the package indexes. RELEASE_TARGETS="x86_64-linux-gnu" for
 # some targets alone.
 release() { # release NAME: a build in long-release-NAME
-  python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
-    { echo '1..0 # SKIP no Python from 3.11 on with venv'; return; }
+  has_venv || return 0
   rm -rf "$here/long-release-$1/out"
   # shellcheck disable=SC2086
   python3 -B "$top/release/build" --work="$here/long-release-$1" $release_targets
@@ -436,6 +439,19 @@ try_release() {
   [ -f "$here/long-release-1/out/SHA256SUMS" ] || { echo '1..0 # SKIP nothing was built'; return; }
   RELEASE=$here/long-release-1/out ZIG="$here/long-release-1/tools/bin/python -m ziglang" \
     sh "$top/tests/anywhere/release.tap"
+}
+# cnnc.exe, built by zig, and in wine compared with cnnc.
+exe() {
+  has_venv || return 0
+  python3 -B "$top/release/build" --work="$here/long-windows" x86_64-windows-gnu
+}
+exe_cases() {
+  CNNC_EXE=$here/long-windows/x86_64-windows-gnu/build/cnnc.exe WINDOWS_ALL=yes \
+    sh "$top/tests/anywhere/windows.tap"
+}
+part_windows() {
+  step build exe
+  step cases exe_cases
 }
 part_release() {
   release_targets=${RELEASE_TARGETS:-"x86_64-linux-gnu x86_64-linux-musl aarch64-linux-gnu

@@ -27,6 +27,13 @@
 #define RUNTIME_DIRECTORY "/usr/local/lib"
 #endif
 
+/* Windows has no names in its shared libraries, and all its code can be moved. */
+#ifdef _WIN32
+enum { HAS_SONAMES = false };
+#else
+enum { HAS_SONAMES = true };
+#endif
+
 /* One run of the C compiler. */
 typedef struct Build {
   const Backend *backend;
@@ -48,7 +55,11 @@ static const char *find_objcopy(Arena *arena) {
 /* Whether an output can be compiled from several units. An object for another machine is one unit, because
  * joining units may need that machine's linker and objcopy. */
 bool backend_takes_units(Arena *arena, BackendKind kind, bool cross) {
+#ifdef __ELF__
   if (kind == BACKEND_OBJECT) return !cross && find_objcopy(arena);
+#else /* neither the linker nor objcopy joins objects there */
+  if (kind == BACKEND_OBJECT) return false;
+#endif
   return kind != BACKEND_WASM;
 }
 
@@ -63,7 +74,11 @@ const char *backend_help(const Backend *backend) {
   for (const char *const *other = others; *other; other++)
     if (on_path(backend->arena, *other))
       return arena_printf(backend->arena, "--cc=%s works, too; or install the package clang", *other);
+#ifdef _WIN32
+  return "install zig (pip install ziglang) and name it: set CNNC_CC=python -m ziglang cc";
+#else
   return "install the package clang, or zig (pip install ziglang), or name another C compiler with --cc";
+#endif
 }
 
 /* The directory of the running program, with its slash; empty if unknown. */
@@ -143,9 +158,14 @@ static void add_kind(Command *command, const Build *run) {
   const Backend *backend = run->backend;
   switch (backend->kind) {
   case BACKEND_OBJECT: command_add(command, "-c"); break;
-  case BACKEND_SHARED:
-    command_add(command, "-shared");
-    if (backend->soname) command_add_all(command, WORDS("-Xlinker", "-soname", "-Xlinker", backend->soname));
+  case BACKEND_SHARED: command_add(command, "-shared");
+#if defined(__APPLE__)
+    static const char name_option[] = "-install_name";
+#else
+    static const char name_option[] = "-soname";
+#endif
+    if (backend->soname && (HAS_SONAMES || backend->cross))
+      command_add_all(command, WORDS("-Xlinker", name_option, "-Xlinker", backend->soname));
     if (backend->cross)
       command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* the program contains memcpy */
     break;
@@ -177,7 +197,7 @@ static bool add_runtime(Command *command, const Backend *backend, const char **w
 static void add_flags(Command *command, const Build *run, const BackendUnit *unit, bool openmp) {
   const Compiler *compiler = &run->compiler;
   compiler_add_machine(command, compiler, run->backend->cross);
-  if (!run->backend->cross) command_add(command, "-fPIC");
+  if (!run->backend->cross && HAS_SONAMES) command_add(command, "-fPIC");
   command_add_all(command, WORDS("-std=c11", "-fno-stack-protector", level_of(compiler, unit->optimize)));
   if (unit->vectorize)
     command_add_all(command,
@@ -283,14 +303,15 @@ static void mark_prepared(const char *mark) {
 }
 
 const char *backend_data_path(Arena *arena, const char *cc) {
-  return compiler_find(arena, cc).zig ? "weights.bin" : "/dev/fd/3";
+  const Compiler compiler = compiler_find(arena, cc);
+  return names_files(&compiler) ? "weights.bin" : "/dev/fd/3";
 }
 
 /* Descriptor 3 must be free, so this is called before other files are opened. */
 static bool open_data(Build *run, const char **why) {
   const Backend *backend = run->backend;
   if (!backend->data) return true;
-  if (run->compiler.zig)
+  if (names_files(&run->compiler))
     return scratch_write(&run->scratch, backend_data_path(backend->arena, backend->cc), backend->data,
                          backend->data_bytes, why);
   run->data = command_file(backend->arena, backend->data, backend->data_bytes, why);
@@ -307,7 +328,7 @@ bool backend_compile(const Backend *backend, const BackendUnit *unit, int n, con
                                run.compiler.name),
            false;
   if (backend->mpi) run.mpi = find_mpi_compiler(backend->arena, &run.compiler, why);
-  if (*why || !scratch_open(&run.scratch, backend->arena, zig, why)) return false;
+  if (*why || !scratch_open(&run.scratch, backend->arena, names_files(&run.compiler), why)) return false;
   /* Links temporary objects, because a compiler that is ended by a signal would not remove its own. */
   const bool linked = backend->kind == BACKEND_PROGRAM || backend->kind == BACKEND_SHARED;
   const char *mark = zig ? prepare_zig(&run, linked) : NULL;
@@ -339,7 +360,7 @@ const char *backend_messages(const Backend *backend) {
 
 static bool compile_and_run(const Build *run, const char *text, size_t n, FILE *printed, const char **why) {
   const Backend *backend = run->backend;
-  const char *path = arena_printf(backend->arena, "%s/measure", run->scratch.folder);
+  const char *path = arena_printf(backend->arena, "%s/measure" PROGRAM_SUFFIX, run->scratch.folder);
   Command compiler = {.arena = backend->arena,
                       .what = "the C compiler",
                       .input = text,

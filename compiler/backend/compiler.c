@@ -24,14 +24,31 @@
 enum { NEWEST_CLANG = 29, OLDEST_CLANG = 14 };
 
 /* ---- finding ---- */
-bool on_path(Arena *arena, const char *program) {
-  if (strchr(program, '/')) return access(program, X_OK) == 0;
+#ifdef _WIN32
+static const char between[] = ";", default_path[] = "";
+static bool is_executable(const char *path) { return file_exists(path); }
+#else
+static const char between[] = ":", default_path[] = "/usr/bin:/bin";
+static bool is_executable(const char *path) { return access(path, X_OK) == 0; }
+#endif
+
+static const char *with_program_suffix(Arena *arena, const char *program) {
+  const size_t n = strlen(program), m = strlen(PROGRAM_SUFFIX);
+  return n >= m && strcmp(program + n - m, PROGRAM_SUFFIX) == 0
+             ? program
+             : arena_printf(arena, "%s" PROGRAM_SUFFIX, program);
+}
+
+const char *on_path(Arena *arena, const char *program) {
+  program = with_program_suffix(arena, program);
+  if (strchr(program, '/')) return is_executable(program) ? program : NULL;
   const char *path = getenv("PATH");
-  for (const char *at = path ? path : "/usr/bin:/bin";; at++) {
-    const int length = (int)strcspn(at, ":");
-    if (length && access(arena_printf(arena, "%.*s/%s", length, at, program), X_OK) == 0) return true;
+  for (const char *at = path ? path : default_path;; at++) {
+    const int length = (int)strcspn(at, between);
+    const char *there = arena_printf(arena, "%.*s/%s", length, at, program);
+    if (length && is_executable(there)) return there;
     at += length;
-    if (!*at) return false;
+    if (!*at) return NULL;
   }
 }
 
@@ -78,7 +95,7 @@ static bool is_space(char c) { return isspace((unsigned char)c); }
 /* A name with blanks that is a program is one word. */
 static Command split_words(Arena *arena, const char *text) {
   Command command = {.arena = arena};
-  if (strchr(text, '/') && access(text, X_OK) == 0) {
+  if (strchr(text, '/') && on_path(arena, text)) {
     command_add(&command, text);
     return command;
   }
@@ -111,7 +128,7 @@ static bool has_word(const Command *command, const char *word) {
 Compiler compiler_find(Arena *arena, const char *cc) {
   Compiler compiler = {.name = cc ? cc : environment("CNNC_CC")};
   if (!compiler.name) compiler.name = find_any(arena);
-  Command command = split_words(arena, compiler.name);
+  Command command = split_words(arena, file_slashes(arena_copy(arena, compiler.name, strlen(compiler.name))));
   if (!command.words.n) command_add(&command, compiler.name); /* blanks alone: it cannot be started */
   compiler.zig = is_zig(&command);
   for (int i = 0; i < command.words.n && !compiler.clang; i++)
@@ -121,6 +138,14 @@ Compiler compiler_find(Arena *arena, const char *cc) {
   command_add(&command, NULL);
   compiler.words = command.words.data;
   return compiler;
+}
+
+bool names_files(const Compiler *compiler) {
+#ifdef __linux__
+  return compiler->zig;
+#else
+  return (void)compiler, true;
+#endif
 }
 
 bool backend_has_openmp(Arena *arena, const char *cc) { return !compiler_find(arena, cc).zig; }
@@ -167,11 +192,15 @@ void compiler_add_machine(Command *command, const Compiler *compiler, const char
 }
 
 /* ---- zig's folders ---- */
-/* $XDG_CACHE_HOME/cnnc/zig or ~/.cache/cnnc/zig, which the Python package uses, too. NULL: no home. */
+/* $XDG_CACHE_HOME/cnnc/zig or ~/.cache/cnnc/zig, which the Python package uses, too; on Windows in
+ * %LOCALAPPDATA%. NULL: no home. */
 static const char *zig_cache(Arena *arena) {
   const char *base = environment("XDG_CACHE_HOME"), *home = environment("HOME");
   if (environment("ZIG_GLOBAL_CACHE_DIR")) return getenv("ZIG_GLOBAL_CACHE_DIR");
-  if (base && base[0] == '/') return arena_printf(arena, "%s/cnnc/zig", base);
+#ifdef _WIN32
+  if (!base) base = environment("LOCALAPPDATA");
+#endif
+  if (base && file_absolute(base)) return arena_printf(arena, "%s/cnnc/zig", base);
   return home ? arena_printf(arena, "%s/.cache/cnnc/zig", home) : NULL;
 }
 

@@ -11,10 +11,14 @@ typedef struct Compiler {
   bool zig;                 /* `zig cc`, a clang with C libraries of many systems, but without OpenMP */
 } Compiler;
 
-bool on_path(Arena *, const char *program);
+/* Where a program is: on the PATH, unless its name has a slash. NULL: nowhere. */
+const char *on_path(Arena *, const char *program);
 /* cc: --cc, or NULL: $CNNC_CC, the configured clang, the newest clang on the PATH, or zig. The result may not
  * exist; then it cannot be started. */
 Compiler compiler_find(Arena *, const char *cc);
+/* Whether objects and data need names, instead of /dev/fd/N: zig closes all descriptors before it links, and
+ * only Linux is known to have all of these files. */
+bool names_files(const Compiler *);
 void compiler_add(Command *, const Compiler *);
 /* Adds clang's options for another machine, NULL-terminated; other compilers are assumed to be
  * cross-compilers for it. NULL: for this machine. */

@@ -3,8 +3,8 @@
 #ifndef CNNC_BACKEND_PROCESS_H
 #define CNNC_BACKEND_PROCESS_H
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
-#include <sys/types.h>
 #include "base/arena.h"
 
 typedef struct Command {
@@ -13,13 +13,13 @@ typedef struct Command {
   VEC(const char *) words;
   const char *input; /* text for its standard input; NULL: it reads cnnc's */
   size_t input_bytes;
-  FILE *data;     /* a file passed as descriptor 3, or NULL */
-  FILE *printed;  /* receives its standard output; NULL: goes where its messages go */
-  FILE *messages; /* receives its messages; NULL: standard error */
-  FILE *buffered; /* collects its messages until it ends, if several commands run */
-  bool links;     /* never stopped: it starts a linker, which would continue to write */
-  bool failed;    /* its exit status was not 0 */
-  pid_t pid;      /* 0: not running */
+  FILE *data;       /* a file passed as descriptor 3, or NULL */
+  FILE *printed;    /* receives its standard output; NULL: goes where its messages go */
+  FILE *messages;   /* receives its messages; NULL: standard error */
+  FILE *buffered;   /* collects its messages until it ends, if several commands run */
+  bool links;       /* never stopped: it starts a linker, which would continue to write */
+  bool failed;      /* its exit status was not 0 */
+  intptr_t process; /* its number, on Windows its handle; 0: not running */
 } Command;
 
 #define WORDS(...)                                                                                           \
@@ -39,6 +39,19 @@ bool command_run(Command *, const char **why);
 /* Runs several commands, limited by Jobs. The messages of each are printed together. When one fails, the
  * others are stopped, and their messages are not printed. */
 bool commands_run(Command *, int n, const char **why);
+
+/* process_posix.c, platform/windows/process.c: what depends on the system. */
+FILE *nameless_file(Arena *); /* in $TMPDIR, because it may be large; NULL: errno says why */
+/* Starts a command with this standard input; NULL: cnnc's. False, with the reason, if it cannot. */
+bool process_start(Command *, FILE *input, const char **why);
+/* Waits for any of the running commands, of which there must be one, and returns it. *done: whether it
+ * succeeded; if not, with the reason. */
+Command *process_wait(Command *, int n, bool *done, const char **why);
+void processes_stop(const Command *, int n); /* asks the running ones to end */
+/* Until processes_unwatch, a fatal signal stops these commands. That returns false, with the reason, if there
+ * was a signal. */
+void processes_watch(const Command *, int n);
+bool processes_unwatch(const Command *, const char **why);
 
 /* jobs.c: Limit of concurrent jobs. Under `make -j` each job except the first takes one of make's tokens. */
 typedef struct Jobs {

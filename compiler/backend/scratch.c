@@ -1,19 +1,19 @@
 /* scratch.c: Temporary files of one run of the C compiler. */
 // SPDX-License-Identifier: Apache-2.0
-#define _XOPEN_SOURCE 700 /* nftw */
+#define _POSIX_C_SOURCE 200809L
 #include "backend/scratch.h"
+#include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "backend/process.h"
+#include "base/file.h"
 
 bool scratch_open(Scratch *scratch, Arena *arena, bool named, const char **why) {
-  const char *temporary = getenv("TMPDIR");
   *scratch = (Scratch){.arena = arena};
   if (!named) return true;
-  char *folder = arena_printf(arena, "%s/cnnc-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+  char *folder = arena_printf(arena, "%s/cnnc-XXXXXX", file_temporary(arena));
   signals_hold();
   if (mkdtemp(folder)) return scratch->folder = folder, true;
   *why = arena_printf(arena, "cannot create a temporary folder for the compiler: %s", strerror(errno));
@@ -36,15 +36,20 @@ bool scratch_write(Scratch *scratch, const char *name, const void *bytes, size_t
   return *why = arena_printf(scratch->arena, "%s cannot be written: %s", path, strerror(errno)), false;
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place) {
-  (void)status, (void)kind, (void)place;
-  return remove(path), 0;
+/* Does not follow links: those are removed. */
+static void remove_tree(Arena *arena, const char *path) {
+  if (unlink(path) == 0 || rmdir(path) == 0) return;
+  DIR *folder = opendir(path);
+  for (const struct dirent *entry; folder && (entry = readdir(folder));)
+    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+      remove_tree(arena, arena_printf(arena, "%s/%s", path, entry->d_name));
+  if (folder) closedir(folder);
+  rmdir(path);
 }
 
 void scratch_close(Scratch *scratch) {
-  enum { OPEN_FOLDERS = 16 };
   for (int i = 0; i < scratch->open.n; i++) fclose(scratch->open.data[i]);
   if (!scratch->folder) return;
-  nftw(scratch->folder, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
+  remove_tree(scratch->arena, scratch->folder);
   signals_release();
 }

@@ -13,6 +13,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef __APPLE__
+#include <mach-o/dyld.h>
+#endif
 
 static const size_t largest_file = (size_t)1 << 30;
 
@@ -70,10 +73,59 @@ bool file_exists(const char *path) {
   return stat(path, &status) == 0;
 }
 
+bool file_same(const char *a, const char *b) {
+  struct stat x, y;
+  return stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
+         x.st_ino == y.st_ino;
+}
+
+char *file_slashes(char *path) {
+#ifdef _WIN32
+  for (char *at = path; *at; at++)
+    if (*at == '\\') *at = '/';
+#endif
+  return path;
+}
+
+bool file_absolute(const char *path) {
+#ifdef _WIN32 /* C:/... */
+  if (path[0] && path[1] == ':') return true;
+#endif
+  return path[0] == '/';
+}
+
+const char *file_temporary(Arena *arena) {
+#ifdef _WIN32
+  static const char *const names[] = {"TMPDIR", "TMP", "TEMP", NULL};
+  static const char other[] = "C:/Windows/Temp";
+#else
+  static const char *const names[] = {"TMPDIR", NULL};
+  static const char other[] = "/tmp";
+#endif
+  for (const char *const *name = names; *name; name++) {
+    const char *value = getenv(*name);
+    if (value && *value) return file_slashes(arena_copy(arena, value, strlen(value)));
+  }
+  return other;
+}
+
+/* The path of this program in `path`; its length, or 0. */
+static size_t self_path(char *path, size_t room) {
+#if defined(_WIN32)
+  return platform_self(path, room);
+#elif defined(__APPLE__)
+  uint32_t size = (uint32_t)room;
+  return _NSGetExecutablePath(path, &size) == 0 ? strlen(path) : 0;
+#else
+  const ssize_t n = readlink("/proc/self/exe", path, room);
+  return n > 0 ? (size_t)n : 0;
+#endif
+}
+
 const char *file_self(Arena *arena) {
   char path[PATH_MAX];
-  const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-  return n > 0 ? arena_copy(arena, path, (size_t)n) : NULL;
+  const size_t n = self_path(path, sizeof path - 1);
+  return n ? file_slashes(arena_copy(arena, path, n)) : NULL;
 }
 
 const char *file_library(Arena *arena, const char *path) {
@@ -102,7 +154,7 @@ const char *file_identity(Arena *arena, const char *path) {
 
 const char *file_beside(Arena *arena, const char *beside, const char *path) {
   const char *slash = strrchr(beside, '/');
-  if (!slash || path[0] == '/') return path;
+  if (!slash || file_absolute(path)) return path;
   return arena_printf(arena, "%.*s%s", (int)(slash - beside) + 1, beside, path);
 }
 

@@ -5,10 +5,28 @@
 #include <stdbool.h>
 #include "base/arena.h"
 
+/* The suffixes of executables and shared libraries on this system. */
+#if defined(_WIN32)
+#define PROGRAM_SUFFIX ".exe"
+#define SHARED_SUFFIX ".dll"
+#elif defined(__APPLE__)
+#define PROGRAM_SUFFIX ""
+#define SHARED_SUFFIX ".dylib"
+#else
+#define PROGRAM_SUFFIX ""
+#define SHARED_SUFFIX ".so"
+#endif
+
 char *file_read(Arena *, const char *path, size_t *n,
                 const char **why); /* NULL, with the reason, on failure; directories, unreadable files and
                                       files over 1 GiB are errors */
 bool file_exists(const char *path);
+bool file_absolute(const char *path);
+bool file_same(const char *, const char *); /* whether both are the same regular file */
+const char *file_temporary(Arena *);        /* the folder of temporary files */
+/* On Windows, replaces the backslashes of a path by slashes. Elsewhere a backslash is a character of names.
+ */
+char *file_slashes(char *path);
 const char *file_self(Arena *); /* the path of the running program; NULL: unknown */
 /* A file of cnnc's installation or build tree, in share/cnnc/lib. NULL: there is none. */
 const char *file_library(Arena *, const char *path);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/file.h"
 #include "base/text.h"
 
 enum { LONG = 256 }; /* getopt_long's code for the long option of row i is LONG + i; short ones: the letter */
@@ -201,6 +202,10 @@ static bool in_full(const char *word, const char *name) {
   return strncmp(word, "--", 2) != 0 || strcspn(word + 2, "=") == strlen(name);
 }
 
+static bool names_file(const Flag *flag) {
+  return flag->values && (strcmp(flag->values, "@file") == 0 || strcmp(flag->values, "@folder") == 0);
+}
+
 bool flags_read(Arena *arena, const Flag *table, void *options, int argc, char **argv) {
   Text letters = {.arena = arena};
   VEC(struct option) names = {0};
@@ -218,7 +223,9 @@ bool flags_read(Arena *arena, const Flag *table, void *options, int argc, char *
     const char *word = argv[optind - 1 - (optarg && optarg == argv[optind - 1])];
     if (code >= LONG && !in_full(word, flag->name)) return unknown_option(arena, table, word);
     const FlagUse use = {arena, flag, options, argc, argv};
+    if (optarg && names_file(flag)) file_slashes(optarg);
     if (!flag->read(&use, (char *)options + flag->member, optarg)) return false;
   }
+  for (int i = optind; i < argc; i++) file_slashes(argv[i]);
   return true;
 }

@@ -18,8 +18,8 @@ static const Kind kinds[] = {
     {"c", OUTPUT_C, ".c"},
     {"header", OUTPUT_HEADER, ".h"},
     {"obj", OUTPUT_OBJECT, ".o"},
-    {"shared", OUTPUT_SHARED, ".so"},
-    {"exe", OUTPUT_PROGRAM, ""},
+    {"shared", OUTPUT_SHARED, SHARED_SUFFIX},
+    {"exe", OUTPUT_PROGRAM, PROGRAM_SUFFIX},
     {"wasm", OUTPUT_WASM, ".wasm"},
     {"model", OUTPUT_MODEL, ".model"},
     {"library", OUTPUT_LIBRARY, NULL},
@@ -452,14 +452,16 @@ static const char *const other_suffixes[][2] = {
     {".cpp", "the net is written as C, which C++ can call: -o FILE.c"},
     {".cxx", "the net is written as C, which C++ can call: -o FILE.c"},
     {".exe", "an executable has no suffix; --emit=exe allows any"},
-    {".dll", "a shared library has the suffix .so; --emit=shared allows any"},
-    {".dylib", "a shared library has the suffix .so; --emit=shared allows any"},
+    {".so", "a shared library has the suffix " SHARED_SUFFIX "; --emit=shared allows any"},
+    {".dll", "a shared library has the suffix " SHARED_SUFFIX "; --emit=shared allows any"},
+    {".dylib", "a shared library has the suffix " SHARED_SUFFIX "; --emit=shared allows any"},
     {".s", "the C compiler generates assembly: -o FILE.c, then cc -O2 -S FILE.c"},
     {".safetensors", "weights are written by training: cnnc FILE.cnn -o NAME, then ./NAME train"},
     {".npz", "weights are written by training: cnnc FILE.cnn -o NAME, then ./NAME train"},
     {".json", "--emit=json writes the table of layers as JSON"},
     {".dot", "--emit=dot writes the graph for Graphviz"},
-    {NULL, "use .c, .h, .o, .so, .wasm, .model, .onnx, or no suffix for an executable; or use --emit=KIND"},
+    {NULL, "use .c, .h, .o, " SHARED_SUFFIX
+           ", .wasm, .model, .onnx, or no suffix for an executable; or use --emit=KIND"},
 };
 
 static const char *suffix_help(const char *suffix) {
@@ -469,10 +471,14 @@ static const char *suffix_help(const char *suffix) {
 }
 
 /* Sets the kind of the output by its suffix. */
-static bool kind_from_suffix(Options *options) {
+static bool kind_from_suffix(Options *options, Arena *arena) {
   if (strcmp(options->output, "-") == 0) return options->kind = OUTPUT_C, true;
   const char *name = base_name(options->output), *suffix = strrchr(name, '.');
   if (!suffix || suffix == name) suffix = "";
+  if (!*suffix && *PROGRAM_SUFFIX && *name && strcmp(name, ".") != 0) {
+    options->output = arena_printf(arena, "%s" PROGRAM_SUFFIX, options->output);
+    suffix = PROGRAM_SUFFIX;
+  }
   for (int i = 0; i < KINDS; i++)
     if (kinds[i].suffix && strcmp(suffix, kinds[i].suffix) == 0) {
       options->kind = kinds[i].kind;
@@ -723,7 +729,7 @@ static bool check_together(Options *options, Arena *arena) {
     else if (options->kind == OUTPUT_LIBRARY)
       return usage_error("--emit=library needs an output folder: -o FOLDER");
   } else if (!*options->output) return usage_error("the output's file name is empty");
-  else if (!kind_given && !kind_from_suffix(options)) return false;
+  else if (!kind_given && !kind_from_suffix(options, arena)) return false;
   if (options->output && strcmp(options->output, "-") == 0) {
     if (options_backend(options->kind) || options->kind == OUTPUT_ONNX)
       return usage_error("an object, library, executable or ONNX model cannot be written to standard output");

@@ -14,11 +14,7 @@
 #include "report/graph_dump.h"
 #include "report/memory_table.h"
 
-static bool same_file(const char *a, const char *b) {
-  struct stat x, y;
-  return a && b && stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
-         x.st_ino == y.st_ino;
-}
+static bool same_file(const char *a, const char *b) { return a && b && file_same(a, b); }
 
 static const char *weights_path(const Compilation *c) {
   return c->options->weights ? weights_file(c->arena, c->options->weights) : NULL;

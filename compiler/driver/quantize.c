@@ -420,7 +420,8 @@ static void quantize_net(Quantizing *q) {
 }
 
 static void remove_work(const Quantizing *q) {
-  static const char *const files[] = {"net", "net8", "seen.json", "equal.safetensors", "int8.safetensors"};
+  static const char *const files[] = {"net" PROGRAM_SUFFIX, "net8" PROGRAM_SUFFIX, "seen.json",
+                                      "equal.safetensors", "int8.safetensors"};
   for (int i = 0; i < 5; i++) remove(arena_printf(q->arena, "%s/%s", q->work, files[i]));
   rmdir(q->work);
 }
@@ -432,10 +433,9 @@ static int quantize(Arena *arena, const char *cnnc, int argc, char **argv) {
                   .samples = "500",
                   .max_loss = -1,
                   .how = {.rounding = "single"}};
-  const char *folder = getenv("TMPDIR");
   if (!read_quantize_line(&q, argc, argv)) return 2;
   if (q.help) return command_help(arena, &quantize_command);
-  char *work = arena_printf(arena, "%s/cnnc-quantize-XXXXXX", folder && *folder ? folder : "/tmp");
+  char *work = arena_printf(arena, "%s/cnnc-quantize-XXXXXX", file_temporary(arena));
   q.diags = diags_new(arena, &q.sources);
   q.how.keep = &q.keep;
   q.how.wide = &q.wide;

@@ -40,7 +40,7 @@ static bool list_read(Sema *s, const Const *list, Labels *labels) {
 /* ---- files ---- */
 
 static const char *file_find(Sema *s, Span span, const char *path) {
-  if (path[0] == '/') return path;
+  if (file_absolute(path)) return path;
   const Source *program = sources_get(s->sources, span.file);
   const char *first = program ? file_beside(s->arena, program->path, path) : path;
   if (file_exists(first)) return first;

@@ -183,15 +183,18 @@ static bool locked(int descriptor) { /* True if another process holds the lock, 
 
 /* Removes the temporary files of killed processes. These are files whose process number no process has, and
  * whose lock no process holds. */
-static void remove_stale(int directory, const char *name, const char *base) {
+static void remove_stale(const char *folder, const char *name, const char *base) {
   const long process = temporary_process(name, base);
   struct stat about;
   if (process <= 0 || kill((pid_t)process, 0) == 0 || errno != ESRCH) return;
-  const int descriptor = openat(directory, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (descriptor < 0) return;
-  if (fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode) && !locked(descriptor))
-    unlinkat(directory, name, 0);
-  close(descriptor);
+  char *path = join(folder, name);
+  const int descriptor = path ? open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
+  if (descriptor >= 0) {
+    const bool stale = fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode) && !locked(descriptor);
+    close(descriptor); /* Windows does not remove open files */
+    if (stale) unlink(path);
+  }
+  free(path);
 }
 
 static void remove_all_stale(const char *path) {
@@ -200,7 +203,7 @@ static void remove_all_stale(const char *path) {
   if (folder) folder[slash - path + 1] = 0;
   DIR *directory = slash && !folder ? NULL : opendir(folder ? folder : ".");
   for (const struct dirent *entry; directory && (entry = readdir(directory));)
-    remove_stale(dirfd(directory), entry->d_name, base);
+    remove_stale(folder ? folder : "", entry->d_name, base);
   if (directory) closedir(directory);
   free(folder);
 }

@@ -17,6 +17,9 @@
 enum { BAR = 24, SHORT_BAR = 8, SHORTEST_BAR = 4, LINE = 512 };
 
 static bool speaks_utf8(void) {
+#ifdef _WIN32 /* the console was set to it */
+  return true;
+#endif
   static const char *const variable[] = {"LC_ALL", "LC_CTYPE", "LANG"};
   for (int i = 0; i < 3; i++) {
     const char *value = getenv(variable[i]);

@@ -1,0 +1,128 @@
+/* platform.h: The calls of POSIX that cnnc and its runtime use and the C library of Windows lacks, under
+ * POSIX's names. It is included before everything else (-include). File names and all texts are UTF-8, for
+ * which cnnc.manifest sets the code page of the process; paths have slashes. */
+// SPDX-License-Identifier: MIT-0
+#ifndef PLATFORM_H
+#define PLATFORM_H
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <direct.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <io.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+#include <wchar.h>
+#include <wctype.h>
+
+/* ---- files ---- */
+/* The C library's struct has no inode numbers; here st_dev and st_ino identify a file. */
+struct platform_stat {
+  uint64_t st_dev, st_ino;
+  unsigned st_mode;
+  int64_t st_size, st_mtime;
+};
+#undef stat
+#undef fstat
+#undef lstat
+#define stat platform_stat
+#define fstat platform_fstat
+#define lstat platform_lstat
+int platform_stat(const char *path, struct platform_stat *);
+int platform_fstat(int descriptor, struct platform_stat *);
+int platform_lstat(const char *path, struct platform_stat *);
+#ifndef S_ISLNK
+#define S_IFLNK 0xA000
+#define S_ISLNK(mode) (((mode) & 0xF000) == S_IFLNK)
+#endif
+
+#define O_CLOEXEC _O_NOINHERIT
+#define O_NONBLOCK 0
+#define O_NOFOLLOW 0
+/* Opens files in binary mode; /dev/stdin and /dev/null are known, too. */
+int platform_open(const char *path, int flags, ...);
+#undef open
+#define open(...) platform_open(__VA_ARGS__)
+/* The C library's take no more than 2 GiB. */
+ssize_t platform_read(int descriptor, void *bytes, size_t n);
+ssize_t platform_write(int descriptor, const void *bytes, size_t n);
+#undef read
+#undef write
+#define read platform_read
+#define write platform_write
+int platform_mkdir(const char *path);
+#undef mkdir
+#define mkdir(path, mode) ((void)(mode), platform_mkdir(path))
+int platform_rename(const char *from, const char *to); /* replaces `to` */
+#undef rename
+#define rename(from, to) platform_rename(from, to)
+int platform_rmdir(const char *path);
+#undef rmdir
+#define rmdir(path) platform_rmdir(path)
+FILE *platform_tmpfile(void);
+#undef tmpfile
+#define tmpfile() platform_tmpfile()
+char *realpath(const char *path, char *resolved); /* the canonical name, also in upper and lower case */
+char *mkdtemp(char *path);
+int fsync(int descriptor);
+size_t platform_self(char *path, size_t room); /* the path of this program; 0 if it is longer */
+#define fchmod(descriptor, mode) ((void)(descriptor), (void)(mode), 0) /* files have no such modes */
+
+/* An open file cannot be removed, which replaces the locks. */
+enum { F_GETLK, F_SETLK, F_WRLCK, F_UNLCK };
+struct flock {
+  int l_type, l_whence;
+};
+int fcntl(int descriptor, int command, struct flock *);
+
+/* ---- memory and texts ---- */
+#define aligned_alloc(unit, bytes) ((void)(unit), malloc(bytes)) /* as malloc aligns; free frees it */
+/* Numbers are in the C locale, which no program of cnnc changes. There is no locale of UTF-8 (NULL). */
+typedef struct platform_locale *locale_t;
+enum { LC_ALL_MASK = 1, LC_CTYPE_MASK = 2 };
+locale_t newlocale(int mask, const char *name, locale_t base);
+#define uselocale(locale) (locale)
+#define freelocale(locale) ((void)(locale))
+#define towlower_l(character, locale) ((void)(locale), towlower((wint_t)(character)))
+int wcwidth(wchar_t character);
+/* A temporary file, whose bytes fclose copies to *text: in the thread that has opened it. */
+FILE *open_memstream(char **text, size_t *size);
+int platform_fclose(FILE *);
+#undef fclose
+#define fclose platform_fclose
+
+/* ---- processes and the machine ---- */
+int platform_gethostname(char *name, size_t room);
+#define gethostname platform_gethostname
+int kill(pid_t process, int number); /* number 0 alone: whether the process exists */
+int setenv(const char *name, const char *value, int replace);
+enum { _SC_NPROCESSORS_ONLN = 1, _SC_PHYS_PAGES, _SC_PAGESIZE };
+#define _SC_NPROCESSORS_ONLN _SC_NPROCESSORS_ONLN
+#define _SC_PHYS_PAGES _SC_PHYS_PAGES
+#define _SC_PAGESIZE _SC_PAGESIZE
+long sysconf(int name);
+
+/* Signals that Windows does not have are never raised. */
+enum { SIGHUP = 1, SIGUSR1 = 10, SIGPIPE = 13, SIGXFSZ = 25, SA_RESTART = 1, SA_RESETHAND = 2 };
+#define SIGHUP SIGHUP
+#define SIGUSR1 SIGUSR1
+#define SIGPIPE SIGPIPE
+#define SIGXFSZ SIGXFSZ
+struct sigaction {
+  void (*sa_handler)(int);
+  int sa_mask, sa_flags;
+};
+int sigaction(int number, const struct sigaction *, struct sigaction *before);
+void (*platform_signal(int number, void (*handler)(int)))(int);
+#undef sigemptyset
+#define sigemptyset(set) (*(set) = 0)
+#undef signal
+#define signal(number, handler) platform_signal(number, handler)
+#endif

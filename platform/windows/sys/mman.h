@@ -1,0 +1,11 @@
+/* mman.h: Files mapped to memory, read only. */
+// SPDX-License-Identifier: MIT-0
+#ifndef PLATFORM_MMAN_H
+#define PLATFORM_MMAN_H
+#include <stddef.h>
+#include <stdint.h>
+enum { PROT_READ = 1, MAP_PRIVATE = 2 };
+#define MAP_FAILED ((void *)-1)
+void *mmap(void *at, size_t bytes, int protection, int flags, int descriptor, int64_t offset); /* all of it */
+int munmap(void *at, size_t bytes);
+#endif
