@@ -396,6 +396,7 @@ part_validate() {
   step netcheck make -s netcheck
   for case in command mistakes lenet5 single double float models; do step $case validate $case; done
   for case in here noticed board; do step constant-$case constant $case; done
+  step wcet sh "$top/tests/assure/wcet.tap"
 }
 # The Debian packages, built from the git tree; lintian's reports; and the module in Debian's Python, which
 # may not be the one on the PATH.

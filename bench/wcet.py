@@ -1,0 +1,225 @@
+"""wcet.py: A bound on the cycles of an int8 model on a Cortex-M0+, M3 or M4, from its linked program. Needs
+qemu-system-arm, gcc-arm-none-eabi and its newlib; no Python packages.
+
+The program executes each instruction equally often for every input (tests/assure/constant.tap); it is run
+for several inputs, and refused where the counts differ. So a count is the count, and the bound is its
+product with the most cycles that Arm's tables have for the instruction: M4 DDI 0439, M3 DDI 0337, M0+ DDI
+0484. It assumes no interrupts, aligned loads, no other bus master, RAM without wait states, and flash with
+--flash-wait cycles per 16 bytes, without cache or prefetch."""
+# SPDX-License-Identifier: Apache-2.0
+import argparse
+import collections
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import boards
+
+CPUS = {"cortex-m4": ("-mcpu=cortex-m4 -mfpu=fpv4-sp-d16", "mps2-an386"),
+        "cortex-m3": ("-mcpu=cortex-m3 -mfloat-abi=soft", "mps2-an385"),
+        # ARMv6-M is a part of ARMv7-M: its code runs on the same board
+        "cortex-m0+": ("-mcpu=cortex-m0plus -mfloat-abi=soft", "mps2-an385")}
+REFUSED = {"cortex-m7": "its caches and its branch prediction are not modeled",
+           "cortex-m33": "Arm publishes no table of its cycles; --emit=schedule estimates them",
+           "cortex-m55": "its caches and overlapping vector instructions are not modeled",
+           "cortex-m85": "its caches and overlapping vector instructions are not modeled"}
+BYTES = {"f32": 4, "i8": 1, "u8": 1, "i16": 2, "class": 4}
+LINE = 16  # bytes of flash that are fetched together
+FILLS = (0, 255, 128, 127, 256)  # the bytes of an input; 256: random ones
+
+Insn = collections.namedtuple("Insn", "address size word operands function")
+
+
+def instructions(elf, objdump):
+    found, name = [], ""
+    for line in boards.run(objdump, "-d", elf).split("\n"):
+        head = re.match(r"^[0-9a-f]+ <(.+)>:", line)
+        code = re.match(r"^\s*([0-9a-f]+):\s+((?:[0-9a-f]{4} ?)+)\s+(\S+)\s*(.*)", line)
+        if head:
+            name = head[1]
+        elif code and not code[3].startswith("."):  # .word: data
+            size = 2 * len(code[2].split())
+            found.append(Insn(int(code[1], 16), size, code[3].split(".")[0], code[4], name))
+    return found
+
+
+def is_branch(word):
+    other = ("bic", "bfi", "bfc", "bkp")
+    return word in ("cbz", "cbnz", "tbb", "tbh") or (word[0] == "b" and word[:3] not in other)
+
+
+def transfers(insn):
+    """Words that an instruction loads or stores."""
+    if re.match(r"v?(ldm|stm|push|pop)", insn.word):
+        return boards.registers(insn.operands)
+    if insn.word in ("ldrd", "strd"):
+        return 2
+    return int(bool(re.match(r"v?(ldr|str)", insn.word)))
+
+
+def most_cycles(cpu, insn, multiply):
+    """The most cycles of an instruction, without wait states."""
+    word, jump = insn.word, 2 if cpu == "cortex-m0+" else 3
+    n = transfers(insn)
+    if n:
+        return 1 + n + (jump if "pc" in insn.operands and word[:3] in ("pop", "ldm", "ldr") and
+                        not re.search(r"\[pc", insn.operands) else 0)
+    if word in ("tbb", "tbh"):
+        return 2 + jump
+    if word in ("bl", "blx") and cpu == "cortex-m0+":
+        return 3
+    if is_branch(word):
+        return 1 + (1 if cpu == "cortex-m0+" else jump)
+    if word in ("sdiv", "udiv"):
+        return 12
+    if re.match(r"v(div|sqrt)", word):
+        return 14
+    if word[0] == "v":
+        return 3
+    if word in ("mul", "muls") and cpu == "cortex-m0+":
+        return multiply
+    if cpu == "cortex-m3" and re.match(r"(umlal|smlal)", word):
+        return 7
+    if cpu == "cortex-m3" and re.match(r"(umull|smull)", word):
+        return 5
+    if cpu == "cortex-m3" and word in ("mla", "mls"):
+        return 2
+    return 4 if word in ("dmb", "dsb", "isb", "mrs", "msr") else 1
+
+
+def waits(insn, n, wait):
+    """Cycles of flash for n executions: the line of the instruction, and that of a branch's target."""
+    begins = insn.address // LINE != (insn.address + insn.size - 1) // LINE or insn.address % LINE < insn.size
+    returns = "pc" in insn.operands and not re.search(r"\[pc", insn.operands)
+    return n * wait * (int(begins) + int(is_branch(insn.word) or returns))
+
+
+class Board(boards.Board):
+    def __init__(self, work, cpu, prefix, level):
+        super().__init__(work, "cortex-m4", prefix, level)
+        options, self.machine = CPUS[cpu]
+        abi = [] if "float-abi" in options else ["-mfloat-abi=hard"]
+        self.options = ["-mthumb", *abi, *options.split()]
+
+    def executions(self, elf):
+        """Executions by address, and the bytes of flash that are read as data."""
+        counted = elf + ".count"
+        marks = f"start={self.mark(elf, 'mark_start')},stop={self.mark(elf, 'mark_stop')},out={counted}"
+        said = subprocess.run(["qemu-system-arm", "-M", self.machine, "-display", "none", "-serial", "none",
+                               "-monitor", "none", "-semihosting-config", "enable=on,target=native",
+                               "-kernel", elf, "-plugin", f"{self.plugin},{marks}"],
+                              capture_output=True, text=True, timeout=600)
+        if said.returncode:
+            raise SystemExit(f"{elf} failed under qemu: {said.stdout}{said.stderr}")
+        with open(counted) as lines:
+            counts = {what: int(n) for what, n in (line.split() for line in lines)}
+        flash = counts.pop("flash")
+        return {int(address, 16): n for address, n in counts.items()}, flash
+
+
+def program(name, inputs, outputs, fill):
+    return (f'#include "board.h"\n#include "net.h"\nstatic {name}_workspace workspace;\n'
+            f"static unsigned char in[{inputs}];\nstatic char out[{outputs}];\n"
+            f"static volatile unsigned fill = {fill}; /* in RAM: the code is that of all inputs */\n"
+            "int main(void) {\n  uint32_t state = 1;\n"
+            "  for (unsigned i = 0; i < sizeof in; i++) {\n    state = state * 1664525u + 1013904223u;\n"
+            "    in[i] = (unsigned char)(fill > 255 ? state >> 24 : fill);\n  }\n  mark_start();\n"
+            f"  {name}_infer(&{name}_trained, (const void *)in, (void *)out, &workspace);\n"
+            "  mark_stop();\n  return 0;\n}\n")
+
+
+def count(options, work):
+    """The program's instructions, and for each input their executions and the bytes of flash read."""
+    board, build = Board(work, options.cpu, options.prefix, options.level), os.path.join(work, "net")
+    described = json.loads(boards.run(options.cnnc, options.net, "--emit=json"))
+    if len(described["inputs"]) != 1 or len(described["outputs"]) != 1:
+        raise SystemExit(f"{options.net}: has several inputs or outputs; wcet takes nets with one of each")
+    sizes = [math.prod(p["shape"]) * BYTES[p[key]] for p, key in ((described["inputs"][0], "type"),
+                                                                  (described["outputs"][0], "as"))]
+    if not options.c:
+        boards.run(options.cnnc, options.net, f"--weights={options.weights}", f"--cpu={options.cpu}",
+                   "-Wno-dead-filters", "-o", build + ".c", *options.cnnc_option)
+    source = options.c or build + ".c"
+    runs, name = [], described["net"]
+    boards.run(options.prefix + "gcc", *board.options, options.level, "-std=c11", "-ffunction-sections",
+               "-fdata-sections", "-c", source, "-o", build + ".o")
+    for fill in FILLS if described["inputs"][0]["type"] != "f32" else (0, 63):  # 63: floats of about 0.75
+        text = program(name, *sizes, fill).replace('"net.h"', f'"{os.path.basename(source)[:-2]}.h"')
+        with open(build + "_main.c", "w") as file:
+            file.write(text)
+        board.compile(build + ".elf", [build + "_main.c", build + ".o"], [os.path.dirname(source) or "."])
+        runs.append(board.executions(build + ".elf"))
+        if not runs[1:]:
+            code = instructions(build + ".elf", options.prefix + "objdump")
+    return code, runs
+
+
+def measured(code):
+    """The instructions of the net: main and the start of the board are left out."""
+    return [i for i in code if i.function not in ("main", "mark_start", "mark_stop")]
+
+
+def paths(code, runs):
+    """Functions that do not execute the same instructions for each input."""
+    first = runs[0][0]
+    return sorted({i.function for i in measured(code) for counts, _ in runs[1:]
+                   if counts.get(i.address, 0) != first.get(i.address, 0)})
+
+
+def bound(options, code, run):
+    """Per function: instructions, and a bound of their cycles."""
+    counts, flash = run
+    table, loads = collections.defaultdict(lambda: [0, 0]), 0
+    for insn in measured(code):
+        n = counts.get(insn.address, 0)
+        loads += n * transfers(insn) * ("ldr" in insn.word or "ldm" in insn.word or "pop" in insn.word)
+        table[insn.function][0] += n
+        table[insn.function][1] += n * most_cycles(options.cpu, insn, options.multiply)
+        table[insn.function][1] += waits(insn, n, options.flash_wait)
+    data = options.flash_wait * min(loads, flash)
+    if data:
+        table["(data in flash)"] = [0, data]
+    return {name: row for name, row in table.items() if any(row)}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="bench/wcet", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cnnc", required=True)
+    parser.add_argument("--cpu", default="cortex-m4", choices=[*CPUS, *REFUSED])
+    parser.add_argument("--flash-wait", type=int, default=0, metavar="CYCLES")
+    parser.add_argument("--multiply", type=int, default=32, choices=(1, 32), help="of a Cortex-M0+: cycles")
+    parser.add_argument("--level", default="-O3", help="of the C compiler")
+    parser.add_argument("--prefix", default="arm-none-eabi-")
+    parser.add_argument("--cnnc-option", action="append", default=[])
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--c", help="the generated C, with its header next to it; else it is generated")
+    parser.add_argument("--json", help="writes the result to this file")
+    parser.add_argument("net")
+    options = parser.parse_args()
+    if options.cpu in REFUSED:
+        sys.exit(f"wcet: no bound for {options.cpu}: {REFUSED[options.cpu]}")
+    with tempfile.TemporaryDirectory() as work:
+        code, runs = count(options, work)
+    wrong = paths(code, runs)
+    if wrong:
+        sys.exit("wcet: no bound: the executed instructions depend on the input in " + ", ".join(wrong))
+    table = bound(options, code, runs[0])
+    total = [sum(column) for column in zip(*table.values())]
+    print(f"{'function':48} {'instructions':>14} {'cycles, at most':>16}")
+    for name, row in sorted(table.items(), key=lambda item: -item[1][1]):
+        print(f"{name[:48]:48} {row[0]:14,} {row[1]:16,}")
+    print(f"{options.cpu}, {len(runs)} inputs, flash wait {options.flash_wait}: "
+          f"{total[0]:,} instructions, at most {total[1]:,} cycles")
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump({"cpu": options.cpu, "flash_wait": options.flash_wait, "instructions": total[0],
+                       "most_cycles": total[1], "functions": table}, file, indent=2)
+
+
+if __name__ == "__main__":
+    main()
