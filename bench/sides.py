@@ -81,6 +81,11 @@ def march(target):
     return ["-march=" + target, *sse4a]
 
 
+def precision_of(options):
+    """cnnc's option for layers with products of bf16 numbers, if they are measured."""
+    return ["--precision=bf16"] if getattr(options, "bf16", False) else []
+
+
 def aligned(array):
     """The same numbers, aligned to a cache line, like those of callers and workspaces: numpy's arrays begin
     16 bytes after one, so that each AVX-512 vector would cross a line."""
@@ -137,7 +142,8 @@ class Ours:
             code, glue, library = (os.path.join(work, name) for name in (net + ".c", "glue.c", net + ".so"))
             kind = "--threads=" + ("openmp" if threads > 1 else "none")
             subprocess.run([options.cnnc, *source, "--no-train", "--target=" + options.target,
-                            f"--batch={case.batch}", kind, "-Wno-unread-input", "-o", code], check=True)
+                            f"--batch={case.batch}", kind, *precision_of(options), "-Wno-unread-input",
+                            "-o", code], check=True)
             with open(glue, "w") as f:
                 n = len(case.shapes)
                 f.write(GLUE.format(net=net, upper=net.upper(), n=n,
@@ -212,8 +218,9 @@ class OpenVINO:
         self.library = ctypes.CDLL(
                                    glob.glob(os.path.join(os.path.dirname(openvino.__file__), "libs",
                                                           "libopenvino_c.so*"))[0])
-        settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32",
-                    "ENABLE_CPU_PINNING": "NO"}
+        settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": "NO"}
+        if not getattr(options, "bf16", False):  # its default is bf16, on CPUs with instructions for it
+            settings["INFERENCE_PRECISION_HINT"] = "f32"
         words = [ctypes.c_char_p(str(word).encode()) for pair in settings.items() for word in pair]
         core, network, compiled, self.request = (ctypes.c_void_p() for _ in range(4))
         self.check(self.library.ov_core_create(ctypes.byref(core)))

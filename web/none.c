@@ -218,6 +218,7 @@ bool prelude_vector_of_floats(const Primitive *primitive) {
   return false;
 }
 
+const char *prelude_bf16(PreludeFn fn, int lanes) { return (void)fn, (void)lanes, NULL; }
 const char *prelude_helium(PreludeFn fn, Elem elem, int lanes) {
   (void)fn, (void)elem, (void)lanes;
   return NULL;

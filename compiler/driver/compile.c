@@ -108,32 +108,54 @@ static bool check_name(Compilation *c) {
   return false;
 }
 
-static bool analyze(Compilation *c) { return build_graph(c) && check_training(c) && check_name(c); }
-
-/* ---- weights ---- */
-/* The options of an int8 model. Some targets have a better variant for int8. Without --target, the variant
- * is added before its target. If the target was chosen for this CPU, and this CPU can run the variant, the
- * variant replaces it. */
-static const Options *int8_targets(const Options *o, Arena *arena) {
+/* ---- targets ---- */
+/* The options for the targets that suit a net. Some targets have better variants for int8 models or for
+ * layers in bf16. Without --target, the variants are added before their target. If the target was chosen for
+ * this CPU, the best variant from which this CPU gains replaces it. */
+static const Options *with_better_targets(const Options *o, Arena *arena, bool int8) {
   Options *own = NEW(arena, Options);
   *own = *o;
   own->targets.data = NULL;
   own->targets.n = own->targets.room = 0;
-  if (o->kind == OUTPUT_LIBRARY && !o->targets_given) { /* for boards: their schedules share weights */
-    vec_push(arena, own->targets, target_find("armv7e-m"));
-    vec_push(arena, own->targets, target_find("armv7m"));
-    return own;
-  }
   for (int i = 0; i < o->targets.n; i++) {
-    const Target *target = o->targets.data[i], *better = target_for_int8(target);
-    const bool instead = better && o->native && target_runs_here(better);
-    if (better && (instead || !o->targets_given) && !options_has_target(own, better))
-      vec_push(arena, own->targets, better);
+    const Target *target = o->targets.data[i], *better;
+    bool instead = false;
+    for (int n = 0; (better = target_better(target, int8, n)) && !instead; n++) {
+      instead = o->native && target_pays_here(better);
+      if ((instead || !o->targets_given) && !options_has_target(own, better))
+        vec_push(arena, own->targets, better);
+    }
+    const bool tiles = instead ? own->targets.data[own->targets.n - 1]->tiles > 0 : target->tiles > 0;
+    if (instead && tiles) vec_push(arena, own->targets, target); /* where tile registers are not permitted */
     if (!instead) vec_push(arena, own->targets, target);
+    if (!instead && tiles && i + 1 == o->targets.n) vec_push(arena, own->targets, target_find("x86-64-v4"));
   }
   return own;
 }
 
+/* The options of an int8 model. */
+static const Options *int8_targets(const Options *o, Arena *arena) {
+  if (o->kind != OUTPUT_LIBRARY || o->targets_given) return with_better_targets(o, arena, true);
+  Options *own = NEW(arena, Options); /* for boards: their schedules share weights */
+  *own = *o;
+  own->targets.data = NULL;
+  own->targets.n = own->targets.room = 0;
+  vec_push(arena, own->targets, target_find("armv7e-m"));
+  vec_push(arena, own->targets, target_find("armv7m"));
+  return own;
+}
+
+/* Adds the targets for layers in bf16, if there are any. */
+static bool add_bf16_targets(Compilation *c) {
+  if (graph_has_bf16(c->graph)) c->options = with_better_targets(c->options, c->arena, false);
+  return true;
+}
+
+static bool analyze(Compilation *c) {
+  return build_graph(c) && check_training(c) && check_name(c) && add_bf16_targets(c);
+}
+
+/* ---- weights ---- */
 /* Warns about a microcontroller target whose int8 schedules are unused, because another target of the file
  * does not have them. */
 static void warn_reference_loops(const Compilation *c) {

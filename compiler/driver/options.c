@@ -351,8 +351,10 @@ const Flag options_table[] = {
      "look"},
     {"target", 0, required_argument, read_targets, 0, "--target=T[,T...]",
      "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m armv7e-m armv8.1-m rv32imc wasm32, generic (scalar "
-     "C for any CPU), native; for int8 models x86-64-v4-vnni and aarch64-dotprod, which are added to "
-     "x86-64-v4 and aarch64. Of several targets, the best that the CPU supports is selected at run time",
+     "C for any CPU), native; for int8 models x86-64-v4-vnni and aarch64-dotprod, for bf16 x86-64-v4-amx "
+     "and x86-64-v4-bf16, which are added to x86-64-v4 and aarch64. Of several targets, the best that the "
+     "CPU supports is "
+     "selected at run time",
      "@targets"},
     {"cpu", 0, required_argument, read_cpu, AT(cpu), "--cpu=NAME",
      "a microcontroller's CPU: cortex-m0+ cortex-m3 cortex-m4 cortex-m7 cortex-m33 cortex-m55 cortex-m85 "

@@ -19,6 +19,31 @@ static const char *put_condition(Text *out, const char *open, const char *condit
   return condition;
 }
 
+/* Linux gives a process tile registers on request. The number of the call is that of arch_prctl, its
+ * arguments are ARCH_REQ_XCOMP_PERM and the number of the registers. */
+static const char amx_text[] = "/* Does the system permit tile registers? */\n"
+                               "static int @AMX@(void) {\n"
+                               "#if defined(__linux__) && defined(__x86_64__)\n"
+                               "  long result;\n"
+                               "  __asm__ volatile(\"syscall\" : \"=a\"(result) : \"a\"(158L), "
+                               "\"D\"(0x1023L), \"S\"(18L) : \"rcx\", \"r11\", "
+                               "\"memory\");\n"
+                               "  return result == 0;\n"
+                               "#else\n"
+                               "  return 0;\n"
+                               "#endif\n"
+                               "}\n";
+
+#ifndef __wasi__
+/* Prints the function that asks for tile registers, if the target has them. */
+static void put_permission(Text *out, const Net *net, const Target *target) {
+  if (target->avx != AVX_AMX) return;
+  text_put(out, "#if %s\n", target->condition);
+  template_put(out, amx_text, (const Blank[]){{"AMX", net->own->amx}, {NULL, NULL}});
+  text_put(out, "#endif\n");
+}
+#endif
+
 static void put_forced(Text *out, const Net *net) {
   text_put(out, "#ifdef %s\n", net->macro->FORCE_TARGET);
   text_put(out, "/* -D%s=%s, in quotes or not, with - or _. */\n", net->macro->FORCE_TARGET,
@@ -31,14 +56,21 @@ static void put_forced(Text *out, const Net *net) {
            "  while (*s == '\"') s++;\n"
            "  while (*target && (*s == *target || (*s == '_' && *target == '-'))) s++, target++;\n"
            "  return !*target && (!*s || *s == '\"');\n"
-           "}\n"
-           "static int %s(void) {\n",
-           net->own->forced, net->macro->TEXT, net->macro->FORCE_TARGET, net->own->level);
+           "}\n",
+           net->own->forced, net->macro->TEXT, net->macro->FORCE_TARGET);
+#ifndef __wasi__
+  for (int level = 1; level < net->layout->options.ntargets; level++)
+    put_permission(out, net, target_of_level(net, level));
+#endif
+  text_put(out, "static int %s(void) {\n", net->own->level);
   const char *open = NULL;
   for (int level = net->layout->options.ntargets - 1; level > 0; level--) {
-    open = put_condition(out, open, target_of_level(net, level)->condition);
-    text_put(out, "  if (%s(\"%s\")) return %d;\n", net->own->forced, target_of_level(net, level)->name,
-             level);
+    const Target *target = target_of_level(net, level);
+    open = put_condition(out, open, target->condition);
+    if (target->avx == AVX_AMX)
+      text_put(out, "  if (%s(\"%s\") && %s()) return %d;\n", net->own->forced, target->name, net->own->amx,
+               level);
+    else text_put(out, "  if (%s(\"%s\")) return %d;\n", net->own->forced, target->name, level);
   }
   put_condition(out, open, NULL);
   text_put(out, "  return 0;\n}\n");
@@ -62,8 +94,20 @@ static const char avx_text[] =
     "  leaf = 7, c = 0;\n"
     "  __asm__ volatile(\"cpuid\" : \"+a\"(leaf), \"=b\"(b), \"+c\"(c), \"=d\"(d));\n"
     "  if (!fma || !(b >> 5 & 1) || (saved & 0x06) != 0x06) return 0;\n"
+    "@MORE@"
     "  return (b & 0xc0030000u) == 0xc0030000u && (saved & 0xe6) == 0xe6 ? @BEST@ : 1;\n"
     "}\n";
+
+/* CPUs with AMX (bit 22 of d) run the bf16 instructions of AVX-512 at half the rate of float ones. */
+static const char bf16_text[] =
+    "  const uint32_t vnni = c >> 11 & 1, amx = d >> 22 & 1;\n"
+    "  uint32_t more = 7, b1, c1 = 1, d1;\n"
+    "  __asm__ volatile(\"cpuid\" : \"+a\"(more), \"=b\"(b1), \"+c\"(c1), \"=d\"(d1));\n"
+    "  const uint32_t bf16 = leaf ? more >> 5 & 1 : 0; /* leaf: the number of the last part of leaf 7 */\n";
+
+/* Bits 17 and 18 of `saved` are those of the tile registers. */
+static const char tiles_text[] = "(vnni & bf16 & amx & d >> 24) && (saved >> 17 & 3) == 3 && %s() ? 5 : 2 + "
+                                 "(int)(vnni + (vnni & bf16 & ~amx))";
 
 /* Linux documents that it emulates reads of this register since 4.11. Android may have an older kernel, and
  * other systems may end the program, so there the compiler's options decide. */
@@ -84,7 +128,7 @@ static const char dotprod_text[] = "/* Does the CPU have DotProd? */\n"
  * architecture need different features. */
 static void put_level(Text *out, const Net *net, const char *condition) {
   int highest = 0;
-  bool avx = false, vnni = false, dotprod = false;
+  bool avx = false, vnni = false, bf16 = false, amx = false, dotprod = false;
   for (int level = 1; level < net->layout->options.ntargets; level++) {
     const Target *target = target_of_level(net, level);
     if (strcmp(target->condition, condition) != 0) continue;
@@ -92,13 +136,25 @@ static void put_level(Text *out, const Net *net, const char *condition) {
     avx = avx || target->avx;
     dotprod = dotprod || target->dotprod;
     vnni = vnni || target->avx == AVX_VNNI;
+#ifndef __wasi__ /* the browser build has no bf16 */
+    bf16 = bf16 || target->avx >= AVX_BF16;
+    amx = amx || target->avx == AVX_AMX;
+#endif
   }
   const Blank blanks[] = {{"AVX", net->own->avx},
                           {"DOTPROD", net->own->dotprod},
-                          {"ABOUT", vnni ? "; 3: its VNNI" : ""},
-                          {"BEST", vnni ? "2 + (int)(c >> 11 & 1)" : "2"},
+                          {"ABOUT", amx    ? "; 3: its VNNI; 4: its BF16 at full rate; 5: AMX for bf16"
+                                    : bf16 ? "; 3: its VNNI; 4: its BF16 at full rate"
+                                    : vnni ? "; 3: its VNNI"
+                                           : ""},
+                          {"MORE", bf16 ? bf16_text : ""},
+                          {"BEST", amx    ? arena_printf(out->arena, tiles_text, net->own->amx)
+                                   : bf16 ? "2 + (int)(vnni + (vnni & bf16 & ~amx))"
+                                   : vnni ? "2 + (int)(c >> 11 & 1)"
+                                          : "2"},
                           {NULL, NULL}};
   text_put(out, "#elif %s\n", condition);
+  if (amx) template_put(out, amx_text, (const Blank[]){{"AMX", net->own->amx}, {NULL, NULL}});
   if (avx || dotprod) template_put(out, avx ? avx_text : dotprod_text, blanks);
   else {
     text_put(out, "static int %s(void) { return %d; }\n", net->own->level, highest);

@@ -117,8 +117,11 @@ static void print_nest_body(Printer *p, const Instance *instance, bool entry) {
   put(" {\n");
   for (int i = 0; entry && i < instance->fn->nparams; i++)
     if (!instance->used.slot[i + 1]) put("  (void)%s;\n", p->slot_name[i + 1]);
+  const bool tiles = entry && p->print->names.amx && p->nest->tiles.rows;
+  if (tiles) print_tile_shape(p, true);
   if (instance->body) print_shared_call(p, instance);
   else print_body(p, instance->fn->body, 1);
+  if (tiles) print_tile_shape(p, false);
   for (int i = 0; i < p->nest->nbufs;
        i++) /* a tile that only covers padding reads no input; its parameter is then unused */
     if (instance->used.buf[i] && p->nest->buf[i]->place < STACK && !p->mentioned[i])

@@ -53,6 +53,8 @@ void print_wide(Printer *, Val,
                 int lanes); /* prints an explicit broadcast where C does not broadcast by itself */
 
 void print_body(Printer *, const NestStmt *, int depth);
+void print_tiled(Printer *, const NestStmt *, int depth); /* nest_tiles.c: a TILED loop with tile registers */
+void print_tile_shape(Printer *, bool begin); /* at the beginning and the end of a nest with TILED loops */
 void print_limit(Printer *, int n, const Index *bound,
                  bool low); /* the larger (low) or the smaller of the loop's bounds */
 /* acsl.c: prints the annotation of a loop, if there is one, and the indentation of the line after it.

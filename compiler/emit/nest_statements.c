@@ -304,7 +304,8 @@ static void print_stmt(Printer *p, const NestStmt *stmt, int depth) {
       print_chosen(p, stmt, depth + 1);
       indent(p, depth);
       put("}\n");
-    } else print_loop(p, stmt, depth);
+    } else if (stmt->u.loop.kind == TILED && p->print->names.amx) print_tiled(p, stmt, depth);
+    else print_loop(p, stmt, depth);
     break;
   case IF: print_if(p, stmt, depth); break;
   case STORE: (store_is_words(stmt) ? print_store_words : print_store)(p, stmt); break;

@@ -232,6 +232,12 @@ static void print_lookup(Printer *p, Val e) {
 
 static void print_load(Printer *p, Val e) {
   int lanes = e->type.lanes;
+  if (val_is_words(e) && e->ref->buf->type.elem == BF16) {
+    put("%s(&", printer_function(p, FN_PAIRS, I32, lanes));
+    print_ref(p, e->ref);
+    put(")");
+    return;
+  }
   if (val_is_words(e)) {
     if (lanes == 1) prelude_need_primitive(p->print->needs, &primitive_word, 1);
     put("%s(&", lanes == 1 ? prelude_primitive(p->arena, &p->print->names, &primitive_word, 1)
@@ -390,12 +396,12 @@ static int precedence_of(const Printer *p, Val e) {
   }
 }
 
-static const PreludeFn fn[] = {[MIN] = FN_MIN,       [MAX] = FN_MAX,      [MAX_NAN] = FN_MAX_NAN,
-                               [SELECT] = FN_SELECT, [EXP] = FN_EXP,      [LOG] = FN_LOG,
-                               [SQRT] = FN_SQRT,     [TANH] = FN_TANH,    [SIGMOID] = FN_SIGMOID,
-                               [CDF] = FN_CDF,       [POWER] = FN_POWER,  [ABS] = FN_ABS,
-                               [HSUM] = FN_SUM,      [HMAX] = FN_HIGHEST, [RANDOM] = FN_RANDOM,
-                               [SIN] = FN_SIN,       [COS] = FN_COS,      [FLOOR] = FN_FLOOR};
+static const PreludeFn fn[] = {
+    [MIN] = FN_MIN,         [MAX] = FN_MAX,      [MAX_NAN] = FN_MAX_NAN, [SELECT] = FN_SELECT,
+    [EXP] = FN_EXP,         [LOG] = FN_LOG,      [SQRT] = FN_SQRT,       [TANH] = FN_TANH,
+    [SIGMOID] = FN_SIGMOID, [CDF] = FN_CDF,      [POWER] = FN_POWER,     [ABS] = FN_ABS,
+    [HSUM] = FN_SUM,        [HMAX] = FN_HIGHEST, [RANDOM] = FN_RANDOM,   [SIN] = FN_SIN,
+    [COS] = FN_COS,         [FLOOR] = FN_FLOOR,  [DOT] = FN_DOT};
 
 void print_value(Printer *p, Val e, int precedence) {
   static const char *const sign[] = {[ADD] = " + ",  [SUB] = " - ",      [MUL] = " * ",   [DIV] = " / ",
@@ -427,6 +433,7 @@ void print_value(Printer *p, Val e, int precedence) {
     }
     print_arguments(p, printer_function(p, FN_SELECT, e->type.elem, lanes), e);
     break;
+  case DOT:
   case MIN:
   case MAX:
   case MAX_NAN:

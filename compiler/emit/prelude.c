@@ -59,6 +59,24 @@ static const Function function[FN_COUNT] = {
                    "  return __builtin_convertvector(r >> 16, @T);\n"
                    "}\n",
          .uses = {FN_BITS}, .nuses = 1},
+    [FN_PAIRS] =
+        {"pairs",
+         .scalar = "INLINE @aint32_t pairs@l(const uint16_t *p) { return (int32_t)(p[0] | (uint32_t)p[1] << "
+                   "16); }\n",
+         .vector = "// Two bf16 numbers per lane.\nINLINE @a@T pairs@l(const uint16_t *p) {\n"
+                   "  typedef int32_t words __attribute__((@S, aligned(2), may_alias));\n"
+                   "  return (@T)*(const words *)p;\n}\n"},
+    [FN_TILE_SHAPE] = {"tile_shape", .text = prelude_tile_shape},
+    [FN_TILE_CLEAR] = {"tile_clear", .text = prelude_tile_clear},
+    [FN_TILE_ADD] = {"tile_add", .text = prelude_tile_add},
+    [FN_TILE_STORE] = {"tile_store", .text = prelude_tile_store},
+    [FN_DOT] = {"dot",
+                .text = "// The sum and the products of the bf16 numbers in two words.\n"
+                        "INLINE @a@F dot@n(@I x, @I w, @F sum) {\n"
+                        "  const @F low = float_of@n((@U)x << 16) * float_of@n((@U)w << 16) + sum;\n"
+                        "  return float_of@n((@U)x & 0xffff0000u) * float_of@n((@U)w & 0xffff0000u) + low;\n"
+                        "}\n",
+                .uses = {FN_FLOAT_OF}, .nuses = 1},
 #endif
     [FN_SPLAT] = {"splat", .vector = "INLINE @a@T splat@l(@E x) { return x - (@T){0}; }\n"},
     [FN_SELECT] = {"select", .scalar = "INLINE @a@T select@l(@I mask, @T a, @T b) { return mask ? a : b; }\n",
@@ -609,7 +627,9 @@ void emit_prelude(Text *out, const PreludeNeeds *needs, const PreludeNames *name
       for (int lanes = 1; lanes <= 16; lanes *= 2) {
         if (!(needs->fn[fn][elem] & width_bit(lanes))) continue;
         const Function *f = &function[fn];
-        const char *own = names->helium ? prelude_helium((PreludeFn)fn, (Elem)elem, lanes) : NULL,
+        const char *own = names->helium ? prelude_helium((PreludeFn)fn, (Elem)elem, lanes)
+                          : names->bf16 ? prelude_bf16((PreludeFn)fn, lanes)
+                                        : NULL,
                    *text = own       ? own
                            : f->text ? f->text
                                      : (lanes == 1 ? f->scalar : f->vector);

@@ -10,6 +10,12 @@ typedef enum PreludeFn { /* in the order of printing, because a function only us
                          FN_FLOAT_OF,
                          FN_FROM_BF16,
                          FN_TO_BF16,
+                         FN_PAIRS,
+                         FN_DOT,
+                         FN_TILE_SHAPE,
+                         FN_TILE_CLEAR,
+                         FN_TILE_ADD,
+                         FN_TILE_STORE,
                          FN_SPLAT,
                          FN_SELECT,
                          FN_MAX,
@@ -61,6 +67,8 @@ typedef struct PreludeNames {
   const char *prefix, *suffix, *attribute;
   bool helium; /* vectors of four use Arm's Helium, if the compiler supports it */
   bool vnni;   /* the functions may use AVX-512 VNNI */
+  bool bf16;   /* the functions may use the bf16 instructions of AVX-512 */
+  bool amx;    /* TILED loops become products of tile registers */
 } PreludeNames;
 
 void prelude_need(PreludeNeeds *, PreludeFn, Elem, int lanes);
@@ -107,7 +115,11 @@ void prelude_types(Text *, const PreludeNeeds *, const char *prefix); /* prefix 
 /* prelude_vectors.c: primitives of vectors. */
 void prelude_vector_primitive(Text *, const Primitive *, int lanes, const PreludeNames *);
 const char *prelude_helium(PreludeFn, Elem,
-                           int lanes);             /* the Helium text of a function; NULL: the common text */
+                           int lanes); /* the Helium text of a function; NULL: the common text */
+/* The texts of FN_TILE_...: AMX. Registers 0 to 3 are sums, of rows and columns 0, 1; 4 and 5 rows of the
+ * left operand, 6 and 7 columns of the right one. */
+extern const char prelude_tile_shape[], prelude_tile_clear[], prelude_tile_add[], prelude_tile_store[];
+const char *prelude_bf16(PreludeFn, int lanes);    /* the text with instructions of AVX-512 BF16, or NULL */
 extern const char prelude_sine[], prelude_floor[]; /* text of FN_SINE and FN_FLOOR */
 extern const char prelude_lookup[];                /* the text of FN_LOOKUP */
 bool prelude_vector_of_floats(const Primitive *);  /* whether its text uses vectors of floats */

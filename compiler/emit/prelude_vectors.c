@@ -288,6 +288,68 @@ const char prelude_lookup[] =
     "  return x;\n"
     "#endif\n}\n";
 
+/* ---- functions with AVX-512 BF16 ---- */
+const char *prelude_bf16(PreludeFn fn, int lanes) {
+  if (lanes < 8) return NULL;
+  if (fn == FN_DOT)
+    return "INLINE @a@F dot@n(@I x, @I w, @F sum) {\n"
+           "  __asm__(\"vdpbf16ps %2, %1, %0\" : \"+v\"(sum) : \"v\"(x), \"v\"(w));\n"
+           "  return sum;\n"
+           "}\n";
+  if (fn == FN_TO_BF16)
+    return "INLINE @a@T upper_of@l(@F x) {\n"
+           "  @T r;\n"
+           "  __asm__(\"vcvtneps2bf16 %1, %0\" : \"=v\"(r) : \"v\"(x));\n"
+           "  return r;\n"
+           "}\n";
+  return NULL;
+}
+
+/* ---- tile registers ---- */
+const char prelude_tile_shape[] =
+    "// The shapes of the tile registers; NULL: they are free.\n"
+    "INLINE @avoid tile_shape@l(const uint8_t *shape) {\n"
+    "  if (shape) __asm__ volatile(\"ldtilecfg (%0)\" : : \"r\"(shape) : \"memory\");\n"
+    "  else __asm__ volatile(\"tilerelease\");\n"
+    "}\n";
+const char prelude_tile_clear[] =
+    "INLINE @avoid tile_clear@l(void) {\n"
+    "  __asm__ volatile(\"tilezero %tmm0\\n\\ttilezero %tmm1\\n\\ttilezero %tmm2\\n\\ttilezero %tmm3\");\n"
+    "}\n";
+const char prelude_tile_add[] =
+    "// Adds the products of rows of pairs, `row` bytes apart, with rows of weights, `line` bytes apart. "
+    "second:\n"
+    "// the first one of other rows, or 0; wide: there are two vectors of columns.\n"
+    "INLINE @avoid tile_add@l(const uint16_t *x, ptrdiff_t row, const uint16_t *w, ptrdiff_t line, int "
+    "pairs,\n"
+    "    int steps, ptrdiff_t second, int wide) {\n"
+    "  for (int i = 0; i < steps; i++) {\n"
+    "    __asm__ volatile(\"tileloadd (%0,%1,1), %%tmm4\\n\\ttileloadd (%2,%3,1), %%tmm6\\n\\t\"\n"
+    "                     \"tdpbf16ps %%tmm6, %%tmm4, %%tmm0\"\n"
+    "                     : : \"r\"(x), \"r\"(row), \"r\"(w), \"r\"(line) : \"memory\");\n"
+    "    if (wide)\n"
+    "      __asm__ volatile(\"tileloadd 64(%0,%1,1), %%tmm7\\n\\ttdpbf16ps %%tmm7, %%tmm4, %%tmm1\"\n"
+    "                       : : \"r\"(w), \"r\"(line) : \"memory\");\n"
+    "    if (second)\n"
+    "      __asm__ volatile(\"tileloadd (%0,%1,1), %%tmm5\\n\\ttdpbf16ps %%tmm6, %%tmm5, %%tmm2\"\n"
+    "                       : : \"r\"((const char *)x + second * row), \"r\"(row) : \"memory\");\n"
+    "    if (second && wide) __asm__ volatile(\"tdpbf16ps %tmm7, %tmm5, %tmm3\");\n"
+    "    x += 2 * pairs, w += line / 2 * pairs;\n"
+    "  }\n"
+    "}\n";
+const char prelude_tile_store[] =
+    "// Stores the sums, rows of `row` bytes.\n"
+    "INLINE @avoid tile_store@l(float *to, ptrdiff_t row, ptrdiff_t second, int wide) {\n"
+    "  char *below = (char *)to + second * row;\n"
+    "  __asm__ volatile(\"tilestored %%tmm0, (%0,%1,1)\" : : \"r\"(to), \"r\"(row) : \"memory\");\n"
+    "  if (wide) __asm__ volatile(\"tilestored %%tmm1, 64(%0,%1,1)\" : : \"r\"(to), \"r\"(row) : "
+    "\"memory\");\n"
+    "  if (second) __asm__ volatile(\"tilestored %%tmm2, (%0,%1,1)\" : : \"r\"(below), \"r\"(row) : "
+    "\"memory\");\n"
+    "  if (second && wide)\n"
+    "    __asm__ volatile(\"tilestored %%tmm3, 64(%0,%1,1)\" : : \"r\"(below), \"r\"(row) : \"memory\");\n"
+    "}\n";
+
 /* ---- functions with Helium vectors ---- */
 #define MVE(there, elsewhere) "#if defined(__ARM_FEATURE_MVE)\n" there "#else\n" elsewhere "#endif\n}\n"
 

@@ -75,7 +75,8 @@ static const char program[] =
     "  for (size_t i = 0; i < bytes; i += sizeof one) memcpy(p + i, &one, sizeof one);\n  return p;\n}\n\n"
     "static void touch(volatile char *p, size_t bytes) {\n  for (size_t i = 0; i < bytes; i += 64) p[i] = "
     "p[i];\n}\n\n"
-    "int main(void) {\n  char *values = memory(VALUES), *weights = memory(POOL), *others = memory(OTHERS);\n "
+    "int main(void) {\n  PERMIT;\n  char *values = memory(VALUES), *weights = memory(POOL), *others = "
+    "memory(OTHERS);\n "
     " double best[TRIALS];\n  size_t at = 0;\n"
     "  const double start = now();\n"
     "  for (int round = 0; round < 6 || (round < 2000 && now() - start < SECONDS); round++) {\n"
@@ -88,10 +89,15 @@ static const char program[] =
     ": at + WEIGHTS;\n    }\n  }\n"
     "  for (int i = 0; i < TRIALS; i++) printf(\"%.4f\\n\", 1e6 * best[i]);\n  return 0;\n}\n";
 
+/* Linux gives a process tile registers on request (dispatch.c). */
+static const char permitted[] = "#include <sys/syscall.h>\nlong syscall(long, ...);\n"
+                                "#define PERMIT syscall(SYS_arch_prctl, 0x1023, 18)\n\n";
+
 void emit_timing(Text *out, const Target *target, int n, const Lower *const *lower, int64_t weight_bytes) {
   Timing t = {
       .arena = out->arena, .target = target, .functions.arena = out->arena, .calls.arena = out->arena};
-  t.print = (NestPrint){{"", "", target->attribute ? "ON_TARGET" : "", .vnni = target->avx == AVX_VNNI},
+  t.print = (NestPrint){{"", "", target->attribute ? "ON_TARGET" : "", .vnni = target->avx >= AVX_VNNI,
+                         .bf16 = target->avx >= AVX_BF16, .amx = target->avx == AVX_AMX},
                         target->lanes,
                         .standard = !target->condition,
                         .needs = &t.needs};
@@ -102,6 +108,7 @@ void emit_timing(Text *out, const Target *target, int n, const Lower *const *low
                                                                                       : t.weights;
   text_put(out, "#define _POSIX_C_SOURCE 199309L\n#include <stddef.h>\n#include <stdint.h>\n#include "
                 "<stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <time.h>\n\n");
+  text_put(out, target->avx == AVX_AMX ? permitted : "#define PERMIT (void)0\n\n");
   text_put(out,
            "enum { TRIALS = %d };\n#define VALUES (size_t)%" PRId64 "\n#define INPUTS (size_t)%" PRId64
            "\n#define WEIGHTS (size_t)%" PRId64 "\n#define POOL (size_t)%" PRId64

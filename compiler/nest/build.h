@@ -58,6 +58,7 @@ Val less(Val, Val), less_eq(Val, Val), equal(Val, Val), choose(Val mask, Val yes
 Val vexp(Val), vlog(Val), vsqrt(Val), vtanh(Val), vsigmoid(Val), vnormal_cdf(Val), vabs(Val);
 Val vpower_minus_three_quarters(Val), vsin(Val), vcos(Val), vfloor(Val);
 Val fma_(Val x, Val y, Val plus);
+Val dot_bf16(Val x, Val w, Val plus); /* DOT: plus + the products of the bf16 numbers in two words */
 Val shuffle(Val, Val, int lanes, const int *lane);
 Val hsum(Val), hmax(Val);
 Val splat(Val, int lanes); /* broadcasts a number, if nothing else determines the width of a store */
@@ -69,6 +70,7 @@ Val uniform(Val key0, Val key1,
             Val counter); /* RANDOM: the arguments are I32 scalars, the result is a float in [0, 1) */
 Val nest_load(Nest *, Ref, int lanes);
 Val nest_load_words(Nest *, Ref, int lanes);   /* I32 from four bytes per lane, the lowest byte first */
+Val nest_load_pairs(Nest *, Ref, int lanes);   /* I32 from two bf16 numbers per lane, the lower half first */
 Val nest_lookup(Nest *, Ref table, Val words); /* each signed byte b of 16 packed words becomes table[b +
                                                   128] */
 Val nest_load_part(Nest *, Ref, int part,

@@ -92,7 +92,7 @@ static void put_lanes(Dump *d, Val e) { /* prints operations that permute, conve
 
 static void put_width(Dump *d, Val load) {
   if (load->ref->buf->place != REGS && load->type.lanes > 1) text_put(d->out, ":%d", load->part);
-  if (val_is_words(load)) text_put(d->out, " as words");
+  if (val_is_words(load)) text_put(d->out, load->ref->buf->type.elem == BF16 ? " as pairs" : " as words");
   else if (load->part != load->type.lanes) text_put(d->out, "/%d", load->type.lanes);
 }
 
@@ -100,7 +100,7 @@ static const char *const function_name[] = {
     [MIN] = "min",     [MAX] = "max", [MAX_NAN] = "max_nan", [SELECT] = "choose", [FMA] = "fma",
     [EXP] = "exp",     [LOG] = "log", [SQRT] = "sqrt",       [TANH] = "tanh",     [SIGMOID] = "sigmoid",
     [CDF] = "cdf",     [ABS] = "abs", [HSUM] = "sum",        [HMAX] = "max",      [RANDOM] = "random",
-    [POWER] = "power", [SIN] = "sin", [COS] = "cos",         [FLOOR] = "floor"};
+    [POWER] = "power", [SIN] = "sin", [COS] = "cos",         [FLOOR] = "floor",   [DOT] = "dot"};
 
 static void put_expression(Dump *d, Val e);
 
@@ -139,6 +139,7 @@ static void put_expression(Dump *d, Val e) {
   case MAX_NAN:
   case SELECT:
   case FMA:
+  case DOT:
   case EXP:
   case LOG:
   case SQRT:
@@ -183,11 +184,8 @@ static void put_bounds(Dump *d, int n, const Index *bound, const char *of_two) {
 }
 
 static void put_loop(Dump *d, const NestStmt *stmt, int depth) {
-  static const char *const kind[] = {[SERIAL] = "for",
-                                     [UNROLLED] = "unroll",
-                                     [ROLLED] = "for",
-                                     [PARALLEL] = "parallel",
-                                     [CHOSEN] = "choose"};
+  static const char *const kind[] = {[SERIAL] = "for",        [UNROLLED] = "unroll", [ROLLED] = "for",
+                                     [PARALLEL] = "parallel", [CHOSEN] = "choose",   [TILED] = "tiled"};
   text_put(d->out, "%s %s ", kind[stmt->u.loop.kind], stmt->u.loop.name);
   if (stmt->u.loop.chosen) {
     text_put(d->out, "= ");

@@ -302,6 +302,12 @@ static double fused(const Interp *in, double x, double y, double z) {
   return in->run->single ? (double)fmaf((float)x, (float)y, (float)z) : x * y + z;
 }
 
+static double dot_of_halves(const Interp *in, double x, double w, double sum) {
+  const uint32_t a = (uint32_t)(int32_t)x, b = (uint32_t)(int32_t)w;
+  sum = fused(in, bf16_value((uint16_t)a), bf16_value((uint16_t)b), sum);
+  return fused(in, bf16_value((uint16_t)(a >> 16)), bf16_value((uint16_t)(b >> 16)), sum);
+}
+
 /* r: per lane, the operation on its operands X, Y and Z. */
 static void apply(Interp *in, const Code *code, double (*const a)[LANES], double *r) {
   const int n = code->lanes;
@@ -325,6 +331,7 @@ static void apply(Interp *in, const Code *code, double (*const a)[LANES], double
   case EQUAL: EACH(X == Y ? yes : 0); break;
   case SELECT: EACH(X != 0 ? Y : Z); break;
   case FMA: EACH(elem == F32 ? fused(in, X, Y, Z) : rounded_to(in, elem, X * Y + Z)); break;
+  case DOT: EACH(dot_of_halves(in, X, Y, Z)); break;
   case EXP: EACH(rounded_to(in, F32, exp(X))); break;
   case LOG: EACH(rounded_to(in, F32, log(X))); break;
   case SQRT: EACH(rounded_to(in, F32, sqrt(X))); break;
@@ -370,6 +377,10 @@ static void eval_operand(Interp *in, const int64_t *env, const Code *code, int l
   for (int l = code->lanes; l < lanes; l++) r[l] = r[0];
 }
 
+static double pair_at(const double *half) {
+  return (int32_t)(bf16_bits((float)half[0]) | (uint32_t)bf16_bits((float)half[1]) << 16);
+}
+
 static double word_at(const double *byte) {
   uint32_t word = 0;
   for (int i = 0; i < WORD_BYTES; i++) word |= (uint32_t)(uint8_t)(int8_t)byte[i] << 8 * i;
@@ -397,7 +408,9 @@ static void interp_eval_load(Interp *in, const int64_t *env, const Code *code, d
   if (code->elem == I32 && val_is_words(code->e)) {
     for (int i = 0; p && i < code->part; i++)
       if (nest_unset(p[i])) report_fault(in, "read before it is written", code->e->ref->buf);
-    for (int l = 0; l < code->lanes; l++) r[l] = p ? word_at(p + WORD_BYTES * l) : 0;
+    const bool pairs = code->e->ref->buf->type.elem == BF16;
+    for (int l = 0; l < code->lanes; l++)
+      r[l] = !p ? 0 : pairs ? pair_at(p + 2 * l) : word_at(p + WORD_BYTES * l);
     return;
   }
   for (int l = 0; l < code->lanes; l++) {

@@ -121,6 +121,7 @@ typedef enum ValOp {
   EQUAL,  /* the comparisons give masks for SELECT */
   SELECT, /* a[0] ? a[1] : a[2], lane by lane, both evaluated */
   FMA,    /* a[0] * a[1] + a[2], rounded once where the target has the instruction */
+  DOT, /* a[2] + the products of the two bf16 numbers in each word of a[0] and a[1]: lower and upper halves */
   EXP,
   LOG,
   SQRT,
@@ -167,7 +168,9 @@ typedef struct ValNode {
 } ValNode;
 typedef const ValNode *Val;
 enum { WORD_BYTES = 4, TABLE_BYTES = 256 };
-bool val_is_words(Val); /* whether it is a LOAD of I32 from bytes, four per lane, the lowest byte first */
+/* Whether it is a LOAD of I32 from bytes, four per lane, or from bf16 numbers, two per lane, the lowest
+ * first. */
+bool val_is_words(Val);
 bool val_is_lookup(
     Val); /* whether it is a LOAD of 256 bytes: a lookup by the bytes of the packed words a[0] */
 
@@ -195,6 +198,8 @@ typedef enum LoopKind {
   ROLLED, /* like SERIAL, but C compilers must not unroll it */
   PARALLEL,
   CHOSEN, /* one iteration: the variable is a run-time value, clamped to lo .. hi - 1 */
+  TILED,  /* over the rows of a product of matrices, which a printer with tile registers computes with them:
+             for  each vector of columns, a sum of DOTs in a register, then its store (emit/nest_tiles.c) */
 } LoopKind;
 typedef struct NestStmt {
   NestStmtKind kind;
@@ -265,6 +270,12 @@ typedef struct NestFn {
   struct NestFn *next;
 } NestFn;
 
+/* Tile registers: rows of the sums and of the left operand; pairs of bf16 numbers of an operand in one step.
+ */
+typedef struct TileShape {
+  int rows, pairs;
+} TileShape;
+
 struct Nest {
   const char *name, *about; /* name: a C name; about: a sentence for the comment above the function */
   Arena *arena;
@@ -281,7 +292,8 @@ struct Nest {
   } open[40];
   int64_t key[SLOTS + 1], serial;
   int slot_scope[SLOTS], marks;
-  int nleads; /* 0: no leading axis */
+  int nleads;      /* 0: no leading axis */
+  TileShape tiles; /* of its TILED loops; rows 0: there are none */
   int64_t
       lead[LEADS]; /* numbers of rows in ascending order: those of repeated operands, then that of the axis */
   LoopKind lead_kind;          /* kind of the loops over rows: SERIAL or PARALLEL */

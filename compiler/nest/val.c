@@ -125,6 +125,14 @@ Val fma_(Val x, Val y, Val plus) {
   return node(x->nest, FMA, type, x, y, plus);
 }
 
+Val dot_bf16(Val x, Val w, Val plus) {
+  if (x->type.elem != I32 || w->type.elem != I32 || plus->type.elem != F32)
+    nest_misuse(x->nest, "products of bf16 numbers need two words and a float");
+  int lanes = lanes_of(x, w);
+  if (plus->type.lanes > 1) lanes = lanes_of(lanes > 1 ? x->type.lanes > 1 ? x : w : plus, plus);
+  return node(x->nest, DOT, (Type){F32, lanes}, x, w, plus);
+}
+
 Val choose(Val mask, Val if_so, Val if_not) {
   if (mask->type.elem != I32) nest_misuse(mask->nest, "choose: the first value is not a mask");
   if (if_so->type.elem != if_not->type.elem)
@@ -302,8 +310,20 @@ Val nest_lookup(Nest *nest, Ref table, Val words) {
   return e;
 }
 
+Val nest_load_pairs(Nest *nest, Ref ref, int lanes) {
+  if (ref.buf->type.elem != BF16 || ref.buf->place == REGS)
+    nest_misuse(nest, "pairs of a buffer other than a bf16 array");
+  const bool floats = ref.buf->as_floats;
+  const Val load = nest_load_part(nest, ref, lanes, lanes);
+  ValNode *e = (ValNode *)(uintptr_t)(floats ? load->a[0] : load);
+  e->type.elem = I32;
+  e->part = 2 * lanes;
+  return e;
+}
+
 static bool is_of_bytes(Val e) {
-  return e->op == LOAD && e->type.elem == I32 && e->ref->buf->type.elem == I8;
+  return e->op == LOAD && e->type.elem == I32 &&
+         (e->ref->buf->type.elem == I8 || e->ref->buf->type.elem == BF16);
 }
 
 bool val_is_words(Val e) { return is_of_bytes(e) && !e->a[0]; }

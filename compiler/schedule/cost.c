@@ -69,6 +69,27 @@ Cycles cost_direct(const Target *t, const Correlation *k, int64_t net_bytes) {
   return summed(c);
 }
 
+Cycles cost_pairs(Cycles c, const Target *t) {
+  if (t->dots > 0) c.products /= t->dots;
+  c.memory /= 2;
+  c.weight_bytes /= 2;
+  return summed(c);
+}
+
+/* Measured: a vector of sums goes through memory, and the input is copied if it has padding. */
+static const double TILE_SUM = 4, PADDED_VECTOR = 2;
+
+Cycles cost_tiles(Cycles c, const Target *t, const Correlation *k) {
+  const bool copied = k->kernel[0] * k->kernel[1] > 1;
+  c.products /= t->tiles;
+  c.memory /= 2;
+  c.weight_bytes /= 2;
+  c.transforms = TILE_SUM * (double)(k->small.h * k->small.w) * vectors(k->small.c, t->lanes);
+  if (copied)
+    c.transforms += PADDED_VECTOR * (double)(k->large.h * k->large.w) * vectors(k->large.c, t->lanes);
+  return summed(c);
+}
+
 Cycles cost_phases(const Target *t, const Correlation *k, int64_t net_bytes) {
   Correlation turned = *k; /* the smaller image is the input */
   turned.l = k->s;

@@ -1,11 +1,19 @@
 // target.c: Table of targets: one row per target, with all properties that schedules use.
 // SPDX-License-Identifier: Apache-2.0
+#define _DEFAULT_SOURCE // for syscall
 #include "target/target.h"
 #include <stddef.h>
 #include <string.h>
 #include "base/number.h"
 #if defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
+#endif
+#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
+#include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 #define KB (INT64_C(1) << 10)
@@ -136,6 +144,34 @@ const Target target_table[] = {
      .avx = AVX_VNNI,
      .dot = DOT_BYTES,
      .for_int8 = true},
+#ifndef __wasi__ /* the browser build has no bf16 */
+    {.name = "x86-64-v4-bf16",
+     .suffix = "bf16",
+     AVX_512_CORE,
+     .dots = 2,
+     .march_level = 6,
+     .arch = "x86-64",
+     .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC"),
+     .attribute = "__attribute__((target(\"avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,avx2,fma\")))",
+     .avx = AVX_BF16,
+     .dot = DOT_BYTES,
+     .for_bf16 = true},
+    /* An instruction of 16 cycles multiplies 16x32 by 32x16 numbers; its operands come from the caches. */
+    {.name = "x86-64-v4-amx",
+     .suffix = "amx",
+     AVX_512_CORE,
+     .dots = 0.5,
+     .tiles = 6,
+     .march_level = 7,
+     .arch = "x86-64",
+     .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC"),
+     .attribute =
+         "__attribute__((target(\"avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,amx-tile,amx-bf16,avx2,"
+         "fma\")))",
+     .avx = AVX_AMX,
+     .dot = DOT_BYTES,
+     .for_bf16 = true},
+#endif
     {.name = "x86-64-v3",
      .suffix = "v3",
      .lanes = 8,
@@ -315,12 +351,33 @@ int64_t target_odd_lines(const Target *target, int64_t floats) {
   return (ceil_divide(floats, line) | 1) * line;
 }
 
-static bool has_vnni(void) {
 #if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512vnni");
+/* Whether this CPU has AMX for bf16 numbers. */
+static bool has_amx(void) {
+  uint32_t a, b, c, d;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1) && (d >> 24 & 1);
+}
+
+/* Asks Linux whether this process may use tile registers. */
+static bool amx_permitted(void) {
+#if defined(__linux__) && defined(SYS_arch_prctl)
+  enum { REQUEST = 0x1023, TILES = 18 }; /* ARCH_REQ_XCOMP_PERM of asm/prctl.h, newer than some headers */
+  return has_amx() && syscall(SYS_arch_prctl, REQUEST, TILES) == 0;
 #else
   return false;
+#endif
+}
+#endif
+
+/* Whether this CPU has VNNI, BF16 and AMX. */
+static bool has_avx(AvxLevel level) {
+#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
+  __builtin_cpu_init();
+  if (level >= AVX_VNNI && !__builtin_cpu_supports("avx512vnni")) return false;
+  if (level >= AVX_BF16 && !__builtin_cpu_supports("avx512bf16")) return false;
+  return level < AVX_AMX || amx_permitted();
+#else
+  return level < AVX_VNNI;
 #endif
 }
 
@@ -356,13 +413,28 @@ bool target_is_foreign(const Target *target) {
   return target->arch && (!here || strcmp(target->arch, here) != 0);
 }
 
-const Target *target_for_int8(const Target *target) {
-  const Target *next = target + 1;
-  return next->name && next->for_int8 ? next : NULL;
+static bool improves(const Target *target) { return target->for_int8 || target->for_bf16; }
+
+const Target *target_better(const Target *target, bool int8, int n) {
+  if (improves(target)) return NULL;
+  const Target *last = target;
+  while (last[1].name && improves(&last[1])) last++;
+  for (; last > target; last--)
+    if ((int8 ? last->for_int8 : last->for_bf16) && n-- == 0) return last;
+  return NULL;
+}
+
+bool target_pays_here(const Target *target) {
+  if (!target_runs_here(target)) return false;
+#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
+  if (target->avx == AVX_BF16) return !has_amx();
+#endif
+  return true;
 }
 
 bool target_runs_here(const Target *target) {
-  if (target->avx == AVX_VNNI && !has_vnni()) return false;
-  if (target->dotprod && !has_dotprod()) return false;
-  return !target_is_foreign(target) && target->march_level - target->for_int8 <= target_native()->march_level;
+  const Target *base = target;
+  while (improves(base)) base--;
+  if (!has_avx(target->avx) || (target->dotprod && !has_dotprod())) return false;
+  return !target_is_foreign(target) && base->march_level <= target_native()->march_level;
 }

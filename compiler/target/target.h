@@ -54,6 +54,8 @@ typedef enum AvxLevel {
   AVX_2,    /* AVX2 and FMA */
   AVX_512,  /* F, BW, DQ and VL of AVX-512 */
   AVX_VNNI, /* VNNI of AVX-512, too */
+  AVX_BF16, /* its BF16, too */
+  AVX_AMX,  /* AMX with products of bf16 numbers, too, which the operating system has to permit */
 } AvxLevel;
 
 /* Instructions for int8 dot products, one 32-bit word per lane. */
@@ -72,8 +74,10 @@ typedef struct Target {
   int lanes;          /* floats per vector; 1: no vectors */
   int registers;      /* vector registers */
   bool fma;
-  int64_t l1, l2, l3;                   /* bytes */
-  double fmas;                          /* vector multiply-adds per cycle */
+  int64_t l1, l2, l3; /* bytes */
+  double fmas;        /* vector multiply-adds per cycle */
+  double dots;        /* times as many, of bf16 numbers; 0: they are converted to floats */
+  double tiles;       /* times as many, of bf16 numbers in tile registers; 0: there are none */
   double l2_rate, l3_rate, memory_rate; /* bytes per cycle from these caches and from memory */
   int64_t most_bytes; /* maximum object size with 32-bit addresses; 0: 64-bit addresses, or any CPU */
   int line;           /* bytes of a cache line */
@@ -86,9 +90,10 @@ typedef struct Target {
   AvxLevel avx;          /* the CPU that runs it must have these features */
   bool dotprod;          /* an aarch64 CPU must have DotProd */
   Dot dot;
-  bool for_int8;                /* differs from the row before it only in int8 models */
-  int march_level;              /* order within an architecture */
-  const char *arch;             /* architecture of object files: "x86-64"; NULL: any */
+  bool for_int8,
+      for_bf16;     /* differs from the rows before it only in int8 models, or in nets with bf16 layers */
+  int march_level;  /* order within an architecture */
+  const char *arch; /* architecture of object files: "x86-64"; NULL: any */
   const char *const *cross;     /* clang's options for cross-compiled objects; NULL: none */
   bool bare;                    /* no shared libraries */
   const struct Target *vectors; /* the target with vectors for int8 kernels, used if this is the file's only
@@ -100,8 +105,13 @@ const Target *target_find(const char *name);
 const Target *target_of_lanes(int lanes); /* the first target with that number of lanes */
 /* The first target with the longest vectors; of equal ones, one without `dsp`. */
 const Target *target_widest(int n, const Target *const *);
-const Target *target_native(void);             /* the best target for float nets on this CPU */
-const Target *target_for_int8(const Target *); /* a better target for int8 models, or NULL */
+const Target *target_native(void); /* the best target for float nets on this CPU */
+/* The rows that improve on this one for int8 models, or else for nets with bf16 layers, the best one first:
+ * the one with number n, or NULL. */
+const Target *target_better(const Target *, bool int8, int n);
+/* Whether this CPU gains from such a target. CPUs with AMX run the bf16 instructions of AVX-512 at half the
+ * rate of float ones. */
+bool target_pays_here(const Target *);
 /* Rounds a row of floats up to an odd number of cache lines, so that adjacent rows are in different cache
  * sets. */
 int64_t target_odd_lines(const Target *, int64_t floats);

@@ -344,7 +344,7 @@ void check_accuracy(Check *check) {
   if (!check->gradients) return;
   const double *moved = sample_round(s, check->gradients);
   for (const Target *target = target_table; target->name; target++) {
-    if (machine_seen(target) || !share_target(&check->limits.share, target->name) ||
+    if (machine_seen(target, s->graph) || !share_target(&check->limits.share, target->name) ||
         !share_has_turn(&check->limits.share, (int)(target - target_table), 4))
       continue;
     double worst = plan_accuracy(check, plan_training(s->arena, s->graph, FUSE_NOTHING, 1), target);

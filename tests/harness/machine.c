@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/number.h"
 #include "base/random.h"
+#include "graph/bf16.h"
 
 static double *numbers(const Machine *m, int64_t n) { /* NaN until they are written */
   double *x = NEW_ARRAY(m->arena, double, n + 1);
@@ -423,8 +424,9 @@ bool machine_run(Machine *m, const Target *target, bool plain) {
   return !m->error && machine_execute(m, program);
 }
 
-bool machine_seen(const Target *target) {
+bool machine_seen(const Target *target, const Graph *graph) {
   if (target->for_int8) return true;
+  if (target->for_bf16) return !graph_has_bf16(graph);
   for (const Target *t = target_table; t != target; t++)
     if (t->lanes == target->lanes && t->registers == target->registers && t->fma == target->fma) return true;
   return false;

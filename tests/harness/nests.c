@@ -179,7 +179,8 @@ static void check_layouts(const Check *check, Way way, int images) {
 void check_nests(Check *check) {
   for (const Level *level = levels; level < levels + LEVELS; level++)
     for (const Target *target = target_table; target->name; target++) {
-      if (machine_seen(target) || (level->plain && strcmp(target->name, "generic") != 0)) continue;
+      if (machine_seen(target, check->sample.graph) || (level->plain && strcmp(target->name, "generic") != 0))
+        continue;
       const Way way = {.target = target, .level = level};
       check_layouts(check, way, 1);
       if (target->lanes > 1 && !check->rows) check_layouts(check, way, target->lanes);
@@ -238,7 +239,7 @@ static void check_target_choices(const Check *check, Way way) {
 
 void check_choices(Check *check) {
   for (const Target *target = target_table; target->name; target++) {
-    if (machine_seen(target)) continue;
+    if (machine_seen(target, check->sample.graph)) continue;
     check_target_choices(check, (Way){.target = target, .level = &levels[0], .layout = target->lanes});
     if (target->lanes < widest)
       check_target_choices(check, (Way){.target = target, .level = &levels[0], .layout = widest});

@@ -279,11 +279,14 @@ static void draw(Check *check, Mode mode) {
  * -O0, for the widest, too. */
 static void check_all_compiled(Check *check) {
   const Share *share = &check->limits.share;
+  const bool bf16 = graph_has_bf16(check->sample.graph);
   for (const Target *target = target_table; target->name; target++) {
-    if (!target_runs_here(target) || target->for_int8 || !share_target(share, target->name)) continue;
+    if (!target_runs_here(target) || target->for_int8 || (target->for_bf16 && !bf16) ||
+        !share_target(share, target->name))
+      continue;
     const bool generic = strcmp(target->name, "generic") == 0, native = target == target_native();
     const bool half = share_has_turn(share, 0, 2), other = share_has_turn(share, 1, 2),
-               turn = strcmp(target->name, "x86-64-v3") == 0 ? half : other;
+               turn = target->for_bf16 || (strcmp(target->name, "x86-64-v3") == 0 ? half : other);
     if ((generic || native) && share_level(share, "-O0", generic || half))
       check_compiled(check, target, "-O0");
     if (share_level(share, "-O2", native || turn)) check_compiled(check, target, "-O2");

@@ -246,7 +246,7 @@ static void check_against(Net *net, const Kernel *kernel, Values *values) {
   if (!values->out) eval_kernel(net, kernel, values, NULL);
   const double *start = values->start;
   for (const Target *target = target_table; target->name; target++) {
-    if (machine_seen(target)) continue;
+    if (machine_seen(target, net->graph)) continue;
     for (int form = 0; form < 3; form++) { /* the reference schedule; weights packed for this target; weights
                                               packed for a wider one */
       if ((form == 0 && (kernel->pool || strcmp(target->name, "generic"))) ||

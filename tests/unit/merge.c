@@ -139,7 +139,7 @@ static const char *printed_function(Arena *arena, const NestFunction *function, 
                                     bool sizes) {
   Text text = {.arena = arena};
   PreludeNeeds needs = {0};
-  const NestPrint print = {.names = {"", "", "", false, false},
+  const NestPrint print = {.names = {"", "", "", .helium = false},
                            .lanes_max = 1,
                            .apart = true,
                            .load2 = functions->target->dsp,

@@ -520,7 +520,7 @@ static void test_text(void) {
   CU_ASSERT_FATAL(cases_prove(b));
   nest_simplify(b);
   PreludeNeeds needs = {0};
-  NestPrint print = {.names = {"", "", "", false, false}, .lanes_max = 1, .team = true, .needs = &needs};
+  NestPrint print = {.names = {"", "", "", .helium = false}, .lanes_max = 1, .team = true, .needs = &needs};
   Text text = {.arena = arena}, dump = {.arena = arena};
   emit_nest(&text, b, &print);
   CU_ASSERT_STRING_EQUAL(
@@ -559,7 +559,7 @@ static void test_joined_text(void) { /* parallel loops nested directly are one r
   CU_ASSERT_FATAL(cases_prove(b));
   nest_simplify(b);
   PreludeNeeds needs = {0};
-  NestPrint print = {.names = {"", "", "", false, false}, .lanes_max = 1, .team = true, .needs = &needs};
+  NestPrint print = {.names = {"", "", "", .helium = false}, .lanes_max = 1, .team = true, .needs = &needs};
   Text text = {.arena = arena};
   emit_nest(&text, b, &print);
   const char *expected =

@@ -139,7 +139,7 @@ const char *cases_print(const Cases *cases, const char *suffix, const char *attr
   Arena *arena = cases->arena;
   Text body = {.arena = arena}, file = {.arena = arena};
   PreludeNeeds needs = {0};
-  NestPrint print = {.names = {"", suffix, *attribute ? "TARGET" : "", false, false},
+  NestPrint print = {.names = {"", suffix, *attribute ? "TARGET" : "", .helium = false},
                      .lanes_max = lanes_max,
                      .team = true,
                      .needs = &needs};

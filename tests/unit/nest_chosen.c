@@ -247,7 +247,7 @@ static void test_text(void) {
   CU_ASSERT_FATAL(cases_prove(b));
   nest_simplify(b);
   PreludeNeeds needs = {0};
-  NestPrint print = {.names = {"", "", "", false, false}, .lanes_max = 1, .needs = &needs};
+  NestPrint print = {.names = {"", "", "", .helium = false}, .lanes_max = 1, .needs = &needs};
   Text text = {.arena = arena}, dump = {.arena = arena};
   emit_nest(&text, b, &print);
   const char *body = strstr(text.s, ") {\n");
@@ -332,6 +332,36 @@ static void test_tables(void) {
   arena_free(arena);
 }
 
+/* The products of pairs from element `from` of `in` on, of 4 lanes, with the pairs of `weight`. */
+static Nest *paired(Arena *arena, int from) {
+  Nest *b = nest_new(arena, "paired", "");
+  Buf *in = nest_buf(b, INPUT, "in", (Type){BF16, 1}, NEST_DIMS(9)),
+      *weight = nest_buf(b, WEIGHTS, "weight", (Type){BF16, 1}, NEST_DIMS(8)),
+      *out = NEST_BUF(b, OUTPUT, "out", 8);
+  nest_fn(b, "paired", false);
+  const Val w = nest_load_pairs(b, nest_at(b, weight, 0), 4), one = nest_load_pairs(b, nest_at(b, in, 0), 1);
+  nest_store(b, nest_at(b, out, 0), dot_bf16(nest_load_pairs(b, nest_at(b, in, from), 4), w, num(b, 1)));
+  nest_store(b, nest_at(b, out, 4), dot_bf16(splat(one, 4), w, splat(num(b, 0), 4)));
+  return b;
+}
+
+static void test_pairs(void) {
+  Arena *arena = arena_new();
+  CU_ASSERT(refused(paired(arena, 2), "load out of bounds"));
+  Nest *b = paired(arena, 1);
+  CU_ASSERT_FATAL(cases_prove(b));
+  double x[9], w[8], y[8];
+  for (int i = 0; i < 9; i++) x[i] = i - 3;
+  for (int i = 0; i < 8; i++) w[i] = 0.5 * i;
+  Run run = {.mem = (double *[]){x, w, y}};
+  CU_ASSERT_FATAL(nest_run(b, &run));
+  for (int i = 0; i < 4; i++) {
+    CU_ASSERT(y[i] == 1 + x[2 * i + 1] * w[2 * i] + x[2 * i + 2] * w[2 * i + 1]);
+    CU_ASSERT(y[4 + i] == x[0] * w[2 * i] + x[1] * w[2 * i + 1]);
+  }
+  arena_free(arena);
+}
+
 CU_TestInfo suite_nest_chosen[] = {{"reference, interpreter, compiled C", test_widest},
                                    {"on the baseline CPU", test_narrow},
                                    {"as scalar C for any compiler", test_scalar},
@@ -339,4 +369,5 @@ CU_TestInfo suite_nest_chosen[] = {{"reference, interpreter, compiled C", test_w
                                    {"weights are filled by the interpreter", test_fill},
                                    {"images side by side share an index of weights", test_widen},
                                    {"tables and words: bounds, values", test_tables},
+                                   {"pairs of bf16 numbers: bounds, products", test_pairs},
                                    CU_TEST_INFO_NULL};

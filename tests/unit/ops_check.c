@@ -72,7 +72,7 @@ void net_check_nests(Net *net, const Data *data) {
         backward.value[training->graph->outputs.data[0].node->id]; /* check_plan uses the ids of the inference
                                                                       graph */
     for (const Target *target = target_table; target->name; target++) {
-      if (machine_seen(target) || (plain && strcmp(target->name, "generic"))) continue;
+      if (machine_seen(target, net->graph) || (plain && strcmp(target->name, "generic"))) continue;
       CU_ASSERT_TRUE(check_plan(net, inference, data, &forward, target, plain));
       CU_ASSERT_TRUE(check_plan(net, training, data, &backward, target, plain));
     }

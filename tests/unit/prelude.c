@@ -51,7 +51,7 @@ static int next_width(int lanes) { return lanes == 1 ? 4 : 2 * lanes; }
 /* `void exp16(const float *in, float *out, int n)` for each function and width. */
 static const char *source(Arena *arena, const char *given, int widest) {
   const char *attribute = given ? given : "";
-  const PreludeNames names = {"", "_t", attribute, false, false};
+  const PreludeNames names = {"", "_t", attribute, .helium = false};
   Text body = {.arena = arena}, file = {.arena = arena};
   PreludeNeeds needs = {0};
   for (int f = 0; f < FUNCTIONS; f++)
@@ -318,7 +318,7 @@ static void test_foreign(void) {
 
 static void test_names(void) {
   Arena *arena = arena_new();
-  const PreludeNames names = {"net_", "_v4", "TARGET", false, false};
+  const PreludeNames names = {"net_", "_v4", "TARGET", .helium = false};
   CU_ASSERT_STRING_EQUAL(prelude_function(arena, &names, FN_MAX, I32, 16), "net_max_x16i_v4");
   CU_ASSERT_STRING_EQUAL(prelude_convert(arena, &names, F32, U8, 16), "net_f32_from_u8_x16_v4");
   CU_ASSERT_STRING_EQUAL(prelude_type(arena, U8, 16), "v16b");
@@ -372,7 +372,7 @@ static void test_reserved(void) {
       if (primitive_table[i]->lanes) prelude_need_primitive(&needs, primitive_table[i], lanes);
   }
   emit_prelude_file(&out, &needs, prefix);
-  emit_prelude(&out, &needs, &(PreludeNames){prefix, suffix, "TARGET", false, false});
+  emit_prelude(&out, &needs, &(PreludeNames){prefix, suffix, "TARGET", .helium = false});
   int found = 0;
   for (const char *at = out.s; *at;) {
     const size_t n = word_at(at), begin = strlen(prefix), end = strlen(suffix);
@@ -395,7 +395,7 @@ static void test_nothing_needed(void) { /* a file that needs no function contain
   Arena *arena = arena_new();
   Text out = {.arena = arena};
   PreludeNeeds none = {0};
-  emit_prelude(&out, &none, &(PreludeNames){"net_", "_v4", "TARGET", false, false});
+  emit_prelude(&out, &none, &(PreludeNames){"net_", "_v4", "TARGET", .helium = false});
   CU_ASSERT_EQUAL(out.n, 0);
   emit_prelude_file(&out, &none, "net_");
   CU_ASSERT_STRING_EQUAL(out.s, "\n");

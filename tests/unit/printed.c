@@ -47,7 +47,7 @@ void printed_file(Text *out, const PreludeNeeds *needs, const char *suffix, cons
   emit_contraction(out, true);
   if (*attribute) text_put(out, "#define TARGET %s\n", attribute);
   emit_prelude_file(out, needs, "");
-  emit_prelude(out, needs, &(PreludeNames){"", suffix, *attribute ? "TARGET" : "", false, false});
+  emit_prelude(out, needs, &(PreludeNames){"", suffix, *attribute ? "TARGET" : "", .helium = false});
   text_put(out, "%s", body);
 }
 

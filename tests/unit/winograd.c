@@ -225,7 +225,7 @@ static void check_in_net(const char *layers, const char *algorithm, bool wide, i
   if (!right) printf("    %s: not %s\n", layers, algorithm ? algorithm : "direct");
   CU_ASSERT_TRUE(right);
   for (const Target *target = target_table; target->name; target++) {
-    if (machine_seen(target) || (wide && target->lanes < 16)) continue;
+    if (machine_seen(target, sample.graph) || (wide && target->lanes < 16)) continue;
     check_target(&sample, plan, want, layers, target, 16, false, net_bytes);
     if (target->lanes < 16) check_target(&sample, plan, want, layers, target, target->lanes, true, net_bytes);
     else check_target(&sample, plan, want, layers, target, 16, true, net_bytes);

@@ -151,7 +151,8 @@ static bool conv_scatter_build(Lower *l) {
 static Cycles conv_scatter_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)choice;
   const Correlation k = correlation_ranked(l->node);
-  return (no_stride(&k) ? cost_direct : cost_phases)(target, &k, l->weight_bytes);
+  const Cycles floats = (no_stride(&k) ? cost_direct : cost_phases)(target, &k, l->weight_bytes);
+  return direct_pairs(l, &k, true) ? cost_pairs(floats, target) : floats;
 }
 
 const Schedule schedule_conv_scatter = {.name = "phases of a direct convolution",

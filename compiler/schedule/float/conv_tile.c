@@ -99,7 +99,9 @@ static void fetch_input(Nest *b, const Tile *t, const TileArgs *a) {
       nest_prefetch(b, in, (iy - r) * buf_room(in, 1) + (ix + p) * in->room[2] + a->c0);
 }
 
-static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
+static Val whole_sum(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *p, int v) {
+  if (has_matrix(t->d))
+    return add(nest_load(b, nest_at(b, acc, *p, t->d->lanes * v), t->d->lanes), tile_bias(b, t, a, v));
   Val sum = nest_get(b, nest_at(b, acc, 0, *p, v));
   for (int u = 1; u < t->chains; u++) sum = add(sum, nest_get(b, nest_at(b, acc, u, *p, v)));
   return sum;
@@ -116,15 +118,18 @@ static void pixel_outputs(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, c
   const Direct *d = t->d;
   if (d->diagonals) diagonal_outputs(b, t, acc, p, out);
   for (int v = 0; v < t->vectors; v++) {
-    if (!d->diagonals) out[v] = whole_sum(b, t, acc, p, v);
+    if (!d->diagonals) out[v] = whole_sum(b, t, a, acc, p, v);
     else if (d->bias && !diagonal_starts_with_bias(d)) out[v] = add(out[v], tile_bias(b, t, a, v));
   }
 }
 
+/* Sums in registers are indexed by constants. */
+static LoopKind pixels_kind(const Direct *d) { return has_matrix(d) ? SERIAL : UNROLLED; }
+
 /* Each output is computed from its window of sums, after the nodes fused with the convolution. */
 static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
-  NEST_UNROLL(b, p, t->real_pixels)
+  NEST_LOOP(b, p, pixels_kind(d), 1, NEST_IX(0), 1, NEST_IX(t->real_pixels))
     for (int v = 0; v < t->vectors; v++) {
       const Ix ox = a->x0 + p, f = a->f0 + d->lanes * v;
       Val x[MOST_POOLED];
@@ -133,8 +138,8 @@ static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
         for (int i = 0; i < t->x->parts; i++) {
           const Ix q = p * t->x->parts + i, place = q + r * t->columns, y = tile_row_of(t, a, r),
                    x_ = column_of(t, a, &q);
-          x[n++] =
-              lower_finish(d->l, whole_sum(b, t, acc, &place, v), &y, &x_, &f, lanes_stored(t, v), d->lanes);
+          x[n++] = lower_finish(d->l, whole_sum(b, t, a, acc, &place, v), &y, &x_, &f, lanes_stored(t, v),
+                                d->lanes);
         }
       lower_put(d->l, d->l->kernel->pool->op->traits.pool(x, n), &a->y, &ox, &f, lanes_stored(t, v),
                 d->lanes);
@@ -159,7 +164,7 @@ static void finish_phases(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
     Val x[MOST_VECTORS];
     for (int v = 0; v < t->vectors; v++) {
       const Val sum =
-          lower_finish(d->l, whole_sum(b, t, acc, &p, v), &zero, &zero, &zero, d->lanes, d->lanes);
+          lower_finish(d->l, whole_sum(b, t, a, acc, &p, v), &zero, &zero, &zero, d->lanes, d->lanes);
       x[v] = nest_let(b, nest_text(b, "s%d", v), d->lanes > 1 ? splat(sum, d->lanes) : sum);
     }
     for (int64_t r = 0; r < rows; r++)
@@ -193,7 +198,7 @@ static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
 static void store_sums(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, bool finished) {
   const Direct *d = t->d;
   const Ix oy = tile_row_of(t, a, 0);
-  NEST_UNROLL(b, p, t->real_pixels) {
+  NEST_LOOP(b, p, pixels_kind(d), 1, NEST_IX(0), 1, NEST_IX(t->real_pixels)) {
     Val out[MOST_VECTORS];
     pixel_outputs(b, t, a, acc, &p, out);
     for (int v = first_vector(t); v < end_vector(t); v++) {
@@ -207,7 +212,7 @@ static void store_sums(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, bool
 static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
   const Ix first = {0};
-  const bool loop = t->pixels > 1 && lower_costly(d->l, whole_sum(b, t, acc, &first, 0));
+  const bool loop = t->pixels > 1 && !has_matrix(d) && lower_costly(d->l, whole_sum(b, t, a, acc, &first, 0));
   NEST_IF(b, nest_yes(b, a->last)) (loop ? finish_in_loop(b, t, a, acc) : store_sums(b, t, a, acc, true));
   if (d->blocks > 1)
     NEST_ELSE(b) store_sums(b, t, a, acc, false);
@@ -224,14 +229,14 @@ static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, 
   const Direct *d = t->d;
   const bool apart = taps_apart(t);
   const int64_t tap = d->block * t->panels->width, panel = d->k.kernel[0] * d->k.kernel[1] * tap,
-                line = d->l->target->line / 4,
+                line = d->l->target->line / elem_bytes(t->panels->w->type.elem),
                 share = ceil_divide((apart ? tap : panel) / t->runs, line) * line;
-  const int64_t sites = apart ? d->block : t->y->taps * d->block, lines = (share / line + sites - 1) / sites,
+  const int64_t sites = apart ? d->steps : t->y->taps * d->steps, lines = (share / line + sites - 1) / sites,
                 tiles = (t->x->count + t->pixels - 1) / t->pixels;
   const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = t->x->tap_first + *tx * t->x->tap_stride,
            first = apart ? (ky * d->k.kernel[1] + kx) * tap : NEST_Z,
            tile = a->y * (tiles * share) + a->x0 * (share / t->pixels),
-           site = (apart ? NEST_Z : *ty * d->block) + *c * t->chains + u;
+           site = (apart ? NEST_Z : *ty * d->steps) + *c * t->chains + u;
   for (int64_t i = 0; i < lines; i++)
     nest_prefetch(b, t->panels->w, (a->panel + 1) * panel + first + tile + (site * lines + i) * line);
 }
@@ -243,10 +248,14 @@ static Cond row_inside(Nest *b, const Tile *t, const TileArgs *a, const Ix *iy, 
              : nest_always(b);
 }
 
-/* Loads the operands of a pixel's terms: a number, or, with narrow groups, vectors. */
+/* Loads the operands of a pixel's terms: a number, or a word, or, with narrow groups, vectors. */
 static void load_inputs(Nest *b, const Tile *t, Buf *in, const Ix *y, const Ix *x, const Ix *channel,
                         Val input[MOST_VECTORS]) {
   const Direct *d = t->d;
+  if (has_pairs(d)) {
+    input[0] = splat(nest_load_pairs(b, nest_at(b, in, *y, *x, 2 * *channel), 1), d->lanes);
+    return;
+  }
   if (!d->diagonals) {
     input[0] = nest_load(b, nest_at(b, in, *y, *x, *channel), 1);
     return;
@@ -261,8 +270,18 @@ static void load_inputs(Nest *b, const Tile *t, Buf *in, const Ix *y, const Ix *
 static Val tile_weights_of(Nest *b, const Tile *t, const TileArgs *a, const Ix *ky, const Ix *kx, const Ix *c,
                            int v) {
   const Term *term = &t->term[v];
+  if (has_pairs(t->d))
+    return nest_load_pairs(
+        b, nest_at(b, t->panels->w, a->panel, *ky, *kx, *c + term->row, 2 * (a->h + term->lane)),
+        t->d->lanes);
   return nest_load(b, nest_at(b, t->panels->w, a->panel, *ky, *kx, *c + term->row, a->h + term->lane),
                    t->d->lanes);
+}
+
+/* Adds the products of a term to its sum. */
+static void add_term(Nest *b, const Tile *t, Ref sum, Val input, Val weights) {
+  if (has_pairs(t->d)) nest_store(b, sum, dot_bf16(input, weights, nest_get(b, sum)));
+  else nest_accumulate(b, sum, input, weights);
 }
 
 int64_t tile_edges(const Axis *x, int64_t pixels) {
@@ -276,15 +295,15 @@ int64_t tile_edges(const Axis *x, int64_t pixels) {
 static LoopKind taps_kind(const Tile *t) {
   const Axis *x = t->x;
   const Blocking *most = &t->d->l->target->blocking;
-  const int64_t sums = x->taps * t->d->block * t->columns * t->terms;
-  const bool large = t->d->block <= FEW_CHANNELS && sums > most->direct_sums && t->d->l->images <= 1;
+  const int64_t sums = x->taps * t->d->steps * t->columns * t->terms;
+  const bool large = t->d->steps <= FEW_CHANNELS && sums > most->direct_sums && t->d->l->images <= 1;
   return x->taps > most->unrolled_taps || (large && tile_edges(x, t->pixels) == 0) ? SERIAL : UNROLLED;
 }
 
 /* Few channels are unrolled, unless many taps of a row are, too: in such a long block clang loads the inputs
  * of several channels in advance, and then runs out of registers. */
 static LoopKind channels_kind(const Tile *t) {
-  if (t->d->block > FEW_CHANNELS) return SERIAL;
+  if (t->d->steps > FEW_CHANNELS) return SERIAL;
   return t->x->taps > FEW_TAPS && taps_kind(t) == UNROLLED ? ROLLED : UNROLLED;
 }
 
@@ -304,16 +323,16 @@ static void tile_tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
       NEST_UNROLL(b, q, t->real_columns)
         NEST_IF(b, row_inside(b, t, a, &iy, r))
           NEST_IF(b, nest_within(b, ix + q * x->part_step, 0, x->in_size))
-            NEST_FOR(b, c, d->block) {
+            NEST_FOR(b, c, d->steps) {
               Val input[MOST_VECTORS];
               load_inputs(b, t, in, NEST_IX(r * t->y->part_step), NEST_IX(q * x->part_step), &c, input);
               for (int v = 0; v < t->terms; v++)
-                nest_accumulate(b, nest_at(b, acc, 0, r * t->columns + q, v), input[t->term[v].input],
-                                tile_weights_of(b, t, a, &ky, &kx, &c, v));
+                add_term(b, t, nest_at(b, acc, 0, r * t->columns + q, v), input[t->term[v].input],
+                         tile_weights_of(b, t, a, &ky, &kx, &c, v));
             }
     return;
   }
-  NEST_LOOP(b, c, channels_kind(t), 1, NEST_IX(0), 1, NEST_IX(d->block / t->chains))
+  NEST_LOOP(b, c, channels_kind(t), 1, NEST_IX(0), 1, NEST_IX(d->steps / t->chains))
     for (int u = 0; u < t->chains; u++) {
       const Ix channel = c * t->chains + u;
       if (each) nest_pin(b, in);
@@ -331,14 +350,42 @@ static void tile_tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
                 load_inputs(b, t, in, NEST_IX(r * t->y->part_step), NEST_IX(q * x->part_step), &channel,
                             input);
                 for (int v = 0; v < t->terms; v++)
-                  nest_accumulate(b, nest_at(b, acc, u, r * t->columns + q, v), input[t->term[v].input],
-                                  w[v]);
+                  add_term(b, t, nest_at(b, acc, u, r * t->columns + q, v), input[t->term[v].input], w[v]);
               }
+    }
+}
+
+/* The sums of a row of the tile's windows, in tile registers. */
+static void tiled_row(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, int r) {
+  const Direct *d = t->d;
+  const Axis *x = t->x, *y = t->y;
+  NEST_LOOP(b, q, TILED, 1, NEST_IX(0), 1, NEST_IX(t->real_columns))
+    NEST_FOR(b, v, t->vectors) {
+      Buf *sum = NEST_REGISTERS(b, "sum", d->lanes, 1);
+      nest_store(b, nest_at(b, sum, 0), num(b, 0));
+      NEST_FOR(b, ty, y->taps)
+        NEST_FOR(b, tx, x->taps)
+          NEST_FOR(b, c, d->steps) {
+            const Ix iy = y->in_first + a->y * y->in_step + r * y->part_step + ty * y->tap_step,
+                     ix = x->in_first + a->x0 * x->in_step + q * x->part_step + tx * x->tap_step;
+            const Val in = nest_load_pairs(b, nest_at(b, d->from, iy, ix, a->c0 + 2 * c), 1),
+                      w = nest_load_pairs(
+                          b, nest_at(b, t->panels->w, a->panel, ty, tx, c, 2 * (a->h + d->lanes * v)),
+                          d->lanes);
+            nest_store(b, nest_at(b, sum, 0),
+                       dot_bf16(splat(in, d->lanes), w, nest_get(b, nest_at(b, sum, 0))));
+          }
+      nest_store(b, nest_at(b, acc, r * t->columns + q, d->lanes * v), nest_get(b, nest_at(b, sum, 0)));
     }
 }
 
 static Buf *sum_taps(Nest *b, const Tile *t, const TileArgs *a) {
   const Direct *d = t->d;
+  if (has_matrix(d)) {
+    Buf *sums = NEST_BUF(b, STACK, "sums", t->rows * t->columns, t->vectors * d->lanes);
+    for (int r = 0; r < t->rows; r++) tiled_row(b, t, a, sums, r);
+    return sums;
+  }
   Buf *acc = NEST_REGISTERS(b, "a", d->lanes, t->chains, t->rows * t->columns, t->terms);
   start_tile(b, t, a, acc);
   if (!t->piece) {

@@ -10,7 +10,9 @@
 #include "schedule/float/phases.h"
 #include "schedule/schedule.h"
 
-typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block][width] */
+typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block][width], or in bf16, if the
+                           input is, too: [...][block / 2][2 * width], with the weights of two input channels
+                           side by side */
   Buf *w;
   int64_t count, width; /* panels of a group; floats of a row, a multiple of the layout's vectors */
   int64_t valid,
@@ -33,8 +35,12 @@ typedef struct Direct {
                         kernel of merged taps, `own` the node's. Otherwise 0 */
   Correlation own;
   bool spread;           /* the output is the large side */
+  bool matrix;           /* pairs, multiplied in tile registers: a tile's sums are in memory */
+  Buf *from;             /* the input; for tile registers a copy with its padding, unless there is none */
+  bool pairs;            /* two input channels at a time, whose bf16 numbers are one word */
   int64_t in, out;       /* channels of a group */
   int64_t block, blocks; /* number of blocks of `block` input channels: panels stay in the L2 cache */
+  int64_t steps;         /* of the loop over the channels of a block: block, or half of it with pairs */
   int lanes, vectors;    /* of a tile */
   Panels panels[2];      /* whole panels; the rest */
   Buf *packed[2];        /* with a gate: the weights of the model, whose scaled copies are in panels */
@@ -45,12 +51,23 @@ typedef struct Direct {
   const Diagonals *diagonals; /* for groups narrower than a vector (conv_groups.c), or NULL */
 } Direct;
 
+#ifdef __wasi__ /* the browser build has no bf16 */
+static inline bool has_pairs(const Direct *d) { return (void)d, false; }
+static inline bool has_matrix(const Direct *d) { return (void)d, false; }
+#else
+static inline bool has_pairs(const Direct *d) { return d->pairs; }
+static inline bool has_matrix(const Direct *d) { return d->matrix; }
+#endif
+
 Direct direct_begin(Lower *, bool spread); /* chooses the blocks and creates the packs */
 /* Position in the packed weights of a panel of a group, with a block of the input channels. */
 Ix panel_of(const Direct *, const Panels *, const Ix *group, const Ix *number, const Ix *block);
 void direct_functions(Direct *, const Axis *y, const Axis *x, const char *phase,
                       NestFn *row[2][2]); /* creates row[panel][whole or rest of the tiles]; called before the
                                              main function is built */
+/* Whether the convolution multiplies words of two bf16 numbers: the layout of its weights, for all targets.
+ */
+bool direct_pairs(const Lower *, const Correlation *, bool spread);
 typedef struct Tiling {
   int64_t pixels, count, rest,
       rests; /* tiles of a row: `count` tiles of `pixels`, then `rests` tiles of `rest` */
