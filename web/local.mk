@@ -11,6 +11,7 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/passes/bands.c compiler/ops/shape/row_bands.c compiler/nest/dump.c \
   compiler/nest/interp.c compiler/nest/joined.c compiler/nest/fill.c compiler/nest/primitive_text.c \
   compiler/report/lir_dump.c compiler/emit/nest_joined.c compiler/emit/nest_tiles.c \
+  compiler/emit/nest_words.c \
   compiler/report/schedule_dump.c compiler/lir/share.c compiler/emit/prelude_vectors.c \
   compiler/syntax/ast_dump.c compiler/passes/memory_limit.c compiler/emit/units.c \
   compiler/lir/merge_sizes.c compiler/lir/kernel_cache.c \

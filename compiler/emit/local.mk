@@ -1,7 +1,7 @@
 # compiler/emit: C text
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/nest.h %D%/nest.c %D%/nest_print.h %D%/nest_values.c %D%/nest_statements.c \
-  %D%/nest_joined.c %D%/nest_tiles.c %D%/acsl.h %D%/acsl.c %D%/acsl_entry.c
+  %D%/nest_joined.c %D%/nest_tiles.c %D%/nest_words.c %D%/acsl.h %D%/acsl.c %D%/acsl_entry.c
 libcnnc_a_SOURCES += %D%/prelude.h %D%/prelude.c %D%/prelude_macros.c %D%/prelude_vectors.c \
   %D%/prelude_periodic.c
 libcnnc_a_SOURCES += %D%/emit.h %D%/module.h %D%/module.c %D%/literals.h %D%/literals.c %D%/frame.c

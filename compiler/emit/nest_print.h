@@ -1,5 +1,5 @@
 /* nest_print.h: Printer of one C function of a nest: nest_values.c prints operands, nest_statements.c and
- * nest_joined.c statements, nest.c whole functions. Private to these. */
+ * nest_joined.c and nest_words.c statements, nest.c whole functions. Private to these. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_NEST_PRINT_H
 #define CNNC_EMIT_NEST_PRINT_H
@@ -62,6 +62,10 @@ void print_limit(Printer *, int n, const Index *bound,
 void print_loop_annotation(Printer *, const NestStmt *loop, int depth, const char *v, const char *end);
 void print_joined_loops(Printer *, const NestStmt *,
                         int depth); /* prints the loop and its team_inner_loop as one range */
+/* nest_words.c: prints n statements that name adjacent words of an array as one load, 2 or WORDS_AT_ONCE
+ * words. LOAD4 moves the pointer *next: so the words after it need no address. If *next is NULL, it is
+ * declared. */
+void print_words(Printer *, const NestStmt *const *, int n, const char **next, int depth);
 /* Prints (a, b, c) in lines of at most WIDTH columns. The text before it in its line begins with `margin`
  * blanks and ends at `column`. */
 void print_list(Printer *, size_t margin, size_t column, const Words *);

@@ -192,23 +192,6 @@ static void print_store(Printer *p, const NestStmt *stmt) {
   put(";\n");
 }
 
-static void print_neighbors(Printer *p, const NestStmt *const stmt[2], int depth) {
-  Text *out = p->out, text = {.arena = p->arena};
-  const char *name[2];
-  p->out = &text;
-  print_ref(p, code_named_word(stmt[0]));
-  p->out = out;
-  for (int i = 0; i < 2; i++) {
-    const Buf *buf = stmt[i]->u.store.ref.buf;
-    name[i] = p->buf_name[buf->id] = printer_name(p, buf->name);
-  }
-  indent(p, depth);
-  put("int32_t %s, %s;\n", name[0], name[1]);
-  indent(p, depth);
-  put("LOAD2(%s, %s, %s);\n", name[0], name[1], text.s);
-  p->print->needs->load2 = true;
-}
-
 /* The number of elements in a buffer's declaration. In a merged function it is the maximum over the functions
  * that were merged. */
 static int64_t declared_elements(Printer *p, const Buf *buf) {
@@ -352,6 +335,25 @@ static void print_piece(Printer *p, const Piece *piece, const NestStmt *const *s
   }
 }
 
+/* Prints the statements one after the other, but loads of adjacent words together. */
+static void print_sequence(Printer *p, const NestStmt *const *list, int count, int depth) {
+  const NestStmt *before = NULL; /* the first of the last WORDS_AT_ONCE loads */
+  const char *next = NULL;
+  for (int i = 0, n; i < count; i += n) {
+    n = p->print->load2 ? code_words_at_once(list + i, count - i) : 1;
+    if (n > 1) {
+      if (n == WORDS_AT_ONCE) {
+        if (!code_continues(before, list[i])) next = NULL;
+        before = list[i];
+      }
+      print_words(p, list + i, n, &next, depth);
+      continue;
+    }
+    const bool last = i == count - 1 && is_chosen(list[i]); /* it needs no separate block */
+    (last ? print_chosen : print_stmt)(p, list[i], depth);
+  }
+}
+
 void print_body(Printer *p, const NestStmt *stmt, int depth) {
   int taken = p->taken.n;
   const Stmts list = live_statements(p, stmt);
@@ -359,15 +361,6 @@ void print_body(Printer *p, const NestStmt *stmt, int depth) {
     const Pieces pieces = team_pieces(p->arena, p->nest, list.data, list.n);
     for (int i = 0; i < pieces.n; i++) print_piece(p, &pieces.data[i], list.data, depth);
     if (depth > 1) print_wait(p, depth); /* the threads wait before the next iteration */
-  } else
-    for (int i = 0; i < list.n; i++) { /* the last statement needs no separate block */
-      if (i + 1 < list.n && p->print->load2 && code_neighbors(list.data[i], list.data[i + 1])) {
-        print_neighbors(p, (const NestStmt *const[]){list.data[i], list.data[i + 1]}, depth);
-        i++;
-        continue;
-      }
-      const bool last = i == list.n - 1 && is_chosen(list.data[i]);
-      (last ? print_chosen : print_stmt)(p, list.data[i], depth);
-    }
+  } else print_sequence(p, list.data, list.n, depth);
   p->taken.n = taken;
 }

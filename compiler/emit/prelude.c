@@ -371,6 +371,7 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
   into->prefetch |= from->prefetch;
   into->pin |= from->pin;
   into->load2 |= from->load2;
+  into->load4 |= from->load4;
   into->infinite |= from->infinite;
   into->helium |= from->helium;
 }

@@ -57,7 +57,7 @@ typedef struct PreludeNeeds {
   uint8_t type[ELEMS], memory[ELEMS]; /* vector types: for values, and for unaligned memory */
   const Routine *routine[ROUTINES];   /* NULL after the last one */
   uint8_t primitive[PRIMITIVES];      /* indexed as primitive_table, with bits for widths */
-  bool inlined, kernel, unroll, roll, team, prefetch, pin, load2, infinite; /* macros */
+  bool inlined, kernel, unroll, roll, team, prefetch, pin, load2, load4, infinite; /* macros */
   bool helium; /* the file must include the header of Arm's intrinsics */
 } PreludeNeeds;
 
@@ -108,6 +108,7 @@ const char *prelude_primitive(Arena *, const PreludeNames *, const Primitive *, 
 
 /* defined in prelude_macros.c, like emit_precise, emit_contraction, emit_attribute and emit_prelude_end */
 void prelude_macros(Text *, const PreludeNeeds *);
+void prelude_word_macros(Text *, const PreludeNeeds *); /* nest_words.c: LOAD2 and LOAD4 */
 bool prelude_has_macro(const char *name);
 bool prelude_loads(const PreludeNeeds *); /* whether vectors are loaded from memory */
 void prelude_types(Text *, const PreludeNeeds *, const char *prefix); /* prefix NULL: undefines them */

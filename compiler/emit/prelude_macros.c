@@ -52,6 +52,7 @@ static const struct {
     {"PREFETCH", offsetof(PreludeNeeds, prefetch)},
     {"PIN", offsetof(PreludeNeeds, pin)},
     {"LOAD2", offsetof(PreludeNeeds, load2)},
+    {"LOAD4", offsetof(PreludeNeeds, load4)},
     {"UNROLL", offsetof(PreludeNeeds, unroll)},
     {"ROLL", offsetof(PreludeNeeds, roll)},
     {"INFINITE", offsetof(PreludeNeeds, infinite)},
@@ -80,14 +81,7 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
   if (needs->prefetch) text_put(out, "#define PREFETCH(p) ((void)0)\n");
   if (needs->pin) text_put(out, "#define PIN(position) ((void)0)\n");
   if (gnu) text_put(out, "#endif\n");
-  if (needs->load2)
-    text_put(out, "// Two adjacent words. Clang finds the instruction by itself.\n"
-                  "#if defined(__ARM_FEATURE_SIMD32) && !defined(__clang__)\n"
-                  "#define LOAD2(first, second, element) do { typedef uint64_t two_words "
-                  "__attribute__((may_alias, aligned(4))); __asm__ volatile(\"ldrd %%0, %%1, %%2\" : "
-                  "\"=r\"(first), \"=r\"(second) : \"m\"(*(const two_words *)&(element))); } while (0)\n"
-                  "#else\n#define LOAD2(first, second, element) ((first) = (&(element))[0], (second) = "
-                  "(&(element))[1])\n#endif\n");
+  prelude_word_macros(out, needs);
   if (needs->helium)
     text_put(out, "#if defined(__ARM_FEATURE_MVE)\n#ifdef __clang__ // that of gcc 12 needs the short names\n"
                   "#define __ARM_MVE_PRESERVE_USER_NAMESPACE\n#endif\n#include <arm_mve.h>\n#endif\n");

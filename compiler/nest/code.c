@@ -110,7 +110,8 @@ const Ref *code_named_word(const NestStmt *stmt) {
   return word && val->ref->buf->place != REGS && val->ref->buf->place != VIEW ? val->ref : NULL;
 }
 
-bool code_neighbors(const NestStmt *stmt, const NestStmt *next) {
+/* Whether the statements name words of one array, the second one `distance` words after the first one. */
+static bool words_apart(const NestStmt *stmt, const NestStmt *next, int64_t distance) {
   const Ref *a = code_named_word(stmt), *b = a ? code_named_word(next) : NULL;
   if (!b || a->buf != b->buf || a->buf->rank == 0) return false;
   int64_t gap = 0;
@@ -120,5 +121,15 @@ bool code_neighbors(const NestStmt *stmt, const NestStmt *next) {
       if (x->k[s] != y->k[s]) return false;
     gap += (y->c - x->c) * buf_room(a->buf, d + 1);
   }
-  return gap == 1;
+  return gap == distance;
+}
+
+int code_words_at_once(const NestStmt *const *list, int n) {
+  int words = 1;
+  while (words < n && words < WORDS_AT_ONCE && words_apart(list[words - 1], list[words], 1)) words++;
+  return words == WORDS_AT_ONCE - 1 ? WORDS_AT_ONCE / 2 : words;
+}
+
+bool code_continues(const NestStmt *before, const NestStmt *stmt) {
+  return before && words_apart(before, stmt, WORDS_AT_ONCE);
 }

@@ -47,9 +47,12 @@ bool code_is_variable(
 bool code_adds(const NestStmt *); /* whether a store is printed as += */
 const Ref *
 code_named_word(const NestStmt *); /* the 32-bit array element to which the statement gives a name; or NULL */
-bool code_neighbors(
-    const NestStmt *,
-    const NestStmt *next); /* whether the two statements give names to adjacent elements of an array */
+/* The number of statements, from the first one of the list on, that name adjacent words of an array and are
+ * printed as one load: 4, 2 or 1. */
+enum { WORDS_AT_ONCE = 4 };
+int code_words_at_once(const NestStmt *const *list, int n);
+/* Whether the word that the statement names comes WORDS_AT_ONCE words after that of another one. */
+bool code_continues(const NestStmt *before, const NestStmt *);
 
 /* ---- numbers ---- */
 /* Position of a number in an index, range, value or buffer: 0 is the constant of an index, or the number of a

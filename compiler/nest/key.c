@@ -244,10 +244,13 @@ static void add_store(Writer *w, const NestStmt *stmt) {
   add_ref(w, &stmt->u.store.ref);
 }
 
-/* Adds two statements that load two words with one load. */
-static void add_pair(Writer *w, const NestStmt *const stmt[2]) {
-  add_ref(w, code_named_word(stmt[0]));
-  for (int i = 0; i < 2; i++) add_buf(w, stmt[i]->u.store.ref.buf);
+/* Adds statements that load n words with one load. continues: after the words of such a load before it, so
+ * that the place is not printed. */
+static void add_words(Writer *w, const NestStmt *const *stmt, int n, bool continues) {
+  key_number(w, -n);
+  key_number(w, continues);
+  if (!continues) add_ref(w, code_named_word(stmt[0]));
+  for (int i = 0; i < n; i++) add_buf(w, stmt[i]->u.store.ref.buf);
 }
 
 static void add_used(Writer *w, const Instance *callee) {
@@ -293,19 +296,17 @@ static void add_statement(Writer *w, const NestStmt *stmt) {
 }
 
 static void add_body(Writer *w, const NestStmt *body) {
-  enum { PAIR = -2, END = -1 };
+  enum { END = -1 };
   const int first = w->list.n;
+  const NestStmt *before = NULL;
   code_statements(w->arena, w->instance, body, true, &w->list);
   const int end = w->list.n;
-  for (int i = first; i < end; i++) {
-    const NestStmt *stmt = w->list.data[i], *next = i + 1 < end ? w->list.data[i + 1] : NULL;
-    if (!w->pairs || !next || !code_neighbors(stmt, next)) {
-      add_statement(w, stmt);
-      continue;
-    }
-    key_number(w, PAIR);
-    add_pair(w, (const NestStmt *const[]){stmt, next});
-    i++;
+  for (int i = first, n; i < end; i += n) {
+    const NestStmt *stmt = w->list.data[i];
+    n = w->pairs ? code_words_at_once(w->list.data + i, end - i) : 1;
+    if (n == 1) add_statement(w, stmt);
+    else add_words(w, w->list.data + i, n, n == WORDS_AT_ONCE && code_continues(before, stmt));
+    if (n == WORDS_AT_ONCE) before = stmt;
   }
   w->list.n = first;
   key_number(w, END);

@@ -40,6 +40,7 @@ enum {
   FILTERS = 4,          /* filters of a tile */
   WORDS = 4,            /* words of each pixel in an iteration of the inner loop */
   MANY_WORDS = 8,       /* instead of WORDS, if a window's words are a multiple of this */
+  MOST_TOGETHER = 24,   /* of a layer with a single pixel */
   ODD_RUN = 64,         /* most elements of an unrolled window row whose channels are not a multiple of 4 */
   MOST_WORDS = 1 << 11, /* words of a window; two windows are on the stack: 16 KB */
   MOST_COPIED = 8 << 10 /* bytes of windows and weights, if weights are copied */
@@ -391,12 +392,12 @@ static void dsp_direct_add_word(Lower *l, const Direct *d, const Tile *tile, con
 static void add_two_words(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block,
                           const Ix *word) {
   const Ix at[2] = {*word + 0, *word + 1};
-  Val x[2], w[2];
+  Val x[2], w[2][2];
   for (int u = 0; u < 2; u++) x[u] = window_word(l, tile, &at[u], 0, u);
-  for (int u = 0; u < 2; u++) {
-    for (int i = 0; i < 2; i++) w[i] = dsp_direct_weight_word(l, d, tile, block, &at[u], i);
-    for (int i = 0; i < 2; i++) dsp_direct_multiply(l, tile, sums, i, w[i], &x[u]);
-  }
+  for (int u = 0; u < 2; u++)
+    for (int i = 0; i < 2; i++) w[u][i] = dsp_direct_weight_word(l, d, tile, block, &at[u], i);
+  for (int u = 0; u < 2; u++)
+    for (int i = 0; i < 2; i++) dsp_direct_multiply(l, tile, sums, i, w[u][i], &x[u]);
 }
 
 /* The stored value of pixel p and filter i of the block. */
@@ -453,11 +454,19 @@ static void dsp_direct_store_sums(Lower *l, const Direct *d, const Tile *tile, c
   }
 }
 
+/* The number of words in an iteration of the inner loop. A single pixel has less work per word than two. */
+static int64_t words_together(const Direct *d) {
+  if (d->k.small.h * d->k.small.w * d->phases[0] * d->phases[1] == 1)
+    for (int64_t words = MOST_TOGETHER; words > MANY_WORDS; words -= 2)
+      if (d->words % words == 0) return words;
+  return d->words % MANY_WORDS ? WORDS : MANY_WORDS;
+}
+
 static void block_nest(Lower *l, const Direct *d, const Tile *tile) {
   Nest *b = l->b;
   const Ix *block = &tile->block->of_phase, *weights = &tile->block->of_all;
-  const int64_t dims[2] = {tile->pixels, 2}, words = d->words % MANY_WORDS ? WORDS : MANY_WORDS,
-                rest = d->words % words, most = d->words - rest;
+  const int64_t dims[2] = {tile->pixels, 2}, words = words_together(d), rest = d->words % words,
+                most = d->words - rest;
   const Sums sums = {nest_buf(b, REGS, "own", (Type){I32, 1}, 2, dims),
                      nest_buf(b, REGS, "mix", (Type){I32, 1}, 2, dims)};
   for (int p = 0; p < tile->pixels; p++)
