@@ -146,6 +146,17 @@ INLINE int32_t cnn_clamp8(int32_t x) {
 #endif
 }
 
+/* Clamps to int16. */
+INLINE int32_t cnn_clamp16(int32_t x) {
+#if defined(__ARM_FEATURE_SAT) && !defined(CNN_PLAIN)
+  int32_t r;
+  __asm__("ssat %0, #16, %1" : "=r"(r) : "r"(x));
+  return r;
+#else
+  return x < -32768 ? -32768 : x > 32767 ? 32767 : x;
+#endif
+}
+
 /* Adds halves separately, modulo 2^16. */
 INLINE int32_t cnn_add_halves(int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)

@@ -188,6 +188,7 @@ const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_sing
                                                       &primitive_high_sum_rounded,
                                                       &primitive_less_sign,
                                                       &primitive_clamp8,
+                                                      &primitive_clamp16,
                                                       &primitive_high_halves,
                                                       &primitive_low_high,
                                                       &primitive_high_low,

@@ -36,10 +36,10 @@ extern const Primitive primitive_dot_bytes, primitive_dot_pairs, primitive_dot_s
 /* primitive_dsp.c */
 extern const Primitive primitive_word, primitive_put_word, primitive_add_even8, primitive_add_odd8,
     primitive_low_halves, primitive_rest256, primitive_high_sum, primitive_high_sum_rounded,
-    primitive_less_sign, primitive_clamp8, primitive_high_halves, primitive_low_high, primitive_high_low,
-    primitive_dot2_here, primitive_add_halves, primitive_sub_halves, primitive_wrap_sum,
+    primitive_less_sign, primitive_clamp8, primitive_clamp16, primitive_high_halves, primitive_low_high,
+    primitive_high_low, primitive_dot2_here, primitive_add_halves, primitive_sub_halves, primitive_wrap_sum,
     primitive_wrap_difference, primitive_part576;
-enum { PRIMITIVES = 57 };
+enum { PRIMITIVES = 58 };
 extern const Primitive *const primitive_table[PRIMITIVES];
 /* Whether the primitive also takes vectors, except for its first argument: this is a scalar sum, to which all
  * lanes are added. */

@@ -41,6 +41,7 @@ static int32_t run_high_sum_rounded(const double *a) {
 }
 static int32_t run_less_sign(const double *a) { return cnn_less_sign(whole_word(a[0]), whole_word(a[1])); }
 static int32_t run_clamp8(const double *a) { return cnn_clamp8(whole_word(a[0])); }
+static int32_t run_clamp16(const double *a) { return cnn_clamp16(whole_word(a[0])); }
 
 const Primitive primitive_dot2_here = {"dot2_here", 3, {I32, I32, I32}, run_dot2_here, false},
                 primitive_add_even8 = {"add_even8", 2, {I32, I32}, run_add_even8, false},
@@ -63,5 +64,6 @@ const Primitive primitive_dot2_here = {"dot2_here", 3, {I32, I32, I32}, run_dot2
                                               false},
                 primitive_less_sign = {"less_sign", 2, {I32, I32}, run_less_sign, false},
                 primitive_clamp8 = {"clamp8", 1, {I32}, run_clamp8, false},
+                primitive_clamp16 = {"clamp16", 1, {I32}, run_clamp16, false},
                 /* The interpreter does not run these; their C text loads and stores a word. */
     primitive_word = {.name = "word"}, primitive_put_word = {.name = "put_word"};

@@ -55,6 +55,7 @@ libcnnc_a_SOURCES += %D%/int8/int8.h %D%/int8/int8.c %D%/int8/border.c %D%/int8/
   %D%/int8/curve.c %D%/int8/int8_embedding.c %D%/int8/int8_matmul.c %D%/int8/int8_matmul_words.c \
   %D%/int8/int8_softmax.c %D%/int8/softmax_wide.c %D%/int8/int8_table.c \
   %D%/int8/transposed.c %D%/int8/int8_recurrent.h %D%/int8/int8_recurrent.c %D%/int8/int8_recurrent_core.c \
+  %D%/int8/int8_recurrent_words.c \
   %D%/int8/int8_recurrent_keep.c %D%/int8/int8_svdf.h %D%/int8/int8_svdf.c
 libcnnc_a_SOURCES += %D%/loss/binary_cross_entropy.c %D%/loss/classes.c %D%/loss/cross_entropy.c \
   %D%/loss/detection.c %D%/loss/detection_routine.h %D%/loss/dice.c %D%/loss/focal.c %D%/loss/hinge.c \

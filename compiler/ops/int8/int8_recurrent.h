@@ -33,4 +33,20 @@ void int8_recurrent_lower(Lower *);
 Node *int8_recurrent_keep(Graph *, Node *core, Node *calls, int64_t rows, int64_t offset);
 const double *int8_idle_gates(Arena *, const Int8Recurrent *); /* gates with which zero states stay zero */
 Val int8_upper_byte(Nest *, Val wide);
+
+/* ---- int8_recurrent_words.c: an lstm on boards ---- */
+typedef struct RecurrentWords {
+  int64_t words;                /* of h, two channels each */
+  Buf *weight, *steps, *window; /* window: h, widened to int16 */
+} RecurrentWords;
+/* bias: of each sum, with the zero point of h times the weights. */
+bool int8_recurrent_has_words(const Lower *, const Int8Recurrent *, const int32_t *bias);
+RecurrentWords int8_recurrent_words(Lower *, const Int8Recurrent *, const int32_t *bias);
+void int8_recurrent_window(Lower *, RecurrentWords *, Buf *h, int64_t outputs);
+/* The sums of the four gates of unit u, without biases. */
+void int8_recurrent_sums(Lower *, const RecurrentWords *, const Ix *u, Val sum[]);
+/* Adds the bias of sum s, and rounds. */
+Val int8_recurrent_rounded_sum(Lower *, const RecurrentWords *, Rounding, Val sum, const Ix *s);
+/* A product of two int16 numbers, not both INT16_MIN, rounded. */
+Val int8_recurrent_rounded(Lower *, Rounding, Val, Multiplier);
 #endif

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8_recurrent.h"
 
+enum { MOST_GATES = 4 };
+
 typedef struct Core {
   Lower *l;
   const Int8Recurrent *p;
@@ -9,10 +11,16 @@ typedef struct Core {
   Int8Factors factors;
   Buf *h, *next, *wide, *c, *middle, *update;
   Buf *gate; /* a unit's sums, then the activated gates */
+  bool packed;
+  RecurrentWords words; /* if packed */
 } Core;
 
 /* ---- numbers ---- */
-static Val cut_to_wide(Nest *b, Val x) { return vmax(vmin(x, num_i32(b, INT16_MAX)), num_i32(b, INT16_MIN)); }
+static Val cut_to_wide(const Lower *l, Val x) {
+  Nest *b = l->b;
+  if (l->target->dsp && !l->plain) return nest_primitive(b, &primitive_clamp16, x, NULL, NULL);
+  return vmax(vmin(x, num_i32(b, INT16_MAX)), num_i32(b, INT16_MIN));
+}
 static Val halved_up(Nest *b, Val x, int bits) {
   return nest_primitive(b, &primitive_shift_right, add(x, num_i32(b, INT32_C(1) << (bits - 1))),
                         num_i32(b, bits), NULL);
@@ -86,15 +94,33 @@ static Val input_gate(const Core *core, const Ix *row, int gate, const Ix *u) {
   return int8_load(core->l, core->l->in[0], &none, row, &c);
 }
 
-static void sum_gate(const Core *core, const Ix *row, Buf *from, int gate, const Ix *u) {
+/* part: of the sum, rounded */
+static void put_gate(const Core *core, const Ix *row, Val part, int gate, const Ix *u) {
   Nest *b = core->l->b;
-  const Val part = hidden_value(core, from, gate, u);
-  nest_store(
-      b, gate_ref(core, gate),
-      cut_to_wide(b, add(input_gate(core, row, gate, u), core->p->litert ? part : cut_to_wide(b, part))));
+  nest_store(b, gate_ref(core, gate),
+             cut_to_wide(core->l, add(input_gate(core, row, gate, u),
+                                      core->p->litert ? part : cut_to_wide(core->l, part))));
+}
+
+static void sum_gate(const Core *core, const Ix *row, Buf *from, int gate, const Ix *u) {
+  put_gate(core, row, hidden_value(core, from, gate, u), gate, u);
+}
+
+static void sum_lstm_gates(const Core *core, const Ix *row, const Ix *u) {
+  Val sum[MOST_GATES];
+  if (core->packed) int8_recurrent_sums(core->l, &core->words, u, sum);
+  for (int g = 0; g < core->p->r.gates; g++) {
+    const Ix s = *u + g * core->p->r.units;
+    if (core->packed)
+      put_gate(core, row, int8_recurrent_rounded_sum(core->l, &core->words, core->p->rounding, sum[g], &s), g,
+               u);
+    else sum_gate(core, row, core->h, g, u);
+    activate(core, g, g == 2);
+  }
 }
 
 static Val cell_rounded(const Core *core, Val x, Multiplier factor, const char *name) {
+  if (core->packed) return int8_recurrent_rounded(core->l, core->p->rounding, x, factor);
   return int8_rounded(core->l, core->p->rounding, x, factor, name);
 }
 
@@ -115,16 +141,13 @@ static void int8_lstm_unit(const Core *core, const Ix *row, const Ix *u) {
   Nest *b = core->l->b;
   const Int8Recurrent *p = core->p;
   const Curve curve = int8_cell_curve(p);
-  for (int g = 0; g < p->r.gates; g++) {
-    sum_gate(core, row, core->h, g, u);
-    activate(core, g, g == 2);
-  }
+  sum_lstm_gates(core, row, u);
   const Val fc = mul(gate_value(core, 1), unit_value(core, core->c, u)),
             ig = mul(gate_value(core, 0), gate_value(core, 2)),
             kept = p->litert ? halved_away(b, fc, UNIT_BITS) : cell_rounded(core, fc, p->forget, "forget"),
             more = p->litert ? halved_away(b, ig, 2 * UNIT_BITS + p->bits)
                              : cell_rounded(core, ig, p->add, "add");
-  Val c = cut_to_wide(b, add(cut_to_wide(b, kept), cut_to_wide(b, more)));
+  Val c = cut_to_wide(core->l, add(cut_to_wide(core->l, kept), cut_to_wide(core->l, more)));
   if (p->clip >= 0) c = vmax(vmin(c, num_i32(b, p->clip)), num_i32(b, -p->clip));
   c = nest_let(b, "cell", c);
   put_unit(core, core->c, u, c);
@@ -145,7 +168,7 @@ static void put_gru(const Core *core, const Ix *row, const Ix *u, Val z) {
   activate(core, 2, true);
   const Val n = gate_value(core, 2), old = unit_value(core, core->wide, u),
             sum = add(mul(sub(num_i32(b, 1 << UNIT_BITS), z), n), mul(z, old)),
-            made = nest_let(b, "made", cut_to_wide(b, halved_up(b, sum, UNIT_BITS))),
+            made = nest_let(b, "made", cut_to_wide(core->l, halved_up(b, sum, UNIT_BITS))),
             h = nest_let(b, "value", int8_upper_byte(b, made));
   put_unit(core, core->wide, u, made);
   put_unit(core, core->next, u, h);
@@ -165,9 +188,9 @@ static void int8_gru_unit(const Core *core, const Ix *row, const Ix *u) {
     put_unit(core, core->middle, u, int8_upper_byte(b, halved_up(b, scaled, UNIT_BITS)));
     return;
   }
-  const Val part = mul(gate_value(core, 0), cut_to_wide(b, hidden_value(core, core->h, 2, u)));
+  const Val part = mul(gate_value(core, 0), cut_to_wide(core->l, hidden_value(core, core->h, 2, u)));
   nest_store(b, gate_ref(core, 2),
-             cut_to_wide(b, add(input_gate(core, row, 2, u), halved_up(b, part, UNIT_BITS))));
+             cut_to_wide(core->l, add(input_gate(core, row, 2, u), halved_up(b, part, UNIT_BITS))));
   put_gru(core, row, u, gate_value(core, 1));
 }
 
@@ -205,6 +228,12 @@ static void put_constants(Core *core) {
   for (int64_t s = 0; s < sums && p->bias; s++) {
     bias[s] = p->bias[s];
     for (int64_t k = 0; k < p->r.outputs; k++) bias[s] -= p->weight[s * p->r.outputs + k] * p->zero;
+  }
+  core->packed = int8_recurrent_has_words(l, p, bias);
+  if (core->packed) {
+    core->words = int8_recurrent_words(l, p, bias);
+    core->points = int8_curve_points(l);
+    return;
   }
   core->weight = lower_constants(l, "weight", I8, 2, dim, p->weight);
   if (p->bias) core->bias = lower_constants(l, "bias", I32, 1, &sums, bias);
@@ -264,6 +293,7 @@ void int8_recurrent_lower(Lower *l) {
   put_start(&core);
   NEST_FOR(b, step, r->rows) {
     const Ix row = r->reverse ? none + (r->rows - 1) - step : step;
+    if (core.packed) int8_recurrent_window(l, &core.words, core.h, r->outputs);
     NEST_FOR(b, u, r->units) units[r->cell](&core, &row, &u);
     if (r->before)
       NEST_FOR(b, u, r->units) int8_candidate_unit(&core, &row, &u);

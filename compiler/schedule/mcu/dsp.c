@@ -62,6 +62,13 @@ bool dsp_takes(const Lower *l) {
          !int8_is_wide(l->node);
 }
 
+bool dsp_takes_gates(const Lower *l) {
+  if (l->node->op != &op_int8_product || !l->target->dsp || !l->layout->dsp || l->threads || l->plain)
+    return false;
+  const Int8Product *p = l->node->detail;
+  return l->node->elem == I16 && l->node->in[0]->elem == I8 && p->bias && !p->real;
+}
+
 const char *dsp_limits(const Lower *l) {
   const Correlation k = int8_geometry(l->node);
   return correlation_near_limits(&k) ? "sizes near the limits of an index" : NULL;

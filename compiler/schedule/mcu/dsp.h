@@ -8,7 +8,8 @@
 #include "schedule/schedule.h"
 
 /* ---- dsp.c ---- */
-bool dsp_takes(const Lower *);         /* is it a kernel for these schedules? */
+bool dsp_takes(const Lower *);       /* is it a kernel for these schedules? */
+bool dsp_takes_gates(const Lower *); /* is it a layer from int8 to int16, as the gates of recurrent layers? */
 const char *dsp_limits(const Lower *); /* the reason why its sizes are too large; NULL: they are not */
 /* Whether the buffer has no gaps along the axes from `from` on. */
 bool dsp_has_no_gaps(const Buf *, int from);

@@ -577,6 +577,7 @@ static bool dsp_direct_build(Lower *l) {
 }
 
 static bool dsp_direct_takes(const Lower *l) {
+  if (dsp_takes_gates(l)) return int8_geometry(l->node).groups == 1;
   if (!dsp_takes(l) || l->node->op == &op_int8_combine) return false;
   return l->node->op == &op_int8_transposed || (!helium_takes(l) && int8_geometry(l->node).groups == 1);
 }

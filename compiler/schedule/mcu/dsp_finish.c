@@ -197,8 +197,10 @@ DspSteps dsp_pair_steps(Lower *l, const DspFinish *finish, const Ix *p, int whic
 }
 
 Val dsp_cut(Lower *l, Val q, Stored stored) {
-  if (!int8_cuts_below(l, stored) && !int8_cuts_above(l, stored))
+  if (l->node->elem == I8 && !int8_cuts_below(l, stored) && !int8_cuts_above(l, stored))
     return nest_primitive(l->b, &primitive_clamp8, q, NULL, NULL);
+  if (l->node->elem == I16 && !l->updatable && stored.lo == INT16_MIN && stored.hi == INT16_MAX)
+    return nest_primitive(l->b, &primitive_clamp16, q, NULL, NULL);
   return vmax(vmin(q, int8_highest(l, stored)), int8_lowest(l, stored));
 }
 
@@ -218,7 +220,7 @@ Val dsp_stepped(Lower *l, const DspFinish *finish, const DspSteps *steps, Val su
   else
     q = dsp_shifted_away(b, sum, finish->doubled ? sum : add(sum, sum), steps->factor, steps->plus,
                          steps->shift);
-  return convert(dsp_cut(l, q, finish->stored), I8);
+  return convert(dsp_cut(l, q, finish->stored), l->node->elem);
 }
 
 DspSteps dsp_steps(Lower *l, const DspFinish *finish, const Ix *f) {
@@ -233,7 +235,7 @@ Val dsp_finished(Lower *l, const DspFinish *finish, Val sum, const Ix *f) {
   if (!finish->quick) {
     const Int8Factors factors = {finish->factor, finish->exponent};
     const Val q = add(int8_factored(l, &factors, sum, f), int8_stored_zero(l, finish->stored));
-    return convert(dsp_cut(l, q, finish->stored), I8);
+    return convert(dsp_cut(l, q, finish->stored), l->node->elem);
   }
   const DspSteps steps = dsp_steps(l, finish, f);
   return dsp_stepped(l, finish, &steps, sum);
