@@ -447,7 +447,9 @@ exe() {
   python3 -B "$top/release/build" --work="$here/long-windows" x86_64-windows-gnu
 }
 exe_cases() {
-  CNNC_EXE=$here/long-windows/x86_64-windows-gnu/build/cnnc.exe WINDOWS_ALL=yes \
+  built=$here/long-windows/x86_64-windows-gnu/build
+  CNNC_EXE=$built/cnnc.exe EXE_RUNTIME=$built/whole.a WINDOWS_ALL=yes \
+    ZIG="$here/long-windows/tools/bin/python -m ziglang" \
     sh "$top/tests/anywhere/windows.tap"
 }
 part_windows() {

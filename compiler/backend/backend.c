@@ -176,6 +176,9 @@ static void add_kind(Command *command, const Build *run) {
     break;
   case BACKEND_PROGRAM: break;
   }
+#ifdef _WIN32 /* otherwise zig writes a .pdb as well */
+  if (run->compiler.zig && backend->kind != BACKEND_OBJECT) command_add(command, "-s");
+#endif
 }
 
 static bool add_runtime(Command *command, const Backend *backend, const char **why) {

@@ -72,7 +72,9 @@ static bool unknown_option(Arena *arena, const Flag *table, const char *word) {
 /* Reports an error that getopt_long returned as ':' or '?'. */
 static bool wrong_option(Arena *arena, const Flag *table, int code, char **argv) {
   const char *word = argv[optind - 1];
-  if (code == ':') return usage_error("%s needs a value", word);
+  /* glibc returns '?' for a value that an option does not take, other C libraries ':' */
+  const bool valueless = optopt >= LONG && table[optopt - LONG].has_arg == no_argument;
+  if (code == ':' && !valueless) return usage_error("%s needs a value", word);
   if (optopt >= LONG) return usage_error("%.*s takes no value", (int)strcspn(word, "="), word);
   if (!optopt) return unknown_option(arena, table, word);
   /* Letters after one dash may be meant as a long option. optind is at that word, or after it. */

@@ -142,6 +142,12 @@ char *realpath(const char *path, char *resolved) {
   return memcpy(resolved, text, strlen(text) + 1);
 }
 
+void platform_words(int argc, char **argv) {
+  for (int i = 0; i < argc; i++) slashes_forward(argv[i]);
+  const size_t n = argc > 0 ? strlen(argv[0]) : 0;
+  if (n > 4 && _stricmp(argv[0] + n - 4, ".exe") == 0) argv[0][n - 4] = 0;
+}
+
 size_t platform_self(char *path, size_t room) {
   const DWORD n = GetModuleFileNameA(NULL, path, (DWORD)room);
   return n < room ? n : 0;

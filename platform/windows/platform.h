@@ -22,6 +22,8 @@
 #include <wchar.h>
 #include <wctype.h>
 
+#define tell platform_tell /* io.h has this name, which programs use for their own functions */
+
 /* ---- files ---- */
 /* The C library's struct has no inode numbers; here st_dev and st_ino identify a file. */
 struct platform_stat {
@@ -29,6 +31,8 @@ struct platform_stat {
   unsigned st_mode;
   int64_t st_size, st_mtime;
 };
+#define dev_t uint64_t
+#define ino_t uint64_t
 #undef stat
 #undef fstat
 #undef lstat
@@ -49,7 +53,7 @@ int platform_lstat(const char *path, struct platform_stat *);
 /* Opens files in binary mode; /dev/stdin and /dev/null are known, too. */
 int platform_open(const char *path, int flags, ...);
 #undef open
-#define open(...) platform_open(__VA_ARGS__)
+#define open platform_open
 /* The C library's take no more than 2 GiB. */
 ssize_t platform_read(int descriptor, void *bytes, size_t n);
 ssize_t platform_write(int descriptor, const void *bytes, size_t n);
@@ -72,6 +76,8 @@ FILE *platform_tmpfile(void);
 char *realpath(const char *path, char *resolved); /* the canonical name, also in upper and lower case */
 char *mkdtemp(char *path);
 int fsync(int descriptor);
+/* Words of a command line with slashes; the first without the suffix of programs. */
+void platform_words(int argc, char **argv);
 size_t platform_self(char *path, size_t room); /* the path of this program; 0 if it is longer */
 #define fchmod(descriptor, mode) ((void)(descriptor), (void)(mode), 0) /* files have no such modes */
 
@@ -88,7 +94,7 @@ int fcntl(int descriptor, int command, struct flock *);
 typedef struct platform_locale *locale_t;
 enum { LC_ALL_MASK = 1, LC_CTYPE_MASK = 2 };
 locale_t newlocale(int mask, const char *name, locale_t base);
-#define uselocale(locale) (locale)
+static inline locale_t uselocale(locale_t locale) { return locale; }
 #define freelocale(locale) ((void)(locale))
 #define towlower_l(character, locale) ((void)(locale), towlower((wint_t)(character)))
 int wcwidth(wchar_t character);

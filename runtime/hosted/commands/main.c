@@ -264,6 +264,9 @@ int cnn_main(int argc, char **argv, const cnn_network *network) {
 
 int cnn_main_launched(int argc, char **argv, const cnn_network *network, const cnn_launch *launch) {
   cnn_threads_spare();
+#ifdef _WIN32
+  platform_words(argc, argv);
+#endif
 #ifdef SIGXFSZ
   signal(SIGXFSZ, SIG_IGN); /* exceeding the file size limit becomes a write error with a message */
 #endif
