@@ -152,7 +152,8 @@ const Target target_table[] = {
      .march_level = 6,
      .arch = "x86-64",
      .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC"),
-     .attribute = "__attribute__((target(\"avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,avx2,fma\")))",
+     .attribute =
+         "__attribute__((target(\"avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx512bf16,avx2,fma\")))",
      .avx = AVX_BF16,
      .dot = DOT_BYTES,
      .for_bf16 = true},
@@ -165,9 +166,9 @@ const Target target_table[] = {
      .march_level = 7,
      .arch = "x86-64",
      .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC"),
-     .attribute =
-         "__attribute__((target(\"avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,amx-tile,amx-bf16,avx2,"
-         "fma\")))",
+     .attribute = "__attribute__((target(\"avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx512bf16,amx-tile,"
+                  "amx-bf16,avx2,"
+                  "fma\")))",
      .avx = AVX_AMX,
      .dot = DOT_BYTES,
      .for_bf16 = true},
