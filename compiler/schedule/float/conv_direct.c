@@ -83,7 +83,7 @@ static int matrix_pixels(int64_t parts) {
 static int most_pixels(const Lower *l, int vectors, int64_t parts) {
   const Target *t = l->target;
   if (direct_matrix(l, t)) return matrix_pixels(parts);
-  const int64_t operands = (vectors + 1) * (own_pairs(l) && !t->dots ? 2 : 1) + !t->fma,
+  const int64_t operands = (vectors + 1) * (own_pairs(l) && t->dots <= 0 ? 2 : 1) + !t->fma,
                 pixels = (t->registers - operands) / (vectors * parts);
   return pixels > 16 ? 16 : pixels < 1 ? 1 : (int)pixels;
 }
