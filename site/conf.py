@@ -40,6 +40,7 @@ html_copy_source = False
 html_use_index = False
 html_show_sphinx = False
 highlight_language = "text"
+smartquotes = False  # they turn --state into a dash
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
 # Lines of a page that are no title of a section, and pages that start below the first level.

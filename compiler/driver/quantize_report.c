@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "base/text.h"
 #include "quantize_report.h"
 
@@ -51,6 +52,11 @@ static void print_quantized_value(const Quantizing *q, const Chosen *c) {
   printf("%s\n", line.s);
 }
 
+/* The difference of two printed numbers, so that it agrees with them. */
+static double printed_change(const char *before, const char *after) {
+  return strtod(after, NULL) - strtod(before, NULL) + 0.0; /* never -0 */
+}
+
 static void print_evaluation(const Quantizing *q) {
   const Evaluation *a = &q->before, *b = &q->after;
   if (!q->data) return;
@@ -58,10 +64,15 @@ static void print_evaluation(const Quantizing *q) {
     printf("accuracy not compared: %s\n", q->seen.targets
                                               ? "no output has a loss, or ends in softmax or sigmoid"
                                               : "the data has no targets");
-  else if (a->share)
-    printf("%s %.1f %% -> %.1f %% (%+.1f)\n", a->metric, 100 * a->value, 100 * b->value,
-           -accuracy_loss(q) + 0.0);
-  else printf("%s %.4g -> %.4g (%+.2g)\n", a->metric, a->value, b->value, b->value - a->value);
+  else {
+    const char *format = a->share ? "%.1f" : "%.4g";
+    const double unit = a->share ? 100 : 1;
+    const char *before = arena_printf(q->arena, format, unit * a->value);
+    const char *after = arena_printf(q->arena, format, unit * b->value);
+    const double change = printed_change(before, after);
+    if (a->share) printf("%s %s %% -> %s %% (%+.1f)\n", a->metric, before, after, change);
+    else printf("%s %s -> %s (%+.3g)\n", a->metric, before, after, change);
+  }
 }
 
 void quantize_print(const Quantizing *q) {

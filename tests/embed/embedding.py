@@ -44,6 +44,7 @@ def play_bazel():
     assert "$" not in command, command
     subprocess.run(["sh", "-c", command], check=True)
     library, program = rules["digits"], rules["app"]
+    assert "." not in library.get("includes", []), "Bazel rejects it in the root of a workspace"
     assert program["deps"] == [":digits"] and set(library["srcs"] + library["hdrs"]) <= set(generated["outs"])
     subprocess.run([*os.environ["CC"].split(), *library["copts"], "-Iout", *program["srcs"],
                     *("out/" + file for file in library["srcs"]), "-o", "app"], check=True)
