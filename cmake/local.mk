@@ -1,4 +1,4 @@
-# cmake: find_package(cnnc) of those who build with CMake.
+# cmake: find_package(cnnc) for projects that are built with CMake.
 cmakedir = $(libdir)/cmake/cnnc
 nodist_cmake_DATA = %D%/cnncConfig.cmake %D%/cnncConfigVersion.cmake
 EXTRA_DIST += %D%/cnncConfig.cmake.in

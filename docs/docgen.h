@@ -1,4 +1,4 @@
-/* docgen.h: the parts of docgen, which writes what is made of the compiler's and the runtime's tables. */
+/* docgen.h: parts of docgen, which generates documents from the compiler's and the runtime's tables. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DOCGEN_H
 #define CNNC_DOCGEN_H
@@ -7,7 +7,7 @@
 /* Manual pages, in the macros of man(7). */
 void man_text(Text *, const char *); /* as it is, nothing of it a command of roff */
 void man_title(Text *, const char *name, int section, const char *summary);
-void man_heading(Text *, const char *name);                 /* of a section, in capitals */
+void man_heading(Text *, const char *name);                 /* heading of a section, in capitals */
 void man_entry(Text *, const char *name, const char *text); /* a term, and its definition */
 void man_page(Text *, const char *text); /* paragraphs; lines that begin with blanks stay lines */
 void man_compiler(Text *);               /* cnnc(1) */

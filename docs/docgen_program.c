@@ -27,7 +27,7 @@ static const char *printed_by(Arena *arena, int argc, char **argv) {
   return status == 0 ? text.s : NULL;
 }
 
-/* A line of a table: two blanks, a name, at least two blanks, what it is. */
+/* A line of a table: two blanks, a name, at least two blanks, its description. */
 static bool is_row(const char *line, size_t n, const char **name, size_t *name_length, const char **help,
                    size_t *help_length) {
   if (n < 3 || strncmp(line, "  ", 2) != 0 || line[2] == ' ') return false;

@@ -1,4 +1,5 @@
-# lib: programs that are found by import without -I: in share/cnnc/lib, and in the build tree in the same place.
+# lib: programs that can be imported without -I, from share/cnnc/lib, which is the same path in the build
+# tree.
 # SPDX-License-Identifier: Apache-2.0
 CNN_LIBRARY = %D%/audio.cnn
 nobase_dist_pkgdata_DATA += $(CNN_LIBRARY)

@@ -1,4 +1,5 @@
-# web: the compiler in a page, docs/browser.md. `make web` needs wasi-libc, clang's runtime for wasm32
+# web: the browser build of the compiler, docs/browser.md. `make web` needs wasi-libc, clang's runtime for
+# wasm32
 # (libclang-rt-N-dev-wasm32) and xz, and builds the page in web/page. Servers need not compress it.
 # SPDX-License-Identifier: Apache-2.0
 WEB_C = compiler/driver/main.c compiler/backend/none.c \

@@ -52,7 +52,7 @@ const Schedule schedule_dsp_winograd = {.name = "dsp_winograd"};
 
 /* Operators that the page only reports as missing. */
 static void absent_shape(ShapeContext *context, Node *node) {
-  op_error(context, node, DIAG_unknown_operator, "the page has no %s: cnnc itself has it", node->op->name);
+  op_error(context, node, DIAG_unknown_operator, "the browser build has no %s; cnnc has", node->op->name);
 }
 static const Param absent_params[] = {{"x", PARAM_OPERANDS, "", "", 0, 0, NULL}, {0}};
 #define ABSENT(operator)                                                                                     \
@@ -131,7 +131,7 @@ void lines_shape(ShapeContext *context, Node *node, const Op *other) {
   (void)other;
   if (arg_is(node, "axis", "channels")) node->shape = node->in[0]->shape;
   else
-    op_error(context, node, DIAG_unknown_operator, "the page has no axis= of %s: cnnc itself has it",
+    op_error(context, node, DIAG_unknown_operator, "the browser build has no axis= of %s; cnnc has",
              node->op->name);
 }
 void lines_run(const Eval *eval, LinesEval of_line) { (void)eval, (void)of_line; }
@@ -150,7 +150,7 @@ Graph *stream_graph(Arena *arena, Diags *diags, const Graph *from, const Graph *
                     const Streaming *options) {
   (void)arena, (void)from, (void)options;
   diag_report(diags, DIAG_stream_whole, written->name_span, NULL,
-              "the page has no --stream: cnnc itself has it");
+              "the browser build has no --stream; cnnc has");
   return NULL;
 }
 double stream_first_row(const Eval *eval, const StreamRow *row) { return (void)eval, (void)row, 0; }
@@ -226,7 +226,7 @@ const char *prelude_helium(PreludeFn fn, Elem elem, int lanes) {
 
 bool tune_kernels(const TuneJob *job, const char **why) {
   (void)job;
-  *why = "a page runs no programs";
+  *why = "the browser build runs no programs";
   return false;
 }
 
@@ -268,7 +268,7 @@ void nest_dump(Text *out, const Nest *nest) { (void)out, (void)nest; }
 
 bool nest_run(const Nest *nest, Run *run) {
   (void)nest;
-  snprintf(run->error, sizeof run->error, "a page reads no weights");
+  snprintf(run->error, sizeof run->error, "the browser build reads no weights");
   return false;
 }
 
@@ -286,7 +286,7 @@ void program_schedules(Text *out, const Programs *programs, const ProgramOptions
   (void)out, (void)programs, (void)options, (void)sources;
 }
 
-void help_options(Text *out) { text_put(out, "A page has no help; cnnc --help has it.\n"); }
+void help_options(Text *out) { text_put(out, "No help in the browser; see cnnc --help.\n"); }
 
 bool help_topic(Text *out, const char *name) {
   (void)name;
@@ -302,7 +302,7 @@ const char *const *help_names(Arena *arena) {
 
 int command_help(Arena *arena, const Command *command) {
   (void)arena;
-  return printf("A page has no help; cnnc %s --help has it.\n", command->name), 0;
+  return printf("No help in the browser; see cnnc %s --help.\n", command->name), 0;
 }
 
 void ast_dump(Text *out, const Ast *ast) { (void)out, (void)ast; }

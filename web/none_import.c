@@ -1,5 +1,6 @@
-/* none_import.c: what the importer of the page does not have: int8 models, onnxruntime's fused operators,
- * choices by value, loops, indices that are computed, products with several matrices, Fourier transforms. */
+/* none_import.c: stand-ins for importer features that the browser build lacks: int8 models, onnxruntime's
+ * fused operators, choices by value, loops, computed indices, products with several matrices, Fourier
+ * transforms. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 #include "import/onnx/onnx_inline.h"
@@ -19,7 +20,7 @@ bool inline_loop(Inliner *in, NodeProto *node, Scope *scope, int depth) {
 
 View *import_quantize(ModelImport *im, const OnnxNode *node) {
   (void)node;
-  return no(im, "int8 models are imported by cnnc, not in a page");
+  return no(im, "the browser build cannot import int8 models; cnnc can");
 }
 
 View *import_dequantize(ModelImport *im, const OnnxNode *node) { return import_quantize(im, node); }
@@ -63,7 +64,7 @@ void make_frames(ModelImport *im) { (void)im; }
 /* ---- choices by value ---- */
 View *import_where(ModelImport *im, const OnnxNode *node) {
   (void)node;
-  return no(im, "choices by value are imported by cnnc, not in a page");
+  return no(im, "the browser build cannot import choices by value; cnnc can");
 }
 
 View *import_compare(ModelImport *im, const OnnxNode *node) { return import_where(im, node); }
@@ -80,7 +81,7 @@ bool is_truth(const ModelImport *im, int tensor) {
 
 View *import_einsum(ModelImport *im, const OnnxNode *node) {
   (void)node;
-  return no(im, "products with several matrices are imported by cnnc, not in a page");
+  return no(im, "the browser build cannot import products with several matrices; cnnc can");
 }
 
 View *import_matrices(ModelImport *im, const OnnxNode *node, int constant) {
@@ -115,14 +116,14 @@ View *mapped_along_axis(ModelImport *im, const View *x, int d, const char *word,
 void find_kept_layers(ModelImport *im) { (void)im; }
 View *import_recurrent(ModelImport *im, const OnnxNode *node) {
   (void)node;
-  return no(im, "recurrent layers are imported by cnnc, not in a page");
+  return no(im, "the browser build cannot import recurrent layers; cnnc can");
 }
 View *import_svdf(ModelImport *im, const OnnxNode *node) { return import_recurrent(im, node); }
 
 /* ---- indices ---- */
 View *gather_computed(ModelImport *im, const OnnxNode *node) {
   (void)node;
-  return no(im, "indices that are computed are imported by cnnc, not in a page");
+  return no(im, "the browser build cannot import computed indices; cnnc can");
 }
 
 View *import_argmax(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
@@ -152,7 +153,7 @@ void form_deformable(ModelImport *im, OnnxNode *node) { (void)im, (void)node; }
 
 View *import_dft(ModelImport *im, const OnnxNode *node) {
   (void)node;
-  return no(im, "Fourier transforms are imported by cnnc, not in a page");
+  return no(im, "the browser build cannot import Fourier transforms; cnnc can");
 }
 
 View *import_stft(ModelImport *im, const OnnxNode *node) { return import_dft(im, node); }
@@ -160,7 +161,7 @@ View *import_stft(ModelImport *im, const OnnxNode *node) { return import_dft(im,
 /* ---- broadcasting of opsets before 7 ---- */
 static bool is_broadcast_by_axis(ModelImport *im, const OnnxNode *node) {
   const bool old = im->onnx->opset < 7 && onnx_int(node, "broadcast", 0);
-  if (old) no(im, "opsets before 7 are imported by cnnc, not in a page");
+  if (old) no(im, "the browser build cannot import opsets before 7; cnnc can");
   return old;
 }
 

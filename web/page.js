@@ -224,7 +224,7 @@ function show(m) {
   title.append(": " + m.message);
   if (m.slug) {
     const more = make("button", "", `[${m.slug}]`);
-    more.title = "What this message means, with an example";
+    more.title = "The meaning of this message, with an example";
     more.onclick = () => explain(m.slug, element);
     title.append(" ", more);
   }
@@ -274,7 +274,7 @@ function say(kind, what) {
 // ---- the result of compiling ----
 let view = "layers",
   links = [],
-  weights = null, // of an imported model: { path, bytes }
+  weights = null, // weights of an imported model: { path, bytes }
   running = null,
   again = false;
 

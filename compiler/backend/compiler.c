@@ -129,7 +129,7 @@ Compiler compiler_find(Arena *arena, const char *cc) {
   Compiler compiler = {.name = cc ? cc : environment("CNNC_CC")};
   if (!compiler.name) compiler.name = find_any(arena);
   Command command = split_words(arena, file_slashes(arena_copy(arena, compiler.name, strlen(compiler.name))));
-  if (!command.words.n) command_add(&command, compiler.name); /* blanks alone: it cannot be started */
+  if (!command.words.n) command_add(&command, compiler.name); /* only blanks: it cannot be started */
   compiler.zig = is_zig(&command);
   for (int i = 0; i < command.words.n && !compiler.clang; i++)
     compiler.clang = strstr(base_name(command.words.data[i]), "clang") != NULL;
@@ -207,7 +207,7 @@ static const char *zig_cache(Arena *arena) {
 static void make_folders(Arena *arena, const char *path) {
   for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/'))
     mkdir(arena_copy(arena, path, (size_t)(slash - path)), 0777);
-  mkdir(path, 0777); /* if it fails, so does zig, with a message */
+  mkdir(path, 0777); /* if this fails, zig fails, too, with a message */
 }
 
 void zig_environment(Arena *arena, const char *scratch) {

@@ -5,14 +5,14 @@ libcnnc_a_SOURCES += %D%/backend.h %D%/backend.c %D%/process.h %D%/process.c %D%
 libcnnc_a_SOURCES += %D%/compiler.h %D%/compiler.c %D%/scratch.h %D%/scratch.c
 libcnnc_a_SOURCES += %D%/weights.h %D%/weights.c %D%/origin.h %D%/origin.c
 libcnnc_a_SOURCES += %D%/quantized.h %D%/quantized.c %D%/observed.h %D%/observed.c
-# The runtime's readers of weights files, a second time: they depend on nothing else of it.
+# The runtime's readers of weight files, built a second time: they depend on no other part of the runtime.
 libcnnc_a_SOURCES += runtime/hosted/base/status.c runtime/hosted/base/file.c \
   runtime/hosted/weights/archive.c runtime/hosted/weights/safetensors.c runtime/hosted/weights/npz.c \
   runtime/hosted/weights/notes.c runtime/hosted/weights/classes.c runtime/hosted/weights/origin.c \
   runtime/hosted/weights/foreign.c runtime/hosted/weights/matching.c runtime/hosted/base/json.c \
   runtime/hosted/base/similar.c runtime/hosted/weights/pickle.c \
   runtime/hosted/weights/rename.c runtime/hosted/weights/torch.c runtime/hosted/weights/zip.c
-# It knows where the library is installed, which the Makefile says. The name is hidden from automake, which
-# would take this for the rule that compiles.
+# It contains the installation path of the library, which only the Makefile knows. The name is hidden from
+# automake, which would treat this as the rule that compiles.
 BACKEND_OBJECT = %D%/libcnnc_a-backend.$(OBJEXT)
 $(BACKEND_OBJECT): Makefile

@@ -54,7 +54,7 @@ static void on_fatal(int number) {
   errno = error;
 }
 
-/* Handles those signals that would end cnnc; `before` receives what was done with them. */
+/* Handles the signals that would end cnnc; `before` receives their previous actions. */
 static void handle(struct sigaction before[FATAL]) {
   struct sigaction action = {.sa_handler = on_fatal};
   sigemptyset(&action.sa_mask);

@@ -161,9 +161,9 @@ static const Flag import_options[] = {
      "onnxruntime (default for ONNX)",
      "double litert single float"},
     {"variables", 0, required_argument, flag_word, AT(options.variables), "--variables=KIND",
-     "TensorFlow Lite's variables: raise (the default): a streaming model becomes a net of whole sequences, "
-     "and a recurrent layer starts each call from zeros; keep: variables become states, and recurrent layers "
-     "get keep=true",
+     "what becomes of variables in TensorFlow Lite. raise (the default): a streaming model becomes a net of "
+     "whole sequences, and recurrent layers start each call from zeros. keep: variables become states, and "
+     "recurrent layers get keep=true",
      "raise keep"},
     {"list", 0, no_argument, flag_set, AT(list), "--list",
      "print the result of the import for each node, and write nothing", NULL},

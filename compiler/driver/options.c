@@ -542,7 +542,7 @@ static bool check_acsl(const Options *options) {
       options->single_file)
     return usage_error("--acsl writes C with a header, and NAME.acsl.c next to them: it needs -o FILE.c");
   if (!options_plain(options))
-    return usage_error("--acsl needs -O0 or -Os: the vectors of other levels are no C that Frama-C reads");
+    return usage_error("--acsl needs -O0 or -Os: Frama-C cannot read the vector code of other levels");
   if (options->targets.n > 1 || strcmp(target->name, "generic") != 0)
     return usage_error(
         "--acsl needs --target=generic: the code for %s has vectors or instructions that Frama-C "

@@ -1,6 +1,7 @@
-/* acsl.c: ACSL annotations of the generated C, comments that Frama-C reads: contracts of kernels and of
- * inline functions, and of each loop its invariant, what it assigns and why it ends. They say what the nest
- * says, so that a tool that knows neither the nest nor its proof can confirm the text (docs/assurance.md). */
+/* acsl.c: ACSL annotations of the generated C, comments that Frama-C reads: contracts of kernels and inline
+ * functions, and for each loop its invariant, its assigned locations and its variant. They state the
+ * properties of the nest, so that a tool that knows neither the nest nor its proof can verify the C
+ * (docs/assurance.md). */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/acsl.h"
 #include <string.h>
@@ -90,7 +91,7 @@ const char *acsl_contract(Printer *p, const Instance *instance) {
   return arena_printf(p->arena, "/*@ %s */\n", out.s + strlen(margin));
 }
 
-/* ---- what a loop assigns ---- */
+/* ---- locations that a loop assigns ---- */
 typedef struct Effects {
   Printer *p;
   const NestStmt *open[SLOTS]; /* loops around the statement, from the annotated one inwards */

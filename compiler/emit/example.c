@@ -45,8 +45,8 @@ static void put_buffers(Text *out, const Net *net, const char *const *name, bool
 
 static void put_fill(Text *out, const Net *net, const char *const *name) {
   for (int i = 0; i < net->graph->inputs.n; i++)
-    text_put(out, "%s%s\n    %s[i] = (%s)(i %% 100); // what the camera or the sensor sees", i ? "\n" : "",
-             loop_over(net, &net->input[i]), name[i], net_input_type(net, i));
+    text_put(out, "%s%s\n    %s[i] = (%s)(i %% 100); // replace with the data of your camera or sensor",
+             i ? "\n" : "", loop_over(net, &net->input[i]), name[i], net_input_type(net, i));
 }
 
 static const char *example_call(const Net *net, const char *const *name, bool trained) {

@@ -8,8 +8,8 @@
 typedef struct Example {
   const char *buffers;     /* declarations */
   const char *reset;       /* the call of NAME_reset on a separate line; empty for a net without state */
-  const char *const *name; /* of the buffers: inputs first, then outputs */
-  const char *fill;        /* the loops that fill the inputs; they stand inside a function */
+  const char *const *name; /* names of the buffers: inputs first, then outputs */
+  const char *fill;        /* the loops that fill the inputs, inside a function */
   const char *call;        /* the call of NAME_infer or NAME_step */
   const char *print,
       *serial; /* statements that print the beginning of each output, with stdio and on Arduino */

@@ -305,7 +305,7 @@ void put_infer(Text *out, Net *net, int target) {
   if (f.images > 1)
     text_put(out,
              "/* %d interleaved images, one in each lane: a value is [height][width][channels][%d]. Only the "
-             "first `count` are there; the other lanes repeat the last of them. */\n",
+             "first `count` lanes have an image of their own; the others repeat the last one. */\n",
              f.images, f.images);
   else
     text_put(out,

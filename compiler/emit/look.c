@@ -25,7 +25,7 @@ void put_look_struct(Text *out, Net *net) {
   const int64_t arena = floats_in(program_room(part->program, SPACE_ARENA));
   text_put(out, "/* All values of one image, and the memory to compute them. */\ntypedef struct %s {\n",
            net->own->look);
-  text_put(out, "  float value[%" PRId64 "]; /* of the layers and of the gradients that are shown */\n",
+  text_put(out, "  float value[%" PRId64 "]; /* the layers' values, and the gradients that are shown */\n",
            look_value_offset(part, part->program->graph->outputs.n));
   for (int i = 0; i < part->members.n; i++) {
     text_put(out, "  float %s", part->members.data[i]->name);

@@ -24,8 +24,8 @@ void put_banner(Text *out, Net *net, bool header) {
 
 void put_includes(Text *out) {
   text_put(out, "#if __STDC_HOSTED__ || !defined(__GNUC__)\n#include <string.h>\n"
-                "#else // without a C library; where these become calls, of functions of these "
-                "names\n#define memcpy __builtin_memcpy\n#define memset __builtin_memset\n#endif\n\n");
+                "#else // without a C library: if they become calls, they call functions named memcpy and "
+                "memset\n#define memcpy __builtin_memcpy\n#define memset __builtin_memset\n#endif\n\n");
 }
 
 static void put_top(Text *out, Net *net) {
@@ -100,7 +100,7 @@ static const char *where_it_went(const Net *net, const Node *node) {
   if (node_is_state(node)) return "is read from the state struct";
   if (node_is_update(node)) return "its value is computed in the state struct";
   if (op->traits.padding)
-    return arena_printf(net->arena, "in the bounds of the windows of %s", reader_of(net, node));
+    return arena_printf(net->arena, "part of the loop bounds of %s", reader_of(net, node));
   if (op->family == FAMILY_ALIAS) return "the same elements with another shape";
   if (op->traits.channel_offset || op->traits.joins_channels)
     return "its inputs are written directly into it";

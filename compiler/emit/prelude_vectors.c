@@ -154,8 +154,8 @@ static const VectorText texts[] = {
      "@F);\n"
      "  return __builtin_convertvector(y, @I);\n",
      NULL, NULL},
-    {&primitive_average_even,
-     "(@I sum, @I n)", /* for a sum of at most 2^15 bytes no other quotient is rounded to a half */
+    {&primitive_average_even, "(@I sum, @I n)", /* exact for sums of at most 2^15 bytes: no quotient near a
+                                                   half is rounded to the half */
      "  const @F nearest = __builtin_convertvector(sum, @F) / __builtin_convertvector(n, @F) + 12582912.f;\n"
      "  return __builtin_convertvector(nearest - 12582912.f, @I);\n",
      NULL, NULL},

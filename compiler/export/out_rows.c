@@ -167,7 +167,7 @@ const char *export_join_windows(OnnxOut *o, const Node *node) {
   return rolled_image(o, out_shaped(o, x, shape_row(node->shape)), &w, true);
 }
 
-/* ---- matrices: one of LxC is [C,L] ---- */
+/* ---- matrices: in ONNX a matrix LxC is [C,L] ---- */
 const char *export_transpose(OnnxOut *o, const Node *node) {
   static const int64_t turned[] = {0, 2, 1};
   (void)node;

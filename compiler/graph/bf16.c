@@ -1,9 +1,9 @@
 /* bf16.c: precision=bf16 of a float net. The operands of a product are rounded to bf16: its weights, and the
- * values that it reads. Such a value is rounded once, where it is made, for all its readers.
+ * values that it reads. Such a value is rounded once, where it is computed, for all its readers.
  *
  * Values that are views or copies of each other form a group, which is rounded as a whole or not at all. It
- * is not rounded if somebody must see it exactly: the caller (inputs, outputs), another call (states), or a
- * reader without precision=bf16. Then passes/bf16.c rounds a copy of it for the products. */
+ * is not rounded if its exact value is needed: by the caller (inputs, outputs), by another call (states), or
+ * by a reader without precision=bf16. Then passes/bf16.c rounds a copy of it for the products. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/bf16.h"
 #include "graph/op.h"

@@ -379,7 +379,7 @@ static const View *with_rank(ModelImport *im, const View *view, const OnnxPort *
  * channels. */
 static Value *lay_kept(ModelImport *im, const View *made, const KeptValue *kept) {
   const View *view = with_rank(im, made, kept->input);
-  if (!view) return no(im, "a state with another number of dimensions");
+  if (!view) return no(im, "a state whose number of dimensions differs from its input's");
   int dims[MOST_DIMS], order[MOST_DIMS], m = 0;
   const int n = dimensions_of(im, view, dims), channels = kept->input->channels;
   if (n < 0) return NULL;
@@ -389,7 +389,7 @@ static Value *lay_kept(ModelImport *im, const View *made, const KeptValue *kept)
   Value *value = lay_in_order(im, view, n, order);
   if (!value || shape_equal(value->shape, kept->value->shape)) return value;
   if (shape_elements(value->shape) != shape_elements(kept->value->shape))
-    return no(im, "a state with another size than its input");
+    return no(im, "a state whose size differs from its input's");
   return reshaped(im, value, kept->value->shape);
 }
 

@@ -168,7 +168,7 @@ void lower_must_add(Lower *); /* must be called first if the gradient is compute
 /* Starts a nest with buffers for inputs, result and operands of the chain; other parameters are created on
  * first use. The main function is named l->b->name. */
 Lower *lower_begin(Arena *, const Kernel *, const Target *, const LowerOptions *);
-const Binding *lower_binding(const Lower *, int buffer); /* of a local buffer: all zero */
+const Binding *lower_binding(const Lower *, int buffer); /* all zeros for a local buffer */
 Buf *lower_weight(Lower *,
                   int k); /* node->weight[k], natural layout [dims]; NULL if the node has no such weight */
 Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* WORK */

@@ -79,7 +79,7 @@ typedef struct Member {
                        layout (or from constants), or */
   const NestFunction *function;
   const Key *nest;     /* of the pack */
-  uint32_t targets;    /* of a table: bit t is set if functions of target t read it */
+  uint32_t targets;    /* for tables: bit t is set if functions of target t read it */
   struct Member *next; /* the next member with the same key and another pack */
   const float *table;  /* constants */
 } Member;

@@ -195,8 +195,8 @@ typedef struct ProgramOptions {
                            weights */
 } ProgramOptions;
 
-/* Cache of kernels from earlier lowerings of a net. Of each kind of program, only the last lowered one
- * remains valid: it shares nests with the earlier ones. */
+/* Cache of kernels from earlier lowerings of a net. Only the last lowered program of each kind remains
+ * valid, because it shares nests with the earlier ones. */
 typedef struct KernelCache KernelCache;
 KernelCache *kernel_cache_new(Arena *);
 void kernel_cache_begin(KernelCache *, ProgramKind,

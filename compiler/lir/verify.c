@@ -409,7 +409,7 @@ static bool check_initial(Verifier *v) {
     if (byte != state_bytes(state) || (at && at <= p->initial.n && p->initial.data[at - 1].to != byte))
       return fail(v, "a state has bytes without an initial value, or too many", state->name);
   }
-  return at == p->initial.n || fail(v, "an initial value is of no state", "");
+  return at == p->initial.n || fail(v, "an initial value belongs to no state", "");
 }
 
 /* At the start of a call of the net, each state has its value for every image. */

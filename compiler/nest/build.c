@@ -226,7 +226,7 @@ int64_t buf_room(const Buf *buf, int from) {
   int64_t n = 1;
   for (int d = from; d < buf->rank; d++) n *= buf->room[d];
   if (!buf->apart || from > 1) return n;
-  /* rows that are groups of channels lie between each other, so all of them need the memory of the pixels */
+  /* rows that are groups of channels alternate in memory, so each spans the memory of the pixels */
   return from ? buf->apart : larger(buf->apart * buf->room[0], n / buf->room[0]);
 }
 
@@ -467,7 +467,7 @@ static _Noreturn void misuse_condition(const char *what) {
 
 Cond cond_and(Cond a, Cond b) {
   if (a.n != 1 || b.n != 1 || a.any[0].n + b.any[0].n > 4)
-    misuse_condition("`both` takes conjunctions, of four ranges in all");
+    misuse_condition("`both` takes conjunctions, of four ranges in total");
   for (int i = 0; i < b.any[0].n; i++) a.any[0].range[a.any[0].n++] = b.any[0].range[i];
   return a;
 }

@@ -43,7 +43,7 @@ Index code_in_view(const Known *, const Ref *); /* the referenced element, relat
 
 bool code_is_flat(const Buf *); /* whether its pointer points to elements instead of arrays */
 bool code_is_variable(
-    const Buf *); /* of registers: whether they are a single variable in C, whatever the dimensions */
+    const Buf *); /* whether registers are a single variable in C, whatever their dimensions */
 bool code_adds(const NestStmt *); /* whether a store is printed as += */
 const Ref *
 code_named_word(const NestStmt *); /* the 32-bit array element to which the statement gives a name; or NULL */

@@ -104,8 +104,7 @@ INLINE int32_t cnn_high_low(int32_t c, int32_t a, int32_t b) {
 #endif
 }
 
-/* mix is the sum of another term and 256 times a number; subtracts that term: returns the number times
- * 2^(8-s). */
+/* mix is a + 256*x for some x. Returns x * 2^(8-s). */
 INLINE int32_t cnn_rest256(int32_t mix, int32_t a, int32_t s) {
   return (int32_t)((uint32_t)mix - (uint32_t)a) >> s;
 }

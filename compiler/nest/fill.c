@@ -3,7 +3,7 @@
  * takes minutes.
  *
  * A loop runs in lanes if its iterations share no register and no loop inside it runs in lanes. Lanes execute
- * the statements in another order than a serial run, which is equivalent if no element is stored twice.
+ * the statements in a different order from a serial run, which is equivalent if no element is stored twice.
  * Stores are counted to check this: the proof guarantees that each element is stored at least once. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"

@@ -31,7 +31,7 @@ typedef struct Instance {
   Known known;
   const char *name; /* without the target's suffix */
   const struct Instance
-      *body; /* of a wrapper: the function that it calls; NULL: the function has its own body */
+      *body; /* for a wrapper: the function that it calls; NULL: the function has its own body */
   bool inlined;
   Used used;
   int id;   /* its index in `instances` */

@@ -237,7 +237,7 @@ static void record_access(Interp *in, const Buf *buf, int64_t first, int n, bool
 static void written_over(Interp *in, const Buf *buf, int64_t first, int n, bool write) {
   for (int i = 0; i < n; i++)
     if (write) in->over[buf->id][first + i] = true;
-    else if (in->over[buf->id][first + i]) report_fault(in, "read after it is written over", buf);
+    else if (in->over[buf->id][first + i]) report_fault(in, "read after it was overwritten", buf);
 }
 
 static double *locate(Interp *in, const int64_t *env, const Spot *spot, int lanes, bool write) {
@@ -626,7 +626,7 @@ bool nest_run(const Nest *nest, Run *run) {
   interp_exec(&in, env, body_of(&in, nest->main));
   for (int i = 0; i < nest->nbufs; i++)
     for (int64_t e = 0; in.over[i] && !nest->main->nparams && e < elements(nest->buf[i]); e++)
-      if (!in.over[i][e]) report_fault(&in, "not every element is written over", nest->buf[i]);
+      if (!in.over[i][e]) report_fault(&in, "not every element is overwritten", nest->buf[i]);
   arena_free(arena);
   return !run->error[0];
 }

@@ -263,8 +263,8 @@ typedef struct NestFn {
   bool
       flag[PARAMS]; /* a flag: 0 or 1, always constant; the names of instances contain the flags that are 1 */
   bool varied[PARAMS]; /* never constant in an instance */
-  bool size[PARAMS]; /* of the main function: a run-time parameter with lo <= value <= hi, such as the number
-                        of images */
+  bool size[PARAMS];   /* for the main function: a run-time parameter with lo <= value <= hi, such as the
+                          number of images */
   int64_t lo[PARAMS], hi[PARAMS];
   NestStmt *body;
   struct NestFn *next;

@@ -101,7 +101,7 @@ int64_t prover_high(Prover *p, const Lin *e) {
   return -prover_low(p, &minus);
 }
 
-int64_t prover_low_of_difference(Prover *p, const Lin *a, const Lin *b) { /* of a - b */
+int64_t prover_low_of_difference(Prover *p, const Lin *a, const Lin *b) { /* lower bound of a - b */
   Lin gap = lin_add(*a, b, -1);
   return prover_low(p, &gap);
 }

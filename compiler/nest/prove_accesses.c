@@ -149,7 +149,7 @@ static void check_not_written(Prover *p, const Buf *buf, const Lin *lo, const Li
   for (int i = 0; i < p->accesses.n; i++) {
     const Access *a = &p->accesses.data[i];
     if (a->buf == buf && a->write && !a->aside && !disjoint(p, a, lo, hi))
-      prover_fail(p, "read of elements that may be written over", buf, -1, 0, 0);
+      prover_fail(p, "read of elements that may have been overwritten", buf, -1, 0, 0);
   }
 }
 
@@ -286,8 +286,8 @@ void prover_check_rounds(Prover *p, int first, int t, bool parallel) {
       p->proof->pairs++;
       if (!apart_)
         prover_fail(p,
-                    parallel ? "parallel iterations may meet in elements"
-                             : "a round may read elements that another one has written over",
+                    parallel ? "parallel iterations may access the same element"
+                             : "an iteration may read elements that another one has overwritten",
                     a->buf, -1, 0, 0);
     }
 }
@@ -301,7 +301,7 @@ static bool same_access(const Access *a, const Access *b) {
   return true;
 }
 
-static void note_steps(Access *a, int v) { /* must be called before v is forgotten */
+static void note_steps(Access *a, int v) { /* call it before v leaves the state */
   for (int d = 0; d < a->buf->rank; d++) {
     const int64_t k = a->lo[d].k[v];
     if (k != a->hi[d].k[v]) a->width[d] = 0;

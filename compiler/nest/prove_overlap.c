@@ -2,10 +2,10 @@
  *
  * A store may hit bytes of the operand after their last read. So the result may begin at most n bytes after
  * the operand: n is the smallest distance, over all loads and all earlier stores, from the end of the store
- * to the start of the load. A convolution that goes through its rows reads its input a row or two behind its
- * writes: its result fits into the same memory with that offset ("diagonal memory optimization": Blacker et
- * al., arXiv 2010.01668; they observe compiled code, or analyze the source of a layer; this code derives the
- * offset from the nest of any schedule).
+ * to the start of the load. A convolution that processes its rows in order still reads input rows next to the
+ * row that it writes, so its result fits into the same memory with an offset of a row or two ("diagonal
+ * memory optimization": Blacker et al., arXiv 2010.01668; they observe compiled code, or analyze the source
+ * of a layer; this code derives the offset from the nest of any schedule).
  *
  * For kernels that work channel by channel, such as depthwise convolutions, this analysis fails with bytes.
  * But if pixels of operand and result have equal sizes and move as a whole, a channel only overlaps itself,

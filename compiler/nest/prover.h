@@ -71,7 +71,7 @@ Lin lin_of(const ProofEnv *, const Index *);
 
 int64_t prover_low(Prover *, const Lin *); /* a lower bound; if it is at most UNKNOWN, none was found */
 int64_t prover_high(Prover *, const Lin *);
-int64_t prover_low_of_difference(Prover *, const Lin *a, const Lin *b); /* of a - b */
+int64_t prover_low_of_difference(Prover *, const Lin *a, const Lin *b); /* lower bound of a - b */
 bool prover_one_round(const Var *);              /* whether the variable has a single value */
 bool prover_chosen(const Prover *, const Lin *); /* whether it depends on a data-dependent index */
 /* Makes the proof fail; its error is the first reason given. d: the dimension of buf in which lo..hi is out

@@ -73,8 +73,8 @@ typedef struct Storage {
   int64_t offset;
 } Storage; /* for a part of another value (plan->home): where that value is stored */
 
-/* The result of a kernel may overlap an operand that dies there if it begins at most `most` bytes after it,
- * at a multiple of `step` bytes from it. */
+/* The result of a kernel may overlap an operand without later uses, if the result begins at most `most` bytes
+ * after the operand, at a distance that is a multiple of `step` bytes. */
 typedef struct ValueOverlap {
   int kernel;
   const Node *operand;
@@ -107,15 +107,15 @@ typedef struct Plan {
   Storage *storage;  /* store */
   int *output_of;    /* store: the first output that contains the value or a part of it; -1: none */
   Node **output;     /* by output: its node in the current graph */
-  bool
-      *copy_output; /* inference: by output: stored elsewhere, and copied to the caller's buffer at the end */
-  Node **loss; /* training: by loss: the node with the part of the loss of one image; one float, STORE_KEPT */
-  Node **target;                 /* training: by port, then by part of the annotations: the target, or NULL */
-  int *layer, *score, *gradient; /* inspection: indices of outputs, as in LookGraph */
-  int64_t arena_bytes;           /* values and scratch, as laid out */
-  int64_t arena_bound;           /* lower bound: the largest sum of live values and scratch at a kernel, with
-                                    overwritten operands counted once */
-  int64_t *scratch;              /* by kernel: offset of its scratch in the arena */
+  bool *copy_output; /* inference, per output: it is stored elsewhere, and copied to the caller's buffer at
+                        the end */
+  Node **loss;       /* training, per loss: the node with the loss of one image; one float, STORE_KEPT */
+  Node **target;     /* training: by port, then by part of the annotations: the target, or NULL */
+  int *layer, *score, *gradient;  /* inspection: indices of outputs, as in LookGraph */
+  int64_t arena_bytes;            /* values and scratch, as laid out */
+  int64_t arena_bound;            /* lower bound: the largest sum of live values and scratch at a kernel, with
+                                     overwritten operands counted once */
+  int64_t *scratch;               /* by kernel: offset of its scratch in the arena */
   int64_t kept_bytes, kept_bound; /* training: size of a record, and its lower bound */
   int64_t all_bytes, all_bound;   /* bytes of STORE_ALL per image */
   int64_t batch_bytes;

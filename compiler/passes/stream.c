@@ -10,7 +10,7 @@
  * With --slide, layers that see no edge of the window are computed in steps, all others for the whole window
  * in each call.
  *
- * Needs: a checked graph. Keeps: the values of the computed rows, to the bit. */
+ * Requires: a checked graph. Preserves: the values of the computed rows, bit for bit. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/stream.h"
 #include "base/number.h"
@@ -35,8 +35,8 @@ typedef struct Ring {
   VEC(Reader) readers; /* the different readers that need rows of the history */
   int gather;          /* position of the gather ring in Step.positions; -1: all rows are copied */
   Node *rows;          /* the history, then the new rows; of a gather ring only the new rows */
-  Node *state;         /* of a gather ring: the state with its rows */
-  Node *kept, *moved;  /* of a ring with its new rows: the state with all rows, and the history in it */
+  Node *state;         /* for a gather ring: the state with its rows */
+  Node *kept, *moved;  /* for a ring with its new rows: the state with all rows, and the history in it */
 } Ring;
 
 typedef struct Step {

@@ -195,7 +195,7 @@ Node *quant_product(Quantizer *q, const Node *node) {
 }
 
 /* ---- sums and products of values ---- */
-/* False: the scales are incompatible, which was reported. made: the node with its operands. */
+/* False, after an error message: the scales are incompatible. made: the node with its operands. */
 static bool check_combination(Quantizer *q, const Node *made, Quant out) {
   const Int8Combine *p = made->detail;
   double unit = 0;
@@ -250,7 +250,7 @@ Node *quant_combine(Quantizer *q, const Node *node) {
 }
 
 /* ---- products of two matrices ---- */
-/* False: a sum could overflow, which was reported. */
+/* False, after an error message: a sum could overflow. */
 static bool matmul_fits(Quantizer *q, const Node *node, const Int8Matmul *p, bool wide, double unit,
                         float out) {
   const double most = (double)p->of.k * (double)int8_most(node->in[0]) * (double)int8_most(node->in[1]);

@@ -161,7 +161,7 @@ static bool find_parameters(Quantizer *q, const Node *node, const float *paramet
   return found;
 }
 
-/* int16 sigmoid and tanh. NULL: the scales are incompatible, which was reported. */
+/* int16 sigmoid and tanh. NULL, after an error message: the scales are incompatible. */
 static Node *curve_node(Quantizer *q, const Node *node, Node *in, const StoredForm *end) {
   if (!curve_fits(in->quant->scale)) {
     report_argument(q, node, in->quant->scale);

@@ -69,7 +69,7 @@ typedef struct RowsProduct {
   const Multiplier *factor;
 } RowsProduct;
 /* Looks up the arrays of a product; does not compute its factors. bias NULL: zeros; wide: values are int16.
- * False: an array is missing or wrong, which was reported. */
+ * False, after an error message: an array is missing or wrong. */
 bool quant_find_product(Quantizer *, const Weight *weight, const Weight *bias, int64_t gates, bool wide,
                         RowsProduct *);
 

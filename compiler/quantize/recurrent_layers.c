@@ -229,7 +229,7 @@ typedef struct Products {
   RowsProduct x, h;
 } Products;
 
-/* False: an array is missing or wrong, which was reported. */
+/* False, after an error message: an array is missing or wrong. */
 static bool find_products(Quantizer *q, const Node *node, int way, bool wide, Products *p) {
   Weight *const *weight = node->weight + way * DIRECTION_WEIGHTS;
   const Recurrent r = recurrent_direction(node, way);

@@ -259,8 +259,8 @@ static void make_panels(Points *c, const PointPack *how) {
 }
 
 /* ---- multiply ---- */
-/* The group, or the part of the input channels: the last parameter of functions. Without groups and parts
- * they do not have it. */
+/* The group, or the part of the input channels: the last parameter of functions, omitted if there are
+ * neither groups nor parts. */
 static Ix group_arg(const Points *c) {
   Nest *b = c->l->b;
   return c->groups > 1 ? nest_arg(b, "group") : c->parts > 1 ? nest_arg(b, "part") : NEST_Z;
@@ -295,8 +295,8 @@ static void add_product(const Points *c, Ref sum, Val x, Val w) {
   else nest_accumulate(b, sum, x, w);
 }
 
-/* Adds the products of channel i for all tiles. With the inner product it also needs the channel half a row
- * later, to add inputs and weights crosswise. */
+/* Adds the products of channel i for all tiles. The inner product adds inputs and weights crosswise, so it
+ * also needs the channel half a row later. */
 static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix *i) {
   Nest *b = c->l->b;
   const int L = c->lanes, n = points_int8(c) && c->inner[0] ? 2 : 1;

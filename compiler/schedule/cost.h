@@ -45,8 +45,8 @@ Cycles cost_winograd_weights(const Target *, const Correlation *,
 /* A kernel without a specific model: its multiply-adds, weights and values. For `cycles` of a Schedule. */
 Cycles cost_kernel(const Lower *, const Target *, const Choice *);
 double cost_read(const Target *, int64_t bytes); /* cycles to load bytes that are read once per call */
-/* Cost of storing that number of bytes of each image for all images: one more store and load than if each
- * image's values are used while they are cached. */
+/* Cost of storing that number of bytes per image for a whole batch: one more store and load than if the
+ * values of an image are used while they are cached. */
 double cost_passed(const Target *, double bytes, int64_t batch);
 /* Per image of a batched convolution, or of its input gradient; `spread`: computes the large side; turned:
  * weights are permuted first. */

@@ -29,7 +29,7 @@ static void cycle_report(Sema *s, const CallPath *path, BlockDef *again, const C
     diag_note(diag, path->call.data[i]->span, "%s applies %s here", path->block.data[i]->block->name.s,
               path->block.data[i + 1]->block->name.s);
   diag_help(diag, "blocks are expanded where they are applied, so this would never end; repeat applies "
-                  "something several times");
+                  "operators several times");
   for (int i = from; i <= last; i++) path->block.data[i]->broken = true;
 }
 

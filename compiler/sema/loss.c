@@ -148,8 +148,8 @@ static bool gradient_reaches(const LossReading *r, const LossUse *use) {
       r, output->node, absorbs_output(parts, output->node) || inside_of(parts, output->node));
   if (!stops) return true;
   Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
-                           "the loss of output '%s' trains nothing: no gradient passes %s", output->name,
-                           stops->op->name);
+                           "the loss of output '%s' trains nothing: no gradient passes through %s",
+                           output->name, stops->op->name);
   diag_note(diag, stops->span, "%s is here", stops->op->name);
   diag_help(diag, "add an output for the value before %s, and use it in the loss", stops->op->name);
   return false;

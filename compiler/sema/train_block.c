@@ -319,13 +319,14 @@ typedef struct Key {
 #define CHOICE(name, usual, words, help, member)                                                             \
   {{name, PARAM_CHOICE, usual, help, 0, 0, words}, NULL, STORE_SECOND, offsetof(Training, member), false}
 static const Key keys[] = {
-    READ("loss", NULL, "a loss; of several outputs a list: [cross_entropy(class), mse(size, weight=2)]",
+    READ("loss", NULL, "the loss; with several outputs a list: [cross_entropy(class), mse(size, weight=2)]",
          read_loss_key),
-    READ("optimizer", "sgd", "and its rate: adam(rate=0.001)", optimizer_read),
+    READ("optimizer", "sgd", "the optimizer and its rate: adam(rate=0.001)", optimizer_read),
     READ("schedule", "constant", "how the rate changes: cosine(warmup=2)", schedule_read),
-    NUMBER("batch", PARAM_INT, "32", 0, "samples of a step", STORE_INT, batch),
+    NUMBER("batch", PARAM_INT, "32", 0, "samples per step", STORE_INT, batch),
     NUMBER("epochs", PARAM_INT, "10", 0, "passes over the data", STORE_INT, epochs),
-    NUMBER("seed", PARAM_INT, "1", 9.3e18, "of weights, order, augmentation and dropout", STORE_INT, seed),
+    NUMBER("seed", PARAM_INT, "1", 9.3e18, "random seed of weights, order, augmentation and dropout",
+           STORE_INT, seed),
     NUMBER("accumulate", PARAM_INT, "1", 0, "batches per step, whose gradients are added", STORE_INT,
            accumulate),
     NUMBER("average", PARAM_NUMBER, "off", 1,
@@ -341,7 +342,7 @@ static const Key keys[] = {
            STORE_INT, early_stop),
     NUMBER("label_smoothing", PARAM_NUMBER, "off", 1, "fraction of a label that is spread over all classes",
            STORE_BELOW_1, label_smoothing),
-    NUMBER("steps", PARAM_INT, "1", 0, "of a net with states: consecutive calls in a sample", STORE_INT,
+    NUMBER("steps", PARAM_INT, "1", 0, "for nets with states: consecutive calls in a sample", STORE_INT,
            steps),
     NUMBER("truncate", PARAM_INT, "off", 0, "calls after which gradients are cut", STORE_INT, truncate),
     {{"loss_from", PARAM_INT, "0", "the first call that the loss counts", 0, 1e6, NULL},

@@ -18,7 +18,7 @@ typedef struct Blocking {
   int64_t winograd_block;    /* transformed inputs and products of a block of tiles */
   int64_t winograd_tiles;    /* maximum tiles of an image in one block */
   int64_t winograd_products; /* output channels whose products are kept at a time, if there are many blocks */
-  int64_t winograd_input;    /* the transform of a larger input prefetches what it reads next */
+  int64_t winograd_input;    /* the transform of a larger input prefetches its next lines */
   int64_t winograd_weights;  /* maximum weights that each thread reads completely, to save barriers */
   int64_t dense_depth;       /* inputs whose weights (two vectors each) the images of a batch reuse */
   int64_t dense_packed; /* inference: inputs whose packed weights (dense_vectors each) the images reuse */

@@ -64,8 +64,8 @@ typedef struct cnn_port { /* an input or an output */
   int32_t step, offset, late; /* with --stream: rows per call, otherwise 0; number of the first row of call 0;
                                  delay of its rows in rows of the first input */
   cnn_output_kind kind;       /* outputs */
-  int32_t stuff, things;      /* of a panoptic output: number of background classes, which come first, and of
-                                 object classes */
+  int32_t stuff, things;      /* for a panoptic output: number of background classes, which come first, and
+                                 of object classes */
 } cnn_port;
 
 typedef enum cnn_role {
@@ -139,8 +139,8 @@ typedef struct cnn_recipe { /* the train block */
   int32_t batch, epochs, accumulate, early_stop; /* early_stop 0: off */
   uint64_t seed;
   double average, clip_norm; /* 0: off */
-  int32_t steps, loss_from;  /* of a net with states: number of calls in a sample, 0 or 1: one; the first one
-                                whose loss counts */
+  int32_t steps, loss_from;  /* for a net with states: number of calls in a sample, 0 or 1: one; the first
+                                one whose loss counts */
   int32_t target_is_input;
   int32_t augments, metrics;
   int32_t quantize;        /* quantization-aware training */

@@ -19,7 +19,8 @@ def run(arguments):
 
 
 def options(path):
-    """Of the first line: `# options: ...`; a case that writes or reads files is left to diag.tap."""
+    """The options of the first line, `# options: ...`; cases that write or read files are left to
+    diag.tap."""
     with open(path, errors="replace") as file:
         first = file.readline()
     return shlex.split(first[len("# options:"):]) if first.startswith("# options:") else []

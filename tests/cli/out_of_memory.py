@@ -112,8 +112,8 @@ def sound(name, data, whole, done):
 
 
 def misread(done):
-    """Jansson's reader of strings does not look whether there was memory for a character. Where one is
-    missing it stops the program or finds the text damaged; nobody but its authors can mend that."""
+    """Jansson's string reader does not check whether memory for a character was allocated. If not, it
+    aborts the program or reports a damaged text, which cannot be fixed here."""
     stopped = done.returncode == -signal.SIGABRT and "lex_scan_string: Assertion" in done.stderr
     return stopped or done.returncode == 1 and '" is damaged: ' in done.stderr
 

@@ -1,6 +1,6 @@
-# dev.py: the cases of dev.tap. In a page a ```cnn or ```sh block after the line "`NAME`:" is that file. In a
-# ```console block each line "$ COMMAND" is run, in the page's own directory, with cnnc on the PATH; the lines
-# after it are what it prints.
+# dev.py: the cases of dev.tap. In a page a ```cnn or ```sh block after the line "`NAME`:" is that file. In
+# a ```console block each line "$ COMMAND" is run, in the page's own directory, with cnnc on the PATH; the
+# lines after it are its output.
 # SPDX-License-Identifier: Apache-2.0
 import glob, json, os, re, struct, subprocess, sys
 

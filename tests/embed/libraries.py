@@ -72,7 +72,7 @@ want(re.search(r"^name: " + name + r"\nbuild:\n  cmake: \.\n  kconfig: Kconfig$"
                text("zephyr/module.yml"), re.M), "zephyr/module.yml")
 want(re.search(r"^config " + name.upper() + r"\n\tbool \"", text("Kconfig"), re.M), "Kconfig")
 
-# what all library managers copy
+# the files that all library managers copy
 source = text(f"src/{name}.c")
 want(".incbin" not in source and "#embed" not in source, "weights in a separate file")
 want(all(os.path.splitext(file)[1] in (".c", ".h") for file in os.listdir(f"{folder}/src")), "more in src")

@@ -77,7 +77,7 @@ def run(*words):
 
 
 def quantized(name, seed, *options):
-    """Random weights, and what cnnc quantize makes of them."""
+    """Random weights, and their int8 form from cnnc quantize."""
     rng = random.Random(seed)
     facts = json.loads(run(CNNC, f"{name}.cnn", "--emit=json", "-o", "-").stdout)
     arrays = {}
@@ -92,7 +92,7 @@ def quantized(name, seed, *options):
 
 
 def answers(name, folder, trained, *words):
-    """Of the code in a folder."""
+    """The results of the code in a folder."""
     upper = name.upper()
     with open(f"{folder}/main.c", "w") as file:
         file.write(MAIN % (name, name, name, f"&{name}_trained" if trained else "NULL", name, upper, upper,

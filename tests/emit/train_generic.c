@@ -26,7 +26,7 @@
 #include <stdint.h>
 #if __STDC_HOSTED__ || !defined(__GNUC__)
 #include <string.h>
-#else // without a C library; where these become calls, of functions of these names
+#else // without a C library: if they become calls, they call functions named memcpy and memset
 #define memcpy __builtin_memcpy
 #define memset __builtin_memset
 #endif
@@ -95,8 +95,8 @@ typedef struct cnn_port { /* an input or an output */
   int32_t step, offset, late; /* with --stream: rows per call, otherwise 0; number of the first row of call 0;
                                  delay of its rows in rows of the first input */
   cnn_output_kind kind;       /* outputs */
-  int32_t stuff, things;      /* of a panoptic output: number of background classes, which come first, and of
-                                 object classes */
+  int32_t stuff, things;      /* for a panoptic output: number of background classes, which come first, and
+                                 of object classes */
 } cnn_port;
 
 typedef enum cnn_role {
@@ -170,8 +170,8 @@ typedef struct cnn_recipe { /* the train block */
   int32_t batch, epochs, accumulate, early_stop; /* early_stop 0: off */
   uint64_t seed;
   double average, clip_norm; /* 0: off */
-  int32_t steps, loss_from;  /* of a net with states: number of calls in a sample, 0 or 1: one; the first one
-                                whose loss counts */
+  int32_t steps, loss_from;  /* for a net with states: number of calls in a sample, 0 or 1: one; the first
+                                one whose loss counts */
   int32_t target_is_input;
   int32_t augments, metrics;
   int32_t quantize;        /* quantization-aware training */
@@ -828,7 +828,7 @@ static void train_generic_dropout1_mask(const float (*restrict in)[1][8], float 
 }
 
 // loss, line 7: cross_entropy
-//     mean of -log p[label]; with weights divided by the sum of the labels' weights; labels -1 and `ignore` do not count
+//     mean of -log p[label], with `weights` a weighted mean; labels -1 and `ignore` do not count
 // cross_entropy: 2 -> 1
 //   in  [1][1][2]  input
 //   in1 [1][1][1]  input

@@ -58,13 +58,14 @@ def weighted(of):
 
 factor = {"factor": f32(D ** -0.5)}
 
-# ---- timm: q * s before, another factor than usual
+# ---- timm: q is scaled first, with an unusual factor
 attended("attention_timm", [
     node("Mul", "q factor", "qs"), node("Transpose", "k", "kt", perm=[0, 1, 3, 2]),
     node("MatMul", "qs kt", "s"), *weighted("s")], factor)
 attended("attention_scale", [*scores(), *weighted("s")], {"factor": f32(0.3)})
 
-# ---- scaled_dot_product_attention: both sides times a root, computed of the shape; masks; dropout; casts
+# ---- scaled_dot_product_attention: both operands times a root that is computed from the shape; masks;
+# dropout; casts
 root = [node("Shape", "q", "size"), node("Slice", "size minus most", "width"),
     node("Cast", "width", "wf", to=1),
         node("Sqrt", "wf", "r0"), node("Div", "unit r0", "r1"), node("Sqrt", "r1", "half"),
@@ -107,7 +108,7 @@ case("attention_length_first", [
     {"by_head": numbers(L, HEADS, D), "rows": numbers(L, E), "apart": numbers(L, 1, E), **factor,
      **matrices(q=(E, E), k=(E, E), v=(E, E), proj=(E, E))}, last=("x", "y"))
 
-# ---- ultralytics: channels first, q, k and v of each head side by side; q turned, p turned
+# ---- ultralytics: channels first, q, k and v of each head adjacent; q and p transposed
 case("attention_psa", [
     node("Conv", "x wqkv", "all"), node("Reshape", "all by_head", "r"),
     node("Split", "r parts", "q k v", axis=2),
@@ -133,7 +134,7 @@ case("attention_areas", [  # YOLO12: bands of rows attend separately
      "by_head": numbers(4, 10, 2, 24), "parts": numbers(8, 8, 8), "factor": f32(8 ** -0.5),
      "image": numbers(1, 8, 5, 16)})
 
-# ---- whisper: scaled before the heads are apart, batch and heads in one dimension
+# ---- whisper: scaled before the heads are split, batch and heads in one dimension
 apart = [part for name in "qkv" for part in (
     *linear("x", name + "0", name),
     *([node("Mul", "q0 factor", "q1")] if name == "q" else [node("Identity", name + "0", name + "1")]),
@@ -146,7 +147,7 @@ case("attention_merged", [
      "flat": numbers(1, L, E), **factor, **matrices(q=(E, E), k=(E, E), v=(E, E), proj=(E, E))},
     last=("x", "y"))
 
-# ---- Einsum, of values and as Keras has layers of heads
+# ---- Einsum: products of values, and the dense layers of Keras's attention
 attended("attention_einsum", [
     node("Einsum", "q k", "s0", equation="bhid,bhjd->bhij"), node("Mul", "s0 factor", "s"),
     node("Softmax", "s", "p", axis=-1), node("Einsum", "p v", "o", equation="bhij,bhjd->bhid")], factor)
@@ -236,7 +237,7 @@ attended("attention_of_channels", [
     node("Transpose", "o0", "o", perm=[0, 1, 3, 2])],
     {"heat": f32([[[[1]], [[1.25]], [[1.5]]]])})
 
-# ---- keys and values of two heads, repeated for four of the queries; halves turned by their position
+# ---- keys and values of two heads, repeated for the four heads of the queries; rotary embedding
 def grouped(times):
     nodes = [node("MatMul", "x wq", "q0"), node("Reshape", "q0 by_query", "q1"),
              node("Transpose", "q1", "q", perm=[0, 2, 1, 3])]
@@ -268,7 +269,8 @@ attended("rotary_halves", [
     {"none": numbers(0), "half": numbers(D // 2), "most": numbers(1 << 40), "last": numbers(-1),
      "cos": np.cos(np.tile(angle, 2))[None, None], "sin": np.sin(np.tile(angle, 2))[None, None]})
 
-# ---- products alone: of vectors, several matrices, one matrix for several, turned, with a factor and a sum
+# ---- single products: of vectors, several matrices, one matrix with several, transposed, with a factor and
+# an addend
 case("products", [
     node("Relu", "x", "a"), node("Tanh", "x", "b"), node("Transpose", "b", "bt", perm=[0, 1, 3, 2]),
     node("MatMul", "a bt", "ab"), node("Transpose", "a", "at", perm=[0, 1, 3, 2]),
@@ -285,7 +287,7 @@ case("products", [
     {"first": numbers(0), "second": numbers(1), "matrix": numbers(4, 5), "more": (5,)},
     last=("x", "atb", "as", "c", "d", "f", "g"))
 
-# ---- around attention: windows as images, norms of all positions, every other row, places of constants
+# ---- around attention: windows as images, norms over all positions, every second row, constants as operands
 windows_first = [node("Transpose", "x", "last", perm=[0, 2, 3, 1]),
                  node("Reshape", "last cut", "c0"), node("Transpose", "c0", "c1", perm=[0, 1, 3, 2, 4, 5]),
                  node("Reshape", "c1 windows", "c2"), node("Transpose", "c2", "images", perm=[0, 3, 1, 2])]
@@ -316,7 +318,7 @@ case("places_by_conv", [  # EdgeNeXt
     node("Add", "s more", "y")],
     {"x": [1, 6, 4, 5]}, "y", {"angles": (1, 8, 4, 5), "w": (6, 8, 1, 1), "b": (6,)})
 
-# ---- inputs as operands: FusedMatMul, equations with an ellipsis, constants that an operator also takes
+# ---- inputs as operands; FusedMatMul, equations with an ellipsis, constants that an operator also takes
 microsoft = {"domain": "com.microsoft"}
 case("fused_products", [
     *(node("FusedMatMul", f"a{i} b{j}", f"y{i}{j}", transA=i, transB=j, alpha=0.25 + i + j, **microsoft)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """attentions.py [NAME...]: more models of this folder, as make.py makes them: Attention, RotaryEmbedding,
-RMSNormalization, and what onnxruntime's optimizer makes of transformers."""
+RMSNormalization, and the fused operators of onnxruntime's transformer optimizer."""
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import make
@@ -83,7 +83,7 @@ case("optimized_attention", [
 
 
 def refused():
-    """With a cache, read scores, a softcap; a padding mask."""
+    """With a cache, with the scores as an output, with a softcap; a padding mask."""
     for name, nodes, inputs in (
             ("attends_cache", [node("Attention", "q k v  pk pv", "y")],
              {"q": [1, 2, 3, 4], "k": [1, 2, 5, 4], "v": [1, 2, 5, 4], "pk": [1, 2, 6, 4],

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""constants.py [NAME...]: more models of this folder, as make.py makes them: constants that are computed,
-branches that are chosen by them, and what is reported of nodes without a form."""
+"""constants.py [NAME...]: more models of this folder, as make.py makes them: computed constants, branches
+that they select, and reports of unsupported nodes."""
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import make
@@ -43,14 +43,14 @@ case("loops", [
         node("MatMul", "s w", "p"), node("Add", "p x", "q"), node("Tanh", "q", "next"),
         node("Cast", "i", "f", to=1), node("Mul", "next f", "row"), node("Identity", "c", "more")],
         "s", "more next row")),
-    # a count that is a node, one within another, values that change places
+    # a count that is a node's result, nested loops, values that are exchanged
     node("Constant", "", "two", value_int=2),
     node("Loop", "two  x last", "u v", body=body("outer", [
         node("Loop", "three  a", "d", body=body("inner", [
             node("Sigmoid", "e", "g"), node("Mul", "g k", "e2"), node("Identity", "c", "go")],
             "e", "go e2", k=half)),
         node("Add", "d b", "h"), node("Identity", "c", "yes")], "a b", "yes h a")),
-    # a condition that ends it, and none at all
+    # a condition that ends the loop, and no condition
     node("Loop", "five on x", "once", body=body("end", [
         node("Relu", "z", "z2"), node("Identity", "never", "stop")], "z", "stop z2", never=np.array(False))),
     node("Loop", "five off x", "same", body=body("never", [
@@ -100,11 +100,11 @@ case("computed_loops", [
 make.settings["computed_loops"] = {"times": np.array(1, i64)}
 
 
-# ---- If of constants: the branch taken, and the other one not looked at
+# ---- If with a constant condition: the branch taken; the other one is ignored
 case("conditional", [
     node("Constant", "", "hot", value=numpy_helper.from_array(np.array(False))),
     node("Not", "hot", "cold"), node("Conv", "x w", "a", "conv", pads=[1] * 4),
-    # its names are also the graph's or the other branch's; one within another, of two results
+    # its names also occur in the graph or in the other branch; nested, with two results
     choice("cold", "b", branch("yes", [
         node("Relu", "a", "t"), choice("flag", "u v", branch("inner", [
             node("Mul", "t k", "t2"), node("Add", "t2 k", "p")], "p t2", k=half),
@@ -121,8 +121,8 @@ case("conditional", [
            branch("no", [node("Neg", "k", "c2")], "c2", k=f32([4]))), node("Add", "f c", "y")],
     {"x": [1, 2, 5, 4]}, "y", {"w": (3, 2, 3, 3), "flag": np.array([True]), "last": np.array(3, i64),
                                "single": np.array(1, i64), "axes": numbers(3)})
-# An input that only a branch reads that is left out is none of the program's, whether its condition is a
-# constant or follows from sizes.
+# An input that is only read by an omitted branch is dropped, whether the condition is a constant or follows
+# from sizes.
 for name, condition in (("branch_constant", []),
                         ("branch_sizes", [node("Relu", "x", "r"), node("Shape", "r", "s"),
                                           node("Gather", "s second", "n"), node("Equal", "n four", "flag")])):
@@ -222,7 +222,7 @@ computed("fold_products", [
     "diagonal implied", a=grid, square=np.arange(16, dtype=f32).reshape(4, 4) / 4 - 2,
     line=f32([1, -2, 3, 0.5]), whole=whole, turned=whole.T.copy(), m=grid[0], bias=f32([1, 2, 3, 4]))
 
-# Inputs that --set makes constants: a rate that a branch and a factor depend on, a list of sizes, a truth.
+# Inputs that --set makes constants: a rate on which a branch and a factor depend, a list of sizes, a boolean.
 case("set_inputs", [
     node("Equal", "sr rate", "wide"), node("Not", "wide", "narrow"),
     choice("wide", "a", branch("yes", [node("Conv", "x w16", "p")], "p"), branch("no", [choice(
@@ -248,7 +248,7 @@ case("contractions", [
      "w4": (7, 5), "four": numbers(1, 7, 2, 3), "w5": (7, 3, 4), "w6": (1, 4, 2), "w7": (7, 6),
      "rows": numbers(1, 3, 7), "w8": (3, 7, 5)}, last=("z",))
 
-# Borders of channels and of vectors.
+# Padding of channels and of vectors.
 case("borders_of_channels", [
     node("Pad", "x one", "a", mode="reflect"), node("Pad", "a both", "b", mode="edge"),
     node("Conv", "b w", "c"), node("Pad", "c deep", "d", mode="reflect"),
@@ -258,7 +258,7 @@ case("borders_of_channels", [
     {"one": numbers(0, 2, 0, 0, 0, 1, 0, 0), "both": numbers(0, 1, 2, 0, 0, 0, 1, 3), "w": (4, 7, 3, 3),
      "deep": numbers(0, 3, 1, 1, 0, 0, 0, 2), "ends": numbers(0, 4, 0, 3), "number": half})
 
-# One-hot, as it is written of a comparison with all whole numbers.
+# One-hot, exported as a comparison with all integers.
 case("compared", [
     node("Reshape", "n column", "c"), node("Expand", "c wide", "e"), node("Equal", "e range", "same"),
     node("Cast", "same", "f", to=TensorProto.FLOAT), node("MatMul", "f w", "a"),
@@ -271,7 +271,7 @@ make.integers.add("n")
 
 
 def bad_files():
-    """What must be refused."""
+    """Models that must be rejected."""
     for name, (nodes, inputs, outputs, weights) in refused.items():
         case(name, nodes, inputs, outputs, weights)
         bad(name, model(name))
@@ -281,13 +281,13 @@ refused = {
     "scan_long": ([node("Scan", "start x", "last", "long", num_scan_inputs=1, body=scan(
         "cell", [node("Add", "h row", "next")], "h", "row", "next"))], {"x": [65, 1, 2]}, "last",
         {"start": np.zeros((1, 2), f32)}),
-    # Only what is computed in any case is suggested.
+    # Only tensors that are computed in any case are suggested.
     "cascade": ([
         node("MatMul", "x w", "s"), node("Log", "s", "p"), node("GreaterOrEqual", "p limit", "ge"),
         choice("ge", "y", branch("yes", [node("MatMul", "x w", "l"), node("Log", "l", "second")], "second"),
                branch("no", [node("Identity", "p", "first")], "first"), "if")], {"x": [1, 4]}, "y",
         {"w": (4, 1), "limit": half}),
-    # An input that cannot be imported hides nothing else that is in the way.
+    # An input that cannot be imported hides no other problem.
     "scalar": ([
         node("Cast", "sr", "f", to=TensorProto.FLOAT), node("Div", "x f", "d"),
         node("LSTM", "d W R", "y", hidden_size=5)], {"x": [9, 1, 12], "sr": []}, "y",
@@ -313,8 +313,8 @@ refused = {
         node("Transpose", "r", "turn", perm=[3, 0, 1, 2]), node("Expand", "turn shape", "steps"),
         node("LSTM", "steps W R", "y", hidden_size=5)], {"x": [1, 1, 3, 9]}, "y",
         {"k": (4, 1, 3, 3), "shape": numbers(9, 2, 4, 3), "W": (1, 20, 12), "R": (1, 20, 5)}),
-    # Nodes after a refused one are reported where nothing before them could change that, one line a kind;
-    # of constants that follow from unknown sizes nothing is said.
+    # Nodes after an unsupported one are reported if no earlier node could change that, one line per kind;
+    # constants that follow from unknown sizes are not reported.
     "blocked": ([
         node("Mystery", "x", "a"), node("Shape", "a", "s"), node("Tile", "half s", "t"),
         node("Mul", "a t", "b"), node("LSTM", "b W R", "h", "rnn", hidden_size=5),

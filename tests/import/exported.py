@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""exported.py [NAME...]: makes the models of this folder that PyTorch writes by torch.export
-(torch.onnx.export(..., dynamo=True)), and what onnxruntime computes with them: exported_NAME.onnx, .in0.npy
-and .out0.npy; with `state` the state dict of the module, too. What the exporter tells of its own run, as
-stack traces, is left out, but for the modules of the nodes. Needs torch, onnxscript, onnx and onnxruntime."""
+"""exported.py [NAME...]: writes the models of this folder that come from torch.export (torch.onnx.export(...,
+dynamo=True)), and onnxruntime's results: exported_NAME.onnx, .in0.npy and .out0.npy; with `state` also the
+state dict of the module. The exporter's metadata about its own run, such as stack traces, are removed, except
+for the modules of the nodes. Needs torch, onnxscript, onnx and onnxruntime."""
 # SPDX-License-Identifier: Apache-2.0
 import json, os, struct, sys, tempfile, warnings
 import numpy as np, onnx, onnxruntime, torch
@@ -13,7 +13,7 @@ here = os.path.dirname(os.path.abspath(__file__))
 
 
 class Unet(nn.Module):
-    """Shortcuts, and three ways to become larger."""
+    """Shortcuts, and three kinds of upsampling."""
 
     def __init__(self):
         super().__init__()
@@ -74,7 +74,8 @@ class Block(nn.Module):
 
 
 class Names(nn.Module):
-    """Modules whose parameters are transposed, filled in, written once for two, or used by another module."""
+    """Modules whose parameters are transposed, generated, stored once for two modules, or used by another
+    module."""
 
     def __init__(self):
         super().__init__()
@@ -97,7 +98,7 @@ KEPT = ["pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"]
 
 
 def bare(message):
-    """Without what is told of the exporter's own run."""
+    """Removes the exporter's metadata about its own run."""
     for field, value in message.ListFields():
         if field.name == "metadata_props" and isinstance(message, onnx.NodeProto):
             kept = [(entry.key, entry.value) for entry in value if entry.key in KEPT]

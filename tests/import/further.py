@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""further.py [NAME...]: more models of this folder, as make.py makes them: how the graph is written, layouts,
-old opsets, operators of other domains."""
+"""further.py [NAME...]: more models of this folder, as make.py makes them: forms of the graph, layouts, old
+opsets, operators of other domains."""
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 from onnx import helper, numpy_helper
@@ -26,7 +26,7 @@ case("written", [
     node("Gemm", "d m", "y", transB=1)], {"x": [1, 2, 3, 4]}, "y", {"w": (3, 2, 1, 1)})
 
 
-# ---- repeats that are stored, an input of booleans, casts of fractions
+# ---- repeats that are materialized, a boolean input, casts of fractions
 case("repeated", [
     node("Unsqueeze", "v second", "v1"), node("Expand", "v1 rows", "e"),
     node("Concat", "x e", "y", axis=2),
@@ -50,7 +50,7 @@ case("mixed", [
      "first": numbers(0), "second": numbers(1)}, last=("y",))
 
 
-# ---- choices among infinite numbers
+# ---- selection among infinite numbers
 case("chosen", [
     node("Relu", "x", "r"), node("Log", "r", "l"), node("Greater", "x third", "g"),
     node("Where", "g l low", "a"), node("Where", "always l x", "b"), node("Where", "g lowest third", "c"),
@@ -117,7 +117,7 @@ case("padded_by_axis", [
     {"x": [1, 3, 4, 3]}, "y", {"w1": (3, 4, 1, 3), "w2": (4, 4, 2, 3), "w3": (4, 2, 2, 2)})
 
 
-# ---- the order of outputs: channels last, or as ONNX has it
+# ---- the order of outputs: channels last, or ONNX's order
 case("turned", [
     node("Conv", "x w", "c", pads=[1] * 4), node("Relu", "c", "d"),
     node("Transpose", "d", "wide", perm=[0, 1, 3, 2]), node("Transpose", "d", "y", perm=[0, 2, 1, 3]),
@@ -175,7 +175,7 @@ case("fraction", [
     node("Add", "b d", "y")], {"x": [1, 4, 3]}, "y", {"two": f32(2), "p": f32(0.3), "q": f32(-1.75)})
 
 
-# ---- broadcasting as opsets before 7 have it
+# ---- broadcasting in opsets before 7
 case("along_axis", [
     node("Conv", "x w", "a"), node("Add", "a b", "c", broadcast=1, axis=1),
     node("Mul", "c v", "d", broadcast=1, axis=2), node("Sub", "d b", "e", broadcast=1, axis=-3),
@@ -187,7 +187,7 @@ case("along_axis", [
      "plane": (4, 4), "slopes": (4, 1, 1)}, opset=6)
 
 
-# ---- what onnxruntime's optimizer writes, and scikit-learn's converter
+# ---- operators of onnxruntime's optimizer and of scikit-learn's converter
 ms = {"domain": "com.microsoft"}
 case("fused", [
     node("FusedConv", "x w1 b1", "a", activation="LeakyRelu", activation_params=[0.25], **ms),
@@ -211,7 +211,7 @@ case("scaled", [
     node("Gemm", "a w", "y")], {"x": [1, 3]}, "y", {"w": (3, 4)})
 
 
-# ---- operands of fewer elements
+# ---- operands with fewer elements, which are broadcast
 case("weighted", [  # one number a position, as attentive pooling has it
     node("Transpose", "x", "t", perm=[0, 2, 1]), node("MatMul", "t w", "s"),
     node("Softmax", "s", "a", axis=1),
@@ -278,7 +278,7 @@ def weights_of(name, *arguments, **more):
 
 
 def recurrent_layers():
-    """Both ways, last rows, states to start from, three sequences at once; outputs as vectors."""
+    """Both directions, last rows, initial states, three sequences in one call; outputs as vectors."""
     layers = [node("Transpose", "x", "rows", perm=[1, 0, 2]), node("Reshape", "x three", "many"),
               node("LSTM", "rows aW aR aB  h", "a0", hidden_size=4),
               node("LSTM", "rows bW bR bB  hb cb", "b0 b1", hidden_size=4, direction="bidirectional"),
@@ -328,7 +328,7 @@ case("steps_together", [  # four images that are steps in time: their dimension 
 
 
 def bad_files():
-    """What must be refused."""
+    """Models that must be rejected."""
     for name, (nodes, inputs, weights) in refused.items():
         outputs = "y hn" if name == "state_hint" else "y"
         case(name, nodes, inputs, outputs, weights, opset=6 if name == "wrong_axis" else 17)

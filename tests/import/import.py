@@ -1,8 +1,8 @@
-"""import.py CNNC [NAME...]: models of tests/import through cnnc import: the program is NAME.cnn, its output
-what onnxruntime computed (NAME.out0.npy ...). Quantised models may be off by one step from that, whose
-kernels add up in floats, and are what docs/int8.md says (NAME.want0.npy ..., by reference.py). The weights of
-the module (NAME.state.safetensors) fit the program, and do the same. Bad files give NAME.err.
-Only the standard library is needed."""
+"""import.py CNNC [NAME...]: imports the models of tests/import: the program must equal NAME.cnn, and its
+outputs those of onnxruntime (NAME.out0.npy ...). Quantized models may differ from it by one step, because its
+kernels sum in floats; they must equal the arithmetic of docs/int8.md (NAME.want0.npy ..., from reference.py).
+The module's weights (NAME.state.safetensors) match the program and give the same results. Bad files give
+NAME.err. Only the standard library is needed."""
 # SPDX-License-Identifier: Apache-2.0
 import ast, ctypes, glob, math, os, re, shutil, struct, subprocess, sys
 here = os.path.dirname(os.path.abspath(__file__))
@@ -45,7 +45,7 @@ def aligned(count):
 
 
 def computed(name, program, file):
-    """The outputs of the compiled program for NAME.in0.npy ..., by the weights of a file."""
+    """The outputs of the compiled program for NAME.in0.npy ..., with the weights of a file."""
     text = open(program).read()
     net = re.search(r"^net (\w+)", text, re.M)[1]
     weights = ["--weights=" + file] if os.path.getsize(file) > 16 else []
@@ -72,7 +72,8 @@ def compare(name, program, file):
 
 
 def distance(results, rows, relative, step=0):
-    """What is more than a step of bytes off, or so much of the largest float; "": nothing is."""
+    """Describes differences of more than one step in bytes, or more than this fraction of the largest float;
+    "": there are none."""
     for got, (kind, wanted) in zip(results, rows):
         most = max((abs(y) for y in wanted if math.isfinite(y)), default=0)
         worst = max(0 if a == b else abs(a - b) for a, b in zip(got, wanted))
@@ -124,7 +125,7 @@ def bad(name):
 
 
 def field(number, value, more=0):
-    """A field of a message of protocol buffers: a number, or bytes, of which so many more follow."""
+    """A field of a protobuf message: a number, or bytes, followed by this number of further bytes."""
     def varint(n):
         return bytes([n & 127 | 128]) + varint(n >> 7) if n > 127 else bytes([n])
 
@@ -134,7 +135,7 @@ def field(number, value, more=0):
 
 
 def write_product(path, units):
-    """A model: 1024 numbers times a matrix of zeros, which are a hole at the end of the file."""
+    """A model: 1024 numbers times a matrix of zeros, which is a hole at the end of the file."""
     def port(name, size):
         dims = field(1, field(1, 1)) + field(1, field(1, size))
         return field(1, name) + field(2, field(1, field(1, 1) + field(2, dims)))
@@ -152,7 +153,7 @@ def write_product(path, units):
 
 
 def most_memory(name, units):
-    """Bytes that an import takes at most. What this process has taken counts, so it must be little."""
+    """Maximum memory of an import, in bytes. Memory of this process counts, too, so it must be small."""
     write_product(name + ".onnx", units)
     child = subprocess.Popen([cnnc, "import", name + ".onnx"])
     _, status, used = os.wait4(child.pid, 0)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""indices.py [NAME...]: models of this folder whose values choose, as make.py makes them. The ends of
-detectors without suppression, queries that are chosen, samples between pixels."""
+"""indices.py [NAME...]: models with computed indices, written as by make.py. The last layers
+of detectors without suppression, selection of queries, sampling between pixels."""
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import make
@@ -9,7 +9,7 @@ from make import case, f32, main, node, numbers
 make.cases.clear()
 
 
-# ---- YOLOv10's end: the best rows, of these the best pairs of row and class
+# ---- the last layers of YOLOv10: the best rows, and among these the best pairs of row and class
 def best_rows(anchors, classes, most):
     """Nodes from boxes [1, anchors, 4] and scores [1, anchors, classes] on, and their constants."""
     return [
@@ -45,7 +45,7 @@ case("end_by_pairs", [  # the rows as torch.arange and an index choose them
     {"x": [1, 9, 15]}, "y",
     {"parts": numbers(4, 5), "images": np.zeros((1, 6, 1), np.int64), **constants}, last="xy")
 
-# ---- RT-DETR's choice of queries: rows of the memory, and of the boxes, where a class is most likely
+# ---- RT-DETR's selection of queries: rows of the memory and of the boxes with the highest class scores
 case("queries", [
     node("MatMul", "x w", "logits"), node("MatMul", "x v", "boxes"),
     node("ReduceMax", "logits", "best", axes=[-1], keepdims=0), node("TopK", "best k", "top rows", axis=1),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""make.py [NAME...]: makes the models of this folder, and what onnxruntime computes with them: NAME.onnx,
-NAME.in0.npy ... and NAME.out0.npy ..., in the order in which the imported program has them in memory.
-further.py makes more of them. Needs numpy, onnx and onnxruntime."""
+"""make.py [NAME...]: writes the models of this folder, and onnxruntime's results: NAME.onnx,
+NAME.in0.npy ... and NAME.out0.npy ..., in the memory layout of the imported program. further.py writes more
+models. Needs numpy, onnx and onnxruntime."""
 # SPDX-License-Identifier: Apache-2.0
 import os, sys
 import numpy as np, onnx, onnxruntime
@@ -102,8 +102,8 @@ class LRN(OpRun):
 
 
 def newer(made):
-    """A model of values of four dimensions in opset 7: what was broadcast along an axis has dimensions of one
-    element behind it."""
+    """A model in opset 7 with values of four dimensions: operands that were broadcast along an axis get
+    trailing dimensions of size 1."""
     made = onnx.ModelProto.FromString(made.SerializeToString())
     made.opset_import[0].version = 7
     ranks, nodes = {w.name: len(w.dims) for w in made.graph.initializer}, []
@@ -124,7 +124,7 @@ def newer(made):
 
 
 def floats(made):
-    """A dynamically quantized model without the rounding of values: its weights as floats."""
+    """The float model that a dynamically quantized one becomes if its values are not rounded."""
     made = onnx.ModelProto.FromString(made.SerializeToString())
     arrays = {w.name: numpy_helper.to_array(w).astype(np.float32) for w in made.graph.initializer}
     added = {}  # by name: nodes may share weights
@@ -540,7 +540,7 @@ def bad(name, data):
 
 
 def bad_files():
-    """What must be refused."""
+    """Models that must be rejected."""
     whole = model("lenet").SerializeToString()
     bad("truncated", whole[:len(whole) // 2])
     bad("text", b"# Models\n\nThey are kept elsewhere.\n")

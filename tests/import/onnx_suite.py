@@ -1,6 +1,6 @@
 """onnx_suite.py CNNC FOLDER: ONNX's official tests through cnnc import: each supported model is compiled for
-generic and its outputs compared. Those of onnx_suite.txt must be right. BLESS=1 writes that list, and what is
-refused and why as docs/onnx-tests.md."""
+generic and its outputs compared. Those of onnx_suite.txt must be right. BLESS=1 writes that list, and
+docs/onnx-tests.md with the unsupported models and the reasons."""
 # SPDX-License-Identifier: Apache-2.0
 import collections, ctypes, glob, itertools, math, os, re, struct, subprocess, sys, textwrap
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
@@ -83,12 +83,12 @@ def close(got, wanted):
 
 
 def elements(port):
-    """Of a port as the program has it: "image: 7x7x3 as u8", "x: [5, 8]"."""
+    """Name and shape of a port in the program's syntax: "image: 7x7x3 as u8", "x: [5, 8]"."""
     return math.prod(map(int, re.findall(r"\d+", re.sub(r" as \w+|^[^:]*:", "", port))))
 
 
 def ports_of_model(case):
-    """Names of the inputs that are no constants, and of the outputs, in the order of the model's graph."""
+    """Names of the inputs that are not constants, and of the outputs, in the order of the model's graph."""
     with open(os.path.join(case, "model.onnx"), "rb") as file:
         graph = next(value for number, value in fields(file.read()) if number == 7)
     parts = list(fields(graph))
@@ -99,7 +99,7 @@ def ports_of_model(case):
 
 
 def named(case, kind, read):
-    """Tensors by the names of the model's ports: their own ones, or else their places."""
+    """Tensors by the names of the model's ports: by their own names, otherwise by position."""
     ports = ports_of_model(case)[kind]
     own = {t[0]: t for t in read if t}
     if len(read) == len(ports) and not set(own) & set(ports):
@@ -108,9 +108,9 @@ def named(case, kind, read):
 
 
 def prepared(case, text):
-    """Inputs and outputs of a test in the order of the program: tensor, type in the program, and how many
-    images the tensor is; 0: it is the same for all. None: they are of types that are not read here,
-    or indices below 0."""
+    """Inputs and outputs of a test in the order of the program: tensor, type in the program, and number of
+    images in the tensor; 0: the same tensor for all images. None: they have types that this script cannot
+    read, or negative indices."""
     names = [m[1] for m in re.finditer(r"^ *input .*# (\S*) [0-9x]+(?:, in this order)?$", text, re.M)]
     outs = [part.split(" ")[0] for part in re.search(r"^ *output .*?# (.*)$", text, re.M)[1].split("; ")]
     data = os.path.join(case, "test_data_set_0")
@@ -230,7 +230,7 @@ page = os.path.join(here, "..", "..", "docs", "onnx-tests.md")
 
 
 def write_page(right, reasons):
-    """The imported tests, and the refused ones by reason."""
+    """The imported tests, and the rejected ones by reason."""
     count, refused = len(right), sum(map(len, reasons.values()))
     fold = lambda text: textwrap.wrap(text, 110, break_long_words=False)
     lines = ["<!-- Made by `BLESS=1 make check TESTS=tests/import/onnx_suite.tap`; do not edit. -->",

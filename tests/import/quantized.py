@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""quantized.py [NAME...]: makes the quantized models of this folder: NAME.onnx, NAME.in0.npy ..., what
-onnxruntime computes with them, NAME.out0.npy ..., and what docs/int8.md says, by reference.py,
-NAME.want0.npy .... Needs numpy, onnx and onnxruntime."""
+"""quantized.py [NAME...]: writes the quantized models of this folder: NAME.onnx, NAME.in0.npy ...,
+onnxruntime's results NAME.out0.npy ..., and the results of docs/int8.md's arithmetic, NAME.want0.npy ...
+(reference.py). Needs numpy, onnx and onnxruntime."""
 # SPDX-License-Identifier: Apache-2.0
 import os, sys, tempfile
 import numpy as np, onnx, onnxruntime

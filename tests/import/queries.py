@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""queries.py [NAME...]: models of this folder as make.py makes them: parts of detectors with queries, and of
-nets whose windows are cut twice. Sums and products that repeat over parts of the channels, tables, reductions
+"""queries.py [NAME...]: models written as by make.py: parts of detectors with queries, and of nets that are
+split into windows twice. Sums and products that repeat over parts of the channels, tables, reductions
 and ranks along any dimension."""
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
@@ -11,7 +11,8 @@ make.cases.clear()
 HEADS, POINTS, LEVELS, QUERIES, CHANNELS = 4, 3, ((5, 4), (3, 2)), 6, 8
 SUM = 2 * POINTS
 
-# ---- places of all heads and points, times the size of the query's box, with more and with fewer of them
+# ---- sampling locations of all heads and points, relative to the size of the query's box, with more and
+# fewer points
 for name, queries in (("part_of_channels", 20), ("part_of_channels_few", 3)):
     case(name, [
         node("MatMul", "asks w", "o0"), node("Reshape", "o0 apart", "o"),
@@ -116,7 +117,7 @@ case("windows_twice", [
      "cut_again": numbers(1, 4, 3, 2, 3, 4), "grid": numbers(1, 9, 8, 4),
      "grid_apart": numbers(1, 3, 3, 2, 4, 4)})
 
-# ---- operators that consist of others, and forms of known ones
+# ---- operators that are decomposed into others, and other forms of known ones
 case("composed", [
     node("Conv", "x w", "c"), node("Softsign", "c", "a"), node("Sinh", "c", "b"), node("Cosh", "a", "d"),
     node("Tan", "a", "e"), node("Sign", "c", "f"), node("Celu", "c", "g", alpha=2.0),

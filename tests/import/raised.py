@@ -1,5 +1,5 @@
-"""Streaming models of TensorFlow Lite as programs of whole sequences: rows that a variable keeps for the next
-call become padding, and steps of the program give what the model's calls give. Run by raised.tap."""
+"""TensorFlow Lite streaming models as programs of whole sequences: rows that a variable keeps for the next
+call become padding, and steps of the program give the results of the model's calls. Run by raised.tap."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
 import random

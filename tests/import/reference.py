@@ -1,6 +1,6 @@
-"""reference.py: a quantized model of ONNX in the arithmetic of docs/int8.md, rounding `float`, by numpy
-alone: what `cnnc import` must give to the byte. It shares nothing with the compiler. A value of 8 bits is
-(q - zero) * scale with q in -128 .. 127; unsigned numbers are these and 128."""
+"""reference.py: computes a quantized ONNX model in the arithmetic of docs/int8.md, rounding `float`, with
+numpy alone: the exact bytes that `cnnc import` must give. It shares nothing with the compiler. An int8 value
+is (q - zero) * scale with q in -128 .. 127; unsigned numbers are q + 128."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 import numpy as np

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""shipped.py [NAME...]: more models of this folder, as make.py makes them: what the models are made of that
-packages ship."""
+"""shipped.py [NAME...]: more models, written as by make.py: building blocks of models that packages ship."""
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 from onnx import helper
@@ -36,7 +35,7 @@ case("scattered", [
     last=("y",))
 
 
-# ---- recurrence that is unrolled: steps that are joined, state as inputs
+# ---- unrolled recurrence: concatenated steps, states as inputs
 def cells(x, count, made):
     for i in range(count):
         before = f"{made}h{i - 1}" if i else "h0"
@@ -146,7 +145,7 @@ case("no_norm", [  # similar patterns: a sum times another number, a maximum of 
     {"x": [1, 8]}, "y", {**apart, "part6": f32(0.3)}, opset=13)
 
 
-# ---- comparisons, and choices by them
+# ---- comparisons, and selection by them
 case("choices", [
     node("Conv", "x w", "a"), node("Relu", "x", "b"), node("Greater", "x third", "g"),
     node("Less", "third a", "k"),

@@ -1,5 +1,5 @@
-"""Models that keep something between calls: variables of TensorFlow Lite, and inputs of ONNX that --state
-feeds with outputs. Several calls of the compiled code. Run by states.tap."""
+"""Models that keep state between calls: TensorFlow Lite variables, and ONNX inputs that --state connects to
+outputs. Several calls of the compiled code. Run by states.tap."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
 import itertools
@@ -18,7 +18,7 @@ start("states")
 
 # ---- TensorFlow Lite
 def variables(first, second=(0.5, 3), initial=True, kind=I8):
-    """rows = concat(READ, x); ASSIGN of the last two rows; a READ behind it, which is the new value."""
+    """rows = concat(READ, x); ASSIGN of the last two rows; a READ after it, which returns the new value."""
     def value(rows, scale=second):
         return Tensor([1, rows, 2], kind, *(scale if kind == I8 else ()), name=f"rows{next(COUNT)}")
     x, handle, again = value(3), Tensor([], RESOURCE), Tensor([], RESOURCE)
@@ -324,7 +324,7 @@ def run_recurrent():
 
 
 def run_refusals():
-    """Forms of recurrent layers that are refused, each with its reason."""
+    """Unsupported forms of recurrent layers, each with its reason."""
     for words, edit in (("it has peepholes", lambda op, one: op[1].__setitem__(10, one)),
                         ("it has layer norms", lambda op, one: op[1].__setitem__(21, one)),
                         ("its input gate is coupled to its forget gate",

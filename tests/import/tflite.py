@@ -1,5 +1,5 @@
-"""Models of TensorFlow Lite, good and hostile: cnnc import takes or refuses them in words. A model is built
-with FlatBuffers written by hand. Run by tflite.tap."""
+"""Valid and hostile TensorFlow Lite models: cnnc import accepts them, or rejects them with a message. A model
+is built with FlatBuffers written by hand. Run by tflite.tap."""
 # SPDX-License-Identifier: Apache-2.0
 import os
 import random
@@ -436,7 +436,7 @@ def test_sparse():
 
 
 def test_damage():
-    """Changed bytes and truncated files: refused or accepted, never a crash."""
+    """Changed bytes and truncated files: rejected or accepted, never a crash."""
     data, rng, bad = model(), random.Random(4), []
     cases, whole = [data[:n] for n in range(0, len(data), 7)], [data]
     whole.append(one("STRIDED_SLICE", ["x", ints([0] * 4), ints([1, 4, 4, 8]), ints([1, 2, 1, 1])],

@@ -1,6 +1,6 @@
-"""Small models of TensorFlow Lite, an operator or a family each, with what they must compute by each rounding
-(tflite_reference.py). Used by tflite_ops.py and golden/tflite.py; with a folder as its argument it writes
-them there, for the fuzz target to begin with."""
+"""Small TensorFlow Lite models, each with one operator or family, and their expected results for each
+rounding (tflite_reference.py). Used by tflite_ops.py and golden/tflite.py; with a folder as its argument it
+writes them there, for the fuzz target to begin with."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 import os
@@ -16,7 +16,7 @@ ALL = [1, 4, 4, 16]  # as many elements as there are bytes
 
 class Case:
     """want: for each output a function of (values by input, rounding); None: only that it is imported.
-    near: so much an output may be off."""
+    near: permitted difference of an output."""
 
     def __init__(self, name, inputs, near=0, golden=True, rounds=True):
         self.name, self.net, self.inputs, self.near = name, Net(*inputs), inputs, near
@@ -31,7 +31,7 @@ class Case:
         return self.net.write(*self.outputs)
 
     def samples(self, n=2):
-        """Each input's elements: first all bytes in order, again and again, then drawn ones and the ends."""
+        """Each input's elements: first all bytes in order, repeated, then random ones and the extremes."""
         rng = random.Random(7)
         for k in range(n):
             sample = []

@@ -1,4 +1,4 @@
-"""Small models of TensorFlow Lite in floats, an operator or a form each, with what they compute. Used
+"""Small float TensorFlow Lite models, each with one operator or form, and their expected results. Used
 by tflite_ops.py and golden/tflite.py as tflite_cases.py is."""
 # SPDX-License-Identifier: Apache-2.0
 import cmath
@@ -40,7 +40,7 @@ def flat_index(shape, index):
 
 
 def move(case, op, others, shape, source, border=0, first=False, **options):
-    """A move of the case's input; first: it comes behind the other inputs."""
+    """A move of the case's input; first: it follows the other inputs."""
     x = case.inputs[0]
     y = value(x.kind, shape)
     case.net.add(op, [*others, x] if first else [x, *others], y, **options)
@@ -113,7 +113,7 @@ def order_cases():
 
 
 def choice_cases():
-    """Branches of IF, of which one has another in it, and choices element by element."""
+    """Branches of IF, one with a nested IF, and element-wise selection."""
     case = case_of("branches by values", VECTOR)
     net, x = case.net, case.inputs[0]
     total = net.add("SUM", [x, ints([0, 1])], floats([]), f0=("B", 0))

@@ -1,6 +1,6 @@
-"""int8 layers of TensorFlow Lite that keep state between calls: the compiled model with --variables=keep
-against what reference kernels gave, those of LiteRT and those for microcontrollers
-(golden/tflite_kept.txt), and against LiteRT itself where it is installed. Run by tflite_kept.tap."""
+"""int8 TensorFlow Lite layers that keep state between calls: compares the model compiled with
+--variables=keep with recorded results of reference kernels, those of LiteRT and those for microcontrollers
+(golden/tflite_kept.txt), and with LiteRT itself if it is installed. Run by tflite_kept.tap."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
 import hashlib

@@ -1,4 +1,4 @@
-"""int8 models of TensorFlow Lite whose layers keep state between calls. Used by kept.py and
+"""int8 TensorFlow Lite models whose layers keep state between calls. Used by kept.py and
 golden/tflite_kept.py."""
 # SPDX-License-Identifier: Apache-2.0
 import random
@@ -40,8 +40,9 @@ class Case:
 
 def svdf(case, x, rng, units, memory, rank=1, state=I16, zero=0, room=1, y=(0.05, 0), activation=NONE,
          bias=True):
-    """Adds an SVDF after x; LiteRT wants RELU, which neither kernel applies. The features use most of their
-    range, and with room=1 a few of them exceed it: with int8 and a zero point older kernels wrap then."""
+    """Adds an SVDF after x; LiteRT requires RELU, which neither kernel applies. The features use most of
+    their range; with room=1 a few exceed it, in which case older kernels wrap around with int8 and a zero
+    point."""
     channels, features = x.shape[1], units * rank
     wide = state == I16
     w, most = 0.01, 511 if wide else 127

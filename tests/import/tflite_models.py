@@ -1,4 +1,4 @@
-"""Models of TensorFlow Lite, written by hand: FlatBuffers, tensors and operators of all kinds. Used by
+"""TensorFlow Lite models, written by hand: FlatBuffers, tensors and operators of all kinds. Used by
 tflite.py and tflite_cases.py."""
 # SPDX-License-Identifier: Apache-2.0
 import struct
@@ -51,7 +51,7 @@ class Builder:
         self.data = bytearray(struct.pack("<I4s", 0, b"TFL3"))
 
     def table(self, fields):
-        """fields: number -> (format, value), or a function that writes what an offset points to."""
+        """fields: number -> (format, value), or a function that writes the target of an offset."""
         count = max(fields) + 1 if fields else 0
         places, body, waiting = [0] * count, bytearray(4), []
         for number, field in fields.items():
@@ -89,8 +89,8 @@ class Builder:
 
 
 class Tensor:
-    """kind: of TensorType. scale, zero: one, or a list with the axis that they are of. sparse: what writes
-    the table that says where the numbers are. signature: the shape, with -1 for open sizes. variable: a
+    """kind: of TensorType. scale, zero: one, or a list with its axis. sparse: a function that writes the
+    table with the positions of the numbers. signature: the shape, with -1 for open sizes. variable: a
     state, which has no data."""
 
     def __init__(self, shape, kind=I8, scale=None, zero=0, axis=0, data=None, name="t", sparse=None,

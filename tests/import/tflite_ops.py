@@ -1,5 +1,6 @@
-"""Each operator of TensorFlow Lite that cnnc imports: compiled code against tflite_reference.py by each
-rounding, and against what LiteRT's reference kernels gave (golden/tflite.txt). Run by tflite_ops.tap."""
+"""Each TensorFlow Lite operator that cnnc imports: compares compiled code with tflite_reference.py for each
+rounding, and with recorded results of LiteRT's reference kernels (golden/tflite.txt). Run by
+tflite_ops.tap."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
 import hashlib

@@ -1,5 +1,5 @@
-"""What operators of TensorFlow Lite compute in 8 bits, in Python's integers, written after its reference
-kernels and sharing nothing with cnnc. Values are flat lists, channels last. Used by tflite_cases.py."""
+"""Int8 arithmetic of TensorFlow Lite operators in Python integers, modeled on its reference kernels; shares
+no code with cnnc. Values are flat lists, channels last. Used by tflite_cases.py."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 import os
@@ -234,7 +234,8 @@ def moved(values, shape, out_shape, source, border=0):
 
 
 def matmul(a, b, i, j, o, size, turned, rounding):
-    """a, b: two matrices as lists; size: rows, inner, columns of the product; turned: adj_x, adj_y."""
+    """a, b: two matrices as lists; size: rows, inner, columns of the product; turned: adj_x, adj_y
+    (transposed)."""
     rows, inner, columns = size
     factor = f32(i.scale[0] * j.scale[0]) / o.scale[0]
     real = f32(f32(i.scale[0] * j.scale[0]) / o.scale[0])

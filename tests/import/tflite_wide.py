@@ -1,4 +1,4 @@
-"""Operators of TensorFlow Lite on values of 16 bits: compiled code against what reference kernels gave, those
+"""int16 TensorFlow Lite operators: compares compiled code with recorded results of reference kernels, those
 of LiteRT and those for microcontrollers (golden/tflite16.txt). Run by tflite_wide.tap."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes

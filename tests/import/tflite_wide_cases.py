@@ -1,6 +1,7 @@
-"""Small models of TensorFlow Lite with values of 16 bits and weights of 8, an operator or a family each. What
-they must compute is what two sets of reference kernels gave (golden/tflite16.txt). Used by tflite_wide.py and
-golden/tflite16.py; with a folder as its argument it writes them there, for the fuzz target to begin with."""
+"""Small TensorFlow Lite models with int16 values and int8 weights, each with one operator or family. The
+expected results are recorded from two sets of reference kernels (golden/tflite16.txt). Used by tflite_wide.py
+and golden/tflite16.py; with a folder as its argument it writes them there, for the fuzz target to begin
+with."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 import os
@@ -28,8 +29,8 @@ class Case:
         return self.net.write(*self.outputs)
 
     def samples(self):
-        """Each input's elements: all numbers in order, as far as they go; then drawn ones, of which many are
-        at the ends and many near 0."""
+        """Each input's elements: all numbers in order, as far as there is room; then random ones, many of
+        them at the extremes and near 0."""
         rng = random.Random(16)
         for k in range(2):
             sample = []

@@ -325,7 +325,7 @@ static void test_over_refused(void) {
   b = nest_new(arena, "mirrored", "");
   out = NEST_BUF(b, OVER, "out", 8);
   nest_fn(b, "mirrored", false);
-  /* the second half reads what the first has written */
+  /* the second half reads elements that the first one has written */
   NEST_FOR(b, x, 8) nest_store(b, nest_at(b, out, x), nest_load(b, nest_at(b, out, 7 - x), 1));
   refuse(b, "another one has written over");
 

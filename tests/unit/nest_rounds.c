@@ -23,7 +23,7 @@ static bool proved(int64_t last) {
 
 static void test_turned(void) {
   CU_ASSERT(proved(2 * ROUNDS - 1)); /* reads elements 3 to 5: no iteration stores them */
-  /* reads elements 1 to 3: the third iteration reads what the second one stores */
+  /* reads elements 1 to 3: the third iteration reads an element that the second one stores */
   CU_ASSERT(!proved(ROUNDS));
   CU_ASSERT(!proved(ROUNDS - 1)); /* 0 to 2 */
 }

@@ -1,5 +1,5 @@
-// routine.c: Nests that call runtime functions: proved from the declared buffer uses, run, printed; and
-// compares these functions with the operators' eval, which shares no code with them.
+// routine.c: Nests that call runtime functions: they are proved from the declared buffer uses, run and
+// printed. The functions are also compared with the operators' eval, which shares no code with them.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>

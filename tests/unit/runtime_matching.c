@@ -99,7 +99,7 @@ static void a_common_prefix_is_reported_and_dropped(void) {
   set[2].name = "module.head.weight";
   expect_refused(set, 4,
                  "has 2 of the net's 3 weights, with 'module.' before their names; --weights-prefix=module. "
-                 "removes that prefix. What differs besides:");
+                 "removes that prefix. Other differences:");
   expect_refused(set, 4,
                  "missing: dense1.weight [7, 12]; did you mean the file's module.head.weight [7, 12]");
   expect_refused(set, 3,

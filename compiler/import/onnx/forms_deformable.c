@@ -18,8 +18,8 @@ static bool transposes(const OnnxNode *node, int n, const int64_t *wanted) {
   return true;
 }
 
-/* The sampling locations [N, queries, heads, points, 2] from which `images` was computed by making heads
- * images; 0: another tensor. */
+/* The sampling locations [N, queries, heads, points, 2] from which `images` was computed by turning heads
+ * into images; 0: another tensor. */
 static int before_heads_first(const ModelImport *im, int images) {
   static const int64_t heads_first[] = {0, 2, 1, 3, 4};
   const OnnxNode *flat = either_before(im, images, "Reshape", "Flatten");

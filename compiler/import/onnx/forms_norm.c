@@ -12,7 +12,8 @@ typedef struct Along {
   double part;   /* factor by which sums are multiplied, 1 / size; 0: there are no sums */
   double spread; /* factor of sums of squared differences: 1 / size or 1 / (size - 1); 0: no sums */
   int nshapes, shape[MOST_SHAPES]; /* shape tensors: the sizes of x, but 1 along the axis */
-  int64_t exact[MOST_SHAPES];      /* by shape: 0: it is a shape for Expand; otherwise for Reshape */
+  int64_t exact[MOST_SHAPES]; /* for each shape tensor: 0 if it is read by Expand, otherwise it is read by
+                                 Reshape */
   bool failed;
 } Along;
 

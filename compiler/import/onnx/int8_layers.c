@@ -167,8 +167,8 @@ static const char *check_layer_sums(ModelImport *im, const Layer *l, const Quant
 static const char *layer_in_bytes(ModelImport *im, Layer *l, const Quant *out) {
   const Quant *in = quant_of(l->statement->in[0]);
   const char *why = l->statement->out->regions ? "it is computed for each region" : read_layer_weights(im, l);
-  if (!why && !in) why = "its input is floats";
-  if (!why && !out) why = "its value is floats";
+  if (!why && !in) why = "its input is float";
+  if (!why && !out) why = "its result is float";
   if (!why) why = read_bias(im, l, in);
   return why ? why : check_layer_sums(im, l, in, out);
 }

@@ -81,7 +81,7 @@ static bool rounds(const NodeProto *node) {
   return node_is(node, "Floor") || node_is(node, "Round") || node_is(node, "Cast");
 }
 
-/* The role of a node's results; MADE: they are not computed from scales. */
+/* The role of a node's results; MADE: results that do not depend on scales. */
 static Role result_role(const Rewriter *r) {
   const NodeProto *of = r->build.of;
   const Role a = scale_role(r, replaced_input(&r->build, 0)), b = scale_role(r, replaced_input(&r->build, 1));

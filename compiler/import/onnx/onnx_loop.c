@@ -13,7 +13,7 @@ typedef struct Loop {
   const GraphProto *body;
   bool scans;          /* a Scan: its body has neither a number of the iteration nor a condition */
   int carried, joined; /* number of values passed on; number of results with a row per iteration */
-  int elements;        /* of a Scan: number of tensors of which each iteration reads one index */
+  int elements;        /* for a Scan: number of tensors of which each iteration reads one index */
   int64_t iterations;  /* at most */
   const char *value[MOST_CARRIED], *row[MOST_CARRIED][MOST_ITERATIONS];
 } Loop;

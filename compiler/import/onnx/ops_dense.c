@@ -148,7 +148,7 @@ View *import_gemm(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- one-hot ---- */
-/* Whether a tensor is an input of integers, possibly moved. */
+/* Whether a tensor is an integer input of the model, at most reshaped or transposed. */
 static bool is_whole(const ModelImport *im, int tensor) {
   static const char *const moves[] = {"Reshape",   "Expand",  "Unsqueeze", "Squeeze",
                                       "Transpose", "Flatten", "Identity",  NULL};

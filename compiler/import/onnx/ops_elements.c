@@ -29,7 +29,7 @@ static int64_t index_within(ModelImport *im, const Tensor *t, int64_t i, int64_t
 static View *chosen_elements(ModelImport *im, const OnnxNode *node, const View *x, const Elements *e) {
   int dims[MOST_DIMS];
   for (int d = 0; d < x->rank; d++) {
-    if (factors_batch(&x->along[d])) return no(im, "elements of a batch");
+    if (factors_batch(&x->along[d])) return no(im, "elements selected along the batch");
     dims[d] = d;
   }
   const View *full = view_repeated(im, x);
@@ -124,8 +124,8 @@ View *import_cumsum(ModelImport *im, const OnnxNode *node) {
   int64_t axis = tensor_integer(t, 0);
   if (axis < 0) axis += x->rank;
   if (axis < 0 || axis >= x->rank) return no(im, "an invalid axis");
-  if (factors_batch(&x->along[axis])) return no(im, "sums over the batch");
-  if (x->size[axis] > MOST_SUMMED) return no(im, "sums of %lld numbers", (long long)x->size[axis]);
+  if (factors_batch(&x->along[axis])) return no(im, "prefix sums along the batch");
+  if (x->size[axis] > MOST_SUMMED) return no(im, "prefix sums of %lld numbers", (long long)x->size[axis]);
   Value *v = lay_channels(im, x, (int)axis, &npos, pos);
   if (!v) return NULL;
   const int64_t n = x->size[axis], dim[] = {n, n}, exclusive = onnx_int(node, "exclusive", 0) != 0;

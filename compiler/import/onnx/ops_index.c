@@ -20,7 +20,7 @@ static int index_axis(ModelImport *im, const OnnxNode *node, const View *x, int6
 /* The channels of each position in the opposite order, as a product with a frozen matrix. */
 static Value *reversed_channels(ModelImport *im, const OnnxNode *node, Value *v) {
   const int64_t n = v->shape.dim[v->shape.rank - 1], dim[] = {n, n};
-  if (n > MOST_REVERSED) return no(im, "the last of %lld equal numbers", (long long)n);
+  if (n > MOST_REVERSED) return no(im, "select_last_index with %lld numbers", (long long)n);
   Tensor *w = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
   for (int64_t i = 0; i < n; i++) tensor_put(w, i * n + n - 1 - i, 1);
   return frozen_product(im, node, v, w);

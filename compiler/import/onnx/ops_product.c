@@ -206,7 +206,7 @@ static View *sides_exchanged(ModelImport *im, const View *x) {
 View *product_of_two(ModelImport *im, const OnnxNode *node, View *const x[2], const Letters in[2],
                      const Letters *out, double scale) {
   Roles roles;
-  if (x[0]->value->regions || x[1]->value->regions) return no(im, "a product of regions");
+  if (x[0]->value->regions || x[1]->value->regions) return no(im, "a matrix product of regions");
   if (!find_roles(im, x, in, out, &roles)) return NULL;
   View *side[] = {product_side(im, x[0], &in[0], &roles, 0), product_side(im, x[1], &in[1], &roles, 1)},
        *made = NULL;

@@ -236,9 +236,9 @@ View *import_l2norm(ModelImport *im, const OnnxNode *node) {
   int64_t axis = onnx_int(node, "axis", -1);
   if (axis < 0) axis += x->rank;
   if (axis < 0 || axis >= x->rank) return no(im, "an invalid axis");
-  if (onnx_int(node, "p", 2) != 2) return no(im, "a length by another norm than the sum of squares");
+  if (onnx_int(node, "p", 2) != 2) return no(im, "a norm other than the L2 norm");
   const double epsilon = onnx_float(node, "cnnc_epsilon", 1e-12);
-  if (!(epsilon >= 1e-30 && epsilon <= 1e6)) return no(im, "a length of at least %g", epsilon);
+  if (!(epsilon >= 1e-30 && epsilon <= 1e6)) return no(im, "an L2 norm with the lower bound %g", epsilon);
   const char *least = arena_printf(im->arena, "epsilon=%s", number_text(im->arena, epsilon));
   View *y = mapped_along_axis(im, x, (int)axis, "l2norm", least);
   if (y) return y;

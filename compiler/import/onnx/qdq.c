@@ -33,8 +33,7 @@ static bool read_parameters(ModelImport *im, const OnnxNode *node, int rank, con
   if (!read_scales(im, p->scale)) return false;
   if (onnx_int(node, "block_size", 0)) return no(im, "scales by blocks"), false;
   if (p->zero && (p->zero->n != p->scale->n || p->zero->rank > 1))
-    return no(im, "%lld zero points beside %lld scales", (long long)p->zero->n, (long long)p->scale->n),
-           false;
+    return no(im, "%lld zero points, but %lld scales", (long long)p->zero->n, (long long)p->scale->n), false;
   if (p->scale->n == 1) return true;
   int64_t axis = onnx_int(node, "axis", 1);
   if (axis < 0) axis += rank;
@@ -109,7 +108,7 @@ const Tensor *fold_dequantize(ModelImport *im, const OnnxNode *node) {
   Parameters p;
   if (!is_byte_type(x->type) && x->type != TENSOR_INT32) return no(im, "numbers that are not int8 or int32");
   if (!read_parameters(im, node, x->rank, x->dim, &p) || !may_compute(im, 4 * (size_t)x->n)) return NULL;
-  if (p.zero && p.zero->type != x->type) return no(im, "zero points with another type than the numbers");
+  if (p.zero && p.zero->type != x->type) return no(im, "zero points whose type differs from the numbers'");
   Tensor *to = tensor_new(im->arena, TENSOR_FLOAT, x->rank, x->dim);
   bool one_zero = true;
   for (int64_t i = 1; i < p.scale->n; i++) one_zero = one_zero && zero_point(&p, i) == zero_point(&p, 0);
@@ -238,7 +237,7 @@ View *import_dequantize(ModelImport *im, const OnnxNode *node) {
   if (!x || !read_parameters(im, node, x->rank, x->size, &p)) return NULL;
   const TensorType type = im->item[node->in[0]].bytes;
   if (!type) return no(im, "numbers that are not int8");
-  if (p.zero && p.zero->type != type) return no(im, "a zero point with another type than the numbers");
+  if (p.zero && p.zero->type != type) return no(im, "a zero point whose type differs from the numbers'");
   if (p.axis >= 0) return no(im, "a scale for each channel of a value");
   const Quant wanted = quant_from(&p, type);
   if (!quant_of(x->value)) scale_input(im, x->value, wanted);

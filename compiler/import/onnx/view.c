@@ -311,7 +311,7 @@ static Laid check_dimensions(ModelImport *im, const View *view, int nchan, const
     if (used[d] && factors_batch(along)) return no(im, "the batch is mixed with other axes"), LAID_WRONG;
     for (int i = 0; !used[d] && i < along->n; i++)
       if (along->f[i].axis != BATCH)
-        return no(im, "another axis than batch, channels and positions"), LAID_WRONG;
+        return no(im, "an axis other than batch, channels and positions"), LAID_WRONG;
     repeated = repeated || (used[d] && view->size[d] != factors_size(along));
   }
   return repeated ? LAID_REPEATED : LAID_FULL;

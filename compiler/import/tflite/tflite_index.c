@@ -163,7 +163,7 @@ static const char *tfl_masked(Making *k, const TflOperator *op, int input, bool 
   return name;
 }
 
-/* The sum of both, each masked: exact, because floats represent int8 values exactly. */
+/* The sum of both masked values, which is exact because floats represent int8 values exactly. */
 bool tfl_select(Making *k, const TflOperator *op) {
   const TflTensor *condition = tfl_in(k, op, 0), *a = tfl_in(k, op, 1), *b = tfl_in(k, op, 2);
   if (op->nin != 3 || !condition->data || condition->code != TFL_BOOL || condition->size < 1)

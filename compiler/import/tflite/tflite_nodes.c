@@ -174,8 +174,7 @@ static const char *layer_name(Nodes *n, const TflOperator *op) {
   return arena_printf(n->arena, "/%s_%d/%s", lower, op->index, lower);
 }
 
-/* Refuses an operator that keeps state. All operators with state are reported together, if they compute a
- * value. */
+/* Refuses an operator that keeps state. Operators that keep state are reported together, in one message. */
 static void keep_state(Nodes *n) {
   if (n->op->code == TFL_VAR_HANDLE) return;
   if (!n->stateful) n->stateful = tflite_state_operators(n->arena, n->m);

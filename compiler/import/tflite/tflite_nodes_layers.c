@@ -64,7 +64,7 @@ void nodes_transpose_conv(Nodes *n) {
 }
 
 void nodes_pool(Nodes *n) {
-  if (nodes_rank(n, 0) != 4) return nodes_refuse(n, "it is not of images");
+  if (nodes_rank(n, 0) != 4) return nodes_refuse(n, "its input is not an image");
   const int made = nodes_apply_one(n, n->onnx_name, nodes_channels_first(n, nodes_in(n, 0)));
   set_pair(n, "kernel_shape", n->op->size);
   set_window(n, false);
@@ -122,7 +122,7 @@ void nodes_l2norm(Nodes *n) {
 
 void nodes_lrn(Nodes *n) {
   const TflOperator *op = n->op;
-  if (nodes_rank(n, 0) != 4) return nodes_refuse(n, "it is not of images");
+  if (nodes_rank(n, 0) != 4) return nodes_refuse(n, "its input is not an image");
   if (op->groups < 0 || op->groups > INT16_MAX) return nodes_refuse(n, "its radius is out of range");
   const int64_t size = 2 * op->groups + 1;
   const int made = nodes_apply_one(n, "LRN", nodes_channels_first(n, nodes_in(n, 0)));
@@ -147,7 +147,7 @@ void nodes_resize(Nodes *n) {
   const TflOperator *op = n->op;
   const TflTensor *x = nodes_tensor(n, 0);
   const bool linear = op->code == TFL_RESIZE_BILINEAR;
-  if (!x || x->rank != 4 || !nodes_in(n, 1)) return nodes_refuse(n, "it is not of images");
+  if (!x || x->rank != 4 || !nodes_in(n, 1)) return nodes_refuse(n, "its input is not an image");
   const int64_t spatial[] = {2, 3};
   const int in[] = {nodes_channels_first(n, nodes_in(n, 0)), 0, 0, nodes_in(n, 1)};
   const int made = nodes_apply(n, "Resize", 4, in);
@@ -162,7 +162,7 @@ void nodes_resize(Nodes *n) {
 }
 
 void nodes_blocks(Nodes *n) {
-  if (nodes_rank(n, 0) != 4) return nodes_refuse(n, "it is not of images");
+  if (nodes_rank(n, 0) != 4) return nodes_refuse(n, "its input is not an image");
   const int made = nodes_apply_one(n, n->onnx_name, nodes_channels_first(n, nodes_in(n, 0)));
   onnx_set_int(n->arena, nodes_last(n), "blocksize", n->op->size[0]);
   set_text(n, "mode", "DCR");

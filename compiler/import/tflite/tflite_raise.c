@@ -18,7 +18,7 @@ typedef struct TflRows {
   int64_t n;    /* new rows per call */
   int64_t low, high;
   int64_t row[2]; /* width and channels of a row */
-  int rank;       /* of the tensor; 4: rows have a width */
+  int rank;       /* rank of the tensor; 4: rows have a width */
 } TflRows;
 
 typedef struct Raising {

@@ -292,9 +292,10 @@ static void note_state(Nodes *n, OnnxNode *node) {
                           n->title));
   if (n->op->hybrid)
     vec_push(n->arena, n->onnx->comments,
-             arena_printf(n->arena,
-                          "%s has int8 weights: its results differ from LiteRT's, which rounds its values.",
-                          n->title));
+             arena_printf(
+                 n->arena,
+                 "%s has int8 weights: its results differ from LiteRT's, which rounds its values to int8.",
+                 n->title));
 }
 
 void nodes_lstm(Nodes *n) {

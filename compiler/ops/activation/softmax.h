@@ -12,8 +12,8 @@ double softmax_log_sum(const double *x, int64_t channels, double *largest);
 Val softmax_exponentials(Lower *, Buf *in, Buf *row, int64_t channels, const Ix *y, const Ix *x,
                          Val *largest);
 
-/* The nest of softmax and log_softmax: softmax_exponentials of each pixel and a value computed from their
- * sum; then `body`, whose context is the SoftmaxRow, stores the channels. */
+/* Builds the nest of softmax and log_softmax. For each pixel it computes softmax_exponentials and a value
+ * from their sum; then `body`, whose context is the SoftmaxRow, stores the channels. */
 typedef struct SoftmaxRow {
   Buf *row;
   Val largest, of_sum;

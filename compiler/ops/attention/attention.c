@@ -17,7 +17,9 @@ static const Param params[] = {
      NULL},
     {"scale", PARAM_NUMBER, "auto", "factor of the products; auto: 1/sqrt(channels of a head)", 0, 0, "auto"},
     {"mask", PARAM_VALUE, "none",
-     "added to the scores: LxM, per row if it has rows; causal: keys up to the query", 0, 0, "none causal"},
+     "added to the scores: LxM, or one LxM per row of a value with rows; causal: each position sees keys up "
+     "to its own",
+     0, 0, "none causal"},
     {"bias", PARAM_VALUE, "none", "added to the scores: LxM or headsxLxM", 0, 0, "none"},
     {"window", PARAM_BORDER, "none", "N or [before, after]: only keys within this distance of the query", 0,
      0, "none"},
@@ -122,7 +124,7 @@ static bool sizes_allowed(ShapeContext *context, const Node *node, const Attenti
   enum { MOST_POSITIONS = 1 << 24, MOST_CHANNELS = 1 << 10 };
   if (larger(a->l, a->m) <= MOST_POSITIONS && larger(a->dk, a->dv) <= MOST_CHANNELS) return true;
   op_error(context, node, DIAG_too_large,
-           "%s takes at most 16,777,216 (2^24) positions and 1,024 channels of a head", node->op->name);
+           "%s takes at most 16,777,216 (2^24) positions and 1,024 channels per head", node->op->name);
   return false;
 }
 

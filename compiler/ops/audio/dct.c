@@ -61,7 +61,7 @@ const Op op_dct = {
     .name = "dct",
     .group = "audio",
     .summary = "cosine transform of the channels, orthonormal",
-    .detail = "DCT-II: y[k] = s*sum over c of x[c]*cos(pi*k*(2c + 1)/(2C)), s = sqrt(1/C) of k = 0, else "
+    .detail = "DCT-II: y[k] = s*sum over c of x[c]*cos(pi*k*(2c + 1)/(2C)), s = sqrt(1/C) for k = 0, else "
               "sqrt(2/C); as scipy.fft.dct(norm=\"ortho\")",
     .params = params,
     .example = "mel(40, 16000) -> decibel -> dct(13)",

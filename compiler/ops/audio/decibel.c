@@ -4,7 +4,7 @@
 #include <math.h>
 
 static const Param params[] = {
-    {"floor", PARAM_NUMBER, "1e-10", "smaller values are replaced by it; above 0", 0, 0, NULL}, {0}};
+    {"floor", PARAM_NUMBER, "1e-10", "lower bound of x; must be above 0", 0, 0, NULL}, {0}};
 
 static double decibel_floor(const Node *node) { return arg_number(node, "floor"); }
 static const double ten = 4.342944819032518276511; /* 10/ln 10 */

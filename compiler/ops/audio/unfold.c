@@ -103,9 +103,9 @@ const Op op_unfold = {
     .name = "unfold",
     .group = "audio",
     .summary = "windows of a sequence as regions",
-    .detail = "y[t][n] = x[t*step + n - before]: L x C becomes T of size x C. The layers after it process "
-              "each window "
-              "separately; flatten -> dense(n) gives T of n, which is accepted as a sequence T x n",
+    .detail = "y[t][n] = x[t*step + n - before]: L x C becomes T windows of size x C. The layers after it "
+              "process each window separately; flatten -> dense(n) gives T vectors of n, which are accepted "
+              "as a sequence T x n",
     .params = params,
     .example = "unfold(576, step=512, pad=[64, 0]) -> conv(64, 5) -> flatten -> dense(128)",
     .traits.loops_over_rows = true,

@@ -1,10 +1,11 @@
-// conv_transpose.c: transposed convolution: what the input gradient of a convolution computes, as a layer
+// conv_transpose.c: transposed convolution, the input gradient of a convolution as a layer
 // (Zeiler et al., 2010), and its two gradients.
 // SPDX-License-Identifier: Apache-2.0
 //
 //     out[y*S + ky*D - P][x*S + kx*D - P][f] += in[y][x][c] * weight[c][f][ky][kx]      starting from bias[f]
 //
-// with S the stride, D the dilation and P what padding cuts off before each axis. The output has (I - 1)*S +
+// with S the stride, D the dilation and P the elements that padding removes before each axis. The output has
+// (I - 1)*S +
 // D*(K - 1) + 1 + output_pad elements on each axis less the padding, and I*S with pad=same.
 #include "graph/shape.h"
 #include "ops/convolution/correlation.h"

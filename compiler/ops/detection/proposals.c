@@ -43,7 +43,7 @@ static bool scores_fit(ShapeContext *context, const Node *node) {
   }
   if (scores.dim[2] != anchors) {
     Diag *diag = op_error_at(context, node, "anchors", DIAG_shape_mismatch,
-                             "proposals has %d anchors, but its input %s has %lld scores a cell", anchors,
+                             "proposals has %d anchors, but its input %s has %lld scores per cell", anchors,
                              shape_text(context->arena, scores), (long long)scores.dim[2]);
     op_note_origin(context, diag, node->in[0]);
     if (scores.dim[2] == BOX * anchors)

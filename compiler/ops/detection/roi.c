@@ -58,8 +58,8 @@ static bool small_enough(ShapeContext *context, const Node *node, const int64_t 
   if (positions <= ROI_FAR && larger(features.dim[0], features.dim[1]) <= ROI_FAR) return true;
   Arena *arena = context->arena;
   Diag *diag = op_error(context, node, DIAG_too_large,
-                        "%s of %lld regions of %lldx%lld from %s: along an axis it takes at most 4,194,304 "
-                        "(2^22) features, and as many %s in all regions",
+                        "%s of %lld regions of %lldx%lld from %s: the limit is 4,194,304 (2^22) features "
+                        "along an axis, and 2^22 %s in all regions",
                         node->op->name, (long long)rows, (long long)size[0], (long long)size[1],
                         shape_text(arena, features), samples > 1 ? "samples" : "elements");
   op_note_origin(context, diag, node->in[0]);

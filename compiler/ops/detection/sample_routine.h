@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT-0
-/* Regions on which a net is trained (Ren et al., 2015). Copied into generated C. */
+/* Sampling of the regions that a training step uses (Ren et al., 2015). Copied into generated C. */
 
 /* Rows from..most - 1 of out: the regions of one kind with the largest random numbers; returns the number of
  * rows so far. */

@@ -17,7 +17,7 @@ enum { FIRST, PLACES, SHARES, MORE, POINT = 2, MOST_LEVELS = MOST_INPUTS - 3 };
 static const Param params[] = {
     {"places", PARAM_VALUE, NULL, "x and y in 0 .. 1: L x (heads*levels*points*2)", 0, 0, NULL},
     {"weights", PARAM_VALUE, NULL, "one weight per place: L x (heads*levels*points)", 0, 0, NULL},
-    {"heads", PARAM_INT, NULL, "groups of channels, each with its own places", 0, 0, NULL},
+    {"heads", PARAM_INT, NULL, "groups of channels, each with its own sampling points", 0, 0, NULL},
     {"x", PARAM_VALUES, "", "further levels: images with the same number of channels", 0, 0, NULL},
     {0},
 };
@@ -83,7 +83,7 @@ static bool takes_places(ShapeContext *context, const Node *node) {
                           shape_text(arena, places), (long long)arg_int(node, "heads"), level_count(node),
                           level_count(node) == 1 ? "" : "s");
   op_note_origin(context, diag, node->in[table ? SHARES : PLACES]);
-  if (!table) diag_help(diag, "Lx%lld has one point", (long long)(POINT * samples));
+  if (!table) diag_help(diag, "Lx%lld is one point per head and level", (long long)(POINT * samples));
   else diag_help(diag, "%lldx%lld", (long long)places.dim[0], (long long)(places.dim[1] / POINT));
   return false;
 }

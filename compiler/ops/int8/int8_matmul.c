@@ -159,7 +159,7 @@ static void lower(Lower *l) {
 const Op op_int8_matmul = {
     .name = "int8_matmul",
     .detail =
-        "x = sum over k of (a - zero of a) * (b - zero of b); out = cut(round(x * factor) + zero of out)",
+        "x = sum over k of (a - zero of a) * (b - zero of b); out = clamp(round(x * factor) + zero of out)",
     .traits.per_image = true,
     .cost = cost,
     .eval = eval,

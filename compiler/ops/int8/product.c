@@ -213,7 +213,7 @@ static void lower(Lower *l) {
 const Op op_int8_product = {
     .name = "int8_product",
     .detail =
-        "x[f] = bias[f] + sum of weight * (in - zero); out[f] = cut(round(x[f] * factor[f]) + zero of out)",
+        "x[f] = bias[f] + sum of weight * (in - zero); out[f] = clamp(round(x[f] * factor[f]) + zero of out)",
     .family = FAMILY_INT8,
     .traits.row_local = true,
     .traits.per_image = true,

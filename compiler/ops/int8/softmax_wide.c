@@ -95,10 +95,11 @@ static void lower(Lower *l) {
     NEST_FOR(b, x, e.w) wide_pixel(l, &tables, &y, &x);
 }
 
-const Op op_int8_softmax_wide = {.name = "int8_softmax_wide",
-                                 .detail = "out = exp(in - largest) / their sum, in 32768ths, by tables",
-                                 .traits.per_image = true,
-                                 .traits.keeps_spatial = true,
-                                 .eval = eval,
-                                 .lower = lower,
-                                 .traits.stream = STREAM_ROWS};
+const Op op_int8_softmax_wide = {
+    .name = "int8_softmax_wide",
+    .detail = "out = exp(in - largest) / their sum, in units of 1/32768, from lookup tables",
+    .traits.per_image = true,
+    .traits.keeps_spatial = true,
+    .eval = eval,
+    .lower = lower,
+    .traits.stream = STREAM_ROWS};

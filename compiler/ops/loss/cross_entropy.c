@@ -116,8 +116,7 @@ const Op op_loss_cross_entropy = {
     .group = "loss",
     .summary = "cross entropy of classes: with a softmax, log_softmax or raw scores; for an image output, "
                "per pixel",
-    .detail = "mean of -log p[label]; with weights divided by the sum of the labels' weights; labels -1 and "
-              "`ignore` do not count",
+    .detail = "mean of -log p[label], with `weights` a weighted mean; labels -1 and `ignore` do not count",
     .params = params,
     .example = "loss = cross_entropy",
     .traits.class_target = true,

@@ -137,7 +137,7 @@ static void lower(Lower *l) {
 const Op op_loss_detection = {
     .name = "detection",
     .group = "loss",
-    .summary = "classes and boxes of regions",
+    .summary = "class and box loss of regions",
     .detail = "scores R x (1 + classes), class 0 is the background; deltas R x 4 or R x 4*(1 + classes): "
               "cross-entropy over the rows; and smooth L1 (beta 1) of the deltas, times 10 10 5 5, over the "
               "rows whose IoU with a ground-truth box is at least `overlap`; divided by R",

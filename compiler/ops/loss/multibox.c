@@ -125,7 +125,7 @@ static void lower(Lower *l) {
 const Op op_loss_multibox = {
     .name = "multibox",
     .group = "loss",
-    .summary = "classes and boxes of default boxes",
+    .summary = "class and box loss of default boxes (SSD)",
     .detail = "scores N x (1 + classes), class 0 is the background; deltas N x 4; boxes from default_boxes. "
               "A box gets the ground-truth box with the largest IoU, if that is at least `overlap`; each "
               "ground-truth box also gets the box with the largest IoU. Cross-entropy of these boxes and "

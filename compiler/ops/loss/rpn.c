@@ -168,7 +168,7 @@ static void lower(Lower *l) {
 const Op op_loss_rpn = {
     .name = "rpn",
     .group = "loss",
-    .summary = "scores and deltas of the anchors of proposals",
+    .summary = "score and box loss of the anchors of proposals",
     .detail = "an anchor inside the image is positive if its IoU with a ground-truth box is at least "
               "`high`, or the largest of all anchors; negative if its IoU with every ground-truth box is "
               "below `low`. `sample` of these are drawn, of which at most the share `positives` is "

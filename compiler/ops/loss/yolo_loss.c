@@ -23,8 +23,8 @@ static const char text[] =
 enum { FLOAT_COUNTS = 1 << 24, SIDES = 4 };
 
 static const Param params[] = {
-    {"ignore", PARAM_NUMBER, "0.5", "no objectness loss for other boxes whose IoU with an object is larger",
-     0, 1, NULL},
+    {"ignore", PARAM_NUMBER, "0.5", "other boxes with a larger IoU with an object have no objectness loss", 0,
+     1, NULL},
     {"most", PARAM_INT, "64", "maximum number of objects per image", 1, 1 << 20, NULL},
     {0},
 };
@@ -208,7 +208,7 @@ static void lower(Lower *l) {
 const Op op_loss_yolo = {
     .name = "yolo",
     .group = "loss",
-    .summary = "boxes, objectness and classes of a head of YOLOv3",
+    .summary = "box, objectness and class loss of a YOLOv3 head",
     .detail = "for a value of the operator yolo. Each ground-truth box is assigned to the anchor, of all "
               "yolo losses, with the most similar shape, in the cell of its center. There: squared errors "
               "of sigmoid(tx), sigmoid(ty), tw and th, times (2 - w*h / area of the image), and binary "

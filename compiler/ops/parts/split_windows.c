@@ -5,9 +5,10 @@
 #include "ops/parts/moves.h"
 
 static const Param params[] = {
-    {"size", PARAM_WINDOW, NULL, "of a window; mode=grid: number of windows along each axis", 0, 0, NULL},
-    {"mode", PARAM_CHOICE, "block", "block: neighboring pixels; grid: pixels with equal distances", 0, 0,
-     "block grid"},
+    {"size", PARAM_WINDOW, NULL, "size of a window; mode=grid: number of windows along each axis", 0, 0,
+     NULL},
+    {"mode", PARAM_CHOICE, "block", "block: a window has neighboring pixels; grid: pixels at equal distances",
+     0, 0, "block grid"},
     {"shift", PARAM_NUMBERS, "0", "N or [dy, dx]: pixel (y, x) is read from ((y+dy) mod H, (x+dx) mod W)", 0,
      0, NULL},
     {0}};

@@ -222,7 +222,7 @@ static bool sizes_fit(ShapeContext *context, const Node *node, const Recurrent *
   int64_t most, width = recurrent_record(r).width, other = recurrent_slopes(r).width;
   if (other > width) width = other;
   if (size_multiply(r->rows + 1, width, &most) && most <= SHAPE_MOST_ELEMENTS) return true;
-  op_error(context, node, DIAG_too_large, "%s of %lld units over %lld rows: its sums are too many numbers",
+  op_error(context, node, DIAG_too_large, "%s of %lld units over %lld rows has too many intermediate sums",
            node->op->name, (long long)r->units, (long long)r->rows);
   return false;
 }
@@ -365,8 +365,8 @@ static void start_gradients(Gradient *gradient, Node *record, Node *slopes) {
         box_gradient_cut(gradient, record, slopes, shape_vector(r->units), (Box){0, r->rows, r->outputs}));
 }
 
-/* Appends the slopes: from dy, and from the gradient of the final c, which a later call added to the record's
- * gradient. */
+/* Appends the gradients, computed from dy and from the gradient of the final c, which a later call added to
+ * the record's gradient. */
 static Node *make_slopes(Gradient *gradient, Node *record, Node *dy) {
   Node *in[5] = {dy, record}, *final = gradient_given(gradient, record);
   const Slopes to = recurrent_slopes(recurrent_of(record));

@@ -24,7 +24,7 @@ enum { INPUT_WEIGHT, INPUT_BIAS, HIDDEN_BIAS, HIDDEN_WEIGHT, PROJECTION, DIRECTI
 /* Parameters of a core. */
 enum { CORE_WEIGHT, CORE_BIAS, CORE_PROJECTION, CORE_WEIGHTS, CORE_RANGE = PART_SWITCH + 1 };
 
-/* One direction of a layer: `detail` of its nodes. */
+/* One direction of a layer. It is the `detail` of the layer's nodes. */
 typedef struct Recurrent {
   Cell cell;
   int64_t rows, channels, units, outputs, gates; /* outputs: length of h; gates: G in the formulas */
@@ -32,8 +32,8 @@ typedef struct Recurrent {
   bool records;                                  /* training: the core returns a record of each row */
   bool keeps;               /* its final state is kept: the core of an lstm returns h, then c, for each row */
   double clip;              /* 0: none */
-  const QatRounding *reads; /* QAT: rounding of h where it is multiplied with weights; or NULL. The state of a
-                               gru stays exact, as the 16 bits of an int8 model do */
+  const QatRounding *reads; /* QAT: rounding of h where it is multiplied with weights; or NULL. The state of
+                               a gru is not rounded; in an int8 model it is int16 */
   int hidden, state;        /* indices of the core's inputs initial h and c; 0: zeros */
   int calls; /* index of the layer's input that is the number of calls; 0: no row has a negative index */
   StreamRow first; /* the first row, from the number of calls */

@@ -144,7 +144,7 @@ static const double *start_from(const Eval *eval, int input, const double *zeros
   return input ? eval->in[input] : zeros;
 }
 
-/* Of nodes without `reads`: nothing is rounded. */
+/* For nodes without `reads`: no rounding. */
 static RoundingGrid core_grid(const Eval *eval) {
   const QatRounding *reads = recurrent_of(eval->node)->reads;
   return reads ? rounding_grid(reads, eval->weight[CORE_RANGE], eval->weight[PART_SWITCH])
@@ -231,8 +231,8 @@ typedef struct BackRow {
   RoundingGrid grid;    /* QAT: of h where it was multiplied with weights */
 } BackRow;
 
-/* Adds the slopes of n sums times rows first .. first+n-1 of the weights to dh, the gradients of `h`; in QAT
- * not where the rounding of h clipped it. */
+/* Adds the slopes of n sums times rows first .. first+n-1 of the weights to dh, the gradients of `h`; in
+ * QAT only for elements of h that were not clipped. */
 static void through_weights(const BackRow *row, const double *slope, int64_t first, int64_t n,
                             const double *h, double *dh) {
   const int64_t outputs = row->r->outputs;

@@ -12,7 +12,7 @@ typedef struct Back {
   Record at;
   Slopes to;
   Buf *dh, *dc; /* gradients of the current row, then of the previous one */
-  Buf *sums;    /* slopes of the sums with h as a term */
+  Buf *sums;    /* gradients of the sums that contain h */
   Buf *inner;   /* gradients: of m with `project`, of r*h with reset=before */
   Buf *read;    /* QAT, gru: gradients of h as products read it; or NULL */
   RoundingSteps steps;

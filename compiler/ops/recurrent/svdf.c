@@ -288,7 +288,8 @@ static int64_t history(const Node *node) { return arg_int(node, "memory") - 1; }
 const Op op_svdf = {
     .name = "svdf",
     .group = "recurrent",
-    .summary = "a layer over the latest rows of a sequence, with features of each row and weights over time",
+    .summary = "singular value decomposition filter: features of each row, weighted over the latest rows of "
+               "a sequence",
     .detail = "f[t] = W_feature x[t]; y[t][u] = act(bias[u] + sum over r < rank, j < memory of "
               "weight_time[u*rank + r][j] * f[t - memory + 1 + j][u*rank + r]); f of rows before 0 is 0",
     .params = params,

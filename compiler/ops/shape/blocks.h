@@ -15,8 +15,8 @@ void blocks_field(const Node *, int axis, int64_t *sees, double *jump);
       {"order",                                                                                              \
        PARAM_CHOICE,                                                                                         \
        "crd",                                                                                                \
-       "crd: the elements of a channel side by side, as PyTorch's pixel_shuffle; dcr: the channels of an "   \
-       "element side by side, as TensorFlow and ONNX's default",                                             \
+       "crd: elements of one channel are adjacent, as in PyTorch's pixel_shuffle; dcr: channels of one "     \
+       "element are adjacent, as in TensorFlow and by default in ONNX",                                      \
        0,                                                                                                    \
        0,                                                                                                    \
        "crd dcr"},                                                                                           \

@@ -44,7 +44,7 @@ static const char *conv_joined_refused(const Lower *l, const Choice *choice) {
   if (l->kernel->nscales && node_is_bf16(l->node)) return "batchnorm of bf16 products";
   for (int i = 0; i < l->kernel->nchain; i++)
     if (l->kernel->chain[i]->nin > 1 || l->kernel->chain[i]->nweights)
-      return "operands, which need interleaved filters";
+      return "fused operands, which need interleaved filters";
   return NULL;
 }
 

@@ -268,7 +268,8 @@ static int64_t weights_lanes_for(const Lower *l, int64_t channels) {
   return lanes;
 }
 
-/* Products and stores of a tap if vectors run over one side: the larger width wins if it is filled. */
+/* Number of products and stores per tap if vectors run over one side: wider vectors are better if they are
+ * filled. */
 static int64_t cost_over(int64_t lanes, int64_t vector, int64_t broadcast, int64_t pixels,
                          bool whole_stores) {
   const int64_t vectors = (vector + lanes - 1) / lanes * broadcast;

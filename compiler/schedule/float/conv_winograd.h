@@ -15,7 +15,8 @@ typedef struct Conv {
   Correlation own, k;
   bool spread;   /* the node scatters: an input gradient, or a transposed convolution */
   Winograd w[2]; /* the algorithm along each axis */
-  bool turned;   /* k has its axes exchanged: a row of pixels is a column, whose blocks are parts of it */
+  bool turned; /* k has its axes exchanged: a single row of pixels becomes a column, which can be divided into
+                  blocks */
   /* A transposed convolution has stride[0] * stride[1] phases, whose filters are the output channels of k,
    * phase after phase. Output q of phase r is the node's stride*q + r - shift, if that is inside it. Others
    * have one phase. */

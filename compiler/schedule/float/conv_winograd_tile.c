@@ -93,7 +93,7 @@ static void split_column(const Split *s, const Channels *at, const Ix *i, Buf *d
       NEST_ROLLED(b, k, rows) nest_store(b, nest_at(b, d, k, *i), num(b, 0));
 }
 
-/* Most vectors of a tile with more than twice the number of registers are in memory anyway. */
+/* If a tile has more than twice as many vectors as there are registers, most of them are in memory anyway. */
 static bool in_memory(const Conv *c) { return c->w[0].n * c->w[1].n > 2 * c->l->target->registers; }
 
 /* Tiles at a border are few, and loops over values in memory cost nothing: both stay loops, and positions are

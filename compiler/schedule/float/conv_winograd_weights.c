@@ -167,7 +167,7 @@ typedef struct Piece {
   NestFn *join[2];     /* with a whole panel of the small side; with the last one */
 } Piece;
 
-/* The group: the last parameter of both functions. Without groups they do not have it. */
+/* The group: the last parameter of both functions, omitted if there are no groups. */
 static Ix winograd_weight_group_arg(const Weights *k) {
   return k->k.groups > 1 ? nest_arg(k->l->b, "group") : NEST_Z;
 }

@@ -8,7 +8,7 @@ typedef struct DensePacks {
   int64_t inputs, units;
   int64_t panels, width; /* whole panels [panels][inputs][width] */
   int64_t rest;          /* units of one more panel, of whole vectors; 0: none */
-  int lanes;             /* lanes of the target's vectors in a panel */
+  int lanes;             /* width of the target's vectors that process a panel */
   Buf *w[2], *bias;      /* w: whole panels, the rest; NULL if there are none. bias: padded like them */
 } DensePacks;
 

@@ -6,8 +6,8 @@
 
 enum { STRASSEN_DEPTH = 128 /* numbers of each half of the inner axis that are processed together */ };
 
-/* The factors of the seven products that are computed from images: from one image in each half of the images,
- * and `depth` numbers in each half of an image. */
+/* The image operand's factors of the seven products, for one image of each half of the batch and `depth`
+ * numbers of each half of an image. */
 typedef struct ImageFactors {
   Lower *l;
   const Ix *count; /* number of images: others are zeros */

@@ -7,7 +7,7 @@
 /* Inputs of the choice, besides the layer. */
 typedef struct RowsCosts {
   const Target *target; /* the widest */
-  int64_t weight_bytes; /* of the whole net */
+  int64_t weight_bytes; /* weights of the whole net */
   bool training, exact;
   Arena *arena;
 } RowsCosts;

@@ -37,7 +37,7 @@ static inline int strassen_column(int k) { return k % 2; }
  * (strassen_tile.c). part: lanes of the result's last vector; adds: adds to the result's previous contents.
  * The functions give positions: of a number of a left factor, of a vector of a right factor, of a vector of
  * the result. */
-enum { STRASSEN_VECTORS = 2 /* of a tile, at most */ };
+enum { STRASSEN_VECTORS = 2 /* maximum number of vectors in a tile */ };
 typedef struct StrassenTile StrassenTile;
 struct StrassenTile {
   int rows, vectors, lanes, part;

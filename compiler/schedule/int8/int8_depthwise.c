@@ -40,8 +40,8 @@ typedef struct Depthwise {
   bool copies_words; /* rows are copied four bytes per lane */
 } Depthwise;
 
-/* Rows of a word. They are its last elements, because the last one was pushed last; a single row is its first
- * element. */
+/* Number of rows in a word. Rows are shifted in one by one, so they fill the word's last elements; a single
+ * row is in its first element. */
 static int64_t rows_of_word(const Depthwise *d, int64_t word) {
   return smaller(d->height, d->k.kernel[0] - word * d->height);
 }

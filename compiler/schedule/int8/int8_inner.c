@@ -14,8 +14,8 @@
 #include "base/number.h"
 #include "schedule/int8/int8_words.h"
 
-/* Layers that become faster although their tiles have fewer pixels: windows of at most MOST_TAPS taps, for
- * all of which a pixel sums products of x; at least FEWEST_PIXELS pixels and FEWEST_WORDS words. */
+/* Layers that become faster although their tiles have fewer pixels: windows of at most MOST_TAPS taps (each
+ * pixel sums the products of x over all of them), at least FEWEST_PIXELS pixels and FEWEST_WORDS words. */
 enum { MOST_TAPS = 16, FEWEST_PIXELS = 32, FEWEST_WORDS = 8 };
 
 bool inner_gains(const Lower *l) { return l->target->dot == DOT_HALVES && l->target->avx != AVX_NONE; }

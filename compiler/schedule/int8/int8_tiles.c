@@ -319,7 +319,7 @@ void int8_tiles_about(const Product *d, const char *phases) {
   lower_about(d->l, "int8, rounding %s, %stiles of %d pixels x %d vectors of %d channels, products of %s",
               rounding_name(d->p->rounding), phases, (int)d->row.pixels,
               (int)(d->strips ? d->vectors : ceil_divide(d->k.s, d->lanes)), d->lanes,
-              d->inner                    ? "halves, half as many"
+              d->inner                    ? "int16 pairs, half as many"
               : d->words.planes > 1       ? "halves"
               : d->words.dot == DOT_PAIRS ? "bytes in pairs"
                                           : "bytes");

@@ -77,7 +77,7 @@ static const char *dsp_depthwise_form_refused(const Lower *l, bool small) {
   (void)small;
   const Correlation k = int8_geometry(l->node);
   if (k.l != 1 || k.s != 1 || k.groups % CHANNELS) return "a number of channels that is not a multiple of 4";
-  if (k.kernel[0] != TAPS || k.kernel[1] != TAPS) return "no kernel of 3x3";
+  if (k.kernel[0] != TAPS || k.kernel[1] != TAPS) return "a kernel other than 3x3";
   if (k.dilation[0] != 1 || k.dilation[1] != 1) return "a dilation";
   if (k.stride[0] != k.stride[1] || k.stride[0] > 2) return "a stride other than 1 or 2";
   const Depthwise d = depthwise_of(l->node);

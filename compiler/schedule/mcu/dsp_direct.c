@@ -51,7 +51,7 @@ typedef struct Direct {
   Correlation k;
   bool pointwise;    /* k's pixels are in one row */
   bool by_rows;      /* the window is gathered row by row */
-  int64_t runs, run; /* of a window: number of contiguous runs, and elements of each, a multiple of 4 */
+  int64_t runs, run; /* number of contiguous runs in a window, and elements of each, a multiple of 4 */
   int64_t words;     /* of a window */
   int64_t blocks;    /* blocks of filters; the last one may have fewer */
   int64_t phases[2]; /* outputs along each axis that a pixel contributes to with separate weights: 1, unless
@@ -132,7 +132,7 @@ static const char *dsp_direct_form_refused(const Lower *l, bool small) {
   const DspFilter *filter = dsp_filters(l);
   if (!lower_assumes(l, pairs_fit(filter, k->small.c)))
     return "a sum can exceed 2^23, and two filters do not fit into one sum";
-  if (small && !dsp_finish_shrinks(l, k->small.c, filter)) return "they would not need fewer bytes";
+  if (small && !dsp_finish_shrinks(l, k->small.c, filter)) return "small constants would not save bytes";
   return NULL;
 }
 

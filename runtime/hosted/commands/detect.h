@@ -24,7 +24,7 @@ typedef struct cnn_detect_options {
    1,                                                                                                        \
    NULL,                                                                                                     \
    &(to).given},                                                                                             \
-      {"average", 0,    CNN_VALUE_WHOLE, &(to).average, "N", "recordings: rows of that mean (5)", 1,         \
+      {"average", 0,    CNN_VALUE_WHOLE, &(to).average, "N", "recordings: number of rows averaged (5)", 1,   \
        100000,    NULL, &(to).given},                                                                        \
       {"hold",     0,     CNN_VALUE_NUMBER,                                                                  \
        &(to).hold, "S",   "recordings: seconds after a detection without another one (1)",                   \

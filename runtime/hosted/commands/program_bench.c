@@ -414,13 +414,14 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
   Bench bench = {.network = program->network, .seconds = 2};
   int64_t threads = 0;
   const cnn_flag flag[] = {
-      {"seconds", 0, CNN_VALUE_NUMBER, &bench.seconds, "N", "how long it measures (2)", 0, 86400, NULL, NULL},
+      {"seconds", 0, CNN_VALUE_NUMBER, &bench.seconds, "N", "duration of the measurement (2)", 0, 86400, NULL,
+       NULL},
       {"threads", 0, CNN_VALUE_WHOLE, &threads, "N",
        "processors to use, fewer if other programs keep them busy (all)", 1, 4096, NULL, NULL},
       {"train", 0, CNN_VALUE_FLAG, &bench.train, "", "measure training steps instead", 0, 0, NULL, NULL},
       {"stream", 0, CNN_VALUE_FLAG, &bench.stream, "",
-       "steps of a net compiled with --stream, --slide or states", 0, 0, NULL, NULL},
-      {"json", 0, CNN_VALUE_FLAG, &bench.json, "", "the same as JSON", 0, 0, NULL, NULL},
+       "measure steps of a net compiled with --stream, --slide or states", 0, 0, NULL, NULL},
+      {"json", 0, CNN_VALUE_FLAG, &bench.json, "", "print the result as JSON", 0, 0, NULL, NULL},
   };
   cnn_usage usage = {
       program->name, "bench", "", "Latency of the net on this machine.", flag, sizeof flag / sizeof *flag};

@@ -205,7 +205,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
        "the target column of a .csv (the last), by name or number", 0, 0, NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),
-      {"json", 0, CNN_VALUE_FLAG, &a.json, "", "the same as JSON", 0, 0, NULL, NULL},
+      {"json", 0, CNN_VALUE_FLAG, &a.json, "", "print the result as JSON", 0, 0, NULL, NULL},
       {"confusion", 0, CNN_VALUE_TEXT, &a.confusion, "FILE.svg|.txt", "the confusion matrix of classes", 0, 0,
        NULL, NULL},
       {"curves", 0, CNN_VALUE_TEXT, &a.curves, "FILE.svg",
@@ -214,12 +214,12 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
       {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
       CNN_FLAG_FIT(a.fit, NULL),
       {"truth", 0, CNN_VALUE_TEXT, &a.truth, "FILE.json",
-       "of recordings: [{\"wav_file\", \"detection_windows\": [[from, to], ...]}] in seconds; counts true "
+       "for recordings: [{\"wav_file\", \"detection_windows\": [[from, to], ...]}] in seconds; counts true "
        "and "
        "false detections",
        0, 0, NULL, NULL},
       {"stream", 0, CNN_VALUE_FLAG, &a.stream, "",
-       "of recordings: as predict --stream, which --truth implies", 0, 0, NULL, NULL},
+       "for recordings: as predict --stream, which --truth implies", 0, 0, NULL, NULL},
       CNN_FLAGS_DETECT(a.detect),
       {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "", "skip and count unusable images, masks and boxes", 0,
        0, NULL, NULL},

@@ -566,7 +566,8 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
        ".npy or .npz: raw outputs; .png: the image with boxes or classes drawn on it, or an output that is "
        "an image",
        0, 0, NULL, NULL},
-      {"json", 0, CNN_VALUE_FLAG, &a.json, "", "an array of objects instead of lines", 0, 0, NULL, NULL},
+      {"json", 0, CNN_VALUE_FLAG, &a.json, "", "print a JSON array of objects instead of lines", 0, 0, NULL,
+       NULL},
       CNN_FLAG_FIT(a.fit, NULL),
       {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
        "the column of a .csv to ignore (the last, if there is one too many), by name or number", 0, 0, NULL,

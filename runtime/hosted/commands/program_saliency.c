@@ -141,7 +141,7 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv) {
        "the mean over N noisy copies of the input (1: the input itself)", 1, 1e6, NULL, NULL},
       {"noise", 0, CNN_VALUE_NUMBER, &a.noise, "X",
        "standard deviation of the noise, as a fraction of the input's range (0.15)", 0, 10, NULL, NULL},
-      {"seed", 0, CNN_VALUE_SEED, &a.seed, "S", "of the noise (0)", 0, 0, NULL, NULL},
+      {"seed", 0, CNN_VALUE_SEED, &a.seed, "S", "seed of the noise (0)", 0, 0, NULL, NULL},
       CNN_FLAG_INDEX(a.index),
       CNN_FLAG_FIT(a.fit, NULL),
   };

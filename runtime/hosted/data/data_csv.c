@@ -364,8 +364,8 @@ static cnn_status classes_find(cnn_data *data, int32_t output) {
   qsort(data->class_name, (size_t)data->classes, sizeof *data->class_name, name_order);
   if (data->classes < limit)
     return cnn_failure(CNN_MISMATCH,
-                       "%s: has %d named classes, but the output has %lld; which are missing "
-                       "cannot be known without labels [...] in the program",
+                       "%s: has %d named classes, but the output has %lld; without labels [...] in the "
+                       "program it is unknown which are missing",
                        data->path, data->classes, (long long)limit);
   return status;
 }

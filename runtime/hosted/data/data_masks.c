@@ -185,7 +185,7 @@ static cnn_status folder_pair(cnn_data *data, Masks *set, const cnn_image_list *
   return status;
 }
 
-/* Pairs the files of all folders, each image once. */
+/* Pairs images with masks across all folders; each image is used once. */
 static cnn_status folders_pair(cnn_data *data, Masks *set) {
   cnn_gathered *all = &set->gathered;
   cnn_status status = cnn_gathered_once(all);

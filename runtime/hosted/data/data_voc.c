@@ -218,7 +218,8 @@ static cnn_status folders_find(const cnn_data *data, const char *directory, char
   return status;
 }
 
-/* Reads one directory with folders of images and XML; pool POOLS: it may have lists of its parts. */
+/* Reads one directory with folders of images and XML; pool = POOLS: the directory may have lists of the
+ * images of each part. */
 static cnn_status directory_take(cnn_data *data, Voc *voc, const char *directory, int pool) {
   static const char *const parts[] = {"train", "val", "test", "trainval"};
   static const int pools[] = {POOL_TRAIN, POOL_VAL, POOL_TEST, POOL_TRAIN};

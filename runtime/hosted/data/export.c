@@ -22,7 +22,7 @@ enum { COLUMNS = 8, ROWS = 4, PATH_ROOM = 4096, IGNORED = 255 };
 
 static cnn_status folder_make(const char *path) {
   if (mkdir(path, 0777) == 0 || errno == EEXIST) return cnn_success();
-  return cnn_failure(CNN_BAD_FILE, "%s: cannot be made: %s", path, strerror(errno));
+  return cnn_failure(CNN_BAD_FILE, "%s: cannot be created: %s", path, strerror(errno));
 }
 
 /* Writes classes as gray values; 255 is ignored. */

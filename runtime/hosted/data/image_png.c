@@ -59,8 +59,7 @@ static void png_keep_classes(png_structp png, png_infop info) {
   const png_byte type = png_get_color_type(png, info);
   if (type != PNG_COLOR_TYPE_GRAY && type != PNG_COLOR_TYPE_PALETTE)
     png_error(png, "a class mask must be grayscale or have a palette; this image has colors or alpha");
-  if (png_get_bit_depth(png, info) == 16)
-    png_error(png, "a mask of classes has at most 8 bits a pixel, not 16");
+  if (png_get_bit_depth(png, info) == 16) png_error(png, "a class mask has at most 8 bits per pixel, not 16");
   png_set_packing(png);
 }
 

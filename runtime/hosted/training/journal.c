@@ -126,7 +126,8 @@ static cnn_status directory_make(const char *directory) {
   }
   bool made = mkdir(path, 0777) == 0 || errno == EEXIST;
   cnn_status status =
-      made ? cnn_success() : cnn_failure(CNN_BAD_FILE, "%s: cannot be made: %s", directory, strerror(errno));
+      made ? cnn_success()
+           : cnn_failure(CNN_BAD_FILE, "%s: cannot be created: %s", directory, strerror(errno));
   free(path);
   return status;
 }
