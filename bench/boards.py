@@ -209,9 +209,9 @@ class Net:
         return int(re.search(r"needs ([\d,]+) bytes of flash", told)[1].replace(",", ""))
 
     def fitted(self, options, board, most):
-        """The program, its flash and the largest --flash=BYTES with which that is at most n bytes: the option
-        limits the model alone, and the code depends on the choices for it. The budget is 0 if none is needed,
-        None if even the minimum does not fit."""
+        """The program, its flash, and the largest --flash=BYTES with which it needs at most n bytes of flash.
+        The option limits the model alone, but the size of the code depends on the chosen schedules. The
+        budget is 0 if none is needed, None if even the minimum does not fit."""
         elf, flash, _ = self.build(options, board)
         if flash <= most:
             return elf, flash, 0

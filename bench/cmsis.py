@@ -10,7 +10,7 @@ import struct
 
 
 def tensors(path):
-    """{name: (shape, numbers)} of a file of safetensors."""
+    """{name: (shape, numbers)} of a .safetensors file."""
     with open(path, "rb") as file:
         head = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
         data = file.read()

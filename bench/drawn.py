@@ -1,4 +1,4 @@
-"""drawn.py: nets of examples/ with random weights, as int8 models by `cnnc quantize`: for measurements of
+"""drawn.py: nets of examples/ with random weights, quantized with `cnnc quantize`: for measurements of
 speed, not of accuracy."""
 # SPDX-License-Identifier: Apache-2.0
 import array

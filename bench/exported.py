@@ -1,8 +1,7 @@
 """exported.py: nets with attention, exported from PyTorch: imported by cnnc, and in onnxruntime and OpenVINO
-from the same file. The three sides alternate, and the shortest call of each counts. Weights are random; the
-models stay in bench/nets. The nets are those of timm, torchvision and Ultralytics (zoo.py), and whisper's
-encoder, a stage of Swin and an encoder layer of RT-DETR, which are defined here.
-"""
+from the same file. The three runtimes run in turns, and the shortest call of each counts. Weights are random;
+the models stay in bench/nets. The nets are those of timm, torchvision and Ultralytics (zoo.py), and whisper's
+encoder, a stage of Swin and an encoder layer of RT-DETR, which are defined here. """
 # SPDX-License-Identifier: Apache-2.0
 import json, math, os, subprocess, sys
 import numpy as np

@@ -100,8 +100,8 @@ def error(cnnc, path, base, always):
     import numpy as np
     import compiled
     session = session_of(path)
-    # Equal weights give scores that are equal and so large that only rounding would distinguish them: the
-    # reference schedule rounds each of them alike.
+    # With equal weights all scores are equal, and so large that only rounding would distinguish them; the
+    # reference schedule rounds all of them in the same way.
     target = "--target=native" if always is None else "--target=generic"
     net = compiled.Net(cnnc, base + ".cnn", base + ".safetensors", base, ["-O1", target])
     port, image = noise_for(session)

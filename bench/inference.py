@@ -1,7 +1,7 @@
 """inference.py: the same net, weights and images in generated C and in other runtimes: equality of the
 outputs, and speed. Every net is built by cnnc from examples/, and as ONNX by nets.py, with the weights of the
 program's parameter table. Generated code gets the weights through NAME_pack, like a program that loads a
-file. The sides alternate, and the shortest call of each counts.
+file. The runtimes run in turns, and the shortest call of each counts.
 """
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, os, platform, subprocess, tempfile, time

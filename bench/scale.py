@@ -174,8 +174,8 @@ def rates_in_turns(rounds, *ways):
 
 
 def print_real(options, one, two, apart):
-    """Efficiency: relative to twice the rate of one process. A shared host gives two processes less than
-    twice what it gives one, so two independent processes are measured, too."""
+    """Efficiency: relative to twice the rate of one process. On a shared host two processes run less than
+    twice as fast as one, so two independent processes are measured, too."""
     one, two, apart = rates_in_turns(options.rounds, one, two, apart)
     print("  images/s and efficiency           best step        mean")
     print("  %-28s %7.0f%17.0f" % ("one process", *one))

@@ -26,7 +26,7 @@ def shortest(call, seconds):
 
 
 def in_turns(sides, threads, seconds):
-    """The minimum seconds of a call of each side."""
+    """The shortest time of a call of each side, in seconds."""
     least, end = [math.inf] * len(sides), time.monotonic() + seconds
     while time.monotonic() < end or least[-1] == math.inf:
         for i, side in enumerate(sides):

@@ -1,7 +1,7 @@
 """training.py: training steps of the same net on the same batches from the same weights, in generated C,
 PyTorch and TensorFlow: images per second. A step is forward, backward and the optimizer's update. The nets
-are described once, in training_nets.py, for all; the losses of the first steps must agree. The sides
-alternate, and the shortest step of each counts.
+are described once, in training_nets.py, for all; the losses of the first steps must agree. The runtimes
+run in turns, and the shortest step of each counts.
 """
 # SPDX-License-Identifier: Apache-2.0
 import argparse, ctypes, functools, json, multiprocessing, os, subprocess, tempfile, time

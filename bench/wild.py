@@ -1,8 +1,8 @@
 """wild.py --cnnc CNNC [--cache FOLDER] [--seconds S] [--no-time] [--new] [--page [--cpu NAME]] [WORD...]:
 models that packages of PyPI and npm ship (wild.tsv): imported, compiled, and compared in outputs and time on
 one thread with the runtime that each is shipped for. A WORD selects rows that contain it. The cache keeps
-results; --no-time keeps earlier times there. --new runs only models that were not right before; --page
-writes the section on shipped models of docs/nets.md from all results."""
+results; --no-time keeps the earlier times in the cache. --new runs only models that were not right before;
+--page writes the section "shipped models" of docs/nets.md from all results."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, math, os, re, subprocess, sys, tempfile
 from pathlib import Path
@@ -96,7 +96,7 @@ def ranked_difference(ours, theirs):
 
 
 def largest_difference(ours, outputs, theirs, names, is_tflite, ranked=False):
-    """Of all outputs, relative to the largest number of each."""
+    """The largest difference over all outputs, relative to the largest number of each."""
     worst = 0.0
     for index, (name, _, their_name, _) in enumerate(outputs):
         y = ours[name][0].astype(np.float64)

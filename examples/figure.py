@@ -1,11 +1,11 @@
-"""figure.py: what the scripts of these examples share: arrays of NumPy and PNG in plain Python, and a figure
-of pictures with captions as one SVG."""
+"""figure.py: common code of the examples' scripts: NumPy arrays and PNG in plain Python, and a figure of
+images with captions as one SVG."""
 # SPDX-License-Identifier: MIT-0
 import ast, base64, io, os, shutil, struct, sys, zipfile, zlib
 
 
 def compiler():
-    """The cnnc that the command line names, by its path or as one that is on the PATH."""
+    """The cnnc that the command line names: a path, or a command on the PATH."""
     script, *words = sys.argv
     found = shutil.which(words[0]) if words else None
     if not found:
@@ -64,7 +64,8 @@ def png(rows):
 
 
 class Figure:
-    """Pictures in rows of `columns`, each with a caption below, `scale` pixels a side of every pixel."""
+    """Images in rows of `columns`, each with a caption below; each pixel is drawn as `scale` x `scale`
+    pixels."""
 
     def __init__(self, columns, scale=1, gap=12, line=18):
         self.columns, self.scale, self.gap, self.line, self.panels = columns, scale, gap, line, []

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts into the wheel what `make install` installs of the build around it: cnnc, its runtime, headers, the
-package for CMake. CNNC_BUILD names another folder than build/. release/build names an installed tree in
-CNNC_PREFIX, and in CNNC_PLATFORM the platform for which it is. A source package has the tree of `make dist`
-in source/, which release/build names in CNNC_SOURCE; it is built when the wheel is."""
+"""Copies the files that `make install` installs into the wheel: cnnc, its runtime, headers, and the CMake
+package. CNNC_BUILD names another folder than build/. release/build passes an installed tree in CNNC_PREFIX,
+and its platform in CNNC_PLATFORM. A source package contains the tree of `make dist` in source/ (release/build
+passes it in CNNC_SOURCE); building the wheel builds this tree."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Hook(BuildHookInterface):
 
     @staticmethod
     def outside() -> dict[str, str]:
-        """The environment without what a make that runs this says to those below it."""
+        """The environment without the flags that a calling make passes to its submakes."""
         return {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
 
     @staticmethod
@@ -84,7 +84,7 @@ class Hook(BuildHookInterface):
             yield from sorted(prefix.glob(pattern))
 
     def stripped(self, file: Path) -> Path:
-        """The file itself, or instead of a program or library a copy without what only debuggers read."""
+        """The file itself; for a program or library a copy without debug information."""
         if not file.match("bin/*") and not file.match("lib/lib*"):
             return file
         copy = Path(self.folder.name) / file.name

@@ -1,10 +1,10 @@
 #!/bin/sh
-# long.sh: what takes too long for every change, in parts that end within an hour on two processors.
+# long.sh: tests that take too long for every change, in parts that end within an hour on two processors.
 # `make check-long` runs it in the build directory; PART="fuzz-1 kills" names the parts.
 # long.sh SOURCE_DIR [PART]...
 #
-# A part is a list of steps. A step that has passed is not run again for the same commit, so a part that was
-# stopped goes on where it was: long-done/PART has the steps, long-logs/PART.STEP.log what each printed.
+# A part is a list of steps. A step that has passed is not run again for the same commit, so a stopped part
+# continues where it was: long-done/PART has the steps, long-logs/PART.STEP.log the output of each.
 # With LONG_MINUTES=10 a part begins no step after ten minutes; the next call goes on there.
 # tests/long.md is the ledger: the line of a part is written when it ends.
 # SPDX-License-Identifier: Apache-2.0
@@ -31,7 +31,7 @@ mkdir -p "$here/long-done" "$here/long-logs"
 export top_srcdir="$top" top_builddir="$here" CNNC="$here/cnnc" CLANG="$clang"
 
 # ---- steps ----
-# step NAME COMMAND...: passed where the status is 0 and no line of TAP says otherwise
+# step NAME COMMAND...: passed if the status is 0 and no TAP line reports a failure
 step() {
   name=$1 log=$here/long-logs/$part.$1.log done=$here/long-done/$part
   shift

@@ -1,5 +1,5 @@
-"""draw.py CNNC: rings that become finer outwards, and the same one pixel further to the right, go through
-antialias.cnn; what comes out is drawn in antialias.svg, and how much it changed is printed."""
+"""draw.py CNNC: runs antialias.cnn on rings that become finer outwards, and on the same image shifted right
+by one pixel; draws the results in antialias.svg and prints how much they differ."""
 # SPDX-License-Identifier: MIT-0
 import math, os, subprocess, sys, tempfile
 here = os.path.dirname(os.path.abspath(__file__))

@@ -1,6 +1,6 @@
 /* board.c: a Cortex-M4 or M7 from its reset to board_main, as qemu's mps2-an386 and mps2-an500 have one; for
- * a board of yours its maker's startup file and linker script take the place of this one and board.ld. What
- * is printed goes to the emulator, or to a debugger (semihosting). No C library is needed. */
+ * a board of yours its maker's startup file and linker script take the place of this one and board.ld. Output
+ * goes to the emulator, or to a debugger (semihosting). No C library is needed. */
 // SPDX-License-Identifier: MIT-0
 #include "board.h"
 #include <stddef.h>

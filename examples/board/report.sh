@@ -1,6 +1,6 @@
 #!/bin/sh
-# report.sh CPU...: what the nets in out/ take, by cnnc and as they are, and whether they compute what this
-# machine computes. Its status says so, too.
+# report.sh CPU...: flash, RAM and stack of the nets in out/, as predicted by cnnc and as built, and whether
+# their results equal those of this machine. The exit status is 1 if they do not.
 # SPDX-License-Identifier: MIT-0
 set -eu
 cross=${CROSS:-arm-none-eabi-}
@@ -11,7 +11,7 @@ told() {
   awk -F'|' -v row="$1" -v column="$2" '$2 ~ "^ " row { gsub(/[ ,]/, "", $column); print $column; exit }' \
     "$out/summary.txt"
 }
-# of an object: the bytes of all sections whose names begin with this
+# bytes of all sections of an object whose names begin with this prefix
 section() {
   "${cross}size" -A "$1" | awk -v name="$2" 'index($1, name) == 1 { n += $2 } END { print n + 0 }'
 }

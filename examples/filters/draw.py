@@ -1,4 +1,4 @@
-"""draw.py CNNC: draws a landscape as picture.png, runs filters.cnn over it, and puts all of it into
+"""draw.py CNNC: draws a landscape as PNG, runs filters.cnn on it, and draws the image and the results in
 filters.svg."""
 # SPDX-License-Identifier: MIT-0
 import math, os, random, subprocess, sys, tempfile

@@ -1,6 +1,6 @@
-"""measure.py CNNC: the receptive fields of the three nets here, once by the formula, as cnnc prints it, and
-once measured: the gradient of the middle pixel's score with regard to the input, on average over random
-weights and inputs. Prints a table and draws receptive.svg."""
+"""measure.py CNNC: the receptive fields of the three nets here, from the formula, as cnnc prints them, and
+measured: the gradient of the center pixel's score with respect to the input, averaged over random weights
+and inputs. Prints a table and draws receptive.svg."""
 # SPDX-License-Identifier: MIT-0
 import json, math, os, random, struct, subprocess, sys, tempfile
 here = os.path.dirname(os.path.abspath(__file__))
@@ -11,7 +11,7 @@ ROUNDS = 40
 
 
 def write_weights(path, rows, rng):
-    """Random weights, as cnnc would draw them, as a file of safetensors."""
+    """Random weights, as cnnc would initialize them, as a .safetensors file."""
     head, data = {}, b""
     for row in rows:
         n = math.prod(row["shape"])
@@ -26,7 +26,7 @@ def write_weights(path, rows, rng):
 
 
 def mean_gradient(cnnc, net, work):
-    """Facts of the net, and the mean of |gradient| at each pixel of its input."""
+    """The net's metadata, and the mean of |gradient| at each pixel of its input."""
     source, program = os.path.join(here, net + ".cnn"), os.path.join(work, net)
     facts = json.loads(subprocess.run([cnnc, source, "--emit=json"], check=True, capture_output=True).stdout)
     # Winograd has rounding errors: gradients that are 0 may be slightly different.

@@ -4,7 +4,7 @@
 import { load } from "./net.js";
 import { resampler } from "./resample.js";
 
-const RATE = 16000, // of the net's input
+const RATE = 16000, // sample rate of the net's input
   WORDS_FROM = 2, // classes before this one are silence and other words
   AVERAGE = 0.2, // seconds of scores
   HOLD = 1; // seconds without another detection
@@ -17,7 +17,7 @@ const about = document.getElementById("about"),
   samples = net.inputs[0].numbers,
   scores = net.outputs[0].numbers,
   recent = Array.from({ length: (AVERAGE * RATE) / samples.length }, () => new Float32Array(scores.length));
-let filled = 0, // of the step's samples
+let filled = 0, // number of the step's samples so far
   steps = 0,
   quiet = 0, // the first step that may report a word again
   slowest = 0; // milliseconds of a step

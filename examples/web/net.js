@@ -1,5 +1,5 @@
-// net.js: a net of `cnnc NET.cnn --weights=FILE -o NET.wasm`, which is described by
-// `cnnc NET.cnn --target=wasm32 --emit=json -o NET.json`.
+// net.js: runs a net that `cnnc NET.cnn --weights=FILE -o NET.wasm` compiled and `cnnc NET.cnn
+// --target=wasm32 --emit=json -o NET.json` describes.
 // SPDX-License-Identifier: MIT-0
 
 const KIND = { u8: Uint8Array, i8: Int8Array, f32: Float32Array };
@@ -13,8 +13,8 @@ export async function load(name) {
   return start(module, facts);
 }
 
-// label(c) is the name of a class. Write the inputs' `numbers`, call run(), read those of the outputs. Of a
-// net compiled with --stream a run is a step; reset() begins a sequence.
+// label(c) is the name of a class. Write the inputs' `numbers`, call run(), read those of the outputs. If
+// the net was compiled with --stream, a run is a step; reset() begins a sequence.
 export function start(module, facts) {
   const net = new WebAssembly.Instance(module).exports;
   let end = net.__heap_base.value;

@@ -106,7 +106,7 @@ def _compile(
 def shared_library(source: Path, network: str, cc: str | None, optimise: str, openmp: bool) -> Path:
     """The library of a net's C and the bridge. Its name is a hash of all that it is built from, so that it is
     built again after a change. It is written under a temporary name, because two processes may build it at
-    once."""
+    the same time."""
     command = compiler(cc)
     bridge = Path(__file__).resolve().parent / "bridge.c"
     include, runtime = tools().include, tools().runtime

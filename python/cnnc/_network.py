@@ -261,8 +261,8 @@ class Net:
         return warning
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the weights as .safetensors, or as .npz if the path ends in it. Of int8 weights it copies
-        the file that was loaded, which is .safetensors."""
+        """Writes the weights as .safetensors, or as .npz if the path ends in it. If the weights are int8,
+        it copies the file that was loaded, which is .safetensors."""
         self._need_weights()
         if self._constants:
             target = Path(path)
@@ -309,7 +309,7 @@ class Net:
     ) -> Stream:
         """The net, computed in steps: s = net.stream(3); y = s(x), where x has the rows of any number of
         steps. rows: per step; slide instead: rows from one window to the next, for a net with one result
-        per window. A net with states of its own takes neither. lookahead: rows by which outputs may be
+        per window. A net that declares states accepts neither. lookahead: rows by which outputs may be
         late."""
         from ._stream import Stream, options
 
@@ -390,7 +390,8 @@ class Net:
         callback: Callable[[dict[str, float]], object] | None = None,
         layout: str = "hwc",
     ) -> History:
-        """Trains as the train block says, from the weights that the net has, and keeps the best weights.
+        """Trains as the train block specifies, starting from the net's current weights, and keeps the best
+        weights.
 
         x, y: arrays, dicts by name (inputs, and outputs for y); or x alone is the path of a data set, or an
         iterable of batches (x, y), such as torch's DataLoader. validation: (x, y), or the fraction of the
@@ -529,8 +530,8 @@ def load(
     rename: Weights | None = None,
     precision: str | None = None,
 ) -> Net:
-    """Compiles a program, FILE.cnn, for this machine. define: values for its consts; batch: samples that are
-    computed at once; threads: their number, which does not change results; cc: the C compiler; precision:
+    """Compiles a program, FILE.cnn, for this machine. define: values for its consts; batch: number of
+    samples per call; threads: their number, which does not change results; cc: the C compiler; precision:
     "bf16" computes products with bf16 numbers where the program states no precision."""
     return Net(
         Path(path),

@@ -25,7 +25,7 @@ class Gradients(NamedTuple):
     loss: float
     """the mean loss of the samples"""
     outputs: Any
-    """what the net computed, in training mode: an array, or, of several outputs, a dict by name"""
+    """the outputs in training mode: an array, or a dict by name for several outputs"""
     weights: dict[str, Floats]
     """the gradient of the loss by weight; zeros for frozen ones, new values for running statistics"""
 

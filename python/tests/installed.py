@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """installed.py: the module cnnc that Python finds compiles a net, trains it, calls it, writes C and ONNX,
-and imports that. It is no test of the tree, but of a package that was installed beside the cnnc that belongs
-to it."""
+and imports that. It tests an installed package with the cnnc of the same version, not the source tree."""
 
 import tempfile
 from pathlib import Path
@@ -23,7 +22,7 @@ net corners {
 
 
 def corners(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Noise with one quarter brighter than the others, and which it is."""
+    """Noise with one quarter brighter than the others, and the index of that quarter."""
     y = np.arange(n) % 4
     x = np.random.default_rng(1).integers(0, 100, (n, 8, 8, 1), np.uint8)
     for image, corner in zip(x, y):

@@ -170,7 +170,7 @@ class Onnx(Case):
             with self.assertRaisesRegex(ValueError, f"are written as .safetensors, not as '{name}'"):
                 net.save(self.folder / name)
             self.assertFalse((self.folder / name).exists())
-        # what is refused leaves the net as it was
+        # rejected arguments leave the net unchanged
         filled(FLOATS).save(self.folder / "other.safetensors")
         other = {"other": np.zeros(1, np.float32)}
         for wrong in (self.folder / "other.safetensors", self.folder / "missing.npz", other):
@@ -262,7 +262,7 @@ class Checks(Case):
         self.assertEqual(report.first_wrong.name, "output")
 
     def test_mistakes(self) -> None:
-        """references that are no model"""
+        """invalid reference models"""
         net = filled(FLOATS)
         with self.assertRaisesRegex(
             TypeError, "the path of an ONNX file, a torch module, or a function; not int"

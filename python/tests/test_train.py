@@ -104,7 +104,8 @@ class Training(Case):
             cnnc.compile(SMALL).train(x, y, validation=1.5)
 
     def test_stops(self) -> None:
-        """False of the callback ends it, an exception comes through, what was learnt stays"""
+        """a callback that returns False ends the training, an exception is passed on, and the weights trained
+        so far are kept"""
         x, y = digits(100)
         net = cnnc.compile(SMALL)
         history = net.train(x, y, epochs=50, callback=lambda epoch: epoch["epoch"] < 2)

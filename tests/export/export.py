@@ -1,5 +1,5 @@
-"""export.py CNNC SOURCE_DIR NAME[:SIDE][,CONST=VALUE]...: nets of examples/ as models of ONNX and back:
-what `cnnc import` makes of the model is the same program up to names. Those in $COMPUTED (or all) are
+"""export.py CNNC SOURCE_DIR NAME[:SIDE][,CONST=VALUE]...: nets of examples/ as ONNX models and back: `cnnc
+import` generates the same program from the model, up to names. Those in $COMPUTED (or all) are
 compiled, too, and compute the same. Only the standard library is needed."""
 # SPDX-License-Identifier: Apache-2.0
 import glob, os, re, shutil, subprocess, sys
@@ -73,7 +73,7 @@ def same(ours, theirs):
 
 
 def computed(name, weights, back):
-    """The largest difference between the net and what came back; of the second, bytes are floats."""
+    """The largest difference between the net and the reimported one, in which bytes are floats."""
     first = compiled.Net(cnnc, name + ".cnn", weights, name)
     second = compiled.Net(cnnc, back + ".cnn", back + ".safetensors", back)
     inputs = compiled.draw_inputs(first.facts)
@@ -115,7 +115,7 @@ def round_trip(word):
 
 
 def program_back(path, *options):
-    """A program comes back as it is, and computes the same."""
+    """A program is reimported unchanged, and computes the same."""
     name = os.path.basename(path)[:-4]
     both_facts = there_and_back(name, name, open(path).read(), *options)
     if both_facts:
@@ -125,7 +125,7 @@ def program_back(path, *options):
 
 
 def boxes(word):
-    """A detector without nms comes back as what its boxes are computed by."""
+    """A detector without nms is reimported as the operators that compute its boxes."""
     name, text = reduced(word)
     text = re.sub(r" -> nms\(.*\)|^ *labels .*|", "", text, flags=re.M)
     if there_and_back(word + " without nms", name, text):
@@ -174,7 +174,7 @@ def attention_programs():
 
 
 def audio_programs():
-    """Audio operators: the model comes back as convolutions and products, which compute the same."""
+    """Audio operators are reimported as convolutions and products, which compute the same."""
     audio, windows = (f"{top}/tests/export/{name}.cnn" for name in ("audio", "windows"))
     if there_and_back("audio", "audio", open(audio).read()):
         compute_both("audio", "audio")

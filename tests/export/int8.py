@@ -1,5 +1,5 @@
-"""int8.py CNNC SOURCE_DIR: nets of 8 bits as models of ONNX: they come back as the same program with
-the same bytes, whatever they round by, and onnxruntime, where it is there, computes the same up to a step."""
+"""int8.py CNNC SOURCE_DIR: int8 models as ONNX: each is reimported as the same program with the same bytes,
+for each rounding mode, and onnxruntime, if installed, computes the same up to one step."""
 # SPDX-License-Identifier: Apache-2.0
 import fractions, math, os, random, sys
 top = os.path.abspath(sys.argv[2])
@@ -126,7 +126,7 @@ def away_mean(total, n, zero):
 
 
 def means():
-    """Halves, of which means of bytes have many: as onnxruntime has them, or LiteRT."""
+    """Means of bytes are often halves: rounded as in onnxruntime, or as in LiteRT."""
     with open("means.cnn", "w") as file:
         file.write(MEANS)
     layer = quantized.layer("y", [1, 6], [1] * 6, [0.01], [0])

@@ -1,6 +1,6 @@
 #!/bin/sh
-# build.sh CLANG SOURCE_DIR BUILD_DIR TARGET OUTPUT: builds tests/fuzz/TARGET.c with libFuzzer and sanitizers,
-# all that it tests included.
+# build.sh CLANG SOURCE_DIR BUILD_DIR TARGET OUTPUT: builds tests/fuzz/TARGET.c and the code under test with
+# libFuzzer and sanitizers.
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 clang=$1 top=$2 build=$3 target=$4 output=$5

@@ -82,7 +82,7 @@ static int run_command(const Check *check, const char *options, bool runs, Outco
   return status;
 }
 
-/* Runs a command line in a child process; returns what it has written to standard error. */
+/* Runs a command line in a child process; returns the text that it wrote to standard error. */
 static const char *try_command(const Check *check, const char *options, bool runs, Outcome *outcome) {
   FILE *said = tmpfile();
   Text text = {.arena = check->sample.arena};

@@ -1,4 +1,4 @@
-/* compare.h: Errors of computed numbers. NaN is an infinite error. */
+/* compare.h: Error measures between computed and reference numbers. NaN is an infinite error. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_COMPARE_H
 #define TEST_COMPARE_H

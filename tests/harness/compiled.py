@@ -1,4 +1,4 @@
-"""compiled.py: what tests of models share: weights drawn at random, and nets compiled to a library and
+"""compiled.py: common code of model tests: random weights, and nets that are compiled to a library and
 called. Only the standard library is needed."""
 # SPDX-License-Identifier: Apache-2.0
 import array, ctypes, json, math, os, random, re, struct, subprocess

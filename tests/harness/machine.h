@@ -1,4 +1,4 @@
-/* machine.h: Interpreter of lowered programs: what the printed C would compute, without a C compiler.
+/* machine.h: Interpreter of lowered programs: computes the results of the generated C without a C compiler.
  * Values have the program's addresses, calls run in its order. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_MACHINE_H

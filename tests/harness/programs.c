@@ -275,7 +275,7 @@ static const char *const damage_names[] = {
     "history less"};
 enum { DAMAGES = sizeof damages / sizeof *damages };
 
-/* ---- what a run gives ---- */
+/* ---- the results of a run ---- */
 typedef struct Results {
   double *number;
   int64_t n;

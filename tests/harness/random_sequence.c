@@ -180,7 +180,7 @@ static void put_regions(Net *net, Value *from) {
   text_put(net->out, "\n");
 }
 
-/* Two rows become channels of one, or channels of a row two rows. */
+/* Two rows become the channels of one row, or the channels of a row become two rows. */
 static void put_depth(Net *net, Value *from) {
   const Shape in = from->shape;
   const bool deeper = in.w % 2 == 0 && in.c < 12 && from->pace >= 0.5, flatter = in.c % 2 == 0;

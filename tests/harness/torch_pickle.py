@@ -1,4 +1,5 @@
-# torch_pickle.py: writes files in the format of torch.save, without torch: a stand-in module has its names.
+# torch_pickle.py: writes files in the format of torch.save, without torch: a stand-in module defines its
+# names.
 # SPDX-License-Identifier: Apache-2.0
 import collections, io, pickle, sys, types
 

@@ -1,4 +1,4 @@
-"""What a file of weights of 8 bits makes of a net: its header, its views, and what hostile files do. Run by
+"""Nets with int8 weight files: header, views, and hostile files. Run by
 quantized_files.tap."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes

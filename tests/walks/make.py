@@ -1,6 +1,6 @@
-"""make.py: digits.pth and digits.onnx, which the walk of examples/firmware begins with where there is no
-PyTorch, and mobilenet.onnx, a small MobileNetV2 that was trained to tell rings, stripes and triangles
-apart."""
+"""make.py: writes digits.pth and digits.onnx, with which the walkthrough of examples/firmware begins if
+PyTorch is not installed, and mobilenet.onnx, a small MobileNetV2 that classifies rings, stripes and
+triangles."""
 # SPDX-License-Identifier: Apache-2.0
 import os, random, subprocess, sys
 import torch

@@ -1,5 +1,5 @@
-"""shapes.py: pictures of shapes, 32x32 in three colours: the data of the fine-tuned net, and of what it was
-trained on before."""
+"""shapes.py: images of shapes, 32x32 RGB: the data of the fine-tuned net, and the data on which it was
+trained before."""
 # SPDX-License-Identifier: Apache-2.0
 import os, random, struct, zlib
 

@@ -6,7 +6,7 @@
 
 enum { AVERAGE = 5, HOLD = 100 }; /* steps: of the mean score; without another detection after one */
 
-static gru_state state;         /* of one stream: survives from call to call */
+static gru_state state;         /* the state of one stream, which persists between calls */
 static gru_workspace workspace; /* scratch: may share memory with other code */
 
 static void say_detection(int step, int best, float score) {

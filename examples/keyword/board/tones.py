@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes a folder of WAV files with a folder per word, to try the example without recordings: each "word" is
-a pair of tones of its own pitch in noise. Usage: tones.py FOLDER [FILES_PER_WORD]"""
+"""Writes a folder of WAV files with a folder per word, to try the example without recordings: each "word"
+is a pair of tones, with its own pitch, in noise. Usage: tones.py FOLDER [FILES_PER_WORD]"""
 # SPDX-License-Identifier: MIT-0
 import math
 import os
