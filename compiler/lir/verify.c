@@ -579,7 +579,7 @@ static bool check_buckets(Verifier *v) {
           if (bucket->after < p->phases.n) found += to - from;
         }
         if (p->calls.data[c].how != CALL_ONCE && found != place->bytes)
-          return fail(v, "is a gradient that is not sent once", version->lower->b->buf[a]->name);
+          return fail(v, "is a gradient that is not sent exactly once", version->lower->b->buf[a]->name);
       }
     }
   return true;

@@ -16,9 +16,9 @@
  * Indices.  An index is affine in the loop variables in scope, and is written with C's own operators: `y*S +
  * ky - P`.  Ix is a vector: lane k holds the coefficient of the variable in slot k.  C adds a scalar to
  * *every* lane of a vector, so a constant c is the vector (c, c, ..., c): lane 0 is the constant, the
- * coefficient of slot k is lane k minus lane 0.  The last lane is a checksum that every affine combination
- * keeps and that a product of two variables, or a variable used outside its loop, breaks: index_of() then
- * reports a misuse.
+ * coefficient of slot k is lane k minus lane 0.  The last lane is a checksum. It is right for every
+ * affine combination, but wrong for a product of two variables and for a variable used outside its loop,
+ * which index_of() then reports as a misuse.
  */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NEST_H

@@ -8,7 +8,8 @@
 #include "check.h"
 #include "machine.h"
 
-static const char *const LATE = "is added to after it was sent", *const UNSENT = "that is not sent once",
+static const char *const LATE = "is added to after it was sent",
+                         *const UNSENT = "that is not sent exactly once",
                          *const ABSENT = "in other processes";
 
 /* Damages gather or bucket `i` of a copy; false: the change would be harmless. */

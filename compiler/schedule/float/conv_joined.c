@@ -36,7 +36,7 @@ static const char *conv_joined_refused(const Lower *l, const Choice *choice) {
   if (k->groups != 1) return "groups";
   if (k->dilation[0] != 1 || k->dilation[1] != 1) return "a dilation";
   if (bounded_product(k->stride[0] * k->stride[1], k->l) > MOST_CHANNELS)
-    return "more than 16 phases and filters";
+    return "phases times filters exceed 16";
   if (k->large.h % k->stride[0] || k->large.w % k->stride[1])
     return "an output size that is not a multiple of the stride";
   if (l->exact && !joined_without_gaps(k)) return "--exact";

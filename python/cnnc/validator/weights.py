@@ -60,7 +60,7 @@ class Weights:
         return self.arrays[name].dtype.str[1:] if name in self.arrays else ""
 
     def of(self, layer: str, key: str, default: Any = None) -> Any:
-        """What the metadata say about a layer or value."""
+        """An entry of the metadata of a layer or value."""
         return self.layers.get(layer, {}).get(key, default)
 
     def rounding_of(self, layer: str) -> str:

@@ -24,7 +24,7 @@ typedef struct Bad {
 typedef struct Work {
   const cnn_data *data;
   const cnn_inspection *inspection;
-  bool *marks; /* [samples], or NULL: samples are those of the pools, and are decoded; bad ones are marked */
+  bool *marks; /* [samples]: decode the samples of the pools, and mark bad ones; or NULL */
   int64_t samples;
   atomic_llong next;
   Bad bad[SHOWN + 1]; /* the first bad samples, in order, and room for one more */

@@ -163,7 +163,7 @@ cnn_status cnn_zip_read(const cnn_zip *zip, cnn_archive *archive, const char *la
   const unsigned char *data;
   if (member->method == 0) {
     if (member->size != member->packed)
-      return cnn_failure(CNN_BAD_FORMAT, "%s: is stored with two sizes", label);
+      return cnn_failure(CNN_BAD_FORMAT, "%s: is not compressed, but its two sizes differ", label);
     data = bytes + start;
   } else {
     if (member->size / 1032 > member->packed) /* more than deflate can produce: the size is wrong */
