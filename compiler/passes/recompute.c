@@ -41,8 +41,8 @@ typedef struct Recompute {
   const Time *time;
   const int *last;
   const bool *all;
-  bool *again; /* by node id: whether it is rematerialized because it is cheap, on request, or for a copy
-                  that reads it */
+  bool *again;    /* by node id: whether it is rematerialized because it is cheap, on request, or for a copy
+                     that reads it */
   int *requested; /* by node id: requested number of rematerializations */
   Readers *readers;
   Readers copies;
