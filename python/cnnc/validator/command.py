@@ -132,7 +132,7 @@ class Comparison:
             self._check(f"{title} {begin}", part)
 
     def _portion(self, inputs: Inputs) -> int:
-        """The number of inputs that are computed together: as many as fit into about 100 MB."""
+        """The number of inputs that are computed together, so that they need about 100 MB."""
         numbers = max(int(np.prod(layer.shape)) for layer in self.net.program.layers.values())
         portion = max(CALLS, 4_000_000 // max(numbers, 1))
         return portion // CALLS * CALLS if self.net.program.states else portion
