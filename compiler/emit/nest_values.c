@@ -401,7 +401,7 @@ static const PreludeFn fn[] = {
     [EXP] = FN_EXP,         [LOG] = FN_LOG,      [SQRT] = FN_SQRT,       [TANH] = FN_TANH,
     [SIGMOID] = FN_SIGMOID, [CDF] = FN_CDF,      [POWER] = FN_POWER,     [ABS] = FN_ABS,
     [HSUM] = FN_SUM,        [HMAX] = FN_HIGHEST, [RANDOM] = FN_RANDOM,   [SIN] = FN_SIN,
-    [COS] = FN_COS,         [FLOOR] = FN_FLOOR,  [DOT] = FN_DOT};
+    [COS] = FN_COS,         [FLOOR] = FN_FLOOR,  [DOT] = FN_DOT,         [DECAY] = FN_DECAY};
 
 void print_value(Printer *p, Val e, int precedence) {
   static const char *const sign[] = {[ADD] = " + ",  [SUB] = " - ",      [MUL] = " * ",   [DIV] = " / ",
@@ -438,6 +438,7 @@ void print_value(Printer *p, Val e, int precedence) {
   case MAX:
   case MAX_NAN:
   case EXP:
+  case DECAY:
   case LOG:
   case SQRT:
   case TANH:

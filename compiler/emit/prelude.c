@@ -109,6 +109,17 @@ static const Function function[FN_COUNT] = {
                         "  return p * float_of@n(half << 23) * float_of@n((e - half) << 23);\n"
                         "}\n",
                 .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
+#ifndef __wasi__
+    [FN_DECAY] = {"decay",
+                  .text = "// e to the power x <= 0, within 1.1 ulp, but 0 for x < -64.\n"
+                          "INLINE @a@F decay@n(@F x) {\n"
+                          "  const @F shifted = x * 1.44269504f + 12583039.f, n = shifted - 12583039.f;\n"
+                          "  const @F r = (x - n * 0.693359375f) + n * 2.12194440e-4f;\n" EXP_POLYNOMIAL
+                          "  p = p * (r * r) + r + 1.f;\n"
+                          "  return select@n(x < @(-64.f), @(0.f), p * float_of@n(bits@n(shifted) << 23));\n"
+                          "}\n",
+                  .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
+#endif
     [FN_LOG] = {"log",
                 .text =
                     "// Natural logarithm, within 1.2 ulp: x = 2^k * m, sqrt(1/2) <= m < sqrt(2), a "

@@ -23,6 +23,7 @@ typedef enum PreludeFn { /* in the order of printing, because a function only us
                          FN_MAX_NAN,
                          FN_ABS,
                          FN_EXP,
+                         FN_DECAY,
                          FN_LOG,
                          FN_SQRT,
                          FN_TANH,

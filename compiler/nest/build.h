@@ -55,7 +55,7 @@ Val nest_primitive(Nest *, const Primitive *, Val, Val, Val); /* unused argument
 Val add(Val, Val), sub(Val, Val), mul(Val, Val), div_(Val, Val), vmin(Val, Val), vmax(Val, Val);
 Val vmax_nan(Val, Val); /* vmin, vmax return the second value if one is NaN; this one returns NaN */
 Val less(Val, Val), less_eq(Val, Val), equal(Val, Val), choose(Val mask, Val yes, Val no);
-Val vexp(Val), vlog(Val), vsqrt(Val), vtanh(Val), vsigmoid(Val), vnormal_cdf(Val), vabs(Val);
+Val vexp(Val), vdecay(Val), vlog(Val), vsqrt(Val), vtanh(Val), vsigmoid(Val), vnormal_cdf(Val), vabs(Val);
 Val vpower_minus_three_quarters(Val), vsin(Val), vcos(Val), vfloor(Val);
 Val fma_(Val x, Val y, Val plus);
 Val dot_bf16(Val x, Val w, Val plus); /* DOT: plus + the products of the bf16 numbers in two words */

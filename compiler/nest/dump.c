@@ -100,7 +100,8 @@ static const char *const function_name[] = {
     [MIN] = "min",     [MAX] = "max", [MAX_NAN] = "max_nan", [SELECT] = "choose", [FMA] = "fma",
     [EXP] = "exp",     [LOG] = "log", [SQRT] = "sqrt",       [TANH] = "tanh",     [SIGMOID] = "sigmoid",
     [CDF] = "cdf",     [ABS] = "abs", [HSUM] = "sum",        [HMAX] = "max",      [RANDOM] = "random",
-    [POWER] = "power", [SIN] = "sin", [COS] = "cos",         [FLOOR] = "floor",   [DOT] = "dot"};
+    [POWER] = "power", [SIN] = "sin", [COS] = "cos",         [FLOOR] = "floor",   [DOT] = "dot",
+    [DECAY] = "decay"};
 
 static void put_expression(Dump *d, Val e);
 
@@ -141,6 +142,7 @@ static void put_expression(Dump *d, Val e) {
   case FMA:
   case DOT:
   case EXP:
+  case DECAY:
   case LOG:
   case SQRT:
   case TANH:

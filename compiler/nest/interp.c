@@ -333,6 +333,7 @@ static void apply(Interp *in, const Code *code, double (*const a)[LANES], double
   case FMA: EACH(elem == F32 ? fused(in, X, Y, Z) : rounded_to(in, elem, X * Y + Z)); break;
   case DOT: EACH(dot_of_halves(in, X, Y, Z)); break;
   case EXP: EACH(rounded_to(in, F32, exp(X))); break;
+  case DECAY: EACH(X < -64 ? 0 : rounded_to(in, F32, exp(X))); break;
   case LOG: EACH(rounded_to(in, F32, log(X))); break;
   case SQRT: EACH(rounded_to(in, F32, sqrt(X))); break;
   case TANH: EACH(rounded_to(in, F32, tanh(X))); break;

@@ -123,6 +123,7 @@ typedef enum ValOp {
   FMA,    /* a[0] * a[1] + a[2], rounded once where the target has the instruction */
   DOT, /* a[2] + the products of the two bf16 numbers in each word of a[0] and a[1]: lower and upper halves */
   EXP,
+  DECAY, /* exp(x) of an x that is not above 0, but 0 for x < -64: no denormal numbers, which are slow */
   LOG,
   SQRT,
   TANH,

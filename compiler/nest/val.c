@@ -148,6 +148,7 @@ static Val unary(ValOp op, Val a) {
   return node(a->nest, op, a->type, a, NULL, NULL);
 }
 Val vexp(Val a) { return unary(EXP, a); }
+Val vdecay(Val a) { return unary(DECAY, a); }
 Val vlog(Val a) { return unary(LOG, a); }
 Val vsqrt(Val a) { return unary(SQRT, a); }
 Val vtanh(Val a) { return unary(TANH, a); }

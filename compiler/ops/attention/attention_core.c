@@ -84,7 +84,7 @@ static void plain_query(Lower *l, const Attention *a, Buf *row, const Ix *h, con
   Val largest = nest_let(b, "largest", attention_finite(b, nest_get(b, nest_at(b, most, 0))));
   nest_store(b, nest_at(b, sum, 0), num(b, 0));
   NEST_FOR(b, j, a->m) {
-    Val p = nest_let(b, "p", vexp(sub(nest_load(b, nest_at(b, row, j), 1), largest)));
+    Val p = nest_let(b, "p", vdecay(sub(nest_load(b, nest_at(b, row, j), 1), largest)));
     nest_store(b, nest_at(b, row, j), p);
     nest_store(b, nest_at(b, sum, 0), add(nest_get(b, nest_at(b, sum, 0)), p));
   }

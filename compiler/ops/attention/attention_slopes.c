@@ -157,7 +157,7 @@ static void query_slopes(Work *w) {
   nest_store(b, nest_at(b, sum, 0), num(b, 0));
   nest_store(b, nest_at(b, mean, 0), num(b, 0));
   NEST_FOR(b, j, a->m) {
-    Val p = nest_let(b, "p", vexp(sub(nest_load(b, nest_at(b, w->p, j), 1), largest)));
+    Val p = nest_let(b, "p", vdecay(sub(nest_load(b, nest_at(b, w->p, j), 1), largest)));
     Val dp = nest_let(b, "dp", dot_of(w, DY, VALUE, &j));
     nest_store(b, nest_at(b, w->p, j), p);
     nest_store(b, nest_at(b, w->ds, j), dp);

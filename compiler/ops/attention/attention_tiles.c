@@ -289,7 +289,7 @@ static void exponentials(const Tile *t, Val const *largest) {
   const Limits seen = limits_of(t, t->keys, false);
   EACH_SEEN(b, j, seen)
   for (int v = 0; v < t->vectors; v++) {
-    Val p = nest_let(b, "p", vexp(sub(nest_load(b, query_lanes(t, t->s, &j, v), t->lanes), largest[v])));
+    Val p = nest_let(b, "p", vdecay(sub(nest_load(b, query_lanes(t, t->s, &j, v), t->lanes), largest[v])));
     nest_store(b, query_lanes(t, t->s, &j, v), p);
     nest_store(b, nest_at(b, t->sum, v), add(nest_get(b, nest_at(b, t->sum, v)), p));
   }
@@ -309,7 +309,7 @@ static void key_block(Tile *t, const Ix *index, int64_t keys) {
     largest[v] =
         nest_let(b, nest_text(b, "largest%d", v), attention_finite(b, nest_get(b, nest_at(b, t->most, v))));
     if (!t->blocks) continue;
-    factor[v] = nest_let(b, nest_text(b, "f%d", v), vexp(sub(old[v], largest[v])));
+    factor[v] = nest_let(b, nest_text(b, "f%d", v), vdecay(sub(old[v], largest[v])));
     nest_store(b, nest_at(b, t->sum, v), mul(nest_get(b, nest_at(b, t->sum, v)), factor[v]));
   }
   exponentials(t, largest);
