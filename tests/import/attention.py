@@ -78,6 +78,10 @@ attended("attention_causal", [
     node("Add", "s mask", "sm"), node("Cast", "sm", "sc", to=1), node("Softmax", "sc", "p0", axis=-1),
     node("Dropout", "p0", "p"), node("MatMul", "p v", "o")],
     {"ones": np.ones((L, L), bool), "zero": f32(0), "least": infinite, **roots})
+distance = np.arange(L)[None] - np.arange(L)[:, None]
+near = f32(np.where((distance >= -3) & (distance <= 2), 0, -np.inf))
+attended("attention_window", [*scores(), node("Add", "s mask", "sm"), *weighted("sm")],
+         {"mask": near, **factor})
 seen = np.random.default_rng(5).random((L, L)) < 0.6
 seen[:, 0] = True
 seen[4] = False  # it sees no key

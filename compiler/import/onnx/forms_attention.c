@@ -129,7 +129,8 @@ typedef struct Added {
 } Added;
 typedef struct Masks {
   Added mask, bias;
-  bool causal;
+  bool causal, windowed;
+  int64_t before, after; /* windowed: the largest distances of visible keys */
 } Masks;
 
 const Tensor *numbers_of_constant(ModelImport *im, const Value *v) {
@@ -234,13 +235,29 @@ static bool place_value(const Chain *c, const Term *term, const Spread *s, int64
   return true;
 }
 
-static bool is_causal(const Chain *c, const Added *mask) {
+/* Replaces a mask by mask=causal or window= if it only hides keys by their distance from the query, and each
+ * query sees a key. */
+static void replace_band(const Chain *c, Masks *to) {
   const int64_t l = query_length(c), m = c->l[c->key];
+  const float *number = to->mask.number;
+  int64_t before = 0, after = 0, hidden = 0;
   for (int64_t at = 0; at < l * m; at++) {
-    const bool seen = at % m <= at / m;
-    if (seen ? mask->number[at] != 0 : !(mask->number[at] < -1e30F)) return false;
+    const int64_t distance = at % m - at / m;
+    if (number[at] != 0 && !(number[at] < -1e30F)) return;
+    if (number[at] != 0) hidden++;
+    else if (distance > after) after = distance;
+    else if (-distance > before) before = -distance;
   }
-  return m > 1 && l == m;
+  for (int64_t at = 0; at < l * m; at++) {
+    const int64_t distance = at % m - at / m;
+    if ((number[at] == 0) != (-distance <= before && distance <= after)) return;
+  }
+  if (!hidden || l - before > m) return;
+  to->causal = l == m && before == l - 1 && after == 0;
+  to->windowed = !to->causal;
+  to->before = before;
+  to->after = after;
+  to->mask = (Added){0};
 }
 
 /* Places the terms in the arguments of attention: first the computed ones. */
@@ -256,8 +273,7 @@ static bool place_terms(ModelImport *im, const Chain *c, int64_t heads, Masks *t
       if (t ? !place_constant(im, c, term, t, &s, heads, to) : !place_value(c, term, &s, heads, to))
         return false;
     }
-  to->causal = to->mask.number && to->mask.rows == 1 && is_causal(c, &to->mask);
-  if (to->causal) to->mask = (Added){0};
+  if (to->mask.number && to->mask.rows == 1) replace_band(c, to);
   return true;
 }
 
@@ -383,6 +399,7 @@ static View *attend(ModelImport *im, const Chain *c, View *const operand[3], int
   if (masked && !(in[n++] = added_value(im, c, &m->mask, false, "mask"))) return NULL;
   if (biased) text_put(&more, ", bias=%%%d", n);
   if (biased && !(in[n++] = added_value(im, c, &m->bias, true, "bias"))) return NULL;
+  if (m->windowed) text_put(&more, ", window=[%lld, %lld]", (long long)m->before, (long long)m->after);
   const char *split = heads == 1 ? "" : arena_printf(im->arena, ", heads=%lld", (long long)heads);
   const int64_t rows = operand[0]->size[0] / heads, channels = operand[2]->size[2];
   const Shape all = shape_image(rows, operand[0]->size[1], heads * channels);
