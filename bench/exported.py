@@ -1,7 +1,9 @@
-"""exported.py: nets with attention, exported from PyTorch: imported by cnnc, and in onnxruntime and OpenVINO
-from the same file. The three runtimes run in turns, and the shortest call of each counts. Weights are random;
-the models stay in bench/nets. The nets are those of timm, torchvision and Ultralytics (zoo.py), and whisper's
-encoder, a stage of Swin and an encoder layer of RT-DETR, which are defined here. """
+"""exported.py: nets exported from PyTorch: imported by cnnc, and in onnxruntime and OpenVINO from the same
+file. The three runtimes run in turns, and the shortest call of each counts. Weights are random; the models
+stay in bench/nets. By default they are nets with attention; the word `untuned` stands for convolutional nets that no
+schedule was tuned on. The nets are those of timm, torchvision and Ultralytics (zoo.py), and whisper's
+encoder, a stage of Swin, an encoder layer of RT-DETR and WRN-16-4, which are defined here.
+"""
 # SPDX-License-Identifier: Apache-2.0
 import json, math, os, subprocess, sys
 import numpy as np
@@ -22,6 +24,14 @@ NETS = {  # library (zoo.py; "parts": here), its name, the exporter
     "YOLO11n": ("ultralytics", "yolo11n", "torch"), "YOLO12n": ("ultralytics", "yolo12n", "torch"),
     "RT-DETR encoder": ("parts", "detr_encoder", "torch"), "RT-DETR-l": ("ultralytics", "rtdetr-l", "torch"),
     "ViT-Ti block": ("parts", "vit_block", "torch"),
+}
+UNTUNED = {
+    "ShuffleNetV2": ("torchvision", "shufflenet_v2_x1_0", "torch"),
+    "RegNetY-400MF": ("torchvision", "regnet_y_400mf", "torch"),
+    "RepVGG-A0": ("timm", "repvgg_a0", "torch"), "WRN-16-4": ("parts", "wide_resnet", "torch"),
+    "HRNet-W18-small": ("timm", "hrnet_w18_small", "torch"), "YOLOv8n": ("ultralytics", "yolov8n", "torch"),
+    "MobileNetV4-small": ("timm", "mobilenetv4_conv_small", "torch"),
+    "ConvNeXt-atto": ("timm", "convnext_atto", "torch"),
 }
 
 
@@ -63,6 +73,29 @@ def vit_block():
     return Block(192, 3, qkv_bias=True), (197, 192)
 
 
+def wide_resnet():
+    """WRN-16-4 for 32x32 pixels (Zagoruyko, Komodakis: Wide Residual Networks, table 1)."""
+    import torch
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self, n, m, stride):
+            super().__init__()
+            self.before = nn.Sequential(nn.BatchNorm2d(n), nn.ReLU())
+            self.body = nn.Sequential(nn.Conv2d(n, m, 3, stride, 1, bias=False), nn.BatchNorm2d(m), nn.ReLU(),
+                                      nn.Conv2d(m, m, 3, 1, 1, bias=False))
+            self.shortcut = nn.Conv2d(n, m, 1, stride, bias=False) if n != m or stride > 1 else None
+
+        def forward(self, x):
+            y = self.before(x)
+            return self.body(y) + (self.shortcut(y) if self.shortcut else x)
+
+    stages = [Block(n, m, stride) for a, b, first in ((16, 64, 1), (64, 128, 2), (128, 256, 2))
+              for n, m, stride in ((a, b, first), (b, b, 1))]
+    return nn.Sequential(nn.Conv2d(3, 16, 3, 1, 1, bias=False), *stages, nn.BatchNorm2d(256), nn.ReLU(),
+                         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, 10)), (3, 32, 32)
+
+
 def write_part(name, path):
     import torch, zoo
     zoo.load("own")
@@ -75,7 +108,7 @@ def write_part(name, path):
 
 def write(name):
     import zoo
-    library, net, exporter = NETS[name]
+    library, net, exporter = {**NETS, **UNTUNED}[name]
     path = base_of(name) + ".onnx"
     os.makedirs(KEPT, exist_ok=True)
     if library == "parts":
@@ -87,7 +120,7 @@ def write(name):
 
 
 def base_of(name):
-    return os.path.join(KEPT, "-".join(NETS[name]))
+    return os.path.join(KEPT, "-".join({**NETS, **UNTUNED}[name]))
 
 
 # ---- measuring
@@ -159,7 +192,8 @@ def measure(options, name, threads, peaks):
 def main():
     if sys.argv[1] == "--write":
         return write(sys.argv[2])
-    options = inference.read_options(NETS, "net", 6)
+    options = inference.read_options([*NETS, *UNTUNED, "untuned"], "net", 6)
+    nets = UNTUNED if options.nets == ["untuned"] else options.nets or NETS
     peaks = {threads: inference.peak(options, threads) for threads in options.threads}
     inference.print_machine(options, "fp32")
     print("peak of " + "; ".join(f"{n} threads: {peaks[n]:.0f} GFLOP/s" for n in options.threads) + "\n")
@@ -167,7 +201,7 @@ def main():
                "largest difference"]
     print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|", flush=True)
     ratios = [measure(options, name, threads, peaks)
-              for name in options.nets or NETS for threads in options.threads]
+              for name in nets for threads in options.threads]
     if options.peers:
         ratios = [ratio for ratio in ratios if ratio == ratio]
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
