@@ -38,6 +38,7 @@ const Schedule schedule_conv_rows_weights = {.name = "conv_rows_weights"};
 const Schedule schedule_conv_strassen = {.name = "conv_strassen"};
 const Schedule schedule_dense_strassen = {.name = "dense_strassen"};
 const Schedule schedule_int8_direct = {.name = "int8_direct"};
+const Schedule schedule_int8_matrix = {.name = "int8_matrix"};
 const Schedule schedule_int8_phases = {.name = "int8_phases"};
 const Schedule schedule_int8_depthwise = {.name = "int8_depthwise"};
 const Schedule schedule_int8_winograd = {.name = "int8_winograd"};

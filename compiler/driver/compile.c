@@ -110,8 +110,8 @@ static bool check_name(Compilation *c) {
 
 /* ---- targets ---- */
 /* The options for the targets that suit a net. Some targets have better variants for int8 models or for
- * layers in bf16. Without --target, the variants are added before their target. If the target was chosen for
- * this CPU, the best variant from which this CPU gains replaces it. */
+ * layers in bf16. Without --target, the variants are added before their target, except AMX for int8 models.
+ * If the target was chosen for this CPU, the best variant from which this CPU gains replaces it. */
 static const Options *with_better_targets(const Options *o, Arena *arena, bool int8) {
   Options *own = NEW(arena, Options);
   *own = *o;
@@ -122,13 +122,13 @@ static const Options *with_better_targets(const Options *o, Arena *arena, bool i
     bool instead = false;
     for (int n = 0; (better = target_better(target, int8, n)) && !instead; n++) {
       instead = o->native && target_pays_here(better);
-      if ((instead || !o->targets_given) && !options_has_target(own, better))
-        vec_push(arena, own->targets, better);
+      const bool added = !o->targets_given && !(int8 && better->tiles > 0);
+      if ((instead || added) && !options_has_target(own, better)) vec_push(arena, own->targets, better);
     }
     const bool tiles = instead ? own->targets.data[own->targets.n - 1]->tiles > 0 : target->tiles > 0;
-    if (instead && tiles) vec_push(arena, own->targets, target); /* where tile registers are not permitted */
     if (!instead) vec_push(arena, own->targets, target);
-    if (!instead && tiles && i + 1 == o->targets.n) vec_push(arena, own->targets, target_find("x86-64-v4"));
+    if (tiles && (instead || i + 1 == o->targets.n)) /* where tile registers are not permitted */
+      vec_push(arena, own->targets, target_find(int8 ? "x86-64-v4-vnni" : "x86-64-v4"));
   }
   return own;
 }

@@ -106,8 +106,9 @@ static const char bf16_text[] =
     "  const uint32_t bf16 = leaf ? more >> 5 & 1 : 0; /* leaf: the number of the last part of leaf 7 */\n";
 
 /* Bits 17 and 18 of `saved` are those of the tile registers. */
-static const char tiles_text[] = "(vnni & bf16 & amx & d >> 24) && (saved >> 17 & 3) == 3 && %s() ? 5 : 2 + "
-                                 "(int)(vnni + (vnni & bf16 & ~amx))";
+static const char tiles_text[] =
+    "(vnni & bf16 & amx & d >> 24 & d >> 25) && (saved >> 17 & 3) == 3 && %s() ? 5 : 2 + "
+    "(int)(vnni + (vnni & bf16 & ~amx))";
 
 /* Linux documents that it emulates reads of this register since 4.11. Android may have an older kernel, and
  * other systems may end the program, so there the compiler's options decide. */

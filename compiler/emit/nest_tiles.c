@@ -14,10 +14,14 @@ typedef struct Tiled {
   int ntaps;
 } Tiled;
 
+static bool is_product(Val val) {
+  return val->op == DOT || (val->op == PRIMITIVE && val->primitive == &primitive_dot_bytes);
+}
+
 static void find_parts(const NestStmt *stmt, bool begun, Tiled *t) {
   for (; stmt; stmt = stmt->next) {
     begun = begun || stmt->kind == STORE;
-    if (stmt->kind == STORE && stmt->u.store.val->op == DOT) t->dot = stmt;
+    if (stmt->kind == STORE && is_product(stmt->u.store.val)) t->dot = stmt;
     else if (stmt->kind == STORE && stmt->u.store.ref.buf->place != REGS) t->store = stmt;
     if (stmt->kind != LOOP) continue;
     const bool pairs = begun && stmt->body->kind == STORE;
@@ -67,21 +71,25 @@ void print_tiled(Printer *p, const NestStmt *stmt, int depth) {
   find_parts(stmt->body, false, &t);
   const int slot[3] = {slot_of(stmt), slot_of(t.columns), slot_of(t.pairs)}, taken = p->taken.n;
   const Val dot = t.dot->u.store.val;
-  const Ref *x = dot->a[0]->a[0]->ref, *w = dot->a[1]->ref, *to = &t.store->u.store.ref;
+  const int bytes = dot->op == PRIMITIVE; /* its operands follow the sum; else the sum follows them */
+  const Ref *x = dot->a[bytes]->a[0]->ref, *w = dot->a[1 + bytes]->ref, *to = &t.store->u.store.ref;
+  const int size = elem_bytes(x->buf->type.elem), word = WORD_BYTES / size; /* elements of a word */
   const int64_t rows = tiled_rounds(p, stmt),
                 second = rows > p->nest->tiles.rows ? rows - p->nest->tiles.rows : 0;
   const int wide = tiled_rounds(p, t.columns) > 1, pairs = p->nest->tiles.pairs;
-  if (second > p->nest->tiles.rows || dot->type.lanes != VECTOR || tiled_step(x, slot[2]) != 2 ||
-      (wide && tiled_step(w, slot[1]) != 2 * VECTOR) || tiled_rounds(p, t.pairs) % pairs)
+  if (second > p->nest->tiles.rows || dot->type.lanes != VECTOR || tiled_step(x, slot[2]) != word ||
+      elem_bytes(w->buf->type.elem) != size || tiled_rounds(p, t.pairs) % pairs)
     nest_misuse(p->nest, "a product for which the tile registers have another shape");
   put("%s();\n", printer_function(p, FN_TILE_CLEAR, F32, VECTOR));
   for (int i = 0; i < t.ntaps; i++) print_taps(p, t.taps[i], depth + i);
-  put("%*s%s(", 2 * (depth + t.ntaps), "", printer_function(p, FN_TILE_ADD, F32, VECTOR));
+  put("%*s%s(", 2 * (depth + t.ntaps), "",
+      printer_function(p, bytes ? FN_TILE_ADD_BYTES : FN_TILE_ADD, F32, VECTOR));
   print_first(p, x, slot);
-  put(", %lld, ", (long long)(2 * tiled_step(x, slot[0])));
+  put(", %lld, ", (long long)(size * tiled_step(x, slot[0])));
   print_first(p, w, slot);
-  put(", %lld, %d, %lld, %lld, %d);\n", (long long)(2 * tiled_step(w, slot[2])), pairs,
-      (long long)(tiled_rounds(p, t.pairs) / pairs), (long long)second, wide);
+  put(", %lld, %d, %lld, %lld, %lld);\n", (long long)(size * tiled_step(w, slot[2])), pairs,
+      (long long)(tiled_rounds(p, t.pairs) / pairs), (long long)second,
+      (long long)(wide ? size * tiled_step(w, slot[1]) : 0));
   p->taken.n = taken;
   put("%*s%s(", 2 * depth, "", printer_function(p, FN_TILE_STORE, F32, VECTOR));
   print_first(p, to, slot);

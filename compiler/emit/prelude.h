@@ -15,6 +15,7 @@ typedef enum PreludeFn { /* in the order of printing, because a function only us
                          FN_TILE_SHAPE,
                          FN_TILE_CLEAR,
                          FN_TILE_ADD,
+                         FN_TILE_ADD_BYTES,
                          FN_TILE_STORE,
                          FN_SPLAT,
                          FN_SELECT,
@@ -120,7 +121,8 @@ const char *prelude_helium(PreludeFn, Elem,
                            int lanes); /* the Helium text of a function; NULL: the common text */
 /* The texts of FN_TILE_...: AMX. Registers 0 to 3 are sums, of rows and columns 0, 1; 4 and 5 rows of the
  * left operand, 6 and 7 columns of the right one. */
-extern const char prelude_tile_shape[], prelude_tile_clear[], prelude_tile_add[], prelude_tile_store[];
+extern const char prelude_tile_shape[], prelude_tile_clear[], prelude_tile_add[], prelude_tile_add_bytes[],
+    prelude_tile_store[];
 const char *prelude_bf16(PreludeFn, int lanes);    /* the text with instructions of AVX-512 BF16, or NULL */
 extern const char prelude_sine[], prelude_floor[]; /* text of FN_SINE and FN_FLOOR */
 extern const char prelude_lookup[];                /* the text of FN_LOOKUP */

@@ -316,30 +316,33 @@ const char prelude_tile_clear[] =
     "INLINE @avoid tile_clear@l(void) {\n"
     "  __asm__ volatile(\"tilezero %tmm0\\n\\ttilezero %tmm1\\n\\ttilezero %tmm2\\n\\ttilezero %tmm3\");\n"
     "}\n";
-const char prelude_tile_add[] =
-    "// Adds the products of rows of pairs, `row` bytes apart, with rows of weights, `line` bytes apart. "
-    "second:\n"
-    "// the first one of other rows, or 0; wide: there are two vectors of columns.\n"
-    "INLINE @avoid tile_add@l(const uint16_t *x, ptrdiff_t row, const uint16_t *w, ptrdiff_t line, int "
-    "pairs,\n"
-    "    int steps, ptrdiff_t second, int wide) {\n"
-    "  for (int i = 0; i < steps; i++) {\n"
-    "    __asm__ volatile(\"tileloadd (%0,%1,1), %%tmm4\\n\\ttileloadd (%2,%3,1), %%tmm6\\n\\t\"\n"
-    "                     \"tdpbf16ps %%tmm6, %%tmm4, %%tmm0\"\n"
-    "                     : : \"r\"(x), \"r\"(row), \"r\"(w), \"r\"(line) : \"memory\");\n"
-    "    if (wide)\n"
-    "      __asm__ volatile(\"tileloadd 64(%0,%1,1), %%tmm7\\n\\ttdpbf16ps %%tmm7, %%tmm4, %%tmm1\"\n"
-    "                       : : \"r\"(w), \"r\"(line) : \"memory\");\n"
-    "    if (second)\n"
-    "      __asm__ volatile(\"tileloadd (%0,%1,1), %%tmm5\\n\\ttdpbf16ps %%tmm6, %%tmm5, %%tmm2\"\n"
-    "                       : : \"r\"((const char *)x + second * row), \"r\"(row) : \"memory\");\n"
-    "    if (second && wide) __asm__ volatile(\"tdpbf16ps %tmm7, %tmm5, %tmm3\");\n"
-    "    x += 2 * pairs, w += line / 2 * pairs;\n"
-    "  }\n"
-    "}\n";
+#define TILE_ADD(name, type, instruction)                                                                    \
+  "// Adds the products of rows of words, `row` bytes apart, with rows of weights, `line` bytes apart. "     \
+  "second:\n"                                                                                                \
+  "// the first one of other rows, or 0; wide: bytes to the second vector of columns, or 0.\n"               \
+  "INLINE @avoid " name "@l(const " type " *left, ptrdiff_t row, const " type " *right, ptrdiff_t line, "    \
+  "int words,\n"                                                                                             \
+  "    int steps, ptrdiff_t second, ptrdiff_t wide) {\n"                                                     \
+  "  const char *x = (const char *)left, *w = (const char *)right;\n"                                        \
+  "  for (int i = 0; i < steps; i++) {\n"                                                                    \
+  "    __asm__ volatile(\"tileloadd (%0,%1,1), %%tmm4\\n\\ttileloadd (%2,%3,1), %%tmm6\\n\\t\"\n"            \
+  "                     \"" instruction " %%tmm6, %%tmm4, %%tmm0\"\n"                                        \
+  "                     : : \"r\"(x), \"r\"(row), \"r\"(w), \"r\"(line) : \"memory\");\n"                    \
+  "    if (wide)\n"                                                                                          \
+  "      __asm__ volatile(\"tileloadd (%0,%1,1), %%tmm7\\n\\t" instruction " %%tmm7, %%tmm4, %%tmm1\"\n"     \
+  "                       : : \"r\"(w + wide), \"r\"(line) : \"memory\");\n"                                 \
+  "    if (second)\n"                                                                                        \
+  "      __asm__ volatile(\"tileloadd (%0,%1,1), %%tmm5\\n\\t" instruction " %%tmm6, %%tmm5, %%tmm2\"\n"     \
+  "                       : : \"r\"(x + second * row), \"r\"(row) : \"memory\");\n"                          \
+  "    if (second && wide) __asm__ volatile(\"" instruction " %tmm7, %tmm5, %tmm3\");\n"                     \
+  "    x += 4 * words, w += line * words;\n"                                                                 \
+  "  }\n"                                                                                                    \
+  "}\n"
+const char prelude_tile_add[] = TILE_ADD("tile_add", "uint16_t", "tdpbf16ps"),
+           prelude_tile_add_bytes[] = TILE_ADD("tile_add_bytes", "int32_t", "tdpbusd");
 const char prelude_tile_store[] =
     "// Stores the sums, rows of `row` bytes.\n"
-    "INLINE @avoid tile_store@l(float *to, ptrdiff_t row, ptrdiff_t second, int wide) {\n"
+    "INLINE @avoid tile_store@l(void *to, ptrdiff_t row, ptrdiff_t second, int wide) {\n"
     "  char *below = (char *)to + second * row;\n"
     "  __asm__ volatile(\"tilestored %%tmm0, (%0,%1,1)\" : : \"r\"(to), \"r\"(row) : \"memory\");\n"
     "  if (wide) __asm__ volatile(\"tilestored %%tmm1, 64(%0,%1,1)\" : : \"r\"(to), \"r\"(row) : "

@@ -200,7 +200,8 @@ typedef enum LoopKind {
   PARALLEL,
   CHOSEN, /* one iteration: the variable is a run-time value, clamped to lo .. hi - 1 */
   TILED,  /* over the rows of a product of matrices, which a printer with tile registers computes with them:
-             for  each vector of columns, a sum of DOTs in a register, then its store (emit/nest_tiles.c) */
+             for each vector of columns, a sum of DOTs or of dot_bytes in a register, then its store
+             (emit/nest_tiles.c) */
 } LoopKind;
 typedef struct NestStmt {
   NestStmtKind kind;
@@ -271,8 +272,8 @@ typedef struct NestFn {
   struct NestFn *next;
 } NestFn;
 
-/* Tile registers: rows of the sums and of the left operand; pairs of bf16 numbers of an operand in one step.
- */
+/* Tile registers: rows of the sums and of the left operand; words (pairs of bf16 numbers, four bytes) of an
+ * operand in one step. */
 typedef struct TileShape {
   int rows, pairs;
 } TileShape;

@@ -16,9 +16,10 @@ libcnnc_a_SOURCES += %D%/float/axis.c %D%/float/axis.h %D%/float/conv_columns.c 
   %D%/float/rows.h %D%/float/strassen.c %D%/float/strassen.h %D%/float/strassen_tile.c \
   %D%/float/winograd.c %D%/float/winograd.h
 libcnnc_a_SOURCES += %D%/int8/int8_cost.c %D%/int8/int8_cost.h %D%/int8/int8_depthwise.c \
-  %D%/int8/int8_direct.c %D%/int8/int8_finish.c %D%/int8/int8_inner.c %D%/int8/int8_phases.c \
-  %D%/int8/int8_points.c %D%/int8/int8_points.h %D%/int8/int8_strassen.c %D%/int8/int8_tiles.c \
-  %D%/int8/int8_tiles.h %D%/int8/int8_winograd.c %D%/int8/int8_words.c %D%/int8/int8_words.h
+  %D%/int8/int8_direct.c %D%/int8/int8_finish.c %D%/int8/int8_inner.c %D%/int8/int8_matrix.c \
+  %D%/int8/int8_phases.c %D%/int8/int8_points.c %D%/int8/int8_points.h %D%/int8/int8_strassen.c \
+  %D%/int8/int8_tiles.c %D%/int8/int8_tiles.h %D%/int8/int8_winograd.c %D%/int8/int8_words.c \
+  %D%/int8/int8_words.h
 libcnnc_a_SOURCES += %D%/mcu/dsp.c %D%/mcu/dsp.h %D%/mcu/dsp_depthwise.c %D%/mcu/dsp_direct.c \
   %D%/mcu/dsp_finish.c %D%/mcu/dsp_sum.c %D%/mcu/dsp_winograd.c %D%/mcu/helium.c %D%/mcu/helium.h \
   %D%/mcu/helium_depthwise.c

@@ -166,11 +166,12 @@ const Target target_table[] = {
      .march_level = 7,
      .arch = "x86-64",
      .cross = CROSS("--target=x86_64-linux-gnu", "-fPIC"),
-     .attribute = "__attribute__((target(\"avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx512bf16,amx-tile,"
-                  "amx-bf16,avx2,"
-                  "fma\")))",
+     .attribute =
+         "__attribute__((target(\"avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx512bf16,amx-tile,amx-bf16,"
+         "amx-int8,avx2,fma\")))",
      .avx = AVX_AMX,
      .dot = DOT_BYTES,
+     .for_int8 = true,
      .for_bf16 = true},
 #endif
     {.name = "x86-64-v3",
@@ -356,7 +357,7 @@ int64_t target_odd_lines(const Target *target, int64_t floats) {
 /* Whether this CPU has AMX for bf16 numbers. */
 static bool has_amx(void) {
   uint32_t a, b, c, d;
-  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1) && (d >> 24 & 1);
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1) && (d >> 24 & 3) == 3;
 }
 
 /* Asks Linux whether this process may use tile registers. */

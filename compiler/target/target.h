@@ -55,7 +55,7 @@ typedef enum AvxLevel {
   AVX_512,  /* F, BW, DQ and VL of AVX-512 */
   AVX_VNNI, /* VNNI of AVX-512, too */
   AVX_BF16, /* its BF16, too */
-  AVX_AMX,  /* AMX with products of bf16 numbers, too, which the operating system has to permit */
+  AVX_AMX, /* AMX with products of bf16 numbers and of bytes, too, which the operating system has to permit */
 } AvxLevel;
 
 /* Instructions for int8 dot products, one 32-bit word per lane. */

@@ -161,7 +161,8 @@ for model in MODELS:
     run(f"cnnc import {top}/tests/models/{model}.tflite -o {model}.cnn")
 write_tanh()
 INT8 = [f"{model}.cnn --weights={model}.safetensors --target={target}" for model, target in
-        zip(MODELS + ("tanh",), ("x86-64-v4-vnni", "armv7e-m", "x86-64-v4", "x86-64-v4"))]
+        zip(MODELS + ("tanh", MODELS[0]),
+            ("x86-64-v4-vnni", "armv7e-m", "x86-64-v4", "x86-64-v4", "x86-64-v4-amx"))]
 RUN = [f"{net} --target=x86-64-v3" for net in sorted(glob.glob(f"{top}/tests/run/*.cnn"))]
 NETS = {"nests": ["boxes --train --threads=openmp", "multibox_twice --train", "concat_flat --train",
                   "quantize --train", "dense_strassen --train -O0"],

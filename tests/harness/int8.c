@@ -106,7 +106,7 @@ static bool has_rounding(const Check *check, const Target *target, const char *r
 /* Checks nests with the reference schedule, and for each target that has int8 schedules. */
 static void check_all_nests(const Check *check, const char *rounding) {
   for (const Target *target = target_table; target->name; target++)
-    if (!target->for_bf16 &&
+    if ((!target->for_bf16 || target->for_int8) &&
         (target->dot != DOT_NONE || board_tried(target) || !strcmp(target->name, "generic")) &&
         has_rounding(check, target, rounding))
       check_nests_of(check, rounding, target);
@@ -286,7 +286,7 @@ void int8_compare(Check *check, const char *rounding, const char *weights, int64
   check_all_nests(check, rounding);
   check->sample.count = all;
   for (const Target *target = target_table; target->name; target++) {
-    if (target->for_bf16 || !(target_runs_here(target) || board_tried(target)) ||
+    if ((target->for_bf16 && !target->for_int8) || !(target_runs_here(target) || board_tried(target)) ||
         !share_target(&check->limits.share, target->name))
       continue;
     if (!has_rounding(check, target, rounding)) continue;
