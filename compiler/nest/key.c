@@ -224,7 +224,10 @@ static void add_loop(Writer *w, const NestStmt *stmt) {
     add_limit(w, stmt->u.loop.nlo, stmt->u.loop.lo, true);
     add_limit(w, stmt->u.loop.nhi, stmt->u.loop.hi, false);
   }
-  if (kind == TILED) key_number(w, w->plan->nest->tiles.pairs);
+  if (kind == TILED) { /* the entry's configuration of the registers is that of its loops */
+    key_number(w, w->plan->nest->tiles.rows);
+    key_number(w, w->plan->nest->tiles.pairs);
+  }
   w->slot[slot] = ++w->slots;
   w->team = team && kind != CHOSEN && (kind != PARALLEL || team_inner_loop(stmt));
   add_body(w, stmt->body);
@@ -344,8 +347,6 @@ static void add_function(Writer *w) {
   key_number(w, instance->inlined);
   key_number(w, w->team);
   key_number(w, instance->body != NULL);
-  key_number(w, entry ? w->plan->nest->tiles.rows : 0);
-  key_number(w, entry ? w->plan->nest->tiles.pairs : 0);
   key_parameters(w, entry);
   if (instance->body) key_constants(w);
   else add_body(w, instance->fn->body);
