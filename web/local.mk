@@ -32,7 +32,7 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/ops/index/% compiler/ops/arithmetic/cos.c compiler/ops/arithmetic/floor.c \
   compiler/ops/arithmetic/modulo.c compiler/ops/arithmetic/sin.c compiler/emit/prelude_periodic.c \
   compiler/ops/attention/% compiler/ops/normalization/rmsnorm.c compiler/ops/parts/% \
-  compiler/ops/detection/panoptic.c \
+  compiler/ops/detection/panoptic.c compiler/ops/pooling/stochastic_pool.c \
   compiler/ops/int8/% compiler/schedule/int8/% compiler/schedule/mcu/% \
   compiler/import/tflite/% compiler/import/onnx/qdq.c compiler/import/onnx/int8_layers.c \
   compiler/import/onnx/onnx_quantized.c compiler/import/onnx/onnx_dynamic.c \

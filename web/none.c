@@ -100,6 +100,7 @@ ABSENT(multihead_attention)
 ABSENT(relative_bias)
 ABSENT(rmsnorm)
 ABSENT(panoptic)
+ABSENT(stochastic_pool)
 const Op op_whole = {.name = "whole numbers"};
 
 int64_t recurrent_summed_bias(const Recurrent *r) { return (void)r, 0; }
