@@ -35,7 +35,7 @@ endif
 # would delay a program's dependents until all other tests have begun.
 LONG_CASES = tests/nets/random.tap tests/unit/unit.tap tests/stream/stream.tap tests/nets/accuracy.tap \
   tests/embed/misra.tap tests/int8/int8.tap tests/nets/programs.tap \
-  tests/nets/choices.tap tests/embed/generated_c.tap \
+  tests/nets/choices.tap tests/embed/generated_c.tap tests/embed/pool.tap \
   tests/models/boards.tap tests/int8/quantize.tap tests/import/onnx_suite.tap tests/import/tflite_ops.tap \
   tests/embed/layer_names.tap tests/embed/embedded.tap tests/models/models.tap \
   tests/embed/several_nets.tap tests/int8/budget.tap tests/export/export.tap tests/nets/examples.tap

@@ -17,8 +17,8 @@ all="sanitizers-unit sanitizers-programs sanitizers-front sanitizers-import sani
   targets-aarch64 targets-armv7m targets-riscv64 targets-wasm32 targets-int8 targets-unit fuzz-1
   fuzz-2 fuzz-3 random-commands random-nests random-far random-sequences-1 random-sequences-2
   random-parts random-int8 random-code random-mutants random-limits commands choices rows streams programs
-  accuracy functions kills memory examples outputs export steps models special threads valgrind editor site
-  packages release windows mpi assure validate"
+  accuracy functions kills memory examples outputs export steps models special threads pool valgrind editor
+  site packages release windows mpi assure validate"
 [ $# -gt 0 ] || set -- $all
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
@@ -349,9 +349,14 @@ flatten -> dense(100)
 END
 }
 races() { netcheck --races "$@"; }
+pool_races() { NETCHECK_THREADS=pool netcheck --races "$@"; }
 part_threads() {
   step programs write_trained
   in_portions 10 races long-threads/*.cnn long-threads/*/*.cnn
+}
+part_pool() { # the same with threads of the own pool
+  step programs write_trained
+  in_portions 10 pool_races long-threads/*.cnn long-threads/*/*.cnn
 }
 
 # ---- other tools ----

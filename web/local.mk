@@ -14,7 +14,7 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/report/lir_dump.c compiler/emit/nest_joined.c compiler/emit/nest_tiles.c \
   compiler/emit/nest_words.c \
   compiler/report/schedule_dump.c compiler/lir/share.c compiler/emit/prelude_vectors.c \
-  compiler/syntax/ast_dump.c compiler/passes/memory_limit.c compiler/emit/units.c \
+  compiler/syntax/ast_dump.c compiler/passes/memory_limit.c compiler/emit/units.c compiler/emit/pool.c \
   compiler/lir/merge_sizes.c compiler/lir/kernel_cache.c \
   compiler/emit/acsl.c compiler/emit/acsl_entry.c \
   compiler/report/dot.c compiler/report/graph_dump.c compiler/report/plan_dump.c \

@@ -259,6 +259,7 @@ static bool link_units(Build *run, const char *const *object, int n, const char 
   else {
     compiler_add_machine(&command, &run->compiler, backend->cross);
     if (backend->openmp) command_add(&command, "-fopenmp");
+    if (backend->pool) command_add(&command, "-pthread");
     add_kind(&command, run);
   }
   command_add_all(&command, WORDS("-o", output));

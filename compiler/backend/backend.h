@@ -11,11 +11,11 @@ typedef struct Backend {
   Arena *arena;
   BackendKind kind;
   const char *cc; /* --cc, or NULL: $CNNC_CC, the configured clang, the newest one on the PATH, or zig */
-  const char *const *cross; /* clang's options for another machine; NULL: for this one */
-  const char *soname;       /* BACKEND_SHARED: its SONAME; NULL: its path */
-  const char *runtime;      /* directory of libcnn.a; NULL: searched */
-  FILE *messages;           /* receives the C compiler's messages; NULL: standard error */
-  bool openmp, verbose;
+  const char *const *cross;   /* clang's options for another machine; NULL: for this one */
+  const char *soname;         /* BACKEND_SHARED: its SONAME; NULL: its path */
+  const char *runtime;        /* directory of libcnn.a; NULL: searched */
+  FILE *messages;             /* receives the C compiler's messages; NULL: standard error */
+  bool openmp, pool, verbose; /* pool: of threads, instead of OpenMP */
   bool mpi; /* BACKEND_PROGRAM: links libcnn-mpi, by MPI's compiler wrapper, which calls `cc` */
   const void *data;
   size_t data_bytes; /* contents of the file backend_data_path, which the C text refers to; or NULL */

@@ -250,7 +250,7 @@ static bool tune(Compilation *c) {
       .ntargets = images > 1 ? 0 : o->targets.n,
       .target = o->targets.data,
       .exact = o->exact,
-      .threads = (o->openmp || !o->output) && o->batch <= 1,
+      .threads = (o->threaded || !o->output) && o->batch <= 1,
       .weight_bytes = graph_weight_bytes(c->graph),
       .backend = {.arena = c->arena, .cc = o->cc, .verbose = o->verbose, .messages = messages_open(c)},
       .progress = o->format == DIAG_TEXT,
@@ -356,7 +356,8 @@ static void set_options(Compilation *c) {
                                       .taken = prelude_has_name};
   c->emit = (EmitOptions){.header = included_header(c),
                           .summary = c->summary,
-                          .openmp = o->openmp,
+                          .openmp = o->threaded && !o->pool,
+                          .pool = o->pool,
                           .no_fma = o->no_fma,
                           .acsl = o->acsl,
                           .program = o->kind == OUTPUT_PROGRAM,
@@ -366,7 +367,7 @@ static void set_options(Compilation *c) {
   c->lowering =
       (ProgramOptions){.ntargets = o->targets.n,
                        .target = o->targets.data,
-                       .openmp = o->openmp,
+                       .threads = o->threaded,
                        .little_ram = o->ram > 0 || o->level == LEVEL_SMALL,
                        .plain = options_plain(o),
                        .sums = o->level == LEVEL_SMALL ? SMALL_SUMS : 0,

@@ -372,7 +372,8 @@ const Flag options_table[] = {
      "extra cycles to read 16 bytes from flash instead of RAM; used to choose schedules on microcontrollers",
      NULL},
     {"threads", 0, required_argument, flag_choice, AT(threads), "--threads=KIND",
-     "openmp (the default for executables) or none", "openmp none"},
+     "openmp (the default for executables), pool (threads of its own, without OpenMP) or none",
+     "openmp pool none"},
     {"mpi", 0, optional_argument, read_mpi, AT(mpi_most), "--mpi[=PROCESSES]",
      "build an executable whose train also runs under mpirun, with bit-identical results; PROCESSES: the "
      "maximum number that share a batch (8)",
@@ -548,10 +549,10 @@ static bool check_acsl(const Options *options) {
         "--acsl needs --target=generic: the code for %s has vectors or instructions that Frama-C "
         "cannot read",
         options->targets.n > 1 ? "several targets" : target->name);
-  const char *about = options->train     ? "training code: remove --train"
-                      : options->network ? "the runtime's tables: remove --network"
-                      : options->openmp  ? "threads: remove --threads=openmp"
-                                         : NULL;
+  const char *about = options->train      ? "training code: remove --train"
+                      : options->network  ? "the runtime's tables: remove --network"
+                      : options->threaded ? "threads: remove --threads"
+                                          : NULL;
   if (about) return usage_error("--acsl has no annotations for %s", about);
   if (options->batch > 1) return usage_error("--acsl checks a call with one image: remove --batch");
   return !options->updatable ||
@@ -595,7 +596,7 @@ static bool choose_machine(Options *options) {
   if (options->kind == OUTPUT_SHARED && one->bare)
     return usage_error("%s has no shared libraries: write an object (-o FILE.o)%s", one->name,
                        strcmp(one->name, "wasm32") == 0 ? " or WebAssembly (-o FILE.wasm)" : "");
-  if (options->kind == OUTPUT_WASM && options->openmp)
+  if (options->kind == OUTPUT_WASM && options->threaded)
     return usage_error("WebAssembly has no threads: use --threads=none");
   return true;
 }
@@ -718,6 +719,15 @@ static bool check_input(Options *options, Arena *arena, int n, char **words) {
   return true;
 }
 
+/* OpenMP is the default for executables, if the compiler has it. */
+static void choose_threads(Options *options, Arena *arena) {
+  enum { OPENMP, POOL };
+  options->pool = options->threads == POOL;
+  options->threaded =
+      options->pool || options->threads == OPENMP ||
+      (options->threads < 0 && options->kind == OUTPUT_PROGRAM && backend_has_openmp(arena, options->cc));
+}
+
 static bool check_together(Options *options, Arena *arena) {
   const bool kind_given = options->kind_given;
   if (options->tune && options_plain(options))
@@ -748,8 +758,7 @@ static bool check_together(Options *options, Arena *arena) {
   if (!check_streaming(options)) return false;
   if (!options->train_given) options->train = options->kind == OUTPUT_PROGRAM && !options_step(options);
   if (!choose_targets(options, arena)) return false;
-  options->openmp = options->threads == 0 || (options->threads < 0 && options->kind == OUTPUT_PROGRAM &&
-                                              backend_has_openmp(arena, options->cc));
+  choose_threads(options, arena);
   if (!check_mpi(options) || !check_memory(options)) return false;
   if (!check_acsl(options)) return false;
   return !(options_backend(options->kind) || options->embed == EMBED_AS_OBJECT) || choose_machine(options);

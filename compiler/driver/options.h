@@ -67,10 +67,10 @@ typedef struct Options {
   int64_t flash, ram;          /* limits of inference in bytes; 0: none */
   int64_t flash_wait;          /* wait cycles of flash; 0: none */
   const Target *machine;       /* machine of an object; NULL: this one */
-  int threads;                 /* 0 openmp, 1 none; -1: not given */
-  bool openmp;
-  bool mpi;         /* an executable that MPI processes can share */
-  int64_t mpi_most; /* maximum number of processes; 0: the number of shards */
+  int threads;                 /* 0 openmp, 1 pool, 2 none; -1: not given */
+  bool threaded, pool;         /* several threads; those of an own pool instead of OpenMP */
+  bool mpi;                    /* an executable that MPI processes can share */
+  int64_t mpi_most;            /* maximum number of processes; 0: the number of shards */
   Defines defines;
   WordList directories, warnings;
   Level level;

@@ -3,12 +3,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
-#include "emit/module.h"
+#include "emit/pool.h"
 
 /* ---- names ---- */
 void add_parameter(Arena *arena, Parameters *list, const char *name, const char *declared) {
-  const Parameter parameter = {name, declared};
+  const Parameter parameter = {name, declared, "void *"};
   vec_push(arena, *list, parameter);
+}
+
+void add_number(Arena *arena, Parameters *list, const char *name, const char *declared) {
+  add_parameter(arena, list, name, declared);
+  list->data[list->n - 1].cast = "int32_t";
 }
 
 const char *parameters_text(Arena *arena, const Parameters *list) {
@@ -27,11 +32,15 @@ Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind, const 
   frame.names.file = &net->layout->names; /* names of types and functions */
   frame.names.prefix = arena_printf(net->arena, "%s_", net->name);
   frame.names.macros = &net->layout->macros;
-  frame.locals.arena = frame.calls.arena = frame.names.arena = net->arena;
+  frame.before.arena = frame.locals.arena = frame.calls.arena = frame.names.arena = net->arena;
   for (int i = 0; i < parameters->n; i++) names_reserve(&frame.names, parameters->data[i].name);
   frame_own(&frame, "keys");
   frame_own(&frame, "key");
   frame_own(&frame, "i"); /* of loops */
+  if (net_pool(net)) {    /* of the loops over shares */
+    frame_own(&frame, "thread");
+    frame_own(&frame, "threads");
+  }
   return frame;
 }
 
@@ -339,19 +348,29 @@ void frame_call(Frame *f, const Step *step, const char *indent) {
   const Nest *nest = version->lower->b;
   const bool shared = version->shared,
              own = shared && f->kind == FRAME_BATCH; /* own: a team that runs only this call */
-  text_put(&f->calls, "%s%s", indent, own ? "TEAM " : "");
-  int n = put_callee(&f->calls, step->function[f->target]);
+  const NestFunction *function = step->function[f->target];
+  Text list = {.arena = f->net->arena};
+  for (int i = 0; i < function->sizes.n; i++)
+    list_add(&list, arena_printf(f->net->arena, "%" PRId64, function->sizes.data[i]));
   for (int i = 0; i < nest->nbufs; i++)
-    if (version->argument[i].used) text_put(&f->calls, "%s%s", n++ ? ", " : "", argument(f, step, i));
+    if (version->argument[i].used) list_add(&list, argument(f, step, i));
   for (int i = 0; i < nest->main->nparams; i++)
     if (nest->main->size[i])
-      text_put(&f->calls, "%s%s", n++ ? ", " : "",
-               f->kind == FRAME_BATCH ? arena_printf(f->net->arena, "%s->count", frame_name(f, "batch"))
-                                      : frame_name(f, "count"));
-  if (own) text_put(&f->calls, "%sTHREAD, THREADS", n ? ", " : "");
+      list_add(&list, f->kind == FRAME_BATCH
+                          ? arena_printf(f->net->arena, "%s->count", frame_name(f, "batch"))
+                          : frame_name(f, "count"));
+  text_put(&f->calls, "%s", indent);
+  if (own && net_pool(f->net)) {
+    pool_own_call(f, step, list.n ? list.s : "", function->sizes.n);
+    return;
+  }
+  if (own) list_add(&list, "THREAD, THREADS");
+  else if (shared && net_pool(f->net) && pool_waits(f, step))
+    list_add(&list, arena_printf(f->net->arena, "%s, %d", frame_name(f, "team"), pool_most(version)));
+  else if (shared && net_pool(f->net)) list_add(&list, "thread, threads"); /* of the loop over shares */
   else if (shared)
-    text_put(&f->calls, "%s%s, %s", n ? ", " : "", frame_name(f, "thread"), frame_name(f, "threads"));
-  text_put(&f->calls, ");\n");
+    list_add(&list, arena_printf(f->net->arena, "%s, %s", frame_name(f, "thread"), frame_name(f, "threads")));
+  text_put(&f->calls, "%s%s(%s);\n", own ? "TEAM " : "", function->into->name, list.n ? list.s : "");
 }
 
 void frame_outputs(Frame *f, const Step *step, const char *(*to)(Frame *, int), bool optional) {

@@ -169,6 +169,11 @@ static void put_inference(Text *out, Net *net) {
   }
   text_put(out, "/* The target whose code runs: %s. */\n%sconst char *%s(void);\n", net_target_names(net),
            linkage, net->own->target);
+  if (net_pool(net))
+    text_put(out,
+             "/* Threads of later calls from the calling thread; 0: as OMP_NUM_THREADS says, or one for "
+             "each processor. */\n%svoid %s(int32_t threads);\n",
+             linkage, net->own->threads);
   if ((net->options->weights || !net->weights) && net->model &&
       (!net->options->program || net->graph->floats))
     text_put(out, "/* The weights that were compiled in. */\nextern const %s %s;\n", net->own->model,

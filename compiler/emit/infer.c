@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "emit/module.h"
+#include "emit/pool.h"
 
 /* ---- parameters and arguments, in the order of the C interface ---- */
 void list_add(Text *list, const char *text) { text_put(list, "%s%s", list->n ? ", " : "", text); }
@@ -51,7 +51,7 @@ static Parameters run_parameters(Net *net,
     add_parameter(arena, &list, net->input[i].name,
                   arena_printf(arena, "const void *%s", net->input[i].name));
   if (phase) add_parameter(arena, &list, "n", "int64_t n");
-  else if (program_counts(net->layout->infer.program)) add_parameter(arena, &list, "count", "int32_t count");
+  else if (program_counts(net->layout->infer.program)) add_number(arena, &list, "count", "int32_t count");
   for (int i = 0; i < net->graph->outputs.n; i++)
     add_parameter(arena, &list, net->output[i].name, arena_printf(arena, "void *%s", net->output[i].name));
   for (int k = 0; k < graph_states(net->graph); k++)
@@ -61,9 +61,12 @@ static Parameters run_parameters(Net *net,
   add_parameter(arena, &list, "arena", "float *arena");
   if (net->options->program) {
     add_parameter(arena, &list, "mark", "void (*mark)(void *, int32_t)");
+    list.data[list.n - 1].cast = "void (*)(void *, int32_t)";
     add_parameter(arena, &list, "context", "void *context");
   }
-  if (net->layout->infer.program->team && !phase) {
+  if (net->layout->infer.program->team && !phase && net_pool(net))
+    add_parameter(arena, &list, "team", net_pool(net)->team);
+  else if (net->layout->infer.program->team && !phase) {
     add_parameter(arena, &list, "thread", "int thread");
     add_parameter(arena, &list, "threads", "int threads");
   }
@@ -112,7 +115,7 @@ static const char *run_arguments(Net *net, const RunArguments *a) {
   for (int k = 0; k < graph_states(net->graph); k++) list_add(&list, state_argument(net, a, k));
   list_add(&list, a->arena);
   if (net->options->program) list_add(&list, a->mark);
-  if (net->layout->infer.program->team && *a->thread) list_add(&list, a->thread);
+  if (net->layout->infer.program->team && *a->thread) list_add(&list, net_pool(net) ? "team" : a->thread);
   return list.s;
 }
 
@@ -155,6 +158,15 @@ static void put_team_mark(Frame *f, int step, bool waited) {
 
 static void put_by_one(Frame *f) { text_put(&f->calls, "  if (%s == 0) {\n", frame_name(f, "thread")); }
 
+/* The same after all that was computed before. */
+static void put_last_by_one(Frame *f) {
+  if (net_pool(f->net)) text_put(&f->calls, "  SHARES(1) {\n");
+  else {
+    text_put(&f->calls, "  BARRIER();\n");
+    put_by_one(f);
+  }
+}
+
 static void put_team_steps(Frame *f) {
   const Part *part = f->part;
   bool one = false, was_one = false;
@@ -176,7 +188,8 @@ static void put_team_steps(Frame *f) {
 
 static void put_steps(Frame *f) {
   const Net *net = f->net;
-  if (net->layout->infer.program->team) put_team_steps(f);
+  if (net->layout->infer.program->team && net_pool(net)) pool_steps(f);
+  else if (net->layout->infer.program->team) put_team_steps(f);
   else
     for (int s = 0; s < net->layout->infer.steps.n; s++) {
       frame_call(f, &net->layout->infer.steps.data[s], "  ");
@@ -184,8 +197,7 @@ static void put_steps(Frame *f) {
       put_mark(f, "  ", s);
     }
   const bool one = net->layout->infer.program->team && net->layout->infer.program->copies.n;
-  if (one) text_put(&f->calls, "  BARRIER();\n");
-  if (one) put_by_one(f);
+  if (one) put_last_by_one(f);
   put_output_copies(f, one ? "    " : "  ", "");
   if (one) text_put(&f->calls, "  }\n");
 }
@@ -232,7 +244,9 @@ static void put_images_of_phase(Frame *f, int phase) {
   for (int i = 0; i < taken.n; i++) frame_name(f, taken.data[i].name);
   const int64_t slots = net->layout->infer.program->slots;
   const char *function = phase_function(net, f->target, phase),
-             *thread = net->layout->infer.program->team ? frame_name(f, "thread") : "0",
+             *thread = !net->layout->infer.program->team ? "0"
+                       : net_pool(net)                   ? "thread"
+                                                         : frame_name(f, "thread"),
              *mark =
                  net->layout->infer.program->team ? "thread == 0 ? mark : NULL, context" : "mark, context",
              *count = frame_name(f, "count");
@@ -242,9 +256,17 @@ static void put_images_of_phase(Frame *f, int phase) {
                                          floats_in(program_room(net->layout->infer.program, SPACE_ARENA)))
                           : arena_printf(net->arena, "%sarena", all);
   const char *arguments = run_arguments(net, &(RunArguments){"n", "n", place, mark, true, "", true});
+  if (slots > 1 && net_pool(net) && net->layout->infer.program->team) {
+    frame_name(f, "team");
+    text_put(&f->calls,
+             net->options->program ? "  SHARES(%s ? 2 : %" PRId64 ")\n" : "  SHARES(%.0s%" PRId64 ")\n",
+             net->options->program ? frame_name(f, "mark") : "", slots);
+  }
   if (slots > 1) {
     text_put(&f->calls, "  for (int32_t slot = %s; slot < %" PRId64 "; slot += %s)\n", thread, slots,
-             net->layout->infer.program->team ? frame_name(f, "threads") : "1");
+             !net->layout->infer.program->team ? "1"
+             : net_pool(net)                   ? "threads"
+                                               : frame_name(f, "threads"));
     text_put(&f->calls,
              "    for (int64_t n = (int64_t)slot * %s / %" PRId64 "; n < (int64_t)(slot + 1) * %s / %" PRId64
              "; n++)\n      %s(%s);\n",
@@ -253,6 +275,10 @@ static void put_images_of_phase(Frame *f, int phase) {
 }
 
 static void put_together(Frame *f, int s) {
+  if (net_pool(f->net) && f->net->layout->infer.program->team) {
+    pool_step(f, s);
+    return;
+  }
   const Step *step = &f->net->layout->infer.steps.data[s];
   const Version *version = &step->call->version[f->target];
   const bool team = f->net->layout->infer.program->team, one = team && !version->shared;
@@ -267,8 +293,7 @@ static void put_together(Frame *f, int s) {
 static void put_copies_of_all(Frame *f) {
   const Program *p = f->net->layout->infer.program;
   if (!p->copies.n) return;
-  if (p->team) text_put(&f->calls, "  BARRIER();\n");
-  if (p->team) put_by_one(f);
+  if (p->team) put_last_by_one(f);
   put_output_copies(f, p->team ? "    " : "  ",
                     arena_printf(f->net->arena, "(size_t)%s * ", frame_name(f, "count")));
   if (p->team) text_put(&f->calls, "  }\n");
@@ -282,7 +307,7 @@ static void put_infer_by_phases(Text *out, Net *net, int target) {
   frame_own(&f, "n");
   for (int i = 0; i < p->phases.n; i++) {
     const Phase *phase = &p->phases.data[i];
-    if (phase->barrier) text_put(&f.calls, "  BARRIER();\n");
+    if (phase->barrier && !net_pool(net)) text_put(&f.calls, "  BARRIER();\n");
     if (!phase->once) {
       put_phase(out, net, target, phase);
       put_images_of_phase(&f, phase->number);
@@ -326,7 +351,7 @@ Parameters infer_parameters(Net *net, bool some) {
     add_parameter(arena, &list, net->input[i].name,
                   arena_printf(arena, "const %s %s[%s * %s]", net_input_type(net, i), net->input[i].name,
                                net->macro->BATCH, net->input[i].macro.SIZE));
-  if (some) add_parameter(arena, &list, "count", "int32_t count");
+  if (some) add_number(arena, &list, "count", "int32_t count");
   for (int i = 0; i < net->graph->outputs.n; i++)
     add_parameter(arena, &list, net->output[i].name,
                   arena_printf(arena, "%s %s[%s * %s]", net_output_type(net, i), net->output[i].name,
@@ -334,6 +359,12 @@ Parameters infer_parameters(Net *net, bool some) {
   if (net_steps(net)) add_parameter(arena, &list, "state", arena_printf(arena, "%s *state", net->own->state));
   add_parameter(arena, &list, "workspace", arena_printf(arena, "%s *workspace", net->own->workspace));
   return list;
+}
+
+static const char *parameter_names(Net *net, const Parameters *list) {
+  Text text = {.arena = net->arena};
+  for (int i = 0; i < list->n; i++) list_add(&text, list->data[i].name);
+  return text.s;
 }
 
 static const char *some_arguments(Net *net) {
@@ -351,12 +382,15 @@ static const char *some_arguments(Net *net) {
 static void put_slots(Text *out, Net *net) {
   const int64_t slots = net->layout->infer.program->slots,
                 images = net->layout->infer.program->batching.lanes;
-  text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+  const char *from = "0", *to = arena_printf(net->arena, "%" PRId64, slots);
+  if (net_pool(net)) {
+    text_put(out, "  SHARES(%" PRId64 ")\n", slots);
+    from = arena_printf(net->arena, "SHARE(0, %s, thread)", to);
+    to = arena_printf(net->arena, "SHARE(0, %s, thread + 1)", to);
+  } else text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+  text_put(out, "  for (int32_t slot = %s; slot < %s; slot++) ", from, to);
   if (images == 1) {
-    text_put(out,
-             "  for (int32_t slot = 0; slot < %" PRId64
-             "; slot++) /* images of a slot one after the other, in its part of the workspace */\n",
-             slots);
+    text_put(out, "/* images of a slot one after the other, in its part of the workspace */\n");
     text_put(out,
              "    for (int64_t i = (int64_t)slot * count / %" PRId64
              "; i < (int64_t)(slot + 1) * count / %" PRId64 "; i++)\n",
@@ -366,10 +400,7 @@ static void put_slots(Text *out, Net *net) {
                  net, &(RunArguments){"i", "", "workspace->arena[slot]", "NULL, NULL", false, "", false}));
     return;
   }
-  text_put(out,
-           "  for (int32_t slot = 0; slot < %" PRId64
-           "; slot++) { /* whole groups of images, in the slot's part of the workspace */\n",
-           slots);
+  text_put(out, "{ /* whole groups of images, in the slot's part of the workspace */\n");
   text_put(out,
            "    const int32_t groups = (count + %" PRId64 ") / %" PRId64 ", from = slot * groups / %" PRId64
            " * %" PRId64 ", to = (slot + 1) * groups / %" PRId64 " * %" PRId64 ";\n",
@@ -388,21 +419,48 @@ static void put_unused_state(Text *out, const Net *net) {
   if (net_steps(net) && graph_states(net->graph) == 0) text_put(out, "  (void)state;\n");
 }
 
+/* Prints the call of `function`, which a team runs. */
+static void put_team_call(Text *out, Net *net, const char *function, const char *arguments) {
+  const bool team = net->layout->infer.program->team;
+  text_put(out, "  ");
+  if (team && net_pool(net)) pool_call(out, net, function, arguments);
+  else
+    text_put(out, "%s%s(%s%s);\n", team ? "TEAM " : "", function, arguments, team ? ", THREAD, THREADS" : "");
+}
+
+static const char *some_slots(Net *net) { return pool_function(net, net->own->run, "slots"); }
+
+/* With a pool, a function of their own has the slots. */
+static void put_slots_function(Text *out, Net *net) {
+  Parameters parameters = infer_parameters(net, true), described = parameters;
+  add_parameter(net->arena, &parameters, "team", net_pool(net)->team);
+  put_signature(out, net, arena_printf(net->arena, "static void %s", some_slots(net)), &parameters, " {\n");
+  put_unused_state(out, net);
+  put_slots(out, net);
+  text_put(out, "}\n\n");
+  pool_describe(out, net, some_slots(net), &described, "team", 0);
+}
+
 static void put_infer_some(Text *out, Net *net) {
   const Parameters parameters = infer_parameters(net, true);
+  const bool slots = !by_phases(net) && net->layout->infer.program->slots > 1;
+  if (slots && net_pool(net)) put_slots_function(out, net);
   put_signature(
       out, net,
       arena_printf(net->arena, "%svoid %s", net_steps(net) ? "static " : net_linkage(net), some_name(net)),
       &parameters, " {\n");
   put_unused_state(out, net);
   if (by_phases(net))
-    text_put(
-        out, "  %s%s(%s);\n", net->layout->infer.program->team ? "TEAM " : "", net->own->run,
+    put_team_call(
+        out, net, net->own->run,
         run_arguments(net, &(RunArguments){"", "count",
                                            layout_all_floats(net->layout) ? "workspace->all, workspace->arena"
                                                                           : "workspace->arena",
-                                           "NULL, NULL", false, "THREAD, THREADS", false}));
-  else if (net->layout->infer.program->slots > 1) put_slots(out, net);
+                                           "NULL, NULL", false, "", false}));
+  else if (slots && net_pool(net)) {
+    text_put(out, "  ");
+    pool_call(out, net, some_slots(net), parameter_names(net, &parameters));
+  } else if (slots) put_slots(out, net);
   else if (program_counts(net->layout->infer.program))
     text_put(
         out, "  %s(%s);\n", net->own->run,
@@ -422,6 +480,11 @@ void put_infer_entries(Text *out, Net *net) {
     put_dispatched(out, net, "", net->own->run, plain_arguments(net));
     text_put(out, "}\n\n");
   }
+  if (net->layout->infer.program->team && net_pool(net)) {
+    Parameters run = run_parameters(net, false);
+    run.n--; /* the team */
+    pool_describe(out, net, net->own->run, &run, "team", 0);
+  }
   if (net->layout->options.batch > 1) put_infer_some(out, net);
   const Parameters parameters = infer_parameters(net, false);
   put_signature(out, net, arena_printf(net->arena, "%svoid %s", net_linkage(net), infer_name(net)),
@@ -429,9 +492,9 @@ void put_infer_entries(Text *out, Net *net) {
   if (net->layout->options.batch > 1) text_put(out, "  %s(%s);\n", some_name(net), some_arguments(net));
   else {
     put_unused_state(out, net);
-    text_put(out, "  %s%s(%s);\n", net->layout->infer.program->team ? "TEAM " : "", net->own->run,
-             run_arguments(net, &(RunArguments){"", "", "workspace->arena", "NULL, NULL", false,
-                                                "THREAD, THREADS", false}));
+    put_team_call(
+        out, net, net->own->run,
+        run_arguments(net, &(RunArguments){"", "", "workspace->arena", "NULL, NULL", false, "", false}));
   }
   text_put(out, "}\n\n");
 }

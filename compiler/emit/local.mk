@@ -6,7 +6,7 @@ libcnnc_a_SOURCES += %D%/prelude.h %D%/prelude.c %D%/prelude_macros.c %D%/prelud
   %D%/prelude_periodic.c
 libcnnc_a_SOURCES += %D%/emit.h %D%/module.h %D%/module.c %D%/literals.h %D%/literals.c %D%/frame.c
 libcnnc_a_SOURCES += %D%/net.c %D%/header.c %D%/pack.c %D%/embed.c %D%/infer.c %D%/dispatch.c %D%/init.c \
-  %D%/state.c %D%/train.c %D%/network.c %D%/timing.c %D%/units.c
+  %D%/state.c %D%/train.c %D%/network.c %D%/timing.c %D%/units.c %D%/pool.h %D%/pool.c
 libcnnc_a_SOURCES += %D%/look.c %D%/example.h %D%/example.c %D%/library.c
 
 # The text of the header that generated code shares with the runtime, as a C string.
@@ -17,6 +17,15 @@ libcnnc_a_SOURCES += %D%/look.c %D%/example.h %D%/example.c %D%/library.c
 BUILT_SOURCES += %D%/network_text.inc
 CLEANFILES += %D%/network_text.inc
 %D%/libcnnc_a-header.$(OBJEXT): %D%/network_text.inc
+
+# The pool of threads as a C string.
+%D%/pool_text.inc: %D%/pool.c.in
+	$(AM_V_GEN)$(MKDIR_P) %D% && \
+	  $(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $< > $@.tmp && mv $@.tmp $@
+EXTRA_DIST += %D%/pool.c.in
+BUILT_SOURCES += %D%/pool_text.inc
+CLEANFILES += %D%/pool_text.inc
+%D%/libcnnc_a-pool.$(OBJEXT): %D%/pool_text.inc
 
 # Templates as rows {"its file", "its text"}.
 AS_ROWS = $(MKDIR_P) $(@D) && for file in $^; do printf '{"%s",\n' "$${file\#\#*/}" && \

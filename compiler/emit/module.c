@@ -1,6 +1,6 @@
 /* module.c: Prints the functions of a layout, with the comments above them. */
 // SPDX-License-Identifier: Apache-2.0
-#include "emit/module.h"
+#include "emit/pool.h"
 #include <string.h>
 
 /* ---- comments ---- */
@@ -113,6 +113,7 @@ static void section_begin(Net *net, Section *section, const Functions *functions
                   .apart = !target || target->dsp,
                   .load2 = target && target->dsp,
                   .acsl = net->options->acsl,
+                  .pool = net_pool(net) ? net_pool(net)->team : NULL,
                   .standard = target && !target->condition,
                   .needs = &section->needs};
 }
@@ -157,6 +158,7 @@ Net *emit_net(Layout *layout, const Sources *sources, const EmitOptions *options
                .input = layout->input,
                .output = layout->output,
                .truth = layout->truth};
+  if (options->pool) net->pool = pool_names(net);
   print_sections(net);
   return net;
 }

@@ -9,6 +9,7 @@
 #include "lir/layout.h"
 
 /* The text of a function, without the functions that it calls. */
+typedef struct PoolNames PoolNames;
 typedef struct Printed {
   const NestFunction *function;
   const char *comment;
@@ -46,7 +47,14 @@ struct Net {
   Section pack, *section; /* section: indexed by target */
   const char *barrier;    /* if the text is split into several units: the function that the others call for
                              BARRIER; otherwise NULL */
+  PoolNames *pool;        /* pool.h; NULL: there is no pool */
 };
+/* The names of the pool, or NULL. */
+#ifdef __wasi__ /* the browser build has no threads */
+static inline PoolNames *net_pool(const Net *net) { return (void)net, NULL; }
+#else
+static inline PoolNames *net_pool(const Net *net) { return net->pool; }
+#endif
 
 /* ---- module.c ---- */
 const char *net_input_type(const Net *, int), *net_output_type(const Net *, int); /* the C type: "uint8_t" */
@@ -65,6 +73,7 @@ typedef enum FrameKind {
 } FrameKind;
 typedef struct Parameter {
   const char *name, *declared; /* "n", "int64_t n" */
+  const char *cast;            /* for a pool: the type to which a word is cast as the argument */
 } Parameter;
 typedef VEC(Parameter) Parameters;
 typedef struct Frame { /* the body of a function; local variables are declared when a call needs them */
@@ -79,8 +88,10 @@ typedef struct Frame { /* the body of a function; local variables are declared w
   Parameters parameters;
   Table mentioned; /* names that the text contains */
   bool keys;       /* whether the text uses the image's random numbers */
+  Text before;     /* functions that the text calls */
 } Frame;
-void add_parameter(Arena *, Parameters *, const char *name, const char *declared);
+void add_parameter(Arena *, Parameters *, const char *name, const char *declared); /* a pointer */
+void add_number(Arena *, Parameters *, const char *name, const char *declared);    /* an int32_t */
 const char *parameters_text(Arena *, const Parameters *);
 Frame frame_begin(Net *, const Part *, int target, FrameKind, const Parameters *);
 void frame_own(Frame *,
@@ -129,6 +140,7 @@ PreludeNeeds net_needs(const Net *); /* net.c: the needs of the whole file */
  * them to `done`. */
 void put_called(Text *, const Section *, const Printed *, bool *done);
 void put_declared(Text *, const Printed *); /* units.c: declares a function of another unit */
+void put_hidden(Text *, const char *head, const char *name);
 void put_barrier(Text *, const Net *);
 void put_pack(Text *, Net *); /* pack.c: prints tables and packing functions */
 void put_packing(Text *, Net *, const Part *, const char *to);

@@ -59,9 +59,11 @@ static void check_sizes(const Printer *p) {
 static void print_parameters(Printer *p, const Instance *instance, bool entry, size_t column) {
   Words items = {0};
   name_sizes(p, &items);
-  if (p->team) { /* the macro SHARE uses `threads` */
+  if (p->team) { /* the macros SHARE and SHARES use these */
     printer_name(p, "thread");
     printer_name(p, "threads");
+    printer_name(p, "team");
+    printer_name(p, "most");
   }
   for (int i = 0; i < p->nest->nbufs; i++)
     if (instance->used.buf[i] && p->nest->buf[i]->place < STACK) name_parameter(p, p->nest->buf[i], &items);
@@ -76,8 +78,9 @@ static void print_parameters(Printer *p, const Instance *instance, bool entry, s
                           p->slot_name[i + 1]));
   }
   if (p->team) {
-    vec_push(p->arena, items, "int thread");
-    vec_push(p->arena, items, "int threads");
+    const bool pool = p->print->pool && p->waits;
+    vec_push(p->arena, items, pool ? p->print->pool : "int thread");
+    vec_push(p->arena, items, pool ? "int most" : "int threads");
   }
   if (!items.n) vec_push(p->arena, items, "void");
   print_list(p, 0, column, &items);
@@ -149,13 +152,14 @@ NestText emit_nest_function(Arena *arena, Instances *plan, const Instance *insta
                  .buf_name = NEW_ARRAY(scratch, const char *, plan->nest->nbufs + 1),
                  .mentioned = NEW_ARRAY(scratch, bool, plan->nest->nbufs + 1),
                  .team = entry && emit_nest_shares(plan->nest, print)};
+  p->waits = p->team && print_waits(p, instance->fn->body);
   if (kernel) print->needs->kernel = true;
   else if (!entry) print->needs->inlined = true;
   print_nest_head(p, instance, entry, linkage);
   const char *lead = print->merged ? not_again : arena_printf(arena, "%s", acsl_contract(p, instance));
   p->out = &body;
   print_nest_body(p, instance, entry);
-  const NestText text = {lead, linkage, text_kept(arena, &head), text_kept(arena, &body)};
+  const NestText text = {lead, linkage, text_kept(arena, &head), text_kept(arena, &body), p->waits};
   arena_free(scratch);
   return text;
 }

@@ -10,8 +10,9 @@ typedef VEC(const char *) Words;
 typedef struct NestPrint {
   PreludeNames names; /* prefix: for types and prelude functions; suffix and attribute: for all functions */
   int lanes_max;      /* maximum number of lanes; 1: scalar C for any compiler */
-  bool team;  /* a team shares PARALLEL loops: each of its threads calls the main functions that have such
-                 loops, with the arguments `thread` and `threads` */
+  bool team; /* a team shares PARALLEL loops: each of its threads calls the main functions that have such
+                loops, with the arguments `thread` and `threads` */
+  const char *pool; /* a pool of threads instead of OpenMP: the parameter for the team; otherwise NULL */
   bool apart; /* main functions are never inlined: a caller has many calls, and with few registers compilers
                  produce slower code if several of them are inlined into one function */
   bool load2; /* two adjacent words are loaded with one instruction */
@@ -29,6 +30,8 @@ void emit_nest(Text *, const Nest *, const NestPrint *);
 Words emit_nest_heading(Arena *, const Instances *); /* lines */
 typedef struct NestText {
   const char *lead, *linkage, *head, *body; /* "", "static", "void lenet5_conv1(const float *in)", " {...}" */
+  bool waits; /* a team waits inside of the function. With a pool, its last parameters are then the team and
+                 `int most`: it takes its shares itself */
 } NestText;
 NestText emit_nest_function(Arena *, Instances *, const Instance *, const NestPrint *);
 void put_nest_text(Text *, const NestText *);

@@ -19,6 +19,7 @@ typedef struct Printer {
   bool *mentioned;                          /* by buffer id: whether the buffer's name is in the text */
   Words taken;                              /* names already used in this C function */
   bool team;                                /* all threads of a team run the statements being printed */
+  bool waits;                               /* the function of a team has barriers */
   const char **parameter; /* in a merged function: the names of the parameters that replace numbers */
   bool *found; /* indexed like the numbers of the merged function: whether the number was printed */
 } Printer;
@@ -52,6 +53,8 @@ void print_value(Printer *, Val, int precedence);
 void print_wide(Printer *, Val,
                 int lanes); /* prints an explicit broadcast where C does not broadcast by itself */
 
+/* Whether the pieces of a team's statements need barriers. */
+bool print_waits(Printer *, const NestStmt *);
 void print_body(Printer *, const NestStmt *, int depth);
 void print_tiled(Printer *, const NestStmt *, int depth); /* nest_tiles.c: a TILED loop with tile registers */
 void print_tile_shape(Printer *, bool begin); /* at the beginning and the end of a nest with TILED loops */

@@ -335,6 +335,58 @@ static void print_piece(Printer *p, const Piece *piece, const NestStmt *const *s
   }
 }
 
+bool print_waits(Printer *p, const NestStmt *stmt) {
+  const Stmts list = live_statements(p, stmt);
+  const Pieces pieces = team_pieces(p->arena, p->nest, list.data, list.n);
+  bool waits = false;
+  for (int i = 0; i < pieces.n; i++)
+    waits = waits || pieces.data[i].wait || pieces.data[i].kind == PIECE_TOGETHER;
+  return waits;
+}
+
+/* Prints the pieces for a pool of threads: those between two barriers are run for each share. */
+static void print_shares(Printer *p, const Stmts *list, const Piece *piece, int n, int depth) {
+  bool several = false;
+  for (int i = 0; i < n; i++) several = several || piece[i].kind != PIECE_ONE;
+  indent(p, depth);
+  put("SHARES(%s) {\n", several ? "most" : "1");
+  for (int i = 0; i < n; i++) {
+    Piece here = piece[i];
+    here.wait = false;
+    print_piece(p, &here, list->data, depth + 1);
+  }
+  indent(p, depth);
+  put("}\n");
+}
+
+/* Statements that every thread runs would have to be run for each share: then one share has everything. */
+static void print_one_share(Printer *p, const NestStmt *stmt, int depth) {
+  indent(p, depth);
+  put("SHARES(1) {\n");
+  p->team = false;
+  print_body(p, stmt, depth + 1);
+  p->team = true;
+  indent(p, depth);
+  put("}\n");
+}
+
+static void print_shared_pieces(Printer *p, const NestStmt *stmt, const Stmts *list, int depth) {
+  const Pieces pieces = team_pieces(p->arena, p->nest, list->data, list->n);
+  for (int i = 0; i < pieces.n; i++)
+    if (pieces.data[i].kind == PIECE_EACH) {
+      print_one_share(p, stmt, depth);
+      return;
+    }
+  for (int i = 0, end; i < pieces.n; i = end) {
+    const Piece *piece = &pieces.data[i];
+    for (end = i + 1; end < pieces.n && !pieces.data[end].wait && piece->kind != PIECE_TOGETHER &&
+                      pieces.data[end].kind != PIECE_TOGETHER;)
+      end++;
+    if (piece->kind == PIECE_TOGETHER) print_stmt(p, list->data[piece->first], depth);
+    else print_shares(p, list, piece, end - i, depth);
+  }
+}
+
 /* Prints the statements one after the other, but loads of adjacent words together. */
 static void print_sequence(Printer *p, const NestStmt *const *list, int count, int depth) {
   const NestStmt *before = NULL; /* the first of the last WORDS_AT_ONCE loads */
@@ -357,7 +409,8 @@ static void print_sequence(Printer *p, const NestStmt *const *list, int count, i
 void print_body(Printer *p, const NestStmt *stmt, int depth) {
   int taken = p->taken.n;
   const Stmts list = live_statements(p, stmt);
-  if (p->team) {
+  if (p->team && p->waits && p->print->pool) print_shared_pieces(p, stmt, &list, depth);
+  else if (p->team) {
     const Pieces pieces = team_pieces(p->arena, p->nest, list.data, list.n);
     for (int i = 0; i < pieces.n; i++) print_piece(p, &pieces.data[i], list.data, depth);
     if (depth > 1) print_wait(p, depth); /* the threads wait before the next iteration */

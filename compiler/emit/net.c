@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include "emit/acsl.h"
-#include "emit/module.h"
+#include "emit/pool.h"
 
 /* ---- start of the file ---- */
 void put_banner(Text *out, Net *net, bool header) {
@@ -30,6 +30,9 @@ void put_includes(Text *out) {
 
 static void put_top(Text *out, Net *net) {
   const bool single = !net->options->header;
+  if (net_pool(net))
+    text_put(out, "#if defined(__linux__) && !defined(_GNU_SOURCE)\n#define _GNU_SOURCE // for the number of "
+                  "processors\n#endif\n");
   if (single) text_put(out, "#include <stddef.h>\n#include <stdint.h>\n");
   else text_put(out, "#include \"%s\"\n", net->options->header);
   put_includes(out);
@@ -215,6 +218,8 @@ PreludeNeeds net_needs(const Net *net) {
   for (int t = 0; t < net->layout->options.ntargets; t++) prelude_merge(&needs, &net->section[t].needs);
   needs.kernel = needs.kernel || phases_apart(net);
   needs.team = needs.team || net->layout->infer.program->team || packing_shared(net);
+  needs.pool = net_pool(net) != NULL;
+  needs.team = needs.team || (needs.pool && pool_used(net));
   return needs;
 }
 
@@ -231,6 +236,7 @@ void emit_c(Text *out, Net *net) {
   const size_t helpers = out->n;
   emit_prelude_file(out, &needs, net->section[0].print.names.prefix);
   if (net->options->acsl) acsl_helpers(out, helpers, net->section[0].print.names.prefix);
+  if (needs.pool && needs.team) pool_declare(out, net, true);
   put_pack(out, net);
   put_open(out, net);
   put_embedded(out, net);
@@ -247,4 +253,5 @@ void emit_c(Text *out, Net *net) {
   put_main(out, net);
   if (net->barrier) put_barrier(out, net);
   put_end(out, &needs);
+  if (net_pool(net)) pool_define(out, net);
 }

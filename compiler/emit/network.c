@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
-#include "emit/module.h"
+#include "emit/pool.h"
 #include "graph/normalize_text.h"
 #include "ops/registry.h"
 
@@ -389,8 +389,9 @@ static void put_infer_call(Text *out, Net *net, const char *function, bool timed
                                      : ""));
   else list_add(&list, net_steps(net) ? "state, workspace" : "workspace");
   if (one) text_put(out, "for (int i = 0; i < %s; i++) ", net->macro->BATCH);
-  if (timed && net->layout->infer.program->team) list_add(&list, "THREAD, THREADS");
-  text_put(out, "%s%s(%s);\n", timed && net->layout->infer.program->team ? "TEAM " : "", function, list.s);
+  const bool team = timed && net->layout->infer.program->team;
+  if (team && net_pool(net)) pool_call(out, net, function, list.s);
+  else text_put(out, "%s%s(%s%s);\n", team ? "TEAM " : "", function, list.s, team ? ", THREAD, THREADS" : "");
 }
 
 static void put_functions_of_weights(Text *out, Net *net) {
@@ -591,6 +592,7 @@ void put_network(Text *out, Net *net) {
   if (initial_weights(net)) text_put(out, "  .initial = %s,\n", initial_weights(net));
   text_put(out, "  .target_name = %s,\n  .init = %s,\n  .pack = %s,\n", net->own->target,
            net->own->network_init, net->own->network_pack);
+  if (net_pool(net)) text_put(out, "  .threads = %s,\n", net->own->threads);
   put_inference_functions(out, net);
   if (training) put_gradients_functions(out, net);
   if (net->layout->look.program) text_put(out, "  .look = &%s,\n", net->own->network_look);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/number.h"
-#include "emit/module.h"
+#include "emit/pool.h"
 #include "nest/instance.h"
 
 /* ---- at compile time ---- */
@@ -128,8 +128,8 @@ enum {
 }; /* packing this number of floats takes a microsecond, the time to wake a team */
 
 bool packing_shared(const Net *net) {
-  return net->layout->train.program && net->options->openmp && net->layout->train.members.n > 1 &&
-         floats_in(members_bytes(&net->layout->train)) >= SHARED_FLOATS;
+  return net->layout->train.program && (net->options->openmp || net_pool(net)) &&
+         net->layout->train.members.n > 1 && floats_in(members_bytes(&net->layout->train)) >= SHARED_FLOATS;
 }
 
 /* Each thread packs the members whose center is in its share of all floats. */
@@ -155,6 +155,8 @@ void put_shared_packing(Text *out, Net *net) {
     before += floats_in(member->bytes);
   }
   text_put(out, "}\n\n");
+  list.n -= 2; /* thread, threads */
+  if (net_pool(net)) pool_describe(out, net, net->own->pack_step, &list, "", net->layout->train.members.n);
 }
 
 void put_pack(Text *out, Net *net) {

@@ -60,6 +60,7 @@ typedef struct PreludeNeeds {
   const Routine *routine[ROUTINES];   /* NULL after the last one */
   uint8_t primitive[PRIMITIVES];      /* indexed as primitive_table, with bits for widths */
   bool inlined, kernel, unroll, roll, team, prefetch, pin, load2, load4, infinite; /* macros */
+  bool pool;   /* the team is of a pool of threads */
   bool helium; /* the file must include the header of Arm's intrinsics */
 } PreludeNeeds;
 

@@ -61,6 +61,7 @@ static const struct {
     {"THREADS", offsetof(PreludeNeeds, team)},
     {"BARRIER", offsetof(PreludeNeeds, team)},
     {"SHARE", offsetof(PreludeNeeds, team)},
+    {"SHARES", offsetof(PreludeNeeds, pool)},
     {"LOAD", NEED_MEMORY},
     {"AT", NEED_MEMORY},
 };
@@ -94,14 +95,15 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
                   "vectorize(disable)\")\n#elif "
                   "defined(__GNUC__)\n#define ROLL _Pragma(\"GCC unroll 1\")\n"
                   "#else\n#define ROLL\n#endif\n");
-  if (needs->team)
+  if (needs->team && !needs->pool)
     text_put(out, "// A net runs on a team of threads. Each runs its share of the iterations from .. to-1 of "
                   "a loop; where one needs what others compute, all wait for each other.\n"
                   "#ifdef _OPENMP\n#include <omp.h>\n#define TEAM _Pragma(\"omp parallel\")\n#define THREAD "
                   "omp_get_thread_num()\n#define THREADS omp_get_num_threads()\n"
                   "#define BARRIER() _Pragma(\"omp barrier\")\n#else\n#define TEAM\n#define THREAD "
-                  "0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n"
-                  "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / "
+                  "0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n");
+  if (needs->team)
+    text_put(out, "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / "
                   "threads)) // where it begins\n");
   if (needs->infinite)
     text_put(out, "#if defined(__GNUC__)\n#define INFINITE __builtin_inff()\n#else\n#define INFINITE (1e30f "

@@ -5,7 +5,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
-#include "emit/module.h"
+#include "base/number.h"
+#include "emit/pool.h"
 
 /* ---- the struct ---- */
 void put_training_struct(Text *out, Net *net) {
@@ -247,6 +248,7 @@ static void put_training_phase(Text *out, Net *net, int target, const Phase *of)
              f.images, f.images);
     function = arena_printf(net->arena, "%s_%d", function, f.images);
   }
+  text_put(out, "%s", f.before.n ? f.before.s : "");
   text_put(out, "%s void %s%s(%s) {\n", phases_apart(net) ? "KERNEL" : "static", function,
            net->section[target].suffix, parameters_text(net->arena, &parameters));
   frame_unused(out, &f);
@@ -288,33 +290,76 @@ static const char *last_shard(const Net *net) {
   return p->processes ? "exchange->last" : arena_printf(net->arena, "%" PRId64, p->shards);
 }
 
-static void put_shards(Text *out, Net *net, int phase) {
+/* Prints the loop over shards: those of a share, in the function of a pool, or all. */
+static void put_shard_loop(Text *out, Net *net, int phase, const char *from, const char *to) {
+  const char *batch = net_pool(net) ? "batch" : "&batch", *count = net_pool(net) ? "batch->count" : "count";
   const int64_t shards = net->layout->train.program->shards;
   const char *wide = net->layout->train.program->batching.images > INT32_MAX / shards
                          ? "(int64_t)"
                          : ""; /* not always 64 bits, because small CPUs only divide 32-bit numbers */
   const char *gradients = !net->model ? "" : ", shard ? &workspace->sum[shard - 1] : gradients";
-  if (net->options->openmp)
-    text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
   if (interleaved(net)) {
     const int images = net->layout->train.program->batching.lanes;
-    text_put(out, "  for (int32_t shard = %s; shard < %s; shard++) { /* whole groups of images */\n",
-             first_shard(net), last_shard(net));
+    text_put(out, "  for (int32_t shard = %s; shard < %s; shard++) { /* whole groups of images */\n", from,
+             to);
     text_put(out,
-             "    const int64_t groups = ((int64_t)count + %d) / %d, from = shard * groups / %" PRId64
+             "    const int64_t groups = ((int64_t)%s + %d) / %d, from = shard * groups / %" PRId64
              " * %d, to = (shard + 1) * groups / %" PRId64 " * %d;\n",
-             images - 1, images, shards, images, shards, images);
-    text_put(out, "    %s(&batch, from, to < count ? to : count, workspace->arena[shard]%s);\n  }\n",
-             training_phase_function(net, phase, false), gradients);
+             count, images - 1, images, shards, images, shards, images);
+    text_put(out, "    %s(%s, from, to < %s ? to : %s, workspace->arena[shard]%s);\n  }\n",
+             training_phase_function(net, phase, false), batch, count, count, gradients);
     return;
   }
-  text_put(out, "  for (int32_t shard = %s; shard < %s; shard++)\n", first_shard(net), last_shard(net));
+  text_put(out, "  for (int32_t shard = %s; shard < %s; shard++)\n", from, to);
   text_put(out,
-           "    for (int64_t n = %sshard * count / %" PRId64 "; n < %s(shard + 1) * count / %" PRId64
-           "; n++)\n",
-           wide, shards, wide, shards);
-  text_put(out, "      %s(&batch, n, workspace->arena[shard]%s);\n",
-           training_phase_function(net, phase, false), gradients);
+           "    for (int64_t n = %sshard * %s / %" PRId64 "; n < %s(shard + 1) * %s / %" PRId64 "; n++)\n",
+           wide, count, shards, wide, count, shards);
+  text_put(out, "      %s(%s, n, workspace->arena[shard]%s);\n", training_phase_function(net, phase, false),
+           batch, gradients);
+}
+
+/* ---- shards on a pool ---- */
+/* Prints the head of a function whose parameters are a training workspace, its gradients, and the numbers of
+ * the shards; a batch may be before them. */
+static Parameters put_shards_head(Text *out, Net *net, const char *function, bool batch) {
+  Parameters list = {0};
+  if (batch) add_constant_pointer(net, &list, net->own->batch, "batch");
+  add_pointer(net, &list, net->own->training, "workspace");
+  if (batch && net->model) add_pointer(net, &list, net->own->weights, "gradients");
+  add_number(net->arena, &list, "first", "int32_t first");
+  add_number(net->arena, &list, "last", "int32_t last");
+  text_put(out, "static void %s(%s, %s) {\n  SHARES(%" PRId64 ")\n", function,
+           parameters_text(net->arena, &list), net_pool(net)->team, net->layout->train.program->shards);
+  return list;
+}
+
+static const char shard_from[] = "SHARE(first, last, thread)", shard_to[] = "SHARE(first, last, thread + 1)";
+
+/* Functions for put_shards. */
+static void put_shards_functions(Text *out, Net *net) {
+  const Program *p = net->layout->train.program;
+  for (int i = 0; net_pool(net) && p->shards > 1 && i < p->phases.n; i++) {
+    if (p->phases.data[i].once) continue;
+    const int phase = p->phases.data[i].number;
+    const char *function = pool_function(net, training_phase_function(net, phase, false), "shards");
+    const Parameters list = put_shards_head(out, net, function, true);
+    put_shard_loop(out, net, phase, shard_from, shard_to);
+    text_put(out, "}\n\n");
+    pool_describe(out, net, function, &list, "team", 0);
+  }
+}
+
+static void put_shards(Text *out, Net *net, int phase) {
+  if (net_pool(net) && net->layout->train.program->shards > 1) {
+    text_put(out, "  ");
+    pool_call(out, net, pool_function(net, training_phase_function(net, phase, false), "shards"),
+              arena_printf(net->arena, "&batch, workspace%s, %s, %s", net->model ? ", gradients" : "",
+                           first_shard(net), last_shard(net)));
+    return;
+  }
+  if (net->options->openmp)
+    text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+  put_shard_loop(out, net, phase, first_shard(net), last_shard(net));
 }
 
 /* Prints the sum as a tree, ((g + s0) + (s1 + s2)) + ...: pairs, then pairs of pairs. */
@@ -354,42 +399,90 @@ static void put_clear(Text *out, Net *net) {
   put_zeros(out, net, &p->cleared, "  ", "gradients", "*gradients");
 }
 
-static void put_clear_shards(Text *out, Net *net) {
+static bool sums_shards(const Net *net) {
   const Program *p = net->layout->train.program;
-  if (!net->model || p->shards < 2 || !p->sums.n) return;
-  if (net->options->openmp)
-    text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
-  text_put(out, "  for (int32_t shard = %s; shard < %s; shard++)%s\n",
-           p->processes ? "exchange->first > 0 ? exchange->first - 1 : 0" : "0",
-           p->processes ? "exchange->last - 1" : arena_printf(net->arena, "%" PRId64, p->shards - 1),
-           p->sums.n > 1 ? " {" : "");
+  return net->model && p->shards > 1 && p->sums.n > 0;
+}
+
+static const char *first_sum(const Net *net) {
+  return net->layout->train.program->processes ? "exchange->first > 0 ? exchange->first - 1 : 0" : "0";
+}
+static const char *last_sum(const Net *net) {
+  const Program *p = net->layout->train.program;
+  return p->processes ? "exchange->last - 1" : arena_printf(net->arena, "%" PRId64, p->shards - 1);
+}
+
+static void put_clear_loop(Text *out, Net *net, const char *from, const char *to) {
+  const Program *p = net->layout->train.program;
+  text_put(out, "  for (int32_t shard = %s; shard < %s; shard++)%s\n", from, to, p->sums.n > 1 ? " {" : "");
   put_zeros(out, net, &p->sums, "    ", "&workspace->sum[shard]", "workspace->sum[shard]");
   if (p->sums.n > 1) text_put(out, "  }\n");
 }
 
+static void put_clear_function(Text *out, Net *net) { /* for put_clear_shards */
+  if (!net_pool(net) || !sums_shards(net)) return;
+  const char *function = pool_function(net, net->own->add, "clear");
+  const Parameters list = put_shards_head(out, net, function, false);
+  put_clear_loop(out, net, shard_from, shard_to);
+  text_put(out, "}\n\n");
+  pool_describe(out, net, function, &list, "team", 0);
+}
+
+static void put_clear_shards(Text *out, Net *net) {
+  if (!sums_shards(net)) return;
+  if (net_pool(net)) {
+    text_put(out, "  ");
+    pool_call(out, net, pool_function(net, net->own->add, "clear"),
+              arena_printf(net->arena, "workspace, %s, %s", first_sum(net), last_sum(net)));
+    return;
+  }
+  if (net->options->openmp)
+    text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+  put_clear_loop(out, net, first_sum(net), last_sum(net));
+}
+
+/* Prints the head of the loop over floats from .. to-1 of the gradients. */
+static void put_sum_loop(Text *out, Net *net, const char *from, const char *to, int64_t floats) {
+  enum { SHARE_FLOATS = 1 << 13 };
+  if (net_pool(net)) {
+    text_put(out, "  SHARES(%" PRId64 ")\n", larger(1, floats / SHARE_FLOATS));
+    text_put(out,
+             "  for (int64_t i = %s + INT64_C(%" PRId64 ") * thread / threads; i < %s + INT64_C(%" PRId64
+             ") * (thread + 1) / threads; i++) g[i] = ",
+             from, floats, from, floats);
+    return;
+  }
+  if (net->options->openmp)
+    text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+  text_put(out, "  for (int64_t i = %s; i < %s; i++) g[i] = ", from, to);
+}
+
 static void put_sum(Text *out, Net *net) {
   const Program *p = net->layout->train.program;
-  if (!net->model || p->shards < 2 || !p->sums.n) return;
+  if (!sums_shards(net)) return;
+  Parameters list = {0};
+  add_pointer(net, &list, net->own->weights, "gradients");
+  add_constant_pointer(net, &list, net->own->weights, "sum");
   text_put(out,
            "// The gradients of all shards, added in pairs, whatever the number of threads.\nstatic void "
-           "%s(%s *gradients, const %s *sum) {\n",
-           net->own->add, net->own->weights, net->own->weights);
+           "%s(%s%s%s) {\n",
+           net->own->add, parameters_text(net->arena, &list), net_pool(net) ? ", " : "",
+           net_pool(net) ? net_pool(net)->team : "");
   text_put(out, "  typedef struct flat { float f[%s]; } flat; // the same floats, without their names\n",
            net->macro->PARAMETERS);
   text_put(out, "  float *const g = ((flat *)(void *)gradients)->f;\n  const flat *const s = (const flat "
                 "*)(const void *)sum;\n");
   for (int i = 0; i < p->sums.n; i++) {
-    if (net->options->openmp)
-      text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
-    if (all_gradients(net, &p->sums))
-      text_put(out, "  for (int64_t i = 0; i < %s; i++) g[i] = ", net->macro->PARAMETERS);
-    else
-      text_put(out, "  for (int64_t i = %" PRId64 "; i < %" PRId64 "; i++) g[i] = ",
-               floats_in(p->sums.data[i].from), floats_in(p->sums.data[i].to));
+    const int64_t from = floats_in(p->sums.data[i].from), to = floats_in(p->sums.data[i].to);
+    put_sum_loop(out, net, arena_printf(net->arena, "%" PRId64, from),
+                 all_gradients(net, &p->sums) ? net->macro->PARAMETERS
+                                              : arena_printf(net->arena, "%" PRId64, to),
+                 to - from);
     put_tree(out, 0, net->layout->train.program->shards);
     text_put(out, ";\n");
   }
   text_put(out, "}\n\n");
+  if (net_pool(net)) pool_describe(out, net, net->own->add, &list, "team", 0);
 }
 
 static void put_statistics(Text *out, Net *net) {
@@ -477,6 +570,8 @@ void put_gradients_entry(Text *out, Net *net) {
     put_phase_dispatch(out, net, p->phases.data[i].number, p->phases.data[i].once);
   put_sum(out, net);
   put_shared_packing(out, net);
+  put_shards_functions(out, net);
+  put_clear_function(out, net);
   const Parameters parameters = gradients_parameters(net);
   put_signature(out, net, arena_printf(net->arena, "%sfloat %s", net_linkage(net), net->own->gradients),
                 &parameters, " {\n");
@@ -484,7 +579,10 @@ void put_gradients_entry(Text *out, Net *net) {
   put_clear(out, net);
   put_statistics(out, net);
   put_clear_shards(out, net);
-  if (packing_shared(net))
+  if (packing_shared(net) && net_pool(net)) {
+    text_put(out, "  ");
+    pool_call(out, net, net->own->pack_step, "workspace, weights");
+  } else if (packing_shared(net))
     text_put(out, "  TEAM %s(workspace, weights, THREAD, THREADS);\n", net->own->pack_step);
   else put_packing(out, net, &net->layout->train, "workspace->");
   put_upkeep_mark(out, net, BEFORE_PHASES);
@@ -502,9 +600,11 @@ void put_gradients_entry(Text *out, Net *net) {
     put_gathers(out, net, p->phases.n);
     text_put(out, "  if (exchange->wait) exchange->wait(exchange->context);\n");
   }
-  if (net->model && net->layout->train.program->shards > 1 && net->layout->train.program->sums.n)
-    text_put(out, "  %s%s(gradients, workspace->sum);\n", p->processes ? "if (!exchange->sum) " : "",
-             net->own->add);
+  if (sums_shards(net)) {
+    text_put(out, "  %s", p->processes ? "if (!exchange->sum) " : "");
+    if (net_pool(net)) pool_call(out, net, net->own->add, "gradients, workspace->sum");
+    else text_put(out, "%s(gradients, workspace->sum);\n", net->own->add);
+  }
   put_upkeep_mark(out, net, AFTER_PHASES);
   put_loss(out, net);
   text_put(out, "}\n\n");

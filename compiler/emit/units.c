@@ -6,9 +6,10 @@
  * These functions have hidden visibility, and the names of their symbols contain a point, which the name of a
  * C function cannot. */
 // SPDX-License-Identifier: Apache-2.0
-#include "emit/module.h"
+#include "emit/pool.h"
 
-static void put_hidden(Text *out, const char *head, const char *name) {
+/* Declares a function of another unit by its head. */
+void put_hidden(Text *out, const char *head, const char *name) {
   text_put(out, "__attribute__((visibility(\"hidden\"))) %s __asm__(\"%s.unit\");\n", head, name);
 }
 
@@ -32,13 +33,17 @@ static void declare_barrier(Text *out, const Net *net) {
 }
 
 void put_barrier(Text *out, const Net *net) {
-  if (!net_needs(net).team) return;
+  if (!net_needs(net).team || net_pool(net)) return;
   declare_barrier(out, net);
   text_put(out, "void %s(void) { BARRIER(); }\n", net->barrier);
 }
 
 static void put_waiting(Text *out, const Net *net, const PreludeNeeds *needs) {
   if (!needs->team) return;
+  if (net_pool(net)) {
+    pool_declare(out, net, false);
+    return;
+  }
   declare_barrier(out, net);
   text_put(out, "#undef BARRIER\n#define BARRIER() %s()\n\n", net->barrier);
 }

@@ -177,13 +177,13 @@ typedef struct Programs {
 typedef struct ProgramOptions {
   int ntargets;
   const Target *const *target;
-  bool openmp, plain, exact; /* exact: no algorithm that rounds differently */
-  int sums;                  /* plain: maximum accumulators per input loop; 0 means 1 */
-  bool little_ram;           /* results may overlap dead operands if this is proved to be correct */
-  int64_t batch;             /* inference: images per call; training and inspection: maximum batch size */
-  int64_t shards;            /* 0: chosen automatically */
-  int64_t processes;         /* training: maximum number of processes that share the batch; 0 means 1 */
-  const Graph *written;      /* the graph as written */
+  bool threads, plain, exact; /* exact: no algorithm that rounds differently */
+  int sums;                   /* plain: maximum accumulators per input loop; 0 means 1 */
+  bool little_ram;            /* results may overlap dead operands if this is proved to be correct */
+  int64_t batch;              /* inference: images per call; training and inspection: maximum batch size */
+  int64_t shards;             /* 0: chosen automatically */
+  int64_t processes;          /* training: maximum number of processes that share the batch; 0 means 1 */
+  const Graph *written;       /* the graph as written */
   struct Tuning *tuning;
   const CpuCycles *cycles;   /* cycles of the microcontroller's CPU; NULL: the default of the targets */
   const Small *small;        /* by root id; NULL: no restriction on weights */

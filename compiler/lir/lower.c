@@ -62,7 +62,7 @@ static bool wants_team(const Lowering *l) { /* Whether a team computes each call
                                                false, because the threads compute different images instead. */
   const Program *p = l->program;
   const ProgramOptions *o = l->options;
-  return p->kind == PROGRAM_INFERENCE && o->openmp &&
+  return p->kind == PROGRAM_INFERENCE && o->threads &&
          (p->batching.how == WHOLE_BATCH || o->team ||
           (o->batch <= 1 && schedule_team(o->target[0], work_of(o->written), graph_weight_bytes(o->written),
                                           l->plan->kernels.n)));
@@ -77,7 +77,7 @@ static int64_t shards_of(const Lowering *l) {
   int64_t shards = l->options->shards;
   if (shards) return shards;
   const int64_t processes = l->options->processes;
-  shards = l->options->openmp || processes ? smaller(image_groups(p), larger(MOST_SHARDS, processes)) : 1;
+  shards = l->options->threads || processes ? smaller(image_groups(p), larger(MOST_SHARDS, processes)) : 1;
   while (shards > 2 && shards / 2 >= processes && shards * a_shard > most_bytes) shards /= 2;
   return shards;
 }
@@ -185,7 +185,7 @@ static void lower_call(const Lowering *l, Kernel *kernel, bool team) {
                                                              : CALL_IMAGE,
                      .version = NEW_ARRAY(l->arena, Version, p->ntargets + 1)};
   if (p->kind == PROGRAM_INFERENCE) call.team = team && (kernel->batch || !whole);
-  if (p->kind == PROGRAM_TRAINING) call.team = kernel->batch && l->options->openmp;
+  if (p->kind == PROGRAM_TRAINING) call.team = kernel->batch && l->options->threads;
   lower_versions(l, kernel, &call, sole_writer(l, kernel));
   for (int t = 0; t < p->ntargets; t++) {
     Version *version = &call.version[t];
@@ -428,7 +428,7 @@ Program *program_lower(Arena *arena, ProgramKind kind, Plan *plan, const Program
   p->graph = plan->graph;
   p->ntargets = options->ntargets;
   p->target = options->target;
-  p->threads = options->openmp;
+  p->threads = options->threads;
   p->batching = (Batching){plan->images > 1 ? INTERLEAVED
                            : plan->together ? WHOLE_BATCH
                                             : ONE_BY_ONE,
@@ -444,7 +444,7 @@ Program *program_lower(Arena *arena, ProgramKind kind, Plan *plan, const Program
   if (options->cache) kernel_cache_begin(options->cache, kind, p->graph);
   for (int k = 0; k < plan->kernels.n; k++) lower_call(&l, plan->kernels.data[k], team);
   p->team = p->batching.how == WHOLE_BATCH ? team : kind == PROGRAM_INFERENCE && any_shared(p);
-  p->slots = kind == PROGRAM_INFERENCE && options->openmp ? smaller(image_groups(p), MOST_SHARDS) : 1;
+  p->slots = kind == PROGRAM_INFERENCE && options->threads ? smaller(image_groups(p), MOST_SHARDS) : 1;
   program_overlaps(arena, p, plan, options);
   lay_out_calls(&l);
   place_plan_values(&l);

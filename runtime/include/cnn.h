@@ -28,7 +28,7 @@ extern "C" {
 /* ---- Threads */
 
 /* Number of threads that a net and the loops here use: `wanted`, or the number of processors if it is 0. A
- * net compiled without OpenMP computes on one thread; evaluation still distributes its samples. Results never
+ * net compiled with --threads=none has one thread; evaluation still distributes its samples. Results never
  * depend on it. */
 int32_t cnn_threads(int32_t wanted);
 

@@ -3,7 +3,7 @@
  * constant; pointers are not NULL unless documented. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_NETWORK_VERSION
-#define CNN_NETWORK_VERSION 12
+#define CNN_NETWORK_VERSION 13
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -191,11 +191,10 @@ typedef struct cnn_network {
   size_t truth_bytes;
   const cnn_weight *weight;
   const cnn_layer *layer;
-  const cnn_step *timed;    /* the steps of infer_timed and of its marks */
-  const char *const *label; /* NULL without labels */
-  const char *summary;      /* the compiler's table */
-  int64_t parameters;       /* number of floats in the weights struct */
-  int64_t macs;
+  const cnn_step *timed;      /* the steps of infer_timed and of its marks */
+  const char *const *label;   /* NULL without labels */
+  const char *summary;        /* the compiler's table */
+  int64_t parameters, macs;   /* parameters: number of floats in the weights struct */
   int32_t batch, train_batch; /* images per infer call; most images per gradients call, 0 without training */
   size_t model_bytes, workspace_bytes, training_bytes; /* training_bytes 0 without training */
   const cnn_recipe *recipe;                            /* NULL without training */
@@ -203,6 +202,7 @@ typedef struct cnn_network {
   const char *(*target_name)(void); /* the instruction set level in use on this CPU */
   void (*init)(float *weights, uint64_t seed);
   void (*pack)(void *model, const float *weights);
+  void (*threads)(int32_t); /* threads of the calling thread's calls, 0: default; NULL: no own threads */
   void (*infer)(const void *model, const void *const *input, float *const *output,
                 void *workspace); /* exactly `batch` images; NULL if the net has a state */
   /* Nets with a state have these instead: `reset` begins a state, which each call of `step` updates.

@@ -259,7 +259,7 @@ void team_pack(team_model *model, const team_weights *weights) {
 
 // Header of a model: "cnnmodel", the format's version, the bytes that follow, a
 // fingerprint of their layout and of this code.
-static const uint64_t team_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TEAM_MODEL_BYTES, UINT64_C(0x86d6f9c7fb66d62f)};
+static const uint64_t team_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TEAM_MODEL_BYTES, UINT64_C(0x31aff17e4ffcacee)};
 
 const team_model *team_open(const void *bytes, size_t size) {
   const char *start = bytes;

@@ -34,7 +34,7 @@
 /* ---- shared with the runtime ---- */
 
 #ifndef CNN_NETWORK_VERSION
-#define CNN_NETWORK_VERSION 12
+#define CNN_NETWORK_VERSION 13
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -222,11 +222,10 @@ typedef struct cnn_network {
   size_t truth_bytes;
   const cnn_weight *weight;
   const cnn_layer *layer;
-  const cnn_step *timed;    /* the steps of infer_timed and of its marks */
-  const char *const *label; /* NULL without labels */
-  const char *summary;      /* the compiler's table */
-  int64_t parameters;       /* number of floats in the weights struct */
-  int64_t macs;
+  const cnn_step *timed;      /* the steps of infer_timed and of its marks */
+  const char *const *label;   /* NULL without labels */
+  const char *summary;        /* the compiler's table */
+  int64_t parameters, macs;   /* parameters: number of floats in the weights struct */
   int32_t batch, train_batch; /* images per infer call; most images per gradients call, 0 without training */
   size_t model_bytes, workspace_bytes, training_bytes; /* training_bytes 0 without training */
   const cnn_recipe *recipe;                            /* NULL without training */
@@ -234,6 +233,7 @@ typedef struct cnn_network {
   const char *(*target_name)(void); /* the instruction set level in use on this CPU */
   void (*init)(float *weights, uint64_t seed);
   void (*pack)(void *model, const float *weights);
+  void (*threads)(int32_t); /* threads of the calling thread's calls, 0: default; NULL: no own threads */
   void (*infer)(const void *model, const void *const *input, float *const *output,
                 void *workspace); /* exactly `batch` images; NULL if the net has a state */
   /* Nets with a state have these instead: `reset` begins a state, which each call of `step` updates.
@@ -523,7 +523,7 @@ void train_generic_pack(train_generic_model *model, const train_generic_weights 
 
 // Header of a model: "cnnmodel", the format's version, the bytes that follow, a
 // fingerprint of their layout and of this code.
-static const uint64_t train_generic_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TRAIN_GENERIC_MODEL_BYTES, UINT64_C(0x44138ee21f113acb)};
+static const uint64_t train_generic_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TRAIN_GENERIC_MODEL_BYTES, UINT64_C(0xfcef8e6235b2a0c6)};
 
 const train_generic_model *train_generic_open(const void *bytes, size_t size) {
   const char *start = bytes;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "base/text.h"
+#include "bytes.h"
 #include "check.h"
 #include "foreign.h"
 #include "machine.h"
@@ -85,6 +86,11 @@ static void put_whole_outputs(Text *out, const Sample *s, bool train) {
   }
 }
 
+/* The threads of code at -O2. NETCHECK_THREADS=pool: threads without OpenMP. */
+static bool has_pool(void) { return !strcmp(variable("NETCHECK_THREADS", "openmp"), "pool"); }
+static const char *threads_option(void) { return has_pool() ? " --threads=pool" : " --threads=openmp"; }
+static const char *threads_flags(void) { return has_pool() ? " -pthread -DNET_POOL" : " -fopenmp"; }
+
 static void put_infer(Text *out, const Check *check, bool train) {
   const Sample *s = &check->sample;
   const char *p = s->cname;
@@ -97,8 +103,12 @@ static void put_infer(Text *out, const Check *check, bool train) {
   if (s->graph->stream || graph_states(s->graph)) put_step_calls(out, check, train);
   else put_infer_calls(out, check, train);
   put_whole_outputs(out, s, train);
-  text_put(out, "}\n#ifdef _OPENMP\n#include <omp.h>\nvoid glue_threads(int threads);\n"
-                "void glue_threads(int threads) { omp_set_num_threads(threads); }\n#endif\n");
+  text_put(out,
+           "}\n#ifdef _OPENMP\n#include <omp.h>\nvoid glue_threads(int threads);\n"
+           "void glue_threads(int threads) { omp_set_num_threads(threads); }\n"
+           "#elif defined(NET_POOL)\nvoid glue_threads(int threads);\n"
+           "void glue_threads(int threads) { %s_threads(threads); }\n#endif\n",
+           p);
 }
 
 static void put_gradients(Text *out, const Check *check) {
@@ -146,7 +156,7 @@ static const char *write_code(const Check *check, const char *targets, const cha
            cnnc, check->sample.options, check->sample.path, dir);
   text_put(&command, " --target=%s %s --batch=%lld --prefix=%s", targets, level,
            (long long)check->limits.batch, check->sample.cname);
-  text_put(&command, "%s%s", threads ? " --threads=openmp" : "", train ? " --train" : "");
+  text_put(&command, "%s%s", threads ? threads_option() : "", train ? " --train" : "");
   if (check->special) text_put(&command, " --exact");
   return system(command.s) == 0 && write_file(arena_printf(arena, "%s/glue.c", dir), glue->s) ? dir : NULL;
 }
@@ -163,7 +173,7 @@ static void *build_glue(const Check *check, const char *targets, const char *for
   const char *library = arena_printf(check->sample.arena, "%s/net.so", dir);
   text_put(&command,
            "%s -std=c11 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wcast-qual -Werror%s",
-           share_compiler(&check->limits.share, check->sample.arena), threads ? " -fopenmp" : "");
+           share_compiler(&check->limits.share, check->sample.arena), threads ? threads_flags() : "");
   if (forced) {
     text_put(&command, " -D");
     for (const char *c = check->sample.cname; *c; c++) text_put(&command, "%c", toupper((unsigned char)*c));
@@ -469,8 +479,8 @@ void check_races(const Check *check) {
   const char *dir = write_bare(&bare, raced_target(check), true), *why = NULL;
   size_t n;
   const char *net = dir ? file_read(arena, arena_printf(arena, "%s/net.c", dir), &n, &why) : NULL;
-  if (net && !strstr(net, "omp parallel")) return;
-  if (!net || !races_compile(arena, dir)) {
+  if (net && !strstr(net, has_pool() ? "_pool_call(" : "omp parallel")) return;
+  if (!net || !races_compile(arena, dir, threads_flags())) {
     report(false, check, "races: no program", HUGE_VAL, 0);
     return;
   }

@@ -404,7 +404,7 @@ Program *machine_lower(const Machine *m, const Target *target, bool plain) {
   return program_lower(m->arena, kind, m->plan,
                        &(ProgramOptions){.ntargets = 1,
                                          .target = list,
-                                         .openmp = m->threads,
+                                         .threads = m->threads,
                                          .little_ram = m->little_ram,
                                          .team = m->threads,
                                          .plain = plain,

@@ -16,15 +16,15 @@ const char *races_missing(Arena *arena) {
 }
 
 /* A barrier calls racer.c to decide whether to wait. */
-bool races_compile(Arena *arena, const char *dir) {
+bool races_compile(Arena *arena, const char *dir, const char *flags) {
   const char *edit = "s/^#define BARRIER() _Pragma(\"omp barrier\")$/_Bool racer_waits(int barrier);\\n"
                      "#define BARRIER() do { if (racer_waits(__COUNTER__)) { _Pragma(\"omp barrier\") } } "
                      "while (0)/";
   const char *command =
       arena_printf(arena,
-                   "sed '%s' %s/net.c >%s/raced.c && %s -std=c11 -g -O1 -fopenmp -fsanitize=thread -I%s "
+                   "sed '%s' %s/net.c >%s/raced.c && %s -std=c11 -g -O1%s -fsanitize=thread -I%s "
                    "%s/raced.c %s/glue.c %s/tests/harness/racer.c -o %s/program",
-                   edit, dir, dir, clang(), dir, dir, dir, variable("top_srcdir", "."), dir);
+                   edit, dir, dir, clang(), flags, dir, dir, dir, variable("top_srcdir", "."), dir);
   return system(command) == 0;
 }
 

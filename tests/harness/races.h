@@ -11,8 +11,9 @@ enum { NO_BARRIER = -1 };
 
 /* The tool that is missing to detect races, or NULL. */
 const char *races_missing(Arena *);
-/* Compiles net.c and glue.c of a directory, where glue.c defines the functions for racer.c. */
-bool races_compile(Arena *, const char *dir);
+/* Compiles net.c and glue.c of a directory, where glue.c defines the functions for racer.c. flags: of the
+ * threads, " -fopenmp". */
+bool races_compile(Arena *, const char *dir, const char *flags);
 /* Runs the compiled code with a number of threads, which wait at every barrier of net.c, or at all but one:
  * `without`. If they wait at every barrier, sets `out` and prints ThreadSanitizer's reports. */
 Races races_run(Arena *, const char *dir, int threads, int without, const unsigned char *in, size_t in_bytes,

@@ -20,7 +20,7 @@ static Lowered lowered(Net *net, ProgramKind kind, Plan *plan, KernelCache *kept
   for (int t = 0; t < 2; t++) target[t] = target_find(names[t]);
   const ProgramOptions options = {.ntargets = 2,
                                   .target = target,
-                                  .openmp = kind == PROGRAM_TRAINING,
+                                  .threads = kind == PROGRAM_TRAINING,
                                   .little_ram = kind == PROGRAM_INFERENCE,
                                   .batch = kind == PROGRAM_TRAINING ? IMAGES : 1,
                                   .written = net->graph,

@@ -16,8 +16,9 @@
 extern void omp_set_num_threads(int) __attribute__((weak));
 extern int omp_get_max_threads(void) __attribute__((weak));
 
-void cnn_threads_use(int32_t threads) {
-  if (omp_set_num_threads) omp_set_num_threads(threads);
+void cnn_threads_use(const cnn_network *network, int32_t threads) {
+  if (network->threads) network->threads(threads);
+  else if (omp_set_num_threads) omp_set_num_threads(threads);
 }
 
 /* LLVM's OpenMP spins for 0.2 s by default, and reads this setting when it is first called; GCC's spins for a
@@ -37,8 +38,10 @@ static int32_t processors(void) {
 
 int32_t cnn_threads(int32_t wanted) {
   if (wanted > 0) return wanted;
-  return omp_get_max_threads ? omp_get_max_threads()
-                             : processors(); /* omp_get_max_threads respects OMP_NUM_THREADS */
+  if (omp_get_max_threads) return omp_get_max_threads(); /* it respects OMP_NUM_THREADS */
+  const char *set = getenv("OMP_NUM_THREADS");
+  const int32_t threads = set ? atoi(set) : 0;
+  return threads > 0 ? threads : processors();
 }
 
 int32_t cnn_threads_shared(int32_t wanted, int32_t processes) {
@@ -48,7 +51,9 @@ int32_t cnn_threads_shared(int32_t wanted, int32_t processes) {
   return threads < share ? threads : (int32_t)share;
 }
 
-int32_t cnn_threads_of_net(int32_t wanted) { return omp_set_num_threads ? cnn_threads(wanted) : 1; }
+int32_t cnn_threads_of_net(const cnn_network *network, int32_t wanted) {
+  return network->threads || omp_set_num_threads ? cnn_threads(wanted) : 1;
+}
 
 static double seconds_of(clockid_t clock) {
   struct timespec now;

@@ -2,15 +2,15 @@
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_THREADS_H
 #define CNN_THREADS_H
-#include <stdint.h>
+#include "cnn_network.h"
 
-/* Applies to nets called from this thread; no effect if they were compiled without OpenMP. */
-void cnn_threads_use(int32_t threads);
+/* Applies to calls of the net from this thread; no effect if it was compiled with --threads=none. */
+void cnn_threads_use(const cnn_network *, int32_t threads);
 /* Programs call this before the first call of a net: waiting threads then spin for at most a millisecond
  * before they sleep, unless the environment sets another policy. */
 void cnn_threads_spare(void);
-/* Like cnn_threads, but 1 if the net was compiled without OpenMP. */
-int32_t cnn_threads_of_net(int32_t wanted);
+/* Like cnn_threads, but 1 if the net was compiled with --threads=none. */
+int32_t cnn_threads_of_net(const cnn_network *, int32_t wanted);
 /* Like cnn_threads, but n processes share this machine: unless a number was requested, the result is at most
  * the processors of the machine divided by n. The processors that the system allows this process may also be
  * allowed to others. */

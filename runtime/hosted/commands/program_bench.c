@@ -102,7 +102,7 @@ static cnn_status prepare(Bench *bench) {
 }
 
 static void infer(Bench *bench) {
-  double begun = cnn_pace_begin(&bench->pace);
+  double begun = cnn_pace_begin(&bench->pace, bench->network);
   cnn_call(bench->network, bench->model, &bench->batch, bench->output, bench->state, bench->workspace);
   cnn_pace_end(&bench->pace, begun);
 }
@@ -116,7 +116,7 @@ static cnn_trainer trainer_of(Bench *bench, void *memory) {
 
 /* The learning rate is 0, so that random targets do not drive the weights to infinity. */
 static void step(Bench *bench, cnn_trainer *trainer) {
-  double begun = cnn_pace_begin(&bench->pace);
+  double begun = cnn_pace_begin(&bench->pace, bench->network);
   cnn_trainer_batch(trainer, (const void *const *)bench->batch.input,
                     (const void *const *)bench->batch.target, bench->batch.count, bench->output);
   cnn_trainer_update(trainer, 0);
@@ -156,7 +156,7 @@ static int by_size(const void *a, const void *b) {
 }
 
 static void timed_infer(Bench *bench) {
-  double begun = cnn_pace_begin(&bench->pace);
+  double begun = cnn_pace_begin(&bench->pace, bench->network);
   bench->mark = cnn_clock();
   bench->network->infer_timed(bench->model, (const void *const *)bench->batch.input, bench->output,
                               bench->workspace, mark, bench);
@@ -166,7 +166,7 @@ static void timed_infer(Bench *bench) {
 /* Runs on one thread, so that no thread is already in another layer. The last step is the update. */
 static void timed_step(Bench *bench, cnn_trainer *trainer) {
   cnn_pace one = cnn_pace_of(1);
-  double begun = cnn_pace_begin(&one);
+  double begun = cnn_pace_begin(&one, bench->network);
   bench->mark = cnn_clock();
   bench->network->gradients_timed(trainer->weights, (const void *const *)bench->batch.input,
                                   (const void *const *)bench->batch.target, bench->batch.count, 1,
@@ -440,6 +440,6 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
         cnn_failure(CNN_BAD_ARGUMENT, "%s was compiled without --stream or --slide", program->network->name);
     return cnn_program_fail(program, &status);
   }
-  bench.threads = cnn_threads_of_net((int32_t)threads);
+  bench.threads = cnn_threads_of_net(program->network, (int32_t)threads);
   return run(program, &bench);
 }

@@ -19,7 +19,7 @@ int cnn_program_info(const cnn_program *program, int argc, char **argv) {
   printf("%s\n", network->summary);
   printf("target     %s (compiled for %s)\n", network->target_name ? network->target_name() : network->target,
          network->target);
-  printf("threads    %d\n", (int)cnn_threads_of_net((int32_t)threads));
+  printf("threads    %d\n", (int)cnn_threads_of_net(network, (int32_t)threads));
   printf("batch      %d\n", (int)network->batch);
   printf("model      %s\n", cnn_number_bytes(network->model_bytes).text);
   printf("workspace  %s\n", cnn_number_bytes(network->workspace_bytes).text);

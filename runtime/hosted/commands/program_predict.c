@@ -453,7 +453,7 @@ static cnn_status predict_file(Prediction *prediction, const char *path) {
       status = read_sample(prediction, inputs, first + i, i);
     if (status.code == CNN_OK) status = see_sample(prediction, inputs, path, first);
     if (status.code != CNN_OK) break;
-    double begun = cnn_pace_begin(&prediction->pace);
+    double begun = cnn_pace_begin(&prediction->pace, network);
     cnn_call(network, prediction->model, &prediction->batch, prediction->output, prediction->state,
              prediction->workspace);
     cnn_pace_end(&prediction->pace, begun);

@@ -104,7 +104,7 @@ static cnn_status rows_give(cnn_rows *rows, int32_t slot, int64_t from) {
 }
 
 static void batch_run(cnn_rows *rows) {
-  const double begun = cnn_pace_begin(&rows->pace);
+  const double begun = cnn_pace_begin(&rows->pace, rows->network);
   cnn_call(rows->network, rows->model, &rows->batch, rows->output, rows->state, rows->workspace);
   cnn_pace_end(&rows->pace, begun);
 }

@@ -203,7 +203,7 @@ static cnn_status evaluate_batch(Worker *worker, int64_t first) {
 static void *work(void *context) {
   Worker *worker = context;
   cnn_evaluator *evaluator = worker->evaluator;
-  cnn_threads_use(evaluator->threads_inside);
+  cnn_threads_use(evaluator->network, evaluator->threads_inside);
   worker->status = cnn_success();
   for (;;) {
     int64_t first = atomic_fetch_add(&evaluator->next, evaluator->network->batch);

@@ -69,8 +69,8 @@ void cnn_pace_took(cnn_pace *pace, double seconds) {
   if (pace->seconds >= WINDOW) judge_window(pace);
 }
 
-double cnn_pace_begin(cnn_pace *pace) {
-  cnn_threads_use(cnn_pace_threads(pace));
+double cnn_pace_begin(cnn_pace *pace, const cnn_network *network) {
+  cnn_threads_use(network, cnn_pace_threads(pace));
   return cnn_clock();
 }
 

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cnn_network.h"
+
 typedef struct cnn_pace {
   int32_t most, threads, tried; /* number of threads: maximum; in use now; on trial, or 0 */
   int64_t calls, tried_calls; /* timed calls: with `threads`, since this number was last chosen or confirmed;
@@ -22,6 +24,6 @@ int32_t cnn_pace_threads(const cnn_pace *);     /* number for the next call */
 void cnn_pace_took(cnn_pace *, double seconds); /* duration of the last call */
 
 /* Call these around a call of the net: they set the number of threads, and measure the time. */
-double cnn_pace_begin(cnn_pace *);
+double cnn_pace_begin(cnn_pace *, const cnn_network *);
 void cnn_pace_end(cnn_pace *, double begun);
 #endif

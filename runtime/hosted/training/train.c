@@ -362,7 +362,7 @@ static cnn_status make_step(Training *training, bool *over) {
     if (training->unread) break;
     batch = next;
     cnn_exchange_begin(&training->exchange, batch->count);
-    double begun = cnn_pace_begin(&training->pace);
+    double begun = cnn_pace_begin(&training->pace, training->network);
     loss = cnn_trainer_batch(trainer, (const void *const *)batch->input, (const void *const *)batch->target,
                              batch->count, training->output);
     cnn_pace_end(&training->pace, begun);

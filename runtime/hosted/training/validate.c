@@ -15,7 +15,7 @@ static double loss_of_batch(Training *training, const cnn_batch *batch, uint64_t
   const void *const *input = (const void *const *)batch->input, *const *target =
                                                                     (const void *const *)batch->target;
   const uint64_t seed = trainer->recipe.seed;
-  cnn_threads_use(cnn_pace_threads(&training->pace));
+  cnn_threads_use(network, cnn_pace_threads(&training->pace));
   if (!trainer->exchange)
     return (double)network->gradients(weights, input, target, batch->count, seed, number, trainer->gradients,
                                       NULL, trainer->training);

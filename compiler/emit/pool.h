@@ -1,0 +1,39 @@
+/* pool.h: Threads without OpenMP: calls of functions whose shares the threads of a pool take. Private to
+ * emit/. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_POOL_H
+#define CNNC_POOL_H
+#include "emit/module.h"
+
+/* All threads of a call run one function, which has a parameter `team`. Its loops SHARES(most) run for each
+ * share that the thread takes, with the number `thread` of `threads` shares; between two of them, the threads
+ * wait where that is necessary. pool.c.in has the pool. */
+struct PoolNames {
+  const char *team;                         /* "struct lenet5_pool_member *team" */
+  const char *member, *split, *take, *call; /* names in the C */
+  Table functions;                          /* by the text of pool_function */
+  Table described;                          /* by function: the one that calls it with words */
+  int words;                                /* largest number of arguments */
+};
+
+PoolNames *pool_names(Net *);                       /* must be called before functions are printed */
+bool pool_used(const Net *);                        /* whether several threads run a function of the file */
+void pool_declare(Text *, const Net *, bool first); /* first: the unit that has the pool */
+void pool_define(Text *, Net *);
+
+/* The name of a function of the file that belongs to the function `of`. */
+const char *pool_function(Net *, const char *of, const char *what);
+/* Most shares of a call: 1, or by its cost up to four for each thread. */
+int pool_most(const Version *);
+/* Prints a function that calls `function` with words as arguments. most: the number of shares of a function
+ * with the parameters `thread` and `threads`; 0: `last` ends the list of arguments. */
+void pool_describe(Text *, Net *, const char *function, const Parameters *, const char *last, int most);
+/* Prints the call of a described function; the arguments are without `team` or `thread`. */
+void pool_call(Text *, Net *, const char *function, const char *arguments);
+
+bool pool_waits(const Frame *, const Step *); /* whether the step's function takes its shares itself */
+void pool_steps(Frame *);                     /* the calls of an image */
+void pool_step(Frame *, int step);            /* one call */
+/* A call of a team that runs only this call. sizes: the number of numbers among the first arguments. */
+void pool_own_call(Frame *, const Step *, const char *arguments, int sizes);
+#endif
