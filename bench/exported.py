@@ -1,6 +1,6 @@
-"""exported.py: nets exported from PyTorch: imported by cnnc, and in onnxruntime and OpenVINO from the same file.
-The three runtimes run in turns, and the shortest call of each counts. Weights are random; the models stay in
-bench/nets. By default they are nets with attention; the word `untuned` stands for convolutional nets that no
+"""exported.py: nets exported from PyTorch: imported by cnnc, and in onnxruntime and OpenVINO from the same
+file. The three runtimes run in turns, and the shortest call of each counts. Weights are random; the models
+stay in bench/nets. By default they are nets with attention; `untuned` selects convolutional nets that no
 schedule was tuned on. The nets are those of timm, torchvision and Ultralytics (zoo.py), and whisper's
 encoder, a stage of Swin, an encoder layer of RT-DETR and WRN-16-4, which are defined here.
 """

@@ -14,14 +14,14 @@ typedef struct Tiled {
   int ntaps;
 } Tiled;
 
-static bool is_product(Val val) {
+static bool is_tile_product(Val val) {
   return val->op == DOT || (val->op == PRIMITIVE && val->primitive == &primitive_dot_bytes);
 }
 
 static void find_parts(const NestStmt *stmt, bool begun, Tiled *t) {
   for (; stmt; stmt = stmt->next) {
     begun = begun || stmt->kind == STORE;
-    if (stmt->kind == STORE && is_product(stmt->u.store.val)) t->dot = stmt;
+    if (stmt->kind == STORE && is_tile_product(stmt->u.store.val)) t->dot = stmt;
     else if (stmt->kind == STORE && stmt->u.store.ref.buf->place != REGS) t->store = stmt;
     if (stmt->kind != LOOP) continue;
     const bool pairs = begun && stmt->body->kind == STORE;

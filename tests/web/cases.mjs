@@ -136,7 +136,7 @@ for (const [slug, kind] of [
   await test(`messages of ${slug}`, () => {
     const programs = Object.keys(folder(`tests/diag/${slug}`));
     // without features that the page lacks
-    for (const name of programs.filter((name) => !/audio|bf16|kernel.cnn/.test(name)).slice(0, 4))
+    for (const name of programs.filter((name) => !/audio|bf16|border|kernel.cnn/.test(name)).slice(0, 4))
       both([name, `--diagnostics=${kind}`], folder(`tests/diag/${slug}`));
   });
 await test("features that a page does not have are reported", () => {
