@@ -34,7 +34,6 @@ typedef struct Matrix {
   Buf *weight;
   int64_t pixels;    /* of a tile */
   int64_t taps, run; /* along a row of the window: taps apart, and words of each that are contiguous */
-  int64_t strips;    /* strips of MOST_VECTORS vectors of channels; the last one may have fewer */
   bool rows_first;
   LoopKind outer;
 } Matrix;
@@ -52,7 +51,6 @@ static const char *int8_matrix_sizes(Matrix *d, const Lower *l) {
   d->taps = k->dilation[1] == 1 ? 1 : k->kernel[1];
   d->run = k->dilation[1] == 1 ? k->kernel[1] * group : group;
   d->pixels = ceil_divide(width, ceil_divide(width, MOST_PIXELS));
-  d->strips = ceil_divide(ceil_divide(k->s, MATRIX_WORDS), MOST_VECTORS);
   return d->pixels < FEWEST_PIXELS ? "too few pixels in a row for a tile" : NULL;
 }
 
@@ -196,8 +194,7 @@ static const char *int8_matrix_refused(const Lower *l, const Choice *choice) {
   return why;
 }
 
-/* A product of two tiles takes a cycle per row of sixteen; sums go through memory, 40
- * cycles a tile. */
+/* A product of two tiles takes 16 cycles; sums go through memory, 40 cycles per tile. */
 static Cycles int8_matrix_cycles(const Lower *l, const Target *target, const Choice *choice) {
   enum { PRODUCT = 16, SUMS = 40 };
   Matrix d;
