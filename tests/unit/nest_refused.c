@@ -327,7 +327,7 @@ static void test_over_refused(void) {
   nest_fn(b, "mirrored", false);
   /* the second half reads elements that the first one has written */
   NEST_FOR(b, x, 8) nest_store(b, nest_at(b, out, x), nest_load(b, nest_at(b, out, 7 - x), 1));
-  refuse(b, "another one has written over");
+  refuse(b, "another one has overwritten");
 
   b = nest_new(arena, "pixel", "");
   out = NEST_BUF(b, OVER, "out", 8, 2);
@@ -336,7 +336,7 @@ static void test_over_refused(void) {
     NEST_FOR(b, c, 2)
       nest_store(b, nest_at(b, out, x, c),
                  nest_load(b, nest_at(b, out, x, 0), 1)); /* similar to a softmax, which reads all channels */
-  refuse(b, "another one has written over");
+  refuse(b, "another one has overwritten");
 
   b = nest_new(arena, "again", "");
   out = NEST_BUF(b, OVER, "out", 8);
@@ -344,7 +344,7 @@ static void test_over_refused(void) {
   NEST_FOR(b, x, 8)
     for (int i = 0; i < 2; i++)
       nest_store(b, nest_at(b, out, x), add(nest_load(b, nest_at(b, out, x), 1), num(b, 1)));
-  refuse(b, "may be written over");
+  refuse(b, "may have been overwritten");
 
   b = nest_new(arena, "partial", "");
   in = NEST_BUF(b, INPUT, "in", 3, 8);
@@ -354,7 +354,7 @@ static void test_over_refused(void) {
     NEST_FOR(b, x, 8)
       nest_accumulate(b, nest_at(b, out, x), nest_load(b, nest_at(b, in, k, x), 1),
                       num(b, 2)); /* later iterations read sums, not the operand */
-  refuse(b, "another one has written over");
+  refuse(b, "another one has overwritten");
   arena_free(arena);
 }
 
@@ -369,7 +369,7 @@ static void test_over_parts_refused(void) {
     nest_store(b, nest_at(b, out, 8 * t), add(nest_load(b, nest_at(b, out, 8 * t), 8), num(b, 1)));
   /* the last tile overlaps the one before it */
   nest_store(b, nest_at(b, out, 22), add(nest_load(b, nest_at(b, out, 22), 8), num(b, 1)));
-  refuse(b, "may be written over");
+  refuse(b, "may have been overwritten");
 
   b = nest_new(arena, "rows", "");
   out = NEST_BUF(b, OVER, "out", 8, 4);
@@ -504,7 +504,7 @@ static void test_chosen_stores_refused(void) {
   /* may read what an earlier iteration has written */
   NEST_FOR(b, i, 8) NEST_CHOSEN(b, x, c.value, 0, 8)
   nest_store(b, nest_at(b, out, i), nest_load(b, nest_at(b, out, x), 1));
-  refuse(b, "another one has written over");
+  refuse(b, "another one has overwritten");
   arena_free(arena);
 }
 
@@ -624,8 +624,8 @@ CU_TestInfo suite_nest_refused[] = {
     {"refused: read of what may not be written", test_unwritten_refused},
     {"refused: read of elements that are not always written",
      refused_read_of_elements_that_are_not_always_written},
-    {"refused: read of what may be written over", test_over_refused},
-    {"refused: parts of what may be written over", test_over_parts_refused},
+    {"refused: read of what may be overwritten", test_over_refused},
+    {"refused: parts of what may be overwritten", test_over_parts_refused},
     {"refused: ranges of chosen indices", test_chosen_range_refused},
     {"refused: stores at chosen places", test_chosen_stores_refused},
     {"refused: chosen indices in parallel iterations", test_chosen_parallel_refused},

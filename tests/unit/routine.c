@@ -117,7 +117,7 @@ static void test_refused(void) {
   nest_fn(b, "over", false);
   NEST_FOR(b, i, N) nest_store(b, nest_at(b, out, i), num(b, 1));
   nest_routine(b, &reverse, (Buf *[]){out, work}, numbers); /* the operand is overwritten */
-  refuse(b, "may be written over");
+  refuse(b, "may have been overwritten");
   arena_free(arena);
 }
 

@@ -108,7 +108,7 @@ static void a_common_prefix_is_reported_and_dropped(void) {
   status = load_of(set, 3, NULL, "modul.", &report);
   CU_ASSERT(status.code == CNN_MISMATCH && report.missing == 1);
   CU_ASSERT_PTR_NOT_NULL(strstr(status.message, "'module.' before their names; did you mean "
-                                                "'--weights-prefix=module.'? What differs besides:"));
+                                                "'--weights-prefix=module.'? Other differences:"));
   cnn_weights_report_free(&report);
 }
 

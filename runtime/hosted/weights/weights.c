@@ -91,7 +91,7 @@ static cnn_status refuse(const cnn_network *network, const char *path, const cnn
                     "%s--weights-prefix=%.200s%s%s",
                     path, (int)matching->behind, (int)network->weights, matching->prefix,
                     given ? "did you mean '" : "", matching->prefix, given ? "'?" : " removes that prefix",
-                    matching->lines ? given ? " What differs besides:" : ". Other differences:" : "");
+                    matching->lines ? given ? " Other differences:" : ". Other differences:" : "");
   else
     status = cnn_failure(CNN_MISMATCH, "%.400s: %s%s%s%.400s%s:", path,
                          some ? "nothing matches the net's weights" : "these weights are not the net's",
