@@ -163,7 +163,7 @@ class Places(Case):
         path = self.write("cnnc", "#!/bin/sh\n")
         path.chmod(0o755)
         alone = _tool.Tools(path, (path.parent,))
-        with self.assertRaisesRegex(cnnc.ToolError, "libcnn.so is not next to"):
+        with self.assertRaisesRegex(cnnc.ToolError, "libcnn is not next to"):
             alone.runtime
 
 
