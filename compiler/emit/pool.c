@@ -142,11 +142,12 @@ void pool_call(Text *out, Net *net, const char *function, const char *arguments)
 /* ---- segments ---- */
 /* A share takes ten microseconds or more, so that its price, a tenth of one, is small. */
 int pool_most(const Version *version) {
-  enum { SHARE_CYCLES = 40000, MOST = 1024 };
+  const double share = 40000; /* cycles */
+  const int most = 1024;
   if (!version->shared) return 1;
   const Decision *d = version->lower->decision;
   const double cycles = d ? d->candidates.data[d->chosen].cycles.total : 0;
-  return cycles > (double)MOST * SHARE_CYCLES ? MOST : (int)larger(2, (int64_t)(cycles / SHARE_CYCLES));
+  return cycles > most * share ? most : (int)larger(2, (int64_t)(cycles / share));
 }
 
 static const Version *version_of(const Frame *f, int step) {
