@@ -355,6 +355,7 @@ part_threads() {
   in_portions 10 races long-threads/*.cnn long-threads/*/*.cnn
 }
 part_pool() { # the same with threads of the own pool
+  step tap sh "$top/tests/embed/pool.tap"
   step programs write_trained
   in_portions 10 pool_races long-threads/*.cnn long-threads/*/*.cnn
 }
