@@ -1,5 +1,5 @@
 # libraries.mk: the libraries of the runtime, compiled from Debian's sources for one target, as one archive.
-#   make -f libraries.mk SOURCES=DIR CC=... AR=... FLAGS=... libparts.a     in a folder of its own
+#   make -f libraries.mk SOURCES=DIR CC=... AR=... FLAGS=... libparts.a     in an empty folder
 # WINDOWS=yes: for Windows, whose random numbers come from its C library.
 # SOURCES has a folder for each row of libraries.tsv. Their own build systems are not used: these are the
 # files and the settings that they would find on Linux with a C11 compiler. Hidden symbols keep what a net's

@@ -430,7 +430,7 @@ static void put_team_call(Text *out, Net *net, const char *function, const char 
 
 static const char *some_slots(Net *net) { return pool_function(net, net->own->run, "slots"); }
 
-/* With a pool, a function of their own has the slots. */
+/* With a pool, a separate function loops over the slots. */
 static void put_slots_function(Text *out, Net *net) {
   Parameters parameters = infer_parameters(net, true), described = parameters;
   add_parameter(net->arena, &parameters, "team", net_pool(net)->team);

@@ -1,5 +1,5 @@
-/* process.c: Starting, stopping and waiting for processes on Windows. All of them belong to a job, so that
- * they and what they start end with cnnc, also if it is killed. */
+/* process.c: Starting, stopping and waiting for processes on Windows. All of them belong to a job, so
+ * when cnnc ends, even if it is killed, they and the processes that they started end, too. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/process.h"
 #include <errno.h>
@@ -17,7 +17,7 @@ FILE *nameless_file(Arena *arena) {
 }
 
 /* ---- Ctrl-C and the closing of the console ---- */
-/* The handler runs in a thread of its own: it stops the job, so that the running commands fail. Without a
+/* Windows runs the handler in a new thread. It stops the job, so that the running commands fail. Without a
  * command or a temporary folder cnnc ends as usual. */
 static volatile LONG fatal_event, holders;
 static HANDLE job;

@@ -10,7 +10,7 @@
 #include <windows.h>
 #undef signal
 
-/* Before main: streams carry bytes, and the console understands UTF-8 and the sequences of colours. */
+/* Before main: streams carry bytes, and the console understands UTF-8 and escape sequences for colors. */
 __attribute__((constructor)) static void streams_begin(void) {
   static const DWORD outputs[] = {STD_OUTPUT_HANDLE, STD_ERROR_HANDLE};
   _fmode = _O_BINARY;

@@ -485,7 +485,7 @@ class Net:
         assert value.quant
         out = end.quant or FIXED_SCALES.get(layer.operator)
         if out is None:
-            raise Unsupported(f"{layer.name}: the file has no scale of it")
+            raise Unsupported(f"{layer.name}: the file has no scale for its value")
         if 16 in (value.quant.bits, out.bits):
             if layer.operator in ("sigmoid", "tanh"):
                 y = fixed.curve(value.numbers, value.quant.scale, layer.operator == "tanh")
