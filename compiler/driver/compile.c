@@ -119,16 +119,18 @@ static const Options *with_better_targets(const Options *o, Arena *arena, bool i
   own->targets.n = own->targets.room = 0;
   for (int i = 0; i < o->targets.n; i++) {
     const Target *target = o->targets.data[i], *better;
+    const Target *chosen = target;
     bool instead = false;
     for (int n = 0; (better = target_better(target, int8, n)) && !instead; n++) {
       instead = o->native && target_pays_here(better);
+      if (instead) chosen = better;
       const bool added = !o->targets_given && !(int8 && better->tiles > 0);
-      if ((instead || added) && !options_has_target(own, better)) vec_push(arena, own->targets, better);
+      if (instead || added) options_add_target(own, arena, better);
     }
-    const bool tiles = instead ? own->targets.data[own->targets.n - 1]->tiles > 0 : target->tiles > 0;
-    if (!instead) vec_push(arena, own->targets, target);
+    const bool tiles = chosen->tiles > 0;
+    if (!instead) options_add_target(own, arena, target);
     if (tiles && (instead || i + 1 == o->targets.n)) /* where tile registers are not permitted */
-      vec_push(arena, own->targets, target_find(int8 ? "x86-64-v4-vnni" : "x86-64-v4"));
+      options_add_target(own, arena, target_find(int8 ? "x86-64-v4-vnni" : "x86-64-v4"));
   }
   return own;
 }

@@ -239,13 +239,13 @@ static bool read_help(const FlagUse *use, void *member, const char *value) {
 }
 
 /* ---- targets ---- */
-bool options_has_target(const Options *options, const Target *target) {
+static bool options_has_target(const Options *options, const Target *target) {
   for (int i = 0; i < options->targets.n; i++)
     if (options->targets.data[i] == target) return true;
   return false;
 }
 
-static void add_target(Options *options, Arena *arena, const Target *target) {
+void options_add_target(Options *options, Arena *arena, const Target *target) {
   if (options_has_target(options, target)) return;
   vec_push(arena, options->targets, target);
   for (int i = options->targets.n - 1;
@@ -269,7 +269,7 @@ static bool read_targets(const FlagUse *use, void *member, const char *list) {
     options->native = options->native || strcmp(name, "native") == 0;
     if (length == 0) return usage_error("--target must be a list of targets, not '%s'", list);
     if (!target) return unknown_word("target", name, options_targets(arena));
-    add_target(options, arena, target);
+    options_add_target(options, arena, target);
     at += length;
     if (!*at) return true;
   }
@@ -658,20 +658,21 @@ static bool check_library(const Options *options) {
 
 static void default_targets(Options *options, Arena *arena) {
   static const char *const all[] = {"x86-64-v4", "x86-64-v3", "x86-64", NULL}; /* slowest to compile first */
-  if (options->kind == OUTPUT_WASM) add_target(options, arena, target_find("wasm32"));
+  if (options->kind == OUTPUT_WASM) options_add_target(options, arena, target_find("wasm32"));
   else if (options->cpu) {
-    add_target(options, arena, target_find(options->cpu->target));
+    options_add_target(options, arena, target_find(options->cpu->target));
     options->targets_given = true;
-  } else if (options_plain(options)) add_target(options, arena, target_find("generic"));
+  } else if (options_plain(options)) options_add_target(options, arena, target_find("generic"));
   else if (options->kind == OUTPUT_LIBRARY) {
-    add_target(options, arena, target_find("armv7m"));
-    add_target(options, arena, target_find("generic"));
+    options_add_target(options, arena, target_find("armv7m"));
+    options_add_target(options, arena, target_find("generic"));
   } else if (options->kind == OUTPUT_PROGRAM || (options->tune && !options->output) ||
              target_is_foreign(target_find("x86-64"))) {
-    add_target(options, arena, target_native());
+    options_add_target(options, arena, target_native());
     options->native = true;
   } else
-    for (int i = options->level == LEVEL_QUICK; all[i]; i++) add_target(options, arena, target_find(all[i]));
+    for (int i = options->level == LEVEL_QUICK; all[i]; i++)
+      options_add_target(options, arena, target_find(all[i]));
 }
 
 /* Sets the default targets, and checks them against --cpu, which allows its own architecture and generic. */
