@@ -128,7 +128,7 @@ void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
                (size_t)weight->size * sizeof *run->gradients);
     }
   }
-  for (int i = 0; i < graph->nodes.n; i++) {
+  for (int i = 0; i < (run->nodes ? run->nodes : graph->nodes.n); i++) {
     const Node *node = graph->nodes.data[i];
     const int64_t n = run_elements(run, node);
     if (!node->target) run->value[i] = NEW_ARRAY(arena, double, n);
@@ -141,5 +141,5 @@ void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
     for (int64_t k = 0; node->rounded && k < n; k++) run->value[i][k] = bf16_nearest(run->value[i][k]);
     if (run->made && !node->target) run->made(run->context, node, run->value[i], n);
   }
-  keep_states(graph, run);
+  if (!run->nodes) keep_states(graph, run);
 }

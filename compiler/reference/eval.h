@@ -6,6 +6,7 @@
 
 typedef struct GraphRun {
   int64_t count; /* images */
+  int nodes;     /* the first nodes of the graph that are computed, without new states; 0: all */
   bool training;
   uint64_t seed, step;
   const double *weights;       /* graph->parameters numbers, in the order of the weights struct */

@@ -57,7 +57,7 @@ void check_aware(Check *check) {
   }
   sample_draw(s, check->limits.images ? check->limits.images : 4, 1);
   double *gradients = NEW_ARRAY(s->arena, double, s->graph->parameters + 1);
-  const GraphRun training = sample_train(s, s->weights_double, gradients, NULL), floats = sample_infer(s);
+  const GraphRun training = sample_train(s, s->weights_double, gradients), floats = sample_infer(s);
   const Graph *bytes = quantized(check);
   if (!bytes) {
     report(false, check, "is quantized with the ranges of training", HUGE_VAL, 0);

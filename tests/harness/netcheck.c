@@ -272,7 +272,7 @@ static void draw(Check *check, Mode mode) {
             (long long)limits->images);
     exit(2);
   }
-  if (compares) check->training = sample_train(s, s->weights_double, check->gradients, NULL);
+  if (compares) check->training = sample_train(s, s->weights_double, check->gradients);
 }
 
 /* -O0 and -Os use reference schedules, the same for every target: they are compiled for generic and, at

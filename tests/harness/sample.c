@@ -357,11 +357,21 @@ static void hold_truncated(void *context, const Node *node, double *value, int64
   if (node->op->traits.stops_gradient) memcpy(value, first->value[node->id], (size_t)n * sizeof *value);
 }
 
-GraphRun sample_train(const Sample *sample, const double *weights, double *gradients, const GraphRun *first) {
+GraphRun sample_train(const Sample *sample, const double *weights, double *gradients) {
   GraphRun run = run_of(sample, weights);
   run.training = true;
   run.gradients = gradients;
-  if (first) run.made = hold_truncated;
+  graph_run(sample->arena, sample->training.graph, &run);
+  return run;
+}
+
+GraphRun sample_losses(const Sample *sample, const double *weights, double *ignored, const GraphRun *first) {
+  GraphRun run = run_of(sample, weights);
+  run.training = true;
+  run.gradients = ignored;
+  for (int i = 0; i < sample->graph->training->losses.n; i++)
+    if (sample->training.loss[i]->id >= run.nodes) run.nodes = sample->training.loss[i]->id + 1;
+  run.made = hold_truncated;
   run.context = (void *)(uintptr_t)first;
   graph_run(sample->arena, sample->training.graph, &run);
   return run;

@@ -37,9 +37,10 @@ GraphRun sample_infer(const Sample *);      /* eval in double */
 /* If a value that sums depend on exceeds half of the float range, it is NaN: in float such a sum may
  * overflow before it reaches its value in double. */
 GraphRun sample_infer_far(const Sample *);
-/* Runs forward and backward in double. first: NULL, or a run whose values are used where a value is constant
- * for the gradients, so that finite differences keep it constant as well. */
-GraphRun sample_train(const Sample *, const double *weights, double *gradients, const GraphRun *first);
+GraphRun sample_train(const Sample *, const double *weights, double *gradients); /* forward and backward */
+/* Runs forward in double, as in training, up to the losses. `first` is a run whose values are used where a
+ * value is constant for the gradients, so that finite differences keep it constant as well. */
+GraphRun sample_losses(const Sample *, const double *weights, double *ignored, const GraphRun *first);
 /* Change of each gradient if the values of the net and of its backward pass are rounded to floats: the
  * maximum over some draws. */
 const double *sample_round(const Sample *, const double *gradients);

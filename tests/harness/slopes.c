@@ -35,7 +35,7 @@ static double loss_at(void *context, double x) {
   LossAt *at = context;
   const double before = at->weights[at->element];
   at->weights[at->element] = x;
-  const GraphRun run = sample_train(at->sample, at->weights, at->ignored, at->first);
+  const GraphRun run = sample_losses(at->sample, at->weights, at->ignored, at->first);
   at->weights[at->element] = before;
   return sample_loss(at->sample, &run);
 }

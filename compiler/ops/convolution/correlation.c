@@ -118,11 +118,35 @@ int correlation_weight_index(const Correlation *k, Ix *at_, const Ix *s, const I
 }
 
 /* ---- eval ---- */
-/* Start positions, in the three arrays, of the products of one small element (y, x, s) with the large
- * elements (ly, lx, l) of all l, through one tap of the kernel. */
+/* Eval works on a copy of the weights, one matrix per tap and group: rows of s and columns of l, or with
+ * `gather` rows of l and columns of s. So sums over rows read and write adjacent elements. */
+static double *new_matrices(Arena *arena, const Correlation *k) {
+  return NEW_ARRAY(arena, double, k->kernel[0] * k->kernel[1] * k->small.c * k->l);
+}
+
+static int64_t matrix_index(const Correlation *k, bool gather, int64_t tap, int64_t s, int64_t l) {
+  const int64_t group = s / k->s, in_group = s % k->s;
+  return (tap * k->groups + group) * k->s * k->l + (gather ? l * k->s + in_group : in_group * k->l + l);
+}
+
+static void copy_weights(const Correlation *k, bool gather, const double *weight, double *matrices) {
+  for (int64_t s = 0; s < k->small.c; s++)
+    for (int64_t l = 0; l < k->l; l++)
+      for (int64_t tap = 0; tap < k->kernel[0] * k->kernel[1]; tap++)
+        matrices[matrix_index(k, gather, tap, s, l)] = *weight++;
+}
+
+static void add_to_weights(const Correlation *k, const double *matrices, double *weight) {
+  for (int64_t s = 0; s < k->small.c; s++)
+    for (int64_t l = 0; l < k->l; l++)
+      for (int64_t tap = 0; tap < k->kernel[0] * k->kernel[1]; tap++)
+        *weight++ += matrices[matrix_index(k, false, tap, s, l)];
+}
+
+/* Start positions of the channels of a group in a small pixel (y, x) and in the large pixel (ly, lx) that a
+ * tap of the kernel connects with it, and of the matrix. */
 typedef struct Products {
-  int64_t small, large, weight;
-  int64_t n, taps; /* the next l is at the next element of large, and `taps` elements later in weight */
+  int64_t small, large, matrix;
 } Products;
 
 static int64_t large_at(const Correlation *k, int axis, int64_t small, int64_t tap) {
@@ -130,20 +154,22 @@ static int64_t large_at(const Correlation *k, int axis, int64_t small, int64_t t
   return at_ >= 0 && at_ < extent_side(k->large, axis) ? at_ : -1;
 }
 
-static void each_product(const Correlation *k, const Eval *eval, void (*visit)(const Eval *, Products)) {
+typedef void Visit(const Correlation *, const Eval *, double *matrices, const Products *);
+
+static void each_product(const Correlation *k, const Eval *eval, double *matrices, Visit *visit) {
   for (int64_t y = 0; y < k->small.h; y++)
     for (int64_t x = 0; x < k->small.w; x++)
       for (int64_t ky = 0; ky < k->kernel[0]; ky++)
         for (int64_t kx = 0; kx < k->kernel[1]; kx++) {
           const int64_t ly = large_at(k, 0, y, ky), lx = large_at(k, 1, x, kx);
           if (ly < 0 || lx < 0) continue;
-          const int64_t all = k->kernel[0] * k->kernel[1], tap = ky * k->kernel[1] + kx;
-          for (int64_t s = 0; s < k->small.c; s++)
-            visit(eval, (Products){.small = (y * k->small.w + x) * k->small.c + s,
-                                   .large = (ly * k->large.w + lx) * k->large.c + s / k->s * k->l,
-                                   .weight = s * k->l * all + tap,
-                                   .n = k->l,
-                                   .taps = all});
+          Products p = {.small = (y * k->small.w + x) * k->small.c,
+                        .large = (ly * k->large.w + lx) * k->large.c,
+                        .matrix = (ky * k->kernel[1] + kx) * k->small.c * k->l};
+          for (int64_t group = 0; group < k->groups; group++) {
+            visit(k, eval, matrices, &p);
+            p = (Products){p.small + k->s, p.large + k->l, p.matrix + k->s * k->l};
+          }
         }
 }
 
@@ -153,38 +179,53 @@ static void start_output(const Eval *eval, Extent e) { /* fills the output with 
     for (int64_t c = 0; c < e.c; c++) eval->out[p * e.c + c] = bias ? eval->weight[1][c] : 0;
 }
 
-static void visit_gather(const Eval *eval, Products p) {
-  const double *in = eval->in[0] + p.large, *weight = eval->weight[0] + p.weight;
-  double sum = eval->out[p.small];
-  for (int64_t l = 0; l < p.n; l++) sum += in[l] * weight[l * p.taps];
-  eval->out[p.small] = sum;
+/* out[j] += sum over i of in[i] * matrix[i][j] */
+static void add_row_products(double *restrict out, const double *in, const double *matrix, int64_t rows,
+                             int64_t columns) {
+  for (int64_t i = 0; i < rows; i++, matrix += columns)
+    for (int64_t j = 0; j < columns; j++) out[j] += in[i] * matrix[j];
 }
-static void visit_spread(const Eval *eval, Products p) {
-  const double in = eval->in[0][p.small], *weight = eval->weight[0] + p.weight;
-  double *out = eval->out + p.large;
-  for (int64_t l = 0; l < p.n; l++) out[l] += in * weight[l * p.taps];
+
+static void visit_gather(const Correlation *k, const Eval *eval, double *matrices, const Products *p) {
+  add_row_products(eval->out + p->small, eval->in[0] + p->large, matrices + p->matrix, k->l, k->s);
 }
-static void visit_weights(const Eval *eval, Products p) {
-  const double gradient = eval->in[1][p.small], *in = eval->in[0] + p.large;
-  double *out = eval->out + p.weight;
-  for (int64_t l = 0; l < p.n; l++) out[l * p.taps] += in[l] * gradient;
+static void visit_spread(const Correlation *k, const Eval *eval, double *matrices, const Products *p) {
+  add_row_products(eval->out + p->large, eval->in[0] + p->small, matrices + p->matrix, k->s, k->l);
+}
+static void visit_weights(const Correlation *k, const Eval *eval, double *matrices, const Products *p) {
+  const double *gradient = eval->in[1] + p->small, *in = eval->in[0] + p->large;
+  double *row = matrices + p->matrix;
+  for (int64_t s = 0; s < k->s; s++, row += k->l)
+    for (int64_t l = 0; l < k->l; l++) row[l] += in[l] * gradient[s];
 }
 
 void correlation_eval_gather(const Eval *eval) {
   const Correlation k = correlation_of(eval->node);
+  Arena *arena = arena_new();
+  double *matrices = new_matrices(arena, &k);
+  copy_weights(&k, true, eval->weight[0], matrices);
   start_output(eval, k.small);
-  each_product(&k, eval, visit_gather);
+  each_product(&k, eval, matrices, visit_gather);
+  arena_free(arena);
 }
 
 void correlation_eval_spread(const Eval *eval) {
   const Correlation k = correlation_of(eval->node);
+  Arena *arena = arena_new();
+  double *matrices = new_matrices(arena, &k);
+  copy_weights(&k, false, eval->weight[0], matrices);
   start_output(eval, k.large);
-  each_product(&k, eval, visit_spread);
+  each_product(&k, eval, matrices, visit_spread);
+  arena_free(arena);
 }
 
 void correlation_eval_weights(const Eval *eval) {
   const Correlation k = correlation_of(eval->node);
-  each_product(&k, eval, visit_weights);
+  Arena *arena = arena_new();
+  double *matrices = new_matrices(arena, &k);
+  each_product(&k, eval, matrices, visit_weights);
+  add_to_weights(&k, matrices, eval->out);
+  arena_free(arena);
 }
 
 /* ---- reference nests ---- */
