@@ -239,7 +239,11 @@ commands() { netcheck --commands "$@"; }
 part_commands() { in_portions 10 commands $(programs); }
 # Other shapes than make check's, and all programs that it compiles.
 choices() { SHAPES='12x12x35 13x15x1 7x7x3' sh "$top/tests/nets/choices.tap" "$@"; }
-part_choices() { step netcheck make -s netcheck; in_portions 20 choices "$top"/tests/run/*.cnn; }
+part_choices() {
+  step netcheck make -s netcheck
+  step layers choices
+  in_portions 20 choices "$top"/tests/run/*.cnn
+}
 # In steps and in windows, with all compilers and levels.
 streams() { netcheck --stream "$@"; }
 part_streams() {

@@ -1,5 +1,5 @@
-/* all.h: make check tests only a part of all combinations. With $NETCHECK_ALL, as in make check-long, all are
- * tested. */
+/* all.h: make check tests only a part of all combinations, by the seed of the tests. With $NETCHECK_ALL, as
+ * in make check-long, all are tested. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_ALL_H
 #define TEST_ALL_H
@@ -7,4 +7,10 @@
 #include <stdlib.h>
 
 static inline bool try_all(void) { return getenv("NETCHECK_ALL") != NULL; }
+
+/* Whether combination `way` is in this run: one of `count` successive ones is, with $NETCHECK_ALL all. */
+static inline bool try_turn(int way, int count) {
+  const char *seed = getenv("CNNC_TEST_SEED");
+  return try_all() || ((seed ? strtoull(seed, NULL, 10) : 1) + (unsigned)way) % (unsigned)count == 0;
+}
 #endif
