@@ -4,6 +4,7 @@
  * (docs/assurance.md). */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/acsl.h"
+#include <stdint.h>
 #include <string.h>
 
 /* ---- buffers ---- */
@@ -22,14 +23,18 @@ static void put_pointed(Text *out, const char *name, const Buf *buf) {
   text_put(out, "%s + (0 .. %lld)", name, (long long)pointed(buf) - 1);
 }
 
-/* All elements: "out[0 .. 27][0 .. 5]". */
+/* All elements: "(&out[0][0][0])[0 .. 4703]", for which inclusion is linear arithmetic; with gaps
+ * "out[0 .. 27][0 .. 27][0 .. 5]". */
 static void put_cells(Text *out, const char *name, const Buf *buf) {
-  text_put(out, "%s", name);
-  if (code_is_variable(buf)) return;
-  if (code_is_flat(buf)) text_put(out, "[0 .. %lld]", (long long)pointed(buf) - 1);
-  else
+  const bool range = buf->place < STACK && buf->rank > 1 && buf_contiguous(buf);
+  if (code_is_variable(buf)) text_put(out, "%s", name);
+  else if (code_is_flat(buf)) text_put(out, "%s[0 .. %lld]", name, (long long)pointed(buf) - 1);
+  else {
+    text_put(out, range ? "(&%s" : "%s", name);
     for (int d = 0; d < buf->rank; d++)
-      text_put(out, buf->dim[d] == 1 ? "[0]" : "[0 .. %lld]", (long long)buf->dim[d] - 1);
+      text_put(out, range || buf->dim[d] == 1 ? "[0]" : "[0 .. %lld]", (long long)buf->dim[d] - 1);
+    if (range) text_put(out, ")[0 .. %lld]", (long long)buf_elements(buf) - 1);
+  }
 }
 
 static void add_once(Arena *arena, Words *list, const char *text) {
@@ -59,6 +64,63 @@ static bool is_parameter(const Printer *p, int buf) {
   return p->used->buf[buf] && p->nest->buf[buf]->place < STACK;
 }
 
+/* ---- numbers in the weights ---- */
+/* Arguments of inline functions that must be in a range: factors and shifts. Where one is a number in the
+ * weights, the kernel's contract has the range, so that WP needs no weights. */
+static const struct {
+  const Primitive *of;
+  int argument;
+  int64_t lo, hi;
+} range_table[] = {
+    {&primitive_requantize_single, 2, -32, 30},  {&primitive_requantize_double, 1, 0, INT32_MAX},
+    {&primitive_requantize_double, 2, -62, 30},  {&primitive_requantize_wide, 2, -32, 14},
+    {&primitive_requantize_reduced, 2, -48, 14}, {&primitive_requantize_exact, 2, -2000, 30},
+    {&primitive_shift_wide, 1, 1, 63},           {&primitive_shift_right, 1, 0, 31},
+};
+enum { RANGES = sizeof range_table / sizeof *range_table };
+
+static void put_weight_range(Printer *p, Text *out, const Buf *buf, int64_t lo, int64_t hi) {
+  const int rank = code_is_flat(buf) ? 1 : buf->rank;
+  Text names = {.arena = p->arena}, limits = names, element = names;
+  for (int d = 0; d < rank; d++) {
+    const long long n = code_is_flat(buf) ? pointed(buf) : buf->dim[d];
+    text_put(&names, "%si%d", d ? ", " : "", d);
+    text_put(&limits, "%s0 <= i%d < %lld", d ? " && " : "", d, n);
+    text_put(&element, "[i%d]", d);
+  }
+  text_put(out, "    requires \\forall integer %s; %s ==> %lld <= %s%s <= %lld;\n", names.s, limits.s,
+           (long long)lo, p->buf_name[buf->id], element.s, (long long)hi);
+}
+
+static void find_value_weight_ranges(Printer *p, Val val, Words *found) {
+  for (int i = 0; val->op == PRIMITIVE && i < RANGES; i++) {
+    const Val argument = val->primitive == range_table[i].of ? val->a[range_table[i].argument] : NULL;
+    Text range = {.arena = p->arena};
+    if (!argument || argument->op != LOAD || argument->ref->buf->place != WEIGHTS) continue;
+    put_weight_range(p, &range, argument->ref->buf, range_table[i].lo, range_table[i].hi);
+    add_once(p->arena, found, range.s);
+  }
+  for (int k = 0; k < 3; k++)
+    if (val->a[k]) find_value_weight_ranges(p, val->a[k], found);
+}
+
+static void find_weight_ranges(Printer *p, const Instance *instance, const NestStmt *body, Words *found) {
+  Stmts list = {0};
+  code_statements(p->arena, instance, body, false, &list);
+  for (int i = 0; i < list.n; i++) {
+    const NestStmt *stmt = list.data[i];
+    if (stmt->kind == STORE) find_value_weight_ranges(p, stmt->u.store.val, found);
+    if (stmt->kind == LOOP || stmt->kind == IF) {
+      find_weight_ranges(p, instance, stmt->body, found);
+      find_weight_ranges(p, instance, stmt->otherwise, found);
+    }
+    if (stmt->kind == CALL) {
+      const Instance *called = instance_called(p->plan, stmt->u.call.fn, &instance->known, stmt->u.call.arg);
+      find_weight_ranges(p, called, called->fn->body, found);
+    }
+  }
+}
+
 static void put_requirements(Printer *p, Text *out, const Instance *instance) {
   for (int i = 0; i < p->nest->nbufs; i++) {
     if (!is_parameter(p, i)) continue;
@@ -73,6 +135,9 @@ static void put_requirements(Printer *p, Text *out, const Instance *instance) {
     if (instance->fn->size[i] && p->slot_name[i + 1])
       text_put(out, "    requires %lld <= %s <= %lld;\n", (long long)instance->fn->lo[i], p->slot_name[i + 1],
                (long long)instance->fn->hi[i]);
+  Words ranges = {0};
+  find_weight_ranges(p, instance, instance->fn->body, &ranges);
+  for (int i = 0; i < ranges.n; i++) text_put(out, "%s", ranges.data[i]);
 }
 
 const char *acsl_contract(Printer *p, const Instance *instance) {
@@ -149,11 +214,21 @@ static void add_whole(Effects *e, const Buf *buf) {
   e->memory = e->memory || buf->place < STACK;
 }
 
+/* Whether the loop may assign all elements. */
+static bool assigns_all(const Effects *e, const Ref *ref) {
+  for (int d = 0; d < ref->buf->rank; d++) {
+    const Index low = extreme(e, &ref->at[d], true), high = extreme(e, &ref->at[d], false);
+    if (!index_constant(&low) || !index_constant(&high) || low.c > 0 || high.c < ref->buf->dim[d] - 1)
+      return false;
+  }
+  return true;
+}
+
 static void add_assigned(Effects *e, const Ref *ref) {
   const Buf *of = ref->buf->of ? ref->buf->of : ref->buf;
   Text cells = {.arena = e->p->arena};
   if (e->inside[of->id]) return;
-  if (of->place >= STACK || of->flat || ref->buf->of) {
+  if (of->place >= STACK || of->flat || ref->buf->of || assigns_all(e, ref)) {
     add_whole(e, of);
     return;
   }
@@ -287,8 +362,7 @@ static const struct {
     {"leading_zeros", "assigns \\nothing; ensures 0 <= \\result <= 31;", NULL},
     /* Newton's iteration is beyond Eva and WP: tests/assure/reciprocal.c runs it for every argument. */
     {"softmax_reciprocal",
-     "requires 0 <= zeros <= 31; assigns \\result \\from sum, zeros; admit ensures 1073741820 <= \\result <= "
-     "2147483647;",
+     "requires 0 <= zeros <= 31; assigns \\nothing; admit ensures 1073741820 <= \\result <= 2147483647;",
      "loop unroll 3; loop invariant 0 <= i <= 3; loop assigns i, x; loop variant 3 - i;"},
     {"softmax_share_wide", "requires 0 <= zeros <= 30; assigns \\nothing;", NULL},
     {"softmax_share", "requires 0 <= zeros <= 31; assigns \\nothing;", NULL},
