@@ -397,6 +397,7 @@ part_assure() {
   for case in reciprocal lenet5 lenet5_int8 kws ad01 str_ww resnet vww wide families mistakes; do
     step $case assure $case
   done
+  step pack sh "$top/tests/assure/pack.tap"
 }
 # The validator of int8 nets: every program of tests/int8 with each rounding, models, mistakes in the C. Then
 # their constant time, with valgrind and on a Cortex-M4 in qemu.

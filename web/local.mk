@@ -17,7 +17,8 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/syntax/ast_dump.c compiler/passes/memory_limit.c compiler/emit/units.c compiler/emit/pool.c \
   compiler/lir/merge_sizes.c compiler/lir/kernel_cache.c \
   compiler/emit/acsl.c compiler/emit/acsl_entry.c \
-  compiler/report/dot.c compiler/report/graph_dump.c compiler/report/plan_dump.c \
+  compiler/report/dot.c compiler/report/graph_dump.c compiler/report/plan_dump.c compiler/report/trace.c \
+  compiler/report/wcet.c compiler/driver/assure.c compiler/base/sha256.c \
   compiler/driver/quantize%.c compiler/quantize/% compiler/emit/library.c \
   compiler/schedule/float/dense_strassen% compiler/schedule/float/strassen%.c \
   compiler/schedule/float/conv_strassen.c \

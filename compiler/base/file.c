@@ -4,6 +4,7 @@
 #define _XOPEN_SOURCE 700
 #include "base/file.h"
 #include "base/text.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -71,6 +72,17 @@ size_t file_begin(const char *path, void *to, size_t most) {
 bool file_exists(const char *path) {
   struct stat status;
   return stat(path, &status) == 0;
+}
+
+bool file_folder_free(const char *path, const char **why) {
+  DIR *directory = opendir(path);
+  *why = directory ? "it exists and is not empty" : "it exists and is not a folder";
+  if (!directory) return !file_exists(path);
+  bool empty = true;
+  for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+    empty = empty && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
+  closedir(directory);
+  return empty;
 }
 
 bool file_same(const char *a, const char *b) {
@@ -231,6 +243,13 @@ bool outputs_folder(Outputs *outputs, const char *path, const char **why) {
   }
   if (stat(path, &status) != 0) return *why = strerror(errno), false;
   return S_ISDIR(status.st_mode) || (*why = "it is not a folder", false);
+}
+
+const char *outputs_bytes(const Outputs *outputs, int i, const char **path, size_t *n) {
+  if (i >= outputs->list.n) return NULL;
+  *path = outputs->list.data[i].path;
+  *n = outputs->list.data[i].n;
+  return outputs->list.data[i].bytes;
 }
 
 static bool write_bytes(int descriptor, const char *bytes, size_t n) {

@@ -21,6 +21,8 @@ char *file_read(Arena *, const char *path, size_t *n,
                 const char **why); /* NULL, with the reason, on failure; directories, unreadable files and
                                       files over 1 GiB are errors */
 bool file_exists(const char *path);
+bool file_folder_free(const char *path,
+                      const char **why); /* an empty folder, or a name that does not exist */
 bool file_absolute(const char *path);
 bool file_same(const char *, const char *); /* whether both are the same regular file */
 const char *file_temporary(Arena *);        /* the folder of temporary files */
@@ -47,6 +49,8 @@ bool outputs_adopt(Outputs *, const char *path, const char **temporary,
 bool outputs_folder(Outputs *, const char *path,
                     const char **why); /* creates the folder and its parents if necessary; outputs_abandon
                                           removes the created ones */
+/* The bytes of output i, and its path; NULL after the last one. */
+const char *outputs_bytes(const Outputs *, int i, const char **path, size_t *n);
 bool outputs_commit(Outputs *, const char **why);
 void outputs_abandon(Outputs *);
 #endif

@@ -8,7 +8,7 @@ libcnnc_a_SOURCES += \
   %D%/diag_fix.c %D%/diag_json.c %D%/diag_print.c \
   %D%/elem.h \
   %D%/file.c %D%/file.h \
-  %D%/number.h %D%/random.h \
+  %D%/number.h %D%/random.h %D%/sha256.c %D%/sha256.h \
   %D%/source.c \
   %D%/suggest.c \
   %D%/keys.c %D%/keys.h \

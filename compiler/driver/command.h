@@ -15,7 +15,7 @@ typedef struct Command {
   /* Returns the exit status. cnnc: argv[0] of this program; argv[0] is the command's name. */
   int (*run)(Arena *, const char *cnnc, int argc, char **argv);
 } Command;
-extern const Command fmt_command, import_command, lsp_command, new_command, quantize_command;
+extern const Command assure_command, fmt_command, import_command, lsp_command, new_command, quantize_command;
 extern const Command *const command_table[]; /* ended by NULL */
 
 int command_help(Arena *, const Command *); /* prints --help on standard output; returns the exit status */

@@ -93,5 +93,6 @@ bool fits_board(Compilation *); /* reports sizes beyond --flash and --ram; false
 bool output_possible(Compilation *); /* whether this output exists for the net; reports why not */
 bool emit_output(Compilation *);     /* writes a view, or prints C */
 bool backend(Compilation *);         /* compiles the C text if the output is not C */
-void print_results(Compilation *);   /* to standard output */
+WordList input_files(const Compilation *);
+void print_results(Compilation *); /* to standard output */
 #endif

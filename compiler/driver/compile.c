@@ -539,11 +539,11 @@ static bool run(Compilation *c) {
          backend(c);        // backend/: the C compiler
 }
 
-static int compile_to(Arena *arena, const Options *options, Programs *lowered) {
+int compile_into(Arena *arena, const Options *options, Outputs *outputs, Compiled *result) {
   Compilation c = {.arena = arena,
                    .options = options,
                    .sources = {.arena = arena},
-                   .outputs = outputs_new(arena),
+                   .outputs = outputs ? outputs : outputs_new(arena),
                    .since = now()};
   c.diags = diags_new(arena, &c.sources);
   for (int i = 0; i < options->warnings.n; i++) diags_option(c.diags, options->warnings.data[i]);
@@ -551,16 +551,25 @@ static int compile_to(Arena *arena, const Options *options, Programs *lowered) {
   if (options->fix && !fix_program(arena, options, &path, &why)) cannot_write(&c, path, why);
   const bool done = run(&c);
   if (done) print_results(&c);
-  if (!done || has_errors(&c) || lowered) outputs_abandon(c.outputs);
-  else if (!outputs_commit(c.outputs, &why)) cannot_write(&c, options->output ? options->output : "-", why);
+  if (!done || has_errors(&c)) outputs_abandon(c.outputs);
+  else if (!outputs && !outputs_commit(c.outputs, &why))
+    cannot_write(&c, options->output ? options->output : "-", why);
   if (options->time_report) print_times(&c);
   diags_print(c.diags, stderr, options->format, options->color);
-  if (lowered) *lowered = c.programs;
+  *result = (Compiled){c.programs, input_files(&c)};
   return diags_errors(c.diags) ? 1 : 0;
 }
 
-int compile(Arena *arena, const Options *options) { return compile_to(arena, options, NULL); }
+int compile(Arena *arena, const Options *options) {
+  Compiled result;
+  return compile_into(arena, options, NULL, &result);
+}
 
 int compile_dry(Arena *arena, const Options *options, Programs *lowered) {
-  return compile_to(arena, options, lowered);
+  Compiled result;
+  Outputs *outputs = outputs_new(arena);
+  const int status = compile_into(arena, options, outputs, &result);
+  outputs_abandon(outputs);
+  *lowered = result.programs;
+  return status;
 }

@@ -2,10 +2,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMPILE_H
 #define CNNC_COMPILE_H
+#include "base/file.h"
 #include "lir/lir.h"
 #include "options.h"
 
+typedef struct Compiled {
+  Programs programs; /* each NULL if there is none */
+  WordList inputs;   /* the files that were read: the program, its imports, labels, weights ... */
+} Compiled;
+
 int compile(Arena *, const Options *); /* the exit status */
+/* Like compile, but the caller commits the outputs; after an error they are abandoned. outputs NULL: the
+ * compilation's own, which are committed. */
+int compile_into(Arena *, const Options *, Outputs *outputs, Compiled *);
 /* Like compile, but writes no file; lowered: the programs, each NULL if there is none. */
 int compile_dry(Arena *, const Options *, Programs *lowered);
 #endif

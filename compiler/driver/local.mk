@@ -1,6 +1,6 @@
 # compiler/driver: the command line and the pipeline
 # SPDX-License-Identifier: Apache-2.0
-libcnnc_a_SOURCES += %D%/command.h %D%/compilation.c %D%/compilation.h %D%/compile.c \
+libcnnc_a_SOURCES += %D%/assure.c %D%/command.h %D%/compilation.c %D%/compilation.h %D%/compile.c \
   %D%/compile.h %D%/fit.c %D%/fit_board.c %D%/fix.c %D%/fix.h %D%/flags.c %D%/flags.h %D%/fmt.c \
   %D%/help.c %D%/help.h %D%/import.c %D%/import.h %D%/limits.c %D%/limits.h %D%/lsp.c \
   %D%/new.c %D%/options.c %D%/options.h %D%/output.c %D%/quantize.c \
@@ -14,3 +14,12 @@ EXTRA_DIST += $(NEW_TEXTS)
 BUILT_SOURCES += %D%/new_texts.inc
 CLEANFILES += %D%/new_texts.inc
 %D%/libcnnc_a-new.$(OBJEXT): %D%/new_texts.inc
+
+ASSURE_TEXTS = %D%/assure/makefile.in %D%/assure/readme.md.in %D%/assure/run.c.in %D%/assure/builtin.h.in \
+  %D%/assure/prove.sh.in %D%/assure/count.sh.in docs/misra.md
+EXTRA_DIST += $(ASSURE_TEXTS)
+%D%/assure_texts.inc: $(ASSURE_TEXTS)
+	$(AM_V_GEN)$(AS_ROWS)
+BUILT_SOURCES += %D%/assure_texts.inc
+CLEANFILES += %D%/assure_texts.inc
+%D%/libcnnc_a-assure.$(OBJEXT): %D%/assure_texts.inc

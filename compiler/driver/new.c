@@ -3,7 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "command.h"
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/file.h"
@@ -71,17 +70,6 @@ static const char *cnnc_command(Arena *arena, const char *cnnc) {
 }
 
 /* ---- the files ---- */
-static bool is_free(const NewProject *b) {
-  DIR *directory = opendir(b->folder);
-  if (!directory)
-    return !file_exists(b->folder) || diag_cannot_write(b->diags, b->folder, "it exists and is not a folder");
-  bool empty = true;
-  for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
-    empty = empty && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
-  closedir(directory);
-  return empty || diag_cannot_write(b->diags, b->folder, "it exists and is not empty");
-}
-
 static const char *project_path(const NewProject *b, const char *file) {
   return arena_printf(b->arena, "%s/%s", b->folder, file);
 }
@@ -148,7 +136,7 @@ static int write_embed_example(const NewProject *b) {
 
 static int make_project(const NewProject *b) {
   const char *why = NULL;
-  if (!is_free(b)) return 1;
+  if (!file_folder_free(b->folder, &why)) return diag_cannot_write(b->diags, b->folder, why), 1;
   if (!outputs_folder(b->outputs, b->folder, &why)) return diag_cannot_write(b->diags, b->folder, why), 1;
   const int status = b->model ? import_into(b) : 0;
   if (status) return outputs_abandon(b->outputs), status;

@@ -60,6 +60,7 @@ const Command *const command_table[] = {
     &quantize_command,
     &lsp_command,
     &new_command,
+    &assure_command,
 #endif
     NULL,
 };
@@ -223,6 +224,23 @@ static bool read_dependencies(const FlagUse *use, void *member, const char *valu
   options->dependency_file = value[1] ? value + 1 : use->argv[optind++];
   return options->dependencies = true;
 }
+
+#ifndef __wasi__
+/* KIND or KIND:FILE */
+static bool read_report(const FlagUse *use, void *member, const char *value) {
+  Options *options = use->options;
+  const char *colon = strchr(value, ':');
+  ReportUse report = {.path = colon ? colon + 1 : "-"};
+  int kind;
+  (void)member;
+  if (!flag_choice(use, &kind, colon ? arena_copy(use->arena, value, (size_t)(colon - value)) : value))
+    return false;
+  if (!*report.path) return usage_error("--report=%s needs a file name", value);
+  report.kind = (ReportKind)kind;
+  vec_push(use->arena, options->reports, report);
+  return true;
+}
+#endif
 
 static bool read_version(const FlagUse *use, void *member, const char *value) {
   (void)member, (void)value;
@@ -415,6 +433,13 @@ const Flag options_table[] = {
      "and "
      "--target=generic",
      NULL},
+#ifndef __wasi__
+    {"report", 0, required_argument, read_report, 0, "--report=KIND[:FILE]",
+     "trace: the layers, weights and schedules of each function and table in the C file. wcet: estimated "
+     "cycles of an int8 model by layer, for a microcontroller without caches. On standard output or in a "
+     "FILE: as JSON if its suffix is .json",
+     "trace wcet"},
+#endif
     {"tune", 0, no_argument, flag_set, AT(tune), "--tune",
      "measure schedules on this machine; the fastest are stored in NAME.tune next to NAME.cnn, for later "
      "compilations too",
@@ -560,6 +585,26 @@ static bool check_acsl(const Options *options) {
              "--acsl checks the weights that are compiled in, and --updatable code also runs with others: "
              "remove one of the two");
 }
+
+#ifndef __wasi__
+static bool check_reports(const Options *options) {
+  const bool code = !options->output || !options_view(options->kind);
+  bool printed = options->output && strcmp(options->output, "-") == 0;
+  for (int i = 0; i < options->reports.n; i++) {
+    const ReportUse *report = &options->reports.data[i];
+    if (report->kind == REPORT_TRACE && options->kind != OUTPUT_C)
+      return usage_error("--report=trace is about a C file: it needs -o FILE.c");
+    if (report->kind == REPORT_WCET && (!code || options->kind == OUTPUT_ONNX))
+      return usage_error("--report=wcet is about generated code: remove --emit, or write code (-o FILE.c)");
+    if (report->kind == REPORT_WCET && options->targets.n > 1)
+      return usage_error("--report=wcet is about one CPU: it needs --cpu=NAME, not several targets");
+    if (strcmp(report->path, "-") != 0) continue;
+    if (printed) return usage_error("--report and -o - both write to standard output: --report=KIND:FILE");
+    printed = true;
+  }
+  return true;
+}
+#endif
 
 /* --memory needs training. Views include training even without --train. */
 static bool check_memory(const Options *options) {
@@ -762,6 +807,9 @@ static bool check_together(Options *options, Arena *arena) {
   choose_threads(options, arena);
   if (!check_mpi(options) || !check_memory(options)) return false;
   if (!check_acsl(options)) return false;
+#ifndef __wasi__
+  if (!check_reports(options)) return false;
+#endif
   return !(options_backend(options->kind) || options->embed == EMBED_AS_OBJECT) || choose_machine(options);
 }
 

@@ -42,6 +42,12 @@ typedef enum Level {
   LEVEL_SMALL, /* -Os: reference loops of fused layers */
 } Level;
 
+typedef enum ReportKind { REPORT_TRACE, REPORT_WCET } ReportKind;
+typedef struct ReportUse {
+  ReportKind kind;
+  const char *path; /* "-": text on standard output; a name that ends with .json: JSON */
+} ReportUse;
+
 typedef struct Options {
   Action action;
   const char *topic;          /* HELP: the topic, or NULL; EXPLAIN: a slug */
@@ -78,7 +84,8 @@ typedef struct Options {
   bool exact, tune; /* exact: no algorithm that rounds differently; tune: measure schedules */
   bool updatable;   /* int8 models: code and layout do not depend on the weights */
   bool acsl;        /* annotations for Frama-C, and its entry point */
-  bool no_fma;      /* generated C rounds each product before an addition */
+  VEC(ReportUse) reports;
+  bool no_fma; /* generated C rounds each product before an addition */
   bool single_file, summary, time_report, verbose;
   bool dependencies;
   const char *dependency_file;

@@ -13,6 +13,8 @@
 #include "report/dot.h"
 #include "report/graph_dump.h"
 #include "report/memory_table.h"
+#include "report/trace.h"
+#include "report/wcet.h"
 
 static bool same_file(const char *a, const char *b) { return a && b && file_same(a, b); }
 
@@ -20,12 +22,22 @@ static const char *weights_path(const Compilation *c) {
   return c->options->weights ? weights_file(c->arena, c->options->weights) : NULL;
 }
 
+/* The program first, then its imports, and the other files. */
+WordList input_files(const Compilation *c) {
+  const char *const other[] = {c->labels_file, weights_path(c), c->options->rename, c->tuning_file};
+  WordList files = {0};
+  for (int i = c->program ? c->program->files.n - 1 : -1; i >= 0; i--)
+    vec_push(c->arena, files, c->program->files.data[i]->path);
+  for (int i = 0; i < 4; i++)
+    if (other[i]) vec_push(c->arena, files, other[i]);
+  return files;
+}
+
 /* Whether the output would overwrite an input file, which is reported. */
 static bool overwrites_input(Compilation *c, const char *path) {
-  bool same = same_file(path, weights_path(c)) || same_file(path, c->labels_file) ||
-              same_file(path, c->options->rename) || same_file(path, c->tuning_file);
-  for (int i = 0; i < c->program->files.n; i++)
-    same = same || same_file(path, c->program->files.data[i]->path);
+  const WordList files = input_files(c);
+  bool same = false;
+  for (int i = 0; i < files.n; i++) same = same || same_file(path, files.data[i]);
   return same && !cannot_write(c, path, "the program is read from it");
 }
 
@@ -342,6 +354,64 @@ static bool write_code(Compilation *c) {
   return write_text(c) && (!header || write_header(c, header)) && write_acsl_entry(c);
 }
 
+/* ---- reports ---- */
+#ifdef __wasi__ /* the browser build has no reports */
+static bool write_reports(Compilation *c) { return (void)c, true; }
+#else
+/* The layers as written: of the whole net, in floats. */
+static const Graph *written_graph(const Compilation *c) {
+  const Graph *graph = c->graph->stream ? c->graph->stream->whole : c->graph;
+  return c->quantized ? c->floats : graph;
+}
+
+static void put_trace(Compilation *c, Text *text, bool json) {
+  const TraceOf of = {.layout = c->layout,
+                      .sources = &c->sources,
+                      .program = written_graph(c),
+                      .made = c->quantized ? c->made : NULL,
+                      .c = c->units->text.s,
+                      .file = base_name(c->options->output)};
+  const Trace *trace = trace_new(c->arena, &of);
+  if (json) trace_json(text, trace);
+  else trace_text(text, trace);
+}
+
+static bool put_wcet(Compilation *c, Text *text, bool json) {
+  const Options *o = c->options;
+  const WcetOf of = {.layout = c->layout,
+                     .cpu = o->cpu,
+                     .flash_wait = o->flash_wait,
+                     .plain = options_plain(o),
+                     .int8 = c->quantized};
+  const char *help, *why = wcet_refused(&of, &help);
+  if (why) {
+    Diag *diag = diag_report(c->diags, DIAG_no_bound, NO_SPAN, NULL, "no estimate of cycles: %s", why);
+    if (help) diag_help(diag, "%s", help);
+    return false;
+  }
+  if (json) wcet_json(text, &of);
+  else wcet_text(text, &of);
+  return true;
+}
+
+static bool ends_with(const char *path, const char *suffix) {
+  const size_t n = strlen(path), m = strlen(suffix);
+  return n >= m && strcmp(path + n - m, suffix) == 0;
+}
+
+static bool write_reports(Compilation *c) {
+  for (int i = 0; i < c->options->reports.n; i++) {
+    const ReportUse *report = &c->options->reports.data[i];
+    const bool json = ends_with(report->path, ".json");
+    Text text = {.arena = c->arena};
+    if (report->kind == REPORT_TRACE) put_trace(c, &text, json);
+    else if (!put_wcet(c, &text, json)) return false;
+    if (!add_output(c, report->path, &text)) return false;
+  }
+  return true;
+}
+#endif
+
 /* ---- for make ---- */
 /* Prints a file name in a rule, escaped as make requires; nothing for NULL. */
 static void put_path(Text *out, const char *before, const char *path) {
@@ -369,11 +439,8 @@ static bool write_dependencies(Compilation *c) {
   const char *path = o->dependency_file ? o->dependency_file : with_suffix(c->arena, o->output, ".d");
   put_path(&text, "", output_target(c));
   text_put(&text, ":");
-  for (int i = c->program->files.n - 1; i >= 0; i--) put_path(&text, " ", c->program->files.data[i]->path);
-  put_path(&text, " ", c->labels_file);
-  put_path(&text, " ", weights_path(c));
-  put_path(&text, " ", o->rename);
-  put_path(&text, " ", c->tuning_file);
+  const WordList files = input_files(c);
+  for (int i = 0; i < files.n; i++) put_path(&text, " ", files.data[i]);
   text_put(&text, "\n");
   return add_output(c, path, &text);
 }
@@ -381,7 +448,8 @@ static bool write_dependencies(Compilation *c) {
 /* ---- stages ---- */
 bool emit_output(Compilation *c) {
   const Options *o = c->options;
-  return (!o->output || (options_view(o->kind) ? put_view(c) : write_code(c))) && write_dependencies(c);
+  return (!o->output || (options_view(o->kind) ? put_view(c) : write_code(c))) && write_reports(c) &&
+         write_dependencies(c);
 }
 
 static bool run_backend(Compilation *c, BackendKind kind, const EmitUnit *from, int n, const char *path) {

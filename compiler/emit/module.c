@@ -12,19 +12,15 @@ static void put_layer(Net *net, Text *out, const Node *node) {
 /* Comment of a kernel: its layers, with source locations and formulas, then the schedule's remarks. */
 static const char *kernel_comment(Net *net, const Kernel *kernel, const Nest *nest) {
   Text out = {.arena = net->arena};
-  if (kernel->normalize) put_layer(net, &out, kernel->normalize);
-  if (kernel->gate) put_layer(net, &out, kernel->gate);
-  put_layer(net, &out, kernel->root);
-  for (int i = 0; i < kernel->nscales; i++) put_layer(net, &out, kernel->scale[i]);
-  for (int i = 0; i < kernel->nchain; i++) put_layer(net, &out, kernel->chain[i]);
-  if (kernel->pool) put_layer(net, &out, kernel->pool);
-  if (kernel->means) put_layer(net, &out, kernel->means);
+  int n;
+  Node *const *layer = kernel_layers(net->arena, kernel, &n);
+  for (int i = 0; i < n; i++) put_layer(net, &out, layer[i]);
   if (nest->about && *nest->about) text_put(&out, "\n%s", nest->about);
   return out.s;
 }
 
 static void add_layer(Net *net, Printed *printed, Table *known, const Node *node, bool also) {
-  const char *layer = node ? layer_text(net->arena, net->sources, node) : "";
+  const char *layer = layer_text(net->arena, net->sources, node);
   if (!*layer || table_find(known, layer)) return;
   table_set(net->arena, known, layer, printed);
   if (also) vec_push(net->arena, printed->also, layer);
@@ -33,13 +29,9 @@ static void add_layer(Net *net, Printed *printed, Table *known, const Node *node
 /* Records that the function computes the layers of the kernel; also: these layers are in addition to those in
  * its comment. */
 static void add_layers(Net *net, Printed *printed, Table *known, const Kernel *kernel, bool also) {
-  add_layer(net, printed, known, kernel->normalize, also);
-  add_layer(net, printed, known, kernel->gate, also);
-  add_layer(net, printed, known, kernel->root, also);
-  for (int i = 0; i < kernel->nscales; i++) add_layer(net, printed, known, kernel->scale[i], also);
-  for (int i = 0; i < kernel->nchain; i++) add_layer(net, printed, known, kernel->chain[i], also);
-  add_layer(net, printed, known, kernel->pool, also);
-  add_layer(net, printed, known, kernel->means, also);
+  int n;
+  Node *const *layer = kernel_layers(net->arena, kernel, &n);
+  for (int i = 0; i < n; i++) add_layer(net, printed, known, layer[i], also);
 }
 
 /* ---- functions ---- */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "emit/acsl.h"
 #include "emit/pool.h"
+#include "report/codeless.h"
 
 /* ---- start of the file ---- */
 void put_banner(Text *out, Net *net, bool header) {
@@ -69,52 +70,10 @@ static void put_labels(Text *out, Net *net) {
 }
 
 /* ---- layers without code ---- */
-/* Names of layers in the comments of kernels. */
-static Table commented_layers(const Net *net) {
-  Table known = {0};
-  for (int s = 0; s < net->layout->infer.steps.n; s++) {
-    const Kernel *k = net->layout->infer.steps.data[s].call->kernel;
-    Node *one[] = {k->root, k->pool, k->normalize, k->gate, k->means};
-    for (int i = 0; i < 5; i++)
-      if (one[i]) table_set(net->arena, &known, one[i]->name, one[i]);
-    for (int i = 0; i < k->nchain; i++) table_set(net->arena, &known, k->chain[i]->name, k->chain[i]);
-    for (int i = 0; i < k->nscales; i++) table_set(net->arena, &known, k->scale[i]->name, k->scale[i]);
-  }
-  return known;
-}
-
-static bool is_output(const Net *net, const Node *node) {
-  for (int i = 0; i < net->graph->outputs.n; i++)
-    if (net->graph->outputs.data[i].node == node) return true;
-  return false;
-}
-
-static const char *reader_of(const Net *net, const Node *node) {
-  for (int i = node->id + 1; i < net->graph->nodes.n; i++)
-    for (int k = 0; k < net->graph->nodes.data[i]->nin; k++)
-      if (net->graph->nodes.data[i]->in[k] == node) return net->graph->nodes.data[i]->name;
-  return "";
-}
-
-static const char *where_it_went(const Net *net, const Node *node) {
-  const Op *op = node->op;
-  if (!*reader_of(net, node) && !is_output(net, node)) return "no result of inference depends on it";
-  if (op->identity && op->identity(node)) return "no effect in inference";
-  if (node_is_state(node)) return "is read from the state struct";
-  if (node_is_update(node)) return "its value is computed in the state struct";
-  if (op->traits.padding)
-    return arena_printf(net->arena, "part of the loop bounds of %s", reader_of(net, node));
-  if (op->family == FAMILY_ALIAS) return "the same elements with another shape";
-  if (op->traits.channel_offset || op->traits.joins_channels)
-    return "its inputs are written directly into it";
-  if (op->traits.channel_slice || op->traits.splits_channels) return "is a view of its input";
-  return "no result of inference depends on it";
-}
-
 /* Lists the layers without code. All other layers are named in the comment of a function. */
 static void put_codeless(Text *out, Net *net) {
   bool any = false;
-  const Table known = commented_layers(net);
+  const Table known = layout_layers(net->layout);
   for (int i = 0; i < net->graph->nodes.n; i++) {
     const Node *node = net->graph->nodes.data[i];
     if (node_is_input(node) || !*node->name || table_find(&known, node->name)) continue;
@@ -122,7 +81,7 @@ static void put_codeless(Text *out, Net *net) {
     any = true;
     emit_comment(out, 0,
                  arena_printf(net->arena, "  %s: %s", layer_text(net->arena, net->sources, node),
-                              where_it_went(net, node)));
+                              codeless_reason(net->layout, node)));
   }
   if (any) text_put(out, "\n");
 }

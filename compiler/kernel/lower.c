@@ -67,6 +67,19 @@ bool kernel_whole_batch(const Kernel *kernel) {
   return kernel->batch && kernel->root->result != RESULT_BATCH;
 }
 
+Node *const *kernel_layers(Arena *arena, const Kernel *kernel, int *n) {
+  Node **list = NEW_ARRAY(arena, Node *, kernel->nscales + kernel->nchain + 5);
+  *n = 0;
+  if (kernel->normalize) list[(*n)++] = kernel->normalize;
+  if (kernel->gate) list[(*n)++] = kernel->gate;
+  list[(*n)++] = kernel->root;
+  for (int i = 0; i < kernel->nscales; i++) list[(*n)++] = kernel->scale[i];
+  for (int i = 0; i < kernel->nchain; i++) list[(*n)++] = kernel->chain[i];
+  if (kernel->pool) list[(*n)++] = kernel->pool;
+  if (kernel->means) list[(*n)++] = kernel->means;
+  return list;
+}
+
 /* ---- buffers ---- */
 static Buf *bind(Lower *l, Buf *buf, Binding binding) {
   while (l->bindings.n <= buf->id) vec_push(l->arena, l->bindings, (Binding){0});

@@ -33,6 +33,7 @@ typedef struct Kernel {
   const Home *home; /* by node id: where values are stored; NULL: each value has its own memory */
 } Kernel;
 bool kernel_whole_batch(const Kernel *); /* whether a batched kernel computes a per-image value */
+Node *const *kernel_layers(Arena *, const Kernel *, int *n); /* its n nodes, in the order of their formulas */
 
 enum {
   TOGETHER_WEIGHTS = 1 << 14

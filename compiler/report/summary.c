@@ -96,9 +96,7 @@ static Elem stored_elem(const Node *node) { return node->rounded ? BF16 : node->
 static int64_t node_bytes(const Node *node) {
   return elem_bytes(stored_elem(node)) * shape_elements(node->shape);
 }
-static bool is_layer(const Node *node) {
-  return !node_is_input(node) && !(node->kept && !node_is_state(node));
-}
+bool is_layer(const Node *node) { return !node_is_input(node) && !(node->kept && !node_is_state(node)); }
 
 static Totals totals_of(const Graph *graph) {
   Totals t = {0};

@@ -20,6 +20,12 @@
   (const char *const[]) { __VA_ARGS__, "-ffreestanding", NULL }
 #define ARM(TRIPLE, CPU, ...) CROSS("--target=" TRIPLE, "-mcpu=" CPU, "-mthumb", __VA_ARGS__, "-meabi", "gnu")
 
+#ifdef __wasi__ /* the browser build has no reports */
+#define VARIES(REASON) NULL
+#else
+#define VARIES(REASON) REASON
+#endif
+
 const Cpu cpu_table[] = {
     {.name = "cortex-m4",
      .target = "armv7e-m",
@@ -36,6 +42,7 @@ const Cpu cpu_table[] = {
     {.name = "cortex-m7",
      .target = "armv7e-m",
      .cycles = {.load = 0.75, .store = 0.75, .pair = 1, .other = 0.6},
+     .varies = VARIES("caches, branch prediction and pairs of instructions are not modeled"),
      .cross = ARM("thumbv7em-none-eabihf", "cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-d16")},
     {.name = "cortex-m33",
      .target = "armv7e-m",
@@ -44,10 +51,12 @@ const Cpu cpu_table[] = {
     {.name = "cortex-m55",
      .target = "armv8.1-m",
      .cycles = {.load = 1.2, .store = 1, .pair = 1, .other = 0.9, .vector = 1.5},
+     .varies = VARIES("caches and overlapping vector instructions are not modeled"),
      .cross = ARM("thumbv8.1m.main-none-eabihf", "cortex-m55", "-mfloat-abi=hard")},
     {.name = "cortex-m85",
      .target = "armv8.1-m",
      .cycles = {.load = 0.75, .store = 0.75, .pair = 1, .other = 0.6, .vector = 1.5},
+     .varies = VARIES("caches and overlapping vector instructions are not modeled"),
      .cross = ARM("thumbv8.1m.main-none-eabihf", "cortex-m85", "-mfloat-abi=hard")},
     {.name = "rv32imc",
      .target = "rv32imc",

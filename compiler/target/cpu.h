@@ -17,6 +17,7 @@ typedef struct Cpu {
   const char *name;   /* "cortex-m4" */
   const char *target; /* the default target */
   CpuCycles cycles;
+  const char *varies;       /* why the same instructions need different times; NULL: they do not */
   const char *const *cross; /* clang's options for object files */
 } Cpu;
 extern const Cpu cpu_table[]; /* ends with name NULL */

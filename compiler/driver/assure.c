@@ -1,0 +1,330 @@
+/* assure.c: `cnnc assure`: a folder with the annotated C of a net, reports, copies of its sources, and a
+ * Makefile that checks the C with other tools. */
+// SPDX-License-Identifier: Apache-2.0
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/sha256.h"
+#include "base/template.h"
+#include "backend/weights.h"
+#include "command.h"
+#include "compile.h"
+#include "flags.h"
+#include "import.h"
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "0.1.0"
+#endif
+
+static const struct {
+  const char *name, *text;
+} assure_texts[] = {
+#include "driver/assure_texts.inc"
+    {NULL, NULL},
+};
+
+typedef struct AssurePack {
+  Arena *arena;
+  const char *input, *weights, *folder;
+  const char *cpu_name;
+  const Cpu *cpu;
+  int64_t flash_wait;
+  Defines defines;
+  bool help;
+  const char *name, *prefix, *call; /* of the files; of C names; the net's function: "infer" or "step" */
+  bool int8;
+  WordList inputs; /* the files that the compiler read */
+  Outputs *outputs;
+  Diags *diags;
+} AssurePack;
+
+#define AT(member) offsetof(AssurePack, member)
+static const Flag assure_options[] = {
+    {NULL, 'o', required_argument, flag_file, AT(folder), "-o FOLDER",
+     "the new folder; existing files are never overwritten", "@folder"},
+    {"weights", 0, required_argument, flag_file, AT(weights), "--weights=FILE",
+     "the trained weights that are compiled in", "@file"},
+    {"cpu", 0, required_argument, flag_text, AT(cpu_name), "--cpu=NAME",
+     "also the fast C for a microcontroller's CPU, in a folder of that name, with its estimated cycles",
+     "@cpus"},
+    {"flash-wait", 0, required_argument, flag_number, AT(flash_wait), "--flash-wait=CYCLES",
+     "with --cpu: extra cycles to read 16 bytes from flash instead of RAM", NULL},
+    FLAG_DEFINE(AT(defines)),
+    FLAG_HELP(AT(help)),
+    FLAG_END,
+};
+
+/* ---- the command line ---- */
+/* Whether a word needs no quotes in a Makefile and in a shell. */
+static bool is_plain_word(const char *word) {
+  return !word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-/")];
+}
+
+static bool check_defines(const AssurePack *p) {
+  for (int i = 0; i < p->defines.n; i++)
+    if (!is_plain_word(p->defines.data[i].value))
+      return usage_error("-D %s=%s: the Makefile needs a number or a word", p->defines.data[i].name,
+                         p->defines.data[i].value);
+  return true;
+}
+
+/* The Makefile has the names in single quotes. */
+static bool check_file_name(const char *path) {
+  return !strpbrk(base_name(path), "'$\\\n") ||
+         usage_error("'%s': the Makefile cannot contain this name", path);
+}
+
+static bool read_assure_line(AssurePack *p, int argc, char **argv) {
+  if (!flags_read(p->arena, assure_options, p, argc, argv)) return false;
+  if (p->help) return true;
+  if (optind == argc) return usage_error("missing program: cnnc assure NET.cnn --weights=FILE -o FOLDER");
+  if (argc - optind > 1) return usage_error("more than one program: cnnc assure checks one at a time");
+  p->input = argv[optind];
+  if (!p->weights)
+    return usage_error("the checks are about the weights that are compiled in: --weights=FILE is missing");
+  if (!p->folder) return usage_error("missing folder: -o FOLDER");
+  for (size_t n = strlen(p->folder); n > 1 && p->folder[n - 1] == '/'; n--)
+    p->folder = arena_copy(p->arena, p->folder, n - 1);
+  p->cpu = p->cpu_name ? cpu_find(p->cpu_name) : NULL;
+  if (p->cpu_name && !p->cpu) return unknown_word("CPU", p->cpu_name, options_cpus(p->arena));
+  if (p->flash_wait && !p->cpu)
+    return usage_error("--flash-wait is for microcontrollers: it needs --cpu=NAME");
+  return check_defines(p) && check_file_name(p->input) && check_file_name(p->weights);
+}
+
+/* ---- files ---- */
+static bool add_pack_file(const AssurePack *p, const char *file, const char *bytes, size_t n) {
+  const char *path = arena_printf(p->arena, "%s/%s", p->folder, file), *why = NULL,
+             *folder = arena_copy(p->arena, path, (size_t)(base_name(path) - 1 - path));
+  return (outputs_folder(p->outputs, folder, &why) && outputs_add(p->outputs, path, bytes, n, &why)) ||
+         diag_cannot_write(p->diags, path, why);
+}
+
+static const char *assure_text(const char *name) {
+  int i = 0;
+  while (strcmp(assure_texts[i].name, name) != 0) i++;
+  return assure_texts[i].text;
+}
+
+static bool add_filled(const AssurePack *p, const char *file, const char *template, const Blank *blanks) {
+  Text out = {.arena = p->arena};
+  template_put(&out, assure_text(template), blanks);
+  return add_pack_file(p, file, out.s, out.n);
+}
+
+/* ---- sources ---- */
+/* The path of a source in the folder of the program; NULL: it is in another one. Weights may be anywhere. */
+static const char *path_in_folder(const AssurePack *p, const char *path) {
+  const size_t n = (size_t)(base_name(p->input) - p->input);
+  if (file_same(path, weights_file(p->arena, p->weights))) return base_name(path);
+  if (strncmp(path, p->input, n) != 0 || file_absolute(path + n) || strncmp(path + n, "../", 3) == 0 ||
+      strstr(path + n, "/../"))
+    return NULL;
+  return path + n;
+}
+
+static bool copy_sources(const AssurePack *p) {
+  for (int i = 0; i < p->inputs.n; i++) {
+    const char *path = p->inputs.data[i], *inside = path_in_folder(p, path), *why = NULL;
+    size_t n;
+    const char *bytes = inside ? file_read(p->arena, path, &n, &why) : NULL;
+    if (!inside) why = "it is outside of the program's folder, so its copy could not be imported";
+    if (!bytes) {
+      diag_report(p->diags, DIAG_file_unreadable, NO_SPAN, NULL, "cannot copy '%s': %s", path, why);
+      return false;
+    }
+    if (!add_pack_file(p, arena_printf(p->arena, "source/%s", inside), bytes, n)) return false;
+  }
+  return true;
+}
+
+/* ---- what the compiler writes ---- */
+static Options compiler_options(const AssurePack *p, const char *file) {
+  Options options = {.batch = 1, .layout = -1, .opset = -1, .threads = -1, .precision = -1};
+  options.input = p->input;
+  options.output = arena_printf(p->arena, "%s/%s", p->folder, file);
+  options.defines = p->defines;
+  options.color = flag_wants_color(0);
+  return options;
+}
+
+static void add_report(const AssurePack *p, Options *options, ReportKind kind, const char *file) {
+  const ReportUse report = {kind, arena_printf(p->arena, "%s/%s", p->folder, file)};
+  vec_push(p->arena, options->reports, report);
+}
+
+/* Warnings are reported once, for the annotated C. */
+static void silence(const AssurePack *p, Options *options) {
+  for (const char *const *slug = options_slugs(p->arena, true); *slug; slug++)
+    vec_push(p->arena, options->warnings, arena_printf(p->arena, "no-%s", *slug));
+}
+
+static bool write_annotated(AssurePack *p) {
+  Compiled result;
+  Options options = compiler_options(p, arena_printf(p->arena, "%s.c", p->name));
+  options.kind = OUTPUT_C;
+  options.weights = p->weights;
+  options.level = LEVEL_PLAIN;
+  options.embed = EMBED_AS_TEXT;
+  options.acsl = true;
+  vec_push(p->arena, options.targets, target_find("generic"));
+  add_report(p, &options, REPORT_TRACE, "trace.txt");
+  add_report(p, &options, REPORT_TRACE, "trace.json");
+  if (compile_into(p->arena, &options, p->outputs, &result)) return false;
+  const Graph *graph = result.programs.infer->graph;
+  p->prefix = graph->name;
+  p->int8 = graph->floats != NULL;
+  p->call = graph->stream || graph_states(graph) ? "step" : "infer";
+  p->inputs = result.inputs;
+  return true;
+}
+
+/* The layers and shapes of the program, which the validator reads. */
+static bool write_layers(const AssurePack *p) {
+  Compiled result;
+  Options options = compiler_options(p, "program.json");
+  options.kind = OUTPUT_JSON;
+  options.level = LEVEL_PLAIN;
+  vec_push(p->arena, options.targets, target_find("generic"));
+  silence(p, &options);
+  return compile_into(p->arena, &options, p->outputs, &result) == 0;
+}
+
+/* The C for the CPU, which Frama-C cannot read. */
+static bool write_board(const AssurePack *p) {
+  Compiled result;
+  const char *why = NULL;
+  if (!p->cpu) return true;
+  if (!outputs_folder(p->outputs, arena_printf(p->arena, "%s/%s", p->folder, p->cpu->name), &why))
+    return diag_cannot_write(p->diags, p->folder, why);
+  Options options = compiler_options(p, arena_printf(p->arena, "%s/%s.c", p->cpu->name, p->name));
+  options.kind = OUTPUT_C;
+  options.weights = p->weights;
+  options.embed = EMBED_AS_TEXT;
+  options.cpu = p->cpu;
+  options.flash_wait = p->flash_wait;
+  options.targets_given = true;
+  vec_push(p->arena, options.targets, target_find(p->cpu->target));
+  silence(p, &options);
+  add_report(p, &options, REPORT_TRACE, arena_printf(p->arena, "%s/trace.txt", p->cpu->name));
+  add_report(p, &options, REPORT_TRACE, arena_printf(p->arena, "%s/trace.json", p->cpu->name));
+  if (p->int8 && !p->cpu->varies) {
+    add_report(p, &options, REPORT_WCET, arena_printf(p->arena, "%s/wcet.txt", p->cpu->name));
+    add_report(p, &options, REPORT_WCET, arena_printf(p->arena, "%s/wcet.json", p->cpu->name));
+  }
+  return compile_into(p->arena, &options, p->outputs, &result) == 0;
+}
+
+/* ---- the texts ---- */
+static const char *defines_text(const AssurePack *p) {
+  Text out = {.arena = p->arena};
+  text_put(&out, "%s", "");
+  for (int i = 0; i < p->defines.n; i++)
+    text_put(&out, " -D%s=%s", p->defines.data[i].name, p->defines.data[i].value);
+  return out.s;
+}
+
+/* The lines of README.md on time. */
+static const char *timing_text(const AssurePack *p) {
+  if (!p->cpu) return "No CPU was named (`--cpu`), so there are no cycles.";
+  const char *cpu = p->cpu->name;
+  if (p->cpu->varies) return arena_printf(p->arena, "There are no cycles for a %s: %s.", cpu, p->cpu->varies);
+  if (!p->int8)
+    return arena_printf(p->arena, "There are no cycles for a %s: they are known for int8 nets only.", cpu);
+  return arena_printf(p->arena,
+                      "`%s/wcet.txt` has the estimated cycles of each layer. They are not a bound. "
+                      "`bench/wcet` in the sources of cnnc bounds the cycles of the linked program.",
+                      cpu);
+}
+
+/* The row of README.md for the board's C. */
+static const char *board_row(const AssurePack *p) {
+  if (!p->cpu) return "";
+  return arena_printf(
+      p->arena,
+      "| `%s/` | faster C for a %s, which Frama-C cannot read; its trace. `make validate` and "
+      "`make count` run it on this machine, with plain C instead of the board's instructions |",
+      p->cpu->name, p->cpu->name);
+}
+
+static bool add_texts(const AssurePack *p) {
+  const char *command =
+      arena_printf(p->arena, "cnnc assure %s --weights=%s%s%s%s", base_name(p->input), base_name(p->weights),
+                   p->cpu ? " --cpu=" : "", p->cpu ? p->cpu->name : "", defines_text(p));
+  const Blank blanks[] = {
+      {"NAME", p->name},
+      {"CALL", p->call},
+      {"PROGRAM", base_name(p->input)},
+      {"WEIGHTS", base_name(weights_file(p->arena, p->weights))},
+      {"CPU", p->cpu ? p->cpu->name : ""},
+      {"DEFINES", defines_text(p)},
+      {"CHECKS", p->int8 ? "prove validate count coverage misra" : "prove coverage misra"},
+      {"KIND", p->int8 ? "int8" : "float"},
+      {"VERSION", PACKAGE_VERSION},
+      {"COMMAND", command},
+      {"TIMING", timing_text(p)},
+      {"BOARD_ROW", board_row(p)},
+      {"PREFIX", p->prefix},
+      {NULL, NULL}};
+  return add_filled(p, "Makefile", "makefile.in", blanks) &&
+         add_filled(p, "README.md", "readme.md.in", blanks) &&
+         add_filled(p, "tools/prove.sh", "prove.sh.in", blanks) &&
+         add_filled(p, "tools/count.sh", "count.sh.in", blanks) &&
+         add_filled(p, "tools/run.c", "run.c.in", blanks) &&
+         add_filled(p, "tools/__fc_builtin.h", "builtin.h.in", blanks) &&
+         add_pack_file(p, "misra.md", assure_text("misra.md"), strlen(assure_text("misra.md")));
+}
+
+/* The hashes of all files of the folder. */
+static bool add_hashes(const AssurePack *p) {
+  Text out = {.arena = p->arena};
+  const char *path, *bytes;
+  size_t n;
+  for (int i = 0; (bytes = outputs_bytes(p->outputs, i, &path, &n)) != NULL; i++)
+    text_put(&out, "%s  %s\n", sha256_text(p->arena, bytes, n), path + strlen(p->folder) + 1);
+  return add_pack_file(p, "SHA256SUMS", out.s, out.n);
+}
+
+static bool write_pack(AssurePack *p) {
+  const char *why = NULL;
+  if (!file_folder_free(p->folder, &why) || !outputs_folder(p->outputs, p->folder, &why))
+    return diag_cannot_write(p->diags, p->folder, why);
+  return write_annotated(p) && write_layers(p) && write_board(p) && copy_sources(p) && add_texts(p) &&
+         add_hashes(p) && (outputs_commit(p->outputs, &why) || diag_cannot_write(p->diags, p->folder, why));
+}
+
+static int assure(Arena *arena, const char *cnnc, int argc, char **argv) {
+  const Sources sources = {.arena = arena};
+  AssurePack p = {.arena = arena, .outputs = outputs_new(arena), .diags = diags_new(arena, &sources)};
+  (void)cnnc;
+  if (!read_assure_line(&p, argc, argv)) return 2;
+  if (p.help) return command_help(arena, &assure_command);
+  const char *base = base_name(p.input), *dot = strrchr(base, '.');
+  p.name = import_net_name(arena, dot ? arena_copy(arena, base, (size_t)(dot - base)) : base);
+  const bool done = write_pack(&p);
+  if (!done) outputs_abandon(p.outputs);
+  diags_print(p.diags, stderr, DIAG_TEXT, flag_wants_color(0));
+  if (done) printf("%s: C, reports and checks of %s. Next: make -C %s prove\n", p.folder, base, p.folder);
+  return done ? 0 : 1;
+}
+
+const Command assure_command = {
+    "assure",
+    "NET.cnn --weights=FILE -o FOLDER [--cpu=NAME]",
+    "creates a folder with which others can check a net's C",
+    "Creates a folder with the C of a net, annotated for Frama-C, a trace from its functions to the layers, "
+    "a "
+    "MISRA report, copies of the sources, hashes, and a Makefile that checks the C with other tools: "
+    "`make prove` (Frama-C), `make validate` (a second implementation of int8 nets), `make count` (constant "
+    "time), `make coverage`, `make misra`. README.md there states each claim, who confirms it, and its "
+    "assumptions.",
+    "Exit status: 0; 1 if the folder exists already, or for an error in the program or the weights (nothing "
+    "is written); 2 for a usage error; 3 for a bug in cnnc.",
+    assure_options,
+    ".cnn",
+    assure,
+};

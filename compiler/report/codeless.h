@@ -1,0 +1,9 @@
+/* codeless.h: Layers without separate code in the generated C: views, padding, dropped layers. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_CODELESS_H
+#define CNNC_CODELESS_H
+#include "lir/layout.h"
+
+Table layout_layers(const Layout *);                               /* by name: layers that kernels compute */
+const char *codeless_reason(const Layout *, const Node *codeless); /* why there is no code for the layer */
+#endif

@@ -1,0 +1,495 @@
+/* trace.c: --report=trace: each function and table of the generated C in one row, with its lines, layers,
+ * weights and schedules. The rows are the definitions that the text has, so that none can be forgotten; the
+ * layout knows which layers a function computes. */
+// SPDX-License-Identifier: Apache-2.0
+#include "report/trace.h"
+#include <ctype.h>
+#include <string.h>
+#include "graph/node_text.h"
+#include "report/codeless.h"
+#include "report/summary.h"
+#include "schedule/choose.h"
+
+typedef VEC(const char *) NameList;
+typedef struct TraceLines {
+  int first, last;
+} TraceLines;
+
+typedef struct TraceRow {
+  const char *name, *kind;
+  const Target *target; /* NULL: not for one target */
+  bool function;
+  VEC(TraceLines) lines; /* more than one range if #if selects one of several definitions */
+  const char *from, *to; /* the text of a function */
+  NameList layers, weights, schedules, tables, calls;
+} TraceRow;
+
+struct Trace {
+  Arena *arena;
+  const TraceOf *of;
+  VEC(TraceRow *) rows;
+  Table row_of, written; /* rows by name; layers of the program by name */
+};
+
+static void name_once(Arena *arena, NameList *list, const char *name) {
+  for (int i = 0; i < list->n; i++)
+    if (!strcmp(list->data[i], name)) return;
+  vec_push(arena, *list, name);
+}
+
+static bool name_in(const NameList *list, const char *name) {
+  for (int i = 0; i < list->n; i++)
+    if (!strcmp(list->data[i], name)) return true;
+  return false;
+}
+
+/* ---- definitions in the C text ---- */
+/* A definition begins with a word in the first column. A function ends at a brace there, an object at a line
+ * that ends with a semicolon. */
+typedef struct Scan {
+  Trace *trace;
+  int number, first;   /* of the line; of the definition's first line, 0: none */
+  bool comment, macro; /* the line continues a comment or a macro */
+  bool begun, braces;  /* the beginning is complete; the definition ends at a brace */
+  bool members;        /* the lines are members of a struct, after which the name follows */
+  Text head;           /* the definition up to its name */
+  const char *from;
+  TraceRow *row; /* NULL: a type or a declaration */
+} Scan;
+
+static bool in_name(char c) { return isalnum((unsigned char)c) || c == '_'; }
+
+static size_t name_length(const char *at) {
+  size_t n = 0;
+  while (in_name(at[n])) n++;
+  return n;
+}
+
+static const char *after_parentheses(const char *at) {
+  int depth = 0;
+  do depth += (*at == '(') - (*at == ')');
+  while (*at++ && depth);
+  return at;
+}
+
+static bool is_one_of(const char *word, const char *const *list) {
+  while (*list && strcmp(word, *list) != 0) list++;
+  return *list != NULL;
+}
+
+static bool begins_with_one_of(const char *text, const char *const *list) {
+  while (*list && strncmp(text, *list, strlen(*list)) != 0) list++;
+  return *list != NULL;
+}
+
+/* The name that the beginning of a definition declares; *function: whether it has parameters. */
+static const char *declared_name(Arena *arena, const char *head, bool *function) {
+  static const char *const attributes[] = {"__attribute__", "_Alignas", "__declspec", NULL};
+  const char *name = "";
+  *function = false;
+  for (const char *at = head; *at && *at != '[' && !*function;) {
+    const size_t n = name_length(at);
+    const char *word = arena_copy(arena, at, n);
+    at += n ? n + strspn(at + n, " ") : 1;
+    if (is_one_of(word, attributes)) at = after_parentheses(at);
+    else if (n) {
+      name = word;
+      *function = *at == '(';
+    }
+  }
+  return name;
+}
+
+static TraceRow *row_named(Trace *t, const char *name) {
+  TraceRow *row = table_find(&t->row_of, name);
+  if (row) return row;
+  row = NEW(t->arena, TraceRow);
+  row->name = name;
+  vec_push(t->arena, t->rows, row);
+  table_set(t->arena, &t->row_of, name, row);
+  return row;
+}
+
+static void add_definition(Scan *s, const char *name, bool function, bool local) {
+  s->row = row_named(s->trace, name);
+  s->row->function = function;
+  s->row->kind = !function ? "table" : local ? "helper" : "interface";
+  s->row->from = s->from;
+}
+
+/* Creates the row when the definition is known up to a brace, an equals sign or a semicolon. An object may
+ * begin with the members of its struct. */
+static void begin_definition(Scan *s, char stop) {
+  static const char *const types[] = {"typedef ",       "struct ", "enum ", "union ",
+                                      "_Static_assert", "__asm__", NULL},
+                           *const locals[] = {"static ", "INLINE ", "KERNEL ", NULL};
+  const bool local = begins_with_one_of(s->head.s, locals);
+  bool function = false;
+  s->begun = true;
+  s->braces = stop == '{';
+  s->members = false;
+  s->row = NULL;
+  if (begins_with_one_of(s->head.s, types)) return;
+  const char *name = declared_name(s->trace->arena, s->head.s, &function);
+  s->members = s->braces && !function;
+  if (s->members || (function && !s->braces)) return;
+  add_definition(s, name, function, local);
+}
+
+/* The line after the members of a struct: the name of the object. */
+static void end_members(Scan *s, const char *line, size_t n) {
+  bool function;
+  s->members = s->braces = false;
+  add_definition(s, declared_name(s->trace->arena, arena_copy(s->trace->arena, line, n), &function), false,
+                 true);
+}
+
+static void end_row(Scan *s, const char *end) {
+  const TraceLines lines = {s->first, s->number};
+  if (s->row) {
+    vec_push(s->trace->arena, s->row->lines, lines);
+    s->row->to = end;
+  }
+  s->first = 0;
+}
+
+static void scan_definition(Scan *s, const char *line, size_t n) {
+  size_t used = 0, all = n;
+  while (all && line[all - 1] == ' ') all--;
+  const char last = all ? line[all - 1] : 0;
+  bool ends = s->begun && (s->braces ? *line == '}' : last == ';');
+  if (!s->begun) {
+    while (used < n && !strchr("{;=", line[used])) used++;
+    text_bytes(&s->head, line, used);
+    text_put(&s->head, " ");
+    if (used == n) return;
+    begin_definition(s, line[used]);
+    ends = last == ';' || last == '}';
+  }
+  if (s->members && ends) {
+    end_members(s, line, strcspn(line, "={;"));
+    ends = last == ';';
+  }
+  if (ends) end_row(s, line + n);
+}
+
+static bool ends_comment(const char *line, size_t n) {
+  for (size_t i = 0; i + 1 < n; i++)
+    if (line[i] == '*' && line[i + 1] == '/') return true;
+  return false;
+}
+
+static void scan_line(Scan *s, const char *line, size_t n) {
+  static const char *const linkage[] = {"extern \"C\"", NULL};
+  const bool continues = n && line[n - 1] == '\\';
+  if (s->first) scan_definition(s, line, n);
+  else if (s->comment) s->comment = !ends_comment(line, n);
+  else if (s->macro || *line == '#') s->macro = continues;
+  else if (n > 1 && line[0] == '/' && line[1] == '*') s->comment = !ends_comment(line + 2, n - 2);
+  else if (in_name(*line) && !begins_with_one_of(line, linkage)) {
+    s->first = s->number;
+    s->from = line;
+    s->begun = false;
+    s->head.n = 0;
+    scan_definition(s, line, n);
+  }
+}
+
+/* One row for each member of the compiled-in model: "lenet5_trained.conv1_weight". */
+static void add_member_rows(Trace *t) {
+  const char *trained = t->of->layout->own.trained;
+  const TraceRow *model = table_find(&t->row_of, trained);
+  if (!model || model->lines.n != 1) return;
+  int number = model->lines.data[0].first;
+  TraceRow *row = NULL;
+  for (const char *line = model->from; line < model->to; line += strcspn(line, "\n") + 1, number++) {
+    if (strncmp(line, "  .", 3) != 0) continue;
+    const char *name = arena_copy(t->arena, line + 3, name_length(line + 3));
+    const TraceLines lines = {number, number};
+    row = row_named(t, arena_printf(t->arena, "%s.%s", trained, name));
+    row->kind = "weights";
+    vec_push(t->arena, row->lines, lines);
+  }
+  for (int i = 0; i < t->rows.n; i++)
+    if (strcmp(t->rows.data[i]->kind, "weights") == 0)
+      t->rows.data[i]->lines.data[0].last =
+          (i + 1 < t->rows.n ? t->rows.data[i + 1]->lines.data[0].first : model->lines.data[0].last) - 1;
+}
+
+static void add_calls(Trace *t, TraceRow *row) {
+  for (const char *at = row->from; row->function && at < row->to;) {
+    const size_t n = name_length(at);
+    const char *word = arena_copy(t->arena, at, n);
+    const TraceRow *called = n ? table_find(&t->row_of, word) : NULL;
+    if (called && called != row)
+      name_once(t->arena, called->function ? &row->calls : &row->tables, called->name);
+    at += n ? n : 1;
+  }
+}
+
+static void find_definitions(Trace *t) {
+  Scan s = {.trace = t, .head = {.arena = t->arena}};
+  for (const char *line = t->of->c; *line;) {
+    const size_t n = strcspn(line, "\n");
+    s.number++;
+    scan_line(&s, line, n);
+    line += n + (line[n] == '\n');
+  }
+  for (int i = 0; i < t->rows.n; i++) add_calls(t, t->rows.data[i]);
+  add_member_rows(t);
+}
+
+/* ---- layers of functions ---- */
+static void add_layer_name(Trace *t, TraceRow *row, const Node *node) {
+  const char *name = node_forward(node)->name;
+  if (row && *name) name_once(t->arena, &row->layers, name);
+}
+
+static void add_kernel_layers(Trace *t, TraceRow *row, const Kernel *kernel) {
+  int n;
+  Node *const *layer = kernel_layers(t->arena, kernel, &n);
+  for (int i = 0; i < n; i++) add_layer_name(t, row, layer[i]);
+}
+
+/* The row of constants, in the model or as a table. */
+static TraceRow *row_of_member(const Trace *t, const Member *member) {
+  const Layout *l = t->of->layout;
+  TraceRow *row = table_find(&t->row_of, arena_printf(t->arena, "%s.%s", l->own.trained, member->name));
+  return row ? row : table_find(&t->row_of, arena_printf(t->arena, "%s_%s", l->options.prefix, member->name));
+}
+
+static void add_members(Trace *t, TraceRow *row, const Step *step, int target) {
+  const Lower *lower = step->call->version[target].lower;
+  for (int i = 0; step->member[target] && i < lower->b->nbufs; i++) {
+    TraceRow *member = step->member[target][i] ? row_of_member(t, step->member[target][i]) : NULL;
+    if (!member) continue;
+    add_kernel_layers(t, member, step->call->kernel);
+    name_once(t->arena, &row->tables, member->name);
+  }
+}
+
+/* The functions of a call: the one that it calls, and those that this one calls. */
+static void add_step(Trace *t, const Step *step, int target) {
+  const Functions *functions = &t->of->layout->targets[target];
+  const NestFunction *function = step->function[target]->into;
+  const Decision *d = step->call->version[target].lower->decision;
+  const Instances *list = function->instances;
+  for (int i = 0; i < list->instances.n; i++) {
+    const char *name = functions->codes.data[list->instances.data[i]->code]->name;
+    TraceRow *row = table_find(&t->row_of, arena_printf(t->arena, "%s%s", name, functions->suffix));
+    if (!row) continue;
+    row->kind = "kernel";
+    row->target = functions->target;
+    add_kernel_layers(t, row, step->call->kernel);
+    if (d) name_once(t->arena, &row->schedules, d->candidates.data[d->chosen].name);
+    add_members(t, row, step, target);
+  }
+}
+
+static void add_part(Trace *t, const Part *part) {
+  const Layout *l = t->of->layout;
+  for (int target = 0; part->program && target < l->options.ntargets; target++) {
+    for (int i = 0; i < part->steps.n; i++) add_step(t, &part->steps.data[i], target);
+    for (int o = 0; part->outputs && o < l->graph->outputs.n; o++) {
+      TraceRow *row = table_find(&t->row_of, part->outputs[o][target]->name);
+      if (!row) continue;
+      row->kind = "kernel";
+      row->target = l->options.target[target];
+      add_layer_name(t, row, l->graph->outputs.data[o].node);
+    }
+  }
+  for (int i = 0; i < part->members.n; i++) {
+    const Member *member = part->members.data[i];
+    TraceRow *row = member->function ? table_find(&t->row_of, member->function->name) : NULL;
+    if (!row) continue;
+    row->kind = "packing";
+    for (int k = 0; k < member->pack->source.n; k++)
+      add_layer_name(t, row, member->pack->source.data[k]->owner);
+  }
+}
+
+/* ---- layers of the program ---- */
+/* The layer of the lowered graph that has the value of a layer of the program; NULL: none. */
+static const char *lowered_name(const Trace *t, const Node *layer) {
+  const Node *made = t->of->made ? t->of->made[layer->id] : layer;
+  return made ? made->name : NULL;
+}
+
+static bool row_computes(const Trace *t, const TraceRow *row, const Node *layer) {
+  const char *lowered = lowered_name(t, layer);
+  return name_in(&row->layers, layer->name) || (lowered && name_in(&row->layers, lowered));
+}
+
+static const char *no_row_reason(const Trace *t, const Node *layer) {
+  const Layout *l = t->of->layout;
+  const char *lowered = lowered_name(t, layer);
+  for (int i = 0; lowered && i < l->graph->nodes.n; i++)
+    if (!strcmp(l->graph->nodes.data[i]->name, lowered)) return codeless_reason(l, l->graph->nodes.data[i]);
+  return "no result of inference depends on it";
+}
+
+static void add_program_layer(Trace *t, Node *layer) {
+  table_set(t->arena, &t->written, layer->name, layer);
+  for (int i = 0; i < t->rows.n; i++) {
+    TraceRow *row = t->rows.data[i];
+    if (!row_computes(t, row, layer)) continue;
+    name_once(t->arena, &row->layers, layer->name);
+    for (int k = 0; k < layer->nweights; k++)
+      if (layer->weight[k]) name_once(t->arena, &row->weights, layer->weight[k]->name);
+  }
+}
+
+static Node *program_layer(const Trace *t, int i) {
+  Node *node = t->of->program->nodes.data[i];
+  return is_layer(node) && *node->name ? node : NULL;
+}
+
+Trace *trace_new(Arena *arena, const TraceOf *of) {
+  Trace *t = NEW(arena, Trace);
+  *t = (Trace){.arena = arena, .of = of};
+  find_definitions(t);
+  add_part(t, &of->layout->infer);
+  add_part(t, &of->layout->train);
+  add_part(t, &of->layout->look);
+  for (int i = 0; i < of->program->nodes.n; i++)
+    if (program_layer(t, i)) add_program_layer(t, program_layer(t, i));
+  return t;
+}
+
+/* ---- text ---- */
+static void put_trace_names(Text *out, const char *what, const NameList *list) {
+  if (!list->n) return;
+  text_put(out, "  %s: ", what);
+  for (int i = 0; i < list->n; i++) text_put(out, "%s%s", i ? ", " : "", list->data[i]);
+  text_put(out, "\n");
+}
+
+/* Layers of a row that the program does not have, such as conversions of an int8 model. */
+static NameList unwritten_layers(const Trace *t, const TraceRow *row) {
+  NameList other = {0};
+  for (int i = 0; i < row->layers.n; i++)
+    if (!table_find(&t->written, row->layers.data[i])) vec_push(t->arena, other, row->layers.data[i]);
+  return other;
+}
+
+static void put_trace_lines(Text *out, const TraceRow *row) {
+  for (int i = 0; i < row->lines.n; i++)
+    text_put(out, "%s %d to %d", i ? " and" : ", lines", row->lines.data[i].first, row->lines.data[i].last);
+}
+
+static void put_trace_row(Text *out, const Trace *t, const TraceRow *row) {
+  const NameList other = unwritten_layers(t, row);
+  text_put(out, "%s", row->name);
+  put_trace_lines(out, row);
+  text_put(out, ": %s%s%s\n", row->kind, row->target ? " for " : "", row->target ? row->target->name : "");
+  for (int i = 0; i < row->layers.n; i++) {
+    const Node *layer = table_find(&t->written, row->layers.data[i]);
+    if (layer) text_put(out, "  layer: %s\n", layer_text(t->arena, t->of->sources, layer));
+  }
+  put_trace_names(out, "value", &other);
+  put_trace_names(out, "schedule", &row->schedules);
+  put_trace_names(out, "weights", &row->weights);
+  put_trace_names(out, "reads", &row->tables);
+  put_trace_names(out, "calls", &row->calls);
+}
+
+/* The functions, or the tables, that have a layer. */
+static NameList rows_with(const Trace *t, const Node *layer, bool function) {
+  NameList names = {0};
+  for (int i = 0; i < t->rows.n; i++)
+    if (t->rows.data[i]->function == function && name_in(&t->rows.data[i]->layers, layer->name))
+      vec_push(t->arena, names, t->rows.data[i]->name);
+  return names;
+}
+
+void trace_text(Text *out, const Trace *t) {
+  int functions = 0;
+  for (int i = 0; i < t->rows.n; i++) functions += t->rows.data[i]->function;
+  text_put(out, "%s: %d functions, %d tables\n\n", t->of->file, functions, t->rows.n - functions);
+  for (int i = 0; i < t->rows.n; i++) put_trace_row(out, t, t->rows.data[i]);
+  text_put(out, "\n");
+  for (int i = 0; i < t->of->program->nodes.n; i++) {
+    const Node *layer = program_layer(t, i);
+    if (!layer) continue;
+    const NameList in = rows_with(t, layer, true);
+    text_put(out, "%s\n", layer_text(t->arena, t->of->sources, layer));
+    if (in.n) put_trace_names(out, "in", &in);
+    else text_put(out, "  no code: %s\n", no_row_reason(t, layer));
+  }
+}
+
+/* ---- JSON ---- */
+static void put_json_names(Text *out, const char *key, const NameList *list) {
+  text_put(out, ", \"%s\": [", key);
+  for (int i = 0; i < list->n; i++) {
+    if (i) text_put(out, ", ");
+    text_json(out, list->data[i]);
+  }
+  text_put(out, "]");
+}
+
+static void put_json_row(Text *out, const TraceRow *row) {
+  text_put(out, "{\"name\": ");
+  text_json(out, row->name);
+  text_put(out, ", \"kind\": \"%s\", \"lines\": [", row->kind);
+  for (int i = 0; i < row->lines.n; i++)
+    text_put(out, "%s[%d, %d]", i ? ", " : "", row->lines.data[i].first, row->lines.data[i].last);
+  text_put(out, "]");
+  if (row->target) text_put(out, ", \"target\": \"%s\"", row->target->name);
+  put_json_names(out, "layers", &row->layers);
+  put_json_names(out, "schedules", &row->schedules);
+  put_json_names(out, "weights", &row->weights);
+  if (row->function) {
+    put_json_names(out, "reads", &row->tables);
+    put_json_names(out, "calls", &row->calls);
+  }
+  text_put(out, "}");
+}
+
+static void put_json_rows(Text *out, const Trace *t, bool functions) {
+  bool any = false;
+  text_put(out, "  \"%s\": [", functions ? "functions" : "tables");
+  for (int i = 0; i < t->rows.n; i++) {
+    if (t->rows.data[i]->function != functions) continue;
+    text_put(out, any ? ",\n    " : "\n    ");
+    put_json_row(out, t->rows.data[i]);
+    any = true;
+  }
+  text_put(out, any ? "\n  ],\n" : "],\n");
+}
+
+static void put_json_layer(Text *out, const Trace *t, const Node *layer) {
+  const SourcePlace place = sources_place(t->of->sources, layer->span.file, layer->span.start);
+  const NameList functions = rows_with(t, layer, true), tables = rows_with(t, layer, false);
+  text_put(out, "{\"name\": ");
+  text_json(out, layer->name);
+  text_put(out, ", \"operator\": \"%s\", \"file\": ", layer->op->name);
+  text_json(out, place.path);
+  text_put(out, ", \"line\": %d", place.line);
+  put_json_names(out, "functions", &functions);
+  put_json_names(out, "tables", &tables);
+  if (!functions.n) {
+    text_put(out, ", \"no_code\": ");
+    text_json(out, no_row_reason(t, layer));
+  }
+  text_put(out, "}");
+}
+
+void trace_json(Text *out, const Trace *t) {
+  bool any = false;
+  text_put(out, "{\n  \"net\": ");
+  text_json(out, t->of->layout->graph->name);
+  text_put(out, ",\n  \"file\": ");
+  text_json(out, t->of->file);
+  text_put(out, ",\n");
+  put_json_rows(out, t, true);
+  put_json_rows(out, t, false);
+  text_put(out, "  \"layers\": [");
+  for (int i = 0; i < t->of->program->nodes.n; i++) {
+    if (!program_layer(t, i)) continue;
+    text_put(out, any ? ",\n    " : "\n    ");
+    put_json_layer(out, t, program_layer(t, i));
+    any = true;
+  }
+  text_put(out, any ? "\n  ]\n}\n" : "]\n}\n");
+}

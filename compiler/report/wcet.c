@@ -1,0 +1,91 @@
+/* wcet.c: --report=wcet: estimated cycles of an int8 model by layer, as the cost model of its schedules
+ * predicts them. An estimate, not a bound: bench/wcet bounds the linked program. */
+// SPDX-License-Identifier: Apache-2.0
+#include "report/wcet.h"
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include "schedule/choose.h"
+#include "schedule/schedule.h"
+
+const char *wcet_refused(const WcetOf *of, const char **help) {
+  const Target *target = of->layout->options.target[0];
+  *help = NULL;
+  if (!cpu_cycles(target))
+    return arena_printf(
+        of->layout->arena,
+        "the time of %s code depends on caches, branch prediction and reordering, which are not "
+        "modeled",
+        target->name);
+  if (!of->cpu) {
+    *help = "--cpu=NAME selects one";
+    return arena_printf(of->layout->arena, "several CPUs run code for %s", target->name);
+  }
+  if (of->cpu->varies) return arena_printf(of->layout->arena, "on a %s %s", of->cpu->name, of->cpu->varies);
+  if (!of->int8) {
+    *help = "cnnc quantize generates int8 weights";
+    return "cycles of instructions are known for int8 models only";
+  }
+  if (of->plain) *help = "remove -O0 or -Os";
+  return of->plain ? "the reference loops of -O0 and -Os have no cycle counts" : NULL;
+}
+
+typedef struct Estimate {
+  double cycles;
+  bool rough; /* multiply-adds only: the schedule has no counts of instructions */
+} Estimate;
+
+static const Candidate *chosen_of(const WcetOf *of, int step) {
+  const Decision *d = of->layout->infer.steps.data[step].call->version[0].lower->decision;
+  return &d->candidates.data[d->chosen];
+}
+
+static Estimate estimate_of(const WcetOf *of, int step) {
+  const Candidate *c = chosen_of(of, step);
+  return (Estimate){ceil(c->cycles.total), c->choice.schedule == &schedule_plain};
+}
+
+static double all_cycles(const WcetOf *of) {
+  double all = 0;
+  for (int i = 0; i < of->layout->infer.steps.n; i++) all += estimate_of(of, i).cycles;
+  return all;
+}
+
+static const char not_counted[] =
+    "the calls, the fetch of instructions from flash, caches and prefetch of flash, interrupts";
+
+static double share_of(const Estimate *e, double all) { return all > 0 ? 100 * e->cycles / all : 0; }
+
+void wcet_text(Text *out, const WcetOf *of) {
+  const double all = all_cycles(of);
+  bool rough = false;
+  text_put(out, "%s on a %s: estimated cycles, not a bound\n", of->layout->graph->name, of->cpu->name);
+  text_put(out, "Data in flash: %" PRId64 " wait cycles per 16 bytes. Not counted: %s.\n\n", of->flash_wait,
+           not_counted);
+  text_put(out, "%14s %7s  layer\n", "cycles", "share");
+  for (int i = 0; i < of->layout->infer.steps.n; i++) {
+    const Estimate e = estimate_of(of, i);
+    rough = rough || e.rough;
+    text_put(out, "%14s %5.1f %%  %s%s\n", text_thousands(out->arena, (int64_t)e.cycles), share_of(&e, all),
+             of->layout->infer.steps.data[i].name, e.rough ? " *" : "");
+  }
+  text_put(out, "%14s          in all\n", text_thousands(out->arena, (int64_t)all));
+  if (rough) text_put(out, "\n* multiply-adds and values only: its schedule has no counts of instructions\n");
+}
+
+void wcet_json(Text *out, const WcetOf *of) {
+  text_put(out, "{\n  \"net\": ");
+  text_json(out, of->layout->graph->name);
+  text_put(out, ",\n  \"kind\": \"estimate\",\n  \"cpu\": \"%s\",\n  \"flash_wait\": %" PRId64, of->cpu->name,
+           of->flash_wait);
+  text_put(out, ",\n  \"not_counted\": \"%s\",\n  \"layers\": [", not_counted);
+  for (int i = 0; i < of->layout->infer.steps.n; i++) {
+    const Estimate e = estimate_of(of, i);
+    text_put(out, "%s\n    {\"name\": ", i ? "," : "");
+    text_json(out, of->layout->infer.steps.data[i].name);
+    text_put(out, ", \"cycles\": %.0f, \"schedule\": ", e.cycles);
+    text_json(out, chosen_of(of, i)->name);
+    text_put(out, ", \"rough\": %s}", e.rough ? "true" : "false");
+  }
+  text_put(out, "\n  ],\n  \"cycles\": %.0f\n}\n", all_cycles(of));
+}

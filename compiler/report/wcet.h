@@ -1,0 +1,19 @@
+/* wcet.h: --report=wcet: estimated cycles of an int8 model by layer, on a CPU without caches. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_WCET_H
+#define CNNC_WCET_H
+#include "base/text.h"
+#include "lir/layout.h"
+
+typedef struct WcetOf {
+  const Layout *layout; /* of an int8 model, for one target */
+  const Cpu *cpu;       /* NULL: a host */
+  int64_t flash_wait;   /* cycles; 0: none */
+  bool plain, int8;     /* plain: reference loops */
+} WcetOf;
+
+/* The reason why there is no estimate, or NULL; *help: an option that changes it, or NULL. */
+const char *wcet_refused(const WcetOf *, const char **help);
+void wcet_text(Text *, const WcetOf *);
+void wcet_json(Text *, const WcetOf *);
+#endif
