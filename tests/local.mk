@@ -68,7 +68,8 @@ EXTRA_DIST += %D%/README.md %D%/long.md %D%/long.sh %D%/skips.txt %D%/identical.
   %D%/phrases.tap %D%/phrases.txt %D%/phrases_exempt.txt \
   %D%/harness/bare.c %D%/harness/bare.mjs %D%/harness/cli.sh \
   %D%/harness/compiled.py %D%/harness/editor.cjs %D%/harness/folders.py %D%/harness/grammar.c \
-  %D%/harness/helium.ld %D%/harness/quantized.py %D%/harness/racer.c %D%/harness/replay.c \
+  %D%/harness/helium.ld %D%/harness/libraries.py %D%/harness/quantized.py \
+  %D%/harness/racer.c %D%/harness/replay.c \
   %D%/harness/samples.py %D%/harness/sounds.py %D%/harness/torch_pickle.py \
   %D%/harness/seed.sh %D%/harness/skips.sh %D%/harness/steps.py %D%/harness/tap.py %D%/harness/turn.sh \
   %D%/unit/unit.tap %D%/anywhere %D%/assure %D%/aware %D%/broken \

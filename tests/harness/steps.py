@@ -4,9 +4,10 @@ import ctypes
 import os
 import subprocess
 
+from libraries import library_command
 from tap import check
 
-CNNC, CC = os.environ["CNNC"], os.environ.get("CC", "cc")
+CNNC = os.environ["CNNC"]
 
 
 def imported(name, data, *options):
@@ -28,7 +29,7 @@ class Steps:
         self.keeps = keeps
         path = f"./m{Steps.made}.so"  # a library is loaded once by its name
         steps = ([CNNC, "m.cnn", "--weights=m.safetensors", *options, "-o", "m.c"],
-                 [*CC.split(), "-std=c11", "-O1", "-w", "-shared", "-fPIC", "m.c", "-o", path, "-lm"])
+                 library_command("m.c", path))
         for step in steps:
             done = subprocess.run(step, capture_output=True, text=True)
             if done.returncode:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import tap
+from libraries import library_command
 from tap import check, finish, start
 from tflite_cases import all_cases
 from tflite_float_cases import float_cases
@@ -19,7 +20,7 @@ from tflite_index_cases import index_cases
 from tflite_matrix_cases import matrix_cases
 from tflite_models import F32, I32, U8
 
-CNNC, CC = os.environ["CNNC"], os.environ.get("CC", "cc")
+CNNC = os.environ["CNNC"]
 TYPES = {F32: ctypes.c_float, I32: ctypes.c_float, U8: ctypes.c_uint8}
 
 
@@ -34,8 +35,7 @@ class Net:
             file.write(case.data())
         steps = ([CNNC, "import", path + ".tflite", "--name=m", f"--rounding={rounding}", "-o", path],
                  [CNNC, path + ".cnn", f"--weights={path}.safetensors", "-Wno-not-int8", "-o", path + ".c"],
-                 [*CC.split(), "-std=c11", "-O1", "-w", "-shared", "-fPIC", path + ".c", "-o", path + ".so",
-                  "-lm"])
+                 library_command(path + ".c", path + ".so"))
         for step in steps:
             done = subprocess.run(step, capture_output=True, text=True)
             if done.returncode:

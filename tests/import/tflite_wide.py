@@ -27,10 +27,11 @@ class Net:
         path = os.path.join(folder, "m")
         with open(path + ".tflite", "wb") as file:
             file.write(case.data())
-        cnnc, cc = os.environ["CNNC"], os.environ.get("CC", "cc").split()
+        from libraries import library_command
+        cnnc = os.environ["CNNC"]
         steps = ([cnnc, "import", path + ".tflite", "--name=m", f"--rounding={rounding}", "-o", path],
                  [cnnc, path + ".cnn", f"--weights={path}.safetensors", "-Wno-not-int8", "-o", path + ".c"],
-                 [*cc, "-std=c11", "-O1", "-w", "-shared", "-fPIC", path + ".c", "-o", path + ".so", "-lm"])
+                 library_command(path + ".c", path + ".so"))
         for step in steps:
             done = subprocess.run(step, capture_output=True, text=True)
             if done.returncode:

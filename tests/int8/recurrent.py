@@ -10,10 +10,11 @@ import sys
 
 sys.path.insert(0, os.path.join(os.environ["top_srcdir"], "tests", "harness"))
 import recurrent_reference as ref  # noqa: E402
+from libraries import library_command  # noqa: E402
 from quantized import note, save, stored  # noqa: E402
 from tap import check, finish, start  # noqa: E402
 
-CNNC, CC = os.environ["CNNC"], os.environ.get("CC", "cc").split()
+CNNC = os.environ["CNNC"]
 ROWS, CHANNELS, UNITS = 9, 6, 5
 SCALE, ZERO = ref.f32(0.021), 7
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
@@ -70,7 +71,7 @@ class Layer:
         layers = {"y": {"kernel": "litert"}} if self.litert else {}
         save(path + ".safetensors", self.arrays, note(self.rounding, **layers))
         for step in ([CNNC, path + ".cnn", f"--weights={path}.safetensors", "-o", path + ".c"],
-                     [*CC, "-std=c11", "-O1", "-shared", "-fPIC", path + ".c", "-o", path + ".so", "-lm"]):
+                     library_command(path + ".c", path + ".so")):
             done = subprocess.run(step, capture_output=True, text=True)
             if done.returncode:
                 raise RuntimeError(done.stderr)
