@@ -202,12 +202,22 @@ static int64_t declared_elements(Printer *p, const Buf *buf) {
   return buf_elements(buf);
 }
 
+/* Rows of whole vectors are aligned: compilers align a local array only to 16 bytes, and a vector that
+ * crosses a cache line is two accesses. */
+static void print_alignment(Printer *p, const Buf *buf) {
+  const int64_t bytes = (int64_t)elem_bytes(buf->type.elem) * p->print->lanes_max,
+                row = buf->rank ? buf->dim[buf->rank - 1] : 0;
+  if (buf->place == STACK && p->print->lanes_max > 4 && row && row % p->print->lanes_max == 0)
+    put("_Alignas(%lld) ", (long long)bytes);
+}
+
 static void print_declaration(Printer *p, const Buf *buf) {
   const char *name = printer_name(p, buf->name);
   if (buf->place == VIEW) {
     put("ptrdiff_t %s = ", name);
     if (!print_flat(p, buf, buf->base)) put("0");
   } else {
+    print_alignment(p, buf);
     put("%s %s", printer_type(p, buf->type.elem, buf->type.lanes), name);
     if (buf->flat) put("[%lld]", (long long)declared_elements(p, buf));
     for (int d = 0; d < buf->rank && !buf->flat && !code_is_variable(buf); d++)

@@ -320,21 +320,21 @@ Buf *lower_keys(Lower *l) {
                       (Binding){.kind = BIND_KEYS, .node = l->node});
 }
 
-static void join_buffer_rows(Buf *buf, Extent e, int64_t rows) {
+static void view_buffer_rows(Buf *buf, Extent e, int64_t rows) {
   int64_t *dim = buf->dim + buf->leads, *room = buf->room + buf->leads;
   if (buf->rank == 3 + buf->leads && dim[0] == e.h && dim[1] == e.w) {
-    dim[1] *= rows;
-    dim[0] /= rows;
+    dim[1] = e.h * e.w / rows;
+    dim[0] = rows;
   }
   room[0] = dim[0];
   room[1] = dim[1];
 }
 
-void lower_join_rows(Lower *l, int64_t rows) {
+void lower_view_rows(Lower *l, int64_t rows) {
   const Extent e = shape_extent(l->node->shape);
-  for (int k = 0; k < l->node->nin; k++) join_buffer_rows(l->in[k], e, rows);
-  for (int i = 0; i < l->nothers; i++) join_buffer_rows(l->other[i], e, rows);
-  join_buffer_rows(l->out, e, rows);
+  for (int k = 0; k < l->node->nin; k++) view_buffer_rows(l->in[k], e, rows);
+  for (int i = 0; i < l->nothers; i++) view_buffer_rows(l->other[i], e, rows);
+  view_buffer_rows(l->out, e, rows);
 }
 
 void lower_columns(Lower *l) {

@@ -186,9 +186,9 @@ bool lower_assumes(const Lower *, bool holds);
 void lower_needs(Lower *, bool holds, const char *what);
 Buf *lower_keys(Lower *);                                  /* I32 [2] */
 Buf *lower_table(Lower *, const float *values, int64_t n); /* constants [n]; equal ones are stored once */
-void lower_join_rows(Lower *,
-                     int64_t rows); /* before nest_fn: views `rows` pixel rows as one, [h/rows][rows*w][c],
-                                       for kernels that treat all pixels equally */
+void lower_view_rows(Lower *,
+                     int64_t rows); /* before nest_fn: views the pixels as that number of rows, which divides
+                                       h*w: [rows][h*w/rows][c], for kernels that treat all pixels equally */
 void lower_columns(Lower *);    /* before nest_fn: views an input of one channel as [1][h][w], so that vectors
                                    run over columns */
 void lower_whole_rows(Lower *); /* before nest_fn: views the result as [h][1][w*c], so that vectors run

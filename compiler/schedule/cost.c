@@ -205,6 +205,22 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
   return summed(c);
 }
 
+/* Cycles to pass weights, transformed inputs and products through the last cache. conv_points.c divides the
+ * tiles into blocks: each reads all weights, and writes its transformed inputs, which each bundle of filters
+ * reads, and products. The latter two of a block about fill the second-level cache, half of which other
+ * values need. */
+static double strassen_passed(const Target *t, double points, double tiles, double in, double out) {
+  const Blocking *most = &t->blocking;
+  const bool one = tiles <= (double)most->winograd_tiles;
+  const double bundle = one ? out : fmin(out, (double)most->winograd_products),
+               tile = 4 * points * (in + bundle), fit = fmax((double)most->winograd_block / tile, 1),
+               block = one ? tiles : fmin(fit, tiles);
+  double bytes = 4 * points * in * out * ceil(tiles / block);
+  if (block * tile > (double)t->l2 / 2)
+    bytes += 4 * points * tiles * (in * (1 + ceil(out / bundle)) + 2 * out);
+  return bytes / t->l3_rate;
+}
+
 Cycles cost_strassen(const Target *t, const Correlation *k, int parts, int64_t batch, int64_t net_bytes) {
   const double points = parts == 2 ? 7 : 49, tiles = (double)ceil_divide(k->small.h * k->small.w, parts),
                in = vectors(k->l / parts, t->lanes), out = vectors(k->s / parts, t->lanes),
@@ -213,7 +229,8 @@ Cycles cost_strassen(const Target *t, const Correlation *k, int parts, int64_t b
               .products = points * tiles * (double)(k->l / parts) * out / t->fmas / t->rates->strassen};
   if (batch) c.transforms += t->rates->packed_point * points * elements / (double)batch;
   set_memory(&c, t, 4 * points * elements, net_bytes);
-  c.transforms += WAITED_FOR * c.memory;
+  c.transforms += WAITED_FOR * c.memory +
+                  strassen_passed(t, points, tiles, (double)(k->l / parts), (double)(k->s / parts));
   return summed(c);
 }
 

@@ -14,7 +14,7 @@
 #include "base/number.h"
 #include "ops/attention/attention.h"
 
-enum { KEY_BLOCK = 256, AT_ONCE = 3, VECTORS = 4 };
+enum { KEY_BLOCK = 256, AT_ONCE = 3, VECTORS = 3 };
 
 typedef struct Tile {
   Lower *l;
@@ -148,11 +148,22 @@ static void finish_slope(const Tile *t, Val dp, const Ix *j, int v) {
       fma_(nest_load(b, query_lanes(t, t->s, j, v), t->lanes), dp, nest_get(b, nest_at(b, t->mean, v))));
 }
 
+/* Hardware does not prefetch keys that are half a page or more apart, so a group fetches the next one. */
+static void fetch_keys(const Tile *t, const Ix *j0, int rows) {
+  enum { HALF_PAGE = 2048 };
+  const int64_t pitch = t->from->room[t->from->rank - 1], line = t->l->target->line / 4;
+  if (4 * pitch < HALF_PAGE || t->l->b->nleads) return;
+  NEST_UNROLL(t->l->b, r, rows)
+    for (int64_t c = 0; c < t->depth; c += line)
+      nest_prefetch(t->l->b, t->from, pitch * (t->key + *j0 + rows + r) + t->from_channel + c);
+}
+
 static void score_rows(const Tile *t, const Ix *j0, int rows) {
   Nest *b = t->l->b;
   Buf *sum = NEST_REGISTERS(b, "a", t->lanes, rows, t->vectors);
   NEST_UNROLL(b, r, rows)
     NEST_UNROLL(b, v, t->vectors) nest_store(b, nest_at(b, sum, r, v), num(b, 0));
+  if (rows == t->rows) fetch_keys(t, j0, rows);
   NEST_FOR(b, c, t->depth) {
     Val w[AT_ONCE];
     for (int v = 0; v < t->vectors; v++)
@@ -249,9 +260,10 @@ static int value_vectors(const Tile *t) { return (int)((t->d + t->lanes - 1) / t
 
 static void mix_values(const Tile *t) {
   Nest *b = t->l->b;
-  static const int tall[VECTORS + 1] = {0, 12, 12, 8, 6};
+  static const int tall[VECTORS + 1] = {0, 12, 12, 8};
   const bool few = t->l->target->registers < 32;
-  const int all = value_vectors(t), sets = (all + (few ? 1 : 3)) / (few ? 2 : VECTORS);
+  /* Tall sets, because the values of a block do not fit in the L1 cache, and each set reads its own. */
+  const int all = value_vectors(t), most = few ? 2 : VECTORS, sets = (all + most - 1) / most;
   for (int set = 0, v0 = 0; set < sets; set++) {
     const int vectors = (all - v0 + sets - set - 1) / (sets - set),
               n = few && vectors == 2 ? 6 : tall[vectors];

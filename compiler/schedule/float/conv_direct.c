@@ -167,6 +167,25 @@ static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
   return 1;
 }
 
+/* Number of rows as which the pixels of a pointwise convolution are viewed, so that the inputs of a row, a
+ * block of pixels, stay in the second-level cache while all panels read them; 0: all inputs stay there, or
+ * there is one panel. The weights are read again for each block. */
+static int64_t rows_of_pixels(const Lower *l, const Correlation *k, int64_t weights) {
+  enum { FEWEST_TILES = 4 };
+  const Target *t = l->target;
+  const int64_t pixels = k->small.h * k->small.w, bytes = elem_bytes(l->in[0]->type.elem) * k->l,
+                most = (weights > t->blocking.direct_weights ? t->l2 / 2 : t->l2 / 4) / bytes;
+  if (!correlation_pointwise(k) || l->kernel->pool || l->kernel->gate || l->images > 1 || l->b->nleads ||
+      direct_matrix(l, t) || t->lanes == 1)
+    return 0;
+  if (k->s <= 2 * direct_unit(l, k->s) || pixels * bytes <= t->l2 / 2) return 0;
+  if (k->small.h > 1 && weights <= t->blocking.direct_weights) return 0; /* rows are such blocks already */
+  for (int64_t rows = ceil_divide(pixels, larger(most, 1));
+       rows * FEWEST_TILES * most_pixels(l, 2, 1) <= pixels; rows++)
+    if (pixels % rows == 0) return rows;
+  return 0;
+}
+
 static int direct_vectors(const Lower *l, int lanes, int64_t channels) {
   return (int)smaller(tile_vectors(l, lanes, channels), ceil_divide(channels, lanes));
 }
@@ -392,7 +411,8 @@ static int64_t all_weights(const Direct *d) { /* bytes */
 static bool rows_first(const Direct *d, const Axis *y) {
   const Order order = d->l->choice.order;
   const bool own = d->l->images <= 1 && all_weights(d) <= d->l->target->blocking.direct_weights;
-  return d->l->kernel->pool || (y->count > 1 && (order == ORDER_OWN ? own : order == ORDER_ROWS));
+  return d->l->kernel->pool ||
+         (y->count > 1 && (order == ORDER_OWN ? own || d->blocked : order == ORDER_ROWS));
 }
 
 /* Divides a row into left edge, middle and right edge. The edges are computed by guarded tiles of single
@@ -417,6 +437,15 @@ static bool one_more(const Direct *d) {
   return (d->blocks > 1) * 2 + (d->l->kernel->pool != NULL) + (d->l->b->nleads != 0) < 2;
 }
 
+/* Whether panels are prefetched, and by how many tiles. Weights that stay in a cache are not. */
+static void choose_runs(Tile *t, const Tiling *tiling, bool wide) {
+  const Direct *d = t->d;
+  const bool far = d->blocked && all_weights(d) > d->l->target->blocking.direct_weights;
+  t->again = rows_first(d, t->y);
+  if ((!t->again || far) && !wide && d->l->images <= 1 && !has_matrix(d))
+    t->runs = (t->again ? 1 : t->y->count) * (tiling->count + tiling->rests);
+}
+
 static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, const Axis *x, int vectors,
                             int part, const char *phase) {
   Nest *b = d->l->b;
@@ -436,8 +465,7 @@ static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, cons
             .chains = 1,
             .narrower = tiling.rests && !wide && one_more(d) ? (int)(pixels - tiling.rest) : 0};
   for (int v = 0; v < vectors; v++) t.term[v] = (Term){.lane = v * d->lanes};
-  if (!rows_first(d, y) && !wide && d->l->images <= 1 && !has_matrix(d))
-    t.runs = y->count * (tiling.count + tiling.rests);
+  choose_runs(&t, &tiling, wide);
   const int chains = d->l->target->chains;
   while (!has_matrix(d) && t.chains < chains && pixels * y->parts * x->parts * vectors * t.chains < chains &&
          d->steps % (2 * t.chains) == 0)
@@ -585,12 +613,13 @@ static void each_block(Nest *b, const Direct *d, NestFn *const row[2], const Pan
 static void each_row(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind kind, int64_t from,
                      int64_t to, bool edge) {
   Nest *b = d->l->b;
+  const LoopKind panels = d->blocked && !d->panels[1].count ? kind : SERIAL; /* one range with the rows */
   if (from < to)
     NEST_LOOP(b, y_, kind, 1, NEST_IX(from), 1, NEST_IX(to))
-      NEST_FOR(b, g, d->k.groups)
+      NEST_LOOP(b, g, panels, 1, NEST_IX(0), 1, NEST_IX(d->k.groups))
         for (int i = 0; i < 2; i++)
           if (d->panels[i].count)
-            NEST_FOR(b, fb, d->panels[i].count)
+            NEST_LOOP(b, fb, panels, 1, NEST_IX(0), 1, NEST_IX(d->panels[i].count))
               each_block(b, d, row[i], &d->panels[i], y, &y_, &g, &fb, edge);
 }
 
@@ -696,11 +725,13 @@ static bool conv_direct_build(Lower *l) {
   if (l->kernel->gate) gate_begin(&d);
   if (direct_matrix(l, l->target)) matrix_begin(&d);
   const int vectors = direct_vectors(l, d.lanes, d.out);
-  const int64_t joined = rows_joined(l, &d.k, vectors);
-  if (joined > 1) {
-    lower_join_rows(l, joined);
-    d.k.large.w = d.k.small.w *= joined;
-    d.k.large.h = d.k.small.h /= joined;
+  const int64_t blocks = rows_of_pixels(l, &d.k, all_weights(&d)),
+                rows = blocks ? blocks : d.k.small.h / rows_joined(l, &d.k, vectors);
+  d.blocked = blocks > 0;
+  if (rows != d.k.small.h) {
+    lower_view_rows(l, rows);
+    d.k.large.w = d.k.small.w = d.k.small.h * d.k.small.w / rows;
+    d.k.large.h = d.k.small.h = rows;
   }
   const Axis y = axis_pooled(&d.k, 0, l->kernel->pool), x = axis_pooled(&d.k, 1, l->kernel->pool);
   NestFn *row[2][2];
@@ -716,9 +747,12 @@ static bool conv_direct_build(Lower *l) {
   if (!has_matrix(&d))
     lower_detail(l, "registers: %d of %d: %d sums, %d of weights, 1 of the input",
                  (pixels * parts + 1) * vectors + 1, l->target->registers, pixels * parts * vectors, vectors);
-  lower_detail(l, "%s",
-               rows_first(&d, &y) ? "order: row by row, each with all panels of weights"
-                                  : "order: panel by panel of weights, each over the whole image");
+  if (d.blocked && rows_first(&d, &y))
+    lower_detail(l, "order: blocks of %d pixels, each with all panels of weights", (int)x.count);
+  else
+    lower_detail(l, "%s",
+                 rows_first(&d, &y) ? "order: row by row, each with all panels of weights"
+                                    : "order: panel by panel of weights, each over the whole image");
   if (l->kernel->gate) lower_detail(l, "gate: the weights are scaled for each image, not the input");
   if (d.blocks > 1)
     lower_detail(l, "input channels: %d blocks of %d, so that a panel of weights stays in the L2 cache",

@@ -18,16 +18,16 @@
 // Rounding (strassen_error): 1e-6 of the largest output for one application to 256 channels on random data,
 // 2e-6 for two. --exact uses the direct convolution.
 //
-// Example: `x: 28x28x512 -> conv(512, 1x1)` --target=x86-64-v3, lines 2-11 of conv1_split:
+// Example: `x: 14x14x2048 -> conv(2048, 1x1)` --target=x86-64-v3, lines 2-11 of conv1_split:
 //
-//     for (int v = 0; v < 16; v++) {
+//     for (int v = 0; v < 64; v++) {
 //       v8 d[7][4];
 //       UNROLL for (int i = 0; i < 2; i++)
 //         UNROLL for (int j = 0; j < 2; j++) {
-//           const v8 x0 = LOAD(v8, in[0][4*tile + i][8*v + 128*j]);
-//           const v8 x1 = LOAD(v8, in[0][4*tile + i][8*v + 128*j + 256]);
-//           const v8 x2 = LOAD(v8, in[0][4*tile + i + 2][8*v + 128*j]);
-//           const v8 x3 = LOAD(v8, in[0][4*tile + i + 2][8*v + 128*j + 256]);
+//           const v8 x0 = LOAD(v8, in[0][4*tile + i][8*v + 512*j]);
+//           const v8 x1 = LOAD(v8, in[0][4*tile + i][8*v + 512*j + 1024]);
+//           const v8 x2 = LOAD(v8, in[0][4*tile + i + 2][8*v + 512*j]);
+//           const v8 x3 = LOAD(v8, in[0][4*tile + i + 2][8*v + 512*j + 1024]);
 //           const v8 s = x2 + x3;
 //           const v8 s_2 = s - x0;
 #include "base/number.h"
@@ -299,7 +299,7 @@ static bool conv_strassen_build(Lower *l) {
                  .rows = ceil_divide(tiles, width),
                  .width = width,
                  .macs = correlation_macs(&k)};
-  lower_join_rows(l, k.small.h);
+  lower_view_rows(l, 1);
   const int more = c.levels > 1 ? 2 : 1;
   points_begin(&c.p, &(PointPack){{{2, 2}, {more, more}},
                                   {STRASSEN_PRODUCTS, c.levels > 1 ? STRASSEN_PRODUCTS : 1},

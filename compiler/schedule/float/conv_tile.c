@@ -235,7 +235,7 @@ static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, 
                 tiles = (t->x->count + t->pixels - 1) / t->pixels;
   const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = t->x->tap_first + *tx * t->x->tap_stride,
            first = apart ? (ky * d->k.kernel[1] + kx) * tap : NEST_Z,
-           tile = a->y * (tiles * share) + a->x0 * (share / t->pixels),
+           tile = (t->again ? NEST_Z : a->y * (tiles * share)) + a->x0 * (share / t->pixels),
            site = (apart ? NEST_Z : *ty * d->steps) + *c * t->chains + u;
   for (int64_t i = 0; i < lines; i++)
     nest_prefetch(b, t->panels->w, (a->panel + 1) * panel + first + tile + (site * lines + i) * line);

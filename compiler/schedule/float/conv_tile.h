@@ -28,8 +28,9 @@ typedef struct Tile {
   int narrower; /* by how many pixels a narrow tile is narrower */
   Ix real_pixels, real_columns; /* size of the current tile */
   bool guarded;                 /* columns are tested at run time: for edges wider than a few tiles */
-  int64_t runs; /* number of tiles that read a panel before the next one is read: all of an image; 0: no
-                   prefetch */
+  int64_t runs; /* number of tiles that read a panel before the next one is read: all of an image, or of a
+                   row; 0: no prefetch */
+  bool again;   /* each row reads all panels */
   int chains; /* number of input channels that are summed separately, if pixels * vectors alone would wait for
                  each other */
 } Tile;

@@ -37,6 +37,7 @@ typedef struct Direct {
   bool spread;           /* the output is the large side */
   bool matrix;           /* pairs, multiplied in tile registers: a tile's sums are in memory */
   Buf *from;             /* the input; for tile registers a copy with its padding, unless there is none */
+  bool blocked;          /* pointwise: a row is a block of pixels, whose inputs stay in the L2 cache */
   bool pairs;            /* two input channels at a time, whose bf16 numbers are one word */
   int64_t in, out;       /* channels of a group */
   int64_t block, blocks; /* number of blocks of `block` input channels: panels stay in the L2 cache */

@@ -25,7 +25,7 @@ static void join_rows(Product *d) {
   Correlation *k = &d->k;
   if (!correlation_pointwise(k) || d->p->dense) return;
   if (k->small.w >= 4 * d->l->target->chains) return;
-  lower_join_rows(d->l, k->small.h);
+  lower_view_rows(d->l, 1);
   k->large.w = k->small.w *= k->small.h;
   k->large.h = k->small.h = 1;
 }

@@ -155,7 +155,7 @@ static bool int8_matrix_build(Lower *l) {
   Matrix d;
   if (int8_matrix_sizes(&d, l)) return false;
   const Correlation k = int8_geometry(l->node);
-  if (correlation_pointwise(&k)) lower_join_rows(l, k.small.h);
+  if (correlation_pointwise(&k)) lower_view_rows(l, 1);
   d.l = l;
   d.words = words_begin(l, &d.k);
   d.finish = finish_begin(l, d.words.dot, d.p, &d.k, MATRIX_WORDS, false);

@@ -201,7 +201,7 @@ static const char *int8_strassen_sizes(Points8 *d, const Lower *l) {
 static bool int8_strassen_build(Lower *l) {
   Points8 d;
   if (int8_strassen_sizes(&d, l)) return false;
-  lower_join_rows(l, d.k.small.h);
+  lower_view_rows(l, 1);
   const bool inner = inner_gains(l);
   points8_begin(&d, l, l->target->line / 8, inner);
   NestFn *split = int8_strassen_split_row(&d);
