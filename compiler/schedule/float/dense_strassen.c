@@ -19,7 +19,7 @@
 //           AT(v8, sums[half][u][8*n]) = (v8){0};
 //     for (int q = 0; q < 8; q++)
 //       for (int m_2 = 0; m_2 < 8; m_2++) {
-//         float left[4][6][144];
+//         _Alignas(32) float left[4][6][144];
 //         for (int q_2 = 0; q_2 < 16; q_2++)
 //           for (int r = 0; r < 6; r++) {
 //             const v8 x0 = LOAD(v8, weight[48*m + 6*m_2 + r][128*q + 8*q_2]);

@@ -9,7 +9,7 @@
 //
 // Example: `x: 14x14x64 -> conv(32, 3x3, pad=same)` --target=x86-64-v4-amx, lines 5-12 of conv1_tile_amx:
 //
-//     int32_t sums[14][32];
+//     _Alignas(64) int32_t sums[14][32];
 //     n_tile_clear_x16_amx();
 //     for (int ky = 0; ky < 3; ky++)
 //       n_tile_add_bytes_x16_amx(&words[0][y + ky][0], 64, &weight_words[0][ky][0][0], 64, 16, 3, 0, ...
