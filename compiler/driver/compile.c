@@ -42,8 +42,8 @@ static void print_library_contents(Compilation *c) {
   const File *file = c->program->main;
   for (int i = 0; i < file->n; i++) count[file->decl[i]->kind]++;
   if (file->n == 0) {
-    Diag *diag = diag_report(c->diags, DIAG_empty_file, NO_SPAN, NULL,
-                             "'%s' is empty: it has no net, no blocks and no constants", file->path);
+    Diag *diag = diag_report(c->diags, DIAG_empty_file, (Span){1, 0, 0}, NULL,
+                             "this file is empty: it has no net, no blocks and no constants");
     diag_help(diag, "a program begins like this: net NAME { input image: 28x28x1; ... }");
     return;
   }
