@@ -325,7 +325,7 @@ static double band_feature(const Tables *t, uint64_t signal, uint64_t *noise, in
   signal = left > least ? left : least;
   if (t->number[PCAN_AT] != 0) {
     const int shift = (int)t->number[PCAN_SHIFT_AT];
-    const uint64_t snr = ((signal * (uint64_t)noise_gain(t, *noise)) >> shift) & UINT32_MAX;
+    const uint64_t snr = ((signal * (uint32_t)noise_gain(t, *noise)) >> shift) & UINT32_MAX;
     signal = snr < 8192 ? ((snr * snr) & UINT32_MAX) >> 20 : (snr >> 6) - 64;
   }
   if (t->number[LOG_AT] != 0) {
@@ -369,7 +369,7 @@ static void find_features(Arena *arena, const Tables *t, const double *samples, 
     int64_t most = 0;
     for (int64_t i = 0; i < t->size; i++) {
       y[i] = wrap(((int64_t)samples[f * t->step + i] * (int64_t)t->window[i]) >> 12);
-      most = larger(most, smaller(y[i] < 0 ? -y[i] : y[i], INT16_MAX));
+      most = larger(most, wrap(y[i] < 0 ? -y[i] : y[i])); /* not -32768, as in the original */
     }
     const int shift = 15 - highest_bit((uint64_t)most);
     for (int64_t i = 0; i < t->fft / 2; i++)
