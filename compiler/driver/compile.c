@@ -69,7 +69,8 @@ static bool build_graph(Compilation *c) {
   const SemaOptions options = {.ndirs = o->directories.n,
                                .dirs = o->directories.data,
                                .labels_file = &c->labels_file,
-                               .precision = options_precision(o)};
+                               .precision = options_precision(o),
+                               .streams = options_step(o)};
   c->graph = sema_build(c->arena, c->diags, &c->sources, c->program, o->defines.data, o->defines.n, &options);
   stage_done(c, "check and expand");
   if (has_errors(c) || is_library(c)) return false;

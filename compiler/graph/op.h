@@ -68,6 +68,7 @@ typedef struct ShapeContext {
   Diags *diags;
   const Node *share; /* weights=NAME: the layer that owns the parameters, or NULL */
   bool linted;       /* after a lint about the node's numbers: suppresses warnings that follow from them */
+  bool streams;      /* for --stream and --slide: later calls read the rows that are left at the end */
 } ShapeContext;
 /* Report an error: op_error at the call; op_error_at at an argument, or at the call if the argument is a
  * default; op_error_vector about a vector instead of an image or a sequence (the caller adds help). */

@@ -207,11 +207,14 @@ static const char *unread_text(ShapeContext *context, const Node *node, const in
 
 static void warn_unread(ShapeContext *context, const Node *node, const Window *w, const int64_t input[2],
                         const int64_t output[2]) {
+  const bool in_time = context->streams && !node->in[0]->shape.regions;
+  const int time = in_time ? is_sequence(node) ? 1 : 0 : -1; /* the axis along which rows follow */
   int64_t unread[2];
   bool bad[2];
   for (int axis = 0; axis < 2; axis++) {
-    unread[axis] = window_unread(input[axis], output[axis], w->kernel[axis], w->stride[axis],
-                                 w->dilation[axis], w->before[axis]);
+    unread[axis] = axis == time ? 0
+                                : window_unread(input[axis], output[axis], w->kernel[axis], w->stride[axis],
+                                                w->dilation[axis], w->before[axis]);
     bad[axis] = unread[axis] > 0;
   }
   if (context->linted || (!bad[0] && !bad[1])) return;

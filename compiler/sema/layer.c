@@ -190,7 +190,8 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
   node->precision = precision_eval(s, frame, op->name, extras.precision);
   const Made made = {.value = const_value(call->span, node, NULL), .name = name};
 
-  ShapeContext context = {.arena = s->arena, .graph = s->graph, .diags = s->diags};
+  ShapeContext context = {
+      .arena = s->arena, .graph = s->graph, .diags = s->diags, .streams = s->options && s->options->streams};
   const bool shares = share_layer(s, frame, op, call, &extras, frame->naming, counterpart, &context.share);
   naming_add(s, frame->naming,
              (LayerName){name, node, NULL, call->span,

@@ -35,6 +35,7 @@ typedef struct SemaOptions {
   const char **labels_file; /* set to the path of the label file, for -MD; may be NULL */
   SemaRecord *record;       /* to be filled, or NULL */
   Precision precision;      /* --precision: for layers whose precision the program does not state */
+  bool streams;             /* for --stream and --slide */
 } SemaOptions;
 
 /* The keys of a train block in order, with defaults and descriptions; NULL after the last. */

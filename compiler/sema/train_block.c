@@ -135,20 +135,27 @@ static void rate_check(const Reading *r, const Setting *setting, const Port *inp
   diag_help(diag, "the sampling rate in the declaration, as in (rate=16000)");
 }
 
+static bool is_of_sound(int code) { return code == AUGMENT_SOUND || code == AUGMENT_TIME; }
+
+/* Whether an augmentation works on samples of this shape. */
+static bool augment_fits(int code, Shape shape) {
+  return code == AUGMENT_ANY || code == AUGMENT_MIX || (is_of_sound(code) && shape.rank == 2) ||
+         (!is_of_sound(code) && shape.rank == 3 && (code != AUGMENT_COLOR || shape.dim[2] == 3));
+}
+
 static void augment_check(const Reading *r, const Setting *setting) {
   const Port *input = r->s->graph->inputs.n ? &r->s->graph->inputs.data[0] : NULL;
   if (!input || !input->node->shape.rank) return;
   const Shape shape = input->node->shape;
   const int code = setting->form->code;
-  const bool sound = code == AUGMENT_SOUND || code == AUGMENT_TIME;
-  const bool fits = code == AUGMENT_ANY || code == AUGMENT_MIX || (sound && shape.rank == 2) ||
-                    (!sound && shape.rank == 3 && (code != AUGMENT_COLOR || shape.dim[2] == 3));
-  if (fits) {
+  if (augment_fits(code, shape)) {
     if (code == AUGMENT_PIECE) crop_check(r, setting, input);
     if (code == AUGMENT_TIME) rate_check(r, setting, input);
     return;
   }
-  const char *wanted = code == AUGMENT_COLOR ? "images of three channels" : sound ? "sound" : "images";
+  const char *wanted = code == AUGMENT_COLOR ? "images of three channels"
+                       : is_of_sound(code)   ? "sound"
+                                             : "images";
   Diag *diag = diag_report(r->s->diags, DIAG_wrong_shape, setting->span, NULL,
                            "%s works on %s, but the input '%s' is %s", setting->form->name, wanted,
                            input->name, shape_text(r->s->arena, shape));
@@ -471,13 +478,16 @@ static int64_t nodes_of_call(const Graph *graph, bool *states) {
   return nodes;
 }
 
-/* Reports augmentations: they would have to change the images of all calls in the same way. */
+/* Reports augmentations: they would have to change the images of all calls in the same way. Those that do
+ * not fit the shape of the input were reported before. */
 static void steps_check_augment(const Reading *r) {
   const Training *t = r->training;
-  for (int i = 0; i < t->augment.n; i++) {
+  for (int i = 0; i < t->augment.n && r->s->graph->inputs.n; i++) {
     const Setting *setting = &t->augment.data[i];
     const int code = setting->form->code;
-    if (code == AUGMENT_ANY || code == AUGMENT_MIX || code == AUGMENT_SOUND || code == AUGMENT_TIME) continue;
+    if (code == AUGMENT_ANY || code == AUGMENT_MIX || is_of_sound(code) ||
+        !augment_fits(code, r->s->graph->inputs.data[0].node->shape))
+      continue;
     diag_help(diag_report(r->s->diags, DIAG_bad_value, setting->span, NULL,
                           "%s works on single images, but a sample is %lld calls", setting->form->name,
                           (long long)t->steps),
