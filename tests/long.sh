@@ -187,7 +187,7 @@ seeds() {
 fuzz() { # fuzz TARGET
   mkdir -p "$here/long-fuzz/$1.corpus"
   sh "$top/tests/fuzz/build.sh" "$clang" "$top" "$here" "$1" "$here/long-fuzz/$1" || return
-  for cases in tflite_cases tflite_wide_cases; do
+  for cases in tflite_cases tflite_wide_cases tflite_kept_cases; do
     [ "$1" != tflite ] || python3 -B "$top/tests/import/$cases.py" "$here/long-fuzz/$1.corpus"
   done
   dictionary=$top/tests/fuzz/$1.dict most=4096

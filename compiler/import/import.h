@@ -420,6 +420,9 @@ void make_frames(ModelImport *);
 bool fold(ModelImport *, const OnnxNode *); /* are the results constants? then they are computed */
 /* May this number of bytes be created or read to compute constants? False after no(). */
 bool may_compute(ModelImport *, size_t bytes);
+/* A constant of zeros to be filled in: the only way to one whose size is not that of a constant in the file.
+ * NULL after no(): its size is invalid, or it and the earlier ones need too many bytes. */
+Tensor *constant_new(ModelImport *, TensorType, int rank, const int64_t *dim);
 void canonical(ModelImport *); /* converts old operator forms to current ones; matches decomposed operators */
 const char *program_text(ModelImport *);
 

@@ -1,10 +1,11 @@
 /* onnx.c: Fuzz target for cnnc import of ONNX: the bytes are refused or give a program that computes the same
- * as the model. */
+ * as the model, with limited memory. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "driver/import.h"
+#include "most_memory.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   Arena *arena = arena_new();
@@ -21,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
       abort();
     }
   }
+  if (arena_bytes(arena) > MOST_MEMORY) abort();
   arena_free(arena);
   return 0;
 }

@@ -1,11 +1,10 @@
 /* tflite.c: Fuzz target for cnnc import of TensorFlow Lite: the bytes are refused with an error or give a
- * program, and nothing outside of them is read. */
+ * program, nothing outside of them is read, and the memory is limited. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "import/import.h"
 #include "import/tflite/tflite.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+#include "most_memory.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   Arena *arena = arena_new();
@@ -13,8 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   Diags *diags = diags_new(arena, &sources);
   const Span at = {sources_add_binary(&sources, "model.tflite"), 0, 0};
   if (tflite_is(bytes, n)) {
-    const char *rounding = n % 2 ? "litert" : "double";
-    const ImportOptions options = {.net = "net", .rounding = rounding};
+    const char *rounding = n % 2 ? "litert" : "double", *variables = n / 2 % 2 ? "keep" : "raise";
+    const ImportOptions options = {.net = "net", .rounding = rounding, .variables = variables};
     TflModel *m = tflite_open(arena, diags, at, "model.tflite", &options, bytes, n);
     const bool made = !m ? false
                       : tflite_is_quantized(m)
@@ -23,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
                                          tflite_nodes(arena, diags, at, "model.tflite", m, bytes, n)) != NULL;
     if (!made != (diags_errors(diags) > 0)) abort();
   }
+  if (arena_bytes(arena) > MOST_MEMORY) abort();
   arena_free(arena);
   return 0;
 }

@@ -6,7 +6,7 @@ import numpy as np
 import make
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
-from make import bad, case, f32, half, i64, main, model, node, numbers
+from make import bad, case, f32, half, i64, main, model, node, numbers, one, third
 
 make.cases.clear()
 
@@ -58,6 +58,11 @@ case("loops", [
     node("Flatten", "rows", "flat", axis=0), node("Concat", "u v once same", "y", axis=1)],
     {"x": [1, 4]}, "flat y", {"w": (4, 4), "five": np.array(5, i64), "three": np.array(3, i64),
                               "on": np.array(True), "off": np.array(False)})
+# A condition whose parts are used twice, and their parts twice: each is computed once.
+case("long_conditions", [node("Loop", "most on x", "y", body=body("step", [
+    node("Mul", "z decay", "z2"), node("And", "c c", "c0"),
+    *(node("And", f"c{k} c{k}", f"c{k + 1}") for k in range(13)), node("Identity", "c13", "go")],
+    "z", "go z2", decay=f32(0.99)))], {"x": [1, 4]}, "y", {"most": np.array(64, i64), "on": np.array(True)})
 
 
 def scan(name, nodes, state, rows, outputs, **weights):
@@ -297,6 +302,22 @@ refused = {
         node("Clip", "x low high", "c"), node("TopK", "c k", "t -"), node("DFT", "x", "d"),
         node("GatherElements", "t t", "g"), node("Round", "x", "e"),
         node("Floor", "x", "f")], {"x": [1, 3, 8], "low": [], "high": []}, "g d e f", {"k": numbers(2)}),
+    # Each of these needs gigabytes: the border of a padded value, slopes and frames that are as long as an
+    # input declares, sparse constants. The labels of three ellipses are too many.
+    "large_constants": ([
+        node("Pad", "x pads lowest", "a"), node("PRelu", "long third", "b"),
+        node("STFT", "signal step  size", "c"), node("Slice", "long from to axis back", "d"),
+        *(node("Constant", "", f"m{k}", sparse_value=helper.make_sparse_tensor(
+            numpy_helper.from_array(one, "v"), numpy_helper.from_array(numbers(k)), [1 << 28]))
+          for k in range(3)),
+        *(node("Gather", f"m{k} step", f"s{k}") for k in range(3)),
+        node("Einsum", "many many", "dots", equation=".........,...->..."), node("Mul", "x dots", "f"),
+        *(node("Mul", f"x s{k}", f"e{k}") for k in range(3))],
+        {"x": [1, 4, 6], "long": [1, 1 << 29, 1], "signal": [1, 1 << 29]}, "a b c d e0 e1 e2 f",
+        {"pads": numbers(0, 0, (1 << 25) + 1, 0, 42, 1), "lowest": np.array(-np.inf, f32),
+         "third": third[None], "step": np.array(1, i64), "size": np.array(1 << 28, i64),
+         "from": numbers(-1), "to": numbers(-1 << 40), "axis": numbers(1), "back": numbers(-1),
+         "many": np.ones([1] * 8, f32)}),
     "equations": ([
         node("Relu", "x", "r"), node("Einsum", "r r", "a", equation="bi,bj->bij"),
         node("Einsum", "r w w", "b", equation="bi,ij,jk->bk"),

@@ -1,7 +1,10 @@
-"""int8 TensorFlow Lite models whose layers keep state between calls. Used by kept.py and
-golden/tflite_kept.py."""
+"""int8 TensorFlow Lite models whose layers keep state between calls. Used by tflite_kept.py and
+golden/tflite_kept.py; with a folder as its argument it writes them there, for the fuzz target to begin
+with."""
 # SPDX-License-Identifier: Apache-2.0
+import os
 import random
+import sys
 
 from tflite_models import I8, I16, I32, NONE, RELU, Net, Tensor
 from tflite_wide_cases import lstm
@@ -100,3 +103,13 @@ def lstm_cases():
 def all_cases():
     yield from svdf_cases()
     yield from lstm_cases()
+
+
+def main(folder):
+    for number, case in enumerate(all_cases()):
+        with open(os.path.join(folder, f"kept-{number}.tflite"), "wb") as file:
+            file.write(case.data())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -6,8 +6,7 @@
 
 static Tensor *constant_numbers(ModelImport *im, Shape shape) {
   const int64_t n = shape_elements(shape);
-  if (!may_compute(im, sizeof(float) * (size_t)n)) return NULL;
-  return tensor_new(im->arena, TENSOR_FLOAT, 1, &n);
+  return constant_new(im, TENSOR_FLOAT, 1, &n);
 }
 
 Value *constant_statement(ModelImport *im, const OnnxNode *node, int input, const char *name, Shape shape,

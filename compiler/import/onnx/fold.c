@@ -6,17 +6,7 @@
 #include "import/onnx/fold.h"
 
 /* ---- limits ---- */
-/* The cost limit of constant folding, in addition to 8 times the size of the file. A small file may define
- * large weights: a net with filled weights has a few kB. */
-#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
-#define MOST_COMPUTED ((size_t)1 << 22) /* sanitizers make it slow */
-#else
-#define MOST_COMPUTED ((size_t)1 << 30)
-#endif
-
-static size_t room_to_compute(const ModelImport *im) {
-  return 8 * im->onnx->bytes + MOST_COMPUTED - im->computed;
-}
+static size_t room_to_compute(const ModelImport *im) { return room_of_file(im->onnx->bytes) - im->computed; }
 
 bool may_compute(ModelImport *im, size_t bytes) {
   if (bytes > room_to_compute(im)) return no(im, "constants that are too large"), false;
@@ -24,13 +14,14 @@ bool may_compute(ModelImport *im, size_t bytes) {
   return true;
 }
 
-Tensor *fold_new(ModelImport *im, TensorType type, int rank, const int64_t *dim) {
-  int64_t n = 1;
+Tensor *constant_new(ModelImport *im, TensorType type, int rank, const int64_t *dim) {
+  int64_t n = 1, all = 1; /* all: without zeros, so that every product of some sizes is below 2^31 */
   if (rank > MOST_DIMS) return no(im, "a constant of more than 8 dimensions");
   for (int d = 0; d < rank; d++) {
     if (dim[d] < 0 || dim[d] > INT32_MAX) return no(im, "a constant with an invalid size");
+    all *= dim[d] ? dim[d] : 1;
+    if (all > INT32_MAX) return no(im, "a constant of more than 2^31 numbers");
     n *= dim[d];
-    if (n > INT32_MAX) return no(im, "a constant of more than 2^31 numbers");
   }
   const int width = tensor_width(type);
   if (width == 0) return no(im, "a constant of an unsupported type");
@@ -64,7 +55,7 @@ const Tensor *fold_cast(ModelImport *im, const OnnxNode *node) {
   const int64_t to = like ? (int64_t)like->type : onnx_int(node, "to", 0);
   if (to == (int64_t)x->type) return x;
   if (to < 1 || to > 16) return no(im, "a cast to an unsupported type");
-  Tensor *t = fold_new(im, (TensorType)to, x->rank, x->dim);
+  Tensor *t = constant_new(im, (TensorType)to, x->rank, x->dim);
   for (int64_t i = 0; t && i < t->n; i++) {
     const double number = tensor_number(x, i);
     tensor_put(t, i, to == TENSOR_BOOL ? number != 0 : number);
@@ -76,7 +67,7 @@ const Tensor *fold_dropout(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0), *training = constant_of(im, node, 2);
   if (training && training->n == 1 && tensor_number(training, 0) != 0)
     return no(im, "a dropout in training mode");
-  Tensor *mask = node->nout > 1 ? fold_new(im, TENSOR_BOOL, x->rank, x->dim) : NULL;
+  Tensor *mask = node->nout > 1 ? constant_new(im, TENSOR_BOOL, x->rank, x->dim) : NULL;
   for (int64_t i = 0; mask && i < mask->n; i++) tensor_put(mask, i, 1);
   fold_result(im, node, 1, mask);
   return x;
@@ -90,7 +81,7 @@ const Tensor *fold_filled(ModelImport *im, const OnnxNode *node) {
   if (attribute && attribute->t) value = onnx_constant(im->arena, attribute->t, im->onnx->path, &why);
   if (s->n > MOST_DIMS || (value && value->n != 1)) return no(im, "a constant of more than 8 dimensions");
   for (int d = 0; d < s->n; d++) dim[d] = tensor_integer(s, d);
-  Tensor *t = fold_new(im, value ? value->type : TENSOR_FLOAT, (int)s->n, dim);
+  Tensor *t = constant_new(im, value ? value->type : TENSOR_FLOAT, (int)s->n, dim);
   const double number = value ? tensor_number(value, 0) : 0;
   for (int64_t i = 0; t && i < t->n; i++) tensor_put(t, i, number);
   return t;
@@ -106,7 +97,7 @@ const Tensor *fold_range(ModelImport *im, const OnnxNode *node) {
   const double count = step != 0 ? ceil((high - low) / step) : 0;
   if (!(count < 1e9)) return no(im, "a constant with an invalid size");
   const int64_t n = count > 0 ? (int64_t)count : 0;
-  Tensor *to = fold_new(im, t[0]->type, 1, &n);
+  Tensor *to = constant_new(im, t[0]->type, 1, &n);
   for (int64_t i = 0; to && i < n; i++) tensor_put(to, i, low + (double)i * step);
   return to;
 }
@@ -124,8 +115,11 @@ static const Tensor *fold_constant(ModelImport *im, const OnnxNode *node) {
   Tensor *t = a && a->t ? onnx_constant(im->arena, a->t, path, &why) : NULL;
   if (t) return t->name = NULL, t;
   if ((a = onnx_attribute(node, "sparse_value")) && a->sparse_tensor) {
-    t = onnx_sparse(im->arena, a->sparse_tensor, path, room_to_compute(im), &why);
-    return !t ? no(im, "a sparse constant: %s", why) : may_compute(im, 8 * (size_t)t->n) ? t : NULL;
+    const size_t most = room_to_compute(im);
+    size_t room = most;
+    t = onnx_sparse(im->arena, a->sparse_tensor, path, &room, &why);
+    im->computed += most - room;
+    return t ? t : no(im, "a sparse constant: %s", why);
   }
   if (onnx_attribute(node, "value_string") || onnx_attribute(node, "value_strings"))
     return no(im, "a constant of text");
@@ -144,9 +138,10 @@ static const Tensor *shape_as_constant(ModelImport *im, const OnnxNode *node) {
   if (!item || (!item->view && !item->constant)) return NULL;
   const int rank = item->view ? item->view->rank : item->constant->rank;
   const int64_t *size = item->view ? item->view->size : item->constant->dim;
-  int64_t from = onnx_int(node, "start", 0), to = onnx_int(node, "end", rank), all = 1;
-  for (int d = 0; d < rank; d++) all *= size[d];
-  if (strcmp(node->op, "Size") == 0) return tensor_scalar(im->arena, TENSOR_INT64, (double)all);
+  int64_t from = onnx_int(node, "start", 0), to = onnx_int(node, "end", rank);
+  double all = 1;
+  for (int d = 0; d < rank; d++) all *= (double)size[d];
+  if (strcmp(node->op, "Size") == 0) return tensor_scalar(im->arena, TENSOR_INT64, all);
   from = from < 0 ? from + rank : from;
   to = to < 0 ? to + rank : to;
   from = from < 0 ? 0 : from;

@@ -11,8 +11,6 @@ typedef const Tensor *Folding(ModelImport *, const OnnxNode *); /* NULL after no
 /* Elementwise operators; *found: it is one of them. */
 const Tensor *fold_elements(ModelImport *, const OnnxNode *, bool *found);
 
-/* A constant to be filled in. NULL, with the reason: its size is invalid or too large. */
-Tensor *fold_new(ModelImport *, TensorType, int rank, const int64_t *dim);
 /* Sets a result of the node, which may not be the first. */
 void fold_result(ModelImport *, const OnnxNode *, int output, const Tensor *);
 /* The numbers of a constant; NULL, with the reason: there are too many. */

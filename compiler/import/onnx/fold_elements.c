@@ -115,7 +115,7 @@ static const Tensor *fold_binary(ModelImport *im, const Elementwise *row, const 
   int64_t dim[MOST_DIMS];
   if (!b) return no(im, "an input is missing");
   if (!common_shape(im, a, b, &rank, dim)) return NULL;
-  Tensor *to = fold_new(im, row->truth ? TENSOR_BOOL : a->type, rank, dim);
+  Tensor *to = constant_new(im, row->truth ? TENSOR_BOOL : a->type, rank, dim);
   for (int64_t i = 0; to && i < to->n; i++) {
     const double y = tensor_number(b, repeated_at(b, rank, dim, i));
     const bool by_zero = tensor_whole(a->type) && y == 0 && row->binary == f_div;
@@ -126,7 +126,7 @@ static const Tensor *fold_binary(ModelImport *im, const Elementwise *row, const 
 
 static const Tensor *fold_unary(ModelImport *im, const Elementwise *row, const Tensor *x) {
   if (row->unary == f_same) return x;
-  Tensor *to = fold_new(im, row->truth ? TENSOR_BOOL : x->type, x->rank, x->dim);
+  Tensor *to = constant_new(im, row->truth ? TENSOR_BOOL : x->type, x->rank, x->dim);
   for (int64_t i = 0; to && i < to->n; i++) tensor_put(to, i, row->unary(tensor_number(x, i)));
   return to;
 }
@@ -153,7 +153,7 @@ const Tensor *fold_where(ModelImport *im, const OnnxNode *node) {
   Tensor shape = {.rank = rank};
   memcpy(shape.dim, dim, sizeof dim);
   if (!common_shape(im, &shape, t[2], &rank, dim)) return NULL;
-  Tensor *to = fold_new(im, t[1]->type, rank, dim);
+  Tensor *to = constant_new(im, t[1]->type, rank, dim);
   for (int64_t i = 0; to && i < to->n; i++) {
     const Tensor *from = tensor_number(t[0], repeated_at(t[0], rank, dim, i)) != 0 ? t[1] : t[2];
     tensor_put(to, i, tensor_number(from, repeated_at(from, rank, dim, i)));
@@ -166,7 +166,7 @@ const Tensor *fold_clip(ModelImport *im, const OnnxNode *node) {
                *high = constant_of(im, node, 2);
   const double least = low && low->n ? tensor_number(low, 0) : onnx_float(node, "min", -(double)INFINITY);
   const double most = high && high->n ? tensor_number(high, 0) : onnx_float(node, "max", (double)INFINITY);
-  Tensor *to = fold_new(im, x->type, x->rank, x->dim);
+  Tensor *to = constant_new(im, x->type, x->rank, x->dim);
   for (int64_t i = 0; to && i < to->n; i++) tensor_put(to, i, f_min(f_max(tensor_number(x, i), least), most));
   return to;
 }

@@ -12,7 +12,7 @@ const Tensor *fold_gather(ModelImport *im, const OnnxNode *node) {
   for (int d = 0; d < axis; d++) dim[rank++] = x->dim[d];
   for (int d = 0; d < index->rank; d++) dim[rank++] = index->dim[d];
   for (int64_t d = axis + 1; d < x->rank; d++) inner *= dim[rank++] = x->dim[d];
-  Tensor *to = fold_new(im, x->type, rank, dim);
+  Tensor *to = constant_new(im, x->type, rank, dim);
   const int64_t n = x->dim[axis];
   for (int64_t i = 0; to && i < to->n; i++) {
     int64_t at = tensor_integer(index, i / inner % index->n);
@@ -56,7 +56,7 @@ const Tensor *fold_gather_elements(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0), *index = constant_of(im, node, 1);
   const int axis = fold_axis(im, x, onnx_int(node, "axis", 0));
   if (axis < 0 || !indices_fit(im, x, index, axis)) return NULL;
-  Tensor *to = fold_new(im, x->type, index->rank, index->dim);
+  Tensor *to = constant_new(im, x->type, index->rank, index->dim);
   for (int64_t i = 0; to && i < to->n; i++) {
     const int64_t at = element_at(im, x, index, axis, i);
     if (at < 0) return NULL;
@@ -67,7 +67,7 @@ const Tensor *fold_gather_elements(ModelImport *im, const OnnxNode *node) {
 
 /* A modifiable copy. */
 static Tensor *tensor_copied(ModelImport *im, const Tensor *x) {
-  Tensor *to = fold_new(im, x->type, x->rank, x->dim);
+  Tensor *to = constant_new(im, x->type, x->rank, x->dim);
   for (int64_t i = 0; to && i < to->n; i++) tensor_put(to, i, tensor_number(x, i));
   return to;
 }
@@ -119,7 +119,7 @@ const Tensor *fold_gather_nd(ModelImport *im, const OnnxNode *node) {
   int rank = 0;
   for (; rank < index->rank - 1; rank++) dim[rank] = index->dim[rank];
   for (int64_t d = depth; d < x->rank; d++) part *= dim[rank++] = x->dim[d];
-  Tensor *to = fold_new(im, x->type, rank, dim);
+  Tensor *to = constant_new(im, x->type, rank, dim);
   for (int64_t i = 0; to && i < to->n; i++) {
     const int64_t at = index_at(im, x, index, i / part);
     if (at < 0) return NULL;
@@ -152,7 +152,7 @@ const Tensor *fold_nonzero(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
   int64_t dim[2] = {x->rank, 0}, k = 0;
   for (int64_t i = 0; i < x->n; i++) dim[1] += tensor_number(x, i) != 0;
-  Tensor *to = fold_new(im, TENSOR_INT64, 2, dim);
+  Tensor *to = constant_new(im, TENSOR_INT64, 2, dim);
   for (int64_t i = 0; to && i < x->n; i++) {
     if (tensor_number(x, i) == 0) continue;
     int64_t rest = i;
@@ -176,7 +176,7 @@ const Tensor *fold_onehot(ModelImport *im, const OnnxNode *node) {
   const int64_t n = tensor_integer(depth, 0);
   for (int d = 0; d < rank; d++) dim[d] = d == axis ? n : index->dim[d < axis ? d : d - 1];
   for (int64_t d = axis + 1; d < rank; d++) inner *= dim[d];
-  Tensor *to = fold_new(im, values->type, rank, dim);
+  Tensor *to = constant_new(im, values->type, rank, dim);
   for (int64_t i = 0; to && i < to->n; i++) {
     int64_t at = tensor_integer(index, i / (inner * n) * inner + i % inner);
     if (at < 0) at += n;
@@ -197,7 +197,7 @@ const Tensor *fold_compress(ModelImport *im, const OnnxNode *node) {
   dim[axis] = 0;
   for (int64_t i = 0; i < keep->n; i++) dim[axis] += tensor_number(keep, i) != 0;
   for (int d = axis + 1; d < from->rank; d++) inner *= dim[d];
-  Tensor *to = fold_new(im, x->type, from->rank, dim);
+  Tensor *to = constant_new(im, x->type, from->rank, dim);
   for (int64_t i = 0; to && i < from->n; i++) {
     const int64_t own = i / inner % from->dim[axis];
     if (own < keep->n && tensor_number(keep, own) != 0) tensor_put(to, k++, tensor_number(x, i));

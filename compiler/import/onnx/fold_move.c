@@ -6,7 +6,7 @@
 /* Element i of the result is element `from` + the sum of index * stride of the source. */
 static const Tensor *strided(ModelImport *im, const Tensor *x, int rank, const int64_t *dim,
                              const int64_t *stride, int64_t from) {
-  Tensor *to = fold_new(im, x->type, rank, dim);
+  Tensor *to = constant_new(im, x->type, rank, dim);
   for (int64_t i = 0; to && i < to->n; i++) {
     int64_t at = from, rest = i;
     for (int d = rank - 1; d >= 0; d--) {
@@ -78,7 +78,7 @@ const Tensor *fold_concat(ModelImport *im, const OnnxNode *node) {
     dim[axis] += x->dim[axis];
   }
   for (int d = 0; d < axis; d++) outer *= dim[d];
-  Tensor *to = fold_new(im, first->type, first->rank, dim);
+  Tensor *to = constant_new(im, first->type, first->rank, dim);
   for (int64_t o = 0; to && o < outer; o++)
     for (int i = 0; i < node->nin; i++) {
       const Tensor *x = constant_of(im, node, i);
@@ -114,7 +114,7 @@ const Tensor *fold_slice(ModelImport *im, const OnnxNode *node) {
     const int64_t count = step > 0 ? (high - low + step - 1) / step : (low - high - step - 1) / -step;
     dim[d] = count > 0 ? count : 0;
     from += count > 0 ? low * by[d] : 0;
-    by[d] *= step;
+    by[d] = count > 1 ? by[d] * step : 0;
   }
   return strided(im, x, x->rank, dim, by, from);
 }
@@ -155,7 +155,7 @@ const Tensor *fold_tile(ModelImport *im, const OnnxNode *node) {
     if (n < 0 || n > INT32_MAX) return no(im, "an invalid number of repeats");
     dim[d] = x->dim[d] * n;
   }
-  Tensor *to = fold_new(im, x->type, x->rank, dim);
+  Tensor *to = constant_new(im, x->type, x->rank, dim);
   for (int64_t i = 0; to && i < to->n; i++) {
     int64_t at = 0, rest = i;
     for (int d = x->rank - 1; d >= 0; d--) {
@@ -240,7 +240,7 @@ const Tensor *fold_pad(ModelImport *im, const OnnxNode *node) {
   if (!read_padding(im, node, x, p)) return NULL;
   for (int d = 0; d < x->rank; d++) dim[d] = p[d].size;
   strides_of(x, stride);
-  Tensor *to = fold_new(im, x->type, x->rank, dim);
+  Tensor *to = constant_new(im, x->type, x->rank, dim);
   for (int64_t i = 0; to && i < to->n; i++) {
     int64_t at = 0, rest = i;
     for (int d = x->rank - 1; d >= 0; d--) {
@@ -261,7 +261,7 @@ const Tensor *fold_trilu(ModelImport *im, const OnnxNode *node) {
   if (x->rank < 2 || k < -INT32_MAX || k > INT32_MAX)
     return no(im, "a triangle of a tensor that is not a matrix");
   const int64_t columns = x->dim[x->rank - 1], rows = x->dim[x->rank - 2];
-  Tensor *to = fold_new(im, x->type, x->rank, x->dim);
+  Tensor *to = constant_new(im, x->type, x->rank, x->dim);
   for (int64_t i = 0; to && i < to->n; i++) {
     const int64_t off = i % columns - i / columns % rows;
     if (upper ? off >= k : off <= k) copy_number(to, i, x, i);
@@ -274,7 +274,7 @@ const Tensor *fold_eye(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
   const int64_t k = onnx_int(node, "k", 0), type = onnx_int(node, "dtype", (int64_t)x->type);
   if (x->rank != 2 || type < 1 || type > 16) return no(im, "a diagonal of a tensor that is not a matrix");
-  Tensor *to = fold_new(im, (TensorType)type, 2, x->dim);
+  Tensor *to = constant_new(im, (TensorType)type, 2, x->dim);
   for (int64_t i = 0; to && i < to->n; i++) tensor_put(to, i, i % x->dim[1] - i / x->dim[1] == k);
   return to;
 }

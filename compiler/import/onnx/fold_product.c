@@ -66,7 +66,7 @@ static const Tensor *fold_contracted(ModelImport *im, Product *p) {
     work *= p->size[label[i]];
     if (terms > INT32_MAX || work > INT64_MAX / INT32_MAX) return no(im, "constants that are too large");
   }
-  Tensor *to = fold_new(im, p->operand[0]->type, p->out.n, dim);
+  Tensor *to = constant_new(im, p->operand[0]->type, p->out.n, dim);
   if (!to || !may_compute(im, (size_t)work)) return NULL; /* bounds the time: no memory is needed */
   for (int k = 0; k < p->operands; k++) {
     strides_by(p->operand[k], &p->in[k], n, label, by[k]);
@@ -100,12 +100,14 @@ static int einsum_label(char c) {
  * invalid. */
 static const char *read_labels(const char *at, int rank, Labels *to) {
   int letters = 0;
+  bool spread = false; /* the ellipsis has been read */
   for (const char *c = at; *c && *c != ',' && *c != '-'; c++) letters += einsum_label(*c) >= 0;
   to->n = 0;
   for (; *at && *at != ',' && *at != '-'; at++) {
     const int label = einsum_label(*at), more = rank - letters;
     if (*at == ' ') continue;
-    if (strncmp(at, "...", 3) == 0 && more >= 0 && more <= MOST_DIMS) {
+    if (strncmp(at, "...", 3) == 0 && !spread && more >= 0 && more <= MOST_DIMS) {
+      spread = true;
       for (int i = 0; i < more; i++) to->label[to->n++] = ELLIPSIS_LABELS + MOST_DIMS - more + i;
       at += 2;
     } else if (label < 0 || to->n >= MOST_DIMS) return NULL;
@@ -190,7 +192,7 @@ const Tensor *fold_gemm(ModelImport *im, const OnnxNode *node) {
   if (!y || x->rank != 2 || y->rank != 2) return no(im, "a product of operands that are not matrices");
   const Tensor *product = times(im, x, onnx_int(node, "transA", 0) != 0, y, onnx_int(node, "transB", 0) != 0);
   if (!product || (c && !common_shape(im, product, c, &rank, dim))) return NULL;
-  Tensor *to = fold_new(im, product->type, 2, product->dim);
+  Tensor *to = constant_new(im, product->type, 2, product->dim);
   if (to && c && (rank != 2 || dim[0] != to->dim[0] || dim[1] != to->dim[1]))
     return no(im, "constants whose shapes do not match");
   for (int64_t i = 0; to && i < to->n; i++) {
@@ -226,7 +228,7 @@ const Tensor *fold_conv(ModelImport *im, const OnnxNode *node) {
   p.out.label[1] = FILTER;
   const Tensor *product = fold_contracted(im, &p);
   if (!product || !bias) return product;
-  Tensor *to = fold_new(im, product->type, product->rank, product->dim);
+  Tensor *to = constant_new(im, product->type, product->rank, product->dim);
   const int64_t places = product->n / (product->dim[0] * product->dim[1]);
   for (int64_t i = 0; to && i < to->n; i++)
     tensor_put(to, i, tensor_number(product, i) + tensor_number(bias, i / places % bias->n));

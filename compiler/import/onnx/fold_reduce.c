@@ -51,7 +51,7 @@ const Tensor *fold_reduced(ModelImport *im, const OnnxNode *node) {
     count *= over[d] ? x->dim[d] : 1;
     if (!over[d] || keep) dim[rank++] = over[d] ? 1 : x->dim[d];
   }
-  Tensor *to = fold_new(im, x->type, rank, dim);
+  Tensor *to = constant_new(im, x->type, rank, dim);
   if (!to || !may_compute(im, sizeof(double) * (size_t)to->n)) return NULL;
   if (!may_compute(im, sizeof(float) * (size_t)x->n)) return NULL; /* bounds the time: no memory is needed */
   double *all = NEW_ARRAY(im->arena, double, to->n);
@@ -95,7 +95,7 @@ const Tensor *fold_batchnorm(ModelImport *im, const OnnxNode *node) {
   for (int k = 1; k < node->nout; k++)
     if (node->out[k] && (im->readers[node->out[k]] || im->wanted[node->out[k]]))
       return no(im, "statistics as outputs");
-  Tensor *to = fold_new(im, x->type, x->rank, x->dim);
+  Tensor *to = constant_new(im, x->type, x->rank, x->dim);
   const int64_t inner = x->n / x->dim[0] / channels, count = x->dim[0] * inner;
   for (int64_t c = 0; to && c < channels; c++) {
     double mean, variance;
@@ -138,7 +138,7 @@ const Tensor *fold_cumsum(ModelImport *im, const OnnxNode *node) {
   const int axis = fold_axis(im, x, tensor_integer(along, 0));
   if (axis < 0) return NULL;
   const Rows r = reduced_rows(x, axis);
-  Tensor *to = fold_new(im, x->type, x->rank, x->dim);
+  Tensor *to = constant_new(im, x->type, x->rank, x->dim);
   for (int64_t row = 0; to && row < r.outer * r.inner; row++) {
     double sum = 0;
     for (int64_t k = 0; k < r.n; k++) {
@@ -158,7 +158,7 @@ const Tensor *fold_softmax(ModelImport *im, const OnnxNode *node) {
   if (axis < 0) return NULL;
   Rows r = reduced_rows(x, axis);
   if (flat) r.n *= r.inner, r.inner = 1;
-  Tensor *to = fold_new(im, x->type, x->rank, x->dim);
+  Tensor *to = constant_new(im, x->type, x->rank, x->dim);
   for (int64_t row = 0; to && r.n && row < r.outer * r.inner; row++) {
     const int64_t at = row_start(&r, row);
     double most = tensor_number(x, at), sum = 0;
@@ -211,7 +211,7 @@ const Tensor *fold_sorted(ModelImport *im, const OnnxNode *node) {
   for (int d = 0; d < x->rank; d++)
     if (d != o.axis || o.keep) dim[rank++] = d == o.axis ? o.k : x->dim[d];
   const Rows r = reduced_rows(x, o.axis);
-  Tensor *numbers = fold_new(im, x->type, rank, dim), *index = fold_new(im, TENSOR_INT64, rank, dim);
+  Tensor *numbers = constant_new(im, x->type, rank, dim), *index = constant_new(im, TENSOR_INT64, rank, dim);
   if (!numbers || !index || !may_compute(im, sizeof(Ranked) * (size_t)(r.n + x->n))) return NULL;
   Ranked *row = NEW_ARRAY(im->arena, Ranked, r.n);
   for (int64_t i = 0; i < r.outer * r.inner; i++) {

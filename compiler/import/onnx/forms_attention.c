@@ -337,7 +337,8 @@ static Value *added_value(ModelImport *im, const Chain *c, const Added *a, bool 
   Value *v = a->value;
   if (v && v->made && strcmp(v->made->call, "split_rows") == 0) v = v->made->in[0];
   if (a->number) {
-    Tensor *t = tensor_new(im->arena, TENSOR_FLOAT, 3 - first, dim + first);
+    Tensor *t = constant_new(im, TENSOR_FLOAT, 3 - first, dim + first);
+    if (!t) return NULL;
     for (int64_t i = 0; i < t->n; i++) tensor_put(t, i, a->number[i]);
     v = constant_statement(im, NULL, 0, name, first ? row : all, t, false);
     if (!v) return NULL;

@@ -126,7 +126,8 @@ static bool repeats_after(const Rotary *r, int64_t heads) {
 /* ---- the operator ---- */
 static Value *angles(ModelImport *im, const Rotary *r, const Tensor *t, int64_t own, const char *name) {
   const int64_t dim[] = {r->places, own * r->pairs};
-  Tensor *to = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
+  Tensor *to = constant_new(im, TENSOR_FLOAT, 2, dim);
+  if (!to) return NULL;
   for (int64_t i = 0; i < to->n; i++)
     tensor_put(to, i, angle_number(r, t, i / dim[1], i % dim[1] / r->pairs, i % r->pairs));
   return constant_statement(im, NULL, 0, name, shape_sequence(dim[0], dim[1]), to, false);

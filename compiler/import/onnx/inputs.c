@@ -71,8 +71,8 @@ static bool set_input(ModelImport *im, OnnxPort *port, const ImportSetting *set)
   int64_t n;
   if (tensor_width(type) == 0) return refuse_setting(im, port->name, "a number, but it has another type");
   if (!sizes_of_setting(im, port, set, &n)) return false;
-  if (!may_compute(im, 8 * (size_t)n)) return refuse_setting(im, port->name, "too many numbers");
-  Tensor *t = tensor_new(im->arena, type, port->rank, port->dim);
+  Tensor *t = constant_new(im, type, port->rank, port->dim);
+  if (!t) return refuse_setting(im, port->name, "too many numbers");
   for (int64_t i = 0; i < n; i++) {
     const double number = set->value.data[set->value.n == 1 ? 0 : i];
     tensor_put(t, i, number);

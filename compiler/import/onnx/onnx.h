@@ -74,6 +74,9 @@ double tensor_number(const Tensor *, int64_t i);
 int64_t tensor_integer(const Tensor *, int64_t i);
 /* A constant to be filled in by tensor_put. */
 Tensor *tensor_new(Arena *, TensorType, int rank, const int64_t *dim);
+/* Bytes of constants that the import of a file of `bytes` may compute and copy. A small file may define large
+ * weights: a net with filled weights has a few kB. */
+size_t room_of_file(size_t bytes);
 void tensor_put(Tensor *, int64_t i, double);
 Tensor *tensor_scalar(Arena *, TensorType, double);
 Tensor *tensor_list(Arena *, int n, const int64_t *); /* of INT64 */
@@ -194,6 +197,6 @@ bool onnx_inline(Wire *, const ModelProto *, const OnnxLoops *, size_t file_byte
 int onnx_dynamic(Arena *, const GraphProto *, OnnxFlat *);
 /* The constant of a TensorProto; NULL, with the reason, if it is invalid. */
 Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);
-/* Like onnx_constant, for a sparse constant: a dense constant of at most `most` bytes. */
-Tensor *onnx_sparse(Arena *, const SparseTensorProto *, const char *path, size_t most, const char **why);
+/* Like onnx_constant, for a sparse constant: a dense constant. Its bytes are taken from `room`. */
+Tensor *onnx_sparse(Arena *, const SparseTensorProto *, const char *path, size_t *room, const char **why);
 #endif

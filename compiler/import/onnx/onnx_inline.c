@@ -58,6 +58,37 @@ const char *inline_tensor(Inliner *in, Scope *scope, const char *name) {
   return name;
 }
 
+/* ---- the list ---- */
+static Origin *origin_of(Inliner *in, const char *name) {
+  Origin *origin = table_find(&in->origins, name);
+  if (origin) return origin;
+  table_set(in->arena, &in->origins, name, origin = NEW(in->arena, Origin));
+  return origin;
+}
+
+void inline_node(Inliner *in, NodeProto *node) {
+  vec_push(in->arena, in->flat->nodes, node);
+  for (int i = 0; i < node->output.n; i++)
+    if (*node->output.data[i]) *origin_of(in, node->output.data[i]) = (Origin){.maker = node};
+}
+
+void inline_constant(Inliner *in, TensorProto *constant, const char *name) {
+  vec_push(in->arena, in->flat->constants, constant);
+  vec_push(in->arena, in->flat->names, name);
+  *origin_of(in, name) = (Origin){.constant = constant};
+}
+
+/* An iteration of a loop does not read the graphs of its body again. */
+const GraphProto *inline_subgraph(Inliner *in, const AttributeProto *a) {
+  const char *key = arena_printf(in->arena, "%p", (const void *)a->g.at);
+  GraphProto *graph = table_find(&in->graphs, key);
+  if (graph) return graph;
+  graph = wire_read(in->wire, onnx_graph_message, a->g.at, a->g.n);
+  if (graph) table_set(in->arena, &in->graphs, key, graph);
+  else inline_refuse(in, in->wire->why);
+  return graph;
+}
+
 /* ---- nodes ---- */
 /* Replaces attribute references by the call's attributes, or their defaults. */
 static WireList attributes_of(Inliner *in, const Scope *scope, const NodeProto *node) {
@@ -113,8 +144,7 @@ static bool expand_call(Inliner *in, const NodeProto *node, const FunctionProto 
 static void inline_constants(Inliner *in, Scope *scope, const GraphProto *graph) {
   for (int i = 0; i < graph->initializer.n; i++) {
     TensorProto *constant = graph->initializer.data[i];
-    vec_push(in->arena, in->flat->constants, constant);
-    vec_push(in->arena, in->flat->names, scope ? inline_name(in, scope, constant->name) : constant->name);
+    inline_constant(in, constant, scope ? inline_name(in, scope, constant->name) : constant->name);
   }
 }
 
@@ -137,9 +167,8 @@ static bool expand_branch(Inliner *in, NodeProto *node, const AttributeProto *a,
       .outer = (int)node->guard, .name = node->input.n ? node->input.data[0] : "", .value = value};
   vec_push(in->arena, in->flat->guards, guard);
   if (depth == DEEPEST) return inline_refuse(in, "its branches are nested too deeply");
-  const GraphProto *graph = wire_read(in->wire, onnx_graph_message, a->g.at, a->g.n);
-  if (!graph) return inline_refuse(in, in->wire->why);
-  if (!inline_graph(in, graph, &branch, depth)) return false;
+  const GraphProto *graph = inline_subgraph(in, a);
+  if (!graph || !inline_graph(in, graph, &branch, depth)) return false;
   for (int k = 0; k < node->output.n; k++) {
     const ValueInfoProto *result = k < graph->output.n ? graph->output.data[k] : NULL;
     vec_push(in->arena, node->input, result ? inline_tensor(in, &branch, result->name) : "");
@@ -153,7 +182,7 @@ static bool expand_if(Inliner *in, NodeProto *node, Scope *scope, int depth) {
   const bool whole = yes && no && node->input.n == 1;
   if (whole && !expand_branch(in, node, yes, true, scope, depth)) return false;
   if (whole && !expand_branch(in, node, no, false, scope, depth)) return false;
-  vec_push(in->arena, in->flat->nodes, node);
+  inline_node(in, node);
   return true;
 }
 
@@ -171,7 +200,7 @@ static bool inline_nodes(Inliner *in, const WireList *nodes, Scope *scope, int d
     if (function && !expand_call(in, copy, function, depth)) return false;
     if (branches && !expand_if(in, copy, scope, depth)) return false;
     if (loop && !inline_loop(in, copy, scope, depth)) return false;
-    if (!function && !branches && !loop) vec_push(in->arena, in->flat->nodes, copy);
+    if (!function && !branches && !loop) inline_node(in, copy);
   }
   return !in->flat->why;
 }

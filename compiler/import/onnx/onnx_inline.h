@@ -16,7 +16,16 @@ typedef struct Inliner {
   size_t room;            /* remaining bytes for new names */
   int nodes;              /* nodes visited so far */
   Table paths;            /* paths of calls and branches */
+  Table origins;          /* by tensor of the list: its Origin */
+  Table graphs;           /* subgraphs that were read, by the address of their bytes */
 } Inliner;
+/* Where a tensor of the list comes from: an initializer, or a node. */
+typedef struct Origin {
+  const TensorProto *constant;
+  const NodeProto *maker;
+  bool known;     /* it was found to be one whole number: */
+  int64_t number; /* which is kept, since each of many tensors may use it several times */
+} Origin;
 typedef struct Scope Scope; /* NULL: the graph itself */
 struct Scope {
   Scope *outer; /* for a branch: the enclosing scope, which is visible; a function has none */
@@ -28,6 +37,10 @@ struct Scope {
 };
 
 bool inline_refuse(Inliner *, const char *why); /* returns false */
+void inline_node(Inliner *, NodeProto *);       /* adds it to the list */
+void inline_constant(Inliner *, TensorProto *, const char *name);
+/* The graph of an attribute; NULL after inline_refuse(). */
+const GraphProto *inline_subgraph(Inliner *, const AttributeProto *);
 /* The name in the list of a tensor of a scope. inline_name creates a new name. */
 const char *inline_tensor(Inliner *, Scope *, const char *name);
 const char *inline_name(Inliner *, Scope *, const char *name);

@@ -19,16 +19,6 @@ typedef struct Loop {
 } Loop;
 
 /* ---- constants ---- */
-/* The node in the list that makes a tensor; NULL: none. */
-static const NodeProto *listed_maker(const Inliner *in, const char *name) {
-  for (int i = in->flat->nodes.n - 1; i >= 0; i--) {
-    const NodeProto *node = in->flat->nodes.data[i];
-    for (int k = 0; k < node->output.n; k++)
-      if (!strcmp(node->output.data[k], name)) return node;
-  }
-  return NULL;
-}
-
 static bool tensor_single(Inliner *in, const TensorProto *proto, int64_t *to) {
   const char *why = NULL;
   const Tensor *t = proto->data_location ? NULL : onnx_constant(in->arena, proto, "", &why);
@@ -59,11 +49,9 @@ static bool passes_number(const NodeProto *node) {
   return false;
 }
 
-/* A tensor that is one whole number, which only depends on constants. */
-static bool constant_whole(Inliner *in, const char *name, int depth, int64_t *to) {
-  for (int i = 0; i < in->flat->names.n; i++)
-    if (!strcmp(in->flat->names.data[i], name)) return tensor_single(in, in->flat->constants.data[i], to);
-  const NodeProto *node = listed_maker(in, name);
+static bool constant_whole(Inliner *in, const char *name, int depth, int64_t *to);
+
+static bool node_whole(Inliner *in, const NodeProto *node, int depth, int64_t *to) {
   int64_t a, b;
   if (!node || *onnx_domain(node->domain) || depth == DEEPEST_NUMBER) return false;
   if (passes_number(node)) return constant_whole(in, node->input.data[0], depth + 1, to);
@@ -81,6 +69,17 @@ static bool constant_whole(Inliner *in, const char *name, int depth, int64_t *to
   return integer || (value->t && tensor_single(in, value->t, to));
 }
 
+/* A tensor that is one whole number, which only depends on constants. */
+static bool constant_whole(Inliner *in, const char *name, int depth, int64_t *to) {
+  Origin *origin = table_find(&in->origins, name);
+  if (!origin) return false;
+  if (!origin->known)
+    origin->known = origin->constant ? tensor_single(in, origin->constant, &origin->number)
+                                     : node_whole(in, origin->maker, depth, &origin->number);
+  *to = origin->number;
+  return origin->known;
+}
+
 static bool constant_number(Inliner *in, const char *name, int64_t *to) {
   return constant_whole(in, name, 0, to);
 }
@@ -90,9 +89,8 @@ static const char *add_integer(Inliner *in, Scope *scope, const char *name, Tens
   *constant = (TensorProto){.name = name, .data_type = type};
   if (type == TENSOR_INT64) vec_push(in->arena, constant->int64_data, number);
   else vec_push(in->arena, constant->int32_data, number);
-  vec_push(in->arena, in->flat->constants, constant);
   const char *known = inline_name(in, scope, name);
-  vec_push(in->arena, in->flat->names, known);
+  inline_constant(in, constant, known);
   return known;
 }
 
@@ -105,7 +103,7 @@ static NodeProto *loop_node(Inliner *in, const Loop *l, const char *op, const ch
                       .metadata_props = l->node->metadata_props,
                       .guard = l->node->guard};
   vec_push(in->arena, node->output, to);
-  vec_push(in->arena, in->flat->nodes, node);
+  inline_node(in, node);
   return node;
 }
 
@@ -216,7 +214,7 @@ static bool read_loop(Inliner *in, NodeProto *node, Loop *l) {
   const int own = l->scans ? 0 : 2, results = l->scans ? 0 : 1;
   if (l->elements < l->scans || l->elements > node->input.n) return false;
   l->carried = node->input.n - l->elements - own;
-  l->body = a ? wire_read(in->wire, onnx_graph_message, a->g.at, a->g.n) : NULL;
+  l->body = a ? inline_subgraph(in, a) : NULL;
   if (!l->body || l->carried < 0 || l->carried > MOST_CARRIED ||
       l->body->input.n != own + l->carried + l->elements)
     return false;
@@ -244,6 +242,6 @@ bool inline_loop(Inliner *in, NodeProto *node, Scope *scope, int depth) {
   in->flat->constants.n = before.constants.n;
   in->flat->names.n = before.names.n;
   in->flat->guards.n = before.guards.n;
-  vec_push(in->arena, in->flat->nodes, node);
+  inline_node(in, node);
   return true;
 }

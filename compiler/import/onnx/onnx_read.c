@@ -67,11 +67,13 @@ static bool shape_of(Tensor *t, const TensorProto *proto, const char **why) {
   if (proto->dims.n > MOST_DIMS) return *why = "it has more than 8 dimensions", false;
   t->rank = proto->dims.n;
   t->n = 1;
+  int64_t all = 1; /* without zeros, so that every product of some sizes is below 2^31 */
   for (int d = 0; d < t->rank; d++) {
     t->dim[d] = proto->dims.data[d];
     if (t->dim[d] < 0 || t->dim[d] > INT32_MAX) return *why = "its shape is wrong", false;
-    t->n *= t->dim[d]; /* both below 2^31 */
-    if (t->n > INT32_MAX) return *why = "it has more than 2^31 numbers", false;
+    all *= t->dim[d] ? t->dim[d] : 1;
+    if (all > INT32_MAX) return *why = "it has more than 2^31 numbers", false;
+    t->n *= t->dim[d];
   }
   return true;
 }
@@ -176,7 +178,7 @@ static int64_t dense_place(const Tensor *t, const Tensor *index, int64_t i) {
   return at;
 }
 
-Tensor *onnx_sparse(Arena *arena, const SparseTensorProto *proto, const char *path, size_t most,
+Tensor *onnx_sparse(Arena *arena, const SparseTensorProto *proto, const char *path, size_t *room,
                     const char **why) {
   const TensorProto shape = {.dims = proto->dims, .name = ""};
   Tensor given = {0};
@@ -184,8 +186,10 @@ Tensor *onnx_sparse(Arena *arena, const SparseTensorProto *proto, const char *pa
   const Tensor *value = onnx_constant(arena, proto->values, path, why);
   const Tensor *index = value ? onnx_constant(arena, proto->indices, path, why) : NULL;
   if (!index || !shape_of(&given, &shape, why)) return NULL;
-  if ((size_t)given.n * (size_t)tensor_width(value->type) > most) return *why = "it is too large", NULL;
   if (index->n != value->n * (index->rank < 2 ? 1 : given.rank)) return *why = "its indices do not fit", NULL;
+  const size_t bytes = sizeof(double) * (size_t)given.n; /* no type is wider */
+  if (bytes > *room) return *why = "it is too large", NULL;
+  *room -= bytes;
   Tensor *t = tensor_new(arena, value->type, given.rank, given.dim);
   for (int64_t i = 0; i < t->n; i++) tensor_put(t, i, 0);
   for (int64_t i = 0; i < value->n; i++) {

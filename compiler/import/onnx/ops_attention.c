@@ -143,8 +143,8 @@ static void see_band(Sight *s, const MaskKind *kind) {
 static Value *mask_constant(ModelImport *im, const OnnxNode *node, const Tensor *t, const Sight *s,
                             bool by_head, double (*rule)(double)) {
   const int64_t heads = by_head ? s->heads : 1, dim[] = {heads, s->places, s->keys};
-  if (!may_compute(im, sizeof(float) * (size_t)(heads * s->places * s->keys))) return NULL;
-  Tensor *all = tensor_new(im->arena, TENSOR_FLOAT, 3, dim);
+  Tensor *all = constant_new(im, TENSOR_FLOAT, 3, dim);
+  if (!all) return NULL;
   int64_t at = 0;
   for (int64_t h = 0; h < heads; h++)
     for (int64_t i = 0; i < s->places; i++)
@@ -279,8 +279,8 @@ enum { IN_COSINES = 1, IN_SINES, IN_POSITIONS };
 /* In com.microsoft, a single constant position is the first of `length` consecutive positions. */
 static const Tensor *counted_places(ModelImport *im, const Tensor *places, int64_t length) {
   if (!places || places->n != 1 || length == 1) return places;
-  Tensor *all = tensor_new(im->arena, TENSOR_INT64, 1, &length);
-  for (int64_t i = 0; i < length; i++) tensor_put(all, i, tensor_number(places, 0) + (double)i);
+  Tensor *all = constant_new(im, TENSOR_INT64, 1, &length);
+  for (int64_t i = 0; all && i < length; i++) tensor_put(all, i, tensor_number(places, 0) + (double)i);
   return all;
 }
 
@@ -290,8 +290,8 @@ static View *constant_rows(ModelImport *im, const OnnxNode *node, int input, con
   const int64_t length = places->rank ? places->dim[places->rank - 1] : 0;
   if (cache->rank != 2 || length < 1) return no(im, "a cache of angles that is not two-dimensional");
   const int64_t pairs = cache->dim[1], dim[] = {1, length, pairs};
-  if (!may_compute(im, sizeof(float) * (size_t)(length * pairs))) return NULL;
-  Tensor *rows = tensor_new(im->arena, TENSOR_FLOAT, 3, dim);
+  Tensor *rows = constant_new(im, TENSOR_FLOAT, 3, dim);
+  if (!rows) return NULL;
   for (int64_t i = 0; i < places->n; i++) {
     const int64_t row = tensor_integer(places, i);
     if (row < 0 || row >= cache->dim[0]) return no(im, "a position outside the cache of angles");
@@ -355,8 +355,8 @@ static const Tensor *channel_factors(ModelImport *im, const View *x, int first, 
     if (t->dim[d] != 1 && (of < first || of > last || t->dim[d] != x->size[of]))
       return no(im, "parameters that do not match");
   }
-  if (!may_compute(im, sizeof(float) * (size_t)n)) return NULL;
-  Tensor *all = tensor_new(im->arena, TENSOR_FLOAT, 1, &n);
+  Tensor *all = constant_new(im, TENSOR_FLOAT, 1, &n);
+  if (!all) return NULL;
   for (int64_t i = 0; i < n; i++) {
     int64_t at = 0, stride = 1, rest = i;
     for (int d = last; t && d >= first; d--) {

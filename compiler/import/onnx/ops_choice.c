@@ -131,6 +131,7 @@ static Value *spread_view(ModelImport *im, const View *x, const Chosen *as) {
 
 /* The numbers of a constant, broadcast to the shape of the selection. */
 static double *spread_constant(ModelImport *im, const Tensor *t, const Chosen *as) {
+  if (!may_compute(im, sizeof(double) * (size_t)as->n)) return NULL;
   double *to = NEW_ARRAY(im->arena, double, as->n);
   for (int64_t i = 0; i < as->n; i++) to[i] = tensor_number(t, repeated_at(t, as->rank, as->size, i));
   return to;
@@ -139,8 +140,9 @@ static double *spread_constant(ModelImport *im, const Tensor *t, const Chosen *a
 /* Indices into two concatenated vectors of n: n + i where the condition is true, otherwise i. */
 static Value *selection(ModelImport *im, const OnnxNode *node, const View *truth, const Chosen *as) {
   const Tensor *t = truth ? NULL : constant_of(im, node, 0);
-  double *at = NEW_ARRAY(im->arena, double, as->n);
   const double *always = t ? spread_constant(im, t, as) : NULL;
+  if ((t && !always) || !may_compute(im, sizeof(double) * (size_t)as->n)) return NULL;
+  double *at = NEW_ARRAY(im->arena, double, as->n);
   for (int64_t i = 0; i < as->n; i++) at[i] = (double)(t && always[i] != 0 ? as->n + i : i);
   Value *index = constant_vector(im, node, 0, as->n, at, true),
         *condition = truth ? spread_view(im, truth, as) : NULL;
@@ -172,7 +174,9 @@ static View *selected(ModelImport *im, const OnnxNode *node, const View *truth, 
   Value *both[2];
   for (int k = 0; k < 2; k++) {
     const Tensor *t = constant_of(im, node, side[k]);
-    both[k] = t ? constant_vector(im, node, side[k], as.n, spread_constant(im, t, &as), false)
+    const double *all = t ? spread_constant(im, t, &as) : NULL;
+    if (t && !all) return NULL;
+    both[k] = t ? constant_vector(im, node, side[k], as.n, all, false)
                 : spread_view(im, view_of(im, node, side[k]), &as);
     if (!both[k]) return NULL;
   }
@@ -244,8 +248,8 @@ static View *masked_scores(ModelImport *im, const OnnxNode *node) {
   if (!t || t->n != 1 || !(tensor_number(t, 0) <= EXCLUDED) || !becomes_softmax(im, node->out[0]))
     return NULL;
   const View *x = view_of(im, node, 3 - input);
-  if (!x || !may_compute(im, sizeof(float) * (size_t)kept->n)) return NULL;
-  Tensor *mask = tensor_new(im->arena, TENSOR_FLOAT, kept->rank, kept->dim);
+  Tensor *mask = x ? constant_new(im, TENSOR_FLOAT, kept->rank, kept->dim) : NULL;
+  if (!mask) return NULL;
   for (int64_t i = 0; i < mask->n; i++)
     if ((tensor_number(kept, i) != 0) == (input == 1)) tensor_put(mask, i, tensor_number(t, 0));
   return beside_constant(im, node, 0, x, mask, "add");

@@ -112,8 +112,8 @@ static View *with_prepared(ModelImport *im, bool once, const View *x, const Tens
 }
 
 static const Tensor *mapped(ModelImport *im, const Tensor *t, double (*of)(double)) {
-  Tensor *to = tensor_new(im->arena, TENSOR_FLOAT, 1, &t->n);
-  for (int64_t i = 0; i < t->n; i++) tensor_put(to, i, of(tensor_number(t, i)));
+  Tensor *to = constant_new(im, TENSOR_FLOAT, 1, &t->n);
+  for (int64_t i = 0; to && i < t->n; i++) tensor_put(to, i, of(tensor_number(t, i)));
   return to;
 }
 
@@ -122,6 +122,7 @@ static double inverse(double x) { return 1 / x; }
 static double unchanged(double x) { return x; }
 
 static View *with_shift(ModelImport *im, const OnnxNode *node, int input, const View *x, const Tensor *t) {
+  if (!t) return NULL;
   const char *layer = layer_of(im, node, input);
   put_vector(im, layer, "bias", t);
   return map_view(im, x, "bias(name=\"%s\")", layer);
@@ -132,8 +133,10 @@ static View *with_vector(ModelImport *im, const OnnxNode *node, bool once, int i
   if (absorbed(im, once, x, t, word)) return view_copy(im, x, x->value);
   if (strcmp(word, "add") == 0) return with_shift(im, node, input, x, mapped(im, t, unchanged));
   if (strcmp(word, "subtract") == 0) return with_shift(im, node, input, x, mapped(im, t, minus));
+  const Tensor *factors = mapped(im, t, strcmp(word, "divide") == 0 ? inverse : unchanged);
+  if (!factors) return NULL;
   const char *layer = layer_of(im, node, input);
-  put_vector(im, layer, "weight", mapped(im, t, strcmp(word, "divide") == 0 ? inverse : unchanged));
+  put_vector(im, layer, "weight", factors);
   return map_view(im, x, "scale(name=\"%s\")", layer);
 }
 

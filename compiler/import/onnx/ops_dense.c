@@ -7,7 +7,8 @@
 static void keep_bytes(ModelImport *im, Tensor *t, const Tensor *from) {
   const int64_t out = t->dim[0], in = t->dim[1];
   if (from->whole->rank != 2 || from->whole->dim[0] != in || from->whole->dim[1] != out) return;
-  Tensor *whole = tensor_new(im->arena, from->whole->type, 2, t->dim);
+  Tensor *whole = constant_new(im, from->whole->type, 2, t->dim);
+  if (!whole) return;
   for (int64_t o = 0; o < out; o++)
     for (int64_t i = 0; i < in; i++) tensor_put(whole, o * in + i, tensor_number(from->whole, i * out + o));
   t->whole = whole;
@@ -20,7 +21,8 @@ static void keep_bytes(ModelImport *im, Tensor *t, const Tensor *from) {
 static const Tensor *by_units(ModelImport *im, const Tensor *w, bool transposed, double factor) {
   if (transposed && factor == 1) return w;
   const int64_t in = w->dim[transposed], out = w->dim[!transposed], dim[] = {out, in};
-  Tensor *t = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
+  Tensor *t = constant_new(im, TENSOR_FLOAT, 2, dim);
+  if (!t) return NULL;
   for (int64_t o = 0; o < out; o++)
     for (int64_t i = 0; i < in; i++)
       tensor_put(t, o * in + i, factor * tensor_number(w, transposed ? o * in + i : i * out + o));
@@ -70,6 +72,7 @@ static View *dense_product(ModelImport *im, const OnnxNode *node, const View *x,
                            const Tensor *bias) {
   const int last = x->rank - 1;
   int pos[MOST_DIMS], npos;
+  if (!w) return NULL;
   if (last < 1) return no(im, "a tensor of %d dimensions", x->rank);
   if (w->dim[1] != x->size[last]) return no(im, "a matrix that does not match");
   Value *v = lay_channels(im, x, last, &npos, pos);
@@ -135,12 +138,14 @@ View *import_gemm(ModelImport *im, const OnnxNode *node) {
   if (given(node, 2) && !b) return no(im, "a computed bias");
   if (w->rank != 2 || w->n == 0 || x->rank != 2) return no(im, "a product of operands that are not matrices");
   w = by_units(im, w, onnx_int(node, "transB", 0) != 0, onnx_float(node, "alpha", 1));
+  if (!w) return NULL;
   if (!b) return dense_product(im, node, x, w, NULL);
   const int64_t units = w->dim[0];
   const double beta = onnx_float(node, "beta", 1);
   if (b->n != units && b->n != 1) return no(im, "a bias for each element of the batch");
   if (b->n != units || beta != 1) {
-    Tensor *whole = tensor_new(im->arena, TENSOR_FLOAT, 1, &units);
+    Tensor *whole = constant_new(im, TENSOR_FLOAT, 1, &units);
+    if (!whole) return NULL;
     for (int64_t i = 0; i < units; i++) tensor_put(whole, i, beta * tensor_number(b, b->n == 1 ? 0 : i));
     b = whole;
   }
@@ -200,8 +205,8 @@ View *import_equal(ModelImport *im, const OnnxNode *node) {
   Value *v = lay_channels(im, one, along, &npos, pos);
   if (!v) return NULL;
   const int64_t dim[] = {t->n, 1, 1, 1};
-  Tensor *ones = tensor_new(im->arena, TENSOR_FLOAT, 2, dim),
-         *numbers = tensor_new(im->arena, TENSOR_FLOAT, 1, dim);
+  Tensor *ones = constant_new(im, TENSOR_FLOAT, 2, dim), *numbers = constant_new(im, TENSOR_FLOAT, 1, dim);
+  if (!ones || !numbers) return NULL;
   for (int64_t i = 0; i < t->n; i++) {
     tensor_put(ones, i, 1);
     tensor_put(numbers, i, -tensor_number(t, i));

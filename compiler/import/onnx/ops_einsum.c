@@ -79,8 +79,8 @@ static int64_t offset_of(const Contraction *c, const Part *part, int64_t i) {
 /* The constant as [groups * made][sum], times the factor. */
 static const Tensor *by_filters(ModelImport *im, const Contraction *c) {
   const int64_t filters = c->group.all * c->made.all, dim[] = {filters, c->sum.all};
-  if (!may_compute(im, sizeof(float) * (size_t)c->w->n)) return NULL;
-  Tensor *t = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
+  Tensor *t = constant_new(im, TENSOR_FLOAT, 2, dim);
+  if (!t) return NULL;
   for (int64_t f = 0; f < filters; f++) {
     const int64_t from = offset_of(c, &c->group, f / c->made.all) + offset_of(c, &c->made, f % c->made.all);
     for (int64_t i = 0; i < c->sum.all; i++)

@@ -63,6 +63,7 @@ View *elements_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *
     if (d != axis && t->dim[d] > x->size[d]) return no(im, "an index out of range");
     if (!set_size(im, &e, t->dim[d])) return NULL;
   }
+  if (!may_compute(im, sizeof(double) * (size_t)e.n)) return NULL;
   e.at = NEW_ARRAY(im->arena, double, e.n);
   for (int64_t i = 0; i < e.n; i++) {
     int64_t stride = 1, place = 0, rest = i;
@@ -99,6 +100,7 @@ View *parts_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *t) 
     if (!set_size(im, &e, x->size[d])) return NULL;
     inner *= x->size[d];
   }
+  if (!may_compute(im, sizeof(double) * (size_t)e.n)) return NULL;
   e.at = NEW_ARRAY(im->arena, double, e.n);
   for (int64_t row = 0; row < rows; row++) {
     int64_t place = row / (rows / same);
@@ -130,7 +132,8 @@ View *import_cumsum(ModelImport *im, const OnnxNode *node) {
   if (!v) return NULL;
   const int64_t n = x->size[axis], dim[] = {n, n}, exclusive = onnx_int(node, "exclusive", 0) != 0;
   const bool reverse = onnx_int(node, "reverse", 0) != 0;
-  Tensor *w = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
+  Tensor *w = constant_new(im, TENSOR_FLOAT, 2, dim);
+  if (!w) return NULL;
   for (int64_t i = 0; i < n * n; i++) {
     const int64_t to = i / n, from = i % n;
     tensor_put(w, i, reverse ? from >= to + exclusive : from <= to - exclusive);

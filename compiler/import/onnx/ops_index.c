@@ -21,7 +21,8 @@ static int index_axis(ModelImport *im, const OnnxNode *node, const View *x, int6
 static Value *reversed_channels(ModelImport *im, const OnnxNode *node, Value *v) {
   const int64_t n = v->shape.dim[v->shape.rank - 1], dim[] = {n, n};
   if (n > MOST_REVERSED) return no(im, "select_last_index with %lld numbers", (long long)n);
-  Tensor *w = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
+  Tensor *w = constant_new(im, TENSOR_FLOAT, 2, dim);
+  if (!w) return NULL;
   for (int64_t i = 0; i < n; i++) tensor_put(w, i * n + n - 1 - i, 1);
   return frozen_product(im, node, v, w);
 }
@@ -274,8 +275,8 @@ static const Tensor *as_table(ModelImport *im, const Tensor *t, int axis) {
   for (int d = 0; d < t->rank; d++) dim[1] *= d == axis ? 1 : t->dim[d];
   for (int d = axis + 1; d < t->rank; d++) inner *= t->dim[d];
   if (inner == dim[1]) return tensor_shaped(im->arena, t, 2, dim);
-  if (!may_compute(im, sizeof(float) * (size_t)t->n)) return NULL;
-  Tensor *to = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
+  Tensor *to = constant_new(im, TENSOR_FLOAT, 2, dim);
+  if (!to) return NULL;
   for (int64_t i = 0; i < t->n; i++) {
     const int64_t row = i / inner % dim[0], column = i / (inner * dim[0]) * inner + i % inner;
     tensor_put(to, row * dim[1] + column, tensor_number(t, i));

@@ -186,7 +186,8 @@ View *import_prelu(ModelImport *im, const OnnxNode *node) {
   if (!v) return NULL;
   const int64_t channels = v->shape.dim[v->shape.rank - 1];
   const char *layer = layer_of(im, node, 1);
-  Tensor *each = tensor_new(im->arena, TENSOR_FLOAT, 1, &channels);
+  Tensor *each = constant_new(im, TENSOR_FLOAT, 1, &channels);
+  if (!each) return NULL;
   for (int64_t i = 0; i < channels; i++)
     tensor_put(each, i, sign * tensor_number(slope, slope->n == 1 ? 0 : i));
   put_vector(im, layer, "weight", each);

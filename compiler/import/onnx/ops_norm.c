@@ -33,9 +33,9 @@ View *import_batchnorm(ModelImport *im, const OnnxNode *node) {
 /* Expands a constant with one number per group or channel to one per channel; without a constant, all are
  * `otherwise`. */
 static const Tensor *each_channel(ModelImport *im, const Tensor *t, int64_t channels, double otherwise) {
-  Tensor *to = tensor_new(im->arena, TENSOR_FLOAT, 1, &channels);
   if (t && (t->n == 0 || channels % t->n)) return no(im, "parameters that do not match");
-  for (int64_t i = 0; i < channels; i++)
+  Tensor *to = constant_new(im, TENSOR_FLOAT, 1, &channels);
+  for (int64_t i = 0; to && i < channels; i++)
     tensor_put(to, i, t ? tensor_number(t, i / (channels / t->n)) : otherwise);
   return to;
 }
@@ -189,7 +189,8 @@ static Value *spread_norm(ModelImport *im, const OnnxNode *node, Value *v, const
   const int64_t channels = v->shape.dim[v->shape.rank - 1];
   const double factor = onnx_float(node, "cnnc_spread", 0) * (double)channels;
   if (factor == 0 || fabs(factor - 1) < 1e-5) return affine(im, node, v, w, b, "layernorm(");
-  Tensor *scaled = tensor_new(im->arena, TENSOR_FLOAT, 1, &channels);
+  Tensor *scaled = constant_new(im, TENSOR_FLOAT, 1, &channels);
+  if (!scaled) return NULL;
   for (int64_t i = 0; i < channels; i++)
     tensor_put(scaled, i, (w ? tensor_number(w, w->n == 1 ? 0 : i) : 1) / sqrt(factor));
   return affine_with(im, node, v, scaled, b, "layernorm(", onnx_float(node, "epsilon", 1e-5) / factor);

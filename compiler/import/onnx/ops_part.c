@@ -163,8 +163,8 @@ static View *times_selection(ModelImport *im, const OnnxNode *node, const View *
   int pos[MOST_DIMS], npos;
   if (n > MOST_SELECTION / of) return no(im, "%lld permuted elements", (long long)n);
   Value *v = lay_channels(im, x, d, &npos, pos);
-  if (!v) return NULL;
-  Tensor *w = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
+  Tensor *w = v ? constant_new(im, TENSOR_FLOAT, 2, dim) : NULL;
+  if (!w) return NULL;
   for (int64_t i = 0; i < n; i++) tensor_put(w, i * of + at[i], 1);
   return view_laid(im, x, frozen_product(im, node, v, w), d, npos, pos);
 }
@@ -247,6 +247,7 @@ static View *slice_axis(ModelImport *im, const OnnxNode *node, const View *x, in
   const int64_t far = step < 0 ? start - end : end - start, by = step < 0 ? -step : step;
   if (far <= 0) return no(im, "a slice without elements");
   const int64_t n = (far + by - 1) / by;
+  if (!may_compute(im, sizeof(int64_t) * (size_t)n)) return NULL;
   int64_t *at = NEW_ARRAY(im->arena, int64_t, n);
   for (int64_t i = 0; i < n; i++) at[i] = start + i * step;
   return select_axis(im, node, x, d, n, at);
@@ -307,6 +308,7 @@ View *import_gather(ModelImport *im, const OnnxNode *node) {
   if (axis < 0) axis += x->rank;
   if (axis < 0 || axis >= x->rank) return no(im, "an invalid axis");
   const int64_t n = x->size[axis];
+  if (!may_compute(im, sizeof(int64_t) * (size_t)index->n)) return NULL;
   int64_t *at = NEW_ARRAY(im->arena, int64_t, index->n);
   for (int64_t i = 0; i < index->n; i++) {
     at[i] = tensor_integer(index, i);

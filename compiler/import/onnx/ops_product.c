@@ -268,7 +268,8 @@ View *import_two_gemm(ModelImport *im, const OnnxNode *node) {
     if (more && beta != 1) more = map_view(im, more, "multiply(%s)", number_text(im->arena, beta));
     return more ? two_values(im, y, true, more, "add") : NULL;
   }
-  Tensor *scaled = tensor_new(im->arena, TENSOR_FLOAT, c->rank, c->dim);
+  Tensor *scaled = constant_new(im, TENSOR_FLOAT, c->rank, c->dim);
+  if (!scaled) return NULL;
   for (int64_t i = 0; i < c->n; i++) tensor_put(scaled, i, beta * tensor_number(c, i));
   return beside_constant(im, node, 2, y, scaled, "add");
 }

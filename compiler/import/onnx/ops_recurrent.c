@@ -95,8 +95,8 @@ static bool matrices_fit(ModelImport *im, Layer *l) {
  * the language's order. */
 static const Tensor *gates_of(ModelImport *im, const Layer *l, const Tensor *t, int64_t at, int64_t columns) {
   const int64_t sums = l->kind->gates * l->units, dim[] = {sums, columns};
-  if (!may_compute(im, sizeof(float) * (size_t)(sums * columns))) return NULL;
-  Tensor *made = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
+  Tensor *made = constant_new(im, TENSOR_FLOAT, 2, dim);
+  if (!made) return NULL;
   for (int64_t s = 0; s < sums; s++) {
     const int64_t from = l->kind->from[s / l->units] * l->units + s % l->units;
     for (int64_t k = 0; k < columns; k++)
@@ -308,8 +308,9 @@ static const Tensor *cell_bias(ModelImport *im, const Cell *c, int64_t part) {
   if (!bias || !c->one_bias) return bias;
   const Tensor *other = gates_of(im, l, l->bias, at + sums, 1);
   if (!other) return NULL;
-  Tensor *both = tensor_new(im->arena, TENSOR_FLOAT, 1, &sums);
-  for (int64_t i = 0; i < sums; i++) tensor_put(both, i, tensor_number(bias, i) + tensor_number(other, i));
+  Tensor *both = constant_new(im, TENSOR_FLOAT, 1, &sums);
+  for (int64_t i = 0; both && i < sums; i++)
+    tensor_put(both, i, tensor_number(bias, i) + tensor_number(other, i));
   return both;
 }
 

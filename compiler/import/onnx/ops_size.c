@@ -138,7 +138,8 @@ static bool real_padding(ModelImport *im, const OnnxNode *node, const View *x, P
 static View *with_infinite_border(ModelImport *im, const OnnxNode *node, const View *y, const Pads *p) {
   int64_t dim[MOST_DIMS];
   for (int d = 0; d < y->rank; d++) dim[d] = p->low[d] || p->high[d] ? y->size[d] : 1;
-  Tensor *t = tensor_new(im->arena, TENSOR_FLOAT, y->rank, dim);
+  Tensor *t = constant_new(im, TENSOR_FLOAT, y->rank, dim);
+  if (!t) return NULL;
   for (int64_t i = 0; i < t->n; i++) {
     bool border = false;
     int64_t at = i;

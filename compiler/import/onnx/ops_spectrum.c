@@ -22,7 +22,8 @@ static Tensor *transform_matrix(ModelImport *im, const Transform *f) {
   const int64_t columns = f->in * f->parts, dim[] = {2 * f->out, columns};
   if (f->out > MOST_COEFFICIENTS / (2 * columns))
     return no(im, "a Fourier transform of %lld numbers", (long long)f->in);
-  Tensor *w = tensor_new(im->arena, TENSOR_FLOAT, 2, dim);
+  Tensor *w = constant_new(im, TENSOR_FLOAT, 2, dim);
+  if (!w) return NULL;
   const double sign = f->inverse ? 1 : -1, scale = f->inverse ? 1.0 / (double)f->length : 1;
   for (int64_t k = 0; k < f->out; k++)
     for (int64_t i = 0; i < f->in; i++) {
@@ -150,6 +151,7 @@ View *import_stft(ModelImport *im, const OnnxNode *node) {
   if (im->why) return NULL;
   if (step < 1 || size < 2 || size > x->size[1] || (window && window->n != size))
     return no(im, "frames with an invalid size");
+  if (!may_compute(im, sizeof(double) * (size_t)size)) return NULL;
   double *factor = NEW_ARRAY(im->arena, double, size);
   for (int64_t i = 0; i < size; i++) factor[i] = window ? tensor_number(window, i) : 1;
   const bool half = onnx_int(node, "onesided", 1) != 0;

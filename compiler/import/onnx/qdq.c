@@ -82,8 +82,8 @@ const Tensor *fold_quantize(ModelImport *im, const OnnxNode *node) {
   if (tensor_whole(x->type)) return no(im, "integers where floats are expected");
   if (!read_parameters(im, node, x->rank, x->dim, &p)) return NULL;
   const TensorType type = quantized_type(im, node, &p);
-  if (!type || !may_compute(im, (size_t)x->n)) return NULL;
-  Tensor *to = tensor_new(im->arena, type, x->rank, x->dim);
+  Tensor *to = type ? constant_new(im, type, x->rank, x->dim) : NULL;
+  if (!to) return NULL;
   const double low = type == TENSOR_INT8 ? INT8_MIN : 0, high = low + UINT8_MAX;
   for (int64_t i = 0; i < x->n; i++) {
     const int64_t s = scale_at(&p, x, i);
@@ -107,9 +107,10 @@ const Tensor *fold_dequantize(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
   Parameters p;
   if (!is_byte_type(x->type) && x->type != TENSOR_INT32) return no(im, "numbers that are not int8 or int32");
-  if (!read_parameters(im, node, x->rank, x->dim, &p) || !may_compute(im, 4 * (size_t)x->n)) return NULL;
+  if (!read_parameters(im, node, x->rank, x->dim, &p)) return NULL;
   if (p.zero && p.zero->type != x->type) return no(im, "zero points whose type differs from the numbers'");
-  Tensor *to = tensor_new(im->arena, TENSOR_FLOAT, x->rank, x->dim);
+  Tensor *to = constant_new(im, TENSOR_FLOAT, x->rank, x->dim);
+  if (!to) return NULL;
   bool one_zero = true;
   for (int64_t i = 1; i < p.scale->n; i++) one_zero = one_zero && zero_point(&p, i) == zero_point(&p, 0);
   for (int64_t i = 0; i < x->n; i++) {

@@ -292,6 +292,23 @@ static bool makes_indices(const TflOperator *op, const TflTensor *out) {
   }
 }
 
+bool tfl_may_create(Making *k, const TflOperator *op, int64_t bytes) {
+  if ((size_t)bytes > k->room) return tfl_no(k, op, "its constants are too large");
+  k->room -= (size_t)bytes;
+  return true;
+}
+
+/* Bytes of all constants of an operator in the program. Operators may share a buffer of the file, so their
+ * sum is not bounded by the size of the file. */
+static int64_t bytes_of_constants(const Making *k, const TflOperator *op) {
+  int64_t bytes = 0;
+  for (int i = 0; i < op->nin; i++) {
+    const TflTensor *t = tfl_in(k, op, i);
+    if (t && t->data && t->size > 0) bytes += (int64_t)sizeof(float) * t->size;
+  }
+  return bytes;
+}
+
 static bool make(Making *k, const TflOperator *op) {
   if (op->code == TFL_STATE) return tfl_state(k, op);
   if (op->code == TFL_UPDATE) return tfl_update(k, op);
@@ -315,7 +332,7 @@ static bool make(Making *k, const TflOperator *op) {
     return tfl_no(k, op, "it has an activation that is neither relu nor relu6");
   if (op->activation == TFL_ACTIVATION_RELU_N1_TO_1 && out->elem == I16)
     return tfl_no(k, op, "it clips to -1 and 1, which has no int16 form");
-  return maker(k, op);
+  return tfl_may_create(k, op, bytes_of_constants(k, op)) && maker(k, op);
 }
 
 /* ---- names of values ---- */
@@ -549,6 +566,7 @@ TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path,
   const char *left_out = tfl_leave_out_argmax(arena, m);
   if (*left_out) tflite_sort(arena, m);
   Making *k = making_new(arena, m, options->rounding ? options->rounding : "double");
+  k->room = room_of_file(n);
   if ((why = put_tfl_inputs(k))) return refuse_file(diags, at, path, why);
   if (!make_statements(k)) return refuse_operators(k, diags, at, path, options, bytes, n);
   if (!put_tfl_outputs(k)) return refuse_file(diags, at, path, "no operator computes an output");

@@ -112,6 +112,7 @@ bool tfl_gather(Making *k, const TflOperator *op) {
   if (!index->data && (s.repeat > 1 || !lists_indices(index)))
     return tfl_no(k, op, "its computed indices select columns, or are not a list");
   if (shape_elements(s.made) != out->size) return tfl_no(k, op, "its result has another shape");
+  if (index->data && !tfl_may_create(k, op, (int64_t)sizeof(float) * n * s.repeat)) return false;
   const char *name = index->data ? constant_indices(k, index, in->dim[axis], s.repeat, s.apart)
                                  : k->value[k->same[op->in[1]]];
   if (!name) return tfl_no(k, op, "an index is out of range");

@@ -366,6 +366,7 @@ const char *tfl_constant_beside(Making *k, const TflOperator *op, const TflTenso
   for (int d = 0; d < shape.rank - 1 && vector; d++) shape.dim[d] = 1;
   for (int d = 0; d < shape.rank; d++) size *= shape.dim[d];
   if (size > MOST) return tfl_no(k, op, "its constant has more than 2^24 numbers"), NULL;
+  if (!tfl_may_create(k, op, (int64_t)sizeof(float) * size)) return NULL;
   float *data = NEW_ARRAY(k->arena, float, size);
   for (int64_t i = 0; i < size; i++) {
     int64_t rest = i, from = 0;

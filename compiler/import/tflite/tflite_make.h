@@ -28,6 +28,7 @@ typedef struct Making {
   VEC(const char *) layers;     /* layers with metadata */
   VEC(Refusal) problems;
   bool *unknown; /* by tensor: its value depends on an unsupported operator */
+  size_t room;   /* bytes of constants that may still be created */
 } Making;
 
 /* Emits the statement of an operator; false after tfl_no(). Its first input is a value of the net. */
@@ -53,6 +54,8 @@ bool tfl_value(Making *, const TflOperator *, int tensor);
 /* Reads constant integers: all numbers of input k, at most TFLITE_RANK * 2. Returns their number; -1: not
  * constant. */
 int tfl_integers(const Making *, const TflOperator *, int k, int64_t *to);
+/* May an operator have new constants with this number of bytes? False after tfl_no(). */
+bool tfl_may_create(Making *, const TflOperator *, int64_t bytes);
 bool tfl_any_value(Making *, const TflOperator *, int tensor); /* like tfl_value, but for any type */
 bool tfl_is_quantized(const TflTensor *);                      /* it is int8 or int16 */
 bool tfl_is_index(const TflTensor *);                          /* integers without a scale */

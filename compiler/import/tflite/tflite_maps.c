@@ -200,6 +200,7 @@ bool tfl_prelu(Making *k, const TflOperator *op) {
   tfl_end(k, op, layer);
   tfl_scale(k, layer, tfl_out(k, op));
   if (alpha->elem == I8) return true;
+  if (!tfl_may_create(k, op, (int64_t)sizeof(float) * channels)) return false;
   float *slope = NEW_ARRAY(k->arena, float, channels);
   for (int64_t c = 0; c < channels; c++) slope[c] = (float)tfl_number(alpha, alpha->size == 1 ? 0 : c);
   tfl_array(k, arena_printf(k->arena, "%s.weight", layer), F32, 1, &channels, slope);

@@ -128,6 +128,17 @@ void nodes_refuse(Nodes *n, const char *why) {
   node->refused = why;
 }
 
+bool nodes_may_copy(Nodes *n) {
+  size_t bytes = 0;
+  for (int i = 0; i < n->op->nin; i++) {
+    const TflTensor *t = nodes_tensor(n, i);
+    if (t && t->data && t->size > 0) bytes += sizeof(float) * (size_t)t->size;
+  }
+  if (bytes > n->room) return nodes_refuse(n, "its constants are too large"), false;
+  n->room -= bytes;
+  return true;
+}
+
 int nodes_permuted(Nodes *n, int tensor, int rank, const int64_t *perm) {
   const int to = nodes_apply_one(n, "Transpose", tensor);
   onnx_set_ints(n->arena, nodes_last(n), "perm", rank, perm);
@@ -257,7 +268,7 @@ Onnx *tflite_nodes(Arena *arena, Diags *diags, Span at, const char *path, const 
                    const uint8_t *bytes, size_t size) {
   Nodes *n = NEW(arena, Nodes);
   Onnx *o = NEW(arena, Onnx);
-  *n = (Nodes){.arena = arena, .m = m, .onnx = o};
+  *n = (Nodes){.arena = arena, .m = m, .onnx = o, .room = room_of_file(size)};
   *o = (Onnx){.arena = arena, .path = path, .file = bytes, .bytes = size, .opset = OPSET, .tflite = true};
   o->producer = o->version = "";
   new_tensor(n, "", NULL, 0);

@@ -20,6 +20,7 @@ typedef struct Nodes {
   VEC(Tensor *) constants;
   VEC(int) shown;
   VEC(int) states; /* tensors of the model that are inputs because they are states */
+  size_t room;     /* bytes of constants that may still be copied */
 } Nodes;
 
 /* Creates the nodes of an operator; an unsupported operator becomes a node with a reason. */
@@ -33,6 +34,9 @@ int nodes_out(const Nodes *, int k);                 /* result of the current op
 const TflTensor *nodes_tensor(const Nodes *, int k); /* an input of the current operator, or NULL */
 int nodes_rank(const Nodes *, int k);                /* rank of an input; 0: omitted */
 
+/* May the constants of the current operator be copied? Several operators may share a buffer of the file.
+ * False after nodes_refuse(). */
+bool nodes_may_copy(Nodes *);
 int nodes_constant(Nodes *, Tensor *);
 int nodes_integers(Nodes *, int n, const int64_t *);
 int nodes_number(Nodes *, double);

@@ -230,10 +230,13 @@ bool tfl_svdf(Making *k, const TflOperator *op) {
 static Tensor *lstm_gates(Nodes *n, int first, int64_t units, int64_t columns) {
   static const int order[] = {0, 3, 1, 2};
   const int64_t dim[] = {1, LSTM_GATES * units, columns};
+  for (int g = 0; g < LSTM_GATES; g++) {
+    const TflTensor *w = nodes_tensor(n, first + g);
+    if (!w || !w->data || !w->known || w->elem != F32 || w->size != units * columns) return NULL;
+  }
   Tensor *t = tensor_new(n->arena, TENSOR_FLOAT, 3, dim);
   for (int g = 0; g < LSTM_GATES; g++) {
     const TflTensor *w = nodes_tensor(n, first + order[g]);
-    if (!w || !w->data || !w->known || w->elem != F32 || w->size != units * columns) return NULL;
     for (int64_t i = 0; i < w->size; i++) tensor_put(t, g * w->size + i, tfl_number(w, i));
   }
   return t;
@@ -310,8 +313,10 @@ void nodes_lstm(Nodes *n) {
   const int64_t outputs = out->dim[2],
                 units = projection && projection->rank == 2 ? projection->dim[1] : outputs,
                 directions[] = {op->time_major ? 1 : 2};
+  if (!nodes_may_copy(n)) return;
   Tensor *w = lstm_gates(n, LSTM_INPUT_WEIGHTS, units, x->dim[2]),
-         *r = lstm_gates(n, LSTM_HIDDEN_WEIGHTS, units, outputs), *b = lstm_biases(n, units),
+         *r = w ? lstm_gates(n, LSTM_HIDDEN_WEIGHTS, units, outputs) : NULL,
+         *b = r ? lstm_biases(n, units) : NULL,
          *hr = projection ? lstm_constant(n, LSTM_PROJECTION, outputs, units) : NULL,
          *shift = projection ? lstm_constant(n, LSTM_PROJECTION_BIAS, outputs, 0) : NULL;
   if (!w || !r || !b || (projection && !hr) || (nodes_tensor(n, LSTM_PROJECTION_BIAS) && !shift))
@@ -352,6 +357,7 @@ static Tensor *svdf_constant(Nodes *n, int input, int rank) {
 
 void nodes_svdf(Nodes *n) {
   const TflOperator *op = n->op;
+  if (!nodes_may_copy(n)) return;
   Tensor *w = svdf_constant(n, SVDF_FEATURES, 2), *time = svdf_constant(n, SVDF_TIME, 2),
          *bias = svdf_constant(n, SVDF_BIAS, 1);
   const bool biased = nodes_tensor(n, SVDF_BIAS) != NULL;

@@ -1,0 +1,16 @@
+/* most_memory.h: The limit on the memory of one import in the fuzz targets. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_MOST_MEMORY_H
+#define CNNC_MOST_MEMORY_H
+#include <stdint.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+/* Small files need no more: the constants that an import computes (room_of_file of import/common/tensor.c),
+ * and the nodes of loops that it unrolls. */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+#define MOST_MEMORY ((size_t)1 << 29)
+#else
+#define MOST_MEMORY ((size_t)3 << 29)
+#endif
+#endif
