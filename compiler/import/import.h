@@ -146,7 +146,7 @@ struct ModelImport {
   const char **refused; /* by node: the reason why it is not supported, or NULL */
   const OnnxNode *node; /* the current node */
   const char *why;      /* the reason why it has no form */
-  size_t computed;      /* bytes granted by may_compute */
+  size_t *computed;     /* bytes that may_compute granted in all imports of the file */
   bool huge;            /* the current node has more elements than a value may have */
   int64_t batch;
   VEC(Statement *) statements;

@@ -434,6 +434,7 @@ static ModelImport *import_begin(Arena *arena, Diags *diags, Span at, const Impo
   ModelImport *im = NEW(arena, ModelImport);
   *im = (ModelImport){.arena = arena, .diags = diags, .at = at, .onnx = onnx};
   im->options = own_states(arena, options, onnx);
+  im->computed = onnx->computed ? onnx->computed : NEW(arena, size_t);
   im->scales.arena = arena;
   im->item = NEW_ARRAY(arena, Item, onnx->ntensors);
   im->maker = NEW_ARRAY(arena, int, onnx->ntensors);
@@ -542,6 +543,7 @@ ModelImport *import_again(const ModelImport *im, Diags *diags, const ImportOptio
   Onnx *again = o->tflite ? tflite_graph(im->arena, diags, im->at, o->path, options, o->file, o->bytes)
                           : onnx_read(im->arena, diags, o->path, im->at, &options->loops, o->file, o->bytes);
 #endif
+  if (again) again->computed = im->computed;
   return import_try(im->arena, diags, im->at, options, again);
 }
 

@@ -318,6 +318,12 @@ refused = {
          "third": third[None], "step": np.array(1, i64), "size": np.array(1 << 28, i64),
          "from": numbers(-1), "to": numbers(-1 << 40), "axis": numbers(1), "back": numbers(-1),
          "many": np.ones([1] * 8, f32)}),
+    # The attempts to import a part of it do not compute 800 MB again.
+    "large_again": ([
+        node("ConstantOfShape", "long", "a", value=numpy_helper.from_array(np.ones(1, f32))),
+        node("Slice", "a zero four zero", "b"), node("Mul", "x b", "c"), node("Relu", "c", "d"),
+        node("Mystery", "d", "y")], {"x": [1, 4]}, "y",
+        {"long": numbers(190 << 20), "zero": numbers(0), "four": numbers(4)}),
     "equations": ([
         node("Relu", "x", "r"), node("Einsum", "r r", "a", equation="bi,bj->bij"),
         node("Einsum", "r w w", "b", equation="bi,ij,jk->bk"),

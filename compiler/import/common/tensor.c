@@ -93,7 +93,7 @@ void tensor_put(Tensor *t, int64_t i, double value) {
 #define MOST_COMPUTED ((size_t)1 << 30)
 #endif
 
-size_t room_of_file(size_t bytes) { return 8 * bytes + MOST_COMPUTED; }
+size_t room_of_file(size_t bytes) { return 32 * bytes + MOST_COMPUTED; }
 
 Tensor *tensor_new(Arena *arena, TensorType type, int rank, const int64_t *dim) {
   Tensor *t = NEW(arena, Tensor);

@@ -6,11 +6,11 @@
 #include "import/onnx/fold.h"
 
 /* ---- limits ---- */
-static size_t room_to_compute(const ModelImport *im) { return room_of_file(im->onnx->bytes) - im->computed; }
+static size_t room_to_compute(const ModelImport *im) { return room_of_file(im->onnx->bytes) - *im->computed; }
 
 bool may_compute(ModelImport *im, size_t bytes) {
   if (bytes > room_to_compute(im)) return no(im, "constants that are too large"), false;
-  im->computed += bytes;
+  *im->computed += bytes;
   return true;
 }
 
@@ -118,7 +118,7 @@ static const Tensor *fold_constant(ModelImport *im, const OnnxNode *node) {
     const size_t most = room_to_compute(im);
     size_t room = most;
     t = onnx_sparse(im->arena, a->sparse_tensor, path, &room, &why);
-    im->computed += most - room;
+    *im->computed += most - room;
     return t ? t : no(im, "a sparse constant: %s", why);
   }
   if (onnx_attribute(node, "value_string") || onnx_attribute(node, "value_strings"))

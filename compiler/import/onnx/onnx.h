@@ -74,8 +74,9 @@ double tensor_number(const Tensor *, int64_t i);
 int64_t tensor_integer(const Tensor *, int64_t i);
 /* A constant to be filled in by tensor_put. */
 Tensor *tensor_new(Arena *, TensorType, int rank, const int64_t *dim);
-/* Bytes of constants that the import of a file of `bytes` may compute and copy. A small file may define large
- * weights: a net with filled weights has a few kB. */
+/* Bytes of constants that the imports of a file of `bytes` may compute and copy: of a file with weights each
+ * import copies them several times. A small file may define large weights: a net with filled weights has a
+ * few kB. */
 size_t room_of_file(size_t bytes);
 void tensor_put(Tensor *, int64_t i, double);
 Tensor *tensor_scalar(Arena *, TensorType, double);
@@ -132,6 +133,7 @@ typedef struct Onnx {
   VEC(const char *) comments; /* lines for the top of the program */
   OnnxGuard *guard;           /* numbered from 1, below nguards */
   bool tflite;                /* converted from a TensorFlow Lite model: its nodes are parts of operators */
+  size_t *computed;           /* that of an earlier import of the file; or NULL */
   const int *shown; /* for a TensorFlow Lite model, by tensor: the model's tensor with the same numbers, or 0;
                        otherwise NULL */
 } Onnx;

@@ -293,8 +293,8 @@ static bool makes_indices(const TflOperator *op, const TflTensor *out) {
 }
 
 bool tfl_may_create(Making *k, const TflOperator *op, int64_t bytes) {
-  if ((size_t)bytes > k->room) return tfl_no(k, op, "its constants are too large");
-  k->room -= (size_t)bytes;
+  if ((size_t)bytes > *k->room) return tfl_no(k, op, "its constants are too large");
+  *k->room -= (size_t)bytes;
   return true;
 }
 
@@ -533,6 +533,9 @@ static void find_last_values(const Making *k, ImportOptions *options) {
     if (asked[t]) vec_push(k->arena, options->outputs, m->tensor[t].name);
 }
 
+static TflProgram *import_in_room(Arena *, Diags *, Span, const char *path, const ImportOptions *, TflModel *,
+                                  const uint8_t *bytes, size_t n, size_t *room);
+
 static TflProgram *refuse_operators(const Making *k, Diags *diags, Span at, const char *path,
                                     const ImportOptions *options, const uint8_t *bytes, size_t n) {
   Diag *diag = diag_report(
@@ -551,22 +554,23 @@ static TflProgram *refuse_operators(const Making *k, Diags *diags, Span at, cons
       part->outputs.n && !options->trial ? tflite_open(k->arena, silent, at, path, part, bytes, n) : NULL;
   if (!m || !tflite_is_quantized(m)) return NULL;
   const int operators = m->noperators;
-  const TflProgram *made = tflite_import(k->arena, silent, at, path, part, m, bytes, n);
+  const TflProgram *made = import_in_room(k->arena, silent, at, path, part, m, bytes, n, k->room);
   if (made && (!part->admits_tflite || part->admits_tflite(k->arena, made)))
     refusals_help(k->arena, diag, part->outputs.n, part->outputs.data, operators, "operator");
   return NULL;
 }
 
 /* ---- the program ---- */
-TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path, const ImportOptions *options,
-                          TflModel *m, const uint8_t *bytes, size_t n) {
+static TflProgram *import_in_room(Arena *arena, Diags *diags, Span at, const char *path,
+                                  const ImportOptions *options, TflModel *m, const uint8_t *bytes, size_t n,
+                                  size_t *room) {
   const char *why = NULL;
   for (int i = 0; i < m->ninputs; i++) take_unsigned(m, m->input[i]);
   for (int i = 0; i < m->noutputs; i++) take_unsigned(m, m->output[i]);
   const char *left_out = tfl_leave_out_argmax(arena, m);
   if (*left_out) tflite_sort(arena, m);
   Making *k = making_new(arena, m, options->rounding ? options->rounding : "double");
-  k->room = room_of_file(n);
+  k->room = room;
   if ((why = put_tfl_inputs(k))) return refuse_file(diags, at, path, why);
   if (!make_statements(k)) return refuse_operators(k, diags, at, path, options, bytes, n);
   if (!put_tfl_outputs(k)) return refuse_file(diags, at, path, "no operator computes an output");
@@ -576,4 +580,10 @@ TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path,
                    options->net, k->inputs.s, k->constants.s ? k->constants.s : "", k->text.s);
   arrays_quantized(&k->program->arrays, rounding_name(k->rounding), layers_said(k));
   return k->program;
+}
+
+TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path, const ImportOptions *options,
+                          TflModel *m, const uint8_t *bytes, size_t n) {
+  size_t room = room_of_file(n);
+  return import_in_room(arena, diags, at, path, options, m, bytes, n, &room);
 }

@@ -28,7 +28,7 @@ typedef struct Making {
   VEC(const char *) layers;     /* layers with metadata */
   VEC(Refusal) problems;
   bool *unknown; /* by tensor: its value depends on an unsupported operator */
-  size_t room;   /* bytes of constants that may still be created */
+  size_t *room;  /* bytes of constants that may still be created, also in a second import of the file */
 } Making;
 
 /* Emits the statement of an operator; false after tfl_no(). Its first input is a value of the net. */
