@@ -105,6 +105,15 @@ case("computed_loops", [
 make.settings["computed_loops"] = {"times": np.array(1, i64)}
 
 
+# ---- constants with new shapes that cut their dimensions unevenly
+case("uneven_constants", [
+    node("Reshape", "u square", "a"), node("Flatten", "v", "b", axis=2), node("Reshape", "b rows", "c"),
+    node("MatMul", "x a", "d"), node("MatMul", "d c", "e"), node("Unsqueeze", "k", "k1", axes=[0]),
+    node("Reshape", "k1 copied", "k2"), node("Add", "e k2", "y")], {"x": [1, 4]}, "y",
+    {"u": (6, 4), "square": numbers(4, -1), "v": (2, 5, 3, 2), "rows": numbers(6, 10), "k": (5, 2),
+     "copied": numbers(1, -1)}, opset=12)
+
+
 # ---- If with a constant condition: the branch taken; the other one is ignored
 case("conditional", [
     node("Constant", "", "hot", value=numpy_helper.from_array(np.array(False))),

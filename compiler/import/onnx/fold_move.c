@@ -121,9 +121,11 @@ const Tensor *fold_slice(ModelImport *im, const OnnxNode *node) {
 
 const Tensor *fold_shaped(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
-  View *view = view_new(im, NULL, x->rank);
+  Value *vector = NEW(im->arena, Value); /* its elements in order, as one axis */
+  vector->shape = shape_vector(x->n);
+  View *view = view_new(im, vector, x->rank);
   int64_t stride = 1;
-  for (int d = x->rank - 1; d >= 0; d--) { /* as one axis */
+  for (int d = x->rank - 1; d >= 0; d--) {
     if (x->dim[d] == 0) return no(im, "a constant without elements");
     view->size[d] = x->dim[d];
     view->along[d] = factors_one(0, stride, x->dim[d]);
