@@ -59,23 +59,26 @@ const char *inline_tensor(Inliner *in, Scope *scope, const char *name) {
 }
 
 /* ---- the list ---- */
-static Origin *origin_of(Inliner *in, const char *name) {
+#ifdef __wasi__ /* the browser build unrolls no loops */
+#define set_origin(in, name, constant, maker) ((void)0)
+#else
+static void set_origin(Inliner *in, const char *name, const TensorProto *constant, const NodeProto *maker) {
   Origin *origin = table_find(&in->origins, name);
-  if (origin) return origin;
-  table_set(in->arena, &in->origins, name, origin = NEW(in->arena, Origin));
-  return origin;
+  if (!origin) table_set(in->arena, &in->origins, name, origin = NEW(in->arena, Origin));
+  *origin = (Origin){.constant = constant, .maker = maker};
 }
+#endif
 
 void inline_node(Inliner *in, NodeProto *node) {
   vec_push(in->arena, in->flat->nodes, node);
   for (int i = 0; i < node->output.n; i++)
-    if (*node->output.data[i]) *origin_of(in, node->output.data[i]) = (Origin){.maker = node};
+    if (*node->output.data[i]) set_origin(in, node->output.data[i], NULL, node);
 }
 
 void inline_constant(Inliner *in, TensorProto *constant, const char *name) {
   vec_push(in->arena, in->flat->constants, constant);
   vec_push(in->arena, in->flat->names, name);
-  *origin_of(in, name) = (Origin){.constant = constant};
+  set_origin(in, name, constant, NULL);
 }
 
 /* An iteration of a loop does not read the graphs of its body again. */
