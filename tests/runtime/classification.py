@@ -49,6 +49,18 @@ for data in "numbers", "padded":
         *evaluate("named", data, "--weights", "named.safetensors"),
         says="accuracy     1.0000",
     )
+
+# ---- export as files
+for data, names in ("right", ["Red", "blue", "green"]), ("numbers", ["0", "1", "2"]):
+    exits(0, f"{data} is written as files", "./named", "data", "--data", data, "-o", data + "2")
+    check(sorted(os.listdir(data + "2")) == ["sheet.png", "train", "val"], "  in parts, with a sheet",
+          os.listdir(data + "2"))
+    check(sorted(os.listdir(data + "2/train")) == names, "  one folder per class",
+          os.listdir(data + "2/train"))
+    both = [json.loads(exits(0, f"  {of} is evaluated", *evaluate("named", of, "--weights",
+                             "named.safetensors", "--json")).stdout) for of in (data, data + "2")]
+    check(both[0]["samples"] == both[1]["samples"] and both[0]["classes"] == both[1]["classes"]
+          and abs(both[0]["loss"] - both[1]["loss"]) < 1e-6, "  and has the same samples", both)
 folders("gap", **{"0": "red", "2": "blue"})
 exits(
     0,

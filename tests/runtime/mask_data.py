@@ -163,5 +163,5 @@ check(both[0] == both[1], "  and read back they are the same", both)
 exits(2, "an existing folder is refused",
       "./shapes", "data", "--data", "synthetic:shapes,count=20", "-o", "files", says="already exists")
 exits(1, "other sets are refused", "./shapes", "data", "--data", "synthetic", "-o", "others",
-      says="only images with masks or boxes, and shapes")
+      says="only images with classes, masks or boxes, and shapes")
 finish()

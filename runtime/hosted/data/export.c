@@ -1,6 +1,6 @@
 /* export.c: Export of a data set as files: images/, masks/ of pixel classes and labels/ of boxes for each
- * part; classes.txt and annotations/ with COCO's JSON if there are objects; and sheet.png with the first
- * images above their masks and boxes. */
+ * part; classes.txt and annotations/ with COCO's JSON if there are objects; folders of images if each has one
+ * class; and sheet.png with the first images above their masks and boxes. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -100,27 +100,31 @@ static void box_draw(const Cell *cell, const cnn_object *object) {
   }
 }
 
-/* Draws an image in its cell, cropped if it is larger than the first one, with its annotations below. */
+/* Draws an image in its cell, cropped if it is larger than the first one, with its annotations below;
+ * truth NULL: without annotations. */
 static void sheet_add(cnn_image *sheet, int64_t place, int32_t height, int32_t width, const cnn_image *image,
                       const cnn_truth *truth) {
-  const int64_t top = place / COLUMNS * 2 * height, left = place % COLUMNS * width;
-  Cell cell = {.stride = 3 * (int64_t)sheet->width,
+  const int64_t top = place / COLUMNS * (truth ? 2 : 1) * height, left = place % COLUMNS * width;
+  const int64_t stride = 3 * (int64_t)sheet->width, below = height * stride;
+  Cell cell = {.stride = stride,
                .height = height < image->height ? height : image->height,
                .width = width < image->width ? width : image->width};
-  cell.corner = sheet->pixel + (top + height) * cell.stride + 3 * left;
   for (int64_t y = 0; y < cell.height; y++)
     for (int64_t x = 0; x < cell.width; x++) {
-      uint8_t *below = cell.corner + y * cell.stride + 3 * x, *to = below - height * cell.stride;
+      uint8_t *to = sheet->pixel + (top + y) * stride + 3 * (left + x);
       const uint8_t *from = image->pixel + image->channels * (y * image->width + x);
       for (int k = 0; k < 3; k++) to[k] = from[image->channels == 3 ? k : 0];
-      pixel_show(truth, y * image->width + x, to, below);
+      if (truth) pixel_show(truth, y * image->width + x, to, to + below);
     }
+  if (!truth) return;
+  cell.corner = sheet->pixel + (top + height) * stride + 3 * left;
   for (int k = 0; k < truth->count; k++) box_draw(&cell, &truth->object[k]);
 }
 
-static cnn_status sheet_open(cnn_image *sheet, int64_t samples, const cnn_image *first) {
+/* bands: rows of images for each row of samples, 2 with annotations. */
+static cnn_status sheet_open(cnn_image *sheet, int64_t samples, const cnn_image *first, int32_t bands) {
   const int32_t rows = samples >= COLUMNS * ROWS ? ROWS : (int32_t)((samples + COLUMNS - 1) / COLUMNS);
-  *sheet = (cnn_image){2 * rows * first->height, COLUMNS * first->width, 3, NULL};
+  *sheet = (cnn_image){bands * rows * first->height, COLUMNS * first->width, 3, NULL};
   sheet->pixel = calloc((size_t)sheet->height * (size_t)sheet->width, 3);
   return sheet->pixel ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "no memory for sheet.png");
 }
@@ -186,7 +190,7 @@ static cnn_status samples_write(Export *e, cnn_part part) {
     status = cnn_data_truth(e->data, part, i, &image, &truth);
     if (status.code != CNN_OK) break;
     if (!e->sheet.pixel) {
-      status = sheet_open(&e->sheet, count, &image);
+      status = sheet_open(&e->sheet, count, &image, 2);
       e->height = image.height, e->width = image.width;
     }
     if (status.code == CNN_OK) status = sample_write(e, i, &image, &truth);
@@ -224,14 +228,91 @@ static cnn_status classes_write(const Export *e) {
   return cnn_writer_commit(&file);
 }
 
+/* ---- Images with one class each */
+
+/* Whether samples are images that the net reads as pixels, each with one class. */
+static bool images_have_classes(const cnn_data *data) {
+  const cnn_port *input = data->network->input;
+  int32_t label;
+  return data->kind->label && data->classes > 0 && data->network->inputs == 1 &&
+         data->network->outputs == 1 && input->rank == 3 && input->regions == 0 &&
+         (input->dim[2] == 1 || input->dim[2] == 3) &&
+         (input->type == CNN_F32 || input->type == CNN_U8 || input->type == CNN_I8) &&
+         !(data->kind->unit && data->kind->unit(data, 0)) && cnn_data_count(data, CNN_PART_TRAIN) > 0 &&
+         cnn_data_label(data, CNN_PART_TRAIN, 0, &label);
+}
+
+/* Converts the values of an input to pixels. */
+static void pixels_of(const cnn_port *input, const void *values, cnn_image *image) {
+  const int64_t positions = (int64_t)image->height * image->width, channels = image->channels;
+  for (int64_t i = 0; i < input->size; i++) {
+    const int64_t at = input->chw ? i % channels * positions + i / channels : i;
+    const double value = cnn_port_number(input, values, at) + (input->type == CNN_I8 ? 128 : 0);
+    image->pixel[i] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5);
+  }
+}
+
+/* Folder of a class: its name in the set if all names are valid for folders, otherwise its number, which is
+ * valid with any labels of the net. */
+static const char *class_folder(const cnn_data *data, int32_t c, char room[24]) {
+  const char *const *name = cnn_data_class_names(data);
+  for (int32_t k = 0; name && k < data->classes; k++)
+    if (!name[k][0] || name[k][0] == '.' || strchr(name[k], '/') || strlen(name[k]) > 60) name = NULL;
+  if (name) return name[c];
+  snprintf(room, 24, "%d", (int)c);
+  return room;
+}
+
+static cnn_status class_folders_make(const Export *e) {
+  char path[PATH_ROOM], room[24];
+  cnn_status status = folder_make(path_to(e, path, "%s", e->part));
+  for (int32_t c = 0; c < e->data->classes && status.code == CNN_OK; c++)
+    status = folder_make(path_to(e, path, "%s/%s", e->part, class_folder(e->data, c, room)));
+  return status;
+}
+
+static cnn_status class_sample_write(Export *e, cnn_part part, int64_t index, void *values,
+                                     cnn_image *image) {
+  char path[PATH_ROOM], room[24];
+  int32_t label;
+  void *const input[1] = {values}, *const target[1] = {NULL};
+  if (!cnn_data_label(e->data, part, index, &label) || label < 0) return cnn_success();
+  const cnn_status status = cnn_data_sample(e->data, part, index, input, target);
+  if (status.code != CNN_OK) return status;
+  pixels_of(e->data->network->input, values, image);
+  path_to(e, path, "%s/%s/%06lld.png", e->part, class_folder(e->data, label, room), (long long)index);
+  if (part == CNN_PART_TRAIN && index < COLUMNS * ROWS)
+    sheet_add(&e->sheet, index, e->height, e->width, image, NULL);
+  return cnn_image_write(path, image);
+}
+
+/* Writes folders PART/CLASS of images in the size of the net's input. */
+static cnn_status class_part_write(Export *e, cnn_part part) {
+  const cnn_port *input = e->data->network->input;
+  const int64_t count = cnn_data_count(e->data, part);
+  cnn_image image = {input->dim[0], input->dim[1], input->dim[2], malloc((size_t)input->size)};
+  void *values = malloc((size_t)input->size * cnn_type_bytes(input->type));
+  cnn_status status = image.pixel && values ? class_folders_make(e) : cnn_data_no_memory(e->data);
+  if (status.code == CNN_OK && !e->sheet.pixel) {
+    status = sheet_open(&e->sheet, count, &image, 1);
+    e->height = image.height, e->width = image.width;
+  }
+  for (int64_t i = 0; i < count && status.code == CNN_OK; i++)
+    status = class_sample_write(e, part, i, values, &image);
+  free(values);
+  cnn_image_free(&image);
+  return status;
+}
+
 cnn_status cnn_data_export(const cnn_data *data, const char *directory) {
   static const char *const names[] = {
       [CNN_PART_TRAIN] = "train", [CNN_PART_VAL] = "val", [CNN_PART_TEST] = "test"};
   char path[PATH_ROOM];
   Export e = {.data = data, .directory = directory};
-  if (!data->kind->truth)
+  const bool classes = !data->kind->truth && images_have_classes(data);
+  if (!data->kind->truth && !classes)
     return cnn_failure(CNN_NOT_BUILT,
-                       "%s: only images with masks or boxes, and shapes, can be written as files",
+                       "%s: only images with classes, masks or boxes, and shapes, can be written as files",
                        data->path);
   if (strlen(directory) + 110 > PATH_ROOM)
     return cnn_failure(CNN_BAD_ARGUMENT, "%s: the path is too long", directory);
@@ -239,7 +320,7 @@ cnn_status cnn_data_export(const cnn_data *data, const char *directory) {
   for (int p = 0; p < 3 && status.code == CNN_OK; p++) {
     if (cnn_data_count(data, (cnn_part)p) == 0 || (p == CNN_PART_TEST && !cnn_data_has_test(data))) continue;
     e.part = names[p];
-    status = part_write(&e, (cnn_part)p);
+    status = classes ? class_part_write(&e, (cnn_part)p) : part_write(&e, (cnn_part)p);
   }
   if (status.code == CNN_OK && data->objects) status = classes_write(&e);
   if (status.code == CNN_OK && e.sheet.pixel)
