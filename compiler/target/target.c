@@ -354,6 +354,30 @@ int64_t target_odd_lines(const Target *target, int64_t floats) {
 }
 
 #if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
+/* Registers of vectors that the operating system saves, as bits of XCR0: 6 those of AVX, 0xe6 of AVX-512. */
+static uint32_t saved_registers(void) {
+  uint32_t a, b, c, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return 0;
+  __asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+  return a;
+}
+
+/* What this CPU and the operating system have, without AMX. In code that zig compiles __builtin_cpu_supports
+ * is always 0. */
+static AvxLevel avx_here(void) {
+  enum { YMM = 6, ZMM = 0xe6 };
+  const uint32_t wanted = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
+  uint32_t a, b, c, d, fma, basic, more, vnni, bf16 = 0;
+  if (!__get_cpuid(1, &a, &b, &fma, &d) || !__get_cpuid_count(7, 0, &basic, &more, &vnni, &d))
+    return AVX_NONE;
+  if (basic) __get_cpuid_count(7, 1, &bf16, &b, &c, &d);
+  const uint32_t saved = saved_registers();
+  if (!(fma & bit_FMA) || !(more & bit_AVX2) || (saved & YMM) != YMM) return AVX_NONE;
+  if ((more & wanted) != wanted || (saved & ZMM) != ZMM) return AVX_2;
+  if (!(vnni & 1u << 11)) return AVX_512;
+  return bf16 & 1u << 5 ? AVX_BF16 : AVX_VNNI;
+}
+
 /* Whether this CPU has AMX for bf16 numbers. */
 static bool has_amx(void) {
   uint32_t a, b, c, d;
@@ -374,9 +398,7 @@ static bool amx_permitted(void) {
 /* Whether this CPU has VNNI, BF16 and AMX. */
 static bool has_avx(AvxLevel level) {
 #if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
-  __builtin_cpu_init();
-  if (level >= AVX_VNNI && !__builtin_cpu_supports("avx512vnni")) return false;
-  if (level >= AVX_BF16 && !__builtin_cpu_supports("avx512bf16")) return false;
+  if (level >= AVX_VNNI && avx_here() < (level < AVX_AMX ? level : AVX_BF16)) return false;
   return level < AVX_AMX || amx_permitted();
 #else
   return level < AVX_VNNI;
@@ -395,12 +417,8 @@ static bool has_dotprod(void) {
 
 const Target *target_native(void) {
 #if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
-    return target_find("x86-64-v4");
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return target_find("x86-64-v3");
-  return target_find("x86-64");
+  const AvxLevel level = avx_here();
+  return target_find(level >= AVX_512 ? "x86-64-v4" : level >= AVX_2 ? "x86-64-v3" : "x86-64");
 #elif defined(__aarch64__)
   return target_find("aarch64");
 #elif defined(__riscv) && __riscv_xlen == 64
