@@ -226,8 +226,8 @@ const char *export_relative_bias(OnnxOut *o, const Node *node) {
   int64_t *index = NEW_ARRAY(o->arena, int64_t, pairs), size[2];
   bias_window(node, size);
   for (int64_t at = 0; at < pairs; at++) index[at] = bias_row(size, at / n, at % n);
-  const char *y = out_two(o, "Gather", out_weight(o, 0, 2, node->weight[0]->dim),
-                          out_list(o, "distances", (int)pairs, index));
+  const char *table = out_weight(o, 0, 2, node->weight[0]->dim);
+  const char *y = out_two(o, "Gather", table, out_list(o, "distances", (int)pairs, index));
   out_int(o, "axis", 0);
   return out_for_images(o, node, out_permute(o, out_reshape(o, y, 4, dim), 4, standard));
 }

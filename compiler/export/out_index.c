@@ -24,7 +24,8 @@ const char *export_topk(OnnxOut *o, const Node *node) {
   out_int(o, "axis", 1);
   out_int(o, "largest", arg_bool(node, "largest"));
   const char *indices = out_cast(o, out_also(o, "indices"), TENSOR_FLOAT);
-  const char *y = out_two(o, "Concat", out_reshape(o, values, 3, row), out_reshape(o, indices, 3, row));
+  values = out_reshape(o, values, 3, row);
+  const char *y = out_two(o, "Concat", values, out_reshape(o, indices, 3, row));
   out_int(o, "axis", 1);
   return y;
 }
@@ -195,8 +196,10 @@ const char *export_rotary(OnnxOut *o, const Node *node) {
     part[k] = channels_of_heads(o, turned, k * step, (k + 1) * step);
     if (neighbors) part[k] = out_reshape(o, part[k], 4, half);
   }
-  y[0] = out_two(o, "Sub", out_two(o, "Mul", part[0], cosine), out_two(o, "Mul", part[1], sine));
-  y[1] = out_two(o, "Add", out_two(o, "Mul", part[1], cosine), out_two(o, "Mul", part[0], sine));
+  for (int i = 0; i < 2; i++) {
+    const char *own = out_two(o, "Mul", part[i], cosine), *other = out_two(o, "Mul", part[1 - i], sine);
+    y[i] = out_two(o, i == 0 ? "Sub" : "Add", own, other);
+  }
   for (int k = 0; k < 2 && neighbors; k++) y[k] = out_reshape(o, y[k], 4, one);
   const char *all = out_node(o, "Concat", 2, y);
   out_int(o, "axis", 2);

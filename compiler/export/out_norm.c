@@ -53,8 +53,10 @@ static const char *standardized(OnnxOut *o, const Node *node, const char *x, con
 const char *export_groupnorm(OnnxOut *o, const Node *node) {
   const int64_t groups = arg_int(node, "groups"), dim[] = {0, groups, -1};
   const char *x = out_reshape(o, out_input(o, 0), 3, dim);
-  x = standardized(o, node, x, out_filled(o, "ones", groups, 1), out_filled(o, "zeros", groups, 0));
-  x = out_two(o, "Mul", out_shaped(o, x, node->shape), out_channels(o, 0));
+  const char *ones = out_filled(o, "ones", groups, 1), *zeros = out_filled(o, "zeros", groups, 0);
+  x = standardized(o, node, x, ones, zeros);
+  x = out_shaped(o, x, node->shape);
+  x = out_two(o, "Mul", x, out_channels(o, 0));
   return out_two(o, "Add", x, out_channels(o, 1));
 }
 
@@ -62,7 +64,8 @@ const char *export_instancenorm(OnnxOut *o, const Node *node) {
   const int64_t channels = out_extent(node).c, dim[] = {0, channels, 1};
   const bool vector = node->shape.rank == 1;
   const char *x = vector ? out_reshape(o, out_input(o, 0), 3, dim) : out_input(o, 0);
-  const char *y = standardized(o, node, x, out_weight(o, 0, 1, &channels), out_weight(o, 1, 1, &channels));
+  const char *scale = out_weight(o, 0, 1, &channels), *shift = out_weight(o, 1, 1, &channels);
+  const char *y = standardized(o, node, x, scale, shift);
   return vector ? out_shaped(o, y, node->shape) : y;
 }
 

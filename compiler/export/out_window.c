@@ -85,7 +85,8 @@ static const char *weight_of(OnnxOut *o, const Node *node) {
 const char *export_conv(OnnxOut *o, const Node *node) {
   const Window *w = node->window;
   const int64_t groups = node->op->family == FAMILY_DEPTHWISE ? out_extent(node->in[0]).c : w->groups;
-  const char *y = convolved(o, "Conv", out_input(o, 0), weight_of(o, node), out_bias(o, node));
+  const char *weight = weight_of(o, node), *bias = out_bias(o, node); /* arguments have no order in C */
+  const char *y = convolved(o, "Conv", out_input(o, 0), weight, bias);
   put_window(o, node, groups, w->before, w->after);
   return y;
 }
