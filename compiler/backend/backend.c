@@ -27,13 +27,6 @@
 #define RUNTIME_DIRECTORY "/usr/local/lib"
 #endif
 
-/* Windows has no names in its shared libraries, and all its code can be moved. */
-#ifdef _WIN32
-enum { HAS_SONAMES = false };
-#else
-enum { HAS_SONAMES = true };
-#endif
-
 /* One run of the C compiler. */
 typedef struct Build {
   const Backend *backend;
@@ -67,6 +60,9 @@ const char *backend_help(const Backend *backend) {
   static const char *const others[] = {"gcc", "cc", NULL};
   const char *const named = getenv("CNNC_CC");
   const Compiler compiler = compiler_find(backend->arena, backend->cc);
+  if (backend->system && (!compiler.zig || !on_path(backend->arena, compiler.words[0])))
+    return "zig has the C libraries of all systems: pip install ziglang. --cc names another compiler for "
+           "--os, with the paths of its C library";
   if (backend->cc || (named && *named) || on_path(backend->arena, compiler.words[0])) return NULL;
   if (backend->cross || backend->kind == BACKEND_WASM)
     return "install the packages clang and lld: compilers other than clang only generate code for one "
@@ -109,6 +105,23 @@ static const char *find_runtime(Arena *arena, const char *given, const char **wh
         "the runtime library libcnn.a is neither next to cnnc nor where it was installed; CNNC_RUNTIME can "
         "name its directory";
   return installed;
+}
+
+/* The libcnn.a of another system: in the given folder, or in the folder of its name in $CNNC_RUNTIMES or next
+ * to an installed cnnc. */
+static const char *find_system_runtime(const Backend *backend, const char **why) {
+  Arena *arena = backend->arena;
+  const char *folder = system_folder(arena, backend->system, backend->arch), *named = getenv("CNNC_RUNTIMES");
+  if (backend->runtime && *backend->runtime) return find_runtime(arena, backend->runtime, why);
+  const char *path = named && *named
+                         ? arena_printf(arena, "%s/%s/libcnn.a", named, folder)
+                         : arena_printf(arena, "%s../lib/cnnc/%s/libcnn.a", own_directory(arena), folder);
+  if (!file_exists(path))
+    *why = arena_printf(arena,
+                        "the runtime library for %s, '%s', does not exist: it comes with the package or the "
+                        "archive cnnc-runtimes, whose folder CNNC_RUNTIMES names",
+                        folder, path);
+  return path;
 }
 
 /* ---- MPI ---- */
@@ -154,19 +167,21 @@ static const char *level_of(const Compiler *compiler, const char *optimize) {
   return strcmp(optimize, "-O3") == 0 && compiler->clang ? "-O2" : optimize;
 }
 
+/* The system that the result is for. That of a CPU without a C library has the form of Linux. */
+static const System *system_of(const Backend *backend) {
+  return backend->system ? backend->system : backend->cross ? system_table : system_here();
+}
+
 static void add_kind(Command *command, const Build *run) {
   const Backend *backend = run->backend;
+  const System *system = system_of(backend);
   switch (backend->kind) {
   case BACKEND_OBJECT: command_add(command, "-c"); break;
-  case BACKEND_SHARED: command_add(command, "-shared");
-#if defined(__APPLE__)
-    static const char name_option[] = "-install_name";
-#else
-    static const char name_option[] = "-soname";
-#endif
-    if (backend->soname && (HAS_SONAMES || backend->cross))
-      command_add_all(command, WORDS("-Xlinker", name_option, "-Xlinker", backend->soname));
-    if (backend->cross)
+  case BACKEND_SHARED:
+    command_add(command, "-shared");
+    if (backend->soname && system->soname)
+      command_add_all(command, WORDS("-Xlinker", system->soname, "-Xlinker", backend->soname));
+    if (backend->cross && !backend->system)
       command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* the program contains memcpy */
     break;
   case BACKEND_WASM: /* the caller's memory begins at __heap_base; a stack overflow traps */
@@ -176,21 +191,24 @@ static void add_kind(Command *command, const Build *run) {
     break;
   case BACKEND_PROGRAM: break;
   }
-#ifdef _WIN32 /* otherwise zig writes a .pdb as well */
-  if (run->compiler.zig && backend->kind != BACKEND_OBJECT) command_add(command, "-s");
-#endif
+  if (run->compiler.zig && system->link && backend->kind != BACKEND_OBJECT)
+    command_add(command, system->link);
 }
 
 static bool add_runtime(Command *command, const Backend *backend, const char **why) {
+  const bool here = !backend->system;
   command_add_all(command, WORDS("-x", "none"));
 #ifdef SANITIZER_FLAGS /* the runtime was built with these flags */
-  command_add_all(command, WORDS(SANITIZER_FLAGS));
+  if (here) command_add_all(command, WORDS(SANITIZER_FLAGS));
 #endif
-  const char *runtime = find_runtime(backend->arena, backend->runtime, why);
+  const char *runtime =
+      here ? find_runtime(backend->arena, backend->runtime, why) : find_system_runtime(backend, why);
   if (backend->mpi) command_add(command, find_mpi_library(backend->arena, runtime, why));
   command_add(command, runtime);
 #ifndef RUNTIME_WHOLE /* it does not contain these */
-  command_add_all(command, WORDS("-ljansson", "-lexpat", "-lpng", "-ljpeg", "-lwebpdemux", "-lwebp", "-lz"));
+  if (here)
+    command_add_all(command,
+                    WORDS("-ljansson", "-lexpat", "-lpng", "-ljpeg", "-lwebpdemux", "-lwebp", "-lz"));
 #endif
   command_add_all(command, WORDS("-lpthread", "-lm"));
   return !*why;
@@ -200,7 +218,7 @@ static bool add_runtime(Command *command, const Backend *backend, const char **w
 static void add_flags(Command *command, const Build *run, const BackendUnit *unit, bool openmp) {
   const Compiler *compiler = &run->compiler;
   compiler_add_machine(command, compiler, run->backend->cross);
-  if (!run->backend->cross && HAS_SONAMES) command_add(command, "-fPIC");
+  if (!run->backend->cross && system_here()->soname) command_add(command, "-fPIC");
   command_add_all(command, WORDS("-std=c11", "-fno-stack-protector", level_of(compiler, unit->optimize)));
   if (unit->vectorize)
     command_add_all(command,
@@ -242,7 +260,8 @@ static bool compile_units(const Build *run, const BackendUnit *unit, int n, cons
     add_compiler(&list[i], run);
     add_flags(&list[i], run, &unit[i], backend->openmp && i == 0);
 #ifdef SANITIZER_FLAGS
-    if (backend->kind == BACKEND_PROGRAM) command_add_all(&list[i], WORDS(SANITIZER_FLAGS));
+    if (backend->kind == BACKEND_PROGRAM && !backend->system)
+      command_add_all(&list[i], WORDS(SANITIZER_FLAGS));
 #endif
     command_add_all(&list[i], WORDS("-c", "-o", object[i], "-x", "c", "-"));
     if (backend->verbose) command_show(&list[i]);
@@ -328,7 +347,7 @@ bool backend_compile(const Backend *backend, const BackendUnit *unit, int n, con
   const bool zig = run.compiler.zig;
   *why = NULL;
   if (zig && backend->openmp)
-    return *why = arena_printf(backend->arena, "the C compiler '%s' has no OpenMP: --threads=none",
+    return *why = arena_printf(backend->arena, "the C compiler '%s' has no OpenMP: --threads=pool",
                                run.compiler.name),
            false;
   if (backend->mpi) run.mpi = find_mpi_compiler(backend->arena, &run.compiler, why);

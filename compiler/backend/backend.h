@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include "base/arena.h"
+#include "backend/system.h"
 
 typedef enum BackendKind { BACKEND_OBJECT, BACKEND_SHARED, BACKEND_WASM, BACKEND_PROGRAM } BackendKind;
 typedef struct Backend {
@@ -12,6 +13,8 @@ typedef struct Backend {
   BackendKind kind;
   const char *cc; /* --cc, or NULL: $CNNC_CC, the configured clang, the newest one on the PATH, or zig */
   const char *const *cross;   /* clang's options for another machine; NULL: for this one */
+  const System *system;       /* the other machine's, which has a C library; NULL: cross has none */
+  const char *arch;           /* with `system`: the CPU, as in Target */
   const char *soname;         /* BACKEND_SHARED: its SONAME; NULL: its path */
   const char *runtime;        /* directory of libcnn.a; NULL: searched */
   FILE *messages;             /* receives the C compiler's messages; NULL: standard error */
@@ -27,6 +30,9 @@ typedef struct BackendUnit {
   const char *optimize; /* the C compiler's -O3 (for clang -O2), -O1 ... */
   bool vectorize;       /* enable the C compiler's vectorizers even at -O1 */
 } BackendUnit;
+
+/* The compiler for other systems: zig on the PATH or of the Python package. It may not exist. */
+const char *backend_zig(Arena *);
 
 /* Compiles n units to the file `output`, several at the same time; only the first uses OpenMP and data. False
  * on failure, with the reason; `messages` then has the compiler's messages. */

@@ -70,8 +70,12 @@ static const char *find_clang(Arena *arena) {
 static const char *find_any(Arena *arena) {
   const char *clang = find_clang(arena);
   if (clang || on_path(arena, "gcc")) return clang ? clang : "clang";
+  return on_path(arena, "zig") || environment("CNNC_ZIG") ? backend_zig(arena) : "clang";
+}
+
+const char *backend_zig(Arena *arena) {
   const char *named = environment("CNNC_ZIG");
-  return on_path(arena, "zig") ? "zig" : named ? named : "clang";
+  return named && !on_path(arena, "zig") ? named : "zig";
 }
 
 /* ---- words ---- */
@@ -153,13 +157,20 @@ bool backend_has_openmp(Arena *arena, const char *cc) { return !compiler_find(ar
 /* ---- options ---- */
 void compiler_add(Command *command, const Compiler *compiler) { command_add_all(command, compiler->words); }
 
-/* The name that zig has for a machine of clang: the vendor is left out, and bare metal is "freestanding". */
+/* The name that zig has for a machine of clang: the vendor is left out, bare metal is "freestanding", and the
+ * oldest version of the C library is named. */
 static const char *zig_machine(Arena *arena, const char *clang) {
   static const struct {
     const char *clang, *zig;
-  } bare[] = {{"wasm32", "wasm32-freestanding"}, {"riscv32-unknown-elf", "riscv32-freestanding"}, {0}};
-  for (int i = 0; bare[i].clang; i++)
-    if (strcmp(bare[i].clang, clang) == 0) return bare[i].zig;
+  } names[] = {{"wasm32", "wasm32-freestanding"},
+               {"riscv32-unknown-elf", "riscv32-freestanding"},
+               {"x86_64-linux-gnu", "x86_64-linux-gnu.2.17"},
+               {"aarch64-linux-gnu", "aarch64-linux-gnu.2.17"},
+               {"x86_64-apple-macos11", "x86_64-macos.11.0"},
+               {"aarch64-apple-macos11", "aarch64-macos.11.0"},
+               {0}};
+  for (int i = 0; names[i].clang; i++)
+    if (strcmp(names[i].clang, clang) == 0) return names[i].zig;
   const char *abi = strstr(clang, "-none-");
   return strncmp(clang, "thumb", 5) == 0 && abi
              ? arena_printf(arena, "thumb-freestanding-%s", abi + strlen("-none-"))

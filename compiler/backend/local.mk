@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_CPPFLAGS += -DRUNTIME_DIRECTORY='"$(libdir)"'
 libcnnc_a_SOURCES += %D%/backend.h %D%/backend.c %D%/process.h %D%/process.c %D%/jobs.c
-libcnnc_a_SOURCES += %D%/compiler.h %D%/compiler.c %D%/scratch.h %D%/scratch.c
+libcnnc_a_SOURCES += %D%/compiler.h %D%/compiler.c %D%/scratch.h %D%/scratch.c %D%/system.h %D%/system.c
 libcnnc_a_SOURCES += %D%/weights.h %D%/weights.c %D%/origin.h %D%/origin.c
 libcnnc_a_SOURCES += %D%/quantized.h %D%/quantized.c %D%/observed.h %D%/observed.c
 # The runtime's readers of weight files, built a second time: they depend on no other part of the runtime.

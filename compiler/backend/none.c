@@ -22,6 +22,11 @@ bool backend_has_openmp(Arena *arena, const char *cc) {
   return true;
 }
 
+const char *const *system_cross(Arena *arena, const System *system, const char *arch) {
+  (void)arena, (void)system, (void)arch;
+  return NULL;
+}
+
 bool backend_takes_units(Arena *arena, BackendKind kind, bool cross) {
   (void)arena, (void)kind, (void)cross;
   return false;

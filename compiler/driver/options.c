@@ -1,6 +1,7 @@
 /* options.c: Subcommands and options of cnnc: the tables, readers of values, checks of combinations. */
 // SPDX-License-Identifier: Apache-2.0
 #include "options.h"
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "backend/backend.h"
@@ -299,6 +300,15 @@ static bool read_cpu(const FlagUse *use, void *member, const char *name) {
   return cpu || unknown_word("CPU", name, options_cpus(use->arena));
 }
 
+#ifndef __wasi__
+static bool read_system(const FlagUse *use, void *member, const char *value) {
+  int index;
+  if (!flag_choice(use, &index, value)) return false;
+  *(const System **)member = &system_table[index];
+  return true;
+}
+#endif
+
 #define AT(member) offsetof(Options, member)
 const Flag options_table[] = {
     {NULL, 'o', required_argument, read_output, AT(output), "-o FILE",
@@ -374,6 +384,12 @@ const Flag options_table[] = {
      "CPU supports is "
      "selected at run time",
      "@targets"},
+#ifndef __wasi__
+    {"os", 0, required_argument, read_system, AT(system), "--os=SYSTEM",
+     "executables, shared libraries and objects for linux, linux-musl, windows or macos, by zig. -o "
+     "NAME.exe, .dll and .dylib imply it. --target selects the CPU, x86-64 or aarch64",
+     "linux linux-musl windows macos"},
+#endif
     {"cpu", 0, required_argument, read_cpu, AT(cpu), "--cpu=NAME",
      "a microcontroller's CPU: cortex-m0+ cortex-m3 cortex-m4 cortex-m7 cortex-m33 cortex-m55 cortex-m85 "
      "rv32imc. It sets the default of --target and the cycle counts used to choose int8 schedules",
@@ -390,7 +406,8 @@ const Flag options_table[] = {
      "extra cycles to read 16 bytes from flash instead of RAM; used to choose schedules on microcontrollers",
      NULL},
     {"threads", 0, required_argument, flag_choice, AT(threads), "--threads=KIND",
-     "openmp (the default for executables), pool (threads of its own, without OpenMP) or none",
+     "openmp, the default for executables; pool, threads without OpenMP, the default if the C compiler "
+     "has none; or none",
      "openmp pool none"},
     {"mpi", 0, optional_argument, read_mpi, AT(mpi_most), "--mpi[=PROCESSES]",
      "build an executable whose train also runs under mpirun, with bit-identical results; PROCESSES: the "
@@ -479,10 +496,6 @@ static const char *const other_suffixes[][2] = {
     {".cc", "the net is written as C, which C++ can call: -o FILE.c"},
     {".cpp", "the net is written as C, which C++ can call: -o FILE.c"},
     {".cxx", "the net is written as C, which C++ can call: -o FILE.c"},
-    {".exe", "an executable has no suffix; --emit=exe allows any"},
-    {".so", "a shared library has the suffix " SHARED_SUFFIX "; --emit=shared allows any"},
-    {".dll", "a shared library has the suffix " SHARED_SUFFIX "; --emit=shared allows any"},
-    {".dylib", "a shared library has the suffix " SHARED_SUFFIX "; --emit=shared allows any"},
     {".s", "the C compiler generates assembly: -o FILE.c, then cc -O2 -S FILE.c"},
     {".safetensors", "weights are written by training: cnnc FILE.cnn -o NAME, then ./NAME train"},
     {".npz", "weights are written by training: cnnc FILE.cnn -o NAME, then ./NAME train"},
@@ -498,11 +511,29 @@ static const char *suffix_help(const char *suffix) {
   return other_suffixes[i][1];
 }
 
+#ifndef __wasi__ /* the browser build has no C compiler */
+/* The suffixes of another system: those of --os, else .exe, .dll or .dylib, which imply it. */
+static bool kind_of_system(Options *options, Arena *arena, const char *suffix) {
+  const System *system = options->system ? options->system : system_of_suffix(suffix);
+  if (!system) return false;
+  const bool shared = strcmp(suffix, system->shared) == 0, bare = !*suffix;
+  if (!shared && !bare && strcmp(suffix, system->program) != 0) return false;
+  if (bare) options->output = arena_printf(arena, "%s%s", options->output, system->program);
+  options->kind = shared ? OUTPUT_SHARED : OUTPUT_PROGRAM;
+  options->system = system;
+  return true;
+}
+#endif
+
 /* Sets the kind of the output by its suffix. */
 static bool kind_from_suffix(Options *options, Arena *arena) {
   if (strcmp(options->output, "-") == 0) return options->kind = OUTPUT_C, true;
   const char *name = base_name(options->output), *suffix = strrchr(name, '.');
   if (!suffix || suffix == name) suffix = "";
+#ifndef __wasi__
+  if (*name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && kind_of_system(options, arena, suffix))
+    return true;
+#endif
   if (!*suffix && *PROGRAM_SUFFIX && *name && strcmp(name, ".") != 0) {
     options->output = arena_printf(arena, "%s" PROGRAM_SUFFIX, options->output);
     suffix = PROGRAM_SUFFIX;
@@ -616,7 +647,21 @@ static bool check_memory(const Options *options) {
   return usage_error("--memory is for training: it needs --train");
 }
 
-/* Chooses the one machine that the backend compiles for: this one, or another one without a C library. */
+#ifndef __wasi__
+/* The CPU of --os. one: the target that names the CPU, or NULL. */
+static bool choose_system(Options *options, const Target *one) {
+  const System *system = options->system;
+  const char *arch = one ? one->arch : system_default_arch(system), *other = system->arch[1];
+  if (!system_has_arch(system, arch))
+    return usage_error("--os=%s is for %s%s%s, not for %s", system->name, system->arch[0],
+                       other ? " and " : "", other ? other : "", one->name);
+  options->machine = one ? one : target_find(arch);
+  return true;
+}
+#endif
+
+/* Chooses the one machine that the backend compiles for: this one, one of another system, or another CPU
+ * without a C library. */
 static bool choose_machine(Options *options) {
   const Target *one = options->kind == OUTPUT_WASM ? target_find("wasm32") : NULL;
   for (int i = 0; i < options->targets.n; i++) {
@@ -631,13 +676,16 @@ static bool choose_machine(Options *options) {
                        one->name, target->name);
     one = target;
   }
+#ifndef __wasi__
+  if (options->system) return choose_system(options, one);
+#endif
   if (!one && options->cpu) one = target_find(options->cpu->target);
   if (!one || (!target_is_foreign(one) && options->kind != OUTPUT_WASM)) return true;
   options->machine = one;
   if (options->kind == OUTPUT_PROGRAM)
     return usage_error("an executable can be built for this machine only, not for %s: write C or an object "
-                       "(-o FILE.c, -o FILE.o) and link it there",
-                       one->name);
+                       "(-o FILE.c, -o FILE.o) and link it there%s",
+                       one->name, one->bare ? "" : "; or name its system with --os");
   if (options->kind == OUTPUT_SHARED && one->bare)
     return usage_error("%s has no shared libraries: write an object (-o FILE.o)%s", one->name,
                        strcmp(one->name, "wasm32") == 0 ? " or WebAssembly (-o FILE.wasm)" : "");
@@ -701,9 +749,28 @@ static bool check_library(const Options *options) {
          usage_error("--url must be a URL, such as https://example.com/net, not '%s'", options->url);
 }
 
+static const char *const all_x86[] = {"x86-64-v4", "x86-64-v3", "x86-64",
+                                      NULL}; /* slowest to compile first */
+
+static void add_all_x86(Options *options, Arena *arena) {
+  for (int i = options->level == LEVEL_QUICK; all_x86[i]; i++)
+    options_add_target(options, arena, target_find(all_x86[i]));
+}
+
+#ifndef __wasi__
+/* Those of the system's usual CPU. */
+static void system_targets(Options *options, Arena *arena) {
+  const Target *usual = target_find(system_default_arch(options->system));
+  if (strcmp(usual->name, "x86-64") == 0) add_all_x86(options, arena);
+  else options_add_target(options, arena, usual);
+}
+#endif
+
 static void default_targets(Options *options, Arena *arena) {
-  static const char *const all[] = {"x86-64-v4", "x86-64-v3", "x86-64", NULL}; /* slowest to compile first */
   if (options->kind == OUTPUT_WASM) options_add_target(options, arena, target_find("wasm32"));
+#ifndef __wasi__
+  else if (options->system && !options_plain(options)) system_targets(options, arena);
+#endif
   else if (options->cpu) {
     options_add_target(options, arena, target_find(options->cpu->target));
     options->targets_given = true;
@@ -715,9 +782,7 @@ static void default_targets(Options *options, Arena *arena) {
              target_is_foreign(target_find("x86-64"))) {
     options_add_target(options, arena, target_native());
     options->native = true;
-  } else
-    for (int i = options->level == LEVEL_QUICK; all[i]; i++)
-      options_add_target(options, arena, target_find(all[i]));
+  } else add_all_x86(options, arena);
 }
 
 /* Sets the default targets, and checks them against --cpu, which allows its own architecture and generic. */
@@ -765,14 +830,38 @@ static bool check_input(Options *options, Arena *arena, int n, char **words) {
   return true;
 }
 
-/* OpenMP is the default for executables, if the compiler has it. */
+/* Executables have threads: of OpenMP, if the compiler has it. */
 static void choose_threads(Options *options, Arena *arena) {
-  enum { OPENMP, POOL };
-  options->pool = options->threads == POOL;
-  options->threaded =
-      options->pool || options->threads == OPENMP ||
-      (options->threads < 0 && options->kind == OUTPUT_PROGRAM && backend_has_openmp(arena, options->cc));
+  enum { OPENMP, POOL, NONE };
+  const int usual = options->kind != OUTPUT_PROGRAM                              ? NONE
+                    : options->system || !backend_has_openmp(arena, options->cc) ? POOL
+                                                                                 : OPENMP;
+  const int threads = options->threads < 0 ? usual : options->threads;
+  options->pool = threads == POOL;
+  options->threaded = threads != NONE;
 }
+
+#ifndef __wasi__
+/* --os, also if the suffix of the output implies it. */
+static bool check_system(Options *options, Arena *arena) {
+  const System *system = options->system;
+  const char *named = getenv("CNNC_CC");
+  if (!system) return true;
+  const char *about = !options_backend(options->kind)
+                          ? "--os is for executables, shared libraries and objects; everything else is the "
+                            "same on every system"
+                      : options->kind == OUTPUT_WASM ? "WebAssembly is the same on every system: remove --os"
+                      : options->cpu ? "--cpu is for boards, which have no system: remove --os"
+                      : options->mpi ? "--mpi builds for this machine only: remove --os"
+                                     : NULL;
+  if (about) return usage_error("%s", about);
+  if (options->kind == OUTPUT_SHARED && !options->kind_given && !strstr(options->output, system->shared))
+    return usage_error("a shared library for %s has the suffix %s; --emit=shared allows any", system->name,
+                       system->shared);
+  if (!options->cc && !(named && *named)) options->cc = backend_zig(arena);
+  return true;
+}
+#endif
 
 static bool check_together(Options *options, Arena *arena) {
   const bool kind_given = options->kind_given;
@@ -795,6 +884,9 @@ static bool check_together(Options *options, Arena *arena) {
     options->single_file = options->kind == OUTPUT_C || options->single_file;
   }
   if (!check_weight_options(options) || !check_library(options) || !check_onnx(options)) return false;
+#ifndef __wasi__
+  if (!check_system(options, arena)) return false;
+#endif
   if (options->single_file && options->kind == OUTPUT_HEADER)
     return usage_error("--single-file has no header to write");
   if (options->dependencies && !options->dependency_file &&

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OPTIONS_H
 #define CNNC_OPTIONS_H
+#include "backend/system.h"
 #include "base/arena.h"
 #include "base/diag.h"
 #include "sema/sema.h"
@@ -72,6 +73,7 @@ typedef struct Options {
   const Cpu *cpu;              /* CPU of a board; NULL: not given */
   int64_t flash, ram;          /* limits of inference in bytes; 0: none */
   int64_t flash_wait;          /* wait cycles of flash; 0: none */
+  const System *system;        /* --os; NULL: this one, or none */
   const Target *machine;       /* machine of an object; NULL: this one */
   int threads;                 /* 0 openmp, 1 pool, 2 none; -1: not given */
   bool threaded, pool;         /* several threads; those of an own pool instead of OpenMP */

@@ -126,10 +126,15 @@ def tools() -> Tools:
 
 
 def environment() -> dict[str, str]:
-    """The environment of cnnc: $CNNC_ZIG is the package ziglang, used if there is no other C compiler."""
-    if importlib.util.find_spec("ziglang") is None:
-        return dict(os.environ)
-    return {"CNNC_ZIG": shlex.join([sys.executable, "-m", "ziglang"]), **os.environ}
+    """The environment of cnnc: $CNNC_ZIG is the package ziglang, used for --os, and if there is no other C
+    compiler; $CNNC_RUNTIMES the folder of the package cnnc-runtimes."""
+    found: dict[str, str] = {}
+    if importlib.util.find_spec("ziglang"):
+        found["CNNC_ZIG"] = shlex.join([sys.executable, "-m", "ziglang"])
+    runtimes = importlib.util.find_spec("cnnc_runtimes")
+    if runtimes and runtimes.origin:
+        found["CNNC_RUNTIMES"] = str(Path(runtimes.origin).parent)
+    return {**found, **os.environ}
 
 
 def run(

@@ -12,9 +12,15 @@
 
 #include "cnn.h"
 
-/* The library itself does not use OpenMP. If the generated code uses it, its thread count is set here. */
+/* The library itself does not use OpenMP. If the generated code uses it, its thread count is set here. The
+ * linker of macOS does not leave out weak functions that are not there. */
+#ifdef __APPLE__
+static void (*const omp_set_num_threads)(int) = NULL;
+static int (*const omp_get_max_threads)(void) = NULL;
+#else
 extern void omp_set_num_threads(int) __attribute__((weak));
 extern int omp_get_max_threads(void) __attribute__((weak));
+#endif
 
 void cnn_threads_use(const cnn_network *network, int32_t threads) {
   if (network->threads) network->threads(threads);

@@ -10,6 +10,9 @@
 #include <string.h>
 #include <wchar.h>
 #include <wctype.h>
+#ifdef __APPLE__
+#include <xlocale.h>
+#endif
 
 enum { CHARACTERS_END = 0x110000 };
 

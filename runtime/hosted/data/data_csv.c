@@ -10,6 +10,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __APPLE__
+#include <xlocale.h>
+#endif
 #include "hosted/data/csv.h"
 #include "hosted/data/dataset.h"
 #include "hosted/base/similar.h"

@@ -8,6 +8,9 @@
 #include <locale.h>
 #include <string.h>
 #include <wchar.h>
+#ifdef __APPLE__
+#include <xlocale.h>
+#endif
 
 static int width(const char *text) {
   mbstate_t state = {0};

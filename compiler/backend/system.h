@@ -1,0 +1,29 @@
+/* system.h: Properties of the operating systems that cnnc links executables and libraries for. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_SYSTEM_H
+#define CNNC_SYSTEM_H
+#include <stdbool.h>
+#include "base/arena.h"
+
+typedef struct System {
+  const char *name;             /* of --os: "linux-musl" */
+  const char *program, *shared; /* suffixes of executables and shared libraries */
+  const char *soname;           /* linker option for the name of a shared library; NULL: it has none */
+  const char *link;             /* option of zig for a link; NULL: none */
+  const char *clang, *folder;   /* the name that clang has for it, after the CPU; and the runtime's folder */
+  const char *arch[3];          /* architectures with a runtime, as in Target; NULL-terminated */
+} System;
+extern const System system_table[]; /* ends with name NULL */
+
+const System *system_here(void);
+/* The system whose executables or shared libraries have this suffix, if those of this one have another; NULL:
+ * none. */
+const System *system_of_suffix(const char *suffix);
+/* The architecture to take if none is given: that of this machine, if the system has it. */
+const char *system_default_arch(const System *);
+bool system_has_arch(const System *, const char *arch);
+/* Clang's options for the system on such a CPU, NULL-terminated. */
+const char *const *system_cross(Arena *, const System *, const char *arch);
+/* The folder of the runtime: "x86_64-linux-musl". */
+const char *system_folder(Arena *, const System *, const char *arch);
+#endif
