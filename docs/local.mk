@@ -7,7 +7,7 @@ nobase_dist_doc_DATA += %D%/development.md %D%/language.md %D%/c-interface.md %D
   %D%/browser.md %D%/embedding.md %D%/import.md %D%/nets.md %D%/int8.md %D%/onnx-tests.md \
   %D%/mpi.md %D%/editors.md %D%/python.md \
   %D%/from-pytorch.md %D%/from-keras.md %D%/transfer.md %D%/first-net.md %D%/cortex-m.md %D%/train.md \
-  %D%/bf16.md %D%/streaming.md %D%/assurance.md %D%/releases.md \
+  %D%/bf16.md %D%/streaming.md %D%/assurance.md %D%/releases.md %D%/teams.md \
   %D%/dev/adding-a-target.md %D%/dev/adding-an-operator.md %D%/dev/adding-other-parts.md \
   %D%/dev/decisions.md %D%/dev/glossary.md %D%/dev/howto-schedule.md %D%/dev/int8.md %D%/dev/lir.md \
   %D%/dev/nest.md \

@@ -7,17 +7,20 @@
 # SPDX-License-Identifier: Apache-2.0
 .DELETE_ON_ERROR:
 in = $(addprefix $(SOURCES)/$1/,$2)
+# zlib and libpng take macOS for Mac OS 9, without fdopen and with another header of mathematics.
+macos := $(findstring -macos,$(CC))
 all_in = $(sort $(wildcard $(call in,$1,$2)))
 
 jansson := $(call all_in,jansson,src/*.c)
 jansson_flags := -Iconf/jansson -I$(SOURCES)/jansson/src -DHAVE_CONFIG_H
 
 zlib := $(call all_in,zlib,*.c)
-zlib_flags := -I$(SOURCES)/zlib -DHAVE_UNISTD_H -DHAVE_STDARG_H -DHAVE_HIDDEN
+zlib_flags := -I$(SOURCES)/zlib -DHAVE_UNISTD_H -DHAVE_STDARG_H -DHAVE_HIDDEN $(if $(macos),-Dfdopen=fdopen)
 
 # Without the code for single instruction sets, which is chosen when it is built: every CPU has the same.
 libpng := $(filter-out %/pngtest.c,$(call all_in,libpng,png*.c))
-libpng_flags := -Iconf/libpng -I$(SOURCES)/libpng -I$(SOURCES)/zlib -DPNG_INTEL_SSE_OPT=0 -DPNG_ARM_NEON_OPT=0
+libpng_flags := -Iconf/libpng -I$(SOURCES)/libpng -I$(SOURCES)/zlib -DPNG_INTEL_SSE_OPT=0 \
+  -DPNG_ARM_NEON_OPT=0 $(if $(macos),-include math.h)
 
 libjpeg := $(call in,libjpeg,jcapimin.c jcapistd.c jccoefct.c jccolor.c jcdctmgr.c jchuff.c jcicc.c jcinit.c \
   jcmainct.c jcmarker.c jcmaster.c jcomapi.c jcparam.c jcphuff.c jcprepct.c jcsample.c jctrans.c jdapimin.c \
@@ -33,7 +36,8 @@ libwebp_flags := -I$(SOURCES)/libwebp -DWEBP_EXTERN=extern
 # glibc 2.17 has no getrandom, the kernel has: by its number.
 expat := $(call in,expat,expat/lib/xmlparse.c expat/lib/xmlrole.c expat/lib/xmltok.c)
 expat_flags := -Iconf/expat -I$(SOURCES)/expat/expat/lib -DXML_NS -DXML_DTD -DXML_CONTEXT_BYTES=1024 \
-  -DHAVE_FCNTL_H $(if $(WINDOWS),-DXML_STATIC,-DHAVE_UNISTD_H -DHAVE_SYSCALL_GETRANDOM -DXML_DEV_URANDOM)
+  -DHAVE_FCNTL_H $(if $(WINDOWS),-DXML_STATIC,-DHAVE_UNISTD_H $(if $(macos),-DHAVE_ARC4RANDOM_BUF, \
+  -DHAVE_SYSCALL_GETRANDOM -DXML_DEV_URANDOM))
 
 names := jansson zlib libpng libjpeg libwebp expat
 object = $(patsubst $(SOURCES)/%.c,objects/%.o,$1)

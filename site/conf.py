@@ -50,7 +50,7 @@ suppress_warnings = ["myst.header"]
 sections = {
     "First steps": "docs/first-net docs/from-pytorch docs/from-keras docs/cortex-m docs/embedding docs/train",
     "Guides": """docs/import docs/data docs/transfer docs/int8 docs/bf16 docs/streaming docs/python docs/looking
-        docs/browser docs/mpi docs/editors""",
+        docs/browser docs/mpi docs/editors docs/teams""",
     "Reference": """docs/language docs/operators docs/diagnostics docs/errors docs/c-interface docs/schedules
         docs/misra docs/assurance docs/nets docs/onnx-tests docs/releases""",
     "Examples": " ".join(["examples/README"] + sorted(
