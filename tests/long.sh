@@ -452,20 +452,21 @@ try_release() {
   RELEASE=$here/long-release-1/out ZIG="$here/long-release-1/tools/bin/python -m ziglang" \
     sh "$top/tests/anywhere/release.tap"
 }
-# cnnc.exe, built by zig, and in wine compared with cnnc.
+# cnnc.exe, built by zig, and in wine compared with cnnc; executables for other systems.
 exe() {
   has_venv || return 0
-  python3 -B "$top/release/build" --work="$here/long-windows" x86_64-windows-gnu
+  python3 -B "$top/release/build" --work="$here/long-windows" x86_64-windows-gnu runtimes
 }
-exe_cases() {
-  built=$here/long-windows/x86_64-windows-gnu/build
-  CNNC_EXE=$built/cnnc.exe EXE_RUNTIME=$built/whole.a WINDOWS_ALL=yes \
-    ZIG="$here/long-windows/tools/bin/python -m ziglang" \
-    sh "$top/tests/anywhere/windows.tap"
+exe_cases() { # exe_cases SCRIPT
+  built=$here/long-windows
+  CNNC_EXE=$built/x86_64-windows-gnu/build/cnnc.exe CNNC_RUNTIMES=$built/runtimes/lib/cnnc WINDOWS_ALL=yes \
+    ZIG="$built/tools/bin/python -m ziglang" \
+    sh "$top/tests/anywhere/$1.tap"
 }
 part_windows() {
   step build exe
-  step cases exe_cases
+  step cases exe_cases windows
+  step systems exe_cases systems
 }
 part_release() {
   release_targets=${RELEASE_TARGETS:-"x86_64-linux-gnu x86_64-linux-musl aarch64-linux-gnu

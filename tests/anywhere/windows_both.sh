@@ -1,21 +1,37 @@
 # windows_both.sh: calls $CNNC_LINUX, and in two copies of the folder that and $CNNC_EXE in wine, with the
 # same words. Behaves as the first; where the last prints, returns or writes something else than the second,
-# $DIFFERENCES gets it.
+# $DIFFERENCES gets it. $STUB and $STUB_EXE are in place of the C compiler in the copies (compiler_stub.c).
+# Every $EVERY-th call is compared, of those without the options that name or show another compiler, measure,
+# or write what only one of the systems has; $COMPARED gets a line for each.
 # SPDX-License-Identifier: Apache-2.0
+case " $* " in
+*' -v '* | *' --cc='* | *' --cc '* | *' --tune '*) exec "$CNNC_LINUX" "$@" ;;
+*'.so '* | *'.o '* | *'.wasm '*) exec "$CNNC_LINUX" "$@" ;;
+esac
+if [ "${EVERY:-1}" -gt 1 ]; then
+  echo call >>"$COMPARED.calls"
+  [ $(($(wc -l <"$COMPARED.calls") % EVERY)) = 0 ] || exec "$CNNC_LINUX" "$@"
+fi
 both=$(mktemp -d) || exit 99
 trap 'rm -rf "$both"' EXIT
 case " $* " in *' - '* | *' lsp '*) cat >"$both/in" ;; *) : >"$both/in" ;; esac
 cp -a . "$both/one" 2>/dev/null
 cp -a . "$both/two" 2>/dev/null
-(cd "$both/one" && exec "$CNNC_LINUX" "$@") <"$both/in" >"$both/one.out" 2>"$both/one.err"
+(cd "$both/one" && CNNC_CC=$STUB exec "$CNNC_LINUX" "$@") <"$both/in" >"$both/one.out" 2>"$both/one.err"
 one=$?
-(cd "$both/two" && exec "$WINE" "$CNNC_EXE" "$@") <"$both/in" >"$both/two.out" 2>"$both/two.err"
+(cd "$both/two" && CNNC_CC=$STUB_EXE exec "$WINE" "$CNNC_EXE" "$@") <"$both/in" >"$both/two.out" \
+  2>"$both/two.err"
 two=$?
+# An executable has the suffix .exe there.
+find "$both/two" -name '*.exe' 2>/dev/null | while read -r file; do
+  [ -e "${file%.exe}" ] || mv "$file" "${file%.exe}"
+done
 {
   [ $one = $two ] || echo "status $two instead of $one"
   for stream in out err; do diff "$both/one.$stream" "$both/two.$stream"; done
   diff -r -I '^CNNC *[?:]*=' "$both/one" "$both/two"
 } >"$both/differences" 2>&1
+echo "$*" >>"$COMPARED"
 if [ -s "$both/differences" ]; then
   { echo "cnnc $*"; head -n 12 "$both/differences"; } >>"$DIFFERENCES"
 fi
