@@ -251,11 +251,15 @@ static void add_kernel_layers(Trace *t, TraceRow *row, const Kernel *kernel) {
   for (int i = 0; i < n; i++) add_layer_name(t, row, layer[i]);
 }
 
-/* The row of constants, in the model or as a table. */
+/* The row of constants: a member of the model, a table, or the model if it is an array of bytes. */
 static TraceRow *row_of_member(const Trace *t, const Member *member) {
   const Layout *l = t->of->layout;
-  TraceRow *row = table_find(&t->row_of, arena_printf(t->arena, "%s.%s", l->own.trained, member->name));
-  return row ? row : table_find(&t->row_of, arena_printf(t->arena, "%s_%s", l->options.prefix, member->name));
+  const char *const names[] = {arena_printf(t->arena, "%s.%s", l->own.trained, member->name),
+                               arena_printf(t->arena, "%s_%s", l->options.prefix, member->name),
+                               l->own.trained};
+  TraceRow *row = NULL;
+  for (int i = 0; i < 3 && !row; i++) row = table_find(&t->row_of, names[i]);
+  return row;
 }
 
 static void add_members(Trace *t, TraceRow *row, const Step *step, int target) {

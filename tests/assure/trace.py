@@ -140,6 +140,9 @@ def main():
     traced("DS-CNN for rv32imc", "kws.cnn", weights, "--cpu=rv32imc")
     traced("DS-CNN -O0 --acsl", "kws.cnn", weights, "-O0", "--acsl")
     traced("DS-CNN, updatable", "kws.cnn", weights, "--cpu=cortex-m4", "--updatable")
+    trace = traced("DS-CNN, weights in a file", "kws.cnn", weights, "--cpu=cortex-m4", "--embed=incbin")
+    row = {row["name"]: row for row in trace["tables"]}["kws_trained"]
+    check({"conv1", "dense1"} <= set(row["layers"]), "  their array has all layers", row)
     Path("sequence.cnn").write_text(
         "net sequence {\n  input x: 32x8\n  conv(16, 3, pad=causal) -> batchnorm -> relu\n"
         "  gru(8) -> conv(4, 1) -> softmax\n}\n"
