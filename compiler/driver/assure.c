@@ -36,8 +36,8 @@ typedef struct AssurePack {
   Defines defines;
   bool help;
   const char *name, *prefix, *call; /* of the files; of C names; the net's function: "infer" or "step" */
-  bool int8;
-  WordList inputs; /* the files that the compiler read */
+  bool int8, constant; /* constant: all inputs are integers, too, so that time does not depend on them */
+  WordList inputs;     /* the files that the compiler read */
   Outputs *outputs;
   Diags *diags;
 } AssurePack;
@@ -177,7 +177,9 @@ static bool write_annotated(AssurePack *p) {
   if (compile_into(p->arena, &options, p->outputs, &result)) return false;
   const Graph *graph = result.programs.infer->graph;
   p->prefix = graph->name;
-  p->int8 = graph->floats != NULL;
+  p->int8 = p->constant = graph->floats != NULL;
+  for (int i = 0; i < graph->inputs.n; i++)
+    p->constant = p->constant && graph->inputs.data[i].node->port->elem != F32;
   p->call = graph->stream || graph_states(graph) ? "step" : "infer";
   p->inputs = result.inputs;
   return true;
@@ -255,21 +257,22 @@ static bool add_texts(const AssurePack *p) {
   const char *command =
       arena_printf(p->arena, "cnnc assure %s --weights=%s%s%s%s", base_name(p->input), base_name(p->weights),
                    p->cpu ? " --cpu=" : "", p->cpu ? p->cpu->name : "", defines_text(p));
-  const Blank blanks[] = {
-      {"NAME", p->name},
-      {"CALL", p->call},
-      {"PROGRAM", base_name(p->input)},
-      {"WEIGHTS", base_name(weights_file(p->arena, p->weights))},
-      {"CPU", p->cpu ? p->cpu->name : ""},
-      {"DEFINES", defines_text(p)},
-      {"CHECKS", p->int8 ? "prove validate count coverage misra" : "prove coverage misra"},
-      {"KIND", p->int8 ? "int8" : "float"},
-      {"VERSION", PACKAGE_VERSION},
-      {"COMMAND", command},
-      {"TIMING", timing_text(p)},
-      {"BOARD_ROW", board_row(p)},
-      {"PREFIX", p->prefix},
-      {NULL, NULL}};
+  const Blank blanks[] = {{"NAME", p->name},
+                          {"CALL", p->call},
+                          {"PROGRAM", base_name(p->input)},
+                          {"WEIGHTS", base_name(weights_file(p->arena, p->weights))},
+                          {"CPU", p->cpu ? p->cpu->name : ""},
+                          {"DEFINES", defines_text(p)},
+                          {"CHECKS", p->constant ? "prove validate count coverage misra"
+                                     : p->int8   ? "prove validate coverage misra"
+                                                 : "prove coverage misra"},
+                          {"KIND", p->int8 ? "int8" : "float"},
+                          {"VERSION", PACKAGE_VERSION},
+                          {"COMMAND", command},
+                          {"TIMING", timing_text(p)},
+                          {"BOARD_ROW", board_row(p)},
+                          {"PREFIX", p->prefix},
+                          {NULL, NULL}};
   return add_filled(p, "Makefile", "makefile.in", blanks) &&
          add_filled(p, "README.md", "readme.md.in", blanks) &&
          add_filled(p, "tools/prove.sh", "prove.sh.in", blanks) &&

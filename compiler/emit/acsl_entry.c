@@ -36,6 +36,17 @@ static bool needs_primitive(const Net *net, const Primitive *primitive) {
   return false;
 }
 
+/* Inline functions whose contracts Eva uses instead of their bodies. */
+static void put_specified(Text *out, const Net *net) {
+  static const Primitive *const specified[] = {&primitive_softmax_reciprocal, &primitive_quantize_float};
+  const char *before = " -eva-use-spec ";
+  for (int i = 0; i < 2; i++) {
+    if (!needs_primitive(net, specified[i])) continue;
+    text_put(out, "%s%s_%s", before, net->name, specified[i]->name);
+    before = ",";
+  }
+}
+
 static void put_commands(Text *out, const Net *net, const char *file) {
   const char *stem = arena_copy(net->arena, file, strlen(file) - strlen(".c"));
   text_put(out, "/* %s: the entry point with which Frama-C checks %s. In the directory of both:\n *\n",
@@ -46,8 +57,7 @@ static void put_commands(Text *out, const Net *net, const char *file) {
            " *   -warn-special-float none %s.acsl.c %s \\\n",
            stem, file);
   text_put(out, " *   -eva -eva-precision 0 -eva-msg-key=-initial-state,-final-states -main eva_main");
-  if (needs_primitive(net, &primitive_softmax_reciprocal))
-    text_put(out, " -eva-use-spec %s_softmax_reciprocal", net->name);
+  put_specified(out, net);
   text_put(out,
            " \\\n *   -then -no-eva -no-warn-signed-overflow -wp -wp-rte -rte-no-float-to-int "
            "-wp-no-init-const \\\n"

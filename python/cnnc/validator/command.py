@@ -221,6 +221,7 @@ def _inputs(options: argparse.Namespace, comparison: Comparison, samples: Sample
     ]
 
     def measure(inputs: Inputs) -> dict[str, Any]:
+        net.reset()
         net.run(inputs)
         return net.sums
 

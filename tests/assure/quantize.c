@@ -1,0 +1,23 @@
+/* quantize.c: quantize_float for every quotient of its number and its scale, NaN and infinities too: the
+ * conversion to an integer is defined, and the result is in the range of the contract that --acsl assumes
+ * (compiler/emit/acsl.c). */
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST = 131072 };
+
+int main(void) {
+  uint64_t wrong = 0;
+  for (uint64_t bits = 0; bits <= UINT32_MAX; bits++) {
+    const uint32_t word = (uint32_t)bits;
+    float y;
+    memcpy(&y, &word, sizeof y);
+    const float cut = !(y > -131072.0f) ? -131072.0f : y > 131072.0f ? 131072.0f : y;
+    const float nearest = cut + 12582912.0f, rest = nearest - 12582912.0f;
+    wrong += !(rest >= -MOST && rest <= MOST);
+  }
+  printf("%" PRIu64 " quotients of 2^32 lead out of the range\n", wrong);
+  return wrong != 0;
+}
