@@ -51,16 +51,25 @@ for data in "numbers", "padded":
     )
 
 # ---- export as files
-for data, names in ("right", ["Red", "blue", "green"]), ("numbers", ["0", "1", "2"]):
+for data in "right", "numbers":
     exits(0, f"{data} is written as files", "./named", "data", "--data", data, "-o", data + "2")
     check(sorted(os.listdir(data + "2")) == ["sheet.png", "train", "val"], "  in parts, with a sheet",
           os.listdir(data + "2"))
-    check(sorted(os.listdir(data + "2/train")) == names, "  one folder per class",
+    check(sorted(os.listdir(data + "2/train")) == ["Red", "blue", "green"], "  one folder per class",
           os.listdir(data + "2/train"))
     both = [json.loads(exits(0, f"  {of} is evaluated", *evaluate("named", of, "--weights",
                              "named.safetensors", "--json")).stdout) for of in (data, data + "2")]
     check(both[0]["samples"] == both[1]["samples"] and both[0]["classes"] == both[1]["classes"]
           and abs(both[0]["loss"] - both[1]["loss"]) < 1e-6, "  and has the same samples", both)
+exits(0, "a net without labels writes class numbers", "./three", "data", "--data", "numbers", "-o", "numbers3")
+check(sorted(os.listdir("numbers3/train")) == ["0", "1", "2"], "  as folders", os.listdir("numbers3/train"))
+with open("planes.cnn", "w") as file:
+    file.write("net planes { input image: 4x4x3 as i8 (layout=chw); flatten; dense(3) -> softmax }\n")
+exits(0, "planes is built", os.environ["CNNC"], "planes.cnn", "-O0", "-o", "planes")
+exits(0, "a set is written for i8, channels first", "./planes", "data", "--data", "right", "-o", "right3")
+written = [{os.path.relpath(os.path.join(folder, name), root): open(os.path.join(folder, name), "rb").read()
+            for folder, _, names in os.walk(root) for name in names} for root in ("right2", "right3")]
+check(written[0] == written[1], "  with the same images", [sorted(files)[:3] for files in written])
 folders("gap", **{"0": "red", "2": "blue"})
 exits(
     0,

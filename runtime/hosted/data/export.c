@@ -242,12 +242,10 @@ static bool images_have_classes(const cnn_data *data) {
          cnn_data_label(data, CNN_PART_TRAIN, 0, &label);
 }
 
-/* Converts the values of an input to pixels. */
+/* Converts the values of an input to pixels; samples are channels-last also with layout=chw. */
 static void pixels_of(const cnn_port *input, const void *values, cnn_image *image) {
-  const int64_t positions = (int64_t)image->height * image->width, channels = image->channels;
   for (int64_t i = 0; i < input->size; i++) {
-    const int64_t at = input->chw ? i % channels * positions + i / channels : i;
-    const double value = cnn_port_number(input, values, at) + (input->type == CNN_I8 ? 128 : 0);
+    const double value = cnn_port_number(input, values, i) + (input->type == CNN_I8 ? 128 : 0);
     image->pixel[i] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5);
   }
 }
