@@ -106,6 +106,7 @@ const Op op_argmax = {
     .params = params,
     .example = "conv(21, 1x1) -> argmax",
     .traits.keeps_spatial = true,
+    .traits.stream = STREAM_ROWS,
     .traits.int8 = INT8_ARGMAX,
     .traits.indices = true,
     .shape = shape,

@@ -106,6 +106,7 @@ const Op op_embedding = {
     .example = "embedding(30522, 192)",
     .traits.keeps_spatial = true,
     .traits.per_image = true,
+    .traits.stream = STREAM_ROWS,
     .traits.int8 = INT8_EMBEDDING,
     .shape = shape,
     .eval = run,

@@ -45,6 +45,7 @@ const Op op_one_hot = {
     .params = params,
     .example = "classes -> one_hot(10)",
     .traits.keeps_spatial = true,
+    .traits.stream = STREAM_ROWS,
     .shape = shape,
     .eval = run,
     .lower = lower,

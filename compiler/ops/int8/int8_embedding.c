@@ -41,5 +41,6 @@ const Op op_int8_embedding = {.name = "int8_embedding",
                               .detail = "out = row of the table",
                               .traits.per_image = true,
                               .traits.keeps_spatial = true,
+                              .traits.stream = STREAM_ROWS,
                               .eval = eval,
                               .lower = lower};

@@ -141,6 +141,7 @@ const Op op_rmsnorm = {
     .params = params,
     .example = "conv(64, 1) -> rmsnorm -> conv(256, 1)",
     .traits.keeps_spatial = true,
+    .traits.stream = STREAM_ROWS,
     .shape = shape,
     .eval = run,
     .gradient = backward,

@@ -24,7 +24,7 @@ static void report_rest(ShapeContext *context, const Node *node, const int64_t s
     const int64_t rest = in.dim[axis] % size[axis];
     missing[axis] = rest ? size[axis] - rest : 0;
     if (rest)
-      diag_fact(diag, "%s: %lld / %lld has the remainder %lld", axis_name[axis], (long long)in.dim[axis],
+      diag_fact(diag, "%s: %lld / %lld leaves %lld", axis_name[axis], (long long)in.dim[axis],
                 (long long)size[axis], (long long)rest);
   }
   op_note_origin(context, diag, node->in[0]);

@@ -23,7 +23,7 @@ static void shape(ShapeContext *context, Node *node) {
   for (int axis = 0; axis < 2; axis++) {
     const int64_t size = extent_side(in, axis);
     if (!fits[axis])
-      diag_fact(diag, "%s: %lld / %lld has the remainder %lld", window_axis_name(node, axis), (long long)size,
+      diag_fact(diag, "%s: %lld / %lld leaves %lld", window_axis_name(node, axis), (long long)size,
                 (long long)factor[axis], (long long)(size % factor[axis]));
   }
   op_note_origin(context, diag, node->in[0]);
