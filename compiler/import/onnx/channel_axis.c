@@ -265,10 +265,23 @@ static const ImportLayout *layout_given(const ModelImport *im, const char *input
   return found;
 }
 
+/* Whether the model is an export of cnnc, and an operator other than a Transpose reads the input: then it is
+ * a sequence with the channels second. With --layout=hwc only a Transpose reads an input. */
+static bool is_own_sequence(const ModelImport *im, const OnnxPort *port) {
+  if (port->rank != 3 || !im->onnx->producer || strcmp(im->onnx->producer, "cnnc") != 0) return false;
+  for (int i = 0; i < im->onnx->nnodes; i++) {
+    const OnnxNode *node = &im->onnx->node[i];
+    for (int k = 0; k < node->nin; k++)
+      if (node->in[k] == port->tensor && strcmp(node->op, "Transpose") != 0) return true;
+  }
+  return false;
+}
+
 int channels_of_input(const ModelImport *im, const OnnxPort *port) {
   const ImportLayout *layout = layout_given(im, port->name);
   const int last = port->rank - 1;
   if (layout) return layout->last ? last : 1;
+  if (is_own_sequence(im, port)) return 1;
   const int found = channels_by_use(im, port);
   /* The caller's buffer can have planes, but not channels between positions. */
   if (im->options->chw && found > 1) return last;

@@ -253,7 +253,7 @@ static void replace_band(const Chain *c, Masks *to) {
     if ((number[at] == 0) != (-distance <= before && distance <= after)) return;
   }
   if (!hidden || l - before > m) return;
-  to->causal = l == m && before == l - 1 && after == 0;
+  to->causal = before == l - 1 && after == 0;
   to->windowed = !to->causal;
   to->before = before;
   to->after = after;
