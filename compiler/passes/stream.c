@@ -361,6 +361,14 @@ static StreamLayer stream_layer_of(Step *s, const Node *node) {
   return layer;
 }
 
+/* The number of initial calls that compute only rows below 0 of every output. */
+static int64_t calls_before_rows(const StreamLayer *output, int n) {
+  int64_t calls = n ? INT64_MAX : 0;
+  for (int o = 0; o < n; o++)
+    calls = smaller(calls, output[o].flows && output[o].rows ? -output[o].offset / output[o].rows : 0);
+  return calls;
+}
+
 static const Stream *stream_of(Step *s, const Graph *whole, Node *const *tidy) {
   Arena *arena = s->to->arena;
   const Streams *streams = s->streams;
@@ -374,7 +382,8 @@ static const Stream *stream_of(Step *s, const Graph *whole, Node *const *tidy) {
   }
   Stream *stream = NEW(arena, Stream);
   *stream = (Stream){.whole = whole, .layer = layer, .output = output, .window = streams->window};
-  if (streams->window) stream->ready = ceil_divide(streams->window, streams->options->slide) - 1;
+  stream->ready = streams->window ? ceil_divide(streams->window, streams->options->slide) - 1
+                                  : calls_before_rows(output, whole->outputs.n);
   return stream;
 }
 

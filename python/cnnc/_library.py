@@ -45,7 +45,7 @@ class Facts(ctypes.Structure):
     look_bytes: int
     state_bytes: int  # 0: it has no states
     window: int  # rows of a window; 0: not a net in windows
-    ready: int  # calls before the first full window
+    ready: int  # calls before the first row or the first full window
     trains: int
     starts: int
 
