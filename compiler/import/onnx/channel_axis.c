@@ -265,6 +265,7 @@ static const ImportLayout *layout_given(const ModelImport *im, const char *input
   return found;
 }
 
+#ifndef __wasi__ /* left out of the browser build, which must stay small */
 /* Whether the model is an export of cnnc, and an operator other than a Transpose reads the input: then it is
  * a sequence with the channels second. With --layout=hwc only a Transpose reads an input. */
 static bool is_own_sequence(const ModelImport *im, const OnnxPort *port) {
@@ -276,6 +277,11 @@ static bool is_own_sequence(const ModelImport *im, const OnnxPort *port) {
   }
   return false;
 }
+#else
+static bool is_own_sequence(const ModelImport *im, const OnnxPort *port) {
+  return (void)im, (void)port, false;
+}
+#endif
 
 int channels_of_input(const ModelImport *im, const OnnxPort *port) {
   const ImportLayout *layout = layout_given(im, port->name);
