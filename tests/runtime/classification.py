@@ -61,7 +61,8 @@ for data in "right", "numbers":
                              "named.safetensors", "--json")).stdout) for of in (data, data + "2")]
     check(both[0]["samples"] == both[1]["samples"] and both[0]["classes"] == both[1]["classes"]
           and abs(both[0]["loss"] - both[1]["loss"]) < 1e-6, "  and has the same samples", both)
-exits(0, "a net without labels writes class numbers", "./three", "data", "--data", "numbers", "-o", "numbers3")
+exits(0, "a net without labels writes class numbers", "./three", "data", "--data", "numbers",
+      "-o", "numbers3")
 check(sorted(os.listdir("numbers3/train")) == ["0", "1", "2"], "  as folders", os.listdir("numbers3/train"))
 with open("planes.cnn", "w") as file:
     file.write("net planes { input image: 4x4x3 as i8 (layout=chw); flatten; dense(3) -> softmax }\n")
