@@ -7,6 +7,7 @@
 case " $* " in
 *' -v '* | *' --cc='* | *' --cc '* | *' --tune '*) exec "$CNNC_LINUX" "$@" ;;
 *'.so '* | *'.o '* | *'.wasm '*) exec "$CNNC_LINUX" "$@" ;;
+' quantize '*) exec "$CNNC_LINUX" "$@" ;; # runs an executable that it built
 esac
 if [ "${EVERY:-1}" -gt 1 ]; then
   echo call >>"$COMPARED.calls"
