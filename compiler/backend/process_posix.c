@@ -138,8 +138,8 @@ static bool process_result(Command *command, int status, const char **why) {
 }
 
 static bool process_lost(const Command *command, const char **why) {
-  return *why = arena_printf(command->arena, "%s '%s' was lost: %s", command->what, command->words.data[0],
-                             strerror(errno)),
+  return *why = arena_printf(command->arena, "cannot wait for %s '%s': %s", command->what,
+                             command->words.data[0], strerror(errno)),
          false;
 }
 

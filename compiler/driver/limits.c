@@ -122,7 +122,7 @@ static const char *smaller_batch(Arena *arena, const Graph *graph) {
                       "use a smaller batch: 'batch = %" PRId64 "' with 'accumulate = %" PRId64
                       "' has the same number of images per step%s",
                       batch / parts, graph->training->accumulate * parts,
-                      statistics ? ", with batch statistics of half of them" : "");
+                      statistics ? ", but batch statistics of half of them" : "");
 }
 
 bool report_memory_limit(Arena *arena, Diags *diags, const Graph *graph, int64_t memory, int64_t shards,

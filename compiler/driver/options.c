@@ -356,15 +356,14 @@ const Flag options_table[] = {
      NULL},
     {"stream", 0, required_argument, read_stream, AT(streaming), "--stream=N|INPUT:N[,INPUT:N]",
      "generate NAME_step, which takes the next N rows of a sequence of any length and returns the output "
-     "rows that they complete; a struct of the caller keeps the state between calls",
+     "rows that they complete; a caller-owned struct keeps the state between calls",
      NULL},
     {"slide", 0, required_argument, flag_number, AT(streaming.slide), "--slide=N",
      "generate NAME_step, which takes the next N rows and returns the outputs for a window of the last rows, "
      "as long as the input; layers without padding compute only the new rows",
      NULL},
     {"lookahead", 0, required_argument, flag_number, AT(streaming.lookahead), "--lookahead=R",
-     "with --stream: padding at the end of a layer is allowed; outputs come up to R rows of the input late",
-     NULL},
+     "with --stream: padding at the end of a layer is allowed; outputs may be up to R input rows late", NULL},
     {"train", 0, no_argument, read_train, AT(train), "--train",
      "generate training code (the default for executables, -o NAME, of nets with a train block; C files "
      "and objects need this option)",
@@ -374,8 +373,8 @@ const Flag options_table[] = {
      "memory limit of a training step, as 64M or 1.5G: values are recomputed instead of stored to meet it",
      NULL},
     {"network", 0, optional_argument, read_network, AT(look), "--network[=look]",
-     "generate NAME_network, with which the runtime (libcnn) loads, saves and evaluates the net; look: also "
-     "inspects it. Executables have both, --train implies the former",
+     "generate NAME_network, with which the runtime (libcnn) loads, saves and evaluates the net; look: and "
+     "also inspects it. Executables have both; --train implies --network",
      "look"},
     {"target", 0, required_argument, read_targets, 0, "--target=T[,T...]",
      "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m armv7e-m armv8.1-m rv32imc wasm32, generic (scalar "
@@ -406,8 +405,8 @@ const Flag options_table[] = {
      "extra cycles to read 16 bytes from flash instead of RAM; used to choose schedules on microcontrollers",
      NULL},
     {"threads", 0, required_argument, flag_choice, AT(threads), "--threads=KIND",
-     "openmp, the default for executables; pool, threads without OpenMP, the default if the C compiler "
-     "has none; or none",
+     "openmp, the default for executables; pool, a thread pool in the generated C, the default if the C "
+     "compiler has no OpenMP; or none",
      "openmp pool none"},
     {"mpi", 0, optional_argument, read_mpi, AT(mpi_most), "--mpi[=PROCESSES]",
      "build an executable whose train also runs under mpirun, with bit-identical results; PROCESSES: the "
@@ -423,7 +422,8 @@ const Flag options_table[] = {
     FLAG_DEFINE(AT(defines)),
     FLAG_INCLUDE(AT(directories)),
     {NULL, 'O', required_argument, read_level, AT(level), "-O0 -O1 -O2 -Os",
-     "-O2, the default: all optimizations. -O1: compiles quickly, nearly as fast: -O1 of the C compiler, "
+     "-O2, the default: all optimizations. -O1: compiles quickly, and the code is nearly as fast: -O1 of the "
+     "C compiler, "
      "reference loops for inspection, no x86-64-v4 code unless --target names it. -O0: readable reference "
      "loops, one function per layer. -Os: small code: merged functions, several sums per loop, the least "
      "memory for inference. The default target of -O0 and -Os is generic",
@@ -440,7 +440,7 @@ const Flag options_table[] = {
      NULL},
     {"updatable", 0, no_argument, flag_set, AT(updatable), "--updatable",
      "int8 models: generate code that does not depend on the weights, so that NAME_open can load a model "
-     "file of later training (float models always can)",
+     "file from later training (it always can for float models)",
      NULL},
     {"no-fma", 0, no_argument, flag_set, AT(no_fma), "--no-fma",
      "no fused multiply-adds: with --target=generic the results are bit-identical on every CPU", NULL},

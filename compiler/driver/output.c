@@ -184,8 +184,8 @@ static bool check_function_tables(Compilation *c) {
     for (int k = 0; k < node->nweights; k++)
       if (node->weight[k] && !quant_file_find(c->file, node->weight[k]->name)) {
         diag_report(c->diags, DIAG_onnx_operator, node->span, node->site,
-                    "%s '%s' cannot be exported to ONNX: the weights replace '%s' by a table", node->op->name,
-                    node->name, node->weight[k]->name);
+                    "%s '%s' cannot be exported to ONNX: the weight file has a table instead of '%s'",
+                    node->op->name, node->name, node->weight[k]->name);
         return false;
       }
   }
@@ -218,7 +218,7 @@ static const Graph *int8_export_graph(Compilation *c, OnnxNumbers *numbers) {
     rounding = quant_file_rounding(c->file, c->graph->nodes.data[i]->name);
   if (rounding == ROUNDING_FLOAT) return graph;
   Diag *diag = diag_report(c->diags, DIAG_onnx_rounding, c->graph->name_span, NULL,
-                           "ONNX models round as float does, this net as %s: int8 results may differ by 1",
+                           "ONNX rounds like the mode float, this net like %s: int8 results may differ by 1",
                            rounding_name(rounding));
   diag_help(diag, "cnnc import --rounding=%s restores the exact bytes", rounding_name(rounding));
   return graph;

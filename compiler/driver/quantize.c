@@ -107,7 +107,7 @@ static const Flag quantize_options[] = {
      NULL},
     {"max-loss", 0, required_argument, read_loss, AT(max_loss), "--max-loss=POINTS",
      "limit of the accuracy loss on the test part: activations become int16, then layers stay in float, "
-     "those that lose most first, until the loss is within it",
+     "those with the largest loss first, until the loss is within the limit",
      NULL},
     {"report", 0, required_argument, flag_text, AT(report), "--report=FILE.json", "the report as JSON",
      "@file"},

@@ -300,8 +300,8 @@ static int64_t iterations(const Printer *p, const NestStmt *loop, bool nested) {
   return n < 1 || n > UNROLL_MOST || n * most > UNROLL_MOST ? 0 : n * (nested ? most : 1);
 }
 
-/* Whether the bounds of a loop hold in ACSL as lo <= v <= hi, because it has at least no negative number of
- * iterations for any values of the variables around it. */
+/* Whether lo <= v <= hi is an invariant of a loop in ACSL: its number of iterations must not be negative,
+ * whatever the values of the variables around it. */
 static bool is_ordered(const Printer *p, const NestStmt *loop) {
   const Index low = printer_fold(p, &loop->u.loop.lo[0]);
   Index gap = printer_fold(p, &loop->u.loop.hi[0]);

@@ -18,7 +18,7 @@ typedef enum Embed {                /* how weights of more than embed_text bytes
 typedef struct EmitOptions {
   const char *header;   /* the file name of the header; NULL: the C file contains the header's text */
   const char *summary;  /* the table of layers */
-  bool openmp, pool;    /* the threads: of OpenMP, or of an own pool; neither: one thread */
+  bool openmp, pool;    /* threads of OpenMP, or of a pool; neither: one thread */
   bool no_fma;          /* no fused multiply-adds */
   bool acsl;            /* annotations for Frama-C */
   bool network;         /* the file defines NAME_network */

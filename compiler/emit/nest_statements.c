@@ -369,7 +369,8 @@ static void print_shares(Printer *p, const Stmts *list, const Piece *piece, int 
   put("}\n");
 }
 
-/* Statements that every thread runs would have to be run for each share: then one share has everything. */
+/* Statements that every thread must run would run once per share: with any of them there is only one share.
+ */
 static void print_one_share(Printer *p, const NestStmt *stmt, int depth) {
   indent(p, depth);
   put("SHARES(1) {\n");

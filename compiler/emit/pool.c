@@ -140,7 +140,7 @@ void pool_call(Text *out, Net *net, const char *function, const char *arguments)
 }
 
 /* ---- segments ---- */
-/* A share takes ten microseconds or more, so that its price, a tenth of one, is small. */
+/* A share takes ten microseconds or more, so that its overhead, a tenth of a microsecond, is small. */
 int pool_most(const Version *version) {
   const double share = 40000; /* cycles */
   const int most = 1024;

@@ -78,7 +78,7 @@ void map_shape_operands(ShapeContext *context, Node *node) {
     op_note_origin(context, diag, i ? in : whole);
     const Extent x = shape_extent(node->in[0]->shape), y = shape_extent((i ? in : whole)->shape);
     if (x.h == y.h && x.w == y.w)
-      diag_help(diag, "conv(%lld, 1x1) makes the current value's channels %lld", (long long)y.c,
+      diag_help(diag, "conv(%lld, 1x1) gives the current value %lld channels", (long long)y.c,
                 (long long)y.c);
     else if (x.c == y.c)
       diag_help(
@@ -86,7 +86,8 @@ void map_shape_operands(ShapeContext *context, Node *node) {
           "height and width must be equal (a stride or pad=same in one of the two branches?); only 1x1x%lld "
           "is broadcast to every pixel",
           (long long)x.c);
-    else diag_help(diag, "the shapes must be equal, or one of them one pixel or one channel of the other");
+    else
+      diag_help(diag, "the shapes must be equal, except that one operand may have one pixel or one channel");
     return;
   }
   node->shape = shape_with_rows(whole->shape, rows->shape);

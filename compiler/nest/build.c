@@ -292,7 +292,7 @@ Buf *nest_view(Nest *nest, const char *name, Buf *of, const Ix *base) {
 }
 
 Ref nest_ref(Nest *nest, Buf *buf, int rank, const Ix *ix) {
-  if (buf->nest != nest) nest_misuse(nest, nest_text(nest, "%s is of another nest", buf->name));
+  if (buf->nest != nest) nest_misuse(nest, nest_text(nest, "%s belongs to another nest", buf->name));
   if (rank + buf->leads != buf->rank)
     nest_misuse(nest,
                 nest_text(nest, "%s has %d dimensions, not %d", buf->name, buf->rank - buf->leads, rank));

@@ -19,8 +19,8 @@ typedef struct Loss {
    * images, then its gradients with respect to the first `trained` values, consecutively. */
   int trained;
   bool instances;
-  const Op *inside; /* NULL, or (rpn) the operator on whose value the loss is and whose inputs it reads. A
-                       node that replaces that operator's node in training has it as hidden->of */
+  const Op *inside; /* NULL, or (rpn) the operator whose value the loss applies to, and whose inputs it reads.
+                       A node that replaces that operator's node in training has it as hidden->of */
 } Loss;
 /* node->detail of all three: label smoothing, the loss's weight (a factor of scale), channels of the output,
  * and the kind of activation that was absorbed (SCORES_NONE: none) */
@@ -29,7 +29,7 @@ typedef struct LossDetail {
   double weight;
   int64_t classes;
   Scores scores;
-  int64_t uncounted;  /* for the scale: number of first rows of the target that do not count (loss_from) */
+  int64_t uncounted;  /* for the scale: number of rows at the target's start that do not count (loss_from) */
   int64_t at;         /* op_object_part: the part's first index in the vector */
   const Node *made;   /* the value to which the loss applies, after its activation */
   const Graph *graph; /* the graph of this loss and all others; NULL while the program is read */

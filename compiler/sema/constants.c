@@ -36,7 +36,7 @@ static Const report_constant_overflow(Sema *s, const Frame *frame, const Expr *e
 static Const float_result(Sema *s, const Frame *frame, const Expr *e, double f) {
   if (isinf(f)) return report_constant_overflow(s, frame, e);
   if (!isnan(f)) return const_float(e->span, f);
-  diag_report(s->diags, DIAG_bad_value, e->span, frame->site, "this has no real result");
+  diag_report(s->diags, DIAG_bad_value, e->span, frame->site, "the result is not a real number");
   return const_poison(e->span);
 }
 

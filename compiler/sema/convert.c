@@ -22,7 +22,7 @@ static const char *range_text(Arena *arena, const Param *p) {
   if (p->lo >= p->hi) return p->type == PARAM_INT ? "a positive integer" : "a number";
   const char *kind = p->type == PARAM_INT ? "an integer" : "a number";
   if (p->hi >= 1e15 && p->lo == 0)
-    return p->type == PARAM_INT ? "an integer that is not negative" : "a number that is not negative";
+    return p->type == PARAM_INT ? "a non-negative integer" : "a non-negative number";
   if (p->hi >= 1e15) return arena_printf(arena, "%s from %s", kind, text_double(arena, p->lo));
   return arena_printf(arena, "%s from %s to %s", kind, text_double(arena, p->lo), text_double(arena, p->hi));
 }

@@ -138,7 +138,7 @@ static void lint_schedule(Sema *s, const Training *t) {
     diag_help(lint_warn(s, floor->span, NULL,
                         arena_printf(s->arena, "floor=%s is above the rate, %s, and increases it",
                                      const_text(s->arena, floor), const_text(s->arena, rate))),
-              "floor is the rate at the end, not a part of it");
+              "floor is the final rate, not a fraction of the first");
 }
 
 /* Warns about shift and cutout if they may remove the whole image. */

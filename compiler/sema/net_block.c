@@ -12,8 +12,8 @@
 
 static const Param shape_param = {.name = "shape", .type = PARAM_SHAPE};
 static const Param input_params[] = {
-    {"layout", PARAM_CHOICE, "hwc", "how the caller's buffer is laid out", 0, 0, "hwc chw"},
-    {"rate", PARAM_INT, "", "samples per second, of sound", 0, 0, NULL},
+    {"layout", PARAM_CHOICE, "hwc", "layout of the caller's buffer", 0, 0, "hwc chw"},
+    {"rate", PARAM_INT, "", "sampling rate of sound, in samples per second", 0, 0, NULL},
     {0}};
 
 static Shape shape_eval(Sema *s, const Frame *frame, const Stmt *stmt) {

@@ -42,7 +42,7 @@ void scope_define(Sema *s, Scope *scope, EntryKind kind, Ident name, Const value
     Diag *diag =
         diag_report(s->diags, DIAG_reserved_name, name.span, site,
                     "'%s' is %s, and cannot be defined as something else", name.s, reserved_text(name.s));
-    diag_help(diag, "another name will do: 'my_%s'", name.s);
+    diag_help(diag, "use another name: 'my_%s'", name.s);
   } else if (before) {
     Diag *diag =
         diag_report(s->diags, DIAG_duplicate_name, name.span, site, "'%s' is already defined", name.s);

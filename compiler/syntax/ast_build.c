@@ -25,7 +25,7 @@ static const Expr *grown(Parser *p, Expr *e, int below) {
   e->depth = below + 1;
   if (e->depth <= AST_DEEPEST) return e;
   if (below == AST_DEEPEST)
-    diag_report(p->diags, DIAG_too_deep, e->span, NULL, "more than %d operators within each other",
+    diag_report(p->diags, DIAG_too_deep, e->span, NULL, "operators are nested more than %d deep",
                 AST_DEEPEST);
   p->given_up = true;
   Expr *poison = expr_new(p, EXPR_POISON, e->span);
@@ -178,8 +178,9 @@ const Body *body_inner(Parser *p, const Body *body, const char *where) {
                              "'%s' must be in the net itself, not inside %s", word, where);
     if (s->kind == STMT_INPUT) diag_help(diag, "the input of a block or repeat iteration is called 'in'");
     if (s->kind == STMT_OUTPUT)
-      diag_help(diag,
-                "the last value of a block is its result; name others, and read them as x.name outside");
+      diag_help(
+          diag,
+          "the last value of a block is its result; name other values, and read them outside as x.name");
   }
   return body_make(p, body->span, &kept);
 }

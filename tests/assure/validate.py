@@ -218,7 +218,7 @@ def errors():
     check(status == 2 and "none.safetensors" in said, "a missing file", said)
     Path("short.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{}")
     status, said = validate("plain.cnn", "short.safetensors", samples=2)
-    check(status == 2 and "no safetensors file" in said, "a file that is cut off", said)
+    check(status == 2 and "not a safetensors file" in said, "a file that is cut off", said)
 
 
 def independence():

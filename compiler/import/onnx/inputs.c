@@ -246,7 +246,7 @@ static void refuse_scalars(ModelImport *im) {
                                   : "inputs %s are single numbers; a value of the language has at least one "
                                     "dimension",
                            names.s);
-  diag_help(diag, "%s makes %s of the program", help.s, n == 1 ? "it a constant" : "them constants");
+  diag_help(diag, "%s makes %s in the program", help.s, n == 1 ? "it a constant" : "them constants");
 }
 
 static const ImportState *state_given(const ModelImport *im, const OnnxPort *port) {

@@ -232,7 +232,7 @@ static bool pooled_axes(Making *k, const TflOperator *op, int64_t window[2]) {
   if (n < 1) return tfl_no(k, op, "its axes must be constant");
   for (int i = 0; i < n; i++) {
     const int64_t a = axis[i] < 0 ? axis[i] + in->rank : axis[i];
-    if (a < 1 || a >= in->rank - 1) return tfl_no(k, op, "it is not over height and width");
+    if (a < 1 || a >= in->rank - 1) return tfl_no(k, op, "its axes are not height and width");
     window[a - 1] = in->dim[a];
   }
   return true;

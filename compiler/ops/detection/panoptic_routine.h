@@ -48,9 +48,9 @@ static int cnn_panoptic_next_routine(const float *boxes, int rows, int last) {
   return best;
 }
 
-/* Paints instance `number` on free pixels where its mask is above the threshold, unless that is less than
- * half of it. out[h][w][2]: class, instance; on free pixels the class marks the last instance that covers it.
- */
+/* Paints instance `number` on the free pixels where its mask is above the threshold, unless less than half of
+ * those pixels are free. out[h][w][2]: class, instance; on free pixels the class marks the last instance that
+ * covers it. */
 static void cnn_panoptic_paint_routine(const cnn_panoptic_instance_routine *of, const float *box,
                                        const int *edge, float *out, int w, int number, float threshold) {
   int area = 0, left = 0;

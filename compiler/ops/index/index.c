@@ -29,7 +29,7 @@ bool index_rows_shape(ShapeContext *context, Node *node, int64_t channels) {
                         "%s takes indices, a vector of L, Lx1 or HxWx1, but its input is %s", node->op->name,
                         shape_text(context->arena, in));
   op_note_origin(context, diag, node->in[0]);
-  diag_help(diag, "argmax makes an index of the channels, slice(0..1) takes the first one");
+  diag_help(diag, "argmax computes the index of the largest channel, slice(0..1) selects the first channel");
   return false;
 }
 

@@ -209,11 +209,13 @@ const Op op_loss_yolo = {
     .name = "yolo",
     .group = "loss",
     .summary = "box, objectness and class loss of a YOLOv3 head",
-    .detail = "for a value of the operator yolo. Each ground-truth box is assigned to the anchor, of all "
-              "yolo losses, with the most similar shape, in the cell of its center. There: squared errors "
-              "of sigmoid(tx), sigmoid(ty), tw and th, times (2 - w*h / area of the image), and binary "
-              "cross-entropy of objectness and classes. Elsewhere: binary cross-entropy of objectness and "
-              "0, except if the IoU of the box and a ground-truth box is above `ignore`. Summed over cells",
+    .detail =
+        "for a value of the operator yolo. Each ground-truth box is assigned to one anchor in the cell of "
+        "its center: among the anchors of all yolo losses, the one with the most similar shape. There: "
+        "squared errors "
+        "of sigmoid(tx), sigmoid(ty), tw and th, times (2 - w*h / area of the image), and binary "
+        "cross-entropy of objectness and classes. Elsewhere: binary cross-entropy of objectness and "
+        "0, except if the IoU of the box and a ground-truth box is above `ignore`. Summed over cells",
     .params = params,
     .example = "loss = [yolo(small), yolo(large, ignore=0.7)]",
     .traits.object_target = true,

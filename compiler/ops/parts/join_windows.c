@@ -5,7 +5,7 @@
 
 static const Param params[] = {
     {"size", PARAM_WINDOW, NULL, "height and width of the image", 0, 0, NULL},
-    {"mode", PARAM_CHOICE, "block", "as of split_windows", 0, 0, "block grid"},
+    {"mode", PARAM_CHOICE, "block", "as in split_windows", 0, 0, "block grid"},
     {"shift", PARAM_NUMBERS, "0", "as in split_windows, which this inverts", 0, 0, NULL},
     {0}};
 

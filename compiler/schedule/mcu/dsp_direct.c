@@ -85,7 +85,7 @@ static const char *transposed_refused(const Node *node) {
     const int64_t S = t.stride[axis];
     if (t.kernel[axis] != S || t.dilation[axis] != 1 || t.before[axis] != 0 ||
         extent_side(t.large, axis) != S * extent_side(t.small, axis))
-      return "the kernel is not as large as its stride, without padding";
+      return "the kernel differs from the stride, or there is padding";
   }
   return NULL;
 }

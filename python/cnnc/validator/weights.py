@@ -31,10 +31,10 @@ class Weights:
     def __init__(self, path: Path) -> None:
         data = path.read_bytes()
         if len(data) < 8:
-            raise ValueError(f"{path}: no safetensors file")
+            raise ValueError(f"{path}: not a safetensors file")
         (length,) = struct.unpack_from("<Q", data)
         if length > len(data) - 8:
-            raise ValueError(f"{path}: no safetensors file")
+            raise ValueError(f"{path}: not a safetensors file")
         header = json.loads(data[8 : 8 + length])
         note = header.pop("__metadata__", {}).get("cnnc.quantization")
         if note is None:

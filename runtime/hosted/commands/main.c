@@ -58,8 +58,8 @@ static void print_help(FILE *stream, const cnn_program *program) {
     fprintf(stream, "  %-40s%s\n", left, COMMANDS[i].summary);
   }
   fprintf(stream,
-          "\n'%s COMMAND --help' or '%s --help COMMAND' lists the options of a command; --version says which "
-          "runtime this is.\n",
+          "\n'%s COMMAND --help' or '%s --help COMMAND' lists the options of a command; --version prints the "
+          "version of the runtime.\n",
           program->name, program->name);
 }
 

@@ -121,7 +121,7 @@ static int take(const cnn_usage *usage, const cnn_flag *flag, const char *text) 
   case CNN_VALUE_FLAG: *(bool *)flag->value = true; return CNN_GO_ON;
   case CNN_VALUE_TEXT:
     *(const char **)flag->value = text;
-    return *text ? CNN_GO_ON : cnn_usage_error(usage, "--%s wants %s", flag->name, flag->argument);
+    return *text ? CNN_GO_ON : cnn_usage_error(usage, "--%s needs %s", flag->name, flag->argument);
   case CNN_VALUE_CHOICE:
     if (parse_choice(flag, text)) return CNN_GO_ON;
     return cnn_usage_error(usage, "--%s is %s, not '%s'", flag->name, flag->argument, text);
@@ -138,8 +138,9 @@ static int take(const cnn_usage *usage, const cnn_flag *flag, const char *text) 
     return cnn_usage_error(usage, "--%s needs an integer from 0 to 2^64-1, not '%s'", flag->name, text);
   const char *what = flag->kind == CNN_VALUE_WHOLE ? "whole number" : "number";
   if (flag->high >= 1e9)
-    return cnn_usage_error(usage, "--%s wants a %s from %g up, not '%s'", flag->name, what, flag->low, text);
-  return cnn_usage_error(usage, "--%s wants a %s from %g to %g, not '%s'", flag->name, what, flag->low,
+    return cnn_usage_error(usage, "--%s needs a %s of at least %g, not '%s'", flag->name, what, flag->low,
+                           text);
+  return cnn_usage_error(usage, "--%s needs a %s from %g to %g, not '%s'", flag->name, what, flag->low,
                          flag->high, text);
 }
 
@@ -203,8 +204,8 @@ int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand)
     }
     if (got == ':') {
       return optopt > HELP_VALUE
-                 ? cnn_usage_error(usage, "--%s wants a value", usage->flag[optopt - HELP_VALUE - 1].name)
-                 : cnn_usage_error(usage, "-%c wants a value", optopt);
+                 ? cnn_usage_error(usage, "--%s needs a value", usage->flag[optopt - HELP_VALUE - 1].name)
+                 : cnn_usage_error(usage, "-%c needs a value", optopt);
     }
     if (got == '?') {
       if (optopt > HELP_VALUE)

@@ -46,8 +46,8 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
    CNN_VALUE_TEXT,                                                                                           \
    &(to),                                                                                                    \
    "W",                                                                                                      \
-   ".safetensors, .npz or PyTorch's .pt, .pth, .ckpt, .bin[:KEY] (those inside the program, else "           \
-   "NET.safetensors next to it or here)",                                                                    \
+   ".safetensors, .npz or PyTorch's .pt, .pth, .ckpt, .bin[:KEY] (those compiled in, else "                  \
+   "NET.safetensors next to the executable or in this directory)",                                           \
    0,                                                                                                        \
    0,                                                                                                        \
    NULL,                                                                                                     \

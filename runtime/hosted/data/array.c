@@ -70,8 +70,9 @@ bool cnn_array_form(const cnn_tensor *tensor, const cnn_port *port, bool batch, 
 
 cnn_status cnn_array_mismatch(const char *what, const cnn_tensor *tensor, const cnn_port *port) {
   char shape[200];
-  if (!cnn_tensor_numeric(tensor)) return cnn_failure(CNN_MISMATCH, "%s: holds no numbers", what);
-  if (tensor->rank > 0 && tensor->dim[0] == 0) return cnn_failure(CNN_MISMATCH, "%s: holds no samples", what);
+  if (!cnn_tensor_numeric(tensor)) return cnn_failure(CNN_MISMATCH, "%s: contains no numbers", what);
+  if (tensor->rank > 0 && tensor->dim[0] == 0)
+    return cnn_failure(CNN_MISMATCH, "%s: contains no samples", what);
   Shape wanted = port_shape(port, false);
   cnn_tensor likeness = {.rank = wanted.rank};
   memcpy(likeness.dim, wanted.dim, sizeof wanted.dim);

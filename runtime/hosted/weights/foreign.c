@@ -48,8 +48,7 @@ static cnn_status keras(const char *path, const char *what) {
       CNN_BAD_FORMAT,
       "%s: is %s, which is not supported. Keras's kernels have another order of dimensions and "
       "other names: with the Python package 'python3 -m cnnc convert' changes both "
-      "(docs/from-keras.md). These lines make an "
-      ".npz of it as it is:\n"
+      "(docs/from-keras.md). These lines write an .npz with Keras's names and order:\n"
       "import keras, numpy\n"
       "numpy.savez(\"weights.npz\", **{w.path: w.numpy() for w in "
       "keras.models.load_model(\"%s\").weights})",
@@ -71,11 +70,10 @@ cnn_status cnn_foreign_check(const char *path, const unsigned char *bytes, size_
   if (is_pickle(bytes, n)) return pickle(path);
   if (begins(bytes, n, "\x89HDF\r\n\x1a\n", 8)) return keras(path, "an HDF5 file, as Keras writes them");
   if (n >= 8 && memcmp(bytes + 4, "TFL3", 4) == 0)
-    return cnn_failure(
-        CNN_BAD_FORMAT,
-        "%s: is a TensorFlow Lite model, which is not supported: save the weights of the model "
-        "that it was made from as .safetensors or .npz",
-        path);
+    return cnn_failure(CNN_BAD_FORMAT,
+                       "%s: is a TensorFlow Lite model, which is not supported: save the weights of the "
+                       "original model as .safetensors or .npz",
+                       path);
   if (is_onnx(bytes, n))
     return cnn_failure(CNN_BAD_FORMAT,
                        "%s: is an ONNX model, not a weight file. In Python this writes an .npz of its "

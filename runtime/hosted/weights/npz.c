@@ -122,7 +122,7 @@ static bool header_take(Scan *scan, cnn_tensor *tensor) {
 
 cnn_status cnn_npy_parse(cnn_tensor *tensor, const char *path, const unsigned char *bytes, size_t n) {
   if (n < 10 || memcmp(bytes, "\x93NUMPY", 6) != 0)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: is no .npy file", path);
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is not an .npy file", path);
   int version = bytes[6];
   if (version < 1 || version > 3)
     return cnn_failure(CNN_BAD_FORMAT, "%s: .npy format %d.%d is unknown", path, version, bytes[7]);
