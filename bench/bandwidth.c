@@ -1,5 +1,5 @@
-/* bandwidth.c: Measures read bandwidth: the maximum bytes per second that one core reads of BYTES bytes,
- * repeatedly, from whichever cache or memory holds them. Usage: bandwidth BYTES...; prints GB/s for each.
+/* bandwidth.c: Measures read bandwidth: one core reads BYTES bytes repeatedly, from the cache or memory that
+ * holds them, and the maximum bytes per second are printed. Usage: bandwidth BYTES...; prints GB/s for each.
  * WIDTH is the width of a vector. Large blocks are on huge pages, like those of cnnc's programs. */
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE

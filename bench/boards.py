@@ -269,7 +269,7 @@ def totals(code):
 
 
 def row(options, board, library, title):
-    """Prints a row; their instructions relative to cnnc's, if both exist."""
+    """Prints a row, with the instructions of the library relative to those of cnnc, if both exist."""
     net = Net(options, board.work, title)
     theirs = net.theirs(library, board) if library else None
     elf, flash, budget = (net.fitted(options, board, theirs[1]) if options.fit else

@@ -94,7 +94,7 @@ class Writer:
 
     def weights(self, name, order):
         """The file has [filter][channel][row][column], for conv_transpose [channel][filter][row][column];
-        order: of CMSIS-NN's axes."""
+        order: the axes in the order of CMSIS-NN."""
         shape, values = self.files[name + ".weight"]
         shape = list(shape) + [1] * (4 - len(shape))
         f, c, h, w = (range(n) for n in shape)

@@ -155,8 +155,8 @@ def weights_of(path):
 
 
 def difference(ours, theirs):
-    """The largest difference of all outputs, relative to the largest number: channels first or last. Rows of
-    a ranking may change places if their scores are nearly equal."""
+    """The largest difference of all outputs, relative to the largest number, with the channels first or last,
+    whichever fits. Rows of a ranking may change places if their scores are nearly equal."""
     worst = 0
     for got, wanted in zip(ours.results(), theirs.raw(), strict=True):
         largest = np.abs(wanted).max()

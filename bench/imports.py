@@ -82,8 +82,8 @@ def ranks(path):
 
 
 def matched(got, wanted, most):
-    """The rows of an output in the order of those that are wanted: each row that differs by more than `most`
-    changes places with the nearest one of these."""
+    """The rows of `got` in the order of `wanted`: rows that differ by more than `most` are exchanged among
+    each other, each to the position of the nearest wanted row."""
     import numpy as np
     width = wanted.shape[-1]
     ours, theirs = got.reshape(-1, width).copy(), wanted.reshape(-1, width)

@@ -22,7 +22,7 @@ PROGRAM = os.path.join(HERE, "..", "examples", "keyword", "gru.cnn")
 
 # ---- clips ----
 def words(seed):
-    """The tones of each class, but of silence and unknown."""
+    """The tones of each class except silence and unknown."""
     rng = np.random.default_rng(seed)
     return [None, None] + [rng.uniform(250, 2800, (3, 2)) for _ in range(CLASSES - 2)]
 

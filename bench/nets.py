@@ -1,8 +1,8 @@
 """nets.py: the nets of examples/ as ONNX, with weights drawn from a fixed seed.
 
 An image has 8 bits per channel, as in the generated code, and is normalized in the graph. Otherwise a graph
-is what an exporter would write that optimizes for onnxruntime: the normalization is one multiplication and
-one addition, and the order of flatten is folded into the weights of the dense layer after it.
+is like that of an exporter that optimizes for onnxruntime: the normalization is one multiplication and one
+addition, and the order of flatten is folded into the weights of the dense layer after it.
 """
 # SPDX-License-Identifier: Apache-2.0
 import glob, math, os
@@ -180,8 +180,9 @@ def gated(b, x, layer, activation, kind, **slope):
 
 
 def inverted(b, x, p, stride, activation, norm, gate):
-    """1x1 to more channels, if expanded, depthwise, 1x1 to fewer: the block of MobileNetV2 and later nets.
-    `p` begins the names of its layers; norm(x, p, n) is the nth normalization there."""
+    """The block of MobileNetV2 and later nets: a 1x1 convolution to more channels (if expanded), a depthwise
+    one, and a 1x1 convolution to fewer channels. `p` begins the names of its layers; norm(x, p, n) is the nth
+    normalization there."""
     y, n, layer = x, 1, p + "depthwise1"
     if p + "conv1.weight" in b.weights:
         y, n = activation(norm(b.conv(y, p + "conv1"), p, 1)), 2
@@ -428,7 +429,8 @@ def tiny_yolo(b):
     return b.conv(x, "cells")
 
 
-# Those that bench/run measures, and those that it measures only if they are named, or all.
+# NETS: the nets that bench/run measures by default; OTHERS: nets that it measures only if they or `all` are
+# named.
 NETS = {f.__name__: f for f in (lenet5, resnet8, mobilenet_v1, squeezenet, resnet18, vgg16, alexnet, unet,
                                 tiny_yolo)}
 OTHERS = {f.__name__: f for f in (lenet5_1998, lenet5_relu, fashion, speech, ds_cnn, resnet20, resnet50,
@@ -437,11 +439,11 @@ OTHERS = {f.__name__: f for f in (lenet5_1998, lenet5_relu, fashion, speech, ds_
                                   deeplab_v3, autoencoder, espcn, fsrcnn, dcgan, resnext50, csp,
                                   inception17, pyramid, trunk, perceptron)}
 
-# Constants of examples that are not those of the table.
+# Options for examples whose constants differ from those of the parameter table.
 SIZES = {"unet": ["-D", "side=128", "-D", "classes=2"]}
 
-# Divisor of the last layer's weights, where the softmax of random logits would be 0 and 1 only and agree
-# whatever the logits are.
+# Divisor of the last layer's weights. Without it, the softmax of these random logits would be only 0 and 1,
+# and would agree even if the logits were wrong.
 LOGITS = {"resnet8": 10, "resnet20": 10, "squeezenet": 10, "resnet18": 100, "resnet50": 10000,
           "resnext50": 10000, "vgg16": 300, "alexnet": 100, "googlenet": 40, "densenet121": 3,
           "mobilenet_v3_small": 5, "mobilenet_v3_large": 100}

@@ -1,14 +1,16 @@
 """scale.py: efficiency of training with 2 to 1,024 processes, predicted, and with two, measured.
 
 The part of a step that one process computes is measured, without the others (phases.c), for all images, for
-the first shard, and for half a batch. From these each phase between two exchanges gets a time per image of
-the process's shard, a time per image of the whole batch (what every process computes for all images, as the
-statistics of batchnorm) and a constant time; the update of the weights is a constant time, too.
+the first shard, and for half a batch. From these measurements, the time of each phase between two exchanges
+is split into three parts: a time per image of the process's shard, a time per image of the whole batch (for
+what every process computes for all images, such as the statistics of batchnorm), and a constant time. The
+update of the weights is a constant time, too.
 
 The model of the network has a latency and a bandwidth. A gather takes latency * log2(N) plus the transfer of
 the other processes' bytes; a sum sends (N-1)/N of its bytes twice, in messages that take half a microsecond
 each, and begins when its phase ends; one sum begins after the other. "batch" is the efficiency of N processes
-that share the program's batch, if it has enough groups of images; "growing" of a batch N times as large.
+that share the program's batch, if it has enough groups of images; "growing" is the efficiency with a batch
+that is N times as large.
 """
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, math, os, shutil, statistics, subprocess, sys, tempfile

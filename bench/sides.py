@@ -88,7 +88,7 @@ def precision_of(options):
 
 def aligned(array):
     """The same numbers, aligned to a cache line, like those of callers and workspaces: numpy's arrays begin
-    16 bytes after one, so that each AVX-512 vector would cross a line."""
+    16 bytes after the start of a line, so that each AVX-512 vector would cross a line."""
     line = 64
     room = np.empty(array.nbytes + line, np.uint8)
     start = -room.ctypes.data % line
@@ -208,8 +208,8 @@ class OnnxRuntime:
 
 
 class OpenVINO:
-    """Its CPU kernels are oneDNN's and its own. Called through its C interface: its Python method builds a
-    dictionary of the outputs in each call, which takes longer than a small net."""
+    """Its CPU kernels are oneDNN's and its own. It is called through its C interface, because its Python
+    method builds a dictionary of the outputs in each call, which takes longer than a small net."""
     name = "OpenVINO"
 
     def __init__(self, options, case, threads):

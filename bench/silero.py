@@ -52,7 +52,7 @@ def peer(path, x):
 
 
 def ours(net, x):
-    """The same; a call of the package makes TOGETHER steps."""
+    """The same for cnnc; a call of the package makes TOGETHER steps."""
     stream, made, seconds = net.stream(FRAME), [], []
     for part in np.split(x[:, None], len(x) // (TOGETHER * FRAME)):
         begun = time.perf_counter()

@@ -223,13 +223,14 @@ def rows_first(x):
 
 
 def difference(made, wanted):
-    """Relative to the largest number; made is in the order of the model or of the program."""
+    """The largest difference, relative to the largest number; `made` has the order of the model or of the
+    program."""
     ordered = wanted if made.shape == wanted.shape[-made.ndim:] else rows_first(wanted)
     return float(np.abs(np.ravel(made) - np.ravel(ordered)).max() / np.abs(wanted).max())
 
 
 def deepfilter(options):
-    """The whole and steps of one frame: the largest difference of each."""
+    """The net on the whole sequence, and in steps of one frame: the largest difference of each."""
     wrong, rng = 0, np.random.default_rng(6)
     for model in options.files:
         title = os.path.basename(model).removesuffix(".onnx")

@@ -1,5 +1,5 @@
-"""streams.py: LSTM and GRU layers compared with onnxruntime, one row (a step of a stream) and fifty. Both
-sides have the same weights and inputs, and their results are compared."""
+"""streams.py: LSTM and GRU layers compared with onnxruntime, for one row (a step of a stream) and for fifty
+rows. Both sides have the same weights and inputs, and their results are compared."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse
 import functools

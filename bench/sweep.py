@@ -92,8 +92,8 @@ def family_of(operator, arguments, shape):
 
 
 def layers_of(options):
-    """(family, net, shape of the input, text) of the layers with multiply-adds, without duplicates, evenly
-    from the nets, and their number."""
+    """Layers with multiply-adds, each as (family, net, shape of the input, text), without duplicates and
+    taken evenly from the nets; and their number."""
     found, seen = [], set()
     for net in NETS:
         facts = json.loads(subprocess.run([options.cnnc, find(net), "--emit=json", "-Wno-unread-input"],

@@ -1,12 +1,14 @@
 """timing.py: The timing loop of all sides. A call is a foreign function with everything bound beforehand, so
-that the overhead of Python is the same for all, too: less than a microsecond, visible only for the smallest
-nets. On a busy machine, processor time (clock = time.process_time) is steadier for single-threaded sides."""
+that the overhead of Python is also the same for all runtimes: less than a microsecond, which is visible only
+for the smallest nets. On a busy machine, processor time (clock = time.process_time) is steadier for
+single-threaded sides."""
 # SPDX-License-Identifier: Apache-2.0
 import math, time
 
 WARM = 3  # calls before any that count, in each turn
 TURN = 0.1  # seconds of calls before the next side runs
-# seconds before a turn with several threads: those of the others spin for up to 0.2 s after their last call
+# seconds to wait before a turn with several threads: the threads of other runtimes spin for up to 0.2 s after
+# their last call
 PAUSE = 0.25
 
 

@@ -13,7 +13,8 @@ from training_nets import NETS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TURN = 0.4     # seconds of steps before the next side runs
-# seconds before a turn with several threads: those of the others spin for up to 0.2 s after their last step
+# seconds to wait before a turn with several threads: the threads of other runtimes spin for up to 0.2 s after
+# their last step
 PAUSE = 0.25
 BATCHES = 4    # different ones
 RATE, MOMENTUM = 0.01, 0.9

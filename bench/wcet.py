@@ -1,11 +1,11 @@
 """wcet.py: A bound on the cycles of an int8 model on a Cortex-M0+, M3 or M4, from its linked program. Needs
 qemu-system-arm, gcc-arm-none-eabi and its newlib; no Python packages.
 
-The program executes each instruction equally often for every input (tests/assure/constant.tap); it is run
-for several inputs, and refused where the counts differ. So a count is the count, and the bound is its
-product with the most cycles that Arm's tables have for the instruction: M4 DDI 0439, M3 DDI 0337, M0+ DDI
-0484. It assumes no interrupts, aligned loads, no other bus master, RAM without wait states, and flash with
---flash-wait cycles per 16 bytes, without cache or prefetch."""
+The program executes each instruction equally often for every input (tests/assure/constant.tap); it is run for
+several inputs, and rejected if the counts differ. So the counts of one run hold for every input. The bound is
+the sum of the counts, each times the largest number of cycles that Arm's tables give for the instruction: M4
+DDI 0439, M3 DDI 0337, M0+ DDI 0484. It assumes no interrupts, aligned loads, no other bus master, RAM without
+wait states, and flash with --flash-wait cycles per 16 bytes, without cache or prefetch."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse
 import collections

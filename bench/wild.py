@@ -89,8 +89,8 @@ def input_arrays(inputs, arrays, reference, is_tflite):
 
 
 def ranked_difference(ours, theirs):
-    """The largest difference over the best tenth of their rows, each from the nearest row of cnnc: nearly
-    equal scores swap, and rounding determines the last rows of a ranking."""
+    """The largest difference between the best tenth of the runtime's rows and the nearest rows of cnnc: rows
+    with nearly equal scores may change places, and rounding determines the last rows of a ranking."""
     best = theirs[:max(1, len(theirs) // 10)]
     return max(float(np.abs(ours - row).max(axis=1).min()) for row in best)
 
@@ -122,7 +122,7 @@ def cnnc(options, *words):
 
 
 def reasons(text):
-    """The errors of a refusal, and the nodes below them."""
+    """The errors of a failed import, and the nodes that are listed below them."""
     lines = [line.strip() for line in text.splitlines() if "warning:" not in line]
     kept = [re.sub(r"^\S*: (error: )?", "", line) if " error: " in line else line for line in lines
             if " error: " in line or re.match(r"= (?!help)", line)]

@@ -79,8 +79,9 @@ def torch_net(library, name):
 
 
 def unet():
-    """Segmentation with skip connections: upsampled twofold by a transposed convolution, by nearest neighbor,
-    and by bilinear interpolation to the size of the value that it is concatenated with."""
+    """A segmentation net with skip connections. It upsamples by a factor of two with a transposed convolution
+    and with nearest neighbor, and with bilinear interpolation to the size of the value with which the result
+    is concatenated."""
     import torch
     from torch.nn import functional
 
@@ -169,7 +170,7 @@ class Detections:
 
 
 def with_anchors(net):
-    """The head of YOLOv5 before 2023: boxes from anchors, in a net whose head has none."""
+    """YOLOv5's head before 2023, which computes boxes from anchors, in place of a head without anchors."""
     import torch
 
     class Detect(torch.nn.Module):
@@ -199,8 +200,8 @@ def with_anchors(net):
 
 
 def calibrate_torch(net, shape):
-    """Distinct factors and constants per channel, no matrix of zeros, and statistics of one pass over
-    noise."""
+    """Gives the net distinct factors and constants per channel, no matrix of zeros, and statistics of one
+    pass over noise."""
     import torch
     with torch.no_grad():
         for parameter in net.parameters():

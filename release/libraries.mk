@@ -1,9 +1,9 @@
 # libraries.mk: the libraries of the runtime, compiled from Debian's sources for one target, as one archive.
 #   make -f libraries.mk SOURCES=DIR CC=... AR=... FLAGS=... libparts.a     in an empty folder
 # WINDOWS=yes: for Windows, whose random numbers come from its C library.
-# SOURCES has a folder for each row of libraries.tsv. Their own build systems are not used: these are the
-# files and the settings that they would find on Linux with a C11 compiler. Hidden symbols keep what a net's
-# shared library contains apart from the libraries of the program that loads it.
+# SOURCES has a folder for each row of libraries.tsv. Their own build systems are not used: the files and the
+# settings here are those that they would choose on Linux with a C11 compiler. Symbols are hidden, so that the
+# libraries inside a net's shared library are separate from those of the program that loads it.
 # SPDX-License-Identifier: Apache-2.0
 .DELETE_ON_ERROR:
 in = $(addprefix $(SOURCES)/$1/,$2)
@@ -17,7 +17,8 @@ jansson_flags := -Iconf/jansson -I$(SOURCES)/jansson/src -DHAVE_CONFIG_H
 zlib := $(call all_in,zlib,*.c)
 zlib_flags := -I$(SOURCES)/zlib -DHAVE_UNISTD_H -DHAVE_STDARG_H -DHAVE_HIDDEN $(if $(macos),-Dfdopen=fdopen)
 
-# Without the code for single instruction sets, which is chosen when it is built: every CPU has the same.
+# Without the code for particular instruction sets, which is selected at build time: all CPUs run the same
+# code.
 libpng := $(filter-out %/pngtest.c,$(call all_in,libpng,png*.c))
 libpng_flags := -Iconf/libpng -I$(SOURCES)/libpng -I$(SOURCES)/zlib -DPNG_INTEL_SSE_OPT=0 \
   -DPNG_ARM_NEON_OPT=0 $(if $(macos),-include math.h)
@@ -33,7 +34,7 @@ libjpeg_flags := -Iconf/libjpeg -I$(SOURCES)/libjpeg
 libwebp := $(call all_in,libwebp,src/dec/*.c src/demux/demux.c src/dsp/*.c src/utils/*.c)
 libwebp_flags := -I$(SOURCES)/libwebp -DWEBP_EXTERN=extern
 
-# glibc 2.17 has no getrandom, the kernel has: by its number.
+# glibc 2.17 has no getrandom, but the kernel has: it is called by its number.
 expat := $(call in,expat,expat/lib/xmlparse.c expat/lib/xmlrole.c expat/lib/xmltok.c)
 expat_flags := -Iconf/expat -I$(SOURCES)/expat/expat/lib -DXML_NS -DXML_DTD -DXML_CONTEXT_BYTES=1024 \
   -DHAVE_FCNTL_H $(if $(WINDOWS),-DXML_STATIC,-DHAVE_UNISTD_H $(if $(macos),-DHAVE_ARC4RANDOM_BUF, \

@@ -1,4 +1,4 @@
-# release: what a release consists of is built by release/build, a program beside make: docs/releases.md
+# release: release/build, a separate program, builds the files of a release: docs/releases.md
 # SPDX-License-Identifier: Apache-2.0
 EXTRA_DIST += %D%/build %D%/image %D%/libraries.mk %D%/libraries.tsv %D%/publish %D%/tools.txt
 EXTRA_DIST += %D%/action/action.yml %D%/action/gate.py

@@ -250,7 +250,7 @@ part_streams() {
   step own sh "$top/tests/stream/stream.tap"
   in_portions 10 streams $(ls "$top"/tests/run/*.cnn | grep -v -e _far -e _large -e threads -e winograd)
 }
-# With three rows of every value; but nms and detection losses, which read tables of rows.
+# With three rows of every value, except for nms and detection losses, which read tables of rows.
 rows() { ROWS_OF=$* sh "$top/tests/nets/rows.tap"; }
 part_rows() {
   step netcheck make -s netcheck

@@ -12,8 +12,8 @@ enum {
                               its inputs are in the other core's cache. DS-CNN, 12 kernels: 36 microseconds on
                               one thread, 60 on two (Xeon, AVX-512) */
   PARALLEL_MACS = 1 << 12, /* half a microsecond. Barriers do not matter here, because the team waits before
-                              and after every layer; but for a smaller loop, moving its values to another
-                              core's cache takes longer than sharing it saves */
+                              and after every layer. But in a smaller loop, moving the values to another
+                              core's cache takes longer than the second thread saves */
 };
 
 /* The time is that of the multiply-adds or of loading the weights, whichever is longer: they overlap. */

@@ -10,7 +10,7 @@ enum { IMAGE_BYTES = 28 * 28 };
 
 bool learner_begin(void);                                  /* false: the memory is too small (in every run) */
 int32_t learner_predict(const uint8_t image[IMAGE_BYTES]); /* the class, 0 to 9 */
-/* Makes a training step after every eighth image. False: its loss was not finite, so training has stopped;
- * predictions use the weights before that step. */
+/* Makes a training step after every eighth image. False: the loss was not finite, so training has stopped;
+ * predictions use the weights from before that step. */
 bool learner_sample(const uint8_t image[IMAGE_BYTES], int32_t label);
 #endif

@@ -1,6 +1,6 @@
-/* board.c: a Cortex-M4 or M7 from its reset to board_main, as qemu's mps2-an386 and mps2-an500 have one; for
- * a board of yours its maker's startup file and linker script take the place of this one and board.ld. Output
- * goes to the emulator, or to a debugger (semihosting). No C library is needed. */
+/* board.c: runs a Cortex-M4 or M7 from reset to board_main, on qemu's boards mps2-an386 and mps2-an500. For
+ * your own board, replace this file and board.ld with the startup file and the linker script of its maker.
+ * Output goes to the emulator, or to a debugger (semihosting). No C library is needed. */
 // SPDX-License-Identifier: MIT-0
 #include "board.h"
 #include <stddef.h>
@@ -42,8 +42,8 @@ void board_say_number(uint32_t number) {
 
 /* ---- time and stack ---- */
 /* The system timer counts down, 24 bits, with the clock of the processor. Qemu gives these boards 25 MHz, and
- * with `-icount shift=0` an instruction takes a nanosecond: 40 instructions are a tick. On a real board a
- * tick is a cycle. */
+ * with `-icount shift=0` an instruction takes a nanosecond: a tick is 40 instructions. On a real board a tick
+ * is a cycle. */
 static volatile uint32_t *const timer = (volatile uint32_t *)0xe000e010u; /* control, reload, now */
 enum { PAINTED = 16 << 10, PAINT = 0x5eed5eed, TICKS = 0xffffff, THROUGH = 1 << 16 };
 static uint32_t began, most_ticks, most_stack;

@@ -9,7 +9,7 @@ int board_main(void); /* the program; 0: success */
 void board_say(const char *text);
 void board_say_number(uint32_t number);
 
-/* The time between the two is measured, and printed by board_say_measured; not on a workstation. */
+/* On a board, the time between these two calls is measured, and board_say_measured prints it. */
 void board_begin(void);
 void board_end(void);
 void board_say_measured(void); /* the maximum of all times */

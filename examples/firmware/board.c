@@ -1,5 +1,5 @@
-/* board.c: a Cortex-M7 from its reset to board_main, as qemu's mps2-an500 has one; for a board of yours its
- * maker's startup file and linker script take the place of this one and board.ld. No C library is needed. */
+/* board.c: runs a Cortex-M7 from reset to board_main, on qemu's board mps2-an500. For your own board, replace
+ * this file and board.ld with the startup file and the linker script of its maker. No C library is needed. */
 // SPDX-License-Identifier: MIT-0
 #include "board.h"
 #include <stddef.h>

@@ -5,7 +5,7 @@ const WIDTH = 6,
   ROLLOFF = 0.99;
 const divisor = (a, b) => (b ? divisor(b, a % b) : a);
 
-// The weights of output sample `phase` of every `to`: those of the input samples from `first` on.
+// The weights for output sample `phase` of every `to` samples: one for each input sample from `first` on.
 function kernel(phase, from, to, reach) {
   const base = Math.min(from, to) * ROLLOFF,
     at = (i) => (i / from - phase / to) * base,

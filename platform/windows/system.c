@@ -73,7 +73,7 @@ void (*platform_signal(int number, void (*handler)(int)))(int) {
   return is_known_signal(number) ? signal(number, handler) : SIG_DFL;
 }
 
-/* A handler is called once, then the signal has its default again: the C library of Windows does so. */
+/* A handler is called only once: the C library of Windows then restores the default of the signal. */
 int sigaction(int number, const struct sigaction *action, struct sigaction *before) {
   void (*was)(int) = platform_signal(number, action ? action->sa_handler : SIG_GET);
   if (before) *before = (struct sigaction){.sa_handler = was};

@@ -33,7 +33,8 @@ MEMBERS = {
 KERNEL = ("kernel", "bias")
 SEPARABLE = ("depthwise_kernel", "pointwise_kernel", "bias")
 NORM = ("gamma", "beta")
-# The variables of a recurrent cell, and by kind of layer the index of Keras's gate for each of PyTorch's.
+# The variables of a recurrent cell, and for each kind of layer the index of Keras's gate for each gate of
+# PyTorch.
 CELL = ("kernel", "recurrent_kernel", "bias")
 GATES = {"LSTM": (0, 1, 2, 3), "GRU": (1, 0, 2), "SimpleRNN": (0,)}
 # The dense layers of MultiHeadAttention, in a .keras file and in a .h5 file.

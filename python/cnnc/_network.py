@@ -160,8 +160,8 @@ class Net:
         return [f"--weights={self._constants.path}"] if self._constants else []
 
     def _library(self, kind: str, more: tuple[str, ...] = ()) -> Library:
-        """kind: plain, inference; look, also the values of layers; train, training, as in programs that cnnc
-        builds. more: further options of cnnc."""
+        """kind: `plain` is for inference, `look` also for the values of layers, `train` for training, as in
+        programs that cnnc builds. more: further options of cnnc."""
         key = (kind, *more)
         if key not in self._libraries:
             openmp = self._threads > 1 or kind == "train"

@@ -120,8 +120,8 @@ static void lars(const cnn_recipe *recipe, float *restrict w, const float *restr
 }
 
 /* You et al., "Large batch optimization for deep learning" (2020), algorithm 2, with phi(x) = x: r = m /
- * (sqrt(v) + epsilon) + decay*w of the corrected averages; w -= rate * |w|/|r| * r. The ratio |w|/|r| is 1 if
- * one of them is 0, and in the cases listed for lars. r is computed twice to save memory. */
+ * (sqrt(v) + epsilon) + decay*w with the corrected averages; w -= rate * |w|/|r| * r. The ratio |w|/|r| is 1
+ * if one of them is 0, and in the cases listed for lars. r is computed twice to save memory. */
 static inline float lamb_step(float m, float v, float w, float first, float second, float epsilon,
                               float decay) {
   return first * m / (cnn_sqrt_float(v) * second + epsilon) + decay * w;

@@ -118,7 +118,7 @@ def counts_here(net, flags):
 
 
 def differences(found):
-    """Functions of which an instruction was executed a different number of times."""
+    """Functions with an instruction that was executed a different number of times."""
     names = collections.Counter()
     for counts in found[1:]:
         for name, address in set(counts) | set(found[0]):

@@ -26,7 +26,7 @@ CC = os.environ.get("CC", "cc")
 ALL = bool(os.environ.get("NETCHECK_ALL"))
 SEED = int(os.environ.get("CNNC_TEST_SEED", "1"))
 ROUNDINGS = ("single", "double", "float")
-# Nets of which every output depends on layers in float, and outputs of others that do.
+# Nets all of whose outputs depend on layers in float, and single outputs of other nets that do.
 FLOAT_NETS = {"audio", "edges", "kept", "precision"}
 FLOAT_OUTPUTS = {"sums": 2}
 # For each rounding of an imported model, as in models.tap.
@@ -139,7 +139,7 @@ def small_net(folder):
 
 
 def changed(pattern, by):
-    """A mistake: the first place of the pattern, whose group becomes by(group)."""
+    """A mistake: at the first match of the pattern, the group is replaced by by(group)."""
 
     def make(text):
         found = re.search(pattern, text)

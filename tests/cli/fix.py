@@ -1,6 +1,6 @@
 # fix.py: the fixes of all messages of tests/diag. Each fix alone removes its message; --fix applies all of
-# them, and if each message of a program has one, the program then compiles. Then files: imports, byte order
-# marks, permissions, files that --fix must not change.
+# them; if each message of a program has a fix, the program then compiles. Other tests concern files: imports,
+# byte order marks, permissions, files that --fix must not change.
 # SPDX-License-Identifier: Apache-2.0
 import glob, json, os, shlex, shutil, stat, subprocess
 from tap import check, finish, start

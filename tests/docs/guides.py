@@ -1,7 +1,7 @@
 # guides.py: the cases of guides.tap. A page's blocks are run in order: a program becomes a file named after
-# its net, a table a file named after the next net, C the file that its first comment names. Shell commands
-# are run, and so is Python, if $PYTHON (python3) has the packages of the page; otherwise this script writes
-# the arrays and weights in its place. Pages about Fashion-MNIST run on synthetic images.
+# its net; a table becomes a file named after the next net; C becomes the file that its first comment names.
+# Shell commands are run, and so is Python, if $PYTHON (python3) has the packages of the page; otherwise this
+# script writes the arrays and weights in its place. Pages about Fashion-MNIST run on synthetic images.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, random, re, shutil, struct, subprocess, zipfile
 from samples import write_png

@@ -5,8 +5,8 @@
 #     //     C
 #
 # where NET is `x: SHAPE -> LAYER -> ...` in backquotes; train(N) at its end trains with batches of N. In
-# int8/ and mcu/ it is an int8 model with weights of harness/quantized.py. A file with a schedule has one; the
-# nest of an operator may.
+# int8/ and mcu/ it is an int8 model with weights of harness/quantized.py. Each file with a schedule has an
+# example; the nest of an operator may have one.
 # SPDX-License-Identifier: Apache-2.0
 import glob, os, re, subprocess
 

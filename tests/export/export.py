@@ -1,6 +1,6 @@
 """export.py CNNC SOURCE_DIR NAME[:SIDE][,CONST=VALUE]...: nets of examples/ as ONNX models and back: `cnnc
-import` generates the same program from the model, up to names. Those in $COMPUTED (or all) are
-compiled, too, and compute the same. Only the standard library is needed."""
+import` generates the same program from the model, up to names. The nets in $COMPUTED (or all nets) are
+compiled, too, and must compute the same. Only the standard library is needed."""
 # SPDX-License-Identifier: Apache-2.0
 import glob, os, re, shutil, subprocess, sys
 top = os.path.abspath(sys.argv[2])

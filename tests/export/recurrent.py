@@ -66,7 +66,7 @@ def check_program(name):
 
 
 def check_calls(name, nets):
-    """Two programs, or onnxruntime and one: the same numbers in each call."""
+    """Compares two programs, or onnxruntime and a program: the same numbers in each call."""
     for call in range(CALLS):
         inputs = compiled.draw_inputs(nets[0].facts, seed=call)
         wanted, got = (net(inputs) for net in nets)

@@ -111,8 +111,8 @@ static int any_zero(Drawing *d) {
 }
 
 /* ---- layers ---- */
-/* Is the node the first in order of computation that has the weight? Only for it are shared weights drawn;
- * the other layers read the same ones. */
+/* Is the node the first, in order of computation, that has the weight? Shared weights are drawn only for this
+ * node; other layers read the same weights. */
 static bool is_first(const Drawing *d, const Weight *weight, const Node *node) {
   for (int i = 0; i < d->graph->nodes.n; i++) {
     const Node *one = d->graph->nodes.data[i];
@@ -465,7 +465,7 @@ static void draw_value(Drawing *d, const Node *node) {
   }
 }
 
-/* May values be int16 that the program does not name? Not if outputs are bytes, or if layers share weights,
+/* May values that the program does not name be int16? Not if outputs are bytes, or if layers share weights,
  * whose bias would have two types. */
 static bool may_widen(const Graph *graph, const int *uses) {
   for (int o = 0; o < graph->outputs.n; o++)

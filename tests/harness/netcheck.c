@@ -178,8 +178,8 @@ double gradient_floor(const Sample *sample, const GraphRun *run, const Weight *w
 
 /* A gradient may be 0, or nearly, because its terms cancel, perhaps several layers before: a batch
  * normalization removes any gradient that is the same for all images. In float, rounding errors of the
- * previous values remain. They are not an error if rounding the values changes the gradient by as much,
- * apart from the bits that a sum of many terms loses. */
+ * previous values remain. A difference of this size is accepted: the change of the gradient if the values are
+ * rounded, and the bits that a sum of many terms loses. */
 double gradient_rounding(const Weight *weight, const double *moved) {
   static const double SEVERAL_UNITS = 16;
   double most = 0;

@@ -351,7 +351,7 @@ GraphRun sample_infer_far(const Sample *sample) {
   return run;
 }
 
-/* Keeps the values that no gradient passes as they were in an earlier run. */
+/* Keeps the values through which no gradient passes as they were in an earlier run. */
 static void hold_truncated(void *context, const Node *node, double *value, int64_t n) {
   const GraphRun *first = context;
   if (node->op->traits.stops_gradient) memcpy(value, first->value[node->id], (size_t)n * sizeof *value);

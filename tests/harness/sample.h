@@ -44,7 +44,7 @@ GraphRun sample_losses(const Sample *, const double *weights, double *ignored, c
 /* Change of each gradient if the values of the net and of its backward pass are rounded to floats: the
  * maximum over some draws. */
 const double *sample_round(const Sample *, const double *gradients);
-/* Plan options with which every layer is batched that can be, and weights are packed for `layout`; exact:
+/* Plan options that batch every layer that can be batched, and pack weights for `layout`; exact:
  * like --exact. */
 PlanOptions sample_together(const Sample *, const Target *layout, bool exact);
 /* The next way to compute the first layers of inference in row bands, with the same options->fusing; false:

@@ -28,7 +28,8 @@ bool share_target(const Share *, const char *target);
 bool share_foreign(const Share *, const char *target);
 /* Is a level tested? The program decides if it names levels, otherwise `turn`. */
 bool share_level(const Share *, const char *level, bool turn);
-/* The C compiler and its level. Compilation dominates make check, so seven of eight nets use the fastest. */
+/* The C compiler and its level. Compilation dominates make check, so seven of eight nets use the fastest
+ * compiler. */
 const char *share_compiler(const Share *, Arena *);
 /* Prints the selection of the net in one line. */
 void share_print(const Share *, const char *name);

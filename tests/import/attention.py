@@ -41,7 +41,7 @@ def projected(of):
 
 
 def attended(name, middle, constants, opset=17, inputs=None):
-    """q, k, v, then these nodes, from which `o` comes."""
+    """q, k and v, followed by these nodes, which compute `o`."""
     before, own = qkv_by_permute()
     case(name, [*before, *middle, *projected("o")], inputs or SEQUENCE, "y", own | constants, opset,
          last=("x", "y"))

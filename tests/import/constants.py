@@ -247,8 +247,8 @@ case("set_inputs", [
     {"rate": i64(16000), "w16": (3, 2, 4), "w8": (4, 2, 3), "m": (28, 5)})
 make.settings["set_inputs"] = {"sr": np.array(8000, i64), "loud": np.array(False), "sizes": numbers(1, 28)}
 
-# Products of a value and a constant over other dimensions than the last: with groups, several that are
-# summed, the constant first, several matrices.
+# Products of a value and a constant over dimensions other than the last: with groups, with several summed
+# dimensions, with the constant first, with several matrices.
 case("contractions", [
     node("Conv", "x k", "a"), node("Reshape", "a cut", "g"), node("Transpose", "g", "t", perm=[0, 3, 1, 2]),
     node("Einsum", "t w1", "b", equation="btgi,gih->btgh"),
@@ -306,7 +306,7 @@ refused = {
         node("Cast", "sr", "f", to=TensorProto.FLOAT), node("Div", "x f", "d"),
         node("LSTM", "d W R", "y", hidden_size=5)], {"x": [9, 1, 12], "sr": []}, "y",
         {"W": (1, 20, 12), "R": (1, 20, 5)}),
-    # Several of them: one help for all; the reason that blocks comes first.
+    # Several of them: one help for all; the reason that prevents the import comes first.
     "scalars": ([
         node("Clip", "x low high", "c"), node("TopK", "c k", "t -"), node("DFT", "x", "d"),
         node("GatherElements", "t t", "g"), node("Round", "x", "e"),

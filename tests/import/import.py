@@ -1,8 +1,8 @@
 """import.py CNNC [NAME...]: imports the models of tests/import: the program must equal NAME.cnn, and its
-outputs those of onnxruntime (NAME.out0.npy ...). Quantized models may differ from it by one step, because its
-kernels sum in floats; they must equal the arithmetic of docs/int8.md (NAME.want0.npy ..., from reference.py).
-The module's weights (NAME.state.safetensors) match the program and give the same results. Bad files give
-NAME.err. Only the standard library is needed."""
+outputs those of onnxruntime (NAME.out0.npy ...). The outputs of quantized models may differ from
+onnxruntime's by one step, because its kernels sum in floats; they must equal the arithmetic of docs/int8.md
+(NAME.want0.npy ..., from reference.py). The module's weights (NAME.state.safetensors) match the program and
+give the same results. Bad files give NAME.err. Only the standard library is needed."""
 # SPDX-License-Identifier: Apache-2.0
 import ast, ctypes, glob, math, os, re, resource, shutil, struct, subprocess, sys
 here = os.path.dirname(os.path.abspath(__file__))

@@ -235,11 +235,11 @@ def write_page(right, reasons):
     fold = lambda text: textwrap.wrap(text, 110, break_long_words=False)
     lines = ["<!-- Made by `BLESS=1 make check TESTS=tests/import/onnx_suite.tap`; do not edit. -->",
              "# ONNX's official tests", ""]
-    lines += fold(f"The {count + refused} models of libonnx-testdata of Debian 12 (onnx 1.12) through `cnnc "
-                  f"import`: {count} are imported, compiled, and give the numbers that the tests expect; "
-                  f"none gives others; {refused} are refused. Most of these are about what nets are not made "
-                  "of, such as whole numbers, texts and sequences. The reasons are those that cnnc gives, "
-                  "with N for any number.")
+    lines += fold(f"`cnnc import` is tested with the {count + refused} models of libonnx-testdata of Debian 12 "
+                  f"(onnx 1.12). {count} models are imported and compiled, and compute the numbers that the "
+                  f"tests expect. No model computes other numbers. {refused} models are not supported: most of "
+                  "them test whole numbers, texts, sequences and other things that nets do not use. The "
+                  "headings below are the reasons that cnnc gives, with N in place of any number.")
     for why, names in sorted(reasons.items(), key=lambda row: (-len(row[1]), row[0])):
         lines += ["", f"## {why} ({len(names)})", ""] + fold(", ".join(sorted(names)))
     lines += ["", f"## Right ({count})", ""] + fold(", ".join(right))

@@ -114,7 +114,7 @@ def alike(kind, got, want):
 
 
 def run(kind, title):
-    """The model's calls, the program's steps and its whole sequence."""
+    """Compares the model's calls with the program's steps and with the whole sequence."""
     calls, data = 200, Stream(kind).write()
     rows = [draw(kind, 12 * calls)[12 * k:12 * k + 12] for k in range(calls)]
     told = imported("m.tflite", data, "--variables=keep")

@@ -175,7 +175,7 @@ def mean_cases():
 
 
 def reduced(v, h, w, c, axes, fold):
-    """fold over the elements of these axes, for each remaining index."""
+    """fold(elements of these axes) for each remaining index."""
     rows = range(1 if 1 in axes else h)
     columns = range(1 if 2 in axes else w)
     return [fold([v[(i * w + j) * c + e] for i in (range(h) if 1 in axes else [row])

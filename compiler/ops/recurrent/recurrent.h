@@ -3,12 +3,13 @@
  * record of each row, which includes the layer's value, and its backward pass traverses the rows in reverse:
  *
  *     record  lstm: i f g o c [m] h  gru: r z n q h  rnn: h
- *     slopes  lstm: i f g o [h]  gru: r z n [r z q]  rnn: its sum
+ *     slopes  lstm: i f g o [h]  gru: r z n [r z q]  rnn: the sum
  *
  * m is o*tanh(c) where a projection computes h from it. q is the operand of gate r of a gru: the
- * candidate's product with h (reset=after), or r*h (reset=before). Slopes are the gradients of the sums,
- * with those of h before a projection, and those of q in place of n's. If a layer has initial values, an
- * additional last row has their gradients: h, then c. */
+ * candidate's product with h (reset=after), or r*h (reset=before). Slopes are the gradients of the sums. The
+ * parts in brackets are the gradient of h (only with a projection), and the gradients of the hidden products
+ * (only with reset=after: q in place of n). If a layer has initial values, an additional last row has the
+ * gradients of these: h, then c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_RECURRENT_H
 #define CNNC_RECURRENT_H

@@ -101,8 +101,8 @@ static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t 
 }
 
 /* Code after a tile of many sums waits until most of them are stored, which matters if a sum has few
- * `products`. Then the tile is a narrower one that divides the row, if it is wide enough and the weights,
- * which are read more often, are in the L1 cache. products 0: never narrower. */
+ * `products`. In this case a narrower tile that divides the row is used, if it is wide enough and if the
+ * weights, which a narrower tile reads more often, are in the L1 cache. products 0: never narrower. */
 static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts, int64_t products) {
   const Target *t = l->target;
   const int64_t most = most_pixels(l, vectors, parts), few = t->stores / vectors;
@@ -140,7 +140,8 @@ static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* with p
   return lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2;
 }
 
-/* The rows that fill tiles best; fewer rows, if more fill hardly more. */
+/* The number of joined rows that fills tiles best. If more rows fill tiles only slightly better, fewer are
+ * joined. */
 static int64_t matrix_joined(int64_t width, int64_t rows, int64_t most) {
   enum { LITTLE = 3 };
   int64_t best = 1, share = 0;
@@ -153,9 +154,9 @@ static int64_t matrix_joined(int64_t width, int64_t rows, int64_t most) {
   return best;
 }
 
-/* Number of rows that are merged into one. All rows are merged if a row has fewer pixels than the sums that
- * must be in flight. Otherwise, if tiles of one row are less than 90 % full, it is the smallest number of
- * rows that fill their tiles to 97 %. With a single panel rows stay separate: threads share them. */
+/* Number of rows that are merged into one. All rows are merged if the pixels of a row are fewer than the sums
+ * that must be in flight. Otherwise, if the tiles of a single row are less than 90 % full, it is the smallest
+ * number of rows that fills tiles to 97 %. With a single panel rows stay separate: threads share them. */
 static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
   if (!correlation_pointwise(k) || l->kernel->pool) return 1;
   const int64_t width = k->small.w, rows = k->small.h, most = most_pixels(l, vectors, 1);

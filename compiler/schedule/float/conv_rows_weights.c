@@ -4,11 +4,11 @@
 // dw[s][l][ky][kx] += sum over n, y, x of small[n][y][x][s] * large[n][y*S + ky*D - P][x*S + kx*D - P][l]
 //
 // For each tap a tile of some channels of the small side times vectors of channels of the large side stays in
-// registers during the loop over the pixels of all images. Copies of both sides store the pixels of one
-// position contiguously, image after image, so that those of a row are one loop; positions that a tap reads
-// outside are skipped. The gradients of all taps are collected and transposed into the order of the weights,
-// so that each is written once, in vectors. If the copy of a panel of the large side exceeds the caches, the
-// images are processed in parts.
+// registers during the loop over the pixels of all images. In copies of both sides the pixels that all images
+// have at one position are contiguous, so that one loop covers a row of all images. Positions at which a tap
+// reads outside are skipped. The gradients of all taps are collected and transposed into the order of the
+// weights, so that each is written once, in vectors. If the copy of a panel of the large side exceeds the
+// caches, the images are processed in parts.
 //
 // Example: `x: 4x4x512 -> conv(512, 3x3, pad=same) -> train(64)` --target=x86-64-v3 --train --exact,
 // lines 2-11 of conv1_weight_gradient:

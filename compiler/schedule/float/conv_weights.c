@@ -223,8 +223,8 @@ static Piece weights_piece_of(const Weights *w, int64_t broadcast, int64_t vecto
   return piece;
 }
 
-/* For a tile with a few of many channels, a pixel's channels are far apart, often by a power of two, and a
- * cache holds few such lines: they are copied. */
+/* A tile has a few of many channels, so that the channels of adjacent pixels are far apart, often by a power
+ * of two. A cache holds few such lines, so that the tile is copied. */
 static void weights_copy_tile(Nest *b, const Weights *w, const Ix *channel, int vectors) {
   NEST_FOR(b, y, w->k.small.h)
     NEST_FOR(b, x, w->k.small.w)

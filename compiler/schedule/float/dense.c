@@ -89,8 +89,9 @@ static void panels(Nest *b, const Dense *d, Buf *w, int64_t first, int64_t count
 /* Number of units that are computed together. */
 static int natural_units(const Lower *l) { return l->target->registers * 5 / 8; }
 
-/* Does half of the L1 cache hold a line of each row? Lines at multiples of
- * a page compete for the ways of one set: a way has the size of a page in all L1 caches of this table. */
+/* Does half of the L1 cache hold one cache line of each row? Lines whose addresses differ by multiples of a
+ * page compete for the ways of one set, because a way has the size of a page in the L1 caches of all targets.
+ * */
 static bool rows_fit_ways(const Target *target, int64_t rows, int64_t floats) {
   enum { PAGE = 4096 };
   const int64_t ways = target->l1 / PAGE;

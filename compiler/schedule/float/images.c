@@ -7,7 +7,7 @@
 
 /* ---- decision: cost of a batch with both layouts ---- */
 static const double WORTH =
-    1.05; /* the required speed-up, because values are permuted to another order and back */
+    1.05; /* the speed-up that is required, because values are permuted to another order and back */
 
 static double dense_alone(const Target *target, int64_t macs, int64_t batch, int64_t weight_bytes) {
   const double streamed = 4 * (double)macs / target->l3_rate,

@@ -51,8 +51,8 @@ static Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
   return best;
 }
 
-/* Among the reasons is the kernel's stack usage: the large side's panel of an image, and a panel of weights,
- * or of their gradients, for a vector of input channels. */
+/* One of the reasons is that the kernel's stack is too small for a panel of the large side of an image and a
+ * panel of weights, or of their gradients, for a vector of input channels. */
 const char *rows_direct_refused(const RowsCosts *c, const Node *node) {
   const Target *t = c->target;
   const Correlation k = correlation_of(node);

@@ -434,7 +434,7 @@ static void load_shifts(Lower *l, const Direct *d, const Ix *block, int from, in
   if (d->finish.quick) dsp_pair_shifts(l, &d->finish, &pair, from % 2, from % 2 + to - from, shift);
 }
 
-/* The last block may have fewer filters than the others. It uses the same code, which is long. */
+/* The last block may have fewer filters than the others. It uses the same code, because this code is long. */
 static void dsp_direct_store_sums(Lower *l, const Direct *d, const Tile *tile, const Sums *sums,
                                   const Ix *block) {
   Nest *b = l->b;

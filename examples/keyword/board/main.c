@@ -4,7 +4,7 @@
 #include "gru.h"
 #include "word.h" /* replace with your microphone: word[], 16 bits at 16 kHz */
 
-enum { AVERAGE = 5, HOLD = 100 }; /* steps: of the mean score; without another detection after one */
+enum { AVERAGE = 5, HOLD = 100 }; /* in steps: length of the mean score; pause after a detection */
 
 static gru_state state;         /* the state of one stream, which persists between calls */
 static gru_workspace workspace; /* scratch: may share memory with other code */

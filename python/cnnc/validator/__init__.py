@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An independent meaning of int8 nets: computes every layer in whole numbers, as docs/int8.md defines them.
+"""An independent implementation of int8 nets: computes every layer in whole numbers, as docs/int8.md defines
+it.
 
 Nothing here imports another part of the package or comes from the compiler: the page is the contract of both.
 """

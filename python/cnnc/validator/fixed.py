@@ -67,7 +67,7 @@ def softmax_table(scale: Any) -> Whole:
 
 
 def softmax(q: Whole, table: Whole) -> Whole:
-    """Over the last axis; the result has the scale 1/256 and zero point -128."""
+    """Softmax over the last axis; the result has the scale 1/256 and zero point -128."""
     below = q.max(-1, keepdims=True) - q
     e = table[below]
     total = halves_away(e, 12).sum(-1)

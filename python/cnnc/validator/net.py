@@ -630,7 +630,7 @@ class Net:
         return kept
 
     def _update(self, layer: Layer) -> Value:
-        """The state of the next call; readers of the update get its operand."""
+        """Sets the state of the next call; layers that read the update get its operand."""
         value, state = self.values[layer.inputs[0]], self.values[layer.inputs[1]]
         if not state.quant:
             self.after[layer.inputs[1]] = Value(self.floats_of(layer.inputs[0]))

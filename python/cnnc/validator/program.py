@@ -45,7 +45,7 @@ class Program:
         return {port.layer for port in self.outputs}
 
 
-# Operators after which a value is computed row by row, or no longer.
+# Number of rows if the layer's value is computed row by row, negative for the regions of unfold; otherwise 0.
 def _rows(layer: Layer, before: Layer | None) -> int:
     shape, rows = layer.shape, before.rows if before else 0
     if layer.operator in ("split_heads", "split_windows", "split_rows"):

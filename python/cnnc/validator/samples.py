@@ -65,7 +65,8 @@ class Samples:
         return self._make(draw, n)
 
     def limits(self) -> Inputs:
-        """Everything the least, the largest, the middle; alternating; one element different."""
+        """All elements at the minimum, the maximum or the middle; alternating ones; one element that
+        differs."""
         kinds = 12
         made = {}
         for port in self.ports:

@@ -56,7 +56,7 @@ class Weights:
         return self.arrays[name]
 
     def kind(self, name: str) -> str:
-        """i1, f4, ...; empty if there is no such array."""
+        """The type of an array: i1, f4, ...; empty if there is no such array."""
         return self.arrays[name].dtype.str[1:] if name in self.arrays else ""
 
     def of(self, layer: str, key: str, default: Any = None) -> Any:
