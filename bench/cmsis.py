@@ -177,7 +177,7 @@ class Writer:
             f"{source}, {self.dims(1, *kernel, 1)}, {self.dims(1, *small)}, {name});")
 
     def concat(self, name, sources):
-        """Along the channels, of values with one scale."""
+        """Concatenates values with one scale along the channels."""
         if len({self.scale(source) for source in (*sources, name)}) > 1:
             raise SystemExit(f"{name}: values of several scales")
         height, width, channels = self.shape(name)

@@ -64,7 +64,7 @@ def views(x, shape):
         return exact
     long = [n for n in shape if n > 1]
     same = [y.reshape(shape) for y in (last, x) if [n for n in y.shape if n > 1] == long]
-    # positions in one axis there, in two here
+    # positions in one axis of the model, but in two axes of the shape, or the reverse
     joined = [y.reshape(shape) for y in (last, x) if y.ndim and y.shape[-1] == shape[-1]]
     return same or joined or ([x.reshape(shape)] if sum(n > 1 for n in x.shape) < 2 else [])
 

@@ -158,7 +158,7 @@ static void put_team_mark(Frame *f, int step, bool waited) {
 
 static void put_by_one(Frame *f) { text_put(&f->calls, "  if (%s == 0) {\n", frame_name(f, "thread")); }
 
-/* The same after all that was computed before. */
+/* The same, after all threads have finished the work before it. */
 static void put_last_by_one(Frame *f) {
   if (net_pool(f->net)) text_put(&f->calls, "  SHARES(1) {\n");
   else {

@@ -1,8 +1,8 @@
 /* buffers.c: Buffer assignment: the offset of each value in its memory space, by liveness; the memory that a
  * training step needs.
  *
- * Requires: lifetimes, storage, in-place results and permitted overlaps. Preserves: them; sets offsets and
- * sizes. */
+ * Requires: lifetimes, storage, in-place results and permitted overlaps. Preserves: all of these; sets
+ * offsets and sizes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "kernel/lower.h"

@@ -2,7 +2,7 @@
  * conversion kernel changes the others to the layout and element type of kernels: channels-first pixels,
  * interleaved images, and bytes that a layer reads repeatedly.
  *
- * Requires: a graph, and whether images are interleaved. Preserves: it; marks nodes. */
+ * Requires: a graph, and whether images are interleaved. Preserves: the graph; marks nodes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 #include "passes/passes.h"

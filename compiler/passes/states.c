@@ -2,7 +2,7 @@
  * reader of the old value runs before the kernel that computes the new one, that kernel writes into the
  * state and there is no copy. A kernel that moves rows may read the old value and write the new one.
  *
- * Requires: the kernels in order. Preserves: their order; removes these copies. */
+ * Requires: the kernels in order. Preserves: the order of the kernels; removes copies of states. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/lower.h"
 #include "ops/registry.h"

@@ -1,6 +1,6 @@
 /* store.c: Lifetime and memory space of each value.
  *
- * Requires: the kernels in order. Preserves: them; sets life, storage and outputs. */
+ * Requires: the kernels in order. Preserves: the kernels; sets life, storage and outputs. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/lower.h"
 #include "passes/life.h"

@@ -2,7 +2,7 @@
  * and convolutions with few pixels read their weights from memory for each image, in training three times,
  * and write their gradients. PlanOptions.pays estimates which layers are faster batched.
  *
- * Requires: a graph. Preserves: it; marks nodes, sets plan->together or plan->images. */
+ * Requires: a graph. Preserves: the graph; marks nodes, sets plan->together or plan->images. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "graph/bf16.h"

@@ -184,7 +184,7 @@ Command *process_wait(Command *list, int n, bool *done, const char **why) {
 }
 
 void processes_stop(const Command *list, int n) {
-  if (job) TerminateJobObject(job, STATUS_CONTROL_C_EXIT); /* also what they have started */
+  if (job) TerminateJobObject(job, STATUS_CONTROL_C_EXIT); /* also processes that they have started */
   for (int i = 0; i < n; i++)
     if (list[i].process) TerminateProcess((HANDLE)list[i].process, STATUS_CONTROL_C_EXIT);
 }

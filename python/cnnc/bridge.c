@@ -284,7 +284,8 @@ float bridge_gradients(cnn_trainer *trainer, const void *const *input, const voi
                            (uint64_t)trainer->batches, gradients, output, trainer->training);
 }
 
-/* The gradients of a part of a step's samples, kept in the trainer. `whole`: the part is all of them. */
+/* The gradients of a part of a step's samples, kept in the trainer. `whole`: the part has all samples of the
+ * step. */
 float bridge_part(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count,
                   float *const *output, int32_t whole, int32_t threads) {
   float *const sum = trainer->sum;

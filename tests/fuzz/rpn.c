@@ -41,7 +41,7 @@ static void check_match(const Case *c) {
 }
 
 /* At most `most` anchors of a kind, positive or negative, have a gradient: those with the largest random
- * numbers. Returns the number of anchors that should have one. */
+ * numbers. Returns the number of anchors that should have a gradient. */
 static int check_drawn(const Case *c, int positive, int most) {
   int counted = 0, all = 0;
   for (int r = 0; r < c->rows; r++) {

@@ -120,7 +120,7 @@ static void check_repeated(const Check *check, const Way *way, int images) {
   check_plan(check, plan_new(s->arena, s->graph, PLAN_INFERENCE, options), way);
 }
 
-/* Checks nests with every layer batched that can be. */
+/* Checks nests in which every layer that can be batched is batched. */
 static void check_together(const Check *check, const Way *way, PlanKind kind) {
   const Sample *s = &check->sample;
   const Target *layout = way->layout == way->target->lanes ? way->target : target_of_lanes(way->layout);

@@ -24,7 +24,7 @@ bool share_read(Share *, const char *word, const char *value);
 bool share_has_turn(const Share *, int way, int n);
 /* Is C compiled for a target of this CPU? */
 bool share_target(const Share *, const char *target);
-/* Is C for another CPU's target run, in an emulator? Named targets are; without names, one in four. */
+/* Is C for another CPU's target run, in an emulator? Named targets are run; without names, one in four. */
 bool share_foreign(const Share *, const char *target);
 /* Is a level tested? The program decides if it names levels, otherwise `turn`. */
 bool share_level(const Share *, const char *level, bool turn);

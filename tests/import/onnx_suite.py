@@ -1,6 +1,6 @@
 """onnx_suite.py CNNC FOLDER: ONNX's official tests through cnnc import: each supported model is compiled for
-generic and its outputs compared. Those of onnx_suite.txt must be right. BLESS=1 writes that list, and
-docs/onnx-tests.md with the unsupported models and the reasons."""
+generic and its outputs compared. The models listed in onnx_suite.txt must be right. BLESS=1 writes that list,
+and docs/onnx-tests.md with the unsupported models and the reasons."""
 # SPDX-License-Identifier: Apache-2.0
 import collections, ctypes, glob, itertools, math, os, re, struct, subprocess, sys, textwrap
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
@@ -235,11 +235,11 @@ def write_page(right, reasons):
     fold = lambda text: textwrap.wrap(text, 110, break_long_words=False)
     lines = ["<!-- Made by `BLESS=1 make check TESTS=tests/import/onnx_suite.tap`; do not edit. -->",
              "# ONNX's official tests", ""]
-    lines += fold(f"`cnnc import` is tested with the {count + refused} models of libonnx-testdata of Debian 12 "
-                  f"(onnx 1.12). {count} models are imported and compiled, and compute the numbers that the "
-                  f"tests expect. No model computes other numbers. {refused} models are not supported: most of "
-                  "them test whole numbers, texts, sequences and other things that nets do not use. The "
-                  "headings below are the reasons that cnnc gives, with N in place of any number.")
+    lines += fold(f"`cnnc import` is tested with the {count + refused} models of libonnx-testdata of Debian "
+                  f"12 (onnx 1.12). {count} models are imported and compiled, and compute the numbers that "
+                  f"the tests expect. No model computes other numbers. {refused} models are not supported: "
+                  "most of them test whole numbers, texts, sequences and other things that nets do not use. "
+                  "The headings below are the reasons that cnnc gives, with N in place of any number.")
     for why, names in sorted(reasons.items(), key=lambda row: (-len(row[1]), row[0])):
         lines += ["", f"## {why} ({len(names)})", ""] + fold(", ".join(sorted(names)))
     lines += ["", f"## Right ({count})", ""] + fold(", ".join(right))

@@ -14,7 +14,7 @@ KINDS = {I8: ctypes.c_int8, F32: ctypes.c_float}  # element types
 
 
 class Stream:
-    """A model with 3 rows of 4 numbers per call. Other arguments prevent that it is raised."""
+    """A model with 3 rows of 4 numbers per call. Some arguments make the import keep the variable."""
 
     def __init__(self, kind, initial=None, second=None, between=None, shared=False):
         self.kind, self.random, self.count = kind, random.Random(5), 0

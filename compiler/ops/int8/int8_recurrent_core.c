@@ -94,7 +94,7 @@ static Val input_gate(const Core *core, const Ix *row, int gate, const Ix *u) {
   return int8_load(core->l, core->l->in[0], &none, row, &c);
 }
 
-/* part: of the sum, rounded */
+/* part: the rounded part of the sum */
 static void put_gate(const Core *core, const Ix *row, Val part, int gate, const Ix *u) {
   Nest *b = core->l->b;
   nest_store(b, gate_ref(core, gate),

@@ -12,7 +12,7 @@
 // A few channels of the small side times vectors of the large side's stay in registers during the loop over
 // the tiles of a block. V and Y are in panels of two vectors of channels, [xi][group][panel][t][channel], so
 // that a product reads two streams, which stay in the L1 cache for all register tiles of a pair of panels.
-// Their S is joined after all points. Each group has its panels of both sides.
+// The S of a pair is joined after all points. Each group has its panels of both sides.
 //
 // In the batched form a block has the tiles of several images, limited by the last-level cache, so that
 // sums of few tiles per image are joined once for all of them.

@@ -3,7 +3,7 @@
 //
 // The seven products are computed one after the other in the same registers. If strassen_result adds a
 // product to a sum, the product's loop continues with that sum in the registers; sums that are needed later
-// are on the stack meanwhile. So few additions remain after the products.
+// are on the stack meanwhile. Therefore only few additions remain after the products.
 #include "schedule/float/strassen.h"
 
 static int strassen_tile_part_of(const StrassenTile *t, int v) {

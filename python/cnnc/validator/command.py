@@ -49,7 +49,11 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=200, metavar="N", help="random inputs (200)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the random inputs (1)")
     parser.add_argument(
-        "--search", type=int, default=4, metavar="N", help="number of deeper layers for which inputs with extreme sums are searched (4)"
+        "--search",
+        type=int,
+        default=4,
+        metavar="N",
+        help="number of deeper layers for which inputs with extreme sums are searched (4)",
     )
     parser.add_argument(
         "--data", type=Path, metavar="FILE.npz", help="your inputs: an array [N, ...] for each input, by name"
@@ -57,7 +61,10 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--cc", default=os.environ.get("CC", "cc"), help="the C compiler (cc)")
     parser.add_argument("--cflags", default="-O2", help="its options (-O2)")
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="output of `cnnc --emit=json` for the program; then cnnc is not run"
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="output of `cnnc --emit=json` for the program; then cnnc is not run",
     )
     parser.add_argument(
         "--report", type=Path, metavar="FILE.json", help="writes the result and the hashes of all files"
