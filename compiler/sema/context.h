@@ -28,7 +28,7 @@ typedef struct Scope { /* a file, the net, an application of a block, an iterati
   const File *file;
   const Body *body;
   const Block *block; /* for hints about definitions after the use */
-  Const in;           /* `in`; NONE in a file */
+  Const in;           /* the value of `in`; NONE outside of a net */
   bool damaged;       /* a statement above, which may have defined the missing name, has a syntax error */
 } Scope;
 Scope *scope_new(Sema *, const Scope *outer, const Body *);

@@ -38,7 +38,7 @@ const Op op_join_heads = {
     .name = "join_heads",
     .group = "attention",
     .summary = "rows as groups of channels, the inverse of split_heads: R*n of HxWxC become R of HxW(n*C)",
-    .detail = "channels h*C .. (h+1)*C - 1 of row r are row r*n + h; a single row is a value without rows",
+    .detail = "channels h*C .. (h+1)*C - 1 of row r are input row r*n + h; if R is 1, the value has no rows",
     .params = params,
     .example = "split_heads(4) -> softmax(axis=length) -> join_heads(4)",
     .traits.mixes_rows = true,

@@ -34,7 +34,7 @@ static cnn_status row_check(const cnn_yolo *yolo, const double number[5], cnn_ob
     return yolo->classes > 0
                ? cnn_failure(CNN_MISMATCH, "%s:%lld: the class is %g, but there are %d classes, from 0 on",
                              yolo->path, (long long)yolo->line, class, (int)yolo->classes)
-               : cnn_failure(CNN_MISMATCH, "%s:%lld: the class is %g; must be an integer from 0 to %d",
+               : cnn_failure(CNN_MISMATCH, "%s:%lld: the class is %g; it must be an integer from 0 to %d",
                              yolo->path, (long long)yolo->line, class, CNN_YOLO_CLASSES_MOST - 1);
   *object = (cnn_object){.label = (int32_t)class};
   for (int k = 0; k < 4; k++)
