@@ -1,5 +1,5 @@
-/* all.h: make check tests only a part of all combinations, by the seed of the tests. With $NETCHECK_ALL, as
- * in make check-long, all are tested. */
+/* all.h: make check tests only a part of all combinations, which the seed of the tests selects. With
+ * $NETCHECK_ALL, as in make check-long, all are tested. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_ALL_H
 #define TEST_ALL_H
@@ -8,7 +8,8 @@
 
 static inline bool try_all(void) { return getenv("NETCHECK_ALL") != NULL; }
 
-/* Whether combination `way` is in this run: one of `count` successive ones is, with $NETCHECK_ALL all. */
+/* Whether combination `way` is in this run: one of `count` successive combinations is; with $NETCHECK_ALL,
+ * all are. */
 static inline bool try_turn(int way, int count) {
   const char *seed = getenv("CNNC_TEST_SEED");
   return try_all() || ((seed ? strtoull(seed, NULL, 10) : 1) + (unsigned)way) % (unsigned)count == 0;

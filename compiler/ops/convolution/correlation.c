@@ -119,7 +119,7 @@ int correlation_weight_index(const Correlation *k, Ix *at_, const Ix *s, const I
 
 /* ---- eval ---- */
 /* Eval works on a copy of the weights, one matrix per tap and group: rows of s and columns of l, or with
- * `gather` rows of l and columns of s. So sums over rows read and write adjacent elements. */
+ * `gather` rows of l and columns of s. Therefore sums over rows read and write adjacent elements. */
 static double *new_matrices(Arena *arena, const Correlation *k) {
   return NEW_ARRAY(arena, double, k->kernel[0] * k->kernel[1] * k->small.c * k->l);
 }
@@ -143,8 +143,8 @@ static void add_to_weights(const Correlation *k, const double *matrices, double 
         *weight++ += matrices[matrix_index(k, false, tap, s, l)];
 }
 
-/* Start positions of the channels of a group in a small pixel (y, x) and in the large pixel (ly, lx) that a
- * tap of the kernel connects with it, and of the matrix. */
+/* For a tap of the kernel and a group: the positions of the first channel of the small pixel (y, x), of the
+ * first channel of the large pixel (ly, lx), and of the first element of the matrix. */
 typedef struct Products {
   int64_t small, large, matrix;
 } Products;
