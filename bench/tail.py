@@ -1,9 +1,9 @@
 """tail.py: the share of the time of detection nets that is spent after their convolutions, layer by layer,
 as `bench` of the built programs measures it. Needs no packages.
 
-The weights are random: normal, such that the variance of values is the same in all layers. Those of the last
-layers before the tail have a larger deviation and a bias, so that the tail has as much work as in an image
-of many objects: thousands of scores are above the threshold, and boxes overlap."""
+The weights are random: normal, such that the variance of values is the same in all layers. The weights of the
+last layers before the tail have a larger deviation and a bias, so that the tail has as much work as in an
+image of many objects: thousands of scores are above the threshold, and boxes overlap."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, array, json, os, random, subprocess, tempfile
 

@@ -1,5 +1,5 @@
-# site: the documentation as HTML, with search, light and dark (`make site`): site/html/index.html. Sphinx and
-# its theme come from PyPI, in a virtual environment.
+# site: the documentation as HTML (`make site`), with a search and a light and a dark theme:
+# site/html/index.html. Sphinx and its theme come from PyPI, in a virtual environment.
 # SPDX-License-Identifier: Apache-2.0
 EXTRA_DIST += %D%/conf.py %D%/requirements.txt %D%/static/site.css
 

@@ -204,8 +204,8 @@ part_fuzz() { # one of three shares of the targets, or $FUZZ_TARGETS
 }
 
 # ---- random programs, with other seeds than make check's ----
-# random KIND COUNT FIRST: the others of random.tap are left out. Mutants go through the cnnc with sanitizers,
-# where there is one.
+# random KIND COUNT FIRST: the other kinds of random.tap are left out. Mutants go through the cnnc with
+# sanitizers, where there is one.
 random() {
   make -s netcheck randomnet hugenet mutant || return
   [ "$1" != MUTANTS ] || [ ! -x long-sanitizers/cnnc ] || CNNC=$here/long-sanitizers/cnnc

@@ -282,7 +282,7 @@ static void add_effects(Effects *e, const NestStmt *body) {
 /* ---- loops ---- */
 enum { UNROLL_MOST = 1 << 16 };
 
-/* Most iterations of a loop, with those of the loops in it; 0: not known, or too many. */
+/* Maximum number of iterations of a loop, including those of its inner loops; 0: not known, or too many. */
 static int64_t iterations(const Printer *p, const NestStmt *loop, bool nested) {
   Index low = bound_of(p, loop, true), high = bound_of(p, loop, false);
   int64_t most = 1;

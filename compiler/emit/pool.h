@@ -1,5 +1,5 @@
-/* pool.h: Threads without OpenMP: calls of functions whose shares the threads of a pool take. Private to
- * emit/. */
+/* pool.h: Threads without OpenMP: calls of functions whose work is divided into shares for the threads of a
+ * pool. Private to emit/. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_POOL_H
 #define CNNC_POOL_H

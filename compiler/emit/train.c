@@ -290,7 +290,8 @@ static const char *last_shard(const Net *net) {
   return p->processes ? "exchange->last" : arena_printf(net->arena, "%" PRId64, p->shards);
 }
 
-/* Prints the loop over shards: those of a share, in the function of a pool, or all. */
+/* Prints a loop over shards: over the shards of one share, in a function that a pool calls, or over all
+ * shards. */
 static void put_shard_loop(Text *out, Net *net, int phase, const char *from, const char *to) {
   const char *batch = net_pool(net) ? "batch" : "&batch", *count = net_pool(net) ? "batch->count" : "count";
   const int64_t shards = net->layout->train.program->shards;

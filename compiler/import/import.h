@@ -261,7 +261,7 @@ bool factors_whole(const Factors *, const Value *, int axis); /* whether the fac
 bool factors_batch(const Factors *);                          /* whether the batch is among the factors */
 View *view_new(ModelImport *, Value *, int rank);             /* a view whose dimensions have size 1 */
 View *view_copy(ModelImport *, const View *, Value *);
-/* Makes broadcast dimensions (of one element, Expand) dimensions of the value; NULL after no(). */
+/* Materializes broadcast dimensions (those of one element, or of Expand) in the value; NULL after no(). */
 View *view_repeated(ModelImport *, const View *);
 /* The view before dimension d was repeated: its innermost part is *times copies of a value. NULL: none. */
 View *view_unrepeated(ModelImport *, const View *, int d, int64_t *times);

@@ -79,8 +79,8 @@ static bool is_stale(const Sharing *s, const Region *region, const Place *place)
   return false;
 }
 
-/* Removes the stale bytes of a place, or of the whole region if `place` is NULL. Also removes those of
- * regions that overlap this one, because their values are dead. */
+/* Removes the stale bytes of a place, or of the whole region if `place` is NULL. Also removes the stale bytes
+ * of regions that overlap this one, because the values of those regions are dead. */
 static void refresh(Sharing *s, const Region *region, const Place *place) {
   int kept = 0;
   for (int i = 0; i < s->stale.n; i++) {

@@ -51,7 +51,7 @@ code_named_word(const NestStmt *); /* the 32-bit array element to which the stat
  * printed as one load: 4, 2 or 1. */
 enum { WORDS_AT_ONCE = 4 };
 int code_words_at_once(const NestStmt *const *list, int n);
-/* Whether the word that the statement names comes WORDS_AT_ONCE words after that of another one. */
+/* Whether the word that the statement names comes WORDS_AT_ONCE words after the word of another statement. */
 bool code_continues(const NestStmt *before, const NestStmt *);
 
 /* ---- numbers ---- */

@@ -11,8 +11,8 @@
  * A folder's class is the label of the same name (cnn_network.label); folders named by integers are the
  * classes of these numbers; if the net has no labels, they are numbered in the order of their names.
  *
- * Samples come in the order of the file. Those of folders alternate between the classes, so that the first N
- * contain all classes.
+ * Samples come in the order of the file. Samples of folders alternate between the classes, so that the first
+ * N contain all classes.
  *
  * Samples are raw: images are 0..255 whatever the input's type (i8: minus 128), arrays are as in the file.
  * They are always laid out height, width, channels; cnn_port_arrange converts to the caller's layout of an

@@ -36,7 +36,7 @@ class Unet(nn.Module):
 
 
 class Blocks(nn.Module):
-    """A gated block, one of ConvNeXt, a shuffle of channels."""
+    """A gated block, a block of ConvNeXt, a shuffle of channels."""
 
     def __init__(self):
         super().__init__()
@@ -62,7 +62,7 @@ class Blocks(nn.Module):
 
 
 class Block(nn.Module):
-    """One of ConvNeXt: dense layers on each position."""
+    """A block of ConvNeXt: dense layers on each position."""
 
     def __init__(self):
         super().__init__()

@@ -79,8 +79,8 @@ View *elements_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *
   return chosen_elements(im, node, x, &e);
 }
 
-/* Each row of the index is a position in the first dimensions after `batch` dimensions, in which it selects
- * from its own position. */
+/* Each row of the index is a position in the dimensions after the first `batch` ones. In those first
+ * dimensions, it selects from its own position. */
 View *parts_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *t) {
   const View *x = view_of(im, node, 0);
   const int64_t batch = onnx_int(node, "batch_dims", 0);

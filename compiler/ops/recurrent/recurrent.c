@@ -411,8 +411,9 @@ static const Op op_last = {.name = "recurrent last",
                            .gradient = value_gradient,
                            .lower = part_lower};
 
-/* The final h is the last row of the value. The final c is in the record: its gradient is stored as that of
- * the record until the gradient of the value arrives, which comes next because h is read wherever c is. */
+/* The final h is the last row of the value. The final c is in the record: its gradient is stored as the
+ * gradient of the record until the gradient of the value arrives. That gradient comes next, because h is read
+ * wherever c is read. */
 static const Op op_final = {.name = "recurrent final",
                             .traits.layer_part = true,
                             .eval = part_run,

@@ -47,7 +47,7 @@ typedef struct Conv {
   Buf *bias;
 } Conv;
 
-/* Index along an axis of a matrix, from those of both applications. */
+/* Index along an axis of a matrix, from the indices of both applications. */
 static Ix strassen_part_of(const Conv *c, int first, const Ix *second) {
   return c->levels > 1 ? 2 * first + *second : NEST_Z + first;
 }

@@ -9,8 +9,8 @@ enum { MOST_VECTORS = 16 };
 
 typedef struct Term { /* a term of a pixel: a vector of sums */
   int input;          /* the vector of inputs that it multiplies, if inputs are vectors */
-  int64_t row, lane;  /* position of its weights: row among those of a panel from the input channel on, lane
-                         from the tile on */
+  int64_t row, lane;  /* position of its weights: the row from the input channel's first row in the panel
+                         on, the lane from the tile's first lane on */
 } Term;
 
 typedef struct Tile {

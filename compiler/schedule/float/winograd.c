@@ -3,10 +3,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A convolution is a product of polynomials, taken at n points: 0, 1, -1, 2, -2 and so on and infinity, the
-// leading coefficient (Toom and Cook). All matrices follow from the points. Those of a pair p, -p differ in
-// the signs of odd powers only, so both come from one sum of the even and one of the odd ones. Coefficients
-// are exact in floats. Each sum begins with a value whose coefficient is 1, so that no two products meet in
-// an addition and a C compiler has no choice which of them it fuses.
+// leading coefficient (Toom and Cook). All matrices follow from the points. The rows of a pair of points p,
+// -p differ only in the signs of odd powers, so both are computed from one sum of the even powers and one sum
+// of the odd powers. Coefficients are exact in floats. Each sum begins with a value whose coefficient is 1,
+// so that no two products meet in an addition and a C compiler has no choice which of them it fuses.
 #include "schedule/float/winograd.h"
 #include <math.h>
 #include "base/number.h"
@@ -139,7 +139,7 @@ const char *winograd_refused(const Lower *l, const Correlation *k) {
 /* ---- rounding ---- */
 static double winograd_size_of(double x) { return x < 0 ? -x : x; }
 
-/* The worst output of an axis. variance: of the sum of its products' variances, for data of variance 1;
+/* The worst output of an axis. variance: the sum of the variances of its products, for data of variance 1;
  * absolute: the sum of absolute coefficients. */
 typedef struct Spread {
   double variance, absolute;

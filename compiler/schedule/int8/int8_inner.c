@@ -1,8 +1,8 @@
 // int8_inner.c: int16 products with Winograd's inner product (1968), which halves the multiplications.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A word of the input has the halves x1, x3 in the plane of odd bytes, and x0, x2 in that of even ones; so
-// have the weights.
+// A word of the input has the halves x1, x3 in the plane of odd bytes, and x0, x2 in the plane of even bytes.
+// The weights have the same halves.
 //
 //     x0*w0 + x1*w1 = (x0 + w1) * (x1 + w0) - x0*x1 - w0*w1
 //

@@ -250,8 +250,8 @@ static void object(Machine *machine, int32_t parts) {
   push_new(machine, CNN_PICKLED_OTHER);
 }
 
-/* Sets the attributes of an object. Those of a module begin with a few flags and hooks, followed by its
- * modules. */
+/* Sets the attributes of an object. The attributes of a module begin with a few flags and hooks, followed by
+ * its modules. */
 static void build(Machine *machine) {
   enum { FIRST = 64 };
   const cnn_pickled *state = pop(machine);
