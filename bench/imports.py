@@ -245,8 +245,8 @@ def write_page(results):
     text = (f"{len(right)} of {len(nets)} nets of model libraries are imported by `cnnc import`, compiled, "
             "and match onnxruntime. Weights are random, batch normalization has the statistics of a pass "
             "over noise, and the test image is noise. The numbers are the largest difference of an output, "
-            f"relative to its largest element; a net matches if its number is at most {MOST:.0e}. Rows that a "
-            "net ranks by their scores may be in another order. `torch` is PyTorch's tracing exporter "
+            f"relative to its largest element; a net matches if its number is at most {MOST:.0e}. Rows that "
+            "a net ranks by their scores may be in another order. `torch` is PyTorch's tracing exporter "
             "(`dynamo=False`), `dynamo` the one that uses torch.export; an empty "
             "field was not tried. `lines` is the length of the program.")
     lines = section.fold(text)
