@@ -4,8 +4,8 @@
  *
  * first + floor(k * length / size) .. first + ceil((k + 1) * length / size) - 1
  *
- * that exist; an empty bin is 0. Of equal elements the first in row order counts; NaN is never the largest.
- */
+ * that exist; an empty bin is 0. Among equal elements the first in row order counts; NaN is never the
+ * largest. */
 // SPDX-License-Identifier: Apache-2.0
 #include <float.h>
 #include <math.h>

@@ -1,6 +1,6 @@
-/* maxpool.c: maxpool, y[y][x][c] = max over the window of x, where padding counts as minus infinity. Of equal
- * elements the first in row order gets the gradient. If the maximum is NaN, the window's first element gets
- * it. */
+/* maxpool.c: maxpool, y[y][x][c] = max over the window of x, where padding counts as minus infinity. The
+ * gradient goes to the maximum, among equal ones to the first in row order; if the maximum is NaN, to the
+ * first element of the window. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/pooling/pool.h"
