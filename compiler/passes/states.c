@@ -90,8 +90,8 @@ static bool moves_state(const Plan *plan, const Kernel *kernel, const Node *stat
          plan->images <= 1 && kernel->root->in[0] == state && plan->home[kernel->result->id].offset == 0;
 }
 
-/* Whether the first kernel that writes the value runs after the last one that reads the state, or is that one
- * and moves rows. */
+/* Whether the first kernel that writes the value runs after the last kernel that reads the state, or both are
+ * the same kernel, which moves rows. */
 static bool is_computed_late(const Plan *plan, const Node *value, const Node *state) {
   int last_read = -1, made = -1;
   for (int k = 0; k < plan->kernels.n; k++) {

@@ -300,7 +300,7 @@ static bool sums_channels(const View *x) {
   return x->size[2] == 1 || (summed->n && summed->f[summed->n - 1].axis == x->value->shape.rank - 1);
 }
 
-/* The number of heads for which most operands need no copy, preferably as parts of their channels. */
+/* The number of heads with which most operands need no copy; preferably heads are parts of their channels. */
 static int64_t best_heads(ModelImport *im, View *const operand[3]) {
   const Factors *rows = &operand[0]->along[0];
   static const int order[] = {0, 1, 2, 3};
