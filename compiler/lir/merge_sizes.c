@@ -63,7 +63,7 @@ static void enlarge(const Similar *group, int number) {
     function->stack += (own->value - before) * elem_bytes(buf->type.elem) * buf->type.lanes;
 }
 
-/* The first function may use a number with one address at several places, where other functions may have
+/* The first function may use one number, with one address, at several places where another function has
  * different numbers. Whether one parameter suffices for all these places. */
 static bool agrees_with_its_address(const Similar *group, int number) {
   const CodeNumbers *numbers = &group->functions.data[0]->numbers;

@@ -8,11 +8,12 @@
 // need one load of each vector of inputs and of weights, a multiply-add for each pair of the two, and no
 // shuffle.
 //
-// A group with more channels on one side than on the other is several squares. If all diagonals need more
-// sums than the registers hold for a few pixels, they are processed in several passes over the inputs. All of
-// this is the direct convolution (conv_direct.c, conv_tile.c) with different terms of a pixel: vectors of
-// inputs instead of one input, diagonals instead of vectors of outputs. Vectors shorter than n, as on another
-// target of the file, process blocks of a square; an exclusive or of the block numbers selects the diagonals.
+// A group with more channels on one side than on the other consists of several squares. If all diagonals need
+// more sums than the registers hold for a few pixels, they are processed in several passes over the inputs.
+// All of this is the direct convolution (conv_direct.c, conv_tile.c) with different terms of a pixel: vectors
+// of inputs instead of one input, diagonals instead of vectors of outputs. Vectors shorter than n, as on
+// another target of the file, process blocks of a square; an exclusive or of the block numbers selects the
+// diagonals.
 //
 // Example: `x: 14x14x32 -> conv(32, 3x3, pad=same, groups=8)` --target=x86-64-v3,
 // lines 10-19 of conv1_tile_3x1_body:
