@@ -1,5 +1,5 @@
 /* trace.c: --report=trace: each function and table of the generated C in one row, with its lines, layers,
- * weights and schedules. The rows are the definitions that the text has, so that none can be forgotten; the
+ * weights and schedules. There is a row for each definition in the text, so that none can be forgotten; the
  * layout knows which layers a function computes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "report/trace.h"
@@ -272,7 +272,7 @@ static void add_members(Trace *t, TraceRow *row, const Step *step, int target) {
   }
 }
 
-/* The functions of a call: the one that it calls, and those that this one calls. */
+/* The functions of a call: the called function, and the functions that it calls. */
 static void add_step(Trace *t, const Step *step, int target) {
   const Functions *functions = &t->of->layout->targets[target];
   const NestFunction *function = step->function[target]->into;
