@@ -156,8 +156,8 @@ typedef struct OpTraits {
   bool front_end;  /* audio front end without a gradient: layers before it cannot be trained */
   bool matrix;     /* 1x1 convolution whose weight is a matrix, outputs by inputs */
   bool matrix_of_taps; /* with matrix: on a sequence, a row of taps per input channel and output */
-  int64_t (*scale_rows)(const Node *);  /* part of a recurrent layer: the rows of its weight with one int8
-                                           scale. QAT adds its switch as weight PART_SWITCH */
+  int64_t (*scale_rows)(const Node *);  /* part of a recurrent layer: number of rows of its weight that share
+                                           an int8 scale. QAT adds its switch as weight PART_SWITCH */
   int64_t (*second_bias)(const Node *); /* number of output channels with a second bias, weight[2] */
 
   Int8Form int8;   /* in int8 models (quantize/) */

@@ -12,7 +12,7 @@
 // would be eight times larger than the bytes it is computed from, and its computation is cheaper than the
 // products if the image has more than a few tiles.
 //
-// With VNNI a product of two halves has the cost of one of four bytes, so half of the saving remains.
+// With VNNI a product of two halves costs as much as a product of four bytes, so half of the saving remains.
 //
 // Example: `x: 14x14x64 -> conv(64, 3x3, pad=same)` --target=x86-64-v3, lines 5-20 of conv1_join_tile:
 //
