@@ -1,5 +1,6 @@
 """libraries.py: the command that compiles a test's C file to a library: mostly `$CLANG -O0`, which is seven
-times faster than `$CC -O1`. That compiles one library of 16, by the seed; with NETCHECK_ALL all."""
+times faster than `$CC -O1`. The seed selects one library of 16 for `$CC -O1`; with NETCHECK_ALL, it compiles
+all."""
 # SPDX-License-Identifier: Apache-2.0
 import os, shutil
 
