@@ -13,8 +13,8 @@ void channels_lower(Lower *l, ChannelsValue value) {
   const Extent e = shape_extent(l->node->in[0]->shape);
   const Ix zero = {0};
   nest_fn(b, b->name, false);
-  NEST_LOOP(b, y, walk_rows(l, e.h * e.w * e.c), 1, NEST_IX(0), 1, NEST_IX(e.h))
-    NEST_FOR(b, x, e.w) lower_store(l, value(l, &y, &x, e.c), &y, &x, &zero, 1, 1);
+  const LoopKind kind = walk_rows(l, e.h * e.w * e.c);
+  WALK_PIXELS(b, y, x, e, kind) lower_store(l, value(l, &y, &x, e.c), &y, &x, &zero, 1, 1);
 }
 
 static void channels_run(const Eval *eval) {

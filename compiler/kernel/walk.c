@@ -57,8 +57,8 @@ void walk_channels(Lower *l, int64_t channels, const Ix *y, const Ix *x, WalkBod
 
 void walk_pixels(Lower *l, Extent e, WalkBody body, const void *context) {
   Nest *b = l->b;
-  NEST_LOOP(b, y, walk_rows(l, e.h * e.w * e.c), 1, NEST_IX(0), 1, NEST_IX(e.h))
-    NEST_FOR(b, x, e.w) walk_channels(l, e.c, &y, &x, body, context);
+  const LoopKind kind = walk_rows(l, e.h * e.w * e.c);
+  WALK_PIXELS(b, y, x, e, kind) walk_channels(l, e.c, &y, &x, body, context);
 }
 
 /* ---- columns ---- */

@@ -15,6 +15,10 @@ int walk_lanes(const Lower *, int64_t channels); /* the vector width for that nu
                                                     those that remain after whole vectors */
 LoopKind walk_rows(const Lower *,
                    int64_t work); /* the kind of an outermost loop whose total amount of work is `work` */
+/* Loops over the pixels y, x: threads share rows, or the positions of a single row, as of a sequence. */
+#define WALK_PIXELS(b, y, x, e, kind)                                                                        \
+  NEST_LOOP(b, y, (e).h > 1 ? (kind) : SERIAL, 1, NEST_IX(0), 1, NEST_IX((e).h))                             \
+    NEST_LOOP(b, x, (e).h > 1 ? SERIAL : (kind), 1, NEST_IX(0), 1, NEST_IX((e).w))
 Val walk_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
 void walk_put(Lower *, Buf *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
               int lanes); /* stores to a buffer other than the result, so no fused nodes are applied */

@@ -60,16 +60,15 @@ static void lower(Lower *l) {
   Buf *squares[2] = {l->in[back], l->in[back]};
   Val least = num(b, epsilon_of(l->node));
   nest_fn(b, b->name, false);
-  NEST_LOOP(b, y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h))
-    NEST_FOR(b, x, e.w) {
-      Val norm = nest_let(b, "norm", vsqrt(walk_row_sum(l, e.c, &y, &x, l2norm_product, squares)));
-      Row row = {nest_let(b, "factor", div_(num(b, 1), vmax(least, norm))), NULL};
-      if (back) {
-        Val dot = mul(walk_row_sum(l, e.c, &y, &x, l2norm_product, l->in), mul(row.factor, row.factor));
-        row.along = nest_let(b, "along", choose(less_eq(norm, least), num(b, 0), dot));
-      }
-      walk_channels(l, e.c, &y, &x, element_body, &row);
+  WALK_PIXELS(b, y, x, e, kind) {
+    Val norm = nest_let(b, "norm", vsqrt(walk_row_sum(l, e.c, &y, &x, l2norm_product, squares)));
+    Row row = {nest_let(b, "factor", div_(num(b, 1), vmax(least, norm))), NULL};
+    if (back) {
+      Val dot = mul(walk_row_sum(l, e.c, &y, &x, l2norm_product, l->in), mul(row.factor, row.factor));
+      row.along = nest_let(b, "along", choose(less_eq(norm, least), num(b, 0), dot));
     }
+    walk_channels(l, e.c, &y, &x, element_body, &row);
+  }
 }
 
 static const Op op_back = {.name = "l2norm input gradient", .eval = back_run, .lower = lower};

@@ -97,15 +97,14 @@ static void lower(Lower *l) { /* inputs x, or dy and x */
   const LoopKind kind = l->threads ? walk_rows(l, 2 * e.h * e.w * e.c) : SERIAL;
   RmsPixel of = {.x = l->in[back], .weight = lower_weight(l, 0)};
   nest_fn(b, b->name, false);
-  NEST_LOOP(b, y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h))
-    NEST_FOR(b, x, e.w) {
-      of.factor = rms_factor_value(l, &of, &y, &x, e.c);
-      of.along = back ? nest_let(b, "along",
-                                 mul(mul(walk_row_sum(l, e.c, &y, &x, rms_dot, &of), num(b, 1 / (double)e.c)),
-                                     mul(of.factor, of.factor)))
-                      : NULL;
-      walk_channels(l, e.c, &y, &x, rms_body, &of);
-    }
+  WALK_PIXELS(b, y, x, e, kind) {
+    of.factor = rms_factor_value(l, &of, &y, &x, e.c);
+    of.along = back ? nest_let(b, "along",
+                               mul(mul(walk_row_sum(l, e.c, &y, &x, rms_dot, &of), num(b, 1 / (double)e.c)),
+                                   mul(of.factor, of.factor)))
+                    : NULL;
+    walk_channels(l, e.c, &y, &x, rms_body, &of);
+  }
 }
 
 static void weight_lower(Lower *l) {

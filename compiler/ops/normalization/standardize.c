@@ -156,24 +156,26 @@ static void pixel_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part
 }
 
 static void lower_by_pixel(Lower *l, Work *w, Extent e) {
+  enum { MOST_LOCAL = 1 << 12 }; /* floats on a stack */
   Nest *b = l->b;
   const LoopKind kind = l->threads ? walk_rows(l, 4 * e.h * e.w * e.c) : SERIAL;
   Val part = num(b, 1 / (double)e.c);
-  w->row = walk_row_scratch(l, "row", kind, e.h, e.c);
+  const bool local = kind == PARALLEL && e.h == 1 && e.c <= MOST_LOCAL; /* threads share pixels of a row */
+  if (!local) w->row = walk_row_scratch(l, "row", kind, e.h, e.c);
   nest_fn(b, b->name, false);
-  NEST_LOOP(b, y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h))
-    NEST_FOR(b, x, e.w) {
-      w->row_mean = nest_let(b, "mean", mul(walk_row_sum(l, e.c, &y, &x, row_x, w), part));
-      walk_channels(l, e.c, &y, &x, center_body, w);
-      Val variance = mul(walk_row_sum(l, e.c, &y, &x, row_square, w), part);
-      w->row_factor = nest_let(b, "factor", root_of(b, variance, l->node));
-      if (w->dy) {
-        w->dy_mean = nest_let(b, "dy_mean", mul(walk_row_sum(l, e.c, &y, &x, row_dy, w), part));
-        Val products = mul(walk_row_sum(l, e.c, &y, &x, row_product, w), part);
-        w->dot = nest_let(b, "dot", mul(products, mul(w->row_factor, w->row_factor)));
-      }
-      walk_channels(l, e.c, &y, &x, pixel_body, w);
+  WALK_PIXELS(b, y, x, e, local || e.h > 1 ? kind : SERIAL) {
+    if (local) w->row = NEST_BUF(b, STACK, "row", e.c);
+    w->row_mean = nest_let(b, "mean", mul(walk_row_sum(l, e.c, &y, &x, row_x, w), part));
+    walk_channels(l, e.c, &y, &x, center_body, w);
+    Val variance = mul(walk_row_sum(l, e.c, &y, &x, row_square, w), part);
+    w->row_factor = nest_let(b, "factor", root_of(b, variance, l->node));
+    if (w->dy) {
+      w->dy_mean = nest_let(b, "dy_mean", mul(walk_row_sum(l, e.c, &y, &x, row_dy, w), part));
+      Val products = mul(walk_row_sum(l, e.c, &y, &x, row_product, w), part);
+      w->dot = nest_let(b, "dot", mul(products, mul(w->row_factor, w->row_factor)));
     }
+    walk_channels(l, e.c, &y, &x, pixel_body, w);
+  }
 }
 
 /* ---- over pixels ---- */
