@@ -25,7 +25,8 @@ one=$?
 two=$?
 # Messages of wine itself, and the places of the two installations.
 sed -i '/^wine: /d' "$both/two.err"
-sed -i 's#[^ ]*/share/cnnc/lib/#share/cnnc/lib/#g' "$both"/one.out "$both"/one.err "$both"/two.out "$both"/two.err
+sed -i 's#[^ ]*/share/cnnc/lib/#share/cnnc/lib/#g' "$both/one.out" "$both/one.err" "$both/two.out" \
+  "$both/two.err"
 # An executable has the suffix .exe there.
 find "$both/two" -name '*.exe' 2>/dev/null | while read -r file; do
   [ -e "${file%.exe}" ] || mv "$file" "${file%.exe}"
