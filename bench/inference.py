@@ -54,12 +54,23 @@ def vector_bytes(target):
             "x86-64": 16}.get(target) or (64 if "avx512f" in open("/proc/cpuinfo").read() else 32)
 
 
+def bf16_kind(options):
+    """Options of peak.c for products of bf16 numbers, as the CPU and the target have them."""
+    words = open("/proc/cpuinfo").read().split()
+    targets = "native", "x86-64-v4-amx", "x86-64-v4-bf16"
+    if not getattr(options, "bf16", False) or options.target not in targets:
+        return []
+    if "amx_bf16" in words and options.target != "x86-64-v4-bf16":
+        return ["-DTILES"]
+    return ["-DDOTS"] if "avx512_bf16" in words else []
+
+
 def peak(options, threads):
     """GFLOP/s of multiply-adds in registers, with vectors as wide as the target's."""
     with tempfile.TemporaryDirectory() as work:
         program = os.path.join(work, "peak")
         width = f"-DBYTES={vector_bytes(options.target)}"
-        subprocess.run([options.cc, "-O2", *march(options.target), width,
+        subprocess.run([options.cc, "-O2", *march(options.target), width, *bf16_kind(options),
                         os.path.join(ROOT, "bench", "peak.c"), "-o", program, "-lpthread"], check=True)
         return float(subprocess.run([program, str(threads)], check=True, capture_output=True, text=True)
                      .stdout)

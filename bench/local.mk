@@ -1,6 +1,6 @@
 # bench: compares with peers; see bench/README.md.
 EXTRA_DIST += %D%/README.md %D%/HISTORY.md \
-  %D%/run %D%/attention.py %D%/exported.py %D%/inference.py %D%/int8.py %D%/layers.py \
+  %D%/run %D%/attention.py %D%/exported.py %D%/inference.py %D%/int8.py %D%/layers.py %D%/load.py \
   %D%/sides.py %D%/timing.py \
   %D%/imports.py %D%/beside.py %D%/states.py %D%/zoo.py %D%/import \
   %D%/wild %D%/wild.py %D%/wild.tsv %D%/packages.py %D%/runtimes.py %D%/samples.py %D%/section.py \

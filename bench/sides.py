@@ -40,6 +40,9 @@ int start(const float *weights, int threads) {{
 #ifdef _OPENMP
   omp_set_num_threads(threads);
 #endif
+#ifdef POOL
+  {net}_threads(threads);
+#endif
   (void)threads;
   workspace = room(sizeof *workspace);
   if (workspace == NULL) return 0;
@@ -140,16 +143,16 @@ class Ours:
         net, source = case.net, case.source
         with tempfile.TemporaryDirectory() as work:
             code, glue, library = (os.path.join(work, name) for name in (net + ".c", "glue.c", net + ".so"))
-            kind = "--threads=" + ("openmp" if threads > 1 else "none")
+            team = getattr(options, "team", "openmp") if threads > 1 else "none"
             subprocess.run([options.cnnc, *source, "--no-train", "--target=" + options.target,
-                            f"--batch={case.batch}", kind, *precision_of(options), "-Wno-unread-input",
-                            "-o", code], check=True)
+                            f"--batch={case.batch}", "--threads=" + team, *precision_of(options),
+                            "-Wno-unread-input", "-o", code], check=True)
             with open(glue, "w") as f:
                 n = len(case.shapes)
                 f.write(GLUE.format(net=net, upper=net.upper(), n=n,
                                     outputs=", ".join(f"outputs[{i}]" for i in range(n))))
             flags = ["-O2", *march(options.target), "-shared", "-fPIC", "-I",
-                     work] + (["-fopenmp"] if threads > 1 else [])
+                     work] + {"openmp": ["-fopenmp"], "pool": ["-pthread", "-DPOOL"]}.get(team, [])
             subprocess.run([options.cc, *flags, code, glue, "-o", library], check=True)
             self.library = ctypes.CDLL(library)
         flat = np.concatenate([np.zeros(0, np.float32)] + [case.weights[row["name"]].ravel()

@@ -10,7 +10,7 @@ import numpy as np
 import inference
 from compiler import newest_clang
 from nets import find
-from sides import ROOT, Ours, case_of_program, march
+from sides import ROOT, Ours, case_of_program, march, precision_of
 from timing import shortest
 
 NETS = ["resnet50", "vgg16", "alexnet", "googlenet", "resnext50", "densenet121", "mobilenet_v1",
@@ -136,11 +136,13 @@ class Machine:
     def __init__(self, options, work):
         self.peak = 1e9 * inference.peak(options, options.threads[0])
         self.program = os.path.join(work, "bandwidth")
-        self.known, self.threads = {}, options.threads[0]
+        self.known, self.threads, self.bf16 = {}, options.threads[0], options.bf16
         width = inference.vector_bytes(options.target)
         subprocess.run([options.cc, "-O2", *march(options.target), f"-DWIDTH={width}",
                         os.path.join(ROOT, "bench", "bandwidth.c"), "-o", self.program], check=True)
-        self.hertz = self.peak / self.threads / (4 * width // 4)  # two multiply-adds of a vector a cycle
+        # two multiply-adds of a vector a cycle, or a product of tile registers in 16
+        flops = {"-DTILES": 1024, "-DDOTS": width}.get("".join(inference.bf16_kind(options)), width)
+        self.hertz = self.peak / self.threads / flops
 
     def rate(self, size):
         size = 1 << max(14, (size - 1).bit_length())
@@ -152,18 +154,19 @@ class Machine:
     def least(self, case, train):
         """The minimum seconds. A training step computes a layer three times, and reads and writes as much."""
         flops = 2 * case.facts["totals"]["macs"] * case.batch
-        numbers = sum(int(np.prod(row["shape"])) for row in case.facts["weights"])
-        numbers += case.batch * sum(int(np.prod(port["shape"]))
-                                    for port in case.facts["inputs"] + case.facts["outputs"])
+        weights = sum(int(np.prod(row["shape"])) for row in case.facts["weights"])
+        numbers = weights + case.batch * sum(int(np.prod(port["shape"])) for port in
+                                             case.facts["inputs"] + case.facts["outputs"])
         times = 3 if train else 1
-        return times * max(flops / self.peak, 4 * numbers / self.rate(4 * numbers))
+        size = 4 * numbers - (2 * weights if self.bf16 else 0)
+        return times * max(flops / self.peak, size / self.rate(size))
 
 
 def predicted(options, case, machine):
     """Seconds of the cost model, for one image and one thread."""
     text = subprocess.run([options.cnnc, *case.source, "--emit=schedule", "--no-train",
-                           "--target=" + options.target, "-o", "-"], check=True, capture_output=True,
-                          text=True).stdout
+                           "--target=" + options.target, *precision_of(options), "-o", "-"],
+                          check=True, capture_output=True, text=True).stdout
     cycles = re.search(r"total ([\d,]+) cycles", text)
     return int(cycles.group(1).replace(",", "")) / machine.hertz if cycles else None
 
@@ -202,16 +205,19 @@ def read_options():
     parser.add_argument("--seconds", type=float, default=0.3, help="for each layer (0.3)")
     parser.add_argument("--layers", type=int, default=200, help="how many, spread over the nets (200)")
     parser.add_argument("--train", action="store_true", help="gradients in place of inference")
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="of the products (f32)")
     parser.add_argument("--rows", action="store_true", help="print each layer")
     parser.add_argument("families", nargs="*", metavar="FAMILY", help="as the table names them (all)")
     options = parser.parse_args()
     options.threads, options.peers = [int(options.threads)], []
+    options.bf16 = options.precision == "bf16"
     return options
 
 
 def main():
     options = read_options()
-    inference.print_machine(options, "fp32, training" if options.train else "fp32")
+    kind = "bf16" if options.bf16 else "fp32"
+    inference.print_machine(options, kind + ", training" * options.train)
     rows = []
     with tempfile.TemporaryDirectory() as work:
         machine = Machine(options, work)

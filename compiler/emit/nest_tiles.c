@@ -1,17 +1,18 @@
-/* nest_tiles.c: TILED loops as products of tile registers (AMX). The loop over rows, the one over vectors of
- * columns and the one over pairs become instructions; the loops over taps between them stay. Addresses and
- * strides are those of the loads that the statement prescribes. */
+/* nest_tiles.c: TILED loops as products of tile registers (AMX). The loops over rows, over blocks of as many
+ * rows, over vectors of columns and over pairs become instructions; the loops over taps between them stay.
+ * Addresses and strides are those of the loads that the statement prescribes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest_print.h"
 #include "nest/build.h"
 
-enum { VECTOR = 16, TILE_ROW = 64 };
+enum { VECTOR = 16, TILE_ROW = 64, MOST_TILES = 4 };
 
-/* The parts of a TILED loop: for each row { for each of its vectors { s = 0; for taps { for pairs s = dot } ;
- * store } } */
+/* The parts of a TILED loop: for each block { for each of its rows { for each vector { s = 0; for taps { for
+ * pairs s = dot } ; store } } } */
 typedef struct Tiled {
-  const NestStmt *columns, *taps[4], *pairs, *dot, *store; /* columns: NULL, if there is one vector */
-  int ntaps;
+  const NestStmt *outer[3], *taps[4], *pairs, *dot, *store, *ahead; /* outer: over blocks, rows, vectors; a
+                                                               loop over one block or one vector is missing */
+  int nouter, ntaps;
 } Tiled;
 
 static bool is_tile_product(Val val) {
@@ -23,9 +24,10 @@ static void find_parts(const NestStmt *stmt, bool begun, Tiled *t) {
     begun = begun || stmt->kind == STORE;
     if (stmt->kind == STORE && is_tile_product(stmt->u.store.val)) t->dot = stmt;
     else if (stmt->kind == STORE && stmt->u.store.ref.buf->place != REGS) t->store = stmt;
+    else if (stmt->kind == PREFETCH) t->ahead = stmt;
     if (stmt->kind != LOOP) continue;
     const bool pairs = begun && stmt->body->kind == STORE;
-    if (!begun) t->columns = stmt;
+    if (!begun) t->outer[t->nouter++] = stmt;
     else if (pairs) t->pairs = stmt;
     else t->taps[t->ntaps++] = stmt;
     find_parts(stmt->body, begun, t);
@@ -46,13 +48,29 @@ static int64_t tiled_rounds(const Printer *p, const NestStmt *loop) {
 }
 
 /* Prints the address of an element with index 0 of the loops that became instructions. */
-static void print_first(Printer *p, const Ref *ref, const int slot[3]) {
+enum { REPLACED = 4 };
+static void print_first(Printer *p, const Ref *ref, const int slot[REPLACED]) {
   Ref first = *ref;
   for (int d = 0; d < ref->buf->rank; d++)
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < REPLACED; i++)
       if (slot[i]) first.at[d].k[slot[i]] = 0;
   put("&");
   print_ref(p, &first);
+}
+
+/* Prints the address from which on lines are prefetched, and how many for each step. */
+static void print_ahead(Printer *p, const NestStmt *stmt, const int slot[REPLACED]) {
+  if (!stmt) {
+    put("NULL, 0");
+    return;
+  }
+  Index first = stmt->u.prefetch.flat;
+  for (int i = 0; i < REPLACED; i++)
+    if (slot[i]) first.k[slot[i]] = 0;
+  put("(const %s *)%s + ", printer_type(p, stmt->u.prefetch.buf->type.elem, 1),
+      printer_buf(p, stmt->u.prefetch.buf));
+  print_index(p, &first);
+  put(", %d", p->nest->tiles.lines);
 }
 
 static void print_taps(Printer *p, const NestStmt *loop, int depth) {
@@ -67,33 +85,39 @@ static void print_taps(Printer *p, const NestStmt *loop, int depth) {
 }
 
 void print_tiled(Printer *p, const NestStmt *stmt, int depth) {
-  Tiled t = {0};
+  Tiled t = {.outer = {stmt}, .nouter = 1};
   find_parts(stmt->body, false, &t);
-  const int slot[3] = {slot_of(stmt), slot_of(t.columns), slot_of(t.pairs)}, taken = p->taken.n;
   const Val dot = t.dot->u.store.val;
   const int bytes = dot->op == PRIMITIVE; /* its operands follow the sum; else the sum follows them */
   const Ref *x = dot->a[bytes]->a[0]->ref, *w = dot->a[1 + bytes]->ref, *to = &t.store->u.store.ref;
+  const NestStmt *wide = tiled_step(w, slot_of(t.outer[t.nouter - 1])) ? t.outer[--t.nouter] : NULL,
+                 *row = t.outer[t.nouter - 1], *blocks = t.nouter > 1 ? t.outer[0] : NULL;
+  const int slot[REPLACED] = {slot_of(row), slot_of(blocks), slot_of(wide), slot_of(t.pairs)},
+            taken = p->taken.n, pairs = p->nest->tiles.pairs;
   const int size = elem_bytes(x->buf->type.elem), word = WORD_BYTES / size; /* elements of a word */
-  const int64_t rows = tiled_rounds(p, stmt),
-                second = rows > p->nest->tiles.rows ? rows - p->nest->tiles.rows : 0;
-  const int wide = tiled_rounds(p, t.columns) > 1, pairs = p->nest->tiles.pairs;
-  if (second > p->nest->tiles.rows || dot->type.lanes != VECTOR || tiled_step(x, slot[2]) != word ||
-      elem_bytes(w->buf->type.elem) != size || tiled_rounds(p, t.pairs) % pairs)
+  const int64_t rows = tiled_rounds(p, row), nblocks = tiled_rounds(p, blocks),
+                vectors = tiled_rounds(p, wide), steps = tiled_rounds(p, t.pairs);
+  if (rows != p->nest->tiles.rows || vectors > 2 || nblocks * vectors > MOST_TILES ||
+      dot->type.lanes != VECTOR || tiled_step(x, slot[3]) != word || elem_bytes(w->buf->type.elem) != size ||
+      steps % pairs)
     nest_misuse(p->nest, "a product for which the tile registers have another shape");
-  put("%s();\n", printer_function(p, FN_TILE_CLEAR, F32, VECTOR));
+  put("%s(%lld);\n", printer_function(p, FN_TILE_CLEAR, F32, VECTOR), (long long)(nblocks * vectors));
   for (int i = 0; i < t.ntaps; i++) print_taps(p, t.taps[i], depth + i);
   put("%*s%s(", 2 * (depth + t.ntaps), "",
       printer_function(p, bytes ? FN_TILE_ADD_BYTES : FN_TILE_ADD, F32, VECTOR));
   print_first(p, x, slot);
-  put(", %lld, ", (long long)(size * tiled_step(x, slot[0])));
+  put(", %lld, %lld, %lld, ", (long long)(size * tiled_step(x, slot[0])),
+      (long long)(blocks ? size * tiled_step(x, slot[1]) : 0), (long long)nblocks);
   print_first(p, w, slot);
-  put(", %lld, %d, %lld, %lld, %lld);\n", (long long)(size * tiled_step(w, slot[2])), pairs,
-      (long long)(tiled_rounds(p, t.pairs) / pairs), (long long)second,
-      (long long)(wide ? size * tiled_step(w, slot[1]) : 0));
+  put(", %lld, %lld, %d, %lld, ", (long long)(size * tiled_step(w, slot[3])),
+      (long long)(wide ? size * tiled_step(w, slot[2]) : 0), pairs, (long long)(steps / pairs));
+  print_ahead(p, t.ahead, slot);
+  put(");\n");
   p->taken.n = taken;
   put("%*s%s(", 2 * depth, "", printer_function(p, FN_TILE_STORE, F32, VECTOR));
   print_first(p, to, slot);
-  put(", %lld, %lld, %d);\n", (long long)(4 * tiled_step(to, slot[0])), (long long)second, wide);
+  put(", %lld, %lld, %lld, %d);\n", (long long)(4 * tiled_step(to, slot[0])),
+      (long long)(blocks ? 4 * tiled_step(to, slot[1]) : 0), (long long)nblocks, wide != NULL);
 }
 
 void print_tile_shape(Printer *p, bool begin) {

@@ -312,46 +312,65 @@ const char prelude_tile_shape[] =
     "  if (shape) __asm__ volatile(\"ldtilecfg (%0)\" : : \"r\"(shape) : \"memory\");\n"
     "  else __asm__ volatile(\"tilerelease\");\n"
     "}\n";
-const char prelude_tile_clear[] =
-    "INLINE @avoid tile_clear@l(void) {\n"
-    "  __asm__ volatile(\"tilezero %tmm0\\n\\ttilezero %tmm1\\n\\ttilezero %tmm2\\n\\ttilezero %tmm3\");\n"
-    "}\n";
+const char prelude_tile_clear[] = "INLINE @avoid tile_clear@l(int sums) {\n"
+                                  "  __asm__ volatile(\"tilezero %tmm0\");\n"
+                                  "  if (sums > 1) __asm__ volatile(\"tilezero %tmm1\");\n"
+                                  "  if (sums > 2) __asm__ volatile(\"tilezero %tmm2\");\n"
+                                  "  if (sums > 3) __asm__ volatile(\"tilezero %tmm3\");\n"
+                                  "}\n";
 #define TILE_ADD(name, type, instruction)                                                                    \
-  "// Adds the products of rows of words, `row` bytes apart, with rows of weights, `line` bytes apart. "     \
-  "second:\n"                                                                                                \
-  "// the first one of other rows, or 0; wide: bytes to the second vector of columns, or 0.\n"               \
-  "INLINE @avoid " name "@l(const " type " *left, ptrdiff_t row, const " type " *right, ptrdiff_t line, "    \
-  "int words,\n"                                                                                             \
-  "    int steps, ptrdiff_t second, ptrdiff_t wide) {\n"                                                     \
+  "// Adds the products of blocks of rows of words, `row` and `block` bytes apart, with rows of weights, "   \
+  "`line`\n"                                                                                                 \
+  "// bytes apart; wide: bytes to a second vector of columns, for up to two blocks, or 0. Meanwhile "        \
+  "`lines` "                                                                                                 \
+  "of\n"                                                                                                     \
+  "// the weights that are `ahead` are prefetched in each step.\n"                                           \
+  "INLINE @avoid " name "@l(const " type " *left, ptrdiff_t row, ptrdiff_t block, int blocks, const " type   \
+  " *right,\n"                                                                                               \
+  "    ptrdiff_t line, ptrdiff_t wide, int words, int steps, const void *ahead, int lines) {\n"              \
   "  const char *x = (const char *)left, *w = (const char *)right;\n"                                        \
   "  for (int i = 0; i < steps; i++) {\n"                                                                    \
-  "    __asm__ volatile(\"tileloadd (%0,%1,1), %%tmm4\\n\\ttileloadd (%2,%3,1), %%tmm6\\n\\t\"\n"            \
+  "    for (int j = 0; j < lines; j++)\n"                                                                    \
+  "      __builtin_prefetch((const char *)ahead + i * line * words + 64 * j, 0, 2);\n"                       \
+  "    __asm__ volatile(\"tileloadd (%0,%1,1), %%tmm6\\n\\ttileloadd (%2,%3,1), %%tmm4\\n\\t\"\n"            \
   "                     \"" instruction " %%tmm6, %%tmm4, %%tmm0\"\n"                                        \
-  "                     : : \"r\"(x), \"r\"(row), \"r\"(w), \"r\"(line) : \"memory\");\n"                    \
+  "                     : : \"r\"(w), \"r\"(line), \"r\"(x), \"r\"(row) : \"memory\");\n"                    \
   "    if (wide)\n"                                                                                          \
   "      __asm__ volatile(\"tileloadd (%0,%1,1), %%tmm7\\n\\t" instruction " %%tmm7, %%tmm4, %%tmm1\"\n"     \
   "                       : : \"r\"(w + wide), \"r\"(line) : \"memory\");\n"                                 \
-  "    if (second)\n"                                                                                        \
-  "      __asm__ volatile(\"tileloadd (%0,%1,1), %%tmm5\\n\\t" instruction " %%tmm6, %%tmm5, %%tmm2\"\n"     \
-  "                       : : \"r\"(x + second * row), \"r\"(row) : \"memory\");\n"                          \
-  "    if (second && wide) __asm__ volatile(\"" instruction " %tmm7, %tmm5, %tmm3\");\n"                     \
+  "    if (blocks > 1 && wide)\n"                                                                            \
+  "      __asm__ volatile(\"tileloadd (%0,%1,1), %%tmm5\\n\\t" instruction                                   \
+  " %%tmm6, %%tmm5, %%tmm2\\n\\t\"\n"                                                                        \
+  "                       \"" instruction " %%tmm7, %%tmm5, %%tmm3\"\n"                                      \
+  "                       : : \"r\"(x + block), \"r\"(row) : \"memory\");\n"                                 \
+  "    if (blocks > 1 && !wide)\n"                                                                           \
+  "      __asm__ volatile(\"tileloadd (%0,%1,1), %%tmm5\\n\\t" instruction " %%tmm6, %%tmm5, %%tmm1\"\n"     \
+  "                       : : \"r\"(x + block), \"r\"(row) : \"memory\");\n"                                 \
+  "    if (blocks > 2)\n"                                                                                    \
+  "      __asm__ volatile(\"tileloadd (%0,%1,1), %%tmm4\\n\\t" instruction " %%tmm6, %%tmm4, %%tmm2\"\n"     \
+  "                       : : \"r\"(x + 2 * block), \"r\"(row) : \"memory\");\n"                             \
+  "    if (blocks > 3)\n"                                                                                    \
+  "      __asm__ volatile(\"tileloadd (%0,%1,1), %%tmm5\\n\\t" instruction " %%tmm6, %%tmm5, %%tmm3\"\n"     \
+  "                       : : \"r\"(x + 3 * block), \"r\"(row) : \"memory\");\n"                             \
   "    x += 4 * words, w += line * words;\n"                                                                 \
   "  }\n"                                                                                                    \
   "}\n"
 const char prelude_tile_add[] = TILE_ADD("tile_add", "uint16_t", "tdpbf16ps"),
            prelude_tile_add_bytes[] = TILE_ADD("tile_add_bytes", "int32_t", "tdpbusd");
+#define TILE_STORED(tile)                                                                                    \
+  "__asm__ volatile(\"tilestored %%" tile ", (%0,%1,1)\" : : \"r\"(at), \"r\"(row) : \"memory\");\n"
 const char prelude_tile_store[] =
-    "// Stores the sums, rows of `row` bytes.\n"
-    "INLINE @avoid tile_store@l(void *to, ptrdiff_t row, ptrdiff_t second, int wide) {\n"
-    "  char *below = (char *)to + second * row;\n"
-    "  __asm__ volatile(\"tilestored %%tmm0, (%0,%1,1)\" : : \"r\"(to), \"r\"(row) : \"memory\");\n"
-    "  if (wide) __asm__ volatile(\"tilestored %%tmm1, 64(%0,%1,1)\" : : \"r\"(to), \"r\"(row) : "
-    "\"memory\");\n"
-    "  if (second) __asm__ volatile(\"tilestored %%tmm2, (%0,%1,1)\" : : \"r\"(below), \"r\"(row) : "
-    "\"memory\");\n"
-    "  if (second && wide)\n"
-    "    __asm__ volatile(\"tilestored %%tmm3, 64(%0,%1,1)\" : : \"r\"(below), \"r\"(row) : \"memory\");\n"
-    "}\n";
+    "// Stores the sums, with rows of `row` bytes and blocks `block` bytes apart.\n"
+    "INLINE @avoid tile_store@l(void *to, ptrdiff_t row, ptrdiff_t block, int blocks, int wide) {\n"
+    "  char *at = to;\n"
+    "  " TILE_STORED("tmm0") "  at += wide ? 64 : block;\n"
+                             "  if (wide || blocks > 1)\n"
+                             "    " TILE_STORED("tmm1") "  at = (char *)to + (wide ? block : 2 * block);\n"
+                                                        "  if (wide ? blocks > 1 : blocks > 2)\n"
+                                                        "    " TILE_STORED(
+                                                            "tmm2") "  at += wide ? 64 : block;\n"
+                                                                    "  if (wide ? blocks > 1 : blocks > 3)\n"
+                                                                    "    " TILE_STORED("tmm3") "}\n";
 
 /* ---- functions with Helium vectors ---- */
 #define MVE(there, elsewhere) "#if defined(__ARM_FEATURE_MVE)\n" there "#else\n" elsewhere "#endif\n}\n"

@@ -227,6 +227,7 @@ static void add_loop(Writer *w, const NestStmt *stmt) {
   if (kind == TILED) { /* the entry's configuration of the registers is that of its loops */
     key_number(w, w->plan->nest->tiles.rows);
     key_number(w, w->plan->nest->tiles.pairs);
+    key_number(w, w->plan->nest->tiles.lines);
   }
   w->slot[slot] = ++w->slots;
   w->team = team && kind != CHOSEN && (kind != PARALLEL || team_inner_loop(stmt));

@@ -273,9 +273,9 @@ typedef struct NestFn {
 } NestFn;
 
 /* Tile registers: rows of the sums and of the left operand; words (pairs of bf16 numbers, four bytes) of an
- * operand in one step. */
+ * operand in one step; cache lines that the PREFETCH next to the products loads in each step. */
 typedef struct TileShape {
-  int rows, pairs;
+  int rows, pairs, lines;
 } TileShape;
 
 struct Nest {

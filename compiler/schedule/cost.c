@@ -79,9 +79,9 @@ Cycles cost_pairs(Cycles c, const Target *t) {
 /* Measured: a vector of sums goes through memory, and the input is copied if it has padding. */
 static const double TILE_SUM = 4, PADDED_VECTOR = 2;
 
-Cycles cost_tiles(Cycles c, const Target *t, const Correlation *k) {
+Cycles cost_tiles(Cycles c, const Target *t, const Correlation *k, double products) {
   const bool copied = k->kernel[0] * k->kernel[1] > 1;
-  c.products /= t->tiles;
+  c.products = products / t->rates->direct;
   c.memory /= 2;
   c.weight_bytes /= 2;
   c.transforms = TILE_SUM * (double)(k->small.h * k->small.w) * vectors(k->small.c, t->lanes);

@@ -1,12 +1,13 @@
 # compiler/schedule: loop nests of kernels, and the choice between them
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/choices.c %D%/choose.c %D%/choose.h %D%/conv_points.c %D%/conv_points.h \
-  %D%/cost.c %D%/cost.h %D%/parallel.c %D%/parallel.h %D%/registry.c %D%/registry.def %D%/schedule.c \
-  %D%/schedule.h %D%/tuning.c %D%/tuning.h
+  %D%/cost.c %D%/cost.h %D%/matrix.c %D%/matrix.h %D%/parallel.c %D%/parallel.h %D%/registry.c \
+  %D%/registry.def %D%/schedule.c %D%/schedule.h %D%/tuning.c %D%/tuning.h
 libcnnc_a_SOURCES += %D%/float/axis.c %D%/float/axis.h %D%/float/conv_columns.c \
   %D%/float/conv_diagonals.c %D%/float/conv_direct.c \
-  %D%/float/conv_groups.c %D%/float/conv_groups_weights.c %D%/float/conv_joined.c \
-  %D%/float/conv_repeated.c %D%/float/conv_repeated.h %D%/float/conv_rows.c %D%/float/conv_rows_weights.c \
+  %D%/float/conv_groups.c %D%/float/conv_groups_weights.c %D%/float/conv_joined.c %D%/float/conv_matrix.c \
+  %D%/float/conv_padded.c %D%/float/conv_pairs.c %D%/float/conv_repeated.c %D%/float/conv_repeated.h \
+  %D%/float/conv_rows.c %D%/float/conv_rows_weights.c \
   %D%/float/conv_scatter.c %D%/float/conv_strassen.c %D%/float/conv_tile.c %D%/float/conv_tile.h \
   %D%/float/conv_weights.c %D%/float/conv_winograd.c %D%/float/conv_winograd.h \
   %D%/float/conv_winograd_tile.c %D%/float/conv_winograd_weights.c %D%/float/dense.c %D%/float/dense.h \

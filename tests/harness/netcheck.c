@@ -281,7 +281,7 @@ static void check_all_compiled(Check *check) {
   const Share *share = &check->limits.share;
   const bool bf16 = graph_has_bf16(check->sample.graph);
   for (const Target *target = target_table; target->name; target++) {
-    if (!target_runs_here(target) || target->for_int8 || (target->for_bf16 && !bf16) ||
+    if (!target_runs_here(target) || (target->for_bf16 ? !bf16 : target->for_int8) ||
         !share_target(share, target->name))
       continue;
     const bool generic = strcmp(target->name, "generic") == 0, native = target == target_native();

@@ -20,18 +20,10 @@
 //             a[0][q][0] += in[i + c + 16*q] * w0;
 //             a[0][q][1] += in[i + c + 16*q] * w1;
 #include "base/number.h"
-#include "graph/bf16.h"
 #include "kernel/walk.h"
 #include "schedule/float/conv_tile.h"
 
 /* ---- choices ---- */
-int64_t direct_unit(const Lower *l, int64_t channels) {
-  if (l->layout_lanes == 1) return 4;
-  int64_t unit = 4;
-  while (unit < l->layout_lanes && unit < channels) unit *= 2;
-  return unit;
-}
-
 /* The largest number of channels that divides `channels` and keeps a panel small. */
 static int64_t choose_block(const Lower *l, int64_t channels, int64_t floats_a_channel) {
   const int64_t most = l->layout->blocking.direct_panel / 4 / floats_a_channel;
@@ -41,48 +33,15 @@ static int64_t choose_block(const Lower *l, int64_t channels, int64_t floats_a_c
   return channels;
 }
 
-bool direct_pairs(const Lower *l, const Correlation *k, bool spread) {
-  const Family family = l->node->op->family;
-  const bool gathers = spread ? family == FAMILY_CONV_SCATTER && k->stride[0] * k->stride[1] <= DIRECT_PHASES
-                              : family == FAMILY_CONV;
-  return gathers && node_is_bf16(l->node) && l->in[0]->type.elem == BF16 && l->layout_lanes > 1 &&
-         l->images <= 1 && (spread ? k->s : k->l) % 2 == 0;
-}
-
 static bool own_pairs(const Lower *l) {
   const Correlation k = correlation_of(l->node);
   return direct_pairs(l, &k, l->node->op->family == FAMILY_CONV_SCATTER);
-}
-
-/* Pairs of input channels in a step of tile registers: a divisor of all pairs. */
-enum { MOST_TILE = 16, FEWEST_PAIRS = 8, FEWEST_ROWS = 4 };
-static int matrix_pairs(int64_t pairs) {
-  int n = MOST_TILE;
-  while (pairs % n) n--;
-  return n;
-}
-
-/* Whether the target computes the convolution in tile registers. */
-static bool direct_matrix(const Lower *l, const Target *target) {
-  const Correlation k = correlation_of(l->node);
-  return target->tiles > 0 && direct_pairs(l, &k, false) && matrix_pairs(k.l / 2) >= FEWEST_PAIRS &&
-         direct_unit(l, k.s) == MOST_TILE &&
-         larger(k.small.w, k.small.h * (correlation_pointwise(&k) ? k.small.w : 1)) >= FEWEST_ROWS &&
-         !l->b->nleads;
-}
-
-/* Two tiles of rows; `parts` of a pixel, which is pooled from a square of them, are rows, too. */
-static int matrix_pixels(int64_t parts) {
-  int64_t side = 1;
-  while (side * side < parts) side++;
-  return (int)(2 * MOST_TILE / side);
 }
 
 /* Accumulators, weights and one broadcast fit in the registers. Words of bf16 numbers are two vectors each,
  * unless an instruction multiplies them. */
 static int most_pixels(const Lower *l, int vectors, int64_t parts) {
   const Target *t = l->target;
-  if (direct_matrix(l, t)) return matrix_pixels(parts);
   const int64_t operands = (vectors + 1) * (own_pairs(l) && t->dots <= 0 ? 2 : 1) + !t->fma,
                 pixels = (t->registers - operands) / (vectors * parts);
   return pixels > 16 ? 16 : pixels < 1 ? 1 : (int)pixels;
@@ -106,7 +65,6 @@ static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t 
 static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts, int64_t products) {
   const Target *t = l->target;
   const int64_t most = most_pixels(l, vectors, parts), few = t->stores / vectors;
-  if (direct_matrix(l, t)) return (int)ceil_divide(width, ceil_divide(width, most));
   if (l->choice.pixels) return (int)smaller(l->choice.pixels, smaller(width, most));
   const int64_t pixels = even_pixels(t, width, vectors, parts, most);
   if (products && 4 * products * vectors * t->lanes <= t->l1 * 3 / 4)
@@ -124,7 +82,7 @@ Tiling direct_tiling(const Lower *l, int64_t width, int vectors) {
  * not narrowed. */
 static int own_pixels(const Direct *d, const Axis *y, const Axis *x, int vectors) {
   if (d->diagonals) return diagonal_pixels(d, x->count);
-  const bool few = d->l->target->stores && !has_matrix(d) && d->l->images <= 1 && !d->l->b->nleads &&
+  const bool few = d->l->target->stores && d->l->images <= 1 && !d->l->b->nleads &&
                    !lower_costly(d->l, splat(num(d->l->b, 0), d->lanes));
   return tile_pixels(d->l, x->count, vectors, y->parts * x->parts, few ? d->in * y->taps * x->taps : 0);
 }
@@ -140,20 +98,6 @@ static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* with p
   return lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2;
 }
 
-/* The number of joined rows that fills tiles best. If more rows fill tiles only slightly better, fewer are
- * joined. */
-static int64_t matrix_joined(int64_t width, int64_t rows, int64_t most) {
-  enum { LITTLE = 3 };
-  int64_t best = 1, share = 0;
-  for (int64_t n = 1; n <= rows; n++) {
-    const int64_t own = 100 * n * width / (most * ceil_divide(n * width, most));
-    if (rows % n || own <= share + LITTLE) continue;
-    share = own;
-    best = n;
-  }
-  return best;
-}
-
 /* Number of rows that are merged into one. All rows are merged if the pixels of a row are fewer than the sums
  * that must be in flight. Otherwise, if the tiles of a single row are less than 90 % full, it is the smallest
  * number of rows that fills tiles to 97 %. With a single panel rows stay separate: threads share them. */
@@ -161,7 +105,6 @@ static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
   if (!correlation_pointwise(k) || l->kernel->pool) return 1;
   const int64_t width = k->small.w, rows = k->small.h, most = most_pixels(l, vectors, 1);
   if (width <= l->target->chains) return rows;
-  if (direct_matrix(l, l->target)) return matrix_joined(width, rows, most);
   if (k->s <= 2 * direct_unit(l, k->s) || 10 * width >= 9 * most * ceil_divide(width, most)) return 1;
   for (int64_t n = 2; n <= rows; n++)
     if (rows % n == 0 && 100 * n * width >= 97 * most * ceil_divide(n * width, most)) return n;
@@ -177,7 +120,7 @@ static int64_t rows_of_pixels(const Lower *l, const Correlation *k, int64_t weig
   const int64_t pixels = k->small.h * k->small.w, bytes = elem_bytes(l->in[0]->type.elem) * k->l,
                 most = (weights > t->blocking.direct_weights ? t->l2 / 2 : t->l2 / 4) / bytes;
   if (!correlation_pointwise(k) || l->kernel->pool || l->kernel->gate || l->images > 1 || l->b->nleads ||
-      direct_matrix(l, t) || t->lanes == 1)
+      t->lanes == 1)
     return 0;
   if (k->s <= 2 * direct_unit(l, k->s) || pixels * bytes <= t->l2 / 2) return 0;
   if (k->small.h > 1 && weights <= t->blocking.direct_weights) return 0; /* rows are such blocks already */
@@ -202,7 +145,6 @@ static int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
   int n = 0;
   pixels[n++] = tile_pixels(l, width, vectors, parts, k.l * k.kernel[0] * k.kernel[1]);
   *most = (int)smaller(width, most_pixels(l, vectors, parts));
-  if (direct_matrix(l, l->target)) return n;
   for (int64_t tiles = (width + *most - 1) / *most;
        n < MOST_TILES && tiles <= width && (width + tiles - 1) / tiles * 2 > *most; tiles++) {
     const int each = (int)((width + tiles - 1) / tiles);
@@ -222,11 +164,8 @@ const char *direct_pixels_refused(const Lower *l, const Choice *choice) {
 typedef struct Row {      /* a panel's row: output channels of one tap and input channel */
   Ix g, fb, ib, c;        /* c: the input channel, or pair of them */
   int64_t from[2], to[2]; /* the kernel's own elements that are summed in this tap */
+  bool half;              /* a pair of the last channel and none */
 } Row;
-
-Ix panel_of(const Direct *d, const Panels *panels, const Ix *group, const Ix *number, const Ix *block) {
-  return (*group * panels->each + panels->before + *number) * d->blocks + *block;
-}
 
 static Val packed_element(const Direct *d, Pack *pack, const Ix *out, const Ix *in, const Ix *out_channel,
                           const Ix *in_channel, const Ix *ky, const Ix *kx) {
@@ -260,19 +199,21 @@ static void pack_row(const Direct *d, const Panels *panels, Pack *pack, const Ro
                      const Ix *kx) {
   Nest *b = pack->nest;
   const int n = has_pairs(d) ? 2 : 1;
-  const Ix panel = panel_of(d, panels, &row->g, &row->fb, &row->ib);
+  const Ix panel = panel_of(d, panels, &row->g, &row->fb, &row->ib), none = {0},
+           x = has_merged(d) ? none : *kx, c = has_merged(d) ? *kx * d->steps + row->c : row->c;
   NEST_LOOP(b, f, row_kind(d, panels), 1, NEST_IX(0), 1, NEST_IX(panels->valid)) {
     for (int i = 0; i < n; i++) {
       const Ix in = row->ib * d->block + n * row->c + i, in_channel = row->g * d->in + in,
                out = panels->first + row->fb * panels->width + f, out_channel = row->g * d->out + out;
-      nest_store(b, nest_at(b, pack->out, panel, *ky, *kx, row->c, n * f + i),
-                 d->repeat[0] ? packed_sum(d, pack, row, &out, &in, &out_channel, &in_channel)
-                              : packed_element(d, pack, &out, &in, &out_channel, &in_channel, ky, kx));
+      nest_store(b, nest_at(b, pack->out, panel, *ky, x, c, n * f + i),
+                 i && row->half ? num(b, 0)
+                 : d->repeat[0] ? packed_sum(d, pack, row, &out, &in, &out_channel, &in_channel)
+                                : packed_element(d, pack, &out, &in, &out_channel, &in_channel, ky, kx));
     }
   }
   if (panels->valid < panels->width)
     NEST_FROM(b, f, n * panels->valid, n * panels->width)
-      nest_store(b, nest_at(b, pack->out, panel, *ky, *kx, row->c, f), num(b, 0));
+      nest_store(b, nest_at(b, pack->out, panel, *ky, x, c, f), num(b, 0));
 }
 
 /* Packs the weights tap by tap, because each merged tap is the sum of different taps. */
@@ -292,18 +233,22 @@ static void pack_sums(const Direct *d, const Panels *panels, Pack *pack, Row *ro
 
 static void pack_group(const Direct *d, const Panels *panels, Pack *pack, const Ix *g) {
   const Correlation *k = &d->k;
+  const int odd = has_pairs(d) && (d->spread ? k->s : k->l) % 2;
   Nest *b = pack->nest;
   NEST_FOR(b, fb, panels->count)
-    NEST_FOR(b, ib, d->blocks) {
+    NEST_FOR(b, ib, d->blocks * d->inner) {
       Row row = {.g = *g, .fb = fb, .ib = ib};
       if (d->repeat[0]) pack_sums(d, panels, pack, &row);
       else
         NEST_FOR(b, ky, k->kernel[0])
           NEST_FOR(b, kx, k->kernel[1])
-            NEST_FOR(b, c, d->steps) {
-              row.c = c;
-              pack_row(d, panels, pack, &row, &ky, &kx);
-            }
+            for (int half = 0; half <= odd; half++)
+              if (half || d->steps > odd)
+                NEST_FROM(b, c, half ? d->steps - 1 : 0, half ? d->steps : d->steps - odd) {
+                  row.c = c;
+                  row.half = half;
+                  pack_row(d, panels, pack, &row, &ky, &kx);
+                }
     }
 }
 
@@ -311,8 +256,9 @@ static void pack_group(const Direct *d, const Panels *panels, Pack *pack, const 
 static void direct_pack_panels(Direct *d, Panels *panels, int kinds, const char *member) {
   Lower *l = d->l;
   const Correlation *k = &d->k;
-  const int64_t dim[] = {k->groups * panels->each * d->blocks, k->kernel[0], k->kernel[1], d->steps,
-                         panels->width * d->block / d->steps};
+  const int64_t merged = has_merged(d) ? k->kernel[1] : 1,
+                dim[] = {k->groups * panels->each * d->blocks * d->inner, k->kernel[0], k->kernel[1] / merged,
+                         d->steps * merged, panels->width * d->block / d->steps};
   Pack *pack = d->repeat[0] ? lower_pack(l, member, 5, dim) : lower_pack_weights(l, member, 5, dim);
   Nest *b = pack->nest;
   NEST_FOR(b, g, k->groups)
@@ -328,9 +274,11 @@ Direct direct_begin(Lower *l, bool spread) {
     d.repeat[axis] = ((const int64_t *)l->node->detail)[axis];
     d.k.kernel[axis] = axis_repeated_taps(&d.own, axis, d.repeat[axis]);
   }
-  d.in = spread ? d.k.s : d.k.l;
-  d.out = spread ? d.k.l : d.k.s;
   d.pairs = direct_pairs(l, &d.k, spread);
+  d.merged = d.pairs && direct_merges(l, &d.k);
+  d.in = spread ? d.k.s : d.k.l;
+  d.in += d.pairs && d.in % 2;
+  d.out = spread ? d.k.l : d.k.s;
   d.lanes = tile_lanes(l, d.out);
   d.vectors = tile_vectors(l, d.lanes, d.out);
   const int64_t unit = direct_unit(l, d.out),
@@ -344,6 +292,8 @@ Direct direct_begin(Lower *l, bool spread) {
                 ? d.in
                 : choose_block(l, d.in, width * taps);
   d.blocks = d.in / d.block;
+  d.inner = d.pairs && !d.merged ? direct_inner_blocks(l, &d.k) : 1;
+  d.block /= d.inner;
   d.steps = has_pairs(&d) ? d.block / 2 : d.block;
   const int64_t whole = d.out / width, rest = d.out % width, last = ceil_divide(rest, unit) * unit;
   const bool one = whole && last == width; /* then the rest is a panel like the others */
@@ -443,7 +393,7 @@ static void choose_runs(Tile *t, const Tiling *tiling, bool wide) {
   const Direct *d = t->d;
   const bool far = d->blocked && all_weights(d) > d->l->target->blocking.direct_weights;
   t->again = rows_first(d, t->y);
-  if ((!t->again || far) && !wide && d->l->images <= 1 && !has_matrix(d))
+  if ((!t->again || far) && !wide && d->l->images <= 1)
     t->runs = (t->again ? 1 : t->y->count) * (tiling->count + tiling->rests);
 }
 
@@ -468,7 +418,7 @@ static NestFn *row_function(Direct *d, const Panels *panels, const Axis *y, cons
   for (int v = 0; v < vectors; v++) t.term[v] = (Term){.lane = v * d->lanes};
   choose_runs(&t, &tiling, wide);
   const int chains = d->l->target->chains;
-  while (!has_matrix(d) && t.chains < chains && pixels * y->parts * x->parts * vectors * t.chains < chains &&
+  while (t.chains < chains && pixels * y->parts * x->parts * vectors * t.chains < chains &&
          d->steps % (2 * t.chains) == 0)
     t.chains *= 2;
   RowTiles run[64];
@@ -655,76 +605,14 @@ void direct_gather(Direct *d, int64_t macs) {
   direct_loops(d, &y, row, schedule_outer(d->l, macs));
 }
 
-/* ---- tile registers ---- */
-/* Describes the input as a copy with padding, whose rows of tiles need no conditions. */
-static void matrix_begin(Direct *d) {
-  Correlation *k = &d->k;
-  d->matrix = true;
-  int64_t size[2];
-  bool padded = false;
-  for (int axis = 0; axis < 2; axis++) {
-    const int64_t own = axis ? k->large.w : k->large.h;
-    size[axis] =
-        (extent_side(k->small, axis) - 1) * k->stride[axis] + (k->kernel[axis] - 1) * k->dilation[axis] + 1;
-    padded = padded || k->before[axis] || size[axis] > own;
-  }
-  if (!padded) return;
-  d->from = lower_scratch_of(d->l, "padded", BF16, 3, (int64_t[]){size[0], size[1], k->large.c});
-  k->large.h = size[0];
-  k->large.w = size[1];
-  k->before[0] = k->before[1] = 0;
-}
-
-static void pad_pixels(const Direct *d, const Ix *y, const Ix *x, const Ix *from_y, const Ix *from_x) {
-  Nest *b = d->l->b;
-  const int64_t channels = d->k.large.c, L = d->l->target->lanes, whole = channels / L, rest = channels % L;
-  const Ix none = {0};
-  for (int part = 0; part < 2; part++)
-    if (part ? rest : whole)
-      NEST_FOR(b, v, part ? 1 : whole) {
-        const Ix c = part ? none + whole * L : v * L;
-        const int lanes = (int)(part ? rest : L);
-        nest_store_part(b, nest_at(b, d->from, *y, *x, c),
-                        from_y
-                            ? nest_load_part(b, nest_at(b, d->l->in[0], *from_y, *from_x, c), lanes, (int)L)
-                            : splat(num(b, 0), (int)L),
-                        lanes);
-      }
-}
-
-static void pad_columns_of(const Direct *d, const Ix *y, int64_t from, int64_t to) {
-  Nest *b = d->l->b;
-  if (from < to)
-    NEST_FROM(b, x, from, to) pad_pixels(d, y, &x, NULL, NULL);
-}
-
-/* Copies the input with its padding. */
-static void matrix_fill(const Direct *d, LoopKind outer) {
-  Nest *b = d->l->b;
-  if (d->from == d->l->in[0]) return;
-  const int64_t *before = d->own.before, rows = d->k.large.h, columns = d->k.large.w,
-                top = smaller(before[0], rows), bottom = smaller(rows, top + d->own.large.h),
-                left = smaller(before[1], columns), right = smaller(columns, left + d->own.large.w);
-  NEST_FOR(b, y, top) pad_columns_of(d, &y, 0, columns);
-  NEST_LOOP(b, y, bottom - top > 1 ? outer : SERIAL, 1, NEST_IX(top), 1, NEST_IX(bottom)) {
-    pad_columns_of(d, &y, 0, left);
-    NEST_FROM(b, x, left, right) pad_pixels(d, &y, &x, NEST_IX(y - top), NEST_IX(x - left));
-    pad_columns_of(d, &y, right, columns);
-  }
-  NEST_FROM(b, y, bottom, rows) pad_columns_of(d, &y, 0, columns);
-}
-
-/* Registers get the rows of the narrowest tile; two of them hold the widest. */
-static void matrix_shape(const Direct *d, const Axis *x, int64_t pixels) {
-  const Tiling tiling = tiling_of(x->count, pixels);
-  const int64_t narrowest = (tiling.rests ? tiling.rest : pixels) * x->parts;
-  d->l->b->tiles = (TileShape){.rows = (int)smaller(narrowest, MOST_TILE), .pairs = matrix_pairs(d->steps)};
-}
-
 static bool conv_direct_build(Lower *l) {
   Direct d = direct_begin(l, false);
+  if (direct_matrix(l, l->target)) {
+    direct_by_matrix(&d);
+    return true;
+  }
   if (l->kernel->gate) gate_begin(&d);
-  if (direct_matrix(l, l->target)) matrix_begin(&d);
+  if (d.in != d.k.l) padded_begin(&d, true, false, false, 0);
   const int vectors = direct_vectors(l, d.lanes, d.out);
   const int64_t blocks = rows_of_pixels(l, &d.k, all_weights(&d)),
                 rows = blocks ? blocks : d.k.small.h / rows_joined(l, &d.k, vectors);
@@ -739,15 +627,12 @@ static bool conv_direct_build(Lower *l) {
   direct_functions(&d, &y, &x, "", row);
   nest_fn(l->b, l->b->name, false);
   const int parts = (int)(y.parts * x.parts), pixels = own_pixels(&d, &y, &x, vectors);
-  if (has_matrix(&d)) matrix_shape(&d, &x, pixels);
   const LoopKind outer = schedule_outer(l, correlation_macs(&d.k));
-  matrix_fill(&d, outer);
+  padded_fill(&d, outer);
   direct_loops(&d, &y, row, outer);
-  lower_about(l, "%stiles of %d pixels x %d vectors of %d channels", has_matrix(&d) ? "tile registers, " : "",
-              pixels, vectors, d.lanes);
-  if (!has_matrix(&d))
-    lower_detail(l, "registers: %d of %d: %d sums, %d of weights, 1 of the input",
-                 (pixels * parts + 1) * vectors + 1, l->target->registers, pixels * parts * vectors, vectors);
+  lower_about(l, "tiles of %d pixels x %d vectors of %d channels", pixels, vectors, d.lanes);
+  lower_detail(l, "registers: %d of %d: %d sums, %d of weights, 1 of the input",
+               (pixels * parts + 1) * vectors + 1, l->target->registers, pixels * parts * vectors, vectors);
   if (d.blocked && rows_first(&d, &y))
     lower_detail(l, "order: blocks of %d pixels, each with all panels of weights", (int)x.count);
   else
@@ -766,7 +651,7 @@ static Cycles conv_direct_cycles(const Lower *l, const Target *target, const Cho
   (void)choice;
   const Correlation k = correlation_ranked(l->node);
   const Cycles floats = cost_direct(target, &k, l->weight_bytes);
-  if (direct_matrix(l, target)) return cost_tiles(floats, target, &k);
+  if (direct_matrix(l, target)) return cost_tiles(floats, target, &k, direct_matrix_products(l));
   return direct_pairs(l, &k, false) ? cost_pairs(floats, target) : floats;
 }
 

@@ -124,8 +124,15 @@ static void groups_pack_panels(Direct *d, Panels *panels, const char *member) {
 static bool conv_groups_build(Lower *l) {
   const Correlation k = correlation_of(l->node);
   const Diagonals of = diagonals_of(l, &k);
-  Direct d = {
-      .l = l, .k = k, .own = k, .spread = correlation_spreads(l->node), .block = 1, .blocks = 1, .steps = 1};
+  Direct d = {.l = l,
+              .k = k,
+              .own = k,
+              .spread = correlation_spreads(l->node),
+              .from = l->in[0],
+              .block = 1,
+              .blocks = 1,
+              .inner = 1,
+              .steps = 1};
   d.diagonals = &of;
   d.in = k.groups * of.n * of.ins; /* one group of all channels, in panels */
   d.out = k.groups * of.n * of.outs;

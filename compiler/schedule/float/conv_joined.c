@@ -79,7 +79,7 @@ static void pack_phases(Direct *d, const Correlation *k, int64_t width) {
 
 static bool conv_joined_build(Lower *l) {
   const Correlation k = correlation_of(l->node);
-  Direct d = {.l = l, .k = joined_correlation(&k), .blocks = 1};
+  Direct d = {.l = l, .k = joined_correlation(&k), .from = l->in[0], .blocks = 1, .inner = 1};
   d.in = d.block = d.steps = d.k.l;
   d.out = d.k.s;
   d.joined = &k;

@@ -99,9 +99,7 @@ static void fetch_input(Nest *b, const Tile *t, const TileArgs *a) {
       nest_prefetch(b, in, (iy - r) * buf_room(in, 1) + (ix + p) * in->room[2] + a->c0);
 }
 
-static Val whole_sum(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *p, int v) {
-  if (has_matrix(t->d))
-    return add(nest_load(b, nest_at(b, acc, *p, t->d->lanes * v), t->d->lanes), tile_bias(b, t, a, v));
+static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
   Val sum = nest_get(b, nest_at(b, acc, 0, *p, v));
   for (int u = 1; u < t->chains; u++) sum = add(sum, nest_get(b, nest_at(b, acc, u, *p, v)));
   return sum;
@@ -118,18 +116,15 @@ static void pixel_outputs(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, c
   const Direct *d = t->d;
   if (d->diagonals) diagonal_outputs(b, t, acc, p, out);
   for (int v = 0; v < t->vectors; v++) {
-    if (!d->diagonals) out[v] = whole_sum(b, t, a, acc, p, v);
+    if (!d->diagonals) out[v] = whole_sum(b, t, acc, p, v);
     else if (d->bias && !diagonal_starts_with_bias(d)) out[v] = add(out[v], tile_bias(b, t, a, v));
   }
 }
 
-/* Sums in registers are indexed by constants. */
-static LoopKind pixels_kind(const Direct *d) { return has_matrix(d) ? SERIAL : UNROLLED; }
-
 /* Each output is computed from its window of sums, after the nodes fused with the convolution. */
 static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
-  NEST_LOOP(b, p, pixels_kind(d), 1, NEST_IX(0), 1, NEST_IX(t->real_pixels))
+  NEST_UNROLL(b, p, t->real_pixels)
     for (int v = 0; v < t->vectors; v++) {
       const Ix ox = a->x0 + p, f = a->f0 + d->lanes * v;
       Val x[MOST_POOLED];
@@ -138,8 +133,8 @@ static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
         for (int i = 0; i < t->x->parts; i++) {
           const Ix q = p * t->x->parts + i, place = q + r * t->columns, y = tile_row_of(t, a, r),
                    x_ = column_of(t, a, &q);
-          x[n++] = lower_finish(d->l, whole_sum(b, t, a, acc, &place, v), &y, &x_, &f, lanes_stored(t, v),
-                                d->lanes);
+          x[n++] =
+              lower_finish(d->l, whole_sum(b, t, acc, &place, v), &y, &x_, &f, lanes_stored(t, v), d->lanes);
         }
       lower_put(d->l, d->l->kernel->pool->op->traits.pool(x, n), &a->y, &ox, &f, lanes_stored(t, v),
                 d->lanes);
@@ -164,7 +159,7 @@ static void finish_phases(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
     Val x[MOST_VECTORS];
     for (int v = 0; v < t->vectors; v++) {
       const Val sum =
-          lower_finish(d->l, whole_sum(b, t, a, acc, &p, v), &zero, &zero, &zero, d->lanes, d->lanes);
+          lower_finish(d->l, whole_sum(b, t, acc, &p, v), &zero, &zero, &zero, d->lanes, d->lanes);
       x[v] = nest_let(b, nest_text(b, "s%d", v), d->lanes > 1 ? splat(sum, d->lanes) : sum);
     }
     for (int64_t r = 0; r < rows; r++)
@@ -198,7 +193,7 @@ static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
 static void store_sums(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, bool finished) {
   const Direct *d = t->d;
   const Ix oy = tile_row_of(t, a, 0);
-  NEST_LOOP(b, p, pixels_kind(d), 1, NEST_IX(0), 1, NEST_IX(t->real_pixels)) {
+  NEST_UNROLL(b, p, t->real_pixels) {
     Val out[MOST_VECTORS];
     pixel_outputs(b, t, a, acc, &p, out);
     for (int v = first_vector(t); v < end_vector(t); v++) {
@@ -212,7 +207,7 @@ static void store_sums(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, bool
 static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
   const Ix first = {0};
-  const bool loop = t->pixels > 1 && !has_matrix(d) && lower_costly(d->l, whole_sum(b, t, a, acc, &first, 0));
+  const bool loop = t->pixels > 1 && lower_costly(d->l, whole_sum(b, t, acc, &first, 0));
   NEST_IF(b, nest_yes(b, a->last)) (loop ? finish_in_loop(b, t, a, acc) : store_sums(b, t, a, acc, true));
   if (d->blocks > 1)
     NEST_ELSE(b) store_sums(b, t, a, acc, false);
@@ -253,7 +248,7 @@ static void load_inputs(Nest *b, const Tile *t, Buf *in, const Ix *y, const Ix *
                         Val input[MOST_VECTORS]) {
   const Direct *d = t->d;
   if (has_pairs(d)) {
-    input[0] = splat(nest_load_pairs(b, nest_at(b, in, *y, *x, 2 * *channel), 1), d->lanes);
+    input[0] = splat(direct_input_pair(d, in, y, x, channel), d->lanes);
     return;
   }
   if (!d->diagonals) {
@@ -271,9 +266,8 @@ static Val tile_weights_of(Nest *b, const Tile *t, const TileArgs *a, const Ix *
                            int v) {
   const Term *term = &t->term[v];
   if (has_pairs(t->d))
-    return nest_load_pairs(
-        b, nest_at(b, t->panels->w, a->panel, *ky, *kx, *c + term->row, 2 * (a->h + term->lane)),
-        t->d->lanes);
+    return direct_weight_pairs(t->d, t->panels, &a->panel, ky, kx, NEST_IX(*c + term->row),
+                               NEST_IX(a->h + term->lane));
   return nest_load(b, nest_at(b, t->panels->w, a->panel, *ky, *kx, *c + term->row, a->h + term->lane),
                    t->d->lanes);
 }
@@ -314,7 +308,8 @@ static void tile_tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
   const Ix iy = t->y->in_first + a->y * t->y->in_step + *ty * t->y->tap_step,
            ix = x->in_first + a->x0 * x->in_step + *tx * x->tap_step;
   const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = x->tap_first + *tx * x->tap_stride;
-  Buf *in = NEST_VIEW(b, "i", d->l->in[0], iy, ix, a->c0);
+  const Ix none = {0};
+  Buf *in = NEST_VIEW(b, "i", d->from, iy, d->lined ? none : ix, d->lined ? ix * d->in + a->c0 : a->c0);
   const bool each = d->l->images > 1 && !t->guarded; /* otherwise compilers load vectors of images for several
                                                         channels in advance, and run out of registers */
   if (!each) nest_pin(b, in);
@@ -355,50 +350,31 @@ static void tile_tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
     }
 }
 
-/* The sums of a row of the tile's windows, in tile registers. */
-static void tiled_row(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, int r) {
-  const Direct *d = t->d;
-  const Axis *x = t->x, *y = t->y;
-  NEST_LOOP(b, q, TILED, 1, NEST_IX(0), 1, NEST_IX(t->real_columns))
-    NEST_FOR(b, v, t->vectors) {
-      Buf *sum = NEST_REGISTERS(b, "sum", d->lanes, 1);
-      nest_store(b, nest_at(b, sum, 0), num(b, 0));
-      NEST_FOR(b, ty, y->taps)
-        NEST_FOR(b, tx, x->taps)
-          NEST_FOR(b, c, d->steps) {
-            const Ix iy = y->in_first + a->y * y->in_step + r * y->part_step + ty * y->tap_step,
-                     ix = x->in_first + a->x0 * x->in_step + q * x->part_step + tx * x->tap_step;
-            const Val in = nest_load_pairs(b, nest_at(b, d->from, iy, ix, a->c0 + 2 * c), 1),
-                      w = nest_load_pairs(
-                          b, nest_at(b, t->panels->w, a->panel, ty, tx, c, 2 * (a->h + d->lanes * v)),
-                          d->lanes);
-            nest_store(b, nest_at(b, sum, 0),
-                       dot_bf16(splat(in, d->lanes), w, nest_get(b, nest_at(b, sum, 0))));
-          }
-      nest_store(b, nest_at(b, acc, r * t->columns + q, d->lanes * v), nest_get(b, nest_at(b, sum, 0)));
-    }
+static void tile_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
+  for (const Ix ty = *axis_taps(b, "ty", t->y, &a->y); nest_enter(b);)
+    NEST_IF(b, t->rows > 1 ? nest_always(b)
+                           : nest_within(b, t->y->in_first + a->y * t->y->in_step + ty * t->y->tap_step, 0,
+                                         t->y->in_size))
+      NEST_LOOP(b, tx, taps_kind(t), 1, NEST_IX(0), 1, NEST_IX(t->x->taps)) tile_tap(b, t, a, acc, &ty, &tx);
 }
 
 static Buf *sum_taps(Nest *b, const Tile *t, const TileArgs *a) {
   const Direct *d = t->d;
-  if (has_matrix(d)) {
-    Buf *sums = NEST_BUF(b, STACK, "sums", t->rows * t->columns, t->vectors * d->lanes);
-    for (int r = 0; r < t->rows; r++) tiled_row(b, t, a, sums, r);
-    return sums;
-  }
   Buf *acc = NEST_REGISTERS(b, "a", d->lanes, t->chains, t->rows * t->columns, t->terms);
   start_tile(b, t, a, acc);
   if (!t->piece) {
     fetch_output(b, t, a);
     fetch_input(b, t, a);
   }
-  if (t->y->taps && t->x->taps)
-    for (const Ix ty = *axis_taps(b, "ty", t->y, &a->y); nest_enter(b);)
-      NEST_IF(b, t->rows > 1 ? nest_always(b)
-                             : nest_within(b, t->y->in_first + a->y * t->y->in_step + ty * t->y->tap_step, 0,
-                                           t->y->in_size))
-        NEST_LOOP(b, tx, taps_kind(t), 1, NEST_IX(0), 1, NEST_IX(t->x->taps))
-          tile_tap(b, t, a, acc, &ty, &tx);
+  if (!t->y->taps || !t->x->taps) return acc;
+  if (d->inner == 1) tile_taps(b, t, a, acc);
+  else
+    NEST_FOR(b, ib, d->inner) {
+      TileArgs block = *a;
+      block.panel += ib;
+      block.c0 += ib * d->block;
+      tile_taps(b, t, &block, acc);
+    }
   return acc;
 }
 

@@ -8,11 +8,12 @@
 #define CNNC_DIRECT_H
 #include "schedule/float/axis.h"
 #include "schedule/float/phases.h"
+#include "schedule/matrix.h"
 #include "schedule/schedule.h"
 
 typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block][width], or in bf16, if the
                            input is, too: [...][block / 2][2 * width], with the weights of two input channels
-                           side by side */
+                           side by side; merged: [groups * each][ky][1][kx * block / 2][2 * width] */
   Buf *w;
   int64_t count, width; /* panels of a group; floats of a row, a multiple of the layout's vectors */
   int64_t valid,
@@ -35,12 +36,16 @@ typedef struct Direct {
                         kernel of merged taps, `own` the node's. Otherwise 0 */
   Correlation own;
   bool spread;           /* the output is the large side */
-  bool matrix;           /* pairs, multiplied in tile registers: a tile's sums are in memory */
-  Buf *from;             /* the input; for tile registers a copy with its padding, unless there is none */
+  Buf *from;             /* the input, or a copy with its padding (conv_padded.c) */
+  bool planes;           /* the copy is [inner][rows][columns][block]: rows of tile registers are adjacent */
+  bool lined;            /* the copy is [rows][1][columns * channels] */
+  int64_t pitch;         /* if its rows are a single row: columns from one to the next one; otherwise 0 */
   bool blocked;          /* pointwise: a row is a block of pixels, whose inputs stay in the L2 cache */
   bool pairs;            /* two input channels at a time, whose bf16 numbers are one word */
-  int64_t in, out;       /* channels of a group */
+  bool merged;           /* the words of all taps of a row are one dimension of the packed weights */
+  int64_t in, out;       /* channels of a group; with pairs, `in` counts a last one of zeros */
   int64_t block, blocks; /* number of blocks of `block` input channels: panels stay in the L2 cache */
+  int64_t inner;         /* blocks that a tile sums one after the other; 1, if there are several `blocks` */
   int64_t steps;         /* of the loop over the channels of a block: block, or half of it with pairs */
   int lanes, vectors;    /* of a tile */
   Panels panels[2];      /* whole panels; the rest */
@@ -54,10 +59,10 @@ typedef struct Direct {
 
 #ifdef __wasi__ /* the browser build has no bf16 */
 static inline bool has_pairs(const Direct *d) { return (void)d, false; }
-static inline bool has_matrix(const Direct *d) { return (void)d, false; }
+static inline bool has_merged(const Direct *d) { return (void)d, false; }
 #else
 static inline bool has_pairs(const Direct *d) { return d->pairs; }
-static inline bool has_matrix(const Direct *d) { return d->matrix; }
+static inline bool has_merged(const Direct *d) { return d->merged; }
 #endif
 
 Direct direct_begin(Lower *, bool spread); /* chooses the blocks and creates the packs */
@@ -88,4 +93,38 @@ void direct_gather(Direct *, int64_t macs); /* creates the functions and loops o
 void direct_by_phases(Direct *);
 int diagonal_pixels(const Direct *, int64_t width); /* width of a tile of a row, with diagonals */
 void direct_loops(Direct *, const Axis *y, NestFn *const row[2][2], LoopKind);
+
+/* conv_padded.c: d->from becomes a copy of a bf16 input with its padding, and d->k the convolution of that.
+ * lined: as a row of channels, an even number per pixel; planes: the inner blocks one after the other;
+ * single: all rows as one, with `spare` more columns. padded_fill makes the copy, if there is one. */
+#ifdef __wasi__ /* the browser build has no bf16 */
+static inline void padded_begin(Direct *d, bool lined, bool planes, bool single, int64_t spare) {
+  (void)d, (void)lined, (void)planes, (void)single, (void)spare;
+}
+static inline void padded_fill(const Direct *d, LoopKind outer) { (void)d, (void)outer; }
+static inline bool direct_merges(const Lower *l, const Correlation *k) { return (void)l, (void)k, false; }
+static inline bool direct_matrix(const Lower *l, const Target *t) { return (void)l, (void)t, false; }
+static inline double direct_matrix_products(const Lower *l) { return (void)l, 0; }
+static inline void direct_by_matrix(Direct *d) { (void)d; }
+static inline int64_t direct_inner_blocks(const Lower *l, const Correlation *k) {
+  return (void)l, (void)k, 1;
+}
+#else
+void padded_begin(Direct *, bool lined, bool planes, bool single, int64_t spare);
+void padded_fill(const Direct *, LoopKind outer);
+/* Whether weights are merged: with few channels, so that the words of all taps of a row fill registers. */
+bool direct_merges(const Lower *, const Correlation *);
+/* Blocks of input channels whose words fill a register. All taps of a block are read from the first-level
+ * cache. */
+int64_t direct_inner_blocks(const Lower *, const Correlation *);
+bool direct_matrix(const Lower *, const Target *); /* whether the target computes the convolution with them */
+MatrixMap direct_matrix_map(const Lower *, const Correlation *);
+double direct_matrix_products(const Lower *); /* cycles */
+int64_t direct_run(const Direct *);           /* words that are contiguous in the input and in the weights */
+void direct_by_matrix(Direct *);              /* conv_matrix.c: builds the nest */
+#endif
+/* Two bf16 numbers of d->from, or of a view of it; two weights per lane. */
+Val direct_input_pair(const Direct *, Buf *, const Ix *y, const Ix *x, const Ix *c);
+Val direct_weight_pairs(const Direct *, const Panels *, const Ix *panel, const Ix *ky, const Ix *kx,
+                        const Ix *c, const Ix *lane);
 #endif

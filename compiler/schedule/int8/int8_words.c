@@ -30,7 +30,7 @@ static void join_pixels(Lower *l) {
   for (int d = 0; d < 3; d++) in->room[d] = in->dim[d];
 }
 
-Words words_begin(Lower *l, const Correlation *k) {
+static Words words_in_rows(Lower *l, const Correlation *k) {
   const Dot dot = words_kind(l);
   Words w = {.dot = dot,
              .planes = dot == DOT_HALVES ? 2 : 1,
@@ -43,7 +43,20 @@ Words words_begin(Lower *l, const Correlation *k) {
   w.pixel = w.step = w.group * k->groups;
   w.unit = 1;
   join_pixels(l);
+  return w;
+}
+
+Words words_begin(Lower *l, const Correlation *k) {
+  Words w = words_in_rows(l, k);
   w.buf = lower_scratch_of(l, "words", I32, 3, (int64_t[]){w.planes, w.rows, w.columns * w.pixel});
+  return w;
+}
+
+Words words_in_line(Lower *l, const Correlation *k, int64_t spare) {
+  Words w = words_in_rows(l, k);
+  w.pitch = w.columns;
+  w.buf =
+      lower_scratch_of(l, "words", I32, 3, (int64_t[]){w.planes, 1, (w.rows * w.columns + spare) * w.pixel});
   return w;
 }
 
@@ -108,17 +121,22 @@ Val words_half(Nest *b, const char *name, int odd, Val bytes) {
                   nest_primitive(b, odd ? &primitive_odd_bytes : &primitive_even_bytes, bytes, NULL, NULL));
 }
 
+Ref words_at(Nest *b, const Words *w, int plane, const Ix *y, const Ix *at) {
+  return w->pitch ? nest_at(b, w->buf, plane, 0, *y * (w->pitch * w->pixel) + *at)
+                  : nest_at(b, w->buf, plane, *y, *at);
+}
+
 /* ---- stores ---- */
 static void int8_store_words(Lower *l, const Words *w, Val bytes, const Ix *y, const Ix *at) {
   Nest *b = l->b;
   if (w->planes == 1) {
-    nest_store(b, nest_at(b, w->buf, 0, *y, *at),
+    nest_store(b, words_at(b, w, 0, y, at),
                words_lift(w->dot) ? nest_primitive(b, &primitive_bytes_up, bytes, NULL, NULL) : bytes);
     return;
   }
   const Val four = nest_let(b, "four", bytes);
-  nest_store(b, nest_at(b, w->buf, 0, *y, *at), nest_primitive(b, &primitive_even_bytes, four, NULL, NULL));
-  nest_store(b, nest_at(b, w->buf, 1, *y, *at), nest_primitive(b, &primitive_odd_bytes, four, NULL, NULL));
+  nest_store(b, words_at(b, w, 0, y, at), nest_primitive(b, &primitive_even_bytes, four, NULL, NULL));
+  nest_store(b, words_at(b, w, 1, y, at), nest_primitive(b, &primitive_odd_bytes, four, NULL, NULL));
 }
 
 /* Processes n adjacent elements in vectors as wide as possible: one step handles `lanes` of them from `at`
@@ -143,7 +161,7 @@ static void pad_step(Lower *l, const Words *w, const Ix *y, const Ix *at, int la
   const uint32_t zero = (uint32_t)(l->node->in[0]->quant->zero + words_lift(w->dot));
   const int32_t value = (int32_t)(w->planes == 1 ? (zero & 255) * 0x01010101u : (zero & 65535) | zero << 16);
   for (int plane = 0; plane < w->planes; plane++)
-    nest_store(b, nest_at(b, w->buf, plane, *y, *at + *(const int64_t *)context),
+    nest_store(b, words_at(b, w, plane, y, NEST_IX(*at + *(const int64_t *)context)),
                lanes > 1 ? splat(lower_number(l, "padding", value), lanes)
                          : lower_number(l, "padding", value));
 }
@@ -288,6 +306,7 @@ void words_fill(Lower *l, const Words *w, LoopKind outer) {
     }
   }
   NEST_FROM(b, y, bottom, w->rows) pad_row(l, w, &y);
+  if (w->pitch) pad_columns(l, w, NEST_IX(w->rows), 0, w->buf->dim[2] / w->pixel - w->rows * w->columns);
 }
 
 /* ---- weights ---- */

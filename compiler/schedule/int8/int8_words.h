@@ -27,9 +27,13 @@ typedef struct Words {
   int64_t channels; /* of a group */
   int64_t window;   /* bytes of a row of a window, or 0: columns are pixels */
   int64_t stride;   /* stride of windows, in pixels */
+  int64_t pitch;    /* the rows are a single one: columns from one to the next; otherwise 0 */
 } Words;
 
 Words words_begin(Lower *, const Correlation *); /* makes the buffer */
+/* The rows of the copy are a single row, with `spare` more columns. */
+Words words_in_line(Lower *, const Correlation *, int64_t spare);
+Ref words_at(Nest *, const Words *, int plane, const Ix *y, const Ix *at); /* of a copy of pixels */
 bool words_see_windows(const Lower *, const Correlation *);
 Words words_of_windows(Lower *, const Correlation *); /* makes the buffer */
 void words_fill(Lower *, const Words *, LoopKind outer);

@@ -1,0 +1,98 @@
+// conv_pairs.c: whether a direct convolution multiplies words of two bf16 numbers, and in which order its
+// weights are packed then. The widest target decides for all targets of a file.
+// SPDX-License-Identifier: Apache-2.0
+#include "base/number.h"
+#include "graph/bf16.h"
+#include "schedule/float/direct.h"
+#include "schedule/matrix.h"
+
+int64_t direct_unit(const Lower *l, int64_t channels) {
+  if (l->layout_lanes == 1) return 4;
+  int64_t unit = 4;
+  while (unit < l->layout_lanes && unit < channels) unit *= 2;
+  return unit;
+}
+
+bool direct_pairs(const Lower *l, const Correlation *k, bool spread) {
+  const Family family = l->node->op->family;
+  const bool gathers = spread ? family == FAMILY_CONV_SCATTER && k->stride[0] * k->stride[1] <= DIRECT_PHASES
+                              : family == FAMILY_CONV;
+  return gathers && node_is_bf16(l->node) && l->in[0]->type.elem == BF16 && l->layout_lanes > 1 &&
+         l->images <= 1 && ((spread ? k->s : k->l) % 2 == 0 || direct_merges(l, k));
+}
+
+Val direct_input_pair(const Direct *d, Buf *from, const Ix *y, const Ix *x, const Ix *c) {
+  Nest *b = d->l->b;
+  const Ix none = {0};
+  return nest_load_pairs(
+      b, d->lined ? nest_at(b, from, *y, none, *x * d->in + 2 * *c) : nest_at(b, from, *y, *x, 2 * *c), 1);
+}
+
+Val direct_weight_pairs(const Direct *d, const Panels *panels, const Ix *panel, const Ix *ky, const Ix *kx,
+                        const Ix *c, const Ix *lane) {
+  Nest *b = d->l->b;
+  const Ix none = {0};
+  return nest_load_pairs(b,
+                         has_merged(d)
+                             ? nest_at(b, panels->w, *panel, *ky, none, *kx * d->steps + *c, 2 * *lane)
+                             : nest_at(b, panels->w, *panel, *ky, *kx, *c, 2 * *lane),
+                         d->lanes);
+}
+
+Ix panel_of(const Direct *d, const Panels *panels, const Ix *group, const Ix *number, const Ix *block) {
+  return (*group * panels->each + panels->before + *number) * (d->blocks * d->inner) + *block;
+}
+
+#ifndef __wasi__
+/* ---- tile registers ---- */
+enum { FEW_CHANNELS = 32, FEWEST_PAIRS = 4 };
+
+MatrixMap direct_matrix_map(const Lower *l, const Correlation *k) {
+  const Axis y = axis_pooled(k, 0, l->kernel->pool), x = axis_pooled(k, 1, l->kernel->pool);
+  return matrix_map(k, (int64_t[]){y.count, x.count}, (int64_t[]){y.parts, x.parts}, k->s,
+                    k->kernel[0] * k->kernel[1] > 1);
+}
+
+/* Whether taps of a row could be merged. */
+static bool few_channels(const Correlation *k) {
+  return k->groups == 1 && k->kernel[1] > 1 && k->dilation[1] == 1 && k->l < FEW_CHANNELS;
+}
+
+/* Words that are contiguous in the input and in the weights. */
+static int64_t run_of(const Correlation *k) {
+  return ceil_divide(k->l, 2) * (few_channels(k) ? k->kernel[1] : 1);
+}
+
+static bool matrix_fits(const Lower *l, const Correlation *k) {
+  if (l->b->nleads || direct_unit(l, k->s) != MATRIX_LANES || matrix_step(run_of(k)) < FEWEST_PAIRS)
+    return false;
+  const MatrixMap map = direct_matrix_map(l, k);
+  return !matrix_refused(&map);
+}
+
+int64_t direct_inner_blocks(const Lower *l, const Correlation *k) {
+  enum { BLOCK = 32 };
+  return l->layout->tiles > 0 && k->kernel[0] * k->kernel[1] > 1 && k->l % BLOCK == 0 && matrix_fits(l, k)
+             ? k->l / BLOCK
+             : 1;
+}
+
+/* The same for the words of a tile. */
+int64_t direct_run(const Direct *d) { return d->merged ? d->steps * d->k.kernel[1] : d->steps; }
+
+bool direct_merges(const Lower *l, const Correlation *k) {
+  return l->layout->tiles > 0 && l->node->op->family == FAMILY_CONV && few_channels(k) && matrix_fits(l, k);
+}
+
+bool direct_matrix(const Lower *l, const Target *target) {
+  const Correlation k = correlation_of(l->node);
+  return target->tiles > 0 && direct_pairs(l, &k, false) && matrix_fits(l, &k);
+}
+
+double direct_matrix_products(const Lower *l) {
+  const Correlation k = correlation_of(l->node);
+  const MatrixMap map = direct_matrix_map(l, &k);
+  const int64_t run = run_of(&k), taps = k.kernel[0] * (few_channels(&k) ? 1 : k.kernel[1]);
+  return (double)k.groups * matrix_cycles(&map, k.s, taps * (run / matrix_step(run)));
+}
+#endif

@@ -1,0 +1,68 @@
+/* matrix.h: How the sums of a map are divided into tiles for registers that hold 16 rows (AMX). Used by the
+ * convolutions in bf16 and in int8.
+ *
+ * A register, a block, has the sums of `columns` successive columns of the map, for 16 channels. Up to four
+ * are summed together: blocks of some rows of the map below each other (or, if the map is one row, side by
+ * side), for one or two vectors of channels. All blocks of a layer have as many columns, because loading
+ * another shape of the registers takes 150 cycles; the last one of a row overlaps the one before it, and its
+ * first `skip` columns are not stored.
+ *
+ * A small map is one tile: the rows of its padded input follow each other, `pitch` columns apart, as a
+ * single row, whose columns between the rows of the map are not stored. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_MATRIX_H
+#define CNNC_MATRIX_H
+#include "ops/convolution/correlation.h"
+
+enum {
+  MATRIX_ROWS = 16,
+  MATRIX_LANES = 16,
+  MATRIX_SUMS = 4
+}; /* rows and lanes of a register; sums of a tile */
+
+typedef struct MatrixSpan { /* tiles along an axis: `count`, from `first` on, `step` sums apart */
+  int64_t first, step, count, blocks, skip;
+} MatrixSpan;
+
+typedef struct MatrixMap {
+  int64_t h, w, parts[2]; /* sums, and how many of them make an output that is pooled, along both axes */
+  int64_t columns, blocks, apart; /* apart: columns from a block to the next one of a row */
+  int64_t pitch, spare;           /* of a small map: its pitch, and the columns of blocks after the map; pitch
+                                     0: other maps */
+  int vectors;
+  MatrixSpan outer[2], inner[2]; /* rows of tiles, and the tiles of such a row; a single row: its tiles */
+} MatrixMap;
+
+/* The division for a map with `channels` channels per group. A 1x1 convolution has all its pixels in one row;
+ * padded: the input is a copy with its padding. */
+MatrixMap matrix_map(const Correlation *, const int64_t outputs[2], const int64_t parts[2], int64_t channels,
+                     bool padded);
+const char *matrix_refused(const MatrixMap *); /* the reason why registers would be too empty, or NULL */
+int matrix_step(int64_t words);                /* words of a step: a divisor of all that are contiguous */
+double matrix_cycles(const MatrixMap *, int64_t channels,
+                     int64_t steps);   /* of the products of all channels */
+bool matrix_is_row(const MatrixMap *); /* blocks are side by side */
+/* The position of a sum in the map's rows: of block t, column q, of the tile at (y, x). */
+Ix matrix_row_of(const MatrixMap *, const Ix *y, const Ix *t);
+Ix matrix_column_of(const MatrixMap *, const Ix *x, const Ix *t, const Ix *q);
+Ix matrix_place(const MatrixMap *, const Ix *t, const Ix *q); /* among the sums of a tile, */
+int64_t matrix_sums(const MatrixMap *, int64_t blocks);       /* and their number */
+
+/* The sums of a tile as TILED loops: of block u, column q, vector v of channels. As many blocks as there are
+ * registers are a loop. */
+typedef void MatrixSum(const void *context, const Ix *u, const Ix *q, const Ix *v);
+void matrix_groups(Nest *, const MatrixMap *, int64_t blocks, int64_t vectors, MatrixSum,
+                   const void *context);
+
+/* The functions of whole and last tiles: of outer and inner spans. NULL: there are none. */
+typedef struct MatrixFns {
+  NestFn *fn[2][2];
+} MatrixFns;
+typedef NestFn *MatrixBuild(const void *context, int64_t blocks, int64_t skip);
+typedef void MatrixCall(const void *context, NestFn *, const Ix *y, const Ix *x);
+MatrixFns matrix_functions(const MatrixMap *, MatrixBuild, const void *context);
+/* The tiles from `at` on in the outer span; all tiles of the map. y and x are outputs. */
+void matrix_row_tiles(Nest *, const MatrixMap *, const MatrixFns *, int span, const Ix *at, MatrixCall,
+                      const void *context);
+void matrix_tiles(Nest *, const MatrixMap *, const MatrixFns *, MatrixCall, const void *context);
+#endif
