@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST = 131072 };
-
 int main(void) {
   uint64_t wrong = 0;
   for (uint64_t bits = 0; bits <= UINT32_MAX; bits++) {
@@ -16,7 +14,7 @@ int main(void) {
     memcpy(&y, &word, sizeof y);
     const float cut = !(y > -131072.0f) ? -131072.0f : y > 131072.0f ? 131072.0f : y;
     const float nearest = cut + 12582912.0f, rest = nearest - 12582912.0f;
-    wrong += !(rest >= -MOST && rest <= MOST);
+    wrong += !(rest >= -131072.0f && rest <= 131072.0f);
   }
   printf("%" PRIu64 " quotients of 2^32 lead out of the range\n", wrong);
   return wrong != 0;

@@ -214,14 +214,13 @@ static const char *int8_matrix_refused(const Lower *l, const Choice *choice) {
 
 /* Sums go through memory, 3 cycles per vector. */
 static Cycles int8_matrix_cycles(const Lower *l, const Target *target, const Choice *choice) {
-  enum { SUM = 3 };
   Matrix d;
   (void)target;
   (void)choice;
   int8_matrix_sizes(&d, l);
   const double steps = (double)(d.k.kernel[0] * d.taps * (d.run / matrix_step(d.run))),
                sums = (double)(d.k.small.h * d.k.small.w * ceil_divide(d.k.s, MATRIX_LANES));
-  return int8_cycles(l, &d.k, 2 * (matrix_cycles(&d.map, d.k.s, (int64_t)steps) + SUM * sums), 0);
+  return int8_cycles(l, &d.k, 2 * (matrix_cycles(&d.map, d.k.s, (int64_t)steps) + 3 * sums), 0);
 }
 
 const Schedule schedule_int8_matrix = {.name = "matrix",
