@@ -33,7 +33,8 @@ endif
 
 # The longest cases begin first, so that no processor is idle at the end. unit is run by a script because make
 # would delay a program's dependents until all other tests have begun.
-LONG_CASES = tests/nets/random.tap tests/unit/unit.tap tests/stream/stream.tap tests/nets/accuracy.tap \
+LONG_CASES = tests/nets/random.tap tests/unit/unit.tap tests/web/web.tap tests/stream/stream.tap \
+  tests/nets/accuracy.tap \
   tests/embed/misra.tap tests/int8/int8.tap tests/nets/programs.tap \
   tests/nets/choices.tap tests/embed/generated_c.tap tests/embed/pool.tap \
   tests/models/boards.tap tests/int8/quantize.tap tests/import/onnx_suite.tap tests/import/tflite_ops.tap \
