@@ -98,10 +98,13 @@ typedef struct Options {
 
 /* False after an error on the command line, which was reported on standard error. */
 bool options_parse(Options *, Arena *, int argc, char **argv);
-bool options_view(OutputKind);                               /* a view of the program instead of code */
-bool options_backend(OutputKind);                            /* produced by the C compiler */
-bool options_plain(const Options *);                         /* reference schedules: -O0, -Os */
-void options_add_target(Options *, Arena *, const Target *); /* once, the highest march_level first */
+/* Chooses the output, targets and threads that were not named. False after an error, as above. */
+bool options_check(Options *, Arena *);
+bool options_kind_of_suffix(const char *suffix, OutputKind *); /* false: no output has it */
+bool options_view(OutputKind);                                 /* a view of the program instead of code */
+bool options_backend(OutputKind);                              /* produced by the C compiler */
+bool options_plain(const Options *);                           /* reference schedules: -O0, -Os */
+void options_add_target(Options *, Arena *, const Target *);   /* once, the highest march_level first */
 Precision options_precision(const Options *);
 bool options_step(const Options *); /* --stream or --slide: the net of a step */
 extern const Flag options_table[];
