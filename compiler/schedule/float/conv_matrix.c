@@ -30,8 +30,7 @@ typedef struct Matrix {
   Axis y, x;
   MatrixMap map;
   bool by_rows;
-  int passes; /* over a panel of weights, of which each prefetches a share of the next panel; 0: no prefetch
-               */
+  int passes; /* over a panel of weights; each prefetches a share of the next panel. 0: no prefetch */
 } Matrix;
 
 static bool has_padding(const Correlation *k) {
