@@ -174,7 +174,11 @@ part_targets_armv7m() { target=armv7m && in_portions 20 on_target $(programs); }
 part_targets_riscv64() { target=riscv64 && in_portions 20 on_target $(programs); }
 part_targets_wasm32() { target=wasm32 && in_portions 20 on_target $(programs); }
 part_targets_int8() { step all check_all tests/int8/int8.tap; }
-part_targets_unit() { step all check_all tests/unit/unit.tap; }
+part_targets_unit() {
+  step all check_all tests/unit/unit.tap
+  step c check_all tests/embed/generated_c.tap
+  step libraries check_all tests/import/tflite_ops.tap tests/import/tflite_wide.tap tests/int8/recurrent.tap
+}
 
 # ---- fuzzing ---- Seeds of each target: its own folder; for the parser also every program of the other
 # tests.
