@@ -54,7 +54,8 @@ def clocks(cnnc, folder):
 
 
 class Stretch:
-    """Seconds until an exchange: per image of the process, per image of the batch, constant."""
+    """The time between two exchanges as a sum of three parts: one grows with the images of this process, one
+    with the images of the whole batch, one is constant."""
 
     def __init__(self, whole, one, half, few, images, fewer):
         more = images - few

@@ -63,7 +63,7 @@ static bool read_roles(ModelImport *im, Contraction *c) {
   return true;
 }
 
-/* The offset in the constant of the i-th combination of the part's letters. */
+/* Where the i-th element of a part of the letters starts in the constant: the last letter counts fastest. */
 static int64_t offset_of(const Contraction *c, const Part *part, int64_t i) {
   int64_t at = 0;
   for (int k = part->letters.n - 1; k >= 0; k--) {

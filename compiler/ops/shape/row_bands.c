@@ -78,7 +78,8 @@ static void move_pixel(Lower *l, const Ix *y, const Ix *x, int64_t channels) {
   if (rest) move_words(l, y, x, &last, (int)rest);
 }
 
-/* Each row is read before the rows before it are written, also if input and result are in one memory. */
+/* The input and the result may overlap in memory: rows are copied upwards from the first to the last, so each
+ * is read before it is overwritten. */
 static void lower_moved(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
