@@ -288,6 +288,7 @@ static void what_is_no_set_is_said(void) {
   scratch_text("nothing/readme", "");
   refuse_set(&net, scratch("nothing"), CNN_BAD_FORMAT, "no data set is recognized");
   refuse_set(&net, scratch_text("some.txt", "hello"), CNN_BAD_FORMAT, "is not a data set");
+  refuse_set(&net, "sythetic", CNN_BAD_FILE, "; did you mean 'synthetic'?");
   refuse_set(&net, scratch_text("segments/images/a.png", ""), CNN_BAD_FORMAT, "is not a data set");
   scratch_text("segments/masks/a.png", "");
   refuse_set(&net, scratch("segments"), CNN_MISMATCH, "has a class for each pixel, but the output");

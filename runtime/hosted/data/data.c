@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "hosted/base/similar.h"
 #include "hosted/weights/classes.h"
 #include "cnn_core.h"
 #include "hosted/data/calls.h"
@@ -148,12 +149,18 @@ static cnn_status directory_open(cnn_data *data) {
   return status;
 }
 
+static cnn_status not_opened(const cnn_data *data) {
+  static const char *const generated[] = {"synthetic", "synthetic:shapes"};
+  const char *reason = strerror(errno), *near = cnn_similar(data->path, generated, 2);
+  return cnn_failure(CNN_BAD_FILE, "%s: cannot be opened: %s%s%s%s", data->path, reason,
+                     near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
 static cnn_status kind_open(cnn_data *data) {
   struct stat about;
   if (strcmp(data->path, "synthetic") == 0) return cnn_data_open_synthetic(data);
   if (strncmp(data->path, "synthetic:", 10) == 0) return cnn_data_open_shapes(data, data->path + 10);
-  if (stat(data->path, &about) != 0)
-    return cnn_failure(CNN_BAD_FILE, "%s: cannot be opened: %s", data->path, strerror(errno));
+  if (stat(data->path, &about) != 0) return not_opened(data);
   if (S_ISDIR(about.st_mode)) return directory_open(data);
   cnn_status status = cnn_data_open_coco_file(data);
   if (status.code == CNN_OK && !data->kind) status = cnn_data_open_arrays(data);
