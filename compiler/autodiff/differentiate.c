@@ -193,6 +193,7 @@ TrainingGraph pass_differentiate(Arena *arena, const Graph *from) {
   for (int i = 0; i < TRUTH_PARTS; i++) result.target[graph_ports(graph) + i] = graph->truth[i];
   differentiate_backward(&gradient);
   for (int i = gradient.forward; i < graph->nodes.n; i++) graph->nodes.data[i]->backward = true;
+  bf16_mark(arena, graph, losses_n, result.loss);
   return result;
 }
 

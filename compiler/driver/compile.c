@@ -189,7 +189,8 @@ static bool read_quantized(Compilation *c, const WeightsSource *way) {
     diag_help(diag, "train the float weights, then quantize them again: cnnc quantize");
     return false;
   }
-  if (bf16_refused(c->diags, c->graph, arena_printf(c->arena, "%s has int8 weights", way->path)))
+  if (bf16_refused(c->diags, DIAG_weights_file, c->graph,
+                   arena_printf(c->arena, "%s has int8 weights", way->path)))
     return false;
   if (!origin_read(c->arena, c->diags, way->path, c->graph)) return false;
   c->file = file;

@@ -235,7 +235,7 @@ static bool read_net(Quantizing *q) {
                                                              q->defines.data, q->defines.n, &options)
                                                 : NULL;
   if (!graph || diags_errors(q->diags)) return false;
-  if (bf16_refused(q->diags, graph, "cnnc quantize makes an int8 model")) return false;
+  if (bf16_refused(q->diags, DIAG_weights_file, graph, "cnnc quantize makes an int8 model")) return false;
   const WeightsSource way = {.path = q->weights};
   QuantFile *bytes = NULL;
   if (!quantized_read(q->arena, q->diags, &way, &bytes)) return false;

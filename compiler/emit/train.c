@@ -13,7 +13,7 @@ void put_training_struct(Text *out, Net *net) {
   text_put(out, "struct %s {\n", net->own->training);
   for (int i = 0; i < net->layout->train.members.n; i++) {
     const Member *member = net->layout->train.members.data[i];
-    text_put(out, "  float %s", member->name);
+    text_put(out, "  %s %s", elem_c_type(member->elem), member->name);
     put_dims(out, member->rank, member->dim);
     text_put(out, ";%s\n", i ? "" : " /* weights, packed in the order in which kernels read them */");
   }

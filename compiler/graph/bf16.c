@@ -1,5 +1,6 @@
 /* bf16.c: precision=bf16 of a float net. The operands of a product are rounded to bf16: its weights, and the
- * values that it reads. Such a value is rounded once, where it is computed, for all its readers.
+ * values that it reads, in training also gradients. Such a value is rounded once, where it is computed, for
+ * all its readers.
  *
  * Values that are views or copies of each other form a group, which is rounded as a whole or not at all. It
  * is not rounded if its exact value is needed: by the caller (inputs, outputs), by another call (states), or
@@ -9,12 +10,7 @@
 #include "graph/op.h"
 
 #ifndef __wasi__
-bool node_is_bf16(const Node *node) {
-  const Int8Form form = node->op->traits.int8;
-  const bool product =
-      form == INT8_PRODUCT || form == INT8_MATMUL || node->op->family == FAMILY_CONV_REPEATED;
-  return node->precision == PRECISION_BF16 && product && !node->backward;
-}
+bool node_is_bf16(const Node *node) { return node->precision == PRECISION_BF16 && node->op->traits.product; }
 
 const Node *graph_has_bf16(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++)
@@ -22,11 +18,11 @@ const Node *graph_has_bf16(const Graph *graph) {
   return NULL;
 }
 
-bool bf16_refused(Diags *diags, const Graph *graph, const char *why) {
+bool bf16_refused(Diags *diags, DiagId id, const Graph *graph, const char *why) {
   const Node *node = graph_has_bf16(graph);
   if (!node) return false;
-  Diag *diag = diag_report(diags, DIAG_weights_file, node->span, node->site, "%s, and %s has precision=bf16",
-                           why, node->name);
+  Diag *diag =
+      diag_report(diags, id, node->span, node->site, "%s, and %s has precision=bf16", why, node->name);
   diag_help(diag,
             "precision=bf16 is for float weights; precision=f32 keeps a layer of an int8 model in float");
   return true;
@@ -77,11 +73,23 @@ static bool copies_input(const Node *node, const Node *from) {
   return is_from_outside(from) && (node->op->traits.padding || node->op->traits.repeats);
 }
 
+/* A gradient that reads a layer's value and its operand may compare them, as that of maxpool does: both are
+ * rounded, or none. */
+static void join_compared(const Groups *g, const Node *node) {
+  const Node *layer = node->backward && node->hidden ? node->hidden->of : NULL;
+  bool value = false;
+  for (int k = 0; layer && k < node->nin; k++) value = value || node->in[k] == layer;
+  for (int k = 0; value && k < node->nin; k++)
+    for (int i = 0; i < layer->nin; i++)
+      if (node->in[k] == layer->in[i]) join_bf16_groups(g, layer, layer->in[i]);
+}
+
 static void join_views(const Groups *g) {
   for (int i = 0; i < g->graph->nodes.n; i++) {
     const Node *node = g->graph->nodes.data[i];
     for (int k = 0; g->live[i] && k < node->nin && moves_elements(node); k++)
       if (!copies_input(node, node->in[k])) join_bf16_groups(g, node, node->in[k]);
+    if (g->live[i]) join_compared(g, node);
   }
 }
 
@@ -95,7 +103,7 @@ static bool keeps_floats(const Node *node) {
 /* Whether the node must read and write floats, as functions of the runtime do. */
 static bool needs_floats(const Node *node) {
   return is_from_outside(node) || node_is_update(node) || node->elem != F32 || node->op->traits.per_image ||
-         node->op->traits.indices || node->result != RESULT_SAMPLE;
+         node->op->traits.indices || node->result == RESULT_BATCH;
 }
 
 static void look_at_node(const Groups *g, const Node *node) {
@@ -108,10 +116,10 @@ static void look_at_node(const Groups *g, const Node *node) {
   }
 }
 
-void bf16_mark(Arena *arena, Graph *graph) {
+void bf16_mark(Arena *arena, Graph *graph, int nroots, Node *const *root) {
   if (!graph_has_bf16(graph)) return;
   const int n = graph->nodes.n;
-  Groups g = {graph, graph_live(arena, graph, 0, NULL), NEW_ARRAY(arena, int, n + 1),
+  Groups g = {graph, graph_live(arena, graph, nroots, root), NEW_ARRAY(arena, int, n + 1),
               NEW_ARRAY(arena, bool, n + 1), NEW_ARRAY(arena, bool, n + 1)};
   for (int i = 0; i < n; i++) g.of[i] = i;
   join_views(&g);

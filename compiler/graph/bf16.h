@@ -6,20 +6,23 @@
 #include "graph/graph.h"
 
 #ifndef __wasi__
-bool node_is_bf16(const Node *);                            /* whether it multiplies bf16 numbers */
-const Node *graph_has_bf16(const Graph *);                  /* the first such node, or NULL */
-bool bf16_refused(Diags *, const Graph *, const char *why); /* reports such a layer in an int8 model */
+bool node_is_bf16(const Node *);                                    /* whether it multiplies bf16 numbers */
+const Node *graph_has_bf16(const Graph *);                          /* the first such node, or NULL */
+bool bf16_refused(Diags *, DiagId, const Graph *, const char *why); /* reports such a layer, for int8 */
 void node_as_floats(Node *);           /* makes it multiply floats; its value is not rounded */
 bool bf16_reads_rounded(const Node *); /* whether all elements of the operand are bf16 numbers */
-void bf16_mark(Arena *, Graph *);      /* sets node->rounded of all nodes */
-#else                                  /* the browser build, which must stay small, refuses precision=bf16 */
+/* Sets node->rounded of all nodes. root: nodes whose values are used, besides outputs and gradients. */
+void bf16_mark(Arena *, Graph *, int nroots, Node *const *root);
+#else /* the browser build, which must stay small, refuses precision=bf16 */
 static inline bool node_is_bf16(const Node *node) { return (void)node, false; }
 static inline const Node *graph_has_bf16(const Graph *graph) { return (void)graph, NULL; }
-static inline bool bf16_refused(Diags *diags, const Graph *graph, const char *why) {
-  return (void)diags, (void)graph, (void)why, false;
+static inline bool bf16_refused(Diags *diags, DiagId id, const Graph *graph, const char *why) {
+  return (void)diags, (void)id, (void)graph, (void)why, false;
 }
 static inline void node_as_floats(Node *node) { (void)node; }
 static inline bool bf16_reads_rounded(const Node *operand) { return (void)operand, false; }
-static inline void bf16_mark(Arena *arena, Graph *graph) { (void)arena, (void)graph; }
+static inline void bf16_mark(Arena *arena, Graph *graph, int nroots, Node *const *root) {
+  (void)arena, (void)graph, (void)nroots, (void)root;
+}
 #endif
 #endif

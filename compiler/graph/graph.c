@@ -50,6 +50,7 @@ Node *graph_hidden(Graph *graph, const struct Op *op, Node *of, Shape shape, Res
     node->nweights = of->nweights;
     node->weight = of->weight;
     node->frozen = of->frozen;
+    node->precision = of->precision;
     node->salt = of->salt;
     node->detail = of->detail;
   }

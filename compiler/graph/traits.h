@@ -154,6 +154,7 @@ typedef struct OpTraits {
   bool indices;    /* its elements are indices, which int8 models store as exact floats */
   bool features;   /* audio features: float in int8 models, as are values that only such operators read */
   bool front_end;  /* audio front end without a gradient: layers before it cannot be trained */
+  bool product;    /* multiplies its operands, also a gradient: precision=bf16 rounds them */
   bool matrix;     /* 1x1 convolution whose weight is a matrix, outputs by inputs */
   bool matrix_of_taps; /* with matrix: on a sequence, a row of taps per input channel and output */
   int64_t (*scale_rows)(const Node *);  /* part of a recurrent layer: number of rows of its weight that share

@@ -51,7 +51,7 @@ int64_t layout_training_floats(const Layout *layout, SpaceKind space) {
 static int64_t training_bytes(const Layout *layout) {
   const int64_t shards = layout->train.program->shards;
   return 4 *
-         (floats_in(members_bytes(&layout->train)) + layout_training_floats(layout, SPACE_BATCH) +
+         (ceil_divide(members_bytes(&layout->train), 4) + layout_training_floats(layout, SPACE_BATCH) +
           layout_training_floats(layout, SPACE_ALL) + layout_training_floats(layout, SPACE_KEPT) +
           shards * layout_training_floats(layout, SPACE_ARENA) + (shards - 1) * layout->graph->parameters);
 }

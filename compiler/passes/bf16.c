@@ -13,6 +13,9 @@ enum { MOST_OPERANDS = 2 }; /* operands of a product */
 static Node *rounded_copy(Graph *graph, Node *value, const Node *product) {
   Node *copy = graph_part(graph, product, &op_round_bf16, "bf16", value->shape, 1, &value);
   copy->rounded = true;
+  copy->result = RESULT_SAMPLE;
+  copy->target = NULL;
+  copy->hidden = NULL;
   return copy;
 }
 

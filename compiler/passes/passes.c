@@ -67,13 +67,13 @@ const Pass pass_table[PASSES] = {
                    "values of outputs; drops dead int8 channels", do_drop, NULL},
     [PASS_BANDS] = {"bands", INFERENCE, "a graph to be run",
                     "values, to the bit; computes layers band by band", pass_bands, NULL},
-    [PASS_BF16] = {"bf16", INFERENCE, "a graph to be run, with rounded values marked",
-                   "values; adds bf16 copies of values that products read and other kernels read exactly",
-                   pass_bf16, NULL},
     [PASS_DIFFERENTIATE] = {"differentiate", TRAINING, "the checked graph and its train block",
                             "values of the forward pass; parameters; topological order", differentiate, NULL},
     [PASS_LOOK] = {"look", LOOK, "the checked graph", "values of all layers; parameters; topological order",
                    do_look, NULL},
+    [PASS_BF16] = {"bf16", INFERENCE | TRAINING, "a graph to be run, with rounded values marked",
+                   "values; adds bf16 copies of values that products read and other kernels read exactly",
+                   pass_bf16, NULL},
     [PASS_WHOLE_BATCH] = {"whole-batch", INFERENCE | TRAINING, "a graph to be run",
                           "the graph; marks the layers that compute the whole batch in one call",
                           pass_whole_batch, NULL},
@@ -103,7 +103,7 @@ PassState passes_begin(Arena *arena, const Graph *graph, PlanKind kind, PlanOpti
   PassState state = {.arena = arena, .kind = kind, .options = options, .written = graph};
   state.plan = NEW(arena, Plan);
   state.plan->training = kind == PLAN_TRAINING;
-  const bool apart = kind == PLAN_INFERENCE && graph_has_bf16(graph); /* bf16 numbers are read as vectors */
+  const bool apart = kind != PLAN_LOOK && graph_has_bf16(graph); /* bf16 numbers are read as vectors */
   state.plan->images = options.images > 1 && !apart ? options.images : 1;
   return state;
 }

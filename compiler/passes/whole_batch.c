@@ -120,9 +120,11 @@ static bool batch_layers(PassState *state, int64_t batch) { /* false: no layer i
 }
 
 /* Batched kernels accumulate sums in their results, and bf16 has too few bits for that. */
+static bool can_batch(const Graph *graph) { return !graph_has_bf16(graph); }
+
 static void infer_whole_batch(PassState *state) {
   Plan *plan = state->plan;
-  const int64_t batch = graph_has_bf16(plan->graph) ? 0 : state->options.whole_batch;
+  const int64_t batch = can_batch(plan->graph) ? state->options.whole_batch : 0;
   plan->together =
       plan->images == 1 && state->options.fusing == FUSE_ALL && batch && batch_layers(state, batch);
 }
@@ -132,8 +134,8 @@ static void train_whole_batch(PassState *state) {
   const int64_t batch = plan->graph->training->batch;
   const bool statistics = needs_all_images(plan->graph), apart = statistics || plan->images == 1;
   const int64_t fewest = state->options.pays ? 2 : FEWEST_IMAGES;
-  const bool together =
-      apart && state->options.fusing == FUSE_ALL && batch >= fewest && batch_layers(state, batch);
+  const bool together = apart && state->options.fusing == FUSE_ALL && batch >= fewest &&
+                        can_batch(plan->graph) && batch_layers(state, batch);
   state->phases = statistics || together;
   if (apart) plan->images = 1;
 }

@@ -224,9 +224,11 @@ void net_build(Sema *s, const Scope *file, int order, const NetDecl *net) {
   integer_outputs_convert(s->graph);
   inputs_first(s->graph, s->arena);
   check_front_end(s);
-  if (s->graph->training && s->graph->training->aware && !diags_errors(s->diags)) aware_prepare(s->graph);
+  if (s->graph->training && s->graph->training->aware && !diags_errors(s->diags) &&
+      !bf16_refused(s->diags, DIAG_bad_value, s->graph, "quantize trains for an int8 model"))
+    aware_prepare(s->graph);
   graph_layout_weights(s->graph);
-  if (!diags_errors(s->diags)) bf16_mark(s->arena, s->graph);
+  if (!diags_errors(s->diags)) bf16_mark(s->arena, s->graph, 0, NULL);
   names_check(s);
   training_check(s);
 }

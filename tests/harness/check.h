@@ -13,6 +13,7 @@
 typedef struct Limits {
   int64_t images, batch;
   double tolerance, gradient, difference;
+  double rounding; /* precision=bf16: of the gradients of eval from those in floats */
   int64_t streams; /* --stream: minimum number of sizes of steps and windows that must be possible */
   const char *cut; /* an input without a gradient, although values depend on it; or NULL */
   Share share;     /* targets, levels, C compiler */

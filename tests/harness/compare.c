@@ -59,7 +59,7 @@ double floats_error(const float *got, const double *want, int64_t n, double leas
 /* A sum close to the middle between two bf16 numbers may be rounded to either of them, and then all values
  * computed from it differ as well. That is rare: the root mean square of the errors is far below the largest.
  */
-static double bf16_error(const double *got, const double *want, int64_t n, double least) {
+double bf16_error(const double *got, const double *want, int64_t n, double least) {
   static const double RARE = 4;
   double squares = 0, largest = least;
   for (int64_t i = 0; i < n; i++) {

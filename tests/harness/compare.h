@@ -15,6 +15,9 @@ double floats_error(const float *got, const double *want, int64_t n, double leas
 /* Like numbers_error, but NaN and infinities are expected: the numbers must have them exactly where float
  * arithmetic does. */
 double special_error(const double *got, const double *want, int64_t n, double least);
+/* Limit of the next two errors, of results that are computed from values rounded to bf16. */
+#define BF16_ROUNDING 0x1p-8
+double bf16_error(const double *got, const double *want, int64_t n, double least);
 double bf16_floats_error(const float *got, const double *want, int64_t n, double least);
 double special_floats_error(const float *got, const double *want, int64_t n, double least);
 

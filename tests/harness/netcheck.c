@@ -33,7 +33,7 @@
  *
  * Prints one TAP line per comparison. The first lines of a program may set
  *
- *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 cut=boxes
+ *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 rounding=0.125 cut=boxes
  *     # check: targets=generic,x86-64-v3 levels=-O0,-O2 compiler=cc
  *
  * Settings without a value in the second kind of line are drawn from a seed that is printed: share.c. */
@@ -75,6 +75,7 @@ static bool read_limit(Limits *limits, const char *word, const char *value) {
   else if (!strcmp(word, "tolerance")) limits->tolerance = atof(value);
   else if (!strcmp(word, "gradient")) limits->gradient = atof(value);
   else if (!strcmp(word, "difference")) limits->difference = atof(value);
+  else if (!strcmp(word, "rounding")) limits->rounding = atof(value);
   else if (!strcmp(word, "cut")) limits->cut = value;
   else if (!strcmp(word, "streams")) limits->streams = atoll(value);
   else return share_read(&limits->share, word, value);
@@ -82,7 +83,7 @@ static bool read_limit(Limits *limits, const char *word, const char *value) {
 }
 
 static Limits read_limits(Arena *arena, const char *path) {
-  Limits limits = {.batch = 1, .tolerance = 1e-5, .gradient = 1e-4, .difference = 1e-6};
+  Limits limits = {.batch = 1, .tolerance = 1e-5, .gradient = 1e-4, .difference = 1e-6, .rounding = 0.125};
   size_t n;
   const char *why, *text = file_read(arena, path, &n, &why);
   if (!text) return limits;
@@ -100,8 +101,6 @@ static Limits read_limits(Arena *arena, const char *path) {
   }
   return limits;
 }
-
-static const double BF16_ROUNDING = 0x1p-8;
 
 /* ---- against eval ---- */
 /* Is an image's part of an output independent of sums that may overflow in float? */
@@ -195,7 +194,8 @@ static double gradients_error(const Check *check, const float *gradients, const 
     const double *want = check->gradients + weight->offset,
                  least = fmax(gradient_floor(s, &check->training, weight, 1e-2),
                               gradient_rounding(weight, moved) / check->limits.gradient);
-    const double e = floats_error(gradients + weight->offset, want, weight->size, least);
+    const double e = floats_error(gradients + weight->offset, want, weight->size, least) /
+                     (graph_has_bf16(s->graph) ? 2 : 1);
     if (getenv("NETCHECK_VERBOSE")) fprintf(stderr, "%s: error %.3g\n", weight->name, e);
     error = worse(error, e);
   }
@@ -212,7 +212,8 @@ double training_error(const Check *check, float loss, const float *gradients, fl
   for (int o = 0; o < s->graph->outputs.n; o++) {
     const Node *node = s->training.graph->outputs.data[o].node;
     const int64_t n = s->count * shape_elements(node->shape);
-    error = worse(error, floats_error(output[o], run->value[node->id], n, 0));
+    error = worse(error, (graph_has_bf16(s->graph) ? bf16_floats_error
+                                                   : floats_error)(output[o], run->value[node->id], n, 0));
   }
   return error;
 }
@@ -294,6 +295,11 @@ static void check_all_compiled(Check *check) {
   }
 }
 
+static void permit_roundings(Limits *limits) {
+  limits->tolerance = fmax(limits->tolerance, BF16_ROUNDING);
+  limits->gradient = fmax(limits->gradient, BF16_ROUNDING);
+}
+
 static void check_file(const char *path, Mode mode, bool special, bool infer, int64_t rows, const char *work,
                        const Target *foreign) {
   Arena *arena = arena_new();
@@ -305,8 +311,7 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
     printf("not ok %d - %s does not compile\n", ++cases, path);
     return;
   }
-  if (graph_has_bf16(check.sample.graph))
-    check.limits.tolerance = fmax(check.limits.tolerance, BF16_ROUNDING);
+  if (graph_has_bf16(check.sample.graph)) permit_roundings(&check.limits);
   if (mode == SHARE) share_print(&check.limits.share, path);
   if (mode == SHARE || (mode == FOREIGN && !share_foreign(&check.limits.share, foreign->name))) {
     arena_free(arena);

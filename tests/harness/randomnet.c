@@ -255,8 +255,8 @@ int main(int argc, char **argv) {
                                 3, 5}; /* for three images: some calls have fewer images than a batch, or a
                                           batch is larger than all images */
   const int batch = batches[below(net, 6)];
-  printf("# check: images=3 batch=%d tolerance=5e-5 gradient=1e-3 difference=%s targets=%s\n", batch,
-         net->jumps ? "inf" : "1e-4", targets[below(net, 4)]);
+  printf("# check: images=3 batch=%d tolerance=5e-5 gradient=1e-3 difference=%s%s targets=%s\n", batch,
+         net->jumps ? "inf" : "1e-4", bf16 ? " rounding=inf" : "", targets[below(net, 4)]);
   printf("# Made by randomnet%s%s %s\n", argc == 3 ? " " : "", argc == 3 ? argv[1] : "", argv[argc - 1]);
   for (int k = 0; k < 3; k++) printf("const k%d = %lld\n", k, (long long)net->constant[k]);
   const bool blocks_first = chance(net, 50);

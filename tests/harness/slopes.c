@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "check.h"
+#include "graph/bf16.h"
+#include "graph/op.h"
 #include "machine.h"
 
 enum { EACH = 6 }; /* number of tested elements per parameter or input */
@@ -26,7 +28,7 @@ static double largest_of(const double *x, int64_t n, double least) {
 /* ---- parameters ---- */
 typedef struct LossAt {
   const Sample *sample;
-  const GraphRun *first;
+  const GraphRun *first; /* the run with the gradients */
   double *weights, *ignored;
   int64_t element;
 } LossAt;
@@ -42,12 +44,8 @@ static double loss_at(void *context, double x) {
 
 /* Checks the gradients of a few elements of each trained parameter. Errors are relative to the largest
  * gradient of the parameter. */
-void check_differences(Check *check) {
+static void check_slopes(const Check *check) {
   const Sample *s = &check->sample;
-  const QatSettings *aware = s->graph->training->aware;
-  /* Rounding is a step function, which has no useful difference quotients. The gradients of QAT are compared
-   * with PyTorch's (tests/golden). */
-  if (aware && s->weights[aware->on->offset] > 0) return;
   uint64_t state = 99;
   Slopes slopes = {0};
   LossAt at = {.sample = s,
@@ -75,6 +73,47 @@ void check_differences(Check *check) {
     }
   }
   report_slopes(check, "gradients of eval against differences", &slopes);
+}
+
+/* Root mean square of the differences of a parameter's gradients, relative to the largest. */
+static double mean_difference(const double *a, const double *b, int64_t n, double least) {
+  double squares = 0;
+  for (int64_t i = 0; i < n; i++) squares += (a[i] - b[i]) * (a[i] - b[i]);
+  return sqrt(squares / (double)n) / largest_of(b, n, least);
+}
+
+/* With precision=bf16: the same net in floats has gradients that differences can check, and those in bf16 are
+ * near them. */
+static void check_floats(const Check *check) {
+  const Sample *s = &check->sample;
+  Check floats = *check;
+  Node **map = NEW_ARRAY(s->arena, Node *, s->graph->nodes.n + 1);
+  floats.sample.graph = graph_clone(s->arena, s->graph, map);
+  for (int i = 0; i < s->graph->nodes.n; i++) node_as_floats(map[i]);
+  floats.sample.training = pass_differentiate(s->arena, floats.sample.graph);
+  floats.gradients = NEW_ARRAY(s->arena, double, s->graph->parameters + 1);
+  floats.training = sample_train(&floats.sample, s->weights_double, floats.gradients);
+  check_slopes(&floats);
+  double error = 0;
+  for (int w = 0; w < s->graph->weights.n; w++) {
+    const Weight *weight = s->graph->weights.data[w];
+    const double *want = floats.gradients + weight->offset, *got = check->gradients + weight->offset,
+                 least = fmax(1e-5, gradient_floor(&floats.sample, &floats.training, weight, 1e-2)),
+                 e = mean_difference(got, want, weight->size, least);
+    if (getenv("NETCHECK_VERBOSE")) fprintf(stderr, "%s: in bf16 %.3g\n", weight->name, e);
+    error = worse(error, e);
+  }
+  report_error(check, "gradients of eval in bf16 against floats", error, check->limits.rounding);
+}
+
+void check_differences(Check *check) {
+  const Sample *s = &check->sample;
+  const QatSettings *aware = s->graph->training->aware;
+  /* Rounding is a step function, which has no useful difference quotients. The gradients of QAT are compared
+   * with PyTorch's (tests/golden). */
+  if (aware && s->weights[aware->on->offset] > 0) return;
+  if (graph_has_bf16(s->graph)) check_floats(check);
+  else check_slopes(check);
 }
 
 /* ---- gradients of the inputs ---- */

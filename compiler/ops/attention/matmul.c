@@ -219,8 +219,12 @@ static void lower(Lower *l) {
 }
 
 /* ---- the gradient: products of dy and the other factor ---- */
-static const Op op_factor = {
-    .name = "matmul gradient", .traits.reads_anywhere = true, .cost = cost, .eval = run, .lower = lower};
+static const Op op_factor = {.name = "matmul gradient",
+                             .traits.product = true,
+                             .traits.reads_anywhere = true,
+                             .cost = cost,
+                             .eval = run,
+                             .lower = lower};
 
 static Node *product_node(Gradient *gradient, Node *of, int operand, Node *a, bool left, Node *b,
                           bool right) {
@@ -262,6 +266,7 @@ const Op op_matmul = {
     .gradient = backward,
     .lower = lower,
     .traits.int8 = INT8_MATMUL,
+    .traits.product = true,
     .traits.equal_rows = true,
     .traits.reads_anywhere = true,
 };

@@ -44,6 +44,7 @@ static void shape(ShapeContext *context, Node *node) {
 static const Op op_conv_input_gradient = {
     .name = "conv input gradient",
     .family = FAMILY_CONV_SCATTER,
+    .traits.product = true,
     .cost = correlation_cost,
     .eval = correlation_eval_spread,
     .lower = correlation_lower_spread,
@@ -51,6 +52,7 @@ static const Op op_conv_input_gradient = {
 static const Op op_conv_weight_gradient = {
     .name = "conv weight gradient",
     .family = FAMILY_CONV_WEIGHTS,
+    .traits.product = true,
     .cost = correlation_cost,
     .eval = correlation_eval_weights,
     .lower = correlation_lower_weights,
@@ -112,6 +114,7 @@ static const Op op_conv_repeated = {
     .name = "upsample + conv",
     .params = params,
     .family = FAMILY_CONV_REPEATED,
+    .traits.product = true,
     .traits.layer_part = true,
     .cost = correlation_cost,
     .eval = eval_repeated,
@@ -126,6 +129,7 @@ const Op op_conv = {
     .detail = "out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * "
               "weight[f][c][ky][kx]",
     .family = FAMILY_CONV,
+    .traits.product = true,
     .traits.row_local = true,
     .traits.needs_axes = true,
     .shape = shape,

@@ -46,6 +46,7 @@ static void shape(ShapeContext *context, Node *node) {
 static const Op op_depthwise_input_gradient = {
     .name = "depthwise input gradient",
     .family = FAMILY_DEPTHWISE_SCATTER,
+    .traits.product = true,
     .cost = correlation_cost,
     .eval = correlation_eval_spread,
     .lower = correlation_lower_spread,
@@ -53,6 +54,7 @@ static const Op op_depthwise_input_gradient = {
 static const Op op_depthwise_weight_gradient = {
     .name = "depthwise weight gradient",
     .family = FAMILY_DEPTHWISE_WEIGHTS,
+    .traits.product = true,
     .cost = correlation_cost,
     .eval = correlation_eval_weights,
     .lower = correlation_lower_weights,
@@ -76,6 +78,7 @@ const Op op_depthwise = {
     .detail = "out[y][x][c*M + m] = bias[c*M + m] + sum over ky, kx of in[y*S + ky*D - P][x*S + kx*D - P][c] "
               "* weight[c*M + m][0][ky][kx]",
     .family = FAMILY_DEPTHWISE,
+    .traits.product = true,
     .traits.row_local = true,
     .traits.needs_axes = true,
     .shape = shape,

@@ -152,11 +152,13 @@ static void weight_lower(Lower *l) {
 
 static const Op op_dense_input_gradient = {.name = "dense input gradient",
                                            .family = FAMILY_DENSE_INPUT,
+                                           .traits.product = true,
                                            .cost = cost,
                                            .eval = input_eval,
                                            .lower = input_lower};
 static const Op op_dense_weight_gradient = {.name = "dense weight gradient",
                                             .family = FAMILY_DENSE_WEIGHTS,
+                                            .traits.product = true,
                                             .cost = cost,
                                             .eval = weight_eval,
                                             .lower = weight_lower};
@@ -177,6 +179,7 @@ const Op op_dense = {
     .params = params,
     .example = "dense(10)",
     .family = FAMILY_DENSE,
+    .traits.product = true,
     .shape = shape,
     .cost = cost,
     .eval = eval,
