@@ -82,7 +82,7 @@ def autoencoder(b):
     x = b.normalize(scale=1 / 255)
     for name in ("conv1", "conv2"):
         x = b.relu(b.conv(x, name, stride=2, same=True))
-    code = b.dense(x, "code", picture=(7, 7, 8))
+    code = b.dense(x, "code", image=(7, 7, 8))
     rows = lambda array: array.reshape(7, 7, 8, -1).transpose(2, 0, 1, 3)  # hwc to chw
     weight, bias = (b.constant(name, rows(b.weights[name]).reshape(b.weights[name].shape))
                     for name in ("dense2.weight", "dense2.bias"))

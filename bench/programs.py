@@ -78,5 +78,5 @@ def trunk(b):
 
 
 def perceptron(b):
-    x = b.relu(b.dense(b.normalize(scale=1 / 255), "dense1", picture=(28, 28, 1)))
+    x = b.relu(b.dense(b.normalize(scale=1 / 255), "dense1", image=(28, 28, 1)))
     return b.softmax(b.dense(b.relu(b.dense(x, "dense2")), "dense3"))

@@ -26,6 +26,8 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/schedule/float/conv_rows_weights.c \
   compiler/schedule/float/conv_joined.c compiler/schedule/float/conv_matrix.c \
   compiler/schedule/float/conv_padded.c compiler/schedule/matrix.c \
+  compiler/schedule/float/dense_pairs.c compiler/schedule/float/matmul_pairs.c \
+  compiler/schedule/float/pair_rows.c \
   compiler/schedule/float/conv_repeated.c compiler/passes/stream%.c compiler/ops/shape/stream_mask.c \
   compiler/ops/shape/stream_ring.c \
   compiler/ops/recurrent/%.c compiler/ops/audio/%.c \

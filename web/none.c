@@ -36,6 +36,8 @@ const Schedule schedule_conv_groups_weights = {.name = "conv_groups_weights"};
 const Schedule schedule_conv_winograd_weights = {.name = "conv_winograd_weights"};
 const Schedule schedule_conv_rows_weights = {.name = "conv_rows_weights"};
 const Schedule schedule_conv_strassen = {.name = "conv_strassen"};
+const Schedule schedule_dense_pairs = {.name = "dense_pairs"};
+const Schedule schedule_matmul_pairs = {.name = "matmul_pairs"};
 const Schedule schedule_dense_strassen = {.name = "dense_strassen"};
 const Schedule schedule_int8_direct = {.name = "int8_direct"};
 const Schedule schedule_int8_matrix = {.name = "int8_matrix"};
@@ -220,7 +222,9 @@ bool prelude_vector_of_floats(const Primitive *primitive) {
   return false;
 }
 
-const char *prelude_bf16(PreludeFn fn, int lanes) { return (void)fn, (void)lanes, NULL; }
+const char *prelude_bf16(PreludeFn fn, int lanes, int most) {
+  return (void)fn, (void)lanes, (void)most, NULL;
+}
 const char *prelude_helium(PreludeFn fn, Elem elem, int lanes) {
   (void)fn, (void)elem, (void)lanes;
   return NULL;

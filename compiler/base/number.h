@@ -45,4 +45,33 @@ static inline double bf16_value(uint16_t bits) {
   return (double)x;
 }
 static inline double bf16_nearest(double x) { return bf16_value(bf16_bits((float)x)); }
+
+/* f16: IEEE's half precision, to nearest, ties to even; 65520 and more become infinite, NaN stays NaN. */
+static inline uint16_t f16_bits(float x) {
+  enum { INFINITE = 0x7c00, LEAST_INFINITE = 0x477ff000, LEAST_NORMAL = 0x38800000, BIAS = 0x38000000 };
+  uint32_t u;
+  memcpy(&u, &x, sizeof u);
+  const uint32_t sign = u >> 16 & 0x8000, size = u & 0x7fffffff;
+  if (size > 0x7f800000) return (uint16_t)(sign | INFINITE | 0x200);
+  if (size >= LEAST_INFINITE) return (uint16_t)(sign | INFINITE);
+  if (size >= LEAST_NORMAL) return (uint16_t)(sign | (size - BIAS + 0xfff + (size >> 13 & 1)) >> 13);
+  const float half = 0.5f; /* the distance of floats from here on is that of the smallest numbers */
+  float sum = (x < 0 ? -x : x) + half;
+  uint32_t bits, from;
+  memcpy(&bits, &sum, sizeof bits);
+  memcpy(&from, &half, sizeof from);
+  return (uint16_t)(sign | (bits - from));
+}
+static inline double f16_value(uint16_t bits) {
+  uint32_t u = (uint32_t)(bits & 0x7fff) << 13;
+  float x;
+  memcpy(&x, &u, sizeof x);
+  x *= 0x1p112f;
+  memcpy(&u, &x, sizeof u);
+  if ((bits & 0x7c00) == 0x7c00) u |= 0x7f800000;
+  u |= (uint32_t)(bits & 0x8000) << 16;
+  memcpy(&x, &u, sizeof x);
+  return (double)x;
+}
+static inline double f16_nearest(double x) { return f16_value(f16_bits((float)x)); }
 #endif

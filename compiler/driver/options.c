@@ -41,7 +41,8 @@ bool options_kind_of_suffix(const char *suffix, OutputKind *kind) {
 
 bool options_view(OutputKind kind) { return kind >= OUTPUT_SUMMARY; }
 Precision options_precision(const Options *o) {
-  return o->precision < 0 ? PRECISION_GIVEN : o->precision ? PRECISION_BF16 : PRECISION_F32;
+  static const Precision of[] = {PRECISION_F32, PRECISION_BF16, PRECISION_F16W};
+  return o->precision < 0 ? PRECISION_GIVEN : of[o->precision];
 }
 
 bool options_step(const Options *o) { return o->streaming.use.n || o->streaming.slide; }
@@ -381,8 +382,9 @@ const Flag options_table[] = {
      "look"},
     {"target", 0, required_argument, read_targets, 0, "--target=T[,T...]",
      "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m armv7e-m armv8.1-m rv32imc wasm32, generic (scalar "
-     "C for any CPU), native; for int8 models x86-64-v4-vnni and aarch64-dotprod, for bf16 x86-64-v4-amx "
-     "and x86-64-v4-bf16, which are added to x86-64-v4 and aarch64. Of several targets, the best that the "
+     "C for any CPU), native; for int8 models x86-64-v4-vnni and aarch64-dotprod, for bf16 x86-64-v4-amx, "
+     "x86-64-v4-bf16 and aarch64-bf16, which are added to x86-64-v4 and aarch64. Of several targets, the "
+     "best that the "
      "CPU supports is "
      "selected at run time",
      "@targets"},
@@ -434,8 +436,9 @@ const Flag options_table[] = {
 #ifndef __wasi__
     {"precision", 0, required_argument, flag_choice, AT(precision), "--precision=KIND",
      "bf16: operands of convolutions, dense layers and matmul are rounded to bf16, and the sums are floats; "
-     "weights need half the memory. f32: the default. precision= in the program overrides the option",
-     "f32 bf16"},
+     "weights need half the memory. f16w: only the weights are rounded, to half precision, and everything is "
+     "computed in floats. f32: the default. precision= in the program overrides the option",
+     "f32 bf16 f16w"},
 #endif
     {"exact", 0, no_argument, flag_set, AT(exact), "--exact",
      "no Winograd and no Strassen, which round differently; int8: no algorithm that stores larger weights "

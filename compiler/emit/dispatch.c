@@ -110,32 +110,52 @@ static const char tiles_text[] =
     "(vnni & bf16 & amx & d >> 24 & d >> 25) && (saved >> 17 & 3) == 3 && %s() ? 5 : 2 + "
     "(int)(vnni + (vnni & bf16 & ~amx))";
 
-/* Linux documents that it emulates reads of this register since 4.11. Android may have an older kernel, and
+/* Linux documents that it emulates reads of these registers since 4.11. Android may have an older kernel, and
  * other systems may end the program, so there the compiler's options decide. */
-static const char dotprod_text[] = "/* Does the CPU have DotProd? */\n"
-                                   "static int @DOTPROD@(void) {\n"
-                                   "#if defined(__ARM_FEATURE_DOTPROD)\n"
-                                   "  return 1;\n"
-                                   "#elif defined(__linux__) && !defined(__ANDROID__)\n"
-                                   "  uint64_t features;\n"
-                                   "  __asm__(\"mrs %0, id_aa64isar0_el1\" : \"=r\"(features));\n"
-                                   "  return (int)(features >> 44 & 15) > 0;\n"
-                                   "#else\n"
-                                   "  return 0;\n"
-                                   "#endif\n"
-                                   "}\n";
+static const char arm_text[] = "/* Does the CPU have DotProd@ABOUT@? */\n"
+                               "static int @ARM@(void) {\n"
+                               "#if @SURELY@\n"
+                               "  return @BEST@;\n"
+                               "#elif defined(__linux__) && !defined(__ANDROID__)\n"
+                               "  uint64_t features;\n"
+                               "  __asm__(\"mrs %0, id_aa64isar0_el1\" : \"=r\"(features));\n"
+                               "@MORE@"
+                               "#else\n"
+                               "  return 0;\n"
+                               "#endif\n"
+                               "}\n",
+                  arm_dotprod_text[] = "  return (int)(features >> 44 & 15) > 0;\n",
+                  arm_bf16_text[] = "  const int dotprod = (int)(features >> 44 & 15) > 0;\n"
+                                    "  __asm__(\"mrs %0, id_aa64isar1_el1\" : \"=r\"(features));\n"
+                                    "  return dotprod + (dotprod && features >> 44 & 15);\n"
+                                    "#elif defined(__ARM_FEATURE_DOTPROD)\n"
+                                    "  return 1;\n";
+
+static void put_arm(Text *out, const Net *net, A64Level most) {
+  const bool bf16 = most >= A64_BF16;
+  template_put(out, arm_text,
+               (const Blank[]){{"ABOUT", bf16 ? " (1), and BF16 (2)" : ""},
+                               {"ARM", net->own->dotprod},
+                               {"SURELY", bf16 ? "defined(__ARM_FEATURE_DOTPROD) && "
+                                                 "defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)"
+                                               : "defined(__ARM_FEATURE_DOTPROD)"},
+                               {"BEST", bf16 ? "2" : "1"},
+                               {"MORE", bf16 ? arm_bf16_text : arm_dotprod_text},
+                               {NULL, NULL}});
+}
 
 /* Prints code that determines the level on an architecture. It queries the CPU only if the targets of that
  * architecture need different features. */
 static void put_level(Text *out, const Net *net, const char *condition) {
   int highest = 0;
-  bool avx = false, vnni = false, bf16 = false, amx = false, dotprod = false;
+  bool avx = false, vnni = false, bf16 = false, amx = false;
+  A64Level arm = A64_NONE;
   for (int level = 1; level < net->layout->options.ntargets; level++) {
     const Target *target = target_of_level(net, level);
     if (strcmp(target->condition, condition) != 0) continue;
     highest = level;
     avx = avx || target->avx;
-    dotprod = dotprod || target->dotprod;
+    if (target->arm > arm) arm = target->arm;
     vnni = vnni || target->avx == AVX_VNNI;
 #ifndef __wasi__ /* the browser build has no bf16 */
     bf16 = bf16 || target->avx >= AVX_BF16;
@@ -143,7 +163,6 @@ static void put_level(Text *out, const Net *net, const char *condition) {
 #endif
   }
   const Blank blanks[] = {{"AVX", net->own->avx},
-                          {"DOTPROD", net->own->dotprod},
                           {"ABOUT", amx    ? "; 3: its VNNI; 4: its BF16 at full rate; 5: AMX for bf16"
                                     : bf16 ? "; 3: its VNNI; 4: its BF16 at full rate"
                                     : vnni ? "; 3: its VNNI"
@@ -156,7 +175,8 @@ static void put_level(Text *out, const Net *net, const char *condition) {
                           {NULL, NULL}};
   text_put(out, "#elif %s\n", condition);
   if (amx) template_put(out, amx_text, (const Blank[]){{"AMX", net->own->amx}, {NULL, NULL}});
-  if (avx || dotprod) template_put(out, avx ? avx_text : dotprod_text, blanks);
+  if (avx) template_put(out, avx_text, blanks);
+  else if (arm) put_arm(out, net, arm);
   else {
     text_put(out, "static int %s(void) { return %d; }\n", net->own->level, highest);
     return;
@@ -174,7 +194,7 @@ static void put_level(Text *out, const Net *net, const char *condition) {
     const Target *target = target_of_level(net, level);
     if (strcmp(target->condition, condition) != 0) continue;
     if (target->avx) text_put(out, "  if (avx >= %d) level = %d;\n", (int)target->avx, level);
-    else if (target->dotprod) text_put(out, "  if (dotprod) level = %d;\n", level);
+    else if (target->arm) text_put(out, "  if (dotprod >= %d) level = %d;\n", (int)target->arm, level);
     else text_put(out, "  level = %d;\n", level);
   }
   text_put(out, "  __atomic_store_n(&known, level + 1, __ATOMIC_RELAXED);\n  return level;\n}\n");

@@ -69,12 +69,12 @@ const void *emit_weights(Net *net, size_t *n) {
 static void put_integers(Text *out, Elem elem, const void *values, int64_t n, const char *indent) {
   const int a_line = elem == I64 ? 4 : elem == I32 ? 8 : 20;
   for (int64_t i = 0; i < n; i++) {
-    const int64_t value = elem == I32    ? ((const int32_t *)values)[i]
-                          : elem == I64  ? ((const int64_t *)values)[i]
-                          : elem == I16  ? ((const int16_t *)values)[i]
-                          : elem == U8   ? ((const uint8_t *)values)[i]
-                          : elem == BF16 ? ((const uint16_t *)values)[i]
-                                         : ((const int8_t *)values)[i];
+    const int64_t value = elem == I32          ? ((const int32_t *)values)[i]
+                          : elem == I64        ? ((const int64_t *)values)[i]
+                          : elem == I16        ? ((const int16_t *)values)[i]
+                          : elem == U8         ? ((const uint8_t *)values)[i]
+                          : elem_is_half(elem) ? ((const uint16_t *)values)[i]
+                                               : ((const int8_t *)values)[i];
     if (i % a_line == 0) text_put(out, "%s%s", i ? "\n" : "", indent);
     if (value == INT32_MIN) text_put(out, "-%d - 1", INT32_MAX);
     else text_put(out, "%" PRId64, value);

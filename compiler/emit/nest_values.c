@@ -300,8 +300,12 @@ static void print_convert(Printer *p, Val e) {
     put(", %d)", load->part);
     return;
   }
-  if (to == BF16 || from == BF16) {
-    put("%s(", printer_function(p, to == BF16 ? FN_TO_BF16 : FN_FROM_BF16, BF16, lanes));
+  if (elem_is_half(to) || elem_is_half(from)) {
+    const PreludeFn fn = to == BF16     ? FN_TO_BF16
+                         : to == F16    ? FN_TO_F16
+                         : from == BF16 ? FN_FROM_BF16
+                                        : FN_FROM_F16;
+    put("%s(", printer_function(p, fn, elem_is_half(to) ? to : from, lanes));
     print_value(p, e->a[0], CHOICE);
     put(")");
     return;
@@ -387,7 +391,8 @@ static int precedence_of(const Printer *p, Val e) {
   case SELECT: return e->a[0]->type.lanes == 1 ? CHOICE : PRIMARY;
   case NUM: return negative(e) ? UNARY : PRIMARY;
   case CONVERT:
-    return e->type.lanes == 1 && e->type.elem != BF16 && e->a[0]->type.elem != BF16 ? UNARY : PRIMARY;
+    return e->type.lanes == 1 && !elem_is_half(e->type.elem) && !elem_is_half(e->a[0]->type.elem) ? UNARY
+                                                                                                  : PRIMARY;
   case POSITION: {
     Index ix = printer_fold(p, &e->index);
     return index_terms(&ix) > 1 ? SUM : ix.c < 0 ? UNARY : index_constant(&ix) ? PRIMARY : PRODUCT;

@@ -35,11 +35,12 @@ static void run_pack(Net *net, const Pack *pack, const float *weights, float *ou
   for (int64_t k = 0; k < n; k++) out[k] = (float)to[k];
 }
 
-static void fill_bf16(Net *net, const Pack *pack, uint16_t *to) {
+static void fill_halves(Net *net, const Pack *pack, uint16_t *to) {
   const int64_t n = buf_elements(pack->out);
   float *floats = NEW_ARRAY(net->arena, float, n);
   run_pack(net, pack, net->options->weights, floats);
-  for (int64_t i = 0; i < n; i++) to[i] = bf16_bits(floats[i]);
+  for (int64_t i = 0; i < n; i++)
+    to[i] = pack->out->type.elem == F16 ? f16_bits(floats[i]) : bf16_bits(floats[i]);
 }
 
 void pack_values(Net *net, const Member *member, void *to) {
@@ -47,7 +48,7 @@ void pack_values(Net *net, const Member *member, void *to) {
                        : member->copy ? net->options->weights + member->copy->offset
                                       : member->pack->values;
   if (values) memcpy(to, values, (size_t)member->bytes);
-  else if (member->elem == BF16) fill_bf16(net, member->pack, to);
+  else if (elem_is_half(member->elem)) fill_halves(net, member->pack, to);
   else run_pack(net, member->pack, net->options->weights, to);
 }
 

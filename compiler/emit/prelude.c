@@ -59,6 +59,42 @@ static const Function function[FN_COUNT] = {
                    "  return __builtin_convertvector(r >> 16, @T);\n"
                    "}\n",
          .uses = {FN_BITS}, .nuses = 1},
+    [FN_FROM_F16] =
+        {"float_of_half",
+         .scalar = "INLINE @afloat float_of_half@l(@T x) {\n"
+                   "#if defined(__arm__) && defined(__ARM_FP) && __ARM_FP & 2\n"
+                   "  union { uint32_t u; float f; } v = {x};\n"
+                   "  __asm__(\"vcvtb.f32.f16 %0, %0\" : \"+t\"(v.f));\n"
+                   "#else\n"
+                   "  union { uint32_t u; float f; } v = {(x & 0x7fffu) << 13};\n"
+                   "  v.f *= 0x1p112f;\n"
+                   "  v.u |= (x & 0x7c00u) == 0x7c00 ? 0x7f800000 : 0;\n"
+                   "  v.u |= (x & 0x8000u) << 16;\n"
+                   "#endif\n"
+                   "  return v.f;\n"
+                   "}\n",
+         .vector =
+             "INLINE @a@F float_of_half@l(@T x) {\n"
+             "  const @U half = __builtin_convertvector(x, @U), size = (half & 0x7fff) << 13;\n"
+             "  const @F number = (@F)size * 0x1p112f;\n"
+             "  return (@F)((@U)number | ((@U)(size >= 0x0f800000) & 0x7f800000) | (half & 0x8000) << 16);\n"
+             "}\n",
+         .uses = {FN_FLOAT_OF}, .nuses = 1},
+    [FN_TO_F16] =
+        {"half_of",
+         .scalar =
+             "// Half precision, to nearest, ties to even; NaN stays NaN.\n"
+             "INLINE @a@T half_of@l(float x) {\n"
+             "  union { float f; uint32_t u; } v = {x};\n"
+             "  const uint32_t sign = v.u >> 16 & 0x8000, size = v.u & 0x7fffffff;\n"
+             "  if (size > 0x7f800000) return (@T)(sign | 0x7e00);\n"
+             "  if (size >= 0x477ff000) return (@T)(sign | 0x7c00);\n"
+             "  if (size >= 0x38800000) return (@T)(sign | (size - 0x38000000 + 0xfff + (size >> 13 & 1)) >> "
+             "13);\n"
+             "  v.u = size;\n"
+             "  v.f += 0.5f; // the distance of floats from here on is that of the smallest halves\n"
+             "  return (@T)(sign | (v.u - 0x3f000000));\n"
+             "}\n"},
     [FN_PAIRS] =
         {"pairs",
          .scalar = "INLINE @aint32_t pairs@l(const uint16_t *p) { return (int32_t)(p[0] | (uint32_t)p[1] << "
@@ -326,7 +362,7 @@ void prelude_need(PreludeNeeds *needs, PreludeFn fn, Elem elem, int lanes) {
   if (lanes > 1 && (fn == FN_SELECT || fn == FN_LOAD_BYTES || fn == FN_STORE_BYTES)) needs->type[I32] |= bit;
   if (lanes == 1 && !function[fn].text) return; /* these texts for scalars use no other functions */
   for (int i = 0; i < function[fn].nuses; i++)
-    prelude_need(needs, function[fn].uses[i], elem == BF16 ? F32 : elem, lanes);
+    prelude_need(needs, function[fn].uses[i], elem_is_half(elem) ? F32 : elem, lanes);
   if ((fn == FN_SUM || fn == FN_HIGHEST) && lanes > 4) prelude_need(needs, fn, elem, lanes / 2);
   if (fn == FN_HIGHEST && lanes > 4) prelude_need(needs, FN_MAX, elem, lanes / 2);
   if (fn == FN_HIGHEST && lanes == 4) prelude_need(needs, FN_MAX, elem, 1);
@@ -390,8 +426,8 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
 
 /* ---- names ---- */
 static const char *letter_of(Elem elem) {
-  static const char *const letter[ELEMS] = {[F32] = "",  [I32] = "i", [U8] = "b",  [I8] = "c",
-                                            [I16] = "s", [I64] = "l", [BF16] = "h"};
+  static const char *const letter[ELEMS] = {[F32] = "",  [I32] = "i", [U8] = "b",   [I8] = "c",
+                                            [I16] = "s", [I64] = "l", [BF16] = "h", [F16] = "e"};
   return letter[elem];
 }
 
@@ -641,7 +677,7 @@ void emit_prelude(Text *out, const PreludeNeeds *needs, const PreludeNames *name
         if (!(needs->fn[fn][elem] & width_bit(lanes))) continue;
         const Function *f = &function[fn];
         const char *own = names->helium ? prelude_helium((PreludeFn)fn, (Elem)elem, lanes)
-                          : names->bf16 ? prelude_bf16((PreludeFn)fn, lanes)
+                          : names->bf16 ? prelude_bf16((PreludeFn)fn, lanes, names->bf16)
                                         : NULL,
                    *text = own       ? own
                            : f->text ? f->text

@@ -10,6 +10,8 @@ typedef enum PreludeFn { /* in the order of printing, because a function only us
                          FN_FLOAT_OF,
                          FN_FROM_BF16,
                          FN_TO_BF16,
+                         FN_FROM_F16,
+                         FN_TO_F16,
                          FN_PAIRS,
                          FN_DOT,
                          FN_TILE_SHAPE,
@@ -70,7 +72,7 @@ typedef struct PreludeNames {
   const char *prefix, *suffix, *attribute;
   bool helium; /* vectors of four use Arm's Helium, if the compiler supports it */
   bool vnni;   /* the functions may use AVX-512 VNNI */
-  bool bf16;   /* the functions may use the bf16 instructions of AVX-512 */
+  int bf16;    /* lanes of the vectors that have instructions for bf16 numbers; 0: none have */
   bool amx;    /* TILED loops become products of tile registers */
 } PreludeNames;
 
@@ -124,7 +126,9 @@ const char *prelude_helium(PreludeFn, Elem,
  * left operand, 6 and 7 columns of the right one. */
 extern const char prelude_tile_shape[], prelude_tile_clear[], prelude_tile_add[], prelude_tile_add_bytes[],
     prelude_tile_store[];
-const char *prelude_bf16(PreludeFn, int lanes);    /* the text with instructions of AVX-512 BF16, or NULL */
+/* The text with instructions for bf16 numbers in vectors of `most` lanes, AVX-512 (16) or NEON (4), or NULL.
+ */
+const char *prelude_bf16(PreludeFn, int lanes, int most);
 extern const char prelude_sine[], prelude_floor[]; /* text of FN_SINE and FN_FLOOR */
 extern const char prelude_lookup[];                /* the text of FN_LOOKUP */
 bool prelude_vector_of_floats(const Primitive *);  /* whether its text uses vectors of floats */

@@ -288,8 +288,25 @@ const char prelude_lookup[] =
     "  return x;\n"
     "#endif\n}\n";
 
-/* ---- functions with AVX-512 BF16 ---- */
-const char *prelude_bf16(PreludeFn fn, int lanes) {
+/* ---- functions with instructions for bf16 numbers ---- */
+static const char *bf16_of_neon(PreludeFn fn) {
+  if (fn == FN_DOT)
+    return "INLINE @a@F dot@n(@I x, @I w, @F sum) {\n"
+           "  __asm__(\".arch_extension bf16\\n\\tbfdot %0.4s, %1.8h, %2.8h\" : \"+w\"(sum) : \"w\"(x), "
+           "\"w\"(w));\n"
+           "  return sum;\n"
+           "}\n";
+  if (fn == FN_TO_BF16)
+    return "INLINE @a@T upper_of@l(@F x) {\n"
+           "  @T r;\n"
+           "  __asm__(\".arch_extension bf16\\n\\tbfcvtn %0.4h, %1.4s\" : \"=w\"(r) : \"w\"(x));\n"
+           "  return r;\n"
+           "}\n";
+  return NULL;
+}
+
+const char *prelude_bf16(PreludeFn fn, int lanes, int most) {
+  if (most == 4) return lanes == 4 ? bf16_of_neon(fn) : NULL;
   if (lanes < 8) return NULL;
   if (fn == FN_DOT)
     return "INLINE @a@F dot@n(@I x, @I w, @F sum) {\n"

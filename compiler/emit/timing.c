@@ -97,7 +97,7 @@ void emit_timing(Text *out, const Target *target, int n, const Lower *const *low
   Timing t = {
       .arena = out->arena, .target = target, .functions.arena = out->arena, .calls.arena = out->arena};
   t.print = (NestPrint){{"", "", target->attribute ? "ON_TARGET" : "", .vnni = target->avx >= AVX_VNNI,
-                         .bf16 = target->avx >= AVX_BF16, .amx = target->avx == AVX_AMX},
+                         .bf16 = target->dots > 0 ? target->lanes : 0, .amx = target->avx == AVX_AMX},
                         target->lanes,
                         .standard = !target->condition,
                         .needs = &t.needs};

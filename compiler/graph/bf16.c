@@ -10,7 +10,21 @@
 #include "graph/op.h"
 
 #ifndef __wasi__
+/* Whether its weights may be rounded. */
+static bool has_halves(const Node *node) { return node->op->traits.product; }
+
 bool node_is_bf16(const Node *node) { return node->precision == PRECISION_BF16 && node->op->traits.product; }
+
+Elem node_weight_elem(const Node *node) {
+  if (node_is_bf16(node)) return BF16;
+  return node->precision == PRECISION_F16W && node->nweights && has_halves(node) ? F16 : F32;
+}
+
+const Node *graph_has_halves(const Graph *graph) {
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (node_weight_elem(graph->nodes.data[i]) != F32) return graph->nodes.data[i];
+  return NULL;
+}
 
 const Node *graph_has_bf16(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++)
@@ -19,17 +33,24 @@ const Node *graph_has_bf16(const Graph *graph) {
 }
 
 bool bf16_refused(Diags *diags, DiagId id, const Graph *graph, const char *why) {
-  const Node *node = graph_has_bf16(graph);
+  const Node *node = graph_has_halves(graph);
   if (!node) return false;
-  Diag *diag =
-      diag_report(diags, id, node->span, node->site, "%s, and %s has precision=bf16", why, node->name);
-  diag_help(diag,
-            "precision=bf16 is for float weights; precision=f32 keeps a layer of an int8 model in float");
+  const char *precision = node_is_bf16(node) ? "bf16" : "f16w";
+  Diag *diag = diag_report(diags, id, node->span, node->site, "%s, and %s has precision=%s", why, node->name,
+                           precision);
+  diag_help(diag, "precision=%s is for float weights; precision=f32 keeps a layer of an int8 model in float",
+            precision);
   return true;
 }
 
+bool bf16_dense_pairs(const Node *node) {
+  return node_is_bf16(node) && node->op->family == FAMILY_DENSE && node->in[0]->rounded &&
+         shape_row_elements(node->in[0]->shape) % 2 == 0;
+}
+
 void node_as_floats(Node *node) {
-  if (node->precision == PRECISION_BF16) node->precision = PRECISION_GIVEN;
+  if (node->precision == PRECISION_BF16 || node->precision == PRECISION_F16W)
+    node->precision = PRECISION_GIVEN;
   node->rounded = false;
 }
 
@@ -116,6 +137,28 @@ static void look_at_node(const Groups *g, const Node *node) {
   }
 }
 
+/* Whether the value is read by max pools alone, whose results are rounded. Their maxima are the same if the
+ * value is rounded instead, and it needs half the memory. */
+static bool only_pooled(const Groups *g, const Node *value) {
+  bool pooled = false;
+  for (int i = value->id + 1; i < g->graph->nodes.n; i++) {
+    const Node *reader = g->graph->nodes.data[i];
+    for (int k = 0; g->live[i] && k < reader->nin; k++) {
+      if (reader->in[k] != value) continue;
+      const int group = group_of(g, i);
+      if (reader->op->traits.int8 != INT8_LARGEST || !g->wanted[group] || g->barred[group]) return false;
+      pooled = true;
+    }
+  }
+  return pooled;
+}
+
+/* From the last value to the first: the input of a max pool may be that of another one. */
+static void want_pooled(const Groups *g) {
+  for (int i = g->graph->nodes.n - 1; i >= 0; i--)
+    if (g->live[i] && group_of(g, i) == i && only_pooled(g, g->graph->nodes.data[i])) g->wanted[i] = true;
+}
+
 void bf16_mark(Arena *arena, Graph *graph, int nroots, Node *const *root) {
   if (!graph_has_bf16(graph)) return;
   const int n = graph->nodes.n;
@@ -127,6 +170,7 @@ void bf16_mark(Arena *arena, Graph *graph, int nroots, Node *const *root) {
     if (g.live[i]) look_at_node(&g, graph->nodes.data[i]);
   for (int i = 0; i < graph->outputs.n; i++) g.barred[group_of(&g, graph->outputs.data[i].node->id)] = true;
   for (int i = 0; i < graph->values.n; i++) g.barred[group_of(&g, graph->values.data[i].node->id)] = true;
+  want_pooled(&g);
   for (int i = 0; i < n; i++) {
     const int group = group_of(&g, i);
     graph->nodes.data[i]->rounded = g.wanted[group] && !g.barred[group];

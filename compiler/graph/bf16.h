@@ -6,19 +6,29 @@
 #include "graph/graph.h"
 
 #ifndef __wasi__
-bool node_is_bf16(const Node *);                                    /* whether it multiplies bf16 numbers */
-const Node *graph_has_bf16(const Graph *);                          /* the first such node, or NULL */
+bool node_is_bf16(const Node *);           /* whether it multiplies bf16 numbers */
+const Node *graph_has_bf16(const Graph *); /* the first such node, or NULL */
+/* How weight[0] is rounded and stored: BF16, F16 (--precision=f16w: only the weights), or F32. */
+Elem node_weight_elem(const Node *);
+const Node *
+graph_has_halves(const Graph *); /* the first node whose weights are no F32, or a product in bf16 */
 bool bf16_refused(Diags *, DiagId, const Graph *, const char *why); /* reports such a layer, for int8 */
+/* Whether a dense layer multiplies words of two bf16 numbers: its input is stored so, an even number of them.
+ */
+bool bf16_dense_pairs(const Node *);
 void node_as_floats(Node *);           /* makes it multiply floats; its value is not rounded */
 bool bf16_reads_rounded(const Node *); /* whether all elements of the operand are bf16 numbers */
 /* Sets node->rounded of all nodes. root: nodes whose values are used, besides outputs and gradients. */
 void bf16_mark(Arena *, Graph *, int nroots, Node *const *root);
 #else /* the browser build, which must stay small, refuses precision=bf16 */
 static inline bool node_is_bf16(const Node *node) { return (void)node, false; }
+static inline Elem node_weight_elem(const Node *node) { return (void)node, F32; }
+static inline const Node *graph_has_halves(const Graph *graph) { return (void)graph, NULL; }
 static inline const Node *graph_has_bf16(const Graph *graph) { return (void)graph, NULL; }
 static inline bool bf16_refused(Diags *diags, DiagId id, const Graph *graph, const char *why) {
   return (void)diags, (void)id, (void)graph, (void)why, false;
 }
+static inline bool bf16_dense_pairs(const Node *node) { return (void)node, false; }
 static inline void node_as_floats(Node *node) { (void)node; }
 static inline bool bf16_reads_rounded(const Node *operand) { return (void)operand, false; }
 static inline void bf16_mark(Arena *arena, Graph *graph, int nroots, Node *const *root) {

@@ -157,11 +157,13 @@ typedef struct QatRounding {
   Weight *range; /* [2]: minimum and maximum; NULL: the fixed range lo .. hi */
   double lo, hi;
 } QatRounding;
-/* The argument precision=: element type in an int8 model, or bf16 for products in a float model. */
+/* The argument precision=: element type in an int8 model, or bf16 for products in a float model. The option
+ * --precision, too: F16W, weights of products stored as f16. */
 typedef enum Precision {
   PRECISION_GIVEN, /* as specified in the weight file, else floats */
   PRECISION_F32,
   PRECISION_BF16,
+  PRECISION_F16W,
   PRECISION_I8,
   PRECISION_I16
 } Precision;

@@ -141,6 +141,7 @@ typedef enum Family {
   FAMILY_DENSE,
   FAMILY_DENSE_INPUT,
   FAMILY_DENSE_WEIGHTS,
+  FAMILY_MATMUL,
   FAMILY_POOL,
   FAMILY_INT8,  /* ops/int8 */
   FAMILY_ALIAS, /* a view of its input: flatten, reshape, dropout in inference */

@@ -224,10 +224,11 @@ static void make_operands(Lower *l) {
     }
 }
 
-static bool is_dense(const Node *root) {
+static bool is_dense(const Lower *l, const Node *root) {
   enum { MOST_WEIGHTS_PACKED = 1 << 30 };
   const Family family = root->op->family;
   if (family != FAMILY_DENSE && family != FAMILY_DENSE_INPUT && family != FAMILY_DENSE_WEIGHTS) return false;
+  if (l->kernel->result->rounded && !bf16_dense_pairs(root)) return false; /* it would hold rounded sums */
   return (root->target ? root->target : root->weight[0])->size < MOST_WEIGHTS_PACKED;
 }
 
@@ -252,7 +253,7 @@ static void begin_rows(Lower *l) {
     rows = larger(rows, root->in[k]->shape.regions);
   if (kernel_whole_batch(l->kernel)) l->rows = l->batch * larger(rows, 1);
   else if (mixes) l->rows = larger(rows, 1);
-  else if (rows && (root->op->traits.loops_over_rows || (is_dense(root) && !l->plain && l->images <= 1)))
+  else if (rows && (root->op->traits.loops_over_rows || (is_dense(l, root) && !l->plain && l->images <= 1)))
     l->rows = rows;
   else if (rows) lead_rows(l, rows);
 }
@@ -271,7 +272,7 @@ Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, con
   l->tuning = o->tuning;
   l->plain = o->plain;
   l->sums = o->sums;
-  l->exact = o->exact;
+  l->exact = o->exact || node_weight_elem(l->node) == F16; /* transformed weights would be floats */
   l->updatable = o->updatable;
   l->sole = o->sole;
   l->small = o->small;
@@ -300,8 +301,9 @@ static Buf *weight_buffer(Lower *l, Weight *weight) {
 
 Buf *lower_weight(Lower *l, int k) {
   if (k >= l->node->nweights || !l->node->weight[k]) return NULL;
-  return k == 0 && (lower_rounds(l) || node_is_bf16(l->node)) ? lower_rounded_weight(l)
-                                                              : weight_buffer(l, l->node->weight[k]);
+  return k == 0 && (lower_rounds(l) || node_weight_elem(l->node) != F32)
+             ? lower_rounded_weight(l)
+             : weight_buffer(l, l->node->weight[k]);
 }
 
 Buf *lower_scratch_of(Lower *l, const char *name, Elem elem, int rank, const int64_t *dim) {
@@ -447,7 +449,7 @@ Pack *lower_pack(Lower *l, const char *member, int rank, const int64_t *dim) {
 
 Pack *lower_pack_weights(Lower *l, const char *member, int rank, const int64_t *dim) {
   Pack *pack = lower_pack(l, member, rank, dim);
-  if (node_is_bf16(l->node)) pack->out->type.elem = BF16;
+  pack->out->type.elem = node_weight_elem(l->node);
   return pack;
 }
 
@@ -479,7 +481,8 @@ Val lower_packed_weight(Lower *l, Pack *pack, int rank, const Ix *index, const I
   if (pack->scale) w = lower_rounded(l, pack, w, index, l->node->hidden ? in_channel : out_channel);
   if (pack->factor) w = mul(w, nest_load(b, nest_at(b, pack->factor, *in_channel), 1));
   else if (normalize) w = mul(w, num(b, normalize_factor(normalize, 0)));
-  if (node_is_bf16(l->node)) return convert(convert(w, BF16), F32);
+  const Elem elem = node_weight_elem(l->node);
+  if (elem != F32) return convert(convert(w, elem), F32);
   for (int i = 0; i < l->kernel->nscales; i++) w = mul(w, scale_gain(l, pack, i, out_channel));
   return w;
 }
@@ -534,11 +537,11 @@ Val lower_packed_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *gro
   if (has_bias) bias = with_second_bias(l, pack, bias, out_channel);
   if (l->kernel->normalize && l->kernel->normalize_shift)
     bias = sub(bias, shifted_bias(l, pack, out_channel, group_channel));
-  return node_is_bf16(l->node) ? bias : scaled_bias(l, pack, bias, out_channel);
+  return node_weight_elem(l->node) != F32 ? bias : scaled_bias(l, pack, bias, out_channel);
 }
 
-/* Weights in bf16 are not scaled, because scaling would change their rounding. The sums are scaled instead,
- * with one factor and one constant per channel. */
+/* Weights in bf16 and f16 are not scaled, because scaling would change their rounding. The sums are scaled
+ * instead, with one factor and one constant per channel. */
 static void pack_scales(Lower *l) {
   const int64_t n = shape_extent(l->kernel->scale[0]->shape).c;
   for (int part = 0; part < 2; part++) {
@@ -556,7 +559,7 @@ static void pack_scales(Lower *l) {
 
 static Val scaled_sum(Lower *l, Val sum, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
-  if (!l->kernel->nscales || !node_is_bf16(l->node)) return sum;
+  if (!l->kernel->nscales || node_weight_elem(l->node) == F32) return sum;
   if (!l->scales[0]) pack_scales(l);
   return fma_(sum, nest_load_part(b, nest_at(b, l->scales[0], *c), part, lanes),
               nest_load_part(b, nest_at(b, l->scales[1], *c), part, lanes));
@@ -566,7 +569,7 @@ Buf *lower_pack_done(Lower *l, Pack *pack) {
   vec_push(l->arena, l->packs, pack);
   const char *member = pack->name + strlen(l->b->name) + 1;
   Buf *buf = nest_buf(l->b, WEIGHTS, member, pack->out->type, pack->out->rank, pack->out->dim);
-  buf->as_floats = pack->out->type.elem == BF16;
+  buf->as_floats = elem_is_half(pack->out->type.elem);
   return bind(l, buf, (Binding){.kind = BIND_PACK, .pack = pack});
 }
 
@@ -644,7 +647,8 @@ Buf *lower_sums_in_memory(Lower *l) {
 }
 
 bool lower_finishes(const Lower *l) {
-  return l->kernel->nchain || l->out->type.elem != F32 || (l->kernel->nscales && node_is_bf16(l->node));
+  return l->kernel->nchain || l->out->type.elem != F32 ||
+         (l->kernel->nscales && node_weight_elem(l->node) != F32);
 }
 
 bool lower_costly(Lower *l, Val sum) {

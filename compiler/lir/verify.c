@@ -57,7 +57,8 @@ static int64_t room_of(const Program *p, const Place *place) {
 }
 
 static int64_t size_of(const Buf *buf) { /* bytes of an element */
-  static const int64_t size[] = {[F32] = 4, [I32] = 4, [U8] = 1, [I8] = 1, [I16] = 2, [I64] = 8, [BF16] = 2};
+  static const int64_t size[] = {[F32] = 4, [I32] = 4, [U8] = 1,   [I8] = 1,
+                                 [I16] = 2, [I64] = 8, [BF16] = 2, [F16] = 2};
   return size[buf->type.elem];
 }
 

@@ -402,7 +402,7 @@ static void new_store(Nest *nest, Ref ref, Val val, int part) {
 static void store_statement(Nest *nest, Ref ref, Val val, int part) {
   const Buf *buf = ref.buf;
   check_scope(nest, buf->scope, buf->name);
-  if (buf->type.elem == BF16) val = convert(val, BF16);
+  if (elem_is_half(buf->type.elem)) val = convert(val, buf->type.elem);
   if (buf->type.elem != val->type.elem)
     nest_misuse(nest, nest_text(nest, "%s is stored to with another element type", buf->name));
   if (buf->place == REGS && val->type.lanes != 1 && val->type.lanes != buf->type.lanes)

@@ -31,7 +31,7 @@ typedef struct Lanes {
 static bool is_register(const Buf *buf) { return buf->place == REGS || buf->place == STACK; }
 
 static bool value_fits(Val e) {
-  if (e->type.lanes > 1 || (e->type.elem != F32 && e->type.elem != BF16)) return false;
+  if (e->type.lanes > 1 || (e->type.elem != F32 && !elem_is_half(e->type.elem))) return false;
   switch (e->op) {
   case NUM: return true;
   case LOAD: return e->ref->buf->place == INPUT || is_register(e->ref->buf);
@@ -235,7 +235,10 @@ static void eval(const Fill *f, Val e, Lanes at, float *r) {
   case MAX: EACH(a[0][l] > a[1][l] ? a[0][l] : a[1][l]); break;
   case FMA: EACH(fmaf(a[0][l], a[1][l], a[2][l])); break;
   case SQRT: EACH(sqrtf(a[0][l])); break;
-  case CONVERT: EACH(e->type.elem == BF16 ? (float)bf16_nearest((double)a[0][l]) : a[0][l]); break;
+  case CONVERT:
+    if (e->type.elem == F16) EACH((float)f16_nearest((double)a[0][l]));
+    else EACH(e->type.elem == BF16 ? (float)bf16_nearest((double)a[0][l]) : a[0][l]);
+    break;
   default: break; /* value_fits */
   }
 #undef EACH

@@ -281,7 +281,7 @@ static double converted(Interp *in, double x, Elem elem) {
   static const double
       lo[] = {[I32] = INT32_MIN, [U8] = 0, [I8] = INT8_MIN, [I16] = INT16_MIN, [I64] = -EXACT},
       hi[] = {[I32] = INT32_MAX, [U8] = UINT8_MAX, [I8] = INT8_MAX, [I16] = INT16_MAX, [I64] = EXACT};
-  if (elem == F32 || elem == BF16) return x;
+  if (elem == F32 || elem_is_half(elem)) return x;
   double v = trunc(x);
   if (!(v >= lo[elem] && v <= hi[elem]))
     report_fault(in, "a number does not fit the type it is converted to", NULL);
@@ -293,6 +293,7 @@ static double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (
 static double rounded_to(Interp *in, Elem elem, double v) {
   if (elem == F32) return in->run->single ? (double)(float)v : v;
   if (elem == BF16) return bf16_nearest(v);
+  if (elem == F16) return f16_nearest(v);
   if (elem == I32 && !(v >= INT32_MIN && v <= INT32_MAX)) report_fault(in, "integer overflow", NULL);
   if (elem == I64 && !(v >= -EXACT && v <= EXACT)) report_fault(in, "integer overflow", NULL);
   return v;

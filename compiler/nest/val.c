@@ -210,7 +210,7 @@ Val position(Nest *nest, const Ix *ix) {
 
 Val convert(Val a, Elem elem) {
   if (a->type.elem == elem) return a;
-  if (elem == BF16 && a->op == CONVERT && a->a[0]->type.elem == BF16) return a->a[0];
+  if (elem_is_half(elem) && a->op == CONVERT && a->a[0]->type.elem == elem) return a->a[0];
   return node(a->nest, CONVERT, (Type){elem, a->type.lanes}, a, NULL, NULL);
 }
 

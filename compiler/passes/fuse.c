@@ -124,7 +124,7 @@ static bool foldable_normalize(const Fuser *f, const Node *node) {
   if (!node->nin) return false;
   const Node *before = node->in[0];
   if (f->plan->training || f->options->fusing == FUSE_NOTHING || before->op->traits.fold != FOLD_NORMALIZE ||
-      !weighted(node) || node_is_bf16(node) || node->hidden || !sole_reader(f, before, node))
+      !weighted(node) || node_weight_elem(node) != F32 || node->hidden || !sole_reader(f, before, node))
     return false;
   if (node->op->family != FAMILY_CONV && node->op->family != FAMILY_DENSE) return false;
   if (f->plan->home[before->in[0]->id].elem != F32)
@@ -221,8 +221,8 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
 static int foldable_gate(const Fuser *f, const Kernel *kernel) {
   const Node *node = kernel->root, *product = node->nin ? node->in[0] : NULL;
   if (f->plan->training || f->options->fusing != FUSE_ALL || f->options->exact || f->plan->images > 1 ||
-      kernel->batch || node_is_bf16(node) || !node->op->traits.fuses_gate || !product->op->traits.gate ||
-      !sole_reader(f, product, node))
+      kernel->batch || node_weight_elem(node) != F32 || !node->op->traits.fuses_gate ||
+      !product->op->traits.gate || !sole_reader(f, product, node))
     return -1;
   const Kernel *own = f->kernel[product->id];
   if (!own || own->root != product || own->result != product || own->phase != kernel->phase) return -1;

@@ -103,7 +103,7 @@ PassState passes_begin(Arena *arena, const Graph *graph, PlanKind kind, PlanOpti
   PassState state = {.arena = arena, .kind = kind, .options = options, .written = graph};
   state.plan = NEW(arena, Plan);
   state.plan->training = kind == PLAN_TRAINING;
-  const bool apart = kind != PLAN_LOOK && graph_has_bf16(graph); /* bf16 numbers are read as vectors */
+  const bool apart = kind != PLAN_LOOK && graph_has_halves(graph); /* halves are read as vectors */
   state.plan->images = options.images > 1 && !apart ? options.images : 1;
   return state;
 }

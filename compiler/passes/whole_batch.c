@@ -25,8 +25,11 @@ static bool of_family(Family family, Family input, Family weights, const Node *n
   return node->op->family == family || node->op->family == input || node->op->family == weights;
 }
 
+/* Batched kernels sum in their results, and bf16 has too few bits for that, except for products of words,
+ * which are summed in registers. */
 static bool can_batch_dense(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_DENSE, FAMILY_DENSE_INPUT, FAMILY_DENSE_WEIGHTS, node)) return false;
+  if ((node->rounded || node_is_bf16(node)) && !bf16_dense_pairs(node)) return false;
   const Node *forward = node_forward(node);
   const int64_t inputs = shape_row_elements(forward->in[0]->shape),
                 units = shape_row_elements(forward->shape), larger = inputs > units ? inputs : units;
@@ -46,6 +49,7 @@ static bool unrolls(const Window *w) {
  * channels, which a matrix of taps does not have. */
 static bool can_batch_conv(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, node)) return false;
+  if (node->rounded || node_weight_elem(node) != F32) return false;
 #ifdef __wasi__ /* the browser build lacks its schedules */
   if (node->op->family == FAMILY_CONV_WEIGHTS) return false;
 #endif
@@ -119,12 +123,9 @@ static bool batch_layers(PassState *state, int64_t batch) { /* false: no layer i
   return any;
 }
 
-/* Batched kernels accumulate sums in their results, and bf16 has too few bits for that. */
-static bool can_batch(const Graph *graph) { return !graph_has_bf16(graph); }
-
 static void infer_whole_batch(PassState *state) {
   Plan *plan = state->plan;
-  const int64_t batch = can_batch(plan->graph) ? state->options.whole_batch : 0;
+  const int64_t batch = state->options.whole_batch;
   plan->together =
       plan->images == 1 && state->options.fusing == FUSE_ALL && batch && batch_layers(state, batch);
 }
@@ -135,7 +136,7 @@ static void train_whole_batch(PassState *state) {
   const bool statistics = needs_all_images(plan->graph), apart = statistics || plan->images == 1;
   const int64_t fewest = state->options.pays ? 2 : FEWEST_IMAGES;
   const bool together = apart && state->options.fusing == FUSE_ALL && batch >= fewest &&
-                        can_batch(plan->graph) && batch_layers(state, batch);
+                        !graph_has_bf16(plan->graph) && batch_layers(state, batch);
   state->phases = statistics || together;
   if (apart) plan->images = 1;
 }

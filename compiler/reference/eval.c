@@ -31,9 +31,9 @@ static int64_t value_rows(const Node *node) {
   return node->result == RESULT_BATCH || node->op->traits.mixes_rows ? 1 : rows;
 }
 
-static const double *to_bf16(Arena *arena, const double *from, int64_t n) {
+static const double *to_halves(Arena *arena, Elem elem, const double *from, int64_t n) {
   double *to = NEW_ARRAY(arena, double, n);
-  for (int64_t i = 0; i < n; i++) to[i] = bf16_nearest(from[i]);
+  for (int64_t i = 0; i < n; i++) to[i] = elem == F16 ? f16_nearest(from[i]) : bf16_nearest(from[i]);
   return to;
 }
 
@@ -46,7 +46,7 @@ static const double **run_operands(Arena *arena, const GraphRun *run, const Node
   const double **of = NEW_ARRAY(arena, const double *, node->nin + 1);
   for (int k = 0; k < node->nin; k++) {
     of[k] = run->value[node->in[k]->id];
-    if (node_is_bf16(node)) of[k] = to_bf16(arena, of[k], run_elements(run, node->in[k]));
+    if (node_is_bf16(node)) of[k] = to_halves(arena, BF16, of[k], run_elements(run, node->in[k]));
   }
   return of;
 }
@@ -62,8 +62,9 @@ static void run_node(Arena *arena, GraphRun *run, const Node *node) {
   for (int k = 0; k < owner->nweights; k++)
     if (owner->weight[k]) eval.weight[k] = run->weights + owner->weight[k]->offset;
   if (rounding_switch(node) >= 0) eval.weight[0] = rounding_weights(arena, node, eval.weight);
-  if (node_is_bf16(node) && owner->nweights)
-    eval.weight[0] = to_bf16(arena, eval.weight[0], owner->weight[0]->size);
+  const Elem elem = node_weight_elem(node);
+  if (elem != F32 && owner->nweights)
+    eval.weight[0] = to_halves(arena, elem, eval.weight[0], owner->weight[0]->size);
   const double **const operand = run_operands(arena, run, node);
   const bool sums = node->target != NULL;
   const int64_t size = shape_elements(node->shape), rounds = node->result == RESULT_BATCH ? 1 : run->count,

@@ -82,7 +82,8 @@ static const Field *fields_find(const Graph *graph) {
 
 typedef struct Totals {
   int64_t parameters, parameter_bytes, trainable, frozen, statistics, macs, bytes;
-  int products, rounded; /* layers that multiply bf16 numbers; values that are stored as such */
+  int products, rounded, halves; /* layers that multiply bf16 numbers; values that are stored as such; layers
+                                    with weights in f16 */
 } Totals;
 
 static int64_t node_parameters(const Node *node) { /* shared parameters count for the first layer */
@@ -117,6 +118,7 @@ static Totals totals_of(const Graph *graph) {
     t.bytes += node_bytes(node);
     t.products += node_is_bf16(node);
     t.rounded += node->rounded;
+    t.halves += node_weight_elem(node) == F16;
   }
   return t;
 }
@@ -151,6 +153,7 @@ static const char *count_text(Arena *arena, int64_t n) { return arena_printf(are
 static Row summary_row(Arena *arena, const Node *node, const Field *field, const Stream *stream) {
   const char *operator = node->op->name;
   if (node_is_bf16(node)) operator = arena_printf(arena, "%s bf16", operator);
+  if (node_weight_elem(node) == F16) operator = arena_printf(arena, "%s f16w", operator);
   Row row = {{node->name, operator, shape_text(arena, node->shape),
               text_thousands(arena, node_parameters(node)), text_thousands(arena, node_macs(node)),
               field_text(arena, field, node), text_thousands(arena, node_bytes(node)), "", "", ""}};
@@ -231,6 +234,7 @@ static void totals_put(Text *out, const Graph *graph) {
   if (t.products)
     text_put(out, "bf16           layers with bf16 products: %d; values stored as bf16: %d\n", t.products,
              t.rounded);
+  if (t.halves) text_put(out, "f16w           layers with weights in f16: %d\n", t.halves);
   if (graph->stream) stream_totals(out, graph, t.macs);
 }
 
@@ -412,8 +416,9 @@ static void json_place(Text *out, SourcePlace place, bool imported) {
 /* Writes the element type, in int8 models, and the precision that the program gives. */
 static void json_elem(Text *out, const Node *node) {
   static const char *const names[] = {
-      [PRECISION_F32] = "f32", [PRECISION_I8] = "i8", [PRECISION_I16] = "i16"};
+      [PRECISION_F32] = "f32", [PRECISION_F16W] = NULL, [PRECISION_I8] = "i8", [PRECISION_I16] = "i16"};
   const char *given = node_is_bf16(node)                  ? "bf16"
+                      : node_weight_elem(node) == F16     ? "f16w"
                       : node->precision == PRECISION_BF16 ? NULL
                                                           : names[node->precision];
   if (given) text_put(out, "\"precision\": \"%s\", ", given);

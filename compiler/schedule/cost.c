@@ -76,18 +76,22 @@ Cycles cost_pairs(Cycles c, const Target *t) {
   return summed(c);
 }
 
+Cycles cost_pair_tiles(Cycles c, const Target *t, double products) {
+  c.products = products / t->rates->direct;
+  c.memory /= 2;
+  c.weight_bytes /= 2;
+  return summed(c);
+}
+
 /* Measured: a vector of sums goes through memory, and the input is copied if it has padding. */
 static const double TILE_SUM = 4, PADDED_VECTOR = 2;
 
 Cycles cost_tiles(Cycles c, const Target *t, const Correlation *k, double products) {
   const bool copied = k->kernel[0] * k->kernel[1] > 1;
-  c.products = products / t->rates->direct;
-  c.memory /= 2;
-  c.weight_bytes /= 2;
   c.transforms = TILE_SUM * (double)(k->small.h * k->small.w) * vectors(k->small.c, t->lanes);
   if (copied)
     c.transforms += PADDED_VECTOR * (double)(k->large.h * k->large.w) * vectors(k->large.c, t->lanes);
-  return summed(c);
+  return cost_pair_tiles(c, t, products);
 }
 
 Cycles cost_phases(const Target *t, const Correlation *k, int64_t net_bytes) {

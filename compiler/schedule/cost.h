@@ -20,6 +20,7 @@ Cycles cost_with_weights(Cycles, const Target *, int64_t own_bytes, int64_t weig
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
 /* The same in tile registers, whose products take that number of cycles. */
 Cycles cost_tiles(Cycles floats, const Target *, const Correlation *, double products);
+Cycles cost_pair_tiles(Cycles floats, const Target *, double products); /* the same without values to copy */
 Cycles cost_pairs(Cycles floats, const Target *); /* the same products, of words of two bf16 numbers */
 /* A convolution after nearest upsampling by these factors, computed from the smaller image. */
 Cycles cost_repeated(const Target *, const Correlation *, const int64_t factor[2], int64_t weight_bytes);

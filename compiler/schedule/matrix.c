@@ -87,6 +87,8 @@ MatrixMap matrix_map(const Correlation *k, const int64_t outputs[2], const int64
   if (padded && is_small(k, &m, pitch)) {
     m.pitch = pitch;
     small_blocks(&m, small_columns(k, pitch));
+    /* One pass over the weights: they come from memory while others are multiplied. */
+    if (m.blocks > MATRIX_SUMS / m.vectors && m.blocks <= MATRIX_SUMS) m.vectors = 1;
   }
   if (m.h == 1 && runs <= m.blocks) row_blocks(&m);
   matrix_spans(&m, runs);

@@ -21,6 +21,7 @@ static const char *plain_title(const Lower *l, const Choice *choice) {
   if (l->plain) return "plain loops";
   switch (l->node->op->family) {
   case FAMILY_NONE:
+  case FAMILY_MATMUL:
   case FAMILY_INT8: return "its own loops";
   case FAMILY_POOL: return "window by window";
   case FAMILY_ALIAS: return "nothing";

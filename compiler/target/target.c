@@ -241,9 +241,21 @@ const Target target_table[] = {
      .suffix = "dotprod",
      A64_CORE,
      .march_level = 2,
-     .dotprod = true,
+     .arm = A64_DOTPROD,
      .dot = DOT_SIGNED,
      .for_int8 = true},
+#ifndef __wasi__
+    /* Armv8.6, or 8.2 with BF16: Neoverse V1 and N2, Cortex-A510 and A710, Apple M2 and later. An instruction
+     * multiplies two numbers per lane, so often as fmla does. */
+    {.name = "aarch64-bf16",
+     .suffix = "bfdot",
+     A64_CORE,
+     .dots = 2,
+     .march_level = 3,
+     .arm = A64_BF16,
+     .dot = DOT_SIGNED,
+     .for_bf16 = true},
+#endif
     /* Cortex-M7: a float FPU; doubles may be in software */
     {.name = "armv7m",
      .suffix = "m7",
@@ -405,13 +417,19 @@ static bool has_avx(AvxLevel level) {
 #endif
 }
 
-static bool has_dotprod(void) {
-#if defined(__ARM_FEATURE_DOTPROD)
-  return true;
-#elif defined(__aarch64__) && defined(__linux__)
-  return getauxval(AT_HWCAP) >> 20 & 1; /* HWCAP_ASIMDDP */
+static bool has_arm(A64Level level) {
+#if defined(__aarch64__) && defined(__linux__)
+  if (level >= A64_DOTPROD && !(getauxval(AT_HWCAP) >> 20 & 1)) return false; /* HWCAP_ASIMDDP */
+  return level < A64_BF16 || (getauxval(AT_HWCAP2) >> 14 & 1);                /* HWCAP2_BF16 */
 #else
-  return false;
+  A64Level here = A64_NONE;
+#if defined(__ARM_FEATURE_DOTPROD)
+  here = A64_DOTPROD;
+#endif
+#if defined(__ARM_FEATURE_DOTPROD) && defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+  here = A64_BF16;
+#endif
+  return level <= here;
 #endif
 }
 
@@ -455,6 +473,6 @@ bool target_pays_here(const Target *target) {
 bool target_runs_here(const Target *target) {
   const Target *base = target;
   while (improves(base)) base--;
-  if (!has_avx(target->avx) || (target->dotprod && !has_dotprod())) return false;
+  if (!has_avx(target->avx) || !has_arm(target->arm)) return false;
   return !target_is_foreign(target) && base->march_level <= target_native()->march_level;
 }

@@ -58,6 +58,13 @@ typedef enum AvxLevel {
   AVX_AMX, /* AMX with products of bf16 numbers and of bytes, too, which the operating system has to permit */
 } AvxLevel;
 
+/* The same for aarch64. */
+typedef enum A64Level {
+  A64_NONE,
+  A64_DOTPROD, /* products of bytes */
+  A64_BF16,    /* those of bf16 numbers, too */
+} A64Level;
+
 /* Instructions for int8 dot products, one 32-bit word per lane. */
 typedef enum Dot {
   DOT_NONE,
@@ -88,7 +95,7 @@ typedef struct Target {
   const char *condition; /* condition of #if around its code; NULL: any CPU */
   const char *attribute; /* attribute of its functions; NULL: none. The lowest target of a file needs none */
   AvxLevel avx;          /* the CPU that runs it must have these features */
-  bool dotprod;          /* an aarch64 CPU must have DotProd */
+  A64Level arm;          /* the same for aarch64 */
   Dot dot;
   bool for_int8,
       for_bf16;     /* differs from the rows before it only in int8 models, or in nets with bf16 layers */

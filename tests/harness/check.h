@@ -16,6 +16,7 @@ typedef struct Limits {
   double rounding; /* precision=bf16: of the gradients of eval from those in floats */
   int64_t streams; /* --stream: minimum number of sizes of steps and windows that must be possible */
   const char *cut; /* an input without a gradient, although values depend on it; or NULL */
+  bool f16w;       /* --precision=f16w */
   Share share;     /* targets, levels, C compiler */
 } Limits;
 

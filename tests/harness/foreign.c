@@ -13,6 +13,7 @@ static const struct {
   const char *target, *command;
 } emulator[] = {{"aarch64", "qemu-aarch64"},
                 {"aarch64-dotprod", "qemu-aarch64"}, /* by default qemu emulates a CPU with all features */
+                {"aarch64-bf16", "qemu-aarch64"},
                 {"riscv64", "qemu-riscv64"},
                 {"armv7m", "qemu-arm"},
                 {"armv8.1-m", "qemu-system-arm"},

@@ -34,7 +34,7 @@
  * Prints one TAP line per comparison. The first lines of a program may set
  *
  *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 rounding=0.125 cut=boxes
- *     # check: targets=generic,x86-64-v3 levels=-O0,-O2 compiler=cc
+ *     # check: targets=generic,x86-64-v3 levels=-O0,-O2 compiler=cc precision=f16w
  *
  * Settings without a value in the second kind of line are drawn from a seed that is printed: share.c. */
 // SPDX-License-Identifier: Apache-2.0
@@ -77,6 +77,7 @@ static bool read_limit(Limits *limits, const char *word, const char *value) {
   else if (!strcmp(word, "difference")) limits->difference = atof(value);
   else if (!strcmp(word, "rounding")) limits->rounding = atof(value);
   else if (!strcmp(word, "cut")) limits->cut = value;
+  else if (!strcmp(word, "precision")) limits->f16w = !strcmp(value, "f16w");
   else if (!strcmp(word, "streams")) limits->streams = atoll(value);
   else return share_read(&limits->share, word, value);
   return true;
@@ -307,7 +308,7 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
   check.infer = infer || special;
   check.rows = rows;
   check.sample.path = path;
-  if (!sample_read(&check.sample, arena, path, rows)) {
+  if (!sample_read(&check.sample, arena, path, rows, check.limits.f16w)) {
     printf("not ok %d - %s does not compile\n", ++cases, path);
     return;
   }
@@ -364,7 +365,7 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
 static void check_imported(char **argument, const char *work) {
   Arena *arena = arena_new();
   Check check = {.work = work, .limits = read_limits(arena, argument[0])};
-  if (sample_read(&check.sample, arena, argument[0], 0))
+  if (sample_read(&check.sample, arena, argument[0], 0, false))
     check_model(&check, argument[1], argument[2], argument[3]);
   arena_free(arena);
 }
@@ -374,7 +375,7 @@ static bool draw_file(char **argument) {
   Arena *arena = arena_new();
   Sample sample = {0};
   const bool written =
-      sample_read(&sample, arena, argument[0], 0) &&
+      sample_read(&sample, arena, argument[0], 0, false) &&
       int8_draw(arena, sample.graph, argument[3], argument[1], strtoull(argument[2], NULL, 10), false);
   arena_free(arena);
   return written;

@@ -21,13 +21,14 @@ double sample_number(uint64_t *state) { /* xorshift64* (Vigna, 2016) */
   return (double)((*state * UINT64_C(2685821657736338717)) >> 40) / (double)(1 << 24);
 }
 
-bool sample_read(Sample *sample, Arena *arena, const char *path, int64_t rows) {
-  *sample = (Sample){.arena = arena, .path = path, .options = ""};
+bool sample_read(Sample *sample, Arena *arena, const char *path, int64_t rows, bool f16w) {
+  *sample = (Sample){.arena = arena, .path = path, .options = f16w ? "--precision=f16w" : ""};
+  const SemaOptions options = {.precision = f16w ? PRECISION_F16W : PRECISION_GIVEN};
   Sources sources = {.arena = arena};
   Diags *diags = diags_new(arena, &sources);
   Ast *program = program_read(arena, diags, &sources, path, 0, NULL);
   if (program && !diags_errors(diags))
-    sample->graph = sema_build(arena, diags, &sources, program, NULL, 0, NULL);
+    sample->graph = sema_build(arena, diags, &sources, program, NULL, 0, &options);
   if (!sample->graph || diags_errors(diags)) {
     diags_print(diags, stderr, DIAG_TEXT, false);
     return false;

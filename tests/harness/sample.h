@@ -26,8 +26,9 @@ typedef struct Sample {
 
 size_t sample_target_bytes(const Sample *, int index); /* for all images; 0: there is no such target */
 
-/* False after printing the program's errors. rows: a leading axis that all values get; 0: none. */
-bool sample_read(Sample *, Arena *, const char *path, int64_t rows);
+/* False after printing the program's errors. rows: a leading axis that all values get; 0: none.
+ * f16w: with --precision=f16w. */
+bool sample_read(Sample *, Arena *, const char *path, int64_t rows, bool f16w);
 void sample_draw(Sample *, int64_t count, uint64_t seed); /* weights, inputs and targets for `count` images */
 int64_t sample_calls(const Sample *);                     /* number of calls per image in training */
 void sample_spoil(Sample *, uint64_t seed); /* puts NaN, infinities, zeros of both signs and denormals into

@@ -74,11 +74,12 @@ bool share_target(const Share *share, const char *target) {
 
 bool share_foreign(const Share *share, const char *target) {
   bool named = false, one = false;
+  if (share->targets && is_listed(share->targets, target)) return true;
   for (int i = 0; i < FOREIGN; i++) {
     named = named || (share->targets && is_listed(share->targets, foreign[i]));
     one = one || (!strcmp(target, foreign[i]) && share_has_turn(share, i, FOREIGN));
   }
-  return named ? is_listed(share->targets, target) : one;
+  return !named && one;
 }
 
 bool share_level(const Share *share, const char *level, bool turn) {

@@ -82,7 +82,7 @@ static int32_t meant(const Primitive *p, int32_t *const *a, int i) {
 /* `void high_product_16(int32_t *const *argument, int32_t *out)` */
 static const char *source(Arena *arena, const Target *target) {
   const PreludeNames names = {"", "_t", target->attribute ? target->attribute : "",
-                              .vnni = target->avx >= AVX_VNNI, .bf16 = target->avx >= AVX_BF16};
+                              .vnni = target->avx >= AVX_VNNI, .bf16 = target->dots > 0 ? target->lanes : 0};
   Text body = {.arena = arena}, file = {.arena = arena};
   PreludeNeeds needs = {0};
   for (int i = 0; i < PRIMITIVES; i++)

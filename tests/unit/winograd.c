@@ -159,7 +159,7 @@ static bool read_program(Sample *sample, Arena *arena, const char *layers) {
   const char *colon = strchr(layers, ':');
   fprintf(f, "net n {\n  input x: %.*s\n  %s\n}\n", (int)(colon - layers), layers, colon + 2);
   fclose(f);
-  if (!sample_read(sample, arena, path, 0)) return false;
+  if (!sample_read(sample, arena, path, 0, false)) return false;
   sample_draw(sample, 1, 5);
   return true;
 }

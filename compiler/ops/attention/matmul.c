@@ -254,6 +254,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 
 const Op op_matmul = {
     .name = "matmul",
+    .family = FAMILY_MATMUL,
     .group = "attention",
     .summary = "product of two values: the current one, LxK, and KxM become LxM",
     .detail = "y = scale * sum over k of A*B; transpose=right: B is MxK; left: A is KxL; a vector is a "

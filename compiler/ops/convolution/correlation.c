@@ -291,7 +291,8 @@ static Buf *natural_weights(Lower *l, const Correlation *k, bool spread) {
 static bool has_bias(const Lower *l) { /* is there a bias, or a folded constant that is added like one? */
   const Node *node = l->node;
   return (!node->hidden && node->nweights > 1 && node->weight[1]) ||
-         (l->kernel->nscales && !node_is_bf16(node)) || (l->kernel->normalize && l->kernel->normalize_shift);
+         (l->kernel->nscales && node_weight_elem(node) == F32) ||
+         (l->kernel->normalize && l->kernel->normalize_shift);
 }
 
 Buf *correlation_bias_copies(Lower *l, const Correlation *k, bool spread, int64_t copies, int64_t padded) {

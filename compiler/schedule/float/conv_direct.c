@@ -283,7 +283,7 @@ Direct direct_begin(Lower *l, bool spread) {
   d.vectors = tile_vectors(l, d.lanes, d.out);
   const int64_t unit = direct_unit(l, d.out),
                 width = l->images > 1  ? d.vectors
-                        : d.out > unit ? 2 * unit
+                        : d.out > unit ? direct_panel_vectors(l, &d.own) * unit
                                        : unit,
                 taps = d.k.kernel[0] * d.k.kernel[1];
   /* With windows, rows or gates a tile has no parameters left for blocks. A bf16 result cannot hold partial

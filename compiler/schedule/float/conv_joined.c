@@ -41,7 +41,7 @@ static const char *conv_joined_refused(const Lower *l, const Choice *choice) {
     return "an output size that is not a multiple of the stride";
   if (l->exact && !joined_without_gaps(k)) return "--exact";
   if (l->out->flat) return "its result is a view of another value";
-  if (l->kernel->nscales && node_is_bf16(l->node)) return "batchnorm of bf16 products";
+  if (l->kernel->nscales && node_weight_elem(l->node) != F32) return "batchnorm after rounded weights";
   for (int i = 0; i < l->kernel->nchain; i++)
     if (l->kernel->chain[i]->nin > 1 || l->kernel->chain[i]->nweights)
       return "fused operands, which need interleaved filters";

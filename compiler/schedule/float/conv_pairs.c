@@ -45,7 +45,7 @@ Ix panel_of(const Direct *d, const Panels *panels, const Ix *group, const Ix *nu
 
 #ifndef __wasi__
 /* ---- tile registers ---- */
-enum { FEW_CHANNELS = 32, FEWEST_PAIRS = 4 };
+enum { FEW_CHANNELS = 32, FEWEST_PAIRS = 4, PANEL_VECTORS = 2 };
 
 MatrixMap direct_matrix_map(const Lower *l, const Correlation *k) {
   const Axis y = axis_pooled(k, 0, l->kernel->pool), x = axis_pooled(k, 1, l->kernel->pool);
@@ -68,6 +68,12 @@ static bool matrix_fits(const Lower *l, const Correlation *k) {
     return false;
   const MatrixMap map = direct_matrix_map(l, k);
   return !matrix_refused(&map);
+}
+
+int direct_panel_vectors(const Lower *l, const Correlation *k) {
+  if (l->layout->tiles <= 0 || !direct_pairs(l, k, false) || !matrix_fits(l, k)) return PANEL_VECTORS;
+  const MatrixMap map = direct_matrix_map(l, k);
+  return map.pitch ? map.vectors : PANEL_VECTORS;
 }
 
 int64_t direct_inner_blocks(const Lower *l, const Correlation *k) {

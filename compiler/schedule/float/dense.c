@@ -19,6 +19,7 @@
 //       a[1][3] += in[0][0][2*n + 1] * LOAD(v8, weight[p][2*n + 1][24]);
 #include "schedule/float/dense.h"
 #include "base/number.h"
+#include "graph/bf16.h"
 #include "schedule/float/direct.h"
 #include "schedule/float/images.h"
 
@@ -310,10 +311,7 @@ static bool dense_weights_interleaved(Lower *l) {
 }
 
 /* ---- candidates, besides dense_rows.c, which the plan accepts or rejects ---- */
-static bool dense_takes(const Lower *l) {
-  (void)l;
-  return true;
-}
+static bool dense_takes(const Lower *l) { return !bf16_dense_pairs(l->node); }
 
 static bool beside_rows(const Lower *l) { return takes_whole_batch(l) || dense_rows_compared(l); }
 

@@ -24,6 +24,7 @@
 //       a[0][1] += in[6*m_2][0][0][k] * w1;
 //       a[1][0] += in[6*m_2 + 1][0][0][k] * w0;
 //       a[1][1] += in[6*m_2 + 1][0][0][k] * w1;
+#include "graph/bf16.h"
 #include "ops/registry.h"
 #include "schedule/cost.h"
 #include "schedule/float/dense.h"
@@ -443,12 +444,12 @@ static bool dense_rows_build(Lower *l) {
 
 /* ---- candidate ---- */
 bool dense_rows_compared(const Lower *l) {
-  return !kernel_whole_batch(l->kernel) && l->node->op->family == FAMILY_DENSE && l->call > 1 &&
-         l->images <= 1;
+  return !node_is_bf16(l->node) && !kernel_whole_batch(l->kernel) && l->node->op->family == FAMILY_DENSE &&
+         l->call > 1 && l->images <= 1;
 }
 
 static bool dense_rows_takes(const Lower *l) {
-  return kernel_whole_batch(l->kernel) || dense_rows_compared(l);
+  return (kernel_whole_batch(l->kernel) && !bf16_dense_pairs(l->node)) || dense_rows_compared(l);
 }
 
 static Cycles dense_rows_cycles(const Lower *l, const Target *target, const Choice *choice) {

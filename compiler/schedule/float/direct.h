@@ -106,6 +106,7 @@ static inline bool direct_merges(const Lower *l, const Correlation *k) { return 
 static inline bool direct_matrix(const Lower *l, const Target *t) { return (void)l, (void)t, false; }
 static inline double direct_matrix_products(const Lower *l) { return (void)l, 0; }
 static inline void direct_by_matrix(Direct *d) { (void)d; }
+static inline int direct_panel_vectors(const Lower *l, const Correlation *k) { return (void)l, (void)k, 2; }
 static inline int64_t direct_inner_blocks(const Lower *l, const Correlation *k) {
   return (void)l, (void)k, 1;
 }
@@ -114,6 +115,9 @@ void padded_begin(Direct *, bool lined, bool planes, bool single, int64_t spare)
 void padded_fill(const Direct *, LoopKind outer);
 /* Whether weights are merged: with few channels, so that the words of all taps of a row fill registers. */
 bool direct_merges(const Lower *, const Correlation *);
+/* How wide a panel is, in vectors of the layout's target: as a tile of registers, if that is the whole map.
+ */
+int direct_panel_vectors(const Lower *, const Correlation *);
 /* Blocks of input channels whose words fill a register. All taps of a block are read from the first-level
  * cache. */
 int64_t direct_inner_blocks(const Lower *, const Correlation *);

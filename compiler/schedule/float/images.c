@@ -47,7 +47,7 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
   for (int t = 0; t < ntargets; t++)
     if (target[t]->lanes == 1) return 1;
   const int lanes = widest->lanes;
-  if (batch < 2 * lanes || graph_has_bf16(graph)) return 1;
+  if (batch < 2 * lanes || graph_has_halves(graph)) return 1;
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     const Family family = node->op->family;

@@ -1,0 +1,33 @@
+/* pair_rows.h: Products of rows of bf16 numbers and packed columns, in words of two numbers, for dense layers
+ * and matmul. Private to schedule/. */
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CNNC_PAIR_ROWS_H
+#define CNNC_PAIR_ROWS_H
+#include "kernel/lower.h"
+
+/* out[row][column] = finish(scale * sum over k of in[row][k] * w[k][column] + bias[column]), k < 2 * pairs.
+ * Columns are divided into panels: w[0] has `panels` whole ones, [panel][pair][column of the panel][2], and
+ * w[1] the last one of `rest` columns, if there are any, filled up with zeros to whole vectors. */
+typedef struct PairRows {
+  Lower *l;
+  Buf *in;      /* bf16: [row][1][1][2 * pairs] if `leading`, or [1][row][2 * pairs], or [row][2 * pairs] */
+  bool leading; /* rows are those of the leading axis; the nest has a size argument if it is a batch */
+  int64_t rows; /* the most there are */
+  Ix count;     /* of a batch: how many there are; pair_rows_build sets it */
+  int64_t pairs, columns;
+  int64_t panels, width, rest, rest_width;
+  int lanes;        /* of the target's vectors that process a panel */
+  Buf *w[2], *bias; /* bias: NULL: zeros */
+  double scale;
+} PairRows;
+
+/* Sets the panels for a number of columns. */
+void pair_rows_panels(PairRows *);
+/* Creates the functions and loops; `begin` is called after the main function has begun. */
+typedef void PairRowsBegin(const void *context);
+void pair_rows_build(PairRows *, PairRowsBegin *, const void *context);
+/* Whether the target computes the product in tile registers. */
+bool pair_rows_in_tiles(const Lower *, const Target *, int64_t rows, int64_t pairs, int64_t columns);
+/* Predicted cycles of such products, for one row or for all of them. */
+double pair_rows_tile_cycles(int64_t rows, int64_t pairs, int64_t columns);
+#endif
