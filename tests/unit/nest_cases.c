@@ -113,6 +113,7 @@ static void *to_memory(const Buf *buf, const double *v) { /* aligned to four byt
     case I8: ((int8_t *)p)[i] = (int8_t)v[i]; break;
     case I16: ((int16_t *)(void *)p)[i] = (int16_t)v[i]; break;
     case BF16: ((uint16_t *)(void *)p)[i] = bf16_bits((float)v[i]); break;
+    case F16: ((uint16_t *)(void *)p)[i] = f16_bits((float)v[i]); break;
     case I64: {
       const int64_t number = (int64_t)v[i];
       memcpy(p + 8 * i, &number, sizeof number); /* p is aligned to four bytes only */
@@ -129,6 +130,7 @@ static double from_memory(const Buf *buf, const void *p, int64_t i) {
   case U8: return ((const uint8_t *)p)[i];
   case I16: return ((const int16_t *)p)[i];
   case BF16: return bf16_value(((const uint16_t *)p)[i]);
+  case F16: return f16_value(((const uint16_t *)p)[i]);
   case I64: return (double)((const int64_t *)p)[i];
   default: return ((const int8_t *)p)[i];
   }

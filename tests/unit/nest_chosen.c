@@ -5,6 +5,7 @@
 #include <CUnit/CUnit.h>
 #include <math.h>
 #include <string.h>
+#include "base/number.h"
 #include "emit/nest.h"
 #include "nest/build.h"
 #include "nest_cases.h"
@@ -362,7 +363,23 @@ static void test_pairs(void) {
   arena_free(arena);
 }
 
-CU_TestInfo suite_nest_chosen[] = {{"reference, interpreter, compiled C", test_widest},
+/* Every number of half precision is its own rounding, and ties go to the even one. */
+static void test_halves(void) {
+  enum { INFINITE = 0x7c00, LARGEST = INFINITE - 1 };
+  for (uint32_t i = 0; i <= INFINITE; i++) {
+    const double x = f16_value((uint16_t)i);
+    CU_ASSERT(f16_bits((float)x) == i && f16_bits((float)-x) == (i | 0x8000));
+    if (i >= LARGEST) continue;
+    const float middle = (float)((x + f16_value((uint16_t)(i + 1))) / 2);
+    CU_ASSERT(f16_bits(middle) == i + (i & 1));
+    CU_ASSERT(f16_bits(nextafterf(middle, 0)) == i && f16_bits(nextafterf(middle, INFINITY)) == i + 1);
+  }
+  CU_ASSERT(f16_value(LARGEST) == 65504 && f16_bits(65519.99F) == LARGEST && f16_bits(65520) == INFINITE);
+  CU_ASSERT(isnan(f16_value(f16_bits(NAN))) && isinf(f16_value(f16_bits(1e9F))));
+}
+
+CU_TestInfo suite_nest_chosen[] = {{"numbers of half precision", test_halves},
+                                   {"reference, interpreter, compiled C", test_widest},
                                    {"on the baseline CPU", test_narrow},
                                    {"as scalar C for any compiler", test_scalar},
                                    {"text of C and dump", test_text},
