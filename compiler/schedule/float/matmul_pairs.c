@@ -2,6 +2,16 @@
 // factor is packed when the code runs; the left one is copied only if its words are not adjacent or fill no
 // whole words, or no registers that hold 16 rows (AMX).
 // SPDX-License-Identifier: Apache-2.0
+//
+// Example: `x: 40x64 -> matmul(x, transpose=right)` --target=x86-64-v4-amx --precision=bf16,
+// lines 3-8 of matmul1_tile_40_amx:
+//
+//     _Alignas(64) float sums[40][32];
+//     n_tile_clear_x16_amx(4);
+//     n_tile_add_x16_amx(&in[0][0][0], 128, 1664, 2, &right[0][0][0], 128, 64, 16, 2, NULL, 0);
+//     n_tile_store_x16_amx(&sums[0][0], 128, 1664, 2, 1);
+//     n_tile_clear_x16_amx(2);
+//     n_tile_add_x16_amx(&in[0][26][0], 128, 0, 1, &right[0][0][0], 128, 64, 16, 2, NULL, 0);
 #include "base/number.h"
 #include "kernel/walk.h"
 #include "ops/attention/matmul.h"
