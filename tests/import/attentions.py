@@ -35,6 +35,36 @@ case("attends_4d", [
     {"apart": numbers(1, 2, 4, 6), "joined": numbers(1, 8, 3, 2)},
     opset=23, last="x")
 
+# ---- four parts of a sequence as images of the batch, as windows are in models of opset 23
+parts = {"parts": numbers(4, 5, 12), "apart": numbers(4, 5, 3, 4), "whole": numbers(1, 20, 12)}
+case("attends_rows", [
+    node("MatMul", "x w", "x1"), node("Reshape", "x1 parts", "p"), node("Attention", "p p p", "a", **heads3),
+    node("Attention", "a p p byrow", "b", **heads3),
+    node("Attention", "b p p byhead", "c", **heads3), node("Attention", "c p p masked", "d", **heads3),
+    node("Reshape", "d whole", "y"),
+    node("Reshape", "p apart", "r"), node("Transpose", "r", "t", perm=[0, 2, 1, 3]),
+    node("Attention", "t t t", "e", is_causal=1), node("Transpose", "e", "f", perm=[0, 2, 1, 3]),
+    node("Reshape", "f whole", "z")],
+    {"x": [1, 20, 12], "masked": [5, 5]}, "y z",
+    {**parts, "w": (12, 12), "byrow": (4, 1, 5, 5), "byhead": (1, 3, 5, 5)}, opset=23,
+    last=("x", "y", "z", "masked"))
+# ---- four heads of queries, two of keys; one mask, which is an input; heads that are channels or not
+grouped = [
+    node("Reshape", "q four", "q1"), node("Transpose", "q1", "q2", perm=[0, 2, 3, 1, 4]),
+    node("Reshape", "k two", "k1"), node("Transpose", "k1", "k2", perm=[0, 2, 3, 4, 1]),
+    node("Reshape", "v two", "v1"), node("Transpose", "v1", "v2", perm=[0, 2, 3, 1, 4]),
+    node("MatMul", "q2 k2", "s"), node("Mul", "s half", "s1"), node("Add", "s1 masked", "s2"),
+    node("Softmax", "s2", "p", axis=-1), node("MatMul", "p v2", "o"),
+    node("Transpose", "o", "o1", perm=[0, 3, 1, 2, 4]), node("Reshape", "o1 joined", "y")]
+grouped_sizes = {"four": numbers(1, 6, 2, 2, 4), "two": numbers(1, 5, 2, 1, 4), "half": f32(0.5),
+                 "joined": numbers(1, 6, 16)}
+case("attends_grouped", [
+    node("MatMul", "x w", "q"), node("MatMul", "z w2", "k"), node("MatMul", "z w3", "v"), *grouped],
+    {"x": [1, 6, 12], "z": [1, 5, 12], "masked": [6, 5]}, "y",
+    {**grouped_sizes, "w": (12, 16), "w2": (12, 8), "w3": (12, 8)}, last=("x", "z", "y", "masked"))
+case("grouped_sum", grouped, {"q": [1, 6, 16], "k": [1, 5, 8], "v": [1, 5, 8], "masked": [6, 5]}, "y",
+     grouped_sizes, last=("masked",))
+
 make.integers.add("places")
 case("rotates", [
     node("RotaryEmbedding", "x cos sin", "a", num_heads=3),

@@ -151,16 +151,22 @@ static const Tensor *term_numbers(ModelImport *im, const Term *t) {
 typedef struct Spread {
   int64_t rows;
   bool along[2];
+  bool by_group; /* for a computed term: its rows have the positions of all grouped heads */
 } Spread;
+
+/* The number of query positions of one head. */
+static int64_t query_length(const Chain *c) { return c->l[!c->key] / c->grouped; }
 
 static bool term_spread(const Chain *c, const Term *t, const Tensor *numbers, Spread *to) {
   Shape s = t->value->shape;
   const Statement *made = t->value->made;
   if (made && strcmp(made->call, "split_rows") == 0) s = made->in[0]->shape;
   const int last = s.rank - 1;
-  *to = (Spread){1, {!t->layer, true}};
+  const bool whole = numbers || !c->key || last < 1 || s.dim[last - 1] == c->l[0];
+  const int64_t first = whole ? c->l[0] : query_length(c);
+  *to = (Spread){1, {!t->layer, true}, whole && c->grouped > 1};
   if (t->layer) return numbers->n == c->l[1];
-  if (last < 1 || s.dim[last - 1] != c->l[0]) {
+  if (last < 1 || s.dim[last - 1] != first) {
     to->along[0] = false;
     if (last < 1 || s.dim[last - 1] != 1) return false;
   }
@@ -178,9 +184,6 @@ static float term_number(const Chain *c, const Tensor *t, const Spread *s, int64
   if (s->along[1]) at = at * c->l[1] + second;
   return (float)tensor_number(t, at);
 }
-
-/* The number of query positions of one head. */
-static int64_t query_length(const Chain *c) { return c->l[!c->key] / c->grouped; }
 
 /* Whether a constant varies over the rows of the scores, or over heads. */
 static void varies_by(const Chain *c, const Tensor *t, const Spread *s, int64_t heads, bool by[2]) {
@@ -225,13 +228,13 @@ static bool place_constant(ModelImport *im, const Chain *c, const Term *term, co
 
 static bool place_value(const Chain *c, const Term *term, const Spread *s, int64_t heads, Masks *to) {
   const bool whole = c->key && s->along[0] && s->along[1] && term->factor == 1;
-  const int64_t outer = c->rows / heads;
-  const bool by_head = s->rows > 1 && s->rows == heads,
-             by_row = s->rows > 1 && s->rows == outer && heads == 1;
-  if (!whole || (s->rows > 1 && !by_head && !by_row)) return false;
+  const int64_t outer = c->rows / heads, rows = s->rows * (s->by_group ? c->grouped : 1);
+  const bool by_head = rows > 1 && rows == heads * c->grouped,
+             by_row = rows > 1 && rows == outer && heads == 1;
+  if (!whole || (rows > 1 && !by_head && !by_row)) return false;
   Added *at = by_head || to->mask.value ? &to->bias : &to->mask;
   if (at->value || (by_row && at != &to->mask)) return false;
-  *at = (Added){.rows = s->rows, .value = term->value};
+  *at = (Added){.rows = rows, .value = term->value};
   return true;
 }
 
@@ -330,6 +333,13 @@ static Value *operand_of(ModelImport *im, const View *x, int64_t heads) {
   return laid_as_rows(im, apart, x->size[1], channels);
 }
 
+/* A value before reshapes that end with this shape, if they also began with it; otherwise the value. */
+static Value *shaped_before(Value *v, Shape shape) {
+  for (Value *at = v; at->made && is_call(at->made, "reshape"); at = at->made->in[0])
+    if (shape_equal(at->made->in[0]->shape, shape)) return at->made->in[0];
+  return v;
+}
+
 static Value *added_value(ModelImport *im, const Chain *c, const Added *a, bool heads, const char *name) {
   const int64_t dim[] = {a->rows, query_length(c), c->l[c->key]};
   const Shape row = shape_sequence(dim[1], dim[2]), all = shape_image(dim[0], dim[1], dim[2]);
@@ -343,7 +353,7 @@ static Value *added_value(ModelImport *im, const Chain *c, const Added *a, bool 
     v = constant_statement(im, NULL, 0, name, first ? row : all, t, false);
     if (!v) return NULL;
   }
-  return heads && !first ? reshaped(im, v, all) : as_rows(im, v, a->rows, dim[1], dim[2]);
+  return heads && !first ? reshaped(im, shaped_before(v, all), all) : as_rows(im, v, a->rows, dim[1], dim[2]);
 }
 
 /* ---- attention ---- */
@@ -420,15 +430,16 @@ static int64_t grouped_queries(const View *query, int64_t rows) {
   return grouped ? first->size : 1;
 }
 
-/* Whether everything that is added to the scores is the same for each row, and for each of n equal parts of
- * the positions. */
-static bool terms_repeat(ModelImport *im, const Chain *c, int64_t n) {
-  const int64_t own = c->l[!c->key] / n, all = c->l[!c->key] * c->l[c->key];
+/* Whether everything that is added to the scores is the same for each row, and for each of the grouped parts
+ * of the positions. */
+static bool terms_repeat(ModelImport *im, const Chain *c) {
+  const int64_t own = query_length(c), all = c->l[!c->key] * c->l[c->key];
   for (int i = 0; i < c->nterms; i++) {
     const Tensor *t = term_numbers(im, &c->term[i]);
     Spread s;
-    if (!t || !term_spread(c, &c->term[i], t, &s)) return false;
-    for (int64_t at = 0; at < s.rows * all; at++) {
+    if (!term_spread(c, &c->term[i], t, &s)) return false;
+    if (!t && (!s.along[0] || s.rows != (s.by_group ? c->rows : 1))) return false;
+    for (int64_t at = 0; t && at < s.rows * all; at++) {
       const int64_t place = at % all / c->l[c->key], key = at % c->l[c->key];
       if (term_number(c, t, &s, at / all, place, key) != term_number(c, t, &s, 0, place % own, key))
         return false;
@@ -460,8 +471,8 @@ View *attention_of_product(ModelImport *im, const OnnxNode *node, const View *ch
                      view_permute(im, values, (const int[]){0, 1, 2}, 3)};
   if (!sums_channels(operand[0]) || !sums_channels(operand[1])) return NULL;
   int64_t heads = best_heads(im, operand);
-  const int64_t grouped = grouped_queries(operand[0], c.rows);
-  if (grouped > 1 && terms_repeat(im, &c, grouped)) c.grouped = grouped;
+  c.grouped = grouped_queries(operand[0], c.rows);
+  if (!terms_repeat(im, &c)) c.grouped = 1;
   if (!place_terms(im, &c, heads, &masks)) {
     if (heads == 1 || !place_terms(im, &c, heads = 1, &masks)) return NULL;
   }

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include "import/import.h"
+#include "import/onnx/products.h"
 
 enum { IN_QUERY, IN_KEY, IN_VALUE, IN_MASK, IN_PAST_KEY, IN_PAST_VALUE, IN_LENGTHS };
 enum { OUT_RESULT, OUT_PRESENT_KEY, OUT_PRESENT_VALUE, OUT_SCORES };
@@ -23,26 +23,38 @@ static View *view_by_heads(ModelImport *im, const View *x, int64_t heads) {
   return apart ? view_permute(im, apart, heads_first, 4) : NULL;
 }
 
+/* The number of rows, such as windows, if the first dimension is a part of the value and not the batch;
+ * otherwise 1. */
+static int64_t rows_attended(const View *x) {
+  return x->along[AXIS_IMAGE].n && !factors_batch(&x->along[AXIS_IMAGE]) ? x->size[AXIS_IMAGE] : 1;
+}
+
 /* Lays out a value with its positions, and with heads and channels together as its channels. */
 static Value *lay_heads(ModelImport *im, const View *x) {
+  static const int heads_last[] = {AXIS_IMAGE, AXIS_PLACE, AXIS_HEAD, AXIS_CHANNEL};
   const int chan[] = {AXIS_HEAD, AXIS_CHANNEL};
   int pos[] = {AXIS_PLACE};
-  return lay(im, x, 2, chan, 1, pos, false);
+  if (rows_attended(x) == 1) return lay(im, x, 2, chan, 1, pos, false);
+  return laid_as_rows(im, view_permute(im, x, heads_last, 4), x->size[AXIS_PLACE],
+                      x->size[AXIS_HEAD] * x->size[AXIS_CHANNEL]);
 }
 
 /* The result as a view with an axis of `heads` heads. */
 static View *view_of_heads(ModelImport *im, const View *like, Value *v, int64_t heads) {
+  const int64_t rows = rows_attended(like);
+  const Shape all = shape_image(rows, like->size[AXIS_PLACE], v->shape.dim[v->shape.rank - 1]);
+  if (rows > 1) v = joined_rows(im, v, rows, all);
   const int last = v->shape.rank - 1;
   const int64_t channels = v->shape.dim[last] / heads;
   View *y = view_new(im, v, 4);
   y->size[0] = like->size[0];
-  y->along[0] = like->along[0];
+  y->along[0] = rows > 1 ? factors_one(0, 1, rows) : like->along[0];
   y->size[AXIS_HEAD] = heads;
   y->along[AXIS_HEAD] = factors_one(last, channels, heads);
   y->size[AXIS_CHANNEL] = channels;
   y->along[AXIS_CHANNEL] = factors_one(last, 1, channels);
   y->size[AXIS_PLACE] = 1;
-  for (int axis = 0; axis < last; axis++) {
+  for (int axis = rows > 1; axis < last; axis++) {
     y->size[AXIS_PLACE] *= v->shape.dim[axis];
     factors_push(&y->along[AXIS_PLACE], (Factor){axis, 1, v->shape.dim[axis]});
   }
@@ -60,7 +72,7 @@ static View *heads_joined(ModelImport *im, View *y, int rank) {
 
 /* ---- masks ---- */
 typedef struct Sight { /* the keys that the arguments let a query see */
-  int64_t heads, places, keys;
+  int64_t rows, heads, places, keys;
   bool causal;
   int64_t before, after; /* -1: any number */
 } Sight;
@@ -72,8 +84,8 @@ static bool is_in_sight(const Sight *s, int64_t i, int64_t j) {
 
 /* The number that a constant mask adds to a score: for a boolean mask 0 or -infinity. Keys after the end of
  * the mask are hidden. */
-static double mask_number(const Tensor *t, int64_t h, int64_t i, int64_t j) {
-  const int64_t index[] = {0, h, i, j};
+static double mask_number(const Tensor *t, int64_t r, int64_t h, int64_t i, int64_t j) {
+  const int64_t index[] = {r, h, i, j};
   int64_t at = 0;
   for (int d = 0; d < t->rank; d++) {
     const int64_t own = t->dim[d] == 1 ? 0 : index[d + 4 - t->rank];
@@ -85,23 +97,30 @@ static double mask_number(const Tensor *t, int64_t h, int64_t i, int64_t j) {
 }
 
 static bool mask_fits(ModelImport *im, const Sight *s, int rank, const int64_t *dim, bool constant) {
-  const int64_t wanted[] = {1, s->heads, s->places, s->keys};
+  const int64_t wanted[] = {s->rows, s->heads, s->places, s->keys};
   if (rank < 1 || rank > 4) return no(im, "a mask of %d dimensions", rank), false;
   for (int d = 0; d < rank; d++) {
     const int of = d + 4 - rank;
     const bool shorter = constant && of == 3 && dim[d] < wanted[of];
-    if (of == 0 ? constant && dim[d] != 1 : dim[d] != 1 && dim[d] != wanted[of] && !shorter)
+    if ((constant || of > 0) && dim[d] != 1 && dim[d] != wanted[of] && !shorter)
       return no(im, of ? "a mask that does not match" : "a mask that varies over the batch"), false;
   }
+  if (s->rows > 1 && rank == 4 && dim[0] > 1 && (dim[1] > 1 || s->causal))
+    return no(im, "a mask that varies over %s", dim[1] > 1 ? "rows and heads" : "rows, and is_causal"), false;
   return true;
 }
 
 /* Kind of a constant mask. band: the mask only hides keys whose distance before or after the query is larger
  * than `before` or `after`; blind: some query has no visible key. */
 typedef struct MaskKind {
-  bool band, blind, by_head;
+  bool band, blind, by_row, by_head;
   int64_t before, after; /* for a band: the greatest distances of visible keys */
 } MaskKind;
+
+/* A mask varies over rows or heads, not over both. */
+static int64_t number_of_masks(const Sight *s, const MaskKind *kind) {
+  return kind->by_row ? s->rows : kind->by_head ? s->heads : 1;
+}
 
 static void widen_band(MaskKind *kind, int64_t i, int64_t j) {
   if (i - j > kind->before) kind->before = i - j;
@@ -109,13 +128,13 @@ static void widen_band(MaskKind *kind, int64_t i, int64_t j) {
 }
 
 static MaskKind kind_of_mask(const Tensor *t, const Sight *s) {
-  MaskKind kind = {.by_head = t->rank > 2 && t->dim[t->rank - 3] > 1};
-  kind.band = !kind.by_head && !s->causal && s->before < 0 && s->after < 0;
-  for (int64_t h = 0; h < (kind.by_head ? s->heads : 1); h++)
+  MaskKind kind = {.by_row = t->rank > 3 && t->dim[0] > 1, .by_head = t->rank > 2 && t->dim[t->rank - 3] > 1};
+  kind.band = !kind.by_row && !kind.by_head && !s->causal && s->before < 0 && s->after < 0;
+  for (int64_t k = 0; k < number_of_masks(s, &kind); k++)
     for (int64_t i = 0; i < s->places; i++) {
       bool sees = false, may_see = false;
       for (int64_t j = 0; j < s->keys; j++) {
-        const double number = mask_number(t, h, i, j);
+        const double number = mask_number(t, k, k, i, j);
         if (number == 0) widen_band(&kind, i, j);
         if (number != 0 && number != -INFINITY) kind.band = false;
         if (!is_in_sight(s, i, j)) continue;
@@ -126,7 +145,7 @@ static MaskKind kind_of_mask(const Tensor *t, const Sight *s) {
     }
   for (int64_t i = 0; kind.band && i < s->places; i++)
     for (int64_t j = 0; kind.band && j < s->keys; j++)
-      kind.band = (mask_number(t, 0, i, j) == 0) == (i - j <= kind.before && j - i <= kind.after);
+      kind.band = (mask_number(t, 0, 0, i, j) == 0) == (i - j <= kind.before && j - i <= kind.after);
   return kind;
 }
 
@@ -141,17 +160,18 @@ static void see_band(Sight *s, const MaskKind *kind) {
 
 /* A constant with the numbers of a mask, each of which is changed by a rule. */
 static Value *mask_constant(ModelImport *im, const OnnxNode *node, const Tensor *t, const Sight *s,
-                            bool by_head, double (*rule)(double)) {
-  const int64_t heads = by_head ? s->heads : 1, dim[] = {heads, s->places, s->keys};
+                            const MaskKind *kind, double (*rule)(double)) {
+  const int64_t n = number_of_masks(s, kind), dim[] = {n, s->places, s->keys};
   Tensor *all = constant_new(im, TENSOR_FLOAT, 3, dim);
   if (!all) return NULL;
   int64_t at = 0;
-  for (int64_t h = 0; h < heads; h++)
+  for (int64_t k = 0; k < n; k++)
     for (int64_t i = 0; i < s->places; i++)
-      for (int64_t j = 0; j < s->keys; j++) tensor_put(all, at++, rule(mask_number(t, h, i, j)));
-  return constant_statement(
+      for (int64_t j = 0; j < s->keys; j++) tensor_put(all, at++, rule(mask_number(t, k, k, i, j)));
+  Value *v = constant_statement(
       im, node, IN_MASK, NULL,
-      by_head ? shape_image(heads, s->places, s->keys) : shape_sequence(s->places, s->keys), all, false);
+      n > 1 ? shape_image(n, s->places, s->keys) : shape_sequence(s->places, s->keys), all, false);
+  return v && kind->by_row ? as_rows(im, v, n, s->places, s->keys) : v;
 }
 
 static double lowest_number(double x) { return x < -LARGEST_BOUND ? -LARGEST_BOUND : x; }
@@ -161,7 +181,7 @@ static double same_number(double x) { return x; }
  * query has no visible key, its scores must be -infinity. */
 static Value *constant_mask(ModelImport *im, const OnnxNode *node, const Tensor *t, const Sight *s,
                             const MaskKind *kind) {
-  return mask_constant(im, node, t, s, kind->by_head, kind->blind ? same_number : lowest_number);
+  return mask_constant(im, node, t, s, kind, kind->blind ? same_number : lowest_number);
 }
 
 /* A computed mask as LxM, or as heads x L x M. */
@@ -171,11 +191,15 @@ static Value *computed_mask(ModelImport *im, const View *mask, const Sight *s, b
     x->size[d + 4 - mask->rank] = mask->size[d];
     x->along[d + 4 - mask->rank] = mask->along[d];
   }
+  static const int rows_first[] = {AXIS_IMAGE, AXIS_PLACE, AXIS_CHANNEL};
   const int chan = AXIS_CHANNEL;
   int pos[] = {AXIS_HEAD, AXIS_PLACE};
-  const bool by_head = x->size[AXIS_HEAD] > 1, same = x->size[AXIS_PLACE] == 1 && s->places > 1;
+  const bool by_head = x->size[AXIS_HEAD] > 1, by_row = rows_attended(x) > 1,
+             same = x->size[AXIS_PLACE] == 1 && s->places > 1;
   if (x->size[AXIS_CHANNEL] != s->keys) return no(im, "a mask that is the same for all keys");
   if (by_head && same) return no(im, "a mask that is the same for all queries, but not for all heads");
+  if (by_row && (same || truth)) return no(im, "a computed mask that varies over rows");
+  if (by_row) return laid_as_rows(im, view_permute(im, x, rows_first, 3), s->places, s->keys);
   Value *v = by_head ? lay(im, x, 1, &chan, 2, pos, false)
              : same  ? lay(im, x, 1, &chan, 0, NULL, false)
                      : lay(im, x, 1, &chan, 1, pos + 1, false);
@@ -249,10 +273,11 @@ View *import_attention(ModelImport *im, const OnnxNode *node) {
                        in[k]->size[AXIS_HEAD] == in[k - 1]->size[AXIS_HEAD];
     value[k] = again ? value[k - 1] : in[k] ? lay_heads(im, in[k]) : NULL;
     if (!value[k]) return NULL;
-    value[k] = as_pixels(value[k]);
+    if (rows_attended(in[k]) == 1) value[k] = as_pixels(value[k]);
   }
   const int64_t heads = in[0]->size[AXIS_HEAD], key_heads = in[1]->size[AXIS_HEAD];
-  Sight s = {.heads = heads,
+  Sight s = {.rows = rows_attended(in[0]),
+             .heads = heads,
              .places = in[0]->size[AXIS_PLACE],
              .keys = in[1]->size[AXIS_PLACE],
              .causal = onnx_int(node, "is_causal", 0) != 0,
@@ -263,7 +288,8 @@ View *import_attention(ModelImport *im, const OnnxNode *node) {
     s.after = 0;
   }
   if (heads % key_heads || in[2]->size[AXIS_HEAD] != key_heads || in[2]->size[AXIS_PLACE] != s.keys ||
-      in[0]->size[AXIS_CHANNEL] != in[1]->size[AXIS_CHANNEL])
+      in[0]->size[AXIS_CHANNEL] != in[1]->size[AXIS_CHANNEL] || rows_attended(in[1]) != s.rows ||
+      rows_attended(in[2]) != s.rows)
     return no(im, "query, key and value that do not match");
   if (!read_mask(im, node, &s, &value[3])) return NULL;
   const char *more = attention_words(im, node, &s, key_heads, in[0]->size[AXIS_CHANNEL], value[3]);

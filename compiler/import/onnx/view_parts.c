@@ -212,6 +212,33 @@ static View *combined_in_full(ModelImport *im, const View *large, const View *sm
   return view_copy(im, large, emit(im, 2, both, s, "%s(%%*)", word));
 }
 
+/* The larger value with the outer parts of its positions as rows, if the smaller one is the same for each of
+ * them and for each row; otherwise NULL. */
+static View *with_parts_as_rows(ModelImport *im, const View *large, const View *small) {
+  const Shape s = large->value->shape;
+  const int along = s.rank - 2;
+  View *to = view_copy(im, large, large->value);
+  int dims[MOST_DIMS];
+  int64_t parts = 1;
+  for (int i = along ? dimensions_of_axis(large, 0, dims) : 0; i > 0; i--)
+    if (small->along[dims[i - 1]].n) return NULL;
+  const int n = dimensions_of_axis(large, along, dims);
+  for (int i = 0; i < n && !small->along[dims[i]].n; i++) parts *= large->size[dims[i]];
+  if (parts == 1 || parts == s.dim[along]) return NULL;
+  const int64_t rest = s.dim[along] / parts;
+  for (int d = 0; d < large->rank; d++) {
+    Factor *f = &to->along[d].f[0];
+    if (!large->along[d].n) continue;
+    if (f->axis == along)
+      *f = (Factor){f->inner >= rest ? 0 : 1, f->inner >= rest ? f->inner / rest : f->inner, f->size};
+    else if (f->axis == s.rank - 1) f->axis = 2;
+    else if (f->axis == 0) f->inner *= parts;
+  }
+  to->value =
+      reshaped(im, large->value, shape_image(along ? s.dim[0] * parts : parts, rest, s.dim[s.rank - 1]));
+  return to;
+}
+
 View *combined_by_rows(ModelImport *im, const View *large, const View *small, const char *word) {
   const Shape s = large->value->shape;
   const int first = s.rank == 3 ? 0 : 1;
@@ -221,6 +248,12 @@ View *combined_by_rows(ModelImport *im, const View *large, const View *small, co
     if (large->size[d] != factors_size(&large->along[d]) ||
         (small->size[d] != 1 && small->size[d] != large->size[d]))
       return NULL;
+  const int before = im->statements.n;
+  const View *apart = with_parts_as_rows(im, large, small);
+  if (apart) {
+    const View *y = combined_by_rows(im, apart, small, word);
+    return y ? view_copy(im, large, reshaped(im, y->value, s)) : (take_back(im, before), NULL);
+  }
   for (int axis = 0; axis < s.rank; axis++) {
     int dims[MOST_DIMS];
     const int n = dimensions_of_axis(large, axis, dims), to = axis + first;
@@ -236,7 +269,6 @@ View *combined_by_rows(ModelImport *im, const View *large, const View *small, co
   }
   const int64_t rows = first ? 1 : s.dim[0], l = s.dim[s.rank - 2], m = s.dim[s.rank - 1];
   if (part->size[1] != l || part->size[2] != m) return NULL;
-  const int before = im->statements.n;
   if (part->size[0] == rows) return combined_in_full(im, large, small, part, word);
   Value *both[] = {NULL, laid_as_rows(im, part, l, m)};
   if (!both[1]) return take_back(im, before), NULL;
