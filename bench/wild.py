@@ -217,7 +217,10 @@ def page(rows, cpu):
     text = "The models come from packages of PyPI and npm. Each is imported, compiled, and compared with " \
         "the runtime that it is shipped for (onnxruntime or LiteRT) on the same inputs. The error is the " \
         "largest difference of an output, relative to its largest element; a model matches if it is at " \
-        f"most {FLOAT_LIMIT:.0e} ({INT8_LIMIT} for int8 models). The speed-up is over the runtime, " \
+        f"most {FLOAT_LIMIT:.0e} ({INT8_LIMIT} for int8 models). Where a model ranks rows by their scores, " \
+        "the best tenth of the runtime's rows is compared with the nearest rows of cnnc: rounding orders " \
+        "rows of nearly equal scores, also between the runtime with and without its optimizations. " \
+        "The speed-up is over the runtime, " \
         f"on one thread{f' of {cpu}' if cpu else ''}."
     lines = section.fold(f"{summary(rows)}.") + [""] + section.fold(text)
     lines += ["", "| package | file | error | speed-up |", "|---|---|---|---|"]
@@ -225,6 +228,7 @@ def page(rows, cpu):
         speed = f"{row['theirs_ms'] / row['ms']:.2f}x" if "ms" in row else ""
         error = f"{row['error']:.0e}" if "error" in row else ""
         error += f" wrong: {row.get('why', '')}" if row["state"] == "wrong" else ""
+        error += " (ranked rows)" if row["ranked"] else ""
         error += " (the runtime rounds each value)" if row["state"] == "rounded" else ""
         lines.append(f"| {row['package']} | {row['path'].rpartition('/')[2]} | {error} | {speed} |")
     lines += ["", "Unsupported models:", "", "| package | file | reason |", "|---|---|---|"]

@@ -344,6 +344,8 @@ View *combined_by_rows(ModelImport *, const View *large, const View *small, cons
 /* The smaller value is broadcast over parts of the larger one's channels, which become heads; NULL: does not
  * match. */
 View *combined_by_heads(ModelImport *, const View *large, const View *small, const char *word);
+/* The smaller value is stored at the size of the larger one, in its order; NULL: does not match. */
+View *combined_repeated(ModelImport *, const View *large, const View *small, const char *word);
 /* Applies an operator along an axis of the value; NULL: dimension d is not such an axis. */
 View *mapped_along_axis(ModelImport *, const View *, int d, const char *word, const char *arguments);
 

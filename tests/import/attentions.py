@@ -36,7 +36,7 @@ case("attends_4d", [
     opset=23, last="x")
 
 # ---- four parts of a sequence as images of the batch, as windows are in models of opset 23
-parts = {"parts": numbers(4, 5, 12), "apart": numbers(4, 5, 3, 4), "whole": numbers(1, 20, 12)}
+parts = {"apart": numbers(4, 5, 3, 4), "whole": numbers(1, 20, 12)}
 case("attends_rows", [
     node("MatMul", "x w", "x1"), node("Reshape", "x1 parts", "p"), node("Attention", "p p p", "a", **heads3),
     node("Attention", "a p p byrow", "b", **heads3),
@@ -46,8 +46,8 @@ case("attends_rows", [
     node("Attention", "t t t", "e", is_causal=1), node("Transpose", "e", "f", perm=[0, 2, 1, 3]),
     node("Reshape", "f whole", "z")],
     {"x": [1, 20, 12], "masked": [5, 5]}, "y z",
-    {**parts, "w": (12, 12), "byrow": (4, 1, 5, 5), "byhead": (1, 3, 5, 5)}, opset=23,
-    last=("x", "y", "z", "masked"))
+    {**parts, "parts": numbers(4, 5, 12), "w": (12, 12), "byrow": (4, 1, 5, 5), "byhead": (1, 3, 5, 5)},
+    opset=23, last=("x", "y", "z", "masked"))
 # ---- four heads of queries, two of keys; one mask, which is an input; heads that are channels or not
 grouped = [
     node("Reshape", "q four", "q1"), node("Transpose", "q1", "q2", perm=[0, 2, 3, 1, 4]),
@@ -64,6 +64,15 @@ case("attends_grouped", [
     {**grouped_sizes, "w": (12, 16), "w2": (12, 8), "w3": (12, 8)}, last=("x", "z", "y", "masked"))
 case("grouped_sum", grouped, {"q": [1, 6, 16], "k": [1, 5, 8], "v": [1, 5, 8], "masked": [6, 5]}, "y",
      grouped_sizes, last=("masked",))
+
+# ---- a mask of each part of a sequence, which is an input, for all of its heads
+case("masked_parts", [
+    node("MatMul", "x w", "x1"), node("Reshape", "x1 apart", "r"),
+    node("Transpose", "r", "q", perm=[0, 2, 1, 3]), node("Transpose", "r", "k", perm=[0, 2, 3, 1]),
+    node("Transpose", "m", "m1", perm=[1, 0, 2, 3]), node("MatMul", "q k", "s"), node("Add", "s m1", "s1"),
+    node("Softmax", "s1", "p", axis=-1), node("MatMul", "p q", "a"),
+    node("Transpose", "a", "b", perm=[0, 2, 1, 3]), node("Reshape", "b whole", "y")],
+    {"x": [1, 20, 12], "m": [1, 4, 5, 5]}, "y", {**parts, "w": (12, 12)}, last="xym")
 
 make.integers.add("places")
 case("rotates", [

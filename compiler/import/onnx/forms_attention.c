@@ -472,7 +472,7 @@ View *attention_of_product(ModelImport *im, const OnnxNode *node, const View *ch
   if (!sums_channels(operand[0]) || !sums_channels(operand[1])) return NULL;
   int64_t heads = best_heads(im, operand);
   c.grouped = grouped_queries(operand[0], c.rows);
-  if (!terms_repeat(im, &c)) c.grouped = 1;
+  if (c.grouped > 1 && !terms_repeat(im, &c)) c.grouped = 1;
   if (!place_terms(im, &c, heads, &masks)) {
     if (heads == 1 || !place_terms(im, &c, heads = 1, &masks)) return NULL;
   }

@@ -389,7 +389,9 @@ View *two_values(ModelImport *im, const View *x, bool alone, const View *y, cons
   if (!rows && commutes(word)) rows = combined_by_heads(im, b, a, word);
   if (rows) return rows;
   const bool repeats = shape_elements(a->value->shape) < shape_elements(b->value->shape);
-  return repeats && !commutes(word) ? with_opposite(im, a, b, word) : both_laid(im, a, b, word);
+  if (repeats && !commutes(word)) return with_opposite(im, a, b, word);
+  View *laid = both_laid(im, a, b, word);
+  return laid ? laid : repeats ? combined_repeated(im, b, a, word) : combined_repeated(im, a, b, word);
 }
 
 static View *combine_two(ModelImport *im, const OnnxNode *node, const View *x, int first, int input,

@@ -277,6 +277,29 @@ View *combined_by_rows(ModelImport *im, const View *large, const View *small, co
   return view_copy(im, large, joined_rows(im, v, rows, s));
 }
 
+View *combined_repeated(ModelImport *im, const View *large, const View *small, const char *word) {
+  const Shape s = large->value->shape;
+  View *full = view_copy(im, small, small->value);
+  int dims[MOST_DIMS], n = 0;
+  if (large->value->regions || small->value->regions || small->rank != large->rank) return NULL;
+  for (int axis = 0; axis < s.rank; axis++) {
+    const int more = dimensions_of_axis(large, axis, dims + n);
+    if (more < 0 && s.dim[axis] > 1) return NULL;
+    n += more < 0 ? 0 : more;
+  }
+  for (int i = 0; i < n; i++) {
+    const int d = dims[i];
+    if (large->size[d] != factors_size(&large->along[d])) return NULL;
+    if (small->size[d] == 1) full->size[d] = large->size[d];
+  }
+  const int before = im->statements.n;
+  Value *both[] = {large->value, lay_in_order(im, full, n, dims)};
+  if (!both[1]) return take_back(im, before), NULL;
+  both[1] = reshaped(im, both[1], s);
+  im->why = NULL;
+  return view_copy(im, large, emit(im, 2, both, s, "%s(%%*)", word));
+}
+
 /* A view [heads, positions, channels] of these dimensions, with a place for each in `at`. */
 typedef struct Apart {
   int n[3], at[3][MOST_DIMS];
