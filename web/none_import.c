@@ -108,6 +108,9 @@ View *combined_by_rows(ModelImport *im, const View *large, const View *small, co
 View *combined_by_heads(ModelImport *im, const View *large, const View *small, const char *word) {
   return combined_by_rows(im, large, small, word);
 }
+View *combined_repeated(ModelImport *im, const View *large, const View *small, const char *word) {
+  return combined_by_rows(im, large, small, word);
+}
 View *rotary_of(ModelImport *im, View *y) { return (void)im, y; }
 View *mapped_along_axis(ModelImport *im, const View *x, int d, const char *word, const char *arguments) {
   return (void)im, (void)x, (void)d, (void)word, (void)arguments, NULL;
