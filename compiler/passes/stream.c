@@ -323,6 +323,12 @@ static void add_nodes(Step *s) {
   }
 }
 
+/* Whether the value, or the value of which it is an alias, is a part of another value or contains others. */
+static bool is_part_of_rows(const Graph *graph, const Node *value) {
+  while (value->op->family == FAMILY_ALIAS && value->nin) value = value->in[0];
+  return value->op->traits.slice_offset || value->op->traits.concat_offset || is_stacked(graph, value);
+}
+
 /* With --slide an output has the rows of a window. No output is a part of another value. */
 static void add_outputs(Step *s) {
   const Graph *graph = s->streams->graph;
@@ -333,8 +339,7 @@ static void add_outputs(Step *s) {
     Node **made = &s->to->outputs.data[o].node;
     if (s->streams->window && stream_needs_window(s->streams, node, &need))
       *made = needed_rows(s, node, NULL, &need);
-    if ((*made)->op->traits.slice_offset || (*made)->op->traits.concat_offset)
-      *made = rows_kept(s->to, *made);
+    if (is_part_of_rows(s->to, *made)) *made = rows_kept(s->to, *made);
   }
 }
 
