@@ -3,14 +3,17 @@ is built with FlatBuffers written by hand. Run by tflite.tap."""
 # SPDX-License-Identifier: Apache-2.0
 import os
 import random
+import resource
 import struct
 import subprocess
 
 from tap import check, finish, start
-from tflite_models import F32, I8, I16, I32, I64, RESOURCE, SAME, U8, Builder, Net, Tensor, ints
+from tflite_models import (F32, I8, I16, I32, I64, RESOURCE, SAME, U8, VALID, Builder, Net, Tensor,
+                           ints)
 from tflite_wide_cases import Case, lstm
 
 CNNC = os.environ["CNNC"]
+MOST_MEMORY = 1 << 30
 
 
 def tensor(b, shape, kind, buffer, scale=(0.5,), zero=(0,), axis=0, name=b"t"):
@@ -301,6 +304,87 @@ def test_operators():
           "all are reported at once", told)
 
 
+def limited():
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+
+
+def misread(data):
+    """The failure if cnnc neither imports the damaged model nor refuses it; None: there is no failure."""
+    with open("m.tflite", "wb") as file:
+        file.write(data)
+    result = subprocess.run([CNNC, "import", "m.tflite", "-o", "-"], capture_output=True, text=True,
+                            preexec_fn=limited, timeout=60)
+    if result.returncode == 0 or result.returncode == 1 and "m.tflite: error: " in result.stderr:
+        return None
+    return f"status {result.returncode}: {result.stderr[:200]}"
+
+
+def operators_of_sizes(kind):
+    """Models of one or two operators, in floats or int8, whose results depend on sizes and constants."""
+    def value(*shape, **more):
+        return Tensor(shape, kind, *((0.05, 3) if kind == I8 else ()), **more)
+
+    def net(name, inputs, *shape, **options):
+        x, y = value(1, 4, 4, 8, name="x"), value(*shape, name="y")
+        made = Net(x)
+        made.add(name, [x if t == "x" else t for t in inputs], y, **options)
+        return made, y
+    zeros = {f"f{k}": ("i", 0) for k in range(5)}
+    weight = Tensor([2, 3, 3, 8], kind, *((0.01, 0) if kind == I8 else ()), data=[1] * 144)
+    pads, half = Tensor([4, 2], I32, data=[0, 0, 1, 1, 1, 1, 0, 0]), ints([1, 2, 4, 8])
+    made = [net("RESHAPE", ["x", ints([1, 128])], 1, 128), net("RESHAPE", ["x"], 1, 128),
+            net("TILE", ["x", ints([1, 1, 2, 1])], 1, 4, 8, 8), net("PAD", ["x", pads], 1, 6, 6, 8),
+            net("CONCATENATION", ["x", "x"], 1, 4, 4, 16, f0=("i", 3)),
+            net("STRIDED_SLICE", ["x", ints([0] * 4), half, ints([1] * 4)], 1, 2, 4, 8, **zeros),
+            net("SLICE", ["x", ints([0] * 4), half], 1, 2, 4, 8),
+            net("RESIZE_NEAREST_NEIGHBOR", ["x", ints([8, 8])], 1, 8, 8, 8),
+            net("TRANSPOSE", ["x", ints([0, 2, 1, 3])], 1, 4, 4, 8),
+            net("MEAN", ["x", ints([1, 2])], 1, 8), net("SPLIT", [ints([3]), "x"], 1, 4, 4, 8, f0=("i", 1)),
+            net("CONV_2D", ["x", weight], 1, 2, 2, 2, f0=("b", VALID), f1=("i", 1), f2=("i", 1)),
+            net("MAX_POOL_2D", ["x"], 1, 2, 2, 8, f0=("b", VALID), f1=("i", 2), f2=("i", 2), f3=("i", 2),
+                f4=("i", 2)),
+            net("TRANSPOSE_CONV", [ints([1, 9, 9, 2]), weight, "x"], 1, 9, 9, 2, f0=("b", VALID),
+                f1=("i", 2), f2=("i", 2))]
+    if kind == F32:
+        small = Tensor([8], F32, data=[1] * 8)
+        made += [net("BROADCAST_TO", ["x", ints([1, 4, 4, 8])], 1, 4, 4, 8),
+                 net("GATHER", ["x", ints([0, 2])], 1, 4, 4, 2, f0=("i", 3)),
+                 net("ADD", ["x", small], 1, 4, 4, 8), net("PACK", ["x", "x"], 2, 1, 4, 4, 8, f0=("i", 2)),
+                 net("EXPAND_DIMS", ["x", ints([0])], 1, 1, 4, 4, 8),
+                 net("ONE_HOT", [ints([1, 2]), ints([4]), *[Tensor([], F32, data=[1])] * 2], 2, 4),
+                 net("RANGE", [Tensor([], I32, data=[0]), Tensor([], I32, data=[6]),
+                               Tensor([], I32, data=[1])], 6)]
+    return made
+
+
+def test_hostile():
+    """Sizes, constants and buffers that do not fit: the model is refused, and needs little memory."""
+    most = 2**31 - 1
+    for kind in (F32, I8):
+        wrong = []
+        for net, y in operators_of_sizes(kind):
+            good = misread(net.write(y))
+            wrong += [f"{net.ops[0][0]}: {good}"] if good else []
+            for i, t in enumerate(net.tensors):
+                shape, data = t.shape, t.data
+                for other in ([most], [1, most, most, most], [-1, -1, 4, 8], [-2**31], [1, 0, 4, 8], [],
+                              [1] * 9, [1, 46341, 46341, 1]):
+                    t.shape = other
+                    wrong.append(f"{net.ops[0][0]}, tensor {i} is {other}: {misread(net.write(y))}")
+                t.shape = shape
+                for short in (data[:-1], data[:1], data + data) if data else ():
+                    t.data = short
+                    wrong.append(f"{net.ops[0][0]}, {len(short)} bytes: {misread(net.write(y))}")
+                for number in (most, -1, -2**31, 0, 2**30) if data and t.kind == I32 else ():
+                    t.data = struct.pack("<i", number) * (len(data) // 4)
+                    wrong.append(f"{net.ops[0][0]}, {number}: {misread(net.write(y))}")
+                t.data = data
+        count, wrong = len(wrong), [what for what in wrong if not what.endswith(": None")]
+        of = "floats" if kind == F32 else "int8"
+        check(not wrong, f"{count} models of {of} with hostile sizes are read or refused in little memory",
+              "\n".join(wrong[:20]))
+
+
 def floats(shape, data=None, **more):
     return Tensor(shape, F32, data=data, **more)
 
@@ -469,6 +553,7 @@ def main():
     test_wide_refused()
     test_wide_operators()
     test_operators()
+    test_hostile()
     test_floats()
     test_shapes()
     test_reasons()

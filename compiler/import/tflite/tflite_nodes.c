@@ -218,6 +218,12 @@ static bool takes_complex(int code) {
          code == TFL_SQUEEZE;
 }
 
+static bool has_unknown_rank(const Nodes *n, int count, const int *tensor) {
+  for (int i = 0; i < count; i++)
+    if (tensor[i] >= 0 && n->m->tensor[tensor[i]].rank < 0) return true;
+  return false;
+}
+
 static void add_operator(Nodes *n, const TflOperator *op) {
   size_t row = 0;
   while (row < sizeof rows / sizeof *rows && rows[row].code != op->code) row++;
@@ -230,9 +236,8 @@ static void add_operator(Nodes *n, const TflOperator *op) {
   if (tflite_keeps_state(n->m, op)) return keep_state(n);
   if (row == sizeof rows / sizeof *rows) return nodes_refuse(n, "it is not supported yet");
   n->onnx_name = rows[row].onnx;
-  for (int i = 0; i < op->nin; i++)
-    if (op->in[i] >= 0 && n->m->tensor[op->in[i]].rank < 0)
-      return nodes_refuse(n, "it has a tensor of more than 8 dimensions");
+  if (has_unknown_rank(n, op->nin, op->in) || has_unknown_rank(n, op->nout, op->out))
+    return nodes_refuse(n, "it has a tensor of more than 8 dimensions");
   if (nodes_complex(n) && !takes_complex(op->code)) return nodes_refuse(n, "an operator on complex numbers");
   rows[row].make(n);
 }
