@@ -138,6 +138,7 @@ void lines_shape(ShapeContext *context, Node *node, const Op *other) {
     op_error(context, node, DIAG_unknown_operator, "the browser build has no axis= of %s; cnnc has",
              node->op->name);
 }
+StreamRule lines_stream_rule(const Node *node) { return (void)node, STREAM_WHOLE; }
 void lines_run(const Eval *eval, LinesEval of_line) { (void)eval, (void)of_line; }
 void lines_lower(Lower *l, LinesBody body) { (void)l, (void)body; }
 Val line_sum(const Line *line, const char *name, LineValue value, const void *context) {

@@ -351,8 +351,11 @@ static void refuse_boxes(Streams *s, const Node *node) {
 static void refuse_whole(Streams *s, const Node *node) {
   const Node *first = node->in[0];
   const int64_t rows = stream_rows(first->shape);
-  Diag *diag =
-      refuse_stream(s, node, DIAG_stream_whole, "%s needs all rows of its input", operator_of(s, node));
+  const bool parts = node->shape.regions && !first->shape.regions;
+  Diag *diag = refuse_stream(s, node, DIAG_stream_whole,
+                             parts ? "%s returns several sequences, and a step has rows of one"
+                                   : "%s needs all rows of its input",
+                             operator_of(s, node));
   if (!diag) return;
   diag_help(diag, "--slide=N computes the net for the last %s in each call",
             rows_text(s, stream_rows(s->graph->inputs.data[0].node->shape)));

@@ -30,6 +30,10 @@ void lines_shape(ShapeContext *context, Node *node, const Op *other) {
   node->shape = node->in[0]->shape;
 }
 
+StreamRule lines_stream_rule(const Node *node) {
+  return arg_is(node, "axis", "width") ? STREAM_ROWS : STREAM_WHOLE;
+}
+
 typedef struct Lines {
   int64_t lines[2], size[2]; /* by axis: number of parallel lines; elements of each line */
 } Lines;

@@ -19,6 +19,9 @@ extern const Param lines_params[]; /* the argument axis= */
 /* The shape rule. If the axis is not the channels, the node's operator becomes `other`. */
 void lines_shape(ShapeContext *, Node *, const Op *other);
 
+/* The rule of the operator `other`: a line along the width of an image is in one row. */
+StreamRule lines_stream_rule(const Node *);
+
 /* Reference evaluation of one line of n elements, along any axis. */
 typedef void LinesEval(const Node *, int64_t n, double *const *in, double *out);
 void lines_run(const Eval *, LinesEval);

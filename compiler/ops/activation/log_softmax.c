@@ -105,7 +105,7 @@ static void shape(ShapeContext *context, Node *node) { lines_shape(context, node
   .detail = "y[c] = x[c] - log(sum over k of exp(x[k]))", .example = "dense(10) -> log_softmax"
 
 static const Op op_log_softmax_lines = {LOG_SOFTMAX, .eval = run, .gradient = lines_backward,
-                                        .lower = lines_nest};
+                                        .lower = lines_nest, .traits.stream_rule = lines_stream_rule};
 
 const Op op_log_softmax = {
     LOG_SOFTMAX,          .traits.softmax = true, .traits.scores = SCORES_LOG,  .eval = run,

@@ -167,7 +167,8 @@ static void shape(ShapeContext *context, Node *node) { lines_shape(context, node
   .summary = "probabilities over the channels of each pixel, or over another axis",                          \
   .detail = "y[c] = exp(x[c]) / sum over k of exp(x[k])", .example = "dense(10) -> softmax"
 
-static const Op op_softmax_lines = {SOFTMAX, .eval = run, .gradient = lines_backward, .lower = lines_nest};
+static const Op op_softmax_lines = {SOFTMAX, .eval = run, .gradient = lines_backward, .lower = lines_nest,
+                                    .traits.stream_rule = lines_stream_rule};
 
 const Op op_softmax = {
     SOFTMAX,

@@ -119,7 +119,8 @@ static void shape(ShapeContext *context, Node *node) { lines_shape(context, node
   .detail = "y[c] = x[c] / max(sqrt(sum over k of x[k]^2), epsilon); or over another axis",                  \
   .example = "conv(64, 1x1) -> l2norm -> scale(20)"
 
-static const Op op_l2norm_lines = {L2NORM, .eval = run, .gradient = lines_backward, .lower = lines_nest};
+static const Op op_l2norm_lines = {L2NORM, .eval = run, .gradient = lines_backward, .lower = lines_nest,
+                                   .traits.stream_rule = lines_stream_rule};
 
 const Op op_l2norm = {L2NORM, .eval = run, .gradient = backward, .lower = lower,
                       .traits.stream = STREAM_ROWS};
