@@ -49,7 +49,9 @@ typedef struct Recompute {
   Recomputed done;
 } Recompute;
 
-static bool is_alias_of_kept(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
+static bool is_alias_of_kept(const Node *node) {
+  return (node->op->family == FAMILY_ALIAS || node->op->traits.slice_offset) && node->nin;
+}
 static bool is_caller(const Node *node) { return node_is_input(node) || node_is_target(node); }
 /* Whether the value is in memory during the whole step. */
 static bool is_always_stored(const Recompute *r, const Node *node) {

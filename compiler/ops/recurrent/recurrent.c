@@ -3,6 +3,7 @@
 #include "ops/recurrent/recurrent.h"
 #include <math.h>
 #include <string.h>
+#include "base/number.h"
 #include "graph/shape.h"
 #include "ops/convolution/correlation.h"
 #include "ops/registry.h"
@@ -495,7 +496,9 @@ Node *recurrent_start(Graph *graph, const Node *layer, Node *given, int way, int
   return boxed_part(graph, layer, &op_part, suffix, shape_vector(n), given, (Box){0, 0, way * n});
 }
 
-static Node *make_core(Graph *graph, const Node *layer, const Recurrent *r, int way, Node *gates) {
+/* start: initial h and c, where r has them. */
+static Node *make_core(Graph *graph, const Node *layer, const Recurrent *r, int way, Node *gates,
+                       Node *const start[2]) {
   const bool both = recurrent_directions(layer) == 2;
   const char *suffix = !both ? "" : way ? "reverse" : "forward";
   Weight *const *of = layer->weight + way * DIRECTION_WEIGHTS,
@@ -504,14 +507,14 @@ static Node *make_core(Graph *graph, const Node *layer, const Recurrent *r, int 
   const Shape shape = r->last ? shape_vector(r->outputs) : shape_sequence(r->rows, r->outputs);
   const bool whole = !r->records && at.width == r->outputs; /* the core's value is the layer's value */
   Node *in[3] = {gates};
-  if (r->hidden)
-    in[r->hidden] = recurrent_start(graph, layer, layer->in[r->hidden], way, r->outputs, "hidden");
-  if (r->state) in[r->state] = recurrent_start(graph, layer, layer->in[r->state], way, r->units, "cell");
-  Node *core = graph_part(graph, layer, r->records ? &op_record : &op_core,
-                          whole ? suffix
-                          : way ? "record_reverse"
-                                : "record",
-                          whole ? shape : shape_sequence(r->rows, at.width), layer->nin - (r->calls > 0), in);
+  if (r->hidden) in[r->hidden] = start[0];
+  if (r->state) in[r->state] = start[1];
+  Node *core =
+      graph_part(graph, layer, r->records ? &op_record : &op_core,
+                 whole ? suffix
+                 : way ? "record_reverse"
+                       : "record",
+                 whole ? shape : shape_sequence(r->rows, at.width), 1 + (r->hidden > 0) + (r->state > 0), in);
   core->detail = r;
   set_weights(graph, core, CORE_WEIGHTS, weight);
   add_rounding(graph, core, r, true);
@@ -521,41 +524,154 @@ static Node *make_core(Graph *graph, const Node *layer, const Recurrent *r, int 
                     (Box){0, r->last ? last : 0, at.hidden});
 }
 
+static void initial_parts(Graph *graph, const Node *layer, const Recurrent *r, int way, Node *start[2]) {
+  if (r->hidden) start[0] = recurrent_start(graph, layer, layer->in[r->hidden], way, r->outputs, "hidden");
+  if (r->state) start[1] = recurrent_start(graph, layer, layer->in[r->state], way, r->units, "cell");
+}
+
+static Node *make_whole(Graph *graph, const Node *layer, const Recurrent *r, int way, Node *rows) {
+  Node *gates = make_gates(graph, layer, r, way, rows), *start[2] = {NULL};
+  initial_parts(graph, layer, r, way, start);
+  return make_core(graph, layer, r, way, gates, start);
+}
+
 Node *recurrent_cut(Graph *graph, const Node *layer, Node *from, Shape shape, Box at) {
   return boxed_part(graph, layer, &op_part, "", shape, from, at);
 }
 
-/* If the value is a single row, it is the last one. */
+/* If the value is a single row, it is the last one; if it is joined from segments, the last one has it. */
 Node *recurrent_final(Graph *graph, Node *layer, Node *value, bool cell) {
+  if (value->op == &op_concat) value = value->in[value->nin - 1];
   const bool whole = value->op == &op_core;
   Node *core = whole ? value : value->in[0];
   const Recurrent *r = core->detail;
   const Record at = recurrent_value(r);
   if ((whole || (r->records && !cell)) && value->shape.rank == 1) return value;
+  const int64_t last = recurrent_row(r, r->rows - 1);
   if (r->records)
     return boxed_part(graph, layer, cell ? &op_final_cell : &op_final, "",
                       shape_vector(cell ? r->units : r->outputs), cell ? core : value,
-                      (Box){0, r->rows - 1, cell ? at.state : 0});
+                      (Box){0, last, cell ? at.state : 0});
   return boxed_part(graph, layer, &op_last, "", shape_vector(cell ? r->units : r->outputs), core,
-                    (Box){0, r->rows - 1, cell ? at.state : at.hidden});
+                    (Box){0, last, cell ? at.state : at.hidden});
 }
 
-static Node *concat_part(Graph *graph, const Node *layer, const char *suffix, Shape shape,
-                         Node *const part[2], const char *axis) {
-  Node *join = graph_part(graph, layer, &op_concat, suffix, shape, 2, part);
-  Const *arg = NEW_ARRAY(graph->arena, Const, 3);
+static const Const *concat_arg(Arena *arena, const char *axis) {
+  Const *arg = NEW_ARRAY(arena, Const, 3);
   arg[1] = (Const){.kind = CONST_WORD, .s = axis};
-  join->arg = arg;
+  return arg;
+}
+
+static Node *concat_part(Graph *graph, const Node *layer, const char *suffix, Shape shape, int n,
+                         Node *const *part, const char *axis) {
+  Node *join = graph_part(graph, layer, &op_concat, suffix, shape, n, part);
+  join->arg = concat_arg(graph->arena, axis);
   return join;
 }
 
 Node *recurrent_join(Graph *graph, const Node *layer, Node *const part[2]) {
-  return concat_part(graph, layer, "", layer->shape, part, "channels");
+  return concat_part(graph, layer, "", layer->shape, 2, part, "channels");
 }
 
 Node *recurrent_stacked(Graph *graph, const Node *layer, Node *above, Node *below) {
   const Shape shape = shape_sequence(above->shape.dim[0] + below->shape.dim[0], below->shape.dim[1]);
-  return concat_part(graph, layer, "kept", shape, (Node *[]){above, below}, "length");
+  return concat_part(graph, layer, "kept", shape, 2, (Node *[]){above, below}, "length");
+}
+
+/* ---- segments ----
+ * In training, a direction of many rows is computed in at most sqrt(rows) segments, each with its own gates
+ * and record, which starts from the final h and c of the previous segment. So --memory can recompute the
+ * records one after the other in the backward pass, while only h and c between segments are stored (Gruslys
+ * et al., 2016, "Memory-Efficient Backpropagation Through Time"). The bits do not depend on that choice,
+ * because the segments depend on the number of rows alone. */
+enum { LEAST_ROWS = 48, SHORT_ROWS = 24 }; /* of a sequence with segments; of a segment */
+
+typedef struct Segments {
+  int n, given;            /* given: number of segments with a gradient so far */
+  Node **rows, **gradient; /* by position in the sequence: the segment's rows, and the gradient of these */
+} Segments;
+typedef struct Segment {
+  Segments *all;
+  int at;          /* position in the sequence */
+  int64_t element; /* its first element in the sequence */
+} Segment;
+
+static int64_t segment_element(const Node *node) { return ((const Segment *)node->detail)->element; }
+
+static void segment_run(const Eval *eval) {
+  memcpy(eval->out, eval->in[0] + segment_element(eval->node),
+         (size_t)shape_elements(eval->node->shape) * sizeof *eval->out);
+}
+
+/* The gradient of the sequence is joined from those of all its segments. */
+static void segment_gradient(Gradient *gradient, Node *node, Node *dy) {
+  const Segment *segment = node->detail;
+  Segments *all = segment->all;
+  Graph *graph = gradient_graph(gradient);
+  all->gradient[segment->at] = dy;
+  if (++all->given < all->n) return;
+  Node *joined =
+      graph_hidden(graph, &op_concat, node->in[0], node->in[0]->shape, RESULT_SAMPLE, all->n, all->gradient);
+  joined->arg = concat_arg(graph->arena, "length");
+  gradient_add(gradient, node->in[0], joined);
+}
+
+static const Op op_segment = {.name = "rows of a segment",
+                              .traits.layer_part = true,
+                              .traits.slice_offset = segment_element,
+                              .eval = segment_run,
+                              .gradient = segment_gradient};
+
+static Node *segment_of(Graph *graph, const Node *layer, Node *rows, Segments *all, int at, int64_t first,
+                        int64_t n) {
+  const int64_t channels = shape_extent(rows->shape).c;
+  Segment *segment = NEW(graph->arena, Segment);
+  *segment = (Segment){all, at, first * channels};
+  Node *node = graph_part(graph, layer, &op_segment, "segment", shape_sequence(n, channels), 1, &rows);
+  node->detail = segment;
+  return node;
+}
+
+/* Rows of a segment; if possible, all segments are equal, so that they have the same functions. */
+static int64_t segment_rows(int64_t rows) {
+  int64_t most = 1;
+  while ((most + 1) * larger(most + 1, SHORT_ROWS) <= rows && most < MOST_INPUTS) most++;
+  for (int64_t n = most; 3 * n > 2 * most; n--)
+    if (rows % n == 0) return rows / n;
+  return ceil_divide(rows, most);
+}
+
+/* Appends the segments of a direction in the order of their steps, each directly before its gates: so the
+ * backward pass computes a record again where it needs it. */
+static Node *make_segments(Graph *graph, Node *layer, const Recurrent *whole, int way, Node *rows) {
+  const int64_t most = segment_rows(whole->rows), n = ceil_divide(whole->rows, most);
+  Segments *all = NEW(graph->arena, Segments);
+  *all = (Segments){.n = (int)n,
+                    .rows = NEW_ARRAY(graph->arena, Node *, n),
+                    .gradient = NEW_ARRAY(graph->arena, Node *, n)};
+  Node *start[2] = {NULL}, *value = NULL;
+  initial_parts(graph, layer, whole, way, start);
+  for (int64_t k = 0; k < n; k++) {
+    const int64_t first = k * most;
+    Recurrent *r = NEW(graph->arena, Recurrent);
+    *r = *whole;
+    r->rows = smaller(most, whole->rows - first);
+    r->hidden = start[0] ? 1 : 0;
+    r->state = start[1] ? 1 + r->hidden : 0;
+    const int at = (int)(r->reverse ? n - 1 - k : k);
+    Node *part =
+        segment_of(graph, layer, rows, all, at, r->reverse ? whole->rows - first - r->rows : first, r->rows);
+    value = all->rows[at] = make_core(graph, layer, r, way, make_gates(graph, layer, r, way, part), start);
+    if (k == n - 1) break;
+    start[0] = recurrent_final(graph, layer, value, false);
+    if (r->cell == CELL_LSTM) start[1] = recurrent_final(graph, layer, value, true);
+  }
+  if (whole->last) return value;
+  return concat_part(graph, layer,
+                     recurrent_directions(layer) == 1 ? ""
+                     : way                            ? "reverse"
+                                                      : "forward",
+                     shape_sequence(whole->rows, whole->outputs), (int)n, all->rows, "length");
 }
 
 Node *recurrent_parts(Graph *graph, Node *layer, bool training) {
@@ -567,8 +683,9 @@ Node *recurrent_parts(Graph *graph, Node *layer, bool training) {
     r->records = training;
     if (training && layer->rounds && layer->rounds->weights) r->reads = layer->rounds;
     rows = recurrent_rows(graph, layer, r, rows);
-    Node *gates = make_gates(graph, layer, r, way, rows);
-    made[way] = make_core(graph, layer, r, way, gates);
+    if (training && graph->training && r->rows >= LEAST_ROWS)
+      made[way] = make_segments(graph, layer, r, way, rows);
+    else made[way] = make_whole(graph, layer, r, way, rows);
   }
   return directions == 2 ? recurrent_join(graph, layer, made) : made[0];
 }

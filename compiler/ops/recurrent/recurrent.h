@@ -5,6 +5,8 @@
  *     record  lstm: i f g o c [m] h  gru: r z n q h  rnn: h
  *     slopes  lstm: i f g o [h]  gru: r z n [r z q]  rnn: the sum
  *
+ * In training a sequence of many rows is computed in segments, each with its own gates and record.
+ *
  * m is o*tanh(c) where a projection computes h from it. q is the operand of gate r of a gru: the
  * candidate's product with h (reset=after), or r*h (reset=before). Slopes are the gradients of the sums. The
  * parts in brackets are the gradient of h (only with a projection), and the gradients of the hidden products
