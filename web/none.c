@@ -36,8 +36,6 @@ const Schedule schedule_conv_groups_weights = {.name = "conv_groups_weights"};
 const Schedule schedule_conv_winograd_weights = {.name = "conv_winograd_weights"};
 const Schedule schedule_conv_rows_weights = {.name = "conv_rows_weights"};
 const Schedule schedule_conv_strassen = {.name = "conv_strassen"};
-const Schedule schedule_dense_pairs = {.name = "dense_pairs"};
-const Schedule schedule_matmul_pairs = {.name = "matmul_pairs"};
 const Schedule schedule_dense_strassen = {.name = "dense_strassen"};
 const Schedule schedule_int8_direct = {.name = "int8_direct"};
 const Schedule schedule_int8_matrix = {.name = "int8_matrix"};

@@ -55,6 +55,12 @@ bool options_plain(const Options *options) {
   return options->level == LEVEL_PLAIN || options->level == LEVEL_SMALL;
 }
 
+#ifdef __wasi__ /* the browser build has no bf16 */
+#define BF16_TARGETS ""
+#else
+#define BF16_TARGETS "for bf16 x86-64-v4-amx, x86-64-v4-bf16 and aarch64-bf16, "
+#endif
+
 /* ---- subcommands ---- */
 const Command *const command_table[] = {
 #ifndef __wasi__ /* the browser build has no files to format */
@@ -382,10 +388,8 @@ const Flag options_table[] = {
      "look"},
     {"target", 0, required_argument, read_targets, 0, "--target=T[,T...]",
      "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m armv7e-m armv8.1-m rv32imc wasm32, generic (scalar "
-     "C for any CPU), native; for int8 models x86-64-v4-vnni and aarch64-dotprod, for bf16 x86-64-v4-amx, "
-     "x86-64-v4-bf16 and aarch64-bf16, which are added to x86-64-v4 and aarch64. Of several targets, the "
-     "best that the "
-     "CPU supports is "
+     "C for any CPU), native; for int8 models x86-64-v4-vnni and aarch64-dotprod, " BF16_TARGETS
+     "which are added to x86-64-v4 and aarch64. Of several targets, the best that the CPU supports is "
      "selected at run time",
      "@targets"},
 #ifndef __wasi__

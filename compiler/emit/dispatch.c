@@ -132,7 +132,11 @@ static const char arm_text[] = "/* Does the CPU have DotProd@ABOUT@? */\n"
                                     "  return 1;\n";
 
 static void put_arm(Text *out, const Net *net, A64Level most) {
+#ifdef __wasi__ /* the browser build has no bf16 */
+  const bool bf16 = ((void)most, false);
+#else
   const bool bf16 = most >= A64_BF16;
+#endif
   template_put(out, arm_text,
                (const Blank[]){{"ABOUT", bf16 ? " (1), and BF16 (2)" : ""},
                                {"ARM", net->own->dotprod},

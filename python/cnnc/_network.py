@@ -65,8 +65,8 @@ class Net:
         if own:  # its folder is temporary, and messages leave it out
             weakref.finalize(self, shutil.rmtree, path.parent, ignore_errors=True)
             self._path, self._cwd = Path(path.name), path.parent
-        if precision not in (None, "f32", "bf16"):
-            raise ValueError(f"precision is 'f32' or 'bf16', not {precision!r}")
+        if precision not in (None, "f32", "bf16", "f16w"):
+            raise ValueError(f"precision is 'f32', 'bf16' or 'f16w', not {precision!r}")
         if batch < 1 or threads < 1:
             raise ValueError("batch and threads must be at least 1")
         self._batch, self._threads, self._cc = batch, threads, cc
@@ -532,7 +532,8 @@ def load(
 ) -> Net:
     """Compiles a program, FILE.cnn, for this machine. define: values for its consts; batch: number of
     samples per call; threads: their number, which does not change results; cc: the C compiler; precision:
-    "bf16" computes products with bf16 numbers where the program states no precision."""
+    "bf16" computes products with bf16 numbers, "f16w" stores weights in half precision, where the program
+    states no precision."""
     return Net(
         Path(path),
         define=define,
