@@ -172,7 +172,10 @@ part_targets_grad() { in_portions 10 check_all $(tests_of grad); }
 part_targets_aarch64() { target=aarch64 && in_portions 20 on_target $(programs); }
 part_targets_armv7m() { target=armv7m && in_portions 20 on_target $(programs); }
 part_targets_riscv64() { target=riscv64 && in_portions 20 on_target $(programs); }
-part_targets_wasm32() { target=wasm32 && in_portions 20 on_target $(programs); }
+part_targets_wasm32() {
+  target=wasm32 && in_portions 20 on_target $(programs)
+  target=wasm32-relaxed && step relaxed on_target "$top"/tests/run/conv*.cnn
+}
 part_targets_int8() { step all check_all tests/int8/int8.tap; }
 part_targets_unit() {
   step all check_all tests/unit/unit.tap

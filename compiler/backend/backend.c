@@ -172,6 +172,12 @@ static const System *system_of(const Backend *backend) {
   return backend->system ? backend->system : backend->cross ? system_table : system_here();
 }
 
+static bool has_flag(const char *const *list, const char *flag) {
+  for (; list && *list; list++)
+    if (strcmp(*list, flag) == 0) return true;
+  return false;
+}
+
 static void add_kind(Command *command, const Build *run) {
   const Backend *backend = run->backend;
   const System *system = system_of(backend);
@@ -188,6 +194,9 @@ static void add_kind(Command *command, const Build *run) {
     command_add_all(command, WORDS("-nostdlib", "-Wl,--no-entry", "-Wl,--export-dynamic",
                                    "-Wl,--export=__heap_base", "-Wl,-z,stack-size=1048576"));
     if (!run->compiler.zig) command_add(command, "-Wl,--stack-first"); /* zig always does that */
+    /* clang runs a wasm-opt that it finds, and older ones reject relaxed vectors. Since clang 18. */
+    if (!run->compiler.zig && has_flag(backend->cross, "-mrelaxed-simd"))
+      command_add(command, "--no-wasm-opt");
     break;
   case BACKEND_PROGRAM: break;
   }

@@ -115,6 +115,13 @@ static const Rates measured = {.direct = 0.95,
   .most_bytes = INT32_MAX, .line = 32, .chains = 8, .blocking = BLOCKING(32, 16 * KB, 4),                    \
   .rates = &measured, .bare = true, .dsp = true
 
+/* WebAssembly; cycles of an x86-64 core that runs it. */
+#define WASM_CORE                                                                                            \
+  .lanes = 4, .registers = 16, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 4 * MB, .fmas = 1, .l2_rate = 16,        \
+  .l3_rate = 12, .memory_rate = 8, .most_bytes = INT32_MAX, .line = 64, .chains = 8,                         \
+  .blocking = BLOCKING(16, 256 * KB, 12), .rates = &measured, .dot = DOT_HALVES, .arch = "wasm32",           \
+  .bare = true
+
 /* Cortex-M55 and M85 with Helium vectors. No float vectors; int8 kernels have eight 16-byte registers:
  * four sums, or the operands of products across a vector. */
 #define HELIUM(LANES)                                                                                        \
@@ -314,27 +321,20 @@ const Target target_table[] = {
      .cross = CROSS("--target=riscv32-unknown-elf", "-march=rv32imc", "-mabi=ilp32")},
     {.name = "wasm32",
      .suffix = "wasm",
-     .lanes = 4,
-     .registers = 16,
+     WASM_CORE,
      .fma = false,
-     .l1 = 32 * KB,
-     .l2 = 256 * KB,
-     .l3 = 4 * MB,
-     .fmas = 1,
-     .l2_rate = 16,
-     .l3_rate = 12,
-     .memory_rate = 8,
-     .most_bytes = INT32_MAX,
-     .line = 64,
-     .chains = 8,
-     .blocking = BLOCKING(16, 256 * KB, 12),
-     .rates = &measured,
-     .dot = DOT_HALVES,
      .condition = "defined(__wasm_simd128__)",
      .march_level = 1,
-     .arch = "wasm32",
-     .bare = true,
      .cross = CROSS("--target=wasm32", "-msimd128", "-mbulk-memory", "-fvisibility=default")},
+    /* clang contracts x * y + z to relaxed_madd, which engines compute with a fused multiply-add */
+    {.name = "wasm32-relaxed",
+     .suffix = "relaxed",
+     WASM_CORE,
+     .fma = true,
+     .condition = "defined(__wasm_relaxed_simd__)",
+     .march_level = 2,
+     .cross =
+         CROSS("--target=wasm32", "-msimd128", "-mrelaxed-simd", "-mbulk-memory", "-fvisibility=default")},
     {.name = NULL},
 };
 

@@ -18,6 +18,7 @@ static const struct {
                 {"armv7m", "qemu-arm"},
                 {"armv8.1-m", "qemu-system-arm"},
                 {"wasm32", "node"},
+                {"wasm32-relaxed", "node"},
                 {NULL, NULL}};
 
 static const char *emulator_of(const Target *target) {
@@ -26,14 +27,37 @@ static const char *emulator_of(const Target *target) {
   return NULL;
 }
 
+/* The option with which node accepts modules for the target; NULL: none does. Node 20 has relaxed vectors as
+ * an experiment, later ones have them always and do not know the option. The bytes are a module with an
+ * instruction of that extension. */
+static const char *node_option(Arena *arena, const Target *target) {
+  static const char *const options[] = {"", "--experimental-wasm-relaxed-simd "};
+  static const char script[] =
+      "process.exit(WebAssembly.validate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, "
+      "123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 128, 2, 11])) ? 0 : 1)";
+  if (strcmp(target->name, "wasm32-relaxed") != 0) return options[0];
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+    if (!system(arena_printf(arena, "node %s-e '%s' 2>/dev/null", options[i], script))) return options[i];
+  return NULL;
+}
+
 /* Options in addition to the target's. With hardware doubles a Cortex-M7 needs no support library for the few
  * doubles of training code. */
 static const char *more_options(Arena *arena, const Target *target) {
+  if (!strcmp(target->name, "wasm32-relaxed"))
+    return "-Wl,--no-entry -Wl,--export-dynamic -Wl,--stack-first -Wl,-z,stack-size=1048576 "
+           "--no-wasm-opt";
   if (!strcmp(target->name, "wasm32"))
     return "-Wl,--no-entry -Wl,--export-dynamic -Wl,--stack-first -Wl,-z,stack-size=1048576";
   if (!strcmp(target->name, "armv8.1-m"))
     return arena_printf(arena, "-static -T %s/tests/harness/helium.ld", variable("top_srcdir", "."));
   return !strcmp(target->name, "armv7m") ? "-static -mfpu=fpv5-d16" : "-static";
+}
+
+/* Whether clang lacks one of these options. */
+static bool more_missing(Arena *arena, const Target *target) {
+  return system(arena_printf(arena, "%s --target=wasm32 %s -E -x c /dev/null >/dev/null 2>&1",
+                             variable("CLANG", "clang"), more_options(arena, target)));
 }
 
 const char *foreign_missing(Arena *arena, const Target *target) {
@@ -42,7 +66,9 @@ const char *foreign_missing(Arena *arena, const Target *target) {
   if (!strcmp(command, "node"))
     return system("node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null")
                ? "node 18"
-               : NULL;
+           : !node_option(arena, target) ? "node with relaxed vectors"
+           : more_missing(arena, target) ? "clang 18"
+                                         : NULL;
   return system(arena_printf(arena, "command -v %s >/dev/null", command)) ? command : NULL;
 }
 
@@ -71,8 +97,9 @@ bool foreign_run(Arena *arena, const Target *target, const char *dir, const unsi
                             "-monitor none -semihosting-config enable=on,target=native -kernel program",
                             dir)) == 0 &&
            bytes_read(arena_printf(arena, "%s/out", dir), out, out_bytes);
-  const char *script = !strcmp(target->name, "wasm32")
-                           ? arena_printf(arena, " %s/tests/harness/bare.mjs", variable("top_srcdir", "."))
+  const char *script = !strcmp(target->arch, "wasm32")
+                           ? arena_printf(arena, " %s%s/tests/harness/bare.mjs", node_option(arena, target),
+                                          variable("top_srcdir", "."))
                            : "";
   return system(arena_printf(arena, "%s%s %s/program <%s/in >%s/out", emulator_of(target), script, dir, dir,
                              dir)) == 0 &&
