@@ -18,6 +18,7 @@
 #include "lir/lir.h"
 #include "schedule/schedule.h"
 #include "schedule/float/conv_repeated.h"
+#include "schedule/float/conv_tile.h"
 #include "schedule/float/strassen.h"
 #include "schedule/tuning.h"
 #include "syntax/ast.h"
@@ -32,6 +33,7 @@
 /* Schedules that apply to no kernel. */
 const Schedule schedule_conv_repeated = {.name = "conv_repeated"};
 const Schedule schedule_conv_joined = {.name = "conv_joined"};
+const Schedule schedule_conv_groups = {.name = "conv_groups"};
 const Schedule schedule_conv_groups_weights = {.name = "conv_groups_weights"};
 const Schedule schedule_conv_winograd_weights = {.name = "conv_winograd_weights"};
 const Schedule schedule_conv_rows_weights = {.name = "conv_rows_weights"};
@@ -179,6 +181,19 @@ Val halves_plus(Val, Val), wrapped_plus(Val, Val), wrapped_minus(Val, Val);
 Val halves_plus(Val a, Val b) { return (void)b, a; }
 Val wrapped_plus(Val a, Val b) { return (void)b, a; }
 Val wrapped_minus(Val a, Val b) { return (void)b, a; }
+
+/* Diagonals of groups (schedule/float/conv_diagonals.c), of which there are none. */
+int diagonal_cuts(const Direct *d) { return (void)d, 1; }
+int diagonal_pieces(const Direct *d) { return (void)d, 1; }
+int diagonal_squares(const Direct *d) { return (void)d, 1; }
+int diagonal_pixels(const Direct *d, int64_t width) { return (void)d, (int)width; }
+int diagonal_inputs(const Tile *t, int input) { return (void)t, input; }
+void diagonal_terms(Tile *t, int cut) { (void)t, (void)cut; }
+bool diagonal_starts_with_bias(const Direct *d) { return (void)d, false; }
+void diagonal_keep(Nest *b, const Tile *t, Buf *acc) { (void)b, (void)t, (void)acc; }
+void diagonal_outputs(Nest *b, const Tile *t, Buf *acc, const Ix *pixel, Val out[MOST_VECTORS]) {
+  (void)b, (void)t, (void)acc, (void)pixel, (void)out;
+}
 
 bool *conv_repeated_where(Arena *arena, const Graph *graph, const Target *target) {
   (void)target;
