@@ -26,6 +26,7 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/schedule/float/conv_rows_weights.c \
   compiler/schedule/float/conv_joined.c compiler/schedule/float/conv_matrix.c \
   compiler/schedule/float/conv_groups.c compiler/schedule/float/conv_diagonals.c \
+  compiler/schedule/float/conv_weights_matrix.c \
   compiler/schedule/float/conv_padded.c compiler/schedule/matrix.c \
   compiler/schedule/float/dense_pairs.c compiler/schedule/float/matmul_pairs.c \
   compiler/schedule/float/pair_rows.c \

@@ -36,6 +36,7 @@ const Schedule schedule_conv_joined = {.name = "conv_joined"};
 const Schedule schedule_conv_groups = {.name = "conv_groups"};
 const Schedule schedule_conv_groups_weights = {.name = "conv_groups_weights"};
 const Schedule schedule_conv_winograd_weights = {.name = "conv_winograd_weights"};
+const Schedule schedule_conv_weights_matrix = {.name = "conv_weights_matrix"};
 const Schedule schedule_conv_rows_weights = {.name = "conv_rows_weights"};
 const Schedule schedule_conv_strassen = {.name = "conv_strassen"};
 const Schedule schedule_dense_strassen = {.name = "dense_strassen"};

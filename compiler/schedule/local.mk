@@ -9,7 +9,8 @@ libcnnc_a_SOURCES += %D%/float/axis.c %D%/float/axis.h %D%/float/conv_columns.c 
   %D%/float/conv_padded.c %D%/float/conv_pairs.c %D%/float/conv_repeated.c %D%/float/conv_repeated.h \
   %D%/float/conv_rows.c %D%/float/conv_rows_weights.c \
   %D%/float/conv_scatter.c %D%/float/conv_strassen.c %D%/float/conv_tile.c %D%/float/conv_tile.h \
-  %D%/float/conv_weights.c %D%/float/conv_winograd.c %D%/float/conv_winograd.h \
+  %D%/float/conv_weights.c %D%/float/conv_weights_matrix.c \
+  %D%/float/conv_winograd.c %D%/float/conv_winograd.h \
   %D%/float/conv_winograd_tile.c %D%/float/conv_winograd_weights.c %D%/float/dense.c %D%/float/dense.h \
   %D%/float/dense_pairs.c %D%/float/dense_rows.c %D%/float/dense_strassen.c %D%/float/dense_strassen.h \
   %D%/float/dense_strassen_forward.c %D%/float/depthwise.c %D%/float/direct.h %D%/float/images.c \

@@ -292,7 +292,7 @@ Direct direct_begin(Lower *l, bool spread) {
                 ? d.in
                 : choose_block(l, d.in, width * taps);
   d.blocks = d.in / d.block;
-  d.inner = d.pairs && !d.merged ? direct_inner_blocks(l, &d.k) : 1;
+  d.inner = d.pairs && !d.merged ? direct_inner_blocks(l) : 1;
   d.block /= d.inner;
   d.steps = has_pairs(&d) ? d.block / 2 : d.block;
   const int64_t whole = d.out / width, rest = d.out % width, last = ceil_divide(rest, unit) * unit;

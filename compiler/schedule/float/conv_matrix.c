@@ -101,7 +101,8 @@ static void matrix_sum(const void *context, const Ix *u, const Ix *q, const Ix *
       NEST_FOR(b, kx, taps)
         NEST_FOR(b, c, words) {
           const Ix none = {0}, lane = a->h + d->lanes * *v, pair = a->pair + ib * d->steps + c,
-                   panel = a->panel + ib,
+                   panel = a->panel + ib, wy = d->turned ? k->kernel[0] - 1 - ky : ky,
+                   wx = d->turned ? k->kernel[1] - 1 - kx : kx,
                    y = matrix_row_of(&m->map, &a->y, u) * k->stride[0] + ky * k->dilation[0],
                    x = matrix_column_of(&m->map, &a->x, u, q) * k->stride[1] + kx * k->dilation[1],
                    flat = x + y * d->pitch;
@@ -109,7 +110,7 @@ static void matrix_sum(const void *context, const Ix *u, const Ix *q, const Ix *
                         d->planes
                             ? nest_load_pairs(b, nest_at(b, d->from, ib, d->pitch ? none : y, flat, 2 * c), 1)
                             : direct_input_pair(d, d->from, d->pitch ? &none : &y, &flat, &pair),
-                    w = direct_weight_pairs(d, t->panels, &panel, &ky, &kx, &c, &lane);
+                    w = direct_weight_pairs(d, t->panels, &panel, &wy, &wx, &c, &lane);
           nest_store(b, nest_at(b, sum, 0),
                      dot_bf16(splat(in, d->lanes), w, nest_get(b, nest_at(b, sum, 0))));
           if (m->passes) fetch_panel_ahead(t, a, u, &ib, &ky, &kx, &c);
@@ -281,6 +282,8 @@ static int passes_of(const Matrix *m) {
 
 void direct_by_matrix(Direct *d) {
   Lower *l = d->l;
+  d->turned = d->spread;
+  d->k = d->own = correlation_gathering(l->node);
   Matrix m = {.d = d, .map = direct_matrix_map(l, &d->own)};
   if (correlation_pointwise(&d->own) && !l->kernel->pool) {
     lower_view_rows(l, 1);

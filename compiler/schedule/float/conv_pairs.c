@@ -59,12 +59,17 @@ static bool few_channels(const Correlation *k) {
 }
 
 /* Words that are contiguous in the input and in the weights. */
-static int64_t run_of(const Correlation *k) {
-  return ceil_divide(k->l, 2) * (few_channels(k) ? k->kernel[1] : 1);
+static int64_t run_of(const Lower *l, const Correlation *k) {
+  const bool merged = l->node->op->family == FAMILY_CONV && few_channels(k);
+  return ceil_divide(k->l, 2) * (merged ? k->kernel[1] : 1);
 }
 
+/* k: a gather. A scatter with stride 1 is one, with a padding that may be negative. */
 static bool matrix_fits(const Lower *l, const Correlation *k) {
-  if (l->b->nleads || direct_unit(l, k->s) != MATRIX_LANES || matrix_step(run_of(k)) < FEWEST_PAIRS)
+  const Correlation own = correlation_of(l->node);
+  if (correlation_spreads(l->node) && (!no_stride(&own) || k->before[0] < 0 || k->before[1] < 0))
+    return false;
+  if (l->b->nleads || direct_unit(l, k->s) != MATRIX_LANES || matrix_step(run_of(l, k)) < FEWEST_PAIRS)
     return false;
   const MatrixMap map = direct_matrix_map(l, k);
   return !matrix_refused(&map);
@@ -76,10 +81,11 @@ int direct_panel_vectors(const Lower *l, const Correlation *k) {
   return map.pitch ? map.vectors : PANEL_VECTORS;
 }
 
-int64_t direct_inner_blocks(const Lower *l, const Correlation *k) {
+int64_t direct_inner_blocks(const Lower *l) {
   enum { BLOCK = 32 };
-  return l->layout->tiles > 0 && k->kernel[0] * k->kernel[1] > 1 && k->l % BLOCK == 0 && matrix_fits(l, k)
-             ? k->l / BLOCK
+  const Correlation k = correlation_gathering(l->node);
+  return l->layout->tiles > 0 && k.kernel[0] * k.kernel[1] > 1 && k.l % BLOCK == 0 && matrix_fits(l, &k)
+             ? k.l / BLOCK
              : 1;
 }
 
@@ -91,14 +97,15 @@ bool direct_merges(const Lower *l, const Correlation *k) {
 }
 
 bool direct_matrix(const Lower *l, const Target *target) {
-  const Correlation k = correlation_of(l->node);
-  return target->tiles > 0 && direct_pairs(l, &k, false) && matrix_fits(l, &k);
+  const Correlation own = correlation_of(l->node), k = correlation_gathering(l->node);
+  return target->tiles > 0 && direct_pairs(l, &own, correlation_spreads(l->node)) && matrix_fits(l, &k);
 }
 
 double direct_matrix_products(const Lower *l) {
-  const Correlation k = correlation_of(l->node);
+  const Correlation k = correlation_gathering(l->node);
   const MatrixMap map = direct_matrix_map(l, &k);
-  const int64_t run = run_of(&k), taps = k.kernel[0] * (few_channels(&k) ? 1 : k.kernel[1]);
+  const bool merged = direct_merges(l, &k);
+  const int64_t run = run_of(l, &k), taps = k.kernel[0] * (merged ? 1 : k.kernel[1]);
   return (double)k.groups * matrix_cycles(&map, k.s, taps * (run / matrix_step(run)));
 }
 #endif

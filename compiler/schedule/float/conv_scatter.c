@@ -143,7 +143,8 @@ static void by_pixels(Direct *d) {
 
 static bool conv_scatter_build(Lower *l) {
   Direct d = direct_begin(l, true);
-  if (d.k.stride[0] * d.k.stride[1] <= DIRECT_PHASES) direct_by_phases(&d);
+  if (direct_matrix(l, l->target)) direct_by_matrix(&d);
+  else if (d.k.stride[0] * d.k.stride[1] <= DIRECT_PHASES) direct_by_phases(&d);
   else by_pixels(&d);
   return true;
 }
@@ -152,6 +153,7 @@ static Cycles conv_scatter_cycles(const Lower *l, const Target *target, const Ch
   (void)choice;
   const Correlation k = correlation_ranked(l->node);
   const Cycles floats = (no_stride(&k) ? cost_direct : cost_phases)(target, &k, l->weight_bytes);
+  if (direct_matrix(l, target)) return cost_tiles(floats, target, &k, direct_matrix_products(l));
   return direct_pairs(l, &k, true) ? cost_pairs(floats, target) : floats;
 }
 

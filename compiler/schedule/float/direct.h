@@ -36,6 +36,7 @@ typedef struct Direct {
                         kernel of merged taps, `own` the node's. Otherwise 0 */
   Correlation own;
   bool spread;           /* the output is the large side */
+  bool turned;           /* a scatter with stride 1 as a gather, which reads the taps in reverse order */
   Buf *from;             /* the input, or a copy with its padding (conv_padded.c) */
   bool planes;           /* the copy is [inner][rows][columns][block]: rows of tile registers are adjacent */
   bool lined;            /* the copy is [rows][1][columns * channels] */
@@ -107,9 +108,7 @@ static inline bool direct_matrix(const Lower *l, const Target *t) { return (void
 static inline double direct_matrix_products(const Lower *l) { return (void)l, 0; }
 static inline void direct_by_matrix(Direct *d) { (void)d; }
 static inline int direct_panel_vectors(const Lower *l, const Correlation *k) { return (void)l, (void)k, 2; }
-static inline int64_t direct_inner_blocks(const Lower *l, const Correlation *k) {
-  return (void)l, (void)k, 1;
-}
+static inline int64_t direct_inner_blocks(const Lower *l) { return (void)l, 1; }
 #else
 void padded_begin(Direct *, bool lined, bool planes, bool single, int64_t spare);
 void padded_fill(const Direct *, LoopKind outer);
@@ -120,7 +119,7 @@ bool direct_merges(const Lower *, const Correlation *);
 int direct_panel_vectors(const Lower *, const Correlation *);
 /* Blocks of input channels whose words fill a register. All taps of a block are read from the first-level
  * cache. */
-int64_t direct_inner_blocks(const Lower *, const Correlation *);
+int64_t direct_inner_blocks(const Lower *);
 bool direct_matrix(const Lower *, const Target *); /* whether the target computes the convolution with them */
 MatrixMap direct_matrix_map(const Lower *, const Correlation *);
 double direct_matrix_products(const Lower *); /* cycles */
