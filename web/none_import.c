@@ -187,3 +187,7 @@ Value *lay_images(ModelImport *im, const View *x, bool pointwise) {
 View *view_images(ModelImport *im, Value *v, const View *like) {
   return view_standard(im, v, like, like->rank);
 }
+
+bool onnx_in_profile(Arena *arena, Diags *diags, const char *path, Span at, const uint8_t *bytes, size_t n) {
+  return (void)arena, (void)diags, (void)path, (void)at, (void)bytes, (void)n, true;
+}

@@ -253,10 +253,17 @@ static const char *board_row(const AssurePack *p) {
       p->cpu->name, p->cpu->name);
 }
 
+/* The command that writes the folder again. */
+static const char *assure_command_text(const AssurePack *p) {
+  Text out = {.arena = p->arena};
+  text_put(&out, "cnnc assure %s --weights=%s", base_name(p->input), base_name(p->weights));
+  if (p->cpu) text_put(&out, " --cpu=%s", p->cpu->name);
+  if (p->flash_wait) text_put(&out, " --flash-wait=%" PRId64, p->flash_wait);
+  text_put(&out, "%s", defines_text(p));
+  return out.s;
+}
+
 static bool add_texts(const AssurePack *p) {
-  const char *command =
-      arena_printf(p->arena, "cnnc assure %s --weights=%s%s%s%s", base_name(p->input), base_name(p->weights),
-                   p->cpu ? " --cpu=" : "", p->cpu ? p->cpu->name : "", defines_text(p));
   const Blank blanks[] = {{"NAME", p->name},
                           {"CALL", p->call},
                           {"PROGRAM", base_name(p->input)},
@@ -268,7 +275,7 @@ static bool add_texts(const AssurePack *p) {
                                                  : "prove coverage misra"},
                           {"KIND", p->int8 ? "int8" : "float"},
                           {"VERSION", PACKAGE_VERSION},
-                          {"COMMAND", command},
+                          {"COMMAND", assure_command_text(p)},
                           {"TIMING", timing_text(p)},
                           {"BOARD_ROW", board_row(p)},
                           {"PREFIX", p->prefix},
@@ -320,8 +327,7 @@ const Command assure_command = {
     "NET.cnn --weights=FILE -o FOLDER [--cpu=NAME]",
     "creates a folder with which others can check a net's C",
     "Creates a folder with the C of a net, annotated for Frama-C, a trace from its functions to the layers, "
-    "a "
-    "MISRA report, copies of the sources, hashes, and a Makefile that checks the C with other tools: "
+    "a MISRA report, copies of the sources, hashes, and a Makefile that checks the C with other tools: "
     "`make prove` (Frama-C), `make validate` (a second implementation of int8 nets), `make count` (constant "
     "time), `make coverage`, `make misra`. README.md there states each claim, who confirms it, and its "
     "assumptions.",

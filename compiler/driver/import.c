@@ -20,7 +20,7 @@
 typedef struct Importing {
   Arena *arena;
   ImportOptions options;
-  const char *model, *output, *rename;
+  const char *model, *output, *rename, *profile;
   int diagnostics, color;
   bool list, help;
   Sources sources;
@@ -166,6 +166,9 @@ static const Flag import_options[] = {
      "whole sequences, and recurrent layers start each call from zeros. keep: variables become states, and "
      "recurrent layers get keep=true",
      "raise keep"},
+    {"profile", 0, required_argument, flag_word, AT(profile), "--profile=NAME",
+     "refuse an ONNX model that violates this profile: sonnx, the draft of ONNX's safety-related profile",
+     "sonnx"},
     {"list", 0, no_argument, flag_set, AT(list), "--list",
      "print the result of the import for each node, and write nothing", NULL},
     FLAG_DIAGNOSTICS(AT(diagnostics)),
@@ -382,6 +385,7 @@ static void write_tflite(Importing *m, Span at, const TflProgram *made) {
 /* An error about an option that does not apply to the model; NULL: there is none. */
 static const char *unsupported_tflite_option(const Importing *m, bool quantized) {
   const ImportOptions *o = &m->options;
+  if (m->profile) return "--profile is for ONNX models";
   if (o->chw || o->layouts.n)
     return "--layout is for ONNX models: TensorFlow Lite has channels last, like the language";
   if (!quantized) return NULL;
@@ -449,10 +453,17 @@ static bool import_tflite(Importing *m, Span at, int *status) {
 }
 #endif
 
+/* Whether the model satisfies --profile. */
+static bool in_profile(const Importing *m, Span at) {
+  size_t n;
+  const char *why = NULL, *bytes = m->profile ? file_read(m->arena, m->model, &n, &why) : NULL;
+  return !bytes || onnx_in_profile(m->arena, m->diags, m->model, at, (const uint8_t *)bytes, n);
+}
+
 static int import_onnx(Importing *m, Span at) {
   int status = 0;
   if (import_tflite(m, at, &status)) return status;
-  if (!read_renames(m)) return 0;
+  if (!read_renames(m) || !in_profile(m, at)) return 0;
   if (m->options.rounding && strcmp(m->options.rounding, "litert") == 0) {
     diag_report(m->diags, DIAG_import_file, at, NULL,
                 "--rounding=litert is for TensorFlow Lite models; this is an ONNX model");

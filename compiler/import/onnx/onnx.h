@@ -152,6 +152,9 @@ Onnx *onnx_open(Arena *, Diags *, const char *path, Span at);
  * of the file; or NULL. */
 Onnx *onnx_read(Arena *, Diags *, const char *path, Span at, const OnnxLoops *loops, const uint8_t *bytes,
                 size_t n);
+/* Whether a model satisfies the restrictions of ONNX's safety-related profile, SONNX, as drafted in August
+ * 2026; if not: [import-profile] lists the violations. Bytes that are not a model satisfy them. */
+bool onnx_in_profile(Arena *, Diags *, const char *path, Span at, const uint8_t *bytes, size_t n);
 int onnx_tensor(const Onnx *, const char *name); /* the tensor's number, or 0 */
 
 /* The tensors that a node needs: its inputs and the conditions of the branches that contain it; 0: omitted,
