@@ -49,8 +49,11 @@ typedef struct Recompute {
   Recomputed done;
 } Recompute;
 
+/* A slice is a view, too, but keeps its whole input in memory: only those that a layer makes of its input,
+ * which together read all of it, count. */
 static bool is_alias_of_kept(const Node *node) {
-  return (node->op->family == FAMILY_ALIAS || node->op->traits.slice_offset) && node->nin;
+  const bool slice = node->op->traits.slice_offset && node->op->traits.layer_part;
+  return (node->op->family == FAMILY_ALIAS || slice) && node->nin;
 }
 static bool is_caller(const Node *node) { return node_is_input(node) || node_is_target(node); }
 /* Whether the value is in memory during the whole step. */

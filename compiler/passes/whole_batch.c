@@ -49,7 +49,7 @@ static bool unrolls(const Window *w) {
  * channels, which a matrix of taps does not have. */
 static bool can_batch_conv(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, node)) return false;
-  if (node->rounded || node_weight_elem(node) != F32) return false;
+  if (node_weight_elem(node) != F32) return false;
 #ifdef __wasi__ /* the browser build lacks its schedules */
   if (node->op->family == FAMILY_CONV_WEIGHTS) return false;
 #endif
@@ -103,11 +103,12 @@ static int64_t bytes_kept_across(const Plan *plan, const int *last, int at) {
   return bytes;
 }
 
-static bool is_batched_layer(const PassState *state, const int *last, int at, int64_t batch) {
+/* convs: whether convolutions may be batched, too */
+static bool is_batched_layer(const PassState *state, const int *last, int at, int64_t batch, bool convs) {
   const PlanOptions *o = &state->options;
   const Node *node = state->plan->graph->nodes.data[at];
   if (can_batch_dense(node, batch)) return !o->pays || o->pays(o->costs, node, batch, 0);
-  return o->pays && can_batch_conv(node, batch) &&
+  return convs && o->pays && can_batch_conv(node, batch) &&
          o->pays(o->costs, node, batch, bytes_kept_across(state->plan, last, at));
 }
 
@@ -115,9 +116,10 @@ static bool batch_layers(PassState *state, int64_t batch) { /* false: no layer i
   const Graph *graph = state->plan->graph;
   bool *whole_batch = state->plan->whole_batch = NEW_ARRAY(state->arena, bool, graph->nodes.n + 1);
   const int *last = last_readers(state->arena, state->plan);
+  const bool convs = !graph_has_bf16(graph); /* the result may be that of a rounded activation fused later */
   bool any = false;
   for (int i = 0; i < graph->nodes.n && batch <= MOST_IMAGES; i++) {
-    whole_batch[i] = is_batched_layer(state, last, i, batch);
+    whole_batch[i] = is_batched_layer(state, last, i, batch, convs);
     any = any || whole_batch[i];
   }
   return any;

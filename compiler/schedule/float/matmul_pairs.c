@@ -169,13 +169,14 @@ static void pack_right_panel(const RightPanel *r) {
   const Factors *f = r->f;
   Nest *b = f->p.l->b;
   const int lanes = f->p.lanes;
-  const int64_t words = ceil_divide(f->m.k, 2);
+  const int64_t words = ceil_divide(f->m.k, 2),
+                columns = lanes == 1 ? r->width : ceil_divide(r->valid, lanes) * lanes; /* that are written */
   if (lanes == 1) pack_numbers(r);
   else if (f->m.right) transpose_words(r, lanes);
   else interleave_rows(r, lanes);
   if (words < f->p.pairs)
     NEST_FROM(b, c, words, f->p.pairs)
-      NEST_FOR(b, h, 2 * r->width / lanes)
+      NEST_FOR(b, h, 2 * columns / lanes)
         nest_store(b, nest_at(b, r->w, r->panel, c, lanes * h), splat(num(b, 0), lanes));
 }
 
