@@ -208,14 +208,18 @@ Val walk_row_sum(Lower *l, int64_t channels, const Ix *y, const Ix *x, WalkValue
 }
 
 /* ---- squares ---- */
-/* Interleaves halves, repeatedly. */
-void walk_transpose(Nest *b, Val x[LANES], int lanes) {
-  Val y[LANES];
-  int low[LANES], high[LANES];
+void walk_interleave(int lanes, int low[LANES], int high[LANES]) {
   for (int i = 0; i < lanes; i++) {
     low[i] = i / 2 + i % 2 * lanes;
     high[i] = low[i] + lanes / 2;
   }
+}
+
+/* Interleaves halves, repeatedly. */
+void walk_transpose(Nest *b, Val x[LANES], int lanes) {
+  Val y[LANES];
+  int low[LANES], high[LANES];
+  walk_interleave(lanes, low, high);
   for (int step = 1; step < lanes; step *= 2) {
     for (int n = 0; n < lanes / 2; n++) {
       y[2 * n] = nest_let(b, nest_text(b, "x%d", 2 * n), shuffle(x[n], x[n + lanes / 2], lanes, low));

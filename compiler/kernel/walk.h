@@ -52,6 +52,9 @@ const Column *columns_enter(const Columns *, bool more);
 /* Computes each channel's sum over the pixels, which is added to a gradient (RESULT_SUM) or stored as 1x1xC.
  */
 void walk_sum_pixels(Lower *, Extent, WalkValue, const void *context);
+/* The lanes of two vectors a and b, in turns: shuffled with low they are a0 b0 a1 b1 ..., with high the rest.
+ */
+void walk_interleave(int lanes, int low[LANES], int high[LANES]);
 /* Transposes a square matrix of vectors: element n of x[k] becomes element k of x[n]. */
 void walk_transpose(Nest *, Val x[LANES], int lanes);
 /* These reduce the channels of a row to one number. The scratch row has rank 1. If threads share the pixel

@@ -108,10 +108,7 @@ static void fill_line(const WeightsMatrix *m) {
 static void pair_pixels(const WeightsMatrix *m) {
   Nest *b = m->l->b;
   int low[LANES], high[LANES];
-  for (int i = 0; i < MATRIX_LANES; i++) {
-    low[i] = i / 2 + i % 2 * MATRIX_LANES;
-    high[i] = low[i] + MATRIX_LANES / 2;
-  }
+  walk_interleave(MATRIX_LANES, low, high);
   for (int64_t parity = 0; parity < m->parities; parity++)
     NEST_FOR(b, j, m->pairs->dim[1])
       NEST_FOR(b, v, m->k.l / MATRIX_LANES) {

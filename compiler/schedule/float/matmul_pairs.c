@@ -30,7 +30,7 @@ typedef struct Factors {
 
 static bool matmul_pairs_takes(const Lower *l) { return node_is_bf16(l->node) && l->layout_lanes > 1; }
 
-/* Words of a row: so many that tile registers are full, if the layout's target has them. */
+/* Words of a row. If the layout's target has tile registers, they are padded to fill these. */
 static int64_t matmul_words(const Lower *l, const MatrixProduct *m) {
   const int64_t words = ceil_divide(m->k, 2);
   return l->layout->tiles > 0 && matrix_step(words) < GOOD_STEP ? ceil_divide(words, GOOD_STEP) * GOOD_STEP
@@ -86,10 +86,7 @@ static void store_interleaved(const RightPanel *r, const Ix *word, const Ix *h, 
                               int lanes) {
   Nest *b = r->f->p.l->b;
   int low[LANES], high[LANES];
-  for (int i = 0; i < lanes; i++) {
-    low[i] = i / 2 + i % 2 * lanes;
-    high[i] = low[i] + lanes / 2;
-  }
+  walk_interleave(lanes, low, high);
   nest_store(b, nest_at(b, r->w, r->panel, *word, 2 * *h), shuffle(even, odd, lanes, low));
   nest_store(b, nest_at(b, r->w, r->panel, *word, 2 * *h + lanes), shuffle(even, odd, lanes, high));
 }
