@@ -204,7 +204,7 @@ static bool choose_machine(Options *options) {
                        one->name, one->bare ? "" : "; or name its system with --os");
   if (options->kind == OUTPUT_SHARED && one->bare)
     return usage_error("%s has no shared libraries: write an object (-o FILE.o)%s", one->name,
-                       strcmp(one->name, "wasm32") == 0 ? " or WebAssembly (-o FILE.wasm)" : "");
+                       strcmp(one->arch, "wasm32") == 0 ? " or WebAssembly (-o FILE.wasm)" : "");
   if (options->kind == OUTPUT_WASM && options->threaded)
     return usage_error("WebAssembly has no threads: use --threads=none");
   return true;

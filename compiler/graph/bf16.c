@@ -10,14 +10,11 @@
 #include "graph/op.h"
 
 #ifndef __wasi__
-/* Whether its weights may be rounded. */
-static bool has_halves(const Node *node) { return node->op->traits.product; }
-
 bool node_is_bf16(const Node *node) { return node->precision == PRECISION_BF16 && node->op->traits.product; }
 
 Elem node_weight_elem(const Node *node) {
   if (node_is_bf16(node)) return BF16;
-  return node->precision == PRECISION_F16W && node->nweights && has_halves(node) ? F16 : F32;
+  return node->precision == PRECISION_F16W && node->nweights && node->op->traits.product ? F16 : F32;
 }
 
 const Node *graph_has_halves(const Graph *graph) {

@@ -75,7 +75,7 @@ static void pad_pixel(const Direct *d, const Ix *y, const Ix *x, const Ix *from_
           const Ix c = part ? none + whole * L : v * L, at = block * channels + c;
           const int read = (int)(part ? own - whole * L : L);
           Val value = splat(num(b, 0), (int)L);
-          if (from_y && read > 0) /* with one lane, a channel that only fills a word is a part of its own */
+          if (from_y && read > 0) /* a channel that was added to fill a word is not read */
             value = nest_load_part(b,
                                    line ? nest_at(b, l->in[0], *from_y, none, *from_x * own + c)
                                         : nest_at(b, l->in[0], *from_y, *from_x, at),
