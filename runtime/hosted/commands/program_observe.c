@@ -99,23 +99,34 @@ static cnn_status keep_inputs(Observer *o, int64_t index) {
   return kept ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "no memory for the inputs of samples");
 }
 
-static void see_range(Seen *seen, const float *value) {
+/* Returns false if a number is NaN or infinite. */
+static bool see_range(Seen *seen, const float *value) {
+  bool finite = true;
   for (int64_t k = 0; k < seen->size; k++) {
     seen->lo = fmin(seen->lo, (double)value[k]);
     seen->hi = fmax(seen->hi, (double)value[k]);
     seen->sum[k % seen->channels] += (double)value[k];
+    finite = finite && isfinite(value[k]);
   }
+  return finite;
 }
 
-static void see_bins(Seen *seen, const float *value) {
+static bool see_bins(Seen *seen, const float *value) {
   const double width = (seen->hi - seen->lo) / (double)BINS;
   for (int64_t k = 0; width > 0 && k < seen->size; k++) {
     const int bin = (int)(((double)value[k] - seen->lo) / width);
     seen->bin[bin < BINS ? bin : BINS - 1]++;
   }
+  return true;
 }
 
-static cnn_status walk(Observer *o, void (*see)(Seen *, const float *)) {
+static cnn_status not_finite(const Seen *seen, int64_t index) {
+  return cnn_failure(CNN_NOT_FINITE,
+                     "training sample %lld: %s is NaN or infinite; check the weights and the data",
+                     (long long)index, seen->name);
+}
+
+static cnn_status walk(Observer *o, bool (*see)(Seen *, const float *)) {
   const cnn_network *network = o->viewer.network;
   const int64_t all = cnn_data_count(o->data, CNN_PART_TRAIN);
   for (int64_t n = 0; n < o->samples; n++) { /* samples are taken from the whole set */
@@ -127,9 +138,12 @@ static cnn_status walk(Observer *o, void (*see)(Seen *, const float *)) {
     if (see == see_range && n < o->inputs) status = keep_inputs(o, index);
     if (status.code != CNN_OK) return status;
     cnn_viewer_forward(&o->viewer);
-    for (int32_t i = 0; i < network->inputs; i++) see(&o->seen[i], o->viewer.value[i]);
-    for (int32_t i = 0; i < network->layers; i++)
-      see(&o->seen[network->inputs + i], cnn_viewer_layer(&o->viewer, i));
+    for (int32_t i = 0; i < network->inputs; i++)
+      if (!see(&o->seen[i], o->viewer.value[i])) return not_finite(&o->seen[i], index);
+    for (int32_t i = 0; i < network->layers; i++) {
+      Seen *seen = &o->seen[network->inputs + i];
+      if (!see(seen, cnn_viewer_layer(&o->viewer, i))) return not_finite(seen, index);
+    }
   }
   return cnn_success();
 }
