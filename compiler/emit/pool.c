@@ -74,6 +74,7 @@ static const char *const pool_own[][2] = {
     {"NEWS", "pool_news"},     {"WORK", "pool_work"},         {"PUBLISH", "pool_publish"},
     {"FORKED", "pool_forked"}, {"END", "pool_end"},           {"PREPARE", "pool_prepare"},
     {"START", "pool_start"},   {"COUNT", "pool_count"},       {"PROCESSORS", "pool_processors"},
+    {"YIELD", "pool_yield"},   {"SINCE", "pool_since"},       {"TURN", "pool_turn"},
     {"PAUSE", "pool_pause"},   {"ROUNDS", "pool_rounds"},     {"LIMIT", "pool_limit"},
     {"MOMENT", "pool_moment"}, {"PATIENCE", "pool_patience"}, {"STACK", "pool_stack"},
 };
