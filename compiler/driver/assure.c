@@ -90,6 +90,9 @@ static bool read_assure_line(AssurePack *p, int argc, char **argv) {
   for (size_t n = strlen(p->folder); n > 1 && p->folder[n - 1] == '/'; n--)
     p->folder = arena_copy(p->arena, p->folder, n - 1);
   p->cpu = p->cpu_name ? cpu_find(p->cpu_name) : NULL;
+  if (p->cpu && p->cpu->core)
+    return usage_error("--cpu=%s: the folder has C for any computer; --cpu adds that for a microcontroller",
+                       p->cpu->name);
   if (p->cpu_name && !p->cpu) return unknown_word("CPU", p->cpu_name, options_cpus(p->arena));
   if (p->flash_wait && !p->cpu)
     return usage_error("--flash-wait is for microcontrollers: it needs --cpu=NAME");

@@ -118,12 +118,13 @@ static const Options *with_better_targets(const Options *o, Arena *arena, bool i
   *own = *o;
   own->targets.data = NULL;
   own->targets.n = own->targets.room = 0;
+  const CpuCore *core = o->cpu ? o->cpu->core : NULL;
   for (int i = 0; i < o->targets.n; i++) {
     const Target *target = o->targets.data[i], *better;
     const Target *chosen = target;
     bool instead = false;
     for (int n = 0; (better = target_better(target, int8, n)) && !instead; n++) {
-      instead = o->native && target_pays_here(better);
+      instead = o->native ? target_pays_here(better) : core && better->avx <= core->avx && better->avx > 0;
       if (instead) chosen = better;
       const bool added = !o->targets_given && !(int8 && better->tiles > 0);
       if (instead || added) options_add_target(own, arena, better);
@@ -133,6 +134,22 @@ static const Options *with_better_targets(const Options *o, Arena *arena, bool i
     if (tiles && (instead || i + 1 == o->targets.n)) /* where tile registers are not permitted */
       options_add_target(own, arena, target_find(int8 ? "x86-64-v4-vnni" : "x86-64-v4"));
   }
+  return own;
+}
+
+/* The options with targets that have the throughput of --cpu, or of this CPU if the targets were chosen for
+ * it. Training keeps the schedules of the target, so that CPUs with the same vectors compute the same
+ * weights.
+ */
+static const Options *with_cpu(const Options *o, Arena *arena, bool training) {
+  const Cpu *cpu = !o->cpu && o->native && !training ? cpu_native() : o->cpu;
+  if (!cpu || !cpu->core) return o;
+  Options *own = NEW(arena, Options);
+  *own = *o;
+  own->targets.data = NULL;
+  own->targets.n = own->targets.room = 0;
+  for (int i = 0; i < o->targets.n; i++)
+    vec_push(arena, own->targets, cpu_target(arena, cpu, o->targets.data[i]));
   return own;
 }
 
@@ -151,6 +168,7 @@ static const Options *int8_targets(const Options *o, Arena *arena) {
 /* Adds the targets for layers in bf16, if there are any. */
 static bool add_bf16_targets(Compilation *c) {
   if (graph_has_bf16(c->graph)) c->options = with_better_targets(c->options, c->arena, false);
+  c->options = with_cpu(c->options, c->arena, c->training);
   return true;
 }
 
@@ -200,7 +218,7 @@ static bool read_quantized(Compilation *c, const WeightsSource *way) {
   c->floats = c->graph;
   c->graph = quantize_graph(c->arena, c->diags, c->graph, file, &options);
   if (c->graph) c->weights = constant_weights(c->arena, c->graph);
-  c->options = int8_targets(c->options, c->arena);
+  c->options = with_cpu(int8_targets(c->options, c->arena), c->arena, false);
   if (c->graph) warn_reference_loops(c);
   stage_done(c, "read weights, quantize");
   return c->graph != NULL;
@@ -320,7 +338,7 @@ Plan *make_plan(const Compilation *c, PlanKind kind) {
 static const CpuCycles *cycles_of_board(const Compilation *c) {
   const Options *o = c->options;
   const Target *target = target_widest(o->targets.n, o->targets.data);
-  const CpuCycles *usual = o->cpu ? &o->cpu->cycles : cpu_cycles(target);
+  const CpuCycles *usual = o->cpu && !o->cpu->core ? &o->cpu->cycles : cpu_cycles(target);
   if (!usual) return NULL;
   CpuCycles *own = NEW(c->arena, CpuCycles);
   *own = *usual;

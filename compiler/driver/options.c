@@ -401,7 +401,9 @@ const Flag options_table[] = {
 #endif
     {"cpu", 0, required_argument, read_cpu, AT(cpu), "--cpu=NAME",
      "a microcontroller's CPU: cortex-m0+ cortex-m3 cortex-m4 cortex-m7 cortex-m33 cortex-m55 cortex-m85 "
-     "rv32imc. It sets the default of --target and the cycle counts used to choose int8 schedules",
+     "rv32imc. It sets the default of --target and the cycle counts used to choose int8 schedules. Or "
+     "znver4: schedules for AMD's Zen 4, which --target=native implies on such a CPU if there is no training "
+     "code",
      "@cpus"},
     {"flash", 0, required_argument, flag_bytes, AT(flash), "--flash=BYTES",
      "flash limit for weights, tables and labels, as 256K: int8 layers use the fastest schedules that fit. "

@@ -305,9 +305,9 @@ static void default_targets(Options *options, Arena *arena) {
 static bool choose_targets(Options *options, Arena *arena) {
   if (options->targets.n == 0) default_targets(options, arena);
   const Cpu *cpu = options->cpu;
-  bool board = cpu != NULL;
+  bool board = cpu && !cpu->core;
   if (cpu && options->kind == OUTPUT_WASM)
-    return usage_error("WebAssembly does not run on microcontrollers: remove --cpu");
+    return usage_error("WebAssembly does not depend on the CPU: remove --cpu");
   for (int i = 0; i < options->targets.n; i++) board = board || cpu_cycles(options->targets.data[i]);
   if (options->flash_wait && !board)
     return usage_error("--flash-wait is for microcontrollers: it needs --cpu=NAME or such a target");
@@ -341,7 +341,8 @@ static bool check_system(Options *options, Arena *arena) {
                           ? "--os is for executables, shared libraries and objects; everything else is the "
                             "same on every system"
                       : options->kind == OUTPUT_WASM ? "WebAssembly is the same on every system: remove --os"
-                      : options->cpu ? "--cpu is for boards, which have no system: remove --os"
+                      : options->cpu && !options->cpu->core
+                          ? "that CPU is for boards, which have no system: remove --os or --cpu"
                       : options->mpi ? "--mpi builds for this machine only: remove --os"
                                      : NULL;
   if (about) return usage_error("%s", about);

@@ -462,10 +462,10 @@ static bool run_backend(Compilation *c, BackendKind kind, const EmitUnit *from, 
     unit[i] = (BackendUnit){from[i].text.s, from[i].text.n,
                             o->level == LEVEL_FULL ? less[from[i].use] : optimize[o->level],
                             .vectorize = o->level == LEVEL_QUICK};
-  const char *const *cross = !o->machine ? NULL
-                             : o->system ? system_cross(c->arena, o->system, o->machine->arch)
-                             : o->cpu    ? o->cpu->cross
-                                         : o->machine->cross;
+  const char *const *cross = !o->machine               ? NULL
+                             : o->system               ? system_cross(c->arena, o->system, o->machine->arch)
+                             : o->cpu && o->cpu->cross ? o->cpu->cross
+                                                       : o->machine->cross;
   Backend backend = {.arena = c->arena,
                      .kind = kind,
                      .cc = o->cc,

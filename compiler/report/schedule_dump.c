@@ -144,8 +144,9 @@ static void put_schedule_head(Text *out, const ProgramOptions *options, const Ta
     put_board(out, graph, t, options->cycles);
     return;
   }
-  text_put(out, "%s for %s: %d lanes, %d registers, %g vector multiply-adds per cycle\n", graph->name,
-           t->name, t->lanes, t->registers, t->fmas);
+  text_put(out, "%s for %s%s: %d lanes, %d registers, %g vector multiply-adds per cycle\n", graph->name,
+           t->name, t->cpu ? arena_printf(out->arena, " of %s", t->cpu) : "", t->lanes, t->registers,
+           t->fmas);
   text_put(out, "L2 cache %s, %g bytes per cycle; last-level cache %s, %g; memory %g\n",
            rounded_bytes(out->arena, t->l2), t->l2_rate, rounded_bytes(out->arena, t->l3), t->l3_rate,
            t->memory_rate);

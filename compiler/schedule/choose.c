@@ -112,7 +112,7 @@ static _Noreturn void no_schedule(const Lower *l) {
 /* Chooses the first permissible candidate, unless another one is clearly faster. In a batched kernel any
  * faster candidate is preferred. */
 static void pick_by_model(const Lower *l, Decision *d) {
-  const double gain = kernel_whole_batch(l->kernel) ? 1 : CANDIDATE_GAIN;
+  const double gain = kernel_whole_batch(l->kernel) ? 1 : l->target->rates->gain;
   double least = INFINITY;
   int possible = 0;
   d->model = -1;

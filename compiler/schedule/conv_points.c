@@ -72,11 +72,12 @@ static void choose_blocks(Points *c) {
   const bool rest = c->panels[1].count > 0,
              threads = c->l->threads && (c->images || schedule_outer(c->l, c->macs) == PARALLEL);
   const Blocking *most = &c->l->target->blocking;
+  const int64_t chosen = c->l->choice.tiles ? c->l->choice.tiles : c->block_tiles;
   const bool near = threads && 4 * c->points * c->groups * c->in * all_filters(c) <= most->winograd_weights;
   const int64_t panels = c->panels[0].count;
   int64_t bundle = points_phases_of(c) > 1 ? panels_of_phase(c, most->winograd_products) : panels;
   c->block = c->rows;
-  if (c->rows * c->width > most->winograd_tiles || c->l->choice.tiles) {
+  if (c->rows * c->width > most->winograd_tiles || chosen) {
     if (panels) bundle = smaller(bundle, ceil_divide(most->winograd_products, c->panels[0].width));
     const int64_t bytes =
         4 * c->points * c->width *
@@ -84,7 +85,7 @@ static void choose_blocks(Points *c) {
     c->block = smaller(c->rows, larger(most->winograd_block / bytes, 1));
     /* There are many small phases or images, and every block reads all weights. */
     if (c->many_small) c->block = smaller(c->rows, larger(c->block, most->winograd_tiles / c->width));
-    if (c->l->choice.tiles) c->block = smaller(c->rows, larger(c->l->choice.tiles / c->width, 1));
+    if (chosen) c->block = smaller(c->rows, larger(chosen / c->width, 1));
     c->block = ceil_divide(c->rows, ceil_divide(c->rows, c->block));
   }
   if (near && c->rows > 1) c->block = smaller(c->block, larger(1, c->rows / FEW_BLOCKS));

@@ -36,6 +36,7 @@ typedef struct Points {
   bool alone;          /* no thread has a separate block */
   bool images;         /* a row of tiles contains all tiles of an image */
   int64_t macs;        /* multiply-adds of the direct convolution */
+  int64_t block_tiles; /* approximate number of tiles of a block; 0: those that the cache holds */
 
   /* int8: V, M and the weights are I32; an element of V, and of the weights, holds two int16. The weights of
    * a bundle are transformed in each call. Many input channels are split into parts, whose outputs are added.

@@ -198,7 +198,7 @@ static double winograd_weights_of(const Correlation *k, int m) { /* number of tr
 
 /* Packed weights are many times larger than natural ones. Measurements show that this share of their load
  * time must be added even when multiply-adds dominate. */
-static const double WAITED_FOR = 0.25, WAITED_FOR_STRIDE = 0.5;
+static const double WAITED_FOR_STRIDE = 0.5;
 
 Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch, int64_t net_bytes) {
   const double weights = winograd_weights_of(k, m);
@@ -211,16 +211,19 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
 
 /* Cycles to pass weights, transformed inputs and products through the last cache. conv_points.c divides the
  * tiles into blocks: each reads all weights, and writes its transformed inputs, which each bundle of filters
- * reads, and products. The latter two of a block about fill the second-level cache, half of which other
- * values need. */
-static double strassen_passed(const Target *t, double points, double tiles, double in, double out) {
+ * reads, and products. Without strassen_tiles, the latter two of a block about fill the second-level cache,
+ * half of which other values need; with it, they pass through the last cache if the image does not fit,
+ * either (measured). */
+static double strassen_passed(const Target *t, double points, double tiles, double in, double out,
+                              double image) {
   const Blocking *most = &t->blocking;
-  const bool one = tiles <= (double)most->winograd_tiles;
+  const bool fixed = most->strassen_tiles > 0, one = !fixed && tiles <= (double)most->winograd_tiles;
   const double bundle = one ? out : fmin(out, (double)most->winograd_products),
-               tile = 4 * points * (in + bundle), fit = fmax((double)most->winograd_block / tile, 1),
+               tile = 4 * points * (in + bundle),
+               fit = fixed ? (double)most->strassen_tiles : fmax((double)most->winograd_block / tile, 1),
                block = one ? tiles : fmin(fit, tiles);
-  double bytes = 4 * points * in * out * ceil(tiles / block);
-  if (block * tile > (double)t->l2 / 2)
+  double bytes = 4 * points * in * out * (ceil(tiles / block) - 1 + t->rates->strassen_first);
+  if (block * tile > (double)t->l2 / 2 && !(fixed && image <= (double)t->l2))
     bytes += 4 * points * tiles * (in * (1 + ceil(out / bundle)) + 2 * out);
   return bytes / t->l3_rate;
 }
@@ -233,8 +236,9 @@ Cycles cost_strassen(const Target *t, const Correlation *k, int parts, int64_t b
               .products = points * tiles * (double)(k->l / parts) * out / t->fmas / t->rates->strassen};
   if (batch) c.transforms += t->rates->packed_point * points * elements / (double)batch;
   set_memory(&c, t, 4 * points * elements, net_bytes);
-  c.transforms += WAITED_FOR * c.memory +
-                  strassen_passed(t, points, tiles, (double)(k->l / parts), (double)(k->s / parts));
+  c.transforms += t->rates->strassen_loaded * c.memory +
+                  strassen_passed(t, points, tiles, (double)(k->l / parts), (double)(k->s / parts),
+                                  4 * (double)(k->large.h * k->large.w * k->large.c));
   return summed(c);
 }
 

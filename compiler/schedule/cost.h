@@ -76,6 +76,4 @@ Cycles cost_dense_strassen(const Target *, const Node *, int64_t batch, int64_t 
 /* The share of the taps on padding, which schedules skip, as a line of --emit=schedule. */
 void cost_padding_detail(Lower *, const Correlation *);
 
-/* Other candidates must need less than this fraction of the first candidate's time. */
-#define CANDIDATE_GAIN 0.9
 #endif

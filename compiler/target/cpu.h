@@ -1,7 +1,9 @@
-/* cpu.h: Microcontroller CPUs: target and instruction costs. One row of cpu.c per CPU. */
+/* cpu.h: CPUs that --cpu names: microcontrollers, with the costs of their instructions, and CPUs whose
+ * throughput differs from their target's row. One row of cpu.c per CPU. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CPU_H
 #define CNNC_CPU_H
+#include "base/arena.h"
 #include "target/target.h"
 
 /* Cycles per instruction, for the cost model of int8 schedules. */
@@ -13,14 +15,29 @@ typedef struct CpuCycles {
   double line;   /* extra cycles to read 16 bytes from flash rather than RAM (--flash-wait) */
 } CpuCycles;
 
+/* Throughput and choices that replace those of the target's row (target.h). */
+typedef struct CpuCore {
+  AvxLevel avx; /* the CPU has these features */
+  double fmas, l2_rate, memory_rate, gain;
+  double strassen_left, strassen_result, strassen_loaded, strassen_first;
+  int64_t strassen_tiles;
+  int chains;
+} CpuCore;
+
 typedef struct Cpu {
-  const char *name;   /* "cortex-m4" */
-  const char *target; /* the default target */
-  CpuCycles cycles;
+  const char *name;         /* "cortex-m4" */
+  const char *target;       /* the default target */
+  CpuCycles cycles;         /* of a microcontroller */
+  const CpuCore *core;      /* NULL: a microcontroller */
   const char *varies;       /* why the same instructions need different times; NULL: they do not */
   const char *const *cross; /* clang's options for object files */
 } Cpu;
 extern const Cpu cpu_table[]; /* ends with name NULL */
 const Cpu *cpu_find(const char *name);
-const CpuCycles *cpu_cycles(const Target *); /* those of the first CPU with that target; NULL: none */
+const CpuCycles *
+cpu_cycles(const Target *);  /* those of the first microcontroller with that target, or NULL */
+const Cpu *cpu_native(void); /* this CPU, if its throughput differs from that of its target's row; or NULL */
+/* The target with the throughput of that CPU: the same target if the CPU is a microcontroller, NULL or of
+ * another architecture. */
+const Target *cpu_target(Arena *, const Cpu *, const Target *);
 #endif

@@ -87,6 +87,8 @@ static const Rates measured = {.direct = 0.95,
                                .output_tile = 80,
                                .strassen_left = 2,
                                .strassen_result = 4.1,
+                               .strassen_loaded = 0.25,
+                               .strassen_first = 1,
                                .packed_point = 3,
                                .lane_store = 0.5,
                                .lane_add = 1.3,
@@ -94,7 +96,8 @@ static const Rates measured = {.direct = 0.95,
                                .row_run = 12,
                                .turned_weight = 0.7,
                                .joined_point = 2.5,
-                               .gradients = 1.3};
+                               .gradients = 1.3,
+                               .gain = 0.9};
 
 /* Common part of the rows of AVX-512 targets.
  *
@@ -454,6 +457,7 @@ bool target_is_foreign(const Target *target) {
 static bool improves(const Target *target) { return target->for_int8 || target->for_bf16; }
 
 const Target *target_better(const Target *target, bool int8, int n) {
+  target = target_find(target->name); /* that of a CPU is not in the table */
   if (improves(target)) return NULL;
   const Target *last = target;
   while (last[1].name && improves(&last[1])) last++;
@@ -471,7 +475,7 @@ bool target_pays_here(const Target *target) {
 }
 
 bool target_runs_here(const Target *target) {
-  const Target *base = target;
+  const Target *base = target_find(target->name); /* that of a CPU is not in the table */
   while (improves(base)) base--;
   if (!has_avx(target->avx) || !has_arm(target->arm)) return false;
   return !target_is_foreign(target) && base->march_level <= target_native()->march_level;

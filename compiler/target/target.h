@@ -20,6 +20,7 @@ typedef struct Blocking {
   int64_t winograd_products; /* output channels whose products are kept at a time, if there are many blocks */
   int64_t winograd_input;    /* the transform of a larger input prefetches its next lines */
   int64_t winograd_weights;  /* maximum weights that each thread reads completely, to save barriers */
+  int64_t strassen_tiles;    /* tiles of a block with Strassen; 0: as with Winograd */
   int64_t dense_depth;       /* inputs whose weights (two vectors each) the images of a batch reuse */
   int64_t dense_packed; /* inference: inputs whose packed weights (dense_vectors each) the images reuse */
   int dense_vectors;    /* inference: vectors of a register tile with packed weights */
@@ -38,6 +39,9 @@ typedef struct Rates {
   /* per product: cycles to compute a vector of a factor; to initialize and store a vector of sums, and to add
    * it to the result */
   double strassen_left, strassen_result;
+  /* the shares of the time to load Strassen's weights from memory, and to read them from the last cache for
+   * the first block of tiles, during which the core waits */
+  double strassen_loaded, strassen_first;
   double packed_point;  /* cycles to transform the weights of two channels, per point */
   double lane_store;    /* cycles to store a single lane of a vector */
   double lane_add;      /* cycles to add a single lane to memory */
@@ -46,6 +50,7 @@ typedef struct Rates {
   double turned_weight; /* cycles to pack a weight, or to unpack a gradient */
   double joined_point;  /* cycles to combine a vector of weight gradients, per point */
   double gradients;     /* slowdown of weight gradients image by image: they sum few channels at a time */
+  double gain;          /* candidates must need less than this fraction of the first candidate's time */
 } Rates;
 
 /* x86 features of a CPU and operating system beyond the baseline; each level includes the previous one. */
@@ -77,6 +82,7 @@ typedef enum Dot {
 
 typedef struct Target {
   const char *name;   /* "x86-64-v4" */
+  const char *cpu;    /* the CPU whose throughput it has (cpu.h): "znver4"; NULL: any */
   const char *suffix; /* suffix of C names: "v4" */
   int lanes;          /* floats per vector; 1: no vectors */
   int registers;      /* vector registers */

@@ -298,7 +298,8 @@ static bool conv_strassen_build(Lower *l) {
                  .filters = k.s / c.parts,
                  .rows = ceil_divide(tiles, width),
                  .width = width,
-                 .macs = correlation_macs(&k)};
+                 .macs = correlation_macs(&k),
+                 .block_tiles = l->target->blocking.strassen_tiles};
   lower_view_rows(l, 1);
   const int more = c.levels > 1 ? 2 : 1;
   points_begin(&c.p, &(PointPack){{{2, 2}, {more, more}},

@@ -462,7 +462,7 @@ static Cycles dense_rows_cycles(const Lower *l, const Target *target, const Choi
 
 static const char *dense_rows_refused(const Lower *l, const Choice *choice) {
   const double alone = cost_kernel(l, l->target, choice).total;
-  const bool worth = dense_rows_cycles(l, l->target, choice).total < CANDIDATE_GAIN * alone;
+  const bool worth = dense_rows_cycles(l, l->target, choice).total < l->target->rates->gain * alone;
   return dense_rows_compared(l) && worth ? "the weights stay in the L1 and L2 caches" : NULL;
 }
 
