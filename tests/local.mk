@@ -72,7 +72,8 @@ EXTRA_DIST += %D%/README.md %D%/long.md %D%/long.sh %D%/skips.txt %D%/identical.
   %D%/harness/helium.ld %D%/harness/libraries.py %D%/harness/quantized.py \
   %D%/harness/racer.c %D%/harness/replay.c \
   %D%/harness/samples.py %D%/harness/sounds.py %D%/harness/torch_pickle.py \
-  %D%/harness/seed.sh %D%/harness/skips.sh %D%/harness/steps.py %D%/harness/tap.py %D%/harness/turn.sh \
+  %D%/harness/quick.sh %D%/harness/seed.sh %D%/harness/skips.sh %D%/harness/steps.py %D%/harness/tap.py \
+  %D%/harness/turn.sh \
   %D%/unit/unit.tap %D%/anywhere %D%/assure %D%/aware %D%/broken \
   %D%/cli %D%/diag %D%/docs %D%/embed %D%/emit \
   %D%/export %D%/fixtures %D%/fuzz %D%/golden %D%/grad %D%/import %D%/int8 %D%/lsp %D%/models \

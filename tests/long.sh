@@ -14,8 +14,8 @@ top=$(cd "$1" && pwd)
 shift
 all="sanitizers-unit sanitizers-programs sanitizers-front sanitizers-import sanitizers-int8
   sanitizers-nets sanitizers-embed sanitizers-runtime same-bytes targets-run targets-grad
-  targets-aarch64 targets-armv7m targets-riscv64 targets-wasm32 targets-int8 targets-unit fuzz-1
-  fuzz-2 fuzz-3 random-commands random-nests random-far random-sequences-1 random-sequences-2
+  targets-aarch64 targets-armv7m targets-riscv64 targets-wasm32 targets-int8 targets-unit optimized
+  fuzz-1 fuzz-2 fuzz-3 random-commands random-nests random-far random-sequences-1 random-sequences-2
   random-parts random-int8 random-code random-mutants random-limits commands choices rows streams programs
   accuracy functions kills memory examples outputs export steps models special threads pool valgrind editor
   site packages release windows mpi assure validate"
@@ -181,6 +181,11 @@ part_targets_unit() {
   step all check_all tests/unit/unit.tap
   step c check_all tests/embed/generated_c.tap
   step libraries check_all tests/import/tflite_ops.tap tests/import/tflite_wide.tap tests/int8/recurrent.tap
+}
+
+# Scripts for which clang does not optimize in make check (harness/quick.sh).
+part_optimized() {
+  in_portions 8 check_all $(cd "$top" && grep -l harness/quick.sh tests/*.tap tests/*/*.tap)
 }
 
 # ---- fuzzing ---- Seeds of each target: its own folder; for the parser also every program of the other
