@@ -13,7 +13,7 @@
 #include "foreign.h"
 #include "printed.h"
 
-enum { STEP = 4099, BLOCK = 4096 };
+enum { STEP = 16411, BLOCK = 4096 };
 
 typedef struct Function {
   PreludeFn fn;
