@@ -192,6 +192,9 @@ static bool choose_machine(Options *options) {
                        one->name, target->name);
     one = target;
   }
+  if (options->kind == OUTPUT_WASM && options->targets.n > 1)
+    return usage_error(
+        "WebAssembly cannot choose between targets at run time: write one .wasm file per target");
 #ifndef __wasi__
   if (options->system) return choose_system(options, one);
 #endif
