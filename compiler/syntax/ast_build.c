@@ -128,7 +128,7 @@ Arguments arguments_make(Parser *p, Span span, const ArgumentList *list) {
     } else if (named) {
       Diag *diag = diag_report(p->diags, DIAG_syntax, argument->span, NULL,
                                "an argument without a name follows '%s='", named->name.s);
-      diag_note(diag, named->span, "after this one every argument needs its name");
+      diag_note(diag, named->span, "after this argument, every argument needs its name");
       break;
     }
   }
@@ -194,7 +194,7 @@ const Stmt *stmt_misplaced(Parser *p, Span keyword, const char *what) {
   Diag *diag =
       diag_report(p->diags, DIAG_syntax, keyword, NULL, "a %s cannot be inside another net or block", what);
   if (p->suspect.kind)
-    diag_note(diag, p->suspect.span, "the '}' of this one has a different indentation: is one missing?");
+    diag_note(diag, p->suspect.span, "the '}' of this '{' has a different indentation: is a '}' missing?");
   else if (p->depth > 0 && sources_place(p->sources, keyword.file, keyword.start).column == 1)
     diag_note(diag, p->open[p->depth - 1].span, "this '{' is still open");
   return NULL;

@@ -14,7 +14,7 @@ typedef struct ReadFile {
   FileState state;
   File *file;
   const Import *through;
-} ReadFile; /* through: the import of this file that is being read */
+} ReadFile; /* through: the import statement of this file that is being processed */
 
 typedef struct Importer {
   Arena *arena;
@@ -100,8 +100,8 @@ static void import_follow(Importer *r, ReadFile *from, Import *import) {
   }
   if (!reading) {
     if (r->depth == DEEPEST_IMPORTS) {
-      diag_report(r->diags, DIAG_too_deep, import->span, NULL,
-                  "more than %d files import each other in a row", DEEPEST_IMPORTS);
+      diag_report(r->diags, DIAG_too_deep, import->span, NULL, "imports are nested more than %d files deep",
+                  DEEPEST_IMPORTS);
       return;
     }
     size_t n;

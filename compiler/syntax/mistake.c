@@ -126,7 +126,7 @@ static void brackets_put(const Parser *p, Diag *diag, Span span, const Expected 
   if (bracket.kind) {
     if (wants_closing(p, span, e)) diag_note(diag, bracket.span, "this bracket is still open");
   } else if (p->token == TOK_END && p->suspect.kind) {
-    diag_note(diag, p->suspect.span, "the '}' of this one has a different indentation: is one missing?");
+    diag_note(diag, p->suspect.span, "the '}' of this '{' has a different indentation: is a '}' missing?");
   } else if (p->token == TOK_END && p->depth > 0) {
     diag_note(diag, p->open[p->depth - 1].span, "this '{' is still open");
   }

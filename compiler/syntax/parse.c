@@ -18,7 +18,8 @@ void brackets_drop(Parser *p) {
   p->depth = kept;
 }
 
-/* A brace inside ( or [ ends it, because the grammar has no braces there: a closing bracket is missing. */
+/* A brace inside ( or [ closes that bracket: the grammar has no braces there, so a closing bracket is
+ * missing. */
 static void brackets_cut(Parser *p) {
   if (!bracket_is_open(p)) return;
   p->dangling = p->open[p->depth - 1];
@@ -30,7 +31,7 @@ bool bracket_open(Parser *p, Span span, char kind) {
   if (p->depth == DEEPEST_NESTING) {
     Diag *diag = diag_report(p->diags, DIAG_too_deep, span, NULL,
                              "brackets and braces are nested more than %d deep", DEEPEST_NESTING);
-    diag_note(diag, p->open[0].span, "the outermost one is open since here");
+    diag_note(diag, p->open[0].span, "the outermost one is opened here");
     p->given_up = true;
     return false;
   }
