@@ -104,8 +104,8 @@ static void put_decision(Text *out, const Lower *l) {
   if (d->tuned) text_put(out, "      measured choice: %s\n", tuning_choice(out->arena, &d->tuned->choice));
   if (chosen->error.typical > 0)
     text_put(out,
-             "      rounding: about %.1g of the largest output on random data; never more than %.1g of the "
-             "largest that inputs and weights of this size could give\n",
+             "      rounding: about %.1g of the largest output on random data; at most %.1g of the largest "
+             "output that inputs and weights of this size allow\n",
              chosen->error.typical, chosen->error.worst);
 }
 
@@ -127,7 +127,7 @@ static void put_scheduled_call(Text *out, const Sources *sources, const KernelCa
 }
 
 /* ---- a target ---- */
-/* Writes the cycle counts of the board that an int8 model is compiled for. */
+/* Writes the cycles per instruction of the board for which an int8 model is compiled. */
 static void put_board(Text *out, const Graph *graph, const Target *t, const CpuCycles *cycles) {
   text_put(out,
            "%s for %s: loads of %g cycles, stores of %g, pairs of products of %g, other instructions of %g",
