@@ -219,7 +219,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
        "false detections",
        0, 0, NULL, NULL},
       {"stream", 0, CNN_VALUE_FLAG, &a.stream, "",
-       "for recordings: as predict --stream, which --truth implies", 0, 0, NULL, NULL},
+       "for recordings: as in predict --stream; --truth implies it", 0, 0, NULL, NULL},
       CNN_FLAGS_DETECT(a.detect),
       {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "", "skip and count unusable images, masks and boxes", 0,
        0, NULL, NULL},

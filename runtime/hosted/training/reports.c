@@ -105,10 +105,10 @@ cnn_status cnn_training_note_scale(const Training *training) {
 void cnn_training_note_idle(const Training *training) {
   const cnn_network *network = training->network;
   const cnn_ranks *ranks = training->options->ranks;
-  char more[80] = "a larger batch in the train block makes more";
+  char more[80] = "a larger batch in the train block creates more";
   if (!ranks || ranks->size <= network->shards) return;
   if ((network->train_batch - 1) / network->lanes >= network->shards)
-    snprintf(more, sizeof more, "cnnc --mpi=%d makes more", (int)ranks->size);
+    snprintf(more, sizeof more, "cnnc --mpi=%d creates more", (int)ranks->size);
   cnn_training_note(
       training, "%d of %d processes have nothing to compute: the program splits a batch into %d shards; %s",
       (int)(ranks->size - network->shards), (int)ranks->size, (int)network->shards, more);
