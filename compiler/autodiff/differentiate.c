@@ -85,9 +85,9 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   return object_part(graph, use, detail, 0, shape_vector(1), from);
 }
 
-/* output: the operand of a loss, which is the value before an activation that the loss absorbs; with `steps`,
- * the values of all calls that count. made: the absorbed activation (with `steps`, that of the last call), or
- * `output` if none is absorbed. */
+/* output: the operand of a loss. If the loss absorbs an activation, this is the value before the activation;
+ * with `steps`, the values of all calls that the loss counts. made: the absorbed activation (with `steps`,
+ * that of the last call), or `output` if the loss absorbs none. */
 typedef struct LossOperand {
   Node *made, *output;
 } LossOperand;
@@ -216,7 +216,7 @@ static Graph *copy_inference(Arena *arena, const Graph *graph, Node **map) {
     }
     graph_append(copy, map[i]);
     if (node_is_state(node) || node_is_update(node))
-      map[i] = node->op->train(copy, map[i]); /* a first call */
+      map[i] = node->op->train(copy, map[i]); /* as in a first call */
   }
   return copy;
 }

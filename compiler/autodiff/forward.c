@@ -26,7 +26,7 @@ static const Node *changed_input(const Forward *f, const Node *node) {
   return NULL;
 }
 
-/* The operator whose value has a different shape in training, from which the node inherits it. */
+/* The operator that first changes its shape in training; the node has another shape because of it. */
 static const Node *changed_by(const Forward *f, const Node *node) {
   for (const Node *in = node; in; in = changed_input(f, in)) node = in;
   return node;
@@ -62,8 +62,9 @@ static bool shape_again(const Forward *f, const Node *of, Node *node) {
 /* ---- quantization-aware training ---- */
 typedef VEC(Node *) Values;
 
-/* Collects the values of one call that update a quantization range, before rounding: the values that are
- * rounded with this range, and the operands of their concats that are not. */
+/* Collects the unrounded values of one call that update a quantization range: the values that are rounded
+ * with this range and, if such a value is a concat, its operands that are rounded with another range or not
+ * at all. */
 static void observe_call(const Forward *f, int64_t call, const QatRounding *rounds, Values *seen) {
   Node *const *value = f->of_call[call];
   for (int i = 0; i < f->graph->nodes.n; i++) {
@@ -129,7 +130,7 @@ static Node *trained_node(Forward *f, const Node *node, int64_t call) {
   Node *made = graph_copy_node(f->arena, node, f->map);
   if (node->op->traits.weights_of_input) made->in[0] = f->exact[node->in[0]->id]; /* the layer's own value */
   if (made->precision == PRECISION_F16W) made->precision = PRECISION_GIVEN; /* weights are trained in float */
-  made->rounded = false; /* marked again in the whole graph, where gradients read values, too */
+  made->rounded = false; /* decided later for the whole graph, in which gradients read values, too */
   if (!node->op->parts) graph_append(f->copy, made);
   made->salt = i + call * f->graph->nodes.n;
   if (!shape_again(f, node, made)) return NULL;

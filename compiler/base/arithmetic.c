@@ -357,7 +357,8 @@ bool scale_is_power(float scale, int *e) {
 }
 
 /* ---- sigmoid and tanh ---- */
-/* Units of 2^-curve_bits points per 1.0: sigmoid has 24 points; tanh, as the sigmoid of 2x, has 48. */
+/* Number of units of 2^-curve_bits points per 1.0. sigmoid has 24 points per 1.0; tanh, computed as the
+ * sigmoid of 2x, has 48. */
 static const double CURVE_UNITS = 24 << 9;
 
 bool curve_fits(float in_scale) { return (double)in_scale * CURVE_UNITS < 0x1p16; }

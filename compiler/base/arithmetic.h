@@ -12,7 +12,7 @@
 /* Rounding of a sum to int8: a property of the quantized net, not of the target. */
 typedef enum Rounding {
   ROUNDING_SINGLE, /* RSH(x*m + 2^(30-e), 31 - e): ruy, TOSA; the default of cnnc quantize */
-  ROUNDING_DOUBLE, /* after the product and after the shift: gemmlowp; TFLM's reference kernels, CMSIS-NN */
+  ROUNDING_DOUBLE, /* rounds after the product, and again after the shift: gemmlowp, TFLM, CMSIS-NN */
   ROUNDING_FLOAT,  /* nearest-even((float)x * S): XNNPACK, onnxruntime */
 } Rounding;
 enum { ROUNDINGS = 3 };
@@ -49,7 +49,7 @@ int32_t stored_put(Stored, int64_t rounded);
 
 /* Whether all roundings support sums up to `most`: most * 2^max(e, 0) + 256 fits in int32. */
 bool sum_fits(int64_t most, int32_t e);
-/* For means: the most int8 or int16 numbers whose sum fits in int32. */
+/* For means: how many int8 or int16 numbers can be added in int32. */
 enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
 
 /* Whether products of two values of at most this size, relative to their zero points, fit. */
@@ -73,7 +73,7 @@ typedef struct Addition {
   bool floats_round; /* FLOAT: each scale is between 2^-10 and 2^8 times the output's; int16: 2^-18 and 2^16
                         times */
 } Addition;
-/* Fractional bits of a sum of two int8 and of two int16 values; FLOAT uses the first for both. */
+/* Fractional bits of a sum of two int8 and of two int16 values; FLOAT uses ADDITION_BITS for both. */
 enum { ADDITION_BITS = 20, WIDE_ADDITION_BITS = 15 };
 /* Completes addends whose scale and minus are set; wide: one of them or the result is int16. */
 Addition addition_of(Addend *, int32_t count, float out, bool wide);
@@ -111,11 +111,11 @@ void table_pieces(int8_t to[256], Rounding, int32_t in_zero, Multiplier above, i
 bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, int32_t out_zero);
 
 /* Softmax of gemmlowp, without floats: scale 1/256, zero point -128. */
-enum { SOFTMAX_CHANNELS = 4095 };     /* most channels: their sum has 12 integer bits */
+enum { SOFTMAX_CHANNELS = 4095 };     /* the most channels, because their sum has 12 integer bits */
 bool softmax_scale_fits(float scale); /* scale: of softmax's input */
 void softmax_table(int32_t exponential[256],
-                   float in_scale);        /* exp by (largest q) - q, as Q0.31; 0: too small */
-int32_t softmax_part(int32_t exponential); /* the term that it adds to the sum, Q12.19 */
+                   float in_scale);        /* exp, indexed by (largest q) - q, as Q0.31; 0: too small */
+int32_t softmax_part(int32_t exponential); /* the term of the sum for this exponential, Q12.19 */
 int32_t softmax_reciprocal(int32_t sum);   /* 1 / the sum's leading part, Q0.31 */
 int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal);
 

@@ -55,7 +55,7 @@ static inline uint16_t f16_bits(float x) {
   if (size > 0x7f800000) return (uint16_t)(sign | INFINITE | 0x200);
   if (size >= LEAST_INFINITE) return (uint16_t)(sign | INFINITE);
   if (size >= LEAST_NORMAL) return (uint16_t)(sign | (size - BIAS + 0xfff + (size >> 13 & 1)) >> 13);
-  const float half = 0.5f; /* the distance of floats from here on is that of the smallest numbers */
+  const float half = 0.5f; /* from here on, adjacent floats have the distance of the smallest f16 numbers */
   float sum = (x < 0 ? -x : x) + half;
   uint32_t bits, from;
   memcpy(&bits, &sum, sizeof bits);

@@ -112,7 +112,7 @@ static bool check_name(Compilation *c) {
 /* ---- targets ---- */
 /* The options for the targets that suit a net. Some targets have better variants for int8 models or for
  * layers in bf16. Without --target, the variants are added before their target, except AMX for int8 models.
- * If the target was chosen for this CPU, the best variant from which this CPU gains replaces it. */
+ * If the target was chosen for this CPU, the best variant that is faster on this CPU replaces it. */
 static const Options *with_better_targets(const Options *o, Arena *arena, bool int8) {
   Options *own = NEW(arena, Options);
   *own = *o;
@@ -131,7 +131,7 @@ static const Options *with_better_targets(const Options *o, Arena *arena, bool i
     }
     const bool tiles = chosen->tiles > 0;
     if (!instead) options_add_target(own, arena, target);
-    if (tiles && (instead || i + 1 == o->targets.n)) /* where tile registers are not permitted */
+    if (tiles && (instead || i + 1 == o->targets.n)) /* for systems that do not permit tile registers */
       options_add_target(own, arena, target_find(int8 ? "x86-64-v4-vnni" : "x86-64-v4"));
   }
   return own;
@@ -156,7 +156,7 @@ static const Options *with_cpu(const Options *o, Arena *arena, bool training) {
 /* The options of an int8 model. */
 static const Options *int8_targets(const Options *o, Arena *arena) {
   if (o->kind != OUTPUT_LIBRARY || o->targets_given) return with_better_targets(o, arena, true);
-  Options *own = NEW(arena, Options); /* for boards: their schedules share weights */
+  Options *own = NEW(arena, Options); /* for boards: the schedules of these targets share weights */
   *own = *o;
   own->targets.data = NULL;
   own->targets.n = own->targets.room = 0;
@@ -548,7 +548,7 @@ static bool run(Compilation *c) {
   if (c->options->kind == OUTPUT_AST) return parse(c) && !has_errors(c) && emit_output(c);
   return parse(c) &&        // syntax/: source files to AST
          analyze(c) &&      // sema/: AST to graph
-         load_weights(c) && // backend/: and quantize/: an int8 graph, where they are int8
+         load_weights(c) && // backend/; quantize/: an int8 graph, if they are int8
          stream(c) &&       // passes/: the graph of a step, with --stream or --slide
          tune(c) &&         // --tune, and earlier measurements
          plan(c) &&         // passes/: kernels, and storage of values

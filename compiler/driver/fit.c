@@ -28,7 +28,7 @@ static bool fit_plan(Compilation *c, Plan *train, const PlanOptions *options, in
   const int64_t most = c->options->memory;
   NetSizes sizes = layout_sizes(c->layout);
   int64_t room = INT64_MAX;
-  bool exceeded = false; /* the last plan needed more than its room */
+  bool exceeded = false; /* the last plan needed more than its `room` */
   if (sizes.training_bytes < *least) *least = sizes.training_bytes;
   c->lowering.shards = sizes.shards;
   for (int i = 0; sizes.training_bytes > most; i++) {

@@ -257,7 +257,7 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
     bool found = false;
-    for (int k = 0; k < im->weights.n && !found; k++) { /* starts at w: the order is usually equal */
+    for (int k = 0; k < im->weights.n && !found; k++) { /* from w on: the order is usually the same */
       const ImportWeight *ours = &im->weights.data[(w + k) % im->weights.n];
       found = strcmp(ours->name, weight->name) == 0 && ours->tensor->n == weight->size;
     }

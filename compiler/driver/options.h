@@ -58,9 +58,9 @@ typedef struct Options {
   const char *after; /* with OUTPUT_GRAPH, prints the graph after this pass; NULL: the source's graph */
   const char *weights, *weights_prefix, *rename, *prefix, *cc, *runtime; /* NULL: not given */
   const char *version_name, *author, *url; /* metadata of a library; NULL: not given */
-  int match;                               /* matching of weights: 0 by name, 1 by order */
-  int layout;                              /* layout of an ONNX model's inputs: 0 chw, 1 hwc; -1: not given */
-  int opset;                               /* operator set of an ONNX model: 0 17, 1 23; -1: not given */
+  int match;                               /* matching of weights. 0: by name; 1: by order */
+  int layout;                              /* layout of ONNX inputs. 0: chw; 1: hwc; -1: not given */
+  int opset;                               /* operator set of an ONNX model. 0: 17; 1: 23; -1: not given */
   EmbedKind embed;
   int64_t batch;
   Streaming streaming;         /* --stream, --slide, --lookahead */
@@ -75,14 +75,15 @@ typedef struct Options {
   int64_t flash_wait;          /* wait cycles of flash; 0: none */
   const System *system;        /* --os; NULL: this one, or none */
   const Target *machine;       /* machine of an object; NULL: this one */
-  int threads;                 /* 0 openmp, 1 pool, 2 none; -1: not given */
+  int threads;                 /* 0: openmp; 1: pool; 2: none; -1: not given */
   bool threaded, pool;         /* several threads; a thread pool instead of OpenMP */
   bool mpi;                    /* an executable that MPI processes can share */
   int64_t mpi_most;            /* maximum number of processes; 0: the number of shards */
   Defines defines;
   WordList directories, warnings;
   Level level;
-  int precision;    /* for layers without a precision in the program: 0 f32, 1 bf16, 2 f16w; -1: not given */
+  int precision;    /* for layers without a precision in the program. 0: f32; 1: bf16; 2: f16w; -1: not
+                     * given */
   bool exact, tune; /* exact: no algorithm that rounds differently; tune: measure schedules */
   bool updatable;   /* int8 models: code and layout do not depend on the weights */
   bool acsl;        /* annotations for Frama-C, and its entry point */
@@ -104,7 +105,7 @@ bool options_kind_of_suffix(const char *suffix, OutputKind *); /* false: no outp
 bool options_view(OutputKind);                                 /* a view of the program instead of code */
 bool options_backend(OutputKind);                              /* produced by the C compiler */
 bool options_plain(const Options *);                           /* reference schedules: -O0, -Os */
-void options_add_target(Options *, Arena *, const Target *);   /* once, the highest march_level first */
+void options_add_target(Options *, Arena *, const Target *);   /* adds it once, by descending march_level */
 Precision options_precision(const Options *);
 bool options_step(const Options *); /* --stream or --slide: the net of a step */
 extern const Flag options_table[];

@@ -323,7 +323,7 @@ static bool choose_targets(Options *options, Arena *arena) {
   return true;
 }
 
-/* Executables have threads: of OpenMP, if the compiler has it. */
+/* Executables use threads: with OpenMP, if the compiler has it, otherwise with the thread pool. */
 static void choose_threads(Options *options, Arena *arena) {
   enum { OPENMP, POOL, NONE };
   const int usual = options->kind != OUTPUT_PROGRAM                              ? NONE
@@ -335,7 +335,7 @@ static void choose_threads(Options *options, Arena *arena) {
 }
 
 #ifndef __wasi__
-/* --os, also if the suffix of the output implies it. */
+/* Checks --os, also if the suffix of the output implies the system. */
 static bool check_system(Options *options, Arena *arena) {
   const System *system = options->system;
   const char *named = getenv("CNNC_CC");

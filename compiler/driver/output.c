@@ -358,7 +358,7 @@ static bool write_code(Compilation *c) {
 #ifdef __wasi__ /* the browser build has no reports */
 static bool write_reports(Compilation *c) { return (void)c, true; }
 #else
-/* The layers as written: of the whole net, in floats. */
+/* The layers as written in the program: those of the whole net, not of a step, and in floats. */
 static const Graph *written_graph(const Compilation *c) {
   const Graph *graph = c->graph->stream ? c->graph->stream->whole : c->graph;
   return c->quantized ? c->floats : graph;

@@ -310,8 +310,8 @@ static bool calibrate_net(Quantizing *q, const char *path) {
 }
 
 /* ---- --max-loss ---- */
-/* The value with the most noise relative to its MACs: among values that can become int16 (widen), or else
- * layers that can become float. NULL: there is none. */
+/* The value with the most noise relative to its MACs. It is searched among the values that can become int16
+ * (if `widen`), or among the layers that can become float. NULL: there is none. */
 static const Chosen *worst_value(const Quantizing *q, bool widen) {
   const Chosen *worst = NULL;
   double most = -1;
@@ -411,7 +411,7 @@ static void quantize_net(Quantizing *q) {
   if (!equalize_net(q, &weights) || (q->data && !run_calibration(q, program, weights))) return;
   if (q->data && q->seen.targets) run_test(q, program, q->weights, &q->before);
   if (q->max_loss >= 0 && !q->before.share) {
-    report_failure(q, "--max-loss needs a metric, but the data has no test part that gives one");
+    report_failure(q, "--max-loss needs a metric, but the data has no test part to measure it on");
     return;
   }
   if (!quantize_within_loss(q)) return;

@@ -36,7 +36,7 @@ typedef struct Quantizing {
   const Table *ranges; /* ranges from QAT; NULL: chosen from data */
   Observations seen;
   const Calibrated *made;
-  const Measured *measured; /* by node id: results of the last `made` */
+  const Measured *measured; /* by node id: the errors measured with `made` */
   Evaluation before, after;
 } Quantizing;
 

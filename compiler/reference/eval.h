@@ -6,23 +6,22 @@
 
 typedef struct GraphRun {
   int64_t count; /* images */
-  int nodes;     /* the first nodes of the graph that are computed, without new states; 0: all */
+  int nodes;     /* computes only this number of nodes, and no new states; 0: all */
   bool training;
   uint64_t seed, step;
   const double *weights;       /* graph->parameters numbers, in the order of the weights struct */
   const double *const *input;  /* by input: [count][h][w][c], or [count][c][h][w] where the port is chw */
   const double *const *target; /* by output: [count][target elements]; NULL without training */
-  double *const *state; /* by state: [count][h][w][c], read and updated. NULL: a first call, whose states are
-                           dropped */
-  double *gradients; /* graph->parameters numbers, initially zero, or for statistics their value; NULL without
-                        RESULT_SUM nodes */
+  double *const *state; /* by state: [count][h][w][c], read and updated. NULL: initial states, and the new
+                         * ones are dropped */
+  double *gradients;    /* graph->parameters numbers, initially zero, but for statistics their current value;
+                           NULL without RESULT_SUM nodes */
   /* Called with each value of n elements after it is computed; or NULL. */
   void (*made)(void *context, const Node *, double *value, int64_t n);
   void *context;
   double **value; /* result, by node id: [count][h][w][c]; RESULT_BATCH: one value */
 } GraphRun;
 void graph_run(Arena *, const Graph *, GraphRun *);
-double **graph_state_vector(Arena *, const Graph *, int64_t count); /* for a first call with that number of
-                                                                       images */
+double **graph_state_vector(Arena *, const Graph *, int64_t count); /* initial states, for `count` images */
 
 #endif

@@ -413,7 +413,7 @@ static void json_place(Text *out, SourcePlace place, bool imported) {
   text_put(out, "\"line\": %d, ", place.line);
 }
 
-/* Writes the element type, in int8 models, and the precision that the program gives. */
+/* Writes the element type (in int8 models), and the precision= of the program. */
 static void json_elem(Text *out, const Node *node) {
   static const char *const names[] = {
       [PRECISION_F32] = "f32", [PRECISION_F16W] = NULL, [PRECISION_I8] = "i8", [PRECISION_I16] = "i16"};

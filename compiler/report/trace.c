@@ -117,8 +117,8 @@ static void add_definition(Scan *s, const char *name, bool function, bool local)
   s->row->from = s->from;
 }
 
-/* Creates the row when the definition is known up to a brace, an equals sign or a semicolon. An object may
- * begin with the members of its struct. */
+/* Creates the row when the text of the definition has been read up to a brace, an equals sign or a semicolon.
+ * The definition of an object may begin with the members of its struct. */
 static void begin_definition(Scan *s, char stop) {
   static const char *const types[] = {"typedef ",       "struct ", "enum ", "union ",
                                       "_Static_assert", "__asm__", NULL},
@@ -313,7 +313,7 @@ static void add_part(Trace *t, const Part *part) {
 }
 
 /* ---- layers of the program ---- */
-/* The layer of the lowered graph that has the value of a layer of the program; NULL: none. */
+/* The layer of the lowered graph that computes the value of a layer of the program; NULL: none. */
 static const char *lowered_name(const Trace *t, const Node *layer) {
   const Node *made = t->of->made ? t->of->made[layer->id] : layer;
   return made ? made->name : NULL;
@@ -368,7 +368,7 @@ static void put_trace_names(Text *out, const char *what, const NameList *list) {
   text_put(out, "\n");
 }
 
-/* Layers of a row that the program does not have, such as conversions of an int8 model. */
+/* The layers of a row that are not in the program, such as conversions of an int8 model. */
 static NameList unwritten_layers(const Trace *t, const TraceRow *row) {
   NameList other = {0};
   for (int i = 0; i < row->layers.n; i++)
@@ -397,7 +397,7 @@ static void put_trace_row(Text *out, const Trace *t, const TraceRow *row) {
   put_trace_names(out, "calls", &row->calls);
 }
 
-/* The functions, or the tables, that have a layer. */
+/* The functions, or the tables, of a layer. */
 static NameList rows_with(const Trace *t, const Node *layer, bool function) {
   NameList names = {0};
   for (int i = 0; i < t->rows.n; i++)
