@@ -39,8 +39,8 @@ typedef struct OnnxOut {
   NodeProto *last;        /* the last ONNX node created for the current node; NULL: none */
   const char **value;     /* by node: the tensor of its value */
   const char **stored;    /* by node: the tensor of its value as int8, or NULL */
-  const Node **flattened; /* by node: for a vector whose tensor has ONNX's order, but which the net flattens
-                             in the order height, width, channels: the node of that flatten; otherwise NULL */
+  const Node **flattened; /* by node: the flatten of a vector that the net flattens in the order height,
+                           * width, channels, but whose tensor has ONNX's order; otherwise NULL */
   const int *reads;       /* by node, as in graph_live */
   const bool *single;     /* by node: all images have the same value, which the tensor contains once */
   const char **next;      /* by state: the tensor of its value in the next call */

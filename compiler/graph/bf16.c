@@ -77,8 +77,8 @@ static bool is_from_outside(const Node *node) {
   return node_is_input(node) || node_is_target(node) || node_is_state(node);
 }
 
-/* Whether its elements are those of its inputs: it may be a view of an input, or an input may be a view of
- * it. */
+/* Whether the node's elements are those of its inputs, so that its value may be a view of an input, or an
+ * input a view of its value. */
 static bool moves_elements(const Node *node) {
   const OpTraits *t = &node->op->traits;
   return t->int8 == INT8_MOVE || t->padding || t->repeats || t->channel_offset || t->channel_slice ||
@@ -91,8 +91,8 @@ static bool copies_input(const Node *node, const Node *from) {
   return is_from_outside(from) && (node->op->traits.padding || node->op->traits.repeats);
 }
 
-/* A gradient that reads a layer's value and its operand may compare them, as that of maxpool does: both are
- * rounded, or none. */
+/* A gradient that reads both the value and the operand of a layer may compare the two, as the gradient of
+ * maxpool does. So both are rounded, or neither is. */
 static void join_compared(const Groups *g, const Node *node) {
   const Node *layer = node->backward && node->hidden ? node->hidden->of : NULL;
   bool value = false;
@@ -111,8 +111,8 @@ static void join_views(const Groups *g) {
   }
 }
 
-/* Whether the value stays float because several nodes compute it, or because the next call continues from
- * it. */
+/* Whether the value stays float because several nodes compute it together, or because the next call continues
+ * from it. */
 static bool keeps_floats(const Node *node) {
   const OpTraits *t = &node->op->traits;
   return node->op->parts || t->recurrent || t->stream == STREAM_RECURRENT || t->int8 == INT8_RECURRENT;
@@ -134,8 +134,8 @@ static void look_at_node(const Groups *g, const Node *node) {
   }
 }
 
-/* Whether the value is read by max pools alone, whose results are rounded. Their maxima are the same if the
- * value is rounded instead, and it needs half the memory. */
+/* Whether only max pools with rounded results read the value. Their results stay the same if the value is
+ * rounded instead, and the value then needs half the memory. */
 static bool only_pooled(const Groups *g, const Node *value) {
   bool pooled = false;
   for (int i = value->id + 1; i < g->graph->nodes.n; i++) {
@@ -150,7 +150,7 @@ static bool only_pooled(const Groups *g, const Node *value) {
   return pooled;
 }
 
-/* From the last value to the first: the input of a max pool may be that of another one. */
+/* Goes from the last value to the first, because the input of a max pool may be the result of another one. */
 static void want_pooled(const Groups *g) {
   for (int i = g->graph->nodes.n - 1; i >= 0; i--)
     if (g->live[i] && group_of(g, i) == i && only_pooled(g, g->graph->nodes.data[i])) g->wanted[i] = true;

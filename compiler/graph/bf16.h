@@ -11,10 +11,10 @@ const Node *graph_has_bf16(const Graph *); /* the first such node, or NULL */
 /* How weight[0] is rounded and stored: BF16, F16 (--precision=f16w: only the weights), or F32. */
 Elem node_weight_elem(const Node *);
 const Node *
-graph_has_halves(const Graph *); /* the first node whose weights are no F32, or a product in bf16 */
+graph_has_halves(const Graph *); /* the first node with bf16 products, or with weights that are not F32 */
 bool bf16_refused(Diags *, DiagId, const Graph *, const char *why); /* reports such a layer, for int8 */
-/* Whether a dense layer multiplies words of two bf16 numbers: its input is stored so, an even number of them.
- */
+/* Whether a dense layer multiplies words of two bf16 numbers. Its input is then stored as an even number of
+ * bf16 numbers. */
 bool bf16_dense_pairs(const Node *);
 void node_as_floats(Node *);           /* makes it multiply floats; its value is not rounded */
 bool bf16_reads_rounded(const Node *); /* whether all elements of the operand are bf16 numbers */

@@ -158,7 +158,7 @@ typedef struct QatRounding {
   double lo, hi;
 } QatRounding;
 /* The argument precision=: element type in an int8 model, or bf16 for products in a float model. The option
- * --precision, too: F16W, weights of products stored as f16. */
+ * --precision also sets F16W: the weights of products are stored as f16. */
 typedef enum Precision {
   PRECISION_GIVEN, /* as specified in the weight file, else floats */
   PRECISION_F32,

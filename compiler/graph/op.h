@@ -80,8 +80,9 @@ Diag *op_error_vector(ShapeContext *, const Node *);
 void op_note_origin(ShapeContext *, Diag *, const Node *value); /* "4x4x16 is the output of avgpool here" */
 /* Whether two inputs have equal numbers of regions; reports an error if not. */
 bool op_same_regions(ShapeContext *, const Node *, const Node *a, const Node *b);
-/* The input with the most rows of the leading axis; the result has the same number of rows. With parts, the
- * other inputs are repeated, and their numbers of rows must divide that number. NULL after an error. */
+/* The input with the most rows of the leading axis; the result has the same number of rows. If the leading
+ * axis has parts, the other inputs are repeated, and their numbers of rows must divide that number. NULL
+ * after an error. */
 const Node *op_common_rows(ShapeContext *, const Node *);
 enum { MOST_ROW_COUNTS = 4 }; /* maximum of different row counts among the inputs of a node */
 /* A new parameter of the node, or the one shared by weights=; the caller stores it in node->weight.
@@ -133,7 +134,7 @@ typedef enum Family {
   FAMILY_MAP,           /* element-wise: can be fused into the producer of its input */
   FAMILY_CONV,          /* convolution as a gather */
   FAMILY_CONV_SCATTER,  /* convolution as a scatter: conv_transpose, and the input gradient of conv */
-  FAMILY_CONV_REPEATED, /* convolution after nearest upsampling, which it includes */
+  FAMILY_CONV_REPEATED, /* convolution that includes the nearest upsampling before it */
   FAMILY_CONV_WEIGHTS,  /* weight gradient of conv and conv_transpose */
   FAMILY_DEPTHWISE,
   FAMILY_DEPTHWISE_SCATTER,
@@ -181,8 +182,9 @@ struct Op {
   Node *(*train)(Graph *, Node *); /* the node that replaces this one in training, or itself */
   /* Appends the nodes that compute it, and returns the one with its value. backward: for training. */
   Node *(*parts)(Graph *, Node *, bool backward);
-  /* Appends a layer that continues from its final state in the next call, with its states; returns its value.
-   * calls: NULL, or the call number k of a stream. Row 0 is row k*rows + offset; rows below 0 are skipped. */
+  /* Appends a layer and its states, such that each call continues from the final state of the previous one;
+   * returns the layer's value. calls: NULL, or the call number k of a stream. Row 0 is row k*rows + offset;
+   * rows below 0 are skipped. */
   Node *(*keep)(Graph *, Node *, Node *calls, int64_t rows, int64_t offset);
   bool (*identity)(const Node *); /* whether inference can drop the node */
   void (*lower)(struct Lower *);  /* the reference schedule */

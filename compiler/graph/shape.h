@@ -34,8 +34,8 @@ int64_t window_first(const Window *, int axis, int64_t output);
 int64_t window_end(const Window *, int axis, int64_t output);
 
 /* ---- endless sequences ----
- * Call k computes rows k*rows + offset .. (k + 1)*rows + offset - 1 of a value, all that follow from the
- * inputs so far; offset <= 0. Rows below 0 are undefined. */
+ * Call k computes rows k*rows + offset .. (k + 1)*rows + offset - 1 of a value: all new rows that can be
+ * computed from the inputs so far; offset <= 0. Rows below 0 are undefined. */
 typedef struct StepRows {
   int64_t rows, offset;
 } StepRows;

@@ -96,7 +96,8 @@ typedef struct OpTraits {
   bool (*repeats)(const Node *, int64_t factor[2]);
   const Op *after_repeats; /* conv: the operator that replaces it and a repeating operator before it; `detail`
                               has the factor */
-  const Op *row_means;     /* operator for the means of the input's rows, whose mean is this node's value */
+  const Op *row_means;     /* if this node's value is the mean of the means of its input's rows: the operator
+                            * for the row means */
 
   /* fusion (passes/fuse.c) */
   Fold fold;
@@ -145,16 +146,17 @@ typedef struct OpTraits {
   /* Its value is the end of in[0], which its nest reads from front to back: both can have the same memory. */
   bool moves_rows;
 
-  bool stops_gradient;   /* its operand gets no gradient from it */
+  bool stops_gradient;   /* passes no gradient to its operand */
   bool weights_of_input; /* eval reads the parameters of in[0], not its own */
   bool recurrent;        /* has several parameters per direction, with a suffix of the direction */
   bool layer_part; /* one of several kernels of a layer: named after its own node, not after the layer */
   bool needs_axes; /* needs a height or length: reads T regions of n elements as a sequence T x n */
-  bool equal_rows; /* combines rows of equal numbers: reads T regions as T x n next to a value without them */
+  bool equal_rows; /* combines values with equal numbers of rows: next to a value without regions, T regions
+                    * are read as T x n */
   bool indices;    /* its elements are indices, which int8 models store as exact floats */
-  bool features;   /* audio features: float in int8 models, as are values that only such operators read */
+  bool features;   /* audio features: float in int8 models, like values that only such operators read */
   bool front_end;  /* audio front end without a gradient: layers before it cannot be trained */
-  bool product;    /* multiplies its operands, also a gradient: precision=bf16 rounds them */
+  bool product;    /* multiplies its operands, as does its gradient: precision=bf16 rounds them */
   bool matrix;     /* 1x1 convolution whose weight is a matrix, outputs by inputs */
   bool matrix_of_taps; /* with matrix: on a sequence, a row of taps per input channel and output */
   int64_t (*scale_rows)(const Node *);  /* part of a recurrent layer: number of rows of its weight that share

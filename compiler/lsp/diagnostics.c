@@ -128,7 +128,7 @@ static void fix_all(Server *s, const Document *d, json_t *actions) {
   if (diags_fix(a->diags, may, &fixed) != 1) return;
   const Source *source = sources_get(&a->sources, 1);
   const Span whole = {1, 0, (uint32_t)source->n};
-  const size_t mark = source->mark ? 3 : 0; /* the mark is before the range */
+  const size_t mark = source->mark ? 3 : 0; /* the range begins after the byte order mark */
   json_t *edit = json_pack("{s:o, s:o}", "range", range_json(s, a, whole), "newText",
                            json_stringn(fixed[0].text + mark, fixed[0].n - mark));
   json_array_append_new(actions, json_pack("{s:s, s:s, s:{s:{s:[o]}}}", "title", "Apply all cnnc fixes",

@@ -22,7 +22,7 @@ Document *document_of(const Server *s, const json_t *params, Failure *failure) {
   return d;
 }
 
-/* Marks documents that contain or import this file as stale. */
+/* Marks as stale all documents that contain or import this file. */
 static void documents_touch(Server *s, const char *identity) {
   for (Document *d = s->documents; d; d = d->next) {
     if (strcmp(d->identity, identity) == 0) {

@@ -9,8 +9,8 @@
 /* Input and output of messages. */
 typedef struct Wire {
   void *context;
-  /* Reads available bytes, at most n; 0: the end; -1: none available now, only returned by a call that does
-   * not wait. */
+  /* Reads available bytes, at most n; 0: the end; -1: none are available now (only if the call does not
+   * wait). */
   long (*read)(void *context, char *bytes, size_t n, bool wait);
   bool (*write)(void *context, const char *bytes, size_t n);
 } Wire;

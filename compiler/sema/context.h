@@ -83,8 +83,9 @@ typedef struct CallName {
 } CallName; /* the statement's name if this layer gets it; NULL: a default name, counted in naming */
 Naming *naming_inner(Sema *, const Naming *, const char *name); /* a Naming for the names inside of `name` */
 const char *naming_name(Sema *, const Frame *, CallName, const char *what, const void *key,
-                        const Argument *given, const char **share); /* name of an application of `what`;
-                                                                       share: the layer's counterpart */
+                        const Argument *given, const char **share); /* the name of a call of the operator or
+                                                                     * block `what`; share: the counterpart of
+                                                                     * the layer */
 bool naming_add(Sema *, const Naming *, LayerName); /* false after a clash, which it reports */
 const LayerName *naming_find(const Sema *, const char *full);
 void names_check(Sema *); /* checks ports, weights and net as C names */
@@ -224,8 +225,8 @@ typedef enum AdviceKind {
 const char *name_advice(Arena *, AdviceKind, const char *word, bool *drop);
 /* Like name_meant, but without similar names if there is advice. */
 const char *name_meant_as(Arena *, AdviceKind, const char *word, const char *const *names);
-/* Adds "did you mean"; with a fix if `meant` is another spelling or in the table of foreign names, but not if
- * words or digits are added or removed, as in center_crop and c3. */
+/* Adds "did you mean". It has a fix if `meant` is another spelling of the word, or its counterpart in the
+ * table of foreign names, but no fix if words or digits are added or removed, as in center_crop and c3. */
 void name_suggest(Arena *, Diag *, Span, const char *word, const char *meant);
 /* Whether it is one of the words, in any spelling. */
 bool name_is(Arena *, const char *word, const char *words);

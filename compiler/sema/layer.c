@@ -123,8 +123,8 @@ static bool any_poison(const Node *node) {
   return false;
 }
 
-/* Whether the operator processes rows of a sequence where it gets T regions of n elements: it needs a length,
- * or it combines them with a value without regions. */
+/* Whether the operator must read T regions of n elements as the T rows of a sequence: it needs a length, or
+ * it combines them with a value without regions. */
 static bool takes_rows(const Op *op, const Const *arg, int nin, Node *const *in) {
   int regions = 0;
   bool parts = false;

@@ -98,7 +98,7 @@ static int port_of_loss(const LossReading *r, const Op *op, const Arguments *arg
 
 /* ---- compatibility of loss and output ---- */
 
-/* The operator that keeps the gradient from all parameters before the value; NULL: there is none. */
+/* The operator that blocks the gradient to all parameters before the value; NULL: there is none. */
 static const Node *gradient_stopped_by(const LossReading *r, const Node *output, bool inside) {
   const Graph *graph = r->s->graph;
   const Node *stops = NULL;

@@ -74,7 +74,8 @@ static void betas_help(Sema *s, Diag *diag, const Argument *given) {
            (int)(b.end - b.start), text + b.start);
 }
 
-/* Whether a foreign argument has the value that always holds in the language, so that it can be removed. */
+/* Whether an argument of another framework states what is always true in the language, so that it can be
+ * removed. */
 static bool is_default_value(Sema *s, const Argument *given) {
   const Expr *e = given->value;
   const bool minus = e->kind == EXPR_UNARY && e->op == OP_NEGATE;
