@@ -37,7 +37,7 @@ typedef struct Value { /* the result of a statement, or an input */
   Prepared *prepared; /* pending preparation, directly after an input */
   const Quant *quant; /* its int8 quantization, or NULL */
   const Quant *kept;  /* the quantization of the value it was moved from, or NULL */
-  Product *product;   /* the product of two values that it is, or NULL */
+  Product *product;   /* if it is the product of two values, that product; otherwise NULL */
   Statement *reader;  /* its last user, once all are known */
   int reads;
   int64_t regions; /* number of values of this shape if they are ONNX's batch; otherwise 0 */
@@ -304,7 +304,7 @@ bool place_operand(ModelImport *, const OnnxNode *, Item *);
 Value *permuted(ModelImport *, Value *, const Factors *);
 
 /* ---- constant_values.c ---- */
-/* A score is rounded away when such a number is added to it. */
+/* A number so large that the sum with a score no longer depends on the score. */
 #define EXCLUDED (-1e8)
 /* Named after the node's constant, or after the node if it has no name. Masks are frozen and may contain
  * -inf. NULL after no(): another number is not finite. */
@@ -314,7 +314,7 @@ Value *constant_statement(ModelImport *, const OnnxNode *, int input, const char
 Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *beside);
 /* Like constant_operand, for a vector created by the importer. */
 Value *constant_vector(ModelImport *, const OnnxNode *, int input, int64_t n, const double *, bool frozen);
-/* A constant of at most three dimensions after a first one of size 1. */
+/* A constant with a first dimension of size 1 and at most three further dimensions. */
 View *constant_alone(ModelImport *, const OnnxNode *, int input, const Tensor *);
 /* An operand of the node as a view: a value, or a constant alone. */
 View *value_or_constant(ModelImport *, const OnnxNode *, int input);
@@ -330,14 +330,15 @@ View *import_two_matrices(ModelImport *, const OnnxNode *); /* MatMul and Gemm o
 View *import_two_gemm(ModelImport *, const OnnxNode *);
 
 /* ---- view_parts.c ---- */
-/* Exchanges `first` and `second` in [before][first][second][after], with one of them as heads of rows; NULL:
- * does not match. */
+/* Exchanges `first` and `second` in [before][first][second][after], by an operator that splits or joins
+ * heads; NULL: does not match. */
 Value *exchanged_as_heads(ModelImport *, Value *, int64_t before, int64_t first, int64_t second,
                           int64_t after);
 /* The pixels of an image as windows, or the inverse: positions and channels as `lay` requires; NULL: does not
  * match. */
 Value *moved_as_windows(ModelImport *, Value *, int npos, const Factors *pos, const Factors *c);
-/* An image joined from windows and then rolled: joined in rolled order; otherwise the value itself. */
+/* For an image that was joined from windows and then rolled: the image, joined in rolled order. Otherwise the
+ * value itself. */
 Value *join_windows_shifted(ModelImport *, Value *rolled);
 /* The smaller value is broadcast over several rows of the larger one; NULL: does not match. */
 View *combined_by_rows(ModelImport *, const View *large, const View *small, const char *word);
@@ -422,8 +423,8 @@ void make_frames(ModelImport *);
 bool fold(ModelImport *, const OnnxNode *); /* are the results constants? then they are computed */
 /* May this number of bytes be created or read to compute constants? False after no(). */
 bool may_compute(ModelImport *, size_t bytes);
-/* A constant of zeros to be filled in: the only way to one whose size is not that of a constant in the file.
- * NULL after no(): its size is invalid, or it and the earlier ones need too many bytes. */
+/* A constant of zeros, to be filled in. All constants whose size is not that of a constant in the file are
+ * created here. NULL after no(): its size is invalid, or it and the earlier ones need too many bytes. */
 Tensor *constant_new(ModelImport *, TensorType, int rank, const int64_t *dim);
 void canonical(ModelImport *); /* converts old operator forms to current ones; matches decomposed operators */
 const char *program_text(ModelImport *);

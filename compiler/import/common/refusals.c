@@ -208,7 +208,7 @@ static bool same_refusal(const Refusal *a, const Refusal *b) {
   return a->kind && b->kind && strcmp(a->kind, b->kind) == 0 && strcmp(a->why, b->why) == 0;
 }
 
-/* Whether a small change of the model cannot remove this reason: such reasons are reported first. */
+/* Whether no small change of the model removes this reason. Such reasons are reported first. */
 static bool is_blocking(const char *why) {
   static const char *const causes[] = {"recurren",
                                        "a loop",

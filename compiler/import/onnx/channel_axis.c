@@ -4,8 +4,8 @@
 #include "import/import.h"
 
 enum { NOT_KNOWN = -2, MOST_STEPS = 200 };
-/* A tensor derived from an input. For each dimension: the dimension of the input that it is, -1: a new one of
- * one element; and its size, 0: unknown. */
+/* A tensor derived from an input. For each of its dimensions: the dimension of the input that it is (-1: a
+ * new dimension of one element), and its size (0: unknown). */
 typedef struct Trace {
   int tensor, rank, from[MOST_DIMS];
   int64_t size[MOST_DIMS];
@@ -113,8 +113,8 @@ static int told_by_axis(const OnnxNode *node, const Trace *x) {
   return d == 1 || (d > 0 && d == x->rank - 1) ? (int)d : -1;
 }
 
-/* The right operand of a product of two values: of its last two dimensions, the later one of the input, also
- * if a Transpose has exchanged them, as in the scores of attention. */
+/* The channels of the right operand of a product of two values: the one of its last two dimensions that comes
+ * later in the input. A Transpose may have exchanged the two, as in the scores of attention. */
 static int told_by_product(const ModelImport *im, const OnnxNode *node, int input, const Trace *x) {
   if (input != 1 || !strstr(node->op, "MatMul") || x->rank < 3 || constant_of(im, node, 0)) return -1;
   const int last = x->rank - 1;
@@ -219,7 +219,8 @@ static bool followed(const ModelImport *im, const OnnxNode *node, const Trace *x
   return true;
 }
 
-/* The dimension of the input that the first node after a tensor with known channels uses as channels. */
+/* The dimension of the input that nodes after a tensor use as channels: the answer of the first node whose
+ * channels are known. */
 static int channels_behind(const ModelImport *im, const Trace *x, bool sure, int *steps) {
   for (int i = 0; *steps > 0 && i < im->onnx->nnodes; i++) {
     const OnnxNode *node = &im->onnx->node[i];

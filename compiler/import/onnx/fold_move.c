@@ -3,7 +3,7 @@
 #include <string.h>
 #include "import/onnx/fold.h"
 
-/* Element i of the result is element `from` + the sum of index * stride of the source. */
+/* A constant whose element at an index is the source's element number `from` + the sum of index * stride. */
 static const Tensor *strided(ModelImport *im, const Tensor *x, int rank, const int64_t *dim,
                              const int64_t *stride, int64_t from) {
   Tensor *to = constant_new(im, x->type, rank, dim);
@@ -139,7 +139,7 @@ const Tensor *fold_shaped(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- repetition, padding, parts ---- */
-/* Copies exactly if both have the same type. */
+/* Copies a number: its bytes, if both constants have the same type. */
 static void copy_number(Tensor *to, int64_t i, const Tensor *x, int64_t at) {
   const int width = tensor_width(to->type);
   if (to->type != x->type) tensor_put(to, i, tensor_number(x, at));

@@ -333,7 +333,8 @@ static Value *operand_of(ModelImport *im, const View *x, int64_t heads) {
   return laid_as_rows(im, apart, x->size[1], channels);
 }
 
-/* A value before reshapes that end with this shape, if they also began with it; otherwise the value. */
+/* If reshapes lead from a value of this shape back to the same shape, that earlier value; otherwise the value
+ * itself. */
 static Value *shaped_before(Value *v, Shape shape) {
   for (Value *at = v; at->made && is_call(at->made, "reshape"); at = at->made->in[0])
     if (shape_equal(at->made->in[0]->shape, shape)) return at->made->in[0];
@@ -420,8 +421,8 @@ static View *attend(ModelImport *im, const Chain *c, View *const operand[3], int
   return attended_view(im, joined_rows(im, v, rows, all), operand[0]->size[0], heads, channels);
 }
 
-/* The number of heads if the queries of several heads are the positions of one row, although the heads are
- * parts of the channels; otherwise 1. */
+/* The number of heads that are parts of the query's channels, but whose queries are together the positions of
+ * one row; 1: there are no such heads. */
 static int64_t grouped_queries(const View *query, int64_t rows) {
   const Factors *along = &query->along[1];
   const Factor *first = along->n > 1 ? &along->f[0] : NULL;

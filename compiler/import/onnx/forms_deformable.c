@@ -38,8 +38,9 @@ static bool splits_equally(const ModelImport *im, const OnnxNode *split) {
   return true;
 }
 
-/* All sampling locations, [N, queries, heads, levels, points, 2] or [N, queries, heads, levels * points, 2],
- * if the grid of a level is the part of this level, with heads as images; otherwise 0. */
+/* If the grid of a level is the part of this level in the sampling locations, with heads as images: all
+ * sampling locations, [N, queries, heads, levels, points, 2] or [N, queries, heads, levels * points, 2].
+ * Otherwise 0. */
 static int places_of_level(const ModelImport *im, int grid, int level) {
   const OnnxNode *split = op_before(im, grid, "Split");
   if (split) {

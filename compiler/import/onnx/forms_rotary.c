@@ -35,8 +35,8 @@ static const Value *times_constant(ModelImport *im, const Value *v, const Tensor
   return NULL;
 }
 
-/* The value whose first half of the channels this is, or with `second` the second half; NULL: another value.
- */
+/* If v is the first half of the channels of a value (with `second`: the second half), that value; otherwise
+ * NULL. */
 static const Value *half_of_channels(const Value *v, bool second) {
   long long from, to;
   if (!v->made || v->made->nin != 1 || sscanf(v->made->call, "slice(%lld..%lld)", &from, &to) != 2)
@@ -93,8 +93,8 @@ static bool is_half_rotated(ModelImport *im, const Value *v, Rotary *r) {
   return false;
 }
 
-/* Sets the sizes. False if the angles are not [positions][heads][pairs], or with `twice` the same for both
- * halves of the channels. */
+/* Sets the sizes. False if the angles are not [positions][heads][pairs] or, with `twice`, not the same for
+ * both halves of the channels. */
 static bool find_sizes(Rotary *r, bool twice) {
   const Shape s = r->x->shape;
   const int last = s.rank - 1;

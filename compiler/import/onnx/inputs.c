@@ -136,8 +136,8 @@ static bool is_state(const ModelImport *im, const OnnxPort *port) {
   return batch && port->rank == 3 && port->dim[0] > 1 && port->dim[1] == 1;
 }
 
-/* Does a node use the first dimension of an input as something else than a batch? Masks, angles per position,
- * and norms over all dimensions do this. */
+/* Does a node use the first dimension of an input as something other than a batch? Masks, angles per
+ * position, and norms over all dimensions do this. */
 static bool takes_whole(const OnnxNode *node, int input, int rank) {
   if (strcmp(node->op, "Attention") == 0) return input == 3 && rank < 4;
   if (strcmp(node->op, "RotaryEmbedding") == 0)

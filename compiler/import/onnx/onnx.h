@@ -74,9 +74,9 @@ double tensor_number(const Tensor *, int64_t i);
 int64_t tensor_integer(const Tensor *, int64_t i);
 /* A constant to be filled in by tensor_put. */
 Tensor *tensor_new(Arena *, TensorType, int rank, const int64_t *dim);
-/* Bytes of constants that the imports of a file of `bytes` may compute and copy: of a file with weights each
- * import copies them several times. A small file may define large weights: a net with filled weights has a
- * few kB. */
+/* Maximum bytes of constants that all imports of a file of `bytes` may compute and copy. Each import copies
+ * the weights of a file several times. A small file may define large weights: a net whose weights are filled
+ * with one number has a few kB. */
 size_t room_of_file(size_t bytes);
 void tensor_put(Tensor *, int64_t i, double);
 Tensor *tensor_scalar(Arena *, TensorType, double);

@@ -23,8 +23,8 @@ typedef struct Inliner {
 typedef struct Origin {
   const TensorProto *constant;
   const NodeProto *maker;
-  bool known;     /* it was found to be one whole number: */
-  int64_t number; /* which is kept, since each of many tensors may use it several times */
+  bool known;     /* it is known to be one integer: */
+  int64_t number; /* the integer, stored because many tensors may use it several times */
 } Origin;
 typedef struct Scope Scope; /* NULL: the graph itself */
 struct Scope {

@@ -11,7 +11,7 @@ enum { MOST_ITERATIONS = 64, MOST_CARRIED = 64, DEEPEST_NUMBER = 16 };
 typedef struct Loop {
   NodeProto *node;
   const GraphProto *body;
-  bool scans;          /* a Scan: its body has neither a number of the iteration nor a condition */
+  bool scans;          /* a Scan: its body has neither an iteration number nor a condition */
   int carried, joined; /* number of values passed on; number of results with a row per iteration */
   int elements;        /* for a Scan: number of tensors of which each iteration reads one index */
   int64_t iterations;  /* at most */
@@ -196,7 +196,7 @@ static int64_t known_iterations(const Inliner *in, const NodeProto *node) {
   return -1;
 }
 
-/* The constant count of a Loop, which its condition may end before; -1: it has none. */
+/* The constant count of a Loop, whose condition may end it earlier; -1: it has none. */
 static int64_t constant_count(Inliner *in, const NodeProto *node) {
   int64_t count = INT64_MAX, begins = 1;
   if (node->input.n < 2) return -1;

@@ -67,7 +67,7 @@ static bool shape_of(Tensor *t, const TensorProto *proto, const char **why) {
   if (proto->dims.n > MOST_DIMS) return *why = "it has more than 8 dimensions", false;
   t->rank = proto->dims.n;
   t->n = 1;
-  int64_t all = 1; /* without zeros, so that every product of some sizes is below 2^31 */
+  int64_t all = 1; /* sizes of 0 are skipped, so that the product of any of the others is below 2^31 */
   for (int d = 0; d < t->rank; d++) {
     t->dim[d] = proto->dims.data[d];
     if (t->dim[d] < 0 || t->dim[d] > INT32_MAX) return *why = "its shape is wrong", false;

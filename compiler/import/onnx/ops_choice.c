@@ -165,8 +165,8 @@ static View *in_shape(ModelImport *im, Value *v, const Chosen *as) {
   return y;
 }
 
-/* Exact for all numbers: both sides are in one vector, from which the condition selects. The condition is the
- * constant input 0 if `truth` is NULL. */
+/* Selects without arithmetic, so that all numbers stay exact: the condition selects from one vector that
+ * contains both sides. The condition is the constant input 0 if `truth` is NULL. */
 static View *selected(ModelImport *im, const OnnxNode *node, const View *truth, int yes, int otherwise) {
   Chosen as;
   if (!find_shape(im, node, yes, otherwise, &as)) return NULL;
@@ -187,7 +187,7 @@ static View *selected(ModelImport *im, const OnnxNode *node, const View *truth, 
 }
 
 /* ---- choices ---- */
-/* Whether 0 times an input of the node is 0. */
+/* Whether an input of the node is always finite, so that 0 times the input is 0. */
 static bool is_finite(ModelImport *im, const OnnxNode *node, int input) {
   const Tensor *t = constant_of(im, node, input);
   const View *x = t ? NULL : view_of(im, node, input);

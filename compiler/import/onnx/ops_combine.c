@@ -344,8 +344,9 @@ static View *both_laid(ModelImport *im, const View *x, const View *y, const char
   return view_standard(im, emit(im, 2, both, both[0]->shape, "%s(%%*)", word), a, a->rank);
 }
 
-/* Whether the last statement computes the value. Such an operand comes first if the other one has further
- * users: so a shortcut is added to the layers of its branch, not the other way round. */
+/* Whether the last statement computes the value. Such an operand comes first if the other operand has further
+ * users. So in a residual block the shortcut is added to the last layer of the branch, not the other way
+ * round. */
 static bool made_last(const ModelImport *im, const Value *value) {
   return value->made && value->made == im->statements.data[im->statements.n - 1];
 }
@@ -420,7 +421,7 @@ static View *sum_of_all(ModelImport *im, const OnnxNode *node) {
 }
 
 /* x / t for integers x and t > 0, rounded towards 0 as in ONNX, or down. It is computed from x + 1/2, so that
- * a rounded quotient is never below one that is an integer. */
+ * rounding never moves a quotient that is an integer below that integer. */
 static View *whole_quotient(ModelImport *im, const OnnxNode *node, const View *x) {
   const Tensor *t = constant_of(im, node, 1);
   const bool counts = x->value->counts, floor = counts || onnx_int(node, "cnnc_floor", 0);

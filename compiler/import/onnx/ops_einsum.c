@@ -90,7 +90,7 @@ static const Tensor *by_filters(ModelImport *im, const Contraction *c) {
   return t;
 }
 
-/* Sets a dimension of the result to the part of the channels that it is. */
+/* Maps a dimension of the result to its part of the channels. */
 static void set_channels(const Contraction *c, View *y, int d, int axis) {
   const bool group = letter_place(&c->group.letters, c->out.at[d]) >= 0;
   const Part *part = group ? &c->group : &c->made;

@@ -3,8 +3,7 @@
 #include "import/import.h"
 
 enum { MOST_ELEMENTS = 1 << 22 };
-/* The elements of a tensor that another tensor consists of: their positions, in the order of the other
- * tensor. */
+/* A tensor whose elements are elements of another tensor: for each, its position in that other tensor. */
 typedef struct Elements {
   int rank;
   int64_t size[MOST_DIMS], n;

@@ -80,7 +80,7 @@ static const AttributeProto *set_attribute(const Checked *c, const char *name) {
   return onnx_attribute_named(&c->node->attribute, name);
 }
 
-/* There are no default values. */
+/* The profile has no default values: all attributes must be set. */
 static void must_be_set(Checked *c, const char *names) {
   Text missing = {.arena = c->arena};
   for (const char *word = names; *word; word += *word == ' ') {
@@ -96,7 +96,7 @@ static void must_be_given(Checked *c, int input, const char *rule, const char *n
   if (!*checked_input(c, input)) violates(c, rule, arena_printf(c->arena, "the input %s is omitted", name));
 }
 
-/* An attribute with another value than this one; one that is not set is reported by must_be_set. */
+/* Reports an attribute whose value is not this one. must_be_set reports attributes that are not set. */
 static void must_equal(Checked *c, const char *name, int64_t value, const char *rule) {
   const AttributeProto *given = set_attribute(c, name);
   if (given && given->i != value) violates(c, rule, arena_printf(c->arena, "%s is not %d", name, (int)value));

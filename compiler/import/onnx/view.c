@@ -174,7 +174,7 @@ static bool order_of_memory(const Factors *want, Shape shape) {
 Value *reshaped(ModelImport *im, Value *value, Shape shape) {
   if (shape_equal(shape, value->shape)) return value;
   if (shape.rank == 1) return emit_one(im, value, shape, "flatten");
-  /* reshapes the value before the flatten: the new rows may be its own rows, which steps need */
+  /* reshapes the value before the flatten, whose rows may be the new rows, as --stream requires */
   if (value->made && strcmp(value->made->call, "flatten") == 0)
     return reshaped(im, value->made->in[0], shape);
   if (shape.rank == 2)

@@ -11,7 +11,7 @@ static bool is_of_rows(const Value *v, int64_t rows, int64_t n, int64_t c) {
          shape_equal(v->made->in[0]->shape, shape_of_parts(rows, shape_sequence(n, c)));
 }
 
-/* Exchanges with a single copy: the smaller of both numbers becomes the heads, unless the value already
+/* Exchanges both with a single copy: the smaller of the two becomes the heads, unless the value already
  * consists of such rows. */
 Value *exchanged_as_heads(ModelImport *im, Value *v, int64_t before, int64_t first, int64_t second,
                           int64_t after) {
@@ -39,8 +39,8 @@ static bool is_of_windows(const Value *v) {
   return false;
 }
 
-/* The value from which v was cropped along an axis: behind: the part from *at on; otherwise the part up to
- * *at. NULL: none. */
+/* The value from which v was cropped along an axis; NULL: none. v is the part from *at on (`behind`), or the
+ * part up to *at. */
 static Value *cropped(const Value *v, int axis, bool behind, int64_t *at) {
   const Statement *s = v->made;
   long long cut[4];

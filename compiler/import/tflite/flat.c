@@ -1,5 +1,5 @@
-/* flat.c: Reader of the FlatBuffers format: a table begins with the distance back to its vtable, which has
- * its own size, the table's size, and for each field its offset in the table, or 0. */
+/* flat.c: Reader of the FlatBuffers format: a table begins with the distance back to its vtable. The vtable
+ * has its own size, the size of the table, and for each field its offset in the table, or 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/tflite/flat.h"
 #include <string.h>

@@ -1,6 +1,6 @@
 /* tflite_raise.c: streaming models raised to whole sequences. A variable that only holds the last rows of the
  * value it is concatenated with is a ring of rows; each of its readers becomes a window over the whole
- * sequence, with padding in the place of the first value. */
+ * sequence, with padding in the place of the initial rows. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
