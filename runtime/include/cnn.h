@@ -148,8 +148,8 @@ typedef struct cnn_train_options {
   char target[256]; /* empty: the last column */
   const char *init; /* starts from these weights, where names and shapes match; or NULL */
   cnn_weights_names init_names;
-  /* best weights, as .npz if the path ends so; the last weights and a checkpoint are written next to it, see
-   * cnn_sibling */
+  /* best weights, as .npz if the path ends in .npz; the last weights and a checkpoint are written next to it,
+   * see cnn_sibling */
   const char *out;
   const char *log;               /* .jsonl or .csv, one row per epoch; or NULL */
   const char *plot;              /* .svg; or NULL */

@@ -49,9 +49,9 @@ cnn_status cnn_weights_load_named(const cnn_network *network, const char *path,
                                   const cnn_weights_names *names, bool some, float *weights,
                                   cnn_weights_report *report);
 
-/* Writes a .safetensors file, or an .npz if the path ends so, atomically. Its __metadata__, or the comment of
- * an .npz archive, has the net's name, its inputs, its labels as class names, and notes: key, value, key,
- * value ..., NULL; or NULL. */
+/* Writes a .safetensors file, or an .npz if the path ends in .npz. The file is written atomically. Its
+ * __metadata__, or the comment of an .npz archive, has the net's name, its inputs, its labels as class names,
+ * and notes: key, value, key, value ..., NULL; or NULL. */
 cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights,
                             const char *const *notes);
 

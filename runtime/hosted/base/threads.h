@@ -12,8 +12,8 @@ void cnn_threads_spare(void);
 /* Like cnn_threads, but 1 if the net was compiled with --threads=none. */
 int32_t cnn_threads_of_net(const cnn_network *, int32_t wanted);
 /* Like cnn_threads, but n processes share this machine: unless a number was requested, the result is at most
- * the processors of the machine divided by n. The processors that the system allows this process may also be
- * allowed to others. */
+ * the processors of the machine divided by n. The processors that the system allows to this process may be
+ * the same as those of the other processes. */
 int32_t cnn_threads_shared(int32_t wanted, int32_t processes);
 double cnn_clock(void);      /* seconds since an arbitrary moment */
 double cnn_wall_clock(void); /* seconds since 1970 */

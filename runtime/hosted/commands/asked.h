@@ -36,7 +36,7 @@ bool cnn_asked_place(const cnn_viewer *viewer, const cnn_asked *asked, int32_t h
 
 /* The requested box in pixels of the image, by default the best one; call it after a forward pass. */
 cnn_status cnn_asked_box(const cnn_viewer *viewer, const char *path, const cnn_asked *asked, cnn_found *box);
-/* The best score of a box of the same class whose IoU with the requested box is at least 0.5; 0: none,
- * because the object is covered. Call it after a forward pass. */
+/* The best score of a box of the same class whose IoU with the requested box is at least 0.5; 0: there is no
+ * such box, because the object is covered. Call it after a forward pass. */
 cnn_status cnn_asked_again(const cnn_viewer *viewer, const cnn_found *box, double *score);
 #endif

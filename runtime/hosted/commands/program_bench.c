@@ -199,7 +199,7 @@ static void measure_layers(Bench *bench, cnn_trainer *trainer) {
   }
 }
 
-/* The smallest time that a share of `part` of the calls does not exceed. */
+/* The smallest time that is not exceeded by the fraction `part` of the calls. */
 static double quantile(const Times *times, double part) {
   int32_t at = (int32_t)ceil(part * times->count) - 1;
   return times->second[at < 0 ? 0 : at];

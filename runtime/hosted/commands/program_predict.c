@@ -280,7 +280,8 @@ static cnn_status write_overlay(Prediction *prediction, const char *path, int32_
   return drawn ? cnn_image_write(path, picture) : cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
 }
 
-/* Reports what the written image cannot show: all outputs but one, and values outside of 0 to 1. */
+/* Reports the results that the written image cannot show: all outputs but one, and values outside of 0 to
+ * 1. */
 static void tell_left_out(const Prediction *prediction, const char *path, int32_t o, bool map) {
   const cnn_network *network = prediction->network;
   const cnn_port *port = &network->output[o];

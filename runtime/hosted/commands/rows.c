@@ -82,7 +82,7 @@ static void score(cnn_rows *rows, const float *value) {
 }
 
 /* Passes on the rows of image `slot`, whose input begins at sample `from` of the recording. Skips invalid
- * rows, and rows that an earlier window has already given. */
+ * rows, and rows that an earlier window has already returned. */
 static cnn_status rows_give(cnn_rows *rows, int32_t slot, int64_t from) {
   const cnn_network *network = rows->network;
   const cnn_port *port = rows->port;

@@ -185,8 +185,8 @@ static const char *index_help(const Tables *set) {
                  : "";
 }
 
-/* Writes a hint for a table with another number of columns than the input needs. If an image has too few
- * columns, each line may hold one row of an image. */
+/* Writes a hint for a table whose number of columns does not match the input. If it has too few columns for
+ * an image, each line may be one row of an image. */
 static void columns_help(const cnn_data *data, const Tables *set, int64_t inputs, char *help, size_t room) {
   const cnn_port *input = &data->network->input[0];
   const char *known = index_help(set);

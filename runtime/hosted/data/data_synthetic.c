@@ -36,7 +36,8 @@ static Sample sample_make(int pool, int64_t index) {
 }
 
 /* The class of a sample. For the first output the classes take turns, so that each has the same number of
- * samples; for another output the index is mixed first, so that its classes do not follow these. */
+ * samples; for another output the index is mixed first, so that its classes are independent of those of the
+ * first output. */
 static int32_t class_draw(int64_t index, int32_t output, int64_t classes) {
   for (int32_t o = 0; o < output; o++) index = index / 2 + index * 3;
   return (int32_t)(index % classes);

@@ -17,7 +17,7 @@ typedef struct Place {
   int64_t at;            /* course index of its first sample */
   int32_t first, end;    /* range of its samples that are read */
   int32_t given, filled; /* next sample that a thread starts; number of finished samples */
-  int32_t failed;        /* the first sample that could not be read, and the error */
+  int32_t failed;        /* the first sample that could not be read, and its error */
   cnn_status status;
 } Place;
 

@@ -122,7 +122,8 @@ static bool in_triangle(float u, float v) {
   return v < 0.5f && -0.8660254f * u - 0.5f * v < 0.5f && 0.8660254f * u - 0.5f * v < 0.5f;
 }
 
-static bool in_star(float u, float v) { /* beyond at most one of the lines that join its tips */
+/* The points of the star are beyond at most one of the lines that join its tips. */
+static bool in_star(float u, float v) {
   static const float line[5][2] = {{0, 1},
                                    {0.9510565f, 0.3090170f},
                                    {0.5877853f, -0.8090170f},

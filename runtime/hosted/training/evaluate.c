@@ -53,7 +53,7 @@ struct cnn_evaluator {
   const volatile sig_atomic_t *stop;
 };
 
-/* Large blocks use huge pages if the system has them: weights read from memory then need fewer page
+/* Large blocks use huge pages if the system has them, so that reading the weights needs fewer page
  * translations. */
 void *cnn_aligned(size_t bytes) {
   size_t unit = bytes < 2 * HUGE_PAGE ? LINE : HUGE_PAGE, rounded = (bytes / unit + 1) * unit;

@@ -1,8 +1,8 @@
 /* exchange.c: All-reduce of gradients over processes, and their other messages. Each process adds up one part
- * of every bucket: it receives the sums of the other processes' shards as far as the tree allows, finishes
- * the tree, and sends the result to all. So each process sends and receives about twice the bucket's size,
- * for any number of processes, and the order of the additions is that of one process. Messages progress
- * whenever generated code calls poll. */
+ * of every bucket: it receives sums from the other processes, each of which adds its own shards as far as the
+ * tree of additions allows. Then it finishes the tree, and sends the result to all. So each process sends and
+ * receives about twice the bucket's size, for any number of processes, and the order of the additions is that
+ * of one process. Messages progress whenever generated code calls poll. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* gethostname */

@@ -46,7 +46,7 @@ static cnn_status compare_classes(const Training *training) {
 
 /* ---- Frozen weights */
 
-/* Whether a weight is initialized with random numbers, which depend on the seed. */
+/* Whether a weight is initialized with random numbers; these depend on the seed. */
 static bool is_random(const cnn_weight *weight, const float *weights, const float *others) {
   const size_t bytes = (size_t)weight->size * sizeof(float);
   return memcmp(weights + weight->offset, others + weight->offset, bytes) != 0;

@@ -68,7 +68,7 @@ static int32_t metrics_of(const cnn_tally *tally, const cnn_judged *judged, Metr
   return n;
 }
 
-/* Where the counts of output o begin; for o = outputs, where the confusion matrix begins. */
+/* Index of the first count of output o; for o = outputs, of the confusion matrix. */
 static int64_t counts_at(const cnn_network *network, int32_t output) {
   int64_t at = 0;
   for (int32_t o = 0; o < output; o++) at += HEAD + CLASS_COUNTS * cnn_judge(network, o).classes;

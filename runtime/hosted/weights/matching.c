@@ -191,7 +191,7 @@ static const cnn_tensor *only_one(const Match *match, const cnn_tensor *own) {
   return lacking == 1 && there == 1 ? only : NULL;
 }
 
-/* The tensor that a weight without a match probably is: of its size, and with a similar name. */
+/* The tensor that probably belongs to a weight without a match: it has the same size and a similar name. */
 static const cnn_tensor *likely(const Match *match, const cnn_tensor *own) {
   char mine[200], theirs[200];
   const cnn_tensor *best = NULL;
