@@ -74,7 +74,7 @@ $(WEB_OBJECTS): web/objects/%.o: %.c | $(BUILT_SOURCES) web/objects/target
 	  -Wno-string-conversion -fno-sanitize=all -MMD -MP -c $< -o $@
 
 # binaryen's wasm-opt removes a tenth of the code; without it the page works, but has more than 500 KiB.
-# --low-memory-unused: the lowest addresses are the end of the stack, to which no pointer leads.
+# --low-memory-unused: the lowest addresses belong to the end of the stack, so no pointer refers to them.
 WASM_OPT = wasm-opt -Oz --converge --one-caller-inline-max-function-size=0 --low-memory-unused --enable-simd \
   --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals
 web/cnnc.wasm: $(WEB_OBJECTS)

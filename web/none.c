@@ -183,7 +183,7 @@ Val halves_plus(Val a, Val b) { return (void)b, a; }
 Val wrapped_plus(Val a, Val b) { return (void)b, a; }
 Val wrapped_minus(Val a, Val b) { return (void)b, a; }
 
-/* Diagonals of groups (schedule/float/conv_diagonals.c), of which there are none. */
+/* The browser build has no diagonals of groups (schedule/float/conv_diagonals.c). */
 int diagonal_cuts(const Direct *d) { return (void)d, 1; }
 int diagonal_pieces(const Direct *d) { return (void)d, 1; }
 int diagonal_squares(const Direct *d) { return (void)d, 1; }

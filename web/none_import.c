@@ -1,6 +1,6 @@
 /* none_import.c: stand-ins for importer features that the browser build lacks: int8 models, onnxruntime's
- * fused operators, choices by value, loops, computed indices, products with several matrices, Fourier
- * transforms. */
+ * fused operators, selections by computed values, loops, computed indices, products with several matrices,
+ * Fourier transforms. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 #include "import/onnx/onnx_inline.h"
@@ -61,7 +61,7 @@ void report_state_hints(ModelImport *im) { (void)im; }
 
 void make_frames(ModelImport *im) { (void)im; }
 
-/* ---- choices by value ---- */
+/* ---- selections by computed values ---- */
 View *import_where(ModelImport *im, const OnnxNode *node) {
   (void)node;
   return no(im, "the browser build cannot import choices by value; cnnc can");
@@ -178,7 +178,7 @@ bool place_operand(ModelImport *im, const OnnxNode *node, Item *item) {
   return !is_broadcast_by_axis(im, node);
 }
 
-/* Images whose first dimension is not a batch: the page takes it for the batch. */
+/* Values whose first dimension is not a batch: the browser build treats it as the batch. */
 int64_t rows_of_images(const View *x) { return (void)x, 1; }
 Shape shape_of_parts(int64_t rows, Shape row) { return (void)rows, row; }
 Value *lay_images(ModelImport *im, const View *x, bool pointwise) {

@@ -21,7 +21,7 @@ let worker = null,
   queue = Promise.resolve(),
   count = 0;
 
-// Runs cnnc with these arguments and files after the runs before: { code, out, err, files, time } or
+// Runs cnnc with these arguments and files, after all earlier runs: { code, out, err, files, time } or
 // { failure }.
 const ask = (words, files) => (queue = queue.then(() => askNow(words, files)));
 
@@ -110,7 +110,7 @@ function colour(line) {
   return names;
 }
 
-// Columns of messages are in characters, those of strings here in UTF-16 units.
+// Columns in messages count characters, but indices of JavaScript strings count UTF-16 units.
 const unitOf = (line, column) =>
   Array.from(line)
     .slice(0, column - 1)
@@ -132,7 +132,7 @@ function paint() {
       for (to = from; to < line.length && names[to] === names[from]; to++);
       rows.push(names[from] ? make("span", names[from].trim(), line.slice(from, to)) : line.slice(from, to));
     }
-    // no hints for a line that has changed since
+    // no hints for a line that was changed after the run
     const hint = hints.lines[i] === line ? hints.at[i + 1] : null;
     if (hint) rows.push(make("span", hints.old ? "hint old" : "hint", hint));
     rows.push("\n");
@@ -293,7 +293,7 @@ function forgetDownloads() {
 
 const options = () => [`--target=${$("target").value}`, `-${$("level").value}`];
 
-// Compiles the current text; changes made meanwhile are compiled afterwards.
+// Compiles the current text. If it changes meanwhile, it is compiled again.
 function compile() {
   again = true;
   return (running ??= compileAll());

@@ -1,4 +1,4 @@
-/* files.c: Files of Windows by POSIX's calls: identity, names, replacement, mapping. */
+/* files.c: POSIX file functions for Windows: identity, names, replacement, mapping. */
 // SPDX-License-Identifier: MIT-0
 #include <sys/mman.h>
 #include "error.h"
@@ -57,19 +57,19 @@ void slashes_forward(char *path) {
 
 static const char *device_name(const char *path) { return strcmp(path, "/dev/null") == 0 ? "NUL" : path; }
 
-/* ---- what a file is ---- */
+/* ---- type and identity of files ---- */
 static int stat_device(DWORD type, struct platform_stat *status) {
   *status = (struct platform_stat){.st_mode = type == FILE_TYPE_PIPE ? _S_IFIFO | 0600 : _S_IFCHR | 0600};
   return 0;
 }
 
 static int stat_handle(HANDLE handle, struct platform_stat *status) {
-  enum { UNIX_EPOCH = 11644473600, TICKS = 10000000 }; /* seconds since 1601; ticks of 100 ns */
+  enum { UNIX_EPOCH = 11644473600, TICKS = 10000000 }; /* in seconds since 1601; ticks of 100 ns per second */
   BY_HANDLE_FILE_INFORMATION info;
   const DWORD type = GetFileType(handle);
   if (type != FILE_TYPE_DISK) return stat_device(type, status);
   if (!GetFileInformationByHandle(handle, &info))
-    return stat_device(FILE_TYPE_PIPE, status); /* read it all */
+    return stat_device(FILE_TYPE_PIPE, status); /* as a pipe, which is read to its end */
   const bool folder = info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY,
              fixed = info.dwFileAttributes & FILE_ATTRIBUTE_READONLY;
   const uint64_t ticks =
@@ -222,7 +222,7 @@ int platform_fclose(FILE *file) {
   return fclose(file) == 0 && read ? 0 : EOF;
 }
 
-/* ---- opening, making, replacing ---- */
+/* ---- opening, creating, replacing ---- */
 int platform_open(const char *path, int flags, ...) {
   struct platform_stat status;
   if (strcmp(path, "/dev/stdin") == 0) return _dup(0);
@@ -247,8 +247,8 @@ int platform_mkdir(const char *path) {
 
 int platform_rmdir(const char *path) { return _rmdir(path); }
 
-/* A program that looks at new files, such as a virus scanner, has them open for a moment: tries again for a
- * second. */
+/* A program that inspects new files, such as a virus scanner, keeps them open for a moment. So a failed call
+ * is repeated for about a second. */
 int platform_rename(const char *from, const char *to) {
   for (DWORD pause = 1; pause <= 512; pause *= 2) {
     if (MoveFileExA(from, to, MOVEFILE_REPLACE_EXISTING)) return 0;

@@ -1,4 +1,4 @@
-# platform/windows: for builds for Windows (--host=x86_64-w64-mingw32): calls of POSIX that it lacks.
+# platform/windows: POSIX functions that Windows lacks, for builds with --host=x86_64-w64-mingw32.
 # SPDX-License-Identifier: MIT-0
 WINDOWS_PLATFORM = %D%/error.h %D%/files.c %D%/platform.h %D%/poll.h %D%/sys/ioctl.h %D%/sys/mman.h \
   %D%/sys/resource.h %D%/system.c

@@ -1,6 +1,6 @@
-/* platform.h: The calls of POSIX that cnnc and its runtime use and the C library of Windows lacks, under
- * POSIX's names. It is included before everything else (-include). File names and all texts are UTF-8, for
- * which cnnc.manifest sets the code page of the process; paths have slashes. */
+/* platform.h: POSIX functions that cnnc and its runtime use and that the C library of Windows lacks. This
+ * header is included before all others (-include). File names and all other texts are UTF-8: cnnc.manifest
+ * sets the code page of the process. Paths have slashes. */
 // SPDX-License-Identifier: MIT-0
 #ifndef PLATFORM_H
 #define PLATFORM_H
@@ -22,10 +22,10 @@
 #include <wchar.h>
 #include <wctype.h>
 
-#define tell platform_tell /* io.h has this name, which programs use for their own functions */
+#define tell platform_tell /* io.h declares this name, which programs use for their own functions */
 
 /* ---- files ---- */
-/* The C library's struct has no inode numbers; here st_dev and st_ino identify a file. */
+/* The struct of the C library has no inode numbers; in this one st_dev and st_ino identify a file. */
 struct platform_stat {
   uint64_t st_dev, st_ino;
   unsigned st_mode;
@@ -50,11 +50,11 @@ int platform_lstat(const char *path, struct platform_stat *);
 #define O_CLOEXEC _O_NOINHERIT
 #define O_NONBLOCK 0
 #define O_NOFOLLOW 0
-/* Opens files in binary mode; /dev/stdin and /dev/null are known, too. */
+/* Opens files in binary mode, also /dev/stdin and /dev/null. */
 int platform_open(const char *path, int flags, ...);
 #undef open
 #define open platform_open
-/* The C library's take no more than 2 GiB. */
+/* The functions of the C library transfer at most 2 GiB per call. */
 ssize_t platform_read(int descriptor, void *bytes, size_t n);
 ssize_t platform_write(int descriptor, const void *bytes, size_t n);
 #undef read
@@ -64,7 +64,7 @@ ssize_t platform_write(int descriptor, const void *bytes, size_t n);
 int platform_mkdir(const char *path);
 #undef mkdir
 #define mkdir(path, mode) ((void)(mode), platform_mkdir(path))
-int platform_rename(const char *from, const char *to); /* replaces `to` */
+int platform_rename(const char *from, const char *to); /* replaces an existing `to` */
 #undef rename
 #define rename(from, to) platform_rename(from, to)
 int platform_rmdir(const char *path);
@@ -73,15 +73,18 @@ int platform_rmdir(const char *path);
 FILE *platform_tmpfile(void);
 #undef tmpfile
 #define tmpfile() platform_tmpfile()
-char *realpath(const char *path, char *resolved); /* the canonical name, also in upper and lower case */
+char *realpath(const char *path, char *resolved); /* the canonical name, with the letter case that the file
+                                                   * system has stored */
 char *mkdtemp(char *path);
 int fsync(int descriptor);
-/* Words of a command line with slashes; the first without the suffix of programs. */
+/* Converts the words of a command line: backslashes become slashes, and the first word loses the suffix
+ * .exe. */
 void platform_words(int argc, char **argv);
 size_t platform_self(char *path, size_t room); /* the path of this program; 0 if it is longer */
-#define fchmod(descriptor, mode) ((void)(descriptor), (void)(mode), 0) /* files have no such modes */
+#define fchmod(descriptor, mode) ((void)(descriptor), (void)(mode), 0) /* Windows files have no such modes   \
+                                                                        */
 
-/* An open file cannot be removed, which replaces the locks. */
+/* Locks are not needed, because Windows does not remove open files. */
 enum { F_GETLK, F_SETLK, F_WRLCK, F_UNLCK };
 struct flock {
   int l_type, l_whence;
@@ -89,8 +92,8 @@ struct flock {
 int fcntl(int descriptor, int command, struct flock *);
 
 /* ---- memory and texts ---- */
-#define aligned_alloc(unit, bytes) ((void)(unit), malloc(bytes)) /* as malloc aligns; free frees it */
-/* Numbers are in the C locale, which no program of cnnc changes. There is no locale of UTF-8 (NULL). */
+#define aligned_alloc(unit, bytes) ((void)(unit), malloc(bytes)) /* aligned as by malloc; freed with free */
+/* Numbers are in the C locale, which no program of cnnc changes. Windows has no UTF-8 locale (NULL). */
 typedef struct platform_locale *locale_t;
 enum { LC_ALL_MASK = 1, LC_CTYPE_MASK = 2 };
 locale_t newlocale(int mask, const char *name, locale_t base);
@@ -98,7 +101,7 @@ static inline locale_t uselocale(locale_t locale) { return locale; }
 #define freelocale(locale) ((void)(locale))
 #define towlower_l(character, locale) ((void)(locale), towlower((wint_t)(character)))
 int wcwidth(wchar_t character);
-/* A temporary file, whose bytes fclose copies to *text: in the thread that has opened it. */
+/* A temporary file. fclose copies its bytes to *text; the thread that opened the file must close it. */
 FILE *open_memstream(char **text, size_t *size);
 int platform_fclose(FILE *);
 #undef fclose
@@ -107,7 +110,7 @@ int platform_fclose(FILE *);
 /* ---- processes and the machine ---- */
 int platform_gethostname(char *name, size_t room);
 #define gethostname platform_gethostname
-int kill(pid_t process, int number); /* number 0 alone: whether the process exists */
+int kill(pid_t process, int number); /* only number 0: whether the process exists */
 int setenv(const char *name, const char *value, int replace);
 enum { _SC_NPROCESSORS_ONLN = 1, _SC_PHYS_PAGES, _SC_PAGESIZE };
 #define _SC_NPROCESSORS_ONLN _SC_NPROCESSORS_ONLN

@@ -7,6 +7,6 @@ struct pollfd {
   int fd;
   short events, revents;
 };
-/* For one descriptor and without waiting: 0 if it is a pipe without data, which is not closed. */
+/* Supports one descriptor, and does not wait. Returns 0 if it is an open pipe without data. */
 int poll(struct pollfd *, unsigned n, int milliseconds);
 #endif

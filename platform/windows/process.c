@@ -1,5 +1,5 @@
-/* process.c: Starting, stopping and waiting for processes on Windows. All of them belong to a job, so
- * when cnnc ends, even if it is killed, they and the processes that they started end, too. */
+/* process.c: Starting, stopping and waiting for processes on Windows. All of them belong to a job. So when
+ * cnnc ends, even if it is killed, they and the processes that they started end, too. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/process.h"
 #include <errno.h>
@@ -17,8 +17,8 @@ FILE *nameless_file(Arena *arena) {
 }
 
 /* ---- Ctrl-C and the closing of the console ---- */
-/* Windows runs the handler in a new thread. It stops the job, so that the running commands fail. Without a
- * command or a temporary folder cnnc ends as usual. */
+/* Windows runs the handler in a new thread. The handler stops the job, so that the running commands fail. If
+ * there is no running command and no temporary folder, cnnc ends as usual. */
 static volatile LONG fatal_event, holders;
 static HANDLE job;
 
@@ -51,8 +51,8 @@ void backend_end(void) {
 }
 
 /* ---- the command line ---- */
-/* One text, which the C library of the command splits into words again: quotes around a word with blanks, a
- * backslash before quotes, and backslashes doubled before those. */
+/* The command line is one text, which the C library of the command splits into words again. So a word with
+ * blanks is put in quotes, a quote in a word gets a backslash, and backslashes before a quote are doubled. */
 static void put_word(Text *line, const char *word) {
   if (line->n) text_put(line, " ");
   if (*word && !strpbrk(word, " \t\n\v\"")) {
@@ -86,7 +86,7 @@ static const char *system_message(Arena *arena, DWORD error) {
   return n ? arena_copy(arena, text, n) : arena_printf(arena, "error %lu", error);
 }
 
-/* A handle of the same file for the child alone. */
+/* A handle of the same file that only the child uses. */
 static HANDLE inherited_handle(FILE *file) {
   HANDLE copy = NULL;
   const HANDLE own = GetCurrentProcess(), handle = (HANDLE)_get_osfhandle(fileno(file));
@@ -103,7 +103,7 @@ static HANDLE open_job(void) {
   return made;
 }
 
-/* Starts the process with these three handles and no others. */
+/* Starts the process, which inherits these three handles and no others. */
 static DWORD create_process(const char *program, char *line, HANDLE *streams, int n, STARTUPINFOEXA *start,
                             HANDLE *process) {
   PROCESS_INFORMATION made;
@@ -184,7 +184,7 @@ Command *process_wait(Command *list, int n, bool *done, const char **why) {
 }
 
 void processes_stop(const Command *list, int n) {
-  if (job) TerminateJobObject(job, STATUS_CONTROL_C_EXIT); /* also processes that they have started */
+  if (job) TerminateJobObject(job, STATUS_CONTROL_C_EXIT); /* also ends the processes that they started */
   for (int i = 0; i < n; i++)
     if (list[i].process) TerminateProcess((HANDLE)list[i].process, STATUS_CONTROL_C_EXIT);
 }

@@ -1,4 +1,4 @@
-/* system.c: Processes, signals, the console and the machine of Windows by POSIX's calls. */
+/* system.c: POSIX functions for processes, signals, the console and the machine on Windows. */
 // SPDX-License-Identifier: MIT-0
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -10,7 +10,8 @@
 #include <windows.h>
 #undef signal
 
-/* Before main: streams carry bytes, and the console understands UTF-8 and escape sequences for colors. */
+/* Runs before main: sets the streams to binary mode, and enables UTF-8 and escape sequences for colors on the
+ * console. */
 __attribute__((constructor)) static void streams_begin(void) {
   static const DWORD outputs[] = {STD_OUTPUT_HANDLE, STD_ERROR_HANDLE};
   _fmode = _O_BINARY;
@@ -73,7 +74,7 @@ void (*platform_signal(int number, void (*handler)(int)))(int) {
   return is_known_signal(number) ? signal(number, handler) : SIG_DFL;
 }
 
-/* A handler is called only once: the C library of Windows then restores the default of the signal. */
+/* A handler is called only once, because the C library of Windows then restores the default handler. */
 int sigaction(int number, const struct sigaction *action, struct sigaction *before) {
   void (*was)(int) = platform_signal(number, action ? action->sa_handler : SIG_GET);
   if (before) *before = (struct sigaction){.sa_handler = was};

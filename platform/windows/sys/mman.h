@@ -6,6 +6,7 @@
 #include <stdint.h>
 enum { PROT_READ = 1, MAP_PRIVATE = 2 };
 #define MAP_FAILED ((void *)-1)
-void *mmap(void *at, size_t bytes, int protection, int flags, int descriptor, int64_t offset); /* all of it */
+/* Maps the whole file. */
+void *mmap(void *at, size_t bytes, int protection, int flags, int descriptor, int64_t offset);
 int munmap(void *at, size_t bytes);
 #endif

@@ -1,4 +1,4 @@
-/* resource.h: Limits of a process: there are none. */
+/* resource.h: Resource limits of a process, which Windows lacks. */
 // SPDX-License-Identifier: MIT-0
 #ifndef PLATFORM_RESOURCE_H
 #define PLATFORM_RESOURCE_H
