@@ -34,7 +34,7 @@ def compiler(cc: str | None = None) -> list[str]:
     for name in ("clang", *(f"clang-{n}" for n in range(NEWEST_CLANG, OLDEST_CLANG - 1, -1)), "gcc"):
         if shutil.which(name):
             return [name]
-    baseline = "-mcpu=baseline"  # not this machine's CPU: the same numbers as from other compilers
+    baseline = "-mcpu=baseline"  # not this machine's CPU: the numbers are then those of other compilers
     if shutil.which("zig"):
         return ["zig", "cc", baseline]
     if importlib.util.find_spec("ziglang") is not None:
@@ -57,8 +57,8 @@ def _run(
 
 
 def _zig_environment(local: str) -> dict[str, str]:
-    """Zig's C libraries are kept in the cache of cnnc, everything else in a temporary folder: zig would take
-    an object from its own cache although a file that assembly includes has changed."""
+    """Zig's C libraries are kept in the cache of cnnc. Everything else is in a temporary folder, because zig
+    does not notice changes of files that assembly code includes, and would reuse old objects."""
     return {"ZIG_GLOBAL_CACHE_DIR": str(cache() / "zig"), **os.environ, "ZIG_LOCAL_CACHE_DIR": local}
 
 
@@ -79,7 +79,7 @@ def _compile(
     command: list[str], sources: Sequence[Path], output: Path, flags: Sequence[str], openmp: bool
 ) -> None:
     runtime = tools().runtime
-    # Each net uses the runtime in its library, whatever the process has loaded.
+    # Each net uses the runtime in its own library, even if the process has loaded another runtime.
     own = ["-Wl,-Bsymbolic", "-lpthread"] if runtime.suffix == ".a" else []
     common: list[str | os.PathLike[str]] = [
         *command,
@@ -97,16 +97,16 @@ def _compile(
     ]
     with tempfile.TemporaryDirectory(prefix="cnnc-") as zig:
         done = _run([*common, "-fopenmp"], zig) if openmp else None
-        if done is None or done.returncode:  # a compiler without OpenMP: the same numbers, on one thread
+        if done is None or done.returncode:  # without OpenMP: one thread, with the same results
             done = _run(common, zig)
     if done.returncode:
         raise ToolError(f"the C compiler '{shlex.join(command)}' failed:\n{done.stderr.rstrip()}")
 
 
 def shared_library(source: Path, network: str, cc: str | None, optimise: str, openmp: bool) -> Path:
-    """The library of a net's C and the bridge. Its name is a hash of all that it is built from, so that it is
-    built again after a change. It is written under a temporary name, because two processes may build it at
-    the same time."""
+    """The library that contains a net's C and the bridge. Its name is a hash of everything that it is built
+    from, so that a change leads to a new library. It is written under a temporary name, because two processes
+    may build it at the same time."""
     command = compiler(cc)
     bridge = Path(__file__).resolve().parent / "bridge.c"
     include, runtime = tools().include, tools().runtime

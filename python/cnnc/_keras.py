@@ -146,8 +146,8 @@ class _Weights:
         return self.classes.get(layer, ("", {}))[0] == "MultiHeadAttention"
 
     def add_attention(self, layer: str, parts: Mapping[str, Mapping[str, Array]]) -> None:
-        """The four dense layers, each with the kernel [in][heads][channels], the last one [heads][channels]
-        [out]: as nn.MultiheadAttention has them."""
+        """Adds the four dense layers in the form of nn.MultiheadAttention. Keras's kernels are
+        [in][heads][channels], and the last one [heads][channels][out]."""
         sides = [parts[name]["kernel"] for name in list(ATTENTION.values())[:3]]
         last = parts["attention_output"]["kernel"]
         matrices = [side.reshape(side.shape[0], -1).T for side in sides]

@@ -82,7 +82,7 @@ class Rows:
 
     step: int  # rows in a call; 0: the whole value
     offset: int  # the number of the first row of call 0
-    late: int  # rows of the first input by which they are late
+    late: int  # delay of the rows, in rows of the first input
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ class Library:
         count: int,
         threads: int,
     ) -> None:
-        try:  # each thread that calls has its own
+        try:  # each calling thread has its own workspace
             workspace = self._workspaces.pop()
         except IndexError:
             workspace = aligned((self.facts.workspace_bytes + 3) // 4)
@@ -249,7 +249,8 @@ class Library:
         state: Floats,
         threads: int,
     ) -> None:
-        """One call for each first index of the arrays, with one sample: the first of a batch."""
+        """Calls the net once for each index of the first axis of the arrays. A call has one sample, the first
+        of its batch."""
         workspace, batch = aligned((self.facts.workspace_bytes + 3) // 4), self.facts.batch
         fed, made, count = list(inputs), list(outputs), len(inputs[0])
         if batch > 1:

@@ -25,7 +25,7 @@ class Node:
 
     @property
     def operators(self) -> list[str]:
-        """The operators of the language in `form`."""
+        """The language's operators that `form` names."""
         return [] if self.form in _NOTHING else [part.split("(")[0] for part in self.form.split(" -> ")]
 
 
@@ -44,14 +44,13 @@ def tensors(nodes: Iterable[Node], layers: Sequence[Layer]) -> dict[str, list[st
     for node in listed:
         at += len(node.operators)
         name = layers[at - 1].name if in_order and at else ""
-        if in_order and node.operator == "Split":  # a layer for each of its results
+        if in_order and node.operator == "Split":  # a layer for each result of the Split
             for part in layers[at - len(node.operators) : at - 1]:
                 found.setdefault(part.name, []).append(node.name)
         if not in_order and node.operators:
             named = _NAMED.findall(node.form.split(" -> ")[-1])
-            norm = (
-                node.operator == "BatchNormalization"
-            )  # went into the layer before it, where it is none itself
+            # A norm that has no layer of its own is a part of the layer before it.
+            norm = node.operator == "BatchNormalization"
             name = named[0] if named and named[0] in known else last if norm else ""
         elif not in_order:
             name = last

@@ -168,7 +168,7 @@ class Net:
             options = {"plain": ["--network"], "look": ["--network=look"], "train": ["--train"]}[kind]
             with tempfile.TemporaryDirectory(prefix="cnnc-") as folder:
                 source = Path(folder) / "net.c"
-                with warnings.catch_warnings():  # they were given when the program was compiled first
+                with warnings.catch_warnings():  # the first compilation of the program has shown them
                     warnings.simplefilter("ignore", _tool.CompileWarning)
                     self._cnnc(
                         *self._options(),
@@ -225,7 +225,7 @@ class Net:
             )
 
     def load_weights(self, weights: Weights, rename: Weights | None = None) -> None:
-        """Takes weights from a file (.safetensors, .npz, PyTorch's; FILE:KEY) or from arrays by name. Every
+        """Reads weights from a file (.safetensors, .npz, PyTorch's; FILE:KEY) or from arrays by name. Every
         name and shape must be the net's. rename: a file of lines `theirs = ours`, or a dict. An int8
         weight file makes the net an int8 model."""
         constants = _int8_file(weights)
@@ -308,9 +308,9 @@ class Net:
         self, rows: int | None = None, *, slide: int | None = None, lookahead: int = 0
     ) -> Stream:
         """The net, computed in steps: s = net.stream(3); y = s(x), where x has the rows of any number of
-        steps. rows: per step; slide instead: rows from one window to the next, for a net with one result
-        per window. A net that declares states accepts neither. lookahead: rows by which outputs may be
-        late."""
+        steps. rows: the number of rows per step. slide, instead of rows: the number of rows from one window
+        to the next, for a net with one result per window. A net that declares states accepts neither.
+        lookahead: the number of rows by which outputs may be late."""
         from ._stream import Stream, options
 
         chosen = options(rows, slide, lookahead)
@@ -320,8 +320,8 @@ class Net:
     def check_stream(
         self, x: Any, n: int = 1, *, slide: int | None = None, lookahead: int = 0
     ) -> StreamCheck:
-        """Compares the net in steps of n rows, or in windows with slide, with the net on the whole sequence:
-        the largest difference, and the first row that differs."""
+        """Compares the net in steps of n rows, or in windows with slide, with the net on the whole sequence.
+        Returns the largest difference, and the first row that differs."""
         from ._stream import check
 
         self._need_weights()
@@ -432,9 +432,10 @@ class Net:
 
         y: the targets of the program's loss. dloss instead of y: a loss of your own, in a net with
         `loss = linear`: the gradient of the batch's loss with respect to the outputs, or a function that
-        takes the outputs in training mode and returns (loss, gradient). For a gradient, step returns the
-        mean of output times gradient as the loss. rate: the learning rate; without it, the program's, at
-        `epoch` epochs by its schedule. seed (of the first step): for new weights and dropout."""
+        takes the outputs in training mode and returns (loss, gradient). If dloss is a gradient, step returns
+        the mean of output times gradient as the loss. rate: the learning rate; by default the rate of the
+        program's schedule after `epoch` epochs. seed: for new weights and dropout; pass it to the first
+        step."""
         return self._steps(seed).step(x, y, dloss, rate, epoch, layout)
 
     def _steps(self, seed: int | None) -> Stepper:

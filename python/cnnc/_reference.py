@@ -101,7 +101,8 @@ class Onnx:
         self._outputs = self._outputs or [port.name for port in self._session.get_outputs()]
 
     def _show(self, onnx: Any, model: Any, tensors: Mapping[str, Sequence[str]]) -> None:
-        made: dict[str, list[str]] = {}  # the results of a layer's node: which one the layer is, is not known
+        # All results of a layer's node, because it is unknown which of them is the layer's value.
+        made: dict[str, list[str]] = {}
         for node in model.graph.node:
             results = [name for name in node.output if name]
             made.update({name: results for name in (*node.output[:1], node.name) if name and results})
@@ -203,7 +204,7 @@ class Torch:
 
 
 def _call(calls: Mapping[str, list[Array]], name: str) -> Array | None:
-    """The result of a module, or of a later call of it: exporters name the second relu_1."""
+    """The result of a module, or of a later call of the module: exporters name the second call relu_1."""
     again = re.fullmatch(r"(.*)_(\d+)", name)
     if name in calls:
         return calls[name][0]
@@ -216,7 +217,7 @@ def _call(calls: Mapping[str, list[Array]], name: str) -> Array | None:
 
 
 def of_function(net: Net, function: Callable[[Any], Any], x: Any, layout: str, n: int) -> list[Values]:
-    """The values that a function returns, which gets all samples in one call, as net(x)."""
+    """The values that a function returns. Like net(x), the function gets all samples in one call."""
     result = function(x)
     ports = list(net.outputs)
     layers: Mapping[str, Any] = {}
@@ -259,7 +260,8 @@ def made_up(ports: Sequence[Port], n: int, layout: str, known: Mapping[str, _arr
 
 
 def modules(nodes: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """For each layer, the torch modules whose result it is: of several layers of one module, the last."""
+    """For each layer, the torch modules whose result it computes. If a module became several layers, only the
+    last of these computes its result."""
     found = {layer: list(map(_listing.module, names)) or [layer] for layer, names in nodes.items()}
     owner = {name: layer for layer, names in found.items() for name in names}
     return {

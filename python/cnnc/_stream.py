@@ -40,7 +40,7 @@ def _text(shape: Sequence[int]) -> str:
 
 
 def options(rows: int | None, slide: int | None, lookahead: int) -> tuple[str, ...]:
-    """The options of cnnc for them."""
+    """The command-line options of cnnc for these arguments."""
     if rows is not None and slide is not None:
         raise ValueError("stream takes a number of rows or slide=, not both")
     for what, value in (("the rows of a step", rows), ("slide", slide)):
@@ -66,7 +66,7 @@ class Stream:
             )
         self._inputs, self._outputs = net.inputs, net.outputs
         if options:
-            with warnings.catch_warnings():  # they were given when the program was compiled first
+            with warnings.catch_warnings():  # the first compilation of the program has shown them
                 warnings.simplefilter("ignore", _tool.CompileWarning)
                 text = net._cnnc("--emit=json", *net._program, *options, *net._fixed())
             facts = _facts.read(text)
@@ -79,7 +79,7 @@ class Stream:
     # ---- the state
 
     def reset(self) -> None:
-        """Starts a new sequence."""
+        """Returns to the initial state, to start a new sequence."""
         self._calls = 0
         self._library.reset(self._state)
 

@@ -126,8 +126,8 @@ def tools() -> Tools:
 
 
 def environment() -> dict[str, str]:
-    """The environment of cnnc: $CNNC_ZIG is the package ziglang, used for --os, and if there is no other C
-    compiler; $CNNC_RUNTIMES the folder of the package cnnc-runtimes."""
+    """The environment of cnnc. $CNNC_ZIG is the command of the package ziglang, which cnnc uses for --os, or
+    if there is no other C compiler. $CNNC_RUNTIMES is the folder of the package cnnc-runtimes."""
     found: dict[str, str] = {}
     if importlib.util.find_spec("ziglang"):
         found["CNNC_ZIG"] = shlex.join([sys.executable, "-m", "ziglang"])
@@ -190,7 +190,7 @@ def _help_from_python(text: str) -> str:
 
 
 def warn(text: str) -> None:
-    """Gives a warning at the caller's line, the first one outside of this package."""
+    """Issues a warning at the line of the caller, the innermost one outside of this package."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
         level, frame = level + 1, frame.f_back

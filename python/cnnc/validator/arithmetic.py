@@ -30,7 +30,7 @@ class Quant:
 
 @dataclass(frozen=True)
 class Factor:
-    """m * 2^(e - 31) of a product with scales, and the same number as float32; arrays: one per filter."""
+    """A factor from scales, as m * 2^(e - 31) and as float32 (`real`). Arrays have one number per filter."""
 
     m: Any
     e: Any
@@ -52,19 +52,19 @@ def factor(number: float, real: Any = None) -> Factor:
 
 
 def factor_of_scales(a: Any, b: Any, out: Any, rounded: bool = False) -> Factor:
-    """a * b / out. `rounded`: a * b is rounded to float32 first."""
+    """The factor a * b / out. `rounded`: a * b is rounded to float32 first."""
     product = F32(a) * F32(b)
     exact = float(product) if rounded else float(a) * float(b)
     return replace(factor(exact / float(out)), real=product / F32(out))
 
 
 def quotient(a: Any, b: Any) -> Factor:
-    """a / b, for a value that gets another scale."""
+    """The factor a / b, which converts a value from scale a to scale b."""
     return replace(factor(float(a) / float(b)), real=F32(a) / F32(b))
 
 
 def together(factors: list[Factor]) -> Factor:
-    """One factor per filter."""
+    """Combines the factors of all filters into one Factor of arrays."""
     return Factor(
         np.array([f.m for f in factors], np.int64),
         np.array([f.e for f in factors], np.int64),
@@ -118,7 +118,7 @@ def away(x: Any) -> Any:
 
 @dataclass(frozen=True)
 class Stored:
-    """The last step to a stored number: adds the zero point, then limits to lo .. hi."""
+    """The last step of a quantized computation: adds the zero point, then clamps to lo .. hi."""
 
     zero: int
     lo: int
@@ -152,7 +152,7 @@ def average_even(total: Whole, n: Any) -> Whole:
 
 
 def from_floats(x: NDArray[np.float32], quant: Quant) -> Whole:
-    """Floats become stored numbers: nearest, ties to even."""
+    """Quantizes floats, to nearest, ties to even."""
     with np.errstate(over="ignore", invalid="ignore"):
         y = x.astype(F32) / quant.scale
     y = np.where(y > F32(-(2.0**17)), y, F32(-(2.0**17)))

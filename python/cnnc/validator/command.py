@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python3 -m cnnc validate: compares the generated C of an int8 net with the meaning in docs/int8.md."""
+"""python3 -m cnnc validate: compares the generated C of an int8 net with the definitions in docs/int8.md."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .program import Port, Program
 from .samples import Inputs, Samples, together
 from .weights import Weights
 
-CALLS = 3  # inputs that a net with states gets one after the other
+CALLS = 3  # number of consecutive inputs for a net with states
 
 DESCRIPTION = """Computes an int8 net in whole numbers, as docs/int8.md defines it and without the compiler's
 code, and compares the outputs of the generated C with that: on random inputs, on the limits of the stored
@@ -118,7 +118,7 @@ def expected(net: Net, port: Port) -> Any:
 
 
 class Comparison:
-    """Compares portions of inputs, and counts."""
+    """Compares outputs, and counts inputs and differences."""
 
     def __init__(self, net: Net, compiled: Compiled) -> None:
         self.net, self.compiled = net, compiled
@@ -132,14 +132,14 @@ class Comparison:
         for begin in range(0, n, size):
             part = {name: x[begin : begin + size] for name, x in inputs.items()}
             rest = len(next(iter(part.values()))) % CALLS if self.net.program.states else 0
-            if rest:  # the last inputs again, so that each has its calls
+            if rest:  # repeats the last inputs, so that all runs have CALLS inputs
                 part = {
                     name: np.concatenate([x, x[rest - CALLS :][: CALLS - rest]]) for name, x in part.items()
                 }
             self._check(f"{title} {begin}", part)
 
     def _portion(self, inputs: Inputs) -> int:
-        """The number of inputs that are computed together, so that they need about 100 MB."""
+        """The number of inputs that are computed together; these need about 100 MB."""
         numbers = max(int(np.prod(layer.shape)) for layer in self.net.program.layers.values())
         portion = max(CALLS, 4_000_000 // max(numbers, 1))
         return portion // CALLS * CALLS if self.net.program.states else portion
@@ -165,7 +165,7 @@ class Comparison:
         self.different += int(bad.sum())
 
     def _expected(self, inputs: Inputs, n: int, calls: int) -> list[NDArray[Any] | None]:
-        """The outputs of n inputs. With states, `calls` inputs follow each other."""
+        """The outputs of n inputs. In a net with states, each run has `calls` consecutive inputs."""
         outputs = self.net.program.outputs
         made: list[NDArray[Any] | None] = [None] * len(outputs)
         self.net.reset()
@@ -193,7 +193,7 @@ class Comparison:
 
 
 def _bounds(net: Net) -> dict[str, int]:
-    """The largest magnitude that a sum of each layer could have, if its input could be anything."""
+    """For each layer, the largest magnitude of its sums over all inputs that the layer could have."""
     bounds = {}
     for layer in net.program.layers.values():
         name = layer.owner + ".weight"

@@ -83,7 +83,8 @@ class Compiled:
         self.run_all.restype = None
 
     def __call__(self, inputs: dict[str, NDArray[Any]], calls: int = 1) -> list[NDArray[Any]]:
-        """The outputs, in the order of the program, of inputs [N, ...] as the caller has them."""
+        """The outputs, in the order of the program. inputs: arrays [N, ...] by name, as a caller passes
+        them."""
         given = []
         for port in self.program.inputs:
             x = inputs[port.name]

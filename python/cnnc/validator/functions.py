@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Functions of one number: their meaning in double, from which the tables of int8 nets are made."""
+"""Functions of one number, computed in double; the tables of int8 nets are built from these results."""
 
 from __future__ import annotations
 
@@ -119,7 +119,8 @@ def differs_by_channel(layer: Layer) -> bool:
 
 
 def of(layer: Layer, weights: Weights) -> Function:
-    """The function; its argument and result have one row per channel where the channels differ."""
+    """The function of a layer. If it differs between channels, its argument and result have one row per
+    channel."""
     if layer.operator in FIXED:
         return FIXED[layer.operator](layer.arguments)
     if layer.operator in WITH_NUMBERS:

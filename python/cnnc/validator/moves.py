@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators that move numbers without computing: the same for stored numbers and for floats."""
+"""Operators that move numbers without arithmetic, so that they work for stored numbers and for floats."""
 
 from __future__ import annotations
 

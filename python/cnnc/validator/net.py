@@ -46,7 +46,8 @@ FIXED_SCALES = {"sigmoid": Quant(F32(1 / 256), -128), "tanh": Quant(F32(1 / 128)
 
 @dataclass(frozen=True)
 class Value:
-    """Stored numbers with their scale, or floats (quant is None); numbers None: not defined by the page."""
+    """Stored numbers with their scale, or floats (quant is None). numbers is None if the page does not define
+    them."""
 
     numbers: Any  # an array [N, ...]
     quant: Quant | None = None
@@ -146,7 +147,7 @@ class Net:
         return all(self._stays_float(self.program.layers[name]) for name in layer.readers)
 
     def _wide_function(self, layer: Layer) -> bool:
-        """Has the function a form for int16 values?"""
+        """Does the function have a definition for int16 values?"""
         if layer.operator in ("relu", "relu6"):
             return True
         first = self._read(layer)[0].quant
@@ -160,7 +161,7 @@ class Net:
         return own is not None and own.scale == UNIT
 
     def _form(self, layer: Layer) -> Callable[[Layer], Value] | None:
-        """How the layer is computed in whole numbers; None: in float."""
+        """The method that computes the layer in integers; None: it is computed in float."""
         of = self.program.layers[layer.inputs[0]] if layer.inputs else layer
         ready = self._all_stored(layer)
         if of.rows < 0 or layer.rows < 0 or layer.precision == "f32":
@@ -233,7 +234,7 @@ class Net:
 
     # ---- the net ----
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, Value]:
-        """Values by layer of inputs [N, ...]; states go on from the last call."""
+        """The values of all layers, by name, for inputs [N, ...]. States continue from the previous call."""
         self.values, self.sums, self.after = {}, {}, {}
         self._count = len(next(iter(inputs.values())))
         for layer in self.program.layers.values():
@@ -267,7 +268,8 @@ class Net:
         return Value(None if numbers is None else from_floats(numbers, own), own)
 
     def _unknown(self, layer: Layer, form: Callable[[Layer], Value]) -> Quant | None:
-        """The scale of a value whose numbers are not known: its operands become zeros."""
+        """The scale of a value whose numbers are not defined. To find it, the layer is computed with zeros in
+        place of undefined operands."""
         kept, sums = dict(self.values), dict(self.sums)
         for name in layer.inputs:
             value, shape = self.values[name], self.program.layers[name].shape
@@ -316,7 +318,7 @@ class Net:
         else:
             w = windows.window(layer, of.shape, of.rows)
             groups = x.shape[3] if layer.operator == "depthwise" else int(layer.arguments["groups"])
-            weight = weight.reshape(*weight.shape[:2], *w.kernel)  # a sequence's has one size
+            weight = weight.reshape(*weight.shape[:2], *w.kernel)  # the file has one size for sequences
             compute = windows.convolve_transposed if layer.operator == "conv_transpose" else windows.convolve
             total = compute(x, weight, bias, w, groups)
         total = total.reshape(value.numbers.shape[0], *layer.shape)
@@ -338,7 +340,7 @@ class Net:
         return (rounded_wide if wide else rounded)(self.weights.rounding_of(layer.name), total, f)
 
     def _operand(self, layer: Layer, k: int) -> Whole:
-        """Operand k minus its zero point, in a shape that numpy broadcasts to the result's."""
+        """Operand k minus its zero point, in a shape that numpy broadcasts to the shape of the result."""
         name = layer.inputs[k]
         value, of = self.values[name], self.program.layers[name]
         assert value.numbers is not None
@@ -581,7 +583,7 @@ class Net:
         return layer.operator in exact
 
     def _in_floats(self, layer: Layer) -> Any:
-        """Operators whose floats are exact; None: unknown."""
+        """Computes an operator whose float results are exact; None: its results are not defined."""
         values = [Value(self.floats_of(name)) for name in layer.inputs]
         if any(v.numbers is None for v in values) or not self._moves_floats(layer) or layer.rows < 0:
             return None
@@ -612,7 +614,7 @@ class Net:
 
     # ---- states, recurrent layers ----
     def reset(self) -> None:
-        """States begin again."""
+        """Returns all states to their initial values."""
         self.state = {}
 
     def _state(self, layer: Layer, n: int) -> Value:
@@ -630,7 +632,7 @@ class Net:
         return kept
 
     def _update(self, layer: Layer) -> Value:
-        """Sets the state of the next call; layers that read the update get its operand."""
+        """Sets the state for the next call. The value of the update itself is its operand."""
         value, state = self.values[layer.inputs[0]], self.values[layer.inputs[1]]
         if not state.quant:
             self.after[layer.inputs[1]] = Value(self.floats_of(layer.inputs[0]))

@@ -18,7 +18,7 @@ class Layer:
     arguments: dict[str, Any]
     precision: str | None = None
     owner: str = ""  # the layer that has the weights
-    rows: int = 0  # heads, windows or rows of pixels that are computed one by one
+    rows: int = 0  # number of heads, windows or rows of pixels that are computed one by one
     line: int = 0
     readers: list[str] = field(default_factory=list)
 
@@ -94,7 +94,8 @@ def read(json: dict[str, Any]) -> Program:
 
 
 def _find_readers(program: Program) -> None:
-    """Readers of each layer that an output or a state needs; an output is a reader, too."""
+    """Sets the readers of each layer, counting only those that an output or a state needs. An output is a
+    reader, too."""
     live = {port.layer for port in program.outputs}
     live |= {layer.name for layer in program.layers.values() if layer.operator == "update"}
     for layer in reversed(list(program.layers.values())):

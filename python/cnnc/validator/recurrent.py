@@ -95,7 +95,7 @@ def fixed_tanh(q: Whole, whole: int) -> Whole:
 # ---- products ----
 @dataclass(frozen=True)
 class Rows:
-    """The sums of one weight matrix, as int16 parts of the gates."""
+    """The products with one weight matrix, as int16 addends of the gates."""
 
     weight: Whole
     bias: Whole
@@ -105,7 +105,7 @@ class Rows:
     wide: bool
 
     def __call__(self, x: Whole, of: slice = slice(None)) -> Whole:
-        """x: stored numbers [..., columns]; `of`: the sums that are needed."""
+        """x: stored numbers [..., columns]; `of`: the rows whose sums are needed."""
         total = ((x - self.zero).astype(np.float64) @ self.weight[of].T.astype(np.float64)).astype(np.int64)
         f = Factor(self.factor.m[of], self.factor.e[of], self.factor.real[of])
         return (rounded_wide if self.wide else rounded)(self.rounding, total + self.bias[of], f)
@@ -163,7 +163,7 @@ class Cell:
         }
 
     def row(self, gates: Whole, s: dict[str, Whole]) -> Whole:
-        """The next h, as it is stored; changes the state."""
+        """Updates the state; returns the next h, as stored numbers."""
         made: Whole = {"lstm": self._lstm, "gru": self._gru, "rnn": self._rnn}[self.kind](gates, s)
         return made
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Inputs: random ones, limits of stored numbers, some that drive sums to their bounds."""
+"""Test inputs: random ones, the limits of stored numbers, and inputs that drive sums to their bounds."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Samples:
         return made
 
     def uniform(self, n: int) -> Inputs:
-        """Random numbers over the whole range, floats also a little outside."""
+        """Random numbers over the whole range of the input; floats are also slightly outside of it."""
 
         def draw(shape: tuple[int, ...], lo: float, hi: float) -> Any:
             return self.random.uniform(lo, np.nextafter(hi + (hi - lo) / 256, lo), shape).clip(lo, hi + 0.0)
@@ -98,7 +98,8 @@ class Samples:
         return made
 
     def driven(self, weights: Weights, program: Program, most: int) -> Inputs | None:
-        """Inputs that drive sums to their bounds, by the signs of a filter, in layers that read an input."""
+        """Inputs that drive sums to their bounds in layers that read an input: the signs of a filter's
+        weights select the minimum or the maximum."""
         found = []
         for layer in program.layers.values():
             if layer.operator not in ("conv", "depthwise", "dense") or layer.owner + ".weight" not in weights:
@@ -122,7 +123,7 @@ class Samples:
         return made
 
     def _source(self, program: Program, name: str) -> Any:
-        """The input that a layer reads, also through functions and moves of one value that keep its shape."""
+        """The input that a layer reads, directly or through functions and moves that keep the shape."""
         layer = program.layers[name]
         while layer.operator != "input" and len(layer.inputs) == 1:
             before = program.layers[layer.inputs[0]]
@@ -134,7 +135,8 @@ class Samples:
     def searched(
         self, measure: Callable[[Inputs], dict[str, Any]], layers: list[str], rounds: int
     ) -> Inputs | None:
-        """Inputs with extreme sums in deeper layers: parts of the best ones are redrawn, and kept if better.
+        """Inputs with extreme sums in deeper layers, by random search: parts of the best inputs are drawn
+        anew, and kept if the sums are larger.
 
         measure: the least and largest sum of each layer for each input."""
         kept: list[Inputs] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Windows over images and sequences: convolutions, dense layers, pools, all with whole numbers."""
+"""Windows over images and sequences: convolutions, dense layers and pools, all in integers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Window:
 
 
 def extent(shape: Sequence[int], rows: int) -> tuple[int, int, int, int]:
-    """rows, height, width, channels; a sequence has one row of pixels, a vector is one pixel."""
+    """The sizes rows, height, width, channels. A sequence has one row of pixels, a vector is one pixel."""
     if rows > 0:
         shape = shape[1:]
     full = (1,) * (3 - len(shape)) + tuple(shape)
@@ -89,7 +89,8 @@ def window(layer: Layer, shape_in: Sequence[int], rows_in: int) -> Window:
 
 
 def _padded(x: Whole, w: Window, fill: int) -> Whole:
-    """The image with its padding, and as much below and right as the last window needs."""
+    """The image with its padding, and with as many elements below and to the right as the last window
+    needs."""
     need = [
         max(
             (w.out[i] - 1) * w.stride[i]
@@ -106,7 +107,8 @@ def _padded(x: Whole, w: Window, fill: int) -> Whole:
 
 
 def taps(x: Whole, w: Window) -> Any:
-    """Each element of the windows: (ky, kx, values at all outputs) of a padded image."""
+    """For each position in the window: (ky, kx, the elements of the padded image that all outputs read
+    there)."""
     for ky in range(w.kernel[0]):
         for kx in range(w.kernel[1]):
             y0, x0 = ky * w.dilation[0], kx * w.dilation[1]
@@ -174,7 +176,8 @@ def largest(x: Whole, w: Window, least: int) -> Whole:
 
 
 def sums(x: Whole, w: Window, zero: int, count_pad: bool) -> tuple[Whole, Whole]:
-    """The sum of the counted stored numbers of each window, and their count; padding is the zero point."""
+    """The sum of the stored numbers in each window, and how many of them count. Padding has the zero
+    point."""
     inside = np.zeros((1, *x.shape[1:3], 1), np.int64)
     inside[:] = 1
     if count_pad:
