@@ -73,7 +73,7 @@ def main():
     parser = argparse.ArgumentParser(prog="bench/boards streams")
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cpu", default="cortex-m4", choices=CPUS)
-    parser.add_argument("--level", default="-O3", help="of the C compiler")
+    parser.add_argument("--level", default="-O3", help="optimization level of the C compiler")
     parser.add_argument("--prefix", default="arm-none-eabi-")
     parser.add_argument("--cache", type=pathlib.Path, default=pathlib.Path(HERE, "shipped"),
                         help="a folder for the package of the wake words")

@@ -52,7 +52,7 @@ class Code:
     """An object's instructions, with the number of executions of each."""
 
     def __init__(self, elf, counts, objdump):
-        self.read = counts.pop("flash")  # bytes of flash, as data
+        self.read = counts.pop("flash")  # bytes of flash that are read as data
         counts = {int(address, 16): n for address, n in counts.items()}
         self.lines, name = [], None
         for line in run(objdump, "-d", "--no-show-raw-insn", elf).split("\n"):
@@ -209,9 +209,9 @@ class Net:
         return int(re.search(r"needs ([\d,]+) bytes of flash", told)[1].replace(",", ""))
 
     def fitted(self, options, board, most):
-        """The program, its flash, and the largest --flash=BYTES with which it needs at most n bytes of flash.
-        The option limits the model alone, but the size of the code depends on the chosen schedules. The
-        budget is 0 if none is needed, None if even the minimum does not fit."""
+        """The program, its flash, and the largest --flash=BYTES with which it needs at most `most` bytes of
+        flash. The option limits the model alone, but the size of the code depends on the chosen schedules.
+        The budget is 0 if none is needed, None if even the minimum does not fit."""
         elf, flash, _ = self.build(options, board)
         if flash <= most:
             return elf, flash, 0
@@ -220,7 +220,7 @@ class Net:
         if flash > most:
             return elf, flash, None
         near = 256
-        fits, budget = least, least + most - flash  # more code than now leaves less for the model
+        fits, budget = least, least + most - flash  # an upper bound, since the code may grow
         beyond = budget + 1
         while beyond - fits > near:
             if self.build(options, board, [f"--flash={budget}"])[1] <= most:
@@ -300,20 +300,21 @@ def main():
     parser = argparse.ArgumentParser(prog="bench/boards")
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cpu", default="cortex-m4", choices=CPUS)
-    parser.add_argument("--cmsis", help="a checkout of CMSIS-NN; else it is fetched")
-    parser.add_argument("--ours", action="store_true", help="ours alone")
+    parser.add_argument("--cmsis", help="a checkout of CMSIS-NN (by default it is fetched)")
+    parser.add_argument("--ours", action="store_true", help="measure only cnnc's program")
     parser.add_argument("--fit", action="store_true",
-                        help="ours in no more flash than CMSIS-NN's program, by --flash=BYTES of cnnc")
-    parser.add_argument("--layers", action="store_true", help="also each function that cnnc generated")
+                        help="choose --flash=BYTES of cnnc such that its program needs no more flash than "
+                             "CMSIS-NN's")
+    parser.add_argument("--layers", action="store_true", help="also print each function that cnnc generated")
     parser.add_argument("--rounding", default="double")
-    parser.add_argument("--level", default="-O3", help="of the C compiler, for both")
+    parser.add_argument("--level", default="-O3", help="level of the C compiler, for both programs")
     parser.add_argument("--prefix", default="arm-none-eabi-")
     parser.add_argument("--cnnc-option", action="append", default=[])
     parser.add_argument("--keep", help="a folder for the built programs")
     parser.add_argument("net", nargs="*", choices=[*NETS, []])
     options = parser.parse_args()
     if options.fit and options.ours:
-        parser.error("--fit wants CMSIS-NN's program, which --ours leaves out")
+        parser.error("--fit needs CMSIS-NN's program, which --ours omits")
     with tempfile.TemporaryDirectory() as temporary:
         if options.keep:
             os.makedirs(options.keep, exist_ok=True)

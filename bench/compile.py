@@ -1,5 +1,5 @@
-"""compile.py: build times of each example's executable, and the speed at -O1; times of cnnc and of the C
-compiler for its output: without weights, and with (random) ones in a separate file."""
+"""compile.py: build times of each example's executable, and its speed at -O1. Then the times of cnnc and of
+the C compiler for a C file, without weights and with random weights in a separate file."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, glob, json, os, resource, struct, subprocess, tempfile, time
 import numpy as np
@@ -94,7 +94,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
-    parser.add_argument("--programs", action="store_true", help="the first table alone")
+    parser.add_argument("--programs", action="store_true", help="print only the first table")
     parser.add_argument("nets", nargs="*", help="nets of examples/ (all)")
     options = parser.parse_args()
     known = sorted(os.path.basename(path)[:-len(".cnn")]

@@ -1,5 +1,5 @@
 """ddp.py: ResNet-20, batch 128, with PyTorch's DistributedDataParallel and gloo: images per second of
-single-threaded processes. For scale.py."""
+single-threaded processes. scale.py runs it."""
 # SPDX-License-Identifier: Apache-2.0
 import multiprocessing, os, time
 

@@ -101,7 +101,7 @@ def main():
                 print(f"{word} - {name}: differs by {result:.0e} of the largest", flush=True)
             wrong += not isinstance(result, str) and not (result is not None and result < MOST)
     missing = [] if options.programs else sorted(ways_out() - seen)
-    print(f"{'not ok' if missing else 'ok'} - operators that were not looked at: {missing or 'none'}")
+    print(f"{'not ok' if missing else 'ok'} - operators that were not tested: {missing or 'none'}")
     raise SystemExit(wrong > 0 or bool(missing))
 
 

@@ -1,8 +1,8 @@
 """exported.py: nets exported from PyTorch: imported by cnnc, and in onnxruntime and OpenVINO from the same
 file. The three runtimes run in turns, and the shortest call of each counts. Weights are random; the models
 stay in bench/nets. By default they are nets with attention; `untuned` selects convolutional nets that no
-schedule was tuned on. The nets are those of timm, torchvision and Ultralytics (zoo.py), and whisper's
-encoder, a stage of Swin, an encoder layer of RT-DETR and WRN-16-4, which are defined here.
+schedule was tuned on. The nets of timm, torchvision and Ultralytics come from zoo.py. Whisper's encoder, a
+stage of Swin, an encoder layer of RT-DETR and WRN-16-4 are defined here.
 """
 # SPDX-License-Identifier: Apache-2.0
 import json, math, os, subprocess, sys

@@ -110,7 +110,7 @@ def error(cnnc, path, base, always):
     theirs, worst, most, ranked = session.run(None, {port: image}), 0, 0, ranks(path)
     other = session.run(None, dict([noise_for(session, seed=8)]))
     if always is None and any(np.array_equal(a, b) for a, b in zip(theirs, other)):
-        raise ValueError("an output is the same for every image: nothing is compared")
+        raise ValueError("an output is the same for every image: the comparison is meaningless")
     if not all(np.isfinite(numbers).all() for numbers in [*ours, *theirs]):
         raise ValueError("an output is NaN or infinite")
     if always is not None:
@@ -128,7 +128,7 @@ def error(cnnc, path, base, always):
         spread = float(np.std(wanted)) / largest
         most = max(most, spread)
     if not most > 1e-3:
-        raise ValueError("the model gives the same for everything: nothing is compared")
+        raise ValueError("all elements of the outputs are nearly equal: the comparison is meaningless")
     return worst
 
 

@@ -70,7 +70,8 @@ def vector_bytes(target):
 
 
 def bf16_kind(options):
-    """Options of peak.c for products of bf16 numbers, as the CPU and the target have them."""
+    """Options of peak.c for products of bf16 numbers, if the CPU and the target have instructions for
+    them."""
     words = open("/proc/cpuinfo").read().split()
     targets = "native", "x86-64-v4-amx", "x86-64-v4-bf16"
     if not getattr(options, "bf16", False) or options.target not in targets:
@@ -95,16 +96,16 @@ def read_options(known, kind, seconds, peers=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
-    parser.add_argument("--threads", default="1,2", help="of all sides, one row each (1,2)")
+    parser.add_argument("--threads", default="1,2", help="numbers of threads, one row for each (1,2)")
     parser.add_argument("--batch", type=int, help="images per call (1, and 64 for lenet5, 16 for alexnet)")
     parser.add_argument("--target", default="native",
-                        help="of cnnc (native); below it, OpenVINO is held to AVX2, but nothing holds "
-                             "onnxruntime")
+                        help="target of cnnc (native); for lower targets OpenVINO is limited to AVX2, but "
+                             "nothing limits onnxruntime")
     parser.add_argument("--peers", default=peers or ",".join(peer.name for peer in PEERS),
-                        help=f"who is measured besides ({peers or 'all'})")
-    parser.add_argument("--seconds", type=float, default=seconds, help=f"for each row ({seconds})")
+                        help=f"the other runtimes ({peers or 'all'})")
+    parser.add_argument("--seconds", type=float, default=seconds, help=f"duration of each row ({seconds})")
     parser.add_argument("--processor-time", action="store_true",
-                        help="measure time of the processor, on a busy machine; with one thread")
+                        help="measure processor time, for a busy machine; only with one thread")
     parser.add_argument("--precision", choices=["f32", "bf16"], default="f32",
                         help="bf16: cnnc with --precision=bf16, and OpenVINO's default precision (f32)")
     parser.add_argument("nets", nargs="*", metavar=kind, help="of: " + ", ".join(known))

@@ -82,7 +82,8 @@ def right(net, x, y):
 
 
 def trained(data, epochs, seed, rate=0.002, batch=32):
-    """As the train block of gru.cnn: adam, a warm epoch and a cosine, gradients clipped to a norm of 1."""
+    """Trains like the train block of gru.cnn: adam, a warm-up of one epoch and a cosine, gradients clipped to
+    a norm of 1."""
     torch.manual_seed(seed)
     net, (x, y), (xv, yv), (xt, yt) = Net(), *((features(x), torch.tensor(y).long()) for x, y in data)
     steps = (len(x) + batch - 1) // batch
@@ -130,7 +131,8 @@ def compiled(cnnc, data, epochs, seed, folder):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cnnc", default=os.path.join(HERE, "..", "build", "cnnc"))
-    parser.add_argument("--clips", type=int, default=120, help="of each class; as many again are tests")
+    parser.add_argument("--clips", type=int, default=120,
+                        help="training clips of each class, and as many test clips")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()

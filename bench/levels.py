@@ -35,7 +35,7 @@ def measure(options, board, program, level):
     facts = json.loads(run(*words, "--emit=json"))
     name, inputs, outputs = facts["net"], facts["inputs"], facts["outputs"]
     if len(inputs) > 1 or len(outputs) > 1:
-        raise SystemExit(f"{program}: a net of one input and one output is wanted")
+        raise SystemExit(f"{program}: the net must have one input and one output")
     code = os.path.join(board.work, "net.c")
     run(*words, "-o", code)
     text = MAIN.replace("@", name).replace("INPUTS", str(math.prod(inputs[0]["shape"])))

@@ -55,7 +55,7 @@ def main():
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=20, help="for each net (20)")
+    parser.add_argument("--seconds", type=float, default=20, help="duration for each net (20)")
     parser.add_argument("nets", nargs="*", help="of " + " ".join(NETS) + " (resnet20)")
     options = parser.parse_args()
     if any(net not in NETS for net in options.nets):

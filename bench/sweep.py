@@ -1,9 +1,9 @@
 """sweep.py: the time of single layers of published nets, relative to the limits of this machine.
 
-Each layer is a separate net with float inputs and outputs. Its lower bound is the longer of two times: of its
-multiply-adds, as written, at the peak rate of multiply-adds in registers (peak.c), and of reading its
-weights, input and output once, at the bandwidth for that number of bytes (bandwidth.c). Its share is the
-bound divided by the measured time; Winograd's algorithm multiplies less, so shares above 100 % occur. """
+Each layer is a separate net with float inputs and outputs. Its lower bound is the longer of two times: that
+of its multiply-adds, as written, at the peak rate of multiply-adds in registers (peak.c); and that of one
+pass over its weights, input and output, at the bandwidth for this number of bytes (bandwidth.c). Its share is
+the bound divided by the measured time; Winograd's algorithm multiplies less, so shares above 100 % occur. """
 # SPDX-License-Identifier: Apache-2.0
 import argparse, collections, ctypes, json, os, re, subprocess, tempfile
 import numpy as np
@@ -92,8 +92,8 @@ def family_of(operator, arguments, shape):
 
 
 def layers_of(options):
-    """Layers with multiply-adds, each as (family, net, shape of the input, text), without duplicates and
-    taken evenly from the nets; and their number."""
+    """The layers with multiply-adds, each as (family, net, shape of the input, text), without duplicates and
+    taken evenly from the nets; and the number of all such layers."""
     found, seen = [], set()
     for net in NETS:
         facts = json.loads(subprocess.run([options.cnnc, find(net), "--emit=json", "-Wno-unread-input"],
@@ -131,7 +131,7 @@ def make_case(options, work, shape, text, batch):
 
 
 class Machine:
-    """Its measured limits: multiply-adds and bytes per second."""
+    """Measured limits of the machine: multiply-adds and bytes per second."""
 
     def __init__(self, options, work):
         self.peak = 1e9 * inference.peak(options, options.threads[0])
@@ -199,15 +199,18 @@ def read_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
-    parser.add_argument("--threads", default="1", help="of each layer (1)")
-    parser.add_argument("--target", default="native", help="of cnnc (native)")
-    parser.add_argument("--batches", default="1,8", help="images a call (1,8)")
-    parser.add_argument("--seconds", type=float, default=0.3, help="for each layer (0.3)")
-    parser.add_argument("--layers", type=int, default=200, help="how many, spread over the nets (200)")
-    parser.add_argument("--train", action="store_true", help="gradients in place of inference")
-    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="of the products (f32)")
+    parser.add_argument("--threads", default="1", help="threads (1)")
+    parser.add_argument("--target", default="native", help="target of cnnc (native)")
+    parser.add_argument("--batches", default="1,8", help="images per call (1,8)")
+    parser.add_argument("--seconds", type=float, default=0.3, help="duration for each layer (0.3)")
+    parser.add_argument("--layers", type=int, default=200,
+                        help="number of layers, spread over the nets (200)")
+    parser.add_argument("--train", action="store_true", help="measure gradients instead of inference")
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32",
+                        help="precision of the products (f32)")
     parser.add_argument("--rows", action="store_true", help="print each layer")
-    parser.add_argument("families", nargs="*", metavar="FAMILY", help="as the table names them (all)")
+    parser.add_argument("families", nargs="*", metavar="FAMILY",
+                        help="families of layers, named as in the table (all)")
     options = parser.parse_args()
     options.threads, options.peers = [int(options.threads)], []
     options.bf16 = options.precision == "bf16"

@@ -15,8 +15,9 @@ def yolo_head(channel):
     return {2: (0.3, 0), 3: (0.3, 0), 4: (1.2, -7)}.get(channel % 10, (1, 0))
 
 
-# program; constants; permitted share of the net's time in percent; layers by a word in their names; layers
-# before the tail: width of each channel's random weights, and its bias
+# The program; constants; the permitted share of the tail in the net's time, in percent; the layers of the
+# tail, by a word in their names; for the layers before the tail, the deviation of each channel's random
+# weights, and its bias.
 NETS = {
     "tiny_yolov3": {
         "source": os.path.join(HERE, "..", "examples", "yolo", "tiny_yolov3.cnn"), "constants": ["side=416"],

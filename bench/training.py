@@ -16,13 +16,14 @@ TURN = 0.4     # seconds of steps before the next side runs
 # seconds to wait before a turn with several threads: the threads of other runtimes spin for up to 0.2 s after
 # their last step
 PAUSE = 0.25
-BATCHES = 4    # different ones
+BATCHES = 4    # number of different batches
 RATE, MOMENTUM = 0.01, 0.9
-# permitted differences of losses before the first update, after it, and after later ones. Nets with batchnorm
-# on a few pixels amplify rounding from update to update: for MobileNetV1 0.25, cnnc's C for AVX-512, for AVX2
-# and without vectors has losses that differ by 1e-6 after the first update, and by 7 % after the third.
+# Permitted differences of the losses: before the first update, after it, and after later updates. Nets with
+# batchnorm on a few pixels amplify rounding from update to update: for MobileNetV1 0.25, cnnc's C for
+# AVX-512, for AVX2 and without vectors has losses that differ by 1e-6 after the first update, and by 7 %
+# after the third.
 BEFORE, FIRST, LATER = 1e-4, 2e-2, 1e-1
-# the same in bf16, where PyTorch rounds more values than cnnc: the results of layers, too
+# The same in bf16, where PyTorch rounds more values than cnnc: also the results of layers.
 BF16_BEFORE, BF16_FIRST, BF16_LATER = 5e-2, 3e-1, 6e-1
 
 
@@ -495,13 +496,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
-    parser.add_argument("--threads", type=int, default=1, help="of all (1)")
-    parser.add_argument("--seconds", type=float, default=10, help="for each net (10)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of all runtimes (1)")
+    parser.add_argument("--seconds", type=float, default=10, help="duration for each net (10)")
     parser.add_argument("--peers", default="torch,compiled,tensorflow,xla",
                         type=lambda text: text.split(","), help="of " + " ".join(list(SIDES)[1:]))
     parser.add_argument("--precision", choices=["f32", "bf16"], default="f32",
                         help="bf16: cnnc with --precision=bf16, PyTorch with autocast (f32)")
-    parser.add_argument("--memory", default="", help="BYTES for ours, as cnnc takes it")
+    parser.add_argument("--memory", default="", help="--memory=BYTES of cnnc")
     parser.add_argument("nets", nargs="*", help="of " + " ".join(NETS))
     options = parser.parse_args()
     unknown = [net for net in options.nets if net not in NETS] + [peer for peer in options.peers

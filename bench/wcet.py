@@ -106,7 +106,7 @@ class Board(boards.Board):
         self.options = ["-mthumb", *abi, *options.split()]
 
     def executions(self, elf):
-        """Executions by address, and the bytes of flash that are read as data."""
+        """The number of executions of each address, and the bytes of flash that are read as data."""
         counted = elf + ".count"
         marks = f"start={self.mark(elf, 'mark_start')},stop={self.mark(elf, 'mark_stop')},out={counted}"
         said = subprocess.run(["qemu-system-arm", "-M", self.machine, "-display", "none", "-serial", "none",
@@ -137,7 +137,7 @@ def count(options, work):
     board, build = Board(work, options.cpu, options.prefix, options.level), os.path.join(work, "net")
     described = json.loads(boards.run(options.cnnc, options.net, "--emit=json"))
     if len(described["inputs"]) != 1 or len(described["outputs"]) != 1:
-        raise SystemExit(f"{options.net}: has several inputs or outputs; wcet takes nets with one of each")
+        raise SystemExit(f"{options.net}: has several inputs or outputs; wcet supports nets with one of each")
     sizes = [math.prod(p["shape"]) * BYTES[p[key]] for p, key in ((described["inputs"][0], "type"),
                                                                   (described["outputs"][0], "as"))]
     if not options.c:
@@ -192,12 +192,14 @@ def main():
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cpu", default="cortex-m4", choices=[*CPUS, *REFUSED])
     parser.add_argument("--flash-wait", type=int, default=0, metavar="CYCLES")
-    parser.add_argument("--multiply", type=int, default=32, choices=(1, 32), help="of a Cortex-M0+: cycles")
-    parser.add_argument("--level", default="-O3", help="of the C compiler")
+    parser.add_argument("--multiply", type=int, default=32, choices=(1, 32),
+                        help="cycles of a multiplication on a Cortex-M0+")
+    parser.add_argument("--level", default="-O3", help="optimization level of the C compiler")
     parser.add_argument("--prefix", default="arm-none-eabi-")
     parser.add_argument("--cnnc-option", action="append", default=[])
     parser.add_argument("--weights", required=True)
-    parser.add_argument("--c", help="the generated C, with its header next to it; else it is generated")
+    parser.add_argument("--c",
+                        help="the generated C, with its header next to it (by default cnnc generates it)")
     parser.add_argument("--json", help="writes the result to this file")
     parser.add_argument("net")
     options = parser.parse_args()

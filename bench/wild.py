@@ -89,8 +89,9 @@ def input_arrays(inputs, arrays, reference, is_tflite):
 
 
 def ranked_difference(ours, theirs):
-    """The largest difference between the best tenth of the runtime's rows and the nearest rows of cnnc: rows
-    with nearly equal scores may change places, and rounding determines the last rows of a ranking."""
+    """The largest difference between the best tenth of the runtime's rows and the nearest rows of cnnc. Only
+    these are compared, because rows with nearly equal scores may change places, and rounding determines the
+    last rows of a ranking."""
     best = theirs[:max(1, len(theirs) // 10)]
     return max(float(np.abs(ours - row).max(axis=1).min()) for row in best)
 
@@ -184,7 +185,7 @@ def one(row, options):
         else:
             found = compare(row, options, folder, model, shapes, is_tflite)
             if found["state"] == "wrong" and "error" in found and "[import-rounding]" in text:
-                found["state"] = "rounded"  # by the runtime; here in float
+                found["state"] = "rounded"  # the runtime rounds; cnnc computes in float
     return row | {"sha256": digest} | found
 
 
@@ -245,7 +246,7 @@ def main():
     parser.add_argument("--no-time", action="store_true")
     parser.add_argument("--new", action="store_true")
     parser.add_argument("--page", action="store_true")
-    parser.add_argument("--cpu", default="", help="named in the page")
+    parser.add_argument("--cpu", default="", help="CPU that the page names")
     parser.add_argument("words", nargs="*")
     options = parser.parse_args()
     options.cnnc, options.cache = os.path.abspath(options.cnnc), options.cache.resolve()
@@ -258,7 +259,7 @@ def main():
             continue
         try:
             found = one(row, options)
-        except Exception as problem:  # of one model: the others go on
+        except Exception as problem:  # an error of one model does not end the run
             found = row | {"state": "wrong", "why": f"{type(problem).__name__}: {problem}"[:300]}
         if options.no_time and found["state"] == "right":  # measured before
             found = {k: v for k, v in results.get(key(row), {}).items() if k in ("ms", "theirs_ms")} | found

@@ -79,9 +79,9 @@ def torch_net(library, name):
 
 
 def unet():
-    """A segmentation net with skip connections. It upsamples by a factor of two with a transposed convolution
-    and with nearest neighbor, and with bilinear interpolation to the size of the value with which the result
-    is concatenated."""
+    """A segmentation net with skip connections. It upsamples in three ways: by a factor of two with a
+    transposed convolution and with nearest neighbor, and with bilinear interpolation to the size of another
+    value, to which the result is then concatenated."""
     import torch
     from torch.nn import functional
 
@@ -129,7 +129,7 @@ def rt_detr():
 def d_fine():
     from transformers import DFineConfig, DFineForObjectDetection
     from transformers.models.d_fine import modeling_d_fine
-    modeling_d_fine.torch_compilable_check = lambda *_: None  # an assertion that torch.export cannot write
+    modeling_d_fine.torch_compilable_check = lambda *_: None  # a check that torch.export cannot export
     small = {"model_type": "hgnet_v2", "hidden_sizes": [128, 256, 512, 1024], "stem_channels": [3, 16, 16],
              "stage_in_channels": [16, 64, 256, 512], "stage_mid_channels": [16, 32, 64, 128],
              "stage_out_channels": [64, 256, 512, 1024], "stage_num_blocks": [1, 1, 2, 1],
@@ -200,8 +200,8 @@ def with_anchors(net):
 
 
 def calibrate_torch(net, shape):
-    """Gives the net distinct factors and constants per channel, no matrix of zeros, and statistics of one
-    pass over noise."""
+    """Adds noise to one-dimensional parameters, such as factors and constants per channel, fills matrices of
+    zeros with random numbers, and sets the statistics of batch normalization from one pass over noise."""
     import torch
     with torch.no_grad():
         for parameter in net.parameters():
@@ -243,7 +243,7 @@ def write_torch(library, name, exporter, path):
     side = side_of(library, name)
     shape = SOUNDS.get(name) or (3, side, side)
     net = calibrate_torch(torch_net(library, name), shape)
-    if library == "ultralytics":  # what its own export does
+    if library == "ultralytics":  # as the library's own export does
         for module in net.modules():
             if hasattr(module, "export"):
                 module.export, module.format = True, "onnx"
@@ -286,7 +286,7 @@ def load(library):
         return
     import onnxscript, torch
     torch.set_num_threads(1)
-    torch.backends.mha.set_fastpath_enabled(False)  # which cannot be exported to ONNX
+    torch.backends.mha.set_fastpath_enabled(False)  # the fast path cannot be exported to ONNX
     if library == "transformers":
         sys.modules["torchaudio"] = None  # not needed, and often built for another version of CUDA
     if library != "own":
