@@ -78,11 +78,11 @@ void check_aware(Check *check) {
     double mean, unrounded;
     const double far = distance(a, b, n, &mean);
     const double before = distance(a, c, n, &unrounded);
-    printf("# %s: training and 8 bits differ by %.2g at most, %.2g on average; training and floats by %.2g, "
+    printf("# %s: training and int8 differ by %.2g at most, %.2g on average; training and floats by %.2g, "
            "%.2g\n",
            name, far, mean, before, unrounded);
-    report_error(check, arena_printf(s->arena, "%s: training and 8 bits", name), far, MOST);
-    report_error(check, arena_printf(s->arena, "%s: the same on average", name), mean, MEAN);
+    report_error(check, arena_printf(s->arena, "%s: training equals int8", name), far, MOST);
+    report_error(check, arena_printf(s->arena, "%s: training equals int8 on average", name), mean, MEAN);
     report(PART * mean < unrounded, check, arena_printf(s->arena, "%s: training rounds", name), mean,
            unrounded / PART);
   }

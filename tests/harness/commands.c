@@ -16,7 +16,7 @@
 
 enum { MOST_ARGUMENTS = 12, PATIENCE = 120 }; /* seconds */
 
-/* run: the interpreter runs the lowered programs of one in `run` nets; 0: of none. */
+/* run: the interpreter runs the lowered program only for one in `run` nets; 0: for none. */
 typedef struct Command {
   const char *options;
   enum { ANY, TRAINED, LEAST } kind; /* TRAINED: nets with a train block; LEAST: also with minimal memory */

@@ -370,8 +370,8 @@ static bool execute_call(Machine *m) {
   prepare(m);
   give_outputs(m, -1, 0, m->images);
   if (!run_parts(m)) return false;
-  /* Copies outputs that no call writes, because they are the same as another output or an input, and the
-   * outputs of inspection code, which copies none. */
+  /* Copies outputs that no call writes because they equal another output or an input. Also copies all outputs
+   * of inspection code, which copies none itself. */
   for (int o = 0; p->kind != PROGRAM_TRAINING && p->batching.how != INTERLEAVED && o < p->graph->outputs.n;
        o++)
     for (int64_t n = 0; n < m->images && !program_writes(p, o); n++) {

@@ -50,6 +50,6 @@ Program *machine_lower(const Machine *, const Target *, bool plain);
 bool machine_execute(Machine *, const Program *); /* runs the version of the first target */
 
 /* Does the target have the same lanes, registers and fused multiply-adds as an earlier row of the table, and
- * no instructions for layers of the graph? */
+ * no special instructions for layers of the graph? */
 bool machine_seen(const Target *, const Graph *);
 #endif

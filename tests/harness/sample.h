@@ -39,8 +39,8 @@ GraphRun sample_infer(const Sample *);      /* eval in double */
  * overflow before it reaches its value in double. */
 GraphRun sample_infer_far(const Sample *);
 GraphRun sample_train(const Sample *, const double *weights, double *gradients); /* forward and backward */
-/* Runs forward in double, as in training, up to the losses. `first` is a run whose values are used where a
- * value is constant for the gradients, so that finite differences keep it constant as well. */
+/* Runs forward in double, as in training, up to the losses. Values that the gradients treat as constant are
+ * taken from the run `first`, so that finite differences keep them constant, too. */
 GraphRun sample_losses(const Sample *, const double *weights, double *ignored, const GraphRun *first);
 /* Change of each gradient if the values of the net and of its backward pass are rounded to floats: the
  * maximum over some draws. */

@@ -1,6 +1,6 @@
 #!/bin/sh
-# seed.sh: prints the number that determines what make check tests each net with: derived from the commit, 1
-# without a repository.
+# seed.sh: prints the seed that selects how make check tests each net (targets, levels, compilers). It is
+# derived from the commit; without a repository it is 1.
 # SPDX-License-Identifier: Apache-2.0
 cd "$(dirname "$0")/../.." || exit 1
 commit=

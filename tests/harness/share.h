@@ -20,7 +20,8 @@ typedef struct Share {
 Share share_of(const char *text, size_t n);
 /* Reads a word of a line `# check:`; false for other words, or unknown names. */
 bool share_read(Share *, const char *word, const char *value);
-/* Is this one of n ways tested? A net has one of them, or all if its targets are named. */
+/* Is combination `way` of n tested? A net is tested in one of them, or in all if the program names its
+ * targets. */
 bool share_has_turn(const Share *, int way, int n);
 /* Is C compiled for a target of this CPU? */
 bool share_target(const Share *, const char *target);

@@ -109,8 +109,8 @@ static void check_floats(const Check *check) {
 void check_differences(Check *check) {
   const Sample *s = &check->sample;
   const QatSettings *aware = s->graph->training->aware;
-  /* Rounding is a step function, which has no useful difference quotients. The gradients of QAT are compared
-   * with PyTorch's (tests/golden). */
+  /* Rounding is a step function, for which difference quotients are useless. The gradients of QAT are
+   * compared with PyTorch's (tests/golden). */
   if (aware && s->weights[aware->on->offset] > 0) return;
   if (graph_has_bf16(s->graph)) check_floats(check);
   else check_slopes(check);
@@ -234,6 +234,6 @@ void check_look(Check *check) {
   const Program *p = machine_lower(&m, target, false);
   const char *wrong = program_verify(s->arena, p);
   if (wrong) printf("# %s\n", wrong);
-  report_error(check, arena_printf(s->arena, "nests of looking inside %s", target->name),
+  report_error(check, arena_printf(s->arena, "nests of inspection, %s", target->name),
                wrong ? HUGE_VAL : look_error(check, p), NEST_ERROR);
 }

@@ -1,4 +1,4 @@
-# turn.sh: the seed of the tests selects a share of a script's cases. It differs from commit to commit.
+# turn.sh: the seed of the tests selects a part of a script's cases. The seed differs from commit to commit.
 # SPDX-License-Identifier: Apache-2.0
 turn=${CNNC_TEST_SEED:-1}
 

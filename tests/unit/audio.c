@@ -94,5 +94,5 @@ static void test_costs(void) {
 
 CU_TestInfo suite_audio[] = {{"numbers of other libraries", test_libraries},
                              {"TensorFlow Lite Micro's features, bit for bit", test_micro_frontend},
-                             {"five regions cost five times as much as one", test_costs},
+                             {"costs: five regions count five times", test_costs},
                              CU_TEST_INFO_NULL};

@@ -83,4 +83,4 @@ static void test_before(void) {
 }
 
 CU_TestInfo suite_aware[] = {
-    {"a step is PyTorch's", test_step}, {"before it rounds", test_before}, CU_TEST_INFO_NULL};
+    {"a QAT step equals PyTorch's", test_step}, {"before it rounds", test_before}, CU_TEST_INFO_NULL};

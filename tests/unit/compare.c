@@ -96,7 +96,7 @@ static void test_share(void) { /* kinks are skipped, but only a few */
 CU_TestInfo suite_compare[] = {
     {"NaN, differences and their scale", test_numbers},
     {"a loss that is NaN", test_loss},
-    {"NaN and infinities where they belong", test_special},
+    {"NaN and infinities at the expected positions", test_special},
     {"a kink is distinguished from a wrong gradient", a_kink_is_distinguished_from_a_wrong_gradient},
     {"many kinks are an error", test_share},
     CU_TEST_INFO_NULL,

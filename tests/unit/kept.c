@@ -165,7 +165,7 @@ static void test_shared_times(void) {
   }
 }
 
-CU_TestInfo suite_kept[] = {{"shared times of nodes", test_shared_times},
-                            {"training that takes less memory", test_memory},
-                            {"inference band by band", test_bands},
+CU_TestInfo suite_kept[] = {{"shared costs of nodes", test_shared_times},
+                            {"training with less memory", test_memory},
+                            {"inference in row bands", test_bands},
                             CU_TEST_INFO_NULL};

@@ -211,8 +211,8 @@ static void equal_blocks_keep_their_order(void) {
 
 CU_TestInfo suite_layout[] = {{"small", test_small},
                               {"a chain of layers", test_orders},
-                              {"results over operands", test_overlaps},
-                              {"results over operands, drawn", test_random_overlaps},
+                              {"results that overlap operands", test_overlaps},
+                              {"results that overlap operands, random", test_random_overlaps},
                               {"rectangles cut into blocks", test_random},
                               {"100,000 layers", test_long},
                               {"equal blocks keep their order", equal_blocks_keep_their_order},

@@ -579,7 +579,7 @@ CU_TestInfo suite_lower[] = {
     {"conv_transpose", test_conv_transpose},
     {"dense", test_dense},
     {"fused and folded", test_fused},
-    {"pooled on the way", test_pooled},
-    {"vectors of columns", test_columns},
+    {"fused pooling", test_pooled},
+    {"vectors along columns", test_columns},
     CU_TEST_INFO_NULL,
 };

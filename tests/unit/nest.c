@@ -43,7 +43,7 @@ static void conv_case(Cases *cases, Conv c, bool plain) {
               pw[(((cb * (c.ci / c.cb) + ib) * c.k * c.k + k) * c.cb + i) * n + t] =
                   w[(k * c.ci + ib * c.cb + i) * c.co + cb * n + t];
   }
-  /* in a scalar reference sum a compiler may choose other operations to fuse */
+  /* a compiler may fuse other operations of a scalar reference sum */
   cases_check(cases, nest, CASE_RUN(x, pw, bias), want, plain ? 2e-6 : 0);
 }
 
@@ -637,8 +637,8 @@ static void test_room(void) {
 CU_TestInfo suite_nest[] = {{"values: folded, fused, named", test_values},
                             {"text of C and dump", test_text},
                             {"text of joined loops", test_joined_text},
-                            {"keys of equal and of other nests", test_keys},
-                            {"memory of rows that lie between each other", test_room},
+                            {"keys of equal and different nests", test_keys},
+                            {"memory of interleaved rows", test_room},
                             {"kernels: reference, interpreter, compiled C", test_kernels},
                             {"kernels on the baseline CPU", test_narrow},
                             {"sizes, tails, bytes, integers, functions, names", test_language},

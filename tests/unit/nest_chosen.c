@@ -378,13 +378,13 @@ static void test_halves(void) {
   CU_ASSERT(isnan(f16_value(f16_bits(NAN))) && isinf(f16_value(f16_bits(1e9F))));
 }
 
-CU_TestInfo suite_nest_chosen[] = {{"numbers of half precision", test_halves},
+CU_TestInfo suite_nest_chosen[] = {{"half-precision numbers", test_halves},
                                    {"reference, interpreter, compiled C", test_widest},
                                    {"on the baseline CPU", test_narrow},
                                    {"as scalar C for any compiler", test_scalar},
                                    {"text of C and dump", test_text},
-                                   {"weights are filled by the interpreter", test_fill},
-                                   {"images side by side share an index of weights", test_widen},
+                                   {"the interpreter fills weights", test_fill},
+                                   {"interleaved images share an index from weights", test_widen},
                                    {"tables and words: bounds, values", test_tables},
                                    {"pairs of bf16 numbers: bounds, products", test_pairs},
                                    CU_TEST_INFO_NULL};

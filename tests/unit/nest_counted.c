@@ -35,5 +35,4 @@ static void test_counted(void) {
   CU_ASSERT(!proved(2, 1)); /* omits a block that has only one image */
 }
 
-CU_TestInfo suite_nest_counted[] = {{"results of the images that are there", test_counted},
-                                    CU_TEST_INFO_NULL};
+CU_TestInfo suite_nest_counted[] = {{"only results of existing images", test_counted}, CU_TEST_INFO_NULL};

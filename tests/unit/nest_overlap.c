@@ -247,9 +247,9 @@ static void test_others(void) {
 }
 
 CU_TestInfo suite_nest_overlap[] = {{"element by element", test_elements},
-                                    {"all of it in one copy", test_whole},
+                                    {"one copy of all elements", test_whole},
                                     {"channel by channel", test_channels},
-                                    {"C by hand", test_routine},
+                                    {"handwritten C", test_routine},
                                     {"convolutions", test_convolutions},
                                     {"pools, dense layers, Winograd", test_others},
                                     CU_TEST_INFO_NULL};

@@ -67,7 +67,7 @@ static void test_joined_runs(void) {
   arena_free(arena);
 }
 
-CU_TestInfo suite_nest_rounds[] = {{"rounds towards each other", test_turned},
-                                   {"loops whose rounds are one range", test_joined},
-                                   {"as the interpreter runs them", test_joined_runs},
+CU_TestInfo suite_nest_rounds[] = {{"iterations in opposite directions", test_turned},
+                                   {"loops that are merged into one range", test_joined},
+                                   {"conflicts that the interpreter reports", test_joined_runs},
                                    CU_TEST_INFO_NULL};

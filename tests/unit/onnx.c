@@ -81,4 +81,4 @@ static void test_size(void) { /* the measured size is the written size */
 }
 
 CU_TestInfo suite_onnx[] = {
-    {"numbers next to a model", test_detached}, {"sizes", test_size}, CU_TEST_INFO_NULL};
+    {"external data of a model", test_detached}, {"sizes", test_size}, CU_TEST_INFO_NULL};

@@ -359,7 +359,7 @@ static void test_special(void) {
 
 CU_TestInfo suite_ops[] = {
     {"activations", test_activations},
-    {"combining", test_combining},
+    {"operators with several operands", test_combining},
     {"pools", test_pools},
     {"normalization and dropout", test_normalization},
     {"shapes", test_shapes},

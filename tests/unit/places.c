@@ -108,8 +108,8 @@ static void test_joined(void) {
   arena_free(arena);
 }
 
-CU_TestInfo suite_places[] = {{"meeting places", test_meet},
+CU_TestInfo suite_places[] = {{"overlapping sets", test_meet},
                               {"parts of all images", test_parts},
-                              {"covered places", test_cover},
+                              {"covered sets", test_cover},
                               {"parts of parts", test_joined},
                               CU_TEST_INFO_NULL};

@@ -415,6 +415,6 @@ CU_TestInfo suite_prelude[] = {
     {"functions against the C library, clang", test_second_compiler},
     {"functions against the C library, other CPUs", test_foreign},
     {"names", test_names},
-    {"whatever is printed is reserved", test_reserved},
-    {"nothing needed, nothing printed", test_nothing_needed},
+    {"names of printed functions are reserved", test_reserved},
+    {"no function is printed without need", test_nothing_needed},
     CU_TEST_INFO_NULL};

@@ -277,9 +277,9 @@ static void test_names(void) {
   CU_ASSERT(!rounding_find("Single", &rounding));
 }
 
-CU_TestInfo suite_quantize[] = {{"factors on sums", test_applications},
-                                {"factors on 64-bit sums", factors_on_64_bit_sums},
-                                {"halves", test_ties},
+CU_TestInfo suite_quantize[] = {{"products of sums and factors", test_applications},
+                                {"products of 64-bit sums and factors", factors_on_64_bit_sums},
+                                {"ties", test_ties},
                                 {"functions of int16 values", test_fixed_functions},
                                 {"functions of int16 values", test_fixed_functions},
                                 {"factors of scales", test_factors},

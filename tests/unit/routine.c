@@ -408,11 +408,11 @@ static void test_sample(void) {
 }
 
 CU_TestInfo suite_routine[] = {{"between loops: interpreter, compiled C", test_run},
-                               {"refused: what its buffers do not hold", test_refused},
+                               {"rejected: accesses outside of the declared buffers", test_refused},
                                {"misuse of the builder ends with status 3", test_misuse},
-                               {"nms by hand", test_nms_by_hand},
-                               {"nms: the routine and eval", test_nms},
-                               {"nms: the routine of rows and eval", test_nms_of_rows},
-                               {"proposals: the routine and eval", test_proposals},
-                               {"sample of proposals by hand", test_sample},
+                               {"nms: a case computed by hand", test_nms_by_hand},
+                               {"nms: the runtime function and eval", test_nms},
+                               {"nms: the runtime function for rows, and eval", test_nms_of_rows},
+                               {"proposals: the runtime function and eval", test_proposals},
+                               {"proposals: a sample computed by hand", test_sample},
                                CU_TEST_INFO_NULL};

@@ -284,15 +284,15 @@ static void shares_are_beta_distributed(void) {
 }
 
 CU_TestInfo suite_augment[] = {
-    {"moves go where they should", moves_go_where_they_should},
+    {"source positions of moves are right", moves_go_where_they_should},
     {"draws depend on seed, epoch and sample", draws_depend_on_seed_epoch_and_sample},
-    {"moves are drawn evenly", moves_are_drawn_evenly},
+    {"moves are drawn uniformly", moves_are_drawn_evenly},
     {"geometry is exact where it can be", geometry_is_exact_where_it_can_be},
-    {"crops are pieces of the image", crops_are_pieces_of_the_image},
+    {"crops are parts of the image", crops_are_pieces_of_the_image},
     {"colors change as specified", colors_change_as_specified},
     {"noise is normal", noise_is_normal},
     {"int16 samples keep their range", int16_samples_keep_their_range},
-    {"masks follow their images", masks_follow_their_images},
-    {"shares are beta distributed", shares_are_beta_distributed},
+    {"masks are moved like their images", masks_follow_their_images},
+    {"shares of mixtures are beta distributed", shares_are_beta_distributed},
     CU_TEST_INFO_NULL,
 };

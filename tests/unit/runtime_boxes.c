@@ -292,13 +292,13 @@ static void broken_xml_is_named_and_skipped(void) {
 }
 
 CU_TestInfo suite_boxes[] = {
-    {"YOLO's texts are read", yolo_texts_are_read},
-    {"YOLO has parts inside or outside", yolo_has_parts_inside_or_outside},
-    {"YAML names classes", yaml_names_classes},
-    {"broken rows are named and skipped", broken_rows_are_named_and_skipped},
-    {"many boxes belong to one image", many_boxes_belong_to_one_image},
-    {"labels and augmentation must go with boxes", labels_and_augmentation_must_go_with_boxes},
+    {"YOLO's text files are read", yolo_texts_are_read},
+    {"parts of YOLO sets are above or below images/", yolo_has_parts_inside_or_outside},
+    {"class names are read from YAML", yaml_names_classes},
+    {"invalid rows are reported and skipped", broken_rows_are_named_and_skipped},
+    {"an image may have many boxes", many_boxes_belong_to_one_image},
+    {"labels and augmentation must be compatible with boxes", labels_and_augmentation_must_go_with_boxes},
     {"Pascal VOC is read", voc_is_read},
-    {"broken XML is named and skipped", broken_xml_is_named_and_skipped},
+    {"invalid XML is reported and skipped", broken_xml_is_named_and_skipped},
     CU_TEST_INFO_NULL,
 };

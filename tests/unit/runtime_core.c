@@ -377,16 +377,16 @@ static void averages_lag_behind(void) {
 }
 
 CU_TestInfo suite_core[] = {
-    {"functions are those of libm", functions_are_those_of_libm},
-    {"the root of a float is exact", the_root_of_a_float_is_exact},
-    {"random numbers are those of the definition", numbers_are_those_of_the_definition},
-    {"random numbers are spread evenly", numbers_are_spread_evenly},
-    {"permutations have everything once", permutations_have_everything_once},
+    {"functions equal those of libm", functions_are_those_of_libm},
+    {"the square root of a float is exact", the_root_of_a_float_is_exact},
+    {"random numbers follow the definition", numbers_are_those_of_the_definition},
+    {"random numbers are uniform", numbers_are_spread_evenly},
+    {"permutations contain each index once", permutations_have_everything_once},
     {"rates follow their formulas", rates_follow_their_formulas},
     {"a plateau lowers the rate", a_plateau_lowers_the_rate},
-    {"optimizers do what PyTorch does", optimizers_do_what_pytorch_does},
-    {"steps touch what is trained", steps_touch_what_is_trained},
-    {"accumulated batches are one large batch", accumulated_batches_are_one_large_batch},
+    {"optimizers equal PyTorch's", optimizers_do_what_pytorch_does},
+    {"steps only change trained weights", steps_touch_what_is_trained},
+    {"accumulated batches equal one large batch", accumulated_batches_are_one_large_batch},
     {"gradients are clipped as one vector", gradients_are_clipped_as_one_vector},
-    {"averages lag behind", averages_lag_behind},
+    {"the moving average of weights", averages_lag_behind},
     CU_TEST_INFO_NULL};

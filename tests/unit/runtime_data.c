@@ -433,15 +433,15 @@ static void labels_become_the_targets_that_outputs_want(void) {
 
 CU_TestInfo suite_data[] = {
     {"IDX files are read", idx_files_are_read},
-    {"IDX may be packed and fit other inputs", idx_may_be_packed_and_fit_other_inputs},
+    {"IDX files may be compressed, and fit other inputs", idx_may_be_packed_and_fit_other_inputs},
     {"labels are checked when opening", labels_are_checked_when_opening},
     {"CIFAR is read", cifar_is_read},
     {"folders are read", folders_are_read},
-    {"folders have the names of labels", folders_have_the_names_of_labels},
-    {"names in another order are refused", names_in_another_order_are_refused},
-    {"what is no set is said", what_is_no_set_is_said},
+    {"folders are matched with labels", folders_have_the_names_of_labels},
+    {"class names in another order are rejected", names_in_another_order_are_refused},
+    {"paths that are not data sets are reported", what_is_no_set_is_said},
     {"arrays are read", arrays_are_read},
-    {"several inputs and targets go by name", several_inputs_and_targets_go_by_name},
-    {"labels become the targets that outputs want", labels_become_the_targets_that_outputs_want},
+    {"several inputs and targets are matched by name", several_inputs_and_targets_go_by_name},
+    {"labels are converted to the targets of outputs", labels_become_the_targets_that_outputs_want},
     CU_TEST_INFO_NULL,
 };

@@ -234,16 +234,16 @@ static void curves_name_their_classes(void) {
 }
 
 CU_TestInfo suite_display[] = {{"frames are inside boxes", frames_are_inside_boxes},
-                               {"frames are cut at the edges", frames_are_cut_at_the_edges},
+                               {"frames are clipped at the edges", frames_are_cut_at_the_edges},
                                {"labels are above boxes", labels_are_above_boxes},
                                {"labels stay on the image", labels_stay_on_the_image},
                                {"labels do not hide each other", labels_do_not_hide_each_other},
                                {"NaN has a separate color", nan_has_a_separate_color},
                                {"masks have an outline", masks_have_an_outline},
-                               {"classes color their pixels", classes_color_their_pixels},
-                               {"gray becomes color", gray_becomes_color},
+                               {"pixels have the colors of their classes", classes_color_their_pixels},
+                               {"gray images become RGB", gray_becomes_color},
                                {"small images are enlarged", small_images_are_enlarged},
-                               {"a legend stands below", a_legend_stands_below},
+                               {"a legend is drawn below the image", a_legend_stands_below},
                                {"classes have separate colors", classes_have_separate_colors},
-                               {"curves name their classes", curves_name_their_classes},
+                               {"curves are labeled with class names", curves_name_their_classes},
                                CU_TEST_INFO_NULL};

@@ -530,19 +530,19 @@ static void damaged_images_do_no_harm(void) {
 }
 
 CU_TestInfo suite_weights[] = {
-    {"safetensors of the reference are read", safetensors_of_the_reference_are_read},
-    {"safetensors are written as the reference writes them",
+    {"safetensors of the reference implementation are read", safetensors_of_the_reference_are_read},
+    {"safetensors are written like the reference implementation",
      safetensors_are_written_as_the_reference_writes_them},
-    {"safetensors are written whole when memory runs out",
+    {"safetensors are written completely or not at all when memory runs out",
      safetensors_are_written_whole_when_memory_runs_out},
     {"bfloat and half numbers are exact", bfloat_and_half_numbers_are_exact},
-    {"hostile safetensors are refused", hostile_safetensors_are_refused},
-    {"zips of NumPy are read", zips_of_numpy_are_read},
+    {"invalid safetensors are rejected", hostile_safetensors_are_refused},
+    {"NumPy's zip archives are read", zips_of_numpy_are_read},
     {"damaged archives do no harm", damaged_archives_do_no_harm},
-    {"files are written whole or not at all", files_are_written_whole_or_not_at_all},
-    {"files of killed processes are removed", files_of_killed_processes_are_removed},
-    {"weights come back as they were saved", weights_come_back_as_they_were_saved},
-    {"weights that differ are all named", weights_that_differ_are_all_named},
+    {"files are written completely or not at all", files_are_written_whole_or_not_at_all},
+    {"temporary files of killed processes are removed", files_of_killed_processes_are_removed},
+    {"saved weights are loaded unchanged", weights_come_back_as_they_were_saved},
+    {"all weights that do not match are reported", weights_that_differ_are_all_named},
     {"weights are read from zips and converted", weights_are_read_from_zips_and_converted},
     CU_TEST_INFO_NULL,
 };
@@ -550,8 +550,8 @@ CU_TestInfo suite_weights[] = {
 CU_TestInfo suite_image[] = {
     {"all image formats are read", all_image_formats_are_read},
     {"images are resampled as by Pillow", images_are_resampled_as_by_pillow},
-    {"images fit inputs", images_fit_inputs},
-    {"resampling is sound at all sizes", resampling_is_sound_at_all_sizes},
+    {"images are converted to inputs", images_fit_inputs},
+    {"resampling is right at all sizes", resampling_is_sound_at_all_sizes},
     {"damaged images do no harm", damaged_images_do_no_harm},
     CU_TEST_INFO_NULL,
 };

@@ -254,11 +254,11 @@ static void objects_are_judged_whole(void) {
 
 CU_TestInfo suite_findings[] = {
     {"boxes and masks are in pixels of the image", boxes_and_masks_are_in_pixels_of_the_image},
-    {"letterbox is undone", letterbox_is_undone},
-    {"no numbers are no boxes", no_numbers_are_no_boxes},
+    {"letterboxing is reversed", letterbox_is_undone},
+    {"NaN boxes are not detections", no_numbers_are_no_boxes},
     {"segments are in pixels of the image", segments_are_in_pixels_of_the_image},
-    {"objects without an instance are no segments", objects_without_an_instance_are_no_segments},
-    {"results are those of COCO", results_are_those_of_coco},
-    {"findings are held against the truth", findings_are_held_against_the_truth},
-    {"objects are judged whole", objects_are_judged_whole},
+    {"object pixels without an instance belong to no segment", objects_without_an_instance_are_no_segments},
+    {"results are in COCO's format", results_are_those_of_coco},
+    {"detections are compared with annotations", findings_are_held_against_the_truth},
+    {"occluded objects are compared with their full masks", objects_are_judged_whole},
     CU_TEST_INFO_NULL};

@@ -362,12 +362,12 @@ static void bad_tables_are_refused_with_the_place(void) {
 }
 
 CU_TestInfo suite_formats[] = {
-    {"arrays have names that are said", arrays_have_names_that_are_said},
-    {"texts are no labels", texts_are_no_labels},
+    {"errors list the names of arrays", arrays_have_names_that_are_said},
+    {"text arrays are not labels", texts_are_no_labels},
     {"tables are read", tables_are_read},
-    {"tables have parts", tables_have_parts},
-    {"classes of tables go by name", classes_of_tables_go_by_name},
-    {"tables have other targets", tables_have_other_targets},
-    {"bad tables are refused with the place", bad_tables_are_refused_with_the_place},
+    {"directories of tables have parts", tables_have_parts},
+    {"classes of tables are matched by name", classes_of_tables_go_by_name},
+    {"tables with other target columns", tables_have_other_targets},
+    {"invalid tables are rejected with the position", bad_tables_are_refused_with_the_place},
     CU_TEST_INFO_NULL,
 };

@@ -328,12 +328,12 @@ static void images_of_other_formats_are_named(void) {
 }
 
 CU_TestInfo suite_images[] = {
-    {"images are turned upright", images_are_turned_upright},
+    {"images are rotated by their EXIF orientation", images_are_turned_upright},
     {"damaged EXIF does no harm", damaged_exif_does_no_harm},
     {"EXIF directories are read", exif_directories_are_read},
-    {"truncated EXIF is upright", truncated_exif_is_upright},
+    {"truncated EXIF: the image is not rotated", truncated_exif_is_upright},
     {"WebP is read", webp_is_read},
-    {"truncated images are found", truncated_images_are_found},
-    {"images of other formats are named", images_of_other_formats_are_named},
+    {"truncated images are detected", truncated_images_are_found},
+    {"messages name unsupported image formats", images_of_other_formats_are_named},
     CU_TEST_INFO_NULL,
 };

@@ -207,11 +207,11 @@ static void the_order_of_a_flatten_is_warned_of(void) {
 }
 
 CU_TestInfo suite_matching[] = {
-    {"files of other frameworks are named", files_of_other_frameworks_are_named},
+    {"messages name files of other frameworks", files_of_other_frameworks_are_named},
     {"a common prefix is reported and dropped", a_common_prefix_is_reported_and_dropped},
-    {"names and layouts of others are recognized", names_and_layouts_of_others_are_recognized},
+    {"names and layouts of other frameworks are recognized", names_and_layouts_of_others_are_recognized},
     {"a matrix fits a convolution of one position", a_matrix_fits_a_convolution_of_one_position},
-    {"long lists end with whole lines", long_lists_end_with_whole_lines},
-    {"the order of a flatten is warned of", the_order_of_a_flatten_is_warned_of},
+    {"long lists end after a complete line", long_lists_end_with_whole_lines},
+    {"the order of a flatten is a warning", the_order_of_a_flatten_is_warned_of},
     CU_TEST_INFO_NULL,
 };

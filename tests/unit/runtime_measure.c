@@ -331,11 +331,11 @@ static void samples_are_mixed_with_others(void) {
 }
 
 CU_TestInfo suite_measure[] = {
-    {"losses are those of PyTorch", losses_are_those_of_pytorch},
-    {"dice is the overlap", dice_is_the_overlap},
-    {"metrics count what they say", metrics_count_what_they_say},
-    {"pixels have three metrics", pixels_have_three_metrics},
-    {"batches are augmented and arranged", batches_are_augmented_and_arranged},
-    {"targets that are inputs are augmented", targets_that_are_inputs_are_augmented},
+    {"losses equal PyTorch's", losses_are_those_of_pytorch},
+    {"dice measures the overlap", dice_is_the_overlap},
+    {"metrics count correctly", metrics_count_what_they_say},
+    {"three metrics of pixel classes", pixels_have_three_metrics},
+    {"batches are augmented and laid out", batches_are_augmented_and_arranged},
+    {"with target = input, targets are augmented", targets_that_are_inputs_are_augmented},
     {"samples are mixed with others", samples_are_mixed_with_others},
     CU_TEST_INFO_NULL};

@@ -124,8 +124,8 @@ static void broken_outlines_are_named(void) {
 }
 
 CU_TestInfo suite_outline[] = {
-    {"polygons are drawn as by the reference", polygons_are_drawn_as_by_the_reference},
-    {"runs are read plain and packed", runs_are_read_plain_and_packed},
-    {"broken outlines are named", broken_outlines_are_named},
+    {"polygons are drawn like the reference", polygons_are_drawn_as_by_the_reference},
+    {"run lengths are read as lists and as packed text", runs_are_read_plain_and_packed},
+    {"invalid outlines are reported", broken_outlines_are_named},
     CU_TEST_INFO_NULL,
 };

@@ -187,11 +187,11 @@ static void runs_have_the_text_of_coco(void) {
   free(text);
 }
 
-CU_TestInfo suite_precision[] = {{"detections are counted as by COCO", detections_are_counted_as_by_coco},
-                                 {"nothing has no precision", nothing_has_no_precision},
-                                 {"no number is the last score", no_number_is_the_last_score},
-                                 {"segments are counted as by COCO", segments_are_counted_as_by_coco},
-                                 {"nothing has no quality", nothing_has_no_quality},
-                                 {"masks are runs of columns", masks_are_runs_of_columns},
-                                 {"runs have the text of COCO", runs_have_the_text_of_coco},
+CU_TestInfo suite_precision[] = {{"detections are counted like COCO", detections_are_counted_as_by_coco},
+                                 {"without objects there is no precision", nothing_has_no_precision},
+                                 {"a NaN score is sorted last", no_number_is_the_last_score},
+                                 {"segments are counted like COCO", segments_are_counted_as_by_coco},
+                                 {"without segments there is no quality", nothing_has_no_quality},
+                                 {"masks are run lengths along columns", masks_are_runs_of_columns},
+                                 {"run lengths have COCO's text form", runs_have_the_text_of_coco},
                                  CU_TEST_INFO_NULL};

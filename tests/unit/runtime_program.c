@@ -217,6 +217,6 @@ static void an_interrupt_saves_and_resumes(void) {
 
 CU_TestInfo suite_program[] = {{"wrong command lines exit with 2", wrong_command_lines_exit_with_2},
                                {"programs train, evaluate and predict", programs_train_evaluate_and_predict},
-                               {"programs measure themselves", programs_measure_themselves},
-                               {"an interrupt saves and resumes", an_interrupt_saves_and_resumes},
+                               {"bench measures the program", programs_measure_themselves},
+                               {"an interrupted run is saved and resumed", an_interrupt_saves_and_resumes},
                                CU_TEST_INFO_NULL};

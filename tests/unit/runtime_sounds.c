@@ -180,9 +180,9 @@ static void long_recordings_are_cut_at_random(void) {
 CU_TestInfo suite_sounds[] = {
     {"time_shift moves whole samples", time_shift_moves_whole_samples},
     {"gain is in decibels", gain_is_in_decibels},
-    {"background has the ratio and the share", background_has_the_ratio_and_the_share},
+    {"background noise has the given ratio and share", background_has_the_ratio_and_the_share},
     {"speed changes the pitch", speed_changes_the_pitch},
-    {"images keep their values", images_keep_their_values},
+    {"images are not changed by sound augmentation", images_keep_their_values},
     {"long recordings are cut at random", long_recordings_are_cut_at_random},
     CU_TEST_INFO_NULL,
 };

@@ -213,9 +213,9 @@ static void outputs_are_written_as_arrays(void) {
 }
 
 CU_TestInfo suite_synthetic[] = {
-    {"the split is seeded and exact", the_split_is_seeded_and_exact},
+    {"the split depends on the seed and has exact sizes", the_split_is_seeded_and_exact},
     {"synthetic classes can be learnt", synthetic_classes_can_be_learnt},
-    {"synthetic serves every kind of target", synthetic_serves_every_kind_of_target},
+    {"synthetic data have every kind of target", synthetic_serves_every_kind_of_target},
     {"inputs are images or arrays", inputs_are_images_or_arrays},
     {"outputs are written as arrays", outputs_are_written_as_arrays},
     CU_TEST_INFO_NULL,

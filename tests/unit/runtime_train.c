@@ -435,17 +435,18 @@ static void numbers_are_written_for_people(void) {
   free(plain);
 }
 
-CU_TestInfo suite_train[] = {{"training learns", training_learns},
-                             {"the same seed gives the same weights", the_same_seed_gives_the_same_weights},
-                             {"resuming goes on to the bit", resuming_goes_on_to_the_bit},
-                             {"resuming works after a kill", resuming_works_after_a_kill},
-                             {"checkpoints are checked", checkpoints_are_checked},
-                             {"the settings of a run come back", the_settings_of_a_run_come_back},
-                             {"large batches are computed in parts", large_batches_are_computed_in_parts},
-                             {"losses that are not finite end it", losses_that_are_not_finite_end_it},
-                             {"training stops early", training_stops_early},
-                             {"a dry run writes nothing", a_dry_run_writes_nothing},
-                             {"a few samples are learnt by heart", a_few_samples_are_learnt_by_heart},
-                             {"training starts from given weights", training_starts_from_given_weights},
-                             {"numbers are written for people", numbers_are_written_for_people},
-                             CU_TEST_INFO_NULL};
+CU_TestInfo suite_train[] = {
+    {"training reduces the loss", training_learns},
+    {"the same seed gives the same weights", the_same_seed_gives_the_same_weights},
+    {"resumed training is bit-identical", resuming_goes_on_to_the_bit},
+    {"training is resumed after the process was killed", resuming_works_after_a_kill},
+    {"checkpoints are checked", checkpoints_are_checked},
+    {"resuming restores the settings of a run", the_settings_of_a_run_come_back},
+    {"large batches are computed in parts", large_batches_are_computed_in_parts},
+    {"a non-finite loss ends training", losses_that_are_not_finite_end_it},
+    {"training stops early", training_stops_early},
+    {"a dry run writes nothing", a_dry_run_writes_nothing},
+    {"overfit learns a few samples", a_few_samples_are_learnt_by_heart},
+    {"training starts from given weights", training_starts_from_given_weights},
+    {"numbers are formatted for reading", numbers_are_written_for_people},
+    CU_TEST_INFO_NULL};

@@ -262,11 +262,11 @@ static void records_hold_what_counts(void) {
 
 CU_TestInfo suite_truth[] = {
     {"annotations are fitted with their images", annotations_are_fitted_with_their_images},
-    {"boxes that lose three quarters are dropped", boxes_that_lose_three_quarters_are_dropped},
+    {"boxes with less than a quarter left are dropped", boxes_that_lose_three_quarters_are_dropped},
     {"flips and shifts are exact", flips_and_shifts_are_exact},
-    {"zooms and crops follow the image", zooms_and_crops_follow_the_image},
-    {"turned boxes hold their corners", turned_boxes_hold_their_corners},
-    {"maps of half the size move along", maps_of_half_the_size_move_along},
-    {"records hold what counts", records_hold_what_counts},
+    {"zooms and crops move boxes like the image", zooms_and_crops_follow_the_image},
+    {"rotated boxes contain their corners", turned_boxes_hold_their_corners},
+    {"maps of half the size are moved like the image", maps_of_half_the_size_move_along},
+    {"records contain the objects that count", records_hold_what_counts},
     CU_TEST_INFO_NULL,
 };

@@ -104,4 +104,4 @@ static void test_error(void) { /* the estimate is neither too large nor too smal
     for (int levels = 1; levels <= STRASSEN_LEVELS; levels++) check_error(levels, channels);
 }
 
-CU_TestInfo suite_strassen[] = {{"rounding as stated", test_error}, CU_TEST_INFO_NULL};
+CU_TestInfo suite_strassen[] = {{"the estimated rounding error", test_error}, CU_TEST_INFO_NULL};

@@ -275,15 +275,15 @@ static void texts_end_anywhere(void) {
 }
 
 CU_TestInfo suite_syntax[] = {
-    {"texts end anywhere", texts_end_anywhere},
+    {"texts may end anywhere", texts_end_anywhere},
     {"newlines end statements", newlines_end_statements},
-    {"lines go on after and before what wants more", lines_go_on},
-    {"lines go on nowhere else", lines_do_not_go_on},
+    {"lines continue after and before certain tokens", lines_go_on},
+    {"lines continue nowhere else", lines_do_not_go_on},
     {"comments, empty files, byte order marks", comments_and_marks},
     {"operators bind as documented", operators_bind},
     {"numbers and dimensions", numbers_and_dimensions},
     {"strings are unescaped", strings_are_unescaped},
-    {"keywords may name arguments and nets, nothing else", keywords_name_arguments},
+    {"keywords are names of arguments and nets only", keywords_name_arguments},
     {"statements of every kind", statements_of_every_kind},
     {"a bare word at the start is a call", bare_words_are_calls},
     {"spans cover their text", spans_cover_their_text},

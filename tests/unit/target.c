@@ -66,8 +66,8 @@ static void test_cpus(void) {
 }
 
 CU_TestInfo suite_target[] = {
-    {"blocks and caches", test_caches},
-    {"tiles and registers", test_registers},
+    {"blocks fit the caches", test_caches},
+    {"tiles fit the registers", test_registers},
     {"rows of an odd number of lines", test_lines},
     {"CPUs of boards", test_cpus},
     CU_TEST_INFO_NULL,

@@ -354,16 +354,16 @@ static void test_direct(void) { /* layers that are computed directly */
 
 CU_TestInfo suite_winograd[] = {
     {"matrices", test_matrices},
-    {"rounding as stated", test_error},
+    {"the estimated rounding error", test_error},
     {"F(4x4,3x3): sizes, channels, padding", test_f4},
     {"F(2x2,5x5): the same", test_f2_5x5},
     {"F(2x2,3x3)", test_f2},
-    {"windows in a row", test_rows},
+    {"one-dimensional windows", test_rows},
     {"phases", test_phases},
     {"dilation", test_dilated},
     {"stride 2", test_strides},
     {"fused and folded", test_fused},
     {"blocks", test_blocks},
-    {"what stays direct", test_direct},
+    {"layers that stay direct", test_direct},
     CU_TEST_INFO_NULL,
 };

@@ -247,8 +247,8 @@ static void test_loss(void) {
   for (size_t i = 0; i < sizeof losses_made / sizeof *losses_made; i++) check_loss(&losses_made[i]);
 }
 
-CU_TestInfo suite_yolo[] = {{"nms behind yolo", test_heads},
+CU_TestInfo suite_yolo[] = {{"nms after yolo", test_heads},
                             {"the loss", test_loss},
                             {"panoptic", test_paintings},
-                            {"panoptic: the routine and eval", test_routine},
+                            {"panoptic: the runtime function and eval", test_routine},
                             CU_TEST_INFO_NULL};
