@@ -81,8 +81,8 @@ int fsync(int descriptor);
  * .exe. */
 void platform_words(int argc, char **argv);
 size_t platform_self(char *path, size_t room); /* the path of this program; 0 if it is longer */
-#define fchmod(descriptor, mode) ((void)(descriptor), (void)(mode), 0) /* Windows files have no such modes   \
-                                                                        */
+/* Files of Windows have no modes. */
+#define fchmod(descriptor, mode) ((void)(descriptor), (void)(mode), 0)
 
 /* Locks are not needed, because Windows does not remove open files. */
 enum { F_GETLK, F_SETLK, F_WRLCK, F_UNLCK };

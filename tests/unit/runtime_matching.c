@@ -212,6 +212,6 @@ CU_TestInfo suite_matching[] = {
     {"names and layouts of other frameworks are recognized", names_and_layouts_of_others_are_recognized},
     {"a matrix fits a convolution of one position", a_matrix_fits_a_convolution_of_one_position},
     {"long lists end after a complete line", long_lists_end_with_whole_lines},
-    {"the order of a flatten is a warning", the_order_of_a_flatten_is_warned_of},
+    {"the order of a flatten produces a warning", the_order_of_a_flatten_is_warned_of},
     CU_TEST_INFO_NULL,
 };
