@@ -11,8 +11,8 @@ from timing import in_turns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NETS = ["resnet50", "mobilenet_v2", "efficientnet_b0"]
-ONCE = re.compile(r"_(pack|open)$")  # called when weights are set: the folded layers differ
-FOLDED = re.compile(r" \+ (batchnorm|drop_path|dropout)\b")  # the exporter has folded it, or left it out
+ONCE = re.compile(r"_(pack|open)$")  # called once; they differ: the import has folded layers
+FOLDED = re.compile(r" \+ (batchnorm|drop_path|dropout)\b")  # layers that the exporter folded or left out
 
 
 def by_hand(options, net):

@@ -11,7 +11,7 @@ import tempfile
 import packages
 from boards import CPUS, HERE, INPUT, MODELS, Board, quietly, run
 
-CALLS = 10  # before the one that is counted: the state is then full
+CALLS = 10  # before the counted call, so that the state is full
 WINDOW = os.path.join(MODELS, "str_ww_ref_model.tflite")
 MAIN = """#include "board.h"
 #include "net.h"

@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 MODELS = os.path.join(HERE, "..", "tests", "models")
 NETS = {"ResNet-8": "pretrainedResnet_quant", "DS-CNN": "kws_ref_model", "MobileNetV1 0.25": "vww_96_int8",
         "autoencoder": "ad01_int8", "MobileNetV2 0.35": "mobilenet_v2", "U-Net": "unet"}
-FLASH = {"mps3-an547": 512 << 10}  # the other boards have more than any net here
+FLASH = {"mps3-an547": 512 << 10}  # the flash of other boards is larger than any net here
 CPUS = {"cortex-m4": ("-mcpu=cortex-m4 -mfpu=fpv4-sp-d16", "mps2-an386"),
         "cortex-m7": ("-mcpu=cortex-m7 -mfpu=fpv5-d16", "mps2-an500"),
         "cortex-m55": ("-mcpu=cortex-m55", "mps3-an547")}

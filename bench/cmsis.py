@@ -41,7 +41,7 @@ class Writer:
         self.data, self.calls, self.reversed, self.same = [], [], 0, {}
 
     def layer_before(self, layer):
-        """The layer whose value this one changes: batchnorm is folded into it."""
+        """The layer before this one, without batchnorms, which are folded into it."""
         name = layer["inputs"][0]
         while name in self.layer and self.layer[name]["operator"] == "batchnorm":
             name = self.layer[name]["inputs"][0]
@@ -141,7 +141,7 @@ class Writer:
         inputs, units = self.shape(source)[2], self.shape(name)[2]
         ms, zero = self.constants(name, source, "dense"), self.scale(source)[1]
         lo, hi = self.activation(name)
-        # With Helium it needs the sums of weights and bias that arm_vector_sum_s8 computes once.
+        # With Helium the function needs the sums of weights and bias that arm_vector_sum_s8 computes once.
         weights = self.weights(name, "FHWC")
         rows = [weights[u * inputs:(u + 1) * inputs] for u in range(units)]
         self.numbers("int32_t", "k_" + name,

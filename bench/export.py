@@ -6,7 +6,7 @@ are listed."""
 import argparse, glob, os, re, sys, tempfile
 import numpy as np, onnx, onnxruntime
 top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.append(os.path.join(top, "tests", "harness"))  # after onnx: a file there is named onnx, too
+sys.path.append(os.path.join(top, "tests", "harness"))  # at the end, because this folder has an onnx.py, too
 import compiled
 
 ELEMENT = {"f32": np.float32, "u8": np.uint8, "i8": np.int8}
@@ -34,7 +34,7 @@ def worst_of(facts, got, wanted):
     worst = 0
     for k, port in enumerate(facts["outputs"]):
         ours = np.array([y[k] for y in wanted]).reshape([len(wanted), *port["shape"]])
-        forms = [form for form in (channels_first(ours), channels_first(ours, 2))  # the latter: of rows
+        forms = [form for form in (channels_first(ours), channels_first(ours, 2))  # the second form: for rows
                  if form.shape == got[k].shape]
         if not forms:
             raise ValueError(f"{port['name']} is {got[k].shape} instead of {channels_first(ours).shape}")

@@ -149,7 +149,7 @@ def main():
     sys.argv[1:] = words
     options = read_options([*NETS, *OTHERS], "net", 5)
     options.reduced = reduced
-    print_machine(options, "8 bits, weights of 7" if reduced else "8 bits")
+    print_machine(options, "8 bits, weights 7 bits" if reduced else "8 bits")
     columns = ["net", "threads", "cnnc ms", "floats ms", "ratio"]
     columns += [text for peer in options.peers for text in (peer.name + " ms", "ratio")]
     print("| " + " | ".join(columns + ["errors"]) + " |\n" + "|---" * (len(columns) + 1) + "|", flush=True)

@@ -5,7 +5,7 @@ gcc-arm-none-eabi and its newlib."""
 import argparse, json, math, os, tempfile
 from boards import CPUS, HERE, Board, run
 
-LEVELS = {"-O0": "-O1", "-Os": "-Os", "-O1": "-O1", "-O2": "-O3"}  # of cnnc: of the C compiler
+LEVELS = {"-O0": "-O1", "-Os": "-Os", "-O1": "-O1", "-O2": "-O3"}  # cnnc's option: the C compiler's option
 LENET = os.path.join(HERE, "..", "examples", "lenet5", "lenet5.cnn")
 MAIN = """#include "board.h"
 #include "net.h"

@@ -18,7 +18,7 @@ import compiler
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
-CLANG = os.environ.get("CLANG") or compiler.newest_clang()  # the one that compiles the real runs, too
+CLANG = os.environ.get("CLANG") or compiler.newest_clang()  # the real runs are compiled by it, too
 NETS = {"lenet5": "lenet5/lenet5.cnn", "resnet20": "resnet/resnet20.cnn", "resnet18": "resnet/resnet18.cnn",
         "unet": "unet/unet.cnn"}
 NETWORKS = {  # latency in seconds, bytes per second: published figures
@@ -27,7 +27,7 @@ NETWORKS = {  # latency in seconds, bytes per second: published figures
     "ethernet": (20e-6, 1.15e9),      # 10 Gbit/s
 }
 MESSAGE = 0.5e-6
-STEPS = 1  # in an epoch; the fastest counts, because other programs may disturb single ones
+STEPS = 1  # per epoch; the fastest epoch counts, because other programs may disturb some
 ROOT = dict(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
             OMPI_MCA_rmaps_base_oversubscribe="1")
 
@@ -147,7 +147,7 @@ class Net:
             self.compile("")
         base = tempfile.mkdtemp(dir=self.folder)
         log = os.path.join(base, "log.jsonl")
-        bound = "core" if processes > 1 else "none"  # two mpirun would bind to the same core
+        bound = "core" if processes > 1 else "none"  # several mpirun would choose the same core
         words = ["mpirun", "-n", str(processes), "--bind-to", bound, program, "train",
                  "--data", "synthetic", "--limit", str(STEPS * self.batch), "--val", "0",
                  "--epochs", str(epochs), "--threads", "1", "--progress", "none", "--log", log,
@@ -185,7 +185,7 @@ def print_real(options, one, two, apart):
     for name, way in (("two processes", two), ("two that share nothing", apart)):
         print("  %-28s %7.0f %5.2f%11.0f %5.2f" % (
             name, way[0], way[0] / one[0] / 2, way[1], way[1] / one[1] / 2))
-    print("  %-28s %13.2f%17.2f" % ("two, of what these have", two[0] / apart[0], two[1] / apart[1]),
+    print("  %-28s %13.2f%17.2f" % ("two, relative to these", two[0] / apart[0], two[1] / apart[1]),
           flush=True)
 
 

@@ -112,7 +112,7 @@ class Case:
         self.images = aligned(random.integers(0, 256, shape, dtype=np.uint8) if pixels else
                               random.normal(0, 1, shape).astype(np.float32))
         self.shapes = [[batch, *output["shape"]] for output in facts["outputs"]]
-        self.model = None  # ONNX models, replacing the built one
+        self.model = None  # the bytes of an ONNX model that replaces the one of onnx()
 
     def onnx(self):
         """The net for the peers: its bytes, its input's name and numbers, the names of its outputs."""
@@ -194,7 +194,7 @@ class OnnxRuntime:
         self.binding.bind_cpu_input(port, images)
         for output in outputs:
             self.binding.bind_output(output)
-        # what its Python method calls
+        # the C++ function that its Python method calls
         self.call = functools.partial(self.session._sess.run_with_iobinding, self.binding._iobinding, None)
 
     def results(self):

@@ -92,7 +92,7 @@ def most_cycles(cpu, insn, multiply):
 
 
 def waits(insn, n, wait):
-    """Cycles of flash for n executions: the line of the instruction, and that of a branch's target."""
+    """Wait states of flash in n executions: for the lines of the instruction and of a branch's target."""
     begins = insn.address // LINE != (insn.address + insn.size - 1) // LINE or insn.address % LINE < insn.size
     returns = "pc" in insn.operands and not re.search(r"\[pc", insn.operands)
     return n * wait * (int(begins) + int(is_branch(insn.word) or returns))

@@ -13,7 +13,7 @@ OWN = """
 With the package also:
   python3 -m cnnc convert MODEL.keras -o WEIGHTS.safetensors    weights of Keras (.keras, .h5)
   python3 -m cnnc validate NET.cnn --weights=W                  checks the C of an int8 net: docs/assurance.md
-  python3 -m cnnc --cmake-dir                                   where CMake finds it: cmake -Dcnnc_DIR=..."""
+  python3 -m cnnc --cmake-dir                                   the folder for cmake -Dcnnc_DIR=FOLDER"""
 
 
 def _convert(arguments: list[str]) -> int:

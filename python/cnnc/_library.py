@@ -162,7 +162,7 @@ class Library:
     def __init__(self, path: Path) -> None:
         runtime = tools().runtime
         try:
-            if runtime.suffix != ".a":  # then the net's library finds it by name, wherever it is
+            if runtime.suffix != ".a":  # loaded first, so that the net's library finds it in any folder
                 ctypes.CDLL(str(runtime), mode=ctypes.RTLD_GLOBAL)
             self._handle = ctypes.CDLL(str(path))
         except OSError as error:

@@ -14,12 +14,13 @@ from ._facts import Layer, Port
 _LINE = re.compile(r"^(\S+)\s+(\S+)\s+(.*)    # (.*)$")
 _NAMED = re.compile(r'name="([^"]*)"')
 _NOTHING = ("view", "constant", "not needed", "after an unsupported node")
-_FOLDED = ("Add", "Sub", "Mul", "Div", "Identity")  # without a layer they are part of the one before
+# If these have no layer, they are a part of the layer before them.
+_FOLDED = ("Add", "Sub", "Mul", "Div", "Identity")
 
 
 @dataclass(frozen=True)
 class Node:
-    operator: str  # of ONNX
+    operator: str  # ONNX's name
     form: str
     name: str
 

@@ -38,7 +38,7 @@ class Kept:
     """A copy of an int8 weight file, so that the caller may change or delete the file."""
 
     def __init__(self, path: str) -> None:
-        self.given = path  # messages name it
+        self.given = path  # the path in messages
         folder = tempfile.mkdtemp(prefix="cnnc-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.path = os.path.join(folder, os.path.basename(path))
@@ -61,8 +61,8 @@ class Net:
         rename: Weights | None = None,
         precision: str | None = None,
     ) -> None:
-        self._path, self._cwd = path, Path.cwd()  # messages name it as the caller does
-        if own:  # its folder is temporary, and messages leave it out
+        self._path, self._cwd = path, Path.cwd()  # messages have the caller's path
+        if own:  # the folder is temporary: messages have only the file's name
             weakref.finalize(self, shutil.rmtree, path.parent, ignore_errors=True)
             self._path, self._cwd = Path(path.name), path.parent
         if precision not in (None, "f32", "bf16", "f16w"):
@@ -168,7 +168,7 @@ class Net:
             options = {"plain": ["--network"], "look": ["--network=look"], "train": ["--train"]}[kind]
             with tempfile.TemporaryDirectory(prefix="cnnc-") as folder:
                 source = Path(folder) / "net.c"
-                with warnings.catch_warnings():  # the first compilation of the program has shown them
+                with warnings.catch_warnings():  # the first compilation of the program has issued them
                     warnings.simplefilter("ignore", _tool.CompileWarning)
                     self._cnnc(
                         *self._options(),

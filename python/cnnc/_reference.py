@@ -37,8 +37,8 @@ def wanted(name: str, purpose: str) -> Any:
 
 
 def orders(value: Array, shape: Shape, inner: bool = False) -> Iterator[Array]:
-    """A sample's value in all layouts that the net may have it in. Outputs have the channels last, or the
-    model's order; inner layers may have the dimensions in any order."""
+    """The value of a sample in each layout that the net may use for it: for outputs channels last, or the
+    model's order; for inner layers any order of the dimensions."""
     if value.size != int(np.prod(shape)):
         return
     every = list(range(value.ndim))
@@ -70,7 +70,8 @@ _TYPES = {
 }
 
 
-MOST_BYTES = 2**31 - 2**20  # of a model in memory; of larger ones only outputs are compared
+# The largest model whose layers are compared: larger ones cannot be changed in memory.
+MOST_BYTES = 2**31 - 2**20
 
 
 class Onnx:

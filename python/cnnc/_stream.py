@@ -66,7 +66,7 @@ class Stream:
             )
         self._inputs, self._outputs = net.inputs, net.outputs
         if options:
-            with warnings.catch_warnings():  # the first compilation of the program has shown them
+            with warnings.catch_warnings():  # the first compilation of the program has issued them
                 warnings.simplefilter("ignore", _tool.CompileWarning)
                 text = net._cnnc("--emit=json", *net._program, *options, *net._fixed())
             facts = _facts.read(text)

@@ -49,7 +49,7 @@ class Onnx(Case):
         for order, value in (orders["a"], a), (orders["b"], b):
             np.testing.assert_array_equal(order.take(order.give(value), value.shape[1:]), value)
         self.assertEqual(_listing.orders("    output a, b  # a 1x4; b 12x3\n", (), net.outputs).keys(), {"b"})
-        for sizes, order in ("12x3", (12, 3)), ("1x3x12", (3, 12)):  # without a batch: in the model's order
+        for sizes, order in ("12x3", (12, 3)), ("1x3x12", (3, 12)):  # 12x3: without a batch
             found = _listing.orders(f"    output a, b  # a 1x4; b {sizes}\n", (), net.outputs)
             self.assertEqual((found["b"].dims, found["b"].channels), (order, int(sizes[:2] == "1x")))
         self.assertEqual(_listing.orders("    output a, b\n", net.inputs, net.outputs), {})
@@ -120,7 +120,7 @@ class Onnx(Case):
         net = cnnc.from_onnx(MODELS / "qdq_channels.onnx")
         x, y = (np.load(MODELS / f"qdq_channels.{part}0.npy") for part in ("in", "out"))
         outputs = net(x)
-        steps = outputs["y"] * 255  # the model's own
+        steps = outputs["y"] * 255  # outputs as multiples of the model's scale
         self.assertLess(np.abs(steps - np.round(steps)).max(), 1e-4)
         self.assertLess(np.abs(outputs["y"] - y).max(), 1.5 / 255)
         with self.assertRaisesRegex(ValueError, "an int8 model: its weights are constants"):
@@ -286,7 +286,7 @@ class Checks(Case):
             self.assertGreater(
                 sum(row.difference is not None for row in report.layers), len(report.layers) // 2
             )
-        for name in ("turned", "rearranged", "anchors"):  # values in other orders than ONNX has them
+        for name in ("turned", "rearranged", "anchors"):  # the orders of values differ from those in ONNX
             report = cnnc.from_onnx(MODELS / f"{name}.onnx").check(MODELS / f"{name}.onnx")
             self.assertTrue(report, f"{name}\n{report}")
         net = cnnc.from_onnx(MODELS / "lenet.onnx")

@@ -65,7 +65,7 @@ class Streams(Case):
         np.testing.assert_array_equal(other(x[4:]), y[4:])
         s.state = kept
         np.testing.assert_array_equal(s(x[4:]), y[4:])
-        self.close(net(x[:2]), y[:2])  # a call alone is a first one
+        self.close(net(x[:2]), y[:2])  # a single call begins with the initial state
         for value in (b"", bytes(len(kept))):
             with self.assertRaisesRegex(ValueError, "not a state of net sums"):
                 s.state = value

@@ -318,7 +318,7 @@ class Net:
         else:
             w = windows.window(layer, of.shape, of.rows)
             groups = x.shape[3] if layer.operator == "depthwise" else int(layer.arguments["groups"])
-            weight = weight.reshape(*weight.shape[:2], *w.kernel)  # the file has one size for sequences
+            weight = weight.reshape(*weight.shape[:2], *w.kernel)  # sequences: one size in the file
             compute = windows.convolve_transposed if layer.operator == "conv_transpose" else windows.convolve
             total = compute(x, weight, bias, w, groups)
         total = total.reshape(value.numbers.shape[0], *layer.shape)

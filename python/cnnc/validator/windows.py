@@ -60,7 +60,7 @@ def window(layer: Layer, shape_in: Sequence[int], rows_in: int) -> Window:
     a = layer.arguments
     _, h, w, _ = extent(shape_in, rows_in)
     _, oh, ow, _ = extent(layer.shape, layer.rows)
-    if "kernel" not in a:  # global pools, dense layers
+    if "kernel" not in a:  # a global pool or a dense layer: one window
         return Window((h, w), (1, 1), (1, 1), (0, 0), (0, 0), (1, 1))
     rank = len(shape_in) - (rows_in > 0)
     sequence = rank == 2
