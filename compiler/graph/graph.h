@@ -91,7 +91,7 @@ typedef enum InitKind {
 } InitKind;
 typedef struct Init {
   InitKind kind;
-  /* NORMAL: mean a, standard deviation b; UNIFORM: -a .. a; CONSTANT: a; ORTHOGONAL: per block of a rows */
+  /* NORMAL: mean a, standard deviation b; UNIFORM: -a .. a; CONSTANT: a; ORTHOGONAL: in blocks of a rows */
   double a, b;
   const float *values; /* LITERAL: one float per element of the weight */
 } Init;

@@ -295,7 +295,7 @@ View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, co
 /* The constant operand of a node, with the rank required next to a value. NULL: there is none, or after no().
  */
 const Tensor *constant_beside(ModelImport *, const OnnxNode *, int input, const View *);
-/* Gives a second operand, constant or computed, the rank required next to the first: changes its Item.
+/* Changes the Item of a second operand, constant or computed, to the rank required next to the first.
  * False after no(). */
 bool place_operand(ModelImport *, const OnnxNode *, Item *);
 
@@ -373,8 +373,8 @@ bool result_is_used(const ModelImport *, const OnnxNode *, int out);
  * attention accept both. */
 Value *as_pixels(Value *table);
 View *gather_computed(ModelImport *, const OnnxNode *); /* Gather with a computed index */
-/* A Concat of image numbers and indices, which GatherND reads: its input with the indices. 0: another node.
- */
+/* For a Concat of image numbers and indices, which GatherND reads: the number of its input that has the
+ * indices. 0: another node. */
 int index_of_pairs(const ModelImport *, const OnnxNode *);
 bool only_chooses(const ModelImport *, int tensor); /* is it only used as an index, possibly after copies? */
 /* x == (0, 1, ... n-1) along a dimension of one element, as one_hot; NULL: another comparison. */

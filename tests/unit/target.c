@@ -58,7 +58,7 @@ static void test_cpus(void) {
   const Target *const mixed[] = {target_find("armv7e-m"), target_find("generic")},
                       *const boards[] = {target_find("armv8.1-m"), target_find("armv7e-m")};
   CU_ASSERT_PTR_EQUAL(target_widest(2, mixed), mixed[1]);
-  /* with vectors only if all targets of the file have them */
+  /* a target with vectors is the widest only if all targets have vectors */
   CU_ASSERT_PTR_EQUAL(target_widest(2, boards), boards[1]);
   CU_ASSERT_PTR_NOT_NULL_FATAL(boards[0]->vectors);
   CU_ASSERT_STRING_EQUAL(boards[0]->vectors->name, boards[0]->name);

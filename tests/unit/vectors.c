@@ -51,7 +51,7 @@ static void draw(const Primitive *p, int32_t *const *a, int i) {
   const int32_t shift = (int32_t)(drawn() % 32);
   if (p == &primitive_shift_right || p == &primitive_shift_left || p == &primitive_part576) a[1][i] = shift;
   if (p == &primitive_wrap_sum) a[2][i] = shift;
-  for (int at = 0; at < 32 && p == &primitive_dot_pairs; at += 8) { /* limits each byte of the weights */
+  for (int at = 0; at < 32 && p == &primitive_dot_pairs; at += 8) { /* weights from -64 to 64 */
     const uint32_t weight = (uint32_t)((int32_t)(drawn() % 129) - 64) & 255;
     a[2][i] = (int32_t)(((uint32_t)a[2][i] & ~(UINT32_C(255) << at)) | weight << at);
   }

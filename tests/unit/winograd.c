@@ -311,7 +311,7 @@ static void test_dilated(void) { /* few and many phases, of one tile and of seve
   remove_directory();
 }
 
-static void test_strides(void) { /* of 2 */
+static void test_strides(void) { /* stride 2 */
   make_directory();
   check("33x32x64: conv(96, 3x3, stride=2, pad=1) -> relu", "F(4x4,3x3) with stride 2", false);
   check("40x39x20: conv(50, 3x3, stride=2, pad=[1, 0, 2, 1], bias=false) -> batchnorm", "with stride 2",

@@ -53,7 +53,7 @@ const Tensor *fold_reduced(ModelImport *im, const OnnxNode *node) {
   }
   Tensor *to = constant_new(im, x->type, rank, dim);
   if (!to || !may_compute(im, sizeof(double) * (size_t)to->n)) return NULL;
-  if (!may_compute(im, sizeof(float) * (size_t)x->n)) return NULL; /* bounds the time: no memory is needed */
+  if (!may_compute(im, sizeof(float) * (size_t)x->n)) return NULL; /* limits the time */
   double *all = NEW_ARRAY(im->arena, double, to->n);
   for (int64_t i = 0; i < to->n; i++) all[i] = rows[row].nothing;
   for (int64_t i = 0; i < x->n; i++) {

@@ -368,7 +368,7 @@ static void form_softmax(ModelImport *im, OnnxNode *node) {
 }
 
 /* ---- lrn with sums computed by a convolution with a band of equal weights ---- */
-/* Number of channels before and after each one in a band; false: not a band. */
+/* The numbers of channels before and after a channel that its band includes; false: not a band. */
 static bool is_band(const Tensor *w, int64_t *before, int64_t *after) {
   const int64_t n = w->rank == 4 ? w->dim[0] : 0;
   if (n < 1 || w->n != n * n || tensor_number(w, 0) == 0) return false;

@@ -41,7 +41,7 @@ void inline_node(Inliner *, NodeProto *);       /* adds it to the list */
 void inline_constant(Inliner *, TensorProto *, const char *name);
 /* The graph of an attribute; NULL after inline_refuse(). */
 const GraphProto *inline_subgraph(Inliner *, const AttributeProto *);
-/* The name in the list of a tensor of a scope. inline_name creates a new name. */
+/* A scope's tensor has this name in the list. inline_name creates a new name. */
 const char *inline_tensor(Inliner *, Scope *, const char *name);
 const char *inline_name(Inliner *, Scope *, const char *name);
 /* The unique path of a call, a branch or an iteration; nodes may have the same name. */

@@ -188,7 +188,7 @@ static bool become_dilated(TflModel *m, Blocks *b) {
   const int64_t *window = window_of(m, conv);
   int64_t border[4] = {0}, dilation[2] = {1, 1};
   const TflTensor *in = &m->tensor[conv->in[0]];
-  int first = 0; /* the convolution's axis of the first block dimension */
+  int first = 0; /* axis of the convolution for the first block dimension */
   if (b->axes == 1 && in->rank == 4 && in->dim[1] == 1 && window && window[0] == 1) first = 1;
   if (!window || conv->same || x->size < 0 || y->size < 0) return false;
   for (int a = 0; a < 2; a++)
