@@ -35,7 +35,7 @@ typedef struct AssurePack {
   int64_t flash_wait;
   Defines defines;
   bool help;
-  const char *name, *prefix, *call; /* of the files; of C names; the net's function: "infer" or "step" */
+  const char *name, *prefix, *call; /* of files; of C identifiers; "infer" or "step" */
   bool int8, constant; /* constant: all inputs are integers, too, so that time does not depend on them */
   WordList inputs;     /* the files that the compiler read */
   Outputs *outputs;

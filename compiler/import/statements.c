@@ -223,7 +223,7 @@ void add_problem(ModelImport *im, const OnnxNode *node) {
   im->refused[node->index] = row.why;
 }
 
-/* No input of a node depends on an earlier problem. */
+/* Whether no input of a node depends on an earlier problem. */
 static bool inputs_known(const ModelImport *im, const OnnxNode *node) {
   for (int i = 0; i < node->nin; i++)
     if (node->in[i] && !im->item[node->in[i]].constant && !im->item[node->in[i]].view) return false;

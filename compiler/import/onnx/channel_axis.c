@@ -4,8 +4,8 @@
 #include "import/import.h"
 
 enum { NOT_KNOWN = -2, MOST_STEPS = 200 };
-/* A tensor derived from an input. For each of its dimensions: the dimension of the input that it is (-1: a
- * new dimension of one element), and its size (0: unknown). */
+/* A tensor derived from an input. For each of its dimensions: the number of the same dimension in the input
+ * (-1: a new dimension of one element), and its size (0: unknown). */
 typedef struct Trace {
   int tensor, rank, from[MOST_DIMS];
   int64_t size[MOST_DIMS];

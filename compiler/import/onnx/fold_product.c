@@ -67,7 +67,7 @@ static const Tensor *fold_contracted(ModelImport *im, Product *p) {
     if (terms > INT32_MAX || work > INT64_MAX / INT32_MAX) return no(im, "constants that are too large");
   }
   Tensor *to = constant_new(im, p->operand[0]->type, p->out.n, dim);
-  if (!to || !may_compute(im, (size_t)work)) return NULL; /* bounds the time: no memory is needed */
+  if (!to || !may_compute(im, (size_t)work)) return NULL; /* limits the time */
   for (int k = 0; k < p->operands; k++) {
     strides_by(p->operand[k], &p->in[k], n, label, by[k]);
     if (!(number[k] = fold_numbers(im, p->operand[k]))) return NULL;

@@ -333,7 +333,7 @@ static Value *operand_of(ModelImport *im, const View *x, int64_t heads) {
   return laid_as_rows(im, apart, x->size[1], channels);
 }
 
-/* If reshapes lead from a value of this shape back to the same shape, that earlier value; otherwise the value
+/* The earlier value of the same shape, if only reshapes are between it and the value; otherwise the value
  * itself. */
 static Value *shaped_before(Value *v, Shape shape) {
   for (Value *at = v; at->made && is_call(at->made, "reshape"); at = at->made->in[0])

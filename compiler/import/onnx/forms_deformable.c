@@ -38,9 +38,9 @@ static bool splits_equally(const ModelImport *im, const OnnxNode *split) {
   return true;
 }
 
-/* If the grid of a level is the part of this level in the sampling locations, with heads as images: all
- * sampling locations, [N, queries, heads, levels, points, 2] or [N, queries, heads, levels * points, 2].
- * Otherwise 0. */
+/* The sampling locations of all levels, [N, queries, heads, levels, points, 2] or
+ * [N, queries, heads, levels * points, 2], from which the grid of `level` was taken, with heads as images.
+ * 0: the grid is another tensor. */
 static int places_of_level(const ModelImport *im, int grid, int level) {
   const OnnxNode *split = op_before(im, grid, "Split");
   if (split) {

@@ -153,7 +153,7 @@ Onnx *onnx_open(Arena *, Diags *, const char *path, Span at);
 Onnx *onnx_read(Arena *, Diags *, const char *path, Span at, const OnnxLoops *loops, const uint8_t *bytes,
                 size_t n);
 /* Whether a model satisfies the restrictions of ONNX's safety-related profile, SONNX, as drafted in August
- * 2026; if not: [import-profile] lists the violations. Bytes that are not a model satisfy them. */
+ * 2026; if not: [import-profile] lists the violations. True for bytes that are not a model. */
 bool onnx_in_profile(Arena *, Diags *, const char *path, Span at, const uint8_t *bytes, size_t n);
 int onnx_tensor(const Onnx *, const char *name); /* the tensor's number, or 0 */
 

@@ -11,8 +11,8 @@ static bool is_of_rows(const Value *v, int64_t rows, int64_t n, int64_t c) {
          shape_equal(v->made->in[0]->shape, shape_of_parts(rows, shape_sequence(n, c)));
 }
 
-/* Exchanges both with a single copy: the smaller of the two becomes the heads, unless the value already
- * consists of such rows. */
+/* Exchanges `first` and `second` with a single copy: the smaller one becomes the heads, unless the value
+ * already consists of such rows. */
 Value *exchanged_as_heads(ModelImport *im, Value *v, int64_t before, int64_t first, int64_t second,
                           int64_t after) {
   if (v->regions) return NULL;

@@ -16,7 +16,7 @@ typedef struct Making {
   bool litert; /* arithmetic as in LiteRT: int8 dense layers round like ROUNDING_SINGLE; int16 dense layers
                   use double factors; products of two values use float factors */
   int *same;   /* by tensor: the tensor with the same value: itself, or the one it is converted from */
-  int *stored; /* by tensor for which same is itself: the tensor that has its scale */
+  int *stored; /* by tensor that is its own `same`: the tensor that has its scale */
   int *reads;  /* by tensor: number of users; being an output counts as one */
   const char **value;           /* by tensor: its name in the program; NULL: none */
   const char **layer;           /* by tensor: the name of the layer that has its scale; NULL: none */
