@@ -101,8 +101,8 @@ def main():
                    for path in glob.glob(os.path.join(ROOT, "examples", "*", "*.cnn"))
                    if "\nnet " in open(path).read())
     nets, processors = options.nets or known, len(os.sched_getaffinity(0))
-    table(f"from .cnn to a program, by {processors} processors: seconds, and those of all processes for -O2; "
-          "and the slowdown of a call of -O1 relative to -O2",
+    table(f"from .cnn to a program, with {processors} processors: seconds; for -O2 also the CPU seconds of "
+          "all processes; and the time of a call at -O1 relative to -O2",
           ["-O1", "-O2", "processes", "a call", "with training, -O1", "-O2", "processes"], nets,
           measure_programs, options)
     if not options.programs:

@@ -67,7 +67,7 @@ class Stepper:
             x = {port.name: self._separate(port.name, v) for port, v in zip(ports, _arrays.by_name(ports, x))}
         arrays, batched = _arrays.take_all(self.net.inputs, x, layout, self.net._planes, self.net._orders)
         if not batched:
-            raise ValueError("a step takes a batch of samples; x[None] makes one of a single sample")
+            raise ValueError("a step takes a batch of samples; x[None] makes a batch of one sample")
         if not len(arrays[0]):
             raise ValueError("the batch has no samples")
         return [array.reshape(len(array) // self.calls, -1) for array in arrays] if self.calls > 1 else arrays
@@ -138,7 +138,7 @@ class Stepper:
         if others := [t.name for t in self.wanted() if t.loss != "linear"]:
             raise ValueError(
                 f"dloss is for a net whose losses are all linear: loss = linear in the train block; "
-                f"{', '.join(others)} has another one"
+                f"{', '.join(others)} has another loss"
             )
         return [
             None if array is None else array * np.float32(array.size)

@@ -202,7 +202,7 @@ class Steps(Case):
         for name, weight in nets[0].weights.items():
             for other in nets[1:]:
                 np.testing.assert_allclose(other.weights[name], weight, rtol=1e-4, atol=1e-6)
-        with self.assertRaisesRegex(ValueError, "loss = linear in the train block; output has another one"):
+        with self.assertRaisesRegex(ValueError, "loss = linear in the train block; output has another loss"):
             nets[0].step(x, dloss=np.zeros((16, 4)))
 
     def test_calls(self) -> None:
@@ -246,7 +246,7 @@ class Steps(Case):
             (TypeError, "y, the targets .* or dloss", lambda: net.step(x)),
             (ValueError, "1 elements per sample and the batch 16", lambda: net.step(x, y[:3])),
             (TypeError, "classes, whole numbers; not float64", lambda: net.step(x, y * 1.0)),
-            (ValueError, r"x\[None\] makes one", lambda: net.step(x[0], y[:1])),
+            (ValueError, r"x\[None\] makes a batch", lambda: net.step(x[0], y[:1])),
             (TypeError, "can be read once", lambda: net.train(iter([(x, y)]), epochs=2)),
             (TypeError, r"gives batches \(x, y\)", lambda: net.train([(x, y, y)], epochs=1)),
             (TypeError, "x must be an array of numbers", lambda: net.train(np.array(["a"]), y)),

@@ -257,7 +257,7 @@ static void classes_of_tables_go_by_name(void) {
   net.network.label = NULL;
   net.network.labels = 0;
   refuse_set(&net, csv_of("t.csv", "a,b,s\n1,2,x\n3,4,y\n5,6,z\n"), NULL,
-             "t.csv:4: column 3 (s): 'z' is one class more than the 2 of the output");
+             "t.csv:4: column 3 (s): with 'z' there are more classes than the 2 of the output");
   refuse_set(
       &net, csv_of("t.csv", "a,b,s\n1,2,x\n"), NULL,
       "has 1 named classes, but the output has 2; without labels [...] in the program it is unknown which "

@@ -11,7 +11,7 @@ cnn_status cnn_detector_open(cnn_detector *detector, const cnn_rows *rows,
   const cnn_network *network = rows->network;
   *detector = (cnn_detector){network, options, rows->judged.channels, 0, NULL, 0, ""};
   if (rows->judged.classes == 0)
-    return cnn_failure(CNN_MISMATCH, "detections are of class scores, and no output of %s has any",
+    return cnn_failure(CNN_MISMATCH, "detections need class scores, and no output of %s has any",
                        network->name);
   detector->latest = calloc((size_t)(options->average * detector->channels), sizeof *detector->latest);
   return detector->latest ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "no memory for the latest rows");

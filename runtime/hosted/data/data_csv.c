@@ -324,8 +324,8 @@ static cnn_status class_row(cnn_data *data, Table *table, const cnn_csv *csv, vo
   char where[600];
   if (data->classes == *limit)
     return cnn_failure(CNN_MISMATCH,
-                       "%s: '%.60s' is one class more than the %lld of the output ('%.60s' is "
-                       "another)",
+                       "%s: with '%.60s' there are more classes than the %lld of the output (another is "
+                       "'%.60s')",
                        place(set, csv, set->first, where), name, (long long)*limit, data->class_name[0]);
   if (data->classes == set->names_room) {
     int32_t room = set->names_room ? 2 * set->names_room : 16;

@@ -133,7 +133,7 @@ static void XMLCALL entity(void *context, const XML_Char *name, int parameter, c
                            const XML_Char *notation) {
   (void)parameter, (void)value, (void)n, (void)base, (void)system, (void)public, (void)notation;
   Parse *p = context;
-  fail(p, cnn_failure(CNN_BAD_FORMAT, "%s:%lld: declares the entity '%.40s'; none are read", p->path,
+  fail(p, cnn_failure(CNN_BAD_FORMAT, "%s:%lld: declares the entity '%.40s'; no entities are read", p->path,
                       line_of(p), name));
 }
 
