@@ -38,7 +38,7 @@ def difference_of(case, outputs, reference):
 def difference_of_output(case, ours, theirs):
     largest = np.abs(theirs).max()
     if not np.median(np.abs(theirs)) > 1e-5 * largest:
-        raise SystemExit(f"{case.net}: nearly all outputs are zero, so that comparing them says nothing")
+        raise SystemExit(f"{case.net}: nearly all outputs are zero, so a comparison is meaningless")
     return float(np.abs(ours.ravel() - theirs.ravel()).max() / largest)
 
 
