@@ -50,7 +50,8 @@ def errors_in_bf16(options, case, sides):
     errors = [difference_of(case, side.results(), floats.results()) for side in sides]
     floats.stop()
     if len(errors) > 1 and errors[0] > 2 * max(errors[1:]) + 2e-3:
-        raise SystemExit(f"{case.net}: the outputs differ from those of floats by {errors[0]:.2g} of the largest")
+        raise SystemExit(f"{case.net}: the outputs differ from those of floats by {errors[0]:.2g} of the "
+                         "largest")
     return errors
 
 
@@ -135,9 +136,9 @@ def print_head(options, peaks, kind):
     print_machine(options, "bf16" if options.bf16 else "fp32")
     print("peak of " + "; ".join(f"{threads} thread{'s' * (threads > 1)}: {peaks[threads]:.0f} GFLOP/s"
                                  for threads in options.threads) + "\n")
-    columns = [kind, "batch", "threads", "cnnc ms",
-               "of peak"] + [text for peer in options.peers
-                             for text in (peer.name + " ms", "ratio")] + ["errors" if options.bf16 else "largest difference"]
+    columns = [kind, "batch", "threads", "cnnc ms", "of peak"]
+    columns += [text for peer in options.peers for text in (peer.name + " ms", "ratio")]
+    columns.append("errors" if options.bf16 else "largest difference")
     print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|", flush=True)
 
 
