@@ -97,7 +97,8 @@ static void add_candidates(const Lower *l, Decision *d) {
 
 /* ---- picking ---- */
 /* The cycles that determine the choice: those on the widest target of the file, whose packing all targets
- * share. A batched kernel packs no weights for other targets, so it is chosen for each target separately. */
+ * share. A batched kernel packs no weights for other targets, so its schedule is chosen for each target
+ * separately. */
 static double cycles_for(const Lower *l, const Candidate *c) {
   if (l->target == l->layout || kernel_whole_batch(l->kernel)) return c->cycles.total;
   return c->choice.schedule->cycles(l, l->layout, &c->choice).total;
@@ -139,8 +140,8 @@ choose_name_of(const Lower *l, const Target *target) { /* the target's name in a
                                           : arena_printf(l->arena, "%s/%d", target->name, l->layout_lanes);
 }
 
-/* The candidate for a measured choice, or NULL. The tuning name does not suffice, because
- * schedules of different families share names. */
+/* The candidate for a measured choice, or NULL. The tuning name alone does not identify it, because schedules
+ * of different families share names. */
 static const Candidate *find_candidate(const Decision *d, const Choice *choice) {
   for (int i = 0; i < d->candidates.n; i++) {
     const Choice *c = &d->candidates.data[i].choice;

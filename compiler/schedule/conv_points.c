@@ -1,8 +1,9 @@
-// conv_points.c: Driver of fast convolutions: tiles in blocks, packed weights, products point by point.
+// conv_points.c: Driver of fast convolutions: divides tiles into blocks, packs weights, multiplies point by
+// point.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The output is divided into tiles, each with a number of points xi. For a block of whole rows of tiles,
-// where t is a tile of the block, and the weights of a point are computed when they are packed:
+// The output is divided into tiles; every tile has the same points xi. The weights of a point are computed
+// when they are packed. A block is some whole rows of tiles; t is a tile of the block:
 //
 //     split     V[xi][t][c] = the input of tile t, channel c, transformed
 //     multiply  M[xi][t][f] = sum over c of V[xi][t][c] * weight[xi][c][f]
@@ -11,11 +12,12 @@
 // multiply is the register tile of the direct convolution: tiles times two vectors of output channels stay in
 // registers during the loop over input channels, and each call prefetches its share of the next weights.
 // Blocks are small enough that V and M stay in the L2 cache. In layers with many blocks each thread has
-// separate blocks. Layers with few, or with many weights, divide rows of tiles, then points, then rows again
-// among the threads, with barriers in between. The sums are the same for any number of threads.
+// separate blocks. In layers with few blocks, or with many weights, the threads share each block: they divide
+// its rows of tiles, then its points, then its rows again, with barriers in between. The sums are the same
+// for any number of threads.
 //
-// With groups V contains the channels of all of them. Each group has its panels of weights, in bundles, and
-// its products and outputs are computed before those of the next.
+// With groups, V contains the channels of all groups. Each group has its own panels of weights, in bundles.
+// Its products and outputs are computed before those of the next group.
 #include "schedule/conv_points.h"
 #include "base/number.h"
 #include "schedule/int8/int8_words.h"
@@ -59,8 +61,8 @@ static Bundle bundle_of(const Points *c, int64_t panels, bool rest) {
       .count = panels, .width = channels + last->width, .valid = channels + last->valid, .rest = rest};
 }
 
-/* Number of panels of a phase that together have approximately that number of products. It divides the number
- * of all panels of the phase. */
+/* Number of panels of a phase that together have approximately `products` products. This number divides the
+ * number of all panels of the phase. */
 static int64_t panels_of_phase(const Points *c, int64_t products) {
   const int64_t panels = c->panels[0].count / points_phases_of(c);
   int64_t bundle = smaller(panels, larger(products / c->panels[0].width, 1));
@@ -83,7 +85,7 @@ static void choose_blocks(Points *c) {
         4 * c->points * c->width *
         (points_padded(c, c->channels) + points_padded(c, bundle * c->panels[0].width + c->panels[1].width));
     c->block = smaller(c->rows, larger(most->winograd_block / bytes, 1));
-    /* There are many small phases or images, and every block reads all weights. */
+    /* With many small phases or images blocks are larger, because every block reads all weights. */
     if (c->many_small) c->block = smaller(c->rows, larger(c->block, most->winograd_tiles / c->width));
     if (chosen) c->block = smaller(c->rows, larger(chosen / c->width, 1));
     c->block = ceil_divide(c->rows, ceil_divide(c->rows, c->block));
@@ -120,9 +122,9 @@ static void transformed(const Points *c, Nest *b, const PointPack *how, int axis
   how->transform(c, b, axis, x, y);
 }
 
-/* In the natural layout windows are consecutive, while points are in rows of filters. The taps of a panel's
- * filters are first copied into rows, so that compilers vectorize the transform. This runs once, so the code
- * is kept small. */
+/* In the natural layout the window of one filter is contiguous; in the packed layout each point has a row of
+ * filters. The taps of a panel's filters are first copied into rows, so that compilers vectorize the
+ * transform. This runs once, so the code is kept small. */
 static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Panels *panels,
                          const PointPack *how) {
   Nest *b = pack->nest;
@@ -156,8 +158,9 @@ static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Pan
     }
 }
 
-/* The rows of a channel at all points are often a power of two apart, and caches keep few of them at a time.
- * So the rows of some channels are collected first, and copied to a point as one piece. */
+/* The rows of one channel at different points are often a power of two apart, and a cache keeps few lines at
+ * such distances. So the rows of some channels are collected first, and then copied to each point as one
+ * piece. */
 static int64_t channels_at_a_time(const Points *c, const Panels *panels) {
   enum { ENOUGH = 8 };
   const Target *target = c->l->target;
@@ -197,7 +200,8 @@ static void clear_rest(const Points *c, Pack *pack, const Ix *xi, const Ix *pane
       nest_store(b, nest_at(b, pack->out, *xi, *panel, in, f), num(b, 0));
 }
 
-/* With batched kernels the weights are transformed once, in the kernel itself: all kernels share the scratch.
+/* A batched kernel transforms its weights itself, once per call: all kernels share the scratch memory for
+ * them.
  */
 static bool packs_itself(const Points *c) { return c->images && !c->l->call; }
 
@@ -240,7 +244,7 @@ static void pack_panels(Points *c, Panels *panels, const char *member, const Poi
   panels->w = lower_pack_done(c->l, pack);
 }
 
-/* Two vectors, or one if that is enough or phases would have to share a panel. */
+/* Two vectors; one vector if that is enough, or if phases would otherwise share a panel. */
 static int64_t panel_width(const Points *c, int64_t unit) {
   const bool two = points_phases_of(c) > 1 ? c->filters % (2 * unit) == 0 : c->filters > unit;
   return two ? 2 * unit : unit;
@@ -267,8 +271,8 @@ static Ix group_arg(const Points *c) {
   return c->groups > 1 ? nest_arg(b, "group") : c->parts > 1 ? nest_arg(b, "part") : NEST_Z;
 }
 
-/* Arguments of a register tile: tiles from t on of the slot's block, times the vectors from h on in a panel's
- * rows, to the products from f on. */
+/* Arguments of a register tile: it multiplies the tiles of the slot's block from t on by the vectors from h
+ * on in a panel's rows, and stores the products from f on. */
 typedef struct MultiplyArgs {
   const Panels *panels;
   int vectors;
@@ -319,7 +323,7 @@ static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix
   }
 }
 
-/* Initializes the sums with zeros; with the inner product, with the negated sum of the excess products. */
+/* Initializes the sums: with zeros or, for the inner product, with the negated sum of the excess products. */
 static void begin_sums(const Points *c, const MultiplyArgs *m, Buf *a) {
   Nest *b = c->l->b;
   const Val zero = points_int8(c) ? splat(num_i32(b, 0), c->lanes) : num(b, 0);
@@ -498,7 +502,7 @@ static void bundles_by_slots(Nest *b, const Points *c, const Block *k) {
     }
 }
 
-/* The tiles of a missing image are those of the first one, and their products are not stored. */
+/* A missing image is replaced by the first image, and its products are not stored. */
 static void split_row(Nest *b, const Points *c, const Block *k, const Ix *r) {
   const Ix ty = *k->ty + *r, t0 = c->width * *r;
   if (!c->images) {

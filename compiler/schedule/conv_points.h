@@ -1,15 +1,15 @@
 /* conv_points.h: Driver of fast convolutions with Winograd or Strassen, in float and int8: inputs and
  * weights are transformed to the points of tiles, multiplied point by point, and the products transformed
  * back. conv_points.c divides the tiles into blocks, packs the weights, multiplies and distributes the
- * work among threads; conv_winograd.c, conv_strassen.c, int8_winograd.c and int8_strassen.c define the
- * tiles. Private to them. */
+ * work among threads; conv_winograd.c, conv_strassen.c, int8_winograd.c and int8_strassen.c define the tiles.
+ * Private to these files. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CONV_POINTS_H
 #define CNNC_CONV_POINTS_H
 #include "schedule/float/direct.h"
 
-/* `count` whole panels of one group, followed by the rest panel if `rest` is set. multiply: for whole blocks;
- * for the last block. */
+/* `count` whole panels of one group, followed by the rest panel if `rest` is set. multiply: the function for
+ * whole blocks, and the one for the last block. */
 typedef struct Bundle {
   int64_t count, width, valid;
   bool rest;
@@ -31,8 +31,8 @@ typedef struct Points {
   int64_t phases[2];   /* number of phases along each axis: all read the same tiles, with different filters */
   int64_t filters;     /* output channels of a group and a phase at a point */
   int64_t rows, width; /* rows of tiles; tiles per row */
-  bool many_small;     /* the image consists of many small ones, and a block has at least this number of their
-                          tiles */
+  bool many_small;     /* the image consists of many small ones (phases, or images of a batch), so blocks are
+                          larger */
   bool alone;          /* no thread has a separate block */
   bool images;         /* a row of tiles contains all tiles of an image */
   int64_t macs;        /* multiply-adds of the direct convolution */
@@ -86,8 +86,8 @@ typedef struct PointWeight {
   Ix row;
 } PointWeight;
 
-/* Packing of a window: its taps become points[0] x points[1] numbers, one axis after the other. Taps of an
- * axis have two numbers; `read` gets those of the first axis first. */
+/* Packing of a window: its taps become points[0] x points[1] numbers, one axis after the other. A tap has two
+ * indices along each axis; `read` gets the two of the first axis first. */
 typedef struct PointPack {
   int taps[2][2], points[2];
   Val (*read)(const Points *, Pack *, const PointWeight *, const Ix tap[4]);
@@ -95,12 +95,13 @@ typedef struct PointPack {
 } PointPack;
 
 /* Call these in this order; int8: points_begin_words and its functions instead of points_begin.
- * split_row(slot, ty, t0) and join_row(slot, ty, t0, f0[, phase along each axis]) transform the tiles of row
- * ty, which start at t0 in the block: from the input to V, and from M to the output filters from f0 on. Both
- * functions must be built before points_loops fills the main one. */
+ * split_row(slot, ty, t0) transforms the tiles of row ty from the input to V; join_row(slot, ty, t0, f0[,
+ * phase along each axis]) transforms them from M to the output filters from f0 on. The row starts at tile t0
+ * of the block. Both functions must be built before points_loops fills the main one. */
 void points_begin(Points *, const PointPack *); /* panels, blocks, V and M */
 /* Int8, after lanes, vectors, bundles, rows, block and slots were chosen. Rows of V have `odd` unused
- * elements: points, and tiles, a power of 2 apart would map to the same lines of the first-level cache. */
+ * elements: without them, points or tiles that are a power of 2 apart would map to the same lines of the
+ * first-level cache. */
 void points_begin_words(Points *, int64_t odd);
 typedef NestFn *JoinRow(const Points *, const Bundle *);
 void points_functions(Points *, NestFn *split_row, JoinRow *);

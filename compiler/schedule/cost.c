@@ -1,7 +1,8 @@
 // cost.c: Analytical cost model of kernels: multiply-adds, memory traffic of weights, transforms.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The target's row has the machine's throughput, and the fraction of it that code reaches.
+// The target's row in target/target.c has the machine's throughput, and the fraction of it that generated
+// code reaches.
 #include "schedule/cost.h"
 #include <math.h>
 #include "base/number.h"
@@ -210,10 +211,10 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
 }
 
 /* Cycles to pass weights, transformed inputs and products through the last cache. conv_points.c divides the
- * tiles into blocks: each reads all weights, and writes its transformed inputs, which each bundle of filters
- * reads, and products. Without strassen_tiles, the latter two of a block about fill the second-level cache,
- * half of which other values need; with it, they pass through the last cache if the image does not fit,
- * either (measured). */
+ * tiles into blocks. A block reads all weights, and writes its transformed inputs and its products; every
+ * bundle of filters reads the transformed inputs. Without strassen_tiles, inputs and products of one block
+ * fill about the whole second-level cache, but other values need half of it. With strassen_tiles, they pass
+ * through the last cache only if the image does not fit into the second-level cache, either (measured). */
 static double strassen_passed(const Target *t, double points, double tiles, double in, double out,
                               double image) {
   const Blocking *most = &t->blocking;
@@ -261,7 +262,7 @@ Cycles cost_groups_weights(const Target *t, const Correlation *k) {
                .transforms = cost_taps(k) / (double)k->kernel[1] * sums + t->rates->lane_add * elements});
 }
 
-/* Cycles to transform an image's tiles to points, and to sum their products. */
+/* Cycles to transform an image's tiles to points, and to add up their products. */
 static Cycles winograd_sums(const Target *t, const Correlation *k, int m) {
   const Tiles all = all_tiles(k, m);
   const double groups = (double)k->groups, large = groups * vectors(k->l, t->lanes),
@@ -385,8 +386,9 @@ Cycles cost_together(const Target *t, int64_t macs, int64_t own_bytes, int64_t b
   return summed(c);
 }
 
-/* Sums of quarters of the weights are computed once, those of images for each quarter. The latter dominate
- * for input gradients, because they exceed the first-level cache. */
+/* Sums of quarters of the weights are computed once; sums of quarters of the images are computed for each
+ * quarter of the weights. For input gradients the sums of images dominate, because they exceed the
+ * first-level cache. */
 Cycles cost_dense_strassen(const Target *t, const Node *node, int64_t batch, int64_t net_bytes) {
   const Family family = node->op->family;
   const Node *forward = node_forward(node);

@@ -18,7 +18,7 @@ typedef struct Cycles {
 Cycles cost_with_weights(Cycles, const Target *, int64_t own_bytes, int64_t weight_bytes);
 /* weight_bytes: bytes of all weights of the net, which determine the cache level of a layer's weights. */
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
-/* The same in tile registers, whose products take that number of cycles. */
+/* The same with tile registers, whose products take `products` cycles. */
 Cycles cost_tiles(Cycles floats, const Target *, const Correlation *, double products);
 Cycles cost_pair_tiles(Cycles floats, const Target *, double products); /* the same without values to copy */
 Cycles cost_pairs(Cycles floats, const Target *); /* the same products, of words of two bf16 numbers */
@@ -37,7 +37,7 @@ cost_winograd(const Target *, const Correlation *, int m, int64_t batch,
               int64_t weight_bytes); /* tiles of m outputs on each axis on which the kernel is longer than 1;
                                         batch: images for which weights are packed once, 0: packed earlier */
 Cycles cost_strassen(const Target *, const Correlation *, int parts, int64_t batch,
-                     int64_t weight_bytes); /* likewise */
+                     int64_t weight_bytes); /* parameters as above */
 Cycles cost_groups_weights(const Target *,
                            const Correlation *); /* a weight gradient of narrow groups, by diagonals */
 Cycles cost_weights(const Target *, const Correlation *); /* a weight gradient, tap by tap */
@@ -46,10 +46,10 @@ Cycles cost_winograd_weights(const Target *, const Correlation *,
 /* A kernel without a specific model: its multiply-adds, weights and values. For `cycles` of a Schedule. */
 Cycles cost_kernel(const Lower *, const Target *, const Choice *);
 double cost_read(const Target *, int64_t bytes); /* cycles to load bytes that are read once per call */
-/* Cost of storing that number of bytes per image for a whole batch: one more store and load than if the
- * values of an image are used while they are cached. */
+/* Cost of keeping that number of bytes per image in memory for a whole batch: a store and a load that are not
+ * needed if the values of an image are used while they are cached. */
 double cost_passed(const Target *, double bytes, int64_t batch);
-/* Per image of a batched convolution, or of its input gradient; `spread`: computes the large side; turned:
+/* Per image of a batched convolution, or of its input gradient. spread: it computes the large side; turned:
  * weights are permuted first. */
 Cycles cost_rows(const Target *, const Correlation *, bool spread, bool turned, int64_t batch,
                  int64_t weight_bytes);

@@ -6,7 +6,7 @@
 
 enum { FEWEST_COLUMNS = 4, MOST_BLOCKS = 8 }; /* blocks of a small map */
 
-/* Measured (Sapphire Rapids): cycles of a product, whose left operand has that number of rows. */
+/* Measured (Sapphire Rapids): cycles of a product whose left operand has that number of rows. */
 static double product_cycles(int64_t rows) { return fmax(10, (double)rows + 2); }
 
 bool matrix_is_row(const MatrixMap *m) { return m->h == 1; }
@@ -24,7 +24,8 @@ static void small_blocks(MatrixMap *m, int64_t all) {
   m->spare = (m->blocks - 1) * m->apart + m->columns - all;
 }
 
-/* One tile for the whole map, if products then take fewer cycles, or hardly more: it reads weights once. */
+/* Whether one tile computes the whole map. It reads weights once, so its products may take slightly more
+ * cycles. */
 static bool is_small(const Correlation *k, const MatrixMap *rows, int64_t pitch) {
   static const double MORE = 1.1;
   const int64_t all = small_columns(k, pitch), blocks = ceil_divide(all, MATRIX_ROWS),
@@ -35,8 +36,8 @@ static bool is_small(const Correlation *k, const MatrixMap *rows, int64_t pitch)
              MORE * (double)(rows->h * runs) * product_cycles(rows->columns);
 }
 
-/* A single tile of the map's only row: the last block ends with it. Fewer blocks, if there is no such
- * distance. */
+/* For a single tile that is the map's only row: widens the blocks until equal distances between them end the
+ * last block at the end of the row. If no width does, there are at most two blocks. */
 static void row_blocks(MatrixMap *m) {
   for (int64_t columns = m->columns; columns <= MATRIX_ROWS && m->blocks > 1; columns++)
     if ((m->w - columns) % (m->blocks - 1) == 0) {
@@ -87,7 +88,7 @@ MatrixMap matrix_map(const Correlation *k, const int64_t outputs[2], const int64
   if (padded && is_small(k, &m, pitch)) {
     m.pitch = pitch;
     small_blocks(&m, small_columns(k, pitch));
-    /* One pass over the weights: they come from memory while others are multiplied. */
+    /* With one pass over the weights, some weights are loaded from memory while others are multiplied. */
     if (m.blocks > MATRIX_SUMS / m.vectors && m.blocks <= MATRIX_SUMS) m.vectors = 1;
   }
   if (m.h == 1 && runs <= m.blocks) row_blocks(&m);
@@ -131,7 +132,7 @@ Ix matrix_place(const MatrixMap *m, const Ix *t, const Ix *q) { return *t * m->a
 
 int64_t matrix_sums(const MatrixMap *m, int64_t blocks) { return (blocks - 1) * m->apart + m->columns; }
 
-/* Blocks from `first` on. A loop over a single block is left out: it would be removed, as it runs once. */
+/* Blocks from `first` on. A single block needs no loop: simplification would remove a loop that runs once. */
 static void matrix_group(Nest *b, const MatrixMap *m, int64_t first, int64_t blocks, int64_t vectors,
                          MatrixSum sum, const void *context) {
   if (blocks == 1) {

@@ -1,14 +1,14 @@
 /* matrix.h: How the sums of a map are divided into tiles for registers that hold 16 rows (AMX). Used by the
  * convolutions in bf16 and in int8.
  *
- * A register, a block, has the sums of `columns` successive columns of the map, for 16 channels. Up to four
- * are summed together: blocks of some rows of the map below each other (or, if the map is one row, side by
- * side), for one or two vectors of channels. All blocks of a layer have as many columns, because loading
- * another shape of the registers takes 150 cycles; the last one of a row overlaps the one before it, and its
- * first `skip` columns are not stored.
+ * A register holds one block: the sums of `columns` successive columns of the map, for 16 channels. Up to
+ * four blocks are summed at the same time: those of adjacent rows of the map (of one row, if the map has only
+ * one), for one or two vectors of channels. All blocks of a layer have the same number of columns, because
+ * loading another register shape takes 150 cycles. The last block of a row overlaps the one before it, and
+ * its first `skip` columns are not stored.
  *
- * A small map is one tile: the rows of its padded input follow each other, `pitch` columns apart, as a
- * single row, whose columns between the rows of the map are not stored. */
+ * A small map is one tile: the rows of its padded input are `pitch` columns apart and are processed as a
+ * single row. The columns of this row that belong to no row of the map are not stored. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MATRIX_H
 #define CNNC_MATRIX_H
@@ -25,10 +25,10 @@ typedef struct MatrixSpan { /* tiles along an axis: `count`, from `first` on, `s
 } MatrixSpan;
 
 typedef struct MatrixMap {
-  int64_t h, w, parts[2]; /* sums, and how many of them make an output that is pooled, along both axes */
+  int64_t h, w, parts[2]; /* sums along both axes; parts: number of sums that are pooled to one output */
   int64_t columns, blocks, apart; /* apart: columns from a block to the next one of a row */
-  int64_t pitch, spare;           /* of a small map: its pitch, and the columns of blocks after the map; pitch
-                                     0: other maps */
+  int64_t pitch, spare; /* of a small map: its pitch, and the columns of blocks beyond the map; pitch is 0 for
+                           other maps */
   int vectors;
   MatrixSpan outer[2], inner[2]; /* rows of tiles, and the tiles of such a row; a single row: its tiles */
 } MatrixMap;
@@ -38,23 +38,24 @@ typedef struct MatrixMap {
 MatrixMap matrix_map(const Correlation *, const int64_t outputs[2], const int64_t parts[2], int64_t channels,
                      bool padded);
 const char *matrix_refused(const MatrixMap *); /* the reason why registers would be too empty, or NULL */
-int matrix_step(int64_t words);                /* words of a step: a divisor of all that are contiguous */
+int matrix_step(int64_t words); /* words of a step: a divisor of the number of contiguous words */
 double matrix_cycles(const MatrixMap *, int64_t channels,
                      int64_t steps);   /* of the products of all channels */
 bool matrix_is_row(const MatrixMap *); /* blocks are side by side */
-/* The position of a sum in the map's rows: of block t, column q, of the tile at (y, x). */
+/* The map's row and column of a sum: of block t, column q, in the tile at (y, x). */
 Ix matrix_row_of(const MatrixMap *, const Ix *y, const Ix *t);
 Ix matrix_column_of(const MatrixMap *, const Ix *x, const Ix *t, const Ix *q);
-Ix matrix_place(const MatrixMap *, const Ix *t, const Ix *q); /* among the sums of a tile, */
-int64_t matrix_sums(const MatrixMap *, int64_t blocks);       /* and their number */
+Ix matrix_place(const MatrixMap *, const Ix *t, const Ix *q); /* index of a sum in its tile */
+int64_t matrix_sums(const MatrixMap *, int64_t blocks);       /* number of sums of a tile */
 
-/* The sums of a tile as TILED loops: of block u, column q, vector v of channels. As many blocks as there are
- * registers are a loop. */
+/* The sums of a tile as TILED loops over block u, column q, vector v of channels. Each loop has as many
+ * blocks as there are registers. */
 typedef void MatrixSum(const void *context, const Ix *u, const Ix *q, const Ix *v);
 void matrix_groups(Nest *, const MatrixMap *, int64_t blocks, int64_t vectors, MatrixSum,
                    const void *context);
 
-/* The functions of whole and last tiles: of outer and inner spans. NULL: there are none. */
+/* The functions that compute tiles: [whole or last of the outer span][whole or last of the inner span]. NULL:
+ * no such tiles. */
 typedef struct MatrixFns {
   NestFn *fn[2][2];
 } MatrixFns;

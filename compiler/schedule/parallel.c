@@ -4,7 +4,8 @@
 #include <math.h>
 #include "schedule/cost.h"
 
-/* Measured with LLVM's OpenMP and awake threads: starting a team takes 1 microsecond, a barrier half of one.
+/* Measured with LLVM's OpenMP and awake threads: starting a team takes 1 microsecond, a barrier half a
+ * microsecond.
  */
 enum {
   TEAM_CYCLES = 1 << 16,   /* 15 microseconds */
@@ -12,8 +13,8 @@ enum {
                               its inputs are in the other core's cache. DS-CNN, 12 kernels: 36 microseconds on
                               one thread, 60 on two (Xeon, AVX-512) */
   PARALLEL_MACS = 1 << 12, /* half a microsecond. Barriers do not matter here, because the team waits before
-                              and after every layer. But in a smaller loop, moving the values to another
-                              core's cache takes longer than the second thread saves */
+                              and after every layer anyway. In a smaller loop, moving the values to another
+                              core's cache takes more time than the second thread saves */
 };
 
 /* The time is that of the multiply-adds or of loading the weights, whichever is longer: they overlap. */

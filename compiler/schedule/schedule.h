@@ -31,8 +31,8 @@ struct Schedule {
 
   /* Which kernels of its families it supports; NULL: all kernels of one image. */
   bool (*takes)(const Lower *);
-  /* The supported kernels for which the plan chose another way: there the schedule is listed, but never
-   * chosen. NULL: none */
+  /* Whether the plan computes the kernel differently: then the schedule is listed, but never chosen. NULL:
+   * never */
   bool (*compared)(const Lower *);
   /* Its possible sizes, as choices that the cost model ranks; NULL: it has no sizes. */
   void (*sizes)(const Lower *, Choices *);

@@ -47,9 +47,10 @@ static const char *microseconds(Arena *arena,
 
 void tuning_put(Text *out, const Tuning *tuning, const char *program) {
   text_put(out,
-           "%s\n# Choices that `cnnc --tune` measured for %s; later compilations read them. A line: target, "
-           "kernel: choice, its time, and that of the\n"
-           "# cost model's choice, on one thread. Delete lines, or the file, to go back to the cost model.\n",
+           "%s\n# Choices that `cnnc --tune` measured for %s; later compilations read them. Each line has "
+           "the target, the kernel, the choice,\n"
+           "# its time, and the time of the cost model's choice, on one thread. Delete lines, or the file, "
+           "to go back to the cost model.\n",
            first_line, program);
   for (int i = 0; i < tuning->lines.n; i++) {
     const Tuned *t = tuning->lines.data[i];

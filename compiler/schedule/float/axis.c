@@ -53,7 +53,7 @@ Axis axis_phase(const Correlation *k, int axis, int64_t r) {
   return a;
 }
 
-/* Output factor*q + r reads through tap k the element q + floor((r + k - P) / factor). */
+/* At tap k, output factor*q + r reads the element q + floor((r + k - P) / factor). */
 static int64_t seen(const Correlation *k, int axis, int64_t factor, int64_t r, int64_t tap) {
   return floor_divide(r + tap - k->before[axis], factor);
 }

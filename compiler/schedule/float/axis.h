@@ -1,12 +1,12 @@
-/* axis.h: One axis of a correlation for schedules: per output, or per tap. */
+/* axis.h: One axis of a correlation, as schedules traverse it: per output, or per tap. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_AXIS_H
 #define CNNC_AXIS_H
 #include "ops/convolution/correlation.h"
 
-/* Output out_first + out_step*n, n < count, is a sum over taps t < taps of the input in_first + in_step*n +
- * tap_step*t by the kernel's element tap_first + tap_stride*t. Inputs outside 0 .. in_size-1 count as zeros
- * and are never touched. */
+/* Output out_first + out_step*n, n < count, is the sum over taps t < taps of input in_first + in_step*n +
+ * tap_step*t times kernel element tap_first + tap_stride*t. Inputs outside 0 .. in_size-1 count as zeros and
+ * are never touched. */
 typedef struct Axis {
   int64_t count, out_first, out_step, in_size, in_first, in_step, taps, tap_step, tap_first, tap_stride;
   int64_t parts, part_step; /* an output is pooled from `parts` neighboring sums, whose windows are part_step
@@ -21,7 +21,7 @@ Axis axis_phase(
     int64_t phase); /* the large side from the small one: every stride-th output; phase < stride */
 /* The small side from a large one whose elements are repeated `factor` times, for every factor-th output;
  * phase < factor, stride and dilation 1. The input is the image before repetition. Taps that read the same
- * element of it are merged: the kernel's elements here are sums, phase by phase. */
+ * element of this image are merged: a kernel element of the Axis is the sum of their kernel elements. */
 Axis axis_repeated(const Correlation *, int axis, int64_t factor, int64_t phase);
 /* Number of merged taps of all phases. */
 int64_t axis_repeated_taps(const Correlation *, int axis, int64_t factor);

@@ -3,9 +3,9 @@
 //
 // A tile of PX pixels of a row times NV vectors of output channels stays in registers during the loops over
 // taps and input channels. Rows outside the input are excluded from the range of ty; columns outside, which
-// only tiles at the left and right edge have, are conditions on unrolled constants. Weights are packed in the
-// order in which a tile reads them: panels of two vectors of the widest target; a group's remaining channels
-// have a separate panel, padded with zeros.
+// only tiles at the left and right edge have, are excluded by conditions on unrolled constants. Weights are
+// packed in the order in which a tile reads them: panels of two vectors of the widest target; a group's
+// remaining channels have a separate panel, padded with zeros.
 //
 // Example: `x: 28x28x8 -> conv(16, 3x3, stride=2)` --target=x86-64-v3, lines 8-17 of conv1_tile_5x2_body:
 //
@@ -47,10 +47,10 @@ static int most_pixels(const Lower *l, int vectors, int64_t parts) {
   return pixels > 16 ? 16 : pixels < 1 ? 1 : (int)pixels;
 }
 
-/* A tile width that divides the row, if a wide enough one does; otherwise one that splits it evenly. parts:
- * sums per pixel. In theory as many sums suffice as there are multiply-adds in flight; more are needed to
- * hide late operands. If a separate instruction adds the products, sums only wait for that one, which has
- * half the latency. */
+/* A tile width that divides the row, if a wide enough width does; otherwise a width that splits the row
+ * evenly. parts: sums per pixel. In theory as many sums suffice as there are multiply-adds in flight; more
+ * are needed to hide late operands. If a separate instruction adds the products, sums only wait for this
+ * addition, which has half the latency. */
 static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t parts, int64_t most) {
   const int64_t under_way = t->chains - !t->fma;
   for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors * parts > under_way;
@@ -111,9 +111,9 @@ static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
   return 1;
 }
 
-/* Number of rows as which the pixels of a pointwise convolution are viewed, so that the inputs of a row, a
- * block of pixels, stay in the second-level cache while all panels read them; 0: all inputs stay there, or
- * there is one panel. The weights are read again for each block. */
+/* A pointwise convolution can view its pixels as rows that are blocks of pixels. Returns the number of such
+ * rows, so that the inputs of one row stay in the second-level cache while all panels read them; 0: all
+ * inputs stay there, or there is one panel. The weights are read again for each block. */
 static int64_t rows_of_pixels(const Lower *l, const Correlation *k, int64_t weights) {
   enum { FEWEST_TILES = 4 };
   const Target *t = l->target;
@@ -164,7 +164,7 @@ const char *direct_pixels_refused(const Lower *l, const Choice *choice) {
 typedef struct Row {      /* a panel's row: output channels of one tap and input channel */
   Ix g, fb, ib, c;        /* c: the input channel, or pair of them */
   int64_t from[2], to[2]; /* the kernel's own elements that are summed in this tap */
-  bool half;              /* a pair of the last channel and none */
+  bool half;              /* a pair with only the last channel */
 } Row;
 
 static Val packed_element(const Direct *d, Pack *pack, const Ix *out, const Ix *in, const Ix *out_channel,
@@ -296,7 +296,7 @@ Direct direct_begin(Lower *l, bool spread) {
   d.block /= d.inner;
   d.steps = has_pairs(&d) ? d.block / 2 : d.block;
   const int64_t whole = d.out / width, rest = d.out % width, last = ceil_divide(rest, unit) * unit;
-  const bool one = whole && last == width; /* then the rest is a panel like the others */
+  const bool one = whole && last == width; /* then the rest panel is a panel like the others */
   d.panels[0] = (Panels){.count = whole, .width = width, .valid = width, .each = whole + one};
   d.panels[1] = (Panels){.count = rest > 0,
                          .width = last,
@@ -356,9 +356,9 @@ static int64_t all_weights(const Direct *d) { /* bytes */
   return 4 * d->k.groups * d->in * d->out * taps;
 }
 
-/* Whether the outer loop is over rows and the inner loop over panels: if all weights stay in a cache.
- * Otherwise a panel is used for all rows before the next panel. With interleaved images, whose values are
- * larger than weights, a panel's few rows stay in the first-level cache. */
+/* Whether the outer loop is over rows and the inner loop over panels. This order is used if all weights stay
+ * in a cache. Otherwise a panel is used for all rows before the next panel. With interleaved images, whose
+ * values are larger than weights, a panel's few rows stay in the first-level cache. */
 static bool rows_first(const Direct *d, const Axis *y) {
   const Order order = d->l->choice.order;
   const bool own = d->l->images <= 1 && all_weights(d) <= d->l->target->blocking.direct_weights;
@@ -388,7 +388,7 @@ static bool one_more(const Direct *d) {
   return (d->blocks > 1) * 2 + (d->l->kernel->pool != NULL) + (d->l->b->nleads != 0) < 2;
 }
 
-/* Whether panels are prefetched, and by how many tiles. Weights that stay in a cache are not. */
+/* Whether panels are prefetched, and by how many tiles. Weights that stay in a cache are not prefetched. */
 static void choose_runs(Tile *t, const Tiling *tiling, bool wide) {
   const Direct *d = t->d;
   const bool far = d->blocked && all_weights(d) > d->l->target->blocking.direct_weights;

@@ -3,10 +3,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A tile is a part of the map (matrix.h) times one or two vectors of channels. Its sums stay in registers for
-// all taps and input channels, and are finished from memory. A window reads a copy of the input with its
-// padding. Weights are packed as for other products of pairs (conv_direct.c): 16 pairs of a vector of
-// channels are the right operand of an instruction. With few input channels, the words of all taps of a row
-// are one run, in the copy as in the weights.
+// all taps and input channels; then they are stored, and the epilogue reads them from memory. Windows read a
+// copy of the input that includes the padding. Weights are packed as for other products of pairs
+// (conv_direct.c): 16 pairs of a vector of channels are the right operand of an instruction. With few input
+// channels, the words of all taps of a row are contiguous, both in the copy and in the weights.
 //
 // Example: `x: 14x14x64 -> conv(32, 3x3, pad=same)` --target=x86-64-v4-amx --precision=bf16,
 // lines 3-10 of conv1_tile_amx:
@@ -55,8 +55,8 @@ typedef struct MatrixArgs {
   Ix y, x, panel, pair, f0, h;
 } MatrixArgs;
 
-/* Cache lines of the next panel that a tile prefetches while it reads a step of the current one: 16 words of
- * all channels of the panel. */
+/* Cache lines of the next panel that a tile prefetches while it reads one step of the current panel: 16 words
+ * of all its channels. */
 static int64_t lines_ahead(const MatrixTile *t) {
   const int64_t line = t->m->d->l->target->line, words = matrix_step(direct_run(t->m->d));
   return ceil_divide(words * WORD_BYTES * t->panels->width / line, t->m->passes);
@@ -119,7 +119,7 @@ static void matrix_sum(const void *context, const Ix *u, const Ix *q, const Ix *
              nest_get(b, nest_at(b, sum, 0)));
 }
 
-/* Place of a sum of output (y, x) of the tile among its sums. */
+/* Index, among the sums of a tile, of a sum that contributes to output (y, x). */
 static Ix sum_place(const MatrixMap *map, const Ix *y, const Ix *x, int64_t row, int64_t column) {
   const int64_t pitch = map->pitch ? map->pitch : matrix_is_row(map) ? 0 : map->columns;
   return (*y * map->parts[0] + row) * pitch + *x * map->parts[1] + column;
@@ -185,7 +185,8 @@ static NestFn *matrix_tile(const void *context, int64_t blocks, int64_t skip) {
 }
 
 /* ---- all tiles ---- */
-typedef struct MatrixPanels { /* functions for the whole tiles of panels, and for their remaining channels */
+typedef struct MatrixPanels { /* functions for the whole tiles of panels, and for the remaining channels of
+                                 panels */
   MatrixFns fns[2];
   int64_t wholes, width; /* whole tiles of a panel, their channels */
 } MatrixPanels;
@@ -265,8 +266,8 @@ static bool has_row_order(const Matrix *m) {
          (order == ORDER_OWN ? bytes <= d->l->target->blocking.direct_weights : order == ORDER_ROWS);
 }
 
-/* Passes over a panel, if few of them hide the time of the next one: if weights are in a cache after the
- * second one, and the tiles of the map read them one after the other. */
+/* Number of passes over a panel, if each of them prefetches a share of the next panel; otherwise 0. They do
+ * if the passes are few, if the weights exceed the second-level cache, and if all tiles are of one kind. */
 static int passes_of(const Matrix *m) {
   enum { MOST_PASSES = 16 };
   const Direct *d = m->d;

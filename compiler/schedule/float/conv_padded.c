@@ -6,7 +6,8 @@
 #include "base/number.h"
 #include "schedule/float/direct.h"
 
-/* Rows without gaps between pixels, which no other operand of the kernel is, can be viewed as [h][1][w*c]. */
+/* The input can be viewed as [h][1][w*c] if its pixels have no gaps and it is not also another operand of the
+ * kernel. */
 static bool is_one_line(const Lower *l) {
   const Buf *in = l->in[0];
   for (int i = 0; i < l->nothers; i++)

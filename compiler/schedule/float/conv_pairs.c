@@ -1,5 +1,5 @@
-// conv_pairs.c: whether a direct convolution multiplies words of two bf16 numbers, and in which order its
-// weights are packed then. The widest target decides for all targets of a file.
+// conv_pairs.c: whether a direct convolution multiplies words of two bf16 numbers, and the packing of its
+// weights in that case. The widest target decides for all targets of a file.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "graph/bf16.h"
@@ -58,13 +58,13 @@ static bool few_channels(const Correlation *k) {
   return k->groups == 1 && k->kernel[1] > 1 && k->dilation[1] == 1 && k->l < FEW_CHANNELS;
 }
 
-/* Words that are contiguous in the input and in the weights. */
+/* Number of words that are contiguous in the input and in the weights. */
 static int64_t run_of(const Lower *l, const Correlation *k) {
   const bool merged = l->node->op->family == FAMILY_CONV && few_channels(k);
   return ceil_divide(k->l, 2) * (merged ? k->kernel[1] : 1);
 }
 
-/* k: a gather. A scatter with stride 1 is one, with a padding that may be negative. */
+/* k: a gather. A scatter with stride 1 is also a gather, with a padding that may be negative. */
 static bool matrix_fits(const Lower *l, const Correlation *k) {
   const Correlation own = correlation_of(l->node);
   if (correlation_spreads(l->node) && (!no_stride(&own) || k->before[0] < 0 || k->before[1] < 0))

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Outputs whose windows cover the repeated elements in the same way form a phase, as in conv_scatter.c: a
-// direct convolution of the small image, with taps merged that read the same element of it. 3x3 after
+// direct convolution of the small image, in which taps that read the same element are merged. 3x3 after
 // upsample(2) becomes four convolutions of 2x2: 16 products instead of nine times four, and the large image
-// is never stored. Winograd multiplies less, but must transform inputs and outputs: the faster one depends on
-// the channels.
+// is never stored. Winograd multiplies less, but must transform inputs and outputs: which of the two is
+// faster depends on the channels.
 //
 // Example: `x: 14x14x8 -> upsample(2) -> conv(16, 3x3, pad=same)` --target=x86-64-v3,
 // lines 9-18 of conv1_phase0_tile_5x2_body:
@@ -40,7 +40,7 @@ static bool possible(const Correlation *k, const int64_t factor[2]) {
   return factor[0] * factor[1] > 1 && k->kernel[0] * k->kernel[1] > 1;
 }
 
-/* Cycles of the convolution as it is written: after an upsampling that stores the large image. */
+/* Cycles of the convolution without this schedule: it follows an upsampling that stores the large image. */
 static double as_written(Arena *arena, const Target *t, const Correlation *k, int64_t net_bytes) {
   double least = cost_direct(t, k, net_bytes).total;
   int m[WINOGRAD_SIZES];

@@ -147,9 +147,9 @@ static Ref rows_sum_at(Nest *b, const Rows *c, const Panel *panel, const Place *
                  p->x->out_first + p->ox * p->x->out_step, panel->first + v * c->lanes);
 }
 
-/* Prefetches weights of the next block while this one is computed, because filling the next panel would
- * otherwise wait for memory: rows of weights are far apart. Each tile prefetches its share of these rows: at
- * each input position about one cache line for each input channel `i`. */
+/* Prefetches weights of the next block while this block is computed. Otherwise filling the next panel would
+ * wait for memory, because rows of weights are far apart. Each tile prefetches a share of these rows: at each
+ * input position about one cache line per input channel `i`. */
 static void prefetch_weights(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *tile,
                              const Ix *iy, const Ix *ix, const Ix *i) {
   const int64_t width = panel->vectors * c->lanes, rows = c->spread ? p->depth : width,

@@ -3,12 +3,12 @@
 //
 // dw[s][l][ky][kx] += sum over n, y, x of small[n][y][x][s] * large[n][y*S + ky*D - P][x*S + kx*D - P][l]
 //
-// For each tap a tile of some channels of the small side times vectors of channels of the large side stays in
-// registers during the loop over the pixels of all images. In copies of both sides the pixels that all images
-// have at one position are contiguous, so that one loop covers a row of all images. Positions at which a tap
-// reads outside are skipped. The gradients of all taps are collected and transposed into the order of the
-// weights, so that each is written once, in vectors. If the copy of a panel of the large side exceeds the
-// caches, the images are processed in parts.
+// For each tap, the sums of a tile stay in registers during the loop over the pixels of all images. A tile is
+// some channels of the small side times vectors of channels of the large side. In copies of both sides the
+// pixels that all images have at one position are contiguous, so that one loop covers a row of all images.
+// Positions at which a tap reads outside are skipped. The gradients of all taps are collected and transposed
+// into the order of the weights, so that each is written once, in vectors. If the copy of a panel of the
+// large side exceeds the caches, the images are processed in parts.
 //
 // Example: `x: 4x4x512 -> conv(512, 3x3, pad=same) -> train(64)` --target=x86-64-v3 --train --exact,
 // lines 2-11 of conv1_weight_gradient:
@@ -176,8 +176,8 @@ static Val with_gradient(Nest *b, const Sums *s, Ref ref, Val sum, int part, int
   return lower_adds(s->l) ? add(nest_load_part(b, ref, part, lanes), sum) : sum;
 }
 
-/* Taps from `first` on of channel `row` of the tile, which is `channel` of the small side: vectors of
- * channels become runs of taps. */
+/* Stores the taps from `first` on for channel `row` of the tile, which is channel `channel` of the small
+ * side: vectors of channels become runs of taps. */
 static void add_taps(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, const Ix *row,
                      const Ix *channel, int v, int64_t first) {
   const int L = s->lanes, taps = (int)smaller(s->taps - first, L), part = row_weights_part_of(s, panel, v);

@@ -3,17 +3,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Such a convolution is the product of two matrices, [pixels][input channels] and [input channels][output
-// channels]. All three are divided in halves along both of their axes (or in quarters), and the blocks of the
-// product are sums of 7 (49) products of sums of blocks, instead of 8 (64). A tile has as many pixels as a
-// matrix has blocks along the pixels: the k-th of them belongs to the k-th block. So a tile has adjacent
-// pixels, and blocks of tiles can be as small as the caches require (conv_points.c):
+// channels]. All three matrices are divided in halves along both of their axes (or in quarters). The blocks
+// of the product are then computed with 7 (49) products of sums of blocks, instead of 8 (64). A tile has as
+// many pixels as a matrix has blocks along the pixels: the k-th pixel of a tile belongs to the k-th block. So
+// a tile has adjacent pixels, and blocks of tiles can be as small as the caches require (conv_points.c):
 //
 //     split    V[xi][t][c] = factor xi of tile t, from channels c of each part of the input channels
 //     weights  the other factor, when they are packed
 //     join     channels f of each part of the output channels = finish(sums of M[..][t][f] + bias)
 //
-// The indices of the second application are those of the first within a block: pixel 2*first + second of the
-// tile, part 2*first + second of the channels, product 7*first + second.
+// The second application has the same indices as the first, within a block of the first: pixel 2*first +
+// second of the tile, part 2*first + second of the channels, product 7*first + second.
 //
 // Rounding (strassen_error): 1e-6 of the largest output for one application to 256 channels on random data,
 // 2e-6 for two. --exact uses the direct convolution.
@@ -47,7 +47,7 @@ typedef struct Conv {
   Buf *bias;
 } Conv;
 
-/* Index along an axis of a matrix, from the indices of both applications. */
+/* Index along an axis of a matrix, computed from the indices of both applications. */
 static Ix strassen_part_of(const Conv *c, int first, const Ix *second) {
   return c->levels > 1 ? 2 * first + *second : NEST_Z + first;
 }
@@ -132,7 +132,7 @@ static NestFn *split_tile(const Conv *c, bool edge) {
 /* Number of rows of tiles without missing pixels. */
 static int64_t whole_rows(const Conv *c) { return c->pixels / (c->parts * c->p.width); }
 
-/* Calls that function for the tiles of row ty; f0 is only passed to join. */
+/* Calls the tile function for the tiles of row ty; f0 is only passed to join. */
 static void row_tiles(const Conv *c, NestFn *fn, const Ix *slot, const Ix *ty, const Ix *t0, const Ix *f0) {
   Nest *b = c->l->b;
   if (fn)

@@ -150,7 +150,8 @@ static Val lanes_from(Nest *b, const Direct *d, const Val *x, int64_t from, int6
   return shuffle(x[v], x[v + 1 < d->vectors ? v + 1 : v], (int)L, lane);
 }
 
-/* Stores all phases of a pixel. Those of an output row have the same order in memory as in the vectors. */
+/* Stores all phases of a pixel. The phases of one output row have the same order in memory as in the
+ * vectors. */
 static void finish_phases(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
   const Ix zero = {0};
@@ -216,9 +217,9 @@ static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
 /* A phase of a transposed convolution uses some taps of a panel, which are not adjacent. */
 static bool taps_apart(const Tile *t) { return t->x->taps < t->d->k.kernel[1] && t->x->tap_stride != 1; }
 
-/* While a tile reads its panel, it prefetches a slice of the next one, chosen by its position in the row, its
- * row, and its channel, at the first column of taps; with non-adjacent taps a slice of each tap. Slices of
- * neighboring tiles may overlap. */
+/* While a tile reads its panel, it prefetches a slice of the next panel, at the first column of taps. Which
+ * slice depends on the tile's row, its position in the row, and the channel. If taps are not adjacent, it
+ * prefetches a slice for each tap. Slices of neighboring tiles may overlap. */
 static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, const Ix *tx, const Ix *c,
                        int u) {
   const Direct *d = t->d;
@@ -236,14 +237,15 @@ static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, 
     nest_prefetch(b, t->panels->w, (a->panel + 1) * panel + first + tile + (site * lines + i) * line);
 }
 
-/* Several rows: each is tested if the tile is at an edge. One row: the range of ty is already restricted. */
+/* With several rows, each row is tested if the tile is at an edge. With one row, the range of ty is already
+ * restricted. */
 static Cond row_inside(Nest *b, const Tile *t, const TileArgs *a, const Ix *iy, int r) {
   return t->rows > 1
              ? cond_or(nest_no(b, a->edge), nest_within(b, *iy + r * t->y->part_step, 0, t->y->in_size))
              : nest_always(b);
 }
 
-/* Loads the operands of a pixel's terms: a number, or a word, or, with narrow groups, vectors. */
+/* Loads the operands of a pixel's terms: one number, one word or, with narrow groups, vectors. */
 static void load_inputs(Nest *b, const Tile *t, Buf *in, const Ix *y, const Ix *x, const Ix *channel,
                         Val input[MOST_VECTORS]) {
   const Direct *d = t->d;
@@ -294,8 +296,8 @@ static LoopKind taps_kind(const Tile *t) {
   return x->taps > most->unrolled_taps || (large && tile_edges(x, t->pixels) == 0) ? SERIAL : UNROLLED;
 }
 
-/* Few channels are unrolled, unless many taps of a row are, too: in such a long block clang loads the inputs
- * of several channels in advance, and then runs out of registers. */
+/* A loop over few channels is unrolled, unless many taps of a row are unrolled, too: in such a long block
+ * clang loads the inputs of several channels in advance, and then runs out of registers. */
 static LoopKind channels_kind(const Tile *t) {
   if (t->d->steps > FEW_CHANNELS) return SERIAL;
   return t->x->taps > FEW_TAPS && taps_kind(t) == UNROLLED ? ROLLED : UNROLLED;
@@ -414,7 +416,7 @@ NestFn *tile_function(Tile *t, const char *phase) {
 }
 
 /* ---- split of a row into tiles ---- */
-/* Two widths that differ by one if possible, instead of a last tile that may be narrow. */
+/* If possible, tiles have two widths that differ by one; otherwise the last tile may be narrow. */
 Tiling tiling_of(int64_t width, int64_t pixels) {
   const int64_t tiles = ceil_divide(width, pixels), narrow = tiles * pixels - width;
   if (narrow == 0) return (Tiling){.pixels = pixels, .count = tiles};

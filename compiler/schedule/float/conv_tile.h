@@ -8,7 +8,7 @@
 enum { MOST_VECTORS = 16 };
 
 typedef struct Term { /* a term of a pixel: a vector of sums */
-  int input;          /* the vector of inputs that it multiplies, if inputs are vectors */
+  int input;          /* the vector of inputs that the term multiplies, if inputs are vectors */
   int64_t row, lane;  /* position of its weights: the row from the input channel's first row in the panel
                          on, the lane from the tile's first lane on */
 } Term;
@@ -23,23 +23,22 @@ typedef struct Tile {
   int piece;    /* current piece of the diagonals, if all of them are too many sums */
   Buf *squares; /* with several pieces: the sums of whole squares, [pixel][square] */
   int cut; /* diagonals longer than a vector: the current output vector; those of a tile are consecutive */
-  int rows,
-      columns;  /* size of the sums: more than one row and `pixels` columns if windows of them are pooled */
-  int narrower; /* by how many pixels a narrow tile is narrower */
+  int rows, columns; /* size of the sums; if windows are pooled, it exceeds one row and `pixels` columns */
+  int narrower;      /* by how many pixels a narrow tile is narrower */
   Ix real_pixels, real_columns; /* size of the current tile */
   bool guarded;                 /* columns are tested at run time: for edges wider than a few tiles */
-  int64_t runs; /* number of tiles that read a panel before the next one is read: all of an image, or of a
+  int64_t runs; /* number of tiles that read a panel before the next panel is read: all of an image, or of a
                    row; 0: no prefetch */
   bool again;   /* each row reads all panels */
-  int chains; /* number of input channels that are summed separately, if pixels * vectors alone would wait for
-                 each other */
+  int chains; /* number of input channels that are summed separately; above 1 if pixels * vectors sums are too
+                 few to hide the latency of additions */
 } Tile;
 
 /* The arguments of a tile: pixels, panel, the first input and output channel, position in a row of the panel;
  * flags. */
 typedef struct TileArgs {
   Ix y, x0, panel, c0, f0, h, left, right, first, last, edge, narrow;
-} TileArgs; /* edge: rows may be outside; only if several are pooled */
+} TileArgs; /* edge: rows may be outside; only used if several rows are pooled */
 
 void tile_channels(Nest *, const Tile *, TileArgs *); /* declares the tile's parameters from panel to h */
 NestFn *tile_function(Tile *, const char *phase);     /* computes the tile given by TileArgs */

@@ -3,9 +3,9 @@
 //
 //     dw[s][l][ky][kx] += sum over y, x of small[y][x][s] * large[y*S + ky*D - P][x*S + kx*D - P][l]
 //
-// For each tap a tile of a few channels of one side times vectors of channels of the other stays in registers
-// during the loop over all pixels. The range of pixels for which a tap is inside the large side is constant,
-// so there is no test; taps with the same range share a loop.
+// For each tap, the sums of a tile stay in registers during the loop over all pixels. A tile is a few
+// channels of one side times vectors of channels of the other side. The range of pixels for which a tap is
+// inside the large side is constant, so there is no test; taps with the same range share a loop.
 //
 // Example: `x: 14x14x6 -> conv(16, 3x3, stride=2) -> train(8)` --target=x86-64-v3 --train --exact,
 // lines 8-17 of conv1_weight_gradient_tap_4x2:
@@ -126,8 +126,8 @@ static Buf *sums(Nest *b, const Weights *w, const Piece *piece) {
   return acc;
 }
 
-/* tap(ky, kx, y0, yn, x0, xn, xr, s0, l0, g0): pixels y0 .. y0+yn-1 by x0 .. x0 + unroll*xn + xr - 1;
- * channels from s0, l0 of the weight; the large side's group from g0. */
+/* tap(ky, kx, y0, yn, x0, xn, xr, s0, l0, g0): rows y0 .. y0+yn-1 and columns x0 .. x0 + unroll*xn + xr - 1;
+ * weight channels from s0 and l0 on; the group of the large side starts at g0. */
 static NestFn *tap_function(const Weights *w, const Piece *piece) {
   Nest *b = w->l->b;
   NestFn *fn = nest_fn(b,
@@ -223,8 +223,8 @@ static Piece weights_piece_of(const Weights *w, int64_t broadcast, int64_t vecto
   return piece;
 }
 
-/* A tile has a few of many channels, so that the channels of adjacent pixels are far apart, often by a power
- * of two. A cache holds few such lines, so that the tile is copied. */
+/* A tile has a few of many channels, so its channels of adjacent pixels are far apart in memory, often by a
+ * power of two. A cache holds few such lines, so the tile is copied. */
 static void weights_copy_tile(Nest *b, const Weights *w, const Ix *channel, int vectors) {
   NEST_FOR(b, y, w->k.small.h)
     NEST_FOR(b, x, w->k.small.w)
@@ -276,7 +276,7 @@ static int64_t cost_over(int64_t lanes, int64_t vector, int64_t broadcast, int64
   return vectors * pixels / 2 + (whole_stores ? vectors : 2 * vector * broadcast);
 }
 
-/* Vectors run over images. A vector of the small side, one channel, is loaded once for all taps of a row; the
+/* Vectors run over images. A vector of the small side (one channel) is loaded once for all taps of a row; the
  * large side's vector was already loaded for the previous tap. */
 static void take_rows(Weights *w, int64_t most) {
   if (w->k.kernel[1] == 1 || w->k.kernel[1] > most) return;

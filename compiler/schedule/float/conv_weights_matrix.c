@@ -4,10 +4,11 @@
 //
 //     dw[s][l][ky][kx] += sum over pixels q of small[q][s] * large[q + ky*pitch + kx][l]
 //
-// Pixels are one line: rows of the large side with its padding, `pitch` pixels each; between the rows of the
-// small side are zeros. So a tap is a distance in that line, and the sum needs no conditions. A word has two
-// neighboring pixels. The left operand is the small side, transposed; the right one has the pixels 2j and
-// 2j + 1 of a channel side by side, and for taps at odd distances 2j + 1 and 2j + 2.
+// All pixels form one line: the rows of the large side with its padding have `pitch` pixels each, and the
+// rows of the small side are separated by zeros to the same pitch. So a tap is a distance in that line, and
+// the sum needs no conditions. A word has two neighboring pixels of one channel. The left operand is the
+// small side, transposed. The right operand has the pixels 2j and 2j + 1 in a word; for taps at odd
+// distances, 2j + 1 and 2j + 2.
 //
 // Example: `x: 14x14x32 -> conv(32, 3x3) -> train(8)` --target=x86-64-v4-amx --precision=bf16 --train,
 // lines 3-6 of conv1_weight_gradient_tap_2x2_amx:
@@ -175,7 +176,7 @@ static NestFn *tap_tile_function(const WeightsMatrix *m, int blocks, int vectors
   return fn;
 }
 
-/* All taps of the tiles of some registers on both sides. */
+/* Computes all taps of the tiles that have these numbers of registers on the two sides. */
 static void tap_tiles(const WeightsMatrix *m, NestFn *fn, const Ix *s, const Ix *l) {
   for (int64_t ky = 0; ky < m->k.kernel[0]; ky++)
     for (int64_t kx = 0; kx < m->k.kernel[1]; kx++) {

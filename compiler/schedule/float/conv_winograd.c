@@ -3,19 +3,19 @@
 // convolutions, and input gradients; with any number of groups.
 // SPDX-License-Identifier: Apache-2.0
 //
-// conv_points.c multiplies, point by point. This file defines the tiles:
+// conv_points.c multiplies, point by point. This file defines its tiles:
 //
 //     split     V[xi][t][c] = B^T (input tile t, channel c) B
 //     weights   G w G^T, when they are packed
 //     join      output tile t, channel f = finish(A^T M[..][t][f] A + bias[f])
 //
-// A dilated convolution is a convolution without dilation for each phase of rows and columns. The tiles of
-// all phases are in one matrix V, so that the weights are read once; only split and join depend on their
+// Each phase of rows and columns of a dilated convolution is a convolution without dilation. The tiles of all
+// phases are in one matrix V, so that the weights are read once; only split and join depend on their
 // positions.
 //
-// Rounding: winograd_error is the error for a number of channels; up to 512 it is less than 3e-5 of the
-// largest output on random data, 5e-5 with F(6x6,3x3) (tested by tests/run/winograd.cnn). --exact uses the
-// direct convolution.
+// Rounding: winograd_error predicts the error for a number of channels. Up to 512 channels, on random data,
+// it is less than 3e-5 of the largest output, or 5e-5 with F(6x6,3x3) (tested by tests/run/winograd.cnn).
+// --exact uses the direct convolution.
 //
 // Example: `x: 28x28x64 -> conv(64, 3x3, pad=same)` --target=x86-64-v3, lines 3-12 of conv1_split_body:
 //
@@ -139,7 +139,7 @@ static bool conv_winograd_build(Lower *l) {
                                                   c.p.groups * c.p.filters + direct_unit(l, c.p.filters));
   points_functions(&c.p, winograd_split_row(&c), winograd_join_row);
   nest_fn(l->b, l->b->name, false);
-  /* Either strides or dilations have phases: a dilated convolution is not transposed here. */
+  /* Phases come either from strides or from dilations: no convolution here is both dilated and transposed. */
   const int phases = (int)(c.stride[0] * c.stride[1] * c.phases[0] * c.phases[1]);
   if (phases > 1) direct_fill(l, l->out, NULL, c.p.lanes);
   points_loops(l->b, &c.p);
@@ -170,8 +170,9 @@ const char *conv_winograd_title(const Lower *l, const Choice *choice) {
   return takes_whole_batch(l) ? arena_printf(l->arena, "all images by %s", name) : name;
 }
 
-/* Panels of weights, and outputs of join, belong to one phase. correlation_near_limits ignores phases, does
- * not count points of groups, and counts too few with a stride. */
+/* Panels of weights, and outputs of join, belong to one phase. The sizes are checked here because
+ * correlation_near_limits ignores phases, does not count points of groups, and counts too few points with a
+ * stride. */
 static const char *winograd_weights_refused(const Lower *l, const Correlation *k, int64_t points) {
   enum { UNIT = 16 }; /* filters of a group are padded to this */
   const Correlation own = correlation_of(l->node);
@@ -201,7 +202,7 @@ WinogradError conv_winograd_error(const Lower *l, const Choice *choice) {
   return winograd_error(w, k.l);
 }
 
-/* Number of bytes by which the weights of all phases exceed those of the layer. */
+/* Number of bytes by which the weights of all phases together exceed those of the layer. */
 static int64_t phases_growth(const Lower *l, const Correlation *phases, int m) {
   const Correlation k = correlation_of(l->node);
   int64_t points = 1;

@@ -1,5 +1,5 @@
 /* conv_winograd.h: Winograd convolutions: interface between conv_winograd.c, which divides the output into
- * tiles, and conv_winograd_tile.c, which transforms them. Private to them. */
+ * tiles, and conv_winograd_tile.c, which transforms them. Private to these two files. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CONV_WINOGRAD_H
 #define CNNC_CONV_WINOGRAD_H
@@ -11,23 +11,23 @@ enum { POOLED = 2 }; /* the windows of a following pooling, which never span two
 typedef struct Conv {
   Points p; /* the first member, which conv_points.c uses */
   Lower *l;
-  /* `own`: the node's geometry; k: the same as a gather from the large side to the small one. */
+  /* own: the node's geometry; k: this geometry as a gather from the large side to the small side. */
   Correlation own, k;
   bool spread;   /* the node scatters: an input gradient, or a transposed convolution */
   Winograd w[2]; /* the algorithm along each axis */
   bool turned; /* k has its axes exchanged: a single row of pixels becomes a column, which can be divided into
                   blocks */
   /* A transposed convolution has stride[0] * stride[1] phases, whose filters are the output channels of k,
-   * phase after phase. Output q of phase r is the node's stride*q + r - shift, if that is inside it. Others
-   * have one phase. */
+   * phase after phase. Output q of phase r is output stride*q + r - shift of the node, if that exists. Other
+   * convolutions have one phase. */
   int64_t stride[2], shift[2], out[2];
-  /* In a dilated convolution, the outputs whose index has the same remainder modulo the dilation are a phase
-   * along the axis: a convolution without dilation, on inputs at that distance. phases: along each axis;
-   * tiles: of each phase along the axis. A row of tiles is then the n-th one of every phase, or, with
-   * by_phase, all those of a phase. */
+  /* In a dilated convolution, the outputs whose indices have the same remainder modulo the dilation form a
+   * phase along the axis. A phase is a convolution without dilation, on inputs that are `dilation` apart.
+   * phases: number along each axis; tiles: number per phase along the axis. A row of tiles contains the n-th
+   * row of tiles of every phase; with by_phase, all tiles of one phase. */
   int64_t dilation[2], phases[2], tiles[2];
   bool dilated, by_phase;
-  bool whole;    /* batched: tile functions get the number of an image first */
+  bool whole;    /* batched: the first parameter of tile functions is the number of an image */
   int64_t panel; /* channels per panel: V is [slot][point][group][panel][tile][channel of the panel]; or 0 */
   Buf *bias;
 } Conv;

@@ -19,7 +19,7 @@ static Cond at_border(Nest *b, const Ix *border, const Ix *place, int64_t size) 
   return cond_or(nest_no(b, *border), nest_within(b, *place, 0, size));
 }
 
-/* border: rows of the tile may be outside, or NULL; its columns have been tested. */
+/* border: rows of the tile may be outside; NULL: all rows are inside. Columns have already been tested. */
 static Val winograd_tile_input_at(const Conv *c, const Ix *border, const Ix *y, const Ix *x,
                                   const Ix *channel, int part) {
   Nest *b = c->l->b;
@@ -29,8 +29,9 @@ static Val winograd_tile_input_at(const Conv *c, const Ix *border, const Ix *y, 
   return border ? pick(b, at_border(b, border, y, c->k.large.h), value, zero) : value;
 }
 
-/* For between one and two vectors of channels: two whole vectors that overlap need half the code of a whole
- * and a partial vector. Returns the start of the second one; the common lanes are stored twice. */
+/* For more than one vector of channels, but less than two: two whole vectors that overlap need half the code
+ * of a whole and a partial vector. Returns the start of the second vector; the common lanes are stored
+ * twice. */
 static int64_t overlapping(int64_t channels, int lanes) {
   return channels > lanes && channels < 2 * lanes ? channels - lanes : 0;
 }
@@ -96,8 +97,8 @@ static void split_column(const Split *s, const Channels *at, const Ix *i, Buf *d
 /* If a tile has more than twice as many vectors as there are registers, most of them are in memory anyway. */
 static bool in_memory(const Conv *c) { return c->w[0].n * c->w[1].n > 2 * c->l->target->registers; }
 
-/* Tiles at a border are few, and loops over values in memory cost nothing: both stay loops, and positions are
- * tested at run time. */
+/* Tiles at a border are few, and loops over values in memory cost nothing. In both cases loops are not
+ * unrolled, and positions are tested at run time. */
 static void winograd_tile_split_channels(const void *split, const Channels *at) {
   const Split *s = split;
   const Conv *c = s->c;
@@ -116,8 +117,8 @@ static void winograd_tile_split_channels(const void *split, const Channels *at) 
   }
 }
 
-/* Prefetches the columns that the second next tile reads first: a few lines with each vector of channels, so
- * that other loads need not wait. */
+/* Prefetches the columns that the tile after the next one reads first. Each vector of channels prefetches a
+ * few lines, so that other loads need not wait. */
 static void fetch_ahead(const Split *s, const Channels *at) {
   const Conv *c = s->c;
   Nest *b = c->l->b;
@@ -132,7 +133,7 @@ static void fetch_ahead(const Split *s, const Channels *at) {
       nest_prefetch(b, in, (s->y0 + y) * buf_room(in, y_axis + 1) + first + size * line);
 }
 
-enum { INSIDE, BORDER, EITHER }; /* for tiles inside, for tiles at a border, for both */
+enum { INSIDE, BORDER, EITHER }; /* which tiles a function computes: inside, at a border, or both */
 
 static NestFn *winograd_tile_split_tile(const Conv *c, const char *name, int kind) {
   Nest *b = c->l->b;
@@ -191,8 +192,8 @@ static void winograd_tile_tiles(const Conv *c, NestFn *fn, bool edge, const Row 
     for (int64_t tx = from; tx < to; tx++) winograd_call_tile(c, fn, r, NEST_IX(tx));
 }
 
-/* Processes the parts of a row, each a run of tiles of one phase. With a dilation there is a part for each
- * phase of the columns and of the rows. n: index of the tiles along the first axis. */
+/* Processes the parts of a row; a part is a run of tiles of one phase. With a dilation there is a part for
+ * each pair of a row phase and a column phase. n: index of the tiles along the first axis. */
 typedef void Parts(const Conv *, const Row *, const Ix *n, NestFn *const fn[2]);
 
 static void row_parts(const Conv *c, Parts *parts, const Row *row, NestFn *const fn[2]) {
@@ -237,7 +238,7 @@ static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
 }
 
 /* Does tile tx of the row only read inputs inside the image? True for the tiles from .. to-1 along each axis;
- * with a dilation, for those of each phase. */
+ * with a dilation, for these tiles of each phase. */
 static Cond sees_inputs(const Conv *c, const Ix *n, const Ix *tx, const int64_t from[2],
                         const int64_t to[2]) {
   Nest *b = c->l->b;
@@ -295,8 +296,8 @@ NestFn *winograd_split(Lower *l, const Correlation *k, const Winograd *w, int la
 }
 
 /* ---- join ---- */
-/* A tile of the product: tile t of the block, channels from f0 + f on, `part` of which are real; at an edge
- * some columns are outside. */
+/* A tile of the product: tile t of the block, channels from f0 + f on. `part` of the channels are real; at an
+ * edge some columns are outside. */
 typedef struct Join {
   const Conv *c;
   bool edge;

@@ -9,10 +9,11 @@
 //     multiply  S[xi][s][l] = sum over t of Y[xi][t][s] * V[xi][t][l]
 //     join      dw[s][l] += G^T S[..][s][l] G
 //
-// A few channels of the small side times vectors of the large side's stay in registers during the loop over
-// the tiles of a block. V and Y are in panels of two vectors of channels, [xi][group][panel][t][channel], so
-// that a product reads two streams, which stay in the L1 cache for all register tiles of a pair of panels.
-// The S of a pair is joined after all points. Each group has its panels of both sides.
+// The sums of a few channels of the small side and some vectors of channels of the large side stay in
+// registers during the loop over the tiles of a block. V and Y are in panels of two vectors of channels,
+// [xi][group][panel][t][channel]. So a product reads two streams, which stay in the L1 cache for all register
+// tiles of a pair of panels. After all points of a pair of panels, its S is joined. Each group has separate
+// panels of both sides.
 //
 // In the batched form a block has the tiles of several images, limited by the last-level cache, so that
 // sums of few tiles per image are joined once for all of them.
@@ -163,8 +164,8 @@ static NestFn *clear_row(const Weights *k) {
 /* A panel of the large side; part: lanes of its last vector that are real. */
 typedef struct Piece {
   int vectors, part;
-  NestFn *multiply[2]; /* with the number of channels of the small side in a register tile; with the rest */
-  NestFn *join[2];     /* with a whole panel of the small side; with the last one */
+  NestFn *multiply[2]; /* for a whole register tile of channels of the small side; for the rest */
+  NestFn *join[2];     /* for a whole panel of the small side; for the last panel */
 } Piece;
 
 /* The group: the last parameter of both functions, omitted if there are no groups. */
@@ -201,8 +202,8 @@ static NestFn *winograd_weight_multiply_tile(const Weights *k, const Piece *p, i
   return fn;
 }
 
-/* The weights of a filter and a channel are contiguous, so the sums of a vector of channels pass through the
- * stack, from which each channel's are added. */
+/* In memory the weights of one filter and channel are contiguous. So the sums of a vector of channels are
+ * first stored on the stack; from there the sums of each channel are added to its weights. */
 static void winograd_weight_add_taps(const Weights *k, Buf *taps, const Ix *s, const Ix *l0, int part) {
   Nest *b = k->l->b;
   NEST_FOR(b, ky, k->w[0].r)
@@ -275,7 +276,7 @@ static void call_pair(const Weights *k, NestFn *fn, int n, Ix *args, const Ix *g
   nest_call_list(k->l->b, fn, k->k.groups > 1 ? n + 1 : n, args);
 }
 
-/* A pair of panels, with `channels` of the small one: all points, then their join. */
+/* Computes a pair of panels, with `channels` channels of the small side: all points, then the join. */
 static void pair(Nest *b, const Weights *k, const Piece *p, const Ix *group, const Ix *large, const Ix *small,
                  int64_t channels, int64_t tiles) {
   const int64_t whole = channels / k->broadcast;

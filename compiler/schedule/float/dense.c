@@ -101,7 +101,7 @@ static bool rows_fit_ways(const Target *target, int64_t rows, int64_t floats) {
   return ceil_divide(rows, places) <= ways / 2;
 }
 
-/* Interleaved images: each weight is broadcast, so it need not be adjacent to those of other units. */
+/* Interleaved images: each weight is broadcast, so it need not be adjacent to the weights of other units. */
 static bool reads_natural(const Lower *l, int64_t inputs) {
   return l->images > 1 && l->batch && !l->kernel->normalize && !l->kernel->nscales &&
          rows_fit_ways(l->target, natural_units(l), inputs);

@@ -1,15 +1,15 @@
-// dense_rows.c: Dense layers and their gradients for all rows of the leading axis, the images of a batch or
-// the regions of an image: matrix products that read each weight once.
+// dense_rows.c: Dense layers and their gradients for all rows of the leading axis (the images of a batch or
+// the regions of an image): matrix products that read each weight once.
 // SPDX-License-Identifier: Apache-2.0
 //
 //     forward          out[n][u] = finish(bias[u] + sum over i of x[n][i] * w[u][i])
 //     input gradient   dx[n][i]  = finish(sum over u of dy[n][u] * w[u][i])
 //     weight gradient  dw[u][i] += sum over n of dy[n][u] * x[n][i]
 //
-// Each is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are divided into panels of
-// a few vectors, and register tiles of some rows read at most dense_depth rows of a panel's part of b at a
-// time. In training that part is first copied to contiguous memory, for any number of columns. In inference
-// weights are packed so, and each tile prefetches its share of the next part.
+// Each of them is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are divided into
+// panels of a few vectors, and register tiles of some rows read at most dense_depth rows of a panel's part of
+// b at a time. In training that part of b is first copied to contiguous memory, for any number of columns. In
+// inference the weights are packed in this order, and each tile prefetches its share of the next part.
 //
 // Example: `x: 256 -> dense(64) -> relu -> train(8)` --target=x86-64-v3 --train,
 // lines 97-106 of dense1_training:
@@ -88,7 +88,7 @@ typedef struct Product {
   Lower *l;
   Family family;
   int64_t inputs, units;
-  int64_t rows, columns, depth; /* rows, in the weight gradient depth: maximum size of the leading axis */
+  int64_t rows, columns, depth; /* rows, or depth in the weight gradient: maximum size of the leading axis */
   int lanes, vectors, tile;     /* vectors of a panel, rows of a tile */
   Buf *w, *bias, *dy;           /* dy: in the weight gradient, [units/tile][rows][tile] */
   const Ix *count;
@@ -191,8 +191,8 @@ static Val part_of_b(Nest *b, const Product *p, const Panel *panel, const Ix *fi
                    p->lanes);
 }
 
-/* Prefetches the weights that are used one panel later: a cache line for each tile, or more where there are
- * few tiles. The last tiles have nothing left to prefetch. */
+/* Prefetches the weights that are used one panel later. Each tile prefetches a cache line, or more if there
+ * are few tiles. The last tiles have nothing left to prefetch. */
 static void dense_rows_fetch_next(Nest *b, const Product *p, const Panel *panel, const Ix *number,
                                   const Ix *first, const Ix *k, int64_t depth) {
   const int64_t width = panel->b->dim[2], line = p->l->target->line / 4, lines = width / line,
@@ -396,7 +396,7 @@ static bool packed_product(Lower *l) {
 }
 
 bool dense_pays_together(const RowsCosts *costs, int64_t batch) {
-  enum { MACS = 1 << 20 }; /* any number: both alternatives scale with it */
+  enum { MACS = 1 << 20 }; /* any number will do: both alternatives scale with it */
   const Target *target = costs->target;
   return batch > 1 && cost_together(target, MACS, 4 * MACS, batch, costs->weight_bytes).total <
                           WORTH * cost_stream(target, MACS, 0, 4 * MACS, costs->weight_bytes).total;

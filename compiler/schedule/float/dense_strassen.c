@@ -2,11 +2,13 @@
 // [units][inputs], and of weights, [units][images] x [images][inputs].
 // SPDX-License-Identifier: Apache-2.0
 //
-// All three matrices are divided in halves along both of their axes; missing images are zeros. A tile is rows
-// times vectors of columns of all four blocks of the result (strassen_tile.c), computed from:
+// All three matrices are divided in halves along both of their axes; missing images are zeros. A tile has
+// some rows times some vectors of columns of all four blocks of the result (strassen_tile.c). It is computed
+// from:
 //
 //     left [i] = factor i of the rows, for all columns, once
-//     right b[i] = factor i of a panel of columns, while it is packed, a part of the inner axis at a time
+//     right b[i] = factor i of a panel of columns, computed while it is packed, a part of the inner axis at a
+//     time
 //
 // The gradients of a panel of inputs stay on the stack until the whole inner axis has been added.
 //

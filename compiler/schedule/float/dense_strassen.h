@@ -4,7 +4,9 @@
 #define CNNC_DENSE_STRASSEN_H
 #include "kernel/lower.h"
 
-enum { STRASSEN_DEPTH = 128 /* numbers of each half of the inner axis that are processed together */ };
+enum {
+  STRASSEN_DEPTH = 128 /* number of elements of each half of the inner axis that are processed together */
+};
 
 /* The image operand's factors of the seven products, for one image of each half of the batch and `depth`
  * numbers of each half of an image. */

@@ -81,8 +81,8 @@ typedef struct At { /* a tile: units from `unit` of the chunk on, panel of image
 } At;
 
 /* ---- tiles ---- */
-/* The factors of the weights. block: the factor is this block of the weights, which is read in place; -1: it
- * is a sum. sum: its index among the sums; -1: it is a block. */
+/* The factors of the weights. A factor is either a block of the weights, which is read in place, or a sum.
+ * block: the number of the block, or -1 for a sum; sum: the index among the sums, or -1 for a block. */
 static const struct {
   int block, sum;
 } factor[STRASSEN_PRODUCTS] = {{0, -1}, {1, -1}, {-1, 0}, {3, -1}, {-1, 1}, {-1, 2}, {-1, 3}};
@@ -112,8 +112,8 @@ static Ref strassen_forward_result_at(Nest *b, const StrassenTile *t, int block,
                  at->panel * f->width + strassen_column(block) * f->images + v * t->lanes);
 }
 
-/* Prefetches the weights of the next tile while the products of this one are computed: in each step those of
- * one block, distributed over the panels of images. */
+/* Prefetches the weights of the next tile while the products of this tile are computed. Each step prefetches
+ * the weights of one block, distributed over the panels of images. */
 static void fetch_weights(Nest *b, const StrassenTile *t, int step) {
   const At *at = t->at;
   const Forward *f = at->f;
@@ -128,7 +128,7 @@ static void fetch_weights(Nest *b, const StrassenTile *t, int step) {
   }
 }
 
-/* Computes the factors of the weights of `rows` units that are sums. */
+/* Computes those factors that are sums, for the weights of `rows` units. */
 static void fill_left(Nest *b, const At *at, int rows, const Ix *from, int part) {
   NEST_FOR(b, r, rows) {
     Val x[STRASSEN_BLOCKS], y[STRASSEN_PRODUCTS];
@@ -174,7 +174,7 @@ static void strassen_forward_add_inputs(Nest *b, const Forward *f, const Chunk *
   if (rest) strassen_forward_tiles(b, f, chunk, NEST_IX(f->tile * whole), (int)rest, first, depth);
 }
 
-/* Stores a square of sums: for the images of square n, the `part` units from unit `at` of half j on. */
+/* Stores a square of sums: the images of square n, and `part` units of half j from unit `at` on. */
 static void finish_square(Nest *b, const Forward *f, const Chunk *chunk, const Ix *n, int half, const Ix *at,
                           int part) {
   const int L = f->lanes;

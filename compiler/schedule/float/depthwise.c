@@ -72,10 +72,10 @@ typedef struct TileArgs {
 typedef struct Channels {
   const Ix *c;
   int part, lanes;
-} Channels; /* channels of a vector: the first one, the number of real ones, of how many */
+} Channels; /* channels of a vector: the first one, the number of real ones, the number of lanes */
 
 /* n taps of a row from `first` on, with their weights for each output row that uses row `r` of the tile's
- * inputs: row y of the image. */
+ * inputs. This is row y of the image. */
 typedef struct Taps {
   Ix y, r, first;
   int64_t n;
@@ -102,9 +102,10 @@ static void depthwise_load_weights(Nest *b, const Tile *t, const Channels *v, co
   }
 }
 
-/* Pixel p of a tile reads through tap k the input p * in_step + k * tap_step after the first one. The outer
- * of these two loops has the larger step. An input used by several pixels is loaded once: the loop is over
- * inputs, and an inner loop over the outer one finds the pixels that use it. */
+/* At tap k, pixel p of a tile reads the input p * in_step + k * tap_step after the first one. Of the loops
+ * over p and over k, the one with the larger step is called `outer`. An input that several pixels use is
+ * loaded once: the generated loop is over inputs, and for each input a loop over `outer` finds the pixels
+ * that use it. */
 typedef struct Inputs {
   bool taps_outer;
   int64_t outer, outer_step, inner, inner_step; /* numbers of iterations, and their steps */
@@ -217,8 +218,8 @@ static void all_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
   }
 }
 
-/* Stores the outputs. If the fused nodes need tens of instructions, this is a loop over the sums, which are
- * then in memory. */
+/* Stores the outputs. If the fused nodes need tens of instructions, the sums are in memory, and a loop reads
+ * them. */
 static void store_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v) {
   Lower *l = t->d->l;
   Buf *sum = acc;
@@ -282,8 +283,9 @@ static NestFn *depthwise_tile_function(const Tile *t, const char *phase) {
 }
 
 /* ---- rows ---- */
-/* Computes the means of rows that were just stored and are still in the first-level cache. The order of the
- * sum is the same for every kernel. Several independent sums need not wait for each other. */
+/* Computes the means of rows that were just stored and are still in the first-level cache. The order of
+ * additions is the same for every kernel. Several independent sums are used, so that no addition waits for
+ * the previous one. */
 static void means_of_rows(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
   Lower *l = t->d->l;
   const int64_t width = t->d->k.small.w;

@@ -11,19 +11,20 @@
 #include "schedule/matrix.h"
 #include "schedule/schedule.h"
 
-typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block][width], or in bf16, if the
-                           input is, too: [...][block / 2][2 * width], with the weights of two input channels
-                           side by side; merged: [groups * each][ky][1][kx * block / 2][2 * width] */
+typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block][width]; in bf16, if the
+                           input is bf16, too: [...][block / 2][2 * width], with the weights of two input
+                           channels next to each other; merged: [groups * each][ky][1][kx * block / 2][2 *
+                           width] */
   Buf *w;
   int64_t count, width; /* panels of a group; floats of a row, a multiple of the layout's vectors */
   int64_t valid,
       first; /* number of real channels of each; start of the first panel's channels in the group */
   int64_t each,
-      before; /* panels of a group in w; the number of panels before these, which belong to other Panels */
+      before; /* panels of a group in w; how many of them come before these and belong to other Panels */
 } Panels;
 
-/* A group's weights as squares of n x n channels. If one side has more channels than the other there are
- * several, which are adjacent. */
+/* A group's weights as squares of n x n channels. If one side has more channels than the other, a group has
+ * several adjacent squares. */
 typedef struct Diagonals {
   int64_t n, ins, outs; /* squares along the inputs and along the outputs; one of the two is 1 */
   int64_t unit;         /* n or more: a panel has ins * unit inputs and outs * unit outputs */
@@ -40,12 +41,12 @@ typedef struct Direct {
   Buf *from;             /* the input, or a copy with its padding (conv_padded.c) */
   bool planes;           /* the copy is [inner][rows][columns][block]: rows of tile registers are adjacent */
   bool lined;            /* the copy is [rows][1][columns * channels] */
-  int64_t pitch;         /* if its rows are a single row: columns from one to the next one; otherwise 0 */
+  int64_t pitch;         /* if its rows are a single row: columns from one row to the next; otherwise 0 */
   bool blocked;          /* pointwise: a row is a block of pixels, whose inputs stay in the L2 cache */
   bool pairs;            /* two input channels at a time, whose bf16 numbers are one word */
   bool merged;           /* the words of all taps of a row are one dimension of the packed weights */
-  int64_t in, out;       /* channels of a group; with pairs, `in` counts a last one of zeros */
-  int64_t block, blocks; /* number of blocks of `block` input channels: panels stay in the L2 cache */
+  int64_t in, out;       /* channels of a group; with pairs, `in` may include a last channel of zeros */
+  int64_t block, blocks; /* number of blocks of `block` input channels, so that panels stay in the L2 cache */
   int64_t inner;         /* blocks that a tile sums one after the other; 1, if there are several `blocks` */
   int64_t steps;         /* of the loop over the channels of a block: block, or half of it with pairs */
   int lanes, vectors;    /* of a tile */
@@ -95,9 +96,10 @@ void direct_by_phases(Direct *);
 int diagonal_pixels(const Direct *, int64_t width); /* width of a tile of a row, with diagonals */
 void direct_loops(Direct *, const Axis *y, NestFn *const row[2][2], LoopKind);
 
-/* conv_padded.c: d->from becomes a copy of a bf16 input with its padding, and d->k the convolution of that.
- * lined: as a row of channels, an even number per pixel; planes: the inner blocks one after the other;
- * single: all rows as one, with `spare` more columns. padded_fill makes the copy, if there is one. */
+/* conv_padded.c: d->from becomes a copy of a bf16 input with its padding, and d->k the convolution of this
+ * copy. lined: a row is one sequence of channels, an even number per pixel; planes: the inner blocks follow
+ * each other; single: all rows form one row, with `spare` more columns. padded_fill fills the copy, if there
+ * is one. */
 #ifdef __wasi__ /* the browser build has no bf16 */
 static inline void padded_begin(Direct *d, bool lined, bool planes, bool single, int64_t spare) {
   (void)d, (void)lined, (void)planes, (void)single, (void)spare;
@@ -112,15 +114,18 @@ static inline int64_t direct_inner_blocks(const Lower *l) { return (void)l, 1; }
 #else
 void padded_begin(Direct *, bool lined, bool planes, bool single, int64_t spare);
 void padded_fill(const Direct *, LoopKind outer);
-/* Whether weights are merged: with few channels, so that the words of all taps of a row fill registers. */
+/* Whether weights are merged: they are if there are few channels, so that the words of all taps of a row fill
+ * registers. */
 bool direct_merges(const Lower *, const Correlation *);
-/* How wide a panel is, in vectors of the layout's target: as a tile of registers, if that is the whole map.
+/* Width of a panel, in vectors of the layout's target: the width of a register tile, if one tile is the whole
+ * map.
  */
 int direct_panel_vectors(const Lower *, const Correlation *);
 /* Blocks of input channels whose words fill a register. All taps of a block are read from the first-level
  * cache. */
 int64_t direct_inner_blocks(const Lower *);
-bool direct_matrix(const Lower *, const Target *); /* whether the target computes the convolution with them */
+bool direct_matrix(const Lower *,
+                   const Target *); /* whether the target computes the convolution with tile registers */
 MatrixMap direct_matrix_map(const Lower *, const Correlation *);
 double direct_matrix_products(const Lower *); /* cycles */
 int64_t direct_run(const Direct *);           /* words that are contiguous in the input and in the weights */

@@ -51,7 +51,8 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     const Family family = node->op->family;
-    if (node->shape.regions) return 1; /* regions fill vectors, and kernels process images one by one */
+    if (node->shape.regions)
+      return 1; /* regions already fill vectors, and kernels process images one by one */
     if (family == FAMILY_MAP || family == FAMILY_ALIAS)
       continue; /* most are fused into the producer of their input */
     if (!near_enough(node, lanes, target[0]->l2)) return 1;
@@ -63,7 +64,7 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
         images_one_by_one(node, widest, training && !large ? 0 : batch, 4 * graph->parameters);
     together += (double)node_macs(node) / (widest->fmas * lanes * widest->rates->interleaved);
   }
-  if (training) apart *= widest->rates->gradients; /* large dense layers: gradients are batched */
+  if (training) apart *= widest->rates->gradients; /* gradients of large dense layers are batched */
   return apart + dense > WORTH * together ? lanes : 1;
 }
 

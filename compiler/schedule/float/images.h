@@ -17,7 +17,8 @@ images_begin(Arena *, const Kernel *, const Target *,
 void images_end(Lower *);           /* widens the nest that was built */
 bool images_gather(
     Lower *); /* the nest of an input or a target, from the caller's order; false: another kernel */
-/* For a nest built with vectors, before nest_fn: values get their last dimension; it is not widened. */
+/* For a nest built with vectors, called before nest_fn: gives values their last dimension, the images. The
+ * nest is not widened. */
 void images_values(Lower *);
 /* Converts a value to the caller's order; parameters: in, out, number of images. */
 Nest *images_scatter(Arena *, const Node *value, int images);

@@ -1,6 +1,6 @@
 // matmul_pairs.c: matmul with precision=bf16: words of two numbers along the inner dimension. The right
-// factor is packed when the code runs; the left one is copied only if its words are not adjacent or fill no
-// whole words, or no registers that hold 16 rows (AMX).
+// factor is packed at run time. The left factor is copied only if its elements are not adjacent or do not
+// fill whole words, or if its words do not fill tile registers (AMX).
 // SPDX-License-Identifier: Apache-2.0
 //
 // Example: `x: 40x64 -> matmul(x, transpose=right)` --target=x86-64-v4-amx --precision=bf16,
@@ -30,7 +30,7 @@ typedef struct Factors {
 
 static bool matmul_pairs_takes(const Lower *l) { return node_is_bf16(l->node) && l->layout_lanes > 1; }
 
-/* Words of a row. If the layout's target has tile registers, they are padded to fill these. */
+/* Number of words of a row, padded to whole tile registers if the layout's target has them. */
 static int64_t matmul_words(const Lower *l, const MatrixProduct *m) {
   const int64_t words = ceil_divide(m->k, 2);
   return l->layout->tiles > 0 && matrix_step(words) < GOOD_STEP ? ceil_divide(words, GOOD_STEP) * GOOD_STEP
@@ -118,7 +118,7 @@ static void interleave_rows(const RightPanel *r, int lanes) {
   }
 }
 
-/* B is stored transposed: squares of `lanes` columns and as many k. */
+/* B is stored transposed: processes squares of `lanes` columns and `lanes` values of k. */
 static void transpose_words(const RightPanel *r, int lanes) {
   const MatrixProduct *m = &r->f->m;
   Nest *b = r->f->p.l->b;

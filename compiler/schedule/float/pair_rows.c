@@ -1,11 +1,11 @@
-// pair_rows.c: Products of rows of bf16 numbers and packed columns, in words of two numbers: a tile of rows
-// and columns in registers, or in registers that hold 16 rows (AMX).
+// pair_rows.c: Products of rows of bf16 numbers and packed columns, in words of two numbers. A tile of rows
+// and columns is in vector registers, or in registers that hold 16 rows (AMX).
 // SPDX-License-Identifier: Apache-2.0
 //
 // A panel has two vectors of columns. A single row reads each panel once, from start to end; several pairs
 // are summed at a time, so that no sum waits for the one before it.
 //
-// The number of rows of a batch is known only when the code runs: there the rows that fill no tile are
+// The number of rows of a batch is known only at run time: the rows of a batch that do not fill a tile are
 // computed one by one.
 #include "schedule/float/pair_rows.h"
 #include "base/number.h"
@@ -109,8 +109,8 @@ static void pair_tiles(const PairPanel *q, const Ix *row, int rows, const Ix *pa
     pair_tile(q, row, rows, panel, f0, v * q->p->lanes, (int)smaller(vectors, all - v));
 }
 
-/* Rows of a tile: its sums and operands fit into the registers; without an instruction for words an operand
- * is two vectors. */
+/* Rows of a tile, chosen so that sums and operands fit into the registers. Without an instruction for words
+ * an operand is two vectors. */
 static int pair_tile_rows(const PairRows *p) {
   const Target *t = p->l->target;
   const PairPanel q = panel_of_kind(p, p->panels == 0, NULL);
@@ -200,7 +200,7 @@ static void call_pair_matrix(const void *context, NestFn *fn, const Ix *y, const
 typedef struct PairKind { /* of whole panels, of the last one */
   PairPanel q;
   MatrixFns fns; /* a fixed number of rows in tile registers */
-  NestFn *fn[2]; /* the same for a batch: of two blocks of rows, of one */
+  NestFn *fn[2]; /* for a batch: the function for two blocks of rows; for one block */
 } PairKind;
 
 /* The first rows of a batch fill tiles; the others are computed one by one. */

@@ -12,8 +12,8 @@ typedef struct PairRows {
   Lower *l;
   Buf *in;      /* bf16: [row][1][1][2 * pairs] if `leading`, or [1][row][2 * pairs], or [row][2 * pairs] */
   bool leading; /* rows are those of the leading axis; the nest has a size argument if it is a batch */
-  int64_t rows; /* the most there are */
-  Ix count;     /* of a batch: how many there are; pair_rows_build sets it */
+  int64_t rows; /* maximum number of rows */
+  Ix count;     /* of a batch: the number of rows; pair_rows_build sets it */
   int64_t pairs, columns;
   int64_t panels, width, rest, rest_width;
   int lanes;        /* of the target's vectors that process a panel */

@@ -32,7 +32,7 @@ bool phases_alike(const Correlation *k) {
 }
 
 /* Output o of an axis is stride*y + tap - before. With o + before = stride*q + r, r < stride, it belongs to
- * phase r and reads through the tap r + stride*t the input q - t. The first q is before / stride. */
+ * phase r and, at tap r + stride*t, reads input q - t. The first q is before / stride. */
 static Correlation phases_correlation(const Correlation *k) {
   Correlation phases = *k;
   int64_t count[2];
@@ -58,10 +58,10 @@ Correlation winograd_correlation(const Node *node) {
 }
 
 /* ---- all phases together ---- */
-/* The taps of all phases together. Output S*m + p of an axis reads input m + first + t through the kernel's
- * element p + P - S*(first + t), if there is one. */
+/* The taps of all phases together. Output S*m + p of an axis reads input m + first + t with kernel element p
+ * + P - S*(first + t), if that exists. */
 typedef struct PhaseTaps {
-  int64_t first, taps, count; /* count: of m */
+  int64_t first, taps, count; /* count: number of values of m */
 } PhaseTaps;
 
 static PhaseTaps phases_taps_of(const Correlation *k, int axis) {

@@ -1,15 +1,15 @@
 /* phases.h: Geometry for ranking float schedules of convolutions, and the gathers that compute all phases of
- * a transposed one. */
+ * a transposed convolution. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PHASES_H
 #define CNNC_PHASES_H
 #include "ops/convolution/correlation.h"
 
 bool no_stride(const Correlation *);
-/* The geometry for cost models: the gather, unless a stride gives it phases. */
+/* The geometry for cost models: a gather, unless the convolution has phases because of a stride. */
 Correlation correlation_ranked(const Node *);
-/* For a schedule's `takes`. takes_channels: kernels of one image whose groups have several channels, or one
- * channel on each side. */
+/* Functions for a schedule's `takes`. takes_channels: kernels of one image whose groups have several
+ * channels, or one channel on each side. */
 bool takes_channels(const Lower *);
 bool takes_groups(const Lower *); /* like takes_channels, with several groups */
 bool takes_depthwise(const Lower *);

@@ -1,5 +1,5 @@
-// rows.c: Choice of batched layers, from the cost of reading weights, gradients and values where they are
-// stored.
+// rows.c: Choice of batched layers by the cost of reading weights, gradients and values from the memory that
+// holds them.
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -51,8 +51,8 @@ static Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
   return best;
 }
 
-/* One of the reasons is that the kernel's stack is too small for a panel of the large side of an image and a
- * panel of weights, or of their gradients, for a vector of input channels. */
+/* A kernel is also unsupported if its stack is too small for two panels: one of the large side of an image,
+ * and one of weights or their gradients for a vector of input channels. */
 const char *rows_direct_refused(const RowsCosts *c, const Node *node) {
   const Target *t = c->target;
   const Correlation k = correlation_of(node);

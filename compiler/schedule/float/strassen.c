@@ -1,7 +1,7 @@
 // strassen.c: Additions of Strassen's algorithm as statements, and its rounding error.
 // SPDX-License-Identifier: Apache-2.0
 //
-// There are no multiplications in it, so a C compiler has no choice what to fuse.
+// The code has no multiplications, so a C compiler has no choice of operations to fuse.
 #include "schedule/float/strassen.h"
 #include <math.h>
 

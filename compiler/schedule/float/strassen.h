@@ -12,15 +12,15 @@ enum { STRASSEN_BLOCKS = 4, STRASSEN_PRODUCTS = 7, STRASSEN_LEVELS = 2 /* most *
  * largest output; worst: proven bound, relative to (largest input) * (largest weight) * channels. */
 WinogradError strassen_error(int levels, int64_t channels);
 
-/* conv_strassen.c: the algorithm with that number of parts along each axis of a matrix: 2, or 4 if applied
+/* conv_strassen.c: the algorithm with `parts` parts along each axis of a matrix: 2, or 4 if it is applied
  * twice. */
 bool strassen_takes(const Correlation *); /* as a gather: is it the product of two matrices? */
 const char *strassen_refused_for(Arena *, const Target *layout, bool exact, const Correlation *, int parts);
 const char *strassen_name(int parts);
 
-/* The additions as statements: four blocks of the left matrix, or of the right one, become the factors of
- * the seven products; seven products become the four blocks of the result. The terms are floats, int16
- * halves or words modulo 2^32: two functions build sums and differences. */
+/* The additions as statements: the four blocks of the left or right matrix become the factors of the seven
+ * products, and the seven products become the four blocks of the result. The terms are floats, int16 halves
+ * or words modulo 2^32; two functions that the caller passes build their sums and differences. */
 typedef struct StrassenSums {
   Val (*add)(Val, Val), (*sub)(Val, Val);
 } StrassenSums;
@@ -33,10 +33,10 @@ void strassen_result(Nest *, const StrassenSums *, const Val *x, Val *y);
 static inline int strassen_row(int k) { return k / 2; }
 static inline int strassen_column(int k) { return k % 2; }
 
-/* Rows times vectors of columns of all four blocks of the result, from the factors of the seven products
- * (strassen_tile.c). part: lanes of the result's last vector; adds: adds to the result's previous contents.
- * The functions give positions: of a number of a left factor, of a vector of a right factor, of a vector of
- * the result. */
+/* A tile: some rows times some vectors of columns of all four blocks of the result, computed from the factors
+ * of the seven products (strassen_tile.c). part: lanes of the result's last vector; adds: the tile is added
+ * to the result's previous contents. The functions return positions: of an element of a left factor, of a
+ * vector of a right factor, of a vector of the result. */
 enum { STRASSEN_VECTORS = 2 /* maximum number of vectors in a tile */ };
 typedef struct StrassenTile StrassenTile;
 struct StrassenTile {
@@ -49,7 +49,7 @@ struct StrassenTile {
   /* Called before the product of each step, from 0 on, for prefetches; NULL: none. Blocks of the result are
    * stored from step 1 on. */
   void (*fetch)(Nest *, const StrassenTile *, int step);
-  const void *at; /* position of the tile, for these functions */
+  const void *at; /* position of the tile, which these functions receive */
 };
 void strassen_tile(Nest *, const StrassenTile *);
 #endif

@@ -33,7 +33,7 @@ static void strassen_tile_join(Nest *b, const StrassenTile *t, Buf *a, Buf *sums
       nest_store(b, nest_at(b, a, r, v), add(nest_get(b, nest_at(b, a, r, v)), load_sums(b, t, sums, &r, v)));
 }
 
-/* a += that product */
+/* a += product */
 static void multiply(Nest *b, const StrassenTile *t, Buf *a, int step, int product) {
   if (t->fetch) t->fetch(b, t, step);
   NEST_FOR(b, k, t->depth) {

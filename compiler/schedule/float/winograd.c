@@ -1,12 +1,13 @@
-// winograd.c: Winograd convolutions: their matrices, from the points at which polynomials are multiplied, the
-// tiles of a convolution, and the transforms as code.
+// winograd.c: Winograd convolutions: their matrices, computed from the points at which polynomials are
+// multiplied; the tile sizes of a convolution; the transforms as code.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A convolution is a product of polynomials, taken at n points: 0, 1, -1, 2, -2 and so on and infinity, the
-// leading coefficient (Toom and Cook). All matrices follow from the points. The rows of a pair of points p,
-// -p differ only in the signs of odd powers, so both are computed from one sum of the even powers and one sum
-// of the odd powers. Coefficients are exact in floats. Each sum begins with a value whose coefficient is 1,
-// so that no two products meet in an addition and a C compiler has no choice which of them it fuses.
+// A convolution is a product of polynomials, evaluated at n points: 0, 1, -1, 2, -2 and so on, and infinity,
+// whose value is the leading coefficient (Toom and Cook). All matrices depend on the points. The rows of
+// a pair of points p, -p differ only in the signs of odd powers, so both are computed from one sum of the
+// even powers and one sum of the odd powers. Coefficients are exact in floats. Each sum begins with a value
+// whose coefficient is 1, so that no addition has two products as operands, of which a C compiler could
+// choose one to fuse.
 #include "schedule/float/winograd.h"
 #include <math.h>
 #include "base/number.h"
@@ -83,8 +84,8 @@ int winograd_sizes(const Correlation *k, int m[WINOGRAD_SIZES]) {
     return 1;
   }
   const bool dilated = square && longer == 3 && (k->dilation[0] > 1 || k->dilation[1] > 1);
-  /* The phases of a dilated convolution are small images. A tile of 6x6 is worth its transforms if it
-   * contains a whole phase. */
+  /* The phases of a dilated convolution are small images. A tile of 6x6 is worth the cost of its transforms
+   * if it contains a whole phase. */
   const bool one =
       dilated && ceil_divide(k->small.h, k->dilation[0]) <= 6 && ceil_divide(k->small.w, k->dilation[1]) <= 6;
   if (one || (!square && longer == 3)) m[n++] = 6;
@@ -170,11 +171,12 @@ static Spread spread_of(const Winograd *w) {
 
 /* An output is the sum over i of output[k][i] * M[i], and M[i] a sum over the channels of (row i of B^T x)
  * (row i of G w). Data of variance 1 give M[i] the variance V[i] = |B^T row|^2 |G row|^2 for each channel.
- * Each of the `channels` steps of the sum rounds the partial sum, on average half of the total, by at most u:
- * with the standard deviation u/sqrt(3); the transforms add a few roundings of the total. The exact output
- * has the variance r for each channel. This applies to both dimensions, and the largest errors relate to the
- * largest outputs as the deviations do. The worst case uses absolute values everywhere: u times (channels +
- * the roundings of the transforms) times the sums of absolute coefficients. */
+ * Each of the `channels` steps of the sum rounds the partial sum, on average half of the total, by at most u;
+ * the standard deviation of this rounding is u/sqrt(3). The transforms add a few roundings of the total. The
+ * exact output has the variance r for each channel. All of this applies to both dimensions. The ratio of the
+ * largest error to the largest output is that of their standard deviations. The worst case uses absolute
+ * values everywhere: u times (channels + the roundings of the transforms) times the sums of absolute
+ * coefficients. */
 WinogradError winograd_error(const Winograd axis[2], int64_t channels) {
   const double unit = 0x1p-24, transform_steps = 32;
   const double margin =
@@ -190,8 +192,8 @@ static Val add_scaled(Nest *b, Val sum, double factor, Val x) {
   return factor == 1 ? add(sum, x) : factor == -1 ? sub(sum, x) : add(sum, mul(num(b, factor), x));
 }
 
-/* The sum of k[i]*x[i] divided by `factor`, i = first, first + step ... One of the coefficients is the
- * factor, so the sum begins with an unscaled x[i]. */
+/* The sum of k[i]*x[i] for i = first, first + step ..., divided by `factor`. One of the coefficients equals
+ * `factor`, so the sum begins with an unscaled x[i]. */
 static Val sum_of(Nest *b, int n, const double *k, double factor, const Val *x, int first, int step) {
   int start = first;
   while (start < n && k[start] != factor) start += step;
@@ -206,8 +208,9 @@ static Val winograd_named(Nest *b, const char *name, Val x) {
   return x->op == LOAD ? x : nest_let(b, name, x);
 }
 
-/* y = matrix * x; rows 1 and 2, 3 and 4, ... are those of pairs of points. If n is odd, the last finite point
- * has no partner, and the polynomials of the input, which are products over all points, are not pairs. */
+/* y = matrix * x; rows 1 and 2, 3 and 4, ... belong to pairs of points. If n is odd, the last finite point
+ * has no partner. In that case the rows of the input transform are not pairs, because their polynomials are
+ * products over all points. */
 static void by_rows(Nest *b, int n, int columns, const double matrix[][WINOGRAD_TILE], const Val *x, Val *y) {
   const bool pairs = n % 2 == 0 || columns < n;
   for (int j = 0; j < n; j++) {

@@ -3,11 +3,12 @@
  *
  * output = A^T [ (G weight) * (B^T input) ]     with * elementwise
  *
- * With stride 2 a window of 3 reads two even inputs and an odd one between them. F(m,2) computes m sums of
- * the even ones with m + 1 products; m more are the odd ones times the middle weight: n = 2m + 1 instead of
- * 3m.
+ * With stride 2 a window of 3 reads two even inputs and the odd input between them. F(m,2) computes m sums of
+ * the even inputs with m + 1 products; the odd inputs times the middle weight are m more products. So there
+ * are n = 2m + 1 products instead of 3m.
  *
- * An image uses one along each of its two axes, F(m x m, r x r); one of them may be F(1,1), the identity. */
+ * For an image, one algorithm is applied along each axis, F(m x m, r x r); one of the two may be F(1,1), the
+ * identity. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WINOGRAD_H
 #define CNNC_WINOGRAD_H

@@ -3,13 +3,13 @@
 //
 // A word of each channel holds elements of one column from adjacent rows of the window: 4 bytes, or 2 halves.
 // Every window that contains the column multiplies the same word. A tile of pixels traverses the row: the
-// words of each column are built once, and multiplied by all of its taps. The input is copied with its
-// padding first.
+// words of each column are built once, and multiplied by all taps that read the column. The input is copied
+// with its padding first.
 //
 // If channels fill four vectors, words of the input in memory order have four channels each: lane i has the
-// channels from 4i on. Bytes of words from several rows are exchanged lane by lane, so that vector v gets
-// channel 4i + v, and sums become bytes of such words again: no vector is widened or narrowed. Vectors 0 and
-// 2, from even bytes, are computed first, then 1 and 3.
+// channels from 4i on. Within each lane, bytes of words from several rows are exchanged, so that vector v
+// gets channel 4i + v. The sums become bytes of such words again: no vector is widened or narrowed. Vectors 0
+// and 2, from even bytes, are computed first, then 1 and 3.
 //
 // Example: `x: 14x14x32 -> depthwise(3x3, pad=same)` --target=x86-64-v3, lines 18-27 of depthwise1_tile_4:
 //
@@ -27,7 +27,11 @@
 #include "schedule/float/direct.h"
 #include "schedule/int8/int8_cost.h"
 
-enum { MOST_TAPS = 16, MOST_UNROLLED = 256, FEWEST_LANES = 4 }; /* taps along a row; taps of a window */
+enum {
+  MOST_TAPS = 16,
+  MOST_UNROLLED = 256,
+  FEWEST_LANES = 4
+}; /* limits: taps along a row; taps of a window that is unrolled */
 
 typedef struct Depthwise {
   Lower *l;
@@ -40,13 +44,13 @@ typedef struct Depthwise {
   bool copies_words; /* rows are copied four bytes per lane */
 } Depthwise;
 
-/* Number of rows in a word. Rows are shifted in one by one, so they fill the word's last elements; a single
- * row is in its first element. */
+/* Number of rows in a word. Rows are shifted in one by one, so several rows fill the last elements of the
+ * word; a single row is in the first element. */
 static int64_t rows_of_word(const Depthwise *d, int64_t word) {
   return smaller(d->height, d->k.kernel[0] - word * d->height);
 }
 
-/* In quads: the position of a channel's rows after column_words. */
+/* With quads: the position of a channel's rows after column_words. */
 static int64_t first_of_quad(const Depthwise *d, int64_t n, int64_t channel) {
   if (d->height == 2) return n == 1 ? channel % WORD_BYTES / 2 : 0;
   return n == 1 ? channel % WORD_BYTES : n == 2 ? channel % WORD_BYTES / 2 * 2 : 0;
@@ -160,7 +164,7 @@ static void fill_rows(const Depthwise *d, LoopKind outer) {
 typedef struct Tile {
   int pixels, part;
   Ix y, x, vector, lane, c;
-  Buf *in; /* the input of the windows, from the first one's corner on */
+  Buf *in; /* the input of the windows, from the corner of the first window on */
 } Tile;
 
 static Val int8_depthwise_element(const Depthwise *d, const Tile *t, int64_t ky, int64_t j) {
@@ -377,8 +381,8 @@ static void choose_pixels(Depthwise *d) {
   d->pixels = (int)ceil_divide(width, ceil_divide(width, most));
 }
 
-/* Words have the target's kind: pushing bytes into words of the other kind would cost more than its products
- * save. */
+/* Words have the target's kind: building words of the other kind byte by byte would cost more than the
+ * products of that kind save. */
 static int64_t word_height(const Lower *l) { return l->target->dot == DOT_HALVES ? 2 : 4; }
 
 static bool int8_depthwise_build(Lower *l) {

@@ -40,14 +40,14 @@ bool finish_may(const Lower *l, Dot dot, const Int8Product *p, const Correlation
   return lower_assumes(l, finish_fits(l, dot, p, k));
 }
 
-/* Index of a filter's number. In quads each vector has every fourth channel of four vectors. */
+/* Index of a filter's constant. With quads each vector has every fourth channel of four vectors. */
 static int64_t int8_finish_place_of(const Finish *finish, const Correlation *k, int64_t filter) {
   const int64_t quad = WORD_BYTES * finish->unit, f = filter % k->s;
   return filter / k->s * finish->vectors * finish->unit +
          (finish->quads ? f / quad * quad + f % WORD_BYTES * finish->unit + f % quad / WORD_BYTES : f);
 }
 
-/* A number of each filter; by_filter stores them by channel, with zeros up to whole vectors. */
+/* A constant of each filter; by_filter stores the constants by channel, with zeros up to whole vectors. */
 typedef int32_t OfFilter(const Lower *, const Finish *, const Int8Product *, const Correlation *,
                          int64_t filter);
 static Buf *by_filter(Lower *l, const Finish *finish, const Int8Product *p, const Correlation *k,
@@ -77,7 +77,8 @@ STEP(left)
 STEP(m)
 STEP(shift)
 
-/* If every shift permits it, half of 2^shift includes the zero point: one addition for both. */
+/* If every shift permits it, the zero point is part of the rounding constant, half of 2^shift: one addition
+ * adds both. */
 static bool holds_zero(const Lower *l, const Int8Product *p, const Correlation *k) {
   enum { MOST_SHIFT = 22 }; /* the upper half of a product is less than 2^30 */
   for (int64_t f = 0; f < k->small.c; f++)

@@ -8,14 +8,15 @@
 //
 // The first product of four bytes needs two sums of halves and one product of two halves, instead of two such
 // products. Products of x alone are computed once per pixel, those of w are part of the bias. The number of
-// vector operations is still four, but one multiplies instead of two: x86 multiplies in half of its units and
-// adds in all of them. Sums of halves have 9 bits and a sign. Sums of products are modulo 2^32, and the
-// result equals the direct sum: exact.
+// vector operations is still four, but only one of them multiplies instead of two: x86 multiplies in half of
+// its units and adds in all of them. Sums of halves have 9 bits and a sign. Sums of products are modulo 2^32,
+// and the result exactly equals the direct sum.
 #include "base/number.h"
 #include "schedule/int8/int8_words.h"
 
-/* Layers that become faster although their tiles have fewer pixels: windows of at most MOST_TAPS taps (each
- * pixel sums the products of x over all of them), at least FEWEST_PIXELS pixels and FEWEST_WORDS words. */
+/* Limits of the layers that become faster although their tiles have fewer pixels: at most MOST_TAPS taps per
+ * window (each pixel sums the products of x over all taps), at least FEWEST_PIXELS pixels and FEWEST_WORDS
+ * words. */
 enum { MOST_TAPS = 16, FEWEST_PIXELS = 32, FEWEST_WORDS = 8 };
 
 bool inner_gains(const Lower *l) { return l->target->dot == DOT_HALVES && l->target->avx != AVX_NONE; }

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A tile is a part of the map (matrix.h) times one or two vectors of channels. The sums stay in registers for
-// all words of a window, and are finished from memory. The input is copied as packed words with its padding,
-// and weights are packed as for other products of bytes (int8_words.c): 16 words of a vector of channels are
-// one tile.
+// all words of a window; then they are stored, and the epilogue reads them from memory. The input is copied
+// as packed words with its padding, and weights are packed as for other products of bytes (int8_words.c): 16
+// words of a vector of channels are one tile.
 //
 // Example: `x: 14x14x64 -> conv(32, 3x3, pad=same)` --target=x86-64-v4-amx, lines 5-12 of conv1_tile_amx:
 //
@@ -32,12 +32,12 @@ typedef struct Matrix {
   Words words;
   Finish finish;
   Buf *weight;
-  int64_t taps, run; /* along a row of the window: taps apart, and words of each that are contiguous */
+  int64_t taps, run; /* along a row of the window: number of separate taps, and contiguous words of each */
   bool rows_first;
   LoopKind outer;
 } Matrix;
 
-/* Sets sizes; returns the reason if there are none. */
+/* Sets the sizes; returns the reason if no sizes are possible. */
 static const char *int8_matrix_sizes(Matrix *d, const Lower *l) {
   Correlation *k = &d->k;
   *d = (Matrix){.p = l->node->detail, .k = int8_geometry(l->node)};

@@ -1,8 +1,8 @@
 // int8_phases.c: Vectorized int8 transposed convolutions, phase by phase.
 // SPDX-License-Identifier: Apache-2.0
 //
-// With stride S the outputs form S phases on each axis, each a convolution with stride 1 and a part of the
-// taps (axis.c), on the same words; int8_tiles.c computes them.
+// With stride S the outputs form S phases on each axis. Each phase is a convolution with stride 1 and a part
+// of the taps (axis.c). All phases read the same words; int8_tiles.c computes them.
 //
 // Example: `x: 9x9x16 -> conv_transpose(24, 4x4, stride=2, pad=1)` --target=x86-64-v3,
 // lines 39-48 of conv_transpose1:
@@ -106,7 +106,8 @@ static Words words_of(Phases *t, Lower *l) {
   return words_begin(l, &all);
 }
 
-/* Phases write parts of the output; the proof does not see that together they write all of it. */
+/* Each phase writes a part of the output; the prover does not see that all phases together write the whole
+ * output. */
 static void int8_phases_fill(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
@@ -156,8 +157,8 @@ static const char *int8_phases_refused(const Lower *l, const Choice *choice) {
   return all_phases(phases_begin(l), l);
 }
 
-/* Each input is multiplied by all taps, as each output is in the convolution with inputs and outputs
- * exchanged. */
+/* Each input is multiplied by all taps, just as each output of the convolution with inputs and outputs
+ * exchanged sums all taps. */
 static Cycles int8_phases_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   (void)choice;

@@ -1,8 +1,8 @@
-/* int8_points.h: Common part of int8 Winograd and Strassen convolutions, which are exact, on the driver of
- * conv_points.h. Private to int8_winograd.c and int8_strassen.c.
+/* int8_points.h: Common part of int8 Winograd and Strassen convolutions, which use the driver of
+ * conv_points.h; results are exact. Private to int8_winograd.c and int8_strassen.c.
  *
- * The model stores the weights as bytes, as int8_product.c packs them: their points are computed in each
- * call, bundle by bundle of filters. A word of four bytes becomes two words of two int16 each, the even
+ * The model stores the weights as bytes, as int8_product.c packs them. Each call transforms them to points,
+ * one bundle of filters after the other. A word of four bytes becomes two words of two int16 each, the even
  * and the odd bytes. In a row of V, and of the weights, the even words of a part come first, then its odd
  * words. */
 // SPDX-License-Identifier: Apache-2.0
@@ -24,13 +24,14 @@ typedef struct Points8 {
   int channels;   /* lanes of a vector of these words */
 } Points8;
 
-/* Splits the channels into vectors; false: they do not fill them. */
+/* Splits the channels into vectors; false: the channels do not fill whole vectors. */
 bool points8_fit(Points8 *, const Lower *, const Correlation *, int64_t halves);
 int64_t points8_width(const Points8 *); /* filters of a bundle in a half */
-/* Call it after points, parts, rows, width and block are set: creates the members of the model and the
- * buffers, with `odd` unused words per row of V. inner: products by the inner product. */
+/* Creates the members of the model and the buffers, with `odd` unused words per row of V. Requires points,
+ * parts, rows, width and block. inner: products are computed as inner products (int8_inner.c). */
 void points8_begin(Points8 *, Lower *, int64_t odd, bool inner);
-/* The vector of the model with the filters of vector v of a bundle in a half, and their first lane. */
+/* For vector v of a bundle in a half of the filters: the vector of the model that contains these filters, and
+ * the lane of the first one. */
 Ix points8_vector(const Points8 *, const Ix *bundle, int64_t half, int v);
 Ix points8_lane(const Points8 *, int v);
 /* Stores filters of vector v of a bundle in a half. */

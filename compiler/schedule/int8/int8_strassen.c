@@ -1,12 +1,13 @@
 // int8_strassen.c: int8 1x1 convolutions with stride 1 and Strassen, in integers, exact.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Pixels by input channels, times input channels by filters: all three are divided in halves along both axes,
-// and seven products of sums of blocks replace eight of blocks, in Winograd's form with fifteen additions
-// (strassen.h). Two adjacent pixels are a tile, one of each half; a bundle has filters of one half, followed
-// by the same number of the other. Factors are sums of up to four halves: at most 512, so that those of the
-// inner product (int8_inner.c), if the target benefits from it, fit into int16, too. Sums of products are
-// modulo 2^32, and their result fits into 32 bits.
+// The convolution is a matrix product: [pixels][input channels] times [input channels][filters]. All three
+// matrices are divided in halves along both axes, and seven products of sums of blocks replace eight products
+// of blocks, in Winograd's form with fifteen additions (strassen.h). Two adjacent pixels are a tile, one of
+// each half; a bundle has filters of one half, followed by the same number of the other. Factors are sums of
+// up to four bytes: at most 512. So the sums of two factors, which the inner product (int8_inner.c) needs on
+// some targets, also fit into int16. Sums of products are modulo 2^32, and the final result fits into 32
+// bits.
 //
 // int8_points.c stores the factors, and conv_points.c multiplies.
 //
@@ -178,7 +179,7 @@ static NestFn *int8_strassen_join_row(const Points *p, const Bundle *of) {
 }
 
 /* ---- the kernel ---- */
-/* Blocks with as many tiles as keep their factors and sums in a cache. Each bundle of filters reads these
+/* Chooses the largest blocks whose factors and sums stay in a cache. Each bundle of filters reads these
  * sequentially, so the cache may be slower than the second level. */
 static void int8_strassen_choose_blocks(Points8 *d, const Lower *l) {
   enum { ROOM = 1 << 19 };
@@ -189,7 +190,7 @@ static void int8_strassen_choose_blocks(Points8 *d, const Lower *l) {
   d->p.block = ceil_divide(d->p.rows, ceil_divide(d->p.rows * tile, room));
 }
 
-/* Sets sizes; returns the reason if there are none. */
+/* Sets the sizes; returns the reason if no sizes are possible. */
 static const char *int8_strassen_sizes(Points8 *d, const Lower *l) {
   const Correlation k = int8_geometry(l->node);
   if (!points8_fit(d, l, &k, HALVES)) return "halves of the channels that fill no whole vectors";

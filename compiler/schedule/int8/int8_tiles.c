@@ -3,9 +3,9 @@
 //
 // A tile stays in registers during the loop over the words of its windows: one word of the input, broadcast
 // to all lanes, times a vector of words of the weights. Weights are packed as bytes, [vectors of
-// channels][ky][words of kx and channels][channel], for every target of the file. They are split into halves
-// once per call, for the channels of a tile (a strip) at a time; if a strip has few pixels, once per tile and
-// word.
+// channels][ky][words of kx and channels][channel], for every target of the file. They are split into int16
+// halves once per call, strip by strip; a strip is the channels of one tile. If a strip has few pixels, each
+// tile splits each word just before it is used.
 #include "schedule/int8/int8_tiles.h"
 #include "base/number.h"
 
@@ -88,7 +88,8 @@ static void add_halves(const Product *d, const Tile *t, const TileArgs *a, Buf *
       }
 }
 
-/* Adds the inner product: sums halves crosswise, and multiplies them (int8_inner.c). */
+/* Adds the inner product: adds halves of inputs and weights crosswise, and multiplies the sums
+ * (int8_inner.c). */
 static void add_inner(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, Buf *in, const Ix *ky,
                       const Ix *kx, int64_t words) {
   Nest *b = d->l->b;
@@ -263,7 +264,7 @@ static void call_strips(const Product *d, const Strip *whole, const Strip *part)
 }
 
 /* ---- choices ---- */
-/* Creates room for the halves of all strips, or of those that threads process at the same time. */
+/* Creates the buffer for the halves of all strips, or of the strips that threads process at the same time. */
 static void choose_halves(Product *d) {
   enum { MOST_SLOTS = 16 };
   const int64_t width = d->vectors * d->lanes, row = d->k.kernel[1] * d->words.group;
@@ -275,8 +276,8 @@ static void choose_halves(Product *d) {
 }
 
 /* Registers: sums, one vector of weights for each vector of channels, a word of the input, products. If the
- * tile computes halves, also the bytes of the weights; with pairs, a vector of ones; with the inner product,
- * the weights and words of both planes, and two sums of them. */
+ * tile computes halves, also the bytes of the weights; with pairs of bytes, a vector of ones; with the inner
+ * product, the weights and words of both planes, and two sums of these. */
 static void choose_tile(Product *d) {
   const Target *t = d->l->target;
   const int64_t needed = ceil_divide(d->k.s, d->lanes), width = d->k.small.w, pixels = width * d->k.small.h;

@@ -4,13 +4,14 @@
 //
 // A tile of 6x6 inputs q becomes V = B'qB: at most 68 * 128 = 8,704, which fits into int16. Weights are U =
 // GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288. Sums of products are modulo 2^32,
-// and A'(U.V)A is 576 times the outputs modulo 2^32. Times 1 / 9, that is 64 times the outputs: exact if they
-// are below 2^25, which follows from the weights. With many channels that holds for parts of them, whose
-// outputs are added. Four times fewer products.
+// and A'(U.V)A is 576 times the outputs modulo 2^32. Multiplied by the inverse of 9, that is 64 times the
+// outputs; this is exact if the outputs are below 2^25, which follows from the weights. With many channels
+// that bound only holds for parts of the channels, so the outputs of the parts are added. The algorithm needs
+// a fourth of the products.
 //
-// int8_points.c stores V and U, and conv_points.c multiplies. U is computed in each call: in the model it
-// would be eight times larger than the bytes it is computed from, and its computation is cheaper than the
-// products if the image has more than a few tiles.
+// int8_points.c stores V and U, and conv_points.c multiplies. U is computed in each call: stored in the model
+// it would be eight times larger than the weights, and computing it is cheaper than the products if the image
+// has more than a few tiles.
 //
 // With VNNI a product of two halves costs as much as a product of four bytes, so half of the saving remains.
 //
@@ -153,7 +154,7 @@ static NestFn *int8_winograd_split_row(const Points8 *d) {
 static Ix part_arg(const Points8 *d) { return d->p.parts > 1 ? nest_arg(d->l->b, "part") : NEST_Z; }
 
 /* ---- weights ---- */
-/* Splits one word of a vector of filters, which becomes two words at each point. */
+/* Transforms one word of a vector of filters to two words at each point: its even and its odd bytes. */
 static NestFn *split_word(const Points8 *d) {
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, "split_word", true);
@@ -278,7 +279,7 @@ static NestFn *int8_winograd_join_tile(const Winograd8 *w) {
   return fn;
 }
 
-/* Calls that function for the tiles of a row. */
+/* Calls `fn` for the tiles of a row. */
 static NestFn *int8_winograd_row_of(const Points8 *d, const char *name, NestFn *tile) {
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, name, false);
@@ -325,8 +326,9 @@ static NestFn *int8_winograd_finish_tile(const Winograd8 *w) {
 }
 
 /* ---- the kernel ---- */
-/* Blocks of rows whose transformed inputs and sums use three quarters of the L2 cache, but with enough tiles,
- * since each block transforms all weights. All have the same number of rows, which may extend past the image.
+/* Chooses blocks of rows whose transformed inputs and sums use three quarters of the L2 cache, but that have
+ * enough tiles, since each block transforms all weights. All blocks have the same number of rows, so the last
+ * one may extend past the image.
  */
 static void int8_winograd_choose_blocks(Points8 *d, const Lower *l) {
   const Blocking *most = &l->target->blocking;
@@ -339,7 +341,7 @@ static void int8_winograd_choose_blocks(Points8 *d, const Lower *l) {
   d->p.rows = blocks * d->p.block;
 }
 
-/* Sets sizes and parts; returns the reason if there are none. */
+/* Sets the sizes and parts; returns the reason if none are possible. */
 static const char *int8_winograd_sizes(Points8 *d, const Lower *l) {
   const Correlation k = int8_geometry(l->node);
   if (!points8_fit(d, l, &k, 1)) return "channels that fill no whole vectors";

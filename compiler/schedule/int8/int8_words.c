@@ -187,7 +187,8 @@ static Ref byte_at(Lower *l, const Words *w, const Ix *y, const Ix *x, int64_t c
                                : nest_at(b, l->in[0], *y - w->before[0], *x, NEST_Z + c);
 }
 
-/* The word of up to four channels from c on. beyond: bytes after them may be read; their weights are 0. */
+/* The word of up to four channels from c on. beyond: bytes after these channels may be read, because their
+ * weights are 0. */
 static Val word_of(Lower *l, const Words *w, const Ix *y, const Ix *x, int64_t c, int64_t n, bool beyond) {
   Nest *b = l->b;
   if (beyond || n >= WORD_BYTES) return nest_load_words(b, byte_at(l, w, y, x, c), 1);

@@ -2,32 +2,33 @@
  * sums vector by vector.
  *
  * A word is one lane's operand of the target's dot product (words_kind): four bytes q + 128 or q, or two
- * halves q. The copy includes the padding, so that loops need not test edges: elements that represent 0.
- * Their contribution, and the input's zero point, are subtracted in the bias, which contains - zero * (sum
- * of weights). */
+ * halves q. The copy includes the padding, as elements that represent 0, so that loops need not test edges.
+ * The zero point of the input and the padding is subtracted in the bias, which contains - zero * (sum of
+ * weights). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_WORDS_H
 #define CNNC_INT8_WORDS_H
 #include "ops/int8/int8.h"
 #include "schedule/schedule.h"
 
-/* The input of a correlation: [planes][rows][columns * pixel]. Bytes have one plane; halves two, for bytes 0
- * and 2 of each four, and 1 and 3. With few channels most of a pixel's words would be empty: then a column is
- * the part of a row that a window covers, byte after byte; if a word has four bytes, it is read from the row
- * itself, and the copy is I8: [1][rows][bytes]. */
+/* The input of a correlation: [planes][rows][columns * pixel]. Words of bytes have one plane. Words of halves
+ * have two planes: one for bytes 0 and 2 of each four, one for bytes 1 and 3. With few channels most of a
+ * pixel's words would be empty. In that case a column is the part of a row that a window covers, byte after
+ * byte; words of four bytes are read from the row itself, and the copy is I8: [1][rows][bytes]. */
 typedef struct Words {
   Buf *buf;
   Dot dot;
   int planes;
   int64_t rows, columns;
   int64_t group, pixel; /* words of a group of channels, of all channels, in a plane */
-  int64_t step, unit;   /* elements of the copy from a column to the next one, and of a word: 1, or 4 bytes */
+  int64_t step, unit;   /* elements of the copy from one column to the next; elements of a word: 1, or 4 if
+                           elements are bytes */
   int64_t before[2];
   Extent in;
   int64_t channels; /* of a group */
   int64_t window;   /* bytes of a row of a window, or 0: columns are pixels */
   int64_t stride;   /* stride of windows, in pixels */
-  int64_t pitch;    /* the rows are a single one: columns from one to the next; otherwise 0 */
+  int64_t pitch;    /* if all rows are a single row: columns from one row to the next; otherwise 0 */
 } Words;
 
 Words words_begin(Lower *, const Correlation *); /* makes the buffer */
@@ -39,7 +40,7 @@ Words words_of_windows(Lower *, const Correlation *); /* makes the buffer */
 void words_fill(Lower *, const Words *, LoopKind outer);
 Dot words_kind(const Lower *); /* the kind of product of the layer's words */
 
-/* The even or the odd two of four bytes, as halves. */
+/* The two even or the two odd bytes of four, as halves. */
 Val words_half(Nest *, const char *name, int odd, Val bytes);
 Val halves_plus(Val, Val); /* each half of a word separately */
 Val halves_minus(Val, Val);
@@ -49,8 +50,8 @@ Val wrapped_minus(Val, Val);
 void winograd_split_halves(Nest *, Val v[6], const Val d[6]);
 void winograd_join_words(Nest *, Val y[4], const Val m[6]);
 
-/* Requantization of vectors of sums, by channel. Members of the model are padded to whole vectors of `unit`;
- * channels of group g begin at vector g * vectors. */
+/* Requantization of vectors of sums, by channel. Members of the model are padded to whole vectors of `unit`
+ * lanes; channels of group g begin at vector g * vectors. */
 typedef struct Finish {
   Dot dot;    /* kind of the words whose products are summed */
   bool inner; /* the bias excludes the products of the weights with themselves (int8_inner.c) */
@@ -62,7 +63,8 @@ typedef struct Finish {
   Buf *bias, *factor, *half, *shift, *left; /* NULL if the rounding does not need it */
 } Finish;
 
-/* False: a partial sum might exceed int32, and the compiler does not assume that it fits (lower_assumes). */
+/* False: a partial sum might exceed int32, and nothing allows the compiler to assume that it fits
+ * (lower_assumes). */
 bool finish_may(const Lower *, Dot, const Int8Product *, const Correlation *);
 Finish finish_begin(Lower *, Dot, const Int8Product *, const Correlation *, int unit, bool inner);
 Finish finish_quads(Lower *, Dot, const Int8Product *, const Correlation *, int unit);
@@ -71,11 +73,11 @@ Finish finish_quads(Lower *, Dot, const Int8Product *, const Correlation *, int 
 Buf *finish_bias(Lower *, const Finish *, const Int8Product *, const Correlation *, const char *suffix);
 Buf *words_weights(Lower *, const Int8Product *, const Correlation *, const Finish *, const char *suffix);
 Val finish_vector(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *lane); /* I8 */
-/* I32, not yet clamped to the range of I8. */
+/* The result is I32, not yet clamped to the range of I8. */
 Val finish_words(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *lane);
 
 /* Winograd's inner product: int8_inner.c. */
-bool inner_gains(const Lower *); /* does the target benefit? */
+bool inner_gains(const Lower *); /* does the target benefit from the inner product? */
 bool inner_pays(const Lower *, const Words *, const Correlation *);
 int32_t inner_of_weights(const int8_t *weight, int64_t n,
                          int64_t stride); /* sum of the even weights times the odd ones */

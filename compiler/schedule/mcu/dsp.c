@@ -34,12 +34,14 @@ int64_t dsp_bytes(int n, const int64_t *words) {
   return bytes;
 }
 
-/* One product at a time: two bytes, minus a zero point, their product, and loop overhead. */
+/* One product at a time: two loads of bytes, a subtraction of a zero point, the product, and loop
+ * overhead. */
 static Cycles plain_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   (void)choice;
   const double outputs = (double)shape_row_elements(l->node->shape);
-  /* With vectors about 40 instructions, as three values are rescaled; there is no other schedule. */
+  /* With vectors this takes about 40 instructions, as three values are rescaled; there is no other
+   * schedule. */
   if (l->node->op == &op_int8_combine && l->target->lanes > 1)
     return dsp_cycles(l, (DspWork){.vectors = 40 * outputs / l->target->lanes}, (DspWork){0});
   if (l->node->op == &op_int8_combine)

@@ -1,6 +1,6 @@
-/* dsp.h: int8 schedules for boards (target->dsp), whose CPUs multiply two pairs of int16 in one
- * instruction, or do the same in plain C. Each requires bounds on numbers, which follow from the weights;
- * if they do not hold, the schedule reports why and the operator's own loops are used. */
+/* dsp.h: int8 schedules for boards (target->dsp) whose CPUs multiply two pairs of int16 in one instruction,
+ * or run the same operation in plain C. Each schedule requires bounds that follow from the weights. If they
+ * do not hold, the schedule reports why, and the operator's own loops are used. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_DSP_H
 #define CNNC_SCHEDULE_DSP_H
@@ -8,9 +8,9 @@
 #include "schedule/schedule.h"
 
 /* ---- dsp.c ---- */
-bool dsp_takes(const Lower *);       /* is it a kernel for these schedules? */
-bool dsp_takes_gates(const Lower *); /* is it a layer from int8 to int16, as the gates of recurrent layers? */
-const char *dsp_limits(const Lower *); /* the reason why its sizes are too large; NULL: they are not */
+bool dsp_takes(const Lower *);         /* is it a kernel for these schedules? */
+bool dsp_takes_gates(const Lower *);   /* is it a layer from int8 to int16, like recurrent gates? */
+const char *dsp_limits(const Lower *); /* the reason why its sizes are too large, or NULL */
 /* Whether the buffer has no gaps along the axes from `from` on. */
 bool dsp_has_no_gaps(const Buf *, int from);
 /* Members of a Schedule that has two forms, with large and with small constants. */
@@ -22,7 +22,7 @@ Small dsp_form_small(const Choice *);
 /* Numbers of instructions, excluding those of loops. */
 typedef struct DspWork {
   double loads, stores, pairs, others, vectors;
-  double flash; /* bytes of weights that are read, counted repeatedly */
+  double flash; /* bytes of weights that are read; every read counts */
 } DspWork;
 Cycles dsp_cycles(const Lower *, DspWork products, DspWork others);
 DspWork dsp_finish_work(const Lower *, double outputs); /* requantization of sums to int8 */
@@ -34,8 +34,7 @@ int64_t dsp_bytes(int n, const int64_t *words);
 /* Bounds of a filter for all inputs, which follow from its weights. Padding is 0. */
 typedef struct DspFilter {
   int64_t lo, hi; /* range of its sum with the bias; both 0 if it is constant */
-  bool
-      constant; /* its stored value is always `value`, with quick requantization; its weights do not matter */
+  bool constant;  /* with quick requantization, its stored value is always `value`, whatever the input */
   int32_t value;
 } DspFilter;
 const DspFilter *dsp_filters(const Lower *);
@@ -47,7 +46,7 @@ typedef struct DspFinish {
   bool doubled; /* quick, with `double` rounding: sums are doubled */
   bool quick;   /* requantization in int32: the upper half of a product, and a shift */
   bool same;    /* quick: all filters have the same steps */
-  Buf *steps;   /* quick: [filters][3]; for pairs of filters [filters / 2][6]; if all are the same [1][3] */
+  Buf *steps;   /* quick: [filters][3]; for pairs of filters [filters / 2][6]; same: [1][3] */
   bool small;   /* quick: factors are stored as words, shifts as bytes; `plus` is computed from the shift */
   /* Small or not quick: by filter. exponent: the shifts, or NULL with float rounding. */
   Buf *factor, *exponent;
@@ -58,12 +57,12 @@ typedef struct DspSteps {
 } DspSteps;
 /* Can requantization store 5 bytes of constants per filter instead of 12? */
 bool dsp_finish_shrinks(const Lower *, int64_t filters, const DspFilter *);
-/* Creates the constants of requantization: small ones if the layer's choice asks for them and they are
+/* Creates the constants of requantization: small ones if the layer's choice requests them and they are
  * possible. */
 DspFinish dsp_finish(Lower *, int64_t filters, const DspFilter *, bool pairs);
-/* For filters 2p and 2p + 1, if `finish` is quick and has pairs. dsp_pair_shifts loads the shifts of both
- * filters (from 0 to 2) or of one; then the other constants of one filter are loaded. Each of these loads two
- * adjacent words. */
+/* For filters 2p and 2p + 1, if `finish` is quick and has pairs. First call dsp_pair_shifts, which loads the
+ * shifts of both filters (from 0 to 2) or of one. Then load the other constants, filter by filter. Each load
+ * reads two adjacent words. */
 void dsp_pair_shifts(Lower *, const DspFinish *, const Ix *p, int from, int to, Val shift[2]);
 DspSteps dsp_pair_steps(Lower *, const DspFinish *, const Ix *p, int which, const Val shift[2]);
 Val dsp_cut(Lower *, Val q, Stored); /* clamps to the stored range */

@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Four channels at a time are transposed into planes, in which a word holds two adjacent pixels, minus their
-// zero point: padding is 0. Then one product serves two taps. With (a0 a1) and (n0 n1) two words of a row,
-// and the weights as (w0 w1) and (w1 w2),
+// zero point, so padding is 0. Then one instruction computes the products of two taps. With (a0 a1) and (n0
+// n1) two words of a row, and the weights as (w0 w1) and (w1 w2),
 //
 //     first pixel   a0*w0 + a1*w1 + n0*w2   a product of both halves, one of low with high
 //     second pixel  a1*w0 + n0*w1 + n1*w2   one of high with low, one of both halves

@@ -2,11 +2,11 @@
 // instruction.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The windows of two pixels are gathered as int16, minus their zero point: padding is 0, and no correction is
-// needed. A half of a word of the weights holds 256*wB + wA of two filters. Products with it sum up to 256*SB
-// + SA, products with its low byte to SA; SB = (mix - SA) / 256 is exact modulo 2^32 if |SB| < 2^23, which
-// follows from the weights. So weights stay bytes in flash, and a word of them is widened once for four
-// products. A tile is two pixels by four filters.
+// The windows of two pixels are gathered as int16, minus their zero point. So padding is 0, and no correction
+// is needed. A half of a word of the weights holds 256*wB + wA for two filters A and B. Products with the
+// half sum up to mix = 256*SB + SA, products with its low byte to SA. SB = (mix - SA) / 256 is exact modulo
+// 2^32 if |SB| < 2^23, which follows from the weights. So weights stay bytes in flash, and a word of weights
+// is widened once for four products. A tile is two pixels by four filters.
 //
 // Bytes are widened in the order 0 2 1 3, in which weights are packed. A window is gathered tap by tap if the
 // channels are a multiple of four; else row by row, with zero weights for extra elements.
@@ -54,17 +54,17 @@ typedef struct Direct {
   int64_t runs, run; /* number of contiguous runs in a window, and elements of each, a multiple of 4 */
   int64_t words;     /* of a window */
   int64_t blocks;    /* blocks of filters; the last one may have fewer */
-  int64_t phases[2]; /* outputs along each axis that a pixel contributes to with separate weights: 1, unless
+  int64_t phases[2]; /* outputs along each axis to which a pixel contributes with separate weights: 1, unless
                         transposed */
-  int64_t together;  /* pairs of pixels that share a copy of the weights; 1: there is none */
+  int64_t together;  /* pairs of pixels that share a copy of the weights; 1: weights are not copied */
   bool small;        /* constants are small */
   const DspFilter *filter;
   Buf *weight, *start; /* [phases][blocks][words][2]; [filters of all blocks] */
   DspFinish finish;
 } Direct;
 
-/* A transposed convolution with a kernel as large as its stride has outputs that each depend on one input
- * pixel: a 1x1 convolution for each element of the kernel. */
+/* In a transposed convolution whose kernel is as large as its stride, each output depends on one input pixel.
+ * So it is a 1x1 convolution for each element of the kernel. */
 static Correlation geometry_of(const Node *node, int64_t phases[2]) {
   phases[0] = phases[1] = 1;
   const Correlation t = int8_geometry(node);
@@ -164,8 +164,8 @@ static Cycles dsp_direct_cycles_of(const Lower *l, const Direct *d) {
   return c;
 }
 
-/* Chooses the smallest number of pairs that is about as fast as the fastest number and divides the number of
- * pairs of a row. In a transposed layer it is 1: otherwise the proof does not see that pixels in pairs,
+/* Chooses the smallest number of pairs that divides the number of pairs of a row and is about as fast as the
+ * fastest choice. In a transposed layer it is 1: otherwise the proof does not see that pixels in pairs,
  * groups and phases cover the whole output. */
 static void choose_together(const Lower *l, Direct *d) {
   const bool waits = l->cycles->line > 0 && l->node->op != &op_int8_transposed;
@@ -251,7 +251,8 @@ static void dsp_direct_make_constants(Lower *l, Direct *d) {
     if (f % 2) start[f] = (int32_t)(256 * (uint32_t)start[f] + (uint32_t)start[f - 1]);
   }
   if (filters % 2)
-    start[filters] = start[filters - 1]; /* a missing filter, which is computed with the previous one */
+    start[filters] =
+        start[filters - 1]; /* a missing filter, which is computed together with the previous filter */
   d->weight = dsp_direct_packed_weights(l, d);
   d->start = lower_constants(l, "start", I32, 1, &padded, start);
   d->finish = dsp_finish(l, filters, d->filter, true);
@@ -367,7 +368,7 @@ static Val window_word(Lower *l, const Tile *tile, const Ix *word, int p, int na
                   nest_load(b, nest_at(b, tile->window, *tile->at, *word, p), 1));
 }
 
-/* Multiplies by a word of two filters: its high half, then its low byte. */
+/* Multiplies by a word of two filters: first by the whole halves, then by their low bytes. */
 static void dsp_direct_multiply(Lower *l, const Tile *tile, const Sums *sums, int i, Val w, const Val *x) {
   Nest *b = l->b;
   for (int own = 0; own < 2; own++) {

@@ -4,10 +4,10 @@
 //     single  (upper half of x*m + c) / 2^(s-1)                    c = 2^(s-2) + zero * 2^(s-1)   2 <= s
 //     double  (upper half of 2x*m, rounded, + c - (x < 0)) / 2^s   c = 2^(s-1) + zero * 2^s
 //
-// where the factor is m / 2^(31+s). The bits below the upper half cannot change the quotient of `single`, as
-// its addend is an integer number of upper halves. `double` rounds halves away from zero, by the sign of the
-// rounded product; that is the sign of x, except where x < 0 gives 0, and then c - 1 and c have the same
-// quotient, as s is at least 1.
+// where the factor is m / 2^(31+s). The bits below the upper half cannot change the quotient of `single`,
+// because c is added to the upper half as an integer. `double` rounds halves away from zero, depending on the
+// sign of the rounded product. That is the sign of x, except if x < 0 and the product is 0; then c - 1 and c
+// have the same quotient, because s is at least 1.
 #include "base/number.h"
 #include "schedule/mcu/dsp.h"
 
@@ -76,8 +76,8 @@ static int64_t step_place(bool pairs, int64_t filter, int step) {
   return pairs ? filter / 2 * PAIR + in_pair[filter % 2][step] : filter * STEPS + step;
 }
 
-/* Weights with one scale for all filters also have one factor, which the model stores once. A constant
- * filter would need separate steps. */
+/* Weights with one scale for all filters also have one factor, which the model stores once. This is not
+ * possible with a constant filter, which would need separate steps. */
 static bool one_factor(const Lower *l, int64_t filters, const DspFilter *filter) {
   const Int8Product *p = l->node->detail;
   if (l->updatable) return false;

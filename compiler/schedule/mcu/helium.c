@@ -3,11 +3,11 @@
 //
 // An instruction multiplies sixteen signed bytes by sixteen others and adds all products to an int32
 // register. So the window of a pixel is gathered as contiguous bytes, with the input's zero point as padding;
-// its contribution is subtracted in the bias (int8_finish.c). Weights have the same order, with zeros after
-// the window up to whole vectors, whatever was gathered there. If a window is one pixel, and its channels are
-// whole vectors, it is read from the input. A tile is three pixels by two filters: six sums, which need every
-// other register of the CPU, and two pointers to the operands. A single pixel is computed with four filters.
-// Sums of four filters are requantized as a vector.
+// its contribution is subtracted in the bias (int8_finish.c). Weights have the same order. After the window
+// they are zeros up to whole vectors, so it does not matter what was gathered there. If a window is one
+// pixel, and its channels are whole vectors, it is read from the input. A tile is three pixels by two
+// filters: six sums, for which only every second register of the CPU is possible, and two pointers to the
+// operands. A single pixel is computed with four filters. Sums of four filters are requantized as a vector.
 //
 // Example: `x: 14x14x16 -> conv(24, 3x3, pad=1)` --target=armv8.1-m, lines 64-76 of conv1:
 //

@@ -1,5 +1,5 @@
-/* helium.h: int8 schedules for CPUs with Arm Helium: 16-byte vectors on boards. They are proposed and
- * chosen like those of dsp.h, which handle the kernels that these do not support. */
+/* helium.h: int8 schedules for CPUs with Arm Helium: 16-byte vectors on boards. They are proposed and chosen
+ * like the schedules of dsp.h, which compute the kernels that Helium schedules do not support. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_HELIUM_H
 #define CNNC_SCHEDULE_HELIUM_H
@@ -11,7 +11,7 @@ const char *helium_refused(const Lower *, const Choice *);
 DspWork helium_finish_work(const Lower *,
                            double vectors); /* requantizes the sums of four channels per vector to int8 */
 
-/* Vectors compute every layer that they support: no other schedule is nearly as fast. */
+/* Helium schedules compute every layer that they support: no other schedule is nearly as fast. */
 static inline bool helium_takes(const Lower *l) {
   return schedule_helium_product.takes(l) || schedule_helium_depthwise.takes(l);
 }

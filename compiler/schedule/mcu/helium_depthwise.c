@@ -1,10 +1,9 @@
 // helium_depthwise.c: int8 depthwise convolutions with Arm Helium vectors.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Four channels are the lanes of a vector, in int32: products across a vector would need the taps of a
-// channel to be contiguous. A tile is three pixels of a row: their sums, the weights of a row of taps, an
-// element and its product use the eight registers. Tiles whose windows extend over an edge of the image test
-// each element.
+// The lanes of a vector are four channels, in int32. Sums across a vector would need contiguous taps of one
+// channel. A tile is three pixels of a row: their sums, the weights of a row of taps, an element and its
+// product use the eight registers. Tiles whose windows extend over an edge of the image test each element.
 //
 // Example: `x: 14x14x16 -> depthwise(3x3, pad=same)` --target=armv8.1-m, lines 9-21 of depthwise1_tile_3:
 //
@@ -138,7 +137,7 @@ static NestFn *helium_depthwise_tile_of(Lower *l, const Depthwise *d, int pixels
 }
 
 /* ---- all tiles ---- */
-/* Outputs in groups of `step`: the groups lo .. hi-1 do not read beyond an edge. */
+/* Outputs are processed in groups of `step`: the groups lo .. hi-1 do not read beyond an edge. */
 typedef struct Inner {
   int64_t lo, hi;
 } Inner;
