@@ -17,8 +17,8 @@ typedef struct AxisTap {
 /* Stores the taps of row or column `to` of the forward node's value, and returns their number. An input
  * element may occur more than once. */
 typedef int AxisRule(const Node *forward, int axis, int64_t to, AxisTap tap[AXIS_TAPS]);
-/* Two result rows with the distance `to` have equal weights, for input rows with the distance `from`, except
- * for about `border` rows near the ends. */
+/* Result rows that are `to` apart have equal weights for input rows that are `from` apart, except for about
+ * `border` rows near the ends. */
 typedef struct AxisPeriod {
   int64_t from, to, border;
 } AxisPeriod;

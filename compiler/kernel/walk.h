@@ -25,8 +25,8 @@ void walk_put(Lower *, Buf *, Val, const Ix *y, const Ix *x, const Ix *c, int pa
 void walk_channels(Lower *, int64_t channels, const Ix *y, const Ix *x, WalkBody, const void *context);
 void walk_pixels(Lower *, Extent, WalkBody, const void *context);
 /* Vectors of channels whose sums are computed in one loop over the pixels, so that cache lines are read once:
- * `full` vectors from `first` on, and, if `more`, one that ends with the last channel and overlaps the one
- * before it. A single vector may be partial. */
+ * `full` vectors from `first` on and, if `more`, another vector, which ends with the last channel and
+ * overlaps the vector before it. A single vector may be partial. */
 typedef struct Columns {
   Lower *l;
   Ix first, end; /* end: start of the `more` vector */
@@ -52,7 +52,8 @@ const Column *columns_enter(const Columns *, bool more);
 /* Computes each channel's sum over the pixels, which is added to a gradient (RESULT_SUM) or stored as 1x1xC.
  */
 void walk_sum_pixels(Lower *, Extent, WalkValue, const void *context);
-/* The lanes of two vectors a and b, in turns: shuffled with low they are a0 b0 a1 b1 ..., with high the rest.
+/* Shuffles that interleave the lanes of two vectors a and b: `low` gives a0 b0 a1 b1 ..., `high` gives the
+ * rest.
  */
 void walk_interleave(int lanes, int low[LANES], int high[LANES]);
 /* Transposes a square matrix of vectors: element n of x[k] becomes element k of x[n]. */

@@ -154,8 +154,8 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
 }
 
 /* A result may overwrite an operand after its last use, if the nest's proof permits it, C uses no
- * restrict, and one thread runs it. An operand in a state has no use after the call: its bytes have another
- * value then. */
+ * restrict, and one thread runs it. An operand in the memory of a state has no use after the call, because
+ * the bytes have another value then. */
 static bool may_overwrite(const Verifier *v, const Version *version, const Buf *out, const Buf *in) {
   const Place *written = &version->argument[out->id].place, *read = &version->argument[in->id].place;
   const int64_t behind = written->offset - read->offset;

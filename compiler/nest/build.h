@@ -11,8 +11,8 @@ const char *nest_text(Nest *, const char *format, ...) __attribute__((format(pri
 Buf *nest_buf(Nest *, BufPlace, const char *name, Type, int rank, const int64_t *dim);
 Buf *nest_view(Nest *, const char *name, Buf *of, const Ix *at);
 NestFn *nest_fn(Nest *, const char *name, bool kernel);
-/* Before any function: the nest runs once per row of a leading axis. Marked buffers have it as their first
- * dimension, and references omit it. The main function is the one with the nest's name. */
+/* Before any function: the nest runs once per row of a leading axis. Marked buffers have this axis as their
+ * first dimension, and references omit its index. The main function is the one with the nest's name. */
 void nest_lead(Nest *, int64_t rows);
 /* Before any function: threads may share the rows. */
 void nest_lead_parallel(Nest *);

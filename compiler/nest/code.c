@@ -110,7 +110,8 @@ const Ref *code_named_word(const NestStmt *stmt) {
   return word && val->ref->buf->place != REGS && val->ref->buf->place != VIEW ? val->ref : NULL;
 }
 
-/* Whether the statements name words of one array, the second one `distance` words after the first one. */
+/* Whether both statements name words of one array, and the second word is `distance` words after the
+ * first. */
 static bool words_apart(const NestStmt *stmt, const NestStmt *next, int64_t distance) {
   const Ref *a = code_named_word(stmt), *b = a ? code_named_word(next) : NULL;
   if (!b || a->buf != b->buf || a->buf->rank == 0) return false;

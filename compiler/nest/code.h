@@ -12,8 +12,8 @@
 
 typedef VEC(const NestStmt *) Stmts;
 
-/* Adds the statements of a body that are printed: settled branches are resolved, dead statements are dropped,
- * and pins are dropped unless they are requested. */
+/* Adds the statements of a body that are printed: a branch whose condition is known becomes its taken side,
+ * dead statements are dropped, and pins are dropped unless they are requested. */
 void code_statements(Arena *, const Instance *, const NestStmt *body, bool pins, Stmts *);
 
 /* Stores the relevant bounds of a loop and returns their number. If there are two, the larger one applies for

@@ -32,7 +32,7 @@ static void add_open(Writer *w, const void *of, int which, int64_t value) {
 }
 
 /* ---- indices ---- */
-/* `of` is the address of the numbers; NULL: all of them are in the key. Coefficients of 1 and signs are
+/* `of` is the address of the numbers; NULL: all numbers are in the key. Coefficients of 1 and signs are
  * always in the key, because a 1 is not printed and signs are printed as operators. */
 static void add_terms(Writer *w, const void *of, const Index *ix) {
   CodeNumbers *numbers = w->numbers;
@@ -224,7 +224,7 @@ static void add_loop(Writer *w, const NestStmt *stmt) {
     add_limit(w, stmt->u.loop.nlo, stmt->u.loop.lo, true);
     add_limit(w, stmt->u.loop.nhi, stmt->u.loop.hi, false);
   }
-  if (kind == TILED) { /* the entry's configuration of the registers is that of its loops */
+  if (kind == TILED) { /* the entry function configures the tile registers for these loops */
     key_number(w, w->plan->nest->tiles.rows);
     key_number(w, w->plan->nest->tiles.pairs);
     key_number(w, w->plan->nest->tiles.lines);
@@ -248,8 +248,8 @@ static void add_store(Writer *w, const NestStmt *stmt) {
   add_ref(w, &stmt->u.store.ref);
 }
 
-/* Adds statements that load n words with one load. continues: after the words of such a load before it, so
- * that the place is not printed. */
+/* Adds statements that load n words with one load. continues: these words directly follow those of the
+ * previous such load, so their address is not printed. */
 static void add_words(Writer *w, const NestStmt *const *stmt, int n, bool continues) {
   key_number(w, -n);
   key_number(w, continues);

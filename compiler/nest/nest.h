@@ -72,7 +72,7 @@ typedef struct Buf {
   int64_t dim[DIMS];
   int64_t room[DIMS]; /* dimensions of the array in memory: equal to dim, or larger if this buffer is a part
                          of the array */
-  int64_t apart; /* stride of the first dimension in elements, if `room` gives another one; otherwise 0 */
+  int64_t apart;      /* stride of the first dimension in elements, if it differs from `room`; otherwise 0 */
   Nest *nest;
   struct Buf *of;   /* VIEW: the buffer that contains it */
   Index base[DIMS]; /* VIEW: its position in that buffer */
@@ -199,8 +199,8 @@ typedef enum LoopKind {
   ROLLED, /* like SERIAL, but C compilers must not unroll it */
   PARALLEL,
   CHOSEN, /* one iteration: the variable is a run-time value, clamped to lo .. hi - 1 */
-  TILED,  /* over the rows of a product of matrices, which a printer with tile registers computes with them:
-             for each vector of columns, a sum of DOTs or of dot_bytes in a register, then its store
+  TILED,  /* over the rows of a matrix product: for each vector of columns, a sum of DOTs or of dot_bytes in a
+             register, then its store. For targets with tile registers it is printed as tile instructions
              (emit/nest_tiles.c) */
 } LoopKind;
 typedef struct NestStmt {

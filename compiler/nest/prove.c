@@ -364,8 +364,8 @@ static bool clip(const ProofEnv *env, WrittenBox *box, const Range *range) {
 }
 
 /* Likewise after `if (e >= lo)`, where e is a sum of size parameters minus the first index: the box gets an
- * end that depends on the size parameters. If the box already has an end, it fits if the condition holds for
- * each index before that end. */
+ * end that depends on the size parameters. If the box already has an end, that end is kept if the condition
+ * holds for each index before it. */
 static bool clip_end(Prover *p, const ProofEnv *env, WrittenBox *box, const Range *range) {
   if (range->lo == NO_LO || range->hi != NO_HI || !box->buf->rank) return false;
   const Lin given = lin_of(env, &range->e), e = lin_plus(given, -range->lo); /* at least 0 */

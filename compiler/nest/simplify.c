@@ -1,6 +1,6 @@
-/* simplify.c: Simplification after the proof: loops of one iteration become their body; settled branches and
- * loops disappear. Simplifications that depend on the constants of one instance are left to the printer,
- * which drops unused parameters and names there.
+/* simplify.c: Simplification after the proof: loops of one iteration become their body; branches whose
+ * condition is known, and loops that do nothing, disappear. Simplifications that depend on the constants of
+ * one instance are left to the printer, which drops unused parameters and names there.
  *
  * Values are changed in place. This is correct because the builder ensures that a node which uses a loop's
  * variable is only used inside that loop. */
