@@ -1,6 +1,6 @@
 /* bands.c: Row bands (patch-based inference): computes the first layers of a net some rows at a time. A layer
  * computes rows when the next layer needs them, and keeps earlier rows that are needed again: two for a 3x3
- * convolution. Of these layers only the input image, a few rows of each value, and the last value are stored.
+ * convolution. Only the input image, a few rows of each value, and the last value of these layers are stored.
  * No row is computed twice.
  *
  * (Lin et al., 2021, "MCUNetV2: memory-efficient patch-based inference for tiny deep learning", divide the

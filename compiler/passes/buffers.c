@@ -30,8 +30,9 @@ static Block **value_blocks(Arena *arena, const Plan *plan) {
   return of;
 }
 
-static bool has_block(const Plan *plan, Block *const *value, int id,
-                      StoreKind kind) { /* whether the value of that kind is the first one in its block */
+static bool
+has_block(const Plan *plan, Block *const *value, int id,
+          StoreKind kind) { /* whether the value is of that kind and is the first value in its block */
   const Life *life = &plan->life[id];
   return life->node && plan->storage[id].kind == kind && value[id]->born == life->block.born;
 }

@@ -2,7 +2,7 @@
  * not, read an operand only at the element that they store.
  *
  * Requires: lifetimes and storage. Preserves: everything except kernel->over, which it sets. The proof of the
- * nest accepts or rejects it. lir/overlap.c finds other overlaps. */
+ * nest accepts or rejects the proposal. lir/overlap.c finds other overlaps. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/lower.h"
 #include "passes/life.h"

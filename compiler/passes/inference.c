@@ -1,6 +1,7 @@
 /* inference.c: Simplification for inference: removes identities (dropout) and dead values; merges zero
  * padding and nearest upsampling into following convolutions; splits global means into means of rows, which
- * the producer can compute; swaps the operands of a sum if the layer of the second one can then compute it.
+ * the producer can compute; swaps the operands of a sum, if the layer that computes the second operand can
+ * then compute the sum, too.
  *
  * Requires: a checked graph. Preserves: names, spans and parameters; nodes stay in program order. */
 // SPDX-License-Identifier: Apache-2.0

@@ -49,8 +49,8 @@ typedef struct Recompute {
   Recomputed done;
 } Recompute;
 
-/* A slice is a view, too, but keeps its whole input in memory: only those that a layer makes of its input,
- * which together read all of it, count. */
+/* A slice is a view, too, but it keeps its whole input in memory. So only the slices that a layer makes of
+ * its own input count: together they read all of that input. */
 static bool is_alias_of_kept(const Node *node) {
   const bool slice = node->op->traits.slice_offset && node->op->traits.layer_part;
   return (node->op->family == FAMILY_ALIAS || slice) && node->nin;
@@ -193,7 +193,7 @@ static void split_by_phases(Recompute *r, Node *node, const Readers *readers) {
   }
 }
 
-/* Splits the live range at the `cuts` longest gaps between readers: a copy is made at the end of each. */
+/* Splits the live range at the `cuts` longest gaps between readers: a copy is made at the end of each gap. */
 static void split_at_longest_waits(Recompute *r, Node *node, const Readers *readers, int cuts) {
   bool *begins = NEW_ARRAY(r->arena, bool, readers->n + 1);
   for (int c = 0; c < cuts; c++) {

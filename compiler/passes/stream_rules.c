@@ -415,7 +415,7 @@ static void find_flow(Streams *s, const Node *node) {
   const StreamRule rule = rule_of(node);
   const bool flows = combine_flows(s, node, &made) && (rule == STREAM_ROWS || s->flow[node->in[0]->id].flows);
   if (flows && rules[rule](s, node, &made)) {
-    made.flows = stream_rows(node->shape) > 0; /* else its last row */
+    made.flows = stream_rows(node->shape) > 0; /* otherwise it is the last row */
     made.refused = flow->refused;
     *flow = made;
   } else if (!slides(s)) {

@@ -1,6 +1,6 @@
-/* whole_batch.c: Choice of batched layers, and of interleaving. Computed image by image, large dense layers
- * and convolutions with few pixels read their weights from memory for each image, in training three times,
- * and write their gradients. PlanOptions.pays estimates which layers are faster batched.
+/* whole_batch.c: Choice of batched layers, and of interleaving. If large dense layers, and convolutions with
+ * few pixels, are computed image by image, they read their weights from memory for each image (three times in
+ * training), and write their gradients. PlanOptions.pays estimates which layers are faster batched.
  *
  * Requires: a graph. Preserves: the graph; marks nodes, sets plan->together or plan->images. */
 // SPDX-License-Identifier: Apache-2.0
@@ -25,8 +25,8 @@ static bool of_family(Family family, Family input, Family weights, const Node *n
   return node->op->family == family || node->op->family == input || node->op->family == weights;
 }
 
-/* Batched kernels sum in their results, and bf16 has too few bits for that, except for products of words,
- * which are summed in registers. */
+/* Batched kernels keep partial sums in their results, and bf16 has too few bits for sums. Products of words
+ * are an exception: they are summed in registers. */
 static bool can_batch_dense(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_DENSE, FAMILY_DENSE_INPUT, FAMILY_DENSE_WEIGHTS, node)) return false;
   if ((node->rounded || node_is_bf16(node)) && !bf16_dense_pairs(node)) return false;
