@@ -107,8 +107,8 @@ static const char *find_runtime(Arena *arena, const char *given, const char **wh
   return installed;
 }
 
-/* The libcnn.a of another system: in the given folder, or in the folder of its name in $CNNC_RUNTIMES or next
- * to an installed cnnc. */
+/* The libcnn.a of another system: in the given folder, or in the folder with the system's name in
+ * $CNNC_RUNTIMES or next to an installed cnnc. */
 static const char *find_system_runtime(const Backend *backend, const char **why) {
   Arena *arena = backend->arena;
   const char *folder = system_folder(arena, backend->system, backend->arch), *named = getenv("CNNC_RUNTIMES");
@@ -118,8 +118,8 @@ static const char *find_system_runtime(const Backend *backend, const char **why)
                          : arena_printf(arena, "%s../lib/cnnc/%s/libcnn.a", own_directory(arena), folder);
   if (!file_exists(path))
     *why = arena_printf(arena,
-                        "the runtime library for %s, '%s', does not exist: it comes with the package or the "
-                        "archive cnnc-runtimes, whose folder CNNC_RUNTIMES names",
+                        "the runtime library for %s, '%s', does not exist: install the package "
+                        "cnnc-runtimes, or set CNNC_RUNTIMES to the folder of the unpacked archive",
                         folder, path);
   return path;
 }
@@ -167,7 +167,7 @@ static const char *level_of(const Compiler *compiler, const char *optimize) {
   return strcmp(optimize, "-O3") == 0 && compiler->clang ? "-O2" : optimize;
 }
 
-/* The system that the result is for. That of a CPU without a C library has the form of Linux. */
+/* The system that the result is for. For a CPU without a C library, results have the format of Linux. */
 static const System *system_of(const Backend *backend) {
   return backend->system ? backend->system : backend->cross ? system_table : system_here();
 }
@@ -194,7 +194,8 @@ static void add_kind(Command *command, const Build *run) {
     command_add_all(command, WORDS("-nostdlib", "-Wl,--no-entry", "-Wl,--export-dynamic",
                                    "-Wl,--export=__heap_base", "-Wl,-z,stack-size=1048576"));
     if (!run->compiler.zig) command_add(command, "-Wl,--stack-first"); /* zig always does that */
-    /* clang runs a wasm-opt that it finds, and older ones reject relaxed vectors. Since clang 18. */
+    /* Since clang 18: clang runs wasm-opt if it finds one, and older versions of wasm-opt reject relaxed
+     * vectors. */
     if (!run->compiler.zig && has_flag(backend->cross, "-mrelaxed-simd"))
       command_add(command, "--no-wasm-opt");
     break;
@@ -297,7 +298,7 @@ static bool link_units(Build *run, const char *const *object, int n, const char 
   return command_run(&command, why);
 }
 
-/* Makes the symbols that the units of an object share local. */
+/* Makes symbols local: those that the units of an object share. */
 static bool join_units(Build *run, const char *const *object, int n, const char *output, const char **why) {
   const Backend *backend = run->backend;
   const char *joined = scratch_file(&run->scratch, why);

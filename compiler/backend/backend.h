@@ -13,13 +13,13 @@ typedef struct Backend {
   BackendKind kind;
   const char *cc; /* --cc, or NULL: $CNNC_CC, the configured clang, the newest one on the PATH, or zig */
   const char *const *cross;   /* clang's options for another machine; NULL: for this one */
-  const System *system;       /* the other machine's, which has a C library; NULL: cross has none */
+  const System *system;       /* of the other machine, which then has a C library; NULL: it has none */
   const char *arch;           /* with `system`: the CPU, as in Target */
   const char *soname;         /* BACKEND_SHARED: its SONAME; NULL: its path */
   const char *runtime;        /* directory of libcnn.a; NULL: searched */
   FILE *messages;             /* receives the C compiler's messages; NULL: standard error */
-  bool openmp, pool, verbose; /* pool: of threads, instead of OpenMP */
-  bool mpi; /* BACKEND_PROGRAM: links libcnn-mpi, by MPI's compiler wrapper, which calls `cc` */
+  bool openmp, pool, verbose; /* pool: its own threads, instead of OpenMP */
+  bool mpi; /* BACKEND_PROGRAM: links libcnn-mpi, with MPI's compiler wrapper, which calls `cc` */
   const void *data;
   size_t data_bytes; /* contents of the file backend_data_path, which the C text refers to; or NULL */
 } Backend;
@@ -62,6 +62,6 @@ bool backend_run(const Backend *, const char *text, size_t n, const char **print
 
 /* To be called first: ensures that standard input, output and error are open. */
 void backend_begin(void);
-/* To be called last: if a signal stopped a command, ends cnnc by the same signal. */
+/* To be called last: if a signal stopped a command, ends cnnc with the same signal. */
 void backend_end(void);
 #endif

@@ -157,8 +157,8 @@ bool backend_has_openmp(Arena *arena, const char *cc) { return !compiler_find(ar
 /* ---- options ---- */
 void compiler_add(Command *command, const Compiler *compiler) { command_add_all(command, compiler->words); }
 
-/* The name that zig has for a machine of clang: the vendor is left out, bare metal is "freestanding", and the
- * oldest version of the C library is named. */
+/* Zig's name for a machine, from clang's name: the vendor is omitted, bare metal is "freestanding", and the
+ * oldest version of the C library is added. */
 static const char *zig_machine(Arena *arena, const char *clang) {
   static const struct {
     const char *clang, *zig;

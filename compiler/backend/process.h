@@ -14,7 +14,7 @@ typedef struct Command {
   const char *input; /* text for its standard input; NULL: it reads cnnc's */
   size_t input_bytes;
   FILE *data;       /* a file passed as descriptor 3, or NULL */
-  FILE *printed;    /* receives its standard output; NULL: goes where its messages go */
+  FILE *printed;    /* receives its standard output; NULL: the output goes where the messages go */
   FILE *messages;   /* receives its messages; NULL: standard error */
   FILE *buffered;   /* collects its messages until it ends, if several commands run */
   bool links;       /* never stopped: it starts a linker, which would continue to write */
@@ -40,16 +40,16 @@ bool command_run(Command *, const char **why);
  * others are stopped, and their messages are not printed. */
 bool commands_run(Command *, int n, const char **why);
 
-/* process_posix.c, platform/windows/process.c: what depends on the system. */
+/* process_posix.c, platform/windows/process.c: functions that depend on the system. */
 FILE *nameless_file(Arena *); /* in $TMPDIR, because it may be large; NULL: errno says why */
 /* Starts a command with this standard input; NULL: cnnc's. False, with the reason, if it cannot. */
 bool process_start(Command *, FILE *input, const char **why);
 /* Waits for any of the running commands, of which there must be one, and returns it. *done: whether it
  * succeeded; if not, with the reason. */
 Command *process_wait(Command *, int n, bool *done, const char **why);
-void processes_stop(const Command *, int n); /* asks the running ones to end */
-/* Until processes_unwatch, a fatal signal stops these commands. That returns false, with the reason, if there
- * was a signal. */
+void processes_stop(const Command *, int n); /* requests the running commands to end */
+/* Until processes_unwatch, a fatal signal stops these commands. processes_unwatch returns false, with the
+ * reason, if there was a signal. */
 void processes_watch(const Command *, int n);
 bool processes_unwatch(const Command *, const char **why);
 

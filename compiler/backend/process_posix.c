@@ -1,4 +1,4 @@
-/* process_posix.c: Starting, stopping and waiting for processes by POSIX's calls. A fatal signal ends the
+/* process_posix.c: Starting, stopping and waiting for processes with POSIX calls. A fatal signal ends the
  * commands before cnnc, so that no files remain. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _POSIX_C_SOURCE
@@ -32,7 +32,7 @@ FILE *nameless_file(Arena *arena) {
 
 /* ---- signals ---- */
 /* A fatal signal ends the running commands, which counts as a failure, so that their partial output is
- * removed. Then cnnc ends by the signal (backend_end). */
+ * removed. Then cnnc ends with the same signal (backend_end). */
 static const int fatal[] = {SIGHUP, SIGINT, SIGTERM};
 enum { FATAL = sizeof fatal / sizeof fatal[0] };
 static volatile sig_atomic_t fatal_signal;

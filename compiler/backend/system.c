@@ -7,8 +7,8 @@
 #define X86 "x86-64"
 #define ARM "aarch64"
 
-/* All code for Windows can be moved, and it has no names in its shared libraries. Without -s zig writes a
- * .pdb beside its executables. */
+/* All code for Windows is position-independent, and its shared libraries have no SONAME. Without -s zig
+ * writes a .pdb beside its executables. */
 const System system_table[] = {{.name = "linux",
                                 .program = "",
                                 .shared = ".so",

@@ -16,10 +16,10 @@ typedef struct System {
 extern const System system_table[]; /* ends with name NULL */
 
 const System *system_here(void);
-/* The system whose executables or shared libraries have this suffix, if those of this one have another; NULL:
- * none. */
+/* The system whose executables or shared libraries have this suffix, if it is not a suffix of this machine's
+ * system; otherwise NULL. */
 const System *system_of_suffix(const char *suffix);
-/* The architecture to take if none is given: that of this machine, if the system has it. */
+/* The architecture to use if none is given: that of this machine, if the system has it. */
 const char *system_default_arch(const System *);
 bool system_has_arch(const System *, const char *arch);
 /* Clang's options for the system on such a CPU, NULL-terminated. */

@@ -25,11 +25,11 @@ typedef struct CpuCore {
 } CpuCore;
 
 typedef struct Cpu {
-  const char *name;         /* "cortex-m4" */
-  const char *target;       /* the default target */
-  CpuCycles cycles;         /* of a microcontroller */
-  const CpuCore *core;      /* NULL: a microcontroller */
-  const char *varies;       /* why the same instructions need different times; NULL: they do not */
+  const char *name;    /* "cortex-m4" */
+  const char *target;  /* the default target */
+  CpuCycles cycles;    /* of a microcontroller */
+  const CpuCore *core; /* NULL: a microcontroller */
+  const char *varies; /* why the same instructions may need different times; NULL: their times are constant */
   const char *const *cross; /* clang's options for object files */
 } Cpu;
 extern const Cpu cpu_table[]; /* ends with name NULL */

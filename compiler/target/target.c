@@ -38,8 +38,8 @@
  * (11x11 of 3 channels), or 30 and 134 (5x5 of 4 channels). On AVX-512, an earlier clang lost half the speed
  * with 726 multiply-adds.
  *
- * winograd_channels: 3x3 layers of 3 to 12 channels were 1.2x to 1.9x faster than direct ones with AVX2, 1.1x
- * to 2.3x with AVX-512, where the cost model selects them.
+ * winograd_channels: with Winograd, 3x3 layers of 3 to 12 channels were 1.2x to 1.9x faster than direct
+ * convolutions on AVX2, and 1.1x to 2.3x faster on AVX-512, where the cost model selects Winograd.
  *
  * winograd_block: a block is read back once, and should still be in the L2 cache. winograd_tiles: an image
  * with at most that number of tiles is one block, which reads all weights once. winograd_products: the
@@ -49,7 +49,8 @@
  *
  * dense_depth, dense_packed: with 64-byte vectors the reused data fills the L1 cache.
  *
- * The others are register tiles: as many sums as fit into registers with their operands. */
+ * The other numbers are sizes of register tiles: as many sums as fit into the registers together with their
+ * operands. */
 #define BLOCKING(REGISTERS, L2, L3_RATE)                                                                     \
   {                                                                                                          \
       .direct_panel = LEAST(192 * KB, (L2) / 4 * 3),                                                         \
@@ -73,9 +74,9 @@
       .depthwise_sums = 25 * (REGISTERS),                                                                    \
   }
 
-/* Measured on AVX-512 cores; on others they only need to rank schedules the same way. The costs of Strassen's
- * additions are those of cores with full-width 64-byte vectors; on a core with up to 1.6x slower additions,
- * the chosen schedule (GAIN) is still not slower than a direct convolution. */
+/* These numbers were measured on AVX-512 cores; on other cores they only need to rank schedules in the same
+ * order. The costs of Strassen's additions are those of cores with full-width 64-byte vectors; on a core with
+ * up to 1.6x slower additions, the chosen schedule (GAIN) is still not slower than a direct convolution. */
 static const Rates measured = {.direct = 0.95,
                                .winograd = 0.92,
                                .strassen = 0.97,
@@ -256,7 +257,7 @@ const Target target_table[] = {
      .for_int8 = true},
 #ifndef __wasi__
     /* Armv8.6, or 8.2 with BF16: Neoverse V1 and N2, Cortex-A510 and A710, Apple M2 and later. An instruction
-     * multiplies two numbers per lane, so often as fmla does. */
+     * multiplies two numbers per lane, at the rate of fmla. */
     {.name = "aarch64-bf16",
      .suffix = "bfdot",
      A64_CORE,
@@ -369,7 +370,7 @@ int64_t target_odd_lines(const Target *target, int64_t floats) {
 }
 
 #if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
-/* Registers of vectors that the operating system saves, as bits of XCR0: 6 those of AVX, 0xe6 of AVX-512. */
+/* Vector registers that the operating system saves, as bits of XCR0: 6 for AVX, 0xe6 for AVX-512. */
 static uint32_t saved_registers(void) {
   uint32_t a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return 0;
@@ -377,8 +378,8 @@ static uint32_t saved_registers(void) {
   return a;
 }
 
-/* What this CPU and the operating system have, without AMX. In code that zig compiles __builtin_cpu_supports
- * is always 0. */
+/* The features of this CPU and the operating system, without AMX. In code that zig compiles
+ * __builtin_cpu_supports is always 0. */
 static AvxLevel avx_here(void) {
   enum { YMM = 6, ZMM = 0xe6 };
   const uint32_t wanted = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
@@ -399,7 +400,7 @@ static bool has_amx(void) {
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1) && (d >> 24 & 3) == 3;
 }
 
-/* Asks Linux whether this process may use tile registers. */
+/* Requests from Linux the permission to use tile registers. */
 static bool amx_permitted(void) {
 #if defined(__linux__) && defined(SYS_arch_prctl)
   enum { REQUEST = 0x1023, TILES = 18 }; /* ARCH_REQ_XCOMP_PERM of asm/prctl.h, newer than some headers */

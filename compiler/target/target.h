@@ -89,8 +89,8 @@ typedef struct Target {
   bool fma;
   int64_t l1, l2, l3; /* bytes */
   double fmas;        /* vector multiply-adds per cycle */
-  double dots;        /* times as many, of bf16 numbers; 0: they are converted to floats */
-  double tiles;       /* times as many, of bf16 numbers in tile registers; 0: there are none */
+  double dots;  /* multiply-adds of bf16 numbers, relative to fmas; 0: bf16 numbers are converted to floats */
+  double tiles; /* the same in tile registers; 0: there are no tile registers */
   double l2_rate, l3_rate, memory_rate; /* bytes per cycle from these caches and from memory */
   int64_t most_bytes; /* maximum object size with 32-bit addresses; 0: 64-bit addresses, or any CPU */
   int line;           /* bytes of a cache line */
@@ -116,11 +116,11 @@ typedef struct Target {
 extern const Target target_table[]; /* ends with name NULL */
 const Target *target_find(const char *name);
 const Target *target_of_lanes(int lanes); /* the first target with that number of lanes */
-/* The first target with the longest vectors; of equal ones, one without `dsp`. */
+/* The first target with the longest vectors; among equal targets, one without `dsp`. */
 const Target *target_widest(int n, const Target *const *);
 const Target *target_native(void); /* the best target for float nets on this CPU */
-/* The rows that improve on this one for int8 models, or else for nets with bf16 layers, the best one first:
- * the one with number n, or NULL. */
+/* Some targets are better than the given one for int8 models or, if int8 is false, for nets with bf16 layers.
+ * Returns number n of them, best first; NULL: there are no more. */
 const Target *target_better(const Target *, bool int8, int n);
 /* Whether this CPU gains from such a target. CPUs with AMX run the bf16 instructions of AVX-512 at half the
  * rate of float ones. */
@@ -129,5 +129,5 @@ bool target_pays_here(const Target *);
  * sets. */
 int64_t target_odd_lines(const Target *, int64_t floats);
 bool target_runs_here(const Target *);
-bool target_is_foreign(const Target *); /* is this machine's architecture another one? */
+bool target_is_foreign(const Target *); /* does this machine have another architecture? */
 #endif
