@@ -75,18 +75,18 @@ bool calibrate_is_layer(const Node *);
 /* Whether the node shares a parameter with another live node; uses: the result of graph_live. */
 bool weights_are_shared(const Graph *, const int *uses, const Node *);
 
-/* Values that can be int16: those of layers, sums, products of two values, float inputs. */
+/* Whether the value can be int16: the value of a layer, a sum, a product of two values, or a float input. */
 bool calibrate_can_widen(const Node *);
 
-/* weights: float, as in the weights struct; observed: Observed by name. If both are NULL, only determines the
- * values that have a scale, and the arrays of the result are undefined. */
+/* weights: float, as in the weights struct; observed: table of Observed, by name. If both are NULL, only
+ * determines the values that have a scale, and the arrays of the result are undefined. */
 Calibrated *calibrate(Arena *, const Graph *, const float *weights, const Table *observed,
                       const Calibration *);
 
 /* ---- qat.c: quantization-aware training ---- */
 /* Adds the parameters of QAT to a graph, and marks the nodes that round. */
 void aware_prepare(Graph *);
-/* Observed by name, from the ranges that training stored in the weights. NULL: no ranges, or training ended
- * before rounding began. */
+/* Table of Observed, by name, from the ranges that training stored in the weights. NULL: no ranges, or
+ * training ended before rounding began. */
 const Table *aware_ranges(Arena *, const Graph *, const float *weights);
 #endif

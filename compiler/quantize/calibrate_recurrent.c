@@ -148,8 +148,8 @@ static float *put_feature_weights(Calibrator *k, const Node *node) {
   return scale;
 }
 
-/* The int16 scale of the features: the largest observed feature fits, and no sum exceeds 32 bits when it is
- * multiplied. Without samples the largest feature that the weights permit is assumed. */
+/* The int16 scale of the features: the largest observed feature fits, and no product of a sum exceeds 32
+ * bits. Without samples the largest feature that the weights permit is assumed. */
 static float feature_scale(const Calibrator *k, const Node *node, const float *weights,
                            const CellSeen *seen) {
   const Weight *weight = node->weight[FEATURE_WEIGHT];

@@ -60,7 +60,7 @@ static double row_most(const Pair *pair, const float *weights, int64_t c) {
   return most * fabs(equalizing_gain(pair, weights, c));
 }
 
-/* Multiplies the second layer's weights for channel c by a factor; returns the largest one. */
+/* Multiplies the second layer's weights for channel c by a factor; returns the largest of these weights. */
 static double column(const Pair *pair, float *weights, int64_t c, double factor) {
   const Weight *w = pair->second->weight[0];
   const int64_t inputs = w->dim[1], taps = w->size / w->dim[0] / inputs,

@@ -34,7 +34,8 @@ static void report_addends(Quantizer *q, const Node *node, double most, float ou
             (double)out);
   diag_fact(
       diag,
-      "with rounding=float each of them, divided by that of the sum, must be at least 2^%d and below 2^%d",
+      "with rounding=float the scale of an addend, divided by that of the sum, must be at least 2^%d and "
+      "below 2^%d",
       addition_float_least(wide), addition_float_most(wide));
 }
 
