@@ -65,8 +65,8 @@ static bool is_parameter(const Printer *p, int buf) {
 }
 
 /* ---- numbers in the weights ---- */
-/* Arguments of inline functions that must be in a range: factors and shifts. Where one is a number in the
- * weights, the kernel's contract has the range, so that WP needs no weights. */
+/* Arguments of inline functions that must be in a range: factors and shifts. If such an argument is a number
+ * in the weights, the kernel's contract has the range, so that WP needs no weights. */
 static const struct {
   const Primitive *of;
   int argument;
@@ -166,7 +166,8 @@ typedef struct Effects {
   bool memory; /* whether parameters are assigned */
 } Effects;
 
-/* A bound of the loop's variable: any one of several holds; a constant is the most useful. */
+/* A bound of the loop's variable. If there are several bounds, all of them hold; a constant one is the most
+ * useful. */
 static Index bound_of(const Printer *p, const NestStmt *loop, bool low) {
   const Index *bound = low ? loop->u.loop.lo : loop->u.loop.hi;
   const int n = low ? loop->u.loop.nlo : loop->u.loop.nhi;
@@ -300,8 +301,8 @@ static int64_t iterations(const Printer *p, const NestStmt *loop, bool nested) {
   return n < 1 || n > UNROLL_MOST || n * most > UNROLL_MOST ? 0 : n * (nested ? most : 1);
 }
 
-/* Whether lo <= v <= hi is an invariant of a loop in ACSL: its number of iterations must not be negative,
- * whatever the values of the variables around it. */
+/* Whether lo <= v <= hi is an invariant of a loop in ACSL: the loop's number of iterations must not be
+ * negative, whatever the values of the variables of outer loops. */
 static bool is_ordered(const Printer *p, const NestStmt *loop) {
   const Index low = printer_fold(p, &loop->u.loop.lo[0]);
   Index gap = printer_fold(p, &loop->u.loop.hi[0]);
@@ -320,8 +321,8 @@ static const char *limit_text(Printer *p, const NestStmt *loop, bool low) {
 }
 
 /* Prints the annotation and begins a new line for the loop. v: its variable; end: the variable with its upper
- * limit, or NULL. Eva computes each iteration of a loop that only assigns local variables: sums and windows
- * keep their bounds. */
+ * limit, or NULL. If a loop only assigns local variables, Eva computes each iteration separately, so that
+ * sums and windows keep their bounds. */
 void print_loop_annotation(Printer *p, const NestStmt *loop, int depth, const char *v, const char *end) {
   if (!p->print->acsl || p->print->merged) return;
   Effects e = {.p = p, .inside = NEW_ARRAY(p->arena, bool, p->nest->nbufs + 1)};
@@ -343,8 +344,8 @@ void print_loop_annotation(Printer *p, const NestStmt *loop, int depth, const ch
 }
 
 /* ---- inline functions ---- */
-/* Contracts of inline functions, by the beginning of the name after the prefix, and of the loop in the
- * function. Other functions only compute a result. */
+/* Contracts of inline functions, and annotations of the loops in them. `name` is the beginning of the
+ * function's name after the prefix. Functions that are not listed only compute a result. */
 static const struct {
   const char *name, *contract, *loop;
 } helper_table[] = {

@@ -19,8 +19,8 @@ static const char *put_condition(Text *out, const char *open, const char *condit
   return condition;
 }
 
-/* Linux gives a process tile registers on request. The number of the call is that of arch_prctl, its
- * arguments are ARCH_REQ_XCOMP_PERM and the number of the registers. */
+/* Linux gives a process tile registers on request. The system call is arch_prctl; its arguments are
+ * ARCH_REQ_XCOMP_PERM and the number of the registers. */
 static const char amx_text[] = "/* Does the system permit tile registers? */\n"
                                "static int @AMX@(void) {\n"
                                "#if defined(__linux__) && defined(__x86_64__)\n"
@@ -35,7 +35,7 @@ static const char amx_text[] = "/* Does the system permit tile registers? */\n"
                                "}\n";
 
 #ifndef __wasi__
-/* Prints the function that asks for tile registers, if the target has them. */
+/* Prints the function that requests tile registers, if the target has them. */
 static void put_permission(Text *out, const Net *net, const Target *target) {
   if (target->avx != AVX_AMX) return;
   text_put(out, "#if %s\n", target->condition);

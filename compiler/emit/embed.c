@@ -397,8 +397,8 @@ void put_open(Text *out, Net *net) {
   uint64_t mark[MARK_WORDS];
   model_mark(net, mark);
   text_put(out, "/* ---- a model in a file or in flash ---- */\n\n// Header of a model: \"cnnmodel\", the "
-                "format's version, the bytes that follow, a\n// fingerprint of their layout and of this "
-                "code.\n");
+                "format's version, the number of bytes that follow,\n// a fingerprint of their layout and of "
+                "this code.\n");
   text_put(out,
            "static const uint64_t %s[%d] = {UINT64_C(0x%" PRIx64 "), %" PRIu64 ", %s, UINT64_C(0x%016" PRIx64
            ")};\n\n",

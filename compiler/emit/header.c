@@ -151,8 +151,8 @@ static void put_inference(Text *out, Net *net) {
     text_put(out, "%svoid %s(%s *model, const %s *weights);\n\n", linkage, net->own->pack, net->own->model,
              net->own->weights);
   if (net->model && !net->options->program) {
-    text_put(out, "/* The model in a file of cnnc --emit=model that has been read or mapped; it is not "
-                  "copied. NULL if the file belongs to another net or layout. */\n");
+    text_put(out, "/* Opens a model file of cnnc --emit=model in place: `bytes` is the file, read or "
+                  "mapped. NULL if it belongs to another net or layout. */\n");
     text_put(out, "const %s *%s(const void *bytes, size_t size);\n\n", net->own->model, net->own->open);
   }
   if (net_steps(net)) put_state_declarations(out, net);
@@ -163,7 +163,7 @@ static void put_inference(Text *out, Net *net) {
   const Parameters whole = infer_parameters(net, false), some = infer_parameters(net, true);
   put_signature(out, net, arena_printf(net->arena, "%svoid %s", linkage, infer_name(net)), &whole, ";\n");
   if (net->layout->options.batch > 1 && !net_steps(net)) {
-    text_put(out, "/* The first `count` images. */\n");
+    text_put(out, "/* The same for the first `count` images. */\n");
     put_signature(out, net, arena_printf(net->arena, "%svoid %s", linkage, net->own->infer_some), &some,
                   ";\n");
   }
@@ -171,8 +171,8 @@ static void put_inference(Text *out, Net *net) {
            linkage, net->own->target);
   if (net_pool(net))
     text_put(out,
-             "/* Threads of later calls from the calling thread; 0: as OMP_NUM_THREADS says, or one for "
-             "each processor. */\n%svoid %s(int32_t threads);\n",
+             "/* Sets the number of threads of later calls from this thread; 0: OMP_NUM_THREADS, or one per "
+             "processor. */\n%svoid %s(int32_t threads);\n",
              linkage, net->own->threads);
   if ((net->options->weights || !net->weights) && net->model &&
       (!net->options->program || net->graph->floats))
@@ -186,7 +186,7 @@ static void put_inference(Text *out, Net *net) {
 
 static void put_training(Text *out, Net *net) {
   text_put(out,
-           "/* ---- training ---- */\n\n/* Memory for computing gradients, as the workspace is for "
+           "/* ---- training ---- */\n\n/* Memory for computing gradients, like the workspace for "
            "inference. */\ntypedef struct %s "
            "%s;\n",
            net->own->training, net->own->training);

@@ -1,4 +1,4 @@
-/* infer.c: Inference code: one image per target, and the public functions. */
+/* infer.c: Inference code: for each target a function that computes one image; the public functions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdio.h>
@@ -83,8 +83,9 @@ typedef struct RunArguments {
   bool typed;
   const char *thread;
   bool inside;
-} RunArguments; /* step: expression for the first image; typed: ports are void pointers there; thread: of a
-                   team; inside: of a function with parameters for the states instead of their struct */
+} RunArguments; /* step: expression for the first image; typed: the caller has ports as void pointers; thread:
+                   number of the thread in a team; inside: the caller has a parameter per state instead of the
+                   state struct */
 
 /* Address of the first image's part of a state. */
 static const char *state_argument(Net *net, const RunArguments *a, int k) {

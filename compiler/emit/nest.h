@@ -30,8 +30,8 @@ void emit_nest(Text *, const Nest *, const NestPrint *);
 Words emit_nest_heading(Arena *, const Instances *); /* lines */
 typedef struct NestText {
   const char *lead, *linkage, *head, *body; /* "", "static", "void lenet5_conv1(const float *in)", " {...}" */
-  bool waits; /* a team waits inside of the function. With a pool, its last parameters are then the team and
-                 `int most`: it takes its shares itself */
+  bool waits; /* the function has barriers of a team. With a pool, its last parameters are then the team and
+                 `int most`, and it takes its shares itself */
 } NestText;
 NestText emit_nest_function(Arena *, Instances *, const Instance *, const NestPrint *);
 void put_nest_text(Text *, const NestText *);

@@ -66,8 +66,8 @@ void print_loop_annotation(Printer *, const NestStmt *loop, int depth, const cha
 void print_joined_loops(Printer *, const NestStmt *,
                         int depth); /* prints the loop and its team_inner_loop as one range */
 /* nest_words.c: prints n statements that name adjacent words of an array as one load, 2 or WORDS_AT_ONCE
- * words. LOAD4 moves the pointer *next: so the words after it need no address. If *next is NULL, it is
- * declared. */
+ * words. LOAD4 advances the pointer *next, so that the words that follow need no address. If *next is NULL,
+ * it is declared. */
 void print_words(Printer *, const NestStmt *const *, int n, const char **next, int depth);
 /* Prints (a, b, c) in lines of at most WIDTH columns. The text before it in its line begins with `margin`
  * blanks and ends at `column`. */

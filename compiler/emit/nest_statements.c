@@ -354,7 +354,7 @@ bool print_waits(Printer *p, const NestStmt *stmt) {
   return waits;
 }
 
-/* Prints the pieces for a pool of threads: those between two barriers are run for each share. */
+/* Prints the pieces for a pool of threads: the pieces between two barriers run once for each share. */
 static void print_shares(Printer *p, const Stmts *list, const Piece *piece, int n, int depth) {
   bool several = false;
   for (int i = 0; i < n; i++) several = several || piece[i].kind != PIECE_ONE;
@@ -369,7 +369,8 @@ static void print_shares(Printer *p, const Stmts *list, const Piece *piece, int 
   put("}\n");
 }
 
-/* Statements that every thread must run would run once per share: with any of them there is only one share.
+/* Statements that every thread must run would run once per share. So if there are such statements, there is
+ * only one share.
  */
 static void print_one_share(Printer *p, const NestStmt *stmt, int depth) {
   indent(p, depth);

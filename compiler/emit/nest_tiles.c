@@ -1,4 +1,4 @@
-/* nest_tiles.c: TILED loops as products of tile registers (AMX). The loops over rows, over blocks of as many
+/* nest_tiles.c: TILED loops as products of tile registers (AMX). The loops over rows, over equal blocks of
  * rows, over vectors of columns and over pairs become instructions; the loops over taps between them stay.
  * Addresses and strides are those of the loads that the statement prescribes. */
 // SPDX-License-Identifier: Apache-2.0

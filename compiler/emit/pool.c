@@ -44,7 +44,7 @@ void pool_declare(Text *out, const Net *net, bool first) {
   const PoolNames *pool = net->pool;
   text_put(out,
            "// A net runs on threads, which take shares of its loops: iterations from .. to-1 of each. Where "
-           "one needs what others compute, it waits until all shares are done.\n"
+           "a thread needs results of others, it waits until all shares are done.\n"
            "struct %s;\n",
            pool->member);
   const char *const heads[] = {arena_printf(net->arena, "int %s(struct %s *member, int most)", pool->split,
@@ -66,7 +66,7 @@ void pool_declare(Text *out, const Net *net, bool first) {
            pool->split, pool->take);
 }
 
-/* The names in the text of the pool that only it uses. */
+/* Names that only the text of the pool uses. */
 static const char *const pool_own[][2] = {
     {"STATE", "pool_state"},   {"WANTED", "pool_wanted"},     {"WAITING", "pool_waiting"},
     {"NOW", "pool_now"},       {"SPIN", "pool_spin"},         {"REACHED", "pool_reached"},
@@ -189,8 +189,8 @@ static void put_segment(Frame *f, int from, int to) {
 
 void pool_step(Frame *f, int step) { put_segment(f, step, step + 1); }
 
-/* Whether call `to` is in the segment that begins with call `from`. The time of each shared call is measured
- * in a program. */
+/* Whether call `to` is in the segment that begins with call `from`. In a program the time of each shared call
+ * is measured, so each is a separate segment. */
 static bool joins_segment(const Frame *f, int from, int to) {
   const Step *step = f->part->steps.data;
   bool shared = false;

@@ -5,14 +5,14 @@
 #define CNNC_POOL_H
 #include "emit/module.h"
 
-/* All threads of a call run one function, which has a parameter `team`. Its loops SHARES(most) run for each
- * share that the thread takes, with the number `thread` of `threads` shares; between two of them, the threads
- * wait where that is necessary. pool.c.in has the pool. */
+/* All threads of a call run one function, which has a parameter `team`. Its loops SHARES(most) run once for
+ * each share that the thread takes: share number `thread` of `threads` shares; between two such loops, the
+ * threads wait where that is necessary. pool.c.in has the pool. */
 struct PoolNames {
   const char *team;                         /* "struct lenet5_pool_member *team" */
   const char *member, *split, *take, *call; /* names in the C */
   Table functions;                          /* by the text of pool_function */
-  Table described;                          /* by function: the one that calls it with words */
+  Table described;                          /* by function: the function that calls it with words */
   int words;                                /* largest number of arguments */
 };
 
@@ -23,10 +23,11 @@ void pool_define(Text *, Net *);
 
 /* The name of a function of the file that belongs to the function `of`. */
 const char *pool_function(Net *, const char *of, const char *what);
-/* Most shares of a call: 1, or by its cost up to four for each thread. */
+/* Maximum number of shares of a call: 1 or, depending on its cost, up to four per thread. */
 int pool_most(const Version *);
-/* Prints a function that calls `function` with words as arguments. most: the number of shares of a function
- * with the parameters `thread` and `threads`; 0: `last` ends the list of arguments. */
+/* Prints a function that calls `function` with words as arguments. most: the number of shares, if the
+ * function has the parameters `thread` and `threads`; 0: it does not, and `last` is the end of its argument
+ * list. */
 void pool_describe(Text *, Net *, const char *function, const Parameters *, const char *last, int most);
 /* Prints the call of a described function; the arguments are without `team` or `thread`. */
 void pool_call(Text *, Net *, const char *function, const char *arguments);
@@ -34,6 +35,6 @@ void pool_call(Text *, Net *, const char *function, const char *arguments);
 bool pool_waits(const Frame *, const Step *); /* whether the step's function takes its shares itself */
 void pool_steps(Frame *);                     /* the calls of an image */
 void pool_step(Frame *, int step);            /* one call */
-/* A call of a team that runs only this call. sizes: the number of numbers among the first arguments. */
+/* A call of a team that runs only this call. sizes: how many of the first arguments are numbers. */
 void pool_own_call(Frame *, const Step *, const char *arguments, int sizes);
 #endif

@@ -186,7 +186,7 @@ static const Function function[FN_COUNT] = {
     [FN_SQRT] =
         {"sqrt",
          .text =
-             "// Square root, within 0.8 ulp: Newton's iteration for its reciprocal, one more for itself.\n"
+             "// Square root, within 0.8 ulp: Newton's iteration for 1/sqrt(x), then one step for sqrt(x).\n"
              "INLINE @a@F sqrt@n(@F x) {\n"
              "  const @I tiny = x < @(0.f) + 1e-30f;\n"
              "  const @F s = select@n(tiny, x * 0x1p48f, x);\n"
@@ -222,8 +222,9 @@ static const Function function[FN_COUNT] = {
                  .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS}, .nuses = 4},
     [FN_SIGMOID] =
         {"sigmoid",
-         .text = "// 1 / (1 + exp(-x)), within 2.5 ulp: exp(-x) as exp does it, but with r for -r, and times "
-                 "2^-32 as all else is, so that it is a normal number at both ends of the range.\n"
+         .text = "// 1 / (1 + exp(-x)), within 2.5 ulp: exp(-x) is computed as in exp, but with r for -r. "
+                 "All terms are multiplied by 2^-32, so that they are normal numbers at both ends of the "
+                 "range.\n"
                  "INLINE @a@F sigmoid@n(@F x) {\n"
                  "  const @F top = select@n(x > @(60.f), @(60.f), x), c = select@n(top < @(-104.f), "
                  "@(-104.f), top);\n"

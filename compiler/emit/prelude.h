@@ -122,8 +122,8 @@ void prelude_types(Text *, const PreludeNeeds *, const char *prefix); /* prefix 
 void prelude_vector_primitive(Text *, const Primitive *, int lanes, const PreludeNames *);
 const char *prelude_helium(PreludeFn, Elem,
                            int lanes); /* the Helium text of a function; NULL: the common text */
-/* The texts of FN_TILE_...: AMX. Registers 0 to 3 are sums, of rows and columns 0, 1; 4 and 5 rows of the
- * left operand, 6 and 7 columns of the right one. */
+/* The texts of FN_TILE_...: AMX. Registers 0 to 3 hold sums, for two blocks of rows times two of columns; 4
+ * and 5 hold rows of the left operand, 6 and 7 columns of the right operand. */
 extern const char prelude_tile_shape[], prelude_tile_clear[], prelude_tile_add[], prelude_tile_add_bytes[],
     prelude_tile_store[];
 /* The text with instructions for bf16 numbers in vectors of `most` lanes, AVX-512 (16) or NEON (4), or NULL.

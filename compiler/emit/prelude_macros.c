@@ -34,7 +34,7 @@ void emit_attribute(Text *out, const char *macro, const char *attribute, int lan
   const bool wide = lanes == 16;
   if (wide)
     text_put(out,
-             "#ifdef __clang__ // for some CPUs it splits 512-bit vectors without this attribute\n"
+             "#ifdef __clang__ // for some CPUs clang splits 512-bit vectors without this attribute\n"
              "#define %s %s __attribute__((min_vector_width(512)))\n#else\n",
              macro, attribute);
   text_put(out, "#define %s %s\n", macro, attribute);
@@ -84,7 +84,8 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
   if (gnu) text_put(out, "#endif\n");
   prelude_word_macros(out, needs);
   if (needs->helium)
-    text_put(out, "#if defined(__ARM_FEATURE_MVE)\n#ifdef __clang__ // that of gcc 12 needs the short names\n"
+    text_put(out, "#if defined(__ARM_FEATURE_MVE)\n"
+                  "#ifdef __clang__ // the header of gcc 12 needs the short names\n"
                   "#define __ARM_MVE_PRESERVE_USER_NAMESPACE\n#endif\n#include <arm_mve.h>\n#endif\n");
   if (needs->unroll)
     text_put(out, "#if defined(__clang__)\n#define UNROLL _Pragma(\"clang loop unroll(full)\")\n#elif "
@@ -96,15 +97,15 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
                   "defined(__GNUC__)\n#define ROLL _Pragma(\"GCC unroll 1\")\n"
                   "#else\n#define ROLL\n#endif\n");
   if (needs->team && !needs->pool)
-    text_put(out, "// A net runs on a team of threads. Each runs its share of the iterations from .. to-1 of "
-                  "a loop; where one needs what others compute, all wait for each other.\n"
+    text_put(out, "// A net runs on a team of threads. Each thread runs its share of the iterations "
+                  "from .. to-1 of a loop; where a thread needs results of others, all threads wait.\n"
                   "#ifdef _OPENMP\n#include <omp.h>\n#define TEAM _Pragma(\"omp parallel\")\n#define THREAD "
                   "omp_get_thread_num()\n#define THREADS omp_get_num_threads()\n"
                   "#define BARRIER() _Pragma(\"omp barrier\")\n#else\n#define TEAM\n#define THREAD "
                   "0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n");
   if (needs->team)
     text_put(out, "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / "
-                  "threads)) // where it begins\n");
+                  "threads)) // where a share begins\n");
   if (needs->infinite)
     text_put(out, "#if defined(__GNUC__)\n#define INFINITE __builtin_inff()\n#else\n#define INFINITE (1e30f "
                   "* 1e30f)\n#endif\n");

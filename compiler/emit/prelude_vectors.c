@@ -336,12 +336,10 @@ const char prelude_tile_clear[] = "INLINE @avoid tile_clear@l(int sums) {\n"
                                   "  if (sums > 3) __asm__ volatile(\"tilezero %tmm3\");\n"
                                   "}\n";
 #define TILE_ADD(name, type, instruction)                                                                    \
-  "// Adds the products of blocks of rows of words, `row` and `block` bytes apart, with rows of weights, "   \
-  "`line`\n"                                                                                                 \
-  "// bytes apart; wide: bytes to a second vector of columns, for up to two blocks, or 0. Meanwhile "        \
-  "`lines` "                                                                                                 \
-  "of\n"                                                                                                     \
-  "// the weights that are `ahead` are prefetched in each step.\n"                                           \
+  "// Adds the products of rows of words and rows of weights. Rows of words are `row` bytes apart, their\n"  \
+  "// blocks `block` bytes, rows of weights `line` bytes. wide: bytes to a second vector of columns, for "   \
+  "up\n"                                                                                                     \
+  "// to two blocks, or 0. Each step prefetches `lines` cache lines of weights from `ahead` on.\n"           \
   "INLINE @avoid " name "@l(const " type " *left, ptrdiff_t row, ptrdiff_t block, int blocks, const " type   \
   " *right,\n"                                                                                               \
   "    ptrdiff_t line, ptrdiff_t wide, int words, int steps, const void *ahead, int lines) {\n"              \

@@ -3,8 +3,8 @@
  * are in the other units. Units share only declarations of functions, whose parameters are pointers and
  * numbers.
  *
- * These functions have hidden visibility, and the names of their symbols contain a point, which the name of a
- * C function cannot. */
+ * These functions have hidden visibility, and their symbols contain a period, so that they differ from all
+ * names of C functions. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/pool.h"
 

@@ -64,7 +64,7 @@ struct conv_v3_workspace {
 
 void conv_v3_pack(conv_v3_model *model, const conv_v3_weights *weights);
 
-/* The model in a file of cnnc --emit=model that has been read or mapped; it is not copied. NULL if the file belongs to another net or layout. */
+/* Opens a model file of cnnc --emit=model in place: `bytes` is the file, read or mapped. NULL if it belongs to another net or layout. */
 const conv_v3_model *conv_v3_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */
@@ -160,8 +160,8 @@ void conv_v3_pack(conv_v3_model *model, const conv_v3_weights *weights) {
 
 /* ---- a model in a file or in flash ---- */
 
-// Header of a model: "cnnmodel", the format's version, the bytes that follow, a
-// fingerprint of their layout and of this code.
+// Header of a model: "cnnmodel", the format's version, the number of bytes that follow,
+// a fingerprint of their layout and of this code.
 static const uint64_t conv_v3_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, CONV_V3_MODEL_BYTES, UINT64_C(0x8818147c29cb6751)};
 
 const conv_v3_model *conv_v3_open(const void *bytes, size_t size) {

@@ -61,7 +61,7 @@ struct dense_O0_workspace {
 
 void dense_O0_pack(dense_O0_model *model, const dense_O0_weights *weights);
 
-/* The model in a file of cnnc --emit=model that has been read or mapped; it is not copied. NULL if the file belongs to another net or layout. */
+/* Opens a model file of cnnc --emit=model in place: `bytes` is the file, read or mapped. NULL if it belongs to another net or layout. */
 const dense_O0_model *dense_O0_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */
@@ -145,8 +145,8 @@ void dense_O0_pack(dense_O0_model *model, const dense_O0_weights *weights) {
 
 /* ---- a model in a file or in flash ---- */
 
-// Header of a model: "cnnmodel", the format's version, the bytes that follow, a
-// fingerprint of their layout and of this code.
+// Header of a model: "cnnmodel", the format's version, the number of bytes that follow,
+// a fingerprint of their layout and of this code.
 static const uint64_t dense_O0_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, DENSE_O0_MODEL_BYTES, UINT64_C(0xff0cf657e361acdd)};
 
 const dense_O0_model *dense_O0_open(const void *bytes, size_t size) {

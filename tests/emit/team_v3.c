@@ -81,7 +81,7 @@ struct team_workspace {
 
 void team_pack(team_model *model, const team_weights *weights);
 
-/* The model in a file of cnnc --emit=model that has been read or mapped; it is not copied. NULL if the file belongs to another net or layout. */
+/* Opens a model file of cnnc --emit=model in place: `bytes` is the file, read or mapped. NULL if it belongs to another net or layout. */
 const team_model *team_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */
@@ -135,7 +135,7 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #else
 #define ROLL
 #endif
-// A net runs on a team of threads. Each runs its share of the iterations from .. to-1 of a loop; where one needs what others compute, all wait for each other.
+// A net runs on a team of threads. Each thread runs its share of the iterations from .. to-1 of a loop; where a thread needs results of others, all threads wait.
 #ifdef _OPENMP
 #include <omp.h>
 #define TEAM _Pragma("omp parallel")
@@ -148,7 +148,7 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #define THREADS 1
 #define BARRIER() ((void)0)
 #endif
-#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / threads)) // where it begins
+#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / threads)) // where a share begins
 // Vectors; those with a u need not be aligned. Extensions of GCC and Clang.
 #if !defined(__GNUC__) || defined(__TINYC__)
 #error "this compiler has no vector extensions: generate the C with cnnc --target=generic"
@@ -257,8 +257,8 @@ void team_pack(team_model *model, const team_weights *weights) {
 
 /* ---- a model in a file or in flash ---- */
 
-// Header of a model: "cnnmodel", the format's version, the bytes that follow, a
-// fingerprint of their layout and of this code.
+// Header of a model: "cnnmodel", the format's version, the number of bytes that follow,
+// a fingerprint of their layout and of this code.
 static const uint64_t team_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TEAM_MODEL_BYTES, UINT64_C(0x31aff17e4ffcacee)};
 
 const team_model *team_open(const void *bytes, size_t size) {

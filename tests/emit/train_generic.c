@@ -318,7 +318,7 @@ struct train_generic_workspace {
 
 void train_generic_pack(train_generic_model *model, const train_generic_weights *weights);
 
-/* The model in a file of cnnc --emit=model that has been read or mapped; it is not copied. NULL if the file belongs to another net or layout. */
+/* Opens a model file of cnnc --emit=model in place: `bytes` is the file, read or mapped. NULL if it belongs to another net or layout. */
 const train_generic_model *train_generic_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */
@@ -329,7 +329,7 @@ const char *train_generic_target(void);
 
 /* ---- training ---- */
 
-/* Memory for computing gradients, as the workspace is for inference. */
+/* Memory for computing gradients, like the workspace for inference. */
 typedef struct train_generic_training train_generic_training;
 struct train_generic_training {
   float dense1_weight[2][8]; /* weights, packed in the order in which kernels read them */
@@ -521,8 +521,8 @@ void train_generic_pack(train_generic_model *model, const train_generic_weights 
 
 /* ---- a model in a file or in flash ---- */
 
-// Header of a model: "cnnmodel", the format's version, the bytes that follow, a
-// fingerprint of their layout and of this code.
+// Header of a model: "cnnmodel", the format's version, the number of bytes that follow,
+// a fingerprint of their layout and of this code.
 static const uint64_t train_generic_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TRAIN_GENERIC_MODEL_BYTES, UINT64_C(0xfcef8e6235b2a0c6)};
 
 const train_generic_model *train_generic_open(const void *bytes, size_t size) {
@@ -592,7 +592,7 @@ INLINE float train_generic_log_x1(float x) {
   r = train_generic_select_x1(x == 0.f, train_generic_float_of_x1(0xff800000u), r);
   return train_generic_select_x1(x == x, r, x);
 }
-// Square root, within 0.8 ulp: Newton's iteration for its reciprocal, one more for itself.
+// Square root, within 0.8 ulp: Newton's iteration for 1/sqrt(x), then one step for sqrt(x).
 INLINE float train_generic_sqrt_x1(float x) {
   const int32_t tiny = x < 0.f + 1e-30f;
   const float s = train_generic_select_x1(tiny, x * 0x1p48f, x);
