@@ -20,7 +20,7 @@ typedef struct Loss {
   int trained;
   bool instances;
   const Op *inside; /* NULL, or (rpn) the operator whose value the loss applies to, and whose inputs it reads.
-                       A node that replaces that operator's node in training has it as hidden->of */
+                       In training a node may replace the operator's node, which is then its hidden->of */
 } Loss;
 /* node->detail of all three: label smoothing, the loss's weight (a factor of scale), channels of the output,
  * and the kind of activation that was absorbed (SCORES_NONE: none) */

@@ -4,7 +4,7 @@
 #include <math.h>
 
 static const Param params[] = {
-    {"alpha", PARAM_NUMBER, "1", "negated limit for large negative inputs", 0, 0, NULL}, {0}};
+    {"alpha", PARAM_NUMBER, "1", "y approaches -alpha for large negative inputs", 0, 0, NULL}, {0}};
 
 /* alpha*exp(x) = y + alpha, and y has the sign of x unless alpha is negative. */
 static uint32_t needs(const Node *node, int wrt) {

@@ -24,8 +24,8 @@ MAP_VALUE(value) {
   if (combine_input(m->node, 1) >= 0) return div_(m->x[0], m->x[1]);
   const double n = combine_number(m->node, 1);
   int exponent;
-  /* Only the reciprocal of a power of two is exact. With another one, 41 * (1/41) is below 1, and divide(41)
-   * -> floor would be wrong. */
+  /* Only the reciprocal of a power of two is exact. For example, 41 * (1/41) is below 1 in float, so
+   * divide(41) -> floor would be wrong. */
   return fabs(frexp(n, &exponent)) == 0.5 ? mul(m->x[0], number(1 / n)) : div_(m->x[0], number(n));
 }
 MAP_GRADIENT(gradient) {

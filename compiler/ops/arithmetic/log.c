@@ -1,4 +1,4 @@
-/* log.c: log, the natural logarithm: minus infinity of 0, NaN of negative numbers. */
+/* log.c: log, the natural logarithm; it is minus infinity for 0, and NaN for negative numbers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 #include <math.h>

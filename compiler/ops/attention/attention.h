@@ -58,8 +58,8 @@ void attention_slopes_tiles(Lower *, const Attention *, int wrt, bool bias);
 void bias_window(const Node *, int64_t size[2]);
 int64_t bias_row(const int64_t size[2], int64_t i, int64_t j);
 
-/* multihead_attention.c: parameters, in the order of weight files. If key and value have the channels of the
- * query, IN_WEIGHT has the rows of all three, otherwise those of the query. */
+/* multihead_attention.c: parameters, in the order of weight files. If query, key and value have the same
+ * number of channels, IN_WEIGHT has the rows of all three projections, otherwise only those of the query. */
 enum { IN_WEIGHT, KEY_WEIGHT, VALUE_WEIGHT, IN_BIAS, OUT_WEIGHT, OUT_BIAS, LAYER_WEIGHTS };
 enum { SOURCES = VALUE + 1 }; /* number of sources: QUERY, KEY and VALUE */
 typedef struct MultiheadLayer {

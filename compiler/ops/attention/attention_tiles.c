@@ -1,8 +1,8 @@
 /* attention_tiles.c: Vectorized attention. A tile of queries is combined with a block of keys twice:
  *
- * scores  lanes are queries, which are transposed once; keys are read in place, one element for all lanes.
- * The maximum and the sum of each query need no reduction across lanes. mix     lanes are channels of values,
- * which are read in place; exponentials are read one element for all lanes. The results have their final
+ * scores  lanes are queries, which are transposed once; keys are read in place, each element broadcast to all
+ * lanes. The maximum and the sum of each query need no reduction across lanes. mix     lanes are channels of
+ * values, which are read in place; each exponential is broadcast to all lanes. The results have their final
  * layout.
  *
  * If keys need several blocks, sums are rescaled to the largest score so far. With causal masks and windows,
@@ -148,7 +148,8 @@ static void finish_slope(const Tile *t, Val dp, const Ix *j, int v) {
       fma_(nest_load(b, query_lanes(t, t->s, j, v), t->lanes), dp, nest_get(b, nest_at(b, t->mean, v))));
 }
 
-/* Hardware does not prefetch keys that are half a page or more apart, so a group fetches the next one. */
+/* Hardware does not prefetch keys that are half a page or more apart, so each group prefetches the next
+ * group. */
 static void fetch_keys(const Tile *t, const Ix *j0, int rows) {
   enum { HALF_PAGE = 2048 };
   const int64_t pitch = t->from->room[t->from->rank - 1], line = t->l->target->line / 4;
@@ -262,7 +263,7 @@ static void mix_values(const Tile *t) {
   Nest *b = t->l->b;
   static const int tall[VECTORS + 1] = {0, 12, 12, 8};
   const bool few = t->l->target->registers < 32;
-  /* Tall sets, because the values of a block do not fit in the L1 cache, and each set reads its own. */
+  /* Sets have many queries: each set reads all values of its channels, which do not stay in the L1 cache. */
   const int all = value_vectors(t), most = few ? 2 : VECTORS, sets = (all + most - 1) / most;
   for (int set = 0, v0 = 0; set < sets; set++) {
     const int vectors = (all - v0 + sets - set - 1) / (sets - set),
@@ -365,7 +366,7 @@ static void begin_tile(const Tile *t) {
     NEST_FOR(b, i, t->queries)
       for (int v = 0; v < value_vectors(t); v++)
         nest_store(b, mix_sums(t, &i, v), splat(num(b, 0), t->lanes));
-  if (cuts(t->a)) /* which keys are computed depends on the tile, so all get a value */
+  if (cuts(t->a)) /* a tile may skip keys, so all keys get an initial score */
     NEST_FOR(b, j, t->block)
       for (int v = 0; v < t->vectors; v++)
         nest_store(b, query_lanes(t, t->s, &j, v), splat(num(b, 0), t->lanes));

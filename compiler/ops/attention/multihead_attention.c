@@ -196,7 +196,8 @@ static Node *channels_part(Graph *graph, const Node *layer, const char *suffix, 
   return node;
 }
 
-/* Computes query, key and value. Those that have the same source and adjacent weights share one product. */
+/* Computes query, key and value. Projections that have the same source and adjacent weights share one
+ * product. */
 static void in_products(Graph *graph, const Node *layer, const Layer *m, Node *to[SOURCES]) {
   static const char *const names[] = {"query", "key", "value"};
   const int64_t e = m->channels[QUERY];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT-0
 /* The samples of a frame. Copied into generated C. */
 
-/* Sample i of x[n]; beyond the ends it is 0, or a sample mirrored at the outermost one. */
+/* Sample i of x[n]; beyond the ends it is 0, or a sample mirrored at the outermost sample. */
 static float cnn_frame_sample_routine(const float *x, int i, int n, int mirror) {
   if (mirror && i < 0) i = -i;
   if (mirror && i >= n) i = 2 * (n - 1) - i;

@@ -75,7 +75,7 @@ static int cnn_micro_place_routine(int i, int n) {
   return place;
 }
 
-/* energy[n + 1]: the power spectrum of 2*n real numbers, from their FFT as n complex ones. */
+/* energy[n + 1]: the power spectrum of 2*n real numbers, from their FFT as n complex numbers. */
 static void cnn_micro_energy_routine(const int32_t *x, const float *split, uint32_t *energy, int n) {
   const int half = 32767 / 2;
   for (int k = 0; k <= n / 2; k++) {

@@ -58,7 +58,7 @@ static Val next_mean_value(Nest *b, const Node *node, Val mean, Val x) {
   return add(mul(num(b, 1 - smooth), mean), mul(num(b, smooth), x));
 }
 
-/* x, or y where `of` is 0: the quotient x/of is 1 up to rounding. */
+/* x, or y where `of` is 0. Callers pass an x with a quotient by `of`, and as y the limit of x. */
 static Val unless_zero(Nest *b, Val of, Val x, Val y) { return choose(less_eq(vabs(of), num(b, 0)), y, x); }
 
 /* bias^power * expm1(power * log1p(a/bias)), for small exponents: exact where 1 + a/bias is rounded to 1. */

@@ -54,7 +54,7 @@ static const float *cnn_rfft_half_routine(const float *wave, float *work, int ff
   return x;
 }
 
-/* The spectrum of real numbers from the spectrum of the complex ones. */
+/* Computes the spectrum of the real numbers from the spectrum of the complex numbers. */
 static void cnn_rfft_split_routine(const float *z, const float *wave, float *out, int fft) {
   for (int k = 0; k <= fft / 2; k++) {
     const float *a = z + 2 * (k == fft / 2 ? 0 : k), *b = z + 2 * (k == 0 ? 0 : fft / 2 - k);

@@ -1,6 +1,6 @@
 /* spec_mask.c: spec_mask, which sets rows and channels of a spectrogram to zero in training (SpecAugment,
  * Park et al., 2019). The masks only depend on the seed, the step, the image and the layer, so the backward
- * pass draws the same ones. */
+ * pass draws the same masks. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "base/random.h"
@@ -29,7 +29,7 @@ static Axis mask_axis(const Node *node, int axis) {
   return (Axis){length, smaller(arg_int(node, axis ? "channels" : "rows"), length)};
 }
 
-/* ---- training: its own backward pass with dy for x ---- */
+/* ---- training; the backward pass is the same operator, with dy instead of x ---- */
 /* Is element `at` of the axis masked? A mask has a random width of 0 .. most, and a random start with which
  * it fits on the axis. */
 static bool masked(const uint32_t key[2], Axis axis, uint32_t draw, int64_t at) {
@@ -116,8 +116,8 @@ const Op op_spec_mask = {
     .group = "regularization",
     .summary = "masks rows and channels of a spectrogram at random in training; no effect in inference",
     .detail =
-        "training: `count` times 0 .. rows consecutive rows, and 0 .. channels consecutive channels, are "
-        "0 (SpecAugment)",
+        "training: `count` times, a random run of 0 .. rows rows, and one of 0 .. channels channels, is set "
+        "to 0 (SpecAugment)",
     .params = params,
     .example = "mel(40, 16000) -> decibel -> spec_mask(rows=10, channels=8)",
     .family = FAMILY_ALIAS,

@@ -69,7 +69,7 @@ static bool transform_fits(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* The frames with center=true: the number of frames is that of torch.stft and librosa.stft, each with `fft`
+/* The frames with center=true: their number is that of torch.stft and librosa.stft, and each has `fft`
  * samples. */
 static void center_frames(ShapeContext *context, Node *node) {
   const int64_t n = node->in[0]->shape.dim[0], size = arg_int(node, "size"), step = arg_int(node, "step"),

@@ -62,8 +62,8 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
   correlation_backward(gradient, node, dy, &op_conv_input_gradient, &op_conv_weight_gradient);
 }
 
-/* Can the convolution also compute this pooling? The pooling must have 2x2 windows without overlap, and the
- * convolution no groups, and either few terms or a possible Winograd schedule. */
+/* Can the convolution also compute this pooling? The pooling must have 2x2 windows without overlap. The
+ * convolution must have no groups, and either few terms or a possible Winograd schedule. */
 static bool fuses_pool(const Node *node, const Node *pool) {
   const Correlation k = correlation_of(node);
   if (correlation_near_limits(&k) || node->shape.regions) return false;
@@ -80,10 +80,10 @@ static bool fuses_pool(const Node *node, const Node *pool) {
   return halves && pool->op->traits.pool;
 }
 
-/* A gate (squeeze and excitation) before a 1x1 convolution: the weights are scaled, not the input. Weights
- * come from a slower memory than values computed just before. With 2.5 pixels per filter it is 1 or 2 %
- * slower than scaling the values (14x14, 480 channels to 80 filters). With 4, the layer and the previous one
- * are 3 % faster; with 20 (28x28), 4 % (AVX-512, one thread). */
+/* A gate (squeeze and excitation) before a 1x1 convolution can scale the weights instead of the input. But
+ * weights come from a slower memory than values that were just computed. With 2.5 pixels per filter, scaling
+ * the weights is 1 or 2 % slower (14x14, 480 channels to 80 filters). With 4 pixels per filter, the layer and
+ * the previous one are 3 % faster; with 20 (28x28), 4 % (AVX-512, one thread). */
 enum { PIXELS_A_FILTER = 4 };
 
 static bool fuses_gate(const Node *node) {

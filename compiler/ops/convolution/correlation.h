@@ -2,7 +2,7 @@
  *
  * A correlation relates a large image to a small one: the small side's element (y, x) sees, through the tap
  * (ky, kx), the large side's (y*stride + ky*dilation - before, the same for x). In w[s][l][ky][kx], s is a
- * channel of the small side and l one of the large side within the group of s:
+ * channel of the small side and l a channel of the large side, within the group of s:
  *
  * gather   small[y][x][s] = sum over ky, kx, l of large[y'][x'][l] * w[s][l][ky][kx]:
  *           conv, and the input gradient of conv_transpose
@@ -35,8 +35,8 @@ bool correlation_spreads(const Node *);          /* computes the large side from
  * - P, with flipped weights and the channels exchanged. */
 Correlation correlation_gathering(const Node *);
 
-/* Reference evaluation in double with simple loops. gather and spread add eval->weight[1], if there is one
- * and the node is not a gradient. */
+/* Reference evaluation in double with simple loops. gather and spread add the bias, eval->weight[1], if it
+ * exists and the node is not a gradient. */
 void correlation_eval_gather(const Eval *);  /* in[0]: the large side */
 void correlation_eval_spread(const Eval *);  /* in[0]: the small side */
 void correlation_eval_weights(const Eval *); /* in[0]: the large side, in[1]: the small side; adds to out */

@@ -14,7 +14,7 @@ const Node *picture_of(const Node *);
  * down. */
 int most_positives(const Node *);
 
-/* Largest factor by which a delta enlarges a side of a box: the exponential of the largest d. */
+/* Largest factor by which a delta enlarges a side of a box: exp(largest dw or dh). */
 double box_growth(void);
 /* The box of a row of default_boxes. */
 void default_box(const Node *, int64_t row, double box[BOX]);

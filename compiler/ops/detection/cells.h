@@ -7,8 +7,8 @@
 #include "kernel/walk.h"
 
 void cells_strides(const Node *, double to[2]); /* the argument `stride`: distance of rows, of columns */
-/* The box of anchor i. Anchors are ordered by cell, and in a cell as in the node's list `anchors`, which has
- * `c` elements (member of `cells`). */
+/* The box of anchor i. Anchors are ordered by cell, and within a cell as in the node's list `anchors`, which
+ * has cells.c elements. */
 void cells_anchor(const Node *, Extent cells, int64_t i, double box[BOX]);
 
 /* ---- in a nest ---- */

@@ -6,8 +6,8 @@ static int cnn_match_count_routine(const int32_t *count, int most) {
   return !(count[0] > 0) ? 0 : count[0] < most ? (int)count[0] : most;
 }
 
-/* The ground-truth box of classes 0 .. classes - 1, or of any if that is 0, with the largest overlap, and
- * that overlap; -1: none of `n`. */
+/* Of n ground-truth boxes the one with the largest overlap, and that overlap; -1: there is none. Only the
+ * classes 0 .. classes - 1 count; if `classes` is 0, all. */
 static int cnn_match_truth_routine(const float *box, const float *truth, const int32_t *label, int n,
                                    int classes, float *most) {
   int best = -1;

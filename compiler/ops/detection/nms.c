@@ -147,8 +147,8 @@ typedef struct Suppression {
   double iou, least;
 } Suppression;
 
-/* Class by class: sorts, then compares each with those kept so far. found[rows * classes]; returns the
- * number kept. */
+/* Class by class: sorts the boxes, then compares each box with the boxes kept so far. found[rows * classes];
+ * returns the number of kept boxes. */
 static int64_t keep(const Suppression *s, const double *boxes, const double *scores, Found *found) {
   int64_t kept = 0;
   for (int64_t label = 0; label < s->classes; label++) {
@@ -188,8 +188,8 @@ static void suppress(const Suppression *s, const double *boxes, const double *sc
 /* An argument, rounded to float as in generated code. */
 static double in_float(const Node *node, const char *name) { return (double)(float)arg_number(node, name); }
 
-/* For rows of yolo: first computes the corners of the boxes, and the scores, objectness times class, in
- * float: there, tiny products may be equal. */
+/* For rows of yolo: first computes the corners of the boxes, and the scores (objectness times class). Scores
+ * are rounded to float, where tiny products may be equal. */
 static void run_rows(const Suppression *s, const double *rows, double *out) {
   Arena *arena = arena_new();
   double *boxes = NEW_ARRAY(arena, double, s->rows *BOX),

@@ -37,7 +37,7 @@ static int cnn_panoptic_edge_routine(float edge, int n) {
   return (float)at + 0.5f < edge ? at + 1 : at;
 }
 
-/* The row with the best score after row `last`; the first of equal ones. -1: none. */
+/* The row that follows row `last` in the order of scores; equal scores are ordered by row. -1: none. */
 static int cnn_panoptic_next_routine(const float *boxes, int rows, int last) {
   int best = -1;
   for (int i = 0; i < rows; i++) {
@@ -50,7 +50,7 @@ static int cnn_panoptic_next_routine(const float *boxes, int rows, int last) {
 
 /* Paints instance `number` on the free pixels where its mask is above the threshold, unless less than half of
  * those pixels are free. out[h][w][2]: class, instance; on free pixels the class marks the last instance that
- * covers it. */
+ * covers the pixel. */
 static void cnn_panoptic_paint_routine(const cnn_panoptic_instance_routine *of, const float *box,
                                        const int *edge, float *out, int w, int number, float threshold) {
   int area = 0, left = 0;
@@ -74,7 +74,8 @@ static void cnn_panoptic_paint_routine(const cnn_panoptic_instance_routine *of, 
 }
 
 /* scores[h][w][classes], boxes[rows][6]: x1 y1 x2 y2 score class, in pixels of the image; a pixel of the
- * result has 1 / across by 1 / down of these; masks[rows][height][width][channels] -> out[h][w][2]. */
+ * result is 1 / across by 1 / down pixels of the image; masks[rows][height][width][channels] ->
+ * out[h][w][2]. */
 static void cnn_panoptic_routine(const float *restrict scores, const float *restrict boxes,
                                  const float *restrict masks, float *restrict out, int h, int w, int classes,
                                  int rows, int height, int width, int channels, float threshold, float across,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT-0
-/* Region proposals: of the boxes x1 y1 x2 y2 with the best scores, those that no better one overlaps. Copied
- * into generated C. */
+/* Region proposals: the boxes x1 y1 x2 y2 with the best scores, without boxes that overlap a better box.
+ * Copied into generated C. */
 
 /* Does the box's IoU with one of the boxes from..to - 1 exceed `overlap`? kept[4][most]: their corners,
  * coordinate by coordinate, so that a vector holds several boxes. */
@@ -20,8 +20,8 @@ static int cnn_proposals_covered_routine(const float *restrict kept, const float
 }
 
 /* boxes[rows][4], scores[rows] -> out[most][4]: takes the `before` boxes with the best scores, drops those
- * smaller than a thousandth along an axis, and keeps the best ones whose IoU with all boxes kept before is at
- * most `overlap`; unused rows are 0. NaN scores are ignored. best[rows], kept[4][most]: scratch. */
+ * smaller than a thousandth along an axis, and keeps the best boxes whose IoU with every better kept box is
+ * at most `overlap`; unused rows are 0. NaN scores are ignored. best[rows], kept[4][most]: scratch. */
 static void cnn_proposals_routine(const float *restrict boxes, const float *restrict scores,
                                   float *restrict best, float *restrict kept, float *restrict out, int rows,
                                   int before, int most, float overlap) {

@@ -8,7 +8,7 @@
 
 enum {
   ROI_FAR = 1 << 22
-}; /* maximum distance of features from the origin: up to it, floats represent quarters */
+}; /* maximum distance of features from the origin: up to this number, floats represent quarters exactly */
 typedef struct Roi {
   int64_t rows, channels;
   int64_t size[2], length[2]; /* height and width of a region's value, and of the features */
@@ -23,7 +23,7 @@ Val roi_side(Lower *, Buf *boxes, const Ix *n, int side); /* one of these four n
 
 /* Kind of the loop over the rows of the value, from the number of operations per element. */
 LoopKind roi_rows(const Lower *, const Roi *, int64_t work);
-/* `count` adjacent vectors from channel c on, which share all indices; a single one may be partial. */
+/* `count` adjacent vectors from channel c on, which share all indices; a single vector may be partial. */
 typedef void RoiBody(Lower *, const Ix *c, int count, int part, int lanes, const void *context);
 void roi_channels(Lower *, int64_t channels, RoiBody, const void *context);
 #endif

@@ -4,12 +4,14 @@
  * heap[][2]: a candidate's score and its number, row * classes + class. kept[5][most]: corners and class of
  * kept boxes, coordinate by coordinate, so that a vector holds several boxes. */
 
-/* Does the first candidate come before the second? The larger score wins; of equal ones the first. */
+/* Does the first candidate come before the second? The larger score comes first; equal scores are ordered by
+ * number. */
 static int cnn_suppress_before_routine(const float *a, const float *b) {
   return a[0] > b[0] || (a[0] == b[0] && a[1] < b[1]);
 }
 
-/* Restores the heap order at position `at`, below which it holds: the best candidate below rises to it. */
+/* Restores the heap order at position `at`; the positions below it are already in order. The best candidate
+ * below moves up. */
 static void cnn_suppress_sink_routine(float *heap, int at, int n) {
   const float moved[2] = {heap[2 * at], heap[2 * at + 1]};
   for (int child = 2 * at + 1; child < n; child = 2 * at + 1) {
@@ -27,7 +29,8 @@ static void cnn_suppress_order_routine(float *heap, int n) {
   for (int i = n / 2 - 1; i >= 0; i--) cnn_suppress_sink_routine(heap, i, n);
 }
 
-/* A score that about `wanted` of n candidates exceed, at most a quarter; estimated from 64 of them. */
+/* A score that about `wanted` of n candidates exceed, but at most a quarter of them; estimated from 64
+ * candidates. */
 static float cnn_suppress_pivot_routine(const float *heap, int n, int wanted) {
   enum { SAMPLE = 64 };
   float above = 0.f, pivot = 0.f;
@@ -74,8 +77,8 @@ static int cnn_suppress_take_routine(float *heap, int n, float *score) {
   return (int)number;
 }
 
-/* Does a kept box of this class overlap the box by more? The overlap is the area of the intersection divided
- * by that of the union; boxes that do not intersect have none. */
+/* Does a kept box of this class overlap the box by more than `overlap`? The overlap is the area of the
+ * intersection divided by that of the union; it is 0 if the boxes do not intersect. */
 static int cnn_suppress_covered_routine(const float *restrict kept, const float *restrict box, float label,
                                         int from, int to, int most, float overlap) {
   const float x1 = box[0], y1 = box[1], x2 = box[2], y2 = box[3], area = (x2 - x1) * (y2 - y1);

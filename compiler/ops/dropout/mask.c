@@ -18,7 +18,7 @@ void mask_shape(ShapeContext *context, Node *node) {
   diag_help(diag, "rate is the fraction that is dropped: 0.5 drops half");
 }
 
-/* ---- training: its own backward pass with dy for x ---- */
+/* ---- training; the backward pass is the same operator, with dy instead of x ---- */
 static void run(const Eval *eval) {
   const Node *node = eval->node;
   const double rate = rate_of(node);

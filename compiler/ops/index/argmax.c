@@ -1,5 +1,5 @@
-/* argmax.c: argmax, the index of the largest channel of each pixel, the first of equal ones. NaN counts as
- * the largest. No gradient. */
+/* argmax.c: argmax, the index of the largest channel of each pixel. Of equal channels the first is the
+ * result; NaN counts as the largest. No gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/channels.h"

@@ -1,5 +1,5 @@
 /* topk.c: topk, the k largest or smallest numbers of a vector, sorted, with their indices, as in torch.topk;
- * of equal ones the lower index first. NaN is larger than all numbers. The indices have no gradient. */
+ * equal numbers are ordered by index. NaN is larger than all numbers. The indices have no gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>

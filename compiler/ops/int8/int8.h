@@ -39,8 +39,8 @@ typedef struct Int8Pool {
   bool mean; /* otherwise the maximum */
   bool count_pad;
   bool scaled; /* the mean is (sum - n*zero) * factor, rounded; all windows are inside the image */
-  bool even;   /* the mean is that of q - zero, with halves rounded to even; otherwise that of q, with halves
-                  rounded away from zero */
+  bool even;   /* mean of q - zero, with halves rounded to even; otherwise mean of q, with halves rounded away
+                  from zero */
   Rounding rounding;
   Multiplier factor;
   Stored stored;
@@ -113,8 +113,8 @@ extern const Op op_int8_from_float,
     op_int8_to_float; /* used at inputs and outputs, and around operators without an int8 form */
 extern const Op op_int8_from_bytes, op_int8_to_bytes; /* from and to u8, which is q + 128 */
 extern const Op op_int8_same;                         /* an alias: the same q with another scale */
-extern const Op op_int8_class;  /* I32: the channel of the maximum, the first of equal ones */
-extern const Op op_int8_argmax; /* the same channel as a float */
+extern const Op op_int8_class;                        /* I32: the first channel that has the maximum */
+extern const Op op_int8_argmax;                       /* the same channel as a float */
 extern const Op op_int8_embedding;
 
 bool int8_is_wide(const Node *);      /* is the node's value or an operand int16? */
@@ -156,7 +156,7 @@ typedef struct Int8Factors {
 } Int8Factors;
 Int8Factors int8_factors(Lower *, int64_t filters);
 Val int8_factored(Lower *, const Int8Factors *, Val sum, const Ix *f); /* the sum, rounded */
-/* The same for n sums that are not those of a product; wide: the sums are int64. */
+/* The same for n sums that do not belong to a product; wide: the sums are int64. */
 Int8Factors int8_factors_of(Lower *, Rounding, bool wide, int64_t n, const Multiplier *);
 Val int8_factored_of(Lower *, Rounding, const Int8Factors *, Val sum, const Ix *s);
 /* Constants of the model for the reference nests of a product. Weights are

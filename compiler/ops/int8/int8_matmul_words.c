@@ -37,8 +37,8 @@ static Val add_dot(const WordProduct *t, Val sum, Val x, Val w) {
 }
 
 /* ---- copies ---- */
-/* Copies words of `lanes` rows or columns, of which the first `real` exist. `first` is the index of the
- * first; they become the columns from `to` on of the copy. */
+/* Copies words of `lanes` rows or columns, of which the first `real` exist. `first` is the index of the first
+ * row or column; in the copy they become the columns from `to` on. */
 typedef struct SideCopy {
   const WordProduct *t;
   const Side *side;

@@ -2,9 +2,9 @@
 // int16 in one instruction.
 // SPDX-License-Identifier: Apache-2.0
 //
-// As in schedule/mcu/dsp_direct.c, a half of a word of the weights holds 256*wB + wA of two gates of a unit.
-// Products with it sum up to 256*SB + SA, products with its low byte to SA; SB = (mix - SA) / 256 is exact
-// modulo 2^32 if |SB| < 2^23, which follows from the weights. Biases are added after that.
+// As in schedule/mcu/dsp_direct.c, a half of a word of the weights holds 256*wB + wA for two gates A and B of
+// a unit. Products with the half sum up to mix = 256*SB + SA, products with its low byte to SA. SB = (mix -
+// SA) / 256 is exact modulo 2^32 if |SB| < 2^23, which follows from the weights. Biases are added after that.
 //
 // Roundings are those of schedule/mcu/dsp_finish.c, with zero point 0.
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static int32_t lstm_weight(const Int8Recurrent *p, int gate, int64_t u, int64_t 
   return k < p->r.outputs ? p->weight[(gate * p->r.units + u) * p->r.outputs + k] : 0;
 }
 
-/* The half of gates 2*pair and 2*pair + 1; it may not fit into 16 bits. */
+/* The 16-bit half with the weights of gates 2*pair and 2*pair + 1. The result may not fit into 16 bits. */
 static int32_t lstm_half(const Int8Recurrent *p, int pair, int64_t u, int64_t k) {
   enum { BYTE = 256 };
   return BYTE * lstm_weight(p, 2 * pair + 1, u, k) + lstm_weight(p, 2 * pair, u, k);

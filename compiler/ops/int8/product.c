@@ -5,8 +5,8 @@
 // zero')
 //
 // Padding adds nothing. The sums were shown to fit into 32 bits when the node was created
-// (quantize/layers.c), or, with int16 values, into 47, so that their products with 15-bit factors fit into
-// 64.
+// (quantize/layers.c), or, with int16 values, into 47 bits, so that their products with 15-bit factors fit
+// into 64 bits.
 #include <math.h>
 #include "ops/int8/int8.h"
 #include "ops/registry.h"

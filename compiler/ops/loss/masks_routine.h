@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT-0
 /* The loss of the masks of an image's regions (He et al., 2017). The ground truth of a row is the object with
- * the highest IoU with its box, at least `overlap`. Its pixels, sampled bilinearly at the centers of the
- * mask's cells, are compared by binary cross-entropy with the channel of its class. The loss is the mean over
- * such rows and their cells. score, softplus, sigmoid[rows][height][width][classes] of the linear output;
- * boxes[rows][4]; instance[tall][wide]: for each pixel of the image 0, or k + 1 for object k. out: the loss,
- * its gradient. Copied into generated C. */
+ * the highest IoU with its box, at least `overlap`. The object's pixels, sampled bilinearly at the centers of
+ * the mask's cells, are compared with the mask channel of the object's class (binary cross-entropy). The loss
+ * is the mean over such rows and their cells. score, softplus, sigmoid[rows][height][width][classes] of the
+ * linear output; boxes[rows][4]; instance[tall][wide]: for each pixel of the image 0, or k + 1 for object k.
+ * out: the loss, its gradient. Copied into generated C. */
 
 /* Fraction of the pixels of `instance` around a point that belong to the object `of`: 0 .. 1. Coordinates are
  * those of the center of the first pixel. */

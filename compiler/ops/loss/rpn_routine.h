@@ -31,7 +31,8 @@ static void cnn_rpn_match_routine(const float *restrict anchors, const int32_t *
   }
 }
 
-/* Selects a number of rows with a ground truth, or negative ones: those with the largest random numbers. */
+/* Selects at most `most` rows that have a ground truth (positive), or that are negative: the rows with the
+ * largest random numbers. */
 static int cnn_rpn_draw_routine(const float *restrict match, const float *restrict draws,
                                 float *restrict rows_of, int rows, int positive, int most) {
   int n = 0;
@@ -40,10 +41,12 @@ static int cnn_rpn_draw_routine(const float *restrict match, const float *restri
   return cnn_best_routine(draws, rows_of, n, most);
 }
 
-/* Over `sample` anchors, at most `positives` of them with a ground truth: the binary cross-entropy of their
- * scores and, over those with a ground truth, the smooth L1 (beta 1/9) of their deltas; divided by `sample`.
- * scores, sigmoid, softplus, draws[rows]; deltas, anchors[rows][4]; anchor_log[rows][2], truth_log[most][2]:
- * logarithms of sizes. match, rows_of[rows]: scratch. out: the loss, its gradients by scores and by deltas.
+/* The loss of `sample` anchors, of which at most `positives` have a ground truth: the binary cross-entropy of
+ * their scores, and the smooth L1 (beta 1/9) of the deltas of anchors with a ground truth; divided by
+ * `sample`. scores, sigmoid, softplus, draws[rows]; deltas, anchors[rows][4]; anchor_log[rows][2],
+ * truth_log[most][2]:
+ * logarithms of sizes. match, rows_of[rows]: scratch. out: the loss, its gradients with respect to scores and
+ * deltas.
  */
 static void cnn_rpn_routine(const float *restrict scores, const float *restrict sigmoid,
                             const float *restrict softplus, const float *restrict draws,

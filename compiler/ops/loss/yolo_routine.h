@@ -104,8 +104,8 @@ static float cnn_yolo_empty_routine(const cnn_yolo_head_routine *of, const float
 }
 
 /* t[rows][5 + classes], sigmoid and softplus of it; size[rows][2]: exp(tw), exp(th); truth_log[most][2]:
- * logarithms of sizes. place[most]: the row of each object. If several share a row, the last one defines the
- * box, and all of them the classes. out: the loss, its gradient by t. */
+ * logarithms of sizes. place[most]: the row of each object. If several objects share a row, the last object
+ * defines the box, and all of them define the classes. out: the loss, its gradient with respect to t. */
 static void cnn_yolo_routine(const float *restrict t, const float *restrict sigmoid,
                              const float *restrict softplus, const float *restrict size,
                              const float *restrict anchor, const int32_t *restrict count,

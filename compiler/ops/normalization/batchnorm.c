@@ -2,7 +2,8 @@
 // (Ioffe and Szegedy, 2015).
 //
 // In inference, and where the layer is frozen, mean and variance are the running statistics and the operator
-// is element-wise. In training they are those of the batch; nets run image by image, so the operator becomes
+// is element-wise. In training they are the statistics of the batch; nets run image by image, so the operator
+// becomes
 //
 //     moments    each image: mean and sum of squared deviations of its pixels
 //     merge      the batch: mean, 1 / sqrt(biased variance + epsilon), biased variance (Chan, Golub and
@@ -39,7 +40,7 @@ static const Param params[] = {
     {0},
 };
 
-/* Reports a momentum that is probably PyTorch's, the factor of the new statistics. */
+/* Reports a momentum that was probably meant as in PyTorch, where it is the factor of the new statistics. */
 static void doubt_momentum(ShapeContext *context, const Node *node) {
   const double momentum = arg_number(node, "momentum");
   if (momentum <= 0 || momentum >= 0.5) return;

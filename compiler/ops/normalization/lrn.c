@@ -3,9 +3,9 @@
  *
  * y[c] = x[c] / d[c]^beta,     d[c] = bias + alpha/size * sum of x[k]^2 over k from c - before to c + after
  *
- * (alpha is divided by size, as in PyTorch and ONNX.) before + after + 1 = size; if size is even, before is
- * larger by one as in PyTorch, or after with even=after, as in ONNX. Backward, with t[c] = dy[c] * x[c] /
- * d[c]^(beta + 1):
+ * (alpha is divided by size, as in PyTorch and ONNX.) before + after + 1 = size. If size is even, before is
+ * larger by one, as in PyTorch; with even=after, after is larger by one, as in ONNX. Backward, with t[c] =
+ * dy[c] * x[c] / d[c]^(beta + 1):
  *
  * dx[c] = dy[c] / d[c]^beta - 2*alpha*beta/size * x[c] * sum of t[k] over the k whose window contains c: from
  * c - after to c + before */

@@ -1,6 +1,6 @@
 /* maxpool.c: maxpool, y[y][x][c] = max over the window of x, where padding counts as minus infinity. The
- * gradient goes to the maximum, among equal ones to the first in row order; if the maximum is NaN, to the
- * first element of the window. */
+ * gradient goes to the maximum (of several equal elements, to the first in row order); if the maximum is NaN,
+ * it goes to the first element of the window. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/pooling/pool.h"
@@ -19,7 +19,7 @@ static int64_t position_of(const Window *w, int axis, int64_t o, int64_t k) {
   return o * w->stride[axis] + k * w->dilation[axis] - w->before[axis];
 }
 
-/* The index of the window's largest element, the first of equal ones. NaN counts as the largest. */
+/* The index of the window's first largest element. NaN counts as the largest. */
 static int64_t largest_in_window(const double *x, Extent in, const Window *w, int64_t oy, int64_t ox,
                                  int64_t c) {
   const Taps rows = pool_taps(w, 0, oy, 0, in.h), columns = pool_taps(w, 1, ox, 0, in.w);

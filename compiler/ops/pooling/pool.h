@@ -19,7 +19,7 @@ Taps pool_taps(const Window *, int axis, int64_t o, int64_t lo, int64_t hi);
 /* ---- nests ---- */
 typedef struct Pool {
   Window window;       /* compact */
-  Extent large, small; /* the input image, and the one with an element per window */
+  Extent large, small; /* the input image, and the image with one element per window */
   int64_t inner[2][2]; /* by axis: the windows from .. to-1 are entirely inside the image */
 } Pool;
 typedef struct PoolPixel { /* where a body is called: window [y][x]; clip: it may extend outside the image */

@@ -23,7 +23,7 @@ static bool starts_from(const Node *layer, const char *param) {
   return arg_const(layer, param)->kind == CONST_VALUE;
 }
 
-/* Are the layer's initial values states, which no argument names? */
+/* Are the layer's initial values states that no argument names? */
 static bool keeps_state(const Node *layer) {
   return layer->nin > 1 && !starts_from(layer, "hidden") && !starts_from(layer, "cell");
 }
@@ -539,7 +539,8 @@ Node *recurrent_cut(Graph *graph, const Node *layer, Node *from, Shape shape, Bo
   return boxed_part(graph, layer, &op_part, "", shape, from, at);
 }
 
-/* If the value is a single row, it is the last one; if it is joined from segments, the last one has it. */
+/* If the value is a single row, this is the last row; if the value is joined from segments, the last segment
+ * has the row. */
 Node *recurrent_final(Graph *graph, Node *layer, Node *value, bool cell) {
   if (value->op == &op_concat) value = value->in[value->nin - 1];
   const bool whole = value->op == &op_core;
@@ -580,10 +581,10 @@ Node *recurrent_stacked(Graph *graph, const Node *layer, Node *above, Node *belo
 
 /* ---- segments ----
  * In training, a direction of many rows is computed in at most sqrt(rows) segments, each with its own gates
- * and record, which starts from the final h and c of the previous segment. So --memory can recompute the
+ * and record. A segment starts from the final h and c of the previous segment. So --memory can recompute the
  * records one after the other in the backward pass, while only h and c between segments are stored (Gruslys
- * et al., 2016, "Memory-Efficient Backpropagation Through Time"). The bits do not depend on that choice,
- * because the segments depend on the number of rows alone. */
+ * et al., 2016, "Memory-Efficient Backpropagation Through Time"). Results have the same bits with and without
+ * recomputation, because the segments depend on the number of rows alone. */
 enum { LEAST_ROWS = 48, SHORT_ROWS = 24 }; /* of a sequence with segments; of a segment */
 
 typedef struct Segments {

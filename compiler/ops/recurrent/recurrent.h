@@ -120,9 +120,9 @@ void recurrent_eval(const Eval *); /* the layer */
 double *recurrent_layer_record(Arena *, const Recurrent *, int way, const double *const *in,
                                const double *const *weights);
 void recurrent_eval_final(const Eval *);  /* an update of recurrent_keep.c: h or c of the last row */
-void recurrent_eval_gates(const Eval *);  /* this and the next ones evaluate hidden nodes */
+void recurrent_eval_gates(const Eval *);  /* this function and the next ones evaluate hidden nodes */
 void recurrent_eval_core(const Eval *);   /* inputs: gates, and initial values */
-void recurrent_eval_record(const Eval *); /* the same inputs */
+void recurrent_eval_record(const Eval *); /* inputs as of the core */
 /* inputs: dy, the record, initial values, gradient of the final c */
 void recurrent_eval_slopes(const Eval *);
 int recurrent_final_cell(const Node *slopes); /* index of the gradient of the final c; 0: none */

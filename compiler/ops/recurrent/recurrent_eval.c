@@ -105,7 +105,7 @@ static void gru_row(const Row *row) {
 static void rnn_row(const Row *row) {
   for (int64_t u = 0; u < row->r->units; u++) {
     const double sum = gate_sum(row, 0, u);
-    row->to[u] = !row->r->relu ? tanh(sum) : sum < 0 ? 0 : sum; /* of NaN: NaN */
+    row->to[u] = !row->r->relu ? tanh(sum) : sum < 0 ? 0 : sum; /* relu(NaN) is NaN */
   }
 }
 

@@ -211,7 +211,7 @@ static void set_product(Graph *graph, Node *node, int64_t kernel, int64_t before
   node->weight[1] = bias;
 }
 
-/* The rows of the last call, then those of this one. */
+/* The rows of the last call, then the rows of this call. */
 static Node *kept_and_new(Graph *graph, const Node *layer, Node *state, Node *f, bool training) {
   if (training) return recurrent_stacked(graph, layer, state, f);
   Node *both[2] = {rows_kept(graph, state), f};

@@ -10,7 +10,8 @@ static const Param top_params[] = {{"k", PARAM_INT, "5", "number of best classes
 
 static const Form accuracy = {"accuracy", "fraction classified correctly; binary: threshold 0.5", none,
                               METRIC_CLASSES};
-static const Form top = {"top", "fraction whose class is among the k best", top_params, METRIC_CLASSES};
+static const Form top = {"top", "fraction of labels that are among the k best classes", top_params,
+                         METRIC_CLASSES};
 static const Form mae = {"mae", "mean absolute error", none, METRIC_VALUES};
 static const Form iou = {"iou", "intersection over union, the mean over the classes that appear", none,
                          METRIC_PIXELS};

@@ -3,15 +3,16 @@
 #include "graph/op.h"
 #include "ops/registry.h"
 
-#define RATE(value) {"rate", PARAM_NUMBER, value, "the learning rate, before the schedule", 0, 1e6, NULL}
-#define MOMENTUM {"momentum", PARAM_NUMBER, "0", "fraction of the last step kept", 0, 1, NULL}
+#define RATE(value)                                                                                          \
+  {"rate", PARAM_NUMBER, value, "the learning rate, before the schedule changes it", 0, 1e6, NULL}
+#define MOMENTUM {"momentum", PARAM_NUMBER, "0", "fraction of the previous step that is kept", 0, 1, NULL}
 #define EPSILON {"epsilon", PARAM_NUMBER, "1e-8", "added to the root of the mean square", 0, 1e6, NULL}
 #define DECAY(value, help) {"weight_decay", PARAM_NUMBER, value, help, 0, 1e6, NULL}
 #define IN_GRADIENT "multiple of the weight added to its gradient"
 
 static const Param sgd_params[] = {
     RATE("0.01"),
-    {"momentum", PARAM_NUMBER, "0.9", "fraction of the last step kept", 0, 1, NULL},
+    {"momentum", PARAM_NUMBER, "0.9", "fraction of the previous step that is kept", 0, 1, NULL},
     {"nesterov", PARAM_BOOL, "false", "Nesterov momentum", 0, 0, NULL},
     DECAY("0", IN_GRADIENT),
     {0},
@@ -25,7 +26,7 @@ static const Param adamw_params[] = {
     RATE("0.001"),
     BETAS,
     EPSILON,
-    DECAY("0.01", "fraction of each weight that is subtracted, times the rate"),
+    DECAY("0.01", "share of each weight that a step subtracts, multiplied by the rate"),
     {0}};
 static const Param rmsprop_params[] = {
     RATE("0.01"),
@@ -38,7 +39,7 @@ static const Param rmsprop_params[] = {
 
 static const Param lars_params[] = {
     RATE("1"),
-    {"momentum", PARAM_NUMBER, "0.9", "fraction of the last step kept", 0, 1, NULL},
+    {"momentum", PARAM_NUMBER, "0.9", "fraction of the previous step that is kept", 0, 1, NULL},
     DECAY("0", IN_GRADIENT),
     {"trust", PARAM_NUMBER, "0.001", "norm of a step of rate 1, as a fraction of the tensor's norm", 0, 1e6,
      NULL},

@@ -5,7 +5,7 @@
 
 static const Param int8_params[] = {
     {"start", PARAM_INT, "5", "epochs before values and weights are rounded", 0, 1e6, NULL},
-    {"momentum", PARAM_NUMBER, "0.99", "fraction of a range kept at each step", 0, 1, NULL},
+    {"momentum", PARAM_NUMBER, "0.99", "fraction of the previous range that a step keeps", 0, 1, NULL},
     {"percentile", PARAM_NUMBER, "99.99", "percentage of an image's elements inside the range", 50, 100,
      NULL},
     {0}};

@@ -1,5 +1,5 @@
-/* concat.c: concat, concatenation of values: the channels of the current value, then those of the named ones
- * in order; or their rows, along another axis. */
+/* concat.c: concat, concatenation of values: the channels of the current value, then those of the named
+ * values in order; along another axis, rows instead of channels. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "ops/shape/region.h"
