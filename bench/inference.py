@@ -8,8 +8,9 @@ import argparse, json, os, platform, subprocess, tempfile, time
 import numpy as np
 import timing
 from compiler import newest_clang
+from mobile_sides import MOBILE_PEERS
 from nets import NETS, OTHERS, SIZES, draw_weights, find
-from sides import PEERS, ROOT, Case, Ours, march
+from sides import PEERS, ROOT, Case, Ours, Unsupported, march
 from timing import in_turns
 
 BATCHES = [("lenet5", 64), ("alexnet", 16)]  # measured besides batch 1
@@ -55,14 +56,39 @@ def errors_in_bf16(options, case, sides):
     return errors
 
 
+def supported(peer, options, case, threads):
+    """The peer's side, or why there is none."""
+    try:
+        return peer(options, case, threads)
+    except Unsupported as reason:
+        return reason
+
+
+def checked(case, ours, side):
+    """The difference of a peer's outputs. A converter that is wrong does not end the run."""
+    try:
+        return error(case, ours, side)
+    except SystemExit as problem:
+        if type(side) not in MOBILE_PEERS:
+            raise
+        return Unsupported(str(problem).removeprefix(case.net + ": "))
+
+
 def compare(options, case, threads):
-    """The minimum seconds of each side, cnnc first, and the largest differences."""
-    sides = [Ours(options, case, threads)] + [peer(options, case, threads) for peer in options.peers]
-    least = in_turns(sides, threads, options.seconds)
-    differences = (errors_in_bf16(options, case, sides) if options.bf16 else
-                   [max((error(case, sides[0], side) for side in sides[1:]), default=0)])
-    sides[0].stop()
-    return least, differences
+    """The minimum seconds of each side, cnnc first, or why it has none, and the largest differences."""
+    sides = [Ours(options, case, threads)] + [supported(peer, options, case, threads)
+                                              for peer in options.peers]
+    there = [side for side in sides if not isinstance(side, Unsupported)]
+    least = dict(zip(there, in_turns(there, threads, options.seconds)))
+    if options.bf16:
+        differences = errors_in_bf16(options, case, there)
+    else:
+        found = {side: checked(case, there[0], side) for side in there[1:]}
+        least.update((side, wrong) for side, wrong in found.items() if isinstance(wrong, Unsupported))
+        differences = [max((off for off in found.values() if not isinstance(off, Unsupported)),
+                           default=0)]
+    there[0].stop()
+    return [least.get(side, side) for side in sides], differences
 
 
 def vector_bytes(target):
@@ -93,7 +119,8 @@ def peak(options, threads):
                      .stdout)
 
 
-def read_options(known, kind, seconds, peers=None):
+def read_options(known, kind, seconds, peers=None, more=()):
+    """`peers`: those measured by default; `more`: those that --peers may name besides PEERS."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
@@ -103,7 +130,8 @@ def read_options(known, kind, seconds, peers=None):
                         help="target of cnnc (native); for lower targets OpenVINO is limited to AVX2, but "
                              "nothing limits onnxruntime")
     parser.add_argument("--peers", default=peers or ",".join(peer.name for peer in PEERS),
-                        help=f"the other runtimes ({peers or 'all'})")
+                        help="the other runtimes, of " + ", ".join(peer.name for peer in [*PEERS, *more]) +
+                             f" ({peers or 'the first two'})")
     parser.add_argument("--seconds", type=float, default=seconds, help=f"duration of each row ({seconds})")
     parser.add_argument("--processor-time", action="store_true",
                         help="measure processor time, for a busy machine; only with one thread")
@@ -118,7 +146,7 @@ def read_options(known, kind, seconds, peers=None):
         parser.error(f"no such {kind}: " + ", ".join(unknown))
     options.bf16 = options.precision == "bf16"
     options.threads = [int(number) for number in options.threads.split(",")]
-    options.peers = [peer for peer in PEERS if peer.name in options.peers.split(",")]
+    options.peers = [peer for peer in [*PEERS, *more] if peer.name in options.peers.split(",")]
     if options.target == "x86-64-v3":
         os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
     return options
@@ -142,18 +170,23 @@ def print_head(options, peaks, kind):
     print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|", flush=True)
 
 
+def cells_of_peer(result, ours):
+    if isinstance(result, Unsupported):
+        return "-", str(result)
+    return f"{1e3 * result:.4g}", f"{result / ours:.2f}"
+
+
 def print_row(options, name, case, threads, peaks):
     (ours, *theirs), differences = compare(options, case, threads)
     share = 2e-9 * case.batch * case.facts["totals"]["macs"] / ours / peaks[threads]
     cells = [name, case.batch, threads, f"{1e3 * ours:.4g}",
-             f"{100 * share:.0f} %"] + [text for seconds in theirs
-                                        for text in (f"{1e3 * seconds:.4g}", f"{seconds / ours:.2f}")]
+             f"{100 * share:.0f} %"] + [text for peer in theirs for text in cells_of_peer(peer, ours)]
     cells.append(" ".join(f"{difference:.0e}" for difference in differences))
     print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
 
 
 def main():
-    options = read_options([*NETS, *OTHERS, "all"], "net", 6)
+    options = read_options([*NETS, *OTHERS, "all"], "net", 6, more=MOBILE_PEERS)
     peaks = {threads: peak(options, threads) for threads in options.threads}
     print_head(options, peaks, "net")
     nets = [*NETS, *OTHERS] if "all" in options.nets else options.nets or list(NETS)

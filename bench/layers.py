@@ -69,7 +69,7 @@ def main():
               (name, *rest) in [(1, convolution(layer)) for layer in CONVOLUTIONS] +
               [(1, grouped(layer)) for layer in GROUPED] +
               [(layer[2], dense(layer)) for layer in DENSE]}
-    options = inference.read_options(layers, "layer", 1.5)
+    options = inference.read_options(layers, "layer", 1.5, more=inference.MOBILE_PEERS)
     peaks = {threads: inference.peak(options, threads) for threads in options.threads}
     inference.print_head(options, peaks, "layer")
     for name in options.nets or layers:

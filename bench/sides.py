@@ -181,6 +181,10 @@ def channels_first(shape):
     return [batch, channels, *([] if regions == [1, 1] else regions)]
 
 
+class Unsupported(Exception):
+    """Why a peer cannot compute a case: it is a row without numbers."""
+
+
 class OnnxRuntime:
     name = "onnxruntime"
 
