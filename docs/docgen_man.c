@@ -47,7 +47,7 @@ static void put_paragraph(Text *out) {
   if (strncmp(out->s + line, ".SH", 3) != 0 && strncmp(out->s + line, ".SS", 3) != 0) text_put(out, ".PP\n");
 }
 
-static void put_lines(Text *out) { /* what stays as it is, up to put_lines_end */
+static void put_lines(Text *out) { /* text that is not filled, up to put_lines_end */
   put_paragraph(out);
   text_put(out, ".RS 4\n.nf\n");
 }
@@ -66,7 +66,7 @@ void man_entry(Text *out, const char *name, const char *text) {
 
 void man_page(Text *out, const char *text) {
   enum { INDENT = 4 };
-  bool lines = false, paragraph = true; /* inside lines that stay; at the beginning of a paragraph */
+  bool lines = false, paragraph = true; /* inside unfilled lines; at the beginning of a paragraph */
   while (*text) {
     const size_t n = strcspn(text, "\n");
     const bool stays = n && text[0] == ' ';
@@ -104,7 +104,7 @@ static const char *const outputs[][2] = {
     {"no -o", "writes nothing: checks the program, and prints the table of its layers"},
 };
 static const char *const environment[][2] = {
-    {"NO_COLOR", "messages have no colors where it is set and not empty"},
+    {"NO_COLOR", "if it is set and not empty, messages have no colors"},
     {"CNNC_RUNTIME", "the folder of libcnn.a, for linking programs, if it is not next to cnnc or "
                      "where it was installed"},
     {"TMPDIR", "folder for the timing programs of --tune"},
@@ -134,8 +134,8 @@ void man_compiler(Text *out) {
     text_put(out, "\n");
   }
   man_heading(out, "DESCRIPTION");
-  man_page(out, "cnnc checks the net that FILE.cnn describes, and writes it as C of fixed dimensions: "
-                "without allocation, libraries or state. cnn(5) is the language. "
+  man_page(out, "cnnc checks the net that FILE.cnn describes, and writes it as C with fixed dimensions, "
+                "without allocation, libraries or state. cnn(5) describes the language. "
                 "The name of the output selects the output format:");
   EACH(i, outputs) man_entry(out, outputs[i][0], outputs[i][1]);
   man_heading(out, "OPTIONS");
@@ -195,7 +195,7 @@ static void put_operators(Text *out) {
   man_heading(out, "OPERATORS");
   man_page(
       out,
-      "All take name=\"...\" and precision=f32; those with parameters also weights=LAYER and frozen=true. "
+      "All accept name=\"...\" and precision=f32; those with parameters also weights=LAYER and frozen=true. "
       "Arguments without a name come first, in the order of this list.");
   for (const Op *const *first = op_table; *first; first++) {
     bool seen = false;

@@ -54,7 +54,7 @@ static const char *row_text(Arena *arena, const char *help, size_t n, const char
   return text.s;
 }
 
-/* Rows become entries, all other lines but the one on how it is called paragraphs. */
+/* Rows become entries, and all other lines except the usage line become paragraphs. */
 static void put_help(Text *out, const char *help) {
   for (const char *line = help; *line;) {
     const size_t n = strcspn(line, "\n");

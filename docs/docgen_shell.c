@@ -15,7 +15,7 @@ static const char *joined(Arena *arena, const char *const *words) {
   return text.s;
 }
 
-/* The words that a value may be, separated by blanks; NULL: files, folders or anything. */
+/* The possible values of an option, separated by blanks; NULL: files, folders or anything. */
 static const char *words_of(Arena *arena, const Flag *row) {
   if (!row->values) return NULL;
   if (row->values[0] != '@') return row->values;
@@ -33,7 +33,7 @@ static bool is_kind(const Flag *row, const char *values) {
   return row->values && strcmp(row->values, values) == 0;
 }
 
-/* A letter whose value is one of some words is as many options: -O0 -O1 ... */
+/* An option letter with a fixed list of values is completed as one option per value: -O0 -O1 ... */
 static bool glued(const Flag *row) {
   return !row->name && row->has_arg && row->values && !is_kind(row, "@file") && !is_kind(row, "@folder");
 }
@@ -58,7 +58,7 @@ static const char *short_help(Arena *arena, const Flag *row, const char *quote) 
 static void bash_letters(Text *out) {
   for (const Flag *row = options_table; row->read; row++) {
     if (!row->shown) continue;
-    if (row->name) { /* some have a letter besides: -h, --help */
+    if (row->name) { /* some also have a letter: -h, --help */
       if (row->shown[1] != '-') text_put(out, " %.2s", row->shown);
     } else if (!glued(row)) text_put(out, " -%c", row->letter);
     else if (row->letter == 'W') text_put(out, " -W");
@@ -77,7 +77,7 @@ static const char *command_names(Arena *arena) {
   return names.n ? names.s : "";
 }
 
-/* The next of words that are separated by blanks; NULL: there is none. */
+/* The next of several words that are separated by blanks; NULL: there is none. */
 static const char *next_word(Arena *arena, const char **words) {
   if (!*words || !**words) return NULL;
   const size_t n = strcspn(*words, " ");

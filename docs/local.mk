@@ -1,7 +1,6 @@
 # docs: operators.md and diagnostics.md are generated from the compiler's tables (`make docs`);
-# tests/docs/docs.tap
-# checks that they are current. The manual pages and shell completions are generated from them whenever cnnc
-# is built.
+# tests/docs/docs.tap checks that they are current. The manual pages and shell completions are generated from
+# the same tables whenever cnnc is built.
 nobase_dist_doc_DATA += %D%/development.md %D%/language.md %D%/c-interface.md %D%/operators.md \
   %D%/diagnostics.md %D%/schedules.md %D%/looking.md %D%/errors.md %D%/misra.md %D%/data.md \
   %D%/browser.md %D%/embedding.md %D%/import.md %D%/nets.md %D%/int8.md %D%/onnx-tests.md \
@@ -32,7 +31,7 @@ nodist_bashcompletion_DATA = %D%/cnnc.bash
 nodist_zshcompletion_DATA = %D%/_cnnc
 nodist_fishcompletion_DATA = %D%/cnnc.fish
 CLEANFILES += $(man_MANS) %D%/cnnc.bash %D%/_cnnc %D%/cnnc.fish
-# DOCGEN: where this one is for another machine, one that runs here; what it writes is the same.
+# DOCGEN: when cross-compiling, a docgen that runs on the build machine; its output is the same.
 DOCGEN = ./docgen$(EXEEXT)
 MADE_BY_DOCGEN = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(DOCGEN)
 %D%/cnnc.1: docgen$(EXEEXT)

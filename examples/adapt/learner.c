@@ -1,7 +1,9 @@
-/* learner.c: training in a product: generated code and the runtime's core, both freestanding. Nothing is
- * allocated or opened; memcpy and memset are all that is called. cnnc adapt.cnn --train
- * --weights=lenet5.safetensors -o adapt.c cc -O2 -ffreestanding -I RUNTIME/include -c adapt.c learner.c
- * RUNTIME/core/{trainer,optimizer,schedule,scalar}.c */
+/* learner.c: training in a product, with generated code and the runtime's core. Both are freestanding: they
+ * allocate and open nothing, and call only memcpy and memset.
+ *
+ *     cnnc adapt.cnn --train --weights=lenet5.safetensors -o adapt.c
+ *     cc -O2 -ffreestanding -I RUNTIME/include -c adapt.c learner.c
+ *         RUNTIME/core/{trainer,optimizer,schedule,scalar}.c */
 // SPDX-License-Identifier: MIT-0
 #include "learner.h"
 #include "adapt.h"
