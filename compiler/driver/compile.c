@@ -54,12 +54,16 @@ static void print_library_contents(Compilation *c) {
   printf("%s: a library, for programs to import:%s\n", file->path, counts.s);
 }
 
+bool diag_no_net(Diags *diags) {
+  diag_report(diags, DIAG_no_net, (Span){1, 0, 0}, NULL,
+              "this file has no net, so there is nothing to compile");
+  return false;
+}
+
 /* True if the file has no net: prints its contents, or reports that the requested output needs a net. */
 static bool is_library(Compilation *c) {
   if (c->graph) return false;
-  if (c->options->kind != OUTPUT_NONE || c->options->train)
-    diag_report(c->diags, DIAG_no_net, (Span){1, 0, 0}, NULL,
-                "this file has no net, so there is nothing to compile");
+  if (c->options->kind != OUTPUT_NONE || c->options->train) diag_no_net(c->diags);
   else print_library_contents(c);
   return true;
 }

@@ -17,4 +17,6 @@ int compile(Arena *, const Options *); /* the exit status */
 int compile_into(Arena *, const Options *, Outputs *outputs, Compiled *);
 /* Like compile, but writes no file; lowered: the programs, each NULL if there is none. */
 int compile_dry(Arena *, const Options *, Programs *lowered);
+/* Reports that the program has no net. Returns false. */
+bool diag_no_net(Diags *);
 #endif

@@ -17,6 +17,7 @@
 #include "backend/quantized.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "compile.h"
 #include "flags.h"
 #include "quantize_report.h"
 #include "graph/op.h"
@@ -234,7 +235,8 @@ static bool read_net(Quantizing *q) {
   Graph *graph = ast && !diags_errors(q->diags) ? sema_build(q->arena, q->diags, &q->sources, ast,
                                                              q->defines.data, q->defines.n, &options)
                                                 : NULL;
-  if (!graph || diags_errors(q->diags)) return false;
+  if (diags_errors(q->diags)) return false;
+  if (!graph) return diag_no_net(q->diags);
   if (bf16_refused(q->diags, DIAG_weights_file, graph, "cnnc quantize makes an int8 model")) return false;
   const WeightsSource way = {.path = q->weights};
   QuantFile *bytes = NULL;
