@@ -234,7 +234,8 @@ static bool literal_init(ShapeContext *context, const Node *node, const char *pa
     Diag *diag = op_error_at(context, node, param, DIAG_bad_value, "%s of %s has %s values, but its %s is %s",
                              param, node->op->name, sizes_text(context->arena, rank, dim), weight->member,
                              sizes_text(context->arena, weight->rank, weight->dim));
-    if (node->window)
+    if (weight->rank == 1) diag_help(diag, "use one number, or a list of %lld", (long long)weight->dim[0]);
+    else if (node->window)
       diag_help(diag,
                 "write one kernel of %s for all filters and channels, or a list with one for each filter",
                 sizes_text(context->arena, weight->rank - 2, weight->dim + 2));
