@@ -86,7 +86,8 @@ static void refuse_ahead(Streams *s, const Node *node, int64_t rows) {
 }
 
 /* ---- the rules ---- */
-/* Changes `flow` from the flow of operand 0 to the flow of the node. False: the node needs all rows. */
+/* Changes `flow` from the flow of operand 0 to the flow of the node. False: the node needs all rows; so does
+ * STREAM_WHOLE, which has no rule. */
 typedef bool FlowRule(Streams *, const Node *, Flow *);
 
 /* The number of rows of the first input that `rows` rows of a value correspond to, rounded up. */
@@ -211,11 +212,6 @@ static bool flow_ahead(Streams *s, const Node *node, Flow *flow) {
   return true;
 }
 
-static bool flow_whole(Streams *s, const Node *node, Flow *flow) {
-  (void)s, (void)node, (void)flow;
-  return false;
-}
-
 /* Reports a layer that starts from a given state: rows below 0 would change that state. */
 static void refuse_start(Streams *s, const Node *node, int64_t offset) {
   Diag *diag = refuse_stream(s, node, DIAG_stream_start,
@@ -252,12 +248,17 @@ static bool flow_recurrent(Streams *s, const Node *node, Flow *flow) {
 }
 
 static FlowRule *const rules[STREAM_RULES] = {
-    [STREAM_WHOLE] = flow_whole,         [STREAM_ROWS] = flow_rows,
-    [STREAM_WINDOW] = flow_window,       [STREAM_TRANSPOSED] = flow_transposed,
-    [STREAM_REPEATED] = flow_repeated,   [STREAM_CROPPED] = flow_cropped,
-    [STREAM_PADDED] = flow_padded,       [STREAM_SHAPED] = flow_shaped,
-    [STREAM_DEEPER] = flow_deeper,       [STREAM_FLATTER] = flow_flatter,
-    [STREAM_RECURRENT] = flow_recurrent, [STREAM_AHEAD] = flow_ahead,
+    [STREAM_ROWS] = flow_rows,
+    [STREAM_WINDOW] = flow_window,
+    [STREAM_TRANSPOSED] = flow_transposed,
+    [STREAM_REPEATED] = flow_repeated,
+    [STREAM_CROPPED] = flow_cropped,
+    [STREAM_PADDED] = flow_padded,
+    [STREAM_SHAPED] = flow_shaped,
+    [STREAM_DEEPER] = flow_deeper,
+    [STREAM_FLATTER] = flow_flatter,
+    [STREAM_RECURRENT] = flow_recurrent,
+    [STREAM_AHEAD] = flow_ahead,
 };
 
 StreamRule stream_rule(const Node *node) {
@@ -413,7 +414,8 @@ static void find_flow(Streams *s, const Node *node) {
   Flow made = {.depends = true, .up = 1, .down = 1};
   *flow = (Flow){.depends = true, .up = 1, .down = 1};
   const StreamRule rule = rule_of(node);
-  const bool flows = combine_flows(s, node, &made) && (rule == STREAM_ROWS || s->flow[node->in[0]->id].flows);
+  const bool flows = rule != STREAM_WHOLE && combine_flows(s, node, &made) &&
+                     (rule == STREAM_ROWS || s->flow[node->in[0]->id].flows);
   if (flows && rules[rule](s, node, &made)) {
     made.flows = stream_rows(node->shape) > 0; /* otherwise it is the last row */
     made.refused = flow->refused;
