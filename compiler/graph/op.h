@@ -15,6 +15,7 @@ typedef enum ParamType {
   PARAM_WINDOW, /* N, HxW or [h, w]; on a sequence N: DIMS of 1 or 2 positive numbers */
   PARAM_PAD, /* valid, same, causal, N, [h, w] / [before, after], [t, b, l, r]: a WORD, INT or LIST of INT */
   PARAM_BORDER, /* zero_pad, crop: N, [h, w], [t, b, l, r], on sequences [before, after] */
+  PARAM_REACH,  /* N or [before, after] */
   PARAM_CHOICE, /* one of `choices` */
   PARAM_INIT, /* a name, normal(std, mean=0), uniform(limit), a number, or a literal kernel (nested lists) */
   PARAM_CHANNELS, /* a number, or a list with one number per channel */

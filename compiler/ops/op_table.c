@@ -85,6 +85,7 @@ const char *param_type_text(const Param *param) {
   case PARAM_WINDOW: return "N, HxW or [h, w]";
   case PARAM_PAD: return "valid, same, causal, N, [h, w] or [t, b, l, r]";
   case PARAM_BORDER: return "N, [h, w] or [t, b, l, r]";
+  case PARAM_REACH: return "N or [before, after]";
   case PARAM_CHOICE: return param->choices;
   case PARAM_INIT: return "initialization";
   case PARAM_CHANNELS: return "number, or a list with one per channel";

@@ -36,6 +36,7 @@ static const char *wanted_text(Arena *arena, const Param *p) {
   case PARAM_WINDOW: return "a size: N, HxW or [h, w]";
   case PARAM_PAD: return "valid, same, causal, a number, [h, w] or [top, bottom, left, right]";
   case PARAM_BORDER: return "a number, [h, w] or [top, bottom, left, right]";
+  case PARAM_REACH: return "a number or [before, after]";
   case PARAM_CHOICE: return words_join(arena, p->choices, "or");
   case PARAM_INIT:
     return arena_printf(arena, "%s, a number or a literal kernel", words_join(arena, init_words(arena), ""));
@@ -183,12 +184,13 @@ static Const dims_convert(const Want *w, const Const *c, int most) {
   return sizes;
 }
 
-/* PARAM_BORDER: N, [h, w], [t, b, l, r]; on sequences [before, after]. */
+/* PARAM_BORDER: N, [h, w], [t, b, l, r]; on sequences [before, after]. PARAM_REACH: N or [before, after]. */
 static Const border_convert(const Want *w, const Const *c) {
   Const sizes;
   if (!sizes_convert(w, c, 0, 4, &sizes)) return const_poison(c->span);
   if (const_is_number(c)) return sizes.items[0];
-  return sizes.n == 2 || sizes.n == 4 ? sizes : wrong_type(w, c);
+  const bool four = sizes.n == 4 && w->p->type != PARAM_REACH;
+  return sizes.n == 2 || four ? sizes : wrong_type(w, c);
 }
 
 static Const word_convert(const Want *w, const Const *c, const char *words) {
@@ -256,7 +258,8 @@ static Const typed_convert(const Want *w, const Const *c) {
   case PARAM_PAD:
     if (c->kind == CONST_STRING) return word_convert(w, c, "valid same causal");
     return c->kind == CONST_WORD ? *c : border_convert(w, c);
-  case PARAM_BORDER: return border_convert(w, c);
+  case PARAM_BORDER:
+  case PARAM_REACH: return border_convert(w, c);
   case PARAM_CHOICE:
     if (c->kind == CONST_STRING) return word_convert(w, c, p->choices);
     return c->kind == CONST_WORD ? *c : wrong_type(w, c);

@@ -21,8 +21,7 @@ static const Param params[] = {
      "to its own",
      0, 0, "none causal"},
     {"bias", PARAM_VALUE, "none", "added to the scores: LxM or headsxLxM", 0, 0, "none"},
-    {"window", PARAM_BORDER, "none", "N or [before, after]: only keys within this distance of the query", 0,
-     0, "none"},
+    {"window", PARAM_REACH, "none", "only keys within this distance of the query", 0, 0, "none"},
     {0}};
 
 static int64_t positions_of(Shape s) {
@@ -128,14 +127,6 @@ static bool sizes_allowed(ShapeContext *context, const Node *node, const Attenti
   return false;
 }
 
-bool attention_window_fits(ShapeContext *context, const Node *node) {
-  const Const *window = arg_const(node, "window");
-  if (window->kind != CONST_LIST || window->n == 2) return true;
-  op_error_at(context, node, "window", DIAG_wrong_type, "window of %s takes a number or [before, after]",
-              node->op->name);
-  return false;
-}
-
 const Node *attention_rows(ShapeContext *context, const Node *node, const Attention *a) {
   if (!sizes_allowed(context, node, a) || !added_fits(context, node, a, a->mask, false) ||
       !added_fits(context, node, a, a->bias, true))
@@ -148,7 +139,7 @@ const Node *attention_rows(ShapeContext *context, const Node *node, const Attent
 static void shape(ShapeContext *context, Node *node) {
   for (int k = 0; k < node->nin; k++)
     if (!node->in[k]->shape.rank) return;
-  if (!attention_window_fits(context, node) || !heads_fit(context, node)) return;
+  if (!heads_fit(context, node)) return;
   const Attention a = attention_of(node);
   const Node *rows = attention_rows(context, node, &a);
   if (!rows) return;

@@ -20,7 +20,6 @@ Attention attention_of(const Node *);                /* the node: attention, or 
 void attention_arguments(const Node *, Attention *); /* arguments mask=causal and window= */
 /* Checks, which report errors. key and value are indices of inputs. attention_rows checks sizes, mask, bias
  * and rows, and returns the input whose rows the result has, or NULL after an error. */
-bool attention_window_fits(ShapeContext *, const Node *);
 bool attention_lengths_fit(ShapeContext *, const Node *, int key, int value);
 const Node *attention_rows(ShapeContext *, const Node *, const Attention *);
 void attention_run(const Eval *, const Attention *);

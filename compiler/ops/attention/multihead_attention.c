@@ -16,8 +16,7 @@ static const Param params[] = {
     {"bias", PARAM_BOOL, "true", "add trained biases to the four products", 0, 0, NULL},
     {"mask", PARAM_VALUE, "none",
      "added to the scores: LxM, per row if it has rows; causal: keys up to the query", 0, 0, "none causal"},
-    {"window", PARAM_BORDER, "none", "N or [before, after]: only keys within this distance of the query", 0,
-     0, "none"},
+    {"window", PARAM_REACH, "none", "only keys within this distance of the query", 0, 0, "none"},
     {0}};
 
 typedef MultiheadLayer Layer;
@@ -90,8 +89,7 @@ static void shape(ShapeContext *context, Node *node) {
   for (int k = 0; k < node->nin; k++)
     if (!node->in[k]->shape.rank) return;
   const Layer m = multihead_layer(node);
-  if (!attention_window_fits(context, node) ||
-      !parts_divide(context, node, "heads", m.core.heads, m.channels[QUERY], "channels", "query",
+  if (!parts_divide(context, node, "heads", m.core.heads, m.channels[QUERY], "channels", "query",
                     node->in[QUERY]) ||
       !attention_lengths_fit(context, node, m.from[KEY], m.from[VALUE]))
     return;
