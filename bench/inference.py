@@ -45,12 +45,12 @@ def difference_of_output(case, ours, theirs):
 
 def errors_in_bf16(options, case, sides):
     """The largest difference of each side from cnnc's float code. A net with random weights may magnify
-    roundings; cnnc must not differ by more than twice as much as the other runtimes in bf16."""
+    roundings; a wrong layer differs by more than four times as much as other runtimes in bf16."""
     floats = Ours(argparse.Namespace(**{**vars(options), "bf16": False}), case, 1)
     floats.call()
     errors = [difference_of(case, side.results(), floats.results()) for side in sides]
     floats.stop()
-    if len(errors) > 1 and errors[0] > 2 * max(errors[1:]) + 2e-3:
+    if len(errors) > 1 and errors[0] > 4 * max(errors[1:]) + 1e-2:
         raise SystemExit(f"{case.net}: the outputs differ from those of floats by {errors[0]:.2g} of the "
                          "largest")
     return errors
