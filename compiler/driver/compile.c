@@ -114,14 +114,20 @@ static bool check_name(Compilation *c) {
 }
 
 /* ---- targets ---- */
-/* The options for the targets that suit a net. Some targets have better variants for int8 models or for
- * layers in bf16. Without --target, the variants are added before their target, except AMX for int8 models.
- * If the target was chosen for this CPU, the best variant that is faster on this CPU replaces it. */
-static const Options *with_better_targets(const Options *o, Arena *arena, bool int8) {
+/* A copy of the options without targets. */
+static Options *without_targets(const Options *o, Arena *arena) {
   Options *own = NEW(arena, Options);
   *own = *o;
   own->targets.data = NULL;
   own->targets.n = own->targets.room = 0;
+  return own;
+}
+
+/* The options for the targets that suit a net. Some targets have better variants for int8 models or for
+ * layers in bf16. Without --target, the variants are added before their target, except AMX for int8 models.
+ * If the target was chosen for this CPU, the best variant that is faster on this CPU replaces it. */
+static const Options *with_better_targets(const Options *o, Arena *arena, bool int8) {
+  Options *own = without_targets(o, arena);
   const CpuCore *core = o->cpu ? o->cpu->core : NULL;
   for (int i = 0; i < o->targets.n; i++) {
     const Target *target = o->targets.data[i], *better;
@@ -142,16 +148,11 @@ static const Options *with_better_targets(const Options *o, Arena *arena, bool i
 }
 
 /* The options with targets that have the throughput of --cpu, or of this CPU if the targets were chosen for
- * it. Training keeps the schedules of the target, so that CPUs with the same vectors compute the same
- * weights.
- */
+ * it. Training keeps the schedules of the target: CPUs with the same vectors compute the same weights. */
 static const Options *with_cpu(const Options *o, Arena *arena, bool training) {
   const Cpu *cpu = !o->cpu && o->native && !training ? cpu_native() : o->cpu;
   if (!cpu || !cpu->core) return o;
-  Options *own = NEW(arena, Options);
-  *own = *o;
-  own->targets.data = NULL;
-  own->targets.n = own->targets.room = 0;
+  Options *own = without_targets(o, arena);
   for (int i = 0; i < o->targets.n; i++)
     vec_push(arena, own->targets, cpu_target(arena, cpu, o->targets.data[i]));
   return own;
@@ -160,10 +161,7 @@ static const Options *with_cpu(const Options *o, Arena *arena, bool training) {
 /* The options of an int8 model. */
 static const Options *int8_targets(const Options *o, Arena *arena) {
   if (o->kind != OUTPUT_LIBRARY || o->targets_given) return with_better_targets(o, arena, true);
-  Options *own = NEW(arena, Options); /* for boards: the schedules of these targets share weights */
-  *own = *o;
-  own->targets.data = NULL;
-  own->targets.n = own->targets.room = 0;
+  Options *own = without_targets(o, arena); /* for boards: the schedules of these targets share weights */
   vec_push(arena, own->targets, target_find("armv7e-m"));
   vec_push(arena, own->targets, target_find("armv7m"));
   return own;
@@ -207,8 +205,10 @@ static bool read_quantized(Compilation *c, const WeightsSource *way) {
   c->training = false;
   if ((o->train_given && o->train) || o->look) {
     Diag *diag = diag_report(c->diags, DIAG_weights_file, NO_SPAN, NULL, "%s has int8 weights, %s", way->path,
-                             o->look ? "but --look needs float" : "which cannot be trained");
-    diag_help(diag, "train the float weights, then quantize them again: cnnc quantize");
+                             o->look ? "but --network=look needs float" : "which cannot be trained");
+    diag_help(diag, "%s",
+              o->look ? "use the float weights"
+                      : "train the float weights, then quantize them again: cnnc quantize");
     return false;
   }
   if (bf16_refused(c->diags, DIAG_weights_file, c->graph,
