@@ -45,12 +45,13 @@ def difference_of_output(case, ours, theirs):
 
 def errors_in_bf16(options, case, sides):
     """The largest difference of each side from cnnc's float code. A net with random weights may magnify
-    roundings; a wrong layer differs by more than four times as much as other runtimes in bf16."""
+    roundings; with a wrong layer cnnc differs by more than four times as much as OpenVINO in bf16."""
     floats = Ours(argparse.Namespace(**{**vars(options), "bf16": False}), case, 1)
     floats.call()
     errors = [difference_of(case, side.results(), floats.results()) for side in sides]
     floats.stop()
-    if len(errors) > 1 and errors[0] > 4 * max(errors[1:]) + 1e-2:
+    rounded = [error for peer, error in zip(options.peers, errors[1:]) if peer.name == "OpenVINO"]
+    if rounded and errors[0] > 4 * rounded[0] + 1e-2:
         raise SystemExit(f"{case.net}: the outputs differ from those of floats by {errors[0]:.2g} of the "
                          "largest")
     return errors
