@@ -210,7 +210,7 @@ static void arguments(Completing *c) {
   if (op || block)
     complete_argument(c, "precision", "bf16: products of bf16 numbers; f32, i8 or i16 in an int8 model");
   if (trained) complete_argument(c, "weights", "shares the parameters of an earlier layer");
-  if (trained) complete_argument(c, "frozen", "= false: excludes the parameters from training");
+  if (trained) complete_argument(c, "frozen", "= false; true excludes the parameters from training");
   names_in_scope(c, true);
 }
 

@@ -86,8 +86,8 @@ static void refuse_ahead(Streams *s, const Node *node, int64_t rows) {
 }
 
 /* ---- the rules ---- */
-/* Changes `flow` from the flow of operand 0 to the flow of the node. False: the node needs all rows; so does
- * STREAM_WHOLE, which has no rule. */
+/* Changes `flow` from the flow of operand 0 to the flow of the node. False: the node needs all rows. There is
+ * no function for STREAM_WHOLE, which always needs them. */
 typedef bool FlowRule(Streams *, const Node *, Flow *);
 
 /* The number of rows of the first input that `rows` rows of a value correspond to, rounded up. */

@@ -214,7 +214,7 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
  * tiles into blocks. A block reads all weights, and writes its transformed inputs and its products; every
  * bundle of filters reads the transformed inputs. Without strassen_tiles, inputs and products of one block
  * fill about the whole second-level cache, but other values need half of it. With strassen_tiles, they pass
- * through the last cache only if the image does not fit into the second-level cache, either (measured). */
+ * through the last cache only if the image itself is larger than the second-level cache (measured). */
 static double strassen_passed(const Target *t, double points, double tiles, double in, double out,
                               double image) {
   const Blocking *most = &t->blocking;

@@ -50,7 +50,7 @@ def tensors(nodes: Iterable[Node], layers: Sequence[Layer]) -> dict[str, list[st
                 found.setdefault(part.name, []).append(node.name)
         if not in_order and node.operators:
             named = _NAMED.findall(node.form.split(" -> ")[-1])
-            # A norm that has no layer of its own is a part of the layer before it.
+            # A norm without a layer is a part of the layer before it.
             norm = node.operator == "BatchNormalization"
             name = named[0] if named and named[0] in known else last if norm else ""
         elif not in_order:
