@@ -145,7 +145,7 @@ def samples(options):
             cutoff = config["probability_cutoff"]
             ours, theirs = means[:count] > cutoff, wanted[:count] > cutoff
             differ = int((ours != theirs).sum())
-            wrong += ours.any() != theirs.any()
+            wrong += int(ours.any() != theirs.any())
             print(f"{os.path.basename(model):20} {name:24} {count} steps, above the cutoff: {ours.sum()} and "
                   f"{theirs.sum()} of the package, {differ} differ; largest difference of the means "
                   f"{np.abs(means[:count] - wanted[:count]).max():.3f}", flush=True)
