@@ -19,7 +19,7 @@ enum {
   MOST_TOGETHER = 8,
   LEAST_SINGLE = 2,
   LEAST_DOUBLE = 1,
-  MOST_SHIFT = 22
+  MOST_SHIFT = 30 /* the upper half of a product is less than 2^30 */
 };
 static const int64_t MOST_PART = (INT64_C(1) << 23) - 1, MOST_SUM = (INT64_C(1) << 30) - 1;
 
