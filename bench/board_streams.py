@@ -1,46 +1,95 @@
-"""board_streams.py: int8 models step by step on a Cortex-M in qemu: instructions of a step (board/count.c),
-and of the whole window for models compiled with --slide. Needs qemu-system-arm, gcc-arm-none-eabi and its
-newlib; the wake words of microWakeWord are fetched from their package by pip."""
+"""board_streams.py: int8 models step by step on a Cortex-M in qemu, and recurrent layers compared with
+CMSIS-NN: instructions of a call (board/count.c). Needs qemu-system-arm, gcc-arm-none-eabi and its newlib; the
+wake words of microWakeWord are fetched from their package by pip."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse
+import collections
 import os
 import pathlib
 import re
 import tempfile
 
+import cmsis
+import cmsis_recurrent
+import drawn
 import packages
-from boards import CPUS, HERE, INPUT, MODELS, Board, quietly, run
+from boards import CPUS, HERE, INPUT, MODELS, Board, cmsis_library, quietly, run
 
-CALLS = 10  # before the counted call, so that the state is full
+CALLS = 12  # the counts of all are added
 WINDOW = os.path.join(MODELS, "str_ww_ref_model.tflite")
+Layer = collections.namedtuple("Layer", "call columns rows narrow", defaults=[1, False])
+FILTER, RANK_2 = "svdf(64, memory=10, activation=relu)", "svdf(128, memory=8, rank=2)"
+LAYERS = [Layer("lstm(20)", 28, 28), Layer("lstm(20)", 20), Layer("lstm(64)", 40), Layer("lstm(64)", 40, 49),
+          Layer("lstm(128)", 64), Layer("lstm(128)", 64, 16), Layer(FILTER, 40),
+          Layer(FILTER, 40, narrow=True), Layer(RANK_2, 64), Layer(RANK_2, 64, narrow=True),
+          Layer("gru(64)", 40), Layer("rnn(64)", 40)]
 MAIN = """#include "board.h"
-#include "net.h"
-{input}static net_workspace workspace;
-{state}static int8_t x[NET_X_SIZE], y[NET_Y_SIZE];
+#include <string.h>
+{include}
+{input}{data}
+static int8_t x[{calls}][{inputs}], y[{outputs}];
 int main(void) {{
-  fill(x, NET_X_SIZE);
-  {before}
-  mark_start();
-  {call};
-  mark_stop();
-  show(y, NET_Y_SIZE);
+  fill(x[0], sizeof x);
+  {before};
+  for (int i = 0; i < {calls}; i++) {{
+    mark_start();
+    {call};
+    mark_stop();
+    show(y, sizeof y);
+    put(" ");
+  }}
   return 0;
 }}
 """
-STEP = "net_step(&net_trained, (const void *)x, (void *)y, &state, &workspace)"
-WHOLE = "net_infer(&net_trained, (const void *)x, (void *)y, &workspace)"
 
 
-def counted(options, board, words, steps):
-    """Instructions of a call of net.cnn compiled with these options."""
-    run(options.cnnc, "net.cnn", "--weights=net.safetensors", "--cpu=" + options.cpu, *words, "-o", "net.c")
-    before = f"net_reset(&state);\n  for (int i = 0; i < {CALLS}; i++) {STEP};" if steps else ""
+def counted(board, sources, folder, **parts):
+    """The outputs and the instructions of a call."""
     with open("main.c", "w") as file:
-        file.write(MAIN.format(input=INPUT, state="static net_state state;\n" if steps else "", before=before,
-                               call=STEP if steps else WHOLE))
-    board.compile("net.elf", ["main.c", "net.c"], ["."])
-    _, code = board.count("net.elf")
-    return sum(n for n, *_ in code.lines)
+        file.write(MAIN.format(input=INPUT, **parts))
+    board.compile("net.elf", ["main.c", *sources], [folder])
+    said, code = board.count("net.elf")
+    return said, sum(n for n, *_ in code.lines) // parts["calls"]
+
+
+def ours(options, board, words, steps):
+    """The outputs and the instructions of a call of net.cnn compiled with these options."""
+    run(options.cnnc, "net.cnn", "--weights=net.safetensors", "--cpu=" + options.cpu, *words, "-o", "net.c")
+    call, state = ("step", "&state, ") if steps else ("infer", "")
+    return counted(board, ["net.c"], ".", include='#include "net.h"', calls=CALLS if steps else 1,
+                   inputs="NET_X_SIZE", outputs="NET_Y_SIZE", before="net_reset(&state)" if steps else "",
+                   data="static net_workspace workspace;" + ("\nstatic net_state state;" if steps else ""),
+                   call=f"net_{call}(&net_trained, (const void *)x[i], (void *)y, {state}&workspace)")
+
+
+def theirs(library, board, layer):
+    files = cmsis.tensors("net.safetensors")
+    steps = layer.rows == 1
+    data, call = (cmsis_recurrent.lstm(files, layer.rows, steps) if layer.call.startswith("lstm") else
+                  cmsis_recurrent.svdf(files))
+    units = re.search(r"\d+", layer.call)[0]
+    return counted(board, library, os.path.join(os.path.dirname(library[0]), "include"),
+                   include='#include "arm_nnfunctions.h"', data="\n".join(data), calls=CALLS if steps else 1,
+                   inputs=layer.rows * layer.columns, outputs=f"{layer.rows} * {units}", before="",
+                   call=f"if ({call}) return 1")
+
+
+def layers(options, board, library):
+    """Recurrent layers: a row that continues from the state of the last call, or a sequence."""
+    print(f"{'inputs -> layer':49} {'rows':>4} {'instructions':>12} {'CMSIS-NN':>12} {'ratio':>6}")
+    for layer in LAYERS:
+        steps = layer.rows == 1
+        drawn.recurrent(layer.call, CALLS if steps else layer.rows, layer.columns, options.cnnc, quietly,
+                        "net.cnn", "net.safetensors", "double")
+        if layer.narrow:
+            drawn.narrow("net.safetensors", "double")
+        said, mine = ours(options, board, ["--stream=1"] if steps else [], steps)
+        title = f"{layer.columns} -> {layer.call}{', int8' if layer.narrow else ''}"
+        line = f"{title:49} {layer.rows:4} {mine:12,}"
+        if library and layer.call.startswith(("lstm", "svdf")):
+            answer, peer = theirs(library, board, layer)
+            line += f" {peer:12,} {peer / mine:6.2f}{'' if said == answer else '  the outputs differ!'}"
+        print(line, flush=True)
 
 
 def imported(options, model):
@@ -49,7 +98,7 @@ def imported(options, model):
 
 def window(options, board):
     imported(options, WINDOW)
-    step, whole = counted(options, board, ["--slide=1"], True), counted(options, board, [], False)
+    step, whole = ours(options, board, ["--slide=1"], True)[1], ours(options, board, [], False)[1]
     print(f"{'str_ww_ref_model':20} {step:12,} a step of one row, {whole:,} a window: 1/{whole / step:.1f}",
           flush=True)
 
@@ -64,7 +113,7 @@ def wake_words(options, board):
         imported(options, "wake.tflite")
         with open("net.cnn") as file:
             rows = re.search(r"--stream=(\d+)", file.read())[1]
-        step = counted(options, board, [f"--stream={rows}"], True)
+        step = ours(options, board, [f"--stream={rows}"], True)[1]
         title = os.path.basename(path).removesuffix(".tflite")
         print(f"{title:20} {step:12,} a step of {rows} rows", flush=True)
 
@@ -73,16 +122,20 @@ def main():
     parser = argparse.ArgumentParser(prog="bench/boards streams")
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cpu", default="cortex-m4", choices=CPUS)
+    parser.add_argument("--cmsis", help="a checkout of CMSIS-NN (by default it is fetched)")
+    parser.add_argument("--ours", action="store_true", help="measure only cnnc's programs")
     parser.add_argument("--level", default="-O3", help="optimization level of the C compiler")
     parser.add_argument("--prefix", default="arm-none-eabi-")
     parser.add_argument("--cache", type=pathlib.Path, default=pathlib.Path(HERE, "shipped"),
                         help="a folder for the package of the wake words")
     options = parser.parse_args()
     options.cnnc, options.cache = os.path.abspath(options.cnnc), options.cache.resolve()
+    options.cmsis = options.cmsis and os.path.abspath(options.cmsis)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         board = Board(folder, options.cpu, options.prefix, options.level)
         print(f"instructions of a call on a {options.cpu}", flush=True)
+        layers(options, board, None if options.ours else cmsis_library(options, board))
         window(options, board)
         wake_words(options, board)
         os.chdir("/")

@@ -14,7 +14,7 @@ def tensors(path):
     with open(path, "rb") as file:
         head = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
         data = file.read()
-    kinds = {"I8": "b", "I32": "i", "F32": "f"}
+    kinds = {"I8": "b", "I16": "h", "I32": "i", "F32": "f"}
     return {name: (entry["shape"], array.array(kinds[entry["dtype"]], data[slice(*entry["data_offsets"])]))
             for name, entry in head.items() if name != "__metadata__"}
 
@@ -29,6 +29,15 @@ def multiplier(factor):
     if m == 1 << 31:
         m, e = m // 2, e + 1
     return (0, 0) if e < -31 else (m, e)
+
+
+def numbers(kind, name, values):
+    return (f"static const {kind} {name}[] __attribute__((aligned(8))) = "
+            f"{{{', '.join(str(v) for v in values)}}};")
+
+
+def dims(*sizes):
+    return "&(cmsis_nn_dims){" + ", ".join(str(s) for s in sizes) + "}"
 
 
 class Writer:
@@ -64,12 +73,7 @@ class Writer:
         return lo, min(127, zero + math.floor(6 / scale + 0.5)) if bound == "relu6" else 127
 
     def numbers(self, kind, name, values):
-        self.data.append(f"static const {kind} {name}[] __attribute__((aligned(8))) = "
-                         f"{{{', '.join(str(v) for v in values)}}};")
-
-    @staticmethod
-    def dims(*sizes):
-        return "&(cmsis_nn_dims){" + ", ".join(str(s) for s in sizes) + "}"
+        self.data.append(numbers(kind, name, values))
 
     def window(self, name, large, small):
         """Kernel, stride, and padding before the first element."""
@@ -127,15 +131,15 @@ class Writer:
             self.reversed = max(self.reversed, math.prod(self.files[name + ".weight"][0]))
             reverse = "&reversed, "
         lo, hi = self.activation(name)
-        filters = self.dims(1 if depthwise else small[2], *kernel, small[2] if depthwise else large[2])
+        filters = dims(1 if depthwise else small[2], *kernel, small[2] if depthwise else large[2])
         self.calls.append(
             f"status |= arm_{function}_wrapper_s8(&context, {reverse}"
             f"&(cmsis_nn_{params}_params){{.input_offset = {-self.scale(source)[1]}, .output_offset = "
             f"{self.scale(name)[1]}, {more}.stride = {{{stride[1]}, {stride[0]}}}, .padding = {{{pad[1]}, "
             f"{pad[0]}}}, .dilation = {{1, 1}}, .activation = {{{lo}, {hi}}}}}, "
             f"&(cmsis_nn_per_channel_quant_params){{(int32_t *)m_{name}, (int32_t *)e_{name}}}, "
-            f"{self.dims(1, *large)}, {source}, {filters}, w_{name}, {self.dims(1, 1, 1, small[2])}, "
-            f"b_{name}, {self.dims(1, *small)}, {name});")
+            f"{dims(1, *large)}, {source}, {filters}, w_{name}, {dims(1, 1, 1, small[2])}, "
+            f"b_{name}, {dims(1, *small)}, {name});")
 
     def dense(self, name, source):
         inputs, units = self.shape(source)[2], self.shape(name)[2]
@@ -153,8 +157,8 @@ class Writer:
         self.calls.append(
             f"status |= arm_fully_connected_{function}s8(&SUMS(k_{name}), &(cmsis_nn_fc_params){{{-zero}, 0, "
             f"{self.scale(name)[1]}, {{{lo}, {hi}}}}}, &(cmsis_nn_per_{factors}, "
-            f"{self.dims(1, 1, 1, inputs)}, {source}, {self.dims(inputs, 1, 1, units)}, w_{name}, "
-            f"{self.dims(1, 1, 1, units)}, b_{name}, {self.dims(1, 1, 1, units)}, {name});")
+            f"{dims(1, 1, 1, inputs)}, {source}, {dims(inputs, 1, 1, units)}, w_{name}, "
+            f"{dims(1, 1, 1, units)}, b_{name}, {dims(1, 1, 1, units)}, {name});")
 
     def add(self, name, sources):
         (a, za), (b, zb), (out, zero) = (self.scale(n) for n in (*sources, name))
@@ -173,8 +177,8 @@ class Writer:
         kernel, stride, pad = self.window(name, large, small)
         self.calls.append(
             f"status |= arm_{kind}{'_' if kind == 'max' else ''}pool_s8(&context, &(cmsis_nn_pool_params){{"
-            f"{{{stride[1]}, {stride[0]}}}, {{{pad[1]}, {pad[0]}}}, {{-128, 127}}}}, {self.dims(1, *large)}, "
-            f"{source}, {self.dims(1, *kernel, 1)}, {self.dims(1, *small)}, {name});")
+            f"{{{stride[1]}, {stride[0]}}}, {{{pad[1]}, {pad[0]}}}, {{-128, 127}}}}, {dims(1, *large)}, "
+            f"{source}, {dims(1, *kernel, 1)}, {dims(1, *small)}, {name});")
 
     def concat(self, name, sources):
         """Concatenates values with one scale along the channels."""

@@ -1,5 +1,5 @@
-"""drawn.py: nets of examples/ with random weights, quantized with `cnnc quantize`: for measurements of
-speed, not of accuracy."""
+"""drawn.py: nets of examples/ and recurrent layers with random weights, quantized with `cnnc quantize`: for
+measurements of speed, not of accuracy."""
 # SPDX-License-Identifier: Apache-2.0
 import array
 import collections
@@ -10,8 +10,11 @@ import random
 import re
 import struct
 
+from cmsis import tensors
+
 EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "examples")
 DEVIATION = 74  # of the bytes of an image
+INNER = ("weight_hh_l0", "weight_time")  # weights of a layer that it does not multiply by its input
 
 Program = collections.namedtuple("Program", "path constants output data")
 PROGRAMS = {
@@ -22,6 +25,7 @@ PROGRAMS = {
                     "synthetic:shapes,size=48,count=40"),
 }
 PICTURES = 8  # to choose scales by
+KINDS = {"b": "I8", "h": "I16", "i": "I32", "f": "F32"}
 
 
 def bytes_in_and_out(program):
@@ -46,9 +50,9 @@ def draw(net):
         n = math.prod(shape)
         if kind == "running_var" or (kind == "weight" and layer["operator"] == "batchnorm"):
             values = [numbers.uniform(0.5, 1.5) for _ in range(n)]
-        elif kind == "weight":
+        elif kind.startswith("weight"):
             inputs = shape[0] if layer["operator"] == "conv_transpose" else math.prod(shape[1:])
-            seen = DEVIATION if layer["inputs"][0] == net["inputs"][0]["name"] else 1
+            seen = DEVIATION if layer["inputs"][0] == net["inputs"][0]["name"] and kind not in INNER else 1
             values = [numbers.gauss(0, math.sqrt(2 / inputs) / seen) for _ in range(n)]
         else:
             values = [numbers.gauss(0, 0.1) for _ in range(n)]
@@ -56,17 +60,28 @@ def draw(net):
     return drawn
 
 
-def write_weights(weights, path):
-    head, at = {}, 0
+def write_weights(weights, path, metadata=None):
+    """weights: {name: (shape, numbers)}. Numbers that are not an array of another type are floats."""
+    head, at = {"__metadata__": metadata} if metadata else {}, 0
+    weights = {name: (shape, values if isinstance(values, array.array) else array.array("f", values))
+               for name, (shape, values) in weights.items()}
     for name, (shape, values) in weights.items():
-        head[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + 4 * len(values)]}
-        at += 4 * len(values)
+        size = len(values) * values.itemsize
+        head[name] = {"dtype": KINDS[values.typecode], "shape": shape, "data_offsets": [at, at + size]}
+        at += size
     text = json.dumps(head).encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for _, values in weights.values():
-            array.array("f", values).tofile(file)
+            values.tofile(file)
+
+
+def quantize(cnnc, run, source, weights, data, rounding, *more):
+    """Writes int8 weights of a program; source: its path and its constants as options."""
+    write_weights(draw(json.loads(run(cnnc, *source, "--emit=json"))), weights + ".f32")
+    run(cnnc, "quantize", *source, "--weights=" + weights + ".f32", "--data=" + data,
+        f"--samples={PICTURES}", "--rounding=" + rounding, *more, "-o", weights)
 
 
 def make(name, cnnc, run, program, weights, rounding):
@@ -75,7 +90,26 @@ def make(name, cnnc, run, program, weights, rounding):
     constants = [word for constant in source.constants for word in ("-D", constant)]
     with open(program, "w") as file:
         file.write(bytes_in_and_out(source))
-    write_weights(draw(json.loads(run(cnnc, program, *constants, "--emit=json"))), weights + ".f32")
-    run(cnnc, "quantize", program, *constants, "--weights=" + weights + ".f32", "--data=" + source.data,
-        f"--samples={PICTURES}", "--rounding=" + rounding, "-o", weights)
+    quantize(cnnc, run, [program, *constants], weights, source.data, rounding)
     return constants
+
+
+def recurrent(call, rows, columns, cnnc, run, program, weights, rounding):
+    """Writes a program of one recurrent layer, y, and its int8 weights; scales as CMSIS-NN has them: for the
+    weights of an lstm one for each gate, otherwise one."""
+    with open(program, "w") as file:
+        file.write(f"net net {{\n    input x: {rows}x{columns} as i8\n    y = {call}\n    output y as i8\n"
+                   "}\n")
+    quantize(cnnc, run, [program], weights, "synthetic", rounding,
+             *(["--per-tensor"] if call.startswith("svdf") else []))
+
+
+def narrow(weights, rounding):
+    """Features and weights over time of an svdf as int8 instead of int16."""
+    files, by = tensors(weights), 32767 / 127
+    for name in ("y.features.scale", "y.weight_time.scale"):
+        files[name][1][0] *= by
+    for name, part in (("y.weight_time", by), ("y.bias", by * by)):
+        shape, values = files[name]
+        files[name] = shape, array.array(values.typecode, [round(v / part) for v in values])
+    write_weights(files, weights, {"cnnc.quantization": json.dumps({"version": 1, "rounding": rounding})})

@@ -12,5 +12,6 @@ EXTRA_DIST += %D%/README.md %D%/HISTORY.md \
   %D%/sweep %D%/sweep.py %D%/bandwidth.c %D%/scale %D%/scale.py %D%/phases.c %D%/ddp.py \
   %D%/streams %D%/stream_models.py %D%/streams.py %D%/silero.py %D%/silero.cnn %D%/keyword_gru.py \
   %D%/wcet %D%/wcet.py \
-  %D%/boards %D%/boards.py %D%/board_streams.py %D%/levels.py %D%/cmsis.py %D%/drawn.py \
+  %D%/boards %D%/boards.py %D%/board_streams.py %D%/levels.py %D%/cmsis.py %D%/cmsis_recurrent.py \
+  %D%/drawn.py \
   %D%/board/board.h %D%/board/board.ld %D%/board/count.c %D%/board/start.c
