@@ -28,12 +28,21 @@ typedef struct Sum {
   int64_t c;
   const Term *term, *end;
 } Sum;
+typedef struct Axis { /* a dimension whose index is computed, or outside of the buffer */
+  Sum index;
+  int64_t stride; /* in elements */
+  int64_t limit;  /* the first index that is outside, for the first lane */
+  int dimension;
+} Axis;
 typedef struct Spot { /* the element of a reference; if it is in a view, the element of the buffer that
                          contains the view */
   double *at; /* the address, for constant indices in registers and on the stack; NULL: it is computed on each
                  access */
   const Buf *buf;
-  Sum dim[];
+  int64_t flat;  /* elements before it, by the dimensions with constant indices */
+  int64_t width; /* numbers in an element: the lanes of a register */
+  int naxes;
+  Axis axis[];
 } Spot;
 typedef struct Test { /* lo <= e < hi */
   Sum e;
@@ -134,17 +143,19 @@ static const Sum *index_sums(Arena *arena, const Index *ix, int n) {
 
 static const Spot *spot_of(const Interp *in, const Ref *ref, int lanes) {
   const Buf *view = ref->buf->of ? ref->buf : NULL, *buf = view ? view->of : ref->buf;
-  Spot *spot = arena_alloc(in->arena, sizeof *spot + (size_t)buf->rank * sizeof *spot->dim);
+  const bool registers = buf->place == REGS;
+  Spot *spot = arena_alloc(in->arena, sizeof *spot + (size_t)buf->rank * sizeof *spot->axis);
   spot->buf = buf;
-  bool constant = buf->place == REGS || buf->place == STACK;
-  int64_t flat = 0;
+  spot->width = registers ? buf->type.lanes : 1;
   for (int d = 0; d < buf->rank; d++) {
-    const Sum at = spot->dim[d] = index_sum(in->arena, &ref->at[d], view ? &view->base[d] : NULL);
-    const int64_t last = d == buf->rank - 1 && buf->place != REGS ? at.c + lanes - 1 : at.c;
-    constant = constant && at.term == at.end && at.c >= 0 && last < buf->dim[d];
-    flat = constant ? flat + at.c * buf_room(buf, d + 1) : 0;
+    const Sum index = index_sum(in->arena, &ref->at[d], view ? &view->base[d] : NULL);
+    const int64_t limit = buf->dim[d] - (d == buf->rank - 1 && !registers ? lanes - 1 : 0);
+    const int64_t stride = buf_room(buf, d + 1);
+    if (index.term == index.end && index.c >= 0 && index.c < limit) spot->flat += index.c * stride;
+    else spot->axis[spot->naxes++] = (Axis){index, stride, limit, d};
   }
-  if (constant) spot->at = in->mem[buf->id] + flat * (buf->place == REGS ? buf->type.lanes : 1);
+  if (!spot->naxes && (registers || buf->place == STACK))
+    spot->at = in->mem[buf->id] + spot->flat * spot->width;
   return spot;
 }
 
@@ -243,19 +254,18 @@ static void written_over(Interp *in, const Buf *buf, int64_t first, int n, bool 
 static double *locate(Interp *in, const int64_t *env, const Spot *spot, int lanes, bool write) {
   if (spot->at) return spot->at;
   const Buf *buf = spot->buf;
-  int64_t flat = 0;
-  for (int d = 0; d < buf->rank; d++) {
-    const int64_t i = interp_index(env, &spot->dim[d]);
-    const int64_t last = d == buf->rank - 1 && buf->place != REGS ? i + lanes - 1 : i;
-    if ((i < 0 || last >= buf->dim[d]) && !in->run->error[0])
+  int64_t flat = spot->flat;
+  for (const Axis *axis = spot->axis; axis < spot->axis + spot->naxes; axis++) {
+    const int64_t i = interp_index(env, &axis->index);
+    if ((i < 0 || i >= axis->limit) && !in->run->error[0])
       snprintf(in->run->error, sizeof in->run->error, "%s[%lld], dimension %d of %lld", buf->name,
-               (long long)i, d, (long long)buf->dim[d]);
-    flat += i * buf_room(buf, d + 1);
+               (long long)i, axis->dimension, (long long)buf->dim[axis->dimension]);
+    flat += i * axis->stride;
   }
   if (in->run->error[0]) return NULL;
   if (in->now && buf->place < STACK) record_access(in, buf, flat, lanes, write);
   if (buf->place == OVER) written_over(in, buf, flat, lanes, write);
-  return in->mem[buf->id] + flat * (buf->place == REGS ? buf->type.lanes : 1);
+  return in->mem[buf->id] + flat * spot->width;
 }
 
 /* ---- values ---- */
