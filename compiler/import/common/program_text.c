@@ -159,9 +159,11 @@ const char *program_text(ModelImport *im) {
   Text text = {.arena = im->arena};
   name_values(im);
   if (im->onnx->tflite) text_put(&text, "# imported from TensorFlow Lite\n");
-  else
-    text_put(&text, "# imported from ONNX: %s %s, opset %d\n", comment(im, im->onnx->producer),
-             comment(im, im->onnx->version), im->onnx->opset);
+  else {
+    const char *producer = comment(im, im->onnx->producer), *version = comment(im, im->onnx->version);
+    text_put(&text, "# imported from ONNX%s%s%s%s, opset %d\n", producer[0] ? ": " : "", producer,
+             version[0] ? " " : "", version, im->onnx->opset);
+  }
   for (int i = 0; i < im->left_out.n; i++)
     text_put(&text, "# dropped: ArgMax %s; take the argmax of the scores in the caller\n",
              comment(im, onnx_name(im->onnx, im->left_out.data[i])));
