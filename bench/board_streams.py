@@ -4,13 +4,16 @@ wake words of microWakeWord are fetched from their package by pip."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse
 import collections
+import json
 import os
 import pathlib
 import re
 import tempfile
+import types
 
 import cmsis
 import cmsis_recurrent
+import cmsis_steps
 import drawn
 import packages
 from boards import CPUS, HERE, INPUT, MODELS, Board, cmsis_library, quietly, run
@@ -27,15 +30,15 @@ MAIN = """#include "board.h"
 #include <string.h>
 {include}
 {input}{data}
-static int8_t x[{calls}][{inputs}], y[{outputs}];
+static int8_t input[{calls}][{inputs}], output[{outputs}];
 int main(void) {{
-  fill(x[0], sizeof x);
+  fill(input[0], sizeof input);
   {before};
   for (int i = 0; i < {calls}; i++) {{
     mark_start();
     {call};
     mark_stop();
-    show(y, sizeof y);
+    show(output, sizeof output);
     put(" ");
   }}
   return 0;
@@ -52,31 +55,38 @@ def counted(board, sources, folder, **parts):
     return said, sum(n for n, *_ in code.lines) // parts["calls"]
 
 
-def ours(options, board, words, steps):
+def ours(options, board, words, steps, sizes="NET_Y_SIZE", to="(void *)output"):
     """The outputs and the instructions of a call of net.cnn compiled with these options."""
     run(options.cnnc, "net.cnn", "--weights=net.safetensors", "--cpu=" + options.cpu, *words, "-o", "net.c")
     call, state = ("step", "&state, ") if steps else ("infer", "")
     return counted(board, ["net.c"], ".", include='#include "net.h"', calls=CALLS if steps else 1,
-                   inputs="NET_X_SIZE", outputs="NET_Y_SIZE", before="net_reset(&state)" if steps else "",
+                   inputs="NET_X_SIZE", outputs=sizes, before="net_reset(&state)" if steps else "",
                    data="static net_workspace workspace;" + ("\nstatic net_state state;" if steps else ""),
-                   call=f"net_{call}(&net_trained, (const void *)x[i], (void *)y, {state}&workspace)")
+                   call=f"net_{call}(&net_trained, (const void *)input[i], {to}, {state}&workspace)")
 
 
-def theirs(library, board, layer):
-    files = cmsis.tensors("net.safetensors")
-    steps = layer.rows == 1
+def theirs(library, board, data, call, calls, **parts):
+    """The outputs and the instructions of a call of CMSIS-NN's functions."""
+    return counted(board, library, os.path.join(os.path.dirname(library[0]), "include"),
+                   include='#include "arm_nnfunctions.h"', data="\n".join(data), call=call, calls=calls,
+                   **parts)
+
+
+def layer_of_cmsis(library, board, layer):
+    files, steps = cmsis.tensors("net.safetensors"), layer.rows == 1
     data, call = (cmsis_recurrent.lstm(files, layer.rows, steps) if layer.call.startswith("lstm") else
                   cmsis_recurrent.svdf(files))
-    units = re.search(r"\d+", layer.call)[0]
-    return counted(board, library, os.path.join(os.path.dirname(library[0]), "include"),
-                   include='#include "arm_nnfunctions.h"', data="\n".join(data), calls=CALLS if steps else 1,
-                   inputs=layer.rows * layer.columns, outputs=f"{layer.rows} * {units}", before="",
-                   call=f"if ({call}) return 1")
+    return theirs(library, board, data, f"if ({call}) return 1", CALLS if steps else 1, before="",
+                  inputs=layer.rows * layer.columns,
+                  outputs=f"{layer.rows} * {re.search('[0-9]+', layer.call)[0]}")
+
+
+def compared(mine, said, peer, answer):
+    return f" {peer:12,} {peer / mine:6.2f}{'' if said == answer else '  the outputs differ!'}"
 
 
 def layers(options, board, library):
     """Recurrent layers: a row that continues from the state of the last call, or a sequence."""
-    print(f"{'inputs -> layer':49} {'rows':>4} {'instructions':>12} {'CMSIS-NN':>12} {'ratio':>6}")
     for layer in LAYERS:
         steps = layer.rows == 1
         drawn.recurrent(layer.call, CALLS if steps else layer.rows, layer.columns, options.cnnc, quietly,
@@ -87,8 +97,8 @@ def layers(options, board, library):
         title = f"{layer.columns} -> {layer.call}{', int8' if layer.narrow else ''}"
         line = f"{title:49} {layer.rows:4} {mine:12,}"
         if library and layer.call.startswith(("lstm", "svdf")):
-            answer, peer = theirs(library, board, layer)
-            line += f" {peer:12,} {peer / mine:6.2f}{'' if said == answer else '  the outputs differ!'}"
+            answer, peer = layer_of_cmsis(library, board, layer)
+            line += compared(mine, said, peer, answer)
         print(line, flush=True)
 
 
@@ -99,11 +109,28 @@ def imported(options, model):
 def window(options, board):
     imported(options, WINDOW)
     step, whole = ours(options, board, ["--slide=1"], True)[1], ours(options, board, [], False)[1]
-    print(f"{'str_ww_ref_model':20} {step:12,} a step of one row, {whole:,} a window: 1/{whole / step:.1f}",
+    print(f"{'str_ww_ref_model':49} {1:4} {step:12,}; the window: {whole:,}, {whole / step:.1f}x as many",
           flush=True)
 
 
-def wake_words(options, board):
+def model(options):
+    """The net of the JSON that cmsis.Writer reads."""
+    describe = lambda *words: json.loads(run(options.cnnc, "net.cnn", *words, "--emit=json"))  # noqa: E731
+    return types.SimpleNamespace(weights="net.safetensors", floats=describe(),
+                                 quant=describe("--weights=net.safetensors"))
+
+
+def with_logit(path):
+    """Adds an output to a wake word's, which is 0 for most noise. Returns the rows of a step."""
+    with open(path) as file:
+        text = file.read()
+    more = re.sub(r"(conv\(.*\)\n +y = sigmoid)", r"logit = \1", text)
+    with open(path, "w") as file:
+        file.write(more.replace("output y as u8", "output y as u8, logit as i8"))
+    return int(re.search(r"--stream=(\d+)", text)[1])
+
+
+def wake_words(options, board, library):
     with open(os.path.join(HERE, "wild.tsv")) as file:
         rows = [line.split("\t") for line in file if line.startswith("pymicro-wakeword==")]
     for package, path, sha256, *_ in rows:
@@ -111,11 +138,16 @@ def wake_words(options, board):
         with open("wake.tflite", "wb") as file:
             file.write(data)
         imported(options, "wake.tflite")
-        with open("net.cnn") as file:
-            rows = re.search(r"--stream=(\d+)", file.read())[1]
-        step = ours(options, board, [f"--stream={rows}"], True)[1]
-        title = os.path.basename(path).removesuffix(".tflite")
-        print(f"{title:20} {step:12,} a step of {rows} rows", flush=True)
+        rows = with_logit("net.cnn")
+        said, mine = ours(options, board, [f"--stream={rows}"], True, 2, "(void *)output, (void *)&output[1]")
+        line = f"{os.path.basename(path).removesuffix('.tflite'):49} {rows:4} {mine:12,}"
+        if library:
+            net = model(options)
+            data, before, calls = cmsis_steps.step(net, rows)
+            answer, peer = theirs(library, board, data, calls, CALLS, before=before, outputs=2,
+                                  inputs=rows * net.floats["inputs"][0]["shape"][1])
+            line += compared(mine, said, peer, answer)
+        print(line, flush=True)
 
 
 def main():
@@ -134,10 +166,12 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         board = Board(folder, options.cpu, options.prefix, options.level)
-        print(f"instructions of a call on a {options.cpu}", flush=True)
-        layers(options, board, None if options.ours else cmsis_library(options, board))
+        library = None if options.ours else cmsis_library(options, board)
+        print(f"instructions of a call on a {options.cpu}\n"
+              f"{'inputs -> layer':49} {'rows':>4} {'instructions':>12} {'CMSIS-NN':>12} {'ratio':>6}")
+        layers(options, board, library)
+        wake_words(options, board, library)
         window(options, board)
-        wake_words(options, board)
         os.chdir("/")
 
 

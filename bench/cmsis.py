@@ -254,6 +254,18 @@ class Writer:
                 raise SystemExit(f"{name}: CMSIS-NN has no {word} here")
 
 
+# Scratch memory of the calls. With Helium, dense layers also need their sums.
+CONTEXT = """#ifdef __ARM_FEATURE_MVE
+#define SUMS(of) (const cmsis_nn_context){(void *)of, sizeof of}
+#else
+#define SUMS(of) context
+#endif
+static int status;
+static int32_t scratch[4096];
+static const cmsis_nn_context context = {scratch, sizeof scratch};
+"""
+
+
 def program(net, helpers):
     writer = Writer(net)
     source, last = net.floats["inputs"][0]["name"], net.floats["outputs"][0]["layer"]
@@ -263,13 +275,9 @@ def program(net, helpers):
     data, calls = (re.sub(r"(?<=\w)\.(?=\w)", "_", text)
                    for text in ("\n".join(writer.data), "\n  ".join(writer.calls)))
     return ('#include "board.h"\n#include "arm_nnfunctions.h"\n' + helpers +
-            f"static int8_t {source}[{net.inputs}] __attribute__((aligned(16)));\n{data}\n"
-            "#ifdef __ARM_FEATURE_MVE\n"
-            "#define SUMS(of) (const cmsis_nn_context){(void *)of, sizeof of}\n"
-            "#else\n#define SUMS(of) context\n#endif\n"
-            f"static int32_t scratch[4096], turned[{writer.reversed // 4 + 1}];\n"
-            "int main(void) {\n  int status = 0;\n"
-            "  const cmsis_nn_context context = {scratch, sizeof scratch};\n"
+            f"static int8_t {source}[{net.inputs}] __attribute__((aligned(16)));\n{data}\n{CONTEXT}"
+            f"static int32_t turned[{writer.reversed // 4 + 1}];\n"
+            "int main(void) {\n"
             "  const cmsis_nn_context reversed = {turned, sizeof turned};\n"
             f"  fill({source}, {net.inputs});\n  mark_start();\n  {calls}\n  mark_stop();\n"
             f"  show({last}, {net.outputs});\n  return status;\n}}\n")

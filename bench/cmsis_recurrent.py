@@ -55,7 +55,7 @@ def lstm(files, rows, keep):
     data.append(f"static int16_t one[{units}], two[{units}], cell[{units}];\n"
                 f"static int8_t hidden[] = {{{hidden}}};\n"
                 f"static cmsis_nn_lstm_context buffers = {{one, two, cell, {'hidden' if keep else 'NULL'}}};")
-    return data, "arm_lstm_unidirectional_s8(x[i], y, &params, &buffers)"
+    return data, "arm_lstm_unidirectional_s8(input[i], output, &params, &buffers)"
 
 
 # ---- svdf ----
@@ -78,7 +78,7 @@ def svdf(files):
             f"&(cmsis_nn_context){{two, sizeof two}}, &(cmsis_nn_svdf_params){{{filters // len(bias)}, "
             f"{x_zero}, {zero}, {{{-most - 1}, {most}}}, {{-128, 127}}}}, "
             f"&(cmsis_nn_per_tensor_quant_params){{{first[0]}, {first[1]}}}, "
-            f"&(cmsis_nn_per_tensor_quant_params){{{second[0]}, {second[1]}}}, {dims(1, columns)}, x[i], "
+            f"&(cmsis_nn_per_tensor_quant_params){{{second[0]}, {second[1]}}}, {dims(1, columns)}, input[i], "
             f"{dims(1, memory * filters)}, state, {dims(filters, columns)}, feature, "
-            f"{dims(filters, memory)}, weight_time, {dims(len(bias))}, bias, {dims(1, len(bias))}, y)")
+            f"{dims(filters, memory)}, weight_time, {dims(len(bias))}, bias, {dims(1, len(bias))}, output)")
     return data, call
