@@ -5,6 +5,7 @@
  * in float, between conversions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
+#include <string.h>
 #include "base/text.h"
 #include "ops/arithmetic/combine.h"
 #include "quantize/quantizer.h"
@@ -386,12 +387,21 @@ static Node *int8_value(Quantizer *q, const Node *node) {
   return stored_floats(q, node);
 }
 
+/* A node with an operand that has an error: what the file has for the node is not a leftover. */
+static void pass_over(Quantizer *q, const Node *node) {
+  const char *own = arena_printf(q->arena, "%s.", node->name);
+  for (int i = 0; i < q->file->arrays.n; i++)
+    q->file->arrays.data[i]->used |= strncmp(q->file->arrays.data[i]->name, own, strlen(own)) == 0;
+  quant_file_wide(q->file, node->name);
+}
+
 static void quantize_nodes(Quantizer *q) {
   for (int i = 0; i < q->from->nodes.n; i++) {
     const Node *node = q->from->nodes.data[i];
     if (!q->uses[i] && !node_is_input(node)) continue;
     bool lost = false; /* its operand has an error that was reported */
     for (int k = 0; k < node->nin; k++) lost |= !q->map[node->in[k]->id] && !node->in[k]->kept;
+    if (lost) pass_over(q, node);
     if (lost && node->op->traits.int8 != INT8_PRODUCT) continue;
     q->map[i] = q->fused[i] ? q->map[node->in[0]->id] : int8_value(q, node);
   }

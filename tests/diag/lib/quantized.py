@@ -20,6 +20,9 @@ save("tiny.norm.safetensors", norm, note())
 save("tiny.large.safetensors", {**good, "conv1.bias": ("I32", [2], [2**31 - 1, 0])}, note("double"))
 save("tiny.scale.safetensors", {**good, **stored("conv1", 0.001, -128)}, note())
 save("tiny.sum.safetensors", {**good, **stored("dense1", 1e-12, 0)}, note())
+save("tiny.scale-before.safetensors",
+     {**good, **stored("conv1", 0.001, -128), **stored("elu1", 0.5, -128), **stored("elu2", 0.002, 0)},
+     note(elu2={"precision": "i16"}))
 save("tiny.lacks.safetensors", {
     **without("conv1.bias", "conv1.weight.scale", "dense1.weight", "dense1.zero", "conv1.scale"),
     "dense1.weight": ("I32", [3, 18], [1] * 54), "dense1.zero": ("I32", [1], [200]),
