@@ -201,6 +201,20 @@ def qdq_wider():
     return g.model({"x": (f32, [1, 4, 5, 5])}, {"a_q": (i8, [1, 6, 9, 9]), "b_q": (i8, [1, 12, 9, 9])})
 
 
+def qdq_joined():
+    """Values of different scales, joined as floats; a move into a far smaller scale."""
+    g = Graph(16)
+    x = g.through("x", 0.006, 3)
+    a = g.through(g.add("Transpose", g.through("z", 0.03, -9), "a", perm=[0, 1, 3, 2]), 0.02, 5)
+    c = g.add("Concat", f"{x} {a}", "c", axis=1)
+    g.add("Conv", f"{c} {g.weight('w', (5, 8, 1, 1), axis=0)}", "y")
+    g.constant("sizes", np.array([1, 1, 2, 2], f32))
+    g.to_bytes(g.add("Resize", f"{a}  sizes", "r", mode="nearest", nearest_mode="floor",
+                     coordinate_transformation_mode="asymmetric"), 0.004, 11)
+    return g.model({"x": (f32, [1, 4, 3, 3]), "z": (f32, [1, 4, 3, 3])},
+                   {"c": (f32, [1, 8, 3, 3]), "y": (f32, [1, 5, 3, 3]), "r_q": (i8, [1, 4, 6, 6])})
+
+
 def qlinear():
     """Integer operators by hand, without any optional input."""
     g = Graph(13)
@@ -312,8 +326,8 @@ def hostile():
     return g.model({"x": (f32, [1, 4])}, {name: (f32, [1, 4]) for name in made})
 
 
-CASES = [qdq_channels, qdq_tensors, qoperator, qdq_bytes, qdq_mixed, qdq_wider, qlinear, qdq_products,
-         qdq_windows]
+CASES = [qdq_channels, qdq_tensors, qoperator, qdq_bytes, qdq_mixed, qdq_wider, qdq_joined, qlinear,
+         qdq_products, qdq_windows]
 # Ports with channels last, also in ONNX.
 LAST = {"qdq_bytes": ("x",), "qdq_products": ("x", "z", "p_q", "s_q", "y_q"),
         "qdq_windows": ("z", "y_q", "e_q", "f")}

@@ -331,6 +331,9 @@ class Model:
     def Reshape(self, a, x, shape):
         return self.moved(lambda v: v.reshape([n or v.shape[k] for k, n in enumerate(shape)]), x)
 
+    def Resize(self, a, x, _, sizes):
+        return self.moved(lambda v: v.repeat(int(sizes[2]), 2).repeat(int(sizes[3]), 3), x)
+
     def Flatten(self, a, x):
         return self.moved(lambda v: v.reshape(len(v), -1), x)
 

@@ -259,6 +259,7 @@ static bool softmax_fits(const Statement *s) {
 }
 
 static bool move_fits(const Statement *s) {
+  if (s->nin > 1 && !quant_of(s->out)) return false; /* values of different scales, joined as floats */
   for (int i = 0; i < s->nin && s->out->quant; i++) {
     const double factor = (double)quant_of(s->in[i])->scale / (double)s->out->quant->scale;
     if (multiplier_of(factor).e > MULTIPLIER_MOST) return false;

@@ -137,6 +137,7 @@ bool is_move(const Statement *s) {
   const Op *op = op_find(word);
   if (op && op->traits.padding) /* only if it pads with zeros */
     return !strstr(s->call, "mode=") && !strstr(s->call, "value=") && !strstr(s->call, "channels=");
+  if (op && op->traits.repeats) return strcmp(word, "upsample") == 0 && !strstr(s->call, "mode=");
   return op && (op->traits.int8 == INT8_MOVE || op->traits.int8 == INT8_LARGEST);
 }
 
@@ -144,7 +145,8 @@ const Quant *quant_of(const Value *value) { return value->quant ? value->quant :
 
 const Quant *quant_kept(const Statement *s) {
   for (int i = 0; i < s->nin; i++)
-    if (!quant_of(s->in[i]) || s->in[i]->regions) return NULL;
+    if (!quant_of(s->in[i]) || s->in[i]->regions || !same_quant(quant_of(s->in[i]), quant_of(s->in[0])))
+      return NULL;
   return s->nin && is_move(s) ? quant_of(s->in[0]) : NULL;
 }
 
