@@ -26,7 +26,7 @@ typedef struct Statement Statement;
 typedef struct Product Product; /* products.h */
 enum { MOST_PREPARED = 4 };
 typedef struct Prepared { /* preprocessing of an input, as in normalize: gain*x + shift, per channel */
-  int64_t n;              /* number of factors and constants; 1: the same ones for all channels */
+  int64_t n;              /* number of factors and constants; 1: the same for all channels */
   double gain[MOST_PREPARED], shift[MOST_PREPARED];
 } Prepared;
 typedef struct Value { /* the result of a statement, or an input */
@@ -36,11 +36,11 @@ typedef struct Value { /* the result of a statement, or an input */
   const char *affine; /* the layer whose weight and bias can still absorb per-channel factors and constants */
   Prepared *prepared; /* pending preparation, directly after an input */
   const Quant *quant; /* its int8 quantization, or NULL */
-  const Quant *kept;  /* the quantization of the value it was moved from, or NULL */
+  const Quant *kept;  /* the quantization of the value whose elements it has (after a move), or NULL */
   Product *product;   /* if it is the product of two values, that product; otherwise NULL */
-  Statement *reader;  /* its last user, once all are known */
+  Statement *reader;  /* its last user, known after all statements exist */
   int reads;
-  int64_t regions; /* number of values of this shape if they are ONNX's batch; otherwise 0 */
+  int64_t regions; /* if the images of ONNX's batch are values of this shape: their number; otherwise 0 */
   bool whole;      /* its elements are integers */
   bool counts;     /* its elements are integers that are not negative */
   bool odd;        /* it may be infinite or NaN even if all inputs are finite */
@@ -52,8 +52,8 @@ struct Statement {
   const OnnxNode *origin; /* NULL: a statement that only lays out an output */
 };
 
-/* A tensor of the graph: each of its dimensions consists of factors of a value. A dimension of more than one
- * element without factors is broadcast. */
+/* A tensor of the graph, as a view of a value: each dimension of the tensor is a product of factors of the
+ * value's axes. A dimension of more than one element without factors is broadcast. */
 typedef struct View {
   Value *value;
   int rank;
@@ -76,7 +76,7 @@ typedef struct ImportShape {
 } ImportShape;
 typedef struct ImportSetting { /* an input with a constant value */
   const char *input;
-  VEC(double) value; /* a single number applies to all its elements */
+  VEC(double) value; /* one number is used for all elements */
 } ImportSetting;
 typedef struct ImportState {         /* an input that is an output of the previous call */
   const char *input, *output, *init; /* init: in the program's syntax, or NULL: zeros */
@@ -84,7 +84,7 @@ typedef struct ImportState {         /* an input that is an output of the previo
 typedef struct ModelImport ModelImport;
 struct TflProgram;
 typedef struct ImportLayout { /* position of the channels in the model */
-  const char *input;          /* NULL: for all inputs without their own */
+  const char *input;          /* NULL: the layout of all inputs without their own */
   bool last;                  /* [N,H,W,C]; otherwise [N,C,H,W] */
 } ImportLayout;
 typedef struct ImportOptions {
@@ -97,9 +97,9 @@ typedef struct ImportOptions {
   VEC(ImportState) states;
   VEC(ImportLayout) layouts;
   OnnxLoops loops;                /* loops whose number of iterations an earlier try has computed */
-  VEC(const char *) theirs, ours; /* layer names, from and to; each may contain one */
+  VEC(const char *) theirs, ours; /* layer names before and after renaming; each may contain one */
   bool together; /* a first dimension of several elements is a dimension of the value, not the batch */
-  bool trial;    /* no suggestions are made if the import fails */
+  bool trial;    /* a trial import: if it fails, no suggestions are made */
   bool (*admits)(const ModelImport *); /* whether its program compiles; NULL: not checked */
   bool (*admits_tflite)(Arena *,
                         const struct TflProgram *); /* the same check for a quantized TensorFlow Lite model */
@@ -139,7 +139,7 @@ struct ModelImport {
   Onnx *onnx;
   Item *item;           /* by tensor */
   int *maker, *readers; /* by tensor: the node that produces it, or -1; the number of its uses */
-  int *reader;          /* by tensor: a node that reads it; the only one if it is read once */
+  int *reader;          /* by tensor: a node that reads it; the only such node if it is read once */
   bool *wanted, *live;  /* by tensor: it is an output; by node: an output depends on it */
   bool *varies;         /* by tensor: it depends on the values of inputs */
   const char **became;  /* by node: its layers, for --list */
@@ -206,10 +206,10 @@ typedef enum BranchState {
 } BranchState;
 BranchState branch_of(const ModelImport *, const OnnxNode *);
 bool always_computed(const ModelImport *,
-                     int tensor); /* the tensor is not in a branch that depends on values */
+                     int tensor); /* whether the tensor is outside of branches that depend on values */
 bool reads_input(const ModelImport *, const OnnxNode *,
-                 int input); /* the input's value is used outside of omitted branches */
-/* Returns whether a node is an If. If so, its results become those of the branch that is taken, or no() has
+                 int input); /* whether the input's value is used outside of omitted branches */
+/* Returns whether a node is an If. If it is, its results become the results of the taken branch, or no() has
  * the reason. */
 bool import_if(ModelImport *, const OnnxNode *);
 void fold_conditions(ModelImport *); /* computes the conditions that only depend on constants */
@@ -218,7 +218,7 @@ void fold_conditions(ModelImport *); /* computes the conditions that only depend
 /* The reason why a node has no form, regardless of the values before it; NULL: it may have one. */
 const char *never_imported(const ModelImport *, const OnnxNode *);
 void report_problems(ModelImport *);
-/* If an input cannot be imported: reports other problems that do not depend on it. */
+/* Called if an input cannot be imported: reports the other problems, which do not depend on that input. */
 void report_never_imported(ModelImport *);
 void add_problem(ModelImport *, const OnnxNode *); /* a node for which no() has the reason */
 void find_varying(ModelImport *, const OnnxPort *const *,
@@ -231,7 +231,8 @@ void report_state_hints(ModelImport *im); /* reports inputs that look like state
 /* Finds recurrent layers whose initial and final states are exactly those of --state: keep=true. */
 void find_kept_layers(ModelImport *);
 int channels_of_input(const ModelImport *, const OnnxPort *); /* the channel dimension, or NO_CHANNELS */
-bool input_has_planes(const OnnxPort *);                      /* its channels come before its positions */
+/* whether its channel dimension is before its positions */
+bool input_has_planes(const OnnxPort *);
 
 /* ---- names.c ---- */
 /* Do --shape and --input name inputs of the model? Reports an error if not. */
@@ -261,9 +262,10 @@ bool factors_whole(const Factors *, const Value *, int axis); /* whether the fac
 bool factors_batch(const Factors *);                          /* whether the batch is among the factors */
 View *view_new(ModelImport *, Value *, int rank);             /* a view whose dimensions have size 1 */
 View *view_copy(ModelImport *, const View *, Value *);
-/* Materializes broadcast dimensions (those of one element, or of Expand) in the value; NULL after no(). */
+/* Repeats the value along broadcast dimensions (those of one element, or of Expand); NULL after no(). */
 View *view_repeated(ModelImport *, const View *);
-/* The view before dimension d was repeated: its innermost part is *times copies of a value. NULL: none. */
+/* The view before dimension d was repeated, if the innermost part of d is *times copies of a value;
+ * otherwise NULL. */
 View *view_unrepeated(ModelImport *, const View *, int d, int64_t *times);
 View *view_standard(ModelImport *, Value *, const View *like,
                     int rank);          /* a view with the dimensions n, c, positions; n as in `like` */
@@ -272,31 +274,33 @@ View *view_reshape(ModelImport *, const View *, int rank, const int64_t *size);
 View *view_permute(ModelImport *, const View *, const int *from, int rank);
 View *view_without(ModelImport *, const View *, const bool *drop);
 View *view_split_channels(ModelImport *, const View *, int64_t n); /* NULL: a dimension contains both parts */
-/* A value whose positions are some dimensions of a view, in the order of `pos`, and whose channels are
- * others; with any_order the positions may be permuted first. */
+/* A value whose positions are the dimensions `pos` of a view, in this order, and whose channels are the
+ * dimensions `chan`; with any_order the positions may be permuted first. */
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
 /* Lays out a value with one dimension as channels; `pos` is set to all other dimensions that vary, in any
- * order. Positions that consist of parts of several axes may stay where they are: then pos[0] is AS_IT_LIES,
+ * order. Positions that consist of parts of several axes may keep their places: then pos[0] is AS_IT_LIES,
  * which only view_laid accepts. */
 enum { AS_IT_LIES = -1 };
 Value *lay_channels(ModelImport *, const View *, int axis, int *npos, int pos[MOST_DIMS]);
-/* Are these dimensions, in this order, the value's memory layout? */
+/* Whether the value's elements are in memory in the order of these dimensions. */
 bool in_memory_order(const View *, int n, const int *dims);
 Value *lay_standard(ModelImport *, const View *);
-/* The value with these dimensions in this order in memory; unchanged if it already has it. */
+/* The value with its elements in memory in the order of these dimensions; the value itself if they already
+ * have this order. */
 Value *lay_in_order(ModelImport *, const View *, int n, const int *dims);
 Value *reshaped(ModelImport *, Value *, Shape); /* the same elements in the same order */
-/* Removes the statements emitted after that number. */
+/* Removes the statements after the first `statements`. */
 void take_back(ModelImport *, int statements);
 /* The result of an operator on a value that was laid out like this. */
 View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, const int *pos);
 
 /* ---- broadcast.c ---- */
-/* The constant operand of a node, with the rank required next to a value. NULL: there is none, or after no().
+/* The constant operand of a node, with the rank that it needs to be combined with a value. NULL: there is no
+ * such operand, or after no().
  */
 const Tensor *constant_beside(ModelImport *, const OnnxNode *, int input, const View *);
-/* Changes the Item of a second operand, constant or computed, to the rank required next to the first.
- * False after no(). */
+/* Changes the Item of a second operand, constant or computed, to the rank that it needs to be combined with
+ * the first operand. False after no(). */
 bool place_operand(ModelImport *, const OnnxNode *, Item *);
 
 /* ---- permute.c ---- */
@@ -304,13 +308,14 @@ bool place_operand(ModelImport *, const OnnxNode *, Item *);
 Value *permuted(ModelImport *, Value *, const Factors *);
 
 /* ---- constant_values.c ---- */
-/* A number so large that the sum with a score no longer depends on the score. */
+/* Added to a score, this number hides it: the sum no longer depends on the score. */
 #define EXCLUDED (-1e8)
 /* Named after the node's constant, or after the node if it has no name. Masks are frozen and may contain
- * -inf. NULL after no(): another number is not finite. */
+ * -inf. NULL after no(), if another number is not finite. */
 Value *constant_statement(ModelImport *, const OnnxNode *, int input, const char *name, Shape, const Tensor *,
                           bool frozen);
-/* A constant as a value, in the layout of the other value: with its full shape, or HxWx1. NULL after no(). */
+/* A constant as a value, in the layout of the other value: with that value's full shape, or HxWx1. NULL
+ * after no(). */
 Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *beside);
 /* Like constant_operand, for a vector created by the importer. */
 Value *constant_vector(ModelImport *, const OnnxNode *, int input, int64_t n, const double *, bool frozen);
@@ -322,7 +327,8 @@ View *value_or_constant(ModelImport *, const OnnxNode *, int input);
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 
 /* ---- ops_einsum.c ---- */
-/* MatMul with a constant as that input, if it is the first, or has more than two dimensions. */
+/* MatMul with a constant as input number `constant`, if that is the first input, or if the constant has more
+ * than two dimensions. */
 View *import_matrices(ModelImport *, const OnnxNode *, int constant);
 
 /* ---- ops_product.c ---- */
@@ -330,8 +336,8 @@ View *import_two_matrices(ModelImport *, const OnnxNode *); /* MatMul and Gemm o
 View *import_two_gemm(ModelImport *, const OnnxNode *);
 
 /* ---- view_parts.c ---- */
-/* Exchanges `first` and `second` in [before][first][second][after], by an operator that splits or joins
- * heads; NULL: does not match. */
+/* Exchanges `first` and `second` in [before][first][second][after] with an operator that splits or joins
+ * heads; NULL: not possible. */
 Value *exchanged_as_heads(ModelImport *, Value *, int64_t before, int64_t first, int64_t second,
                           int64_t after);
 /* The pixels of an image as windows, or the inverse: positions and channels as `lay` requires; NULL: does not
@@ -340,12 +346,14 @@ Value *moved_as_windows(ModelImport *, Value *, int npos, const Factors *pos, co
 /* For an image that was joined from windows and then rolled: the image, joined in rolled order. Otherwise the
  * value itself. */
 Value *join_windows_shifted(ModelImport *, Value *rolled);
-/* The smaller value is broadcast over several rows of the larger one; NULL: does not match. */
+/* Combines two values, of which the smaller one is broadcast over several rows of the larger one; NULL: not
+ * possible. */
 View *combined_by_rows(ModelImport *, const View *large, const View *small, const char *word);
-/* The smaller value is broadcast over parts of the larger one's channels, which become heads; NULL: does not
- * match. */
+/* Combines two values, of which the smaller one is broadcast over parts of the larger one's channels; the
+ * parts become heads. NULL: not possible. */
 View *combined_by_heads(ModelImport *, const View *large, const View *small, const char *word);
-/* The smaller value is stored at the size of the larger one, in its order; NULL: does not match. */
+/* Combines two values after repeating the smaller one to the size and order of the larger one; NULL: not
+ * possible. */
 View *combined_repeated(ModelImport *, const View *large, const View *small, const char *word);
 /* Applies an operator along an axis of the value; NULL: dimension d is not such an axis. */
 View *mapped_along_axis(ModelImport *, const View *, int d, const char *word, const char *arguments);
@@ -356,7 +364,7 @@ const View *view_with_channels(ModelImport *, const View *);
 
 /* ---- ops_shape.c ---- */
 Value *join_values(ModelImport *, int n, Value **in, int axis); /* along an axis of the value */
-/* The channels of each position times a frozen matrix [units][channels]. */
+/* Multiplies the channels of each position by a frozen matrix [units][channels]. */
 Value *frozen_product(ModelImport *, const OnnxNode *, Value *, const Tensor *);
 
 /* ---- ops_combine.c ---- */
@@ -369,15 +377,17 @@ View *beside_constant(ModelImport *, const OnnxNode *, int input, const View *, 
 
 /* ---- ops_index.c ---- */
 bool result_is_used(const ModelImport *, const OnnxNode *, int out);
-/* The image or vector before a reshape to a table of its pixels or numbers, otherwise the table: gather and
+/* If the table is a reshape of an image or vector, that image or vector; otherwise the table. gather and
  * attention accept both. */
 Value *as_pixels(Value *table);
 View *gather_computed(ModelImport *, const OnnxNode *); /* Gather with a computed index */
-/* For a Concat of image numbers and indices, which GatherND reads: the number of its input that has the
- * indices. 0: another node. */
+/* For a Concat of image numbers and indices, which GatherND reads: which of its inputs has the indices. 0:
+ * another node. */
 int index_of_pairs(const ModelImport *, const OnnxNode *);
-bool only_chooses(const ModelImport *, int tensor); /* is it only used as an index, possibly after copies? */
-/* x == (0, 1, ... n-1) along a dimension of one element, as one_hot; NULL: another comparison. */
+/* whether it is only used as an index, possibly after copies */
+bool only_chooses(const ModelImport *, int tensor);
+/* Imports x == (0, 1, ... n-1), along a dimension of one element of x, as one_hot; NULL: another comparison.
+ * */
 View *equal_to_range(ModelImport *, const View *x, const Tensor *);
 
 /* ---- ops_elements.c ---- */
@@ -387,7 +397,7 @@ View *parts_by_constant(ModelImport *, const OnnxNode *, const Tensor *);
 
 /* ---- ops_choice.c ---- */
 bool is_truth(const ModelImport *, int tensor);
-View *truth_of(ModelImport *, const View *);               /* 1 where it is not 0, otherwise 0 */
+View *truth_of(ModelImport *, const View *);               /* 1 where the view is not 0, otherwise 0 */
 View *differing(ModelImport *, const OnnxNode *);          /* 1 where its two inputs differ, otherwise 0 */
 void import_choice(ModelImport *, const OnnxNode *branch); /* an If on a computed boolean; or no() */
 
@@ -406,7 +416,7 @@ bool reduced_along(ModelImport *, const OnnxNode *, const View *x, int64_t axis,
 bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *over);
 
 /* ---- qdq.c, int8_layers.c: int8 models ---- */
-const Quant *quant_of(const Value *);       /* the quantization it is stored with, or NULL */
+const Quant *quant_of(const Value *);       /* the quantization with which the value is stored, or NULL */
 const Quant *quant_kept(const Statement *); /* the quantization of the operand, if the statement is a move
                                                whose result keeps it; or NULL */
 Value *same_value(ModelImport *, Value *);  /* the same value with a separate name */
@@ -420,11 +430,12 @@ bool is_move(const Statement *);   /* its elements are elements of its operands 
 void make_frames(ModelImport *);
 
 /* ---- fold.c, forms.c, program_text.c ---- */
-bool fold(ModelImport *, const OnnxNode *); /* are the results constants? then they are computed */
+bool fold(ModelImport *, const OnnxNode *); /* whether the results are constants; if so, they are computed */
 /* May this number of bytes be created or read to compute constants? False after no(). */
 bool may_compute(ModelImport *, size_t bytes);
-/* A constant of zeros, to be filled in. All constants whose size is not that of a constant in the file are
- * created here. NULL after no(): its size is invalid, or it and the earlier ones need too many bytes. */
+/* A constant of zeros, which the caller fills in. Every constant whose size differs from all constants in
+ * the file is created here. NULL after no(): its size is invalid, or all constants together need too many
+ * bytes. */
 Tensor *constant_new(ModelImport *, TensorType, int rank, const int64_t *dim);
 void canonical(ModelImport *); /* converts old operator forms to current ones; matches decomposed operators */
 const char *program_text(ModelImport *);

@@ -199,7 +199,7 @@ static void find_live(ModelImport *im) {
   for (int i = 0; i < o->noutputs; i++) im->readers[o->output[i].tensor]++;
 }
 
-/* Tensors that depend on the values of inputs, not only on sizes and constants. */
+/* Finds tensors that depend on the values of inputs, not only on sizes and constants. */
 void find_varying(ModelImport *im, const OnnxPort *const *port, int n) {
   const Onnx *o = im->onnx;
   for (int i = 0; i < n; i++) im->varies[port[i]->tensor] = true;
@@ -230,7 +230,8 @@ static bool inputs_known(const ModelImport *im, const OnnxNode *node) {
   return true;
 }
 
-static bool is_known(const ModelImport *im, const OnnxNode *node) { /* a tensor has one producer */
+/* Whether an output of the node is known as a value. */
+static bool is_known(const ModelImport *im, const OnnxNode *node) {
   for (int k = 0; k < node->nout; k++)
     if (node->out[k] && im->item[node->out[k]].view) return true;
   return false;
@@ -307,7 +308,7 @@ static int dimensions_of(ModelImport *im, const View *view, int dims[MOST_DIMS])
   return n;
 }
 
-/* The value with the last of these dimensions as its channels, if its channels consist of several dimensions.
+/* If the value's channels consist of several dimensions: the value with the last of them as its channels.
  */
 static Value *with_last(ModelImport *im, Value *value, const View *view, int n, const int *dims) {
   Shape shape = {.rank = n};
@@ -316,15 +317,15 @@ static Value *with_last(ModelImport *im, Value *value, const View *view, int n, 
   return channels > shape.dim[n - 1] && channels % shape.dim[n - 1] == 0 ? reshaped(im, value, shape) : value;
 }
 
-/* Lays out an output in the order that needs the fewest moves: with the dimension after the batch moved to
- * the end (channels last), with two dimensions moved to the end if there are four or more, or in ONNX's
+/* Lays out an output in the order that needs the fewest moves. The orders are: the dimension after the batch
+ * moved to the end (channels last); two dimensions moved to the end, if there are four or more; ONNX's
  * order. */
 static Value *lay_output(ModelImport *im, const View *output, bool *as_onnx) {
   const View *view = view_repeated(im, output);
   if (!view) return NULL;
   int dims[MOST_DIMS], order[3][MOST_DIMS], best = 0, least = INT32_MAX;
   const int n = dimensions_of(im, view, dims), before = im->statements.n;
-  int ways = 1; /* the model's order, which is the language's for TensorFlow Lite */
+  int ways = 1; /* the model's order, which, for TensorFlow Lite, is the language's order */
   if (n < 0) return NULL;
   while (!im->onnx->tflite && ways < 3 && ways < n && dims[ways - 1] == ways && (ways < 2 || n > 3)) ways++;
   for (int way = ways - 1; way >= 0; way--) {
@@ -351,11 +352,11 @@ static void add_model_output(ModelImport *im, const OnnxPort *port) {
     vec_push(im->arena, im->problems, row);
     return;
   }
-  bool other = !value->made && item->bytes; /* the same value is also an output with another type */
+  bool other = !value->made && item->bytes; /* whether the same value is also an output with another type */
   for (int i = 0; i < im->outputs.n; i++)
     other = other || (im->outputs.data[i].value == value && im->outputs.data[i].bytes != item->bytes);
   if (other) value = same_value(im, value);
-  else if (!value->made) value = emit_one(im, value, value->shape, "add(0)"); /* an input as an output */
+  else if (!value->made) value = emit_one(im, value, value->shape, "add(0)"); /* an input is an output */
   const ImportOutput output = {port, value, item->view, item->bytes, as_onnx};
   vec_push(im->arena, im->outputs, output);
 }
@@ -413,7 +414,7 @@ static bool state_named(const ImportOptions *options, const char *input) {
   return false;
 }
 
-/* The states of --state, then the others that the model names. */
+/* The states of --state, then other states in the model's metadata. */
 static const ImportOptions *own_states(Arena *arena, const ImportOptions *options, const Onnx *onnx) {
   if (!onnx->states.n) return options;
   ImportOptions *own = NEW(arena, ImportOptions);
@@ -452,7 +453,7 @@ static ModelImport *import_begin(Arena *arena, Diags *diags, Span at, const Impo
   return im;
 }
 
-/* An ArgMax at an output: the caller can take the argmax of the scores instead; NULL: another output. */
+/* The ArgMax that computes an output, which the caller can compute from the scores; NULL: another output. */
 static const OnnxNode *argmax_reader(const ModelImport *im, int tensor) {
   static const char *const passed[] = {"Cast",    "Squeeze",  "Unsqueeze", "Reshape",
                                        "Flatten", "Identity", NULL};
@@ -468,7 +469,7 @@ static const OnnxNode *argmax_reader(const ModelImport *im, int tensor) {
   return NULL;
 }
 
-/* Replaces each output that is such an ArgMax by its scores, which become an output only once. */
+/* Replaces each output that is such an ArgMax by its scores. The same scores become an output only once. */
 static void leave_out_argmax(ModelImport *im) {
   Onnx *o = im->onnx;
   int n = 0;
@@ -488,7 +489,7 @@ static void leave_out_argmax(ModelImport *im) {
   o->noutputs = n;
 }
 
-/* Drops inputs that are only read in branches that constant sizes exclude. */
+/* Drops inputs that only omitted branches read. */
 static void drop_inputs(ModelImport *im) {
   int n = 0;
   find_live(im);
@@ -564,8 +565,8 @@ static void drop_constant(ModelImport *im, const Statement *s) {
   im->weights.n = n;
 }
 
-/* Drops unused statements except layers: a reshape that gather replaced, products and masks that became
- * attention. */
+/* Drops unused statements except layers, such as a reshape that a gather replaced, or products and masks
+ * that became attention. */
 static void drop_unread(ModelImport *im) {
   int n = 0;
   for (int i = im->statements.n - 1; i >= 0; i--) {

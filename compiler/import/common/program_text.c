@@ -1,5 +1,5 @@
-/* program_text.c: Printer of statements as a program. A statement is chained to the next one if that uses its
- * value; otherwise its value gets a name. */
+/* program_text.c: Printer of statements as a program. A statement is chained to the next statement if that
+ * uses its value; otherwise its value gets a name. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <string.h>
@@ -86,9 +86,9 @@ static bool has_letter(const char *name) {
   return *name;
 }
 
-/* A node is named after the path of its module, followed by the node's own name if the path does not name the
- * operator. A node without a name is named after its tensor, or after its operator if the tensor's name is a
- * number. */
+/* The name of a node is the path of its module, followed by the node's own name if the path does not name
+ * the operator. A node without a name is named after its tensor, or after its operator if the tensor's name
+ * is a number. */
 static const char *node_name(ModelImport *im, const OnnxNode *node, const Value *value) {
   const char *part = part_name(im, node, value), *path = node_module(im, node);
   if (!path && !*node->name) {

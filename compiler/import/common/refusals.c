@@ -31,8 +31,9 @@ static bool has_images(const ModelImport *im) {
   return false;
 }
 
-/* In a model with a fixed number of images, a node may combine the images, for example as time steps. So this
- * imports again with the images as a dimension of the values. Returns the first import if that fails. */
+/* In a model with a fixed number of images, a node may combine the images, for example as time steps. So
+ * this function imports the model again, with the images as a dimension of the values. If that fails, it
+ * returns the first import. */
 ModelImport *import_together(ModelImport *im) {
   if (!has_images(im)) return im;
   ImportOptions *options = NEW(im->arena, ImportOptions);
@@ -66,8 +67,8 @@ static int64_t iterations_of(const ModelImport *im, const OnnxNode *node) {
   return item->view ? item->view->size[axis] : item->constant->dim[axis];
 }
 
-/* Imports again with all loops unrolled whose number of iterations follows from shapes and from inputs with
- * constant values. Returns the first import if there are none. */
+/* Imports the model again, and unrolls all loops whose number of iterations follows from shapes and from
+ * inputs with constant values. Returns the first import if there are no such loops. */
 ModelImport *import_unrolled(ModelImport *im) {
   ImportOptions *options = NEW(im->arena, ImportOptions);
   *options = *im->options;
@@ -98,7 +99,7 @@ static const char *refused_output_name(const ModelImport *im, int tensor) {
   if (im->onnx->shown) return im->onnx->tensor[tensor];
   const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;
   const bool named = node && *node->name && node->out[0] == tensor && !strchr(node->name, ',');
-  int first = 0; /* if several nodes have the same name, --outputs selects the first */
+  int first = 0; /* if several nodes have the same name, --outputs selects the first of them */
   while (named && strcmp(im->onnx->node[first].name, node->name) != 0) first++;
   const bool meant = named && first == node->index && !onnx_tensor(im->onnx, node->name);
   return meant ? node->name : im->onnx->tensor[tensor];
@@ -135,7 +136,8 @@ static void step_back(const ModelImport *im, const Problem *output, bool *asked)
   if (maker >= 0) ask_for_inputs(im, &im->onnx->node[maker], asked);
 }
 
-/* Finds the last tensors that could be imported: operands of unsupported nodes, and outputs. */
+/* Finds the tensors that could be the outputs of an import: operands of unsupported nodes, and the model's
+ * outputs. */
 static void last_values(const ModelImport *im, bool *asked) {
   const Onnx *o = im->onnx;
   for (int i = 0; i < o->nnodes; i++) {
@@ -152,8 +154,8 @@ static void last_values(const ModelImport *im, bool *asked) {
     if (!im->problems.data[i].node) step_back(im, &im->problems.data[i], asked);
 }
 
-/* Imports with these outputs, without messages. Returns NULL if the import fails; then outputs without a
- * layout are replaced by their node's inputs. */
+/* Imports the part of the model up to these outputs, without messages. If the import fails, outputs without
+ * a layout are replaced by their node's inputs, and the result is NULL. */
 static ModelImport *try_outputs(const ModelImport *im, bool *asked, bool *again) {
   ImportOptions *options = NEW(im->arena, ImportOptions);
   *options = *im->options;
@@ -208,7 +210,7 @@ static bool same_refusal(const Refusal *a, const Refusal *b) {
   return a->kind && b->kind && strcmp(a->kind, b->kind) == 0 && strcmp(a->why, b->why) == 0;
 }
 
-/* Whether no small change of the model removes this reason. Such reasons are reported first. */
+/* Whether the reason remains after any small change of the model. Such reasons are reported first. */
 static bool is_blocking(const char *why) {
   static const char *const causes[] = {"recurren",
                                        "a loop",

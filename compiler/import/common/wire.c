@@ -74,7 +74,7 @@ static bool read_wire_ints(Wire *wire, WireInts *ints, Content *content) {
   return true;
 }
 
-/* A single piece is used in place; several are concatenated in a copy. */
+/* Bytes in one piece are used in place; several pieces are concatenated in a copy. */
 static void put_bytes(Wire *wire, WireBytes *all, const WireBytes *more) {
   if (all->n == 0) {
     *all = (WireBytes){more->at, more->n, 0};

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 
-/* Number of dimensions of size 1 to append to those of the second operand; -1 after no(). */
+/* Number of dimensions of size 1 to append to the second operand's shape; -1 after no(). */
 static int dimensions_behind(ModelImport *im, const OnnxNode *node, int rank, int own, const int64_t *size,
                              const int64_t *of) {
   if (im->onnx->opset >= 7 || node->nin != 2 || !onnx_int(node, "broadcast", 0)) return 0;

@@ -18,7 +18,7 @@ static bool is_any(const char *op, const char *const *list) {
 
 static int64_t axis_from_start(int64_t axis, int rank) { return axis < 0 ? axis + rank : axis; }
 
-/* The numbers of an input, or of an attribute in earlier opsets; -1: unknown so far. */
+/* The numbers in an input, or, in earlier opsets, in an attribute; -1: not known yet. */
 static int axes_or_sizes(const ModelImport *im, const OnnxNode *node, int input, const char *name,
                          int64_t *to) {
   const Tensor *t = constant_of(im, node, input);
@@ -67,7 +67,7 @@ static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
   if (is_any(node->op, second)) return 1;
   if (strstr(node->op, "MatMul")) return x->rank - 1;
   if (!strstr("LayerNormalization RMSNormalization", node->op)) return -1;
-  if (!onnx_int(node, "cnnc_single", 0)) return x->rank - 1; /* a norm over all dimensions from the axis on */
+  if (!onnx_int(node, "cnnc_single", 0)) return x->rank - 1; /* a norm over all dimensions from `axis` on */
   const int64_t axis = axis_from_start(onnx_int(node, "axis", -1), x->rank);
   return axis > 0 && axis < x->rank ? (int)axis : x->rank - 1;
 }
@@ -89,7 +89,7 @@ static int told_by_constant(const ModelImport *im, const OnnxNode *node, int inp
   return along == 1 || along == x->rank - 1 ? along : -1;
 }
 
-/* Reductions over all dimensions but the batch and one. */
+/* Reductions over all dimensions except the batch and one other. */
 static int told_by_reduction(const ModelImport *im, const OnnxNode *node, const Trace *x) {
   int64_t axes[MOST_DIMS];
   bool over[MOST_DIMS] = {true};
@@ -113,8 +113,8 @@ static int told_by_axis(const OnnxNode *node, const Trace *x) {
   return d == 1 || (d > 0 && d == x->rank - 1) ? (int)d : -1;
 }
 
-/* The channels of the right operand of a product of two values: the one of its last two dimensions that comes
- * later in the input. A Transpose may have exchanged the two, as in the scores of attention. */
+/* The channel dimension of the right operand of a product of two values: of its last two dimensions, the one
+ * that is later in the input. A Transpose may have exchanged them, as in the scores of attention. */
 static int told_by_product(const ModelImport *im, const OnnxNode *node, int input, const Trace *x) {
   if (input != 1 || !strstr(node->op, "MatMul") || x->rank < 3 || constant_of(im, node, 0)) return -1;
   const int last = x->rank - 1;
@@ -165,7 +165,7 @@ static bool with_other_rank(const ModelImport *im, const OnnxNode *node, const T
   return true;
 }
 
-/* Reshape to the same sizes, except dimensions of one element. */
+/* A Reshape that only adds or removes dimensions of one element. */
 static bool with_shape(const ModelImport *im, const OnnxNode *node, const Trace *x, Trace *y) {
   int64_t size[MOST_DIMS], all = 1, others = 1;
   const int n = axes_or_sizes(im, node, 1, "shape", size);
@@ -219,7 +219,7 @@ static bool followed(const ModelImport *im, const OnnxNode *node, const Trace *x
   return true;
 }
 
-/* The dimension of the input that nodes after a tensor use as channels: the answer of the first node whose
+/* The dimension of the input that nodes after a tensor use as channels, according to the first node whose
  * channels are known. */
 static int channels_behind(const ModelImport *im, const Trace *x, bool sure, int *steps) {
   for (int i = 0; *steps > 0 && i < im->onnx->nnodes; i++) {
@@ -266,7 +266,7 @@ static const ImportLayout *layout_given(const ModelImport *im, const char *input
   return found;
 }
 
-#ifndef __wasi__ /* left out of the browser build, which must stay small */
+#ifndef __wasi__ /* not in the browser build, which must stay small */
 /* Whether the model is an export of cnnc, and an operator other than a Transpose reads the input: then it is
  * a sequence with the channels second. With --layout=hwc only a Transpose reads an input. */
 static bool is_own_sequence(const ModelImport *im, const OnnxPort *port) {
@@ -290,7 +290,7 @@ int channels_of_input(const ModelImport *im, const OnnxPort *port) {
   if (layout) return layout->last ? last : 1;
   if (is_own_sequence(im, port)) return 1;
   const int found = channels_by_use(im, port);
-  /* The caller's buffer can have planes, but not channels between positions. */
+  /* The caller's buffer can have the channels first, but not between positions. */
   if (im->options->chw && found > 1) return last;
   if (found != NOT_KNOWN) return found;
   return port->rank == 4 && port->dim[3] <= 3 && port->dim[1] > 4 ? last : 1;

@@ -1,4 +1,4 @@
-/* constant_values.c: Constants of a model as values, unless they are weights of an operator. */
+/* constant_values.c: Imports constants of a model that are not weights of an operator as values. */
 // SPDX-License-Identifier: Apache-2.0
 #include <float.h>
 #include <math.h>
@@ -26,7 +26,7 @@ Value *constant_statement(ModelImport *im, const OnnxNode *node, int input, cons
   return value;
 }
 
-/* Position in an ONNX tensor of element `at` of the value, according to the view. */
+/* Where element `at` of the value is in the ONNX tensor, according to the view. */
 static int64_t element_of(const Tensor *t, const View *x, Shape shape, int64_t at) {
   int64_t index[3] = {0}, place = 0;
   for (int a = shape.rank - 1; a >= 0; a--) {

@@ -15,8 +15,8 @@ bool may_compute(ModelImport *im, size_t bytes) {
 }
 
 Tensor *constant_new(ModelImport *im, TensorType type, int rank, const int64_t *dim) {
-  int64_t n = 1, all = 1; /* all: the product of the sizes that are not 0, so that the product of any of them
-                           * is below 2^31 */
+  int64_t n = 1, all = 1; /* all: the product of the sizes that are not 0; if it is below 2^31, so is the
+                             product of any of them */
   if (rank > MOST_DIMS) return no(im, "a constant of more than 8 dimensions");
   for (int d = 0; d < rank; d++) {
     if (dim[d] < 0 || dim[d] > INT32_MAX) return no(im, "a constant with an invalid size");
@@ -27,7 +27,7 @@ Tensor *constant_new(ModelImport *im, TensorType type, int rank, const int64_t *
   const int width = tensor_width(type);
   if (width == 0) return no(im, "a constant of an unsupported type");
   if (!may_compute(im, (size_t)n * (width > 4 ? 8 : 4)))
-    return NULL; /* n bytes take as much time as n floats */
+    return NULL; /* counts n bytes like n floats, because they take as much time */
   return tensor_new(im->arena, type, rank, dim);
 }
 

@@ -8,14 +8,15 @@ typedef const Tensor *Folding(ModelImport *, const OnnxNode *); /* NULL after no
 #define FOLD(op, function) Folding function;
 #include "import/onnx/folds.def"
 #undef FOLD
-/* Elementwise operators; *found: it is one of them. */
+/* Folds elementwise operators. *found: whether the node is one. */
 const Tensor *fold_elements(ModelImport *, const OnnxNode *, bool *found);
 
 /* Sets a result of the node, which may not be the first. */
 void fold_result(ModelImport *, const OnnxNode *, int output, const Tensor *);
 /* The numbers of a constant; NULL, with the reason: there are too many. */
 double *fold_numbers(ModelImport *, const Tensor *);
-/* The attribute `axis`, or a number of an input; -1, with the reason: there is no such axis. */
+/* A checked axis, which may be negative, from the attribute `axis` or an input; -1, with the reason, if
+ * there is no such axis. */
 int fold_axis(ModelImport *, const Tensor *, int64_t axis);
 
 /* Position of element i of a shape in a constant that is broadcast along dimensions of size 1. */

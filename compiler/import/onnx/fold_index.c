@@ -24,7 +24,8 @@ const Tensor *fold_gather(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- elements by index along an axis ---- */
-/* An index of a dimension of n, counted from its end if negative; -1, with the reason: out of range. */
+/* An index in a dimension of n elements; a negative one counts from the end. -1, with the reason, if it is
+ * out of range. */
 static int64_t index_in(ModelImport *im, const Tensor *index, int64_t i, int64_t n) {
   int64_t at = tensor_integer(index, i);
   if (at < 0) at += n;
@@ -33,7 +34,8 @@ static int64_t index_in(ModelImport *im, const Tensor *index, int64_t i, int64_t
   return -1;
 }
 
-/* The element that index i selects along an axis; other dimensions keep its position. */
+/* The element that index i selects along an axis; along the other dimensions, its position is that of the
+ * index. */
 static int64_t element_at(ModelImport *im, const Tensor *x, const Tensor *index, int axis, int64_t i) {
   int64_t at = 0, stride = 1, rest = i;
   for (int d = x->rank - 1; d >= 0; d--) {

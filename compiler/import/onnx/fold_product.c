@@ -157,7 +157,7 @@ const Tensor *fold_einsum(ModelImport *im, const OnnxNode *node) {
 /* ---- matrices ---- */
 enum { ROW, COLUMN, INNER };
 
-/* x [..., row, inner] times y [..., inner, column]; a vector is one row or one column. */
+/* Multiplies x [..., row, inner] by y [..., inner, column]; a vector is one row or one column. */
 static const Tensor *times(ModelImport *im, const Tensor *x, bool x_turned, const Tensor *y, bool y_turned) {
   Product p = {.operands = 2, .operand = {x, y}};
   const int batch = x->rank > y->rank ? x->rank - 2 : y->rank - 2;
@@ -202,7 +202,7 @@ const Tensor *fold_gemm(ModelImport *im, const OnnxNode *node) {
   return to;
 }
 
-/* ---- convolutions of one pixel, as of computed positions ---- */
+/* ---- convolutions of one pixel, as in computations of positions ---- */
 static bool is_trivial(const OnnxNode *node, const char *name, int64_t number) {
   const WireInts *list = onnx_ints(node, name);
   for (int i = 0; list && i < list->n; i++)

@@ -27,7 +27,7 @@ static const struct {
   const char *op;
   double (*before)(double), (*join)(double, double), (*after)(double); /* NULL: no function */
   bool mean;
-  double nothing; /* the result for no elements */
+  double nothing; /* the result if there are no elements */
 } rows[] = {{"ReduceProd", NULL, fold_times, NULL, false, 1},
             {"ReduceMax", NULL, fmax, NULL, false, -(double)INFINITY},
             {"ReduceMin", NULL, fmin, NULL, false, (double)INFINITY},
@@ -81,8 +81,8 @@ static void moments(const Tensor *x, int64_t c, double *mean, double *variance) 
   *variance = squares / (double)count;
 }
 
-/* BatchNormalization of constant weights, with which exporters standardize weights: with the statistics of
- * the weights (training mode), or with statistics that earlier nodes computed. */
+/* Folds BatchNormalization of constant weights, with which exporters standardize weights. It uses the
+ * statistics of the weights (training mode), or statistics that earlier nodes computed. */
 const Tensor *fold_batchnorm(ModelImport *im, const OnnxNode *node) {
   const bool own = onnx_int(node, "training_mode", 0);
   const Tensor *x = constant_of(im, node, 0), *given[4]; /* weight, bias, mean, variance */
@@ -174,7 +174,7 @@ const Tensor *fold_softmax(ModelImport *im, const OnnxNode *node) {
 
 typedef struct Ranked {
   double number;
-  int64_t at, order; /* order: for equal numbers the lowest index comes first */
+  int64_t at, order; /* order: equal numbers are sorted by index */
 } Ranked;
 
 static int compare_ranked(const void *a, const void *b) {

@@ -35,7 +35,7 @@ OnnxNode *either_before(const ModelImport *im, int tensor, const char *one, cons
   return node ? node : op_before(im, tensor, other);
 }
 
-double single_number(const ModelImport *im, int tensor) { /* NaN: not one constant number */
+double single_number(const ModelImport *im, int tensor) { /* NaN: the tensor is not one constant number */
   const Tensor *t = tensor ? im->item[tensor].constant : NULL;
   return t && t->n == 1 ? tensor_number(t, 0) : (double)NAN;
 }
@@ -66,7 +66,7 @@ void turn_into_one(ModelImport *im, OnnxNode *node, const char *op, int in) {
 }
 
 /* ---- activations ---- */
-/* x in clip(x + 3, 0, 6), or 0. */
+/* If the tensor is clip(x + 3, 0, 6): the tensor x; otherwise 0. */
 static int six_of(const ModelImport *im, int tensor) {
   const OnnxNode *clip = op_before(im, tensor, "Clip");
   if (!clip) return 0;
@@ -111,7 +111,8 @@ static void form_sixth(ModelImport *im, OnnxNode *node) {
   onnx_set_float(im->arena, node, "beta", 0.5);
 }
 
-/* Relu(x) + (-a) * Relu(-x), Keras's prelu. If -a is computed from a, a is the slope. */
+/* Matches Relu(x) + (-a) * Relu(-x), which is Keras's prelu. The slope is a if the model computes -a from a.
+ * */
 static void form_prelu(ModelImport *im, OnnxNode *node) {
   for (int k = 0; k < 2 && is_op(node, "Add") && node->nin == 2; k++) {
     const OnnxNode *upper = op_before(im, node->in[k], "Relu"), *product = op_before(im, node->in[!k], "Mul");
@@ -129,7 +130,7 @@ static void form_prelu(ModelImport *im, OnnxNode *node) {
   }
 }
 
-/* x in erf(x / sqrt 2) + 1, or 0. */
+/* If the tensor is erf(x / sqrt 2) + 1: the tensor x; otherwise 0. */
 static int erf_of(const ModelImport *im, int tensor) {
   double number = 0;
   const int sum = beside_number(im, op_before(im, tensor, "Add"), &number);
@@ -173,8 +174,8 @@ int64_t only_axis(const ModelImport *im, const OnnxNode *mean) {
   return list && list->n == 1 ? list->data[0] : INT64_MIN;
 }
 
-/* A mean over one axis of a mean over another becomes a mean over both. Axes counted from the end are known
- * if no dimension is dropped in between. */
+/* Replaces a mean over one axis of a mean over another axis by a mean over both. Axes counted from the end
+ * are only known if no dimension is dropped between the two means. */
 static void form_mean(ModelImport *im, OnnxNode *node) {
   OnnxNode *inner = is_op(node, "ReduceMean") ? op_before(im, node->in[0], "ReduceMean") : NULL;
   if (!inner || im->readers[node->in[0]] != 1 || im->wanted[node->in[0]]) return;
@@ -221,7 +222,7 @@ static void form_maxpool(ModelImport *im, OnnxNode *node) {
   onnx_set_ints(im->arena, node, "pads", 2 * axes, sides);
 }
 
-/* x - n*floor(x/n), which is an exported modulo. */
+/* Matches x - n*floor(x/n), which is an exported modulo. */
 static void form_modulo(ModelImport *im, OnnxNode *node) {
   double n = 0, divisor = 0;
   const OnnxNode *product = is_op(node, "Sub") && node->nin == 2 ? op_before(im, node->in[1], "Mul") : NULL;
@@ -232,8 +233,8 @@ static void form_modulo(ModelImport *im, OnnxNode *node) {
   if (quotient->in[0] == node->in[0]) turn_into(im, node, "Mod", 2, quotient->in);
 }
 
-/* Integer division that rounds down, as exported: q = x / n, or q - 1 where x is not a multiple of n and its
- * sign differs from that of n. */
+/* Matches an exported integer division that rounds down: q = x / n, or q - 1 where x is not a multiple of n
+ * and the signs of x and n differ. */
 static void form_floor_quotient(ModelImport *im, OnnxNode *node) {
   double one = 0, zero = 0, n = 0, divisor = 0, number = 0;
   const OnnxNode *and = is_op(node, "Where") && node->nin == 3 ? op_before(im, node->in[0], "And") : NULL,
@@ -258,8 +259,8 @@ static void form_floor_quotient(ModelImport *im, OnnxNode *node) {
   }
 }
 
-/* Drops the input with image numbers of regions, since there is only one image. Computed numbers are not
- * checked. */
+/* Drops the input with the image number of each region, since there is only one image. Numbers that the
+ * model computes are not checked. */
 static void form_regions(const ModelImport *im, OnnxNode *node) {
   if (is_op(node, "RoiAlign") && node->nin > 2 && node->in[2] && !im->item[node->in[2]].constant)
     node->nin = 2;

@@ -1,6 +1,6 @@
 /* forms_attention.c: Pattern matching of attention in imported statements: a product of two values, factors
- * and sums with masks, softmax, another product. It works on values, so the layout that the exporter chose
- * does not matter. */
+ * and sums with masks, a softmax, another product. It matches values, not tensors, so the layout that the
+ * exporter chose does not matter. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -10,12 +10,12 @@
 #include "import/onnx/products.h"
 
 enum { MOST_TERMS = 8, MOST_STEPS = 32 };
-/* The statements from the softmax back to the product; the terms are added to the scores. */
+/* The statements from the softmax back to the product, with the terms that are added to the scores. */
 typedef struct Chain {
   const Product *product;
   int nsteps;
   const Statement *step[MOST_STEPS];
-  int key; /* the side over which the softmax runs */
+  int key; /* which side of the scores the softmax normalizes over */
   double scale;
   int nterms;
   struct Term {
@@ -24,7 +24,7 @@ typedef struct Chain {
     const char *layer; /* layer of a bias, one number per channel; or NULL */
   } term[MOST_TERMS];
   int64_t rows, l[2]; /* rows of the scores, and the number of positions on both sides */
-  int64_t grouped;    /* number of heads whose queries are together the positions of one row; otherwise 1 */
+  int64_t grouped;    /* number of heads whose queries are the positions of one row; otherwise 1 */
 } Chain;
 typedef struct Term Term;
 
@@ -54,7 +54,7 @@ static bool is_sum_with_number(const Statement *s) {
   return strcmp(end, ")") == 0;
 }
 
-/* Whether a statement's result has the elements of its operand, in the same order. */
+/* Whether a statement's result has the same elements as its operand, in the same order. */
 static bool keeps_order(const Statement *s) {
   return s->nin == 1 && (is_call(s, "join_rows") || is_call(s, "split_rows") || is_call(s, "reshape") ||
                          strcmp(s->call, "flatten") == 0);
@@ -125,7 +125,7 @@ static bool find_chain(ModelImport *im, const View *chances, Chain *c) {
 typedef struct Added {
   int64_t rows;
   float *number;
-  Value *value; /* instead of the numbers; NULL: there are numbers */
+  Value *value; /* the term as a value; NULL: it is constant */
 } Added;
 typedef struct Masks {
   Added mask, bias;
@@ -146,7 +146,7 @@ static const Tensor *term_numbers(ModelImport *im, const Term *t) {
   return t->layer ? weight_named(im, t->layer, "bias")->tensor : numbers_of_constant(im, t->value);
 }
 
-/* Layout of a term relative to the scores, [rows][first][second]: the number of rows, and whether it varies
+/* Layout of a term relative to the scores, [rows][first][second]: its number of rows, and whether it varies
  * along the positions of each side. */
 typedef struct Spread {
   int64_t rows;
@@ -297,13 +297,14 @@ static View *by_heads(ModelImport *im, const View *x, int64_t heads) {
   return apart ? view_permute(im, apart, (const int[]){0, 2, 1, 3}, 4) : NULL;
 }
 
-/* Whether the scores are sums over channels. */
+/* Whether the product sums over channels of x. */
 static bool sums_channels(const View *x) {
   const Factors *summed = &x->along[2];
   return x->size[2] == 1 || (summed->n && summed->f[summed->n - 1].axis == x->value->shape.rank - 1);
 }
 
-/* The number of heads with which most operands need no copy; preferably heads are parts of their channels. */
+/* The number of heads with which the fewest operands must be copied. Heads that are parts of the channels
+ * are preferred. */
 static int64_t best_heads(ModelImport *im, View *const operand[3]) {
   const Factors *rows = &operand[0]->along[0];
   static const int order[] = {0, 1, 2, 3};
@@ -333,7 +334,7 @@ static Value *operand_of(ModelImport *im, const View *x, int64_t heads) {
   return laid_as_rows(im, apart, x->size[1], channels);
 }
 
-/* The earlier value of the same shape, if only reshapes are between it and the value; otherwise the value
+/* The value before a chain of reshapes, if it has the shape of the chain's result; otherwise the value
  * itself. */
 static Value *shaped_before(Value *v, Shape shape) {
   for (Value *at = v; at->made && is_call(at->made, "reshape"); at = at->made->in[0])
@@ -381,9 +382,9 @@ static View *attended_view(ModelImport *im, Value *v, int64_t rows, int64_t head
   return y;
 }
 
-/* Finds query, key and value. Keys and values that are repeated for several heads are read without the
- * repeats; *key_heads is the number of their heads. There may also be fewer key heads from the start: one row
- * of keys for several rows of queries. */
+/* Finds query, key and value. Keys and values that the model repeats for several heads are read before the
+ * repeats; *key_heads is the number of their heads. A model may also have fewer key heads without repeats:
+ * one row of keys for several rows of queries. */
 static bool attention_operands(ModelImport *im, View *const operand[3], int64_t heads, int64_t queries,
                                Value *in[3], int64_t *key_heads) {
   int64_t times[2] = {1, 1};
@@ -421,8 +422,8 @@ static View *attend(ModelImport *im, const Chain *c, View *const operand[3], int
   return attended_view(im, joined_rows(im, v, rows, all), operand[0]->size[0], heads, channels);
 }
 
-/* The number of heads that are parts of the query's channels, but whose queries are together the positions of
- * one row; 1: there are no such heads. */
+/* The number of heads that are parts of the query's channels, if their queries are the positions of one row;
+ * otherwise 1. */
 static int64_t grouped_queries(const View *query, int64_t rows) {
   const Factors *along = &query->along[1];
   const Factor *first = along->n > 1 ? &along->f[0] : NULL;
@@ -431,8 +432,7 @@ static int64_t grouped_queries(const View *query, int64_t rows) {
   return grouped ? first->size : 1;
 }
 
-/* Whether everything that is added to the scores is the same for each row, and for each of the grouped parts
- * of the positions. */
+/* Whether all terms added to the scores are the same for each row, and for each group of positions. */
 static bool terms_repeat(ModelImport *im, const Chain *c) {
   const int64_t own = query_length(c), all = c->l[!c->key] * c->l[c->key];
   for (int i = 0; i < c->nterms; i++) {
@@ -487,8 +487,8 @@ View *attention_of_product(ModelImport *im, const OnnxNode *node, const View *ch
 }
 
 /* ---- a softmax that is 0 if all keys are masked ---- */
-/* Matches Where(IsNaN(softmax), 0, softmax), which is how scaled_dot_product_attention is exported: attention
- * computes the same. */
+/* Matches Where(IsNaN(softmax), 0, softmax), the exported form of scaled_dot_product_attention. attention
+ * computes the same result. */
 void form_attention(ModelImport *im, OnnxNode *node) {
   const OnnxNode *none = is_op(node, "Where") && node->nin == 3 ? op_before(im, node->in[0], "IsNaN") : NULL;
   const OnnxNode *softmax = none && none->nin == 1 ? op_before(im, none->in[0], "Softmax") : NULL;

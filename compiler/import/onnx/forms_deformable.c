@@ -1,6 +1,6 @@
-/* forms_deformable.c: Pattern matching of deformable attention as in DETR models (samples of each level at
- * its part of the sampling locations, stacked, weighted and summed), which becomes one node with the levels,
- * the locations of all levels and the weights as inputs. */
+/* forms_deformable.c: Pattern matching of deformable attention as in DETR models. Such models sample each
+ * level at its part of the sampling locations, then stack, weight and sum the samples. All this becomes one
+ * node, whose inputs are the levels, the locations of all levels, and the weights. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/forms.h"
@@ -38,9 +38,9 @@ static bool splits_equally(const ModelImport *im, const OnnxNode *split) {
   return true;
 }
 
-/* The sampling locations of all levels, [N, queries, heads, levels, points, 2] or
- * [N, queries, heads, levels * points, 2], from which the grid of `level` was taken, with heads as images.
- * 0: the grid is another tensor. */
+/* If the grid is the part for `level` of the sampling locations of all levels, with heads as images: the
+ * tensor of all locations, [N, queries, heads, levels, points, 2] or [N, queries, heads, levels * points,
+ * 2]. Otherwise 0. */
 static int places_of_level(const ModelImport *im, int grid, int level) {
   const OnnxNode *split = op_before(im, grid, "Split");
   if (split) {
@@ -86,7 +86,7 @@ static bool all_levels(const ModelImport *im, int samples, Levels *levels) {
   return stack ? levels->n > 0 : add_level(im, levels, samples);
 }
 
-/* The x in 2*x - 1; 0: another expression. */
+/* If the tensor is 2*x - 1: the tensor x; otherwise 0. */
 static int unit_places(const ModelImport *im, int places) {
   double one = 0, two = 0;
   const OnnxNode *less = op_before(im, places, "Sub");

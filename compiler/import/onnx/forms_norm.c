@@ -12,8 +12,7 @@ typedef struct Along {
   double part;   /* factor by which sums are multiplied, 1 / size; 0: there are no sums */
   double spread; /* factor of sums of squared differences: 1 / size or 1 / (size - 1); 0: no sums */
   int nshapes, shape[MOST_SHAPES]; /* shape tensors: the sizes of x, but 1 along the axis */
-  int64_t exact[MOST_SHAPES]; /* for each shape tensor: 0 if it is read by Expand, otherwise it is read by
-                                 Reshape */
+  int64_t exact[MOST_SHAPES];      /* for each shape tensor: 0 if Expand reads it, 1 if Reshape reads it */
   bool failed;
 } Along;
 
@@ -33,7 +32,8 @@ static void add_shape(Along *a, int tensor, bool exact) {
   a->shape[a->nshapes++] = tensor;
 }
 
-/* The reduction before reshapes that restore its axis and broadcast it; *back: the axis was restored. */
+/* The reduction before reshapes that restore its axis and broadcast its result. *back: whether the axis was
+ * restored. */
 static int before_shapes(const ModelImport *im, int tensor, Along *a, bool *back) {
   for (;;) {
     const OnnxNode *expand = op_before(im, tensor, "Expand"), *reshape = op_before(im, tensor, "Reshape");
@@ -47,7 +47,7 @@ static int before_shapes(const ModelImport *im, int tensor, Along *a, bool *back
   }
 }
 
-/* The operand of a reduction with the operator `op`; *kept: the axis is kept. 0: another node. */
+/* The operand of a reduction with the operator `op`; 0: another node. *kept: whether the axis is kept. */
 static int reduced_by(const ModelImport *im, int tensor, const char *op, Along *a, bool *kept) {
   const OnnxNode *node = op_before(im, tensor, op);
   if (!node) return 0;
@@ -56,7 +56,7 @@ static int reduced_by(const ModelImport *im, int tensor, const char *op, Along *
   return node->in[0];
 }
 
-/* The operand of a mean, or of a sum times 1 / size; *kept: the axis is kept. 0: another node. */
+/* The operand of a mean, or of a sum times 1 / size; 0: another node. *kept: whether the axis is kept. */
 static int mean_along(const ModelImport *im, int tensor, Along *a, bool *kept) {
   const OnnxNode *product = either_before(im, tensor, "Mul", "Div");
   double part = 0;
@@ -106,7 +106,7 @@ static int root_of_square(const ModelImport *im, const OnnxNode *node) {
   return square ? node->in[0] : 0;
 }
 
-/* x * x, where x is the result of `of` or another equal difference. */
+/* Whether the node is x * x, where x is the result of `of` or of an equal difference. */
 static bool is_square(const ModelImport *im, const OnnxNode *node, int x, const OnnxNode *of) {
   const int root = root_of_square(im, node);
   const OnnxNode *again = op_before(im, root, "Sub");
@@ -122,8 +122,8 @@ static void become_norm(ModelImport *im, OnnxNode *node, const Along *a, int w, 
   onnx_set_float(im->arena, node, "epsilon", epsilon);
 }
 
-/* The operand of 1 / sqrt, which may be multiplied by a constant, *factor: a quotient of 1, or a power of
- * -1/2. 0: another value. */
+/* The operand of 1 / sqrt (a quotient of 1, or a power of -1/2), which may be multiplied by a constant,
+ * *factor. 0: another value. */
 static int inverse_root(const ModelImport *im, int tensor, int *factor) {
   const OnnxNode *product = op_before(im, tensor, "Mul");
   for (int k = 0; product && product->nin == 2 && k < 2; k++)
@@ -142,8 +142,8 @@ static int inverse_root(const ModelImport *im, int tensor, int *factor) {
   return root ? root->in[0] : power == -0.5 ? x : 0;
 }
 
-/* The dividend of a division by a root, or the factor of its inverse; *sum: the root's operand. 0: another
- * node. */
+/* The dividend of a division by a root, or the other factor of a product with an inverse root; 0: another
+ * node. *sum: the root's operand. */
 static int normalized(const ModelImport *im, const OnnxNode *node, int *sum, int *factor) {
   const OnnxNode *root = is_op(node, "Div") && node->nin == 2 ? op_before(im, node->in[1], "Sqrt") : NULL;
   *sum = root ? root->in[0] : 0;
@@ -156,7 +156,7 @@ static int normalized(const ModelImport *im, const OnnxNode *node, int *sum, int
   return 0;
 }
 
-/* x in max(x, 0), which is not negative; otherwise the tensor itself. */
+/* If the tensor is max(x, 0), whose x is never negative: the tensor x; otherwise the tensor itself. */
 static int before_zero_bound(const ModelImport *im, int tensor) {
   const OnnxNode *bound = either_before(im, tensor, "Max", "Relu");
   for (int k = 0; is_op(bound, "Max") && bound->nin == 2 && k < 2; k++)
@@ -203,14 +203,14 @@ static bool is_variance(const ModelImport *im, int tensor, int numerator, const 
   return (kept || back) && !of.failed && of.axis == a->axis;
 }
 
-/* Number of times a node reads the operand of its square. */
+/* How often the variance reads the operand of its square. */
 static int reads_of(const ModelImport *im, int variance) {
   const OnnxNode *mean = op_before(im, variance, "ReduceMean");
   return mean && op_before(im, mean->in[0], "Mul") ? 2 : 1;
 }
 
-/* (x - mean) / sqrt(mean((x - mean)^2) + epsilon), then * weight + bias; the weight may be a factor of the
- * root. Optimizers move a Transpose of x after the difference; this is undone. */
+/* Matches (x - mean) / sqrt(mean((x - mean)^2) + epsilon), then * weight + bias; the weight may be a factor
+ * of the root. Some optimizers move a Transpose of x after the difference; it is moved back. */
 static void form_norm(ModelImport *im, OnnxNode *node) {
   double epsilon = 0;
   int of = 0, factor = 0;
@@ -238,7 +238,7 @@ static void form_norm(ModelImport *im, OnnxNode *node) {
   become_norm(im, node, &a, factor, 0, epsilon);
 }
 
-/* x / sqrt(mean(x * x) + epsilon), then * weight. */
+/* Matches x / sqrt(mean(x * x) + epsilon), then * weight. */
 static void form_rms(ModelImport *im, OnnxNode *node) {
   double epsilon = 0;
   int of = 0, factor = 0;
@@ -335,7 +335,8 @@ static void form_moments(ModelImport *im, OnnxNode *node) {
 }
 
 /* ---- softmax ---- */
-/* x in x - max(x) along an axis, where the maximum may include minus infinity; otherwise 0. */
+/* If the tensor is x - max(x) along an axis, where the maximum may include minus infinity: the tensor x;
+ * otherwise 0. */
 static int below_largest(const ModelImport *im, int tensor, Along *a) {
   const OnnxNode *difference = op_before(im, tensor, "Sub");
   bool kept = false, back = false;
@@ -351,7 +352,7 @@ static int below_largest(const ModelImport *im, int tensor, Along *a) {
   return reduced_by(im, largest, "ReduceMax", a, &kept) == a->x && (kept || back) ? a->x : 0;
 }
 
-/* exp(d) / sum(exp(d)), or d - log(sum(exp(d))), where d is x - max(x). */
+/* Matches exp(d) / sum(exp(d)), or d - log(sum(exp(d))), where d is x - max(x). */
 static void form_softmax(ModelImport *im, OnnxNode *node) {
   const bool plain = is_op(node, "Div");
   if ((!plain && !is_op(node, "Sub")) || node->nin != 2) return;
@@ -368,7 +369,7 @@ static void form_softmax(ModelImport *im, OnnxNode *node) {
 }
 
 /* ---- lrn with sums computed by a convolution with a band of equal weights ---- */
-/* The numbers of channels before and after a channel that its band includes; false: not a band. */
+/* How many channels before and after a channel its sum includes; false: the weights are not a band. */
 static bool is_band(const Tensor *w, int64_t *before, int64_t *after) {
   const int64_t n = w->rank == 4 ? w->dim[0] : 0;
   if (n < 1 || w->n != n * n || tensor_number(w, 0) == 0) return false;
@@ -383,7 +384,7 @@ static bool is_band(const Tensor *w, int64_t *before, int64_t *after) {
   return *before - *after <= 1 && *after - *before <= 1;
 }
 
-/* x / (convolution of x * x + bias)^beta, the exported form of lrn with an even window. */
+/* Matches x / (convolution of x * x + bias)^beta, the exported form of lrn with an even window. */
 static void form_lrn(ModelImport *im, OnnxNode *node) {
   if (!is_op(node, "Div") || node->nin != 2) return;
   double bias = 0;
@@ -406,7 +407,8 @@ static void form_lrn(ModelImport *im, OnnxNode *node) {
 }
 
 /* ---- lengths ---- */
-/* x / max(|x|, epsilon), the length over one axis; PyTorch broadcasts it to the size of x in between. */
+/* Matches x / max(|x|, epsilon), where |x| is the length over one axis, which PyTorch broadcasts to the size
+ * of x. */
 static void form_length(ModelImport *im, OnnxNode *node) {
   if (!is_op(node, "Div") || node->nin != 2) return;
   const OnnxNode *repeated = op_before(im, node->in[1], "Expand");

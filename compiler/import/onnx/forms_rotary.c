@@ -1,5 +1,5 @@
-/* forms_rotary.c: Pattern matching of rotary embeddings in imported statements: halves, or neighbors, of each
- * head's channels times constant cosines and sines. */
+/* forms_rotary.c: Pattern matching of rotary embeddings in imported statements: pairs of each head's
+ * channels (from its two halves, or neighbors) are multiplied by constant cosines and sines. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>
@@ -57,7 +57,7 @@ static bool same_numbers(const Tensor *a, const Tensor *b) {
 }
 
 /* ---- forms ---- */
-/* The concatenation of x1*c - x2*s and x2*c + x1*s. */
+/* Whether v is the concatenation of x1*c - x2*s and x2*c + x1*s. */
 static bool is_turned(ModelImport *im, const Value *v, Rotary *r) {
   if (!is_statement(v, 2, "concat(%*)")) return false;
   const Value *below = v->made->in[0], *above = v->made->in[1];
@@ -77,7 +77,7 @@ static bool is_turned(ModelImport *im, const Value *v, Rotary *r) {
   return false;
 }
 
-/* x*c + concat(-x2, x1)*s, where the cosines and sines of both halves are the same. */
+/* Whether v is x*c + concat(-x2, x1)*s, with the same cosines and sines for both halves. */
 static bool is_half_rotated(ModelImport *im, const Value *v, Rotary *r) {
   for (int k = 0; k < 2 && is_statement(v, 2, "add(%*)"); k++) {
     const Value *turned = times_constant(im, v->made->in[!k], &r->sine),

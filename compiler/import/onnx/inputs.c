@@ -136,7 +136,7 @@ static bool is_state(const ModelImport *im, const OnnxPort *port) {
   return batch && port->rank == 3 && port->dim[0] > 1 && port->dim[1] == 1;
 }
 
-/* Does a node use the first dimension of an input as something other than a batch? Masks, angles per
+/* Whether a node uses the first dimension of an input as something other than a batch. Masks, angles per
  * position, and norms over all dimensions do this. */
 static bool takes_whole(const OnnxNode *node, int input, int rank) {
   if (strcmp(node->op, "Attention") == 0) return input == 3 && rank < 4;
@@ -158,7 +158,7 @@ static bool has_no_batch(const ModelImport *im, const OnnxPort *port) {
 static bool has_no_batch(const ModelImport *im, const OnnxPort *port) { return is_boxes(im, port); }
 #endif
 
-/* A view of an input of four dimensions, of which the first two become one axis. */
+/* A view of an input with four dimensions; the first two become one axis. */
 static View *view_of_four(ModelImport *im, const OnnxPort *port) {
   const int64_t *dim = port->dim;
   Value *value = NEW(im->arena, Value);

@@ -1,5 +1,5 @@
 /* int8_layers.c: Layers of an imported model that compute in int8: those between quantized values with
- * quantized weights. They get the arrays of docs/int8.md; all others are marked as float, if they need a
+ * quantized weights. They get the arrays of docs/int8.md; other layers are marked as float, if they need a
  * mark. The rules are those of quantize/values.c, which reads the file. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
@@ -66,8 +66,8 @@ static bool is_model_output(const ModelImport *im, const Value *value) {
   return false;
 }
 
-/* The quantization of a layer's result: its own, or that of a following clamp that is its only user. relu is
- * part of a layer's rounding, and other clamps limit integers of the same scale. */
+/* The quantization of a layer's result: its own, or that of a clamp that is its only user. A relu becomes
+ * part of the layer's rounding; other clamps limit integers of the same scale. */
 static const Quant *result_of(const ModelImport *im, const Value *value) {
   static const char *const bounds[] = {"relu", "relu6", "clip(", "maximum(", "minimum(", NULL};
   const Statement *next = value->reader;
@@ -271,7 +271,7 @@ static bool function_fits(const Statement *s) {
   return s->out->quant && s->out->shape.dim[s->out->shape.rank - 1] <= MOST_TABLES;
 }
 
-/* Would the compiler compute this statement in int8 if it is not marked as float? */
+/* Whether the compiler would compute this statement in int8 if it is not marked as float. */
 static bool fits_int8(const Statement *s, const Op *op, bool *known) {
   *known = true;
   if (is_move(s)) return move_fits(s);

@@ -63,7 +63,8 @@ struct Tensor {
   int rank;
   int64_t dim[MOST_DIMS], n;
   const uint8_t *data; /* n numbers as in ONNX's raw_data, unaligned */
-  const char *name;    /* name of the initializer with the same numbers, possibly in another order; or NULL */
+  /* name of the initializer that has the same numbers, possibly in another order; or NULL */
+  const char *name;
   const Tensor *whole, *scale; /* the tensors that it was dequantized from, in the same order; or NULL */
   int64_t zero;                /* the zero point of all scales */
   int axis;                    /* axis of the scales, if there are several */
@@ -75,8 +76,8 @@ int64_t tensor_integer(const Tensor *, int64_t i);
 /* A constant to be filled in by tensor_put. */
 Tensor *tensor_new(Arena *, TensorType, int rank, const int64_t *dim);
 /* Maximum bytes of constants that all imports of a file of `bytes` may compute and copy. Each import copies
- * the weights of a file several times. A small file may define large weights: a net whose weights are filled
- * with one number has a few kB. */
+ * the weights of a file several times. A small file may define large weights: if all weights of a net are
+ * filled with one number, its file has a few kB. */
 size_t room_of_file(size_t bytes);
 void tensor_put(Tensor *, int64_t i, double);
 Tensor *tensor_scalar(Arena *, TensorType, double);
@@ -133,12 +134,12 @@ typedef struct Onnx {
   VEC(const char *) comments; /* lines for the top of the program */
   OnnxGuard *guard;           /* numbered from 1, below nguards */
   bool tflite;                /* converted from a TensorFlow Lite model: its nodes are parts of operators */
-  size_t *computed;           /* that of an earlier import of the file; or NULL */
-  const int *shown; /* for a TensorFlow Lite model, by tensor: the model's tensor with the same numbers, or 0;
-                       otherwise NULL */
+  size_t *computed;           /* shared with an earlier import of the file; or NULL */
+  const int *shown; /* by tensor, if the model was a TensorFlow Lite model: its tensor with the same numbers,
+                       or 0; otherwise NULL */
 } Onnx;
 
-/* The number of iterations of a Loop or a Scan, which is named by its first output. */
+/* The number of iterations of a Loop or a Scan, which its first output identifies. */
 typedef struct OnnxLoop {
   const char *output;
   int64_t iterations;
@@ -148,8 +149,8 @@ typedef VEC(OnnxLoop) OnnxLoops;
 /* NULL after an error: [import-file] or [import-weights]. External data is relative to the model's directory,
  * and must be inside of it. */
 Onnx *onnx_open(Arena *, Diags *, const char *path, Span at);
-/* Like onnx_open, for bytes that stay valid. loops: also unrolled, besides those whose counts are constants
- * of the file; or NULL. */
+/* Like onnx_open, for bytes that stay valid. loops: NULL, or loops to unroll in addition to those whose
+ * counts are constants in the file. */
 Onnx *onnx_read(Arena *, Diags *, const char *path, Span at, const OnnxLoops *loops, const uint8_t *bytes,
                 size_t n);
 /* Whether a model satisfies the restrictions of ONNX's safety-related profile, SONNX, as drafted in August
@@ -188,8 +189,8 @@ const char *onnx_domain(const char *domain); /* "": the standard's domain, also 
 void onnx_frames(Arena *, WireList *nodes);
 /* Converts fused operators to standard ones. */
 void onnx_fused(Arena *, WireList *nodes);
-/* The nodes of a graph, with calls of the model's own functions inlined, and the nodes of both branches
- * before each If. */
+/* The nodes of a graph: calls of the model's own functions are inlined, and the nodes of both branches of an
+ * If are before it. */
 typedef struct OnnxFlat {
   WireList nodes, constants; /* NodeProto, TensorProto */
   WireTexts names;           /* names of the constants */
@@ -202,6 +203,7 @@ bool onnx_inline(Wire *, const ModelProto *, const OnnxLoops *, size_t file_byte
 int onnx_dynamic(Arena *, const GraphProto *, OnnxFlat *);
 /* The constant of a TensorProto; NULL, with the reason, if it is invalid. */
 Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);
-/* Like onnx_constant, for a sparse constant: a dense constant. Its bytes are taken from `room`. */
+/* Like onnx_constant, but converts a sparse constant to a dense one. Its bytes are subtracted from `room`.
+ * */
 Tensor *onnx_sparse(Arena *, const SparseTensorProto *, const char *path, size_t *room, const char **why);
 #endif

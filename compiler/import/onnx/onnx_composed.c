@@ -23,7 +23,7 @@ void put_softsign(NodeBuild *b) {
   put_final(b, "Div", x, build_value(b, "Add", size, scalar(b, 1), NULL));
 }
 
-/* Half of the sum or difference of e^x and e^-x. */
+/* Builds half of the sum or difference of e^x and e^-x. */
 static void half_of_exponentials(NodeBuild *b, const char *op) {
   const char *x = replaced_input(b, 0), *up = build_value(b, "Exp", x, NULL),
              *down = build_value(b, "Exp", build_value(b, "Neg", x, NULL), NULL);
@@ -57,7 +57,7 @@ void put_celu(NodeBuild *b) {
   put_final(b, "Mul", build_value(b, "Elu", part, NULL), scalar(b, alpha));
 }
 
-/* x where it is above a number, and 0 elsewhere. */
+/* Builds x where x is above a number, and 0 elsewhere. */
 void put_thresholded_relu(NodeBuild *b) {
   const char *x = replaced_input(b, 0);
   const char *above = build_value(b, "Greater", x, scalar(b, number_given(b, "alpha", 1)), NULL);

@@ -30,7 +30,7 @@ static void set_role(Rewriter *r, const char *tensor, Role role) {
   table_set(r->build.arena, &r->roles, tensor, &roles[role]);
 }
 
-/* Its outputs: the value, the scale, the zero point. */
+/* The node's outputs are the value, the scale and the zero point. */
 static void put_quantize(Rewriter *r) {
   NodeBuild *b = &r->build;
   const char *to = replaced_output(b, 0), *scale = replaced_output(b, 1), *zero = replaced_output(b, 2);
@@ -57,8 +57,8 @@ static void put_product(NodeBuild *b, const char *op, int axis) {
   build_node(b, op, replaced_output(b, 0), replaced_input(b, 0), weight, NULL)->attribute = b->of->attribute;
 }
 
-/* W or R of a recurrent layer: stored as int8 [directions][inputs][gates*units], with a scale and a zero
- * point for each direction; returns the floats in LSTM's layout. */
+/* W or R of a recurrent layer as floats, in the layout of LSTM. The model stores int8
+ * [directions][inputs][gates*units], with a scale and a zero point for each direction. */
 static const char *recurrent_weight(NodeBuild *b, int weight, int scale) {
   const char *to = build_tensor(b);
   const char *floats =

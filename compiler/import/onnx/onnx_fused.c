@@ -19,7 +19,7 @@ static float float_of(const NodeBuild *b, const char *name, float otherwise) {
   return a ? a->f : otherwise;
 }
 
-/* The sum of a value and an optional second one. */
+/* The sum of a value and an optional second value. */
 static const char *fused_sum(NodeBuild *b, const char *x, const char *more) {
   return *more ? build_value(b, "Add", x, more, NULL) : x;
 }
@@ -112,8 +112,8 @@ static NodeProto *split_in_three(NodeBuild *b, const char *x, int axis) {
   return node;
 }
 
-/* Appends the attention of query, key and value. `from`: the inputs that are added to the scores, and the
- * cached keys and values. */
+/* Appends the attention of query, key and value. from: numbers of the inputs that are added to the scores,
+ * and of the cached keys and values. */
 static void put_core(NodeBuild *b, const char *const *x, const int *from) {
   NodeProto *node = build_node(b, "Attention", replaced_output(b, 0), x[0], x[1], x[2], NULL);
   for (int i = 0; i < 3; i++) build_input(b, node, replaced_input(b, from[i]));
@@ -189,8 +189,8 @@ static const Fused fused[] = {{"com.microsoft", "FusedConv", put_conv, 0, 0},
                               {"", "ReduceLogSumExp", put_log_sum_exp, 0, 0},
                               {"ai.onnx.ml", "Scaler", put_scaler, 0, 0}};
 
-/* Whether the node can be decomposed: it has the required inputs and no statistics as outputs, and a norm is
- * over the last axis. */
+/* Whether the node can be decomposed: it has the required inputs, none of its outputs is a statistic, and a
+ * norm is over the last axis. */
 static bool has_form(const NodeBuild *b, const Fused *row) {
   const AttributeProto *axis = find(b, "axis");
   bool good = *replaced_output(b, 0) && !*replaced_output(b, 1) && !*replaced_output(b, 2);

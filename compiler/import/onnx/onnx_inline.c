@@ -1,6 +1,6 @@
-/* onnx_inline.c: Inlining of a model's graph into one list of nodes: functions at their calls, the branches
- * of each If before it, loops with a constant count. Names of tensors in a call or a branch get its path as a
- * prefix. */
+/* onnx_inline.c: Inlining of a model's graph into one list of nodes: functions replace their calls, the
+ * branches of an If come before it, and loops with a constant count are unrolled. Names of tensors in a call
+ * or branch get the path of that call or branch as a prefix. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/onnx_inline.h"
@@ -81,7 +81,7 @@ void inline_constant(Inliner *in, TensorProto *constant, const char *name) {
   set_origin(in, name, constant, NULL);
 }
 
-/* An iteration of a loop does not read the graphs of its body again. */
+/* Subgraphs are read once: the iterations of a loop share the graphs in its body. */
 const GraphProto *inline_subgraph(Inliner *in, const AttributeProto *a) {
   const char *key = arena_printf(in->arena, "%p", (const void *)a->g.at);
   GraphProto *graph = table_find(&in->graphs, key);

@@ -23,12 +23,12 @@ typedef struct Inliner {
 typedef struct Origin {
   const TensorProto *constant;
   const NodeProto *maker;
-  bool known;     /* it is known to be one integer: */
-  int64_t number; /* the integer, stored because many tensors may use it several times */
+  bool known;     /* the tensor is known to be one integer: */
+  int64_t number; /* this integer; stored, because many tensors may use it */
 } Origin;
-typedef struct Scope Scope; /* NULL: the graph itself */
+typedef struct Scope Scope; /* the graph, a called function, or a branch; NULL: the graph itself */
 struct Scope {
-  Scope *outer; /* for a branch: the enclosing scope, which is visible; a function has none */
+  Scope *outer; /* for a branch: the enclosing scope, whose names are visible; NULL for a function */
   const NodeProto *node;
   const FunctionProto *function; /* NULL: a branch */
   const char *path;              /* prefix of names within it */
@@ -39,12 +39,12 @@ struct Scope {
 bool inline_refuse(Inliner *, const char *why); /* returns false */
 void inline_node(Inliner *, NodeProto *);       /* adds it to the list */
 void inline_constant(Inliner *, TensorProto *, const char *name);
-/* The graph of an attribute; NULL after inline_refuse(). */
+/* The subgraph in an attribute; NULL after inline_refuse(). */
 const GraphProto *inline_subgraph(Inliner *, const AttributeProto *);
-/* A scope's tensor has this name in the list. inline_name creates a new name. */
+/* The name in the list of a scope's tensor. inline_name creates a new name. */
 const char *inline_tensor(Inliner *, Scope *, const char *name);
 const char *inline_name(Inliner *, Scope *, const char *name);
-/* The unique path of a call, a branch or an iteration; nodes may have the same name. */
+/* The path of a call, a branch or an iteration. It is unique even if several nodes have the same name. */
 const char *inline_path(Inliner *, const NodeProto *, const char *otherwise, const char *branch);
 bool inline_graph(Inliner *, const GraphProto *, Scope *, int depth); /* with its constants */
 

@@ -1,6 +1,6 @@
 /* onnx_loop.c: Unrolling of a Loop whose count and condition are constants, and of a Scan of a known number
- * of rows: the body is repeated for each iteration. Values that an iteration passes to the next one are
- * tensors of the iteration; values that each iteration adds to a result are concatenated. */
+ * of rows: the body is repeated for each iteration. A value that one iteration passes to the next becomes a
+ * tensor of each iteration; values that each iteration appends to a result are concatenated. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -11,10 +11,11 @@ enum { MOST_ITERATIONS = 64, MOST_CARRIED = 64, DEEPEST_NUMBER = 16 };
 typedef struct Loop {
   NodeProto *node;
   const GraphProto *body;
-  bool scans;          /* a Scan: its body has neither an iteration number nor a condition */
-  int carried, joined; /* number of values passed on; number of results with a row per iteration */
-  int elements;        /* for a Scan: number of tensors of which each iteration reads one index */
-  int64_t iterations;  /* at most */
+  bool scans; /* a Scan: its body has neither an iteration number nor a condition */
+  /* number of values passed to the next iteration; number of results with a row per iteration */
+  int carried, joined;
+  int elements;       /* for a Scan: number of tensors of which each iteration reads one index */
+  int64_t iterations; /* at most */
   const char *value[MOST_CARRIED], *row[MOST_CARRIED][MOST_ITERATIONS];
 } Loop;
 
@@ -69,7 +70,7 @@ static bool node_whole(Inliner *in, const NodeProto *node, int depth, int64_t *t
   return integer || (value->t && tensor_single(in, value->t, to));
 }
 
-/* A tensor that is one whole number, which only depends on constants. */
+/* Computes a tensor that is one whole number and only depends on constants. */
 static bool constant_whole(Inliner *in, const char *name, int depth, int64_t *to) {
   Origin *origin = table_find(&in->origins, name);
   if (!origin) return false;
@@ -157,7 +158,7 @@ static bool run_iteration(Inliner *in, Loop *l, Scope *outer, int64_t k, int dep
                          again);
 }
 
-/* A result that has a row for each iteration. */
+/* Appends a result that has one row per iteration. */
 static void put_loop_rows(Inliner *in, const Loop *l, int joined, const char *to, int64_t iterations) {
   const int64_t axis = scan_number(l, "scan_output_axes", joined);
   const bool reversed = scan_number(l, "scan_output_directions", joined) != 0;
@@ -175,7 +176,7 @@ static void put_loop_rows(Inliner *in, const Loop *l, int joined, const char *to
   loop_attribute(in, all, "axis")->i = axis;
 }
 
-/* The results of the loop: the last values, and all rows. */
+/* Appends the results of the loop: the values after the last iteration, and the rows of all iterations. */
 static void put_results(Inliner *in, const Loop *l, int64_t iterations) {
   for (int i = 0; i < l->node->output.n; i++) {
     const char *to = l->node->output.data[i];
@@ -196,7 +197,8 @@ static int64_t known_iterations(const Inliner *in, const NodeProto *node) {
   return -1;
 }
 
-/* The constant count of a Loop, whose condition may end it earlier; -1: it has none. */
+/* The constant number of iterations of a Loop, which its condition may still end earlier; -1: the number is
+ * not constant. */
 static int64_t constant_count(Inliner *in, const NodeProto *node) {
   int64_t count = INT64_MAX, begins = 1;
   if (node->input.n < 2) return -1;

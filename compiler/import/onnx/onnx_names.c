@@ -41,8 +41,8 @@ bool names_of_inputs_known(const ModelImport *im) {
 static bool is_name_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 static bool is_name_digit(char c) { return c >= '0' && c <= '9'; }
 
-/* The module's path in the name of a node: /features/features.1/conv/conv.0/Conv is features.1.conv.0, since
- * a component that begins with the previous one replaces it. */
+/* The module's path in the name of a node: /features/features.1/conv/conv.0/Conv has the path
+ * features.1.conv.0. A component that begins with the previous component replaces that. */
 static const char *module_path(ModelImport *im, const char *name) {
   VEC(const char *) parts = {0};
   for (const char *part = name; part && *part;) {
@@ -73,11 +73,11 @@ static const char *parameter_path(ModelImport *im, const Tensor *weight) {
 
 /* The last words of a list in Python's syntax: ['', 'layer1', 'conv2d']. */
 typedef struct Words {
-  const char *last, *before; /* where they begin; before: NULL if there is only one */
+  const char *last, *before; /* where the last two words begin; before: NULL if there is only one word */
   size_t last_n, before_n;
 } Words;
 
-/* False: not such a list, or not usable. */
+/* False: the text is not such a list, or cannot be used as a name. */
 static bool read_words(const char *list, Words *words) {
   *words = (Words){0};
   if (strnlen(list, LONGEST) == LONGEST || *list++ != '[') return false;
@@ -94,8 +94,8 @@ static bool read_words(const char *list, Words *words) {
   }
 }
 
-/* The module of a node from torch.export, "" for the whole model: the last of its scopes is the node itself.
- * NULL: not in the model. */
+/* The module of a node from torch.export: the last but one of its scopes, since the last one is the node
+ * itself. "": the whole model; NULL: no module of the model. */
 static const char *module_scope(ModelImport *im, const OnnxNode *node) {
   Words scopes;
   if (!read_words(onnx_metadata(node, "pkg.torch.onnx.name_scopes"), &scopes)) return NULL;
@@ -123,7 +123,8 @@ static bool is_path_part(const char *part, const char *of) {
 }
 
 /* The framework's name for the module of a layer, or NULL. A parameter belongs to its module even if another
- * one uses it; but equal parameters of several modules are written once, under the first one's name. */
+ * module uses it. But equal parameters of several modules are written once, under the name of the first
+ * module. */
 static const char *module_of(ModelImport *im, const OnnxNode *node, const Tensor *weight) {
   const char *scope = module_scope(im, node), *parameter = parameter_path(im, weight);
   const char *path = scope ? NULL : module_path(im, node->name);
@@ -143,7 +144,8 @@ static const char *clean(ModelImport *im, const char *name) {
   return text.n ? text.s : "layer";
 }
 
-/* The last matching line of --rename; one * matches any letters on both sides. */
+/* Renames a layer by the last matching line of --rename. A * matches any letters, which replace the * of the
+ * new name. */
 static const char *renamed_layer(ModelImport *im, const char *name) {
   for (int i = im->options->theirs.n - 1; i >= 0; i--) {
     const char *theirs = im->options->theirs.data[i], *ours = im->options->ours.data[i];
@@ -167,7 +169,8 @@ static const char *lower_case(ModelImport *im, const char *word) {
   return copy;
 }
 
-/* A name, with a number if it is already used: the table has the last number of each. */
+/* The name, or, if it is already used, the name with a number. The table has the last number of each name.
+ * */
 static const char *unused_name(ModelImport *im, Table *table, const char *name) {
   const char *numbered = name;
   int *last = table_find(table, name);
@@ -197,7 +200,7 @@ const char *layer_of_constant(ModelImport *im, const OnnxNode *node, int input) 
   return layer_called(im, name);
 }
 
-/* The default name of a layer in the language: conv1. */
+/* Whether the word is a default name of a layer in the language, such as conv1. */
 static bool is_ordinal(ModelImport *im, const char *word) {
   size_t n = strlen(word);
   while (n && is_name_digit(word[n - 1])) n--;

@@ -1,11 +1,13 @@
-/* onnx_quantized.c: Conversion of operators on quantized numbers (QLinearConv, ...) to float operators
- * between conversions, by their definitions, so that the importer needs only one form of quantized models. */
+/* onnx_quantized.c: Conversion of operators on quantized numbers (QLinearConv, ...) to DequantizeLinear, a
+ * float operator and QuantizeLinear, which is how they are defined. So the importer needs only one form of
+ * quantized models. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/node_build.h"
 
 enum { MOST_VALUES = 4, NONE = -1 };
-/* Inputs by number: a value or a weight is followed by its scale and its zero point. */
+/* The numbers of a node's inputs. The scale and the zero point of a value or weight are the next two inputs.
+ * */
 typedef struct Frame {
   const char *op, *becomes;
   bool microsoft;         /* its domain */
@@ -83,7 +85,7 @@ static void put_integer(NodeBuild *b, const char *op) {
   build_node(b, op, replaced_output(b, 0), in[0], in[1], NULL)->attribute = b->of->attribute;
 }
 
-static bool scales_product(const NodeProto *node) { /* the product has another factor besides the scales */
+static bool scales_product(const NodeProto *node) { /* the product has a factor in addition to the scales */
   const AttributeProto *alpha = onnx_attribute_named(&node->attribute, "alpha");
   return alpha && alpha->f != 1 && strcmp(node->op_type, "QGemm") == 0;
 }
@@ -97,7 +99,7 @@ static const Frame *frame_of(const NodeProto *node) {
   return NULL;
 }
 
-/* onnxruntime has the conversions also in its own domain; they become those of the standard. */
+/* onnxruntime's own domain also has these conversions; they are replaced by the standard's. */
 static NodeProto *plain_node(Arena *arena, NodeProto *node) {
   if (strcmp(node->domain, "com.microsoft") != 0 ||
       (strcmp(node->op_type, "QuantizeLinear") != 0 && strcmp(node->op_type, "DequantizeLinear") != 0))

@@ -67,7 +67,7 @@ static bool shape_of(Tensor *t, const TensorProto *proto, const char **why) {
   if (proto->dims.n > MOST_DIMS) return *why = "it has more than 8 dimensions", false;
   t->rank = proto->dims.n;
   t->n = 1;
-  int64_t all = 1; /* sizes of 0 are skipped, so that the product of any of the others is below 2^31 */
+  int64_t all = 1; /* sizes of 0 are skipped, so that the product of any other sizes is below 2^31 */
   for (int d = 0; d < t->rank; d++) {
     t->dim[d] = proto->dims.data[d];
     if (t->dim[d] < 0 || t->dim[d] > INT32_MAX) return *why = "its shape is wrong", false;
@@ -85,7 +85,7 @@ static bool leaves_directory(const char *location) {
   return false;
 }
 
-/* Whether the path leads to a file in the model's directory. A symbolic link in it may lead elsewhere. */
+/* Whether the path leads to a file in the model's directory, also after following symbolic links. */
 static bool is_relative_to_model(const char *model, const char *path) {
 #ifdef __wasi__ /* this build has neither symbolic links nor realpath */
   return model && path;
@@ -187,7 +187,7 @@ Tensor *onnx_sparse(Arena *arena, const SparseTensorProto *proto, const char *pa
   const Tensor *index = value ? onnx_constant(arena, proto->indices, path, why) : NULL;
   if (!index || !shape_of(&given, &shape, why)) return NULL;
   if (index->n != value->n * (index->rank < 2 ? 1 : given.rank)) return *why = "its indices do not fit", NULL;
-  const size_t bytes = sizeof(double) * (size_t)given.n; /* no type is wider */
+  const size_t bytes = sizeof(double) * (size_t)given.n; /* no element type is wider */
   if (bytes > *room) return *why = "it is too large", NULL;
   *room -= bytes;
   Tensor *t = tensor_new(arena, value->type, given.rank, given.dim);
@@ -308,8 +308,8 @@ static Onnx *bad_file(Diags *diags, Span at, const char *why) {
   return NULL;
 }
 
-/* Functions that follow a value to its origin require unique producers, so that no imported value depends on
- * itself. */
+/* A tensor that two nodes produce, or NULL. Functions that follow a value to its origin require unique
+ * producers, so that no imported value depends on itself. */
 const char *onnx_made_twice(const Onnx *o) {
   bool *made = NEW_ARRAY(o->arena, bool, o->ntensors);
   for (int t = 0; t < o->ntensors; t++) made[t] = o->constant[t] != NULL;

@@ -23,13 +23,13 @@ static View *view_by_heads(ModelImport *im, const View *x, int64_t heads) {
   return apart ? view_permute(im, apart, heads_first, 4) : NULL;
 }
 
-/* The number of rows, such as windows, if the first dimension is a part of the value and not the batch;
+/* If the first dimension is part of the value (as windows are) and not the batch: the number of rows;
  * otherwise 1. */
 static int64_t rows_attended(const View *x) {
   return x->along[AXIS_IMAGE].n && !factors_batch(&x->along[AXIS_IMAGE]) ? x->size[AXIS_IMAGE] : 1;
 }
 
-/* Lays out a value with its positions, and with heads and channels together as its channels. */
+/* Lays out a value with its own positions; its channels are the heads and the channels of each head. */
 static Value *lay_heads(ModelImport *im, const View *x) {
   static const int heads_last[] = {AXIS_IMAGE, AXIS_PLACE, AXIS_HEAD, AXIS_CHANNEL};
   const int chan[] = {AXIS_HEAD, AXIS_CHANNEL};
@@ -61,7 +61,7 @@ static View *view_of_heads(ModelImport *im, const View *like, Value *v, int64_t 
   return y;
 }
 
-/* Restores the operand's layout: with three dimensions, the last contains all heads. */
+/* Gives the result the layout of the operand: with three dimensions, the last one contains all heads. */
 static View *heads_joined(ModelImport *im, View *y, int rank) {
   static const int places_first[] = {0, 2, 1, 3};
   if (rank == 4) return y;
@@ -71,7 +71,7 @@ static View *heads_joined(ModelImport *im, View *y, int rank) {
 }
 
 /* ---- masks ---- */
-typedef struct Sight { /* the keys that the arguments let a query see */
+typedef struct Sight { /* the keys that a query sees according to the arguments */
   int64_t rows, heads, places, keys;
   bool causal;
   int64_t before, after; /* -1: any number */
@@ -110,14 +110,14 @@ static bool mask_fits(ModelImport *im, const Sight *s, int rank, const int64_t *
   return true;
 }
 
-/* Kind of a constant mask. band: the mask only hides keys whose distance before or after the query is larger
- * than `before` or `after`; blind: some query has no visible key. */
+/* Kind of a constant mask. band: the mask only hides keys that are more than `before` positions before the
+ * query, or more than `after` positions after it; blind: some query has no visible key. */
 typedef struct MaskKind {
   bool band, blind, by_row, by_head;
   int64_t before, after; /* for a band: the greatest distances of visible keys */
 } MaskKind;
 
-/* A mask varies over rows or heads, not over both. */
+/* The number of different masks: one per row or one per head, never both. */
 static int64_t number_of_masks(const Sight *s, const MaskKind *kind) {
   return kind->by_row ? s->rows : kind->by_head ? s->heads : 1;
 }
@@ -177,8 +177,8 @@ static Value *mask_constant(ModelImport *im, const OnnxNode *node, const Tensor 
 static double lowest_number(double x) { return x < -LARGEST_BOUND ? -LARGEST_BOUND : x; }
 static double same_number(double x) { return x; }
 
-/* Numbers in a program are finite, so -infinity becomes a number that makes a score negligible. But if a
- * query has no visible key, its scores must be -infinity. */
+/* Numbers in a program are finite, so -infinity is replaced by a number that makes a score negligible. But
+ * if a query has no visible key, its scores must be -infinity. */
 static Value *constant_mask(ModelImport *im, const OnnxNode *node, const Tensor *t, const Sight *s,
                             const MaskKind *kind) {
   return mask_constant(im, node, t, s, kind, kind->blind ? same_number : lowest_number);
@@ -209,7 +209,7 @@ static Value *computed_mask(ModelImport *im, const View *mask, const Sight *s, b
   return emit_one(im, v, shape_sequence(s->places, s->keys), "upsample(%lld)", (long long)s->places);
 }
 
-/* Reads the node's mask. *mask is NULL if the mask hides and adds nothing, or became an argument, like a
+/* Reads the node's mask. *mask is NULL if the mask has no effect, or if an argument replaces it, as for a
  * causal mask. False after no(). */
 static bool read_mask(ModelImport *im, const OnnxNode *node, Sight *s, Value **mask) {
   const Tensor *t = constant_of(im, node, IN_MASK);
@@ -302,7 +302,8 @@ View *import_attention(ModelImport *im, const OnnxNode *node) {
 /* ---- RotaryEmbedding ---- */
 enum { IN_COSINES = 1, IN_SINES, IN_POSITIONS };
 
-/* In com.microsoft, a single constant position is the first of `length` consecutive positions. */
+/* In com.microsoft's operator, a single constant position stands for `length` consecutive positions that
+ * start there. */
 static const Tensor *counted_places(ModelImport *im, const Tensor *places, int64_t length) {
   if (!places || places->n != 1 || length == 1) return places;
   Tensor *all = constant_new(im, TENSOR_INT64, 1, &length);
@@ -397,7 +398,7 @@ static const Tensor *channel_factors(ModelImport *im, const View *x, int first, 
   return all;
 }
 
-/* Applies rmsnorm with the dimensions from `first` to `last` as channels, and all others as positions. */
+/* Applies rmsnorm, with the dimensions from `first` to `last` as channels and all others as positions. */
 static View *rms_over(ModelImport *im, const OnnxNode *node, const View *x, int first, int last) {
   const Tensor *t = constant_of(im, node, 1), *w;
   int chan[MOST_DIMS], pos[MOST_DIMS], npos = 0;

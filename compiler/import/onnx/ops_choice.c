@@ -6,7 +6,7 @@
 #include "import/onnx/fold.h"
 
 /* ---- booleans ---- */
-/* 1 where a value is greater than 0, otherwise 0; exact for all floats, including subnormal ones. */
+/* Imports x > 0 as 1 or 0; exact for all floats, including subnormal numbers. */
 static View *is_positive(ModelImport *im, const View *x) {
   for (int i = 0; i < 2; i++) x = map_view(im, map_view(im, x, "multiply(1e38)"), "clip(0, 1)");
   return view_copy(im, x, x->value);
@@ -38,7 +38,7 @@ View *differing(ModelImport *im, const OnnxNode *node) {
   return difference ? is_positive(im, map_view(im, difference, "abs")) : NULL;
 }
 
-/* And, Or and Xor of booleans, by arithmetic on 0 and 1. */
+/* Imports And, Or and Xor of booleans as arithmetic on 0 and 1. */
 View *import_logic(ModelImport *im, const OnnxNode *node) {
   for (int k = 0; k < node->nin; k++)
     if (!is_truth(im, node->in[k])) return no(im, TRUTH);
@@ -60,7 +60,8 @@ static bool is_boolean_input(const ModelImport *im, int tensor) {
   return false;
 }
 
-/* Whether a tensor is boolean: a constant, an input, or the result of such an operator, possibly moved. */
+/* Whether a tensor is boolean: a constant, an input, or the result of a boolean operator, possibly after
+ * moves. */
 bool is_truth(const ModelImport *im, int tensor) {
   static const char *const truths[] = {
       "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "And", "Or", "Xor", "Not", NULL};
@@ -89,7 +90,7 @@ typedef struct Chosen {
   int64_t size[MOST_DIMS], n;
 } Chosen;
 
-/* Finds the shape of a selection by input 0 between constants and values. */
+/* Finds the shape of a selection between two inputs (constants or values). Input 0 is the condition. */
 static bool find_shape(ModelImport *im, const OnnxNode *node, int yes, int otherwise, Chosen *to) {
   const int input[] = {0, yes, otherwise};
   Tensor all = {0};
@@ -165,8 +166,8 @@ static View *in_shape(ModelImport *im, Value *v, const Chosen *as) {
   return y;
 }
 
-/* Selects without arithmetic, so that all numbers stay exact: the condition selects from one vector that
- * contains both sides. The condition is the constant input 0 if `truth` is NULL. */
+/* Selects without arithmetic, so that all numbers stay exact: gathers from one vector that contains both
+ * sides. If `truth` is NULL, the condition is the constant input 0. */
 static View *selected(ModelImport *im, const OnnxNode *node, const View *truth, int yes, int otherwise) {
   Chosen as;
   if (!find_shape(im, node, yes, otherwise, &as)) return NULL;
@@ -210,7 +211,8 @@ static bool is_zero(const Tensor *t) {
   return zero;
 }
 
-/* Selects one input of the node where the boolean is 1, otherwise the other: the sum of both, times 1 or 0.
+/* Selects one input of the node where the boolean is 1, and the other one elsewhere: adds both inputs, each
+ * multiplied by 1 or 0.
  */
 static View *chosen(ModelImport *im, const OnnxNode *node, const View *truth, int yes, int otherwise) {
   const bool none = is_zero(constant_of(im, node, yes)), least = is_zero(constant_of(im, node, otherwise));
@@ -239,8 +241,8 @@ static bool becomes_softmax(const ModelImport *im, int tensor) {
   return false;
 }
 
-/* Scores that a constant masks: the scores plus minus infinity, or a number with the same effect. NULL, even
- * without a reason: another selection. */
+/* For a Where that masks scores with a constant: the scores plus a mask of minus infinity, or of a number
+ * with the same effect. NULL, even without a reason, for another selection. */
 static View *masked_scores(ModelImport *im, const OnnxNode *node) {
   const Tensor *kept = constant_of(im, node, 0);
   const int input = constant_of(im, node, 1) ? 1 : 2;

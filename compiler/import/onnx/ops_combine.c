@@ -89,8 +89,8 @@ static bool prepare(Prepared *p, const Tensor *t, const char *word) {
   return true;
 }
 
-/* Adds a preparation step to an input, as in normalize. NULL: the value is not an input, or has other users,
- * or the operator does not match. */
+/* Adds the operator to the preparation of an input, which becomes a normalize. NULL: the value is not an
+ * input or has other users, or the operator is not such a step. */
 static View *with_prepared(ModelImport *im, bool once, const View *x, const Tensor *t, const char *word) {
   Value *value = x->value;
   static const char *const words[] = {"add", "subtract", "multiply", "divide", NULL};
@@ -140,7 +140,7 @@ static View *with_vector(ModelImport *im, const OnnxNode *node, bool once, int i
   return map_view(im, x, "scale(name=\"%s\")", layer);
 }
 
-/* The value broadcast to the size of a larger constant; NULL after no(). */
+/* The value after a broadcast to the size of a larger constant; NULL after no(). */
 static const View *as_large(ModelImport *im, const View *x, const Tensor *t) {
   View *large = view_copy(im, x, x->value);
   bool repeats = false;
@@ -224,7 +224,8 @@ void take_back(ModelImport *im, int statements) {
   }
 }
 
-/* A gate in another order of elements, permuted to the order of the big value. NULL: not a gate. */
+/* For a gate whose elements have another order: the gate, permuted to the order of the big value. NULL: not
+ * a gate. */
 static const View *as_gate(ModelImport *im, const View *small, const View *big) {
   const int c = big->value->shape.rank - 1;
   Factors all = {0};
@@ -274,8 +275,8 @@ static View *plane(ModelImport *im, const View *big, const View *small, const ch
   return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
 }
 
-/* One number per position in another layout, which is converted to the layout of the big value. NULL: does
- * not match. */
+/* For a value with one number per position: the value, converted to the layout of the big value. NULL:
+ * another value. */
 static const View *as_plane(ModelImport *im, const View *small, const View *big) {
   const int c = big->value->shape.rank - 1;
   int pos[MOST_DIMS], n = 0;
@@ -308,7 +309,8 @@ static bool is_single(const View *small, const View *big) {
   return true;
 }
 
-/* The language broadcasts the channels of one pixel, not a scalar. */
+/* The language broadcasts the channels of one pixel, but not a scalar, so the scalar is repeated for all
+ * channels. */
 static View *with_single(ModelImport *im, const View *big, const View *small, const char *word) {
   const Shape pixel = shape_image(1, 1, shape_elements(big->value->shape)), one = shape_image(1, 1, 1);
   Value *both[] = {reshaped(im, big->value, pixel), reshaped(im, small->value, one)};
@@ -330,8 +332,8 @@ static View *spread_like(ModelImport *im, const View *x, const View *like) {
   return to;
 }
 
-/* Combines two values with different orders of elements or with broadcast dimensions: both are converted to
- * the layout of an image. */
+/* Combines two values whose elements have different orders, or which have broadcast dimensions: both are
+ * converted to the layout of an image. */
 static View *both_laid(ModelImport *im, const View *x, const View *y, const char *word) {
   const View *a = spread_like(im, x, y), *b = spread_like(im, y, x);
   Value *both[2] = {lay_standard(im, a), NULL};
@@ -344,14 +346,13 @@ static View *both_laid(ModelImport *im, const View *x, const View *y, const char
   return view_standard(im, emit(im, 2, both, both[0]->shape, "%s(%%*)", word), a, a->rank);
 }
 
-/* Whether the last statement computes the value. Such an operand comes first if the other operand has further
- * users. So in a residual block the shortcut is added to the last layer of the branch, not the other way
- * round. */
+/* Whether the last statement computes the value. Such a value becomes the first operand if the other operand
+ * has more users. So in a residual block, the statement continues the branch and adds the shortcut. */
 static bool made_last(const ModelImport *im, const Value *value) {
   return value->made && value->made == im->statements.data[im->statements.n - 1];
 }
 
-/* Computes a - b or a / b where a is broadcast to b: as a sum with -b, or a product with 1 / b. */
+/* Computes a - b or a / b, where a is broadcast to the size of b, as -b + a, or as 1 / b * a. */
 static View *with_opposite(ModelImport *im, const View *a, const View *b, const char *word) {
   const bool difference = strcmp(word, "subtract") == 0;
   const View *of = map_view(im, b, difference ? "multiply(-1)" : "power(-1)");
@@ -405,8 +406,8 @@ static View *combine_two(ModelImport *im, const OnnxNode *node, const View *x, i
   return two_values(im, x, im->readers[node->in[first]] == 1, item->view, word);
 }
 
-/* Adds three or more values with the same layout in one sum, which int8 models round once. NULL: does not
- * match. */
+/* Adds three or more values with the same layout in one sum, which int8 models round once. NULL: not
+ * possible. */
 static View *sum_of_all(ModelImport *im, const OnnxNode *node) {
   Value **all = NEW_ARRAY(im->arena, Value *, node->nin);
   if (strcmp(node->op, "Sum") != 0 || node->nin < 3 || node->nin > MOST_INPUTS) return NULL;
@@ -420,8 +421,8 @@ static View *sum_of_all(ModelImport *im, const OnnxNode *node) {
   return view_copy(im, first, emit(im, node->nin, all, first->value->shape, "add(%%*)"));
 }
 
-/* x / t for integers x and t > 0, rounded towards 0 as in ONNX, or down. It is computed from x + 1/2, so that
- * rounding never moves a quotient that is an integer below that integer. */
+/* x / t for integers x and t > 0, rounded towards 0 as in ONNX, or down. The quotient is computed from x +
+ * 1/2, so that an error of rounding never changes an exact integer to the next smaller one. */
 static View *whole_quotient(ModelImport *im, const OnnxNode *node, const View *x) {
   const Tensor *t = constant_of(im, node, 1);
   const bool counts = x->value->counts, floor = counts || onnx_int(node, "cnnc_floor", 0);
@@ -480,8 +481,8 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
   return strcmp(word, "add") == 0 ? rotary_of(im, y) : y;
 }
 
-/* x / y, but 0 where y is 0: computed as x * n / (y + 1 - n), where n is 0 where y is 0 and 1 elsewhere. It
- * is rounded once, like the quotient. */
+/* x / y, but 0 where y is 0. It is computed as x * n / (y + 1 - n), with n = 0 where y is 0 and n = 1
+ * elsewhere, and rounded once, like the quotient. */
 View *import_divide_no_nan(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0), *y = x ? view_of(im, node, 1) : NULL;
   if (!y) return NULL;

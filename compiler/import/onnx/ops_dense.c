@@ -3,7 +3,7 @@
 #include <string.h>
 #include "import/import.h"
 
-/* The transposed constant was dequantized from int8 numbers, which are transposed, too. */
+/* Also transposes the int8 numbers from which a transposed constant was dequantized. */
 static void keep_bytes(ModelImport *im, Tensor *t, const Tensor *from) {
   const int64_t out = t->dim[0], in = t->dim[1];
   if (from->whole->rank != 2 || from->whole->dim[0] != in || from->whole->dim[1] != out) return;
@@ -31,7 +31,8 @@ static const Tensor *by_units(ModelImport *im, const Tensor *w, bool transposed,
   return t;
 }
 
-/* The constant vector in a following Add, if that is the only user of the product: it becomes the bias. */
+/* The constant vector of an Add after the product, if the Add is the product's only user: it becomes the
+ * bias. */
 static const Tensor *vector_behind(ModelImport *im, const OnnxNode *node, const View *x, int64_t units) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;
@@ -92,7 +93,7 @@ static View *dense_product(ModelImport *im, const OnnxNode *node, const View *x,
   return view_laid(im, x, v, last, npos, pos);
 }
 
-/* A product with a constant vector, a matrix of one column or row whose dimension is dropped. */
+/* A product with a constant vector: a matrix of one column or row, without that dimension. */
 static View *vector_product(ModelImport *im, const OnnxNode *node, int constant, const Tensor *w) {
   const View *x = view_of(im, node, !constant);
   int from[MOST_DIMS];
@@ -153,7 +154,7 @@ View *import_gemm(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- one-hot ---- */
-/* Whether a tensor is an integer input of the model, at most reshaped or transposed. */
+/* Whether a tensor is an integer input of the model, possibly after a reshape or transpose. */
 static bool is_whole(const ModelImport *im, int tensor) {
   static const char *const moves[] = {"Reshape",   "Expand",  "Unsqueeze", "Squeeze",
                                       "Transpose", "Flatten", "Identity",  NULL};
@@ -170,8 +171,8 @@ static bool is_whole(const ModelImport *im, int tensor) {
   return false;
 }
 
-/* The dimension along which the value is broadcast and the constant varies, if they vary along no other;
- * otherwise -1. */
+/* The dimension along which the value is broadcast and the constant varies, if it is the only such
+ * dimension; otherwise -1. */
 static int compared_dimension(const View *x, const Tensor *t) {
   int along = -1;
   for (int d = 0; d < x->rank; d++) {
@@ -190,7 +191,7 @@ static View *other_equal(ModelImport *im, const OnnxNode *node) {
   return y ? map_view(im, map_view(im, y, "multiply(-1)"), "add(1)") : NULL;
 }
 
-/* Integers compared with several numbers: 1 - |x - k|, and 0 if that is negative. */
+/* Compares integers with several numbers k: max(1 - |x - k|, 0). */
 View *import_equal(ModelImport *im, const OnnxNode *node) {
   const int constant = constant_of(im, node, 0) ? 0 : 1;
   const Tensor *t = constant_of(im, node, constant);

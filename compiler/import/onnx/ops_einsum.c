@@ -1,6 +1,6 @@
 /* ops_einsum.c: Import of products of a value and a constant over any dimensions: Einsum, and MatMul with
- * several matrices or with the constant first. They become a 1x1 convolution; its groups are the dimensions
- * that are in both operands and in the result. */
+ * several matrices or with the constant first. They become a 1x1 convolution, whose groups are the
+ * dimensions that are in both operands and in the result. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static Role role_of(const Letters *x, const Letters *w, const Letters *out, char
   return in_x ? ROLE_PLACE : in_w ? ROLE_NEW : ROLE_NONE;
 }
 
-/* Letters with the same role, in the order of a list, and the product of their sizes. */
+/* Letters with the same role, in a certain order, and the product of their sizes. */
 typedef struct Part {
   Letters letters;
   int64_t size[MOST_DIMS], all;
@@ -63,7 +63,7 @@ static bool read_roles(ModelImport *im, Contraction *c) {
   return true;
 }
 
-/* Where the i-th element of a part of the letters starts in the constant: the last letter counts fastest. */
+/* Where the i-th element of a part of the letters starts in the constant. The last letter varies fastest. */
 static int64_t offset_of(const Contraction *c, const Part *part, int64_t i) {
   int64_t at = 0;
   for (int k = part->letters.n - 1; k >= 0; k--) {
@@ -156,8 +156,8 @@ static bool put_ellipsis(Letters *to, int n) {
 }
 
 /* Reads the letters of an operand or of the result, up to one of the characters in `ends`. rank: of the
- * operand; for the result, the rest of the equation after its letters has `*hidden` dimensions. NULL: there
- * are other characters, or another number of dimensions. */
+ * operand; for the result, its letters, and `*hidden` dimensions of an ellipsis. NULL: there are other
+ * characters, or another number of dimensions. */
 static const char *read_letters(const char *at, const char *ends, int rank, int *hidden, Letters *to) {
   int letters = 0;
   for (const char *c = at; *c && !strchr(ends, *c); c++) letters += isalpha((unsigned char)*c) != 0;
@@ -214,7 +214,8 @@ static void matrix_letters(Letters *to, int rank, const int64_t *size, bool cons
   for (int d = 0; d < rank; d++) {
     const int from_end = rank - 1 - d;
     to->at[d] = from_end < 2 ? last[1 - from_end] : columns[from_end - 2];
-    if (constant && from_end >= 2 && size[d] == 1) to->at[d] = 0; /* one matrix for all */
+    /* one matrix for all indices of this dimension */
+    if (constant && from_end >= 2 && size[d] == 1) to->at[d] = 0;
   }
 }
 

@@ -49,7 +49,7 @@ static View *chosen_elements(ModelImport *im, const OnnxNode *node, const View *
   return y;
 }
 
-/* Each element of the index is a position along the axis; in the other dimensions it selects from its own
+/* Each element of the index is a position along the axis. Along the other dimensions it selects at its own
  * position. */
 View *elements_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *t) {
   const View *x = view_of(im, node, 0);
@@ -78,8 +78,8 @@ View *elements_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *
   return chosen_elements(im, node, x, &e);
 }
 
-/* Each row of the index is a position in the dimensions after the first `batch` ones. In those first
- * dimensions, it selects from its own position. */
+/* Each row of the index is a position in the dimensions after the first `batch` dimensions. In these first
+ * dimensions it selects at its own position. */
 View *parts_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *t) {
   const View *x = view_of(im, node, 0);
   const int64_t batch = onnx_int(node, "batch_dims", 0);

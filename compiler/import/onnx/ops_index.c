@@ -17,7 +17,7 @@ static int index_axis(ModelImport *im, const OnnxNode *node, const View *x, int6
   return (int)axis;
 }
 
-/* The channels of each position in the opposite order, as a product with a frozen matrix. */
+/* Reverses the channels of each position, as a product with a frozen matrix. */
 static Value *reversed_channels(ModelImport *im, const OnnxNode *node, Value *v) {
   const int64_t n = v->shape.dim[v->shape.rank - 1], dim[] = {n, n};
   if (n > MOST_REVERSED) return no(im, "select_last_index with %lld numbers", (long long)n);
@@ -54,7 +54,8 @@ bool result_is_used(const ModelImport *im, const OnnxNode *node, int out) {
   return out < node->nout && node->out[out] && (im->readers[node->out[out]] || im->wanted[node->out[out]]);
 }
 
-/* Pairs of a value and its index along a dimension of x: kx2 for each element of the other dimensions. */
+/* The k largest values along a dimension of x with their indices: kx2 numbers for each element of the other
+ * dimensions. */
 static Value *topk_pairs(ModelImport *im, const View *x, int axis, int64_t k, const char *largest) {
   const int64_t n = x->size[axis];
   View *rows = view_new(im, x->value, 3);
@@ -124,7 +125,7 @@ bool only_chooses(const ModelImport *im, int tensor) {
   return false;
 }
 
-/* The index before a clamp to 0 .. count-1, which the operators do anyway. */
+/* The index before a clamp to 0 .. count-1. The clamp is not needed, because the operators clamp indices. */
 static Value *uncut_index(Value *index, int64_t count) {
   const Statement *made = index->made;
   char call[64];
@@ -177,7 +178,7 @@ static Value *lay_positions(ModelImport *im, const View *x, int axis) {
   return lay(im, x, n, chan, 1, &pos, false);
 }
 
-/* Maps the dimensions `chan` of a view to parts of one axis, in which they are stored together. */
+/* Maps the dimensions `chan` of a view to parts of the axis that contains all of them. */
 static void split_into_channels(View *y, int n, const int *chan, const int64_t *size, int axis) {
   int64_t inner = 1;
   for (int i = n - 1; i >= 0; i--) {
@@ -322,7 +323,7 @@ static bool varies_over_images(const View *x) {
   return false;
 }
 
-/* Gathers with these indices. */
+/* Gathers along the axis of the node with these indices. */
 static View *gather_by(ModelImport *im, const OnnxNode *node, const View *index) {
   const Tensor *table = constant_of(im, node, 0);
   if (table) return embedded(im, node, table, index, onnx_int(node, "axis", 0));
@@ -471,7 +472,7 @@ View *import_ceil(ModelImport *im, const OnnxNode *node) {
   return map_view(im, map_view(im, map_view(im, x, "multiply(-1)"), "floor"), "multiply(-1)");
 }
 
-/* Repeats a dimension of several elements: the copies follow one another. */
+/* Repeats a dimension of several elements, one copy after the other. */
 static View *tiled(ModelImport *im, const View *x, int d, int64_t times) {
   View *more = view_new(im, x->value, x->rank + 1);
   int64_t size[MOST_DIMS];

@@ -24,7 +24,8 @@ View *import_dropout(ModelImport *im, const OnnxNode *node) {
   return view_of(im, node, 0);
 }
 
-/* Rounds towards 0, as in C; for an unsigned type it rounds down, since negative numbers are undefined. */
+/* Rounds towards 0, as in C. For an unsigned type, rounds down, since the conversion of negative numbers is
+ * undefined. */
 static View *import_truncated(ModelImport *im, const View *x, TensorType to) {
   const bool counts = to == TENSOR_UINT8 || to == TENSOR_UINT16 || to == TENSOR_UINT32 || to == TENSOR_UINT64;
   View *y = map_view(im, counts ? x : map_view(im, x, "relu"), "floor");
@@ -92,7 +93,7 @@ View *import_hard_sigmoid(ModelImport *im, const OnnxNode *node) {
   return map_view(im, x, "clip(0, 1)");
 }
 
-/* A bound of Clip: an input, or before opset 11 an attribute; a computed bound is unknown. */
+/* Reads a bound of Clip: an input, or before opset 11 an attribute. The bound must not be computed. */
 static bool bound(ModelImport *im, const OnnxNode *node, int input, const char *name, double *value) {
   const Tensor *t = constant_of(im, node, input);
   if (given(node, input) && !t) return true;
@@ -137,11 +138,11 @@ View *import_pow(ModelImport *im, const OnnxNode *node) {
   if (!isfinite(power) || power == floor(power))
     return no(im, "an exponent other than integers up to 64, 1/2 and -1/2");
   x = map_view(im, map_view(im, x, "log"), "multiply(%s)", number_text(im->arena, power));
-  return map_view(im, x, "exp"); /* both this and the power of a negative number are NaN */
+  return map_view(im, x, "exp"); /* for a negative number, this and the power are both NaN */
 }
 
-/* An error function outside gelu: (x / t) * (sqrt2 * gelu(sqrt2 * t) / t - 1), where t is |x|, but never 0.
- * It is 1 from 6 on. */
+/* An error function outside of gelu: (x / t) * (sqrt2 * gelu(sqrt2 * t) / t - 1), where t is |x|, but never
+ * 0. For t >= 6 the second factor is 1. */
 View *import_erf(ModelImport *im, const OnnxNode *node) {
   const View *given_x = view_of(im, node, 0);
   if (!given_x) return NULL;

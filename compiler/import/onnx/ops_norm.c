@@ -30,8 +30,8 @@ View *import_batchnorm(ModelImport *im, const OnnxNode *node) {
   return flat ? view_laid(im, x, v, 1, npos, pos) : view_standard(im, v, x, x->rank);
 }
 
-/* Expands a constant with one number per group or channel to one per channel; without a constant, all are
- * `otherwise`. */
+/* Expands a constant with one number per group or channel to one number per channel. Without a constant, all
+ * numbers are `otherwise`. */
 static const Tensor *each_channel(ModelImport *im, const Tensor *t, int64_t channels, double otherwise) {
   if (t && (t->n == 0 || channels % t->n)) return no(im, "parameters that do not match");
   Tensor *to = constant_new(im, TENSOR_FLOAT, 1, &channels);
@@ -158,7 +158,7 @@ static bool is_along(const View *x, const Tensor *t, int64_t axis) {
 }
 
 /* Whether a tensor's shape is that of x, with one element along the axis. Shapes of Expand may have other
- * dimensions of one element, or x's own size. */
+ * dimensions of one element, or the size of x along the axis. */
 static bool is_beside(const View *x, const Tensor *t, int64_t axis, bool exact) {
   if (t->n > x->rank || (exact && t->n != x->rank)) return false;
   for (int i = 0; i < t->n; i++) {
@@ -196,7 +196,7 @@ static Value *spread_norm(ModelImport *im, const OnnxNode *node, Value *v, const
   return affine_with(im, node, v, scaled, b, "layernorm(", onnx_float(node, "epsilon", 1e-5) / factor);
 }
 
-/* Mean and 1 / deviation of the channels of each position, as results of the node. */
+/* Sets the mean and the inverse standard deviation of each position's channels as results of the node. */
 static void put_mean_and_deviation(ModelImport *im, const OnnxNode *node, Value *v, const View *like) {
   Shape one = v->shape;
   one.dim[one.rank - 1] = 1;

@@ -47,7 +47,7 @@ static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, in
   return view;
 }
 
-/* A sequence, from a two-dimensional tensor of the model without a batch. */
+/* A view of a sequence that was a two-dimensional tensor without a batch in the model. */
 static View *table_view(ModelImport *im, Value *v, const View *like) {
   View *to = view_copy(im, like, v);
   for (int d = 0; d < 2; d++) view_set(to, d, d);
@@ -90,7 +90,7 @@ static const View *along_one_factor(ModelImport *im, const View *x, int d) {
   return x;
 }
 
-/* Repeats the one element of a dimension that number of times. */
+/* Repeats the only element of a dimension n times. */
 static View *repeat_axis(ModelImport *im, const View *x, int d, int64_t n) {
   View *to = view_copy(im, x, x->value);
   to->size[d] = n;
@@ -103,7 +103,7 @@ static View *cut_axis(ModelImport *im, const View *x, int d, int64_t low, int64_
   if (high > n) high = n;
   if (low >= high) return no(im, "a slice without elements");
   if (x->along[d].n == 0) return repeat_axis(im, x, d, (high - low + step - 1) / step);
-  if (step > n) step = n; /* only the first element is selected */
+  if (step > n) step = n; /* a larger step also selects only the first element */
   x = along_one_factor(im, x, d);
   return x ? part_of_axis(im, x, d, low, high, step) : NULL;
 }
@@ -155,7 +155,7 @@ Value *frozen_product(ModelImport *im, const OnnxNode *node, Value *v, const Ten
   return v;
 }
 
-/* Selects elements of a dimension by a product: with the dimension as channels, times a matrix of zeros and
+/* Selects elements of a dimension: lays it out as channels, and multiplies these by a matrix of zeros and
  * ones. */
 static View *times_selection(ModelImport *im, const OnnxNode *node, const View *x, int d, int64_t n,
                              const int64_t *at) {
@@ -169,7 +169,7 @@ static View *times_selection(ModelImport *im, const OnnxNode *node, const View *
   return view_laid(im, x, frozen_product(im, node, v, w), d, npos, pos);
 }
 
-/* Overlapping frames: at[t*size + i] is t*step + i. NULL: another order, or after no(). */
+/* Selects overlapping frames: at[t*size + i] is t*step + i. NULL: another order, or after no(). */
 static View *overlapping_frames(ModelImport *im, const View *x, int d, int64_t n, const int64_t *at) {
   const int64_t size = run_length(n, at), frames = n / size, step = at[size < n ? size : 0];
   if (at[0] != 0 || step < 1 || step > size || n % size) return NULL;
@@ -229,8 +229,8 @@ static bool bounds_list(ModelImport *im, const OnnxNode *node, int input, const 
   return true;
 }
 
-/* Selects from `start` to `end` (exclusive), both counted from the end if negative, with a positive or
- * negative step. */
+/* Selects from `start` to `end` (exclusive), with a positive or negative step. A negative start or end
+ * counts from the end. */
 static View *slice_axis(ModelImport *im, const OnnxNode *node, const View *x, int d, int64_t start,
                         int64_t end, int64_t step) {
   const int64_t size = x->size[d], least = step < 0 ? -1 : 0, most = step < 0 ? size - 1 : size;

@@ -1,5 +1,5 @@
-/* ops_product.c: Import of products of two computed values: MatMul, Gemm and Einsum as matmul; its rows are
- * the dimensions that both values and the result have. */
+/* ops_product.c: Import of products of two computed values: MatMul, Gemm and Einsum as matmul; the
+ * dimensions that are in both values and in the result become rows. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/products.h"
@@ -30,7 +30,8 @@ static void add_to_group(Group *group, char letter, int64_t size) {
 
 static bool of_batch(const View *x, int d) { return x->along[d].n > 0 && x->along[d].f[0].axis == BATCH; }
 
-/* Whether the operand has this dimension with more than one element, not broadcast, and not as the batch. */
+/* Whether the operand has this dimension, with more than one element, not broadcast, and not as the batch.
+ * */
 static bool dimension_is_there(const View *x, const Letters *in, char letter) {
   const int d = letter_place(in, letter);
   return d >= 0 && x->size[d] > 1 && x->along[d].n > 0 && !of_batch(x, d);
@@ -91,7 +92,7 @@ Shape shape_of_parts(int64_t rows, Shape row) {
   return row;
 }
 
-/* A statement of a value that is emitted only once, even if several users need it. */
+/* The result of a statement on a value, which is emitted only once, even if several users need it. */
 Value *emitted_once(ModelImport *im, Value *v, Shape shape, const char *call) {
   for (int i = im->statements.n - 1; i >= 0; i--) {
     const Statement *s = im->statements.data[i];
@@ -128,7 +129,8 @@ static bool channels_innermost(const View *x, int d) {
          along->f[along->n - 1].inner == 1;
 }
 
-/* The operand as one matrix per row, with its own positions before the summed dimension; *turned: after it.
+/* The operand as one matrix per row: its own positions, then the summed dimension. *turned: the summed
+ * dimension first.
  */
 static Value *laid_as_matrices(ModelImport *im, const View *side, bool *turned) {
   static const int order[2][3] = {{ROWS, FREE, SUMMED}, {ROWS, SUMMED, FREE}};
@@ -180,7 +182,7 @@ static View *view_of_rows(ModelImport *im, Value *v, int64_t rows) {
 }
 
 static View *multiplied(ModelImport *im, View *const side[2], double scale) {
-  /* by turned[0] and turned[1]; the second operand is MxK unless it is turned */
+  /* indexed by turned[0] and turned[1]; the second operand is MxK unless it is turned */
   static const char *const words[2][2] = {{"right", "none"}, {"both", "left"}};
   const int64_t rows = side[0]->size[ROWS], l = side[0]->size[FREE], m = side[1]->size[FREE];
   Value *both[2];

@@ -91,8 +91,8 @@ static bool matrices_fit(ModelImport *im, Layer *l) {
 }
 
 /* ---- weights ---- */
-/* One direction's part of a tensor, which starts at element `at`: [gates * units][columns], with the gates in
- * the language's order. */
+/* The part of a tensor for one direction, which starts at element `at`, as [gates * units][columns] with the
+ * gates in the language's order. */
 static const Tensor *gates_of(ModelImport *im, const Layer *l, const Tensor *t, int64_t at, int64_t columns) {
   const int64_t sums = l->kind->gates * l->units, dim[] = {sums, columns};
   Tensor *made = constant_new(im, TENSOR_FLOAT, 2, dim);
@@ -166,7 +166,7 @@ static int kept_output(const ModelImport *im, const OnnxNode *node, int input) {
   return 0;
 }
 
-/* Is an input the final state of this layer in the previous call, and has it no other users? */
+/* Whether an input is the final state of this layer in the previous call, and has no other users. */
 static bool keeps_part(const ModelImport *im, const OnnxNode *node, int input, int output, int readers) {
   const int made = output < node->nout ? node->out[output] : 0, to = kept_output(im, node, input);
   return to && made == to && im->readers[node->in[input]] == 1 && im->readers[to] <= readers;
@@ -241,7 +241,7 @@ static Value *lay_sequences(ModelImport *im, const Layer *l) {
                        : lay(im, l->x, 1, &channels, 1, pos + 1, false);
 }
 
-/* The last row or all rows of each sequence, all of them concatenated. */
+/* The last row, or all rows, of each sequence; the sequences are concatenated. */
 static Value *run_sequences(ModelImport *im, const Layer *l, Value *all, bool last, bool again) {
   Value *made[MOST_ROWS_APART];
   const int64_t n = l->directions * l->outputs;
@@ -254,7 +254,7 @@ static Value *run_sequences(ModelImport *im, const Layer *l, Value *all, bool la
   return l->images > 1 ? join_values(im, (int)l->images, made, 0) : made[0];
 }
 
-/* The last row of a sequence as a vector: the final state, if that row is computed last. */
+/* The last row of a sequence as a vector. It is the final state if that row is computed last. */
 static Value *last_row(ModelImport *im, const Layer *l, Value *rows) {
   Value *row = l->rows == 1 ? rows
                             : emit_one(im, rows, shape_sequence(1, l->outputs), "crop([%lld, 0])",
@@ -284,7 +284,7 @@ typedef struct Cell { /* state of one direction */
   const Layer *layer;
   int64_t way;
   bool one_bias;   /* the state starts from zeros: the bias of layer hh is added to the bias of layer ih */
-  const char *hh;  /* the layer that all rows share; NULL before the first */
+  const char *hh;  /* the layer hh, which all rows share; NULL before the first row */
   Value *state[2]; /* h and c; NULL: zeros */
   Value *all;      /* h of all rows, as sequences of one row; NULL if unused */
 } Cell;
@@ -299,7 +299,8 @@ static const char *cell_layer(ModelImport *im, const Cell *c, const char *kind) 
   return layer_called(im, arena_printf(im->arena, "%s.%s%s", c->layer->name, kind, c->way ? "_reverse" : ""));
 }
 
-/* The bias of the sums over x (part 0) or over h (part 1). With one_bias, that over x is the sum of both. */
+/* The bias of the sums over x (part 0) or over h (part 1). With one_bias, the bias over x is the sum of
+ * both. */
 static const Tensor *cell_bias(ModelImport *im, const Cell *c, int64_t part) {
   const Layer *l = c->layer;
   const int64_t sums = l->kind->gates * l->units, at = 2 * c->way * sums;

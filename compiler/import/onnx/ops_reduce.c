@@ -4,8 +4,9 @@
 #include "import/import.h"
 
 typedef struct Reduction {
-  const char *op, *before, *pixels, *channels; /* before: applied to each number first; NULL: nothing */
-  bool sum;                                    /* the mean is multiplied by the number of elements */
+  /* before: the operator applied to each number before the reduction; NULL: none */
+  const char *op, *before, *pixels, *channels;
+  bool sum; /* the mean is multiplied by the number of elements */
   const char *after;
 } Reduction;
 static const Reduction reductions[] = {
@@ -42,7 +43,7 @@ typedef struct Over {
   int channels; /* the channel dimension, if it is reduced; otherwise -1 */
   /* chan: the channels and all dimensions that are kept; pos: positions that are reduced */
   int chan[MOST_DIMS], pos[MOST_DIMS], nchan, npos;
-  int kept; /* a position that stays next to a reduced one; -1: none */
+  int kept; /* a position that is kept while another position is reduced; -1: none */
 } Over;
 
 static bool look(ModelImport *im, const View *x, Over *over) {
@@ -143,7 +144,7 @@ static View *over_channels(ModelImport *im, const View *x, int axis, const char 
 
 enum { MOST_PARTS = 16 };
 
-/* A sum over a dimension that divides the channels into a few parts; NULL: another dimension. */
+/* Sums over a dimension that divides the channels into a few parts; NULL: the dimension is another one. */
 static View *over_parts(ModelImport *im, const OnnxNode *node, const View *x, const bool *over) {
   const int c = x->value->shape.rank - 1;
   int axis = -1;

@@ -18,8 +18,8 @@ static int read_integers(ModelImport *im, const OnnxNode *node, int input, const
   return (int)n;
 }
 
-/* Reshapes rows whose other axes are split unevenly: the elements of a row become one axis, which can be
- * split anywhere. NULL: the new sizes do not keep the rows. */
+/* Reshapes a value with rows if the new sizes do not fit its other axes: the elements of a row become one
+ * axis, which can be split anywhere. NULL: the new sizes do not keep the rows. */
 static View *reshape_rows(ModelImport *im, const View *x, int n, const int64_t *size) {
   const Shape from = x->value->shape;
   if (from.rank != 3) return NULL;
@@ -34,8 +34,8 @@ static View *reshape_rows(ModelImport *im, const View *x, int n, const int64_t *
   return view_reshape(im, rows, n, size);
 }
 
-/* Reshapes a value of which an axis is split unevenly: its elements in the tensor's order become a vector,
- * which can be split anywhere. Parts of several axes become one axis first. */
+/* Reshapes a value if the new sizes do not fit its axes: its elements, in the tensor's order, become a
+ * vector, which can be split anywhere. Parts of several axes first become one axis. */
 static View *reshape_unevenly(ModelImport *im, const View *x, int n, const int64_t *size) {
   int dims[MOST_DIMS];
   for (int d = 0; d < MOST_DIMS; d++) dims[d] = d;
@@ -180,7 +180,7 @@ static bool joins_channels(const ModelImport *im, const OnnxNode *node, int axis
   return true;
 }
 
-/* The value whose channels these slices are, all of them and in order; NULL: there is none. */
+/* If these slices are all channels of one value, in order: that value; otherwise NULL. */
 static Value *whole_of_slices(int n, Value *const *in) {
   Value *of = NULL;
   int64_t at = 0;
@@ -254,8 +254,8 @@ typedef struct Join {
   int chan, npos, pos[MOST_DIMS];
 } Join;
 
-/* The first value's memory layout: the concatenated dimension as channels, or else another one as channels
- * and the concatenated one as positions. */
+/* The layout that fits the first value's memory: the concatenated dimension as channels, or another
+ * dimension as channels and the concatenated one as positions. */
 static Join join_layout(const ModelImport *im, const OnnxNode *node, int axis) {
   const View *first = im->item[node->in[0]].view;
   Join last = {.chan = axis}, other = {.chan = -1};
@@ -280,7 +280,7 @@ static Join join_layout(const ModelImport *im, const OnnxNode *node, int axis) {
 static View *join_laid(ModelImport *im, const OnnxNode *node, int axis, Value **in) {
   const View *first = im->item[node->in[0]].view;
   Join join_as = join_layout(im, node, axis);
-  int along = join_as.npos; /* an axis of the laid out values */
+  int along = join_as.npos; /* the axis of the values after laying them out */
   for (int k = 0; k < join_as.npos; k++)
     if (join_as.pos[k] == axis) along = k;
   for (int i = 0; i < node->nin; i++) {
@@ -331,7 +331,7 @@ static bool constants_as_values(ModelImport *im, const OnnxNode *node) {
   return true;
 }
 
-/* Operands of a concat must be stored in full. */
+/* Materializes broadcast operands: a concat reads stored elements. */
 static bool store_repeated(ModelImport *im, const OnnxNode *node) {
   for (int i = 0; i < node->nin; i++) {
     Item *item = &im->item[node->in[i]];
@@ -340,7 +340,7 @@ static bool store_repeated(ModelImport *im, const OnnxNode *node) {
   return true;
 }
 
-/* The node without inputs that are empty constants. */
+/* A copy of the node without those inputs that are empty constants. */
 static const OnnxNode *without_empty(ModelImport *im, const OnnxNode *node) {
   OnnxNode *to = NEW(im->arena, OnnxNode);
   *to = *node;

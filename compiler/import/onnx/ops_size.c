@@ -7,8 +7,9 @@
 /* ---- padding ---- */
 typedef struct Pads { /* indexed by dimension of the tensor */
   int64_t low[MOST_DIMS], high[MOST_DIMS];
-  const char *mode;       /* the mode's name in the language */
-  double value, infinite; /* infinite: an infinite padding number, then `value` is 0; otherwise 0 */
+  const char *mode; /* the mode's name in the language */
+  /* infinite: the padding number if it is infinite (`value` is then 0); otherwise 0 */
+  double value, infinite;
 } Pads;
 
 static bool pad_mode(ModelImport *im, const OnnxNode *node, Pads *p) {
@@ -84,7 +85,7 @@ static Value *take_off(ModelImport *im, Value *v, const Border *b) {
   return part ? emit_one(im, v, shape, "slice(%lld..%lld)", (long long)from, (long long)to) : v;
 }
 
-/* Pads the channels; for that they become the columns of an image. */
+/* Pads the channels. To do so, they become the columns of an image. */
 static Value *pad_value_columns(ModelImport *im, Value *v, int64_t before, int64_t behind, const Pads *p) {
   Shape to = v->shape;
   const int c = to.rank - 1;
@@ -264,8 +265,8 @@ static int64_t resize_period(int64_t in, int64_t out, const char *how) {
   return out / a;
 }
 
-/* Does resize select the same elements: the element below, or with `exact` the nearest center? Checks the
- * first and the last period. */
+/* Whether resize selects the same elements: the element below, or, with `exact`, the one with the nearest
+ * center. Checks the first and the last period. */
 static bool nearest_fits(const Sizes *s, bool exact, const char *how, const char *rounding) {
   for (int a = 0; a < s->n; a++) {
     const int64_t in = s->in[a], out = s->out[a], period = resize_period(in, out, how);
@@ -296,7 +297,7 @@ static const char *resized_nearest(ModelImport *im, const Sizes *s, const char *
                       below ? "nearest" : "nearest_exact");
 }
 
-/* A mean of two neighbors on each axis: a sum of four. */
+/* Computes a mean of two neighbors on each axis, as a sum of four elements. */
 static const char *resized_between(ModelImport *im, const OnnxNode *node, const Sizes *s, const char *how,
                                    bool cubic) {
   bool large = true;
@@ -342,7 +343,7 @@ View *import_resize(ModelImport *im, const OnnxNode *node) {
   return call ? view_standard(im, emit_one(im, v, to, "%s", call), x, x->rank) : NULL;
 }
 
-/* The image with blocks of k x k to move; NULL after no(). */
+/* The image whose blocks of k x k pixels are moved; NULL after no(). */
 static Value *blocks(ModelImport *im, const OnnxNode *node, int64_t *k) {
   const View *x = view_of(im, node, 0);
   *k = onnx_int(node, "blocksize", 0);

@@ -1,5 +1,5 @@
-/* ops_spectrum.c: Import of Fourier transforms: DFT and STFT. A long transform of real numbers is an stft,
- * others are products with the constant matrix of the transform. */
+/* ops_spectrum.c: Import of Fourier transforms: DFT and STFT. A long transform of real numbers becomes an
+ * stft; other transforms become products with the constant matrix of the transform. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -8,8 +8,8 @@
 enum { FAST_FROM = 64, MOST_COEFFICIENTS = 1 << 24 };
 static const double TURN = 6.283185307179586476925;
 
-/* A transform of length `length` from `in` numbers with `parts` parts (1: real, 2: complex) to `out` complex
- * numbers. */
+/* A transform of `length` points: `in` input numbers, each with `parts` parts (1: real, 2: complex), and
+ * `out` complex results. */
 typedef struct Transform {
   int64_t length, in, out;
   int parts;
@@ -111,7 +111,7 @@ static const char *window_name(const double *window, int64_t n) {
   static const struct {
     const char *name;
     double a;
-    int less; /* the window's period is n - less samples */
+    int less; /* the period of the window is n - less samples */
   } known[] = {{"ones", 1, 0},
                {"hann", 0.5, 0},
                {"hann_symmetric", 0.5, 1},

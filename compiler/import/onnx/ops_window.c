@@ -96,8 +96,8 @@ static const char *window_text(Arena *arena, const Window2 *w, bool pooling) {
   return text.s;
 }
 
-/* Sets the axes after the channels. If the first dimension is not a batch, it is also one of these axes, with
- * a window of one element: each index of the first dimension has its own sequence. */
+/* Sets the axes after the channels. If the first dimension is not a batch, it is also one of these axes,
+ * with a window of one element: each of its indices is a separate sequence. */
 static void find_positions(const View *x, Window2 *w) {
   w->pos[0] = 2;
   w->pos[1] = 3;
@@ -164,8 +164,8 @@ static const char *end_text(ModelImport *im, const Tensor *bias, const char *lay
   return arena_printf(im->arena, "%s, name=\"%s\")", bias ? "" : ", bias=false", layer);
 }
 
-/* A following Add of one constant per channel is the bias of a convolution without one, if it is the only
- * user. */
+/* For a convolution without a bias, whose only user is an Add of one constant per channel: that constant
+ * becomes the bias. */
 static const Tensor *bias_behind(ModelImport *im, const OnnxNode *node, int64_t channels) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;
@@ -248,8 +248,8 @@ View *import_conv_transpose(ModelImport *im, const OnnxNode *node) {
   if (!ints_of(im, node, "output_padding", w.n, more) || !transposed_size(im, node, &w, more)) return NULL;
   const int64_t groups = onnx_int(node, "group", 1), filters = weight->dim[1] * groups;
   if (groups < 1 || weight->dim[0] != v->shape.dim[w.n]) return no(im, "weights that do not fit");
-  // The language has one output_pad for both axes. Where they differ, less is cropped at the end instead, or
-  // more is added and then cropped.
+  // The language has one output_pad for both axes. If ONNX's differ, fewer elements are cropped at the end,
+  // or more are added and then cropped.
   const bool differ = w.n == 2 && more[0] != more[1];
   int64_t beyond[2] = {0, 0};
   for (int k = 0; differ && k < 2; k++) {
@@ -318,7 +318,7 @@ View *import_global(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- regions ---- */
-/* The features inside each box; from here on each box is an image. */
+/* Computes the features inside each box. In the result, each box is an image. */
 View *import_roi_align(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0), *boxes = view_of(im, node, 1);
   const Tensor *image = constant_of(im, node, 2);

@@ -3,7 +3,7 @@
 #include "import/import.h"
 
 enum { MOST_BLOCKS = 3 * MOST_FACTORS };
-/* Memory as blocks, the outermost first: their sizes, and their positions in the result. */
+/* A value's memory as nested blocks, the outermost first: their sizes, and their positions in the result. */
 typedef struct Blocks {
   int n, wanted[MOST_BLOCKS];
   int64_t size[MOST_BLOCKS];

@@ -11,8 +11,8 @@ typedef struct Letters {
 } Letters;
 int letter_place(const Letters *, char letter); /* the dimension with this letter, or -1 */
 
-/* Scores that a matmul computed from two values: a view of each value as [rows, its positions, summed], and
- * the factor of the product. The scores are [rows, positions of the first, positions of the second]. */
+/* How a matmul computed scores from two values: each value viewed as [rows, its positions, summed], and the
+ * factor of the product. The scores are [rows, positions of the first, positions of the second]. */
 struct Product {
   View *side[2];
   double scale;
@@ -25,17 +25,17 @@ View *product_of_two(ModelImport *, const OnnxNode *, View *const x[2], const Le
 /* ---- ops_product.c ---- */
 /* A view [rows, n, ...] as a value of rows nxc, or without rows if there is only one. NULL after no(). */
 Value *laid_as_rows(ModelImport *, const View *, int64_t n, int64_t c);
-/* The shape of a row, with `rows` of them as parts if there is more than one. */
+/* The shape of `rows` rows of this shape; if there is only one, the shape of the row. */
 Shape shape_of_parts(int64_t rows, Shape row);
-/* A statement of a value that is emitted once for all users. */
+/* The result of a statement on a value, which is emitted once for all users. */
 Value *emitted_once(ModelImport *, Value *, Shape, const char *call);
 /* as_rows converts a value to `rows` rows of nxc, joined_rows is the inverse. */
 Value *as_rows(ModelImport *, Value *, int64_t rows, int64_t n, int64_t c);
 Value *joined_rows(ModelImport *, Value *, int64_t rows, Shape);
 
 /* ---- view_parts.c ---- */
-/* The number of images, if the first dimension of an image tensor is a part of the value, such as windows,
- * and not a batch; otherwise 1. */
+/* If the first dimension of an image tensor is a part of the value (as windows are) and not a batch: the
+ * number of images; otherwise 1. */
 int64_t rows_of_images(const View *);
 /* Like lay_standard and view_standard, but also for images in the first dimension of a value: one row per
  * image, or rows x positions x channels. */
@@ -43,8 +43,8 @@ Value *lay_images(ModelImport *, const View *, bool pointwise);
 View *view_images(ModelImport *, Value *, const View *like);
 
 /* ---- forms_attention.c ---- */
-/* softmax(scores) times a value, both [rows, positions, summed], as attention: [rows, positions, channels].
- * NULL: another product. */
+/* Imports softmax(scores) times a value, both viewed as [rows, positions, summed], as attention; the result
+ * is [rows, positions, channels]. NULL: another product. */
 View *attention_of_product(ModelImport *, const OnnxNode *, const View *chances, const View *values,
                            double scale);
 /* Whether a value is a softmax that is 0 where softmax() is NaN, that is if all scores are minus infinity. */

@@ -210,8 +210,8 @@ static void check_slice(Checked *c) {
   }
 }
 
-/* The operators that the draft specifies. `set`: attributes that must be set, as there are no default values
- * (GR4); not those that the draft excludes or ignores. */
+/* The operators that the draft specifies. set: attributes that must be set, because the profile has no
+ * default values (GR4), except those that the draft excludes or ignores. */
 static const struct {
   const char *op, *set;
   void (*check)(Checked *);
@@ -253,7 +253,7 @@ static const struct {
     {NULL, NULL, NULL},
 };
 
-/* Operators that the requirements list, and for which there is no specification yet. */
+/* Operators that the requirements list, but that the draft does not specify yet. */
 static const char listed[] =
     " Cast ConstantOfShape ConvTranspose Equal Erf Expand Gather GlobalAveragePool GRU "
     "HardSwish Identity Min Mod Not Pad ReduceMean ReduceSum Resize ScatterND Softplus "
@@ -303,7 +303,7 @@ bool onnx_in_profile(Arena *arena, Diags *diags, const char *path, Span at, cons
   Wire wire = {.arena = arena};
   const ModelProto *model = wire_read(&wire, onnx_model_message, bytes, n);
   const GraphProto *graph = model ? model->graph : NULL;
-  if (!graph) return true; /* the importer has a message */
+  if (!graph) return true; /* the importer reports this error */
   Checked c = {.arena = arena, .path = path};
   add_types(&c, &graph->value_info);
   add_types(&c, &graph->input);

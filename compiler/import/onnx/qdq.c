@@ -1,5 +1,6 @@
-/* qdq.c: Import of QuantizeLinear and DequantizeLinear. Between them a tensor has int8 numbers; on both sides
- * it is the same value of the program, which is stored as int8. Constants are dequantized at import. */
+/* qdq.c: Import of QuantizeLinear and DequantizeLinear. Between them a tensor has int8 numbers. In the
+ * program, the tensors before, between and after them are one value, which is stored as int8. Constants are
+ * dequantized at import. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -180,8 +181,8 @@ static bool may_store(const ModelImport *im, const OnnxNode *node, const Value *
   return !nothing && strncmp(made->call, "zero_pad(", 9) != 0; /* moves do not have a scale */
 }
 
-/* The product of two values that was moved to this value, for example by join_rows, and not used elsewhere;
- * otherwise the value itself. */
+/* If the value is a moved product of two values, for example after join_rows, and the product has no other
+ * users: the product; otherwise the value itself. */
 static Value *product_before(Value *value) {
   Value *v = value;
   while (v->made && v->made->nin == 1 && is_move(v->made) && v->made->in[0]->reads == 1 &&
@@ -190,7 +191,8 @@ static Value *product_before(Value *value) {
   return v->made && strncmp(v->made->call, "matmul(", 7) == 0 ? v : value;
 }
 
-/* Stores the value with this quantization, as well as a product that was moved to it. */
+/* Stores the value with this quantization. If the value is a moved product, stores the product with it, too.
+ * */
 static void store_quantized(Value *value, const Quant *quant) {
   Value *product = product_before(value);
   for (Value *v = value; v != product; v = v->made->in[0]) v->kept = quant;
@@ -225,7 +227,7 @@ View *import_quantize(ModelImport *im, const OnnxNode *node) {
   return view_copy(im, x, value);
 }
 
-/* An integer input has the scale of its dequantization. */
+/* An integer input gets the scale of the DequantizeLinear that reads it. */
 static void scale_input(ModelImport *im, Value *value, Quant quant) {
   VEC(Value *) moved = {0};
   for (; value->made && is_move(value->made); value = value->made->in[0]) vec_push(im->arena, moved, value);

@@ -5,8 +5,8 @@
 
 static bool is_stretched(const View *view, int d) { return !view->along[d].n && view->size[d] > 1; }
 
-/* The dimension that becomes the channels of the stored value at the least cost: the one that contains the
- * value's channels, or else the last one. */
+/* The cheapest choice for the channels of the stored value: the dimension that contains the value's
+ * channels, or else the last dimension. */
 static int channels_at(const View *view, int n, const int *dims) {
   const int last = view->value->shape.rank - 1;
   for (int k = n - 1; k >= 0; k--) {
@@ -16,7 +16,7 @@ static int channels_at(const View *view, int n, const int *dims) {
   return n - 1;
 }
 
-/* The value as [1][1][..], or [1][..], enlarged to the broadcast size; `shape` begins with it. */
+/* The value as [1][1][..] or [1][..], enlarged to the broadcast size, with which `shape` begins. */
 static Value *enlarged(ModelImport *im, Value *v, int nrepeat, Shape shape) {
   Shape one = shape;
   for (int a = 0; a < nrepeat; a++) one.dim[a] = 1;

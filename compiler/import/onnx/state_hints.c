@@ -59,7 +59,7 @@ static bool passes_on(const char *op) {
   return false;
 }
 
-/* Is one tensor the other, or computed from it by moving elements? */
+/* Whether a tensor is `source`, or has only its elements, after moves. */
 static bool comes_from(const ModelImport *im, int tensor, int source, int depth) {
   if (tensor == source) return true;
   const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;
@@ -70,7 +70,7 @@ static bool comes_from(const ModelImport *im, int tensor, int source, int depth)
   return false;
 }
 
-/* Is the input the initial state of a recurrent layer, and the output its final state? */
+/* Whether the input is the initial state of a recurrent layer, and the output its final state. */
 static bool joins_layer(const ModelImport *im, const OnnxPort *input, const OnnxPort *output) {
   enum { INITIAL = 5, FINAL = 1, PARTS = 2, DEPTH = 8 };
   for (int i = 0; i < im->onnx->nnodes; i++) {

@@ -118,7 +118,7 @@ typedef struct Rest {
   Factor f[MOST_DIMS * MOST_FACTORS];
 } Rest;
 
-/* Takes factors with `want` elements in total; false: no split at that size. */
+/* Takes the next factors, with `want` elements in total; false: the factors cannot be split at that size. */
 static bool take_factors(Rest *rest, int64_t want, Factors *to) {
   while (want > 1) {
     if (rest->at == rest->n) return false;
@@ -174,7 +174,7 @@ static bool order_of_memory(const Factors *want, Shape shape) {
 Value *reshaped(ModelImport *im, Value *value, Shape shape) {
   if (shape_equal(shape, value->shape)) return value;
   if (shape.rank == 1) return emit_one(im, value, shape, "flatten");
-  /* reshapes the value before the flatten, whose rows may be the new rows, as --stream requires */
+  /* reshapes the value before the flatten instead: --stream needs its rows, which may be the new rows */
   if (value->made && strcmp(value->made->call, "flatten") == 0)
     return reshaped(im, value->made->in[0], shape);
   if (shape.rank == 2)
@@ -299,8 +299,8 @@ static void sort_positions(const View *view, int npos, int *pos) {
 
 typedef enum Laid { LAID_WRONG, LAID_FULL, LAID_REPEATED } Laid;
 
-/* Checks that no dimension is missing except the batch, and that the batch is not in another dimension.
- * LAID_REPEATED: a dimension is repeated. */
+/* Checks that these are all dimensions except the batch, and that the batch is not part of another
+ * dimension. LAID_REPEATED: a dimension is repeated. */
 static Laid check_dimensions(ModelImport *im, const View *view, int nchan, const int *chan, int npos,
                              const int *pos) {
   bool used[MOST_DIMS] = {false}, repeated = false;
@@ -342,7 +342,7 @@ Value *lay(ModelImport *im, const View *view, int nchan, const int *chan, int np
   return v ? reshaped(im, v, shape) : NULL;
 }
 
-/* Whether a dimension is all channels, and the others in any order are all positions. */
+/* Whether one dimension is the value's channel axis, and the others, in any order, are its positions. */
 static bool lies_whole(const View *x, int axis) {
   const Shape s = x->value->shape;
   int64_t covered = 1;

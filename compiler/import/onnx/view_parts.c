@@ -11,8 +11,8 @@ static bool is_of_rows(const Value *v, int64_t rows, int64_t n, int64_t c) {
          shape_equal(v->made->in[0]->shape, shape_of_parts(rows, shape_sequence(n, c)));
 }
 
-/* Exchanges `first` and `second` with a single copy: the smaller one becomes the heads, unless the value
- * already consists of such rows. */
+/* Exchanges `first` and `second` with a single copy. The smaller of the two becomes the heads, unless the
+ * value already consists of such rows. */
 Value *exchanged_as_heads(ModelImport *im, Value *v, int64_t before, int64_t first, int64_t second,
                           int64_t after) {
   if (v->regions) return NULL;
@@ -39,8 +39,8 @@ static bool is_of_windows(const Value *v) {
   return false;
 }
 
-/* The value from which v was cropped along an axis; NULL: none. v is the part from *at on (`behind`), or the
- * part up to *at. */
+/* The value from which v was cropped along an axis; NULL: none. With `behind`, v is the part from *at on,
+ * otherwise the part up to *at. */
 static Value *cropped(const Value *v, int axis, bool behind, int64_t *at) {
   const Statement *s = v->made;
   long long cut[4];
@@ -125,7 +125,8 @@ static Value *join_into_image(ModelImport *im, Value *v, const int64_t size[2], 
                                    (long long)whole.dim[1], grid ? ", mode=grid" : ""));
 }
 
-/* Whether factors are the outer and inner parts of two axes: {outer, outer}, {inner, inner}, or exchanged. */
+/* Whether a and b are the outer and inner parts of two axes: {outer, outer} and {inner, inner}, or
+ * exchanged. */
 static bool are_parts(const Factors *a, const Factors *b, const Value *v, int axis) {
   return a->f[axis].axis == axis && b->f[axis].axis == axis && b->f[axis].inner == 1 &&
          a->f[axis].inner == b->f[axis].size && a->f[axis].size * b->f[axis].size == v->shape.dim[axis];
@@ -198,9 +199,9 @@ static bool is_plain(const View *x) {
   return true;
 }
 
-/* Combines values without missing dimensions: the smaller one is laid out as `part`, [rows, positions,
- * channels] in the order of the larger one's axes. NULL if only the smaller one has a plain layout: then the
- * larger one is converted to it. */
+/* Combines two values that have all dimensions. The smaller one is laid out as `part`: [rows, positions,
+ * channels], in the order of the larger one's axes. NULL if only the smaller one has a plain layout; the
+ * caller then converts the larger one to that layout. */
 static View *combined_in_full(ModelImport *im, const View *large, const View *small, const View *part,
                               const char *word) {
   const Shape s = large->value->shape;
@@ -212,8 +213,8 @@ static View *combined_in_full(ModelImport *im, const View *large, const View *sm
   return view_copy(im, large, emit(im, 2, both, s, "%s(%%*)", word));
 }
 
-/* The larger value with the outer parts of its positions as rows, if the smaller one is the same for each of
- * them and for each row; otherwise NULL. */
+/* If the smaller value is the same for each outer part of the larger value's positions and for each row: the
+ * larger value with these parts as rows; otherwise NULL. */
 static View *with_parts_as_rows(ModelImport *im, const View *large, const View *small) {
   const Shape s = large->value->shape;
   const int along = s.rank - 2;
@@ -300,13 +301,13 @@ View *combined_repeated(ModelImport *im, const View *large, const View *small, c
   return view_copy(im, large, emit(im, 2, both, s, "%s(%%*)", word));
 }
 
-/* A view [heads, positions, channels] of these dimensions, with a place for each in `at`. */
+/* The dimensions of a view [heads, positions, channels]; `at` has the place of each dimension. */
 typedef struct Apart {
   int n[3], at[3][MOST_DIMS];
 } Apart;
 
-/* The dimensions of the larger value by the part of its memory that they are: parts of the channels along
- * which the smaller one is repeated, positions, other channels. False: does not match. */
+/* Sorts the dimensions of the larger value by their role: parts of its channels along which the smaller
+ * value is repeated, positions, other channels. False: not possible. */
 static bool find_apart(const View *large, const View *small, Apart *to) {
   const int c = large->value->shape.rank - 1;
   *to = (Apart){0};

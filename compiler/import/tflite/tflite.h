@@ -37,7 +37,7 @@ typedef struct TflOperator {
   const char *name; /* "CONV_2D", "CUSTOM MaxUnpooling2D" */
   int nin, nout;
   int *in, *out; /* tensors; -1: omitted */
-  /* options, as far as the operator has them */
+  /* options that the operator has; others are 0 */
   bool same;                                     /* padding */
   int64_t stride[2], dilation[2], size[2], axis; /* height, width */
   int activation;
@@ -61,7 +61,7 @@ typedef struct TflOperator {
   int cell_activation;      /* for a recurrent layer: its activation */
   bool time_major;          /* for a recurrent layer: the first axis of its input is time */
   bool hybrid;              /* its int8 weights were converted to floats */
-  bool dense;               /* a convolution that was a FULLY_CONNECTED */
+  bool dense;               /* a convolution that replaced a FULLY_CONNECTED */
   bool stateful; /* for a recurrent layer: its state outlives a call, as --variables=keep requires */
   int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; one bit per dimension */
 } TflOperator;
@@ -91,9 +91,10 @@ struct ImportOptions;
 TflModel *tflite_open(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
                       const uint8_t *bytes, size_t n);
 void tflite_sort(Arena *, TflModel *);      /* sorts the operators, and drops unused ones */
-bool tflite_is_quantized(const TflModel *); /* Is a part of the model computed in int8 or int16? */
+bool tflite_is_quantized(const TflModel *); /* Whether a part of the model is computed in int8 or int16. */
 bool tflite_keeps_state(const TflModel *, const TflOperator *);
-bool tflite_has_own_state(const TflOperator *, int input); /* is the input a variable of a recurrent layer? */
+/* whether the input is a variable of a recurrent layer */
+bool tflite_has_own_state(const TflOperator *, int input);
 /* Converts variables to states, unless they have other uses: TFL_STATE and TFL_UPDATE. */
 void tflite_keep_variables(Arena *, TflModel *);
 /* A comment for a program of whole sequences: how to compile it. */
@@ -108,8 +109,8 @@ enum {
 #define OP(name, number, make, nodes, onnx) TFL_##name = number,
 #include "import/tflite/tflite_ops.def"
 #undef OP
-  /* Not in files, created by tflite_states.c: a variable's value in this call; in[1] is the next value of
-     in[0] */
+  /* not in files, but created by tflite_states.c: TFL_STATE is a variable's value in this call; TFL_UPDATE
+     makes in[1] the next value of in[0] */
   TFL_STATE = 1000,
   TFL_UPDATE
 };

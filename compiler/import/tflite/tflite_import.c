@@ -103,7 +103,7 @@ int tfl_integers(const Making *k, const TflOperator *op, int input, int64_t *to)
   for (int i = 0; i < (int)t->size; i++) {
     const uint64_t bits = wire_little(t->data + width * i, width);
     to[i] = width == 8 ? (int64_t)bits : (int32_t)(uint32_t)bits;
-    if (to[i] > INT32_MAX || to[i] < -INT32_MAX) return -1; /* no size, index or padding is as large */
+    if (to[i] > INT32_MAX || to[i] < -INT32_MAX) return -1; /* larger than every size, index or padding */
   }
   return (int)t->size;
 }
@@ -124,7 +124,7 @@ void tfl_say(Making *k, const char *layer, const char *key, const char *value) {
   text_put(said, "%s\"%s\": \"%s\"", said->n ? ", " : "", key, value);
 }
 
-/* The metadata of all layers, as members of a JSON object. */
+/* The metadata of all layers, printed as members of a JSON object. */
 static const char *layers_said(Making *k) {
   Text text = {.arena = k->arena};
   for (int i = 0; i < k->layers.n; i++) {
@@ -170,7 +170,7 @@ static const char *put_activation(Making *k, const TflOperator *op, const char *
   const char *call = op->activation == TFL_ACTIVATION_RELU ? "relu" : between ? "clip" : "relu6";
   if (op->activation == TFL_NONE) return layer;
   text_put(&k->text, " -> ");
-  const char *own = tfl_layer(k, call); /* counted even if unused, like unnamed layers */
+  const char *own = tfl_layer(k, call); /* the layer is counted even if its name is not used */
   if (!between && bytes) return text_put(&k->text, "%s", call), layer;
   layer = own;
   tfl_call(k, op, layer, between ? "%s(-1, 1" : "%s(", call);
@@ -238,7 +238,8 @@ bool tfl_convert(Making *k, const TflOperator *op) {
   if (!tfl_is_quantized(bytes) || !tfl_is_quantized(out))
     return tfl_no(k, op, "its input is also used as floats, before it is rounded");
   const Multiplier factor = multiplier_of((double)bytes->scale[0] / (double)out->scale[0]);
-  const bool wide = bytes->elem == I16 || out->elem == I16; /* from int8 the factor may be 2^8 or more */
+  /* conversion from int8 permits factors of 2^8 or more */
+  const bool wide = bytes->elem == I16 || out->elem == I16;
   if (!wide && !tfl_below(factor)) return tfl_no(k, op, "its scales are incompatible");
   Shape shape;
   const char *layer = tfl_layer(k, "requantize");
@@ -272,7 +273,7 @@ static TflMake *maker_of(int code) {
   return NULL;
 }
 
-/* The function of operators that only have a float form, or none. */
+/* For operators without a form in quantized models. */
 bool tfl_none(Making *k, const TflOperator *op) {
   size_t i = 0;
   while (makes[i].code != op->code) i++;
@@ -298,8 +299,8 @@ bool tfl_may_create(Making *k, const TflOperator *op, int64_t bytes) {
   return true;
 }
 
-/* Bytes of all constants of an operator in the program. Operators may share a buffer of the file, so their
- * sum is not bounded by the size of the file. */
+/* Bytes of all constants of an operator in the program. Operators may share a buffer of the file, so the sum
+ * of these bytes is not bounded by the size of the file. */
 static int64_t bytes_of_constants(const Making *k, const TflOperator *op) {
   int64_t bytes = 0;
   for (int i = 0; i < op->nin; i++) {
@@ -344,12 +345,13 @@ int tfl_first(const Making *k, const TflOperator *op) {
   return turns && a && b && !b->data && (a->data || a->size < b->size) ? 1 : 0;
 }
 
-/* Do the statements of the operator read their first input by name? */
+/* Whether the statements of the operator read their first input by name. */
 static bool names_input(int code) {
   return code == TFL_TILE || code == TFL_BATCH_MATMUL || code == TFL_SELECT || code == TFL_SELECT_V2;
 }
 
-/* Names values that are used by another statement than the next one, or several times in it, and outputs. */
+/* Names outputs, and values that are used by a statement other than the next one, or several times by the
+ * next one. */
 static void name_tensors(Making *k) {
   const TflModel *m = k->m;
   for (int i = 0; i < m->ninputs; i++)
@@ -450,7 +452,7 @@ static TflProgram *refuse_file(Diags *diags, Span at, const char *path, const ch
   return NULL;
 }
 
-/* The caller's unsigned bytes are int8 numbers plus 128. */
+/* Marks a tensor whose unsigned bytes at the caller are int8 numbers plus 128. */
 static void take_unsigned(TflModel *m, int tensor) {
   TflTensor *t = &m->tensor[tensor];
   if (t->elem != U8 || t->scales != 1 || t->zero < 0 || t->zero > UINT8_MAX || t->data) return;
@@ -509,8 +511,8 @@ static bool make_statements(Making *k) {
 }
 
 /* ---- refusals ---- */
-/* Sets the requested outputs to the last values that can be computed: operands of unsupported operators and
- * of operators that depend on them, and outputs. */
+/* Sets the requested outputs to the last values that can be computed: outputs, and operands of operators
+ * that are unsupported or depend on unsupported ones. */
 static void find_last_values(const Making *k, ImportOptions *options) {
   const TflModel *m = k->m;
   bool *asked = NEW_ARRAY(k->arena, bool, m->ntensors + 1),

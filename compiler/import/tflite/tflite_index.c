@@ -22,7 +22,8 @@ static bool lists_indices(const TflTensor *t) {
 }
 
 /* ---- GATHER ---- */
-/* Constant indices as a value of the program, each repeated `repeat` times, with an increment of `apart`. */
+/* Constant indices as a value of the program. Each index is repeated `repeat` times, and `apart` is added
+ * for each repeat. */
 static const char *constant_indices(Making *k, const TflTensor *index, int64_t limit, int64_t repeat,
                                     int64_t apart) {
   float *data = NEW_ARRAY(k->arena, float, index->size *repeat + 1);
@@ -132,7 +133,7 @@ bool tfl_embedding(Making *k, const TflOperator *op) {
 }
 
 /* ---- selection by a constant ---- */
-/* A mask in the shape of the condition: 1 where it equals `is`. */
+/* A mask with the shape of the condition: 1 where the condition equals `is`, otherwise 0. */
 static TflTensor mask_of(Making *k, const TflTensor *condition, bool is) {
   TflTensor mask = *condition;
   uint8_t *data = arena_alloc(k->arena, 4 * (size_t)condition->size + 1);
@@ -239,7 +240,7 @@ bool tfl_argmax(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* The largest values and their indices, each if it is used. */
+/* Emits the largest values and their indices, if they are used. */
 bool tfl_topk(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0);
   int64_t n[2 * TFLITE_RANK];
@@ -265,7 +266,7 @@ bool tfl_topk(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* One-hot of 1 and 0, then scaled to the operator's two numbers. */
+/* Emits a one_hot of 1 and 0, then scales it to the operator's two numbers. */
 bool tfl_one_hot(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *on = tfl_in(k, op, 2), *off = tfl_in(k, op, 3);
   int64_t n[2 * TFLITE_RANK];

@@ -4,7 +4,7 @@
 #include "import/tflite/tflite_make.h"
 
 /* ---- weights ---- */
-/* Sizes of a weight in the file, as [filters][channels][taps], and the strides of its elements. */
+/* Sizes of a weight as [filters][channels][taps], and the strides of its elements in the file. */
 typedef struct Layout {
   int64_t filters, channels, height, width;
   int64_t of_filter, of_channel, of_tap; /* distances of neighbors in the file */
@@ -113,7 +113,7 @@ static const char *tfl_window_text(Making *k, const TflOperator *op) {
   return text.s;
 }
 
-/* Writes how LiteRT's dense layers round. */
+/* Writes the rounding of LiteRT's dense layers to the metadata. */
 static void say_dense(Making *k, const TflOperator *op, const char *layer) {
   if (k->litert && tfl_out(k, op)->elem == I8) tfl_say(k, layer, "rounding", rounding_name(ROUNDING_SINGLE));
   if (k->litert && tfl_is_wide(k, op)) tfl_say(k, layer, "factor", "double");
@@ -148,7 +148,8 @@ bool tfl_conv(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* The elements to crop from the result of a transposed convolution, or to add at its end; false: unsupported.
+/* The elements to crop from the result of a transposed convolution, or to add at the end of the result;
+ * false: unsupported.
  */
 static bool transposed_border(const TflOperator *op, const TflTensor *in, const TflTensor *w,
                               const TflTensor *out, int64_t before[2], int64_t after[2], int64_t *more) {
@@ -216,7 +217,7 @@ bool tfl_pool(Making *k, const TflOperator *op) {
   tfl_call(k, op, layer, "%s(%s, stride=%s%s", word, tfl_window_size(k, op, op->size[0], op->size[1]),
            tfl_window_size(k, op, op->stride[0], op->stride[1]), op->same ? ", pad=same" : "");
   tfl_end(k, op, layer);
-  /* XNNPACK leaves quantized means to kernels that round halves away from zero */
+  /* XNNPACK does not compute quantized means; the kernels that do round halves away from zero */
   if (op->code == TFL_AVERAGE_POOL_2D && k->rounding == ROUNDING_FLOAT && tfl_is_bytes(k, op))
     tfl_say(k, layer, "rounding", rounding_name(ROUNDING_SINGLE));
   return true;
@@ -379,8 +380,8 @@ const char *tfl_constant_beside(Making *k, const TflOperator *op, const TflTenso
   return tfl_constant(k, shape, data, t);
 }
 
-/* Is the older kernel used, which shifts int16 values if all scales are powers of two? With a single scale it
- * gives the same result as the new kernel. */
+/* Whether TensorFlow Lite uses its older kernel, which shifts int16 values if all scales are powers of two.
+ * With a single scale, its result is the same as the new kernel's. */
 static bool shifts(const Making *k, const TflOperator *op, const TflTensor *const operand[2]) {
   const float out = tfl_out(k, op)->scale[0];
   const TflTensor *of[3] = {operand[0], operand[1], tfl_out(k, op)};

@@ -15,12 +15,13 @@ typedef struct Making {
   Rounding rounding;
   bool litert; /* arithmetic as in LiteRT: int8 dense layers round like ROUNDING_SINGLE; int16 dense layers
                   use double factors; products of two values use float factors */
-  int *same;   /* by tensor: the tensor with the same value: itself, or the one it is converted from */
-  int *stored; /* by tensor that is its own `same`: the tensor that has its scale */
-  int *reads;  /* by tensor: number of users; being an output counts as one */
+  /* by tensor: the tensor with the same value: the tensor itself, or the tensor it was converted from */
+  int *same;
+  int *stored;                  /* by tensor, if it is its own `same`: the tensor that has its scale */
+  int *reads;                   /* by tensor: number of users; being an output counts as one */
   const char **value;           /* by tensor: its name in the program; NULL: none */
   const char **layer;           /* by tensor: the name of the layer that has its scale; NULL: none */
-  bool *there;                  /* by tensor: an input, or the result of a statement */
+  bool *there;                  /* by tensor: it is an input or the result of a statement */
   int current;                  /* the tensor of the last statement; -1: none */
   Table count;                  /* number of layers by operator name, each an int */
   Text inputs, constants, text; /* parts of the program, in this order */
@@ -31,7 +32,8 @@ typedef struct Making {
   size_t *room;  /* bytes of constants that may still be created, also in a second import of the file */
 } Making;
 
-/* Emits the statement of an operator; false after tfl_no(). Its first input is a value of the net. */
+/* Emits the statement of an operator; false after tfl_no(). The operator's first input is a value of the
+ * net. */
 typedef bool TflMake(Making *, const TflOperator *);
 #define OP(name, code, make, nodes, onnx) TflMake make;
 #include "import/tflite/tflite_ops.def"
@@ -56,14 +58,14 @@ bool tfl_value(Making *, const TflOperator *, int tensor);
 int tfl_integers(const Making *, const TflOperator *, int k, int64_t *to);
 /* May an operator have new constants with this number of bytes? False after tfl_no(). */
 bool tfl_may_create(Making *, const TflOperator *, int64_t bytes);
-bool tfl_any_value(Making *, const TflOperator *, int tensor); /* like tfl_value, but for any type */
+bool tfl_any_value(Making *, const TflOperator *, int tensor); /* like tfl_value, but allows any type */
 bool tfl_is_quantized(const TflTensor *);                      /* it is int8 or int16 */
 bool tfl_is_index(const TflTensor *);                          /* integers without a scale */
 bool tfl_is_bytes(const Making *, const TflOperator *);        /* its result is int8 or int16 */
 bool tfl_is_wide(const Making *, const TflOperator *);         /* its result is int16 */
 bool tfl_shape(const TflTensor *, Shape *);                    /* false: the language has no such shape */
 bool tfl_same_scale(Making *, const TflOperator *, const TflTensor *, const TflTensor *);
-bool tfl_below(Multiplier); /* whether it is a valid factor */
+bool tfl_below(Multiplier); /* whether the multiplier is a valid factor */
 
 const char *tfl_layer(Making *, const char *word); /* "conv1" */
 /* Write a statement: its beginning; its calls, each with the name of its layer and its precision, or without

@@ -1,11 +1,11 @@
-/* tflite_maps.c: Import of unary functions. In int8, those with special arithmetic in TensorFlow Lite are
- * tables in the file; cnnc computes the tables of the others. */
+/* tflite_maps.c: Import of unary functions. For int8, functions with special arithmetic in TensorFlow Lite
+ * become tables in the weight file; cnnc computes the tables of the others. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "import/tflite/tflite_make.h"
 
 /* ---- tables ---- */
-/* The factor between two scales. The reference divides them as floats. */
+/* The factor between two scales, which TensorFlow Lite's reference divides as floats. */
 static Multiplier ratio_of(float in, float out) {
   const float ratio = in / out;
   Multiplier factor = multiplier_of((double)ratio);

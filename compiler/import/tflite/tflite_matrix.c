@@ -1,5 +1,5 @@
 /* tflite_matrix.c: Import of matrix products in quantized TensorFlow Lite models. The leading dimensions of
- * an operand are its rows; for an image, the rows of pixels are the rows. */
+ * an operand become rows; of an image, each row of pixels becomes a row. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -15,8 +15,8 @@ static Matrices matrices_of(const TflTensor *t) {
   return (Matrices){t->rank == 4 ? t->dim[1] : 1, h, t->dim[t->rank - 1]};
 }
 
-/* The call that converts an operand to sequences: one per row if there are several rows; "": it is a single
- * sequence. */
+/* The call that converts an operand to sequences, one per row; "": the operand is a single sequence already.
+ * */
 static const char *as_matrices(Making *k, const TflTensor *t, const Matrices *m) {
   if (m->rows > 1) return "split_rows -> ";
   if (t->rank == 3) return "";

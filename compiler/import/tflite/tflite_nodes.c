@@ -194,7 +194,7 @@ static void keep_state(Nodes *n) {
 }
 
 /* ---- states ---- */
-/* The variable's value at the start of this call becomes an input. */
+/* The value of a variable at the start of a call becomes an input. */
 static void nodes_state(Nodes *n) { vec_push(n->arena, n->states, n->op->out[0]); }
 
 static const TflTensor *initial_of(const Nodes *n, int tensor) {
@@ -203,7 +203,7 @@ static const TflTensor *initial_of(const Nodes *n, int tensor) {
   return NULL;
 }
 
-/* The next value of a state gets a separate name, since an output may be the same value. */
+/* The next value of a state gets its own name, since the same value may also be an output. */
 static void nodes_update(Nodes *n) {
   const int state = n->op->in[0], next = nodes_apply_one(n, "Identity", nodes_in(n, 1));
   const TflTensor *t = &n->m->tensor[state], *initial = initial_of(n, state);
@@ -212,7 +212,8 @@ static void nodes_update(Nodes *n) {
   vec_push(n->arena, n->onnx->states, ((OnnxState){t->name, n->names.data[next], *init ? init : NULL}));
 }
 
-/* Operators that handle the last dimension of real and imaginary parts; a cast reads only the real parts. */
+/* Whether the operator handles a last dimension of real and imaginary parts. A cast reads only the real
+ * parts. */
 static bool takes_complex(int code) {
   return code == TFL_REAL || code == TFL_IMAG || code == TFL_COMPLEX_ABS || code == TFL_CAST ||
          code == TFL_SQUEEZE;

@@ -48,7 +48,7 @@ bool nodes_complex(const Nodes *);
 int nodes_apply(Nodes *, const char *op, int nin, const int *in);
 int nodes_apply_one(Nodes *, const char *op, int in);
 OnnxNode *nodes_last(Nodes *); /* the last node added, to set its attributes */
-/* The last node computes a result of the operator, after its activation. */
+/* Makes the last node compute a result of the operator; appends its activation. */
 void nodes_finish(Nodes *, int tensor);
 void nodes_finish_as(Nodes *, int tensor, int k); /* result k, without an activation */
 /* Replaces the operator by an unsupported node with that reason. */

@@ -38,8 +38,8 @@ void nodes_conv(Nodes *n) {
   nodes_finish(n, nodes_channels_last(n, made));
 }
 
-/* The size of a ConvTranspose's result follows from its stride and pads; only the rest is set, as
- * output_padding. */
+/* ONNX computes the size of a ConvTranspose's result from stride and pads; output_padding adds the elements
+ * that are missing. */
 void nodes_transpose_conv(Nodes *n) {
   static const int64_t perm[] = {3, 0, 1, 2};
   const TflTensor *w = nodes_tensor(n, 1), *x = nodes_tensor(n, 2), *out = &n->m->tensor[n->op->out[0]];

@@ -20,7 +20,7 @@ void nodes_reshape(Nodes *n) {
 void nodes_squeeze(Nodes *n) {
   const bool listed = n->op->nlist > 0;
   int64_t *list = NEW_ARRAY(n->arena, int64_t, n->op->nlist + 1);
-  /* an axis counted from the end does not count the dimension of real and imaginary parts */
+  /* an axis that counts from the end skips the dimension of real and imaginary parts */
   for (int i = 0; i < n->op->nlist; i++)
     list[i] = n->op->list[i] < 0 && nodes_complex(n) ? n->op->list[i] - 1 : n->op->list[i];
   const int in[] = {nodes_in(n, 0), listed ? nodes_integers(n, n->op->nlist, list) : 0};
@@ -61,7 +61,7 @@ void nodes_pack(Nodes *n) {
   nodes_finish(n, made);
 }
 
-/* The element i along an axis, without the dimension of that axis. */
+/* The element i along an axis; the result does not have that axis. */
 static int gather_element_at(Nodes *n, int tensor, int64_t axis, int64_t i) {
   const int in[] = {tensor, nodes_constant(n, tensor_scalar(n->arena, TENSOR_INT64, (double)i))};
   const int made = nodes_apply(n, "Gather", 2, in);
@@ -160,9 +160,9 @@ void nodes_slice(Nodes *n) {
   nodes_finish(n, nodes_apply(n, "Slice", 3, in));
 }
 
-/* The effect of STRIDED_SLICE on each dimension of its input. */
+/* How a STRIDED_SLICE changes each dimension of its input. */
 typedef struct Spec {
-  int rank, result;    /* result: rank of the result, with new dimensions and before dimensions are dropped */
+  int rank, result;    /* result: rank of the result with new dimensions, before dimensions are dropped */
   int from[MOST_DIMS]; /* for each dimension of the input: its entry in the lists; -1: there is none, the
                           whole dimension is used */
   int64_t drop[MOST_DIMS], add[2 * MOST_DIMS];
@@ -205,7 +205,7 @@ static void bounds(const Nodes *n, const Spec *s, int64_t list[3][2 * MOST_DIMS]
   }
 }
 
-/* STRIDED_SLICE with bounds that are computed from sizes, without an ellipsis and new dimensions. */
+/* STRIDED_SLICE whose bounds are computed from sizes. It must have no ellipsis and no new dimensions. */
 static int slice_computed(Nodes *n, int entries) {
   const int64_t *mask = n->op->mask;
   int64_t number[3][MOST_DIMS], axes[MOST_DIMS];

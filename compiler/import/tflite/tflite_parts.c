@@ -1,5 +1,5 @@
-/* tflite_parts.c: Conversion of operators of quantized TensorFlow Lite models that split or join values to
- * slices and concats with one result each. */
+/* tflite_parts.c: In quantized TensorFlow Lite models, converts operators that split or join values to
+ * slices and concats, each with one result. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/tflite/tflite_parts.h"
@@ -137,7 +137,7 @@ static bool join_pack(Parts *p, const TflOperator *op) {
   return true;
 }
 
-/* Converts a STRIDED_SLICE to one with an entry for each dimension of its input. An ellipsis means all
+/* Converts a STRIDED_SLICE so that it has an entry for each dimension of its input. An ellipsis means all
  * dimensions without an entry; new dimensions are only in the result. */
 static bool spread_slice(Parts *p, const TflOperator *op) {
   int64_t list[3][TFLITE_RANK], full[3][TFLITE_RANK], mask[3] = {0};

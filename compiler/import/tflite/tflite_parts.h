@@ -1,5 +1,5 @@
-/* tflite_parts.h: Rewrites of TensorFlow Lite models: SPLIT, SPLIT_V, UNPACK, PACK and GATHER of quantized
- * ones as slices and joins, streaming models as models of whole sequences. */
+/* tflite_parts.h: Rewrites of TensorFlow Lite models: in quantized models, SPLIT, SPLIT_V, UNPACK, PACK and
+ * GATHER become slices and joins; streaming models become models of whole sequences. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TFLITE_PARTS_H
 #define CNNC_TFLITE_PARTS_H
@@ -12,10 +12,10 @@ int tflite_integers(const TflTensor *, int most, int64_t *to);
 int tflite_add_integers(Arena *, TflTensors *, int n, const int64_t *list);
 
 /* Converts a model that keeps rows of earlier calls in variables to a model of a sequence of many calls, if
- * this is the only use of its variables. Its outputs are the outputs of the calls, one after the other.
- * narrow: rows are stored without their width, which is 1. */
+ * this is the only use of its variables. Its outputs are the concatenated outputs of the calls. narrow: rows
+ * are stored without their width, which is 1. */
 void tflite_raise(Arena *, TflModel *, bool narrow);
 /* Converts SPLIT, SPLIT_V, UNPACK, PACK, and GATHER of constant indices to slices and joins; slices with an
- * ellipsis or new dimensions become plain ones. */
+ * ellipsis or new dimensions become slices without them. */
 void tflite_part(Arena *, TflModel *);
 #endif

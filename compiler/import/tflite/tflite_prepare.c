@@ -22,7 +22,7 @@ static void store_float(uint8_t *to, float x) {
   for (int i = 0; i < 4; i++) to[i] = (uint8_t)(bits >> 8 * i);
 }
 
-/* Whether a tensor is a 16- or 8-bit constant whose float values are known. */
+/* Whether a tensor is a 16- or 8-bit constant that can be converted to floats. */
 static bool stands_for_floats(const TflTensor *t) {
   if (!t->data || t->size < 1) return false;
   if (t->code == HALF) return true;
@@ -108,7 +108,7 @@ static int *count_readers(Arena *arena, const TflModel *m) {
   return readers;
 }
 
-/* The only operator that reads a tensor, as its first input; NULL: several or none. */
+/* The operator that reads a tensor as its first input, if it is the tensor's only reader; otherwise NULL. */
 static TflOperator *only_tfl_reader(const TflModel *m, const int *readers, int tensor) {
   for (int o = 0; o < m->noperators && readers[tensor] == 1; o++)
     if (m->op[o].nin && m->op[o].in[0] == tensor && m->op[o].nout == 1 && m->op[o].out[0] >= 0)
@@ -180,8 +180,8 @@ static const int64_t *window_of(const TflModel *m, const TflOperator *conv) {
   return w && w->rank == 4 ? &w->dim[1] : NULL;
 }
 
-/* Changes the convolution: the block becomes its dilation, and the padding minus the crop its padding. False
- * if the crop is larger than the padding. */
+/* Changes the convolution: its dilation is the block's size, and its padding is the block's padding minus
+ * the crop. False if the crop is larger than the padding. */
 static bool become_dilated(TflModel *m, Blocks *b) {
   TflOperator *conv = b->conv;
   const TflTensor *x = &m->tensor[b->apart->in[0]], *y = &m->tensor[b->together->out[0]];
@@ -278,8 +278,8 @@ static bool is_of_state(const TflModel *m, const TflOperator *op) {
   return tflite_keeps_state(m, op) || op->code == TFL_STATE || op->code == TFL_UPDATE;
 }
 
-/* Keeps the operators that the outputs need, each after its operands and otherwise in the file's order. With
- * state, all state updates are also kept. */
+/* Keeps the operators that the outputs need, sorted so that each is after its operands, otherwise in the
+ * file's order. State updates are also kept. */
 void tflite_sort(Arena *arena, TflModel *m) {
   Order r = {.m = m};
   r.maker = NEW_ARRAY(arena, int, m->ntensors + 1);
@@ -351,8 +351,7 @@ bool tflite_is_quantized(const TflModel *m) {
 }
 
 static void prepare_model(Arena *arena, TflModel *m, size_t bytes, bool raises) {
-  size_t room =
-      8 * bytes + (1 << 20); /* number of elements: several tensors may share a buffer, but rarely do */
+  size_t room = 8 * bytes + (1 << 20); /* limits the elements of all tensors: few tensors share a buffer */
   fold_conversions(arena, m, &room);
   tflite_keep_variables(arena, m);
   tflite_sort(arena, m);

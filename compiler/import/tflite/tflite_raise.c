@@ -1,6 +1,6 @@
-/* tflite_raise.c: streaming models raised to whole sequences. A variable that only holds the last rows of the
- * value it is concatenated with is a ring of rows; each of its readers becomes a window over the whole
- * sequence, with padding in the place of the initial rows. */
+/* tflite_raise.c: Conversion of streaming models to models of whole sequences ("raising"). If a variable
+ * only holds the last rows of the value with which it is concatenated, it is a ring of rows. Each reader of
+ * a ring becomes a window over the whole sequence, and padding replaces the initial rows. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -9,12 +9,12 @@
 
 enum { STEPS = 200, MOST_RAISED = 1 << 24 }; /* STEPS: number of calls in a sequence of the program */
 
-/* A tensor of one call: rows low .. high - 1 of a sequence, counted from the first new row of the call. */
+/* Which rows of a sequence a tensor contains in one call: low .. high - 1, relative to the first new row of
+ * the call. */
 typedef struct TflRows {
   bool known;
   bool flat;    /* all rows in one dimension */
-  int sequence; /* the raised tensor that contains the rows of all calls; -1: there is none, it is only a
-                   state */
+  int sequence; /* the tensor with the rows of all calls; -1: none, because this tensor is only a state */
   int64_t n;    /* new rows per call */
   int64_t low, high;
   int64_t row[2]; /* width and channels of a row */
@@ -104,7 +104,7 @@ static void add_raised_reshape(Raising *r, const TflOperator *op, int in, int ou
 }
 
 /* ---- the same rows ---- */
-/* Does the operator map zeros to zeros? This is required because rows before the first call are zeros. */
+/* Whether the operator maps zeros to zeros, as it must, because rows before the first call are zeros. */
 static bool keeps_zero(int code) {
   switch (code) {
   case TFL_QUANTIZE:
@@ -136,7 +136,8 @@ static bool is_by_element(int code) {
   }
 }
 
-/* For elementwise operators: all values must have the same rows, and constants must be the same for each row.
+/* Converts an elementwise operator. All its values must have the same rows, and its constants must be the
+ * same for each row.
  */
 static bool raise_elements(Raising *r, const TflOperator *op) {
   const TflRows *first = NULL;
@@ -167,7 +168,8 @@ static bool raise_elements(Raising *r, const TflOperator *op) {
   return true;
 }
 
-/* A reshape must keep the rows: they are dim[1] on both sides, or there is a single row. */
+/* Converts a reshape, which must keep the rows: they are dim[1] before and after, or there is a single row.
+ * */
 static bool raise_reshape(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
   const TflTensor *out = &r->m->tensor[op->out[0]];
@@ -198,7 +200,7 @@ static bool initially_zero(const TflTensor *t, const TflTensor *initial) {
   return true;
 }
 
-/* The state must be zeros at first. Its rows belong to a sequence that is not known yet. */
+/* The initial state must be zeros. Its rows belong to a sequence that is not known yet. */
 static bool raise_state(Raising *r, const TflOperator *op) {
   TflRows *to = &r->rows[op->out[0]];
   const TflTensor *t = &r->m->tensor[op->out[0]];
@@ -209,7 +211,7 @@ static bool raise_state(Raising *r, const TflOperator *op) {
   return true;
 }
 
-/* concat(state, x) along the rows: the rows of x, after the earlier rows in the state. */
+/* Converts concat(state, x) along the rows: earlier rows from the state, then the rows of x. */
 static bool raise_ring(Raising *r, const TflOperator *op) {
   TflRows *state = &r->rows[op->in[0]], *to = &r->rows[op->out[0]];
   const TflRows *x = raised_rows(r, op, 1);
@@ -217,7 +219,7 @@ static bool raise_ring(Raising *r, const TflOperator *op) {
       state->sequence >= 0 || state->low >= 0 || state->row[0] != x->row[0] || state->row[1] != x->row[1])
     return false;
   const int64_t history = -state->low;
-  state->known = true; /* it has only this reader */
+  state->known = true; /* the state has only this reader */
   *to = *x;
   to->low = state->low = -history;
   state->high = 0;
@@ -233,7 +235,7 @@ static bool raise_update(Raising *r, const TflOperator *op) {
          count_of(x) == count_of(state);
 }
 
-/* Reads the bounds of a slice, which must be constant. The masks state which bounds are left out. */
+/* Reads the bounds of a slice, which must be constant. The operator's masks mark omitted bounds. */
 static bool read_bounds(const Raising *r, const TflOperator *op, const TflTensor *t,
                         int64_t bound[3][TFLITE_RANK]) {
   for (int k = 0; k < 3; k++) {

@@ -371,7 +371,7 @@ static void read_custom(Reader *r, FlatTable code, FlatTable table, TflOperator 
   op->name = arena_printf(r->arena, "%s %s", op->name, name);
   if (strcmp(name, "Convolution2DTransposeBias") != 0 || options.n < 12 || op->nin != 3) return;
   int *in = NEW_ARRAY(r->arena, int, 4);
-  in[0] = -1; /* the shape of its result, taken from the tensor */
+  in[0] = -1; /* drops the input with the result's shape, which is known from the tensor */
   in[1] = op->in[1];
   in[2] = op->in[0];
   in[3] = op->in[2];
@@ -470,7 +470,8 @@ static void append_branch(Reader *r, const TflModel *branch, const TflOperator *
   m->noperators += branch->noperators;
 }
 
-/* The inputs of an IF become the condition, the results of one branch and the results of the other. */
+/* Changes the inputs of an IF: the condition, then the results of one branch, then the results of the other
+ * branch. */
 static bool inline_branches(Reader *r, FlatVector graphs, int o, int depth) {
   const TflOperator choice = r->model->op[o];
   int *in = NEW_ARRAY(r->arena, int, 2 * choice.nout + 2), n = 0;

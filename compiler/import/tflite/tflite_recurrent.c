@@ -5,7 +5,7 @@
 #include "import/tflite/tflite_make.h"
 #include "import/tflite/tflite_nodes.h"
 
-/* Inputs of the operator. TensorFlow Lite's gates i f c o are called i f g o in the program. */
+/* Inputs of the operator. The gates that TensorFlow Lite calls i f c o are i f g o in the program. */
 enum {
   LSTM_INPUT_WEIGHTS = 1,
   LSTM_HIDDEN_WEIGHTS = 5,
@@ -204,8 +204,8 @@ static void put_svdf_arrays(Making *k, const TflOperator *op, const char *layer)
   tfl_array(k, arena_printf(k->arena, "%s.bias", layer), I32, 1, &bias->size, b);
 }
 
-/* The kernels do not apply the activation of SVDF. So relu is only written if the lowest int8 number of the
- * result represents 0. */
+/* TensorFlow Lite's kernels do not apply the activation of SVDF. So a relu is only emitted if it changes
+ * nothing: if the lowest int8 number of the result represents 0. */
 bool tfl_svdf(Making *k, const TflOperator *op) {
   const TflTensor *out = tfl_out(k, op);
   if (!tfl_value(k, op, op->in[0]) || !check_svdf(k, op)) return false;
@@ -285,7 +285,7 @@ static Tensor *lstm_biases(Nodes *n, int64_t units) {
   return t;
 }
 
-/* Adds comments on the state of a layer, and on weights of another type than the values. */
+/* Adds comments on the state of a layer, and on weights whose type differs from that of the values. */
 static void note_state(Nodes *n, OnnxNode *node) {
   node->keeps = n->op->stateful;
   if (!n->op->stateful)

@@ -11,7 +11,7 @@ static const char *reshape_text(Making *k, const TflTensor *out) {
   return shape.rank == 1 ? "flatten" : arena_printf(k->arena, "reshape(%s)", shape_text(k->arena, shape));
 }
 
-/* The layer name of the moved value for its scale, if the move is its only user; otherwise NULL. */
+/* The layer with the scale of the moved value, if the move is the value's only user; otherwise NULL. */
 static const char *moved_layer(const Making *k, const TflOperator *op) {
   const int from = k->same[op->in[0]];
   return k->reads[from] == 1 ? k->layer[from] : NULL;
@@ -188,7 +188,7 @@ static Shape put_part(Making *k, const TflOperator *op, const Part *part, Text *
     shape.dim[d - 1] = (p.high - p.low + p.step - 1) / p.step;
   }
   if (cuts) text_put(to, "crop([%s])", cut.s);
-  if (step[0] > 1 || step[1] > 1) tfl_layer(k, "maxpool"); /* counts as a maxpool in later names */
+  if (step[0] > 1 || step[1] > 1) tfl_layer(k, "maxpool"); /* takes the next name of a maxpool */
   if (c == 3 && (step[0] > 1 || step[1] > 1))
     text_put(to, "%smaxpool(1x1, stride=%" PRId64 "x%" PRId64 ")", to->n ? " -> " : "", step[0], step[1]);
   if (c == 2 && step[0] > 1) text_put(to, "%smaxpool(1, stride=%" PRId64 ")", to->n ? " -> " : "", step[0]);
@@ -277,7 +277,7 @@ static int64_t tfl_nearest_source(const TflOperator *op, int64_t in, int64_t out
   return from < (float)(in - 1) ? (int64_t)from : in - 1;
 }
 
-/* Does resize select the same elements: the element below, or the nearest center? */
+/* Whether resize selects the same elements: the element below, or the one with the nearest center. */
 static bool tfl_nearest_fits(const TflOperator *op, const TflTensor *in, const TflTensor *out, bool exact) {
   enum { MOST = 1 << 16 };
   for (int d = 1; d < 3; d++) {

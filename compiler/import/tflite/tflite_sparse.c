@@ -1,6 +1,6 @@
-/* tflite_sparse.c: Densification of sparse TensorFlow Lite tensors. The levels of a sparse tensor are its
- * dimensions in traversal order, then the dimensions within a block. Each level is dense, or has a list of
- * indices for each index of the previous level. */
+/* tflite_sparse.c: Conversion of sparse TensorFlow Lite tensors to dense ones. The levels of a sparse tensor
+ * are its dimensions in traversal order, then the dimensions within a block. Each level is dense, or has a
+ * list of indices for each index of the previous level. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/tflite/flat.h"

@@ -1,5 +1,6 @@
 /* tflite_states.c: Variables of a TensorFlow Lite model as states. CALL_ONCE runs a graph that assigns their
- * initial values; READ_VARIABLE before any ASSIGN_VARIABLE is a state, after one it is the assigned value. */
+ * initial values. A READ_VARIABLE before any ASSIGN_VARIABLE reads the state; later ones read the assigned
+ * value. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/table.h"
@@ -35,8 +36,8 @@ static TflVariable *variable_of(Resolving *r, int tensor) {
   return variable;
 }
 
-/* Is every variable assigned in the first call, and read and assigned outside of branches, always with the
- * same type? */
+/* Whether every variable is initialized, and is read and assigned only outside of branches, always with the
+ * same type. */
 static bool all_known(Resolving *r) {
   const TflModel *m = r->m;
   bool any = false;
