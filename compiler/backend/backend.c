@@ -167,7 +167,7 @@ static const char *level_of(const Compiler *compiler, const char *optimize) {
   return strcmp(optimize, "-O3") == 0 && compiler->clang ? "-O2" : optimize;
 }
 
-/* The system that the result is for. For a CPU without a C library, results have the format of Linux. */
+/* The system on which the result runs. For a CPU without a C library, results have the format of Linux. */
 static const System *system_of(const Backend *backend) {
   return backend->system ? backend->system : backend->cross ? system_table : system_here();
 }
@@ -193,7 +193,7 @@ static void add_kind(Command *command, const Build *run) {
   case BACKEND_WASM: /* the caller's memory begins at __heap_base; a stack overflow traps */
     command_add_all(command, WORDS("-nostdlib", "-Wl,--no-entry", "-Wl,--export-dynamic",
                                    "-Wl,--export=__heap_base", "-Wl,-z,stack-size=1048576"));
-    if (!run->compiler.zig) command_add(command, "-Wl,--stack-first"); /* zig always does that */
+    if (!run->compiler.zig) command_add(command, "-Wl,--stack-first"); /* zig always passes this option */
     /* Since clang 18: clang runs wasm-opt if it finds one, and older versions of wasm-opt reject relaxed
      * vectors. */
     if (!run->compiler.zig && has_flag(backend->cross, "-mrelaxed-simd"))
@@ -215,7 +215,7 @@ static bool add_runtime(Command *command, const Backend *backend, const char **w
       here ? find_runtime(backend->arena, backend->runtime, why) : find_system_runtime(backend, why);
   if (backend->mpi) command_add(command, find_mpi_library(backend->arena, runtime, why));
   command_add(command, runtime);
-#ifndef RUNTIME_WHOLE /* it does not contain these */
+#ifndef RUNTIME_WHOLE /* libcnn.a does not contain these libraries */
   if (here)
     command_add_all(command,
                     WORDS("-ljansson", "-lexpat", "-lpng", "-ljpeg", "-lwebpdemux", "-lwebp", "-lz"));
@@ -298,7 +298,7 @@ static bool link_units(Build *run, const char *const *object, int n, const char 
   return command_run(&command, why);
 }
 
-/* Makes symbols local: those that the units of an object share. */
+/* Makes the symbols that only the units of one object use local. */
 static bool join_units(Build *run, const char *const *object, int n, const char *output, const char **why) {
   const Backend *backend = run->backend;
   const char *joined = scratch_file(&run->scratch, why);

@@ -13,12 +13,12 @@ typedef struct Backend {
   BackendKind kind;
   const char *cc; /* --cc, or NULL: $CNNC_CC, the configured clang, the newest one on the PATH, or zig */
   const char *const *cross;   /* clang's options for another machine; NULL: for this one */
-  const System *system;       /* of the other machine, which then has a C library; NULL: it has none */
+  const System *system;       /* operating system of the other machine; NULL: it has none, and no C library */
   const char *arch;           /* with `system`: the CPU, as in Target */
   const char *soname;         /* BACKEND_SHARED: its SONAME; NULL: its path */
   const char *runtime;        /* directory of libcnn.a; NULL: searched */
-  FILE *messages;             /* receives the C compiler's messages; NULL: standard error */
-  bool openmp, pool, verbose; /* pool: its own threads, instead of OpenMP */
+  FILE *messages;             /* where the C compiler's messages go; NULL: standard error */
+  bool openmp, pool, verbose; /* pool: the generated C starts its own threads, without OpenMP */
   bool mpi; /* BACKEND_PROGRAM: links libcnn-mpi, with MPI's compiler wrapper, which calls `cc` */
   const void *data;
   size_t data_bytes; /* contents of the file backend_data_path, which the C text refers to; or NULL */
@@ -43,14 +43,15 @@ const char *backend_data_path(Arena *, const char *cc);
 bool backend_has_openmp(Arena *, const char *cc);           /* false for zig; other compilers are not tried */
 bool backend_takes_units(Arena *, BackendKind, bool cross); /* whether several units are possible */
 
-FILE *backend_file(Arena *); /* an unnamed file for `messages`; the caller closes it. NULL on failure */
+/* opens an unnamed file for `messages`, which the caller closes; NULL on failure */
+FILE *backend_file(Arena *);
 const char *backend_messages(const Backend *); /* the messages so far; "" if they go to standard error */
 
-/* Help for the user if clang was not found; NULL: it was found, or --cc names another compiler. */
+/* Help for the user if clang was not found; NULL if it was found, or if --cc names another compiler. */
 const char *backend_help(const Backend *);
 
 /* Runs cnnc or an executable that it built; `words` ends with NULL. Its standard output goes to standard
- * error. what: its name in messages. False with `why` NULL: it has printed the reason. */
+ * error. what: the command's name in messages. False with `why` NULL: the command has printed the reason. */
 bool backend_command(Arena *, const char *what, const char *const *words, bool verbose, const char **why);
 /* Like backend_command, but *printed is the standard output of the command. */
 bool backend_output(Arena *, const char *what, const char *const *words, const char **printed,

@@ -96,7 +96,7 @@ static const char *next_word(Arena *arena, const char **at) {
 
 static bool is_space(char c) { return isspace((unsigned char)c); }
 
-/* A name with blanks that is a program is one word. */
+/* Splits a command at blanks. If the whole text is the name of a program, it is one word. */
 static Command split_words(Arena *arena, const char *text) {
   Command command = {.arena = arena};
   if (strchr(text, '/') && on_path(arena, text)) {
@@ -133,7 +133,8 @@ Compiler compiler_find(Arena *arena, const char *cc) {
   Compiler compiler = {.name = cc ? cc : environment("CNNC_CC")};
   if (!compiler.name) compiler.name = find_any(arena);
   Command command = split_words(arena, file_slashes(arena_copy(arena, compiler.name, strlen(compiler.name))));
-  if (!command.words.n) command_add(&command, compiler.name); /* only blanks: it cannot be started */
+  /* a name of only blanks, which cannot be started */
+  if (!command.words.n) command_add(&command, compiler.name);
   compiler.zig = is_zig(&command);
   for (int i = 0; i < command.words.n && !compiler.clang; i++)
     compiler.clang = strstr(base_name(command.words.data[i]), "clang") != NULL;
@@ -194,7 +195,8 @@ static void add_zig_flag(Command *command, const char *flag) {
 }
 
 void compiler_add_machine(Command *command, const Compiler *compiler, const char *const *cross) {
-  /* Without a name of the CPU zig takes the CPU of this machine, and other machines could not run the code.
+  /* Without the name of a CPU, zig generates code for this machine's CPU, which other machines could not
+   * run.
    */
   if (compiler->zig) command_add_all(command, cross ? WORDS("-g0") : WORDS("-g0", "-mcpu=baseline"));
   for (; cross && *cross; cross++)

@@ -7,17 +7,17 @@
 typedef struct Compiler {
   const char *name;         /* as the user writes it */
   const char *const *words; /* the command, without options */
-  bool clang;               /* it has clang's options; also true for zig */
+  bool clang;               /* accepts clang's options; also true for zig */
   bool zig;                 /* `zig cc`, a clang with C libraries of many systems, but without OpenMP */
 } Compiler;
 
-/* Where a program is: on the PATH, unless its name has a slash. NULL: nowhere. */
+/* Path of a program: searched on the PATH, unless its name has a slash. NULL: not found. */
 const char *on_path(Arena *, const char *program);
-/* cc: --cc, or NULL: $CNNC_CC, the configured clang, the newest clang on the PATH, or zig. The result may not
- * exist; then it cannot be started. */
+/* cc: --cc, or NULL: $CNNC_CC, the configured clang, the newest clang on the PATH, or zig. The compiler may
+ * not exist; then starting it fails. */
 Compiler compiler_find(Arena *, const char *cc);
-/* Whether objects and data need names, instead of /dev/fd/N: zig closes all descriptors before it links, and
- * only Linux is known to have all of these files. */
+/* Whether objects and data need file names, because /dev/fd/N does not work: zig closes all descriptors
+ * before it links, and only Linux is known to have all files /dev/fd/N. */
 bool names_files(const Compiler *);
 void compiler_add(Command *, const Compiler *);
 /* Adds clang's options for another machine, NULL-terminated; other compilers are assumed to be

@@ -52,15 +52,15 @@ static int64_t channels(const Graph *graph, int output) {
   return shape.rank ? shape.dim[shape.rank - 1] : 0;
 }
 
-/* Number of labels that the net gets from n `names` of classes: more than n if its only output has more
- * channels; 0: no output fits. */
+/* Number of labels that the net gets from n `names` of classes: more than n if the net's only output has
+ * more channels; 0: no output fits. */
 static int64_t labels_wanted(const Graph *graph, int64_t names) {
   for (int o = 0; o < graph->outputs.n; o++)
     if (channels(graph, o) == names || (channels(graph, o) == 1 && names == 2)) return names;
   return graph->outputs.n == 1 && channels(graph, 0) > names ? channels(graph, 0) : 0;
 }
 
-/* Uses the names as labels. Classes that the data set did not have get numbers. */
+/* Uses the names as labels. Classes without a name in the file get numbers as labels. */
 static void take_names(Arena *arena, Graph *graph, const char *const *name, int32_t names) {
   const int wanted = (int)labels_wanted(graph, names);
   const char **label = NEW_ARRAY(arena, const char *, wanted + 1);

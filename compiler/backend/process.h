@@ -14,10 +14,10 @@ typedef struct Command {
   const char *input; /* text for its standard input; NULL: it reads cnnc's */
   size_t input_bytes;
   FILE *data;       /* a file passed as descriptor 3, or NULL */
-  FILE *printed;    /* receives its standard output; NULL: the output goes where the messages go */
-  FILE *messages;   /* receives its messages; NULL: standard error */
+  FILE *printed;    /* where its standard output goes; NULL: the same file as its messages */
+  FILE *messages;   /* where its messages go; NULL: standard error */
   FILE *buffered;   /* collects its messages until it ends, if several commands run */
-  bool links;       /* never stopped: it starts a linker, which would continue to write */
+  bool links;       /* never stopped: the linker that it starts would continue to write */
   bool failed;      /* its exit status was not 0 */
   intptr_t process; /* its number, on Windows its handle; 0: not running */
 } Command;
@@ -42,7 +42,8 @@ bool commands_run(Command *, int n, const char **why);
 
 /* process_posix.c, platform/windows/process.c: functions that depend on the system. */
 FILE *nameless_file(Arena *); /* in $TMPDIR, because it may be large; NULL: errno says why */
-/* Starts a command with this standard input; NULL: cnnc's. False, with the reason, if it cannot. */
+/* Starts a command with this standard input; NULL: cnnc's. False, with the reason, if the command cannot be
+ * started. */
 bool process_start(Command *, FILE *input, const char **why);
 /* Waits for any of the running commands, of which there must be one, and returns it. *done: whether it
  * succeeded; if not, with the reason. */
@@ -60,7 +61,7 @@ typedef struct Jobs {
   char token[1024]; /* tokens of the running jobs except the first */
 } Jobs;
 void jobs_open(Jobs *, int wanted);
-bool jobs_take(Jobs *); /* whether another job may start; if so, counts it */
+bool jobs_take(Jobs *); /* whether another job may start; if so, the job is counted as running */
 void jobs_give(Jobs *); /* called when a job has ended */
 void jobs_close(Jobs *);
 #endif

@@ -5,8 +5,8 @@
 #include "backend/weights.h"
 #include "quantize/quant_file.h"
 
-/* file: NULL for float weights (no metadata `cnnc.quantization`). False after an error [weights-file]: it
- * cannot be read, or its metadata are invalid. */
+/* file: NULL for float weights (no metadata `cnnc.quantization`). False after an error [weights-file]: the
+ * file cannot be read, or its metadata are invalid. */
 bool quantized_read(Arena *, Diags *, const WeightsSource *, QuantFile **file);
 /* Like quantized_read, for an open archive: `path` is for messages. */
 struct cnn_archive;

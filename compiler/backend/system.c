@@ -7,8 +7,8 @@
 #define X86 "x86-64"
 #define ARM "aarch64"
 
-/* All code for Windows is position-independent, and its shared libraries have no SONAME. Without -s zig
- * writes a .pdb beside its executables. */
+/* All code for Windows is position-independent, and its shared libraries have no SONAME. Without -s, zig
+ * writes a .pdb file for each executable. */
 const System system_table[] = {{.name = "linux",
                                 .program = "",
                                 .shared = ".so",
@@ -72,7 +72,7 @@ const char *system_default_arch(const System *system) {
   return linked ? here : system->arch[0];
 }
 
-/* The architecture in the names of clang. */
+/* Clang's name of the architecture. */
 static const char *clang_arch(const char *arch) { return strcmp(arch, X86) == 0 ? "x86_64" : arch; }
 
 const char *const *system_cross(Arena *arena, const System *system, const char *arch) {

@@ -10,8 +10,9 @@ typedef struct System {
   const char *program, *shared; /* suffixes of executables and shared libraries */
   const char *soname;           /* linker option for the name of a shared library; NULL: it has none */
   const char *link;             /* option of zig for a link; NULL: none */
-  const char *clang, *folder;   /* the name that clang has for it, after the CPU; and the runtime's folder */
-  const char *arch[3];          /* architectures with a runtime, as in Target; NULL-terminated */
+  /* its name in clang's target triples, after the CPU; and the runtime's folder */
+  const char *clang, *folder;
+  const char *arch[3]; /* architectures with a runtime, as in Target; NULL-terminated */
 } System;
 extern const System system_table[]; /* ends with name NULL */
 
@@ -22,7 +23,7 @@ const System *system_of_suffix(const char *suffix);
 /* The architecture to use if none is given: that of this machine, if the system has it. */
 const char *system_default_arch(const System *);
 bool system_has_arch(const System *, const char *arch);
-/* Clang's options for the system on such a CPU, NULL-terminated. */
+/* Clang's options for the system on a CPU of this architecture, NULL-terminated. */
 const char *const *system_cross(Arena *, const System *, const char *arch);
 /* The folder of the runtime: "x86_64-linux-musl". */
 const char *system_folder(Arena *, const System *, const char *arch);

@@ -139,7 +139,7 @@ static void addition_in_floats(Addition *addition, Addend *addend, float out, bo
     least = quotient < least ? quotient : least;
   }
   int e = 0;
-  frexpf(most, &e); /* most is in [2^(e-1), 2^e) */
+  frexpf(most, &e); /* 2^(e-1) <= most < 2^e */
   addition->shift = ADDITION_BITS - (e - 1) - (wide ? 0 : bits_lost(addition->count));
   addition->floats_round = most < ldexpf(1, MOST) && least >= ldexpf(1, LEAST);
   for (int32_t k = 0; k < addition->count && addition->floats_round; k++) {
@@ -379,8 +379,8 @@ Curve curve_of(float in_scale, bool tanh) {
 
 static double logistic(double x) { return 0x1p16 / (1 + exp(-x)); }
 
-/* The point is shifted by half of the interpolation error in the middle of the line to the next point, which
- * makes the error equal in the middle and at the ends. */
+/* The point is shifted by half of the interpolation error at the middle of the line to the next point. So
+ * the error is equal at the middle and at the ends of the line. */
 int32_t curve_point(int32_t n) {
   const double step = 1 / 24.0, here = logistic(n * step), next = logistic((n + 1) * step);
   if (n == CURVE_STEPS) return UINT16_MAX;

@@ -26,12 +26,12 @@ typedef struct Multiplier {
 } Multiplier;
 enum { MULTIPLIER_LEAST = -31, MULTIPLIER_MOST = 2 }; /* range of e */
 Multiplier multiplier_of(double factor);
-/* The multiplier in * weight / out. one: the layer is a dense layer with one scale for all units, for
- * which TFLite first rounds the product of scales to float. */
+/* The multiplier in * weight / out. one: a dense layer with one scale for all units; for it, TFLite first
+ * rounds the product of scales to float. */
 Multiplier multiplier_of_scales(float in, float weight, float out, bool one);
 int64_t multiplier_apply(Rounding, int64_t x, Multiplier);
-/* Sums of layers with int16 values, -2^47 < x < 2^47, are rounded once with all three; DOUBLE multiplies by
- * the upper 15 bits of m, like TFLite. */
+/* Sums of layers with int16 values, -2^47 < x < 2^47, are rounded once, in all three modes of rounding;
+ * DOUBLE multiplies by the upper 15 bits of m, like TFLite. */
 enum { WIDE_SUM_BITS = 47, WIDE_MULTIPLIER_MOST = 7 };
 int64_t multiplier_apply_wide(Rounding, int64_t x, Multiplier);
 int32_t multiplier_reduced(Multiplier);             /* the upper 15 bits of m */
@@ -41,7 +41,7 @@ int64_t multiply_exactly(int64_t x, double factor); /* rounds half away from zer
 typedef enum Bound { BOUND_NONE, BOUND_RELU, BOUND_RELU6 } Bound;
 typedef struct Stored {
   int32_t zero, lo, hi;
-  Bound bound;  /* determines which of lo and hi follow from scales */
+  Bound bound;  /* says which of lo and hi depend on the scale */
   bool settled; /* the rounded sum already contains the zero point: it is not added again */
 } Stored;
 Stored stored_of(float scale, int32_t zero, bool wide, Bound); /* wide: 16 bits, otherwise 8 */
@@ -55,8 +55,8 @@ enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
 /* Whether products of two values of at most this size, relative to their zero points, fit. */
 bool product_fits(Multiplier, int64_t most);
 
-/* Sums of values, one of which may be subtracted. Each doubling of their number beyond two costs one
- * fractional bit, so that the sum does not overflow. */
+/* Sums of values, one of which may be subtracted. Each time that the number of values doubles beyond two,
+ * the terms lose one fractional bit, so that the sum does not overflow. */
 typedef struct Addend {
   float scale;
   bool minus;

@@ -36,8 +36,9 @@ typedef struct AssurePack {
   Defines defines;
   bool help;
   const char *name, *prefix, *call; /* of files; of C identifiers; "infer" or "step" */
-  bool int8, constant; /* constant: all inputs are integers, too, so that time does not depend on them */
-  WordList inputs;     /* the files that the compiler read */
+  /* constant: all inputs are integers, so the run time does not depend on their values */
+  bool int8, constant;
+  WordList inputs; /* the files that the compiler read */
   Outputs *outputs;
   Diags *diags;
 } AssurePack;
@@ -120,7 +121,8 @@ static bool add_filled(const AssurePack *p, const char *file, const char *templa
 }
 
 /* ---- sources ---- */
-/* The path of a source in the folder of the program; NULL: it is in another one. Weights may be anywhere. */
+/* The path of a source relative to the program's folder; NULL: the source is in another folder. Weights may
+ * be anywhere. */
 static const char *path_in_folder(const AssurePack *p, const char *path) {
   const size_t n = (size_t)(base_name(p->input) - p->input);
   if (file_same(path, weights_file(p->arena, p->weights))) return base_name(path);

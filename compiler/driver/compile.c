@@ -141,7 +141,8 @@ static const Options *with_better_targets(const Options *o, Arena *arena, bool i
     }
     const bool tiles = chosen->tiles > 0;
     if (!instead) options_add_target(own, arena, target);
-    if (tiles && (instead || i + 1 == o->targets.n)) /* for systems that do not permit tile registers */
+    /* for systems that do not let programs use tile registers */
+    if (tiles && (instead || i + 1 == o->targets.n))
       options_add_target(own, arena, target_find(int8 ? "x86-64-v4-vnni" : "x86-64-v4"));
   }
   return own;

@@ -93,8 +93,8 @@ static Sets best_sets(Arena *arena, Sets all) {
   return kept;
 }
 
-/* The set that gains the most cycles in at most `bytes` bytes, with at most one gain per layer (a multiple-
- * choice knapsack). */
+/* The set that saves the most cycles with at most `bytes` bytes, with at most one gain per layer (a
+ * multiple- choice knapsack). */
 static const GainSet *best_set(Arena *arena, const Gains *gains, int64_t bytes) {
   Sets sets = {0};
   vec_push(arena, sets, NEW(arena, GainSet));
@@ -115,9 +115,9 @@ static const GainSet *best_set(Arena *arena, const Gains *gains, int64_t bytes) 
   return sets.data[sets.n - 1];
 }
 
-/* Whether most layers with gains have their smallest constants, and none has Winograd weights. Only then
- * is it worth sharing code between layers: Winograd weights save about as many cycles as shared code
- * costs, and they need much more flash than the code of a layer. */
+/* Whether most layers with gains have their smallest constants, and none has Winograd weights. Sharing code
+ * between layers pays only then: Winograd weights save about as many cycles as shared code costs, and they
+ * need much more flash than the code of a layer. */
 static bool mostly_smallest(const Gains *gains, const Small *small) {
   int layers = 0, smallest = 0;
   for (int g = 0; g < gains->n; g++) {
@@ -198,7 +198,7 @@ static BandTrial plan_trial(const Compilation *c, const PlanOptions *options, co
   return trial;
 }
 
-/* Trials for each possible last layer, with 2, 4, 8 ... bands while the number of kernels grows. */
+/* Trials for each possible last layer, with 2, 4, 8 ... bands, as long as more bands mean more kernels. */
 static BandTrials plan_trials(const Compilation *c) {
   PlanOptions options = plan_options(c, PLAN_INFERENCE);
   const Graph *graph = plan_after(c->arena, c->graph, PLAN_INFERENCE, options, "drop")->graph;

@@ -77,7 +77,8 @@ static bool wrong_option(Arena *arena, const Flag *table, int code, char **argv)
   if (code == ':' && !valueless) return usage_error("%s needs a value", word);
   if (optopt >= LONG) return usage_error("%.*s takes no value", (int)strcspn(word, "="), word);
   if (!optopt) return unknown_option(arena, table, word);
-  /* Letters after one dash may be meant as a long option. optind is at that word, or after it. */
+  /* Letters after one dash may be meant as a long option. optind is the index of that word, or the next
+   * index. */
   for (int i = optind; i >= optind - 1; i--) {
     word = argv[i];
     if (word && word[0] == '-' && word[1] != '-' && strlen(word) > 2 && near_option(arena, table, word))

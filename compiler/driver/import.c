@@ -257,7 +257,8 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
     bool found = false;
-    for (int k = 0; k < im->weights.n && !found; k++) { /* from w on: the order is usually the same */
+    /* starts at w, because the order is usually the same */
+    for (int k = 0; k < im->weights.n && !found; k++) {
       const ImportWeight *ours = &im->weights.data[(w + k) % im->weights.n];
       found = strcmp(ours->name, weight->name) == 0 && ours->tensor->n == weight->size;
     }

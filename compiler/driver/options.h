@@ -39,7 +39,7 @@ typedef enum EmbedKind { EMBED_BY_SIZE, EMBED_AS_TEXT, EMBED_AS_FILE, EMBED_AS_O
 typedef enum Level {
   LEVEL_FULL,  /* -O2 */
   LEVEL_PLAIN, /* -O0: straightforward loops */
-  LEVEL_QUICK, /* -O1: little work for the C compiler */
+  LEVEL_QUICK, /* -O1: C that compiles fast */
   LEVEL_SMALL, /* -Os: reference loops of fused layers */
 } Level;
 
@@ -101,11 +101,12 @@ typedef struct Options {
 bool options_parse(Options *, Arena *, int argc, char **argv);
 /* Chooses the output, targets and threads that were not named. False after an error, as above. */
 bool options_check(Options *, Arena *);
-bool options_kind_of_suffix(const char *suffix, OutputKind *); /* false: no output has it */
+bool options_kind_of_suffix(const char *suffix, OutputKind *); /* false: no output has this suffix */
 bool options_view(OutputKind);                                 /* a view of the program instead of code */
 bool options_backend(OutputKind);                              /* produced by the C compiler */
 bool options_plain(const Options *);                           /* reference schedules: -O0, -Os */
-void options_add_target(Options *, Arena *, const Target *);   /* adds it once, by descending march_level */
+/* adds the target, if it is missing; the list is sorted by descending march_level */
+void options_add_target(Options *, Arena *, const Target *);
 Precision options_precision(const Options *);
 bool options_step(const Options *); /* --stream or --slide: the net of a step */
 extern const Flag options_table[];

@@ -8,7 +8,7 @@
 #include "passes/plan.h"
 
 /* ---- the output ---- */
-/* Help for suffixes that other compilers write and cnnc does not. */
+/* Help for suffixes that other compilers accept and cnnc does not. */
 static const char *const other_suffixes[][2] = {
     {".a", "a static library is built from an object: -o FILE.o, then ar rcs FILE.a FILE.o"},
     {".cc", "the net is written as C, which C++ can call: -o FILE.c"},
@@ -164,7 +164,7 @@ static bool check_memory(const Options *options) {
 
 /* ---- targets and systems ---- */
 #ifndef __wasi__
-/* The CPU of --os. one: the target that names the CPU, or NULL. */
+/* Chooses the CPU of --os. one: the target that names the CPU, or NULL. */
 static bool choose_system(Options *options, const Target *one) {
   const System *system = options->system;
   const char *arch = one ? one->arch : system_default_arch(system), *other = system->arch[1];
@@ -277,7 +277,7 @@ static void add_all_x86(Options *options, Arena *arena) {
 }
 
 #ifndef __wasi__
-/* Those of the system's usual CPU. */
+/* Chooses the targets of the system's usual CPU. */
 static void system_targets(Options *options, Arena *arena) {
   const Target *usual = target_find(system_default_arch(options->system));
   if (strcmp(usual->name, "x86-64") == 0) add_all_x86(options, arena);

@@ -176,7 +176,8 @@ static bool adopt_output(Compilation *c, const char *path, const char **temporar
   return outputs_adopt(c->outputs, path, temporary, &why) || cannot_write(c, path, why);
 }
 
-/* ONNX needs the parameters of an activation (of prelu); a file with only its table cannot be exported. */
+/* ONNX needs the parameters of an activation (of prelu); an activation of which the file has only the table
+ * cannot be exported. */
 static bool check_function_tables(Compilation *c) {
   for (int i = 0; i < c->graph->floats->nodes.n; i++) {
     const Node *node = c->graph->floats->nodes.data[i];

@@ -312,8 +312,8 @@ static bool calibrate_net(Quantizing *q, const char *path) {
 }
 
 /* ---- --max-loss ---- */
-/* The value with the most noise relative to its MACs. It is searched among the values that can become int16
- * (if `widen`), or among the layers that can become float. NULL: there is none. */
+/* The value with the most noise relative to its MACs. Candidates are the values that can become int16 (if
+ * `widen`), or the layers that can become float. NULL: there is none. */
 static const Chosen *worst_value(const Quantizing *q, bool widen) {
   const Chosen *worst = NULL;
   double most = -1;
@@ -407,7 +407,7 @@ static void quantize_net(Quantizing *q) {
   q->wrong = !check_qat_options(q);
   if (q->wrong || !check_keep(q)) return;
   diags_print(q->diags, stderr, DIAG_TEXT,
-              flag_wants_color(0)); /* messages about the source; each trial adds its own */
+              flag_wants_color(0)); /* messages about the source; each trial adds its own messages */
   q->diags = diags_new(q->arena, &q->sources);
   if (q->data && !build_executable(q, NULL, program)) return;
   if (!equalize_net(q, &weights) || (q->data && !run_calibration(q, program, weights))) return;

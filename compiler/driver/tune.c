@@ -1,5 +1,5 @@
-/* tune.c: --tune: times the candidates of each kernel on this machine, for each target that it can run, and
- * records the fastest. */
+/* tune.c: --tune: times the candidates of each kernel on this machine, for each target that the machine
+ * supports, and records the fastest one. */
 // SPDX-License-Identifier: Apache-2.0
 #include "tune.h"
 #include <stdio.h>
@@ -9,8 +9,8 @@
 #include "schedule/choose.h"
 #include "schedule/schedule.h"
 
-static const double GAIN = 0.97; /* another candidate must take less than this fraction of the time of the
-                                    cost model's choice: smaller gains are noise */
+static const double GAIN = 0.97; /* another candidate replaces the cost model's choice if it takes less than
+                                    this fraction of its time; smaller gains are noise */
 
 typedef struct Trials {
   int n;
@@ -37,7 +37,7 @@ static Lower *lower_with(const TuneJob *job, const Kernel *kernel, const Target 
                                          .tuning = tuning});
 }
 
-/* Lowers the kernel with a given choice, as if that had been measured as the fastest. */
+/* Lowers the kernel with a given choice, as if measurements had shown that it is the fastest. */
 static Lower *lower_with_choice(const TuneJob *job, const Kernel *kernel, const Target *target,
                                 const Lower *model, Choice choice) {
   const Decision *d = model->decision;
