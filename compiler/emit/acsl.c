@@ -16,15 +16,15 @@ static int64_t pointed(const Buf *buf) {
   return last + 1;
 }
 
-/* Whether a part of an array has elements of other parts between its own. */
+/* Whether elements of other parts of the array are between the elements of this part. */
 static bool has_gaps(const Buf *buf) { return pointed(buf) != buf_elements(buf) && code_is_flat(buf); }
 
 static void put_pointed(Text *out, const char *name, const Buf *buf) {
   text_put(out, "%s + (0 .. %lld)", name, (long long)pointed(buf) - 1);
 }
 
-/* All elements: "(&out[0][0][0])[0 .. 4703]", for which inclusion is linear arithmetic; with gaps
- * "out[0 .. 27][0 .. 27][0 .. 5]". */
+/* Prints all elements as "(&out[0][0][0])[0 .. 4703]", because provers compare such ranges with linear
+ * arithmetic; with gaps as "out[0 .. 27][0 .. 27][0 .. 5]". */
 static void put_cells(Text *out, const char *name, const Buf *buf) {
   const bool range = buf->place < STACK && buf->rank > 1 && buf_contiguous(buf);
   if (code_is_variable(buf)) text_put(out, "%s", name);
@@ -65,8 +65,8 @@ static bool is_parameter(const Printer *p, int buf) {
 }
 
 /* ---- numbers in the weights ---- */
-/* Arguments of inline functions that must be in a range: factors and shifts. If such an argument is a number
- * in the weights, the kernel's contract has the range, so that WP needs no weights. */
+/* Arguments of inline functions that must be in a range: factors and shifts. If such an argument is read
+ * from the weights, the kernel's contract requires the range, so that WP needs no weights. */
 static const struct {
   const Primitive *of;
   int argument;
@@ -166,8 +166,8 @@ typedef struct Effects {
   bool memory; /* whether parameters are assigned */
 } Effects;
 
-/* A bound of the loop's variable. If there are several bounds, all of them hold; a constant one is the most
- * useful. */
+/* A bound of the loop's variable: a constant one, if there is any. If there are several bounds, all of them
+ * hold. */
 static Index bound_of(const Printer *p, const NestStmt *loop, bool low) {
   const Index *bound = low ? loop->u.loop.lo : loop->u.loop.hi;
   const int n = low ? loop->u.loop.nlo : loop->u.loop.nhi;
@@ -180,7 +180,8 @@ static Index bound_of(const Printer *p, const NestStmt *loop, bool low) {
   return best;
 }
 
-/* The smallest or largest value of an index over all iterations, in variables from outside of the loop. */
+/* The smallest or largest value of an index over all iterations, as an index in the variables of outer
+ * loops. */
 static Index extreme(const Effects *e, const Index *index, bool low) {
   Index ix = printer_fold(e->p, index);
   for (int i = e->nopen - 1; i >= 0; i--) {
@@ -361,12 +362,12 @@ static const struct {
     {"shift_right", "requires 0 <= s <= 31; assigns \\nothing;", NULL},
     {"average", "requires n > 0; assigns \\nothing;", NULL},
     {"leading_zeros", "assigns \\nothing; ensures 0 <= \\result <= 31;", NULL},
-    /* Newton's iteration is beyond Eva and WP: tests/assure/reciprocal.c runs it for every argument. */
+    /* Eva and WP cannot bound Newton's iteration: tests/assure/reciprocal.c runs it for every argument. */
     {"softmax_reciprocal",
      "requires 0 <= zeros <= 31; assigns \\nothing; admit ensures 1073741820 <= \\result <= 2147483647;",
      "loop unroll 3; loop invariant 0 <= i <= 3; loop assigns i, x; loop variant 3 - i;"},
-    /* Eva does not use that a comparison with NaN is false: tests/assure/quantize.c runs it for every
-       quotient. */
+    /* Eva does not use the fact that comparisons with NaN are false: tests/assure/quantize.c runs this
+       function for every quotient. */
     {"quantize_float", "assigns \\nothing; admit ensures -131072 <= \\result <= 131072;", NULL},
     {"softmax_share_wide", "requires 0 <= zeros <= 30; assigns \\nothing;", NULL},
     {"softmax_share", "requires 0 <= zeros <= 31; assigns \\nothing;", NULL},

@@ -4,7 +4,8 @@
 #include <string.h>
 #include "emit/example.h"
 
-/* Functions without a contract: they call kernels with pointers into the workspace, which Eva follows. */
+/* Functions without a contract, which Eva analyzes instead: they call kernels with pointers into the
+ * workspace. */
 static const char *uncontracted(const Net *net) {
   Text list = {.arena = net->arena};
   list_add(&list, "eva_main");

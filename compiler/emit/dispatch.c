@@ -105,13 +105,13 @@ static const char bf16_text[] =
     "  __asm__ volatile(\"cpuid\" : \"+a\"(more), \"=b\"(b1), \"+c\"(c1), \"=d\"(d1));\n"
     "  const uint32_t bf16 = leaf ? more >> 5 & 1 : 0; /* leaf: the number of the last part of leaf 7 */\n";
 
-/* Bits 17 and 18 of `saved` are those of the tile registers. */
+/* Bits 17 and 18 of `saved`: the system saves the tile registers. */
 static const char tiles_text[] =
     "(vnni & bf16 & amx & d >> 24 & d >> 25) && (saved >> 17 & 3) == 3 && %s() ? 5 : 2 + "
     "(int)(vnni + (vnni & bf16 & ~amx))";
 
-/* Linux documents that it emulates reads of these registers since 4.11. Android may have an older kernel, and
- * other systems may end the program, so there the compiler's options decide. */
+/* Since version 4.11, Linux emulates reads of these registers, as its documentation says. Android may have
+ * an older kernel, and other systems may end the program. On these, the compiler's options decide. */
 static const char arm_text[] = "/* Does the CPU have DotProd@ABOUT@? */\n"
                                "static int @ARM@(void) {\n"
                                "#if @SURELY@\n"
@@ -148,8 +148,8 @@ static void put_arm(Text *out, const Net *net, A64Level most) {
                                {NULL, NULL}});
 }
 
-/* Prints code that determines the level on an architecture. It queries the CPU only if the targets of that
- * architecture need different features. */
+/* Prints code that determines the level on an architecture. The code queries the CPU only if the targets of
+ * that architecture need different features. */
 static void put_level(Text *out, const Net *net, const char *condition) {
   int highest = 0;
   bool avx = false, vnni = false, bf16 = false, amx = false;

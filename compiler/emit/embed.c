@@ -2,8 +2,9 @@
  *
  * A small number of weights is printed as arrays in the C text. More weights are a string in the text, a file
  * next to it (read with the compiler's #embed, or else the assembler's .incbin), a file that the backend has
- * open, or another object. Each of these forms defines one array, NAME_bytes. It contains the packed model,
- * also named NAME_trained, and, if training may continue, the weights in their natural layout. */
+ * open, or another object. Each of these forms defines one array, NAME_bytes. This array contains the packed
+ * model, which is also named NAME_trained, and, if training may continue, the weights in their natural
+ * layout. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -25,7 +26,7 @@ static int64_t embedded_bytes(const Net *net) {
   return trained_bytes(net) + (has_initial(net) ? 4 * net->graph->parameters : 0);
 }
 
-/* Whether the weights are the array NAME_bytes instead of arrays of numbers. */
+/* Whether the weights are in the array NAME_bytes, not in arrays of numbers. */
 static bool is_bytes(const Net *net) { return embedded_bytes(net) > net->options->embed_text; }
 
 enum { BIG_ENDIAN_HOST = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ };
@@ -297,7 +298,7 @@ static uint64_t hashed(uint64_t hash, const char *text) { /* FNV-1a over the tex
   return hash;
 }
 
-/* Hashes the eight bytes of a number. In the common case, when seven bytes are zero, this takes one step. */
+/* Hashes the eight bytes of a number. Seven of them are usually zero; then one step is enough. */
 static uint64_t hashed_number(uint64_t hash, uint64_t number) {
   if (number <= UINT8_MAX)
     return (hash ^ number) * (prime * prime * prime * prime * prime * prime * prime * prime);
@@ -342,7 +343,7 @@ static uint64_t hashed_scale(uint64_t hash, const Node *port) {
   return hashed_number(hashed_number(hash, scale), port->quant ? (uint64_t)port->quant->zero : 0);
 }
 
-/* Hashes everything in the code: a model for other code is rejected, whatever the difference. */
+/* Hashes everything in the code, so that a model for any different code is rejected. */
 static uint64_t hashed_code(uint64_t hash, const Net *net) {
   for (int s = 0; s < net->layout->infer.steps.n; s++)
     for (int t = 0; t < net->layout->options.ntargets; t++)

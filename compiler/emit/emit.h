@@ -7,7 +7,7 @@
 #include "graph/graph.h"
 #include "lir/layout.h"
 
-typedef enum Embed {                /* how weights of more than embed_text bytes are compiled in */
+typedef enum Embed {                /* how weights are compiled in if they have more than embed_text bytes */
                      EMBED_TEXT,    /* as text */
                      EMBED_BESIDE,  /* as a file next to the C file, named embed_file */
                      EMBED_BACKEND, /* as the file embed_file, which exists while the backend runs */
@@ -55,8 +55,8 @@ const LibraryFile *emit_library(Net *, const LibraryMetadata *); /* --emit=libra
 /* With --acsl: the entry point of Frama-C for NAME.c, with the commands that check it. */
 void emit_acsl_entry(Text *, Net *, const char *c_file);
 void emit_embed(Text *, Net *); /* a program that calls NAME.c with compiled-in weights */
-const char *library_mark(Arena *, const char *name); /* a line that each of these files contains */
-bool library_name_taken(const char *name);           /* whether C has a header of that name */
+const char *library_mark(Arena *, const char *name); /* a line that each file of a library contains */
+bool library_name_taken(const char *name);           /* whether C has a standard header of that name */
 struct Lower;
 /* A program that runs a kernel with n schedules and prints the microseconds of each. */
 void emit_timing(Text *, const Target *, int n, const struct Lower *const *, int64_t weight_bytes);

@@ -77,20 +77,20 @@ static const char *local(Frame *f, const char *type, const char *wanted, const c
 }
 
 /* "arena + 4704" */
-/* base points to floats, but a byte array may start at an address that is not a multiple of 4. */
+/* `base` points to floats, but an array of bytes may start at an address that is not a multiple of 4. */
 static const char *offset_text(Frame *f, const char *base, int64_t bytes) {
   Arena *arena = f->net->arena;
   if (bytes % (int64_t)sizeof(float)) return arena_printf(arena, "(char *)(%s) + %" PRId64, base, bytes);
   return bytes ? arena_printf(arena, "%s + %" PRId64, base, floats_in(bytes)) : base;
 }
 
-/* "image + n * LENET5_IMAGE_SIZE": the image's part of a caller's array. */
+/* The image's part of a caller's array: "image + n * LENET5_IMAGE_SIZE". */
 static const char *image_text(Frame *f, const char *base, const char *size) {
   return f->kind == FRAME_SAMPLE ? arena_printf(f->net->arena, "%s + %s * %s", base, frame_name(f, "n"), size)
                                  : base;
 }
 
-/* An alias (flatten) has the name of its original. */
+/* An alias, such as the result of flatten, has the name of the value whose memory it shares. */
 static const char *value_name(const Part *part, const Node *node) {
   while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
   const char *step = part->value[node->id];
@@ -127,7 +127,7 @@ static const char *input_value(Frame *f, int index) {
                "");
 }
 
-/* A part of the annotations of an image, which are in one struct. */
+/* A member of the struct with an image's annotations. */
 static const char *truth_value(Frame *f, int part) {
   static const char *const members[] = {"count", "class", "box", "instance"};
   Arena *arena = f->net->arena;
@@ -150,7 +150,7 @@ static const char *target_value(Frame *f, int index) {
                image_text(f, arena_printf(net->arena, "%s->%s", frame_name(f, "batch"), name), size), "");
 }
 
-/* A value that a later phase needs; it is in the record of its image. */
+/* A value that a later phase needs: it is stored in the record of its image. */
 static const char *kept_value(Frame *f, const Node *node, const Place *place, const char *name) {
   Arena *arena = f->net->arena;
   const char *record = arena_printf(arena, "%s->at->kept + %s * %" PRId64, frame_name(f, "batch"),
@@ -173,7 +173,7 @@ static const char *value_of_all(Frame *f, const Node *node, const Place *place, 
   return local(f, "void *", name, value, arena_printf(net->arena, "%s, of all images", value_text(f, node)));
 }
 
-/* The address of some channels in a caller's array. */
+/* The address of a range of channels in a caller's array. */
 static const char *part_of(Frame *f, const char *type, const char *whole, const Node *node,
                            const char *name) {
   const Program *p = f->part->program;
@@ -229,7 +229,7 @@ const char *frame_value(Frame *f, const Node *node) {
   }
 }
 
-/* The text that passes a multidimensional array to a parameter that may be flat, or may lack the dimensions
+/* The text that passes a multidimensional array to a parameter that may be flat, or may have no dimensions
  * of size 1. */
 const char *array_argument(Arena *arena, const Nest *nest, int id, const char *array, int rank,
                            const int64_t *dim) {
@@ -279,8 +279,8 @@ static const char *keys_value(Frame *f, const Step *step, const Node *node) {
   return name;
 }
 
-/* A const void pointer must be cast to a pointer to arrays of const elements. The cast goes through an
- * integer, because otherwise gcc's -Wcast-qual would warn about a lost const. */
+/* A const void pointer must be cast to a pointer to arrays of const elements. The pointer is first cast to
+ * an integer, because otherwise gcc's -Wcast-qual would warn that const is lost. */
 static const char *const_argument(const Frame *f, const Nest *nest, int id, const char *value) {
   const char *type = emit_nest_pointer(f->net->arena, nest, id);
   return code_is_flat(nest->buf[id]) ? value : arena_printf(f->net->arena, "(%s)(uintptr_t)%s", type, value);
@@ -335,7 +335,8 @@ static const char *argument(Frame *f, const Step *step, int id) {
   return "NULL";
 }
 
-/* Prints the beginning of a call: "lenet5_conv1(", and the sizes that a merged function takes first. */
+/* Prints the beginning of a call: "lenet5_conv1(", and the sizes, which are the first parameters of a merged
+ * function. */
 static int put_callee(Text *out, const NestFunction *function) {
   text_put(out, "%s(", function->into->name);
   for (int i = 0; i < function->sizes.n; i++)
@@ -347,7 +348,7 @@ void frame_call(Frame *f, const Step *step, const char *indent) {
   const Version *version = &step->call->version[f->target];
   const Nest *nest = version->lower->b;
   const bool shared = version->shared,
-             own = shared && f->kind == FRAME_BATCH; /* own: a team that runs only this call */
+             own = shared && f->kind == FRAME_BATCH; /* `own` is a team that runs only this call */
   const NestFunction *function = step->function[f->target];
   Text list = {.arena = f->net->arena};
   for (int i = 0; i < function->sizes.n; i++)

@@ -83,9 +83,9 @@ typedef struct RunArguments {
   bool typed;
   const char *thread;
   bool inside;
-} RunArguments; /* step: expression for the first image; typed: the caller has ports as void pointers; thread:
-                   number of the thread in a team; inside: the caller has a parameter per state instead of the
-                   state struct */
+} RunArguments; /* step: expression for the first image; typed: the caller's ports are void pointers, which
+                   must be cast; thread: number of the thread in a team; inside: the caller has a parameter
+                   per state instead of the state struct */
 
 /* Address of the first image's part of a state. */
 static const char *state_argument(Net *net, const RunArguments *a, int k) {
@@ -126,7 +126,7 @@ static const char *plain_arguments(Net *net) {
                                        "mark, context", false, "thread, threads", true});
 }
 
-/* ---- one image, or a group of interleaved ones ---- */
+/* ---- one image, or a group of interleaved images ---- */
 static const char *output_pointer(Frame *f, int o) { return frame_name(f, f->net->output[o].name); }
 
 static void put_output_copies(Frame *f, const char *indent, const char *images) {
@@ -159,7 +159,7 @@ static void put_team_mark(Frame *f, int step, bool waited) {
 
 static void put_by_one(Frame *f) { text_put(&f->calls, "  if (%s == 0) {\n", frame_name(f, "thread")); }
 
-/* The same, after all threads have finished the work before it. */
+/* Like put_by_one, but the threads wait first until all earlier work is finished. */
 static void put_last_by_one(Frame *f) {
   if (net_pool(f->net)) text_put(&f->calls, "  SHARES(1) {\n");
   else {

@@ -1,5 +1,6 @@
-/* init.c: NAME_init: initial weights. The numbers depend only on the seed, the weight and the element. The
- * arithmetic is in double without fused multiply-adds, so that every machine gets the same weights. */
+/* init.c: NAME_init: initial weights. Each number depends only on the seed, the weight and the index of the
+ * element. The arithmetic is in double without fused multiply-adds, so that every machine gets the same
+ * weights. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>

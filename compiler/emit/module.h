@@ -38,7 +38,7 @@ struct Net {
   const Graph *graph;
   const Sources *sources;
   const char *name, *upper; /* lenet5, LENET5 */
-  const OwnNames *own;      /* own to truth: copied from the layout */
+  const OwnNames *own;      /* the members from `own` to `truth` are copied from the layout */
   const OwnMacros *macro;
   bool model, weights;
   const PortNames *input, *output;
@@ -58,7 +58,7 @@ static inline PoolNames *net_pool(const Net *net) { return net->pool; }
 
 /* ---- module.c ---- */
 const char *net_input_type(const Net *, int), *net_output_type(const Net *, int); /* the C type: "uint8_t" */
-/* "static " in a program, whose libraries may have functions of the same name. */
+/* "static " in a program, because libraries that it links may have functions of the same name. */
 const char *net_linkage(const Net *);
 const char *net_target_names(const Net *); /* "x86-64-v4,x86-64-v3,x86-64" */
 
@@ -73,7 +73,7 @@ typedef enum FrameKind {
 } FrameKind;
 typedef struct Parameter {
   const char *name, *declared; /* "n", "int64_t n" */
-  const char *cast;            /* for a pool: the type to which a word is cast as the argument */
+  const char *cast;            /* for a pool: the type to which the argument's word is cast */
 } Parameter;
 typedef VEC(Parameter) Parameters;
 typedef struct Frame { /* the body of a function; local variables are declared when a call needs them */
@@ -101,8 +101,8 @@ void frame_call(Frame *, const Step *, const char *indent);
 const char *sample_size(Net *,
                         const char *size); /* number of elements of an input or output in a training sample */
 const char *frame_value(Frame *, const Node *); /* an expression for the address of a value */
-/* Interleaved images: copies the outputs of the step to the caller; optional: only if the caller's pointer is
- * not NULL. */
+/* For interleaved images: copies the outputs of the step to the caller. optional: copies them only if the
+ * caller's pointer is not NULL. */
 void frame_outputs(Frame *, const Step *, const char *(*to)(Frame *, int output), bool optional);
 bool frame_mentions(const Frame *, const char *name);
 void frame_unused(Text *, const Frame *); /* "(void)name;" for each unused parameter */
@@ -110,7 +110,8 @@ void frame_end(Text *, Frame *);          /* prints the body of the function */
 
 const char *array_argument(Arena *, const Nest *, int buffer, const char *array, int rank,
                            const int64_t *dim);
-/* An expression for a parameter, or for some rows of it, as a member of `holder`; for array_argument. */
+/* An expression for a parameter, or for some of its rows, which is a member of `holder`. Used by
+ * array_argument. */
 const char *weight_text(Net *, const char *holder, const Weight *);
 void list_add(Text *list, const char *item); /* puts commas between the items */
 void put_signature(Text *, const Net *, const char *head, const Parameters *,
@@ -139,7 +140,8 @@ PreludeNeeds net_needs(const Net *); /* net.c: the needs of the whole file */
 /* module.c: prints the functions that a function calls, except those in `done`, by the id of their code; adds
  * them to `done`. */
 void put_called(Text *, const Section *, const Printed *, bool *done);
-void put_declared(Text *, const Printed *); /* units.c: declares a function of another unit */
+/* units.c: prints the declaration of a function in another unit */
+void put_declared(Text *, const Printed *);
 void put_hidden(Text *, const char *head, const char *name);
 void put_barrier(Text *, const Net *);
 void put_pack(Text *, Net *); /* pack.c: prints tables and packing functions */
@@ -163,7 +165,7 @@ void put_gradients_entry(Text *, Net *);
 /* Whether the phases of a training step are functions that are never inlined. */
 bool phases_apart(const Net *);
 void put_training_struct(Text *, Net *);
-bool truth_read(const Net *); /* whether there is a NAME_truth */
+bool truth_read(const Net *); /* whether the file has the struct NAME_truth */
 void put_truth_struct(Text *, Net *);
 void put_look_struct(Text *, Net *); /* look.c */
 void put_look(Text *, Net *, int target);

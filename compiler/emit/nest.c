@@ -1,9 +1,9 @@
 /* nest.c: Printer of nests as C with vector extensions. All loops of kernels are printed here; infer.c,
  * train.c and similar files print the calls of kernels for images and threads.
  *
- * instance.c determines the functions. Buffers that a function uses are its parameters. Arrays keep their
- * dimensions, `in[y][x][c]`: prove.c has proved that each index is inside its own dimension. Names are made
- * unique in their C scope here, so that schedules need not do it. */
+ * instance.c determines the functions. A function's parameters are the buffers that it uses. Arrays keep
+ * their dimensions, as in `in[y][x][c]`: prove.c has proved that each index is within its own dimension.
+ * Names are made unique in their C scope here, so that schedules need not do it. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest.h"
 #include "emit/acsl.h"
@@ -47,8 +47,8 @@ static void name_sizes(Printer *p, Words *items) {
   }
 }
 
-/* Checks that every number with a parameter was printed as that parameter; otherwise the code would only be
- * correct for one of the merged functions. */
+/* Checks that every number that a parameter replaces was printed as that parameter. Otherwise the code would
+ * only be correct for one of the merged functions. */
 static void check_sizes(const Printer *p) {
   const CodeNumbers *numbers = p->print->merged;
   for (int i = 0; numbers && i < numbers->n; i++)

@@ -10,17 +10,16 @@ typedef VEC(const char *) Words;
 typedef struct NestPrint {
   PreludeNames names; /* prefix: for types and prelude functions; suffix and attribute: for all functions */
   int lanes_max;      /* maximum number of lanes; 1: scalar C for any compiler */
-  bool team; /* a team shares PARALLEL loops: each of its threads calls the main functions that have such
-                loops, with the arguments `thread` and `threads` */
+  bool team; /* a team shares PARALLEL loops: each thread of the team calls the main functions with such
+                loops, and passes `thread` and `threads` */
   const char *pool; /* a pool of threads instead of OpenMP: the parameter for the team; otherwise NULL */
-  bool apart; /* main functions are never inlined: a caller has many calls, and with few registers compilers
-                 produce slower code if several of them are inlined into one function */
-  bool load2; /* two adjacent words are loaded with one instruction */
+  bool apart; /* main functions are never inlined: a caller calls many of them, and on CPUs with few registers
+                 compilers produce slower code if several of them are inlined into one function */
+  bool load2; /* one instruction loads two adjacent words */
   bool acsl;  /* annotations for Frama-C */
-  bool standard; /* no assembly or other features that a compiler may lack */
-  const CodeNumbers
-      *merged;         /* for a merged function: the numbers that parameters replace; NULL: not merged */
-  PreludeNeeds *needs; /* receives the prelude functions that the printed text uses */
+  bool standard;             /* no assembly or other features that a compiler may lack */
+  const CodeNumbers *merged; /* for a merged function: the numbers that are parameters; NULL: not merged */
+  PreludeNeeds *needs;       /* receives the prelude functions that the printed text uses */
 } NestPrint;
 
 /* `static void NAME_SUFFIX(buffers, sizes)` after its helper functions, with its comment above. An unused
@@ -31,7 +30,7 @@ Words emit_nest_heading(Arena *, const Instances *); /* lines */
 typedef struct NestText {
   const char *lead, *linkage, *head, *body; /* "", "static", "void lenet5_conv1(const float *in)", " {...}" */
   bool waits; /* the function has barriers of a team. With a pool, its last parameters are then the team and
-                 `int most`, and it takes its shares itself */
+                 `int most`, and the function takes its shares itself */
 } NestText;
 NestText emit_nest_function(Arena *, Instances *, const Instance *, const NestPrint *);
 void put_nest_text(Text *, const NestText *);

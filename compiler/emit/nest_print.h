@@ -33,9 +33,8 @@ enum { CHOICE, COMPARISON, SUM, PRODUCT, UNARY, PRIMARY };
 const char *printer_name(
     Printer *,
     const char *wanted); /* returns a name that is not yet used in the function, and marks it as used */
-const char *printer_buf(Printer *, const Buf *); /* returns the buffer's name and marks it as used */
-Index printer_fold(const Printer *,
-                   const Index *); /* replaces parameters that are constant in this function */
+const char *printer_buf(Printer *, const Buf *);    /* returns the buffer's name and marks it as used */
+Index printer_fold(const Printer *, const Index *); /* an index without the function's constant parameters */
 /* Names of prelude functions, which are marked as used. */
 bool printer_bytes_at_once(const Printer *, const Buf *, Elem number, int lanes);
 const char *printer_function(Printer *, PreludeFn, Elem, int lanes);
@@ -45,21 +44,21 @@ const char *printer_memory_type(Printer *, Elem, int lanes); /* the type of unal
 bool negative(Val); /* whether the value is a negative number */
 void print_index(Printer *, const Index *);
 bool print_flat(Printer *, const Buf *,
-                const Index *at); /* false: all indices are zero, and nothing was printed */
+                const Index *at); /* false: nothing was printed, because all indices are zero */
 void print_ref(Printer *, const Ref *);
 void print_cond(Printer *, const Cond *);
 void print_number(Printer *, Elem, double);
 void print_value(Printer *, Val, int precedence);
 void print_wide(Printer *, Val,
-                int lanes); /* prints an explicit broadcast where C does not broadcast by itself */
+                int lanes); /* prints an explicit broadcast where C does not broadcast implicitly */
 
-/* Whether the pieces of a team's statements need barriers. */
+/* Whether barriers divide the statements that a team runs. */
 bool print_waits(Printer *, const NestStmt *);
 void print_body(Printer *, const NestStmt *, int depth);
 void print_tiled(Printer *, const NestStmt *, int depth); /* nest_tiles.c: a TILED loop with tile registers */
 void print_tile_shape(Printer *, bool begin); /* at the beginning and the end of a nest with TILED loops */
 void print_limit(Printer *, int n, const Index *bound,
-                 bool low); /* the larger (low) or the smaller of the loop's bounds */
+                 bool low); /* low: the largest lower bound; or the smallest upper one */
 /* acsl.c: prints the annotation of a loop, if there is one, and the indentation of the line after it.
  * end: the variable with the upper limit of v, or NULL. */
 void print_loop_annotation(Printer *, const NestStmt *loop, int depth, const char *v, const char *end);
@@ -67,9 +66,9 @@ void print_joined_loops(Printer *, const NestStmt *,
                         int depth); /* prints the loop and its team_inner_loop as one range */
 /* nest_words.c: prints n statements that name adjacent words of an array as one load, 2 or WORDS_AT_ONCE
  * words. LOAD4 advances the pointer *next, so that the words that follow need no address. If *next is NULL,
- * it is declared. */
+ * the pointer is declared first. */
 void print_words(Printer *, const NestStmt *const *, int n, const char **next, int depth);
-/* Prints (a, b, c) in lines of at most WIDTH columns. The text before it in its line begins with `margin`
- * blanks and ends at `column`. */
+/* Prints (a, b, c) in lines of at most WIDTH columns. The text before the list, in the same line, begins
+ * with `margin` blanks and ends at `column`. */
 void print_list(Printer *, size_t margin, size_t column, const Words *);
 #endif

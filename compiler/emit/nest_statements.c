@@ -151,7 +151,7 @@ static void print_store(Printer *p, const NestStmt *stmt) {
   if (stmt->u.store.declare) {
     const char *type = printer_type(p, buf->type.elem, lanes);
     Text *out = p->out, text = {.arena = p->arena};
-    p->out = &text; /* prints the value first, because the new name is not in scope there */
+    p->out = &text; /* prints the value first, because the new name is not in scope in the value */
     print_wide(p, val, lanes);
     p->out = out;
     p->buf_name[buf->id] = printer_name(p, buf->name);
@@ -202,8 +202,8 @@ static int64_t declared_elements(Printer *p, const Buf *buf) {
   return buf_elements(buf);
 }
 
-/* Rows of whole vectors are aligned: compilers align a local array only to 16 bytes, and a vector that
- * crosses a cache line is two accesses. */
+/* Arrays whose rows are whole vectors are aligned: compilers align a local array only to 16 bytes, and a
+ * vector that crosses a cache line needs two accesses. */
 static void print_alignment(Printer *p, const Buf *buf) {
   const int64_t bytes = (int64_t)elem_bytes(buf->type.elem) * p->print->lanes_max,
                 row = buf->rank ? buf->dim[buf->rank - 1] : 0;
@@ -308,7 +308,7 @@ static void print_stmt(Printer *p, const NestStmt *stmt, int depth) {
   case PIN:
     put("PIN(%s);\n", printer_buf(p, stmt->u.pin.view));
     p->print->needs->pin = true;
-    break; /* with print->standard these statements were dropped before */
+    break; /* with print->standard, earlier code dropped these statements */
   case PREFETCH: {
     const Buf *buf = stmt->u.prefetch.buf;
     p->print->needs->prefetch = true;
@@ -354,7 +354,7 @@ bool print_waits(Printer *p, const NestStmt *stmt) {
   return waits;
 }
 
-/* Prints the pieces for a pool of threads: the pieces between two barriers run once for each share. */
+/* Prints the pieces for a pool of threads: a piece between two barriers runs once for each share. */
 static void print_shares(Printer *p, const Stmts *list, const Piece *piece, int n, int depth) {
   bool several = false;
   for (int i = 0; i < n; i++) several = several || piece[i].kind != PIECE_ONE;
@@ -369,8 +369,8 @@ static void print_shares(Printer *p, const Stmts *list, const Piece *piece, int 
   put("}\n");
 }
 
-/* Statements that every thread must run would run once per share. So if there are such statements, there is
- * only one share.
+/* With shares, a statement that every thread must run would run once per share. So a piece with such
+ * statements has only one share.
  */
 static void print_one_share(Printer *p, const NestStmt *stmt, int depth) {
   indent(p, depth);
@@ -413,7 +413,7 @@ static void print_sequence(Printer *p, const NestStmt *const *list, int count, i
       print_words(p, list + i, n, &next, depth);
       continue;
     }
-    const bool last = i == count - 1 && is_chosen(list[i]); /* it needs no separate block */
+    const bool last = i == count - 1 && is_chosen(list[i]); /* the last statement needs no block of its own */
     (last ? print_chosen : print_stmt)(p, list[i], depth);
   }
 }

@@ -1,6 +1,6 @@
 /* nest_tiles.c: TILED loops as products of tile registers (AMX). The loops over rows, over equal blocks of
- * rows, over vectors of columns and over pairs become instructions; the loops over taps between them stay.
- * Addresses and strides are those of the loads that the statement prescribes. */
+ * rows, over vectors of columns and over pairs become instructions; the loops over taps between them remain
+ * loops. Addresses and strides are those of the statement's loads. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest_print.h"
 #include "nest/build.h"
@@ -10,8 +10,7 @@ enum { VECTOR = 16, TILE_ROW = 64, MOST_TILES = 4 };
 /* The parts of a TILED loop: for each block { for each of its rows { for each vector { s = 0; for taps { for
  * pairs s = dot } ; store } } } */
 typedef struct Tiled {
-  const NestStmt *outer[3], *taps[4], *pairs, *dot, *store, *ahead; /* outer: over blocks, rows, vectors; a
-                                                               loop over one block or one vector is missing */
+  const NestStmt *outer[3], *taps[4], *pairs, *dot, *store, *ahead; /* outer: over blocks, rows, vectors */
   int nouter, ntaps;
 } Tiled;
 
@@ -47,7 +46,7 @@ static int64_t tiled_rounds(const Printer *p, const NestStmt *loop) {
   return loop ? printer_fold(p, &loop->u.loop.hi[0]).c - printer_fold(p, &loop->u.loop.lo[0]).c : 1;
 }
 
-/* Prints the address of an element with index 0 of the loops that became instructions. */
+/* Prints the address of an element, with index 0 for the loops that became instructions. */
 enum { REPLACED = 4 };
 static void print_first(Printer *p, const Ref *ref, const int slot[REPLACED]) {
   Ref first = *ref;
@@ -58,7 +57,7 @@ static void print_first(Printer *p, const Ref *ref, const int slot[REPLACED]) {
   print_ref(p, &first);
 }
 
-/* Prints the address from which on lines are prefetched, and how many for each step. */
+/* Prints the address of the first prefetched line, and the number of lines for each step. */
 static void print_ahead(Printer *p, const NestStmt *stmt, const int slot[REPLACED]) {
   if (!stmt) {
     put("NULL, 0");
@@ -88,7 +87,7 @@ void print_tiled(Printer *p, const NestStmt *stmt, int depth) {
   Tiled t = {.outer = {stmt}, .nouter = 1};
   find_parts(stmt->body, false, &t);
   const Val dot = t.dot->u.store.val;
-  const int bytes = dot->op == PRIMITIVE; /* its operands follow the sum; else the sum follows them */
+  const int bytes = dot->op == PRIMITIVE; /* the operands are after the sum; otherwise before it */
   const Ref *x = dot->a[bytes]->a[0]->ref, *w = dot->a[1 + bytes]->ref, *to = &t.store->u.store.ref;
   const NestStmt *wide = tiled_step(w, slot_of(t.outer[t.nouter - 1])) ? t.outer[--t.nouter] : NULL,
                  *row = t.outer[t.nouter - 1], *blocks = t.nouter > 1 ? t.outer[0] : NULL;
@@ -123,8 +122,8 @@ void print_tiled(Printer *p, const NestStmt *stmt, int depth) {
 void print_tile_shape(Printer *p, bool begin) {
   const TileShape *shape = &p->nest->tiles;
   if (begin) {
-    put("  static const uint8_t shape[64] = {1"); /* palette 1; from byte 16 on bytes of a row, from 48 on
-                                                     rows */
+    put("  static const uint8_t shape[64] = {1"); /* palette 1; bytes 16 and up: bytes per row; bytes 48 and
+                                                     up: rows */
     for (int i = 0; i < 8; i++)
       put(", [%d] = %d, [%d] = %d", 16 + 2 * i, i == 4 || i == 5 ? 4 * shape->pairs : TILE_ROW, 48 + i,
           i < 6 ? shape->rows : shape->pairs);

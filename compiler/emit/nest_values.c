@@ -25,7 +25,8 @@ static const char *printer_parameter(Printer *p, const void *of, int which) {
   const CodeNumbers *numbers = p->print->merged;
   const char *name = NULL;
   for (int i = 0; numbers && i < numbers->n;
-       i++) { /* no early exit, because a value that is used twice has its number in the list twice */
+       /* continues after a match, because the number of a value that is used twice is in the list twice */
+       i++) {
     const CodeNumber *number = &numbers->data[i];
     if (number->of != of || number->which != which) continue;
     p->found[i] = true;
@@ -60,7 +61,7 @@ const char *printer_memory_type(Printer *p, Elem elem, int lanes) {
 /* ---- indices ---- */
 Index printer_fold(const Printer *p, const Index *ix) { return known_fold(&p->known, ix); }
 
-/* Prints the terms of an index; `of` identifies the numbers in it. */
+/* Prints the terms of an index; `of` identifies the numbers in the index. */
 static void print_terms(Printer *p, const void *of, const Index *ix) {
   const char *number[SLOTS] = {NULL};
   for (int s = 0; p->print->merged && s < SLOTS; s++) number[s] = printer_parameter(p, of, s);
@@ -202,7 +203,7 @@ static void print_num(Printer *p, Val e) {
 }
 
 void print_wide(Printer *p, Val e,
-                int lanes) { /* prints an explicit broadcast where C does not broadcast by itself */
+                int lanes) { /* prints an explicit broadcast where C does not broadcast implicitly */
   if (e->type.lanes == lanes) print_value(p, e, CHOICE);
   else if (e->op == NUM && e->num == 0) put("(%s){0}", printer_type(p, e->type.elem, lanes));
   else {

@@ -32,7 +32,7 @@ static void put_count(Text *out, const char *name, int64_t value) {
   if (value) text_put(out, "  .%s = %" PRId64 ",\n", name, value);
 }
 
-/* The net as in the source: for an int8 model, the float net. */
+/* The net as written in the source: for an int8 model, its float net. */
 static const Graph *written(const Net *net) { return net->graph->floats ? net->graph->floats : net->graph; }
 
 /* ---- ports ---- */
@@ -83,14 +83,14 @@ static const LossUse *loss_of(const Graph *graph, int output) {
 }
 
 static bool absorbs(const Op *op,
-                    Scores scores) { /* whether the loss contains an activation that gives such scores */
+                    Scores scores) { /* whether the loss contains an activation that produces such scores */
   for (const Loss *loss = losses; loss->op; loss++)
     for (int i = 0; loss->op == op && i < 4 && loss->absorbs[i]; i++)
       if (loss->absorbs[i]->traits.scores == scores) return true;
   return false;
 }
 
-/* Whether the regions of an output are masks: another output has the same number of boxes. */
+/* Whether the regions of an output are masks, which is so if another output has the same number of boxes. */
 static bool is_masks(const Graph *graph, Shape shape) {
   bool found = false;
   for (int o = 0; o < graph->outputs.n; o++) {
@@ -303,7 +303,7 @@ static void put_options(Text *out, const Net *net, const char *name, const Setti
       const int items = several ? value->n : value->kind == CONST_INT || value->kind == CONST_FLOAT;
       for (int m = 0; m < items; m++)
         vec_push(net->arena, values, number(several ? &value->items[m] : value, 0));
-      if (value->kind == CONST_DIMS && items == 1) /* a single number N means N x N */
+      if (value->kind == CONST_DIMS && items == 1) /* a dimension with one number N means N x N */
         vec_push(net->arena, values, number(value->items, 0));
     }
     text_put(out, "  {\"%s\", {", list[i].form->name);

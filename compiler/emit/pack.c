@@ -118,7 +118,7 @@ static void put_member_packing(Text *out, Net *net, const Member *member, const 
   else put_pack_call(out, net, member, to);
 }
 
-/* `to` is "model->": the prefix of the members' names. */
+/* to: the prefix of the members' names, such as "model->". */
 void put_packing(Text *out, Net *net, const Part *part, const char *to) {
   for (int i = 0; i < part->members.n; i++) put_member_packing(out, net, part->members.data[i], to);
 }
@@ -133,7 +133,8 @@ bool packing_shared(const Net *net) {
          net->layout->train.members.n > 1 && floats_in(members_bytes(&net->layout->train)) >= SHARED_FLOATS;
 }
 
-/* Each thread packs the members whose center is in its share of all floats. */
+/* All floats are divided into shares, one per thread; each thread packs the members whose middle is in its
+ * share. */
 void put_shared_packing(Text *out, Net *net) {
   const int64_t all = floats_in(members_bytes(&net->layout->train));
   int64_t before = 0;

@@ -11,9 +11,10 @@
 struct PoolNames {
   const char *team;                         /* "struct lenet5_pool_member *team" */
   const char *member, *split, *take, *call; /* names in the C */
-  Table functions;                          /* by the text of pool_function */
-  Table described;                          /* by function: the function that calls it with words */
-  int words;                                /* largest number of arguments */
+  Table functions;                          /* by the name from pool_function */
+  /* by function: the function that calls it with words as arguments */
+  Table described;
+  int words; /* largest number of arguments */
 };
 
 PoolNames *pool_names(Net *);                       /* must be called before functions are printed */
@@ -21,7 +22,7 @@ bool pool_used(const Net *);                        /* whether several threads r
 void pool_declare(Text *, const Net *, bool first); /* first: the unit that has the pool */
 void pool_define(Text *, Net *);
 
-/* The name of a function of the file that belongs to the function `of`. */
+/* The name of an additional function for the function `of`. */
 const char *pool_function(Net *, const char *of, const char *what);
 /* Maximum number of shares of a call: 1 or, depending on its cost, up to four per thread. */
 int pool_most(const Version *);

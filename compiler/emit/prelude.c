@@ -498,7 +498,7 @@ bool prelude_has_name(const char *name) {
          is_conversion(name); /* v16, v16u, v16i, v16iu, ... */
 }
 
-/* Conversions of bytes, which go through int16. */
+/* Whether any conversion of bytes is needed; these convert via int16. */
 static bool any_convert(const PreludeNeeds *needs, int bit) {
   int bits = 0;
   for (int to = 0; to < ELEMS; to++)

@@ -53,8 +53,8 @@ typedef enum PreludeFn { /* in the order of printing, because a function only us
 
 enum { ROUTINES = 16 };
 
-/* The parts of the prelude that the nests need, recorded by emit_nest. Each bit is a width: 1 << log2(lanes).
- * All zero: nothing is needed. */
+/* The parts of the prelude that the nests need, recorded by emit_nest. Each bit means one width: bit
+ * log2(lanes). All zero: nothing is needed. */
 typedef struct PreludeNeeds {
   uint8_t fn[FN_COUNT][ELEMS];        /* functions by element type and width */
   uint8_t convert[ELEMS][ELEMS];      /* conversions of vectors, indexed by [to][from] */
@@ -62,7 +62,7 @@ typedef struct PreludeNeeds {
   const Routine *routine[ROUTINES];   /* NULL after the last one */
   uint8_t primitive[PRIMITIVES];      /* indexed as primitive_table, with bits for widths */
   bool inlined, kernel, unroll, roll, team, prefetch, pin, load2, load4, infinite; /* macros */
-  bool pool;   /* the team is of a pool of threads */
+  bool pool;   /* the team's threads are from a pool */
   bool helium; /* the file must include the header of Arm's intrinsics */
 } PreludeNeeds;
 
@@ -84,8 +84,8 @@ void prelude_need_primitive(PreludeNeeds *, const Primitive *, int lanes);
 void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
 
 /* Printed once per file, from the merged needs of its targets: floating-point settings first, then macros and
- * vector types. The file must include <stdint.h> and <stddef.h> before it. At the end of the file, macros and
- * contraction are restored, because other files may follow in the same translation unit. */
+ * vector types. The file must include <stdint.h> and <stddef.h> before it. At the end of the file, macros
+ * and contraction are reset, because other files may follow in the same translation unit. */
 void emit_precise(Text *); /* before the first function */
 void emit_contraction(Text *, bool fused);
 /* The macro that enables the instructions for functions with vectors of that number of floats. */
@@ -97,8 +97,8 @@ void emit_prelude_end(Text *, const PreludeNeeds *);
 void emit_prelude(Text *, const PreludeNeeds *, const PreludeNames *);
 
 bool prelude_has_name(
-    const char *); /* whether this is the name of a macro, or of a vector type or function without its prefix
-                      and suffix, even if it is not needed; other names must be different */
+    const char *); /* whether this is the name of a macro, or, without prefix and suffix, of a vector type or
+                      function, even of one that is not needed; other names must be different */
 
 /* The name of a vector type: "v16", "v16i", "v16b", "v16c", with a u appended for unaligned vectors. These
  * are macros for names with the prefix. With one lane: "float", "int32_t", "uint8_t", "int8_t". */
@@ -111,7 +111,7 @@ const char *prelude_convert(Arena *, const PreludeNames *, Elem to, Elem from, i
 /* "dot_bytes_x16_v4"; lanes 1: "dot_bytes". */
 const char *prelude_primitive(Arena *, const PreludeNames *, const Primitive *, int lanes);
 
-/* defined in prelude_macros.c, like emit_precise, emit_contraction, emit_attribute and emit_prelude_end */
+/* in prelude_macros.c, like emit_precise, emit_contraction, emit_attribute and emit_prelude_end */
 void prelude_macros(Text *, const PreludeNeeds *);
 void prelude_word_macros(Text *, const PreludeNeeds *); /* nest_words.c: LOAD2 and LOAD4 */
 bool prelude_has_macro(const char *name);

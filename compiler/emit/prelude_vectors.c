@@ -1,7 +1,7 @@
 /* prelude_vectors.c: Vector primitives, with the scalar operations of nest/word_primitives.h and
- * integer_primitives.h in each lane. The notation is that of prelude.c. Where a CPU has an instruction, it is
- * written in assembly, because compilers do not generate it from the loops of kernels, and the names of their
- * intrinsics differ between compilers. */
+ * integer_primitives.h in each lane. The notation is that of prelude.c. If a CPU has an instruction for a
+ * primitive, the text is that instruction in assembly: compilers do not generate it from C, and the names of
+ * its intrinsic differ between compilers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>
@@ -28,7 +28,7 @@ typedef struct VectorText {
 #define UPPER "  return (@I)((even >> 32) | (odd & 0xffffffff00000000u));\n"
 #define HALF_ADDED "  even += 0x80000000u, odd += 0x80000000u;\n"
 
-/* Saturates to the largest number and the smallest, which is -largest - 1. */
+/* Saturates to the range -largest - 1 .. largest. */
 #define CUT(type, largest)                                                                                   \
   "  for (int i = 0; i < 2; i++) {\n"                                                                        \
   "    const " type " above = v[i] > " largest ", below = v[i] < -" largest " - 1;\n"                        \
@@ -72,7 +72,7 @@ static const VectorText texts[] = {
      "  return c;\n",
      NULL},
     {&primitive_dot_pairs, OF_C_X_W,
-     BYTE_PRODUCTS, /* for numbers whose two adjacent products have a sum that fits in int16 */
+     BYTE_PRODUCTS, /* for numbers for which the sum of two adjacent products fits in int16 */
      HALVES "  const halves ones = (halves){0} + 1;\n"
             "  @I products;\n"
             "  __asm__(\"vpmaddubsw %3, %2, %1\\n\\tvpmaddwd %4, %1, %1\\n\\tvpaddd %1, %0, %0\"\n"
@@ -148,14 +148,13 @@ static const VectorText texts[] = {
      "  const @F y = __builtin_convertvector(x, @F) * s;\n" NEAREST("y < least"), NULL, NULL},
     {&primitive_quantize_float, "(@F x, @F scale)", "  const @F y = x / scale;\n" NEAREST("~(y >= least)"),
      NULL, NULL},
-    {&primitive_average, "(@I sum, @I n)", /* for a sum of at most 2^15 bytes the rounding is exact */
+    {&primitive_average, "(@I sum, @I n)", /* the rounding is exact for sums of at most 2^15 bytes */
      "  const @I half = n >> 1, minus = ~(sum > 0);\n"
      "  const @F y = __builtin_convertvector(sum + (half ^ minus) - minus, @F) / __builtin_convertvector(n, "
      "@F);\n"
      "  return __builtin_convertvector(y, @I);\n",
      NULL, NULL},
-    {&primitive_average_even, "(@I sum, @I n)", /* exact for sums of at most 2^15 bytes: no quotient near a
-                                                   half is rounded to the half */
+    {&primitive_average_even, "(@I sum, @I n)", /* exact for sums of at most 2^15 bytes */
      "  const @F nearest = __builtin_convertvector(sum, @F) / __builtin_convertvector(n, @F) + 12582912.f;\n"
      "  return __builtin_convertvector(nearest - 12582912.f, @I);\n",
      NULL, NULL},
@@ -202,7 +201,8 @@ static const VectorText *text_of(const Primitive *primitive) {
   return &texts[i];
 }
 
-/* Masked operations on 16 lanes. Compilers would use a permutation with a vector of lane numbers instead. */
+/* Masked operations on 16 lanes. Without this text, compilers would use a permutation with a vector of lane
+ * numbers. */
 #define UPPER_MASKED                                                                                         \
   "  __asm__(\"vmovshdup %1, %0%{%2%}\" : \"+v\"(odd) : \"v\"(even), \"Yk\"((uint16_t)0x5555));\n"           \
   "  return (@I)odd;\n"

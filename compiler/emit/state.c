@@ -129,7 +129,7 @@ static bool has_table(const Program *p, int state) {
   return fills_of(p, state, &first) > 1;
 }
 
-/* Prints the initial numbers of states as constants, if those of a state are not all equal. */
+/* Prints a constant array of initial numbers for each state whose initial numbers are not all equal. */
 static void put_state_tables(Text *out, Net *net) {
   const Program *p = net->layout->infer.program;
   for (int k = 0; k < graph_states(net->graph); k++) {

@@ -31,7 +31,7 @@ static int64_t place(int64_t *end, const Buf *buf) {
 
 static void grow(int64_t *most, int64_t bytes) { *most = bytes > *most ? bytes : *most; }
 
-/* A kernel's buffers are consecutive: inputs, then the rest; weights are separate. */
+/* A kernel's buffers are consecutive in memory, inputs first; its weights are separate. */
 static void put_call(Timing *t, const Lower *l, int trial) {
   const Nest *nest = l->b;
   const char **argument = NEW_ARRAY(t->arena, const char *, nest->nbufs + 1);
@@ -64,9 +64,10 @@ static void put_trial(Timing *t, const Lower *l, int trial) {
   nest->main->name = main;
 }
 
-/* If the weights of a net exceed the last-level cache, a kernel never finds its weights there, so each
- * iteration uses different weights. Between two iterations the L2 cache is flushed, because the rest of the
- * net would do so. The inputs have just been written, because the previous kernel would do so. */
+/* The program creates the cache contents of a real call. If the weights of a net exceed the last-level
+ * cache, a kernel never finds its weights there, so each iteration uses different weights. Between two
+ * iterations the L2 cache is flushed, as the other kernels of the net would do. The inputs are written just
+ * before an iteration, as the previous kernel would do. */
 static const char program[] =
     "static double now(void) {\n  struct timespec t;\n  clock_gettime(CLOCK_MONOTONIC, &t);\n  return "
     "(double)t.tv_sec + 1e-9 * (double)t.tv_nsec;\n}\n\n"

@@ -162,10 +162,9 @@ static void put_output(Frame *f, int o) {
   const Node *node = f->part->program->output[o];
   const int64_t there = shape_elements(node->shape),
                 room = shape_elements(net->graph->outputs.data[o].node->shape);
-  const char *size =
-      there < room ? arena_printf(net->arena, "%" PRId64,
-                                  there) /* an output that is a sample of proposals is smaller in training */
-                   : sample;
+  const char *size = there < room
+                         ? arena_printf(net->arena, "%" PRId64, there) /* training samples fewer proposals */
+                         : sample;
   text_put(&f->calls, "  if (batch->%s) memcpy(batch->%s + n * %s, %s, %s * sizeof(float));\n", port->name,
            port->name, sample, frame_value(f, node), size);
 }
@@ -215,7 +214,8 @@ static Parameters calls_parameters(Net *net, bool batch) {
   return list;
 }
 
-/* A compiler would inline all phases into the gradients function, which takes long if there are many. */
+/* Otherwise a compiler would inline all phases into the gradients function; with many phases, that takes
+ * long to compile. */
 bool phases_apart(const Net *net) {
   enum { FEW = 8 };
   return net->layout->train.program && net->layout->train.program->phases.n > FEW;
@@ -297,7 +297,7 @@ static void put_shard_loop(Text *out, Net *net, int phase, const char *from, con
   const int64_t shards = net->layout->train.program->shards;
   const char *wide = net->layout->train.program->batching.images > INT32_MAX / shards
                          ? "(int64_t)"
-                         : ""; /* not always 64 bits, because small CPUs only divide 32-bit numbers */
+                         : ""; /* 64 bits only if needed, because small CPUs only divide 32-bit numbers */
   const char *gradients = !net->model ? "" : ", shard ? &workspace->sum[shard - 1] : gradients";
   if (interleaved(net)) {
     const int images = net->layout->train.program->batching.lanes;
@@ -507,8 +507,8 @@ static void put_batch_value(Text *out, Net *net) {
            list.s, net->options->program ? ", mark, context" : "");
 }
 
-/* In the list of steps, the calls of all phases are followed by two more steps: the work before the phases,
- * and the work after them. */
+/* The list of steps has the calls of all phases, then two more steps: the work before the phases, and the
+ * work after them. */
 enum { BEFORE_PHASES, AFTER_PHASES };
 static void put_upkeep_mark(Text *out, const Net *net, int which) {
   if (net->options->program)

@@ -1,14 +1,13 @@
 /* units.c: Splits the C text into several translation units, for parallel compilation, in the way that
- * lir/units.c has assigned the functions. The first unit has everything except the functions of nests, which
- * are in the other units. Units share only declarations of functions, whose parameters are pointers and
- * numbers.
+ * lir/units.c has assigned the functions. The functions of nests are in the other units, everything else is
+ * in the first unit. Units share only declarations of functions, whose parameters are pointers and numbers.
  *
  * These functions have hidden visibility, and their symbols contain a period, so that they differ from all
  * names of C functions. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/pool.h"
 
-/* Declares a function of another unit by its head. */
+/* Declares a function of another unit; head: its return type, name and parameters. */
 void put_hidden(Text *out, const char *head, const char *name) {
   text_put(out, "__attribute__((visibility(\"hidden\"))) %s __asm__(\"%s.unit\");\n", head, name);
 }

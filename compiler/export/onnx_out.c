@@ -116,7 +116,7 @@ static void make_input(OnnxOut *o, const Port *input, bool channels_last) {
   o->value[node->id] = moved ? out_permute(o, x, rank, first) : x;
 }
 
-/* For an int8 model: the type given in the program. A class output is exported as scores. */
+/* For an int8 model: the type given in the program. An output `as class` is exported as scores. */
 static TensorType output_type(const Port *output) {
   if (!output->node->quant) return output->as == AS_I32 ? TENSOR_INT32 : TENSOR_FLOAT;
   return output->as == AS_I8 ? TENSOR_INT8 : output->as == AS_U8 ? TENSOR_UINT8 : TENSOR_FLOAT;
@@ -147,7 +147,8 @@ static void make_output(OnnxOut *o, const Port *output) {
   } else if (strcmp(value, output->name) != 0) {
     out_one(o, "Identity", value);
     o->last->output.data[0] = output->name;
-    if (node->op != &op_whole) o->last->name = output->name; /* otherwise the name of the layer */
+    /* otherwise the node keeps the name of the layer */
+    if (node->op != &op_whole) o->last->name = output->name;
   }
   ValueInfoProto *info = out_port(o, output->name, type, rank, dim, 0);
   vec_push(o->arena, o->model->output, info);
@@ -216,7 +217,7 @@ static void make_node(OnnxOut *o, const Node *node) {
   if (real) o->value[node->id] = o->last->output.data[0] = real;
 }
 
-/* Names that are already used elsewhere stay unchanged. */
+/* Reserves the names of inputs and outputs, so that no other tensor gets them. */
 static void keep_names(OnnxOut *o) {
   const Graph *g = o->graph;
   for (int i = 0; i < g->inputs.n; i++) table_set(o->arena, &o->names, g->inputs.data[i].name, o);

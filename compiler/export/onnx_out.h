@@ -38,11 +38,11 @@ typedef struct OnnxOut {
   const Node *node;       /* the current node */
   NodeProto *last;        /* the last ONNX node created for the current node; NULL: none */
   const char **value;     /* by node: the tensor of its value */
-  const char **stored;    /* by node: the tensor of its value as int8, or NULL */
-  const Node **flattened; /* by node: the flatten of a vector that the net flattens in the order height,
-                           * width, channels, but whose tensor has ONNX's order; otherwise NULL */
+  const char **stored;    /* by node: the tensor of its int8 value, or NULL */
+  const Node **flattened; /* by node: NULL, or the flatten that computes this vector, if its tensor keeps
+                             ONNX's order, while the net's order is height, width, channels */
   const int *reads;       /* by node, as in graph_live */
-  const bool *single;     /* by node: all images have the same value, which the tensor contains once */
+  const bool *single;     /* by node: the value is the same for all images, and the tensor contains it once */
   const char **next;      /* by state: the tensor of its value in the next call */
   const char **next_port; /* by state: the output for that tensor */
   Table names, initializers;
@@ -52,15 +52,16 @@ typedef struct OnnxOut {
 const char *out_node(OnnxOut *, const char *op, int nin, const char *const *in);
 const char *out_one(OnnxOut *, const char *op, const char *x);
 const char *out_two(OnnxOut *, const char *op, const char *x, const char *y);
-const char *out_also(OnnxOut *, const char *what); /* another tensor of the last created node */
+const char *out_also(OnnxOut *, const char *what); /* adds another output to the last created node */
 void out_int(OnnxOut *, const char *attribute, int64_t);
 void out_float(OnnxOut *, const char *attribute, double);
 void out_text(OnnxOut *, const char *attribute, const char *);
-void out_also_text(OnnxOut *, const char *attribute, const char *); /* another element of a list */
+void out_also_text(OnnxOut *, const char *attribute, const char *); /* adds an element to a list */
 void out_ints(OnnxOut *, const char *attribute, int n, const int64_t *);
 /* Constants. Parameters have their own names, others are named after the node and `what`. */
 const char *out_weight(OnnxOut *, int k, int rank, const int64_t *dim);
-const char *out_channels(OnnxOut *, int k); /* one number per channel, in the layout of the node's value */
+/* a parameter with one number per channel, in the layout of the node's value */
+const char *out_channels(OnnxOut *, int k);
 const char *out_floats(OnnxOut *, const char *what, int rank, const int64_t *dim, const float *);
 /* A one-dimensional tensor of equal numbers. */
 const char *out_filled(OnnxOut *, const char *what, int64_t n, double);
@@ -111,8 +112,8 @@ const char *out_padded(OnnxOut *, const char *x, const Node *, const int64_t bef
 const char *out_convolved(OnnxOut *, const Node *, const char *x, const char *weight, int64_t groups,
                           const int64_t before[2], const int64_t after[2]);
 
-/* Rows of a value are images of the batch in ONNX. Some values are the same for all images or have fewer rows
- * than others; ONNX broadcasts them if the rows are separate axes. */
+/* In ONNX, rows of a value are images of the batch. But ONNX broadcasts values that are the same for all
+ * images, or that have fewer rows, only if the rows are separate axes. */
 enum { OUT_DIMS = 12 };
 typedef struct OutRows {
   int n;           /* number of row axes; 0: all values have the same number of rows */
@@ -128,7 +129,7 @@ const char *out_repeated(OnnxOut *, Shape, const char *x, int64_t rows);
 void out_find_constants(OnnxOut *);
 /* A constant, repeated per image if ONNX does not broadcast it. */
 const char *out_for_images(OnnxOut *, const Node *, const char *x);
-bool out_hides_all_keys(const Node *); /* may attention hide all keys from a query? */
+bool out_hides_all_keys(const Node *); /* whether attention may hide all keys from a query */
 
 /* An input or output. images: the dimension of the batch. */
 ValueInfoProto *out_port(OnnxOut *, const char *name, TensorType, int rank, const int64_t *dim, int images);
@@ -140,7 +141,7 @@ typedef const char *OnnxExport(OnnxOut *, const Node *);
 typedef struct OnnxWay {
   const char *op;
   OnnxExport *function; /* NULL: there is none */
-  const char *word;     /* argument of the function; if there is no function, the reason for this */
+  const char *word;     /* argument of the function; without a function, the reason why there is none */
 } OnnxWay;
 const OnnxWay *onnx_way(const Op *); /* the row of onnx_out.def; never NULL for an operator of the language */
 #define OUT(name, function, word) OnnxExport function;

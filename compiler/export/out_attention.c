@@ -7,7 +7,7 @@
 #include "ops/attention/attention.h"
 
 /* ---- positions without keys ---- */
-/* The first and the last key that the arguments let a query see; first > last: it sees none. */
+/* The first and the last key that a query sees according to the arguments; first > last: it sees none. */
 static void keys_seen(const Attention *a, int64_t query, int64_t *first, int64_t *last) {
   *first = a->windowed && query > a->before ? query - a->before : 0;
   *last = a->m - 1;
@@ -72,7 +72,8 @@ static const char *out_term(OnnxOut *o, const Node *node, const Attention *a, in
 }
 
 /* ---- operands ---- */
-typedef struct Operands { /* query, key, value: tensors with the rows and positions of these nodes */
+/* the tensors of query, key and value; their rows and positions are those of these nodes */
+typedef struct Operands {
   const Node *like[SOURCES];
   const char *x[SOURCES];
 } Operands;
@@ -179,7 +180,7 @@ const char *export_attention(OnnxOut *o, const Node *node) {
 }
 
 /* ---- the layer ---- */
-typedef struct Rows { /* a part of a parameter's rows, which starts at the given row */
+typedef struct Rows { /* some rows of a parameter, from the given row on */
   int parameter;
   int64_t first;
 } Rows;

@@ -47,7 +47,7 @@ static const char *stride_of(OnnxOut *o, const YoloHead *head) {
   return out_floats(o, "stride", 3, (const int64_t[]){1, 2, 1}, stride);
 }
 
-/* Computes the parts of a row separately, as in yolo, and joins them again. */
+/* Computes the parts of each row separately, as the operator yolo does, and concatenates them. */
 const char *export_yolo(OnnxOut *o, const Node *node) {
   const YoloHead *head = node->detail;
   const char *rows = out_rows(o, node), *center, *size, *scores;
@@ -74,8 +74,8 @@ const char *export_default_boxes(OnnxOut *o, const Node *node) {
   return out_for_images(o, node, out_floats(o, "boxes", 3, dim, all));
 }
 
-/* A constant of n numbers along `axis`, one for each coordinate of a box; the last axis, of size 1,
- * broadcasts over rows. */
+/* A constant of n numbers along `axis`, one for each coordinate of a box. Its last axis has size 1, so it is
+ * broadcast over rows. */
 static const char *of_box(OnnxOut *o, const char *what, int axis, int n, const double *from) {
   const int64_t dim[] = {1, axis == 1 ? n : 1, axis == 1 ? 1 : n, 1};
   float *to = NEW_ARRAY(o->arena, float, n);
@@ -165,9 +165,9 @@ static Candidates candidates_of_yolo(OnnxOut *o, const Node *node) {
   return c;
 }
 
-/* The scores of the kept candidates; the others get -inf. ONNX keeps scores above the minimum, the language
- * also scores equal to it. A box with exchanged corners is made empty, so that it overlaps no other box, as
- * in the language. */
+/* The scores of the candidates, -inf for those below the minimum: ONNX would drop scores equal to the
+ * minimum, which the language keeps. A box with exchanged corners is made empty, so that it overlaps no
+ * other box, as in the language. */
 static const char *kept_scores(OnnxOut *o, const Node *node, const Candidates *c, const char *none) {
   static const int64_t rows_first[] = {0, 2, 1};
   const char *from = coordinate_pair(o, c->boxes, 0, ROW),
@@ -193,7 +193,7 @@ static const char *boxes_by_candidate(OnnxOut *o, const Candidates *c) {
   return out_reshape(o, out_permute(o, out_reshape(o, c->boxes, 4, apart), 4, from), 3, joined);
 }
 
-/* The n best rows [N, 6, n], with the class and 1; missing rows are zeros. */
+/* The n best rows, [N, 6, n], with the class and 1; missing rows are zero. */
 static const char *best_rows(OnnxOut *o, const Candidates *c, const char *scores, const char *none,
                              int64_t n) {
   static const int64_t box[] = {1, BOX, 1}, rows_first[] = {0, 2, 1};
@@ -218,8 +218,8 @@ static const char *best_rows(OnnxOut *o, const Candidates *c, const char *scores
   return out_node(o, "Where", 3, chosen);
 }
 
-/* ONNX selects boxes per image and per class. The best over all classes are then selected by their scores; of
- * equal scores the first candidate wins, as in the language. */
+/* ONNX selects boxes per image and per class. TopK then selects the boxes with the best scores of all
+ * classes; of equal scores the first candidate wins, as in the language. */
 const char *export_nms(OnnxOut *o, const Node *node) {
   static const float below[] = {0, 0, 0, 0, 0, 1}; /* the class of missing rows is -1 */
   const Candidates c = node->nin == 1 ? candidates_of_yolo(o, node) : given_candidates(o, node);

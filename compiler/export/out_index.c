@@ -30,7 +30,7 @@ const char *export_topk(OnnxOut *o, const Node *node) {
   return y;
 }
 
-/* Is a value always an integer in 0 .. count-1? Other indices are clamped before the cast. */
+/* Whether a value is always an integer in 0 .. count-1. Other indices are clamped before the cast. */
 static bool is_index_below(const Node *value, int64_t count) {
   const Node *from = value;
   while (from->op->family == FAMILY_ALIAS) from = from->in[0];
@@ -121,7 +121,7 @@ const char *export_grid_sample(OnnxOut *o, const Node *node) {
   return sequence ? out_shaped(o, y, node->shape) : y;
 }
 
-/* x and y of the points of a level as a grid of [N*heads, L, points, 2]. */
+/* The coordinates x and y of a level's points, as a grid [N*heads, L, points, 2]. */
 static const char *out_level_grid(OnnxOut *o, const char *places, int64_t level, int64_t points,
                                   int64_t queries) {
   static const int64_t last[] = {0, 3, 1, 2};
@@ -166,7 +166,7 @@ static const char *channels_of_heads(OnnxOut *o, const char *x, int64_t from, in
   return out_part(o, x, 1, &from, &to, &(int64_t){2});
 }
 
-/* Exports rotary as ONNX's RotaryEmbedding, which has the positions as the first axis. */
+/* Exports rotary as ONNX's RotaryEmbedding, whose first axis is the positions. */
 static const char *rotary_operator(OnnxOut *o, const Node *node) {
   const int64_t heads = arg_int(node, "heads"), turned = 2 * node->in[1]->shape.dim[1];
   const char *in[3];

@@ -103,7 +103,8 @@ const char *export_modulo(OnnxOut *o, const Node *node) {
 }
 
 /* ---- operands ---- */
-/* Operand k with as many dimensions as the value has, so that ONNX broadcasts it as the language does. */
+/* Operand k with the same number of dimensions as the value, so that ONNX broadcasts it as the language
+ * does. */
 static const char *out_operand(OnnxOut *o, const Node *node, const OutRows *rows, int k) {
   const int in = combine_input(node, k);
   if (in < 0) return out_number(o, "number", combine_number(node, k));

@@ -5,7 +5,7 @@
 #include "export/onnx_out.h"
 #include "ops/recurrent/recurrent.h"
 
-static const int64_t gate_of[][4] = {/* the net's gate for each of ONNX's gates */
+static const int64_t gate_of[][4] = {/* for each gate in ONNX's order, the number of the net's gate */
                                      [CELL_LSTM] = {0, 3, 1, 2},
                                      [CELL_GRU] = {1, 0, 2},
                                      [CELL_RNN] = {0}};

@@ -13,7 +13,7 @@ static bool is_constant_source(const Node *node) {
   return (node->op->source && !node_is_state(node)) || node->op == &op_default_boxes;
 }
 
-/* Does the ONNX form of the node broadcast input k over the images? */
+/* Whether the ONNX form of the node broadcasts input k over the images. */
 static bool repeats_images(const OnnxOut *o, const Node *node, int k) {
   const bool term = !node->in[k]->shape.regions || o->opset < 23;
   if (node->op == &op_attention) return k > VALUE ? term : o->opset < 23;
@@ -64,7 +64,7 @@ OutRows out_row_axes(const OnnxOut *o, const Node *node) {
     apart = apart || (single ? n > 1 : n != all);
   }
   if (!apart) return rows;
-  for (int64_t n = 1; n < all;) { /* each number is a multiple of the one before */
+  for (int64_t n = 1; n < all;) { /* each number is a multiple of the number before it */
     int64_t next = all;
     for (int k = 0; k < node->nin; k++) {
       const int64_t more = shape_rows(node->in[k]->shape);
@@ -149,7 +149,7 @@ static const char *rolled_image(OnnxOut *o, const char *x, const Windows *w, boo
   return x;
 }
 
-/* For blocks an axis is split into windows, then pixels; for a grid into pixels, then windows. */
+/* Blocks split an axis into windows, then pixels; a grid splits it into pixels, then windows. */
 const char *export_split_windows(OnnxOut *o, const Node *node) {
   static const int64_t block[] = {0, 2, 4, 1, 3, 5}, grid[] = {0, 3, 5, 1, 2, 4};
   const Windows w = windows_of(node);

@@ -17,7 +17,7 @@ const char *export_reshape(OnnxOut *o, const Node *node) {
 const char *export_concat(OnnxOut *o, const Node *node) {
   const int64_t axis = arg_is(node, "axis", "channels") ? 1
                        : arg_is(node, "axis", "width")  ? 3
-                                                        : 2; /* for a sequence: its length */
+                                                        : 2; /* for a sequence: the axis of its length */
   const char **in = NEW_ARRAY(o->arena, const char *, node->nin);
   for (int k = 0; k < node->nin; k++)
     in[k] = out_repeated(o, node->in[k]->shape, out_input(o, k), shape_rows(node->shape));
@@ -57,8 +57,8 @@ const char *export_channel_shuffle(OnnxOut *o, const Node *node) {
   return out_shaped(o, out_permute(o, x, 4, from), node->shape);
 }
 
-typedef struct Blocks { /* blocks of fy x fx pixels; flat: the shape with a block as adjacent pixels; deep:
-                           with a block as channels */
+typedef struct Blocks { /* blocks of fy x fx pixels; flat: the shape in which a block is adjacent pixels;
+                           deep: the shape in which a block is channels */
   Extent flat, deep;
   int64_t fy, fx;
   bool dcr, square;

@@ -89,8 +89,8 @@ static const char *resized(OnnxOut *o, const char *x, Extent in, Shape shape, co
   return y;
 }
 
-/* The index of the input element that becomes element `at`: exact, or as runtimes compute it with a
- * single-precision factor. */
+/* The index of the input element that becomes element `at`: exact, or rounded as in runtimes, which compute
+ * it with a float factor. */
 static int64_t source(int64_t in, int64_t out, int64_t at, bool exact) {
   return exact ? (2 * at + 1) * in / (2 * out) : at * in / out;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "export/onnx_out.h"
 
-typedef struct Axes { /* number of axes of a value, and the first of the window's axes; a sequence has one
+typedef struct Axes { /* number of the window's axes, and the first of them in the value; a sequence has one
                          axis */
   int n, first;
 } Axes;
@@ -85,13 +85,14 @@ static const char *weight_of(OnnxOut *o, const Node *node) {
 const char *export_conv(OnnxOut *o, const Node *node) {
   const Window *w = node->window;
   const int64_t groups = node->op->family == FAMILY_DEPTHWISE ? out_extent(node->in[0]).c : w->groups;
-  const char *weight = weight_of(o, node), *bias = out_bias(o, node); /* arguments have no order in C */
+  /* separate statements, because C evaluates arguments in any order */
+  const char *weight = weight_of(o, node), *bias = out_bias(o, node);
   const char *y = convolved(o, "Conv", out_input(o, 0), weight, bias);
   put_window(o, node, groups, w->before, w->after);
   return y;
 }
 
-/* Sets the numbers of elements to crop at both ends, and those that ONNX itself adds at the end (`more`). */
+/* Sets the numbers of elements to crop at both ends. more: the elements that ONNX itself adds at the end. */
 static void cut_ends(const Node *node, int64_t before[2], int64_t after[2], int64_t more[2]) {
   const Window *w = node->window;
   for (int axis = 0; axis < 2; axis++) {
@@ -137,7 +138,7 @@ static bool has_border(const int64_t before[2], const int64_t after[2]) {
   return before[0] || before[1] || after[0] || after[1];
 }
 
-/* Is the padding of a window as large as the kernel or larger? onnxruntime rejects this. */
+/* Whether the padding is as large as the kernel or larger, which onnxruntime rejects. */
 static bool wide_border(const Window *w, const int64_t before[2], const int64_t after[2]) {
   for (int axis = 0; axis < 2; axis++)
     if (before[axis] >= w->kernel[axis] || after[axis] >= w->kernel[axis]) return true;
@@ -169,7 +170,7 @@ static const char *averaged(OnnxOut *o, const Node *node, const char *x, const i
   return y;
 }
 
-/* Number of elements along an axis that a window's mean counts. */
+/* Number of elements along an axis that the mean of window `at` counts. */
 static int64_t counted_elements(const Node *node, int axis, int64_t at) {
   const Window *w = node->window;
   const bool pad = arg_bool(node, "count_pad");

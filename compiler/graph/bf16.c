@@ -1,10 +1,10 @@
-/* bf16.c: precision=bf16 of a float net. The operands of a product are rounded to bf16: its weights, and the
- * values that it reads, in training also gradients. Such a value is rounded once, where it is computed, for
- * all its readers.
+/* bf16.c: precision=bf16 of a float net. The operands of products are rounded to bf16: weights, input values
+ * and, in training, gradients. Such a value is rounded once, when it is computed, for all its readers.
  *
- * Values that are views or copies of each other form a group, which is rounded as a whole or not at all. It
- * is not rounded if its exact value is needed: by the caller (inputs, outputs), by another call (states), or
- * by a reader without precision=bf16. Then passes/bf16.c rounds a copy of it for the products. */
+ * Values that are views or copies of each other form a group, which is rounded as a whole or not at all. The
+ * group is not rounded if exact values are needed: by the caller (inputs, outputs), by another call
+ * (states), or by a reader without precision=bf16. Then passes/bf16.c rounds a copy of the value for the
+ * products. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/bf16.h"
 #include "graph/op.h"
@@ -77,7 +77,7 @@ static bool is_from_outside(const Node *node) {
   return node_is_input(node) || node_is_target(node) || node_is_state(node);
 }
 
-/* Whether the node's elements are those of its inputs, so that its value may be a view of an input, or an
+/* Whether the node only moves elements of its inputs, so that its value may be a view of an input, or an
  * input a view of its value. */
 static bool moves_elements(const Node *node) {
   const OpTraits *t = &node->op->traits;
@@ -86,13 +86,14 @@ static bool moves_elements(const Node *node) {
          node->op->family == FAMILY_ALIAS || (node->op->identity && node->op->identity(node));
 }
 
-/* Whether the node copies a value from outside, because it adds borders or repeats elements. */
+/* Whether the node copies a value of the caller or of another call, because it adds borders or repeats
+ * elements. */
 static bool copies_input(const Node *node, const Node *from) {
   return is_from_outside(from) && (node->op->traits.padding || node->op->traits.repeats);
 }
 
-/* A gradient that reads both the value and the operand of a layer may compare the two, as the gradient of
- * maxpool does. So both are rounded, or neither is. */
+/* A gradient that reads both the value and the operand of a layer may compare them, as the gradient of
+ * maxpool does. So either both are rounded, or none of them. */
 static void join_compared(const Groups *g, const Node *node) {
   const Node *layer = node->backward && node->hidden ? node->hidden->of : NULL;
   bool value = false;
@@ -134,8 +135,8 @@ static void look_at_node(const Groups *g, const Node *node) {
   }
 }
 
-/* Whether only max pools with rounded results read the value. Their results stay the same if the value is
- * rounded instead, and the value then needs half the memory. */
+/* Whether only max pools with rounded results read the value. If the value is rounded instead, their results
+ * stay the same, and the value needs half the memory. */
 static bool only_pooled(const Groups *g, const Node *value) {
   bool pooled = false;
   for (int i = value->id + 1; i < g->graph->nodes.n; i++) {
@@ -150,7 +151,8 @@ static bool only_pooled(const Groups *g, const Node *value) {
   return pooled;
 }
 
-/* Goes from the last value to the first, because the input of a max pool may be the result of another one. */
+/* Goes from the last value to the first, because the input of a max pool may be the result of another max
+ * pool. */
 static void want_pooled(const Groups *g) {
   for (int i = g->graph->nodes.n - 1; i >= 0; i--)
     if (g->live[i] && group_of(g, i) == i && only_pooled(g, g->graph->nodes.data[i])) g->wanted[i] = true;

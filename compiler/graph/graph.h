@@ -16,10 +16,10 @@ typedef struct Graph Graph;
 
 /* ---- shapes: channels last ---- */
 typedef struct Shape {
-  int rank; /* 3: height, width, channels; 2: length, channels; 1: a vector; 0: poison, after an error */
+  int rank; /* 3: height, width, channels; 2: length, channels; 1: a vector; 0: unknown, after an error */
   int64_t dim[3];
   int64_t regions; /* size of the leading axis; 0: no such axis */
-  bool parts;      /* the leading axis has parts of a value (heads, windows), not regions of boxes */
+  bool parts;      /* the leading axis separates parts of one value (heads, windows), not regions of boxes */
 } Shape;
 #define POISON ((Shape){0})
 Shape shape_image(int64_t h, int64_t w, int64_t c);
@@ -35,8 +35,8 @@ Shape shape_with_rows(Shape row, Shape like); /* `row` with the leading axis of 
 Shape shape_row(Shape);                       /* without the leading axis */
 const char *shape_text(Arena *, Shape);       /* 28x28x1, 49x40, 784, "100 of 7x7x512" */
 /* Memory layout of a value, [n][h][w][c]. A sequence has h = 1, a vector h = w = 1. The leading axis n counts
- * regions (or is 1), or the images of a batched kernel. Operators compute one row of it: the nest builder
- * adds the loop over rows (nest_lead). */
+ * regions (or is 1), or the images of a batched kernel. An operator's nest computes one row of the leading
+ * axis: the nest builder adds the loop over the rows (nest_lead). */
 typedef struct Extent {
   int64_t n, h, w, c;
 } Extent;
@@ -72,11 +72,11 @@ typedef struct Const {
   Span span;     /* source location; NO_SPAN for a default */
   int64_t i;     /* INT, BOOL */
   double f;      /* FLOAT, INT */
-  const char *s; /* STRING; WORD: a choice; CALL: the callee, as in init=normal(0.02) */
+  const char *s; /* STRING: its text; WORD: a choice; CALL: the name of the callee, as in init=normal(0.02) */
   int n;
-  const struct Const *items;   /* DIMS, LIST; RANGE: lo, hi or infinity; CALL: arguments in the order of its
-                                  parameter table, if it has one */
-  Node *node;                  /* VALUE */
+  const struct Const *items; /* DIMS, LIST: the items; RANGE: lo, hi or infinity; CALL: the arguments, in the
+                                order of the callee's parameter table, if there is one */
+  Node *node;                /* VALUE */
   const struct Origin *origin; /* VALUE: where its name was defined (sema/) */
 } Const;
 
@@ -101,7 +101,7 @@ typedef struct Weight {
   int64_t dim[4], size, offset; /* offset in floats in the weights struct; set by graph_layout_weights */
   bool statistic;               /* a running mean or variance */
   bool frozen;
-  bool training_only; /* a statistic that only training updates: weight files may lack it */
+  bool training_only; /* a statistic that only training needs, so weight files may omit it */
   bool decay;         /* subject to weight decay with `decay = weights` */
   Init init;
   Node *owner;                /* the layer that first uses it */
@@ -130,11 +130,13 @@ typedef struct Quant {
 } Quant;
 /* Origin of a node that a pass created. */
 typedef struct Hidden {
-  Node *of; /* the node of the forward graph that it represents or differentiates */
-  int wrt;  /* the input or weight by which it differentiates, or the statistic that it updates */
+  Node *of; /* the node of the forward graph that this node represents or differentiates */
+  /* index of the input or weight of `of` by which the node differentiates, or of the statistic that it
+   * updates */
+  int wrt;
 } Hidden;
 typedef struct PortInfo { /* information about an input, target or state */
-  int index;              /* among the inputs or states; of a target, its index for graph_port */
+  int index;              /* index among the inputs or states; of a target: the index for graph_port */
   Elem elem;              /* element type of the caller's buffer; I32: class indices */
   bool chw;               /* channels first */
   int64_t rate;           /* audio: samples per second; 0: not given */
@@ -160,7 +162,7 @@ typedef struct QatRounding {
 /* The argument precision=: element type in an int8 model, or bf16 for products in a float model. The option
  * --precision also sets F16W: the weights of products are stored as f16. */
 typedef enum Precision {
-  PRECISION_GIVEN, /* as specified in the weight file, else floats */
+  PRECISION_GIVEN, /* as specified in the weight file; otherwise float */
   PRECISION_F32,
   PRECISION_BF16,
   PRECISION_F16W,
@@ -181,9 +183,11 @@ struct Node {
   int nweights;
   Weight **weight; /* in the operator's own order; a missing bias is NULL */
   bool frozen;
-  bool kept; /* not a call in the source: state or update of a layer with keep=true, conversion to i32 */
+  /* a node that the source does not call: a state or its update of a layer with keep=true, a conversion to
+   * i32 */
+  bool kept;
   Precision precision;
-  bool rounded; /* its value is rounded to bf16, and stored as that: graph/bf16.c */
+  bool rounded; /* its value is rounded to bf16 and stored as bf16: graph/bf16.c */
   Span span;
   const Site *site; /* the call in the source, and the blocks it was expanded through */
   Result result;
@@ -197,8 +201,8 @@ struct Node {
 };
 
 /* Storage of a value: it begins `offset` elements after the value of `node`, and its pixels are `pitch`
- * elements apart. rows: distance of the rows of the leading axis if they are groups of channels of each pixel
- * (heads); 0: one row after the other. */
+ * elements apart. rows: distance between rows of the leading axis, if each row is a group of channels of
+ * every pixel (heads); 0: the rows are consecutive. */
 typedef struct Home {
   const Node *node;
   int64_t offset, pitch, rows;
@@ -224,8 +228,8 @@ typedef struct Setting {
 typedef struct LossUse {
   const struct Op *op;
   const Const *arg;
-  int port;  /* graph_port of the value that it applies to */
-  int nmore; /* losses on several values: ports of the further values, in the order of the arguments */
+  int port;  /* index for graph_port of the value that the loss applies to */
+  int nmore; /* losses on several values: the ports of the other values, in the order of the arguments */
   int *more;
   double weight;
   Span span;
@@ -259,8 +263,8 @@ typedef struct StreamLayer {
   bool flows;           /* rows of an endless sequence; otherwise the whole value */
   int64_t rows, offset; /* the call computes rows k*rows + offset .. (k + 1)*rows + offset - 1 */
   int64_t history;      /* rows kept for later calls */
-  bool gathers;         /* its history is a gather ring, of which few rows are read */
-  int64_t late;         /* delay in rows of the input */
+  bool gathers;         /* its history is a ring buffer from which few rows are gathered */
+  int64_t late;         /* delay, in rows of the net's input */
 } StreamLayer;
 typedef struct Stream {
   const Graph *whole;       /* the net that is computed in steps */
@@ -304,18 +308,20 @@ const Port *graph_port(const Graph *, int index);
 /* In bytes: size of the weights struct; size and offset of a weight. */
 int64_t graph_weight_bytes(const Graph *);
 int64_t weight_bytes(const Weight *), weight_from(const Weight *);
-/* Rows first .. first + n - 1 of a parameter whose offset is set, as a separate parameter for kernels. If
- * the parameter has only n rows, the parameter itself. */
+/* Rows first .. first + n - 1 of a parameter whose offset is set, as a separate parameter for kernels.
+ * Returns the parameter itself if it has only n rows. */
 Weight *parameter_rows(Arena *, Weight *, int64_t first, int64_t n);
 bool parameters_overlap(const Weight *, const Weight *);
 /* The flatten node, if a dense layer with this weight reads a flattened image or sequence; otherwise NULL. */
 const Node *graph_flatten_before(const Weight *);
-int graph_states(const Graph *);              /* number of states */
-Node *graph_state(const Graph *, int index);  /* by port->index, which counts states in program order */
+int graph_states(const Graph *); /* number of states */
+/* the state with this port->index, which counts states in program order */
+Node *graph_state(const Graph *, int index);
 Node *graph_update(const Graph *, int index); /* the node whose in[0] is the state's next value */
 double state_initial(const Node *state,
                      int64_t i); /* element i of a state before the first call, as stored */
-double number_stored(const Quant *, double number); /* the number, quantized; quant NULL: rounded to float */
+/* the number after quantization; quant NULL: after rounding to float */
+double number_stored(const Quant *, double number);
 /* By node id, the number of uses by live nodes, outputs and roots; 0: dead. Nodes that add to a gradient or
  * update a state are roots, too. */
 int *graph_live(Arena *, const Graph *, int nroots, Node *const *root);
@@ -328,6 +334,7 @@ Node *graph_part(Graph *, const Node *layer, const struct Op *, const char *suff
 Graph *graph_copy_head(Arena *, const Graph *); /* a copy without nodes and ports */
 void graph_copy_ports(Graph *, const Graph *from, Node *const *map);
 void graph_copy_values(Graph *, const Graph *from, Node *const *map); /* values and annotation targets */
-Graph *graph_clone(Arena *, const Graph *, Node **map);               /* sets map: the copies by node id */
+/* map receives the copies, by node id */
+Graph *graph_clone(Arena *, const Graph *, Node **map);
 void graph_verify(const Graph *); /* checks invariants; a violation is a compiler bug: exits with status 3 */
 #endif

@@ -187,9 +187,10 @@ static const Const *literal_item(const Const *value, int rank, const int64_t *at
   return value;
 }
 
-/* Matches a literal with a weight: level[d] is the dimension of the weight that indexes level d of the
- * literal; -1: the filter of a transposed convolution, a combination of its first two indices. The literal is
- * one kernel for all filters and channels, or one per filter, or the whole weight. */
+/* Matches the nested lists of a literal with the dimensions of a weight. level[d] is the weight's dimension
+ * for nesting level d of the literal; -1: the filter of a transposed convolution, which combines the
+ * weight's first two indices. The literal is one kernel for all filters and channels, or one per filter, or
+ * the whole weight. */
 static bool literal_levels(const Node *node, const Weight *weight, int rank, const int64_t *dim,
                            int level[5]) {
   const int from = weight->rank - rank;

@@ -51,10 +51,10 @@ typedef struct Form {
   const char *name;
   DocText summary;
   const Param *params;
-  int code; /* a constant of ops/settings/forms.h that identifies it, or 0 */
+  int code; /* a constant of ops/settings/forms.h that identifies this form, or 0 */
 } Form;
 
-const Const *arg_const(const Node *, const char *name); /* kind CONST_NONE if absent */
+const Const *arg_const(const Node *, const char *name); /* its kind is CONST_NONE if the argument is absent */
 int64_t arg_int(const Node *, const char *name);
 double arg_number(const Node *, const char *name);
 bool arg_bool(const Node *, const char *name);
@@ -68,8 +68,10 @@ typedef struct ShapeContext {
   Graph *graph;
   Diags *diags;
   const Node *share; /* weights=NAME: the layer that owns the parameters, or NULL */
-  bool linted;       /* after a lint about the node's numbers: suppresses warnings that follow from them */
-  bool streams;      /* for --stream and --slide: later calls read the rows that are left at the end */
+  /* set after a lint about the node's numbers: suppresses warnings that have the same cause */
+  bool linted;
+  /* for --stream and --slide: rows that remain at the end of a call are read by later calls */
+  bool streams;
 } ShapeContext;
 /* Report an error: op_error at the call; op_error_at at an argument, or at the call if the argument is a
  * default; op_error_vector about a vector instead of an image or a sequence (the caller adds help). */
@@ -82,8 +84,8 @@ void op_note_origin(ShapeContext *, Diag *, const Node *value); /* "4x4x16 is th
 /* Whether two inputs have equal numbers of regions; reports an error if not. */
 bool op_same_regions(ShapeContext *, const Node *, const Node *a, const Node *b);
 /* The input with the most rows of the leading axis; the result has the same number of rows. If the leading
- * axis has parts, the other inputs are repeated, and their numbers of rows must divide that number. NULL
- * after an error. */
+ * axis has parts, inputs with fewer rows are repeated, so their numbers of rows must divide that number.
+ * NULL after an error. */
 const Node *op_common_rows(ShapeContext *, const Node *);
 enum { MOST_ROW_COUNTS = 4 }; /* maximum of different row counts among the inputs of a node */
 /* A new parameter of the node, or the one shared by weights=; the caller stores it in node->weight.
@@ -106,7 +108,7 @@ typedef struct Eval {
   const Node *node;
   const double **in; /* one image, [h][w][c], or one row of the leading axis; for RESULT_BATCH all `count`
                         images of SAMPLE inputs */
-  double *out;       /* result; RESULT_SUM: add to it; BATCH with a target: update it */
+  double *out;       /* result; RESULT_SUM: is added to; RESULT_BATCH with a target: is updated */
   const double *weight[MOST_WEIGHTS];
   bool training;
   int64_t sample, count; /* index of the image; images of the batch */
@@ -181,9 +183,10 @@ struct Op {
 #endif
   void (*gradient)(Gradient *, Node *, Node *dy);
   Node *(*train)(Graph *, Node *); /* the node that replaces this one in training, or itself */
-  /* Appends the nodes that compute it, and returns the one with its value. backward: for training. */
+  /* Appends the nodes that compute this node's value, and returns the last of them. backward: for training.
+   * */
   Node *(*parts)(Graph *, Node *, bool backward);
-  /* Appends a layer and its states, such that each call continues from the final state of the previous one;
+  /* Appends a layer and its states, so that each call continues from the final state of the previous call;
    * returns the layer's value. calls: NULL, or the call number k of a stream. Row 0 is row k*rows + offset;
    * rows below 0 are skipped. */
   Node *(*keep)(Graph *, Node *, Node *calls, int64_t rows, int64_t offset);
@@ -191,8 +194,8 @@ struct Op {
   void (*lower)(struct Lower *);  /* the reference schedule */
 
   /* FAMILY_MAP: y = f(x0, x1, ...) per element; map.c derives eval, gradient and lower. `weight` has the
-   * parameters of channel c. map_slope: dy/dx[wrt], or 1; map_needs: its operands, x[i] (bit i) and y
-   * (MAP_NEEDS_Y); map_weight_slope: dy/dweight[k], which may use all x. */
+   * parameters of channel c. map_slope: dy/dx[wrt], or 1; map_needs: the operands of the slope, x[i] (bit i)
+   * and y (MAP_NEEDS_Y); map_weight_slope: dy/dweight[k], which may use all x. */
   double (*map_eval)(const Node *, const double *x, const double *weight, int64_t c);
   double (*map_slope)(const Node *, const double *x, double y, const double *weight, int64_t c, int wrt);
   uint32_t (*map_needs)(const Node *, int wrt);
@@ -212,6 +215,6 @@ static inline bool node_is_update(const Node *node) { return node->op->role == R
 /* ---- quantization-aware training (rounding_switch.c; operators in ops/rounding) ---- */
 void rounding_add_switch(Arena *, Node *, const QatSettings *); /* adds the switch to the weights of a node */
 int rounding_switch(const Node *); /* index of the switch among the weights; -1: no rounding */
-/* Rows of the weight, or filters, with a common scale; 0: the weight is not rounded. */
+/* The number of the weight's rows, or filters, that share a scale; 0: the weight is not rounded. */
 int64_t rounding_scale_rows(const Node *);
 #endif

@@ -65,7 +65,7 @@ bool size_multiply(int64_t a, int64_t b, int64_t *product) { return !__builtin_m
 
 int64_t window_output(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, PadRule rule,
                       bool ceil, int64_t *before, int64_t *after) {
-  const int64_t reach = dilation * (kernel - 1) + 1; /* size of a window, with its gaps */
+  const int64_t reach = dilation * (kernel - 1) + 1; /* size of a window, including the gaps of dilation */
   if (rule == PAD_VALID) *before = *after = 0;
   if (rule == PAD_CAUSAL) {
     *before = reach - 1;
@@ -124,8 +124,8 @@ int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t str
 }
 
 /* ---- reach of windows ---- */
-/* Tap k of output o reads input o*S + k*D - P: the outputs are an axis with n = O and step = S, the taps one
- * with n = K and step = D. */
+/* Tap k of output o reads input o*S + k*D - P. So outputs are a line of n = O positions with step S, and
+ * taps are a line of n = K positions with step D. */
 typedef struct Line {
   int64_t n, step;
 } Line;
@@ -148,7 +148,7 @@ static void shorten_step(Line *line, Line *other, int64_t input, int64_t *before
 }
 
 void window_compact(Window *w, int axis, int64_t input, int64_t output) {
-  if (w->ceil && w->count_pad) return; /* whether there is a last window depends on where the padding ends */
+  if (w->ceil && w->count_pad) return; /* the padding decides whether there is a last window */
   Line outputs = {output, w->stride[axis]}, taps = {w->kernel[axis], w->dilation[axis]};
   for (int pass = 0; pass < 2; pass++) { /* a shorter step may permit the other step to be shorter */
     shorten_step(&taps, &outputs, input, &w->before[axis]);
@@ -171,7 +171,7 @@ int64_t window_end(const Window *w, int axis, int64_t output) {
 }
 
 /* ---- endless sequences ---- */
-/* window_output for the rows that are known after call k: (k + 1)*rows + offset. */
+/* Like window_output, for the number of rows that are known after call k: (k + 1)*rows + offset. */
 StepRows step_window(const Window *w, int axis, StepRows in) {
   const int64_t reach = w->dilation[axis] * (w->kernel[axis] - 1) + 1,
                 known = floor_divide(in.offset + w->before[axis] - reach, w->stride[axis]) + 1;

@@ -6,9 +6,9 @@
 
 typedef enum PadRule { PAD_VALID, PAD_SAME, PAD_CAUSAL, PAD_EXPLICIT } PadRule;
 
-/* Output size on one axis: O = floor((I + P - D*(K - 1) - 1) / S) + 1, with `ceil` rounded up, without a last
- * window that would start after the input. Sets the padding of PAD_SAME and PAD_CAUSAL; PAD_EXPLICIT reads
- * before and after. Zero or less: the kernel does not fit. */
+/* Output size on one axis: O = floor((I + P - D*(K - 1) - 1) / S) + 1. `ceil` rounds up, but omits a last
+ * window that would start after the input. Sets the padding for PAD_SAME and PAD_CAUSAL; for PAD_EXPLICIT,
+ * `before` and `after` are inputs. Zero or less: the kernel does not fit. */
 int64_t window_output(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, PadRule, bool ceil,
                       int64_t *before, int64_t *after);
 /* The formula with its numbers: "floor((4 + 0 - 1*(5 - 1) - 1) / 1) + 1 = 0". */
@@ -24,8 +24,8 @@ const char *window_transposed_formula(Arena *, int64_t input, int64_t kernel, in
 int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t stride, int64_t dilation,
                       int64_t before);
 
-/* Shortens strides, dilations and padding that lead out of the input, so that generated indices are small:
- * each output reads the same elements as before. `output` is the number of windows. */
+/* Shortens strides, dilations and padding that reach far outside of the input, so that generated indices are
+ * small. Each output reads the same elements as before. `output` is the number of windows. */
 void window_compact(Window *, int axis, int64_t input, int64_t output);
 /* The largest unclipped position, before + S*(output - 1) + D*(K - 1): it must fit into 31 bits. */
 int64_t window_reach(const Window *, int axis, int64_t output);
@@ -49,7 +49,8 @@ StepRows step_padded(StepRows in, int64_t before);
 StepRows step_cropped(StepRows in, int64_t before);
 /* The first input row that row `output` of a transposed window operator depends on. */
 int64_t window_transposed_first(const Window *, int axis, int64_t output);
-/* Number of rows of earlier calls that a user needs, if its first input row in call k is k*rows + first. */
+/* Number of rows of earlier calls that a user of the value needs, if the first row that it reads in call k
+ * is k*rows + first. */
 int64_t step_history(StepRows in, int64_t first);
 
 #define SHAPE_MOST_ELEMENTS ((INT64_C(1) << 31) - 1)

@@ -50,7 +50,7 @@ typedef enum Int8Form {
   INT8_ARGMAX,    /* the value is an index */
 } Int8Form;
 
-/* Streaming: the input rows that output row i depends on, for endless sequences of which each call gets the
+/* Streaming: the input rows that output row i depends on. The sequence is endless, and each call gets its
  * next rows (passes/stream_rules.c). */
 typedef enum StreamRule {
   STREAM_WHOLE,      /* all rows: not streamable */
@@ -58,13 +58,13 @@ typedef enum StreamRule {
   STREAM_WINDOW,     /* the rows of node->window */
   STREAM_TRANSPOSED, /* transposed convolution: the input rows whose windows contain row i */
   STREAM_REPEATED,   /* upsampling: each input row becomes several output rows */
-  STREAM_CROPPED,    /* rows at both ends are removed */
-  STREAM_PADDED,     /* rows at both ends are added */
+  STREAM_CROPPED,    /* removes rows at both ends */
+  STREAM_PADDED,     /* adds rows at both ends */
   STREAM_SHAPED,     /* reshape: row by row if the first axis stays */
   STREAM_DEEPER,     /* several input rows become one output row */
   STREAM_FLATTER,    /* parts of an input row become output rows */
   STREAM_RECURRENT,  /* row i, and all rows before it through a state */
-  STREAM_AHEAD,      /* needs later rows, but no padding states how many */
+  STREAM_AHEAD,      /* needs later rows, and no padding says how many */
   STREAM_RULES
 } StreamRule;
 
@@ -84,15 +84,15 @@ typedef struct OpTraits {
 
   /* receptive fields (report/summary.c) */
   bool keeps_spatial; /* each element depends on the same element: kernel 1, stride 1 */
-  /* Along the axis, an output element depends on `sees` input elements; for the next output element, they
-   * are `jump` elements further. */
+  /* Along the axis, an output element depends on `sees` consecutive input elements; those of the next output
+   * element start `jump` elements further. */
   void (*receptive_field)(const Node *, int axis, int64_t *sees, double *jump);
 
-  /* simplification for inference (passes/inference.c) */
+  /* for the simplification for inference (passes/inference.c) */
   bool (*commutes)(const Node *); /* whether its two inputs can be swapped */
   /* zero_pad: the padding that a following convolution can include in its window */
   bool (*padding)(const Node *, int64_t before[2], int64_t after[2]);
-  /* Whether it only repeats each element of its input, `factor` times along each axis. */
+  /* Whether the operator only repeats each element of its input, factor[i] times along axis i. */
   bool (*repeats)(const Node *, int64_t factor[2]);
   const Op *after_repeats; /* conv: the operator that replaces it and a repeating operator before it; `detail`
                               has the factor */
@@ -114,17 +114,17 @@ typedef struct OpTraits {
   int64_t (*channel_slice)(const Node *);         /* slice of channels: its first channel in the input */
   bool splits_channels; /* the rows of its value are groups of channels of its input: split_heads */
   bool joins_channels;  /* the inverse of splits_channels: join_heads */
-  bool reads_anywhere;  /* its nest reads and writes rows of pixels at any distance (Home) */
+  bool reads_anywhere;  /* its nest can read and write rows of pixels at any distance (Home) */
   int64_t (*slice_offset)(const Node *);         /* contiguous slice: its first element in the input */
   int64_t (*concat_offset)(const Node *, int k); /* concatenation: the first element of input k */
 
   /* layout of batches and row bands (passes/whole_batch.c, bands.c, recompute.c) */
   bool per_image;   /* its nest calls a runtime function or has data-dependent indices: not interleaved */
-  bool row_local;   /* each row depends on the input rows of its window, or on the same row */
+  bool row_local;   /* each output row depends only on the input rows of its window, or on the same row */
   bool elementwise; /* cheap, and each element depends on the same element of in[0] only: like FAMILY_MAP */
   bool loops_over_rows; /* its nest contains the loop over the rows of its value */
-  bool mixes_rows;      /* an output row depends on several input rows, or on a part of one: eval and the nest
-                           run once for all rows, not once per row */
+  bool mixes_rows; /* an output row depends on several input rows, or on a part of a row: eval and the nest
+                      run once for all rows */
 
   /* streaming (passes/stream.c) */
   StreamRule
@@ -133,8 +133,9 @@ typedef struct OpTraits {
   double (*row_fill)(const Node *);        /* value of elements before the first row; default: 0 */
   int64_t (*kept_rows)(const Node *);      /* STREAM_RECURRENT: rows of its state; default: none */
   bool (*counts_inside)(const Node *);     /* whether it is a mean that does not count padding */
-  /* If the result depends on row numbers: makes the copy in the step graph count rows from the start of the
-   * stream. `calls` is the call number k; row 0 of the copy's input is row k*rows + offset of the stream. */
+  /* For a result that depends on row numbers: changes the copy in the step graph so that it counts rows from
+   * the start of the stream. `calls` is the call number k; row 0 of the copy's input is row k*rows + offset
+   * of the stream. */
   void (*count_rows)(Arena *, Node *, Node *calls, int64_t rows, int64_t offset);
   /* STREAM_CROPPED, STREAM_PADDED: get and set the numbers of elements at both ends of each axis */
   void (*border)(const Node *, int64_t before[2], int64_t after[2]);
@@ -151,14 +152,16 @@ typedef struct OpTraits {
   bool recurrent;        /* has several parameters per direction, with a suffix of the direction */
   bool layer_part; /* one of several kernels of a layer: named after its own node, not after the layer */
   bool needs_axes; /* needs a height or length: reads T regions of n elements as a sequence T x n */
-  bool equal_rows; /* combines values with equal numbers of rows: next to a value without regions, T regions
-                    * are read as T x n */
+  bool equal_rows; /* combines values with equal numbers of rows: if the other value has no regions, T regions
+                      of n elements are read as T x n */
   bool indices;    /* its elements are indices, which int8 models store as exact floats */
-  bool features;   /* audio features: float in int8 models, like values that only such operators read */
-  bool front_end;  /* audio front end without a gradient: layers before it cannot be trained */
-  bool product;    /* multiplies its operands, as does its gradient: precision=bf16 rounds them */
-  bool matrix;     /* 1x1 convolution whose weight is a matrix, outputs by inputs */
-  bool matrix_of_taps; /* with matrix: on a sequence, a row of taps per input channel and output */
+  /* computes audio features: stays float in int8 models, as do values that only such operators read */
+  bool features;
+  bool front_end; /* audio front end without a gradient: layers before it cannot be trained */
+  bool product;   /* multiplies its operands, as does its gradient: precision=bf16 rounds the operands */
+  bool matrix;    /* 1x1 convolution whose weight is a matrix, outputs by inputs */
+  /* with `matrix`: on a sequence, the weight has a row of taps for each pair of input channel and output */
+  bool matrix_of_taps;
   int64_t (*scale_rows)(const Node *);  /* part of a recurrent layer: number of rows of its weight that share
                                            an int8 scale. QAT adds its switch as weight PART_SWITCH */
   int64_t (*second_bias)(const Node *); /* number of output channels with a second bias, weight[2] */
