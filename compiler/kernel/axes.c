@@ -1,15 +1,15 @@
 /* axes.c: Separable weighted sums along height and width, in one pass if elements need few products,
- * otherwise in two passes with a scratch buffer between them. If weights repeat along an axis, there is a
- * loop over periods, whose elements are unrolled with constant weights; elements near the ends are unrolled
- * separately. */
+ * otherwise in two passes with a scratch buffer between them. If weights repeat along an axis, a loop runs
+ * over the periods; the elements of a period are unrolled with constant weights. Elements near the ends are
+ * unrolled separately. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/axes.h"
 #include "base/number.h"
 #include "kernel/walk.h"
 
 enum {
-  AT_ONCE = 256, /* maximum number of products in the code of one pass over both axes; if there are more, each
-                    axis has its own pass */
+  AT_ONCE = 256, /* maximum number of products in the code of one pass over both axes; with more products,
+                    each axis has its own pass */
   IN_LINE = 16,  /* maximum number of products of an element in one expression */
   FEW = 4        /* maximum number of equal elements whose stores are unrolled */
 };
@@ -116,8 +116,8 @@ static bool line_follows(const Line *a, const Line *b,
   return same;
 }
 
-/* Finds the repetitions from the middle outwards, because the ends differ. `cut` repetitions in the middle
- * were not computed. */
+/* Finds the repetitions from the middle outwards, because the ends differ. cut: number of repetitions in the
+ * middle that were not computed. */
 static AxisMap map_of(Line *line, int64_t lines, int64_t period, int64_t step, int64_t cut) {
   AxisMap map = {.size = lines + cut * period, .head = lines, .lines = lines, .line = line};
   const int64_t last = lines - period;
@@ -142,7 +142,7 @@ static AxisMap map_of(Line *line, int64_t lines, int64_t period, int64_t step, i
 
 static AxisMap map_spread(
     Arena *arena,
-    int64_t size) { /* for the gradient of an axis of size 1: one element, the sum of all `size` elements */
+    int64_t size) { /* for the gradient of an axis of size 1: one element is the sum of all `size` elements */
   Line *line = NEW_ARRAY(arena, Line, 1);
   line->n = line->room = 1;
   line->tap = NEW_ARRAY(arena, Tap, 1);
@@ -283,8 +283,8 @@ static void spot_body(Lower *l, const Ix *unused_y, const Ix *unused_x, const Ix
 
 static void each_line(Spot *spot, int axis);
 
-/* Computes lines first .. first+n-1 of the map and stores them from `to` on. Consecutive equal lines are
- * merged. */
+/* Computes lines first .. first+n-1 of the map, and stores them at `to` and after it. Consecutive equal
+ * lines are merged. */
 static void lines(Spot *spot, int axis, int64_t first, int64_t n, const Ix *to, const Ix *base) {
   const AxisMap *map = spot->pass->map[axis];
   for (int64_t i = 0, times; i < n; i += times) {

@@ -17,14 +17,14 @@ typedef struct AxisTap {
 /* Stores the taps of row or column `to` of the forward node's value, and returns their number. An input
  * element may occur more than once. */
 typedef int AxisRule(const Node *forward, int axis, int64_t to, AxisTap tap[AXIS_TAPS]);
-/* Result rows that are `to` apart have equal weights for input rows that are `from` apart, except for about
+/* The weights of result row i + to for input row j + from are those of row i for row j, except for about
  * `border` rows near the ends. */
 typedef struct AxisPeriod {
   int64_t from, to, border;
 } AxisPeriod;
 typedef AxisPeriod AxisPeriodOf(const Node *forward, int axis);
 
-/* ---- the oracle: its rule is in double and shares no code with the rule of the nest ---- */
+/* ---- the oracle: its rule is computed in double, and shares no code with the rule of the nest ---- */
 void axes_run(const Eval *, AxisRule);
 void axes_run_back(const Eval *, AxisRule); /* the gradient with respect to the input, computed from in[0] */
 

@@ -120,9 +120,9 @@ static Extent extent_of(const Lower *l, const Node *value) {
   return e;
 }
 
-/* Sets the strides of an alias: its pixels, rows and images have the same distances as those of the
- * containing value. The code computes flat positions, because an array with these strides would extend past
- * the containing value. */
+/* Sets the strides of an alias: the distances between pixels, rows and images of the containing value. The
+ * code computes flat positions, because an array type with these strides would extend past the containing
+ * value. */
 static void set_alias_strides(const Lower *l, Buf *buf, const Node *value) {
   const Home home = home_in(l->kernel, value);
   const Extent e = shape_extent(value->shape);
@@ -228,7 +228,8 @@ static bool is_dense(const Lower *l, const Node *root) {
   enum { MOST_WEIGHTS_PACKED = 1 << 30 };
   const Family family = root->op->family;
   if (family != FAMILY_DENSE && family != FAMILY_DENSE_INPUT && family != FAMILY_DENSE_WEIGHTS) return false;
-  if (l->kernel->result->rounded && !bf16_dense_pairs(root)) return false; /* it would hold rounded sums */
+  /* the buffer would contain rounded sums */
+  if (l->kernel->result->rounded && !bf16_dense_pairs(root)) return false;
   return (root->target ? root->target : root->weight[0])->size < MOST_WEIGHTS_PACKED;
 }
 
@@ -243,8 +244,8 @@ static void lead_rows(Lower *l, int64_t rows) {
   }
 }
 
-/* The builder loops over rows, except for dense layers, operators that loop over rows themselves, and
- * operators that reduce rows to a value without them (losses, statistics). */
+/* Adds the loop over rows, except for dense layers, operators that loop over rows themselves, and operators
+ * whose results have no rows (losses, statistics). */
 static void begin_rows(Lower *l) {
   const Node *root = l->node;
   const bool mixes = root->op->traits.mixes_rows;
@@ -389,7 +390,7 @@ static bool per_channel(const Node *normalize) {
          arg_const(normalize, "std")->kind == CONST_LIST || arg_const(normalize, "scale")->kind == CONST_LIST;
 }
 
-/* The factor with which (x*scale - mean)/std equals x*factor - shift. */
+/* The factor in x*factor - shift, which equals (x*scale - mean)/std. */
 static double normalize_factor(const Node *n, int64_t c) {
   return constant_at(arg_const(n, "scale"), c) / constant_at(arg_const(n, "std"), c);
 }

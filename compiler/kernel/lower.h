@@ -7,8 +7,8 @@
 #include "graph/op.h"
 #include "target/cpu.h"
 
-/* A kernel: `root`, and `chain`, FAMILY_MAP nodes fused after it, each of which reads the value before it.
- * Only the last value is stored. */
+/* A kernel: the node `root`, and `chain`: the FAMILY_MAP nodes fused after it. Each node of the chain reads
+ * the value before it, and only the last value is stored. */
 typedef struct Kernel {
   Node *root;
   int nchain;
@@ -88,14 +88,14 @@ struct Tuning;   /* schedule/tuning.h: measured choices */
 
 /* Size class of an int8 kernel's constants, if flash is limited. */
 typedef enum Small {
-  SMALL_NOT,   /* constants as in the fastest schedule */
+  SMALL_NOT,   /* the constants of the fastest schedule */
   SMALL_TILES, /* no Winograd tiles larger than 2x2 */
   SMALL_BYTES, /* weights as bytes */
   SMALL_MOST   /* other constants are as small as possible, too */
 } Small;
 
-/* -Os: a product needs 2 loads with one sum, and 1.2 loads with six sums. More sums save little and increase
- * the code size. */
+/* -Os: with one sum per loop, a product needs 2 loads; with six sums, 1.2 loads. More sums save little and
+ * increase the code size. */
 enum { SMALL_SUMS = 6 };
 
 struct Numbers;
@@ -105,7 +105,7 @@ typedef struct LowerOptions { /* as in Lower */
   int layout_lanes, sums;
   bool plain, exact, threads;
   bool updatable; /* graph->updatable */
-  bool sole;      /* this is the only kernel that adds to the gradient, so it may store it instead */
+  bool sole;      /* only this kernel adds to the gradient, so it may store the gradient instead */
   Small small;
   const CpuCycles *cycles; /* NULL: those of `layout` */
   int64_t batch, call;
@@ -158,7 +158,7 @@ typedef struct Lower {
   int nothers;    /* other: the nothers operands of the chain */
   Buf *rounded;   /* QAT, bf16: node->weight[0] as lower_weight returns it; NULL: not requested yet */
   Buf *scales[2]; /* bf16: factors and constants of the kernel's batchnorms; NULL: not requested yet */
-  const Ix *row;  /* nests with the leading axis: lower_finish and lower_store access this row */
+  const Ix *row;  /* nests with the leading axis: the row that lower_finish and lower_store access */
   VEC(const char *) details; /* further remarks of the schedule */
 } Lower;
 
@@ -180,15 +180,16 @@ Buf *lower_constants(Lower *, const char *member, Elem, int rank, const int64_t 
  * constant or, if the net is updatable, a number in the model. */
 Val lower_number(Lower *, const char *name, int32_t);
 Val lower_real(Lower *, const char *name, float);
-/* An assumption of a schedule about numbers in the weight file. For updatable nets it counts as true when
- * schedules are chosen; lower_needs records whether it is false for these weights. */
+/* Whether an assumption of a schedule about numbers in the weight file holds. For updatable nets the answer
+ * is always yes when schedules are chosen; lower_needs records assumptions that these weights do not
+ * satisfy. */
 bool lower_assumes(const Lower *, bool holds);
 void lower_needs(Lower *, bool holds, const char *what);
 Buf *lower_keys(Lower *);                                  /* I32 [2] */
 Buf *lower_table(Lower *, const float *values, int64_t n); /* constants [n]; equal ones are stored once */
 void lower_view_rows(Lower *,
-                     int64_t rows); /* before nest_fn: views the pixels as that number of rows, which divides
-                                       h*w: [rows][h*w/rows][c], for kernels that treat all pixels equally */
+                     int64_t rows); /* before nest_fn: views the pixels as `rows` rows, [rows][h*w/rows][c],
+                                       for kernels that treat all pixels equally; rows divides h*w */
 void lower_columns(Lower *);    /* before nest_fn: views an input of one channel as [1][h][w], so that vectors
                                    run over columns */
 void lower_whole_rows(Lower *); /* before nest_fn: views the result as [h][1][w*c], so that vectors run
@@ -229,12 +230,12 @@ Buf *lower_rounded_weight(Lower *); /* all rounded weights in natural order */
  * scalar). */
 Val lower_finish(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
 /* For kernels that sum in memory and then apply the chain. lower_sums_in_memory: the buffer for the sums,
- * which is the result, or float scratch if the result is stored as bf16. lower_finishes: whether anything
- * remains to be done with the sums. */
+ * which is the result, or float scratch if the result is stored as bf16. lower_finishes: whether the sums
+ * still need the chain or rounding. */
 Buf *lower_sums_in_memory(Lower *);
 bool lower_finishes(const Lower *);
-bool lower_costly(Lower *, Val sum); /* whether the chain is long code (exp): a loop over the sums of a tile
-                                        is then better than a copy for each sum */
+bool lower_costly(Lower *, Val sum); /* whether the chain has much code, such as exp: then a loop over the
+                                        sums of a tile is better than a copy of the code for each sum */
 void lower_store(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
                  int lanes);                         /* applies lower_finish, then stores to out */
 int64_t lower_sums(const Lower *, int64_t channels); /* reference nests: the number of sums per loop, which

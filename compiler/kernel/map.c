@@ -32,7 +32,8 @@ static bool same_extent(Shape a, Shape b) {
   return x.h == y.h && x.w == y.w && x.c == y.c;
 }
 
-/* Whether `part` is broadcast to `whole`: one pixel to every pixel, or one channel to every channel. */
+/* Whether `part` is broadcast to `whole`: one pixel is used for all pixels, or one channel for all channels.
+ * */
 static bool map_repeats(Shape whole, Shape part) {
   const Extent w = shape_extent(whole), p = shape_extent(part);
   return !same_extent(whole, part) && (one_pixel(p) || (p.h == w.h && p.w == w.w)) &&
@@ -45,8 +46,8 @@ static int64_t operand_element(Shape operand, int64_t pixel, int64_t c) {
   return (one_pixel(e) ? 0 : pixel * e.c) + (e.c == 1 ? 0 : c);
 }
 
-/* The operand to whose shape the others are broadcast: the largest one. If several operands are equally
- * large, it is the one with the highest rank. */
+/* The largest operand, to whose shape the others are broadcast. If several operands are equally large, the
+ * one with the highest rank. */
 static Node *largest_operand(const Node *node) {
   Node *best = node->in[0];
   for (int i = 1; i < node->nin; i++) {
@@ -214,7 +215,7 @@ static void weight_gradient_run(const Eval *eval) {
     }
 }
 
-/* l->in[k] at a pixel; its only pixel or channel if it is broadcast. */
+/* The element of l->in[k] at a pixel; if in[k] is broadcast, its only pixel or channel. */
 static Val map_operand(Lower *l, int k, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   const int64_t *size = l->in[k]->dim + l->in[k]->leads;
   const Ix zero = {0}, *row = size[0] == 1 ? &zero : y, *column = size[1] == 1 ? &zero : x;

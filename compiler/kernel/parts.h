@@ -5,7 +5,7 @@
 #define CNNC_PARTS_H
 #include "kernel/walk.h"
 
-/* Elements of row n; a value without rows is the same for every n. */
+/* Loads elements of row n; a value without rows is the same for every n. */
 Val parts_load(Lower *, Buf *, const Ix *n, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
 /* The gradient of an operand of this shape: dx, summed over the rows that share a row of the operand. */
 Node *parts_gradient(Gradient *, Node *of, Shape operand, Node *dx);

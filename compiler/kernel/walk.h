@@ -11,8 +11,8 @@ typedef void WalkBody(Lower *, const Ix *y, const Ix *x, const Ix *c, int part, 
 typedef Val WalkValue(Lower *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                       const void *context);
 
-int walk_lanes(const Lower *, int64_t channels); /* the vector width for that number of channels, which may be
-                                                    those that remain after whole vectors */
+int walk_lanes(const Lower *, int64_t channels); /* the vector width for a number of channels, which may be
+                                                    the rest after whole vectors */
 LoopKind walk_rows(const Lower *,
                    int64_t work); /* the kind of an outermost loop whose total amount of work is `work` */
 /* Loops over the pixels y, x: threads share rows, or the positions of a single row, as of a sequence. */
@@ -24,9 +24,9 @@ void walk_put(Lower *, Buf *, Val, const Ix *y, const Ix *x, const Ix *c, int pa
               int lanes); /* stores to a buffer other than the result, so no fused nodes are applied */
 void walk_channels(Lower *, int64_t channels, const Ix *y, const Ix *x, WalkBody, const void *context);
 void walk_pixels(Lower *, Extent, WalkBody, const void *context);
-/* Vectors of channels whose sums are computed in one loop over the pixels, so that cache lines are read once:
- * `full` vectors from `first` on and, if `more`, another vector, which ends with the last channel and
- * overlaps the vector before it. A single vector may be partial. */
+/* Vectors of channels whose sums are computed in one loop over the pixels, so that cache lines are read
+ * once. There are `full` vectors, starting at channel `first`. With `more`, there is another vector, which
+ * ends with the last channel and overlaps the vector before it. A single vector may be partial. */
 typedef struct Columns {
   Lower *l;
   Ix first, end; /* end: start of the `more` vector */
@@ -34,8 +34,9 @@ typedef struct Columns {
   bool more;
 } Columns;
 typedef void ColumnsBody(const Columns *, const void *context);
-/* Runs the body for sets of at most `most` vectors. If vectors overlap, elements are stored twice, and must
- * not depend on their previous contents; without `overlap` the remaining channels are a separate set. */
+/* Runs the body for sets of at most `most` vectors. With `overlap`, the last two vectors may overlap: then
+ * elements are stored twice, so results must not depend on the memory's previous contents. Without it, the
+ * remaining channels are a separate set. */
 void walk_columns(Lower *, int64_t channels, int most, bool overlap, ColumnsBody, const void *context);
 Val columns_load(const Columns *, Buf *, const Ix *y, const Ix *x, const Ix *c);
 /* For COLUMNS_EACH, which runs its body once per vector: v is the number of the register, c the first

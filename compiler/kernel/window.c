@@ -208,7 +208,7 @@ static const char *unread_text(ShapeContext *context, const Node *node, const in
 static void warn_unread(ShapeContext *context, const Node *node, const Window *w, const int64_t input[2],
                         const int64_t output[2]) {
   const bool in_time = context->streams && !node->in[0]->shape.regions;
-  const int time = in_time ? is_sequence(node) ? 1 : 0 : -1; /* the axis along which rows follow */
+  const int time = in_time ? is_sequence(node) ? 1 : 0 : -1; /* the axis of time */
   int64_t unread[2];
   bool bad[2];
   for (int axis = 0; axis < 2; axis++) {
@@ -223,7 +223,7 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
                unread_text(context, node, unread), shape_text(context->arena, node->in[0]->shape));
   put_formulas(context, diag, node, w, input, bad);
   op_note_origin(context, diag, node->in[0]);
-  bool gaps = false; /* windows do not touch, so more windows would not read the whole input either */
+  bool gaps = false; /* windows do not touch: even with more windows, some input would remain unread */
   for (int axis = 0; axis < 2; axis++)
     gaps = gaps || (bad[axis] && w->stride[axis] > w->dilation[axis] * (w->kernel[axis] - 1) + 1);
   if (arg_const(node, "pad")->kind == CONST_NONE)
@@ -233,7 +233,8 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
               gaps ? "has a window there" : "reads all of it");
 }
 
-/* The argument that contributes most to the reach of windows; padding of pad=same follows from the kernel. */
+/* The argument that contributes most to the reach of windows. With pad=same the padding depends on the
+ * kernel, so it is not to blame. */
 static const char *far_argument(const Window *w, int axis, int64_t outputs) {
   const int64_t kernel = w->dilation[axis] * (w->kernel[axis] - 1), stride = w->stride[axis] * (outputs - 1),
                 padding = w->before[axis];

@@ -11,7 +11,7 @@ bool window_pair(ShapeContext *, const Node *, const char *param, int64_t to[2])
 bool window_size(ShapeContext *, const Node *, const char *param,
                  int64_t to[2]); /* the same, but on any input the argument is read as for an image */
 /* Fills kernel, stride, dilation and explicit padding from the arguments; groups and multiplier are 1. False
- * after an error, or when the input is poison. */
+ * after an error, or if the shape of the input is unknown after an earlier error. */
 bool window_arguments(ShapeContext *, const Node *, Window *, PadRule *);
 /* The shape of node's output: that of its input with another size and number of channels. */
 Shape window_shape(const Node *, int64_t h, int64_t w, int64_t c);

@@ -2,8 +2,8 @@
  * several times, and most kernels stay the same. Their nests are built and proved only once.
  *
  * The key of a kernel has everything that lowering reads: its nodes and some steps upstream, the aliases
- * among their values, the target and the options. It contains pointers: a kernel with nodes that a pass has
- * rebuilt is lowered again. */
+ * among their values, the target and the options. The key contains pointers, so a kernel with nodes that a
+ * pass has rebuilt is lowered again. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/keys.h"
 #include "kernel/lower.h"
@@ -11,8 +11,8 @@
 #include "ops/registry.h"
 #include "schedule/schedule.h"
 
-/* Operators and schedules read the operands of a kernel, the layer whose gradient it computes, and the
- * operands of that layer. */
+/* Number of steps upstream: operators and schedules read the operands of a kernel, the layer whose gradient
+ * it computes, and the operands of that layer. */
 enum { UPSTREAM = 3 };
 
 typedef struct CachedKernel {
@@ -184,7 +184,8 @@ static int kept_beside(const Kernel *kernel, const Nodes *nodes, const Home *hom
   }
 }
 
-/* The node's alias as far as a nest depends on it: the shape of the whole value, and the other nodes in it.
+/* Adds the facts about the node's alias on which a nest depends: the shape of the containing value, and the
+ * other nodes in it.
  */
 static void kept_place(Arena *arena, Key *key, const Kernel *kernel, const Nodes *nodes, const Node *node) {
   const Home home = kept_home(kernel, node);

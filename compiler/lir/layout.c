@@ -31,7 +31,7 @@ static Member *new_member(Layout *layout, Part *part, const char *key, const cha
   return member;
 }
 
-/* The name of a packing function. The printer appends the section's suffix, so the name with the suffix is
+/* The name of a packing function. The printer appends the section's suffix, so the name with this suffix is
  * reserved, too. */
 static const char *pack_function_name(Layout *layout, const Pack *pack) {
   const char *name = names_unique(&layout->names, pack->name);
@@ -169,7 +169,7 @@ static void name_call(Layout *layout, Part *part, const KernelCall *call) {
   if (!*value) *value = step.name;
 }
 
-/* Order of members by alignment: whole vectors first, then larger elements. */
+/* Members are ordered by alignment: members with whole vectors first, then by decreasing element size. */
 enum { RANKS = 4 };
 static int rank_of(const Member *member) {
   if (member->bytes % ALIGNMENT == 0) return 0;

@@ -24,7 +24,7 @@ typedef struct LayoutOptions {
   const Target *const *target; /* best first */
   bool embedded;               /* weights are compiled in: they need flash, not RAM */
   bool merge;                  /* layers that differ in numbers only share a function */
-  /* whether the text around the layers uses a name */
+  /* whether the fixed text around the layers uses a name */
   bool (*taken)(const char *name);
 } LayoutOptions;
 
@@ -66,17 +66,17 @@ typedef struct Functions {
   KeyTable code_of;
 } Functions;
 
-/* Packed weights: a member of the model (inference) or of the training struct. If no weights are packed, it
- * is a constant table. */
+/* Packed weights: a member of the model (inference) or of the training struct; or a constant table, which
+ * contains no weights. */
 typedef struct Member {
   const char *name, *key; /* key: equal contents have equal keys */
   int rank;
   const int64_t *dim;
   Elem elem;
   int64_t bytes;
-  const Weight *copy; /* the contents: a copy of the weight in its natural layout, or */
+  const Weight *copy; /* the contents are: a copy of the weight in its natural layout; or */
   const Pack *pack; /* the result of the pack's nest, which `function` computes from weights in their natural
-                       layout (or from constants), or */
+                       layout or from constants; or */
   const NestFunction *function;
   const Key *nest;     /* of the pack */
   uint32_t targets;    /* for tables: bit t is set if functions of target t read it */
@@ -134,8 +134,8 @@ typedef struct Layout {
   LayoutOptions options;
   const Graph *graph;
   const char *upper; /* LENET5 */
-  bool model;        /* there is a model, because kernels read packed weights */
-  bool weights;      /* there are float parameters, which the caller may pack */
+  bool model;        /* the net has a model, because kernels read packed weights */
+  bool weights;      /* the net has float parameters, which the caller may pack */
   Names names;       /* names of functions and tables, without the net's prefix */
   Names macros;      /* names of macros, such as LENET5_BATCH and LENET5_IMAGE_SIZE */
   Names locals; /* names in functions that have ports as parameters: the ports, the other parameters and the
@@ -144,7 +144,7 @@ typedef struct Layout {
   OwnMacros macro;
   PortNames *input, *output; /* output: the outputs, then the values that losses read */
   StateNames *state;         /* by state */
-  const char *truth;         /* the argument for the annotations, named `truth` if possible */
+  const char *truth;         /* name of the argument with the annotations: `truth` if possible */
   Part infer, train, look;
   VEC(Member *) tables;     /* constant tables */
   Table table_of;           /* by key */

@@ -27,7 +27,7 @@ typedef enum SpaceKind {
   SPACE_KEYS,    /* the keys of an image's random numbers */
   SPACE_ARENA, /* values and scratch of the current image; one arena per slot (inference) or shard (training)
                 */
-  SPACE_KEPT,  /* a record per image of the batch: values that a later phase needs */
+  SPACE_KEPT,  /* values that a later phase needs: a record per image of the batch */
   SPACE_ALL,   /* values of all images of a batch, consecutively */
   SPACE_BATCH, /* values that exist once per batch */
   SPACE_GRADIENT, /* the gradients of all weights; one array per shard */
@@ -41,8 +41,8 @@ typedef struct Space {
   int64_t bytes, bound;
 } Space;
 
-/* A set of bytes of a space. Image n begins at offset + n * stride. Pixels are `pitch` bytes apart, of which
- * `width` bytes belong to the place: fewer for an alias in a concat. */
+/* A set of bytes of a space. Image n begins at offset + n * stride. Pixels are `pitch` bytes apart, and
+ * `width` bytes of each belong to the place: fewer than `pitch` for an alias in a concat. */
 typedef struct Place {
   SpaceKind space;
   int index; /* number of the INPUT, OUTPUT, TARGET or STATE */
@@ -60,7 +60,7 @@ typedef struct Operand {  /* the argument for a buffer parameter of a nest */
   bool used;              /* false: the buffer is not a parameter */
   const Binding *binding; /* the bound value, weight or table */
   Place place;
-  bool repeated; /* a value of BATCH is repeated in each lane; unused lanes get 0 */
+  bool repeated; /* a value of SPACE_BATCH is repeated in each lane; unused lanes get 0 */
 } Operand;
 
 /* A call as it is compiled for one target. */
@@ -80,8 +80,8 @@ typedef struct KernelCall {
   Version *version;     /* by target */
 } KernelCall;
 
-/* An output that no call writes directly is copied after call `after` (-1: before the first); interleaved
- * outputs are deinterleaved. */
+/* A copy of an output that no call writes directly, made after call `after` (-1: before the first call).
+ * Interleaved outputs are deinterleaved. */
 typedef struct Copy {
   int output, after;
   const Node *node;
@@ -95,7 +95,8 @@ typedef struct Phase {
   bool barrier; /* preceded by a barrier of the team */
 } Phase;
 
-/* Before the first call, bytes from .. to of each image's state are filled with the element `value`. */
+/* Initial values of a state: before the first call, bytes from .. to of each image's state are filled with
+ * the element `value`. */
 typedef struct Fill {
   int state;
   int64_t from, to;
@@ -148,8 +149,8 @@ typedef struct Program {
   Space space[SPACES];
   VEC(KernelCall) calls;
   VEC(Phase) phases;
-  int first_phase; /* number of the first phase: -1 if there is a call before all images, which reads only
-                      targets; otherwise 0 */
+  int first_phase; /* number of the first phase: -1 if a call runs before all images (it reads only targets);
+                      otherwise 0 */
   VEC(Copy) copies;
   VEC(Fill) initial; /* sorted by state, then by byte; reset writes these values */
   /* Training: gradients to clear before the first call, because calls add to them or no call writes them. A
@@ -217,8 +218,9 @@ void program_share(Program *, Arena *, const Graph *written); /* sets gathers an
 void program_order(Program *, Arena *);                       /* sets `barrier` of phases and versions */
 
 /* Returns the first violation of these rules; NULL: there is none. Every byte that is read was written
- * before, for the same image, and still has the required value. Values that cross phases outlive them. Calls
- * without a barrier between them do not access each other's results. Every space is large enough. */
+ * before, for the same image, and still has the required value. Values that later phases read are kept until
+ * then. Calls without a barrier between them do not access each other's results. Every space is large
+ * enough. */
 const char *program_verify(Arena *, const Program *);
 void program_dump(Text *, const Program *);
 void program_nests(Text *, const Programs *); /* --emit=nests */

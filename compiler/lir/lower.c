@@ -45,11 +45,12 @@ const char *space_name(SpaceKind space) {
 }
 
 /* ---- threads, slots, shards ---- */
-static int64_t image_groups(const Program *p) { /* number of groups; the images of a group run together */
+/* number of groups of images; the images of a group are computed together */
+static int64_t image_groups(const Program *p) {
   return (p->batching.images + p->batching.lanes - 1) / p->batching.lanes;
 }
 
-static int64_t work_of(const Graph *graph) { /* the work of a graph: its multiply-adds plus elements */
+static int64_t work_of(const Graph *graph) { /* the work of a graph: its multiply-adds plus its elements */
   int64_t work = 0;
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
@@ -133,8 +134,8 @@ static bool is_in_place(const Lower *lower) {
   return lower->out->place == OVER || (lower->out->place == UPDATE && !lower->kernel->result->target);
 }
 
-/* Whether the kernel was already lowered in this form: an overwritten operand or a stored gradient was
- * proposed, but could not be proved correct. */
+/* Whether the kernel was already lowered in this form: after an earlier form, with an overwritten operand or
+ * a stored gradient, could not be proved correct. */
 static bool lowered_so(const Lower *lower, const Kernel *kernel, bool sole) {
   return lower && lower->sole == sole && is_in_place(lower) == (kernel->over != NULL);
 }
@@ -337,8 +338,8 @@ static void find_phases(const Lowering *l) {
   }
 }
 
-/* Outputs that are copied to the caller: in training as soon as they are computed, in inference at the end,
- * unless calls write them directly. */
+/* Lists the outputs that are copied to the caller: in training as soon as they are computed; in inference at
+ * the end, unless calls write them directly. */
 static void find_copies(const Lowering *l) {
   Program *p = l->program;
   const bool interleaved = p->batching.how == INTERLEAVED;

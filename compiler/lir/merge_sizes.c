@@ -10,7 +10,7 @@ enum {
                     calls */
   MOST = 24,     /* parameters */
   PARAMETER = 8, /* bytes of stack per parameter: the caller stores it, and the function may store it again if
-                    registers are few */
+                    it has too few registers */
 };
 
 typedef struct Similar { /* functions that differ only in numbers */
@@ -38,7 +38,8 @@ static int64_t number_in(const Similar *group, int function, int number) {
   return group->functions.data[function]->numbers.data[number].value;
 }
 
-/* Whether two numbers are equal in each function, so that one parameter suffices. */
+/* Whether two numbers are equal to each other in every function, so that one parameter is enough for both.
+ * */
 static bool go_together(const Similar *group, int a, int b) {
   for (int f = 0; f < group->functions.n; f++)
     if (number_in(group, f, a) != number_in(group, f, b)) return false;
@@ -63,8 +64,8 @@ static void enlarge(const Similar *group, int number) {
     function->stack += (own->value - before) * elem_bytes(buf->type.elem) * buf->type.lanes;
 }
 
-/* The first function may use one number, with one address, at several places where another function has
- * different numbers. Whether one parameter suffices for all these places. */
+/* In the first function, several places may refer to one number, at one address, while another function has
+ * different numbers there. Returns whether one parameter is enough for all these places. */
 static bool agrees_with_its_address(const Similar *group, int number) {
   const CodeNumbers *numbers = &group->functions.data[0]->numbers;
   const CodeNumber *own = &numbers->data[number];
@@ -75,7 +76,7 @@ static bool agrees_with_its_address(const Similar *group, int number) {
 }
 
 /* first: by parameter, the first number that it replaces. Returns the number of parameters, or -1 if there
- * are too many or if one address would need two. */
+ * are too many, or if one address would need two parameters. */
 static int choose_parameters(const Similar *group, int first[MOST]) {
   CodeNumbers *numbers = &group->functions.data[0]->numbers;
   int n = 0;

@@ -62,8 +62,9 @@ static void name_states(Layout *layout, Names *parameters) {
   }
 }
 
-/* Names of the other parameters and variables in generated functions that take ports. Ports are named once,
- * before any function is printed: they are part of the interface, which must not depend on the functions. */
+/* Reserves the names of the other parameters and variables in generated functions that take ports. Ports are
+ * named once, before any function is printed: they are part of the interface, which must not depend on the
+ * functions. */
 static void name_ports(Layout *layout) {
   const Graph *graph = layout->graph;
   Names *names = &layout->locals, uppers = {.arena = layout->arena};

@@ -18,7 +18,7 @@ bool program_meet(const Place *a, const Place *b) {
 
 typedef struct Open { /* a place accessed since the last barrier */
   Place place;
-  bool written, one; /* one: accessed only by the first thread */
+  bool written, one; /* one: only the first thread has accessed it */
 } Open;
 typedef VEC(Open) Opens;
 
@@ -29,8 +29,8 @@ static bool contended(const Operand *argument) {
          (space == SPACE_ARENA || space == SPACE_OUTPUT || space == SPACE_ALL || space == SPACE_STATE);
 }
 
-/* With batched calls: the bytes of all images, because these calls access all images, and other calls run on
- * different images in different threads. */
+/* The bytes of the argument; with batched calls, those of all images, because batched calls access all
+ * images, while other calls run on different images in different threads. */
 static Place touched(const Program *p, const Operand *argument) {
   Place place = argument->place;
   if (p->batching.how != WHOLE_BATCH || !place.stride) return place;

@@ -1,6 +1,6 @@
-/* overlap.c: Finds results that may overlap a dead operand of their call, and by how much. Kernels that
- * traverse their input from front to back, as convolutions do row by row, then need the memory of the larger
- * value plus a row or two, instead of both values.
+/* overlap.c: Finds results that may overlap a dead operand of their call, and by how much. If a kernel
+ * traverses its input from front to back, as convolutions do row by row, its input and result then need the
+ * memory of the larger value plus a row or two, not of both values.
  *
  * The C of such a call cannot use restrict, and its loops cannot be parallel, so this is only done if memory
  * is limited: on microcontrollers, with --ram and with -Os.
@@ -25,7 +25,7 @@ static bool wanted(const Program *p, const ProgramOptions *options) {
          (options->little_ram || boards_alone(p));
 }
 
-/* The buffer through which a node's value is read; NULL: none, or several. */
+/* The buffer through which a kernel reads a node's value; NULL: none, or several. */
 static const Buf *only_reader(const Plan *plan, const Lower *lower, const Node *node) {
   const Buf *found = NULL;
   const int home = plan->home[node->id].node->id;
@@ -104,7 +104,7 @@ static int next_parameter(const Nest *nest, int id) {
   return -1;
 }
 
-/* Gives calls with identical code the same marks, so that they still share their functions. */
+/* Gives calls with identical code the same overlaps, so that they still share their functions. */
 static void mark_equal(Arena *arena, const Marked *call, int n) {
   bool *over = NEW_ARRAY(arena, bool,
                          call->version->lower->b->nbufs +

@@ -45,7 +45,7 @@ bool places_meet_in_any(const Place *a, const Place *b, int64_t images) {
     const Place x = of_all_images(*a, images), y = of_all_images(*b, images);
     return places_meet(&x, &y);
   }
-  /* Pairs image n of a with image n + later of b. */
+  /* Pairs image n of place a with image n + later of place b. */
   for (int64_t later = larger(floor_divide(a->offset - end_of(b), stride), 1 - images);
        later < images && b->offset + later * stride < end_of(a); later++) {
     Place other = *b;
@@ -68,8 +68,8 @@ bool stretches_cover(Stretch *stretch, int n, int64_t from, int64_t to) {
   return from >= to;
 }
 
-/* Whether columns, which all pixels have, cover bytes from..to of a pixel. The bytes may continue in the next
- * pixel. */
+/* Whether columns, which are the same in all pixels, cover bytes from..to of a pixel. The bytes may continue
+ * in the next pixel. */
 static bool columns_cover(Stretch *column, int n, int64_t pitch, int64_t from, int64_t to) {
   const int64_t start = to - from >= pitch ? 0 : remainder_of(from, pitch);
   return stretches_cover(column, n, start, start + smaller(to - from, pitch));

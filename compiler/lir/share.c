@@ -7,7 +7,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/lir.h"
 
-/* With messages of this size the latency of common networks does not matter much. */
+/* For messages of this size, the latency of common networks is negligible. */
 enum { BUCKET_BYTES = 128 << 10 };
 
 /* The place of a value of many images. */
@@ -17,7 +17,7 @@ typedef struct Region {
   int64_t offset, stride;
 } Region;
 
-/* Bytes that were written after their region was gathered, so a process has only its own images of them. */
+/* Bytes that were written after their region was gathered: a process has them only for its own images. */
 typedef struct Stale {
   Region region;
   Place place;

@@ -153,9 +153,9 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
   return true;
 }
 
-/* A result may overwrite an operand after its last use, if the nest's proof permits it, C uses no
- * restrict, and one thread runs it. An operand in the memory of a state has no use after the call, because
- * the bytes have another value then. */
+/* A result may overwrite an operand after its last use, if the nest's proof permits it, the C of the call
+ * uses no restrict, and one thread runs the call. An operand in the memory of a state is dead after the
+ * call, because the state's next value is then in these bytes. */
 static bool may_overwrite(const Verifier *v, const Version *version, const Buf *out, const Buf *in) {
   const Place *written = &version->argument[out->id].place, *read = &version->argument[in->id].place;
   const int64_t behind = written->offset - read->offset;
@@ -274,8 +274,8 @@ static bool check_copies(Verifier *v, int after) {
 }
 
 /* ---- a phase ---- */
-/* A value in ALL that the call would overwrite for another image, or NULL. An image may overwrite its own
- * part of the same value. */
+/* A value in SPACE_ALL that the call would overwrite for another image, or NULL. An image may overwrite its
+ * own part of a value. */
 static const char *written_in_turn(const Verifier *v, int call, const Node *node, const Place *place) {
   const Program *p = v->program;
   if (place->space != SPACE_ALL) return NULL;
@@ -291,8 +291,8 @@ static const char *written_in_turn(const Verifier *v, int call, const Node *node
   return NULL;
 }
 
-/* Images may run concurrently, so a write to ALL must not change a value that another image still reads or
- * that is copied to the caller later. */
+/* Images may run concurrently, so a write to SPACE_ALL must not change a value that another image still
+ * reads, or that is copied to the caller later. */
 static bool check_turns(Verifier *v, const Phase *phase) {
   const Program *p = v->program;
   const int end = phase->first + phase->n;

@@ -1,4 +1,4 @@
-/* analysis.c: A document analyzed by the compiler's front end, with its imports and unsaved texts. */
+/* analysis.c: Analysis of a document by the compiler's front end, with its imports and unsaved texts. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>

@@ -29,7 +29,8 @@ static void documents_touch(Server *s, const char *identity) {
       d->stale = true;
       continue;
     }
-    /* A missing import has no source, so documents with one are marked, too. */
+    /* The file may be a missing import, which has no source, so documents with missing imports are marked,
+     * too. */
     bool concerned = false;
     for (int i = 0; d->now && i < d->now->program->files.n; i++) {
       const File *file = d->now->program->files.data[i];

@@ -9,7 +9,7 @@ typedef struct Hinting {
   Arena *arena;
   const Document *document;
   Analysis *analysis;
-  Analysis *now; /* the analysis that contains the tree */
+  Analysis *now; /* the analysis whose syntax tree is visited */
   uint32_t file, from, to;
   json_t *hints;
 } Hinting;
@@ -49,7 +49,8 @@ static const char *hint_label(const Hinting *h, Analysis *a, const SemaCall *cal
 /* ---- hints ---- */
 static bool known(const SemaCall *call) { return call->node->shape.rank > 0; }
 
-/* Adds the hint of a call: the shape in the first application; the tooltip lists several. */
+/* Adds the hint of a call: the shape in the first application of its block; the tooltip lists the shapes of
+ * several. */
 static bool hint(Hinting *h, Analysis *a, Span there, Span here) {
   enum { MOST_TOLD = 20 };
   int first, told = 0;

@@ -19,7 +19,7 @@ typedef struct Rpc {
   size_t skip;          /* remaining bytes of a message that is too large, to be skipped */
   size_t given;         /* size of the last message returned */
   size_t length;        /* length of the message whose header was read */
-  bool has_length, bad; /* the header has a length; an invalid line */
+  bool has_length, bad; /* has_length: the header has a length; bad: it has an invalid line */
   bool body;            /* the header is complete */
   bool ended, broken;   /* broken: writing is no longer possible */
 } Rpc;
@@ -70,7 +70,7 @@ typedef struct Analysis {
   Names *names;
   int main_files;        /* sources from 1 to this one are files; others are synthetic */
   const char **uri;      /* by source */
-  Lines *lines;          /* per source, including the byte order mark if the editor counts it: */
+  Lines *lines;          /* by source, with the byte order mark if the editor counts it */
   uint32_t *mark;        /* its bytes */
   int *order;            /* calls of the record, sorted by file and position */
   LayerNumbers *numbers; /* by node id; NULL until needed, or after errors */
@@ -113,7 +113,7 @@ Document *document_of(const Server *, const json_t *params, Failure *);
 void documents_open(Server *, const json_t *params), documents_change(Server *, const json_t *params),
     documents_close(Server *, const json_t *params);
 
-/* A replacement text for a file, to try a change. */
+/* A text that replaces that of a file, to try a change. */
 typedef struct Instead {
   const char *identity, *text;
   size_t n;
@@ -123,7 +123,7 @@ void analysis_free(Analysis *);
 void analysis_refresh(Server *, Document *); /* analyzes a stale document */
 void analysis_drop(Document *);
 uint32_t analysis_source(const Analysis *,
-                         const char *uri); /* number of the file in the analysis; 0: not there */
+                         const char *uri); /* number of the file in the analysis; 0: the file is not in it */
 /* The best analysis of a document: its own or, for a library, that of a net that imports it. */
 Analysis *analysis_for(Server *, Document *, uint32_t *file);
 json_t *range_json(const Server *, const Analysis *, Span);
@@ -151,7 +151,8 @@ typedef struct Found {  /* the call, its argument, or the setting at a position 
   const Expr *function; /* a call in an expression */
   const Argument *argument;
   const Argument *setting; /* the setting of a train block that contains it */
-  bool on_name;            /* the position is on the name of the innermost of these */
+  /* the position is on the name of the innermost of these (call, argument, setting) */
+  bool on_name;
 } Found;
 Found tree_find(const File *, uint32_t offset);
 typedef void (*CallVisitor)(void *context, const Call *);

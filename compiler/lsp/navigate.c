@@ -155,8 +155,8 @@ static int uses_in(const Analysis *a, const Uses *uses) {
   return n;
 }
 
-/* Number of uses of the symbol after renaming. The symbol is found by its first use in each file, whose
- * position has not changed. */
+/* Number of uses of the symbol after renaming. The first use in each file still has its old position, by
+ * which the symbol is found. */
 static int uses_then(const Analysis *then, const Uses *uses) {
   const Symbol *symbol = NULL;
   int n = 0;

@@ -1,5 +1,5 @@
-/* server.c: Main loop: reads all available messages before it answers them in order, so that canceled
- * requests are not started, and only the last text of several changes is analyzed. */
+/* server.c: Main loop. It reads all available messages, then answers them in order. So canceled requests are
+ * not started, and of several changes only the last text is analyzed. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lsp/server.h"
 #include <stdlib.h>
@@ -121,7 +121,7 @@ static void say_configuration(Server *s, const json_t *params) {
   s->others = true;
 }
 
-/* A file that is not open changed, or was saved: marks documents that import it. */
+/* A file that is not open has changed or was saved: marks the documents that import it. */
 static void say_files(Server *s, const json_t *params) {
   (void)params;
   stale_all(s);

@@ -1,5 +1,5 @@
-/* symbols.c: Name resolution: definitions first, scope by scope, then references. A visible name has one
- * meaning, found in the innermost scope that defines it; branches of an if belong to the enclosing scope. */
+/* symbols.c: Name resolution: definitions first, scope by scope, then references. A name means the symbol in
+ * the innermost scope that defines it; branches of an if belong to the enclosing scope. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lsp/symbols.h"
 #include "ops/registry.h"
@@ -105,7 +105,8 @@ static const NameScope *members_of(const Names *names, const Symbol *symbol, int
   const Block *only = NULL;
   int blocks = 0;
   if (!stmt || depth > DEEPEST) return NULL;
-  if (stmt->ncalls == 1 && !stmt->head && !stmt->call[0].args.given) { /* another name of a value */
+  /* the statement only gives a value another name */
+  if (stmt->ncalls == 1 && !stmt->head && !stmt->call[0].args.given) {
     const Symbol *same = names_visible_as(names, symbol->scope, stmt->call[0].name.s);
     if (same && same != symbol) return members_of(names, same, depth + 1);
   }

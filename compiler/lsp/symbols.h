@@ -49,7 +49,7 @@ const Occurrence *names_at(const Names *, uint32_t file, uint32_t offset);
 /* The innermost scope; may be NULL. */
 const NameScope *names_scope(const Names *, uint32_t file, uint32_t offset);
 Symbol *names_visible_as(const Names *, const NameScope *, const char *name);
-/* Members of a value that a dot can select besides its sizes: the scope of the only block in its chain, or
- * NULL. */
+/* Members of a value that can follow a dot, in addition to its sizes: the scope of the only block in its
+ * chain, or NULL. */
 const NameScope *names_members(const Names *, const Symbol *);
 #endif

@@ -101,7 +101,8 @@ bool nest_repeat_lead(Nest *nest, int64_t rows) {
 
 const Ix *nest_row(const Nest *nest) { return nest->lead_at[nest->nleads - 1]; }
 
-/* The index of the current row in a buffer: the row modulo the buffer's number of rows. */
+/* The index of the current row in a buffer, which may have fewer rows than the nest: the row modulo the
+ * buffer's number of rows. */
 static Index lead_index(Nest *nest, const Buf *buf) {
   for (int i = 0; i < nest->nleads; i++)
     if (nest->lead[i] == buf->dim[0]) return nest_index(nest, nest->lead_at[i]);
@@ -226,7 +227,7 @@ int64_t buf_room(const Buf *buf, int from) {
   int64_t n = 1;
   for (int d = from; d < buf->rank; d++) n *= buf->room[d];
   if (!buf->apart || from > 1) return n;
-  /* rows that are groups of channels alternate in memory, so each spans the memory of the pixels */
+  /* rows that are groups of channels alternate in memory, so each row spans all pixels */
   return from ? buf->apart : larger(buf->apart * buf->room[0], n / buf->room[0]);
 }
 
@@ -365,7 +366,7 @@ int nest_else(Nest *nest) {
 }
 
 bool nest_enter(Nest *nest) {
-  if (nest->open[nest->depth].stmt) { /* the first call enters the block */
+  if (nest->open[nest->depth].stmt) { /* the first call for the block enters it */
     nest->open[nest->depth].stmt = NULL;
     return true;
   }

@@ -16,9 +16,9 @@ NestFn *nest_fn(Nest *, const char *name, bool kernel);
 void nest_lead(Nest *, int64_t rows);
 /* Before any function: threads may share the rows. */
 void nest_lead_parallel(Nest *);
-/* After nest_lead: some buffers have only `rows` rows, and row i of the nest is their row i modulo `rows`.
- * Each number of rows must divide the next larger one. Returns false if it does not, or if there are already
- * LEADS numbers. */
+/* After nest_lead: some buffers have only `rows` rows; row i of the nest then reads row (i modulo `rows`) of
+ * such a buffer. Each number of rows must divide the next larger one. Returns false if it does not, or if
+ * there are already LEADS numbers. */
 bool nest_repeat_lead(Nest *, int64_t rows);
 const Ix *nest_row(const Nest *); /* the current row of the leading axis, for use in this function */
 const Ix *nest_param(Nest *, const char *name, ParamKind);
@@ -36,11 +36,11 @@ void nest_pin(Nest *, Buf *view);
 void nest_prefetch_at(Nest *, Buf *, const Ix *flat);
 void nest_comment(Nest *, const char *);
 Index nest_index(Nest *, const Ix *);
-Val nest_name(Nest *, const char *name, Val settled); /* as nest_let, but without val_settle */
+Val nest_name(Nest *, const char *name, Val settled); /* like nest_let, but without val_settle */
 bool val_calls(Val); /* whether the value calls a large prelude function, such as exp */
 Val val_settle(
     Nest *,
-    Val); /* prepares the value of a statement: checks its scope, names subexpressions that are used twice */
+    Val); /* prepares a statement's value: checks its scope, and names subexpressions that are used twice */
 int nest_scope_of(const Nest *,
                   const Index *); /* the scope of the innermost block whose variables the index uses */
 void nest_check_scope(Nest *, int scope);
@@ -53,7 +53,7 @@ Val num(Nest *, double);
 Val num_i32(Nest *, int32_t), num_i64(Nest *, int64_t);       /* num_i64: absolute value at most 2^53 */
 Val nest_primitive(Nest *, const Primitive *, Val, Val, Val); /* unused arguments are NULL */
 Val add(Val, Val), sub(Val, Val), mul(Val, Val), div_(Val, Val), vmin(Val, Val), vmax(Val, Val);
-Val vmax_nan(Val, Val); /* vmin, vmax return the second value if one is NaN; this one returns NaN */
+Val vmax_nan(Val, Val); /* unlike vmin and vmax, which return the second value if one is NaN, returns NaN */
 Val less(Val, Val), less_eq(Val, Val), equal(Val, Val), choose(Val mask, Val yes, Val no);
 Val vexp(Val), vdecay(Val), vlog(Val), vsqrt(Val), vtanh(Val), vsigmoid(Val), vnormal_cdf(Val), vabs(Val);
 Val vpower_minus_three_quarters(Val), vsin(Val), vcos(Val), vfloor(Val);
@@ -61,7 +61,8 @@ Val fma_(Val x, Val y, Val plus);
 Val dot_bf16(Val x, Val w, Val plus); /* DOT: plus + the products of the bf16 numbers in two words */
 Val shuffle(Val, Val, int lanes, const int *lane);
 Val hsum(Val), hmax(Val);
-Val splat(Val, int lanes); /* broadcasts a number, if nothing else determines the width of a store */
+/* broadcasts a number to a vector, for a store whose width nothing else determines */
+Val splat(Val, int lanes);
 Val lane_at(Nest *, Val, const Ix *);
 Val convert(Val, Elem);
 Val pick(Nest *, Cond, Val yes, Val no);

@@ -49,7 +49,7 @@ int code_limit(const Known *known, int n, const Index *bound, bool low, const In
 
 /* ---- conditions ---- */
 static bool is_flag(const Instance *instance,
-                    const Index *e) { /* whether the index is a flag of this function, and nothing else */
+                    const Index *e) { /* whether the index is only a flag of this function */
   for (int s = 1; s <= instance->fn->nparams; s++)
     if (instance->fn->flag[s - 1] && e->k[s] == 1 && index_terms(e) == 1) return true;
   return false;
@@ -110,7 +110,7 @@ const Ref *code_named_word(const NestStmt *stmt) {
   return word && val->ref->buf->place != REGS && val->ref->buf->place != VIEW ? val->ref : NULL;
 }
 
-/* Whether both statements name words of one array, and the second word is `distance` words after the
+/* Whether both statements name words of the same array, and the second word is `distance` words after the
  * first. */
 static bool words_apart(const NestStmt *stmt, const NestStmt *next, int64_t distance) {
   const Ref *a = code_named_word(stmt), *b = a ? code_named_word(next) : NULL;

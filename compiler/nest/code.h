@@ -12,12 +12,12 @@
 
 typedef VEC(const NestStmt *) Stmts;
 
-/* Adds the statements of a body that are printed: a branch whose condition is known becomes its taken side,
- * dead statements are dropped, and pins are dropped unless they are requested. */
+/* Adds the statements of a body that are printed. The taken side replaces a branch whose condition is known.
+ * Dead statements are dropped, as are pins, unless they are requested. */
 void code_statements(Arena *, const Instance *, const NestStmt *body, bool pins, Stmts *);
 
-/* Stores the relevant bounds of a loop and returns their number. If there are two, the larger one applies for
- * `low`, otherwise the smaller one. */
+/* Stores the relevant bounds of a loop and returns their number. If there are two, the loop's bound is the
+ * larger one for `low`, otherwise the smaller one. */
 int code_limit(const Known *, int n, const Index *bound, bool low, const Index *limit[BOUNDS]);
 
 /* Form of a range test in a condition. */
@@ -41,27 +41,27 @@ typedef struct FlatTerm {
 int code_flat(const Known *, const Buf *, const Index *at, FlatTerm term[DIMS]);
 Index code_in_view(const Known *, const Ref *); /* the referenced element, relative to the view's position */
 
-bool code_is_flat(const Buf *); /* whether its pointer points to elements instead of arrays */
+bool code_is_flat(const Buf *); /* whether the buffer's pointer points to elements, not to arrays */
 bool code_is_variable(
     const Buf *); /* whether registers are a single variable in C, whatever their dimensions */
 bool code_adds(const NestStmt *); /* whether a store is printed as += */
 const Ref *
 code_named_word(const NestStmt *); /* the 32-bit array element to which the statement gives a name; or NULL */
-/* The number of statements, from the first one of the list on, that name adjacent words of an array and are
- * printed as one load: 4, 2 or 1. */
+/* How many of the first statements in the list name adjacent words of an array, so that they are printed as
+ * one load: 4, 2 or 1. */
 enum { WORDS_AT_ONCE = 4 };
 int code_words_at_once(const NestStmt *const *list, int n);
-/* Whether the word that the statement names comes WORDS_AT_ONCE words after the word of another statement. */
+/* Whether the word that the statement names is WORDS_AT_ONCE words after the word that `before` names. */
 bool code_continues(const NestStmt *before, const NestStmt *);
 
 /* ---- numbers ---- */
-/* Position of a number in an index, range, value or buffer: 0 is the constant of an index, or the number of a
- * value; s from 1 on is the coefficient of slot s; */
+/* Position of a number in an index, range, value or buffer: 0 is the constant of an index, or the number of
+ * a value; s >= 1 is the coefficient of slot s; */
 enum { NUMBER_STRIDE = SLOTS, NUMBER_LOW, NUMBER_HIGH, NUMBER_ELEMENTS };
 typedef struct CodeNumber {
   const void *of;
   int which;
-  int64_t value; /* as printed: without its sign after a minus */
+  int64_t value; /* the number as printed: after a minus, without its sign */
   int parameter; /* merged functions: the parameter that replaces it, from 1 on; 0: none */
 } CodeNumber;
 typedef VEC(CodeNumber) CodeNumbers;

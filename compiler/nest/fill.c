@@ -1,4 +1,4 @@
-/* fill.c: Fast interpreter for proved nests that fill one buffer from others. It computes in float, and many
+/* fill.c: Fast interpreter for proved nests that fill one buffer from others. It computes in float, many
  * iterations of a loop at a time. It is suitable for weights of hundreds of megabytes, for which interp.c
  * takes minutes.
  *
@@ -88,7 +88,8 @@ static bool declares_buffer(const NestStmt *stmt, const Buf *buf) {
   return false;
 }
 
-/* Whether a register in the loop belongs to one iteration, and its index does not depend on the iteration. */
+/* Whether a register is only used within one iteration of the loop, with an index that is the same in all
+ * iterations. */
 static bool register_fits(const NestStmt *loop, const Ref *ref) {
   if (!is_register(ref->buf)) return true;
   for (int d = 0; d < ref->buf->rank; d++)
@@ -157,7 +158,7 @@ static bool lane_holds(const Fill *f, const Cond *cond, int lane) {
   return false;
 }
 
-/* The consecutive lanes from `at` on for which the condition has the same value; *is receives that value. */
+/* The lanes that start at `at` and for which the condition has the same value, *is. */
 static Lanes same_lanes(const Fill *f, const Cond *cond, Lanes all, int at, bool *is) {
   Lanes run = {at, at + 1};
   *is = lane_holds(f, cond, at);
@@ -197,7 +198,7 @@ static void eval_pick(const Fill *f, Val e, Lanes at, float *r) {
   }
 }
 
-/* Computes x*y - z and z - x*y with one rounding, as interp.c does and as compilers do that contract
+/* Computes x*y - z and z - x*y with one rounding, like interp.c and like compilers that contract
  * expressions. */
 static bool eval_difference(const Fill *f, Val e, Lanes at, float *r) {
   const bool left = e->a[0]->op == MUL;

@@ -24,7 +24,7 @@ static void put_size(Text *out, int64_t size, const char *number) {
 void index_put_with(Text *out, const Index *index, const char *const name[SLOTS],
                     const char *const number[SLOTS]) { /* prints positive terms first */
   Index ix = *index;
-  bool any = false, lead = ix.c > 0; /* lead: prints 57 - y instead of -y + 57 */
+  bool any = false, lead = ix.c > 0; /* lead: prints 57 - y, not -y + 57 */
   for (int s = 1; s < SLOTS; s++) lead = lead && ix.k[s] <= 0;
   if (lead) {
     put_size(out, ix.c, number[0]);

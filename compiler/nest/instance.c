@@ -53,7 +53,7 @@ typedef struct Reader {
 
 static void
 read_value(const Reader *r,
-           Val e) { /* runs before dead names are known, so it may mark too many buffers as read */
+           Val e) { /* runs before dead names are known, so it may mark more buffers than are read */
   if (e->op == LOAD) r->used->read[(e->ref->buf->of ? e->ref->buf->of : e->ref->buf)->id] = true;
   int verdict = e->op == PICK ? known_pick(r->known, e) : -1;
   for (int i = 0; i < 3 && e->a[i]; i++)
@@ -76,7 +76,7 @@ static void read_body(const Reader *r, const NestStmt *stmt) {
   }
 }
 
-/* ---- names that a body uses: traversed backwards, so that a name is visited after its uses ---- */
+/* ---- names that a body uses, found backwards, so that a name is visited after its uses ---- */
 static void use_index(const Reader *r, const Index *ix) {
   for (int s = 1; s < SLOTS; s++)
     if (ix->k[s] && !r->known->fixed[s]) r->used->slot[s] = true;
@@ -221,7 +221,8 @@ static Instance *add_instance(Instances *plan, const NestFn *fn, const Known *kn
   Instance *instance = NEW(plan->arena, Instance);
   *instance = (Instance){.fn = fn, .known = *known, .body = body, .inlined = !fn->kernel};
   instance->used = body ? body->used : used_new(plan);
-  if (!body) used_by(plan, fn->body, known, &instance->used); /* adds the functions that it calls first */
+  /* first adds the functions that this function calls */
+  if (!body) used_by(plan, fn->body, known, &instance->used);
   instance->id = plan->instances.n;
   vec_push(plan->arena, plan->instances, instance);
   return instance;

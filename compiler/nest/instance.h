@@ -21,8 +21,7 @@ typedef struct Used {
                        not only stored to */
   bool slot[SLOTS];
 } Used;
-bool used_dead(const Used *, const NestStmt *); /* whether a statement is not printed, because it is an unused
-                                                   name, local or declaration */
+bool used_dead(const Used *, const NestStmt *); /* unused name, local or declaration: not printed */
 
 /* A C function. A kernel function that is called with several sets of constants becomes one inlined body and
  * a small wrapper for each set. */
@@ -52,7 +51,8 @@ Instances *instances_of(const Nest *);
 void instances_name(Instances *, const char *name); /* name: the name of the main function */
 /* Whether the body of a loop uses the loop's variable by name. */
 bool used_chosen(Instances *, const NestStmt *, const Known *, const Used *);
-/* Whether the printed main function has this parameter: unused ones are dropped. The nest must be final. */
+/* Whether the printed main function has this parameter: unused parameters are dropped. The nest must be
+ * final. */
 bool nest_uses(const Nest *, int buf_id);
 const Instance *instance_called(Instances *, const NestFn *, const Known *caller, const Index *args);
 #endif

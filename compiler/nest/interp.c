@@ -14,7 +14,7 @@ enum {
   SEVERAL = -1
 }; /* a value of Touch.reader: more than one iteration of the parallel loop has read the element */
 
-/* Last accesses to an element in the current parallel loop: serial numbers of the iterations. */
+/* The last accesses to an element in the current parallel loop, as serial numbers of iterations. */
 typedef struct Touch {
   int64_t writer, reader;
 } Touch;
@@ -48,7 +48,7 @@ typedef struct Test { /* lo <= e < hi */
   Sum e;
   int64_t lo, hi;
   bool ends; /* this is the last test of an alternative */
-  bool none; /* this is not a test, but the end of the alternatives */
+  bool none; /* this entry is no test, but marks the end of the alternatives */
 } Test;
 typedef struct Code { /* a compact form of a value, because the nodes of large kernels exceed the caches */
   ValOp op;
@@ -87,7 +87,7 @@ typedef struct Interp {
               the first iteration of this loop; now: the current iteration (0: none) */
   double **mem; /* by buffer id, including locals */
   Touch **touch;
-  bool **over;      /* by buffer id, then element, of buffers that may be overwritten: whether the element was
+  bool **over;      /* by buffer id, for buffers that may be overwritten, then by element: whether it was
                        overwritten */
   VEC(Body) bodies; /* bodies of the called functions */
 } Interp;
@@ -285,7 +285,7 @@ static double random_value(double key0, double key1, double counter) {
   return (double)random_uniform((uint32_t)(int32_t)key0, (uint32_t)(int32_t)key1, (uint32_t)(int32_t)counter);
 }
 
-#define EXACT 0x1p53 /* integers up to here are exact in double */
+#define EXACT 0x1p53 /* integers up to this number are exact in double */
 
 static double converted(Interp *in, double x, Elem elem) {
   static const double
@@ -319,7 +319,7 @@ static double dot_of_halves(const Interp *in, double x, double w, double sum) {
   return fused(in, bf16_value((uint16_t)(a >> 16)), bf16_value((uint16_t)(b >> 16)), sum);
 }
 
-/* r: per lane, the operation on its operands X, Y and Z. */
+/* Sets r of each lane to an expression of the operands X, Y and Z. */
 static void apply(Interp *in, const Code *code, double (*const a)[LANES], double *r) {
   const int n = code->lanes;
   const Elem elem = code->elem;

@@ -160,8 +160,8 @@ static void add_num(Writer *w, Val e, bool open) {
   else key_add_double(w->arena, w->key, e->num);
 }
 
-static void key_product(Writer *w, Val e) { /* adds a product; the key says whether a factor is a negative
-                                               number, because this is printed as a subtraction */
+static void key_product(Writer *w, Val e) { /* adds a product; the key has whether a factor is negative,
+                                               because such a product is printed as a subtraction */
   for (int i = 0; i < 2; i++) {
     const Val a = e->a[i];
     const bool fixed = a->op == NUM && a->num < 0;
@@ -248,8 +248,8 @@ static void add_store(Writer *w, const NestStmt *stmt) {
   add_ref(w, &stmt->u.store.ref);
 }
 
-/* Adds statements that load n words with one load. continues: these words directly follow those of the
- * previous such load, so their address is not printed. */
+/* Adds statements that are printed as one load of n words. continues: these words directly follow the words
+ * of the previous such load, so their address is not printed. */
 static void add_words(Writer *w, const NestStmt *const *stmt, int n, bool continues) {
   key_number(w, -n);
   key_number(w, continues);

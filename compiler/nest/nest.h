@@ -14,11 +14,11 @@
  *     emit/nest.c  prints it as C with vector extensions
  *
  * Indices.  An index is affine in the loop variables in scope, and is written with C's own operators: `y*S +
- * ky - P`.  Ix is a vector: lane k holds the coefficient of the variable in slot k.  C adds a scalar to
- * *every* lane of a vector, so a constant c is the vector (c, c, ..., c): lane 0 is the constant, the
- * coefficient of slot k is lane k minus lane 0.  The last lane is a checksum. It is right for every
- * affine combination, but wrong for a product of two variables and for a variable used outside its loop,
- * which index_of() then reports as a misuse.
+ * ky - P`. Ix is a vector: lane k holds the coefficient of the variable in slot k. C adds a scalar to
+ * *every* lane of a vector, so a constant c is the vector (c, c, ..., c). So lane 0 is the constant of any
+ * index, and the coefficient of slot k is lane k minus lane 0. The last lane is a checksum. It stays valid
+ * in every affine combination, but not in a product of two variables or for a variable outside of its loop;
+ * index_of() reports these as a misuse.
  */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NEST_H
@@ -35,7 +35,7 @@
 enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 11, BOUNDS = 2, LEADS = 4 };
 enum {
   NEST_FAR = 1 << 28
-}; /* positions in buffers with at least this number of elements are computed in ptrdiff_t */
+}; /* in buffers with at least this number of elements, positions are computed in ptrdiff_t */
 typedef int64_t Ix
     __attribute__((vector_size(128), aligned(16))); /* 16: the alignment of memory from an arena */
 
@@ -72,13 +72,14 @@ typedef struct Buf {
   int64_t dim[DIMS];
   int64_t room[DIMS]; /* dimensions of the array in memory: equal to dim, or larger if this buffer is a part
                          of the array */
-  int64_t apart;      /* stride of the first dimension in elements, if it differs from `room`; otherwise 0 */
+  /* stride of the first dimension in elements, if it does not follow from `room`; otherwise 0 */
+  int64_t apart;
   Nest *nest;
   struct Buf *of;   /* VIEW: the buffer that contains it */
   Index base[DIMS]; /* VIEW: its position in that buffer */
   bool as_floats;   /* the elements are integers, which loads convert to F32 */
-  bool flat; /* it is accessed through views or is a part of an array, so it is printed as a flat pointer */
-  bool overlaps; /* INPUT, OUTPUT: it may share memory with another parameter; set after values have addresses
+  bool flat; /* printed as a flat pointer, because it is accessed through views or is a part of an array */
+  bool overlaps; /* INPUT, OUTPUT: may share memory with another parameter; set after values have addresses
                   */
   bool leads;    /* its first dimension is the leading axis, whose index references omit */
   int scope; /* STACK, REGS, VIEW: the block that declares it; the builder rejects uses outside the block */
@@ -90,7 +91,7 @@ typedef struct Ref {
 } Ref; /* at: the indices; in a view they are relative to its base */
 
 /* ---- conditions: any of up to two alternatives, each a conjunction of ranges lo <= e < hi ---- */
-#define NO_LO (-(INT64_C(1) << 40)) /* no bound on this side */
+#define NO_LO (-(INT64_C(1) << 40)) /* no lower bound of a range */
 #define NO_HI (INT64_C(1) << 40)
 typedef struct Range {
   Index e;
@@ -114,16 +115,16 @@ typedef enum ValOp {
   MUL,
   DIV,
   MIN,
-  MAX,     /* a[1] if one of the two is NaN, like minps and maxps of x86 */
+  MAX,     /* MIN, MAX: a[1] if one of the two is NaN, like minps and maxps of x86 */
   MAX_NAN, /* NaN if one of the two is NaN */
   LESS,
   LESS_EQ,
   EQUAL,  /* the comparisons give masks for SELECT */
   SELECT, /* a[0] ? a[1] : a[2], lane by lane, both evaluated */
   FMA,    /* a[0] * a[1] + a[2], rounded once where the target has the instruction */
-  DOT, /* a[2] + the products of the two bf16 numbers in each word of a[0] and a[1]: lower and upper halves */
+  DOT,    /* a[2] + the products of lower and of upper bf16 halves of a[0] and a[1] */
   EXP,
-  DECAY, /* exp(x) of an x that is not above 0, but 0 for x < -64: no denormal numbers, which are slow */
+  DECAY, /* exp(x) for x <= 0, but 0 for x < -64, so that there are no denormal numbers, which are slow */
   LOG,
   SQRT,
   TANH,
@@ -139,7 +140,7 @@ typedef enum ValOp {
   HMAX,
   LANE,
   SPLAT,
-  CONVERT,   /* between element types; F32 to I32 truncates */
+  CONVERT,   /* conversion between element types; F32 to I32 truncates */
   POSITION,  /* an index as an I32 value */
   RANDOM,    /* uniform in [0, 1): a[0] and a[1] are two I32 keys, a[2] is an I32 counter; random.h of the
                 runtime defines the result */
@@ -150,7 +151,7 @@ typedef struct ValNode {
   ValOp op;
   Type type;
   int part; /* LOAD: number of elements to read; the other lanes are 0. A full vector reads type.lanes
-               elements, packed words read four per lane, and a table is read whole */
+               elements; packed words read four elements per lane; a lookup reads the whole table */
   Nest *nest;
   double num; /* NUM: its value; a scalar is broadcast to a vector, as in C */
   const struct ValNode *a[3];
@@ -163,7 +164,7 @@ typedef struct ValNode {
              */
   int scope; /* the innermost block whose variables it uses; 0: none; the builder rejects uses outside the
                 block */
-  int size, mark, uses; /* for the builder. size: number of nodes of the tree; mark, uses: to find
+  int size, mark, uses; /* for the builder: size: number of nodes of the tree; mark, uses: to find
                            subexpressions that are used twice */
   const struct ValNode *named;
 } ValNode;
@@ -178,9 +179,10 @@ bool val_is_lookup(
 /* ---- statements ---- */
 typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, ROUTINE, PIN, PREFETCH, COMMENT } NestStmtKind;
 
-/* Handwritten C for work that is not a nest, such as sorting: one function over whole buffers. It reads
- * all of its inputs and writes all of its outputs; the proof assumes this, so each runtime function has
- * its own tests. Its functions are named NAME_routine; its file may be copied with generated code. */
+/* Handwritten C for work that a nest cannot express, such as sorting: one function over whole buffers. It
+ * reads all of its inputs and writes all of its outputs. The proof assumes this without checking, so each
+ * runtime function has its own tests. Its functions are named NAME_routine; its file may be copied with
+ * generated code. */
 enum { ROUTINE_BUFS = 16 };
 typedef struct Routine {
   const char *name, *text;
@@ -188,20 +190,21 @@ typedef struct Routine {
   const struct Routine *also; /* NULL, or a routine whose text must come first */
   int nbufs, nnumbers;        /* arguments: pointers to buffers, then numbers */
   Elem elem[ROUTINE_BUFS];
-  bool writes[ROUTINE_BUFS];                             /* writes the whole buffer before reading it */
-  bool whole[ROUTINE_BUFS];                              /* by number: true for an int, false for a float */
-  void (*run)(double *const *buf, const double *number); /* runs the same text compiled in double */
+  bool writes[ROUTINE_BUFS]; /* writes the whole buffer before reading it */
+  bool whole[ROUTINE_BUFS];  /* by number: true for an int, false for a float */
+  /* the same C text, compiled with double for float: the interpreter runs this */
+  void (*run)(double *const *buf, const double *number);
 } Routine;
 
 typedef enum LoopKind {
   SERIAL,
   UNROLLED,
-  ROLLED, /* like SERIAL, but C compilers must not unroll it */
+  ROLLED, /* like SERIAL, but C compilers must not unroll the loop */
   PARALLEL,
   CHOSEN, /* one iteration: the variable is a run-time value, clamped to lo .. hi - 1 */
-  TILED,  /* over the rows of a matrix product: for each vector of columns, a sum of DOTs or of dot_bytes in a
-             register, then its store. For targets with tile registers it is printed as tile instructions
-             (emit/nest_tiles.c) */
+  TILED,  /* a loop over the rows of a matrix product: for each vector of columns, a sum of DOTs or of
+             dot_bytes in a register, then a store. For targets with tile registers it is printed as tile
+             instructions (emit/nest_tiles.c) */
 } LoopKind;
 typedef struct NestStmt {
   NestStmtKind kind;
@@ -215,8 +218,8 @@ typedef struct NestStmt {
       Index lo[BOUNDS], hi[BOUNDS];
       Val chosen; /* CHOSEN: I32, or F32 that is truncated; NaN becomes lo */
       int seen, need;
-    } loop; /* max(lo) <= v < min(hi); seen: as for a branch, for the condition that the loop runs at all;
-               need: a bit for each relevant bound, those of lo first */
+    } loop; /* max(lo) <= v < min(hi); seen: as for a branch whose condition is that the loop has an
+               iteration; need: a bit for each relevant bound, first the bounds in lo */
     struct {
       Cond cond;
       int seen;
@@ -247,7 +250,8 @@ typedef struct NestStmt {
     struct {
       Buf *buf;
       Index flat;
-    } prefetch; /* flat: the index of an element; as this is only a hint, it may be out of bounds */
+      /* flat: the index of an element; it may be out of bounds, because a prefetch is only a hint */
+    } prefetch;
     const char *comment;
   } u;
 } NestStmt;
@@ -258,8 +262,8 @@ bool store_is_words(
 typedef enum ParamKind { PLAIN, FLAG, VARIED } ParamKind;
 typedef struct NestFn {
   const char *name;
-  bool kernel; /* becomes a separate C function for each set of constant arguments; otherwise it is inlined at
-                  each call */
+  bool kernel; /* becomes a separate C function for each set of constant arguments; otherwise the function is
+                  inlined at each call */
   int nparams;
   const char *param[PARAMS]; /* parameter i has slot i + 1 */
   bool
@@ -294,10 +298,9 @@ struct Nest {
   } open[40];
   int64_t key[SLOTS + 1], serial;
   int slot_scope[SLOTS], marks;
-  int nleads;      /* 0: no leading axis */
-  TileShape tiles; /* of its TILED loops; rows 0: there are none */
-  int64_t
-      lead[LEADS]; /* numbers of rows in ascending order: those of repeated operands, then that of the axis */
+  int nleads;                  /* 0: no leading axis */
+  TileShape tiles;             /* of the nest's TILED loops; rows 0: there are none */
+  int64_t lead[LEADS];         /* numbers of rows, in ascending order */
   LoopKind lead_kind;          /* kind of the loops over rows: SERIAL or PARALLEL */
   const Ix *lead_at[LEADS];    /* in the current function: the row modulo each number of rows */
   struct Instances *instances; /* cache of instance.c: its C functions; NULL: not computed yet */
@@ -306,25 +309,26 @@ struct Nest {
 int64_t buf_elements(const Buf *);
 int64_t buf_bytes(const Buf *);          /* bytes of its elements, not counting lanes of vectors */
 void buf_append(Buf *, int64_t n);       /* appends a last dimension */
-int64_t buf_room(const Buf *, int from); /* the number of elements in memory of dimensions from, from + 1,
-                                            ..., which is the stride of dimension from - 1 */
+int64_t buf_room(const Buf *, int from); /* the number of elements that dimensions from, from + 1, ... take in
+                                            memory: the stride of dimension from - 1 */
 bool buf_contiguous(const Buf *);        /* its elements follow each other in memory */
 
 /* Must run before the proof. Turns every per-image value into a vector with one image per lane. images: by
  * buffer id, whether a parameter has per-image values. */
 void nest_widen(Nest *, int lanes, const bool *images);
 
-/* Proofs. If a nest has size parameters, an output must be complete only in the part of its first dimension
- * that belongs to the size: of out[8][10] and 1 <= count <= 8, the elements out[0 .. count-1][0 .. 9].
- * Vectors at a tail are written with store_part and read with load_part. */
+/* Proofs. If a nest has size parameters, only a part of an output must be written, up to the size along the
+ * first dimension: of out[8][10] with 1 <= count <= 8, the elements out[0 .. count-1][0 .. 9]. Vectors at a
+ * tail are written with store_part and read with load_part. */
 typedef struct Proof {
   int accesses, reads, pairs;
   char error[256];
 } Proof;                          /* counts for a description of the proof; error is empty on success */
 bool nest_prove(Nest *, Proof *); /* also records the result of each IF's condition */
 /* For a proved nest that runs on one thread: whether `result`, an OUTPUT, may overlap `operand`, an INPUT
- * without later uses. If true, the result may begin at most *most bytes after the operand (before it if *most
- * is negative), at a distance that is a multiple of *step. If false, the two must be disjoint. */
+ * without later uses. If true, the result may begin at most *most bytes after the start of the operand
+ * (before it if *most is negative), at a distance that is a multiple of *step. If false, the two must be
+ * disjoint. */
 bool nest_overlap(Nest *, const Buf *operand, const Buf *result, int64_t *most, int64_t *step);
 void nest_simplify(
     Nest *); /* after the proof: inlines loops of one iteration, drops dead branches and unused parameters */
@@ -354,8 +358,8 @@ void nest_dump(Text *, const Nest *);
 void buf_put_dims(Text *, const Buf *); /* "[28][28][64]"; for a part of an array "[28][28][64 of 128]" */
 void index_put(Text *, const Index *,
                const char *const name[SLOTS]); /* prints `4*y + x - 1`, as in C and dumps */
-/* The same with other texts for numbers. number: by slot, the text that replaces its coefficient without the
- * sign (slot 0: the constant); NULL: the number is printed. */
+/* Like index_put, with other texts for numbers. number: by slot, the text that replaces its coefficient
+ * without the sign (slot 0: the constant); NULL: the number is printed. */
 void index_put_with(Text *, const Index *, const char *const name[SLOTS], const char *const number[SLOTS]);
 bool index_constant(const Index *);
 int index_terms(const Index *);

@@ -15,7 +15,7 @@ typedef struct Primitive {
   int arguments;
   Elem takes[3]; /* element types of the arguments; the result is I32 */
   int32_t (*run)(const double *argument);
-  bool lanes; /* it is also defined for vectors, lane by lane */
+  bool lanes; /* also defined for vectors, lane by lane */
 } Primitive;
 
 extern const Primitive primitive_requantize_single, primitive_requantize_double, primitive_requantize_float,
@@ -41,8 +41,8 @@ extern const Primitive primitive_word, primitive_put_word, primitive_add_even8, 
     primitive_wrap_difference, primitive_part576;
 enum { PRIMITIVES = 58 };
 extern const Primitive *const primitive_table[PRIMITIVES];
-/* Whether the primitive also takes vectors, except for its first argument: this is a scalar sum, to which all
- * lanes are added. */
+/* Whether the primitive also has a form with vectors, in which the first argument remains a scalar sum, to
+ * which all lanes are added. */
 bool primitive_across(const Primitive *);
 const char *primitive_text(Arena *,
                            const Primitive *); /* the C text of the primitive: its comment and its function */

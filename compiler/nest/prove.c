@@ -4,15 +4,15 @@
  * It walks the nest with calls inlined. Everything is affine in the open loop variables ("context variables",
  * outermost first); size parameters are the first of them. The core is prover_low(e): a lower bound of an
  * affine e, found by replacing the innermost variable by each of its bounds (from its loop, or from a
- * condition that holds here) and taking the best result. Each replacement alone is valid, so the result is
- * correct for any order of replacements.
+ * condition that holds here), and by using the best result. Each replacement alone is valid, so the result
+ * is correct for any order of replacements.
  *
  * Written elements are kept as boxes with affine corners. At the end of a loop, the boxes written in it are
  * widened if its steps leave no gap; adjacent boxes are merged. All other boxes are forgotten, so a proof can
  * fail, but it cannot wrongly succeed. The elements that iterations of a loop touch are kept as ranges, with
- * the step between the touched elements of a range: iterations are disjoint if their ranges are disjoint, or
- * if each iteration has its own part of every step, as in the phases of a dilated convolution. If a resource
- * runs out (variables, fuel, 64 bits), a bound becomes unknown and the proof fails. */
+ * a step between the touched elements of a range. Iterations are disjoint if their ranges are disjoint, or
+ * if each iteration touches its own part of every step, as in the phases of a dilated convolution. If a
+ * resource runs out (variables, fuel, 64 bits), a bound becomes unknown and the proof fails. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/prover.h"
 #include <string.h>
@@ -259,7 +259,7 @@ static void values(Prover *p, const ProofEnv *env, Val e) {
 
 static int
 verdict_of_loop(Prover *p,
-                const Var *var) { /* whether the loop runs at all; the results are those for conditions */
+                const Var *var) { /* whether the loop has an iteration: 1 always, 0 never, -1 sometimes */
   int verdict = 1;
   for (int i = 0; i < var->nlo; i++)
     for (int j = 0; j < var->nhi; j++) {
@@ -272,7 +272,7 @@ verdict_of_loop(Prover *p,
 
 static int needed_bounds(
     Prover *p, int n, const Lin *bound,
-    bool largest) { /* a bit for each bound that is needed; one bit if one of two bounds is always stricter */
+    bool largest) { /* a bit for each needed bound: one bit if one of two bounds is always stricter */
   if (n == 1) return 1;
   const Lin *a = &bound[largest ? 0 : 1], *b = &bound[largest ? 1 : 0];
   return prover_low_of_difference(p, a, b) >= 0 ? 1 : prover_low_of_difference(p, b, a) >= 0 ? 2 : 3;
@@ -342,7 +342,7 @@ static void walk_loop(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   stmt->u.loop.need |= needed_bounds(p, var->nlo, var->lo, true) | needed_bounds(p, var->nhi, var->hi, false)
                                                                        << BOUNDS;
   if (verdict == 0)
-    return; /* the loop never runs in this call; if other calls run it, its bounds must stay */
+    return; /* the loop has no iteration in this call; its bounds stay, because other calls may need them */
   walk_rounds(p, env, stmt, verdict == 1);
 }
 
@@ -356,22 +356,22 @@ static bool clip(const ProofEnv *env, WrittenBox *box, const Range *range) {
     int64_t lo = range->lo == NO_LO ? NO_LO : range->lo + shift.c,
             hi = range->hi == NO_HI ? NO_HI : range->hi + shift.c;
     if (lo > box->clip_lo[d] && lo > 0)
-      box->clip_lo[d] = lo; /* no clip at 0 or below: a box may extend past its buffer, where nothing reads */
+      box->clip_lo[d] = lo; /* no clip at 0 or below: a box may extend past its buffer */
     if (hi < box->clip_hi[d] && hi < box->buf->dim[d]) box->clip_hi[d] = hi;
     return true;
   }
   return false;
 }
 
-/* Likewise after `if (e >= lo)`, where e is a sum of size parameters minus the first index: the box gets an
- * end that depends on the size parameters. If the box already has an end, that end is kept if the condition
- * holds for each index before it. */
+/* Like clip, after `if (e >= lo)`, where e is a sum of size parameters minus the first index: the box gets
+ * an end that depends on the size parameters. A box that already has an end keeps it if the condition holds
+ * for each index before that end. */
 static bool clip_end(Prover *p, const ProofEnv *env, WrittenBox *box, const Range *range) {
   if (range->lo == NO_LO || range->hi != NO_HI || !box->buf->rank) return false;
   const Lin given = lin_of(env, &range->e), e = lin_plus(given, -range->lo); /* at least 0 */
   if (box->ends) {
     const Lin behind =
-        lin_plus(lin_add(box->end, &box->lo[0], -1), -1); /* at least 0 for an index in the box */
+        lin_plus(lin_add(box->end, &box->lo[0], -1), -1); /* not negative for an index in the box */
     return prover_low_of_difference(p, &e, &behind) >= 0;
   }
   if (!lin_equal(&box->lo[0], &box->hi[0])) return false;
@@ -400,7 +400,7 @@ static void walk_branch(Prover *p, const ProofEnv *env, NestStmt *body) {
 
 static void
 set_aside(Prover *p, int first,
-          bool aside) { /* accesses in another branch are set aside, because only one of the branches runs */
+          bool aside) { /* accesses in the other branch are ignored, because only one of the branches runs */
   for (int i = first; i < p->accesses.n; i++) p->accesses.data[i].aside = aside;
 }
 
@@ -414,7 +414,7 @@ static void walk_if(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   }
   p->level = boxes;
   const int first = p->accesses.n;
-  VEC(WrittenBox) kept = {0}; /* boxes that every branch so far has written */
+  VEC(WrittenBox) kept = {0}; /* boxes that every branch visited so far has written */
   for (int i = 0, branch = 0; i <= cond->n; i++) {
     bool last = i == cond->n;
     if (!last && !decide_all(p, env, &cond->any[i])) continue;
@@ -435,7 +435,7 @@ static void walk_if(Prover *p, const ProofEnv *env, NestStmt *stmt) {
                  clip_end(p, env, &kept.data[j], &cond->any[0].range[k]);
         if (fits) kept.data[n++] = kept.data[j];
       }
-    } else /* keep boxes that are written in both branches */
+    } else /* keep boxes that both branches write */
       for (int j = 0; j < kept.n; j++) {
         bool both = false;
         for (int k = boxes; k < p->boxes.n && !both; k++) both = same_box(&p->boxes.data[k], &kept.data[j]);
@@ -521,8 +521,8 @@ static void clear_seen(NestStmt *stmt) {
 }
 
 static bool is_whole_buffer(Prover *p, const NestFn *main,
-                            const Buf *buf) { /* whether all elements are written; with a size parameter,
-                                                 those of the part that belongs to the size */
+                            const Buf *buf) { /* whether all elements are written; with a size parameter, the
+                                                 elements up to the size */
   Lin lo[DIMS] = {{0}}, hi[DIMS] = {{0}};
   for (int d = 0; d < buf->rank; d++) hi[d].c = buf->dim[d] - 1;
   if (prover_written(p, buf, lo, hi)) return true;

@@ -30,7 +30,8 @@ static bool merge(Prover *p, WrittenBox *into,
   return true;
 }
 
-void prover_add_box(Prover *p, WrittenBox box) { /* repeats, because a merge may enable another one */
+/* repeated, because a merge may make another merge possible */
+void prover_add_box(Prover *p, WrittenBox box) {
   for (int i = p->level; i < p->boxes.n; i++)
     if (p->boxes.data[i].buf == box.buf && merge(p, &box, &p->boxes.data[i])) {
       p->boxes.data[i] = p->boxes.data[--p->boxes.n];
@@ -82,8 +83,8 @@ static void substitute(Lin *e, int v, const Lin *value) {
 }
 
 static bool widen(Prover *p, WrittenBox *box,
-                  int v) { /* extends a box to everything that all iterations of loop v write; returns false
-                              for gaps, a diagonal, or an irregular range */
+                  int v) { /* extends a box to everything that all iterations of loop v write; false if that
+                              is not a box: it has gaps, is a diagonal, or has an irregular range */
   const Var *var = &p->var[v];
   int dim = -1;
   if (prover_one_round(var)) { /* the variable has a single value */
@@ -143,8 +144,8 @@ disjoint(Prover *p, const Access *a, const Lin *lo,
   return false;
 }
 
-/* Checks a read that needs the value from before the call: no earlier statement may have overwritten it.
- * prover_check_rounds checks other iterations. */
+/* Checks a read that needs the value from before the call: no earlier statement of this iteration may have
+ * overwritten it. prover_check_rounds checks other iterations. */
 static void check_not_written(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi) {
   for (int i = 0; i < p->accesses.n; i++) {
     const Access *a = &p->accesses.data[i];
@@ -153,8 +154,8 @@ static void check_not_written(Prover *p, const Buf *buf, const Lin *lo, const Li
   }
 }
 
-/* Checks that no index of a store is data-dependent. Such a store may only modify elements that were written
- * before; it cannot initialize elements or overwrite an operand. */
+/* Checks that no index of a store that initializes elements or overwrites an operand is data-dependent.
+ * Stores with such an index may only modify elements that were written before. */
 static void check_not_chosen(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi) {
   bool chosen = false;
   for (int d = 0; d < buf->rank; d++) chosen = chosen || prover_chosen(p, &lo[d]) || prover_chosen(p, &hi[d]);
@@ -243,8 +244,8 @@ bool prover_apart(Prover *p, const Lin *hi, const Lin *lo, int t) {
   return step > 0 && prover_low(p, &gap) > -step;
 }
 
-/* Whether two accesses that touch a part of each step touch different parts in different iterations of loop
- * t: the distance of the parts is larger than their width and smaller than a step. */
+/* For two accesses that touch a part of each step: whether these parts are disjoint in different iterations
+ * of loop t. They are if their distance is at least their width and they fit into a step. */
 static bool are_interleaved(Prover *p, const Access *a, const Access *b, int d, int t) {
   const int64_t step = common_divisor(a->step[d], b->step[d]);
   const Lin gap = lin_add(b->lo[d], &a->lo[d], -1), rounds = lin_add(p->var[t].hi[0], &p->var[t].lo[0], -1);
@@ -301,7 +302,7 @@ static bool same_access(const Access *a, const Access *b) {
   return true;
 }
 
-static void note_steps(Access *a, int v) { /* call it before v leaves the state */
+static void note_steps(Access *a, int v) { /* must be called before v is forgotten */
   for (int d = 0; d < a->buf->rank; d++) {
     const int64_t k = a->lo[d].k[v];
     if (k != a->hi[d].k[v]) a->width[d] = 0;
@@ -326,8 +327,8 @@ void prover_close_accesses(
   }
 }
 
-void prover_leave_parallel(Prover *p, int first) { /* drops accesses that do not matter outside parallel
-                                                      loops, where only overwritten elements do */
+void prover_leave_parallel(Prover *p, int first) { /* drops accesses that do not matter outside of parallel
+                                                      loops; only those to overwritten elements do */
   int n = first;
   for (int i = first; i < p->accesses.n; i++)
     if (is_followed(p, p->accesses.data[i].buf)) p->accesses.data[n++] = p->accesses.data[i];

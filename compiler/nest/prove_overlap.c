@@ -1,15 +1,15 @@
 /* prove_overlap.c: Proves how far the result of a nest may overlap a dead operand.
  *
- * A store may hit bytes of the operand after their last read. So the result may begin at most n bytes after
- * the operand: n is the smallest distance, over all loads and all earlier stores, from the end of the store
- * to the start of the load. A convolution that processes its rows in order still reads input rows next to the
- * row that it writes, so its result fits into the same memory with an offset of a row or two ("diagonal
+ * A store may overwrite bytes of the operand after their last read. So the result may begin at most n bytes
+ * after the start of the operand. n is the smallest distance from the end of a store to the start of a later
+ * load, over all such pairs. A convolution that processes its rows in order still reads input rows next to
+ * the row that it writes, so its result fits into the same memory with an offset of a row or two ("diagonal
  * memory optimization": Blacker et al., arXiv 2010.01668; they observe compiled code, or analyze the source
  * of a layer; this code derives the offset from the nest of any schedule).
  *
- * For kernels that work channel by channel, such as depthwise convolutions, this analysis fails with bytes.
- * But if pixels of operand and result have equal sizes and move as a whole, a channel only overlaps itself,
- * and the analysis works with pixels.
+ * For kernels that work channel by channel, such as depthwise convolutions, an analysis of bytes finds no
+ * overlap. But if pixels of operand and result have equal sizes and the offset is a number of whole pixels,
+ * each channel only overlaps itself. Then the analysis counts pixels.
  *
  * Loads and stores are ordered like the statements, so threads may not share the nest's loops. */
 // SPDX-License-Identifier: Apache-2.0
@@ -102,8 +102,7 @@ void prover_overlap_rounds(Prover *p, int first, int t) {
       if (store->buf != p->overlap->result || !store->write || load->buf != p->overlap->operand) continue;
       if (later_channels(p, store, load, t)) continue;
       const Lin between = later_distance(p, store, load, t);
-      for (int b = 0; b < var->nhi; b++)
-        var->hi[b].c--; /* the store is in an iteration that is followed by another one */
+      for (int b = 0; b < var->nhi; b++) var->hi[b].c--; /* the store is not in the last iteration */
       allow(p, prover_low(p, &between));
       *var = all;
     }

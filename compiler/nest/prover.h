@@ -15,7 +15,7 @@ typedef struct Var {
   Lin lo[BOUNDS], hi[BOUNDS];
   const char *name;
   bool chosen;
-} Var; /* hi: inclusive; chosen: the variable has one value in the range, and the body runs once */
+} Var; /* hi: inclusive; chosen: the variable has one unknown value in the range, and the body runs once */
 typedef struct ProofEnv {
   Lin slot[SLOTS];
   int64_t size[SLOTS];
@@ -25,8 +25,9 @@ typedef struct WrittenBox {
   int64_t clip_lo[DIMS], clip_hi[DIMS];
   Lin lo[DIMS], hi[DIMS], end;
   bool ends;
-} WrittenBox; /* the box lo .. hi is written only where clip_lo <= i < clip_hi and, if `ends`, only where i <
-                 end along the first dimension; end depends on size parameters only */
+} WrittenBox; /* of the box lo .. hi, only the elements with clip_lo <= i < clip_hi are written and, if
+                 `ends`, only those with i < end along the first dimension; end depends on size parameters
+                 only */
 typedef struct Access {
   const Buf *buf;
   bool write, aside;
@@ -39,7 +40,7 @@ typedef struct Access {
 /* The proof that a result may overlap an operand (prove_overlap.c). */
 typedef struct OverlapProof {
   const Buf *operand, *result;
-  bool by_pixel; /* positions count pixels, and channels are independent; otherwise bytes */
+  bool by_pixel; /* positions are in pixels, and channels are independent; otherwise in bytes */
   int64_t most;  /* the maximum offset of the result from the operand */
 } OverlapProof;
 
@@ -49,15 +50,15 @@ typedef struct Prover {
   Proof *proof;
   Arena *arena; /* scratch */
   int nvars, nguards, fuel;
-  int level;    /* boxes from `level` on were written in the innermost open loop or branch: only they may
-                   merge */
+  int level; /* boxes from index `level` on were written in the innermost open loop or branch; only these may
+                merge */
   int parallel; /* number of open parallel loops */
   int chosen;   /* number of data-dependent indices in scope */
   int depth;    /* number of open blocks */
   int *home;    /* by buffer id: number of open parallel loops at its declaration */
   int *block;   /* by buffer id: number of open blocks at its declaration */
   Var var[VARS];
-  Lin guard[GUARDS]; /* conditions that hold here: each guard is >= 0 */
+  Lin guard[GUARDS]; /* the conditions that hold here, in the form guard >= 0 */
   VEC(WrittenBox) boxes;
   VEC(Access) accesses;
 } Prover;
@@ -99,8 +100,8 @@ void prover_check_whole(Prover *, const Buf *, bool write); /* checks an access 
 void prover_check_rounds(Prover *, int first, int t, bool parallel);
 void prover_close_accesses(Prover *, int first,
                            int v); /* at the end of the loop over v: forgets v and drops duplicate accesses */
-void prover_leave_parallel(Prover *, int first); /* drops accesses that do not matter outside parallel loops,
-                                                    where only overwritten elements do */
+void prover_leave_parallel(Prover *, int first); /* drops accesses that do not matter outside of parallel
+                                                    loops; only those to overwritten elements do */
 bool prover_apart(Prover *, const Lin *hi, const Lin *lo,
                   int t); /* whether lo in any iteration after t is greater than hi in iteration t */
 

@@ -1,6 +1,6 @@
 /* simplify.c: Simplification after the proof: loops of one iteration become their body; branches whose
- * condition is known, and loops that do nothing, disappear. Simplifications that depend on the constants of
- * one instance are left to the printer, which drops unused parameters and names there.
+ * condition is known, and loops that do nothing, disappear. The printer does the simplifications that depend
+ * on the constants of one instance, such as dropping unused parameters and names.
  *
  * Values are changed in place. This is correct because the builder ensures that a node which uses a loop's
  * variable is only used inside that loop. */
@@ -112,7 +112,7 @@ static void drop_bounds(int *n, Index *bound,
   *n = 1;
 }
 
-/* The replacement of a statement: the statement itself, its body, or nothing. */
+/* What remains of a statement: the statement itself, its body, or nothing. */
 static NestStmt *simple_statement(Nest *nest, NestStmt *stmt) {
   stmt->body = simple_body(nest, stmt->body);
   stmt->otherwise = simple_body(nest, stmt->otherwise);

@@ -1,9 +1,9 @@
 // stack.c: Stack usage of a nest's functions.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Adds up all arrays, wherever they are declared. Named values count during their block, as if none of them
-// were in a register. Each function also needs stack for the registers, arguments and temporaries that a
-// compiler saves.
+// Adds up all arrays, wherever they are declared. Named values count in their whole block, as if none were in
+// a register. Each function also needs stack for the registers, arguments and temporaries that a compiler
+// saves.
 #include "nest/nest.h"
 
 enum { SAVED = 256, UNKNOWN = -1 };

@@ -212,7 +212,7 @@ typedef struct Unit {
   int first, n;
   PieceKind kind;
   Touched touched;
-} Unit; /* several statements if one declares a name that another one uses; otherwise a single statement */
+} Unit; /* a single statement, or several if one declares a name that another one uses */
 
 static int team_unit_end(const NestStmt *const *list, int n, const Touched *touched, int first) {
   int end = first + 1;
@@ -252,8 +252,8 @@ Pieces team_pieces(Arena *arena, const Nest *nest, const NestStmt *const *list, 
   Pieces pieces = {0};
   const Touched *touched = touched_by(arena, nest, list, n);
   Touched others = touched_nothing(arena, nest),
-          one = touched_nothing(arena, nest); /* elements touched since the last barrier. one: by the latest
-                                                 PIECE_ONE; others: by all other pieces */
+          one = touched_nothing(arena, nest); /* elements touched since the last barrier: `one` by the latest
+                                                 PIECE_ONE, `others` by all other pieces */
   bool open = false, last = false;
   for (int i = 0; i < n;) {
     const Unit unit = next_unit(arena, nest, list, n, touched, i);
@@ -285,7 +285,7 @@ Pieces team_pieces(Arena *arena, const Nest *nest, const NestStmt *const *list, 
       last = false;
     }
     if (unit.kind == PIECE_ONE)
-      last = !last; /* pieces for one thread alternate between the first thread and the last one */
+      last = !last; /* pieces for one thread go to the first thread and the last thread in turn */
   }
   return pieces;
 }

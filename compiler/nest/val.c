@@ -1,5 +1,5 @@
 /* val.c: Values: pure trees, evaluated where a statement uses them. The builder folds constants, fuses x*y
- * + z into one node, and names subexpressions used twice, so that a walk visits each of them once. */
+ * + z into one node, and names subexpressions used twice, so that a traversal visits each of them once. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/build.h"
 #include <math.h>
@@ -25,7 +25,8 @@ static ValNode *node(Nest *nest, ValOp op, Type type, Val a, Val b, Val c) {
 
 static bool computes(Elem elem) { return elem == F32 || elem == I32 || elem == I64; }
 
-static int lanes_of(Val a, Val b) { /* the lanes of an operation on both; a scalar is broadcast to a vector */
+/* the lanes of an operation on a and b; a scalar is broadcast to a vector */
+static int lanes_of(Val a, Val b) {
   int x = a->type.lanes, y = b->type.lanes;
   if (x != y && x != 1 && y != 1) nest_misuse(a->nest, "operands with different numbers of lanes");
   return x > y ? x : y;
@@ -119,7 +120,7 @@ Val fma_(Val x, Val y, Val plus) {
   int factors = lanes_of(x, y), lanes = factors > plus->type.lanes ? factors : plus->type.lanes;
   lanes_of(factors > 1 ? (x->type.lanes > 1 ? x : y) : plus, plus);
   if (lanes > 1 && factors == 1)
-    x = splat(x, lanes); /* otherwise the product would be a scalar, rounded before the sum */
+    x = splat(x, lanes); /* without this, the product would be a scalar and rounded before the sum */
   Type type = {x->type.elem, lanes};
   if (!computes(type.elem)) nest_misuse(x->nest, "arithmetic on bytes: convert them first");
   return node(x->nest, FMA, type, x, y, plus);
@@ -331,8 +332,7 @@ bool val_is_words(Val e) { return is_of_bytes(e) && !e->a[0]; }
 bool val_is_lookup(Val e) { return is_of_bytes(e) && e->a[0]; }
 
 /* ---- naming of subexpressions that are used twice ---- */
-static void count_uses(Val v, int mark) { /* does not count in the branches of a PICK, which stay in place
-                                             because only one of them is evaluated */
+static void count_uses(Val v, int mark) { /* skips the operands of a PICK: only one of them is evaluated */
   ValNode *e = (ValNode *)(uintptr_t)v;
   if (e->mark == mark) {
     e->uses++;
