@@ -18,8 +18,8 @@ static const Param params[] = {
     {0},
 };
 
-/* Sets the output's shape and the parameters (op_weight), or reports invalid sizes, with a hint. A poison
- * input is silent. */
+/* Sets the output's shape and the parameters (op_weight), or reports invalid sizes, with a hint. If an
+ * input's shape is unknown after an error, the rule reports nothing. */
 static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape;
   if (!in.rank) return;

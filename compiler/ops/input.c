@@ -25,7 +25,7 @@ const Op op_input = {.name = "input",
                      .lower = lower};
 const Op op_target = {.name = "loss target", .role = ROLE_TARGET, .summary = "the target of a loss"};
 
-/* Size of the first image input, whose pixels are the units of boxes and instances. */
+/* Size of the first image input; boxes and instances are in pixels of this image. */
 static Extent picture_extent(const Graph *graph) {
   for (int i = 0; i < graph->inputs.n; i++)
     if (graph->inputs.data[i].node->shape.rank == 3) return shape_extent(graph->inputs.data[i].node->shape);

@@ -6,9 +6,10 @@
 #include "graph/op.h"
 
 /* ---- losses ---- */
-/* The parts of a loss. All read the value before the activation that the loss absorbs (`absorbs`: softmax
- * before cross_entropy). op: SAMPLE, inputs (output, target, scale) -> this image's share of the mean; scale:
- * BATCH, inputs (target) -> vector(1), 1 / normalizer; gradient: SAMPLE, inputs (output, target, scale). */
+/* The parts of a loss. They read the value before the activation that the loss absorbs (`absorbs`, such as
+ * the softmax before a cross_entropy). op: SAMPLE, inputs (output, target, scale) -> this image's share of
+ * the mean; scale: BATCH, inputs (target) -> vector(1), 1 / normalizer; gradient: SAMPLE, inputs (output,
+ * target, scale). */
 typedef struct Loss {
   const Op *op, *scale, *gradient;
   const Op *slopes; /* NULL, or an input of the gradient that replaces the scale: inputs output, target, scale
@@ -19,8 +20,9 @@ typedef struct Loss {
    * images, then its gradients with respect to the first `trained` values, consecutively. */
   int trained;
   bool instances;
-  const Op *inside; /* NULL, or (rpn) the operator whose value the loss applies to, and whose inputs it reads.
-                       In training a node may replace the operator's node, which is then its hidden->of */
+  const Op *inside; /* NULL, or (for rpn) the operator whose value the loss applies to, and whose inputs it
+                       reads. In training, another node may replace the operator's node; its hidden->of is
+                       then that node */
 } Loss;
 /* node->detail of all three: label smoothing, the loss's weight (a factor of scale), channels of the output,
  * and the kind of activation that was absorbed (SCORES_NONE: none) */
@@ -34,8 +36,9 @@ typedef struct LossDetail {
   const Node *made;   /* the value to which the loss applies, after its activation */
   const Graph *graph; /* the graph of this loss and all others; NULL while the program is read */
 } LossDetail;
-extern const Op op_object_scale, op_object_part; /* weight / images; a part of a loss's vector times that */
-extern const Loss losses[];                      /* ends with op NULL */
+/* the scale weight / images; a part of a loss's vector, times the scale */
+extern const Op op_object_scale, op_object_part;
+extern const Loss losses[]; /* ends with op NULL */
 const Loss *loss_parts(const Op *);
 /* The operands of a loss on a value: the input of the activation that the loss absorbs, or the inputs of
  * the operator that it replaces. Returns their number; loss may be NULL. */
@@ -62,8 +65,8 @@ const double *rounding_weights(Arena *, const Node *, const double *const *weigh
 /* ---- rows of images and sequences (ops/shape/row_bands.c) ----
  * They are appended to the graph. rows_cut: rows first .. first+n-1 of an image; rows_kept: a copy of an
  * image; rows_moved: a copy of the rows from `first` on, which can be made in the image's own memory;
- * rows_stacked: images with equal width and channels, stacked vertically. A whole image, or a single one, is
- * returned unchanged. */
+ * rows_stacked: images with equal width and channels, stacked vertically. If a cut is the whole image, or
+ * only one image is stacked, the image itself is returned. */
 Node *rows_cut(Graph *, Node *picture, int64_t first, int64_t n);
 Node *rows_moved(Graph *, Node *picture, int64_t first);
 Node *rows_kept(Graph *, Node *picture);
@@ -75,13 +78,13 @@ Node *rows_stacked(Graph *, int n, Node *const *picture);
 
 /* ---- training with `steps` (ops/shape/calls.c): a sample has several calls ----
  * The values of all calls are regions, one call after the other. calls_part: the value of call k, with that
- * shape; calls_after: the values of call `first` and later; calls_joined: the value of all calls, from that
- * of each; calls_member: the value that calls_joined got for call k, or NULL. */
+ * shape; calls_after: the values of call `first` and later; calls_joined: the value of all calls, from the
+ * values of each; calls_member: the value that calls_joined got for call k, or NULL. */
 Node *calls_part(Graph *, Node *all, Shape, int64_t k);
 Node *calls_after(Graph *, Node *all, int64_t calls, int64_t first);
 Node *calls_joined(Graph *, int64_t n, Node *const *value);
 Node *calls_member(const Node *all, int64_t k);
-Node *calls_truncated(Graph *, Node *value); /* the same value, but no gradient passes */
+Node *calls_truncated(Graph *, Node *value); /* the same value, but without a gradient */
 
 extern const Op *const
     op_table[]; /* the operators of the language, in the order of ops.def; ends with NULL */
@@ -101,7 +104,7 @@ Node *state_advanced(Graph *, const char *name, int n, const Op *op, const void 
 /* Number of earlier calls, at most `most`. */
 Node *stream_counter(Graph *, int64_t most);
 /* A copy of a value whose first row is row k*rows + offset of the sequence in call k. Rows with negative
- * numbers get the fill. */
+ * indices get the fill. */
 Node *stream_masked(Graph *, Node *value, Node *counter, int64_t rows, int64_t offset, double fill);
 /* Like stream_masked, with a fill for each channel. */
 Node *stream_masked_channels(Graph *, Node *value, Node *counter, int64_t rows, int64_t offset,

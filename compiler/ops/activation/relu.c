@@ -1,4 +1,5 @@
-/* relu.c: relu, y = max(x, 0)  (Nair and Hinton, 2010). The derivative at 0 is 0, at NaN 1, as in PyTorch. */
+/* relu.c: relu, y = max(x, 0) (Nair and Hinton, 2010). As in PyTorch, the derivative is 0 at 0, and 1 at
+ * NaN. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 

@@ -1,5 +1,5 @@
-/* softmax.h: Common code of softmax and log_softmax: rows of channels, minus their maximum so that no
- * exponential overflows. */
+/* softmax.h: Common code of softmax and log_softmax on rows of channels. The maximum is subtracted, so that
+ * no exponential overflows. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SOFTMAX_H
 #define CNNC_SOFTMAX_H
@@ -12,16 +12,16 @@ double softmax_log_sum(const double *x, int64_t channels, double *largest);
 Val softmax_exponentials(Lower *, Buf *in, Buf *row, int64_t channels, const Ix *y, const Ix *x,
                          Val *largest);
 
-/* Builds the nest of softmax and log_softmax. For each pixel it computes softmax_exponentials and a value
- * from their sum; then `body`, whose context is the SoftmaxRow, stores the channels. */
+/* Builds the nest of softmax and log_softmax. For each pixel, the nest computes softmax_exponentials and a
+ * value from their sum. Then `body`, whose context is the SoftmaxRow, stores the channels. */
 typedef struct SoftmaxRow {
   Buf *row;
   Val largest, of_sum;
 } SoftmaxRow;
 void softmax_lower_rows(Lower *, Val (*of_sum)(Nest *, Val sum), WalkBody);
 
-/* The input gradient of a row, from one sum over the row, which `body` gets as its context. The hidden
- * operator's inputs are dy and y. */
+/* Builds the input gradient of each row from one sum over the row, which `body` gets as its context. The
+ * hidden operator's inputs are dy and y. */
 void softmax_lower_gradient(Lower *, WalkValue element, WalkBody);
 void softmax_backward(Gradient *, Node *, Node *dy, const Op *);
 #endif

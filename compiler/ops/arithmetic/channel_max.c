@@ -56,7 +56,8 @@ static Val is_largest(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
                 num(l->b, 0));
 }
 
-/* Number of lanes after the last channel that equal the largest channel. The last vector has zeros there. */
+/* Number of lanes after the last channel that equal the largest channel. These lanes of the last vector are
+ * zeros. */
 static Val counted_beyond(Lower *l, int64_t channels, Val largest) {
   const int lanes = walk_lanes(l, channels);
   const int64_t rest = channels % lanes;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/arithmetic/combine.h"
 
-/* The constant that is operand 1, 2, ..., as in add(x, 2). */
+/* Operand 1, 2, ... if it is a constant, as in add(x, 2). */
 static const Const *written_constant(const Node *node, int operand) {
   const Const *x = arg_const(node, "x");
   return x->kind == CONST_LIST ? &x->items[operand - 1] : x;

@@ -7,19 +7,20 @@
 enum { QUERY, KEY, VALUE }; /* inputs of the operator */
 typedef struct Attention {
   int64_t l, m;          /* queries, keys */
-  int64_t heads, shared; /* shared: query heads per key head */
+  int64_t heads, shared; /* shared: number of query heads per key head */
   int64_t dk, dv;        /* channels of a head */
   int mask, bias;        /* indices of these inputs; -1: none */
-  bool by_head;          /* bias is heads x L x M */
+  bool by_head;          /* the bias is heads x L x M, one matrix per head */
   bool causal, windowed; /* causal: j <= i; windowed: i - before <= j <= i + after */
   int64_t before, after;
   double scale;
 } Attention;
 extern const Op op_attention, op_matmul, op_multihead_attention, op_slice;
-Attention attention_of(const Node *);                /* the node: attention, or one of its backward pass */
+/* the node is attention, or a node of its backward pass */
+Attention attention_of(const Node *);
 void attention_arguments(const Node *, Attention *); /* arguments mask=causal and window= */
-/* Checks, which report errors. key and value are indices of inputs. attention_rows checks sizes, mask, bias
- * and rows, and returns the input whose rows the result has, or NULL after an error. */
+/* Checks that report errors. key and value are indices of inputs. attention_rows checks sizes, mask, bias
+ * and rows. It returns the input that has the same rows as the result, or NULL after an error. */
 bool attention_lengths_fit(ShapeContext *, const Node *, int key, int value);
 const Node *attention_rows(ShapeContext *, const Node *, const Attention *);
 void attention_run(const Eval *, const Attention *);
@@ -30,7 +31,8 @@ double attention_exponentials(const Eval *, const Attention *, const int in[2], 
 
 /* attention_core.c */
 void attention_lower(Lower *);
-/* Called before nest_fn: images become sequences of positions, so that a value with heads is [1][heads*L][M].
+/* Must be called before nest_fn: views images as sequences of positions, so that a value with heads is
+ * [1][heads*L][M].
  */
 void attention_flatten(Lower *);
 Ix attention_bias_row(const Attention *, const Ix *h, const Ix *i); /* the row in a flattened bias */

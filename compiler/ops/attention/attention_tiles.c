@@ -1,4 +1,4 @@
-/* attention_tiles.c: Vectorized attention. A tile of queries is combined with a block of keys twice:
+/* attention_tiles.c: Vectorized attention. A tile of queries and a block of keys are multiplied in two ways:
  *
  * scores  lanes are queries, which are transposed once; keys are read in place, each element broadcast to all
  * lanes. The maximum and the sum of each query need no reduction across lanes. mix     lanes are channels of
@@ -6,9 +6,9 @@
  * layout.
  *
  * If keys need several blocks, sums are rescaled to the largest score so far. With causal masks and windows,
- * only keys that some query of the tile sees are computed.
+ * only keys that at least one query of the tile sees are processed.
  *
- * Gradients recompute the scores, a tile of queries with all keys, and multiply in the same two ways. */
+ * Gradients recompute the scores of a tile of queries and all keys, and multiply in the same two ways. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -20,16 +20,17 @@ typedef struct Tile {
   Lower *l;
   const Attention *a;
   const Ix *h, *u;
-  Ix first, first_group;              /* the tile's first query; in groups of `rows` queries */
-  Ix key, key_group;                  /* the block's first key; in groups of `rows` keys */
+  /* the tile's first query; first_group: counted in groups of `rows` queries */
+  Ix first, first_group;
+  Ix key, key_group;                  /* the block's first key; key_group: counted in groups of `rows` keys */
   int64_t size, queries, keys, block; /* size: queries of a full tile */
   int lanes, vectors, rows;           /* rows: keys that are processed together */
   bool blocks;                        /* several blocks: `o` contains the sums so far */
   /* q[dk][queries], s[keys][queries], o[queries][dv]; at, factor: a position and a factor for each query */
   Buf *q, *s, *o, *at, *factor;
   Buf *most, *sum; /* registers */
-  /* operands of the products: rows of `from` times vectors of queries in `left`; `weights` times rows of
-   * `values` */
+  /* operands of the two products: rows of `from` times vectors of queries in `left`, and `weights` times
+   * rows of `values` */
   Buf *left, *from, *weights, *values;
   Ix from_channel;
   int64_t depth, d;    /* channels of a head in `from` and in `values` */
@@ -94,7 +95,8 @@ static Val added_row(const Tile *t, const Ix *query, const Ix *j, int part) {
 static bool cuts(const Attention *a) { return a->causal || a->windowed; }
 static int64_t groups_up(const Tile *t, int64_t n) { return (n + t->rows - 1) / t->rows; }
 
-/* The loop over keys of a block, or their groups, is limited to those that some query of the tile sees. */
+/* Limits of a loop over the keys of a block, or over groups of keys: only those that at least one query of
+ * the tile sees. */
 typedef struct Limits {
   int nlo, nhi;
   Ix lo[2], hi[2];
@@ -108,13 +110,13 @@ static Limits limits_of(const Tile *t, int64_t n, bool groups) {
   const int64_t after = a->causal ? 0 : a->after;
   if (a->causal || (a->windowed && after < a->m))
     k.hi[k.nhi++] = first - key + groups_up(t, t->queries + after) * unit;
-  if (a->windowed && a->l - a->before <= a->m) /* if it is false, some tile sees no key */
+  if (a->windowed && a->l - a->before <= a->m) /* otherwise, some tile sees no key */
     k.lo[k.nlo++] = first - key - groups_up(t, a->before) * unit;
   return k;
 }
 #define EACH_SEEN(b, v, limits) NEST_LOOP(b, v, SERIAL, (limits).nlo, (limits).lo, (limits).nhi, (limits).hi)
 
-/* Is one of the keys from `from` to `to`, both in this block, within the limits? */
+/* Whether one of the keys from `from` to `to`, all of them in this block, is within the limits. */
 static Cond in_limits(const Tile *t, const Limits *k, int64_t from, int64_t to) {
   Nest *b = t->l->b;
   if (k->nhi == 1 && k->nlo == 1) return nest_always(b);
@@ -138,7 +140,7 @@ static void finish_score(const Tile *t, Val s, const Ix *j, int v) {
   nest_store(b, nest_at(b, t->most, v), vmax(nest_get(b, nest_at(b, t->most, v)), s));
 }
 
-/* dp = dy*V^T, and the sum of p*dp. */
+/* Finishes dp = dy*V^T, and adds p*dp to the sum. */
 static void finish_slope(const Tile *t, Val dp, const Ix *j, int v) {
   Nest *b = t->l->b;
   dp = nest_let(b, "dp", dp);
@@ -148,8 +150,8 @@ static void finish_slope(const Tile *t, Val dp, const Ix *j, int v) {
       fma_(nest_load(b, query_lanes(t, t->s, j, v), t->lanes), dp, nest_get(b, nest_at(b, t->mean, v))));
 }
 
-/* Hardware does not prefetch keys that are half a page or more apart, so each group prefetches the next
- * group. */
+/* The hardware does not prefetch keys that are half a page or more apart, so each group prefetches the keys
+ * of the next group. */
 static void fetch_keys(const Tile *t, const Ix *j0, int rows) {
   enum { HALF_PAGE = 2048 };
   const int64_t pitch = t->from->room[t->from->rank - 1], line = t->l->target->line / 4;
@@ -263,7 +265,8 @@ static void mix_values(const Tile *t) {
   Nest *b = t->l->b;
   static const int tall[VECTORS + 1] = {0, 12, 12, 8};
   const bool few = t->l->target->registers < 32;
-  /* Sets have many queries: each set reads all values of its channels, which do not stay in the L1 cache. */
+  /* A set has many queries, because each set reads all values of its channels, which do not stay in the L1
+   * cache. */
   const int all = value_vectors(t), most = few ? 2 : VECTORS, sets = (all + most - 1) / most;
   for (int set = 0, v0 = 0; set < sets; set++) {
     const int vectors = (all - v0 + sets - set - 1) / (sets - set),

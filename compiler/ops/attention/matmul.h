@@ -4,7 +4,7 @@
 #define CNNC_MATMUL_H
 #include "graph/op.h"
 
-/* y[LxM] = scale * sum over K; left: A is KxL, not LxK; right: B is MxK, not KxM. */
+/* y is LxM, with sums over K. left: A is stored as KxL, not LxK; right: B is stored as MxK, not KxM. */
 typedef struct MatrixProduct {
   int64_t l, k, m;
   bool left, right;

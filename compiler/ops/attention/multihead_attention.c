@@ -211,7 +211,7 @@ static void in_products(Graph *graph, const Node *layer, const Layer *m, Node *t
   }
 }
 
-/* The arguments of attention: those of the layer, by name. */
+/* The arguments of attention, which are the layer's arguments with the same names. */
 static const Const *core_arguments(Graph *graph, const Node *layer) {
   const Param *param = op_attention.params;
   int n = 0;

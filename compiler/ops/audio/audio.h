@@ -6,8 +6,8 @@
 
 #define TURN 6.283185307179586476925 /* 2*pi */
 
-/* Is the input a sequence, or regions that are sequences? samples: it must have one channel. False after an
- * error, or if the input's shape is unknown. */
+/* Checks that the input is a sequence, or regions that are sequences. samples: it must have one channel.
+ * False after an error, or if the input's shape is unknown. */
 bool audio_sequence(ShapeContext *, const Node *, bool samples);
 /* The input's shape with another number of channels. */
 Shape audio_channels(const Node *, int64_t channels);
@@ -23,7 +23,6 @@ void bank_lower(Lower *, Bank, bool transposed);
 /* The operators as linear maps, for export. */
 Bank mel_bank(Arena *, const Node *);
 Bank dct_bank(Arena *, const Node *);
-/* stft: maps the samples of a frame to the real and imaginary parts of its bins, re, im, re, im, without
- * `scale`. */
+/* stft: maps the samples of a frame to its bins, without `scale`. Real and imaginary parts alternate. */
 Bank stft_bank(Arena *, const Node *);
 #endif

@@ -1,4 +1,4 @@
-/* decibel.c: decibel, ten times the decimal logarithm, limited below. */
+/* decibel.c: decibel, ten times the decimal logarithm, with a lower limit. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 #include <math.h>

@@ -193,8 +193,9 @@ static void make_gains(const Tables *t, const Node *node, int input_bits) {
   }
 }
 
-/* In steps of a stream the value has two more rows, which are the noise estimates. Its inputs are the
- * samples, the number of calls while frames have negative indices, and the estimates of the previous call. */
+/* Whether the node is a step of a stream. Its value then has two more rows: the noise estimates. Its inputs
+ * are the samples, the number of calls while frames have negative indices, and the estimates of the previous
+ * call. */
 static bool keeps_noise(const Node *node) { return node->nin > 1; }
 static bool front_counts(const Node *node) { return node->nin == 3; }
 static int64_t frames_in(const Node *node) {
@@ -242,7 +243,7 @@ static Complex complex_difference(Complex a, Complex b) {
   return (Complex){wrap(a.re - b.re), wrap(a.im - b.im)};
 }
 
-/* The transform of n numbers, which are `every` apart in x: radix 4 or 2, decimation in time. */
+/* The transform of n numbers, every `every`-th number of x: radix 4 or 2, decimation in time. */
 static void transform_parts(const Tables *t, const Complex *x, int64_t n, int64_t every, Complex *to) {
   if (n == 1) {
     *to = *x;

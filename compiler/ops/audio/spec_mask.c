@@ -30,8 +30,8 @@ static Axis mask_axis(const Node *node, int axis) {
 }
 
 /* ---- training; the backward pass is the same operator, with dy instead of x ---- */
-/* Is element `at` of the axis masked? A mask has a random width of 0 .. most, and a random start with which
- * it fits on the axis. */
+/* Whether element `at` of the axis is masked. A mask has a random width of 0 .. most, and a random start at
+ * which it fits on the axis. */
 static bool masked(const uint32_t key[2], Axis axis, uint32_t draw, int64_t at) {
   const int64_t width = (int64_t)(random_uniform(key[0], key[1], draw) * (float)(axis.most + 1)),
                 start =
@@ -89,7 +89,7 @@ static void lower(Lower *l) {
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
   Node *dx = graph_hidden(gradient_graph(gradient), node->op, node, node->shape, RESULT_SAMPLE, 1, &dy);
-  gradient_add(gradient, node->in[0], dx); /* the salt is copied, so the mask is the same */
+  gradient_add(gradient, node->in[0], dx); /* copying the node copies its salt, so the mask is the same */
 }
 
 static const Op op_masks = {.name = "spec_mask masks",

@@ -69,7 +69,7 @@ static bool transform_fits(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* The frames with center=true: their number is that of torch.stft and librosa.stft, and each has `fft`
+/* Sets the frames for center=true: their number is that of torch.stft and librosa.stft, and each has `fft`
  * samples. */
 static void center_frames(ShapeContext *context, Node *node) {
   const int64_t n = node->in[0]->shape.dim[0], size = arg_int(node, "size"), step = arg_int(node, "step"),
@@ -113,7 +113,7 @@ static Frames frames_of(const Node *node) {
                                                               : GIVE_POWER};
 }
 
-/* Is the transform an FFT, with a length of 2^a? Otherwise it is a direct sum. */
+/* Whether the transform is an FFT, whose length is a power of two. Otherwise it is a direct sum. */
 static bool is_fast(const Frames *f) { return f->fft >= FAST_FROM && (f->fft & (f->fft - 1)) == 0; }
 
 /* ---- tables ---- */

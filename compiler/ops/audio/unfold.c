@@ -1,4 +1,4 @@
-/* unfold.c: unfold, windows of a sequence as regions, which later layers process one by one. */
+/* unfold.c: unfold: the windows of a sequence become regions, which later layers process one by one. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/window.h"
 #include "ops/audio/audio.h"

@@ -9,11 +9,11 @@
 #include "ops/convolution/correlation.h"
 #include "kernel/window.h"
 
-/* The most terms per output with which a direct convolution also computes the following pooling. Fusing saves
- * a pass over the result: 4 to 43 % of the time for up to 64 terms, 0 to 4 % from 256 to 512, more with 5x5
- * at stride 2 (measured with AVX-512, one thread, windows from 1x1 to 7x7, 16 to 512 filters). With more
- * terms it saves nothing. A pooled convolution reads all its weights for each row of the result, so it is 2x
- * slower if they exceed the cache. */
+/* A direct convolution also computes the following pooling if it has at most this number of terms per
+ * output. Fusing saves a pass over the result: 4 to 43 % of the time for up to 64 terms, 0 to 4 % from 256
+ * to 512, more with 5x5 at stride 2 (measured with AVX-512, one thread, windows from 1x1 to 7x7, 16 to 512
+ * filters). With more terms it saves nothing. A pooled convolution reads all its weights for each row of the
+ * result, so it is 2x slower if they exceed the cache. */
 enum { MOST_TERMS_POOLED = 512 };
 
 static const Param params[] = {
@@ -62,8 +62,8 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
   correlation_backward(gradient, node, dy, &op_conv_input_gradient, &op_conv_weight_gradient);
 }
 
-/* Can the convolution also compute this pooling? The pooling must have 2x2 windows without overlap. The
- * convolution must have no groups, and either few terms or a possible Winograd schedule. */
+/* Whether the convolution can also compute this pooling. The pooling must have 2x2 windows without overlap.
+ * The convolution must have no groups, and either few terms or a supported Winograd schedule. */
 static bool fuses_pool(const Node *node, const Node *pool) {
   const Correlation k = correlation_of(node);
   if (correlation_near_limits(&k) || node->shape.regions) return false;
@@ -81,9 +81,10 @@ static bool fuses_pool(const Node *node, const Node *pool) {
 }
 
 /* A gate (squeeze and excitation) before a 1x1 convolution can scale the weights instead of the input. But
- * weights come from a slower memory than values that were just computed. With 2.5 pixels per filter, scaling
- * the weights is 1 or 2 % slower (14x14, 480 channels to 80 filters). With 4 pixels per filter, the layer and
- * the previous one are 3 % faster; with 20 (28x28), 4 % (AVX-512, one thread). */
+ * weights are read from slower memory than values that were just computed. With 2.5 pixels per filter,
+ * scaling the weights is 1 or 2 % slower (14x14, 480 channels to 80 filters). With 4 pixels per filter, this
+ * layer and the previous layer together are 3 % faster; with 20 pixels (28x28), 4 % faster (AVX-512, one
+ * thread). */
 enum { PIXELS_A_FILTER = 4 };
 
 static bool fuses_gate(const Node *node) {
@@ -109,7 +110,8 @@ static void eval_repeated(const Eval *eval) {
   arena_free(arena);
 }
 
-/* Created for a schedule, and only for sizes that it supports: there is no reference schedule. */
+/* This operator has no reference schedule, because it is only created for a schedule that supports its
+ * sizes. */
 static const Op op_conv_repeated = {
     .name = "upsample + conv",
     .params = params,

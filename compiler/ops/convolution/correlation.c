@@ -73,8 +73,8 @@ static int64_t padded(int64_t channels) { /* rounds up to a multiple of two vect
 }
 
 /* Positions of tiles are computed in elements from the beginning of a side, before a test decides whether
- * they are inside. Up to 16 images may be interleaved (Lower.images): then positions are up to 16 times
- * larger, unless the buffers are so large that positions are 64-bit. */
+ * they are inside of it. Up to 16 images may be interleaved (Lower.images). Then positions are up to 16
+ * times larger, unless the buffers are so large that positions have 64 bits. */
 static bool far_positions(const int64_t reach[2], Extent e) {
   enum { FAR = 1 << 30, IMAGES = 16, FAR_TOGETHER = 100 << 20 };
   const int64_t row = e.w * e.c, elements = e.h * row;
@@ -118,8 +118,8 @@ int correlation_weight_index(const Correlation *k, Ix *at_, const Ix *s, const I
 }
 
 /* ---- eval ---- */
-/* Eval works on a copy of the weights, one matrix per tap and group: rows of s and columns of l, or with
- * `gather` rows of l and columns of s. Therefore sums over rows read and write adjacent elements. */
+/* Eval uses a copy of the weights, with one matrix per tap and group: rows of s and columns of l, or with
+ * `gather` rows of l and columns of s. So sums over rows read and write adjacent elements. */
 static double *new_matrices(Arena *arena, const Correlation *k) {
   return NEW_ARRAY(arena, double, k->kernel[0] * k->kernel[1] * k->small.c * k->l);
 }
@@ -231,8 +231,8 @@ void correlation_eval_weights(const Eval *eval) {
 /* ---- reference nests ---- */
 static bool fits_index(int64_t bound) { return bound <= INT32_MAX; }
 
-/* The taps inside the large side, for the small side's index i: a range if the dilation is 1 and its ends can
- * be computed, otherwise a test. */
+/* The taps that are inside the large side, for index i of the small side: a range, if the dilation is 1 and
+ * the ends of the range can be computed; otherwise a test. */
 static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis, const Ix *i) {
   const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
   const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);
@@ -243,7 +243,7 @@ static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis,
   return nest_loop(b, name, SERIAL, clip_lo ? 2 : 1, lo, clip_hi ? 2 : 1, hi);
 }
 
-/* The small side's indices for which the tap is inside the large side: a range or a test, as for taps. */
+/* The indices of the small side for which a tap is inside the large side: a range or a test, as in taps. */
 static const Ix *places(Nest *b, const char *name, const Correlation *k, int axis, const Ix *tap) {
   const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
   const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);
@@ -256,7 +256,7 @@ static const Ix *places(Nest *b, const char *name, const Correlation *k, int axi
 #define TAPS(b, v, axis, i) for (const Ix v = *taps(b, #v, &k, axis, &i); nest_enter(b);)
 #define PLACES(b, v, axis, tap) for (const Ix v = *places(b, #v, &k, axis, &tap); nest_enter(b);)
 
-/* Sizes of the weight, as correlation_weight_index numbers its elements. */
+/* Sizes of the weight, in the order in which correlation_weight_index numbers its elements. */
 static void weight_sizes(const Correlation *k, int64_t dim[4]) {
   const int64_t sizes[4] = {k->small.c, k->l, k->kernel[0], k->kernel[1]};
   memcpy(dim, sizes, sizeof sizes);
@@ -288,7 +288,8 @@ static Buf *natural_weights(Lower *l, const Correlation *k, bool spread) {
   return lower_pack_done(l, pack);
 }
 
-static bool has_bias(const Lower *l) { /* is there a bias, or a folded constant that is added like one? */
+/* whether there is a bias, or a folded constant that is added like a bias */
+static bool has_bias(const Lower *l) {
   const Node *node = l->node;
   return (!node->hidden && node->nweights > 1 && node->weight[1]) ||
          (l->kernel->nscales && node_weight_elem(node) == F32) ||
@@ -378,7 +379,7 @@ static Buf *gather_sums(Lower *l, const Gather *gather) {
   return sum;
 }
 
-/* The sums for a following pooling: windows of 2x2 positions, which are not stored. */
+/* Computes the sums for a fused pooling: windows of 2x2 positions, whose sums are not stored. */
 static void gather_windows(Lower *l, Gather *gather) {
   enum { SIDE = 2 };
   const Correlation *k = &gather->k;
@@ -517,7 +518,7 @@ void correlation_backward(Gradient *gradient, Node *node, Node *dy, const Op *in
 static bool correlation_parameters(ShapeContext *context, Node *node, const Correlation *k, int64_t outputs) {
   int64_t dim[4];
   weight_sizes(k, dim);
-  const int64_t taps_ = k->kernel[0] * k->kernel[1]; /* may be too large: op_weight reports it */
+  const int64_t taps_ = k->kernel[0] * k->kernel[1]; /* if this is too large, op_weight reports it */
   const int64_t large = bounded_product(k->l, taps_), small = bounded_product(k->s, taps_);
   const bool transposed = node->op->traits.transposed;
   const int64_t fan_in = transposed ? small : large, fan_out = transposed ? large : small;

@@ -31,8 +31,8 @@ Correlation correlation_of(const Node *);
 
 bool correlation_pointwise(const Correlation *); /* output pixel i depends only on input pixel i */
 bool correlation_spreads(const Node *);          /* computes the large side from the small one */
-/* The same computation as a gather. A scatter with stride 1 is a gather from the small side, padded by K - 1
- * - P, with flipped weights and the channels exchanged. */
+/* The same computation in the form of a gather. A spread with stride 1 is a gather from the small side with
+ * padding K - 1 - P, flipped weights and exchanged channels. */
 Correlation correlation_gathering(const Node *);
 
 /* Reference evaluation in double with simple loops. gather and spread add the bias, eval->weight[1], if it
@@ -46,7 +46,7 @@ void correlation_lower_gather(Lower *);
 void correlation_lower_spread(Lower *);
 void correlation_lower_weights(Lower *);
 
-/* Index of the natural weight element [s][l][ky][kx], in the weight's rank. */
+/* Sets `at` to the index of weight element [s][l][ky][kx] in the natural layout; returns the rank. */
 int correlation_weight_index(const Correlation *, Ix *at, const Ix *s, const Ix *l, const Ix *ky,
                              const Ix *kx);
 /* The bias with folded constants, followed by zeros up to `padded`; NULL if there is none. spread: for the
@@ -55,16 +55,17 @@ Buf *correlation_bias(Lower *, const Correlation *, bool spread, int64_t padded)
 Buf *correlation_bias_copies(Lower *, const Correlation *, bool spread, int64_t copies, int64_t padded);
 int64_t correlation_macs(const Correlation *);
 Cost correlation_cost(const Node *);
-/* Might tiles, packed weights or separate taps need more than 31 bits, or take years to run? The operator's
- * own loops support all sizes that its shape rule permits. */
+/* Whether tiles, packed weights or separate taps might need more than 31 bits, or take years to run. The
+ * operator's own loops support all sizes that its shape rule permits. */
 bool correlation_near_limits(const Correlation *);
 
-/* Appends the required parts of the backward pass: `input` and `weights` are hidden operators of the forward
- * one. */
+/* Appends the required parts of the backward pass. input, weights: the hidden operators that compute the
+ * gradients. */
 void correlation_backward(Gradient *, Node *, Node *dy, const Op *input, const Op *weights);
 /* Shape, weight and bias of a forward node with a known window, with `outputs` channels at h x w. */
 void correlation_shape(ShapeContext *, Node *, int64_t h, int64_t w, int64_t outputs);
 
 extern const Op op_conv, op_depthwise;
-extern const Op op_channel_sum; /* hidden: the gradient of a bias: the sum of dy over the pixels */
+/* hidden operator: the gradient of a bias, which is the sum of dy over the pixels */
+extern const Op op_channel_sum;
 #endif

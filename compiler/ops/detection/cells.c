@@ -35,7 +35,7 @@ Buf *cells_anchor_corners(Lower *l, const Node *node) {
   return lower_table(l, to, n * BOX);
 }
 
-/* If the target has vectors, a box is stored as a vector of four numbers. */
+/* On targets with vectors, a box is stored as a vector of four numbers. */
 void cells_boxes(Lower *l, Extent cells, const double stride[2], int64_t n, Buf *corners, Buf *to) {
   Nest *b = l->b;
   const int lanes = walk_lanes(l, BOX);

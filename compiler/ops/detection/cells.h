@@ -14,7 +14,7 @@ void cells_anchor(const Node *, Extent cells, int64_t i, double box[BOX]);
 /* ---- in a nest ---- */
 Val cells_center(Nest *, const Ix *cell, double stride); /* (cell + 0.5) * stride */
 Buf *cells_anchor_corners(Lower *, const Node *);        /* boxes of `anchors` around (0, 0): [anchors * 4] */
-/* Stores the n boxes of `corners` around the center of each cell, cell by cell, as rows of `to`,
+/* For each cell, stores the n boxes of `corners`, moved to the center of the cell, as rows of `to`,
  * [1][boxes][4], or of the result if `to` is NULL. */
 void cells_boxes(Lower *, Extent cells, const double stride[2], int64_t n, Buf *corners, Buf *to);
 

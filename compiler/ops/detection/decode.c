@@ -57,14 +57,16 @@ static void run(const Eval *eval) {
 }
 
 /* ---- the nest ---- */
-/* Loads from a row. Regions are viewed as rows of pixels, the rows of a sequence as columns. */
+/* Loads from a row of boxes or deltas. A region is viewed as a row of pixels, a row of a sequence as a
+ * column. */
 static Val load_row(Lower *l, Buf *buf, const Ix *row, const Ix *c, int part, int lanes) {
   const Ix zero = {0};
   const bool below = buf->dim[buf->leads] > 1;
   return walk_load(l, buf, below ? row : &zero, below ? &zero : row, c, part, lanes);
 }
 
-typedef struct Row { /* for each number of a vector of boxes: center and side of its box along its axis */
+/* for each number in a vector of boxes: the center and the side of its box, along the number's axis */
+typedef struct Row {
   const DecoderTables *tables;
   Val center, side;
 } Row;

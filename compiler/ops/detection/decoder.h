@@ -21,12 +21,13 @@ typedef struct DecoderTables {
 } DecoderTables;
 DecoderTables decoder_tables(Lower *, const Decoder *, int lanes); /* called before nest_fn */
 /* Replaces the numbers (a, b, c, d) of each box by (a, b, a, b) if k is 0, by (c, d, c, d) if k is 2. If the
- * vector has a single box, its numbers are repeated for all boxes of the result. */
+ * vector has only one box, the result repeats it. */
 Val decoder_pairs(Val, int lanes, int k);
 /* Corners of the boxes that result from a vector of deltas. For each box, center has the numbers x, y, x, y,
  * and side has width, height, width, height. */
 Val decoder_vector(Lower *, const DecoderTables *, Val delta, Val center, Val side);
-/* Both corners of one box along an axis (0: x). by, grown: the deltas of its center and of its side. */
+/* The start and the end of a box along an axis (0: x). by, grown: the deltas of its center and of its side.
+ * */
 void decoder_scalar(Lower *, const Decoder *, int axis, Val by, Val grown, Val center, Val side, Val out[2]);
 
 #endif

@@ -28,7 +28,7 @@ static const Param params[] = {
     {0},
 };
 
-/* Does the input contain the scores? Rows of yolo do. */
+/* Whether the input contains the scores, as rows of yolo do. */
 static bool has_scores(const Node *node) { return node->nin == 1; }
 
 static Shape scores_shape(const Node *node) {
@@ -133,7 +133,7 @@ static float length_shared(float a0, float a1, float b0, float b1) {
   return to > from ? to - from : 0;
 }
 
-/* In float, like generated code: areas that underflow or overflow in float have no effect. */
+/* Computed in float, like generated code, so that areas underflow and overflow as they do there. */
 static double overlap(const double *box, const double *other) {
   float a[BOX], b[BOX];
   for (int c = 0; c < BOX; c++) a[c] = (float)box[c], b[c] = (float)other[c];
@@ -147,8 +147,8 @@ typedef struct Suppression {
   double iou, least;
 } Suppression;
 
-/* Class by class: sorts the boxes, then compares each box with the boxes kept so far. found[rows * classes];
- * returns the number of kept boxes. */
+/* Processes each class: sorts the boxes, then compares each box with the boxes kept so far. found[rows *
+ * classes]; returns the number of kept boxes. */
 static int64_t keep(const Suppression *s, const double *boxes, const double *scores, Found *found) {
   int64_t kept = 0;
   for (int64_t label = 0; label < s->classes; label++) {
@@ -189,7 +189,7 @@ static void suppress(const Suppression *s, const double *boxes, const double *sc
 static double in_float(const Node *node, const char *name) { return (double)(float)arg_number(node, name); }
 
 /* For rows of yolo: first computes the corners of the boxes, and the scores (objectness times class). Scores
- * are rounded to float, where tiny products may be equal. */
+ * are rounded to float, because tiny products may be equal in float. */
 static void run_rows(const Suppression *s, const double *rows, double *out) {
   Arena *arena = arena_new();
   double *boxes = NEW_ARRAY(arena, double, s->rows *BOX),
@@ -274,7 +274,7 @@ static const Routine rows_routine = {.name = "nms_rows",
                                      .whole = {true, true, true, true},
                                      .run = run_of_rows};
 
-/* Are all rows from yolo, whose class scores are sigmoids? */
+/* Whether all rows are results of yolo, whose class scores are sigmoids. */
 static bool made_by_yolo(const Node *rows) {
   if (rows->op == &op_yolo) return true;
   if (!rows->op->traits.channel_offset && rows->op->family != FAMILY_ALIAS) return false;

@@ -1,7 +1,7 @@
 /* panoptic.c: panoptic, a class and an instance for each pixel (Kirillov et al., 2019). Instances are painted
  * by descending score onto free pixels. An instance is dropped if less than half of its mask would be
- * visible. The remaining pixels get the best class of the current value. A mask is sampled at pixel centers,
- * bilinearly between the centers of its cells, with 0 outside. */
+ * visible. The remaining pixels get the best class of the current value. A mask is sampled at the centers of
+ * pixels: bilinearly between the centers of its cells, and 0 outside. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -73,7 +73,7 @@ typedef struct Panoptic {
   const double *scores, *boxes, *masks;
 } Panoptic;
 
-static int by_score(const void *a, const void *b) { /* of equal scores the first row comes first */
+static int by_score(const void *a, const void *b) { /* rows with equal scores keep their order */
   const double *x = *(const double *const *)a, *y = *(const double *const *)b;
   if (x[SCORE] != y[SCORE]) return x[SCORE] > y[SCORE] ? -1 : 1;
   return (x > y) - (x < y);
@@ -83,7 +83,7 @@ static double cell(const Panoptic *p, const double *mask, int64_t y, int64_t x) 
   return y < 0 || y >= p->height || x < 0 || x >= p->width ? 0 : mask[(y * p->width + x) * p->channels];
 }
 
-/* Does the pixel belong to the instance? `at`: its center's position in the box, 0 .. 1. */
+/* Whether a pixel belongs to the instance. across, down: the position of its center in the box, 0 .. 1. */
 static bool belongs(const Panoptic *p, const double *mask, double across, double down) {
   if (!(across >= 0 && across < 1 && down >= 0 && down < 1)) return false;
   const double x = across * (double)p->width - .5, y = down * (double)p->height - .5;

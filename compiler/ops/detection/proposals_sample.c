@@ -1,5 +1,5 @@
-/* proposals_sample.c: The training form of proposals: the ground-truth boxes, and a random sample of positive
- * and negative boxes from its own result, drawn with the image's random numbers. */
+/* proposals_sample.c: The training form of proposals: the ground-truth boxes, and a random sample of the
+ * positive and negative boxes among the proposals, drawn with the image's random numbers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/proposals_sample.h"
 #include "base/random.h"

@@ -96,8 +96,8 @@ const double *roi_box(const Eval *eval, int k, int64_t row) {
   return eval->in[k] + (of_row ? 0 : row * BOX);
 }
 
-/* N x 4 is one row of N columns; N regions of 4 are N rows of the leading axis, which may be viewed as rows
- * of pixels. */
+/* Boxes N x 4 are one row of N columns. N regions of 4 are N rows of the leading axis, which may be viewed
+ * as rows of pixels. */
 Val roi_side(Lower *l, Buf *boxes, const Ix *n, int side) {
   Nest *b = l->b;
   return nest_load(b,

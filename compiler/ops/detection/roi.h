@@ -15,15 +15,16 @@ typedef struct Roi {
   double scale;
 } Roi;
 void roi_shape(ShapeContext *, Node *);
-Roi roi_of(const Node *); /* the node: an operator, or one of its backward pass */
+Roi roi_of(const Node *); /* the node is one of these operators, or a node of its backward pass */
 
 /* x1 y1 x2 y2 of a row of the boxes, which are input k. */
 const double *roi_box(const Eval *, int k, int64_t row);
 Val roi_side(Lower *, Buf *boxes, const Ix *n, int side); /* one of these four numbers */
 
-/* Kind of the loop over the rows of the value, from the number of operations per element. */
+/* Kind of the loop over the rows of the value; work: the number of operations per element. */
 LoopKind roi_rows(const Lower *, const Roi *, int64_t work);
-/* `count` adjacent vectors from channel c on, which share all indices; a single vector may be partial. */
+/* The body for `count` adjacent vectors, starting at channel c, for which all indices are the same. A single
+ * vector may be partial. */
 typedef void RoiBody(Lower *, const Ix *c, int count, int part, int lanes, const void *context);
 void roi_channels(Lower *, int64_t channels, RoiBody, const void *context);
 #endif

@@ -36,7 +36,7 @@ static Align align_of(const Node *node) {
   return (Align){roi_of(node), samples, aligned, aligned ? 0.5 : 0, 1. / (double)samples};
 }
 
-/* Is there a corner k? An axis with one feature has no second corner. */
+/* Whether there is a corner k: an axis with one feature has no second corner. */
 static bool has_corner(const Align *a, int k) {
   return (k / 2 == 0 || a->roi.length[0] > 1) && (k % 2 == 0 || a->roi.length[1] > 1);
 }
@@ -119,16 +119,16 @@ static void back_eval(const Eval *eval) {
 }
 
 /* ---- the nest ----
- * First computes tables of the positions of a region's points along both axes; then, bin by bin, their
- * corners in vectors of channels. */
-typedef struct Table { /* of one axis, indexed by bin*samples + sample */
+ * The nest first computes tables of the positions of a region's points along both axes. Then, bin by bin, it
+ * reads the corners of these points in vectors of channels. */
+typedef struct Table { /* the points along one axis, indexed by bin*samples + sample */
   Buf *low, *near, *far;
 } Table;
 typedef struct Work {
   Lower *l;
   Align align;
   Table table[2];
-  Buf *boxes, *features; /* features: read, or in the backward pass their gradient */
+  Buf *boxes, *features; /* features: the features, or in the backward pass their gradient */
   const Ix *n, *bin[2];
 } Work;
 

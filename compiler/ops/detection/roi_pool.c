@@ -4,7 +4,7 @@
  *
  * first + floor(k * length / size) .. first + ceil((k + 1) * length / size) - 1
  *
- * that exist; an empty bin is 0. Among equal elements the first in row order counts; NaN is never the
+ * that exist; an empty bin is 0. Of equal elements, the first in row order is selected; NaN is never the
  * largest. */
 // SPDX-License-Identifier: Apache-2.0
 #include <float.h>
@@ -20,7 +20,8 @@ static const Param params[] = {
 };
 
 /* ---- reference ----
- * Bins begin and end at integers, so each step is rounded to a float, as in generated code. */
+ * The ends of bins are integers, so each step of their computation is rounded to a float, as in generated
+ * code. */
 typedef struct Bin { /* from[axis] .. to[axis] - 1 */
   int64_t from[2], to[2];
 } Bin;
@@ -96,8 +97,8 @@ typedef struct Work {
 static Val roi_number(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
 static Val whole(Val x) { return convert(convert(x, I32), F32); } /* rounds towards zero */
 
-/* Rounds half away from zero: twice the number, plus one, halved. No product is part of a sum that could
- * be fused with it, so it is rounded as in eval. */
+/* Rounds halves away from zero, as half of (twice the number plus one). The compiler cannot fuse a product
+ * of this expression with a sum, so it is rounded as in eval. */
 static Val cell_at(const Work *w, const char *name, int side) {
   Nest *b = w->l->b;
   const double most = 2 * (double)ROI_FAR;
@@ -189,7 +190,7 @@ static void lower(Lower *l) {
 }
 
 /* ---- the gradient of the features ----
- * Inputs are dy, the boxes, the features. The first of the largest elements gets dy, the others get 0. */
+ * Inputs are dy, the boxes, the features. The first of equal largest elements gets dy, all others get 0. */
 static void scatter_largest(Lower *l, const Ix *c, int count, int part, int lanes, const void *context) {
   Nest *b = l->b;
   const Work *w = context;

@@ -76,7 +76,7 @@ static bool channels_fit(ShapeContext *context, const Node *node, const YoloHead
   return false;
 }
 
-/* Finds the distance of adjacent cells in pixels of the image; false after an error. */
+/* Finds the distance between adjacent cells, in pixels of the image; false after an error. */
 static bool picture_fits(ShapeContext *context, const Node *node, YoloHead *head) {
   const Node *picture = picture_of(node);
   if (!picture) {
@@ -159,7 +159,7 @@ static void run_back(const Eval *eval) { /* inputs dy, x */
 typedef struct Rows {
   const YoloHead *head;
   bool back;
-  int lanes, width; /* lanes of the first vector, which contains the box; width of a row of `factor` */
+  int lanes, width; /* lanes: of the first vector, which contains the box; width: of a row of `factor` */
   const float *factor, *shape; /* tables by anchor: factors of the box's numbers; 1 for w and h */
   const float *step[2];        /* tables: increments of the numbers per column (0) and per row (1) of cells */
   Ix y, x, a;
@@ -235,7 +235,7 @@ static void box_vector(Lower *l, const Rows *r, int part) {
       of_shape = less(num(b, 0.5), constant(l, r->shape, r->width, &zero, r->lanes, r->lanes)),
       value = mul(choose(of_shape, vexp(t), sigmoid_or_slope(r, t, b)),
                   constant(l, r->factor, r->head->anchors * r->width, &at, r->lanes, r->lanes));
-  if (!r->back) { /* one by one: each creates a table, and C evaluates arguments in any order */
+  if (!r->back) { /* in separate statements: each creates a table, and C evaluates arguments in any order */
     const Val down = corner(l, r, 1, &zero, r->lanes, r->lanes),
               right = corner(l, r, 0, &zero, r->lanes, r->lanes);
     value = add(value, add(right, down));
@@ -286,7 +286,7 @@ static void lower_boxes(Lower *l, bool back) {
 }
 
 /* ---- cell by cell ----
- * The rows of a cell are stored like its channels: vectors run over all of its anchors. */
+ * The rows of a cell have the same order as its channels, so vectors contain several anchors. */
 typedef struct CellTables { /* tables by channel: factors, 1 for w and h, steps */
   int64_t channels;
   const float *factor, *shape, *step[2];
@@ -326,8 +326,8 @@ static void cell_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
   lower_store(l, value, y, x, c, part, lanes);
 }
 
-/* The nest by cells, if the result can be viewed as cells: it is contiguous, and no nodes are fused after it.
- * Otherwise returns false. */
+/* Builds the nest over cells, if the result can be viewed as cells: it is contiguous, and no nodes are fused
+ * after it. Otherwise returns false. */
 static bool lower_cells(Lower *l) {
   const YoloHead *head = l->node->detail;
   Buf *out = l->out;

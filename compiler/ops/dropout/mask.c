@@ -1,5 +1,5 @@
 /* mask.c: Random dropping of values in training. The mask only depends on the seed, the step, the image, the
- * layer and (dropout) the element's index, so the backward pass draws it again. */
+ * layer and (dropout) the element's index, so the backward pass draws the same mask again. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/dropout/mask.h"
 #include "base/random.h"
@@ -56,7 +56,8 @@ static void lower(Lower *l) {
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
   Node *dx = graph_hidden(gradient_graph(gradient), node->op, node, node->shape, RESULT_SAMPLE, 1, &dy);
-  gradient_add(gradient, node->in[0], dx); /* the salt is copied, so the same elements are dropped */
+  /* copying the node copies its salt, so the same elements are dropped */
+  gradient_add(gradient, node->in[0], dx);
 }
 
 const Op op_dropout_mask = {

@@ -1,5 +1,5 @@
 /* argmax.c: argmax, the index of the largest channel of each pixel. Of equal channels the first is the
- * result; NaN counts as the largest. No gradient. */
+ * result; NaN counts as the largest. It has no gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/channels.h"
@@ -25,7 +25,7 @@ static void run(const Eval *eval) {
   }
 }
 
-/* The best channel so far and its index, per lane. */
+/* The best channel so far and its index, in each lane. */
 typedef struct Best {
   Lower *l;
   Buf *value, *index;

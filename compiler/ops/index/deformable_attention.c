@@ -3,8 +3,8 @@
  *
  * y[i][h*d + c] = sum over l, p of weights[i][h][l][p] * sample(level l, places[i][h][l][p])[h*d + c]
  *
- * Places are x, y in 0 .. 1; between pixels a sample is bilinear, outside it is 0. One pass, without storing
- * samples. */
+ * Places are x, y in 0 .. 1; between pixels a sample is bilinear, outside it is 0. It is computed in one
+ * pass, without storing samples. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "kernel/parts.h"
@@ -184,7 +184,7 @@ typedef struct Spread { /* image: a level or its gradient; dy: only in the backw
   Lower *l;
   Deform d;
   Buf *places, *weights, *image, *dy, *sum;
-  const Ix *query, *head, *number, *c; /* c: channels of the head from c on, `count` vectors */
+  const Ix *query, *head, *number, *c; /* c: the first channel of `count` vectors */
   int count, part, lanes;
   bool of_weights; /* the gradient of the weights, not of the places */
 } Spread;

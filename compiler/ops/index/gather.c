@@ -86,7 +86,7 @@ static void back_eval(const Eval *eval) {
 typedef struct Work {
   Table table;
   Shape in;        /* of x */
-  Buf *x, *dy;     /* dy: backward, it is added to the gradient x; forward: NULL */
+  Buf *x, *dy;     /* dy: in the backward pass, is added to the gradient x; otherwise NULL */
   const Ix *k, *c; /* c: with each=true, the channel of the index */
 } Work;
 

@@ -5,24 +5,24 @@
 #define CNNC_INDEX_H
 #include "kernel/walk.h"
 
-enum { INDEX_COUNTS = 1 << 24 }; /* floats represent all integers up to this one */
+enum { INDEX_COUNTS = 1 << 24 }; /* floats represent all integers up to this number */
 
 extern const Op op_argmax, op_topk;
 
 /* Converts a number to an index in 0 .. count - 1. */
 int64_t index_of(double number, int64_t count);
-/* False, after an error, if floats cannot count the elements of a value. */
+/* False, after an error, if floats cannot represent the number of a value's elements. */
 bool index_fits(ShapeContext *, const Node *, const Node *value, int64_t count);
-/* Is it a vector of L, Lx1 or HxWx1: one index per position? */
+/* Whether the shape is L, Lx1 or HxWx1: one index per position. */
 bool index_is_flat(Shape);
-/* The result's shape for flat indices: their shape with these channels; for a vector a sequence. False after
- * an error. */
+/* The result's shape for flat indices: the shape of the indices with these channels; for a vector, a
+ * sequence. False after an error. */
 bool index_rows_shape(ShapeContext *, Node *, int64_t channels);
 /* The index at a pixel of such a result. */
 Ref index_of_pixel(Lower *, Buf *, const Ix *y, const Ix *x);
 /* Element k of a vector or of a sequence of one channel. */
 Ref index_element(Lower *, Buf *, const Ix *k);
-/* Calls the body with the pixel that a number selects: one data-dependent index, for images two, row and
+/* Calls the body with the pixel that a number selects: one data-dependent index; for images two, row and
  * column. */
 typedef struct IndexPixel {
   const Ix *y, *x;

@@ -105,7 +105,7 @@ void sample_slopes(const SampleImage *image, const SamplePoint point[2], const d
 }
 
 /* ---- the nest ---- */
-/* The position in pixels, before positions outside the image are moved. */
+/* The position in pixels, before positions outside of the image are moved into it. */
 static Val pixel_place(Lower *l, const Sampling *s, Val at, int64_t length) {
   Nest *b = l->b;
   const double n = (double)length, factor = (s->corners ? n - 1 : n) * (s->unit ? 1 : 0.5);
@@ -186,7 +186,7 @@ void sample_choose(Lower *l, const Sampling *s, Extent e, Val y, Val x, bool slo
   Nest *b = l->b;
   Sample sample = {.l = l, .sampling = s, .length = {e.h, e.w}};
   Moving m[2] = {moving_place(l, s, y, e.h), moving_place(l, s, x, e.w)};
-  const int64_t end = s->nearest ? 0 : 1; /* bilinear: the next pixel must exist, too */
+  const int64_t end = s->nearest ? 0 : 1; /* bilinear: a place must have a next pixel, too */
   for (int axis = 0; axis < 2 && s->nearest; axis++) m[axis].at = rounded_place(l, m[axis].at);
   NEST_CHOSEN(b, row, m[0].at, 0, larger(e.h - end, 1)) {
     sample.at[0] = &row;

@@ -1,6 +1,6 @@
 /* sampling.h: Sampling of images between pixels, for grid_sample and deformable_attention. Along each axis a
- * point is between two pixels, `low` and the next one, with the weights 1 - |distance|, but not below 0. An
- * axis of one pixel has no next one. */
+ * point is between two pixels, `low` and the next one. Their weights are 1 - |distance|, but at least 0. An
+ * axis of one pixel has no next pixel. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SAMPLING_H
 #define CNNC_SAMPLING_H
@@ -8,11 +8,12 @@
 
 /* False, after an error, if it is not an image, or has an axis longer than SAMPLING_FAR. */
 bool sampling_takes_image(ShapeContext *, const Node *, const Node *image);
-enum { SAMPLING_FAR = 1 << 22 }; /* most pixels along an axis: floats still represent quarters of a pixel */
+/* maximum number of pixels along an axis, so that floats represent quarters of a pixel */
+enum { SAMPLING_FAR = 1 << 22 };
 typedef enum Outside { OUTSIDE_ZEROS, OUTSIDE_BORDER, OUTSIDE_REFLECT } Outside;
 typedef struct Sampling {
   bool nearest, corners;
-  bool unit; /* points are in 0 .. 1 instead of -1 .. 1 */
+  bool unit; /* points are in 0 .. 1, not in -1 .. 1 */
   Outside outside;
 } Sampling;
 
@@ -23,8 +24,9 @@ typedef struct SamplePoint { /* a point on one axis */
   double weight[2], slope[2]; /* slope: derivative of the weight with respect to the coordinate */
 } SamplePoint;
 SamplePoint sample_point(const Sampling *, double at, int64_t length);
-/* sample_take samples the channels from .. to-1 of an image [h][w][c] at a point, and adds them times
- * `factor` to `to`. sample_spread adds dy, with the same factors, to the pixels around the point. */
+/* sample_take samples the channels from .. to-1 of an image [h][w][c] at a point, multiplies them by
+ * `factor`, and adds them to `to`. sample_spread adds dy, with the same factors, to the pixels around the
+ * point. */
 typedef struct SampleImage {
   Extent e;
   int64_t from, to;
@@ -49,7 +51,7 @@ typedef void SampleBody(const Sample *, const void *context);
 /* Calls the body with the pixels around a point of an image of this height and width. */
 void sample_choose(Lower *, const Sampling *, Extent, Val y, Val x, bool slopes, SampleBody,
                    const void *context);
-/* The corners of a point, k = 2*row + column. sample_has: is corner k inside the image? */
+/* The corners of a point, k = 2*row + column. sample_has: whether corner k is inside the image. */
 enum { SAMPLE_CORNERS = 4 };
 bool sample_has(const Sample *, int k);
 Val sample_weight(const Sample *, int k);

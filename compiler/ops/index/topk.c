@@ -45,7 +45,7 @@ static void shape(ShapeContext *context, Node *node) {
 
 /* ---- reference ---- */
 typedef struct Ranked {
-  double value; /* the smallest values come first */
+  double value; /* sorts in ascending order */
   int64_t index;
   bool odd;
 } Ranked;
@@ -57,7 +57,7 @@ static int rank_order(const void *a, const void *b) {
   return (x->index > y->index) - (x->index < y->index);
 }
 
-/* NaN is sorted last, so it is the first of the largest. */
+/* NaN is sorted as the largest number. */
 static void select_best(const double *x, int64_t n, int64_t k, bool largest, double *out) {
   Arena *arena = arena_new();
   Ranked *ranked = NEW_ARRAY(arena, Ranked, n);

@@ -10,7 +10,7 @@ static void eval(const Eval *eval) {
     eval->out[i] = stored_put(p->stored, curve_value(&p->curve, (int64_t)eval->in[0][i]));
 }
 
-/* q in the curve's own scale, where a table step is 2^CURVE_BITS. */
+/* q in the curve's own scale, in which a step of the table is 2^CURVE_BITS. */
 static Val scaled(Lower *l, const Curve *curve, Val q) {
   Nest *b = l->b;
   const Val product = mul(q, num_i32(b, curve->factor));
@@ -26,7 +26,7 @@ Buf *int8_curve_points(Lower *l) {
   return lower_constants(l, "points", I32, 1, &points, point);
 }
 
-/* The table covers positive numbers, from the center on; beyond its end the curve is flat. */
+/* The table is for positive numbers; after its end, the curve is flat. */
 CurvePlace int8_curve_place(Lower *l, const Curve *curve, Val q) {
   Nest *b = l->b;
   const int bits = curve_bits(curve);

@@ -1,7 +1,7 @@
 /* int8.h: Operators of int8 and int16 models. quantize/values.c creates their nodes from those of a float net
  * and a file with scales; the arithmetic is that of base/arithmetic.h. A value has the type I8, or I16 with
- * zero point 0, and a Quant (graph.h). Further data of an operator is in node->detail. Programs cannot
- * contain these operators. */
+ * zero point 0, and a Quant (graph.h). Other data of an operator is in node->detail. Programs cannot contain
+ * these operators. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_H
 #define CNNC_INT8_H
@@ -39,8 +39,8 @@ typedef struct Int8Pool {
   bool mean; /* otherwise the maximum */
   bool count_pad;
   bool scaled; /* the mean is (sum - n*zero) * factor, rounded; all windows are inside the image */
-  bool even;   /* mean of q - zero, with halves rounded to even; otherwise mean of q, with halves rounded away
-                  from zero */
+  bool even;   /* mean of q - zero, with halves rounded to even; otherwise the mean of q, with halves rounded
+                  away from zero */
   Rounding rounding;
   Multiplier factor;
   Stored stored;
@@ -63,8 +63,8 @@ typedef struct Int8Embedding {
   int64_t count;
 } Int8Embedding;
 
-/* The same value with another scale or type, from or to int16; clamped as by relu or relu6. With leaky_relu,
- * negative numbers have another factor. */
+/* The same value with another scale or type, converted from or to int16, and clamped as by relu or relu6.
+ * With leaky_relu, negative numbers have another factor. */
 typedef struct Int8Rescale {
   Rounding rounding;
   Stored stored;
@@ -108,7 +108,7 @@ typedef struct Int8Border {
 extern const Op op_int8_border, op_int8_repeat, op_int8_rescale;
 extern const Op op_int8_product, op_int8_transposed, op_int8_combine, op_int8_pool, op_int8_table,
     op_int8_softmax, op_int8_softmax_wide, op_int8_curve, op_int8_matmul;
-extern const Op op_int8_softmax_lines; /* softmax along another axis than the channels */
+extern const Op op_int8_softmax_lines; /* softmax along an axis other than the channels */
 extern const Op op_int8_from_float,
     op_int8_to_float; /* used at inputs and outputs, and around operators without an int8 form */
 extern const Op op_int8_from_bytes, op_int8_to_bytes; /* from and to u8, which is q + 128 */
@@ -117,11 +117,12 @@ extern const Op op_int8_class;                        /* I32: the first channel 
 extern const Op op_int8_argmax;                       /* the same channel as a float */
 extern const Op op_int8_embedding;
 
-bool int8_is_wide(const Node *);      /* is the node's value or an operand int16? */
+bool int8_is_wide(const Node *);      /* whether the node's value or an operand is int16 */
 int64_t int8_most(const Node *value); /* maximum of its numbers minus the zero point */
 int64_t int8_most_read(const Node *); /* maximum of int8_most over all operands */
 
-/* A dense layer is a convolution of one pixel. The output of a transposed convolution is the large side. */
+/* The geometry of a product: a dense layer is a convolution of one pixel; the output of a transposed
+ * convolution is the large side. */
 Correlation int8_geometry(const Node *product);
 Cost int8_product_cost(const Node *);
 /* Evaluates a product or a transposed convolution: each output is the sum of filter f at a position,
@@ -134,14 +135,14 @@ void int8_product_eval(const Eval *, Int8SumAt *);
 int64_t int8_filters(const Node *);
 int64_t int8_weight_index(const Node *, int64_t filter, int64_t term);
 
-/* A multiplier in 32-bit steps for vectors; each step rounds down. ROUNDING_SINGLE: (x * 2^left * m / 2^32 +
- * half) / 2^shift. ROUNDING_DOUBLE: the same, but the product is rounded to nearest, and the division rounds
- * to nearest with halves away from zero. */
+/* A multiplication by a Multiplier in 32-bit steps, for vectors. ROUNDING_SINGLE: (x * 2^left * m / 2^32 +
+ * half) / 2^shift, with each step rounded down. ROUNDING_DOUBLE: the same steps, but the product is rounded
+ * to nearest, and the division rounds to nearest with halves away from zero. */
 typedef struct Steps {
   int32_t left, m, half, shift;
 } Steps;
 Steps int8_steps(Rounding, Multiplier);
-/* Does x * 2^left fit in int32 for all |x| up to `most`? */
+/* Whether x * 2^left fits in int32 for all |x| up to `most`. */
 bool int8_steps_fit(Rounding, Multiplier, int64_t most);
 
 int32_t int8_halves(int32_t low, int32_t high); /* a word of two int16 numbers */
@@ -156,7 +157,7 @@ typedef struct Int8Factors {
 } Int8Factors;
 Int8Factors int8_factors(Lower *, int64_t filters);
 Val int8_factored(Lower *, const Int8Factors *, Val sum, const Ix *f); /* the sum, rounded */
-/* The same for n sums that do not belong to a product; wide: the sums are int64. */
+/* Like int8_factors, for n sums that do not belong to a product; wide: the sums are int64. */
 Int8Factors int8_factors_of(Lower *, Rounding, bool wide, int64_t n, const Multiplier *);
 Val int8_factored_of(Lower *, Rounding, const Int8Factors *, Val sum, const Ix *s);
 /* Constants of the model for the reference nests of a product. Weights are
@@ -169,9 +170,10 @@ Int8Constants int8_constants(Lower *, const Correlation *, int64_t channels);
 /* The accumulator of a product's terms: 32-bit or 64-bit. */
 Ref int8_sum(Lower *);
 void int8_add_term(Lower *, Ref sum, Val q, Val weight); /* q minus its zero point; both are 32-bit */
-/* Applies steps that are values. left may be NULL: nothing is shifted to the left. */
+/* Applies the steps of a multiplication whose numbers are values. left may be NULL: nothing is shifted to
+ * the left. */
 Val int8_stepped(Lower *, Rounding, Val x, Val left, Val m, Val half, Val shift);
-/* Views rows of pixels as [1][w*c], if images of one size are contiguous. */
+/* The extent of the value, viewed as [1][w*c] if its elements are contiguous. */
 Extent int8_joined(Lower *);
 Val int8_load_part(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* as I32 */
 Val int8_stored(Lower *, Stored, Val rounded); /* converted to the type of the node's value */
@@ -190,7 +192,7 @@ Val int8_rounded(Lower *, Rounding, Val sum, Multiplier, const char *name);
 /* Numbers of the kernel: the zero point of an operand; the number added to a result, and its limits. */
 Val int8_zero(Lower *, int operand);
 Val int8_stored_zero(Lower *, Stored), int8_lowest(Lower *, Stored), int8_highest(Lower *, Stored);
-/* Does this clamping, or this addition, have an effect? */
+/* Whether this clamping, or this addition, has an effect. */
 bool int8_cuts_below(const Lower *, Stored), int8_cuts_above(const Lower *, Stored);
 bool int8_adds_zero(const Lower *, Stored);
 void int8_store(Lower *, Val rounded, Stored, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);

@@ -1,5 +1,5 @@
-// int8_combine.c: Int8 and int16 sums of values, and differences and products of two, each operand with its
-// own scale.
+// int8_combine.c: Int8 and int16 sums of values, and differences and products of two values; each operand has
+// its own scale.
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk.h"
 #include "ops/int8/int8.h"
@@ -61,8 +61,8 @@ static Val sum_of_floats(Lower *l, const Int8Combine *p, const Place *at) {
                         p->wide ? num_i32(b, a->shift) : lower_number(l, "shift", a->shift), NULL);
 }
 
-/* The term of addend k. A factor that is a power of two, such as that of the largest scale, needs no
- * rounding. */
+/* The term of addend k. If its factor is a power of two, as for the addend with the largest scale, no
+ * rounding is needed. */
 static Val part_value(Lower *l, const Int8Combine *p, int k, const Place *at) {
   Nest *b = l->b;
   const Multiplier factor = p->addition.addend[k].factor;
@@ -95,7 +95,7 @@ static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int 
   int8_store(l, made, p->stored, y, x, c, part, lanes);
 }
 
-/* Is the vectorized result equal to the scalar one? */
+/* Whether the vectorized code gives the same result as the scalar code. */
 static bool steps_fit(const Node *node) {
   const Int8Combine *p = node->detail;
   const Addition *a = &p->addition;

@@ -1,6 +1,6 @@
-/* int8_matmul_words.c: Products of two int8 values with the target's dot products. Both factors are copied as
- * words of four bytes along k (or two halves): the right one once, the left one tile by tile. With a' = a +
- * lift, which the instruction may need,
+/* int8_matmul_words.c: Products of two int8 values with the target's dot products. Both factors are copied
+ * as words of four bytes (or two halves) along k: the right factor once, the left factor tile by tile. With
+ * a' = a + lift, which the instruction may need,
  *
  * sum of (a - za)*(b - zb) = sum of a'*b - (za + lift) * sum of b - zb * sum of a + K*za*zb
  *
@@ -12,7 +12,8 @@
 
 enum { MOST_VECTORS = 4, FEWEST_ROWS = 4, TILE_ROWS = 24, MOST_TILE_BYTES = 1 << 18 };
 
-/* A factor as words: [word][row of A or column of B], and the term of each sum that depends on it alone. */
+/* A factor as words, [word][row of A or column of B], and the terms of sums that depend only on this factor.
+ * */
 typedef struct Side {
   Buf *from, *words, *terms;
   bool along; /* k is the innermost dimension of `from` */
@@ -37,8 +38,8 @@ static Val add_dot(const WordProduct *t, Val sum, Val x, Val w) {
 }
 
 /* ---- copies ---- */
-/* Copies words of `lanes` rows or columns, of which the first `real` exist. `first` is the index of the first
- * row or column; in the copy they become the columns from `to` on. */
+/* A copy of the words of `lanes` rows or columns, of which only the first `real` exist. first: the index of
+ * the first row or column; to: the first column of the copy that receives them. */
 typedef struct SideCopy {
   const WordProduct *t;
   const Side *side;
@@ -114,8 +115,8 @@ static void put_one(const SideCopy *p, const Ix *at, int n) {
   put_words(p, at, nest_load(b, nest_at(b, row, 0), t->lanes));
 }
 
-/* Copies words first .. first + lanes - 1 of each row or column, as a square that is transposed. The first
- * `skip` of them are in the copy already. */
+/* Copies words first .. first + lanes - 1 of each row or column, by transposing a square. The first `skip`
+ * words are already in the copy. */
 static void put_square(const SideCopy *p, const Ix *first, int skip) {
   const WordProduct *t = p->t;
   Nest *b = t->l->b;
@@ -211,7 +212,8 @@ static void words_product_tile(const WordProduct *t, const Ix *first, const Ix *
     }
 }
 
-/* All rows of a tile, with some vectors of columns. part: lanes of the last vector that exist. */
+/* Computes all rows of a tile for some vectors of columns. part: number of lanes in use in the last vector.
+ * */
 static void product_rows(const WordProduct *t, const Ix *first, int64_t rows, const Ix *column, int vectors,
                          int part) {
   static const int tall[MOST_VECTORS + 1] = {0, 12, 12, 8, 6};

@@ -48,7 +48,7 @@ static double window_value(const Eval *eval, int64_t y, int64_t x, int64_t c) {
       if (inside && q > most) most = q;
     }
   Stored stored = p->stored;
-  if (p->from_first && !n) n = 1; /* n is only 0 in rows whose value is undefined */
+  if (p->from_first && !n) n = 1; /* n is 0 only in rows whose value is undefined */
   if (p->scaled) return stored_put(stored, multiplier_apply(p->rounding, sum - n * zero, p->factor));
   if (p->even) return stored_put(stored, average_even(sum - n * zero, n));
   stored.zero = 0;
@@ -63,7 +63,7 @@ static void eval(const Eval *eval) {
 }
 
 /* ---- lower ---- */
-/* Are all windows inside the counted area, so that each has the same number of elements? */
+/* Whether all windows are inside the counted area, so that each has the same number of elements. */
 static bool all_inside(const Node *node, bool within_input) {
   const Window *w = node->window;
   const Extent in = shape_extent(node->in[0]->shape), out = shape_extent(node->shape);
@@ -82,7 +82,7 @@ typedef struct Sums {
   int part, lanes;
 } Sums;
 
-/* The number, or 0 for a row before the first one. */
+/* The number, or 0 for a row before the first row of the stream. */
 static Val from_first(Lower *l, const Ix *y, const Ix *x, Val number, int lanes) {
   const Int8Pool *p = l->node->detail;
   if (!p->from_first) return number;

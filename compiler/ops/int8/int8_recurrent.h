@@ -7,7 +7,7 @@
 
 /* The core of one direction of lstm, gru or rnn. Its inputs are the int16 gates of all rows, with the scale
  * 2^-12, and the initial states. In an lstm c is int16 and h int8. In gru, and in rnn with tanh, h is int16
- * with the scale 2^-15; weights and users of the value read its upper 8 bits. */
+ * with the scale 2^-15; weights are multiplied by its upper 8 bits, which are also the layer's value. */
 enum { GATE_BITS = 12, UNIT_BITS = 15 };
 typedef struct Int8Recurrent {
   Recurrent r;
@@ -19,7 +19,7 @@ typedef struct Int8Recurrent {
   const Multiplier *factor; /* factors of these sums, to the scale 2^-12 */
   int32_t zero;             /* zero point of h */
   Stored stored;            /* scale of the value */
-  Multiplier out;           /* factors to the value's scale: of o*tanh(c), of relu's sum */
+  Multiplier out;           /* factor from o*tanh(c), or from relu's sum, to the value's scale */
   Multiplier forget, add;   /* lstm: factors of f*c and i*g to the scale of c, 2^bits */
   int32_t bits, clip;       /* clip: negative if there is none */
 } Int8Recurrent;
@@ -28,10 +28,11 @@ extern const Op op_int8_recurrent;
 extern const Curve int8_gate_sigmoid, int8_gate_tanh; /* for sums with the scale 2^-12 */
 Curve int8_cell_curve(const Int8Recurrent *);         /* tanh of c */
 void int8_recurrent_lower(Lower *);
-/* A core in steps of a stream: Op.keep (int8_recurrent_keep.c). With `keeps`, a core returns for each row the
- * state that the next row needs. */
+/* Op.keep of a core in steps of a stream (int8_recurrent_keep.c). With `keeps`, a core returns, for each
+ * row, the state that the next row needs. */
 Node *int8_recurrent_keep(Graph *, Node *core, Node *calls, int64_t rows, int64_t offset);
-const double *int8_idle_gates(Arena *, const Int8Recurrent *); /* gates with which zero states stay zero */
+/* values of the gates for which a state of zeros stays zero */
+const double *int8_idle_gates(Arena *, const Int8Recurrent *);
 Val int8_upper_byte(Nest *, Val wide);
 
 /* ---- int8_recurrent_words.c: an lstm on boards ---- */
@@ -39,7 +40,7 @@ typedef struct RecurrentWords {
   int64_t words;                /* of h, two channels each */
   Buf *weight, *steps, *window; /* window: h, widened to int16 */
 } RecurrentWords;
-/* bias: of each sum, with the zero point of h times the weights. */
+/* bias: the bias of each sum, which includes the zero point of h times the weights. */
 bool int8_recurrent_has_words(const Lower *, const Int8Recurrent *, const int32_t *bias);
 RecurrentWords int8_recurrent_words(Lower *, const Int8Recurrent *, const int32_t *bias);
 void int8_recurrent_window(Lower *, RecurrentWords *, Buf *h, int64_t outputs);

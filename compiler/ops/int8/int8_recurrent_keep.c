@@ -1,6 +1,7 @@
 /* int8_recurrent_keep.c: Int8 cores of recurrent layers in steps of a stream. For each row the core returns
  * the state for the next row: for lstm h relative to its zero point, then c; for gru the int16 h.
- * The last of these rows is the state, and the layer's value is computed from all of them. The value of
+ * The last of these rows becomes the state, and the layer's value is computed from all of these rows. The
+ * value of
  * rnn is its state. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8_recurrent.h"
@@ -68,7 +69,7 @@ static const Op op_given = {
     .name = "int8 recurrent start", .traits.layer_part = true, .eval = given_eval, .lower = given_lower};
 
 /* ---- the layer ---- */
-/* The state before row 0 if the program gives it; otherwise NULL: zeros. */
+/* The state before row 0, if the program has it; NULL: zeros. */
 static Node *given_start(Graph *graph, const Node *core, const Int8Recurrent *p, Shape shape,
                          const Quant *quant) {
   if (core->nin == 1) return NULL;

@@ -2,9 +2,10 @@
 // int16 in one instruction.
 // SPDX-License-Identifier: Apache-2.0
 //
-// As in schedule/mcu/dsp_direct.c, a half of a word of the weights holds 256*wB + wA for two gates A and B of
-// a unit. Products with the half sum up to mix = 256*SB + SA, products with its low byte to SA. SB = (mix -
-// SA) / 256 is exact modulo 2^32 if |SB| < 2^23, which follows from the weights. Biases are added after that.
+// As in schedule/mcu/dsp_direct.c, each 16-bit half of a weight word contains 256*wB + wA, for two gates A
+// and B of a unit. The sum of products with these halves is mix = 256*SB + SA; the sum of products with their
+// low bytes is SA. So SB = (mix - SA) / 256, which is exact modulo 2^32 if |SB| < 2^23. The weights determine
+// whether that holds. Biases are added afterwards.
 //
 // Roundings are those of schedule/mcu/dsp_finish.c, with zero point 0.
 #include <stdlib.h>
@@ -28,7 +29,7 @@ static int32_t lstm_weight(const Int8Recurrent *p, int gate, int64_t u, int64_t 
   return k < p->r.outputs ? p->weight[(gate * p->r.units + u) * p->r.outputs + k] : 0;
 }
 
-/* The 16-bit half with the weights of gates 2*pair and 2*pair + 1. The result may not fit into 16 bits. */
+/* The 16-bit half with the weights of gates 2*pair and 2*pair + 1. The result may need more than 16 bits. */
 static int32_t lstm_half(const Int8Recurrent *p, int pair, int64_t u, int64_t k) {
   enum { BYTE = 256 };
   return BYTE * lstm_weight(p, 2 * pair + 1, u, k) + lstm_weight(p, 2 * pair, u, k);
@@ -126,7 +127,8 @@ void int8_recurrent_window(Lower *l, RecurrentWords *words, Buf *h, int64_t outp
   }
 }
 
-/* Adds the products of two words of h, which are loaded together, as are the words of the weights. */
+/* Adds the products of two words of h with the weights. One instruction loads both words of h, and also two
+ * words of the weights. */
 static void lstm_add_words(Lower *l, const RecurrentWords *words, Buf *mix, Buf *own, const Ix *u,
                            const Ix *at) {
   Nest *b = l->b;

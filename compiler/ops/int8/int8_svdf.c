@@ -46,7 +46,7 @@ static Cost cost(const Node *node) {
 }
 
 /* ---- lower ---- */
-/* Weights [units][memory][rank]: a unit's features of a row are neighbors. */
+/* The weights as [units][memory][rank], so that the features of a unit in a row are adjacent. */
 static Buf *packed_time(Lower *l, const SvdfSums *s) {
   const Int8Svdf *p = l->node->detail;
   const int64_t dim[3] = {s->units, s->memory, s->rank};

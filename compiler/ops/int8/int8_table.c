@@ -19,7 +19,7 @@ typedef struct Line {
   int32_t slope, start;
 } Line;
 
-/* Is there a `start` with which the line gives all values? Each value restricts it to a range. */
+/* Whether the line gives all values with some `start`. Each value restricts `start` to a range. */
 static bool line_starts(const int8_t value[256], int64_t slope, Line *line) {
   const int64_t one = INT64_C(1) << LINE_BITS;
   int64_t least = INT32_MIN / 2, most = INT32_MAX / 2;
@@ -33,8 +33,8 @@ static bool line_starts(const int8_t value[256], int64_t slope, Line *line) {
   return true;
 }
 
-/* Finds a line with all values. Its slope is close to the slope between the last q that has the first value
- * and the first q that has the last value. */
+/* Finds a line that gives all values. Its slope is close to the slope between two points: the last q with
+ * the first value, and the first q with the last value. */
 static bool line_of(const int8_t value[256], Line *line) {
   int from = 0, to = 255;
   while (from < 255 && value[from + 1] == value[0]) from++;
@@ -62,7 +62,7 @@ static Val on_line(Lower *l, Val q, Val slope, Val start) {
   return convert(vmax(vmin(v, num_i32(b, INT8_MAX)), num_i32(b, INT8_MIN)), I8);
 }
 
-/* Vectors over adjacent pixels contain the channels in a pattern that repeats after some elements. */
+/* If a vector contains several pixels, its channels form a pattern that repeats after some elements. */
 typedef struct Turns {
   Buf *slope, *start;
   int64_t length; /* 1: all channels have the same line */
@@ -139,7 +139,7 @@ static Buf *values_of(Lower *l) {
   return lower_constants(l, "table", I8, 2, (int64_t[]){t->channels, TABLE_BYTES}, t->value);
 }
 
-/* AVX-512 looks up 64 bytes at a time; the last vector of a row overlaps the previous one. */
+/* AVX-512 looks up 64 bytes at a time; the last vector of a row overlaps the vector before it. */
 static bool lower_lookups(Lower *l) {
   enum { BLOCK = WORD_BYTES * LANES };
   Nest *b = l->b;

@@ -4,9 +4,8 @@
 // x[f] = bias[f] + sum over taps and channels of weight * (q - zero); q' = clamp(round(x * factor[f]) +
 // zero')
 //
-// Padding adds nothing. The sums were shown to fit into 32 bits when the node was created
-// (quantize/layers.c), or, with int16 values, into 47 bits, so that their products with 15-bit factors fit
-// into 64 bits.
+// Padding adds nothing. When the node was created, quantize/layers.c checked that the sums fit into 32 bits,
+// or, with int16 values, into 47 bits, so that their products with 15-bit factors fit into 64 bits.
 #include <math.h>
 #include "ops/int8/int8.h"
 #include "ops/registry.h"
@@ -163,7 +162,8 @@ void int8_add_term(Lower *l, Ref sum, Val q, Val weight) {
   else nest_store(l->b, sum, add(nest_get(l->b, sum), convert(mul(q, weight), I64)));
 }
 
-/* The taps of an axis that are inside: a range if the dilation is 1; otherwise each is tested. */
+/* The taps of an axis that are inside the input: a range if the dilation is 1; otherwise each tap is tested.
+ * */
 static const Ix *product_taps(Nest *b, const char *name, const Correlation *k, int axis, const Ix *at) {
   const int64_t size = k->kernel[axis], stride = k->stride[axis], before = k->before[axis],
                 large = extent_side(k->large, axis), small = extent_side(k->small, axis);

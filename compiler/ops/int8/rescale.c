@@ -1,5 +1,5 @@
-// rescale.c: The same value with another scale or type, one of which is int16: (q - zero point) times the
-// quotient of the scales, rounded. relu and relu6 clamp the result; leaky_relu has another factor for
+// rescale.c: The same value with another scale or type; one of the two types is int16: (q - zero point) times
+// the quotient of the scales, rounded. relu and relu6 clamp the result; leaky_relu has another factor for
 // negative numbers.
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk.h"

@@ -11,7 +11,7 @@
 static int64_t rounded_down(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 
 /* ---- eval ---- */
-/* The input position that contributes through the tap, or -1. */
+/* The input position that contributes to output position `at` through the tap, or -1. */
 static int64_t meets(const Correlation *k, int axis, int64_t at, int64_t tap) {
   const int64_t place = at + k->before[axis] - tap * k->dilation[axis], i = place / k->stride[axis];
   return place >= 0 && place % k->stride[axis] == 0 && i < extent_side(k->small, axis) ? i : -1;
@@ -46,8 +46,8 @@ typedef struct Place {
   Ix i, r; /* S*i + r */
 } Place;
 
-/* Adds the terms of all input rows. On each axis an input row contributes through one tap if the dilation is
- * 1; otherwise all taps are tested. */
+/* Adds the terms of all input rows. Along each axis, an input row contributes through only one tap if the
+ * dilation is 1; otherwise all taps are tested. */
 static void lower_transposed_sum(Lower *l, const Correlation *k, const Int8Constants *constants,
                                  const Ref *sum, const Place *y, const Place *x, const Ix *g, const Ix *f) {
   Nest *b = l->b;

@@ -88,7 +88,7 @@ static bool ignores_a_class(const Node *node, int64_t classes) {
   return loss_ignored(node) >= 0 && loss_ignored(node) < classes;
 }
 
-/* 1 if a label counts: 0 <= label < classes, and not `ignore`. */
+/* 1 if a label counts: it is in 0 .. classes - 1 and is not the ignored class; otherwise 0. */
 static Val counts_value(Lower *l, Val label, int64_t classes) {
   Nest *b = l->b;
   Val zero = num(b, 0), counts = choose(less(label, num_i32(b, 0)), zero,
@@ -98,7 +98,8 @@ static Val counts_value(Lower *l, Val label, int64_t classes) {
              : counts;
 }
 
-/* The weight of a label, 0 if it does not count: a sum over the classes, since no index may depend on data.
+/* The weight of a label, 0 if it does not count. It is computed as a sum over the classes, without an index
+ * that depends on data.
  */
 static Val weight_value(Lower *l, Val label, Val counts, int64_t classes) {
   Nest *b = l->b;

@@ -1,10 +1,10 @@
 /* focal.c: focal, cross_entropy times (1 - p[t])^gamma, which reduces the weight of well-classified pixels
- * (Lin et al., 2017, there for one class; here p = softmax(o)). With q = 1 - p[t]:
+ * (Lin et al., 2017, who define it for one class; here p = softmax(o)). With q = 1 - p[t]:
  *
  * L = -q^g * log p[t]          dL/do[c] = (q^g - g * q^(g-1) * p[t] * log p[t]) * (p[c] - [c = t])
  *
- * The smaller of p[t] and q is computed from exponentials, the larger one as 1 minus it: 1 minus a rounded
- * number near 1 has few correct digits. */
+ * The smaller one of p[t] and q is computed from exponentials, the larger one as 1 minus the smaller. (1
+ * minus a rounded number near 1 would have few correct digits.) */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/loss/loss.h"
@@ -19,7 +19,7 @@ static double gamma_of(const Node *node) { return arg_number(node, "gamma"); }
 /* ---- eval ---- */
 typedef struct Rest {
   double q, log_p;
-} Rest; /* probability of the other classes; log p[t] */
+} Rest; /* q: the probability of the other classes; log p[t] */
 
 static Rest rest_of(const double *o, int64_t classes, int64_t label) {
   double largest, sum = 0;

@@ -50,7 +50,7 @@ static Val hinge_share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
 
 static void lower(Lower *l) { loss_classes_lower(l, hinge_share); }
 
-/* ---- the gradient: 1/C for each class inside the margin, minus their number for the label ---- */
+/* ---- the gradient: 1/C for each class within the margin; for the label, minus the sum of these ---- */
 static void gradient_run(const Eval *eval) {
   const Extent e = shape_extent(eval->node->shape);
   const double share = eval->in[2][0] / (double)e.c;

@@ -1,4 +1,4 @@
-/* linear.c: linear, the mean of o * t: its target is the gradient of a loss that the caller computes. */
+/* linear.c: linear, the mean of o * t. The target is the gradient of a loss that the caller computes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/loss/loss.h"
 

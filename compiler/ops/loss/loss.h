@@ -41,15 +41,15 @@ bool loss_label_counts(const Node *, double label, int64_t channels);
 void loss_classes_scale_run(const Eval *); /* 1 / sum of the labels' weights, 0 if there are none */
 void loss_classes_scale_lower(Lower *);
 
-/* The loss itself: `share` returns the term of a pixel; the result is the sum over all pixels times the
- * scale. `row`: scratch for the classes of a pixel. */
+/* The nest of such a loss: `share` returns the term of a pixel; the result is the sum of the terms of all
+ * pixels times the scale. `row`: scratch for the classes of a pixel. */
 typedef Val LossShare(Lower *, Buf *row, const Ix *y, const Ix *x);
 void loss_classes_lower(Lower *, LossShare *);
 
 typedef struct LabelValues {
   Val label, score, weight, counts;
-} LabelValues; /* at a pixel: the label, the output of its class, its weight (0: does not count), 1 if it
-                  counts */
+} LabelValues; /* at a pixel: the label, the output of the label's class, the label's weight (0: it does not
+                  count), 1 if it counts */
 void loss_label_weights(Lower *, Val label, Val *counts, Val *weight);
 LabelValues loss_label(Lower *, const Ix *y, const Ix *x);
 Val loss_class_weight_value(Lower *, const Ix *c);  /* as given */

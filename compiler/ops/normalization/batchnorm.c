@@ -40,7 +40,8 @@ static const Param params[] = {
     {0},
 };
 
-/* Reports a momentum that was probably meant as in PyTorch, where it is the factor of the new statistics. */
+/* Reports a momentum that was probably meant as in PyTorch, where momentum is the factor of the new
+ * statistics. */
 static void doubt_momentum(ShapeContext *context, const Node *node) {
   const double momentum = arg_number(node, "momentum");
   if (momentum <= 0 || momentum >= 0.5) return;
@@ -83,7 +84,8 @@ MAP_EVAL(normalized) {
 }
 MAP_SLOPE(slope) { return or_one(node, weight) / sqrt(weight[VARIANCE] + epsilon(node)); }
 
-/* Reads the parameters in the order of the model; as arguments of a call they would be read in any order. */
+/* Reads the parameters in the order of the model; as arguments of one call, they would be read in any order.
+ * */
 static Val gain(Map *m) {
   Val factor = div_(number(1), vsqrt(add(map_weight(m, VARIANCE), number(epsilon(m->node)))));
   return m->node->weight[WEIGHT] ? mul(map_weight(m, WEIGHT), factor) : factor;
@@ -122,8 +124,7 @@ static Val load_statistics(Lower *l, int in, int64_t row, const Ix *c, int part,
 static Val index_value_of(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
 
 /* Moments of a block of rows, whose vectors stay in the L1 cache: the mean, then the sum of squared
- * deviations from it. all_*: moments of all blocks so far, merged in the same way as those of images
- * below. */
+ * deviations from it. all_*: moments of all blocks so far, merged like the moments of images in `merge`. */
 typedef struct Moments {
   const Columns *set;
   Extent e;
@@ -236,7 +237,7 @@ static bool is_held(const Eval *eval) {
   return at >= 0 && eval->weight[at][0] > 0;
 }
 
-/* `held` if the statistics are held, otherwise `otherwise`. */
+/* The value `held` once the running statistics no longer change, otherwise the value `otherwise`. */
 static Val if_held(Lower *l, Val held, Val otherwise) {
   Nest *b = l->b;
   Val on = nest_load(b, nest_at(b, lower_weight(l, rounding_switch(l->node)), 0), 1);
@@ -436,7 +437,7 @@ static void sums_lower(Lower *l) {
 
 static const Op op_sums = {.name = "batchnorm sums", .eval = sums_run, .lower = sums_lower};
 
-/* ---- means of them over the batch ---- */
+/* ---- means of these sums over the batch ---- */
 static void means_run(const Eval *eval) {
   const int64_t n = 2 * shape_extent(eval->node->shape).c;
   for (int64_t c = 0; c < n; c++) {

@@ -41,7 +41,8 @@ static Val l2norm_product(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
 }
 
 typedef struct Row {
-  Val factor, along; /* along: backward, the factor of x in the term subtracted from dy; forward: NULL */
+  /* along: in the backward pass, the factor of x in the term that is subtracted from dy; otherwise NULL */
+  Val factor, along;
 } Row;
 
 static void element_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,

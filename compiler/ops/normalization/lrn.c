@@ -19,8 +19,8 @@
 enum { UNROLL_MOST = 16 };
 enum {
   BLOCK = 4
-}; /* pixels whose scratch rows are written before the first is read: a window spans two vectors, and must
-      wait until both have left the CPU's store queue */
+}; /* number of pixels whose scratch rows are written before the first row is read: a window spans two stored
+      vectors, and a load of it waits until both have left the CPU's store queue */
 
 static const Param params[] = {
     {"size", PARAM_INT, "5", "number of channels in the window", 1, 1e6, NULL},
@@ -140,7 +140,7 @@ static Val window_sum(Lower *l, const Rows *rows, Buf *row, const Ix *y, const I
   return nest_get(b, nest_at(b, sum, 0));
 }
 
-/* d^-beta: with exp and log unless there is a faster form. */
+/* d^-beta, computed with exp and log unless there is a faster form. */
 static Val to_minus_beta(Nest *b, Val d, double beta) {
   if (beta == 1) return div_(num(b, 1), d);
   if (beta == 0.5) return div_(num(b, 1), vsqrt(d));
@@ -178,7 +178,7 @@ static Rows make_rows(Lower *l, LoopKind kind, Extent e) {
   return rows;
 }
 
-/* Runs the bodies one after the other, at `pixels` of row y from `first` on. */
+/* Runs one body after the other, each for `pixels` pixels of row y, starting at `first`. */
 static void walk_block(Lower *l, const Ix *y, const Ix *first, int64_t pixels, Rows *rows, int n,
                        WalkBody *const *body) {
   Nest *b = l->b;

@@ -49,7 +49,8 @@ static void weight_run(const Eval *eval) {
 /* ---- the nests ---- */
 typedef struct RmsPixel {
   Buf *x, *weight;
-  Val factor, along; /* along: backward, the factor of x in the term subtracted from w*dy; forward: NULL */
+  /* along: in the backward pass, the factor of x in the term that is subtracted from w*dy; otherwise NULL */
+  Val factor, along;
 } RmsPixel;
 
 static Val rms_square(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,

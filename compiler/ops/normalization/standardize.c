@@ -1,6 +1,6 @@
-/* standardize.c: Mean and variance of groups of elements. Groups within a pixel use a row of scratch. Over
- * pixels, sums are of x - x[0][0][c], so that a large mean does not hide the variance; the sums of a group's
- * channels are merged (Chan, Golub and LeVeque, 1979). */
+/* standardize.c: Mean and variance of groups of elements. Groups within a pixel use a row of scratch. For
+ * groups over pixels, the sums are of x - x[0][0][c], so that a large mean does not hide the variance; then
+ * the sums of a group's channels are merged (Chan, Golub and LeVeque, 1979). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/normalization/standardize.h"
 #include <math.h>
@@ -322,7 +322,8 @@ static double affine_weight_slope(UNUSED const Node *node, const double *x, UNUS
   return k == WEIGHT ? x[0] : 1;
 }
 MAP_VALUE(affine_value) {
-  const Val bias = map_weight(m, BIAS); /* C evaluates arguments in any order, and each creates a buffer */
+  /* a separate statement: each call creates a buffer, and C evaluates arguments in any order */
+  const Val bias = map_weight(m, BIAS);
   return fma_(m->x[0], map_weight(m, WEIGHT), bias);
 }
 MAP_GRADIENT(affine_gradient) { return mul(map_weight(m, WEIGHT), dy); }
@@ -342,7 +343,7 @@ Node *standardize_train(Graph *graph, Node *node) {
   return graph_hidden(graph, &op_affine, node, node->shape, RESULT_SAMPLE, 1, &h);
 }
 
-/* ---- inference: inspection needs the gradient of the whole ---- */
+/* ---- inference: inspection needs the gradient of the whole operator ---- */
 MAP_EVAL(weighted) { return x[0] * weight[WEIGHT]; }
 MAP_VALUE(weighted_value) { return mul(m->x[0], map_weight(m, WEIGHT)); }
 static const Op op_weighted = {.name = "norm weighted",

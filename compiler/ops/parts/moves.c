@@ -118,9 +118,9 @@ void windows_run(const Eval *eval, bool to_parts) {
     }
 }
 
-/* Loops along an axis: one over windows, one over the positions in a window, in the order of the stored
- * result. A shift wraps around at one position: some iterations of the outer loop have two ranges of the
- * inner one, with different offsets. */
+/* Loops along an axis: one over windows, and one over the positions in a window, in the order of the stored
+ * result. A shift wraps around at one position, so in some iterations of the outer loop the inner loop has
+ * two ranges with different offsets. */
 typedef struct WindowRounds {
   int64_t outer[2];
   int nparts;

@@ -4,15 +4,15 @@
 #define CNNC_PARTS_MOVES_H
 #include "kernel/parts.h"
 
-/* Channels that are contiguous in both values: all channels of a pixel of the part, which are the channels
- * from whole_c on of a pixel of the whole. */
+/* Channels that are contiguous in both values: all channels of a pixel of the part. In the pixel of the
+ * whole, they start at channel whole_c. */
 typedef struct PartSpot {
   Ix whole_row, whole_y, whole_x, whole_c, part_row, part_y, part_x;
 } PartSpot;
 
 void parts_copy(const Eval *); /* elements keep their order */
 
-/* ---- heads: row r*n + h of the parts contains channels h*C/n and up of row r ---- */
+/* ---- heads: row r*n + h of the parts contains C/n channels of row r, starting at channel h*C/n ---- */
 void heads_run(const Eval *, bool to_parts);
 void heads_lower(Lower *, bool to_parts);
 

@@ -27,7 +27,7 @@ static void run(const Eval *eval) {
     for (int64_t c = 0; c < e.c; c++) eval->out[i * e.c + c] = eval->in[0][c * e.w + i];
 }
 
-/* Tiles of the result, so that the rows that a tile reads stay in the L1 cache. */
+/* Computes a tile of the result. The rows that a tile reads stay in the L1 cache. */
 static void turn_tile(Lower *l, const Ix *first, int64_t rows) {
   Nest *b = l->b;
   const Ix zero = {0};

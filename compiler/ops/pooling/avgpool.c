@@ -1,6 +1,6 @@
 /* avgpool.c: avgpool, y[y][x][c] = sum over the window of x / n. n is the number of the window's elements
- * inside the input; with count_pad it includes the padding, but not the elements that ceil adds beyond it (as
- * in PyTorch). */
+ * inside the input. With count_pad, it also counts the padding, but not the elements that ceil adds after
+ * the padding (as in PyTorch). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/pooling/pool.h"
 #include "ops/shape/stream_mask.h"
@@ -24,7 +24,8 @@ static int64_t counted_to(const Node *forward, int axis) {
          (arg_bool(forward, "count_pad") ? forward->window->after[axis] : 0);
 }
 
-/* In an endless sequence rows before the first one are not counted: in[1] is the number of calls so far. */
+/* Whether rows before the first row of an endless sequence are not counted. in[1] is then the number of
+ * calls so far. */
 static bool counts_real_rows(const Node *node, int axis) {
   return node->nin == 2 && axis == (node->shape.rank == 2);
 }
@@ -35,7 +36,7 @@ static double real_rows(const Eval *eval, int axis, int64_t o) {
   const double first = stream_first_row(eval, eval->node->detail) + (double)(o * w->stride[axis]);
   double n = 0;
   for (int64_t k = 0; k < w->kernel[axis]; k++) n += first + (double)(k * w->dilation[axis]) >= 0;
-  return n > 0 ? n : 1; /* n is only 0 in rows whose value is undefined */
+  return n > 0 ? n : 1; /* n is 0 only in rows whose value is undefined */
 }
 
 /* 1 / n of a window */
@@ -104,7 +105,7 @@ static Val real_pixels(Lower *l, const Ix *start, int64_t kernel, int64_t dilati
   return vmax(num(b, 1), nest_get(b, nest_at(b, n, 0)));
 }
 
-/* Number of elements of this window that count along an axis; NULL if all of them do. */
+/* Number of elements of this window that are counted along an axis; NULL: all of them. */
 static Val counted_pixels(Lower *l, const Node *forward, const PoolPixel *pixel, int axis) {
   Nest *b = l->b;
   const Window *w = &pixel->pool->window;

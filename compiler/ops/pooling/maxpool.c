@@ -1,6 +1,6 @@
 /* maxpool.c: maxpool, y[y][x][c] = max over the window of x, where padding counts as minus infinity. The
- * gradient goes to the maximum (of several equal elements, to the first in row order); if the maximum is NaN,
- * it goes to the first element of the window. */
+ * gradient goes to the maximum: to the first in row order, if several elements are equal, and to the first
+ * element of the window, if the maximum is NaN. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/pooling/pool.h"

@@ -15,14 +15,14 @@ Taps pool_taps(const Window *w, int axis, int64_t o, int64_t lo, int64_t hi) { /
 
 /* ---- shapes ---- */
 
-/* Does a window read only padding? The last window may begin after the end of the input. A window that begins
- * before the input may step over it if the input is shorter than the dilation. */
+/* Whether a window reads only padding. The last window may begin after the end of the input. A window that
+ * begins before the input may skip the input, if that is shorter than the dilation. */
 static bool sees_padding_alone(const Window *w, int axis, int64_t input, int64_t output) {
   const int64_t dilation = w->dilation[axis], stride = w->stride[axis], before = w->before[axis];
   if (before > dilation * (w->kernel[axis] - 1) || (output - 1) * stride - before >= input) return true;
   int64_t outside = smaller(output, ceil_divide(before, stride));
   outside = input < dilation ? smaller(outside, dilation)
-                             : 0; /* after that number of windows the positions repeat */
+                             : 0; /* number of windows after which the positions repeat */
   for (int64_t o = 0; o < outside; o++) {
     const Taps taps = pool_taps(w, axis, o, 0, input);
     if (taps.last < taps.first) return true;

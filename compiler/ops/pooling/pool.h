@@ -10,7 +10,8 @@ void pool_shape(
     Node *); /* from kernel, stride, pad, dilation, ceil; a window that only contains padding is an error */
 void pool_shape_global(ShapeContext *, Node *); /* one window over everything */
 
-/* The taps of output o's window on an axis whose positions are in lo .. hi - 1; none if last < first. */
+/* The taps of output o's window along an axis whose positions are in lo .. hi - 1; there are none if last <
+ * first. */
 typedef struct Taps {
   int64_t first, last;
 } Taps;
@@ -45,7 +46,7 @@ typedef enum PoolSum {
   POOL_FINAL,
   POOL_ONCE,
   POOL_ADD
-} PoolSum; /* an element is in: exactly one window; at most one; possibly several */
+} PoolSum; /* how many windows contain an element: exactly one; at most one; possibly several */
 typedef struct PoolTarget {
   Buf *buf;
   PoolSum sum;

@@ -198,8 +198,8 @@ static void draw(Lower *l, Tap *tap, const Ix *c, int part, int lanes) {
   tap->found = zero_register(b, "found", lanes);
 }
 
-/* The last positive element before which the sum is not above the limit. At this element the sum first
- * exceeds the limit; the element is found even if rounding leaves the total at the limit. */
+/* Finds the last positive element before which the sum is not above the limit. At this element the sum first
+ * exceeds the limit. An element is found even if, by rounding, the total does not exceed the limit. */
 static void sample_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const Tap *t = context;
   Nest *b = l->b;

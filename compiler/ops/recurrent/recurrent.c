@@ -23,7 +23,7 @@ static bool starts_from(const Node *layer, const char *param) {
   return arg_const(layer, param)->kind == CONST_VALUE;
 }
 
-/* Are the layer's initial values states that no argument names? */
+/* Whether the layer's initial values are states that no argument names. */
 static bool keeps_state(const Node *layer) {
   return layer->nin > 1 && !starts_from(layer, "hidden") && !starts_from(layer, "cell");
 }
@@ -187,7 +187,7 @@ static Init glorot_init(int64_t from, int64_t to) {
   return (Init){INIT_UNIFORM, sqrt(6.0 / (double)(from + to)), 0, NULL};
 }
 
-/* As in Keras: zeros, but ones for the forget gate. */
+/* As in Keras, initial biases are zeros, but ones for the forget gate. */
 static Init bias_init(ShapeContext *context, const Recurrent *r) {
   if (r->cell != CELL_LSTM) return (Init){INIT_CONSTANT, 0, 0, NULL};
   float *values = NEW_ARRAY(context->arena, float, r->gates * r->units);
@@ -346,7 +346,7 @@ static const Op op_weights = {.name = "recurrent weight gradient",
 static const Op op_projection = {
     .name = "projection weight gradient", .eval = recurrent_eval_weights, .lower = recurrent_lower_weights};
 
-/* Appends `channels` channels of the slopes from `from` on, for all rows of the sequence. */
+/* Appends `channels` channels of the slopes, starting at channel `from`, for all rows of the sequence. */
 static Node *slopes_part(Gradient *gradient, Node *record, Node *slopes, int64_t from, int64_t channels) {
   const Recurrent *r = recurrent_of(record);
   const Shape shape = shape_sequence(r->rows, channels);
@@ -413,8 +413,8 @@ static const Op op_last = {.name = "recurrent last",
                            .lower = part_lower};
 
 /* The final h is the last row of the value. The final c is in the record: its gradient is stored as the
- * gradient of the record until the gradient of the value arrives. That gradient comes next, because h is read
- * wherever c is read. */
+ * gradient of the record until the gradient of the value arrives. That gradient is visited next, because h
+ * is read wherever c is read. */
 static const Op op_final = {.name = "recurrent final",
                             .traits.layer_part = true,
                             .eval = part_run,
@@ -471,8 +471,8 @@ Node *recurrent_gates(Graph *graph, const Node *layer, const Op *op, const Recur
   return gates;
 }
 
-/* Gates with which h and c stay zero: in an lstm g is 0, in an rnn the sum is 0, in a gru z is 1 or n is
- * 0. */
+/* Sums of the gates for which h and c stay zero: in an lstm g is 0, in an rnn the sum is 0, in a gru z is 1
+ * or n is 0. */
 static const double *idle_gates(Arena *arena, const Recurrent *r) {
   static const double ALL = 100; /* sigmoid(100) is 1 in floats and in double precision */
   double *gates = NEW_ARRAY(arena, double, r->gates * r->units);
@@ -539,8 +539,8 @@ Node *recurrent_cut(Graph *graph, const Node *layer, Node *from, Shape shape, Bo
   return boxed_part(graph, layer, &op_part, "", shape, from, at);
 }
 
-/* If the value is a single row, this is the last row; if the value is joined from segments, the last segment
- * has the row. */
+/* The last row of the value, or its c. If the value is joined from segments, the row is in the last segment.
+ * */
 Node *recurrent_final(Graph *graph, Node *layer, Node *value, bool cell) {
   if (value->op == &op_concat) value = value->in[value->nin - 1];
   const bool whole = value->op == &op_core;
@@ -581,11 +581,11 @@ Node *recurrent_stacked(Graph *graph, const Node *layer, Node *above, Node *belo
 
 /* ---- segments ----
  * In training, a direction of many rows is computed in at most sqrt(rows) segments, each with its own gates
- * and record. A segment starts from the final h and c of the previous segment. So --memory can recompute the
- * records one after the other in the backward pass, while only h and c between segments are stored (Gruslys
- * et al., 2016, "Memory-Efficient Backpropagation Through Time"). Results have the same bits with and without
+ * and record. A segment starts from the final h and c of the previous segment. So with --memory, only h and
+ * c between segments are stored, and the backward pass recomputes one record after the other (Gruslys et
+ * al., 2016, "Memory-Efficient Backpropagation Through Time"). Results have the same bits with and without
  * recomputation, because the segments depend on the number of rows alone. */
-enum { LEAST_ROWS = 48, SHORT_ROWS = 24 }; /* of a sequence with segments; of a segment */
+enum { LEAST_ROWS = 48, SHORT_ROWS = 24 }; /* minimum rows of a sequence with segments; of a segment */
 
 typedef struct Segments {
   int n, given;            /* given: number of segments with a gradient so far */
@@ -642,8 +642,8 @@ static int64_t segment_rows(int64_t rows) {
   return ceil_divide(rows, most);
 }
 
-/* Appends the segments of a direction in the order of their steps, each directly before its gates: so the
- * backward pass computes a record again where it needs it. */
+/* Appends the segments of a direction in the order of their steps. Each segment directly follows its gates,
+ * so the backward pass can recompute a record where it needs that record. */
 static Node *make_segments(Graph *graph, Node *layer, const Recurrent *whole, int way, Node *rows) {
   const int64_t most = segment_rows(whole->rows), n = ceil_divide(whole->rows, most);
   Segments *all = NEW(graph->arena, Segments);

@@ -7,10 +7,10 @@
  *
  * In training a sequence of many rows is computed in segments, each with its own gates and record.
  *
- * m is o*tanh(c) where a projection computes h from it. q is the operand of gate r of a gru: the
- * candidate's product with h (reset=after), or r*h (reset=before). Slopes are the gradients of the sums. The
- * parts in brackets are the gradient of h (only with a projection), and the gradients of the hidden products
- * (only with reset=after: q in place of n). If a layer has initial values, an additional last row has the
+ * m is o*tanh(c) where a projection computes h from it. q belongs to gate r of a gru: it is the candidate's
+ * product with h (reset=after), or r*h (reset=before). Slopes are the gradients of the sums. The parts in
+ * brackets are the gradient of h (only with a projection), and the gradients of the hidden products (only
+ * with reset=after: q in place of n). If a layer has initial values, an additional last row has the
  * gradients of these: h, then c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_RECURRENT_H
@@ -33,10 +33,11 @@ typedef struct Recurrent {
   int64_t rows, channels, units, outputs, gates; /* outputs: length of h; gates: G in the formulas */
   bool project, reverse, last, before, relu;     /* before: reset=before */
   bool records;                                  /* training: the core returns a record of each row */
-  bool keeps;               /* its final state is kept: the core of an lstm returns h, then c, for each row */
+  /* the final state is kept for the next call: the core of an lstm returns h, then c, for each row */
+  bool keeps;
   double clip;              /* 0: none */
-  const QatRounding *reads; /* QAT: rounding of h where it is multiplied with weights; or NULL. The state of
-                               a gru is not rounded; in an int8 model it is int16 */
+  const QatRounding *reads; /* QAT: rounding of h where it is multiplied by weights; or NULL. The state of a
+                               gru is not rounded, because it is int16 in an int8 model */
   int hidden, state;        /* indices of the core's inputs initial h and c; 0: zeros */
   int calls; /* index of the layer's input that is the number of calls; 0: no row has a negative index */
   StreamRow first; /* the first row, from the number of calls */
@@ -56,8 +57,8 @@ typedef struct Slopes {
   int64_t other, width, rows; /* other: the channel after the slopes of the sums */
 } Slopes;
 
-/* Gradient of a core's weight. Its rows first .. first+n-1 are sums over the rows of the sequence, of
- * slopes from `slope` on times numbers of the record from `from` on. moved: the record is that of the
+/* Gradient of a core's weight. Its rows first .. first+n-1 are sums over the rows of the sequence: slopes,
+ * starting at `slope`, times numbers of the record, starting at `from`. moved: the record is that of the
  * previous row. */
 typedef struct Outer {
   int64_t slope, first, n, from, columns;
@@ -108,7 +109,7 @@ typedef struct Svdf {
   StreamRow first;  /* index of the first row, from the number of calls */
 } Svdf;
 Svdf svdf_of(const Node *);
-/* The features of memory - 1 earlier rows, then those of all rows: [memory - 1 + rows][features]. */
+/* The features of `memory` - 1 earlier rows, then of all rows: [memory - 1 + rows][features]. */
 double *svdf_features(Arena *, const Svdf *, const double *const *in, const double *weight);
 
 /* The rounding of h in the nest of a node with `reads` (recurrent_slopes.c) */
@@ -122,7 +123,7 @@ double *recurrent_layer_record(Arena *, const Recurrent *, int way, const double
 void recurrent_eval_final(const Eval *);  /* an update of recurrent_keep.c: h or c of the last row */
 void recurrent_eval_gates(const Eval *);  /* this function and the next ones evaluate hidden nodes */
 void recurrent_eval_core(const Eval *);   /* inputs: gates, and initial values */
-void recurrent_eval_record(const Eval *); /* inputs as of the core */
+void recurrent_eval_record(const Eval *); /* has the same inputs as the core */
 /* inputs: dy, the record, initial values, gradient of the final c */
 void recurrent_eval_slopes(const Eval *);
 int recurrent_final_cell(const Node *slopes); /* index of the gradient of the final c; 0: none */

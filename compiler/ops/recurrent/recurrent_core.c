@@ -1,6 +1,6 @@
-// recurrent_core.c: Nest of a core: row after row, in vectors of units with all gates in registers, so that a
-// row reads the weights of h once. h and c are in scratch. Weights larger than the L1 cache are read
-// alternately forwards and backwards.
+// recurrent_core.c: Nest of a core. It computes row after row, in vectors of units with all gates in
+// registers, so that each row reads the weights of h once. h and c are in scratch. If the weights are larger
+// than the L1 cache, every other row reads them backwards.
 // SPDX-License-Identifier: Apache-2.0
 //
 // Example: `x: 5x8 -> lstm(8)` --target=x86-64-v3, lines 11-22 of lstm1:
@@ -35,15 +35,16 @@ typedef struct Core {
   const Recurrent *r;
   Record at;
   Buf *h, *c;      /* h and c of the previous row */
-  Buf *next;       /* buffer for the new h, while other units of the row still need the previous h */
-  Buf *middle, *z; /* middle: operand of a second product; z: the update gates until then */
+  Buf *next;       /* buffer for the new h, needed while other units of the row still read the previous h */
+  Buf *middle, *z; /* middle: operand of a second product; z: the update gates, stored until that product */
   Buf *read;       /* QAT: h rounded, for the products; or NULL */
   RoundingSteps steps;
   Buf *bias; /* bias of h's candidates if r scales it; or NULL */
   Product product[2];
 } Core;
 
-/* Vectors of units from `unit` on, whose sums become the row's results. The last vector has `part` units. */
+/* Vectors of units, starting at `unit`, whose sums become the row's results. The last vector has `part`
+ * units. */
 typedef struct Units {
   const Core *core;
   const Ix *row, *unit;
@@ -357,7 +358,8 @@ static void keep_next(const Core *core) {
     walk_channels(core->l, core->r->units, &none, &none, copy_start, (Buf *[]){core->h, core->next});
 }
 
-/* Reads the previous row's `next`, and stores its own h in the other buffer. */
+/* A core with the buffers exchanged: it reads h of the previous row from `next`, and stores its own h in the
+ * other buffer. */
 static Core core_exchanged(const Core *core) {
   Core other = *core;
   if (!core->next) return other;

@@ -15,7 +15,7 @@ static double sum_on(double start, const double *weight, const double *x, int64_
 /* ---- gates ---- */
 typedef struct Parameters { /* parameters of one direction; NULL: none */
   const double *input, *input_bias, *hidden_bias, *hidden, *projection;
-  RoundingGrid grid; /* QAT: of h where it is multiplied with weights */
+  RoundingGrid grid; /* QAT: rounding of h where it is multiplied by weights */
 } Parameters;
 
 static void run_gates(const Recurrent *r, const Parameters *p, const double *x, double *gates) {
@@ -144,7 +144,7 @@ static const double *start_from(const Eval *eval, int input, const double *zeros
   return input ? eval->in[input] : zeros;
 }
 
-/* For nodes without `reads`: no rounding. */
+/* The rounding grid of a core; nodes without `reads` do not round. */
 static RoundingGrid core_grid(const Eval *eval) {
   const QatRounding *reads = recurrent_of(eval->node)->reads;
   return reads ? rounding_grid(reads, eval->weight[CORE_RANGE], eval->weight[PART_SWITCH])
@@ -228,7 +228,7 @@ typedef struct BackRow {
   const double *weight, *projection, *record, *h, *c; /* h and c of the previous row */
   double *dh, *dc, *to; /* dh, dc: gradients of this row, then of the previous one */
   double *spare;        /* units */
-  RoundingGrid grid;    /* QAT: of h where it was multiplied with weights */
+  RoundingGrid grid;    /* QAT: rounding of h where it was multiplied by weights */
 } BackRow;
 
 /* Adds the slopes of n sums times rows first .. first+n-1 of the weights to dh, the gradients of `h`; in

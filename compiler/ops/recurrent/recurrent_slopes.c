@@ -33,7 +33,7 @@ RoundingSteps recurrent_steps(Lower *l) {
   return steps;
 }
 
-/* A vector of `lanes` units from `c` on, of which the first `part` exist. */
+/* A vector of `lanes` units, starting at unit `c`; only the first `part` of them exist. */
 typedef struct Place {
   const Back *back;
   const Ix *c;

@@ -6,8 +6,8 @@
 //     seen range               each image: the minimum and maximum, after clipping a fraction at each end
 //     running range            range = momentum*range + (1 - momentum)*batch; initially that of the batch
 //
-// A step rounds with the range left by the previous steps, so that images are independent. While the switch
-// is 0, and before the first batch, y = x. Scale and zero point follow from the range as in cnnc quantize
+// A step rounds with the range from the previous steps, so that images are independent. While the switch is
+// 0, and before the first batch, y = x. Scale and zero point follow from the range as in cnnc quantize
 // (quantize/calibrate.c). Weights are rounded where they are packed (kernel/rounded.c).
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
@@ -25,7 +25,7 @@ enum { STEPS = 255, BINS = 2048 };
 static const QatRounding *rounds_of(const Node *node) { return node->detail; }
 
 /* ---- weights, for eval ---- */
-/* The weights of a scale are n filters from `first` on. */
+/* Rounds the weights of one scale: n filters, starting at `first`. */
 static void round_filters(const Node *of, const double *weight, int64_t first, int64_t n, double *to) {
   const int64_t terms = of->weight[0]->size / int8_filters(of);
   double most = 0;

@@ -10,13 +10,13 @@ typedef enum ScheduleCode {
 
 typedef enum AugmentCode {
   AUGMENT_ANY,         /* any input */
-  AUGMENT_MIX,         /* any input; mixes two samples */
+  AUGMENT_MIX,         /* for any input; mixes two samples */
   AUGMENT_PICTURE,     /* the first input is an image */
   AUGMENT_MIX_PICTURE, /* the first input is an image; mixes two samples */
   AUGMENT_COLOR,       /* an image with three channels */
   AUGMENT_SOUND,       /* the first input is a sequence */
   AUGMENT_TIME,        /* a sequence with a sample rate: an argument is in milliseconds */
-  AUGMENT_PIECE,       /* an image at least as large as the first argument, a size */
+  AUGMENT_PIECE,       /* an image that is at least as large as the size in the first argument */
 } AugmentCode;
 
 typedef enum MetricCode {

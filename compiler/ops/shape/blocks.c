@@ -48,7 +48,7 @@ static Spot flat_spot(const Blocks *k, const Spot *deep, const Ix *i, const Ix *
   return (Spot){deep->y * k->fy + *i, deep->x * k->fx + *j, {0}};
 }
 
-/* Copies in vectors of channels, which are assembled from the elements of a block or split. */
+/* Copies in vectors of channels, which are assembled from the elements of a block, or split into them. */
 static void woven(Lower *l, const Blocks *k, const Spot *deep, bool to_deep) {
   const int64_t area = k->fy * k->fx;
   const Ix zero = {0};

@@ -8,7 +8,8 @@
 bool blocks_factor(ShapeContext *, const Node *, int64_t factor[2]); /* false after an error */
 void blocks_run(const Eval *, bool to_deep);
 void blocks_lower(struct Lower *, bool to_deep);
-void blocks_gradient(Gradient *, Node *, Node *dy, bool to_deep); /* to_deep: direction of the forward node */
+/* to_deep: whether the forward node is space_to_depth */
+void blocks_gradient(Gradient *, Node *, Node *dy, bool to_deep);
 void blocks_field(const Node *, int axis, int64_t *sees, double *jump);
 #define BLOCKS_PARAMS                                                                                        \
   {"factor", PARAM_WINDOW, NULL, "height and width of a block; on a sequence its length", 0, 0, NULL},       \

@@ -51,7 +51,7 @@ static bool axis_exists(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* Do the shapes have equal ranks, and equal sizes on all other axes? */
+/* Whether the shapes have equal ranks, and equal sizes along all other axes. */
 static bool agree(Shape a, Shape b, Axis axis) {
   const Extent x = shape_extent(a), y = shape_extent(b);
   return a.rank == b.rank && (axis == HEIGHT || x.h == y.h) && (axis == WIDTH || x.w == y.w) &&

@@ -33,7 +33,7 @@ static bool same_kind(ShapeContext *context, const Node *node, const Node *like)
 
 static void shape(ShapeContext *context, Node *node) {
   const Middle *known = node->detail;
-  if (known) { /* in training it runs again, on an input that may have other regions */
+  if (known) { /* in training, the rule runs again for an input that may have another number of regions */
     node->shape = window_shape(node, known->h, known->w, shape_extent(node->in[0]->shape).c);
     return;
   }

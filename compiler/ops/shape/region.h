@@ -9,7 +9,8 @@ typedef struct Box {
   int64_t y, x, c;
 } Box; /* position of the smaller value in the larger one */
 
-void box_cut(const double *from, Extent large, double *to, Extent small, Box); /* to = a box of from */
+/* copies a box of `from` to `to` */
+void box_cut(const double *from, Extent large, double *to, Extent small, Box);
 void box_place(const double *from, Extent small, double *to, Extent large, Box,
                double around);    /* fills `to` with `around`, and places `from` in a box of it */
 void box_lower_cut(Lower *, Box); /* the result is a box of in[0] */

@@ -43,7 +43,7 @@ MAP_VALUE(kept_map) { return m->x[0]; }
 static const Op op_kept = {.name = "kept rows", MAP_OPERATOR, .map_eval = kept_eval, .map = kept_map};
 
 /* ---- the last rows, which may be moved to the start of their own memory ---- */
-enum { WORD = 4, WORDS = 8 }; /* bytes of a word; words that are loaded before they are stored */
+enum { WORD = 4, WORDS = 8 }; /* bytes of a word; number of words that are loaded before they are stored */
 
 static void eval_moved(const Eval *eval) {
   const int64_t n = shape_elements(eval->node->shape);

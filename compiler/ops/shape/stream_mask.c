@@ -1,5 +1,5 @@
 /* stream_mask.c: Hidden operators that replace rows before the start of an endless sequence by the padding of
- * their user, and count calls for that (passes/stream.c). */
+ * their user, and that count calls for this purpose (passes/stream.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/map.h"
@@ -7,7 +7,7 @@
 #include "ops/registry.h"
 #include "ops/shape/stream_mask.h"
 
-/* ---- number of calls, up to the number after which no row is masked ---- */
+/* ---- number of calls, at most the number after which no row is masked ---- */
 static double most_calls(const Node *node) { return *(const double *)node->detail; }
 
 MAP_EVAL(count_eval) { return fmin(x[0] + 1, most_calls(node)); }

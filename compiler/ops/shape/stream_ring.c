@@ -1,6 +1,7 @@
 /* stream_ring.c: Hidden operators of gather rings, the state of dilated windows in an endless sequence
- * (passes/stream.c). A ring keeps the last rows of a value, the oldest one at its position. Only the rows
- * that the taps of a window read are copied out of it, and new rows replace the oldest ones. */
+ * (passes/stream.c). A ring keeps the last rows of a value; the ring's position is the index of the oldest
+ * row. Only the rows that the taps of a window read are copied out of the ring, and new rows replace the
+ * oldest rows. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk.h"
 #include "ops/registry.h"
@@ -10,7 +11,7 @@ enum { NEW, KEPT, POSITIONS }; /* inputs of gathered rows and of the next ring *
 
 static int64_t wrapped(int64_t row, int64_t rows) { return row < rows ? row : row - rows; }
 
-/* The row of the ring at that distance after the oldest one. */
+/* The row of the ring that is `distance` rows after the oldest row. */
 static Val ring_row(Nest *b, Buf *positions, const RingPlace *ring, const Ix *distance) {
   const Val row = add(nest_load(b, nest_at(b, positions, 0, 0, ring->index), 1),
                       convert(position(b, distance), F32)),
@@ -18,7 +19,7 @@ static Val ring_row(Nest *b, Buf *positions, const RingPlace *ring, const Ix *di
   return choose(less(row, rows), row, sub(row, rows));
 }
 
-/* ---- the positions of all rings, which move by the new rows ---- */
+/* ---- the positions of all rings, which each call increases by the number of new rows ---- */
 typedef struct Positions {
   int n;
   const RingPlace *ring;

@@ -12,8 +12,8 @@ typedef struct RingPlace {
   int64_t rows, added; /* rows of the ring; new rows per call, which are fewer */
 } RingPlace;
 
-/* For each tap t, `rows` rows from first + t*apart on. Row 0 is the oldest row of the ring; rows from
- * RingPlace.rows on are the new ones. */
+/* The rows that taps read: for each tap t, `rows` rows, starting at first + t*apart. Row 0 is the oldest row
+ * of the ring; the new rows have the numbers RingPlace.rows and up. */
 typedef struct RingTaps {
   int64_t n, first, apart, rows;
 } RingTaps;

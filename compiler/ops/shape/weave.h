@@ -10,7 +10,7 @@ typedef struct Spot {
   Ix y, x, c;
 } Spot; /* an element of the input or of the result */
 
-/* Can the next two functions use vectors for `ways` rows of n elements each? */
+/* Whether the next two functions can use vectors for `ways` rows of n elements each. */
 bool weave_fits(const Lower *, int64_t ways, int64_t n);
 /* Interleaves n elements from each of `from`: from[0][0], from[1][0], ..., from[0][1]. */
 void weave_together(Lower *, int64_t ways, int64_t n, const Spot *from, const Spot *to);
