@@ -1,8 +1,8 @@
-/* alias.c: Aliases. A concat whose inputs are written directly into it needs no kernel; nor does a slice that
- * is a view, unless it is narrow and has several users. A part of another value has that value's pixel
- * stride. So it cannot be viewed with another shape (flatten), be an output, or be a part of two values. Rows
- * of an image (bands.c) are always views of the image, and an image that is assembled from rows contains
- * these rows. Neither kind of value has other aliases.
+/* alias.c: Aliases. A concat whose inputs are written directly into it needs no kernel. A slice that is a
+ * view needs none either; slices are views unless they are narrow and have several users. A part of another
+ * value has that value's pixel stride. So it cannot be viewed with another shape (flatten), be an output, or
+ * be a part of two values. Rows of an image (bands.c) are always views of the image, and an image that is
+ * assembled from rows contains these rows. Neither kind of value has other aliases.
  *
  * Attention and matmul accept pixels at any distance from each other (reads_anywhere). Three more kinds of
  * values are views if only these operators read or write them: heads, slices of values with rows, and slices
@@ -21,15 +21,16 @@ enum { NEAR = 2, WIDE = 3 };
 
 typedef struct Placer {
   Arena *arena;
-  Inside *inside; /* by node id; until the end, new nodes have ids above all others */
+  Inside *inside; /* by node id; nodes that this pass adds have the highest ids until its end */
   int ids;
   const Plan *plan;
   Graph *graph;
-  int *uses;            /* by node id */
-  bool *output, *whole; /* by node id: it or an alias of it is an output; it is read in another shape */
-  bool *anywhere;       /* by node id: all its readers accept pixels at any distance */
-  bool *rows;           /* by node id: an alias divides its pixels into rows differently */
-  const Node **reader;  /* by node id: one of its readers */
+  int *uses; /* by node id */
+  /* by node id: output: the value or an alias of it is an output; whole: it is read in another shape */
+  bool *output, *whole;
+  bool *anywhere;      /* by node id: all its readers accept pixels at any distance */
+  bool *rows;          /* by node id: an alias divides its pixels into rows differently */
+  const Node **reader; /* by node id: one of its readers */
 } Placer;
 
 static bool is_alias(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
@@ -89,8 +90,8 @@ static void look_around(Placer *p) {
 
 static bool plain_value(const Node *node) { return plain_result(node) && !node->shape.regions; }
 
-/* Whether its pixels may be further apart than the number of its channels requires. A value with one
- * channel stays dense: kernels read columns of it as vectors. */
+/* Whether the distance of the value's pixels may be larger than its number of channels. A value with one
+ * channel stays dense, because kernels read its columns as vectors. */
 static bool can_be_spread(const Placer *p, const Node *node) {
   return is_one_pixel(node) || (!p->whole[node->id] && shape_extent(node->shape).c > 1);
 }
@@ -144,8 +145,8 @@ static Node *copy_into_join(Placer *p, Node *join, int k) {
   return copy;
 }
 
-/* Whether a concat is fused with its only reader. If such a concat must copy, its inputs are read once; a
- * separate copy would be a second pass over memory. */
+/* Whether a concat is fused with its only reader. Such a concat reads each input once, even if it must copy
+ * them. Separate copies would be a second pass over memory. */
 static bool is_fused(const Placer *p, const Node *join) {
   const Node *reader = p->reader[join->id];
   return p->uses[join->id] == 1 && reader && reader->op->family == FAMILY_MAP;
@@ -180,15 +181,15 @@ static void place_join(Placer *p, Node *join, Nodes *to) {
 /* ---- slice ---- */
 /* Whether a slice is copied, instead of being a view. Gradients of a convolution read each pixel several
  * times. If the slice is a small part of a wide value (for example one of many layers in a concat), it is
- * better to read it once and copy it: then its pixels are adjacent, and layers of equal size have the same
- * functions, whatever value their input is a part of. */
+ * better to copy it once. Then its pixels are adjacent, and layers of equal size share functions, whatever
+ * values their inputs are parts of. */
 static bool is_copied(const Placer *p, const Node *node) {
   return p->plan->training && p->uses[node->id] > 1 &&
          WIDE * shape_extent(node->shape).c <= shape_extent(node->in[0]->shape).c;
 }
 
-/* Whether the node is a view of a concat without a kernel, in another shape. The concat's inputs are
- * interleaved by its own pixels, so they are not contiguous in pixels of the other shape. */
+/* Whether the node is a view, in another shape, of a concat without a kernel. The inputs of the concat
+ * alternate in each of its pixels, so they are not contiguous in pixels of the other shape. */
 static bool is_reshaped_join(const Placer *p, const Node *node) {
   const Node *made = node;
   while (is_alias(made)) made = made->in[0];
@@ -207,7 +208,7 @@ static void place_part(const Placer *p, const Node *node) {
 }
 
 /* ---- heads ---- */
-/* Whether its rows can be groups of channels of a value without rows. */
+/* Whether the rows of the value can be groups of channels of a value without rows. */
 static bool can_be_heads(const Placer *p, const Node *node) {
   return node->shape.regions && p->anywhere[node->id] && !p->rows[node->id] && !p->output[node->id] &&
          !p->inside[node->id].within && plain_result(node);

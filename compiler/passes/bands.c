@@ -1,7 +1,7 @@
-/* bands.c: Row bands (patch-based inference): computes the first layers of a net some rows at a time. A layer
- * computes rows when the next layer needs them, and keeps earlier rows that are needed again: two for a 3x3
- * convolution. Only the input image, a few rows of each value, and the last value of these layers are stored.
- * No row is computed twice.
+/* bands.c: Row bands (patch-based inference): computes the first layers of a net some rows at a time. A
+ * layer computes rows when the next layer needs them, and keeps the earlier rows that will be read again:
+ * two rows for a 3x3 convolution. Only the input image, a few rows of each value, and the last value of
+ * these layers are stored. No row is computed twice.
  *
  * (Lin et al., 2021, "MCUNetV2: memory-efficient patch-based inference for tiny deep learning", divide the
  * first layers into patches, whose borders are computed twice.)
@@ -49,7 +49,8 @@ static bool *ancestors(Arena *arena, const Graph *graph, int end) {
   return of;
 }
 
-/* Whether bands can end there: these layers are row-local, and only the value of `end` has other users. */
+/* Whether bands can end at node `end`: all layers up to it are row-local, and only the value of `end` has
+ * other users. */
 static bool can_end_at(const Graph *graph, const bool *of, int end) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];

@@ -11,8 +11,8 @@
 
 typedef VEC(Overlap) Overlaps;
 
-/* By node id: the block of the value. Results that overwrite an operand share its block, which lives as long
- * as either. */
+/* By node id: the block of the value. A result that overwrites an operand shares its block, which lives
+ * until both are dead. */
 static Block **value_blocks(Arena *arena, const Plan *plan) {
   const int nodes = plan->graph->nodes.n;
   Block **of = NEW_ARRAY(arena, Block *, nodes + 1), *own = NEW_ARRAY(arena, Block, nodes + 1);
@@ -60,9 +60,9 @@ static Overlaps block_overlaps(Arena *arena, const Plan *plan, Block *const *val
   return overlaps;
 }
 
-/* Lays out the values of a kind, after the `more` blocks that `block` already contains. In the record of an
- * image, as in the arena, a value may reuse the memory of a dead one: images run in the same order in every
- * phase. */
+/* Lays out the values of a kind, after the `more` blocks that `block` already contains. In an image's
+ * record, as in the arena, a value may reuse the memory of a dead value, because images run in the same
+ * order in every phase. */
 static Layout lay_out_kind(Plan *plan, StoreKind kind, Block *const *value, Block **block, int more,
                            const Overlaps *overlaps) {
   const int nodes = plan->graph->nodes.n;

@@ -1,5 +1,5 @@
 /* caller_inputs.c: Chooses the inputs and targets that kernels read directly from the caller's arrays. A
- * conversion kernel changes other inputs and targets to the layout and element type of kernels:
+ * conversion kernel converts the other inputs and targets to the layout and element type of kernels:
  * channels-first pixels, interleaved images, and bytes that a layer reads repeatedly.
  *
  * Requires: a graph, and whether images are interleaved. Preserves: the graph; marks nodes. */

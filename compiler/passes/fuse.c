@@ -1,8 +1,8 @@
 /* fuse.c: Fusion of nodes into kernels. An element-wise node joins the kernel of its input if the input has
  * no other user. In inference, batchnorm is folded into the weights of the convolution before it, and
- * normalize into those after it if that is exact. If only one convolution uses a value with scaled channels
- * (squeeze and excitation), its weights are scaled instead, for each image. Row means are computed by the
- * kernel of the rows.
+ * normalize into the weights of the convolution after it, if that is exact. If only one convolution uses a
+ * value with scaled channels (squeeze and excitation), the weights of the convolution are scaled instead,
+ * for each image. Row means are computed by the kernel of the rows.
  *
  * Requires: a verified graph. Preserves: the order: a kernel runs at the position of its last node. */
 // SPDX-License-Identifier: Apache-2.0
@@ -103,7 +103,8 @@ static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
   if (!kernel || f->options->fusing == FUSE_NOTHING || node->op->family != FAMILY_MAP ||
       node->result != RESULT_SAMPLE || kernel->root->result != RESULT_SAMPLE)
     return false;
-  if (f->plan->images > 1 && node_is_input(kernel->root)) return false; /* it only interleaves images */
+  /* the kernel only interleaves images */
+  if (f->plan->images > 1 && node_is_input(kernel->root)) return false;
   if (!sole_reader(f, node->in[0], node) || !shape_equal(node->shape, node->in[0]->shape)) return false;
   for (int k = 1; k < node->nin; k++)
     if (node->in[k]->shape.regions != node->shape.regions) return false; /* the operand is repeated */
@@ -131,7 +132,7 @@ static bool foldable_normalize(const Fuser *f, const Node *node) {
     return false; /* a convolution would convert each byte repeatedly */
   const Kernel *own = f->kernel[before->id];
   if (!own || own->root != before || own->result != before)
-    return false; /* it is fused into another kernel, which costs nothing */
+    return false; /* the normalize is fused into another kernel, which costs nothing */
   for (int axis = 0; axis < 2 && node->window; axis++)
     if (node->window->before[axis] || node->window->after[axis]) return false;
   return true;

@@ -1,7 +1,7 @@
 /* inference.c: Simplification for inference: removes identities (dropout) and dead values; merges zero
- * padding and nearest upsampling into following convolutions; splits global means into means of rows, which
+ * padding and nearest upsampling into following convolutions; splits a global mean into means of rows, which
  * the producer can compute; swaps the operands of a sum, if the layer that computes the second operand can
- * then compute the sum, too.
+ * then also compute the sum.
  *
  * Requires: a checked graph. Preserves: names, spans and parameters; nodes stay in program order. */
 // SPDX-License-Identifier: Apache-2.0
@@ -87,8 +87,8 @@ static void split_mean(Copy *copy, Node *pool) {
   pool->window = window_over(arena, pool, e.h, 1);
 }
 
-/* Swaps the operands of a sum if only the second one has no other user: fusion computes an element-wise node
- * in the kernel of its first operand. */
+/* Swaps the operands of a sum if the sum is the only user of the second operand, but not of the first.
+ * Fusion computes an element-wise node in the kernel of its first operand. */
 static void swap_sum_operands(Copy *copy, Node *node, const Node *from) {
   if (!copy->readers || !node->op->traits.commutes || !node->op->traits.commutes(node)) return;
   const Node *first = from->in[0], *second = from->in[1];

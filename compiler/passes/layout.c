@@ -1,6 +1,7 @@
 /* layout.c: Memory layout: greedy placement in several orders, each block at the lowest address that is free
  * during its lifetime. If no order reaches the lower bound, a local search with a fixed seed moves blocks
- * within the orders. Results may overlap operands that die at their birth, as far as permitted. */
+ * within the orders. A result may overlap an operand that dies when the result is born, as far as the
+ * permitted overlaps allow. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/layout.h"
 #include <stdbool.h>
@@ -66,7 +67,7 @@ static int by_birth(const void *a, const void *b) {
   return x->born != y->born ? x->born - y->born : by_size(a, b);
 }
 
-/* Latest birth first: results are then placed before their operands, which are placed above them as far as
+/* Latest birth first: a result is then placed before its operand, which is placed above it as far as
  * necessary. */
 static int by_death(const void *a, const void *b) { return by_birth(b, a); }
 
@@ -110,19 +111,20 @@ static int64_t lowest_place(const Block *block, Block *const *placed, int n, con
     before = offset;
     for (int i = 0; i < n && placed[i]->offset < offset + block->bytes; i++)
       offset = place_beside(block, offset, placed[i], overlap_with(of, placed[i]));
-  } while (of->n && offset > before); /* at a higher address, other overlaps may be violated */
+    /* repeats, because at a higher address the block may violate other overlaps */
+  } while (of->n && offset > before);
   return offset;
 }
 
-/* Interval tree of placed blocks by lifetime. A block lives during a span of steps if it lives at its first
- * step, or is born later in the span. */
+/* Interval tree of placed blocks by lifetime. A block lives during a span of steps if it lives at the first
+ * step of the span, or is born later in the span. */
 typedef VEC(Block *) Blocks;
 typedef struct Placed {
   Arena *arena;
   int steps, leaves; /* leaves: a power of two, not less than steps */
-  Blocks *cover; /* binary tree over the steps with root 1: blocks that live at all steps of a node, but not
-                    of its parent */
-  Blocks *born;  /* by step */
+  Blocks *cover;     /* binary tree over the steps, with root 1; each node has the blocks that live at all its
+                        steps, but not at all steps of its parent */
+  Blocks *born;      /* by step */
   Overlaps *overlaps; /* by block number: the permitted overlaps of the block */
   Block **meeting;    /* result of placed_meeting */
   int64_t *before;    /* previous offsets, by number */
@@ -205,7 +207,7 @@ static int random_below(uint64_t *state, int n) {
 }
 
 static int too_high(Block *const *order, int n, int64_t bound,
-                    uint64_t *state) { /* a random block that ends above the bound */
+                    uint64_t *state) { /* picks a random block that ends above the bound */
   int chosen = 0, count = 0;
   for (int i = 0; i < n; i++)
     if (order[i]->offset + order[i]->bytes > bound && random_below(state, ++count) == 0) chosen = i;
@@ -224,8 +226,8 @@ static void move_back(Block **order, int from, int to) {
   order[to] = moved;
 }
 
-/* Moves a block forward in the order and places all blocks from there on again; undoes this if one of them
- * ends above `height`. */
+/* Moves a block forward in the order, and places the blocks after that position again. Undoes this if one of
+ * them ends above `height`. */
 static void try_move(Block **order, int n, int from, int to, int64_t height, Placed *placed) {
   int64_t *before = placed->before;
   for (int i = n - 1; i >= to; i--) {

@@ -1,8 +1,8 @@
 /* memory_limit.c: Training plans within a memory limit: chooses the values of the forward pass to
  * rematerialize. First it tries runs of layers of several lengths, of which only the first value is kept
  * (Chen et al., 2016, "Training deep nets with sublinear memory cost"), for all values or only those that are
- * cheap for their size. Then it starts from the best of these trials, and also from a plan without runs, and
- * repeatedly rematerializes the value that removes the most excess memory for its work. When everything fits,
+ * cheap for their size. Then it starts from the best of these trials, and also from a plan without runs. It
+ * repeatedly rematerializes the value that saves the most excess memory for its work. When everything fits,
  * it keeps each value for which there is room.
  *
  * Requires: a graph with a train block. Preserves: all values, bit for bit. */
@@ -86,8 +86,8 @@ static double trial_gain(const Trial *from, const Trial *to) {
   return off <= 0 ? 0 : work <= 1 ? off : off / work;
 }
 
-/* Plans a trial. Stops as soon as its work is known if even a plan that fits could not gain more than
- * `least` over `from`. */
+/* Plans a trial. Stops when its work is known, if even a plan that fits could not gain more than `least`,
+ * compared with `from`. */
 static void try_for_gain(Search *s, Trial *trial, const Trial *from, double least) {
   PassState state = recompute_state(s->scratch, &s->base, trial->again, true);
   trial->work = state.plan->recomputed_work;
@@ -164,7 +164,7 @@ static Trial changed(Search *s, const Trial *from, int id, int by, const Trial *
   return trial;
 }
 
-/* Changes the one value whose change gains most; false: no change gains anything. */
+/* Makes the change of one value that gains the most; false: no change gains anything. */
 static bool improve_trial(Search *s, Trial *best) {
   int chosen = -1, by = 0;
   double most = 0;

@@ -48,7 +48,7 @@ static Home own_home(const Plan *plan, const Node *node) {
 static Home home_inside(const Plan *plan, const Node *node, const Node *in) {
   const Extent own = shape_extent(node->shape), outer = shape_extent(in->shape);
   const Inside *inside = &plan->inside[node->id];
-  const bool reshaped = own.c != outer.c && !inside->rows && /* contiguous, in another shape */
+  const bool reshaped = own.c != outer.c && !inside->rows && /* a contiguous part, in another shape */
                         (own.h != outer.h || own.w != outer.w);
   Home home = plan->home[in->id];
   home.offset += inside->from;

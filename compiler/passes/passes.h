@@ -55,12 +55,14 @@ void passes_run(PassState *, PassId first, PassId last); /* runs the passes for 
 
 /* ---- passes ---- */
 Graph *pass_inference(Arena *, const Graph *, const PlanOptions *);
-/* A copy of the graph without dead values and nodes that are identities in inference. zero_pad is merged
- * into windows; other layers are unchanged. map: the new nodes by id of the old ones, NULL for dead ones. */
+/* A copy of the graph without dead values, and without nodes that are identities in inference. zero_pad is
+ * merged into windows; other layers are unchanged. map: by id of the old nodes, the new nodes; NULL: dead.
+ * */
 Graph *inference_tidy(Arena *, const Graph *, Node ***map);
 /* The graph of a step; NULL after an error. written: the graph whose operators errors name. */
 Graph *stream_graph(Arena *, Diags *, const Graph *, const Graph *written, const Streaming *);
-Graph *states_last(Arena *, Graph *); /* moves updates to the end; their users read the new value itself */
+/* moves updates to the end; users of an update read the new value itself */
+Graph *states_last(Arena *, Graph *);
 /* The training graph: forward pass in training mode, losses, backward pass. loss[i]: node of loss i of
  * graph->training; target[o]: target of port o (graph_port), then of the parts of the annotations, or NULL.
  * Parameters keep their offsets. */

@@ -17,8 +17,8 @@ typedef enum Fusing {
   FUSE_APART,   /* -Os: like FUSE_ALL, but without batched kernels */
 } Fusing;
 
-/* Whether a layer, or a gradient of one, is faster batched, although `kept` bytes per image must then be
- * stored that would otherwise be in a cache. */
+/* Whether a layer, or a gradient of a layer, is faster batched, although `kept` bytes per image, which would
+ * otherwise stay in a cache, must then be stored. */
 typedef bool WholeBatchPays(const void *costs, const Node *, int64_t batch, int64_t kept);
 
 /* Row bands of the layers up to a node. n: number of bands; 0: none. */
@@ -61,7 +61,7 @@ typedef enum StoreKind {
   STORE_TARGET, /* training: the caller's target of port `index`; inspection: the caller's score weights */
   STORE_ARENA,  /* `offset` bytes into the arena of an image (training: of a shard) */
   STORE_KEPT,   /* training: needed in a later phase; `offset` bytes into the record of an image */
-  STORE_ALL,    /* read or written by batched kernels: an array of all images, at `offset` bytes per image */
+  STORE_ALL,    /* an array of all images, for batched kernels, at `offset` bytes per image */
   STORE_BATCH, /* training: value of a BATCH node; `offset` bytes into the space that exists once per batch */
   STORE_STATE, /* the caller's state `index`: its old value, and the new value after the last read of the old
                   one */
@@ -71,7 +71,7 @@ typedef struct Storage {
   StoreKind kind;
   int index;
   int64_t offset;
-} Storage; /* for a part of another value (plan->home): where that value is stored */
+} Storage; /* for a part of another value (plan->home): the storage of that value */
 
 /* The result of a kernel may overlap an operand without later uses, if the result begins at most `most` bytes
  * after the operand, at a distance that is a multiple of `step` bytes. */
@@ -85,7 +85,7 @@ typedef struct Inside {
   const Node *within; /* the value that contains this one, or NULL */
   int64_t from;       /* its first element in that value: a channel of the first pixel, or a row */
   int64_t rows;       /* distance of rows as in Home; 0: as in that value */
-  bool done; /* needs no kernel: a view of its input (slice), or its inputs are views of it (concat) */
+  bool done; /* needs no kernel: it is a view of its input (slice), or its inputs are views of it (concat) */
 } Inside;
 
 typedef struct Plan {
@@ -96,7 +96,8 @@ typedef struct Plan {
   int images;    /* number of interleaved images: values are [h][w][c][images]; 1: not interleaved */
   VEC(struct Kernel *)
   kernels; /* by phase: first the SAMPLE and SUM kernels, which run for each image, then the BATCH kernels */
-  int first_phase, phases; /* first_phase (-1 if a BATCH kernel needs only targets) .. phases - 1 */
+  /* phases have the numbers first_phase (-1 if a BATCH kernel needs only targets) .. phases - 1 */
+  int first_phase, phases;
   /* Tables by node id, each computed by the pass named here; NULL before it. */
   bool *whole_batch; /* whole-batch: computed by a batched kernel */
   bool *given;       /* given: an input or target that is read from the caller's memory */
@@ -153,5 +154,6 @@ bool plan_may_overlap(const Plan *, int k, const Node *operand);
 const char *const *pass_names(Arena *);        /* in execution order; NULL-terminated */
 bool pass_belongs(const char *name, PlanKind); /* whether the pass runs for plans of this kind */
 Plan *plan_after(Arena *, const Graph *, PlanKind, PlanOptions, const char *name); /* the plan after a pass */
-void plan_dump(Text *, const Plan *); /* the graph, with the results of the passes so far for each node */
+/* prints the graph, with the results of the passes so far for each node */
+void plan_dump(Text *, const Plan *);
 #endif

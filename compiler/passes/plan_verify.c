@@ -14,7 +14,7 @@ static _Noreturn void broken_plan(const Plan *plan, const Node *node, const char
   exit(3);
 }
 
-/* An alias has the pixels of the containing value, or contiguous ones, and not more channels. */
+/* An alias has the same pixels as the containing value, or contiguous pixels, and not more channels. */
 void verify_places(const Plan *plan) {
   for (int i = 0; i < plan->graph->nodes.n; i++) {
     const Node *node = plan->graph->nodes.data[i], *around = plan->inside[i].within;

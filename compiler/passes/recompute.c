@@ -1,6 +1,6 @@
 /* recompute.c: Rematerialization: values with late users are computed again rather than kept. Element-wise
  * kernels on values that are kept anyway (batchnorm and relu of a convolution) are recomputed in each phase
- * that uses them, which is faster than reading their values from memory. Others are rematerialized on
+ * that uses them, which is faster than reading their values from memory. Other values are rematerialized on
  * request.
  *
  * Requires: a training graph. Preserves: values, bit for bit: a copy is the same operator with the same
@@ -16,8 +16,8 @@
 enum {
   MOST_AGAIN = 4,
   LATE = 8
-}; /* a cheap value needs at most MOST_AGAIN computed elements per element; a reader is late if it runs LATE
-      kernels after the one before it */
+}; /* recomputing a cheap value takes at most MOST_AGAIN elements per element; a reader is late if it runs
+      LATE kernels after the previous reader */
 
 typedef struct Time {
   int phase, rank, before;
@@ -49,8 +49,8 @@ typedef struct Recompute {
   Recomputed done;
 } Recompute;
 
-/* A slice is a view, too, but it keeps its whole input in memory. So only the slices that a layer makes of
- * its own input count: together they read all of that input. */
+/* A slice is also a view, but it keeps its whole input in memory. So the only slices that count are those
+ * that a layer makes of its own input: together they read all of it. */
 static bool is_alias_of_kept(const Node *node) {
   const bool slice = node->op->traits.slice_offset && node->op->traits.layer_part;
   return (node->op->family == FAMILY_ALIAS || slice) && node->nin;
@@ -179,7 +179,7 @@ static void copy_for(Recompute *r, Node *node, Reader *reader, int n) {
   r->done.macs += node_macs(copy);
 }
 
-/* An alias is free: each reader gets its own copy. */
+/* Copies of an alias cost nothing, so each reader gets its own copy. */
 static void split_alias(Recompute *r, Node *node, const Readers *readers) {
   for (int i = 0; i < readers->n; i++) copy_for(r, node, &readers->data[i], 1);
 }
@@ -193,7 +193,8 @@ static void split_by_phases(Recompute *r, Node *node, const Readers *readers) {
   }
 }
 
-/* Splits the live range at the `cuts` longest gaps between readers: a copy is made at the end of each gap. */
+/* Splits the live range at the `cuts` longest gaps between readers; the value is recomputed at the end of
+ * each gap. */
 static void split_at_longest_waits(Recompute *r, Node *node, const Readers *readers, int cuts) {
   bool *begins = NEW_ARRAY(r->arena, bool, readers->n + 1);
   for (int c = 0; c < cuts; c++) {

@@ -1,6 +1,7 @@
 /* states.c: In-place updates of states. An update is a copy into its state at the end of a call. If every
- * reader of the old value runs before the kernel that computes the new one, that kernel writes into the
- * state and there is no copy. A kernel that moves rows may read the old value and write the new one.
+ * reader of the old value runs before the kernel that computes the new value, that kernel writes into the
+ * state, and there is no copy. A kernel that moves rows may do both: read the old value and write the new
+ * one.
  *
  * Requires: the kernels in order. Preserves: the order of the kernels; removes copies of states. */
 // SPDX-License-Identifier: Apache-2.0
@@ -74,8 +75,8 @@ static bool is_given_out(const Plan *plan, const Node *value) {
   return false;
 }
 
-/* Whether the value can be computed in the state's memory: a whole value of a kernel with the state's element
- * type. */
+/* Whether the value can be computed in the state's memory: it is the whole value of a kernel, and has the
+ * state's element type. */
 static bool fits_state(const Plan *plan, const Node *value, const Node *state) {
   const Home *home = &plan->home[value->id];
   return home->offset == 0 && home->pitch == shape_extent(home->node->shape).c &&

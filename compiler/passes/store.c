@@ -20,8 +20,8 @@ static void use(Plan *plan, const Node *node, int kernel) {
   if (reader->batch) life->all = true;
 }
 
-/* Extends the life of a value that exists for all images to whole phases: each phase runs for one image after
- * the other. */
+/* Extends the life of a value that exists for all images to whole phases, because each phase runs for one
+ * image after the other. */
 static void live_for_phases(const Plan *plan, Life *life) {
   Kernel *const *kernel = plan->kernels.data;
   while (life->block.born > 0 && !kernel[life->block.born]->batch &&

@@ -1,9 +1,10 @@
 /* stream.c: pass that builds the graph of one step, which computes the next rows of an endless sequence. A
- * reader that needs rows of earlier calls gets a concatenation: the rows in a state, then the new ones. The
- * state is updated with the last of these rows. So the graph of a step is a net with states, as any other.
+ * reader that needs rows of earlier calls gets a concatenation: the rows in a state, then the new rows. The
+ * state is updated with the last of these rows. So the graph of a step is an ordinary net with states.
  *
- * A long history with few new rows is kept together with the new rows. The concatenation can then be made in
- * the state itself (passes/states.c): its rows move up, and the new ones follow them. If all readers
+ * If a history is long and there are few new rows, the state also contains the new rows. The concatenation
+ * can then be made in the state itself (passes/states.c): the old rows move to its start, and the new rows
+ * follow them. If all readers
  * of a history are dilated windows with few taps, it is a gather ring: only the rows that they read are
  * copied (ops/shape/stream_ring.c).
  *
@@ -36,7 +37,8 @@ typedef struct Ring {
   int gather;          /* position of the gather ring in Step.positions; -1: all rows are copied */
   Node *rows;          /* the history, then the new rows; of a gather ring only the new rows */
   Node *state;         /* for a gather ring: the state with its rows */
-  Node *kept, *moved;  /* for a ring with its new rows: the state with all rows, and the history in it */
+  /* if the state has the new rows, too: the state with all rows, and the history in it */
+  Node *kept, *moved;
 } Ring;
 
 typedef struct Step {
@@ -60,7 +62,7 @@ static Ring *ring_of(Step *s, const Node *of, const StreamNeed *need) {
   return NULL;
 }
 
-/* The rows that a reader reads: of a dilated window, only some of the rows in `need`. reader NULL: all of
+/* The rows that a reader reads. A dilated window reads only some of the rows in `need`; reader NULL: all of
  * them. */
 static RingTaps ring_taps(const Step *s, const Node *reader, const StreamNeed *need) {
   const RingTaps all = {1, need->first, 0, need->count};
@@ -149,8 +151,8 @@ static Node *kept_state(Step *s, const Ring *ring, const Node *value, int64_t ro
   return state;
 }
 
-/* Whether the value is already stored in stacked rows: several values of the program, such as crops of one
- * value, may be the same in a step. */
+/* Whether the value is already stored in stacked rows. This is possible because several values of the
+ * program, such as crops of one value, may be the same value in a step. */
 static bool is_stacked(const Graph *graph, const Node *value) {
   for (int i = value->id + 1; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
@@ -170,7 +172,7 @@ static bool can_follow(const Step *s, const Node *value) {
          !traits->channel_slice && !traits->channel_offset && !traits->slice_offset && !traits->concat_offset;
 }
 
-/* The number of calls after which no row below 0 is read. */
+/* The number of calls after which no row with a negative index is read. */
 static int64_t calls_before(const Step *s) {
   const Graph *graph = s->streams->graph;
   int64_t most = 1;
@@ -195,7 +197,7 @@ static bool keeps_new_rows(const Step *s, const Ring *ring) {
   return ring->gather < 0 && ring->history >= HISTORY * stream_steps(s, ring->of).rows;
 }
 
-/* Before the new rows are computed: moves the rows of the history to the start of the state. */
+/* Moves the rows of the history to the start of the state, before the new rows are computed. */
 static void move_rings(Step *s, const Node *of) {
   for (int i = 0; i < s->rings.n; i++) {
     Ring *ring = &s->rings.data[i];
@@ -305,7 +307,7 @@ static Node *step_node(Step *s, const Node *node) {
     if (!regions && (rule == STREAM_CROPPED || rule == STREAM_PADDED) && !set_border(s, step, node))
       return step->in[0];
   }
-  /* If the input is passed whole, each call computes all rows. */
+  /* If a call gets the whole input, it computes all rows, and does not continue. */
   const bool continues = node->op->keep && s->streams->flow[node->in[0]->id].flows;
   if (continues && !s->streams->window) return kept_layer(s, node, step);
   graph_append(s->to, step);
@@ -366,7 +368,7 @@ static StreamLayer stream_layer_of(Step *s, const Node *node) {
   return layer;
 }
 
-/* The number of initial calls that compute only rows below 0 of every output. */
+/* The number of initial calls that compute only rows with negative indices of every output. */
 static int64_t calls_before_rows(const StreamLayer *output, int n) {
   int64_t calls = n ? INT64_MAX : 0;
   for (int o = 0; o < n; o++)

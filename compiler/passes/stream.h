@@ -7,11 +7,11 @@
 #include "passes/plan.h"
 
 typedef struct Flow {
-  bool depends;     /* depends on an input that is given in steps */
+  bool depends;     /* depends on an input that calls get in steps */
   bool flows;       /* its rows are computed in steps, too */
   bool refused;     /* an error was reported for it */
   StepRows step;    /* step.rows 0: unknown after an error */
-  int64_t up, down; /* its rows per step: up / down times those of the input */
+  int64_t up, down; /* up / down: its number of rows per step divided by that of the input */
   int64_t late;     /* delay of its rows, in rows of the input */
 } Flow;
 
@@ -22,31 +22,32 @@ typedef struct Streams {
   Diags *diags; /* NULL: nothing is reported */
   const int *live;
   Flow *flow;            /* by node id */
-  int64_t jump;          /* a step takes a multiple of `jump` rows of the first input */
+  int64_t jump;          /* the rows of the first input in a step are a multiple of `jump` */
   int64_t lookahead;     /* the smallest --lookahead with which no layer looks ahead */
   int64_t window, begin; /* --slide: rows of the first input in a window; the number of its very first row */
-  bool unpadded;         /* --slide: flows are those of the net without padding */
+  bool unpadded;         /* --slide: computes the flows of the net without padding */
 } Streams;
 
-/* Rows of an operand that a node reads: in call k, rows k*rows + first .. k*rows + first + count - 1. Rows
- * before the sequence have the value `fill`. */
+/* The rows of an operand that a node reads: in call k, rows k*rows + first .. k*rows + first + count - 1.
+ * Rows before the sequence have the value `fill`. */
 typedef struct StreamNeed {
   int64_t first, count;
   double fill;
   bool any;    /* no result depends on the fill */
-  bool masked; /* rows below 0 are computed, and must be replaced by the fill */
+  bool masked; /* rows with negative indices are computed, but must be replaced by the fill */
 } StreamNeed;
 
 /* False after an error. */
 bool stream_rules(Streams *);
 StreamRule stream_rule(const Node *);
 bool stream_needs(const Streams *, const Node *, int k, StreamNeed *); /* false: the whole value */
-/* --slide: all rows of the window; false: the value is not computed in steps. */
+/* With --slide: sets `need` to all rows of the window. False: the value is not computed in steps. */
 bool stream_needs_window(const Streams *, const Node *, StreamNeed *);
 bool stream_in_regions(const Node *); /* whether each region depends on one region of the input */
 /* Whether a layer with a state depends on the number of calls. */
 bool stream_state_counts(const Node *, StepRows in, StepRows out);
-/* Whether it is a mean whose windows begin before row 0, and which divides by the number of existing rows. */
+/* Whether the node is a mean that divides by the number of existing rows, with windows that begin before row
+ * 0. */
 bool stream_counts_rows(const Node *);
 int stream_axis(Shape);     /* the axis of its rows in a Window */
 int64_t stream_rows(Shape); /* number of its rows; 0: it has none */

@@ -1,7 +1,7 @@
 /* stream_rules.c: rows of each value that a step computes, by operator (the table `rules`), and the errors
  * for layers that cannot be computed in steps.
  *
- * The formulas are those of windows (graph/shape.c), with the number of rows known so far instead of all. */
+ * The formulas are those of windows (graph/shape.c), applied to the number of rows known so far. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdarg.h>
 #include <string.h>
@@ -23,7 +23,8 @@ Shape stream_with_rows(Shape shape, int64_t rows) {
 static bool slides(const Streams *s) { return s->options->slide > 0; }
 static bool sees_edges(const Streams *s) { return slides(s) && !s->unpadded; }
 
-/* The node of the program with the same source location: passes and int8 models replace operators. */
+/* The program's node for a node, found by its source location, because passes and int8 models replace
+ * operators. */
 static const Node *node_in_program(const Streams *s, const Node *node) {
   for (int i = 0; i < s->written->nodes.n; i++) {
     const Node *other = s->written->nodes.data[i];
@@ -86,11 +87,11 @@ static void refuse_ahead(Streams *s, const Node *node, int64_t rows) {
 }
 
 /* ---- the rules ---- */
-/* Changes `flow` from the flow of operand 0 to the flow of the node. False: the node needs all rows. There is
- * no function for STREAM_WHOLE, which always needs them. */
+/* Changes `flow` from the flow of operand 0 to the flow of the node. False: the node needs all rows.
+ * STREAM_WHOLE has no function, because such a node always needs all rows. */
 typedef bool FlowRule(Streams *, const Node *, Flow *);
 
-/* The number of rows of the first input that `rows` rows of a value correspond to, rounded up. */
+/* To how many rows of the first input `rows` rows of a value correspond, rounded up. */
 static int64_t input_rows(const Flow *of, int64_t rows) { return ceil_divide(rows * of->down, of->up); }
 
 static void set_rate(Flow *flow, int64_t up, int64_t down) {
@@ -108,7 +109,7 @@ static bool divides(Streams *s, const Node *node, Flow *flow, int64_t factor) {
   return false;
 }
 
-/* Whether no window of the whole value reads padding along the rows. */
+/* Whether, for the whole value, no window reads padding along the rows. */
 static bool sees_rows_alone(const Node *node, int axis) {
   const Window *w = node->window;
   const int64_t last = window_end(w, axis, stream_rows(node->shape) - 1);
@@ -212,7 +213,7 @@ static bool flow_ahead(Streams *s, const Node *node, Flow *flow) {
   return true;
 }
 
-/* Reports a layer that starts from a given state: rows below 0 would change that state. */
+/* Reports a layer that starts from a given state: rows with negative indices would change that state. */
 static void refuse_start(Streams *s, const Node *node, int64_t offset) {
   Diag *diag = refuse_stream(s, node, DIAG_stream_start,
                              "%s starts from a given state at row 0, but its input has earlier rows",
@@ -230,7 +231,7 @@ static const char *other_direction(const Streams *s, const Node *node) {
              : arg_const(layer, "direction")->s;
 }
 
-/* A backward layer is refused: there is no limit to the number of later rows that it needs. */
+/* Refuses backward layers: the number of later rows that they need has no limit. */
 static bool flow_recurrent(Streams *s, const Node *node, Flow *flow) {
   if (slides(s)) return false;
   const char *direction = other_direction(s, node);
@@ -278,7 +279,7 @@ bool stream_state_counts(const Node *node, StepRows in, StepRows out) {
   return in.offset < 0 || out.offset < 0 || (stream_rule(node) == STREAM_RECURRENT && node->nin > 1);
 }
 
-/* Regions are rows of a sequence: later operators process each region separately. */
+/* The rule of a node. If regions are rows of a sequence, operators process each region separately. */
 static StreamRule rule_of(const Node *node) {
   return stream_in_regions(node) ? STREAM_ROWS : stream_rule(node);
 }
@@ -417,7 +418,7 @@ static void find_flow(Streams *s, const Node *node) {
   const bool flows = rule != STREAM_WHOLE && combine_flows(s, node, &made) &&
                      (rule == STREAM_ROWS || s->flow[node->in[0]->id].flows);
   if (flows && rules[rule](s, node, &made)) {
-    made.flows = stream_rows(node->shape) > 0; /* otherwise it is the last row */
+    made.flows = stream_rows(node->shape) > 0; /* otherwise the value is that of the last row */
     made.refused = flow->refused;
     *flow = made;
   } else if (!slides(s)) {
@@ -579,7 +580,7 @@ static StreamNeed rows_needed(const Node *node, StepRows in, StepRows out) {
   }
 }
 
-/* Whether it reads rows below 0 as padding, although steps compute values for them. */
+/* Whether the node reads rows with negative indices as padding, although steps compute values for them. */
 static bool is_masked(const Node *node, StepRows in) {
   int64_t before[2] = {0}, after[2];
   const StreamRule rule = rule_of(node);

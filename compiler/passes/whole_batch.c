@@ -1,6 +1,7 @@
 /* whole_batch.c: Choice of batched layers, and of interleaving. If large dense layers, and convolutions with
- * few pixels, are computed image by image, they read their weights from memory for each image (three times in
- * training), and write their gradients. PlanOptions.pays estimates which layers are faster batched.
+ * few pixels, are computed image by image, they read their weights from memory for each image (three times
+ * in training), and also write their gradients for each image. PlanOptions.pays estimates which layers are
+ * faster batched.
  *
  * Requires: a graph. Preserves: the graph; marks nodes, sets plan->together or plan->images. */
 // SPDX-License-Identifier: Apache-2.0
@@ -86,8 +87,8 @@ static int *last_readers(Arena *arena, const Plan *plan) {
   return last;
 }
 
-/* Bytes per image of values that are live across a node: a batched node separates phases, so they must be
- * stored for all images. */
+/* Bytes per image of values that are live across a node. If the node is batched, it separates phases, so
+ * these values must be stored for all images. */
 static int64_t bytes_kept_across(const Plan *plan, const int *last, int at) {
   const Graph *graph = plan->graph;
   const Node *node = graph->nodes.data[at];
@@ -116,7 +117,8 @@ static bool batch_layers(PassState *state, int64_t batch) { /* false: no layer i
   const Graph *graph = state->plan->graph;
   bool *whole_batch = state->plan->whole_batch = NEW_ARRAY(state->arena, bool, graph->nodes.n + 1);
   const int *last = last_readers(state->arena, state->plan);
-  const bool convs = !graph_has_bf16(graph); /* the result may be that of a rounded activation fused later */
+  /* the result may be the rounded value of an activation that is fused later */
+  const bool convs = !graph_has_bf16(graph);
   bool any = false;
   for (int i = 0; i < graph->nodes.n && batch <= MOST_IMAGES; i++) {
     whole_batch[i] = is_batched_layer(state, last, i, batch, convs);

@@ -12,7 +12,8 @@
 #include "base/arithmetic.h"
 
 /* ---- values ---- */
-/* Training records no range for views of a value, nor for functions with a known range. */
+/* The observed range of an input; NULL: training records no range for views of a value, or for functions
+ * with a known range. */
 static const Observed *observed_input(const Calibrator *k, const Node *node) {
   static const Observed unit = {.hi = 1}, both = {.lo = -1, .hi = 1};
   const Observed *seen = NULL;
@@ -88,7 +89,8 @@ static bool is_stored_as_int8(const Node *node) { /* scaled */
   return node->op->traits.fold == FOLD_NORMALIZE && node_is_input(in) && in->port->elem == U8;
 }
 
-/* Whether int16 is useless: functions are tables of 256 entries, and scaled byte inputs are exact in int8. */
+/* Whether int16 has no benefit: functions are tables of 256 entries, and scaled byte inputs are exact in
+ * int8. */
 static bool too_wide(const Calibrator *k, const Node *node) {
   if (is_stored_as_int8(node) && node->precision != PRECISION_I16) return false;
   const bool function = node->op->family == FAMILY_MAP && node->nin == 1 && node->op->map_eval &&
@@ -264,8 +266,8 @@ static double products_most(const Calibrator *k, const Node *node, const Layer *
 
 static const double FAR = 0x1p46; /* half of the range of int16 layers' sums */
 
-/* Returns `scale` if the filter's bias and products fit into the sum. Otherwise returns a larger scale, with
- * which they use at most half of the sum's range. */
+/* Returns `scale` if the filter's bias and products fit into the sum; otherwise a larger scale, for which
+ * they use at most half of the sum's range. */
 static float scale_with_room(const Calibrator *k, const Node *node, const Layer *l, bool wide, float scale,
                              int64_t f) {
   static const double GROWTH = 1.25;
@@ -376,8 +378,8 @@ bool calibrate_is_layer(const Node *node) {
          node->op->traits.int8 == INT8_SVDF;
 }
 
-/* Whether the layer stays float: because this was requested, because it has no int8 form, or because it
- * shares weights with a layer whose bias needs another scale. */
+/* Whether the layer stays float: on request, because it has no int8 form, or because it shares weights with
+ * a layer whose bias needs another scale. */
 static bool keeps_float(const Calibrator *k, const Node *node) {
   return calibrate_is_layer(node) &&
          (node->precision == PRECISION_F32 || table_find(k->how->keep, node->name) ||
@@ -401,7 +403,7 @@ static bool has_int8_reader(const Calibrator *k, const Node *node) {
 
 static bool is_of_features(const Calibrator *, const Node *reader);
 
-/* Whether the value has users, all of them satisfy the condition, and it is not an output. */
+/* Whether the value has users that all satisfy the condition, and is not an output. */
 static bool all_readers(const Calibrator *k, const Node *node,
                         bool (*condition)(const Calibrator *, const Node *)) {
   int readers = 0;
@@ -459,8 +461,8 @@ static const Node *updating_node(const Graph *graph, const Node *state) {
   return node;
 }
 
-/* A state gets the scale of its update, so that the update is a copy. A state that a concat reads gets the
- * range of the concat instead. */
+/* A state gets the scale of its update, so that the update is a copy; but if a concat reads the state, the
+ * state gets the range of the concat. */
 static void calibrate_state(Calibrator *k, const Node *state) {
   const Int8Form form = updating_node(k->graph, state)->op->traits.int8;
   const bool known = form == INT8_SOFTMAX || form == INT8_UNIT || form == INT8_SIGNED;

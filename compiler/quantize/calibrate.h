@@ -23,8 +23,9 @@ typedef enum RangeKind {
 
 /* Measurements of a recurrent layer on the samples. */
 typedef struct CellSeen {
-  double most;    /* lstm: the largest |c|; svdf: the largest feature */
-  double clamped; /* fraction of the gates' sums outside -8 .. 8, where sigmoid and tanh are flat */
+  double most; /* lstm: the largest |c|; svdf: the largest feature */
+  /* fraction of the gates' sums that are outside of -8 .. 8, where sigmoid and tanh are flat */
+  double clamped;
 } CellSeen;
 
 typedef struct Calibration {
@@ -49,7 +50,7 @@ SeenRange range_of(const Calibration *, const Observed *, bool wide);
 typedef struct Chosen {
   const char *name;
   const Node *node, *last; /* float nodes: the layer, and the last node fused into it */
-  const Node *seen;        /* the node whose observed range is used; NULL: the range is known */
+  const Node *seen;        /* the node whose observed range is used; NULL: the range is known without data */
   bool kept;               /* it stays float and has no scale */
   bool wide;               /* stored as int16 */
   float scale;
@@ -78,8 +79,8 @@ bool weights_are_shared(const Graph *, const int *uses, const Node *);
 /* Whether the value can be int16: the value of a layer, a sum, a product of two values, or a float input. */
 bool calibrate_can_widen(const Node *);
 
-/* weights: float, as in the weights struct; observed: table of Observed, by name. If both are NULL, only
- * determines the values that have a scale, and the arrays of the result are undefined. */
+/* weights: float, as in the weights struct; observed: table of Observed, by name. If both are NULL, this
+ * only determines which values have a scale, and the arrays of the result are undefined. */
 Calibrated *calibrate(Arena *, const Graph *, const float *weights, const Table *observed,
                       const Calibration *);
 

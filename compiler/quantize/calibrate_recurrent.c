@@ -21,7 +21,7 @@ static double *parameter_sum(const Calibrator *k, const Weight *a, const Weight 
   return sum;
 }
 
-/* Whether the sums of a gate with this weight scale, including its bias, are at most half of INT32_MAX, both
+/* Whether, with this weight scale, the sums of a gate including its bias are at most half of INT32_MAX, both
  * in units of the sums and in units of the gates. */
 static bool gate_has_room(const double *w, const double *bias, int64_t rows, int64_t columns, double scale,
                           Quant in) {
@@ -84,7 +84,7 @@ static int64_t put_recurrent_weights(Calibrator *k, const Node *node, Quant h) {
   return bytes;
 }
 
-/* The scale of c: the smallest power of two that all kernels support and with which c fits into int16.
+/* The scale of c: the smallest power of two that all kernels support and for which c fits into int16.
  * Without samples, c is assumed to be in -16 .. 16. */
 static float cell_scale(const CellSeen *seen, double clip) {
   static const double UNKNOWN = 16;
@@ -149,7 +149,7 @@ static float *put_feature_weights(Calibrator *k, const Node *node) {
 }
 
 /* The int16 scale of the features: the largest observed feature fits, and no product of a sum exceeds 32
- * bits. Without samples the largest feature that the weights permit is assumed. */
+ * bits. Without samples, the largest feature is assumed to be the largest one that the weights permit. */
 static float feature_scale(const Calibrator *k, const Node *node, const float *weights,
                            const CellSeen *seen) {
   const Weight *weight = node->weight[FEATURE_WEIGHT];

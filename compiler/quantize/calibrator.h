@@ -14,7 +14,7 @@ typedef struct Calibrator {
   Quant *quant;      /* by node id */
   bool *fused;       /* has the same stored value as its input */
   bool *real;        /* stays float */
-  const Node **join; /* the concat that reads it, whose operands share one range */
+  const Node **join; /* the concat that reads the value; all operands of a concat share one range */
   int *uses;
   const Node **reader;
 } Calibrator;
@@ -31,7 +31,7 @@ Chosen *calibrate_as(Calibrator *, const Node *, const Node *last, Quant, double
 Quant calibrate_between(double lo, double hi, bool wide); /* scale and zero point of a range */
 
 /* ---- calibrate_indices.c ---- */
-/* Calibrates nodes with indices, and embeddings; false: another kind of node. for_floats: only float nodes
+/* Calibrates nodes with indices, and embeddings; false: the node is neither. for_floats: only float nodes
  * use the value. */
 bool calibrate_indices(Calibrator *, const Node *, bool for_floats);
 /* ---- calibrate_recurrent.c ---- */

@@ -1,6 +1,6 @@
 /* equalize.c: Cross-layer equalization (Nagel et al., 2019). If a layer has only one user, with at most relu
- * and batchnorm between, each channel can be divided by a factor in the first layer and multiplied by it in
- * the second. The factor that balances the ranges of weights is sqrt(r1*r2)/r2. */
+ * and batchnorm between the two, each channel can be divided by a factor in the first layer, and multiplied
+ * by this factor in the second. The factor that balances the ranges of weights is sqrt(r1*r2)/r2. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "graph/op.h"
@@ -38,7 +38,7 @@ static const Node *layer_before(const Graph *graph, const int *uses, const Node 
   }
 }
 
-/* Whether the weights belong to other layers, too, and cannot be changed. */
+/* Whether other layers also use the weights, so that these cannot be changed. */
 static bool shares_weights(const Graph *graph, const int *uses, const Pair *pair) {
   return weights_are_shared(graph, uses, pair->first) || weights_are_shared(graph, uses, pair->second) ||
          (pair->norm && weights_are_shared(graph, uses, pair->norm));

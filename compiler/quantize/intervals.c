@@ -1,5 +1,6 @@
 /* intervals.c: Interval analysis of an int8 model: the range of each channel for all inputs. Rounding and
- * clamping are monotonic, so the ends of an interval determine the ends of the next one. */
+ * clamping are monotonic, so the ends of an operand's interval determine the ends of the result's interval.
+ * */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/live_channels.h"
 

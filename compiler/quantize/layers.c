@@ -293,15 +293,15 @@ Node *quant_matmul(Quantizer *q, const Node *node) {
 }
 
 /* ---- operators that keep the scale ---- */
-/* The scale of a pool or move: the one in the file, or else the scale of its first input. Inputs with other
- * scales are rescaled first. */
+/* The scale of a pool or move: its scale in the file, or else the scale of its first input. Inputs with
+ * other scales are rescaled first. */
 static Quant kept_quant(Quantizer *q, const Node *node, const Node *in, StoredForm *end) {
   *end = quant_ending(q, node, false);
   return end->found ? end->quant : *in->quant;
 }
 
-/* The factor that turns a sum into a mean. As in TensorFlow Lite, the fixed-point number of the scales'
- * quotient is divided by the number of elements. */
+/* The factor that converts a sum to a mean. As in TensorFlow Lite, the quotient of the scales is first
+ * converted to fixed point, and then divided by the number of elements. */
 static Multiplier mean_factor(const Quant *in, Quant out, int64_t n) {
   if (!isfinite(out.scale * (float)n)) return multiplier_of(INFINITY); /* is rejected later */
   Multiplier factor = multiplier_of((double)in->scale / (double)out.scale);

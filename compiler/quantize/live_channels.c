@@ -1,10 +1,10 @@
 /* live_channels.c: Determines the channels of an int8 model that must be stored. Unused channels need not be
- * stored, nor constant channels that all of their users can fold into their biases.
+ * stored. Constant channels need not be stored either, if all their users can fold them into biases.
  *
  * Channels before and after a channel-wise operator are kept or removed together (they have one root).
- * Convolutions and dense layers may read any channel. Liveness is propagated backwards: outputs and operands
- * of unknown operators are live, then the channels that live filters read. Finally some unused channels are
- * kept to give schedules the channel counts that they need. */
+ * Convolutions and dense layers may read any channel. Liveness is propagated backwards. Outputs and operands
+ * of unknown operators are live, and so are the channels that live filters read. Finally, some unused
+ * channels are kept, so that schedules get the channel counts that they need. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/live_channels.h"
 
@@ -119,7 +119,8 @@ static bool reads(const Node *node, const Filters *f, int64_t filter, int64_t i)
   return false;
 }
 
-/* Marks the channels that the layer's live filters read; true: a new one was marked. */
+/* Marks the channels that the layer's live filters read. True: at least one channel was not marked before.
+ * */
 static bool mark_needed_inputs(Channels *c, const Node *node) {
   const Filters f = filters_of(node);
   bool more = false;

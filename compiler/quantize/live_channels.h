@@ -36,7 +36,7 @@ typedef struct Channels {
    * the next two arrays are indexed by root. */
   int64_t *root;
   bool *needed; /* its stored value has a live user */
-  bool *kept;   /* needed, or kept for a channel count that schedules need */
+  bool *kept;   /* it is needed, or kept so that schedules get the channel count that they need */
 } Channels;
 Channels channels_of(Arena *, const Graph *);
 bool channel_constant(const Channels *, const Node *, int64_t channel);

@@ -7,7 +7,7 @@
 
 enum { MOST_RESCALED = 14 }; /* maximum exponent e of a factor that converts int8 to int16 */
 
-/* A node that applies tables; if they are the identity, a view with another scale. */
+/* A node that applies the tables or, if they are the identity, a view with another scale. */
 static Node *table_node(Quantizer *q, const Node *of, Node *in, Quant quant, int8_t (*value)[256],
                         int64_t channels) {
   bool same = channels == 1 && !q->to->updatable;
@@ -55,7 +55,7 @@ static Node *rescaled(Quantizer *q, const Node *of, Node *in, Quant to) {
       (Int8Rescale){.stored = stored_of(to.scale, to.zero, to.wide, BOUND_NONE), .factor = factor});
 }
 
-/* relu, relu6 and leaky_relu, whose scales LiteRT divides as floats. */
+/* Converts relu, relu6 and leaky_relu. LiteRT divides their scales as floats. */
 static Node *piecewise_linear(Quantizer *q, const Node *node, Node *in, const StoredForm *end) {
   const Quant to = end->quant;
   const bool leaks = node->op->traits.int8 == INT8_LEAKY;

@@ -6,10 +6,10 @@
 #include "graph/graph.h"
 
 typedef struct Measured { /* sums of squares of a value of the float net */
-  bool there;             /* it is stored as int8 or int16 */
+  bool there;             /* the value is stored as int8 or int16 */
   double signal, noise;   /* sum of squares of the value; of its error */
-  double alone; /* sum of squares of the layer's own error, which it has even if its operands are the float
-                   net's values */
+  double alone; /* sum of squares of the layer's own error: the error that remains if its operands are the
+                   float net's values */
 } Measured;
 
 /* made: by float node id, the int8 node (quantize_graph). input: by input, [samples][h][w][c], in the

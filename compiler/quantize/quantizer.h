@@ -50,7 +50,8 @@ Node *quant_floats(Quantizer *, const Node *);
 void quant_separate(Quantizer *, int first); /* marks nodes from `first` on as separate layers */
 
 /* ---- layers.c ---- */
-/* False after [scale-mismatch]: `in` is the scale of the sum, `out` that of the result. */
+/* Checks a multiplier; false after [scale-mismatch]. in: the scale of the sum; out: the scale of the result.
+ * */
 bool quant_factor_fits(Quantizer *, const Node *, Multiplier, int32_t most, double in, float out);
 /* Reports [int8-overflow] of a filter's sum; returns false. */
 bool quant_report_sum(Quantizer *, const Node *, const Weight *, int64_t filter, int64_t terms, double most,

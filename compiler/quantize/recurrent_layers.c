@@ -105,7 +105,7 @@ static Recurrent direction_of(const Node *node, int way) {
   return r;
 }
 
-/* Finds the scale of the layer's value. For gru, and for rnn with tanh, it is fixed. */
+/* Finds the scale of the layer's value. For gru, and for rnn with tanh, the scale is fixed. */
 static bool find_value(Quantizer *q, Layer *l, const Recurrent *r) {
   Quant given;
   const char *name = l->node->name;
@@ -156,7 +156,7 @@ static Node *recurrent_start_value(Quantizer *q, const Layer *l, int input, Quan
   return made;
 }
 
-/* The clip of c in units of its scale, truncated as in TensorFlow Lite's kernels; below 0: no clip. */
+/* The clip of c in units of its scale, truncated as in TensorFlow Lite's kernels; negative: no clip. */
 static int32_t cell_clip(const Layer *l, const Recurrent *r) {
   if (!(r->clip > 0)) return -1;
   const float clip = (float)r->clip;

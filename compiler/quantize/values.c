@@ -16,7 +16,7 @@ static bool has_windows(const Op *op, const Node *of) {
   return op == of->op || op == &op_int8_product || op == &op_int8_transposed || op == &op_int8_pool;
 }
 
-/* A copy of the float node `of` with another operator and other operands. */
+/* A copy of the float node `of`, with another operator and other operands. */
 static Node *node_like(Quantizer *q, const Op *op, const Node *of, int nin, Node *const *in) {
   Node *node = graph_node(q->to, op, nin, in);
   node->name = of->name;
@@ -132,7 +132,7 @@ static bool quants_equal(const Quant *a, const Quant *b) {
   return a && b && a->scale == b->scale && a->zero == b->zero && a->wide == b->wide;
 }
 
-/* The update of a layer with keep=true, which may be float followed by a conversion. */
+/* The update of a layer with keep=true. A float update is followed by a conversion. */
 static Node *kept_update(Quantizer *q, const Node *node) {
   if (!q->map[node->in[1]->id]) return NULL; /* an int8 layer has a separate update */
   Node *update = graph_copy_node(q->arena, node, NULL);
@@ -143,7 +143,8 @@ static Node *kept_update(Quantizer *q, const Node *node) {
   return update;
 }
 
-/* Copies a value with the state's scale, and rescales others. Users of the update read its value. */
+/* An update copies a value that has the state's scale, and rescales other values. Users of the update read
+ * the result. */
 static Node *update_node(Quantizer *q, const Node *node) {
   const Quant *quant = q->map[node->in[1]->id]->quant;
   Node *value = q->map[node->in[0]->id], *in[2] = {value, q->map[node->in[1]->id]};
@@ -280,7 +281,7 @@ static bool reads_int8(const Quantizer *q, const Node *node) {
   return true;
 }
 
-/* Does it lack a scale because all of its users are float layers? */
+/* Whether the node has no scale because all of its users are float layers. */
 static bool for_floats(Quantizer *q, const Node *node) {
   Quant own;
   int readers = 0;

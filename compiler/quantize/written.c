@@ -1,5 +1,5 @@
-/* written.c: Conversion of an int8 model back to the program's operators, for export: int8 values have a
- * Quant, weights the integers of the file. */
+/* written.c: Conversion of an int8 model back to the program's operators, for export: int8 values get a
+ * Quant, and weights get the integers of the file. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "ops/int8/int8.h"
@@ -116,7 +116,8 @@ static Node *kept(Writing *w, const Node *node) {
   return own;
 }
 
-static bool is_int8_only(const Op *op) { /* it computes an operator of the program, but has another name */
+/* whether the operator has no name in the language, although it computes an operator of the language */
+static bool is_int8_only(const Op *op) {
   return op == &op_int8_product || op == &op_int8_transposed || op == &op_int8_combine ||
          op == &op_int8_matmul || op == &op_int8_pool || op == &op_int8_softmax ||
          op == &op_int8_softmax_lines || op == &op_int8_softmax_wide || op == &op_int8_curve ||

@@ -1,5 +1,5 @@
 /* eval.c: Reference interpreter of graphs in double precision, node by node and image by image. It is simple
- * on purpose: compiled code is compared with it. */
+ * on purpose, because compiled code is checked by comparison with this interpreter. */
 // SPDX-License-Identifier: Apache-2.0
 #include "reference/eval.h"
 #include "ops/registry.h"

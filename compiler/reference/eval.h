@@ -12,10 +12,10 @@ typedef struct GraphRun {
   const double *weights;       /* graph->parameters numbers, in the order of the weights struct */
   const double *const *input;  /* by input: [count][h][w][c], or [count][c][h][w] where the port is chw */
   const double *const *target; /* by output: [count][target elements]; NULL without training */
-  double *const *state; /* by state: [count][h][w][c], read and updated. NULL: initial states, and the new
-                         * ones are dropped */
-  double *gradients;    /* graph->parameters numbers, initially zero, but for statistics their current value;
-                           NULL without RESULT_SUM nodes */
+  double *const *state; /* by state: [count][h][w][c], read and updated. NULL: starts from the initial states,
+                           and drops the new states */
+  double *gradients; /* graph->parameters numbers, initially zero, except that statistics have their current
+                        value; NULL without RESULT_SUM nodes */
   /* Called with each value of n elements after it is computed; or NULL. */
   void (*made)(void *context, const Node *, double *value, int64_t n);
   void *context;

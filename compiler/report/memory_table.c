@@ -79,7 +79,7 @@ static const char *memory_cell(Arena *arena, int64_t bytes) {
   return bytes > 0 ? text_thousands(arena, bytes) : "";
 }
 
-/* Prints a table. The first row is the header; columns but the first are right-aligned. */
+/* Prints a table. The first row is the header; all columns except the first are right-aligned. */
 static void put_table(Text *out, const TableRows *rows, int columns) {
   int width[MOST_COLUMNS] = {0};
   for (int r = 0; r < rows->n; r++)

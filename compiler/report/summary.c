@@ -13,7 +13,7 @@
 /* ---- receptive fields ---- */
 #define FIELD_MOST (INT64_C(1) << 62)
 
-/* The receptive field of an element, and its distance to that of the adjacent element. */
+/* The receptive field of an element, and its distance from the receptive field of the adjacent element. */
 typedef struct Field {
   bool all;
   int64_t size[2];
@@ -82,8 +82,8 @@ static const Field *fields_find(const Graph *graph) {
 
 typedef struct Totals {
   int64_t parameters, parameter_bytes, trainable, frozen, statistics, macs, bytes;
-  int products, rounded, halves; /* layers that multiply bf16 numbers; values that are stored as such; layers
-                                    with weights in f16 */
+  int products, rounded, halves; /* number of layers that multiply bf16 numbers, of values stored as bf16, and
+                                    of layers with f16 weights */
 } Totals;
 
 static int64_t node_parameters(const Node *node) { /* shared parameters count for the first layer */
@@ -279,7 +279,8 @@ void graph_memory(Text *out, const SummarySizes *sizes) {
   memory_put(out, "workspace", sizes->workspace_bytes, sizes->workspace_bound, "");
   if (sizes->bands_to)
     text_put(out, "%-15swith the layers up to %s in row bands, for --ram\n", "", sizes->bands_to);
-  const char *of = sizes->training_most ? " for the stored values" : ""; /* other choices may need less */
+  /* a plan that stores other values may need less */
+  const char *of = sizes->training_most ? " for the stored values" : "";
   if (sizes->training_bytes >= 0)
     memory_put(out, "training", sizes->training_bytes, sizes->training_bound, of);
   if (sizes->training_most)

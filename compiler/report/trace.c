@@ -1,6 +1,6 @@
 /* trace.c: --report=trace: each function and table of the generated C in one row, with its lines, layers,
- * weights and schedules. There is a row for each definition in the text, so that none can be forgotten; the
- * layout knows which layers a function computes. */
+ * weights and schedules. Each definition in the text has a row, so that none can be forgotten. The layout
+ * has the layers that each function computes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "report/trace.h"
 #include <ctype.h>
@@ -48,10 +48,10 @@ static bool name_in(const NameList *list, const char *name) {
  * that ends with a semicolon. */
 typedef struct Scan {
   Trace *trace;
-  int number, first;   /* of the line; of the definition's first line, 0: none */
+  int number, first;   /* number of the line; first: number of the definition's first line, 0: none */
   bool comment, macro; /* the line continues a comment or a macro */
   bool begun, braces;  /* the beginning is complete; the definition ends at a brace */
-  bool members;        /* the lines are members of a struct, after which the name follows */
+  bool members;        /* the lines are members of a struct; the name of the object follows them */
   Text head;           /* the definition up to its name */
   const char *from;
   TraceRow *row; /* NULL: a type or a declaration */
