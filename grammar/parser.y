@@ -31,7 +31,7 @@
 %code {
   static void cnn_error(const CNN_LTYPE *at, struct Parser *p, const char *message);
 
-  /* Apart from nested brackets, only right recursion (unary minus, ?:, else if) makes the stack grow. */
+  /* Only nested brackets and right recursion (unary minus, ?:, else if) make the stack grow. */
   #define YYMAXDEPTH 4000
   /* The span of a rule is from its first to its last symbol; an empty rule is at the end of the symbol
    * before it. */
@@ -106,7 +106,7 @@ decl : IMPORT STRING          { Import *import = NEW(p->arena, Import);
      | NET net_name net_given body { net_add(p, @$, $2, &$3, $4); }
      | TRAIN train_body       { (void)$2; train_misplaced(p, @1); } ;
 
-/* Only a name is possible here, so a keyword is accepted as a name, too. */
+/* Only a name is possible here, so keywords are accepted as names. */
 net_name : argument_name ;
 
 net_given : %empty              { $$ = (Arguments){0}; }
@@ -199,7 +199,8 @@ settings : %empty             { $$ = NEW(p->arena, ArgumentList); }
 setting : argument_name ASSIGN expr { $$ = (Argument){$1, $3, @$}; } ;
 
 /* ---- chains ---- */
-/* No operator has a name such as nn.Conv2d: it is parsed so that the message can contain the name. */
+/* No operator has a name with a dot, such as nn.Conv2d. Such names are parsed so that the message can
+ * contain them. */
 chain : call                  { FIRST($$, Chain, $1); }
       | dotted                { $$ = NEW(p->arena, Chain); $$->head = $1; }
       | chain ARROW call      { NEXT($$, $1, $3); }

@@ -26,7 +26,7 @@ static const Node *changed_input(const Forward *f, const Node *node) {
   return NULL;
 }
 
-/* The operator that first changes its shape in training; the node has another shape because of it. */
+/* The first operator whose shape differs in training. The node's shape differs for that reason. */
 static const Node *changed_by(const Forward *f, const Node *node) {
   for (const Node *in = node; in; in = changed_input(f, in)) node = in;
   return node;
@@ -130,7 +130,7 @@ static Node *trained_node(Forward *f, const Node *node, int64_t call) {
   Node *made = graph_copy_node(f->arena, node, f->map);
   if (node->op->traits.weights_of_input) made->in[0] = f->exact[node->in[0]->id]; /* the layer's own value */
   if (made->precision == PRECISION_F16W) made->precision = PRECISION_GIVEN; /* weights are trained in float */
-  made->rounded = false; /* decided later for the whole graph, in which gradients read values, too */
+  made->rounded = false; /* decided later, for the whole graph: the backward pass reads values, too */
   if (!node->op->parts) graph_append(f->copy, made);
   made->salt = i + call * f->graph->nodes.n;
   if (!shape_again(f, node, made)) return NULL;
@@ -198,7 +198,7 @@ Graph *graph_forward(Arena *arena, const Graph *graph, Diags *diags) {
   Node **all = values_of_all(&f);
   graph_copy_ports(f.copy, graph, all);
   graph_copy_values(f.copy, graph, all);
-  for (int i = 0; i < TRUTH_PARTS; i++) /* numbered after the ports, which are complete now */
+  for (int i = 0; i < TRUTH_PARTS; i++) /* all ports exist now; these nodes get the next numbers */
     if (f.copy->truth[i]) f.copy->truth[i]->port->index = graph_ports(f.copy) + i;
   return f.copy;
 }

@@ -14,7 +14,7 @@
 #include "graph/shape.h"
 
 static const double HOPELESS =
-    3; /* candidates beyond this factor of the smallest predicted time are not measured */
+    3; /* candidates whose predicted time exceeds the smallest by more than this factor are not measured */
 
 /* ---- description of the kernel ---- */
 static const char *axes(Arena *arena, const char *what, const int64_t value[2], int64_t otherwise) {
@@ -110,8 +110,8 @@ static _Noreturn void no_schedule(const Lower *l) {
   exit(3);
 }
 
-/* Chooses the first permissible candidate, unless another one is clearly faster. In a batched kernel any
- * faster candidate is preferred. */
+/* Chooses the first permissible candidate, unless another candidate is clearly faster. For a batched kernel,
+ * a candidate need not be clearly faster. */
 static void pick_by_model(const Lower *l, Decision *d) {
   const double gain = kernel_whole_batch(l->kernel) ? 1 : l->target->rates->gain;
   double least = INFINITY;
@@ -159,8 +159,8 @@ static const char *why_not(const Lower *l, const Decision *d, const Target *targ
   return target == l->target && s->refused ? s->refused(l, choice) : NULL;
 }
 
-/* The measured choice for a target, if it is possible. With --exact an impossible choice is not reported: the
- * next compilation may run without --exact. */
+/* The measured choice for a target, if it is possible. With --exact, an impossible choice is not reported,
+ * because the choice may be possible without --exact. */
 static const Tuned *measured(const Lower *l, const Decision *d, const Target *target) {
   Tuned *tuned = l->tuning && !l->batch && !l->plain && l->images <= 1
                      ? tuning_find(l->tuning, target == l->target ? d->target : d->layout_target, d->key)

@@ -17,10 +17,10 @@ typedef struct Candidate {
 } Candidate;
 
 typedef struct Decision {
-  const char *target, *layout_target; /* names in a file of measured choices: "x86-64-v3/16" is 8-lane code in
-                                         a file whose weights are packed for "x86-64-v4" */
+  const char *target, *layout_target; /* names in a file of measured choices: "x86-64-v3/16" means 8-lane code
+                                         in a file whose weights are packed for "x86-64-v4" */
   const char *key;           /* the inputs of the choice: the kernel's line in a file of measured choices */
-  VEC(Candidate) candidates; /* at least one of them is possible */
+  VEC(Candidate) candidates; /* at least one candidate is possible */
   int model, chosen;         /* index chosen by the cost model; final index */
   const char *why;           /* the reason for the choice, as text */
   bool layout;               /* the layout of the file's weights determines the method */

@@ -9,12 +9,12 @@
 //     multiply  M[xi][t][f] = sum over c of V[xi][t][c] * weight[xi][c][f]
 //     join      output tile t, channel f = finish(M[..][t][f] transformed back + bias[f])
 //
-// multiply is the register tile of the direct convolution: tiles times two vectors of output channels stay in
-// registers during the loop over input channels, and each call prefetches its share of the next weights.
-// Blocks are small enough that V and M stay in the L2 cache. In layers with many blocks each thread has
-// separate blocks. In layers with few blocks, or with many weights, the threads share each block: they divide
-// its rows of tiles, then its points, then its rows again, with barriers in between. The sums are the same
-// for any number of threads.
+// multiply is a register tile as in the direct convolution: the products of some tiles and two vectors of
+// output channels stay in registers during the loop over input channels. Each call prefetches its share of
+// the next weights. Blocks are small enough that V and M stay in the L2 cache. In layers with many blocks,
+// each thread processes separate blocks. In layers with few blocks, or with many weights, the threads share
+// each block: they divide its rows of tiles, then its points, then its rows again, with barriers between
+// these parts. The sums are the same for any number of threads.
 //
 // With groups, V contains the channels of all groups. Each group has its own panels of weights, in bundles.
 // Its products and outputs are computed before those of the next group.
@@ -85,7 +85,7 @@ static void choose_blocks(Points *c) {
         4 * c->points * c->width *
         (points_padded(c, c->channels) + points_padded(c, bundle * c->panels[0].width + c->panels[1].width));
     c->block = smaller(c->rows, larger(most->winograd_block / bytes, 1));
-    /* With many small phases or images blocks are larger, because every block reads all weights. */
+    /* With many small phases or images, blocks are larger, because every block reads all weights. */
     if (c->many_small) c->block = smaller(c->rows, larger(c->block, most->winograd_tiles / c->width));
     if (chosen) c->block = smaller(c->rows, larger(chosen / c->width, 1));
     c->block = ceil_divide(c->rows, ceil_divide(c->rows, c->block));
@@ -102,7 +102,7 @@ static void choose_blocks(Points *c) {
 }
 
 /* ---- packed weights ---- */
-/* All points of a group are consecutive: its weights are one stream. */
+/* All points of a group are consecutive, so the weights of the group are one stream. */
 static Ix points_point_of(const Points *c, const Ix *group, const Ix *xi) { return c->points * *group + *xi; }
 
 static Ref packed_at(const Points *c, Pack *pack, const PointWeight *w, Ix point) {
@@ -122,9 +122,9 @@ static void transformed(const Points *c, Nest *b, const PointPack *how, int axis
   how->transform(c, b, axis, x, y);
 }
 
-/* In the natural layout the window of one filter is contiguous; in the packed layout each point has a row of
- * filters. The taps of a panel's filters are first copied into rows, so that compilers vectorize the
- * transform. This runs once, so the code is kept small. */
+/* In the natural layout, the window of one filter is contiguous; in the packed layout, each point has a row
+ * of filters. So the taps of a panel's filters are first copied into rows, so that compilers vectorize the
+ * transform. Because this code runs only once, it is kept small. */
 static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Panels *panels,
                          const PointPack *how) {
   Nest *b = pack->nest;
@@ -158,9 +158,9 @@ static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Pan
     }
 }
 
-/* The rows of one channel at different points are often a power of two apart, and a cache keeps few lines at
- * such distances. So the rows of some channels are collected first, and then copied to each point as one
- * piece. */
+/* The rows of one channel at different points are often a power of two apart, and a cache can hold only few
+ * lines at such distances. So the rows of some channels are collected first, and then copied to each point
+ * in one piece. */
 static int64_t channels_at_a_time(const Points *c, const Panels *panels) {
   enum { ENOUGH = 8 };
   const Target *target = c->l->target;
@@ -200,8 +200,8 @@ static void clear_rest(const Points *c, Pack *pack, const Ix *xi, const Ix *pane
       nest_store(b, nest_at(b, pack->out, *xi, *panel, in, f), num(b, 0));
 }
 
-/* A batched kernel transforms its weights itself, once per call: all kernels share the scratch memory for
- * them.
+/* Whether the kernel is batched and transforms its weights itself, once per call. All kernels then share the
+ * scratch memory for the transformed weights.
  */
 static bool packs_itself(const Points *c) { return c->images && !c->l->call; }
 
@@ -264,15 +264,15 @@ static void make_panels(Points *c, const PointPack *how) {
 }
 
 /* ---- multiply ---- */
-/* The group, or the part of the input channels: the last parameter of functions, omitted if there are
- * neither groups nor parts. */
+/* The argument for the group, or for the part of the input channels. It is the last one, and is omitted if
+ * there are neither groups nor parts. */
 static Ix group_arg(const Points *c) {
   Nest *b = c->l->b;
   return c->groups > 1 ? nest_arg(b, "group") : c->parts > 1 ? nest_arg(b, "part") : NEST_Z;
 }
 
-/* Arguments of a register tile: it multiplies the tiles of the slot's block from t on by the vectors from h
- * on in a panel's rows, and stores the products from f on. */
+/* Arguments of a register tile. It multiplies the tiles of the slot's block, starting at tile t, by the
+ * vectors of a panel's rows that start at h, and stores the products, starting at f. */
 typedef struct MultiplyArgs {
   const Panels *panels;
   int vectors;
@@ -340,8 +340,8 @@ static void begin_sums(const Points *c, const MultiplyArgs *m, Buf *a) {
     }
 }
 
-/* A register tile of `count` tiles. Each row prefetches `lines` of later weights, one after the other from
- * element `ahead` on. */
+/* A register tile of `count` tiles. Each row prefetches `lines` cache lines of later weights, starting at
+ * element `ahead`. */
 static NestFn *multiply_tile(Points *c, const Panels *panels, int64_t count, int vectors, int64_t lines) {
   Nest *b = c->l->b;
   for (int i = 0; i < c->nmultiply; i++)
@@ -411,7 +411,7 @@ static void points_product(Nest *b, const Points *c, const Panels *panels, const
 }
 
 /* Multiplies one point by all panels of the bundle. Because points are processed one by one, V and M of a
- * point stay in cache, and the weights of whole blocks are one stream. */
+ * point stay in a cache, and whole blocks read their weights as one stream. */
 static NestFn *multiply_point(Points *c, const Bundle *bundle, int64_t rows) {
   Nest *b = c->l->b;
   const Panels *panels = c->panels;
@@ -425,7 +425,7 @@ static NestFn *multiply_point(Points *c, const Bundle *bundle, int64_t rows) {
   const Ix slot = nest_arg(b, "slot"), xi = nest_arg(b, "xi"), first = nest_arg(b, "first"),
            group = group_arg(c), point = points_point_of(c, points_int8(c) ? &slot : &group, &xi);
   const bool whole_points =
-      bundle->count == panels[0].count; /* otherwise the next panel in the file belongs to another bundle */
+      bundle->count == panels[0].count; /* otherwise the next panel in memory belongs to another bundle */
   const Ix here = panels[0].count * point + first;
   if (bundle->count)
     NEST_FOR(b, i, bundle->count)
@@ -453,7 +453,7 @@ void points_functions(Points *c, NestFn *split_row, JoinRow *join_row) {
   }
 }
 
-/* A block: the rows of tiles from ty on. kind: the kind of the loops over rows and points. */
+/* A block: rows of tiles, starting at row ty. kind: the kind of the loops over rows and points. */
 typedef struct Block {
   bool last;
   LoopKind kind;
@@ -502,7 +502,7 @@ static void bundles_by_slots(Nest *b, const Points *c, const Block *k) {
     }
 }
 
-/* A missing image is replaced by the first image, and its products are not stored. */
+/* The first image replaces a missing image, whose products are not stored. */
 static void split_row(Nest *b, const Points *c, const Block *k, const Ix *r) {
   const Ix ty = *k->ty + *r, t0 = c->width * *r;
   if (!c->images) {

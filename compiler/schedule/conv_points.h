@@ -1,6 +1,6 @@
-/* conv_points.h: Driver of fast convolutions with Winograd or Strassen, in float and int8: inputs and
- * weights are transformed to the points of tiles, multiplied point by point, and the products transformed
- * back. conv_points.c divides the tiles into blocks, packs the weights, multiplies and distributes the
+/* conv_points.h: Driver of fast convolutions with Winograd or Strassen, in float and int8. They transform
+ * inputs and weights to the points of tiles, multiply them point by point, and transform the products back.
+ * conv_points.c divides the tiles into blocks, packs the weights, multiplies and distributes the
  * work among threads; conv_winograd.c, conv_strassen.c, int8_winograd.c and int8_strassen.c define the tiles.
  * Private to these files. */
 // SPDX-License-Identifier: Apache-2.0
@@ -8,8 +8,8 @@
 #define CNNC_CONV_POINTS_H
 #include "schedule/float/direct.h"
 
-/* `count` whole panels of one group, followed by the rest panel if `rest` is set. multiply: the function for
- * whole blocks, and the one for the last block. */
+/* `count` whole panels of one group, then the rest panel if `rest` is set. multiply: the functions for whole
+ * blocks and for the last block. */
 typedef struct Bundle {
   int64_t count, width, valid;
   bool rest;
@@ -31,11 +31,11 @@ typedef struct Points {
   int64_t phases[2];   /* number of phases along each axis: all read the same tiles, with different filters */
   int64_t filters;     /* output channels of a group and a phase at a point */
   int64_t rows, width; /* rows of tiles; tiles per row */
-  bool many_small;     /* the image consists of many small ones (phases, or images of a batch), so blocks are
-                          larger */
-  bool alone;          /* no thread has a separate block */
-  bool images;         /* a row of tiles contains all tiles of an image */
-  int64_t macs;        /* multiply-adds of the direct convolution */
+  bool many_small; /* the image consists of many small images (phases, or images of a batch), so blocks are
+                      larger */
+  bool alone;      /* no thread has a separate block */
+  bool images;     /* a row of tiles contains all tiles of an image */
+  int64_t macs;    /* multiply-adds of the direct convolution */
   int64_t block_tiles; /* approximate number of tiles of a block; 0: those that the cache holds */
 
   /* int8: V, M and the weights are I32; an element of V, and of the weights, holds two int16. The weights of
@@ -56,12 +56,13 @@ typedef struct Points {
   bool by_blocks, by_points;   /* loops shared by threads; neither: one thread */
   LoopKind
       by_bundles; /* int8: kind of the loop over slots, which share V, and over the rows of tiles in split */
-  Panels panels[2]; /* panels of a group: whole ones, the rest; w: [group, point][panel][channel][width] */
-  NestFn *pack[2];  /* batched training: computes a panel of w, which is scratch */
-  Ix count;         /* with images: the number of images present */
+  /* panels of a group: whole panels, the rest panel; w: [group, point][panel][channel][width] */
+  Panels panels[2];
+  NestFn *pack[2]; /* batched training: computes a panel of w, which is scratch */
+  Ix count;        /* with images: the number of images present */
   int64_t bundles;
-  Bundle bundle[2]; /* for each group: number of bundles of the first kind; one of the second if count or rest
-                       is set */
+  Bundle bundle[2]; /* for each group: number of bundles of the first kind; there is one of the second kind if
+                       its count or rest is set */
   int64_t most;     /* maximum number of tiles in one multiplication; 0: from direct_tiling */
   Buf *V, *M; /* [slot][point][tile of the block][channel]. V: transformed inputs (int8: [part][point]...); M:
                  products of a bundle */
@@ -86,15 +87,15 @@ typedef struct PointWeight {
   Ix row;
 } PointWeight;
 
-/* Packing of a window: its taps become points[0] x points[1] numbers, one axis after the other. A tap has two
- * indices along each axis; `read` gets the two of the first axis first. */
+/* Packing of a window: its taps become points[0] x points[1] numbers, one axis after the other. A tap has
+ * two indices along each axis; `read` gets first the two of the first axis. */
 typedef struct PointPack {
   int taps[2][2], points[2];
   Val (*read)(const Points *, Pack *, const PointWeight *, const Ix tap[4]);
   void (*transform)(const Points *, Nest *, int axis, const Val *tap, Val *point);
 } PointPack;
 
-/* Call these in this order; int8: points_begin_words and its functions instead of points_begin.
+/* Call these functions in this order; for int8, call points_begin_words and its functions, not points_begin.
  * split_row(slot, ty, t0) transforms the tiles of row ty from the input to V; join_row(slot, ty, t0, f0[,
  * phase along each axis]) transforms them from M to the output filters from f0 on. The row starts at tile t0
  * of the block. Both functions must be built before points_loops fills the main one. */

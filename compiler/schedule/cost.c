@@ -15,8 +15,8 @@ static const double PANEL_VECTORS = 2; /* vectors of channels of a register tile
 
 static double vectors(int64_t channels, int lanes) { return (double)((channels + lanes - 1) / lanes); }
 
-/* Between two calls the rest of the net evicts this layer's weights from any cache of which they occupy more
- * than half. */
+/* Sets where weights are loaded from. Between two calls, the rest of the net evicts this layer's weights
+ * from every cache of which they fill more than half. */
 static void set_memory(Cycles *c, const Target *t, double bytes, int64_t net_bytes) {
   const bool far = net_bytes > t->l3 / 2, near = net_bytes <= t->l2 / 2;
   c->weight_bytes = (int64_t)bytes;
@@ -84,7 +84,7 @@ Cycles cost_pair_tiles(Cycles c, const Target *t, double products) {
   return summed(c);
 }
 
-/* Measured: a vector of sums goes through memory, and the input is copied if it has padding. */
+/* Measured costs of storing and loading a vector of sums, and of copying the input if it has padding. */
 static const double TILE_SUM = 4, PADDED_VECTOR = 2;
 
 Cycles cost_tiles(Cycles c, const Target *t, const Correlation *k, double products) {
@@ -112,7 +112,8 @@ Cycles cost_joined(const Target *t, const Correlation *k, int64_t net_bytes) {
 }
 
 /* There is one sum for each pair of an input and an output of a group, in vectors of all inputs or all
- * outputs. For each output the lanes of all but one of its sums are permuted, and the sums are added. */
+ * outputs. For each output, the lanes of all its sums except one are permuted, and then the sums are added.
+ * */
 Cycles cost_groups(const Target *t, const Correlation *k, int64_t net_bytes) {
   const int64_t n = smaller(k->l, k->s), wide = larger(k->l, k->s) / n;
   const double sums = vectors(k->groups * n, t->lanes) * (double)(n * wide);
@@ -158,7 +159,7 @@ typedef struct Tiles {
 } Tiles;
 
 static const double ROW_TRANSFORM =
-    2; /* measured: with few points, most of the time is scattered loads and stores */
+    2; /* measured: with few points, scattered loads and stores take most of the time */
 
 static Tiles all_tiles(const Correlation *k, int m) {
   Tiles tiles = {1, 1, k->kernel[0] > 1 && k->kernel[1] > 1 ? 1 : ROW_TRANSFORM};
@@ -175,7 +176,8 @@ static Tiles all_tiles(const Correlation *k, int m) {
  * tiles, and on initializing and storing sums. */
 static const double GROUP_SUM = 7;
 
-/* Excludes the loading of weights. For several images: cycles per image. */
+/* Cycles of a convolution with Winograd, without loading the weights; for several images, cycles per image.
+ * */
 static Cycles winograd_work(const Target *t, const Correlation *k, int m, int64_t images) {
   const Tiles all = all_tiles(k, m);
   const double points = all.points, tiles = all.count, groups = (double)k->groups,
@@ -197,8 +199,8 @@ static double winograd_weights_of(const Correlation *k, int m) { /* number of tr
   return all_tiles(k, m).points * (double)(k->groups * k->l * k->s);
 }
 
-/* Packed weights are many times larger than natural ones. Measurements show that this share of their load
- * time must be added even when multiply-adds dominate. */
+/* Packed weights are many times larger than natural ones. As measurements show, this share of their load
+ * time must be added even if the multiply-adds take longer. */
 static const double WAITED_FOR_STRIDE = 0.5;
 
 Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch, int64_t net_bytes) {
@@ -210,11 +212,12 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
   return summed(c);
 }
 
-/* Cycles to pass weights, transformed inputs and products through the last cache. conv_points.c divides the
- * tiles into blocks. A block reads all weights, and writes its transformed inputs and its products; every
- * bundle of filters reads the transformed inputs. Without strassen_tiles, inputs and products of one block
- * fill about the whole second-level cache, but other values need half of it. With strassen_tiles, they pass
- * through the last cache only if the image itself is larger than the second-level cache (measured). */
+/* Cycles for the transfer of weights, transformed inputs and products through the last cache. conv_points.c
+ * divides the tiles into blocks. A block reads all weights, and writes its transformed inputs and its
+ * products; every bundle of filters reads the transformed inputs. Without strassen_tiles, inputs and
+ * products of one block fill about the whole second-level cache, although other values need half of it. With
+ * strassen_tiles, they are transferred only if the image itself is larger than the second-level cache
+ * (measured). */
 static double strassen_passed(const Target *t, double points, double tiles, double in, double out,
                               double image) {
   const Blocking *most = &t->blocking;
@@ -305,8 +308,8 @@ static double values_passed(const Target *t, const Correlation *k, int64_t batch
   return cost_passed(t, bytes, batch);
 }
 
-/* Each panel of output channels reads all inputs, from the memory that holds those of all images; each block
- * of input channels reads and writes the sums. */
+/* Each panel of output channels reads all inputs, from the cache or memory that holds the inputs of all
+ * images. Each block of input channels reads and writes the sums. */
 Cycles cost_rows(const Target *t, const Correlation *k, bool spread, bool turned, int64_t batch,
                  int64_t net_bytes) {
   const Extent in = spread ? k->small : k->large, out = spread ? k->large : k->small;

@@ -8,7 +8,8 @@
 typedef struct Cycles {
   double products;   /* multiply-adds */
   double transforms; /* other computations, and stores of partial vectors */
-  double memory;     /* waiting for weights (other kernels: also values), in parallel with the products */
+  /* waiting for weights (in other kernels also for values), in parallel with the products */
+  double memory;
   double total;
   int64_t weight_bytes; /* size of the packed weights */
   const char *from;     /* the memory they are loaded from: "memory" */
@@ -18,10 +19,12 @@ typedef struct Cycles {
 Cycles cost_with_weights(Cycles, const Target *, int64_t own_bytes, int64_t weight_bytes);
 /* weight_bytes: bytes of all weights of the net, which determine the cache level of a layer's weights. */
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
-/* The same with tile registers, whose products take `products` cycles. */
+/* The cost with tile registers, whose products take `products` cycles, from the cost with floats. */
 Cycles cost_tiles(Cycles floats, const Target *, const Correlation *, double products);
-Cycles cost_pair_tiles(Cycles floats, const Target *, double products); /* the same without values to copy */
-Cycles cost_pairs(Cycles floats, const Target *); /* the same products, of words of two bf16 numbers */
+/* like cost_tiles, without values to copy */
+Cycles cost_pair_tiles(Cycles floats, const Target *, double products);
+/* the cost with products of words of two bf16 numbers, from the cost with floats */
+Cycles cost_pairs(Cycles floats, const Target *);
 /* A convolution after nearest upsampling by these factors, computed from the smaller image. */
 Cycles cost_repeated(const Target *, const Correlation *, const int64_t factor[2], int64_t weight_bytes);
 Cycles cost_phases(const Target *, const Correlation *,
@@ -30,7 +33,7 @@ Cycles cost_joined(const Target *, const Correlation *,
                    int64_t weight_bytes); /* a transposed convolution, all phases together */
 Cycles cost_groups(const Target *, const Correlation *,
                    int64_t weight_bytes); /* narrow groups, by diagonals */
-/* Vectors run over output columns; `outputs` lanes are stored one by one. */
+/* A convolution with vectors of output columns; `outputs` lanes are stored one by one. */
 Cycles cost_columns(const Target *, const Correlation *, int64_t outputs, int64_t weight_bytes);
 Cycles
 cost_winograd(const Target *, const Correlation *, int m, int64_t batch,
@@ -46,8 +49,8 @@ Cycles cost_winograd_weights(const Target *, const Correlation *,
 /* A kernel without a specific model: its multiply-adds, weights and values. For `cycles` of a Schedule. */
 Cycles cost_kernel(const Lower *, const Target *, const Choice *);
 double cost_read(const Target *, int64_t bytes); /* cycles to load bytes that are read once per call */
-/* Cost of keeping that number of bytes per image in memory for a whole batch: a store and a load that are not
- * needed if the values of an image are used while they are cached. */
+/* Cost of keeping that number of bytes per image in memory for a whole batch: a store and a load. Without
+ * the batch they are not needed, because the values of an image are used while they are cached. */
 double cost_passed(const Target *, double bytes, int64_t batch);
 /* Per image of a batched convolution, or of its input gradient. spread: it computes the large side; turned:
  * weights are permuted first. */
@@ -73,7 +76,7 @@ Cycles cost_together(const Target *, int64_t macs, int64_t own_bytes, int64_t ba
                      int64_t weight_bytes); /* per image of a batched dense layer */
 /* Per image of a batched dense layer in training, with Strassen. */
 Cycles cost_dense_strassen(const Target *, const Node *, int64_t batch, int64_t weight_bytes);
-/* The share of the taps on padding, which schedules skip, as a line of --emit=schedule. */
+/* Adds a line to --emit=schedule with the share of taps on padding, which schedules skip. */
 void cost_padding_detail(Lower *, const Correlation *);
 
 #endif

@@ -15,7 +15,8 @@ static int64_t small_columns(const Correlation *k, int64_t pitch) {
   return (k->small.h - 1) * pitch + k->small.w;
 }
 
-/* Blocks as narrow as possible that reach from the first column to the last one, or a few columns further. */
+/* Chooses the narrowest blocks that reach from the first column to the last one, or a few columns further.
+ * */
 static void small_blocks(MatrixMap *m, int64_t all) {
   m->blocks = ceil_divide(all, MATRIX_ROWS);
   m->columns = m->apart = ceil_divide(all, m->blocks);
@@ -24,8 +25,8 @@ static void small_blocks(MatrixMap *m, int64_t all) {
   m->spare = (m->blocks - 1) * m->apart + m->columns - all;
 }
 
-/* Whether one tile computes the whole map. It reads weights once, so its products may take slightly more
- * cycles. */
+/* Whether one tile computes the whole map. Such a tile reads weights once, so its products may take slightly
+ * more cycles. */
 static bool is_small(const Correlation *k, const MatrixMap *rows, int64_t pitch) {
   static const double MORE = 1.1;
   const int64_t all = small_columns(k, pitch), blocks = ceil_divide(all, MATRIX_ROWS),
@@ -37,7 +38,7 @@ static bool is_small(const Correlation *k, const MatrixMap *rows, int64_t pitch)
 }
 
 /* For a single tile that is the map's only row: widens the blocks until equal distances between them end the
- * last block at the end of the row. If no width does, there are at most two blocks. */
+ * last block at the end of the row. If there is no such width, there are at most two blocks. */
 static void row_blocks(MatrixMap *m) {
   for (int64_t columns = m->columns; columns <= MATRIX_ROWS && m->blocks > 1; columns++)
     if ((m->w - columns) % (m->blocks - 1) == 0) {
@@ -132,7 +133,8 @@ Ix matrix_place(const MatrixMap *m, const Ix *t, const Ix *q) { return *t * m->a
 
 int64_t matrix_sums(const MatrixMap *m, int64_t blocks) { return (blocks - 1) * m->apart + m->columns; }
 
-/* Blocks from `first` on. A single block needs no loop: simplification would remove a loop that runs once. */
+/* Emits the blocks that start at `first`. A single block needs no loop, because simplification would remove
+ * a loop that runs once. */
 static void matrix_group(Nest *b, const MatrixMap *m, int64_t first, int64_t blocks, int64_t vectors,
                          MatrixSum sum, const void *context) {
   if (blocks == 1) {

@@ -2,13 +2,13 @@
  * convolutions in bf16 and in int8.
  *
  * A register holds one block: the sums of `columns` successive columns of the map, for 16 channels. Up to
- * four blocks are summed at the same time: those of adjacent rows of the map (of one row, if the map has only
- * one), for one or two vectors of channels. All blocks of a layer have the same number of columns, because
- * loading another register shape takes 150 cycles. The last block of a row overlaps the one before it, and
- * its first `skip` columns are not stored.
+ * four blocks are summed at the same time, for one or two vectors of channels. They are in adjacent rows of
+ * the map, or in one row, if the map has only one. All blocks of a layer have the same number of columns,
+ * because loading another register shape takes 150 cycles. The last block of a row overlaps the block before
+ * it, and its first `skip` columns are not stored.
  *
  * A small map is one tile: the rows of its padded input are `pitch` columns apart and are processed as a
- * single row. The columns of this row that belong to no row of the map are not stored. */
+ * single row. Columns of this row that are not part of a row of the map are not stored. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MATRIX_H
 #define CNNC_MATRIX_H
@@ -27,8 +27,8 @@ typedef struct MatrixSpan { /* tiles along an axis: `count`, from `first` on, `s
 typedef struct MatrixMap {
   int64_t h, w, parts[2]; /* sums along both axes; parts: number of sums that are pooled to one output */
   int64_t columns, blocks, apart; /* apart: columns from a block to the next one of a row */
-  int64_t pitch, spare; /* of a small map: its pitch, and the columns of blocks beyond the map; pitch is 0 for
-                           other maps */
+  int64_t pitch, spare; /* of a small map: its pitch, and the number of columns of blocks after the map; pitch
+                           is 0 for other maps */
   int vectors;
   MatrixSpan outer[2], inner[2]; /* rows of tiles, and the tiles of such a row; a single row: its tiles */
 } MatrixMap;
@@ -42,7 +42,7 @@ int matrix_step(int64_t words); /* words of a step: a divisor of the number of c
 double matrix_cycles(const MatrixMap *, int64_t channels,
                      int64_t steps);   /* of the products of all channels */
 bool matrix_is_row(const MatrixMap *); /* blocks are side by side */
-/* The map's row and column of a sum: of block t, column q, in the tile at (y, x). */
+/* The row and column of the map for a sum: for block t, column q, in the tile at (y, x). */
 Ix matrix_row_of(const MatrixMap *, const Ix *y, const Ix *t);
 Ix matrix_column_of(const MatrixMap *, const Ix *x, const Ix *t, const Ix *q);
 Ix matrix_place(const MatrixMap *, const Ix *t, const Ix *q); /* index of a sum in its tile */
@@ -54,8 +54,8 @@ typedef void MatrixSum(const void *context, const Ix *u, const Ix *q, const Ix *
 void matrix_groups(Nest *, const MatrixMap *, int64_t blocks, int64_t vectors, MatrixSum,
                    const void *context);
 
-/* The functions that compute tiles: [whole or last of the outer span][whole or last of the inner span]. NULL:
- * no such tiles. */
+/* The functions that compute tiles: [whole or last tile of the outer span][whole or last tile of the inner
+ * span]. NULL: there are no such tiles. */
 typedef struct MatrixFns {
   NestFn *fn[2][2];
 } MatrixFns;

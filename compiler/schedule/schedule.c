@@ -52,8 +52,8 @@ static Lower *lowered(Arena *arena, const Kernel *kernel, const Target *target, 
   return l;
 }
 
-/* Lowers the kernel again without the proposals that could not be proved: its result gets separate memory, or
- * its gradient is added to memory instead of stored. */
+/* Lowers the kernel again without the proposals that could not be proved: its result gets separate memory,
+ * or its gradient is added to memory, not stored. */
 static Lower *lowered_otherwise(Arena *arena, const Kernel *kernel, const Target *target,
                                 const LowerOptions *options) {
   LowerOptions added = *options;
@@ -67,8 +67,8 @@ static Lower *lowered_otherwise(Arena *arena, const Kernel *kernel, const Target
 
 /* A result may be written in place if the proof shows that each element is read for the last time before it
  * is overwritten. The proof fails if partial sums are kept in the result or two tiles compute the same pixel.
- * A gradient may be stored instead of added to if the proof shows that all of it is written, and none of it
- * read before. This proof fails if images, or blocks of them, are added one after the other. */
+ * A gradient may be stored, not added to, if the proof shows that all of it is written, and that none of it
+ * is read before. This proof fails if images, or blocks of images, are added one after the other. */
 Lower *schedule_kernel(Arena *arena, const Kernel *kernel, const Target *target,
                        const LowerOptions *options) {
   const bool proposed = kernel->over || options->sole;

@@ -2,7 +2,7 @@
  * one.
  *
  * A schedule is one constant in its own file and one line in registry.def. The chooser (choose.c), the file
- * of measured choices (tuning.c), --emit=schedule and the fitting of boards read it from there. */
+ * of measured choices (tuning.c), --emit=schedule and the fitting of boards read it from that table. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_H
 #define CNNC_SCHEDULE_H
@@ -16,8 +16,9 @@ typedef struct Choices {
   int n;
   Choice choice[MOST_CHOICES];
 } Choices;
-void choices_add(Choices *, Choice);                           /* choices beyond MOST_CHOICES are ignored */
-void choices_itself(const Lower *, const Choice *, Choices *); /* only the choice itself: for `variants` */
+void choices_add(Choices *, Choice); /* choices beyond MOST_CHOICES are ignored */
+/* adds only the choice itself: a function for `variants` */
+void choices_itself(const Lower *, const Choice *, Choices *);
 void choices_by_tiles(const Lower *, const Choice *,
                       Choices *); /* the choice itself, and the same with blocks of 32 to 256 tiles */
 
@@ -27,12 +28,12 @@ struct Schedule {
   const char *name;        /* "direct": in --emit=schedule */
   const char *tuning_name; /* "direct": in a file of measured choices; NULL: it is never measured */
   unsigned families;       /* FAMILY_BIT of each family whose kernels it computes */
-  const char *transforms;  /* description of Cycles.transforms for it; NULL: "transforms" */
+  const char *transforms;  /* the words for Cycles.transforms in its listing; NULL: "transforms" */
 
   /* Which kernels of its families it supports; NULL: all kernels of one image. */
   bool (*takes)(const Lower *);
-  /* Whether the plan computes the kernel differently: then the schedule is listed, but never chosen. NULL:
-   * never */
+  /* Whether the plan computes the kernel in another way, so that the schedule is listed but never chosen.
+   * NULL: no kernel */
   bool (*compared)(const Lower *);
   /* Its possible sizes, as choices that the cost model ranks; NULL: it has no sizes. */
   void (*sizes)(const Lower *, Choices *);
@@ -56,7 +57,7 @@ struct Schedule {
 #include "schedule/registry.def"
 #undef SCHEDULE
 extern const Schedule
-    schedule_plain; /* the operator's own nest, if no other supports the kernel; not listed */
+    schedule_plain; /* the operator's own nest, if no other schedule supports the kernel; not listed */
 /* In the order in which candidates are listed; NULL at the end. */
 extern const Schedule *const schedule_registry[];
 const Schedule *schedule_named(const char *tuning_name); /* the first one with that name, or NULL */

@@ -39,7 +39,7 @@ const char *tuning_choice(Arena *arena, const Choice *choice) {
 }
 
 static const char *microseconds(Arena *arena,
-                                double us) { /* three digits are more precise than the measurement */
+                                double us) { /* three digits, which are more precise than the measurement */
   char text[32];
   snprintf(text, sizeof text, us < 100 ? "%.2f" : "%.0f", us);
   return arena_copy(arena, text, strlen(text));
@@ -90,7 +90,7 @@ static bool read_setting(Tuned *t, const char *name, const char *value) {
   return true;
 }
 
-/* Parses "winograd m=4 tiles=56 us=102.3", which is modified; returns the invalid word, or NULL. */
+/* Parses "winograd m=4 tiles=56 us=102.3", and modifies this text; returns the invalid word, or NULL. */
 static const char *read_choice(Arena *arena, Tuned *t, char *words) {
   for (int n = 0;; n++) {
     words += strspn(words, " ");

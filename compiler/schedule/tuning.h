@@ -12,7 +12,7 @@ typedef struct Tuned {
   const char *target; /* "x86-64-v3/16" if weights are packed for vectors of 16 */
   const char *key;
   Choice choice;
-  double us, model_us; /* measured times: with this choice, with that of the cost model */
+  double us, model_us; /* measured times: with this choice, and with the cost model's choice */
   Span span;
   const char *refused; /* the reason why it cannot be used, found later; or NULL */
 } Tuned;

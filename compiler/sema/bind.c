@@ -44,7 +44,7 @@ Const argument_bind(Sema *s, const Frame *frame, const char *what, const Param *
   return value.kind == CONST_POISON ? value : param_convert(s, frame, what, p, &value);
 }
 
-/* The list for a variadic parameter: all remaining positional arguments, or the named one; lists are
+/* The list for a variadic parameter: all remaining positional arguments, or the named argument; lists are
  * flattened. */
 static Const many_bind(Sema *s, const Frame *frame, const char *what, const Param *p, const Matched *m,
                        const Argument *named, Span call) {

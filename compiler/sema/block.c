@@ -96,8 +96,8 @@ typedef struct Application {
   Extras extras;
 } Application;
 
-/* Matches arguments with the block's parameters, and with name, precision, weights and frozen, except
- * those that the block declares itself. */
+/* Matches arguments with the block's parameters, and with name, precision, weights and frozen, unless the
+ * block has a parameter of that name. */
 static Application block_arguments(Sema *s, const Frame *frame, const Block *block, const Arguments *args) {
   const char **names = NEW_ARRAY(s->arena, const char *, block->nparams + EXTRAS);
   int n = 0, at[EXTRAS];
@@ -132,8 +132,8 @@ static bool required_given(Sema *s, const Frame *frame, const Block *block, cons
   return false;
 }
 
-/* Arguments are evaluated in the scope of the application; defaults in that of the block, where they may use
- * earlier parameters. */
+/* Arguments are evaluated in the scope of the application, defaults in the scope of the block, where they
+ * may use earlier parameters. */
 static void parameters_define(Sema *s, const Frame *frame, const Frame *inner, const BlockDef *def,
                               const Application *a) {
   for (int i = 0; i < def->block->nparams; i++) {
@@ -172,7 +172,8 @@ static const char *share_prefix(Sema *s, const Frame *frame, const BlockDef *def
   return *ok ? arena_printf(s->arena, "%s.", found->full) : NULL;
 }
 
-/* Inside a block that is checked without an application, the input is unknown: results are poison. */
+/* The result of a call in a block that is checked without an application: its input is unknown, so the
+ * result is poison (a value that causes no errors). */
 static Made block_unknown(Sema *s, Span span) { return (Made){.value = value_poison(s, span)}; }
 
 Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, const Const *value,

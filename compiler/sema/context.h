@@ -16,7 +16,7 @@ typedef struct Entry {
   const char *name;
   Span span;
   EntryKind kind;
-  int order;   /* position in its scope; in a file, the number of its declaration */
+  int order;   /* position in its scope; in a file, the index of its declaration */
   bool hidden; /* defined in a branch that may not be taken */
   Const value;
 } Entry;
@@ -29,7 +29,7 @@ typedef struct Scope { /* a file, the net, an application of a block, an iterati
   const Body *body;
   const Block *block; /* for hints about definitions after the use */
   Const in;           /* the value of `in`; NONE outside of a net */
-  bool damaged;       /* a statement above, which may have defined the missing name, has a syntax error */
+  bool damaged;       /* an earlier statement, which may have defined the missing name, has a syntax error */
 } Scope;
 Scope *scope_new(Sema *, const Scope *outer, const Body *);
 const Entry *scope_find(const Scope *, const char *name); /* a visible entry, or NULL */
@@ -40,7 +40,8 @@ void name_report(Sema *, const Frame *, Ident); /* reports an unknown name: why 
                                                    similar names */
 bool name_defined_below(const Scope *, Ident);
 const char *const *names_visible(Sema *, const Scope *); /* NULL-terminated */
-bool name_is_reserved(const char *name);     /* whether it is an operator, or will be one in the future */
+/* whether it is the name of an operator, or of a future operator */
+bool name_is_reserved(const char *name);
 const char *reserved_text(const char *name); /* "an operator", for messages */
 
 /* ---- blocks of all files ---- */
@@ -67,7 +68,7 @@ typedef struct Naming { /* counters of default names: of the net, of an applicat
   Span share_span;
   bool frozen; /* frozen=true of a block */
   Precision precision;
-  bool muted; /* a clash of its name was reported */
+  bool muted; /* a name clash was reported for it */
   VEC(Count) counts;
 } Naming;
 typedef struct LayerName {
@@ -103,7 +104,7 @@ struct Frame {
   Naming *naming;
   const char *rounds; /* ".1.0": iterations of the enclosing repeats, up to the net or block */
   const Site *site;
-  bool net;  /* directly in the net: inputs, outputs, labels and train are permitted here */
+  bool net;  /* the position is directly in the net, where inputs, outputs, labels and train are permitted */
   int depth; /* of blocks */
 };
 
@@ -129,7 +130,7 @@ struct Sema {
   Table prefixes;     /* names that statements gave to several layers */
   Const current;      /* the current value; NONE before the first input */
   const Stmt *output, *labels, *train;
-  int train_order;         /* the train block sees names of the net's scope up to here */
+  int train_order;         /* the train block sees names of the net's scope up to this position */
   VEC(Span) damage;        /* damaged source ranges: suppresses errors that may follow from them */
   VEC(StmtResult) results; /* by statement, for warnings about unused values */
   Span clash;              /* position of the last reported name clash */
@@ -175,13 +176,14 @@ bool words_have(const char *words, const char *word);
 const char *const *words_split(Arena *, const char *words); /* NULL-terminated */
 
 /* ---- arguments (match.c, bind.c, convert.c) ---- */
-typedef struct Matched { /* assignment of arguments to parameters */
+typedef struct Matched { /* which argument each parameter gets */
   const Argument **slot; /* n, NULL where not given */
   int nrest;
   const Argument *const *rest; /* positional arguments of the variadic parameter */
   bool ok;
 } Matched;
-/* Names `first` to `positional` of n accept positional arguments; `variadic` (or -1) all remaining ones. */
+/* Of the n names, those from `first` to `positional` accept positional arguments; name `variadic` (or -1)
+ * accepts all remaining ones. */
 Matched arguments_match(Sema *, const Frame *, const char *what, const char *kind, int n,
                         const char *const *names, int first, int positional, int variadic, const Arguments *);
 void arguments_check(Sema *, const Frame *,
@@ -225,10 +227,11 @@ typedef enum AdviceKind {
 const char *name_advice(Arena *, AdviceKind, const char *word, bool *drop);
 /* Like name_meant, but without similar names if there is advice. */
 const char *name_meant_as(Arena *, AdviceKind, const char *word, const char *const *names);
-/* Adds "did you mean". It has a fix if `meant` is another spelling of the word, or its counterpart in the
- * table of foreign names, but no fix if words or digits are added or removed, as in center_crop and c3. */
+/* Adds "did you mean". The hint has a fix if `meant` is another spelling of the word, or its counterpart in
+ * the table of foreign names. It has no fix if words or digits are added or removed, as in center_crop and
+ * c3. */
 void name_suggest(Arena *, Diag *, Span, const char *word, const char *meant);
-/* Whether it is one of the words, in any spelling. */
+/* Whether the word is one of `words`, in any spelling. */
 bool name_is(Arena *, const char *word, const char *words);
 /* Position of the number of input channels among the arguments of a PyTorch class, or -1. */
 int torch_channels_argument(const char *word, const Arguments *);

@@ -95,7 +95,7 @@ static void call_advise(Sema *s, Diag *diag, const Call *call, const char *meant
 static void call_report(Sema *s, const Frame *frame, const Call *call, bool first, bool last) {
   const char *name = call->name.s;
   const Entry *entry = value_called(s, frame, name);
-  if (entry && entry->value.kind == CONST_POISON && !s->abstract) return; /* an error was reported before */
+  if (entry && entry->value.kind == CONST_POISON && !s->abstract) return; /* an error was reported earlier */
   if (entry) {
     Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site,
                              "'%s' is a value, which can only begin a chain", name);
@@ -244,7 +244,7 @@ static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *fir
   return const_poison(stmt->span);
 }
 
-/* Reports an operator without a value input after another one. True after the error. */
+/* Reports an operator that has no value input, but follows another operator. True after the error. */
 static bool source_is_applied(Sema *s, const Frame *frame, const Op *op, const Call *call, bool first) {
   if (!op->source || first) return false;
   Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, call->span, frame->site,
@@ -421,7 +421,7 @@ static void stmt_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   }
 }
 
-/* After a gap in the source with a syntax error, the current value and missing names are unknown. */
+/* After a part of the source with a syntax error, the current value and missing names are unknown. */
 static void gap_expand(Sema *s, const Frame *frame, uint32_t file, uint32_t start, uint32_t end) {
   if (s->damage.n == 0 || !damage_within(s, file, start, end)) return;
   s->current = value_poison(s, (Span){file, start, end});

@@ -5,7 +5,7 @@
 #include "sema/context.h"
 
 /* ---- normal forms of words: without module, case and '_', and without "2d" or "loss" at the end. Dropout2d
- * keeps its end: it drops channels, and Dropout elements. ---- */
+ * keeps its end, because it drops channels, while Dropout drops elements. ---- */
 
 static bool is_dimensions(const char *s) {
   return s[0] >= '1' && s[0] <= '3' && (s[1] == 'd' || s[1] == 'D');
@@ -27,8 +27,8 @@ static const char *normal_form(Arena *arena, const char *word) {
 
 /* ---- names ---- */
 
-/* A word in normal form. If the table has several rows for a word, the first one whose name is expected at
- * that place applies. */
+/* A word in normal form. If the table has several rows for a word, the first row whose name is expected at
+ * that place is used. */
 typedef struct ForeignName {
   const char *word, *here;
 } ForeignName;

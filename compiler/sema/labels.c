@@ -122,7 +122,7 @@ void labels_read(Sema *s, const Frame *frame, const Stmt *stmt) {
   s->graph->label = labels.data;
 }
 
-/* ---- one label per class of an output; a single unit distinguishes two ---- */
+/* ---- one label per class of an output; a single unit has two classes ---- */
 
 static int64_t label_classes(const Node *node) {
   return node->op->traits.classes ? node->op->traits.classes(node) : node->shape.dim[node->shape.rank - 1];

@@ -124,7 +124,7 @@ static bool any_poison(const Node *node) {
 }
 
 /* Whether the operator must read T regions of n elements as the T rows of a sequence: it needs a length, or
- * it combines them with a value without regions. */
+ * it combines the regions with a value that has none. */
 static bool takes_rows(const Op *op, const Const *arg, int nin, Node *const *in) {
   int regions = 0;
   bool parts = false;
@@ -195,7 +195,7 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
   const bool shares = share_layer(s, frame, op, call, &extras, frame->naming, counterpart, &context.share);
   naming_add(s, frame->naming,
              (LayerName){name, node, NULL, call->span,
-                         frame->site}); /* after share_layer: must not share with itself */
+                         frame->site}); /* after share_layer, because a layer must not share with itself */
   if (!bound.ok || !shares || any_poison(node)) return made;
   context.linted = lint_order(s, node, call);
   op->shape(&context, node);

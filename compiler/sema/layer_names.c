@@ -3,7 +3,7 @@
 #include <string.h>
 #include "sema/context.h"
 
-/* A layer, weight or port as part of an identifier. */
+/* The name of a layer, weight or port, converted to a part of an identifier. */
 static char *name_c(Arena *arena, const char *name) {
   char *c = arena_copy(arena, name, strlen(name));
   for (char *at = c; *at; at++)
@@ -126,7 +126,7 @@ static void port_check(Sema *s, Table *macros, bool output, const Port *port) {
   const char *macro = name_macro(s->arena, port->name), *kind = output ? "output" : "input";
   const Port *before = table_find(macros, macro);
   const bool same = before && strcmp(before->name, port->name) == 0;
-  if (before && (output || !same)) { /* a second input of one name is reported as a redefinition */
+  if (before && (output || !same)) { /* a second input with the same name is reported as a redefinition */
     Diag *diag =
         same ? diag_report(s->diags, DIAG_name_clash, port->span, NULL, "%s '%s' has the name of an input",
                            kind, port->name)

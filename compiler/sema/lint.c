@@ -51,8 +51,8 @@ static bool triple_of(const Node *node, const Arguments *args, Triple *triple) {
   return true;
 }
 
-/* Whether such a kernel with such a stride is suspicious. For images, kernels are small or odd, or their
- * stride divides them (patch embeddings). Strides are rarely written as 5x5. Kernels over time may have any
+/* Whether this kernel and stride are suspicious. For images, usual kernels are small or odd, or a multiple
+ * of their stride (patch embeddings), and strides are rarely written as 5x5. Kernels over time may have any
  * size. */
 static bool is_unlikely(const Triple *t, Shape in) {
   const bool even = t->size >= 6 && t->size % 2 == 0, as_torch = t->filters == in.dim[in.rank - 1];
@@ -97,7 +97,7 @@ static void lint_optimizer(Sema *s, const Setting *optimizer) {
   const Const *rate = argument_of(optimizer, "rate"), *second = argument_of(optimizer, "beta1"),
               *epsilon = argument_of(optimizer, "epsilon");
   if (!rate || !epsilon || !rate->span.file || rate->f < 0.5)
-    return; /* optimizers with an epsilon normalize the step to about the rate */
+    return; /* optimizers with an epsilon normalize steps, so that they are about as large as the rate */
   Diag *diag = lint_warn(
       s, rate->span, NULL,
       arena_printf(s->arena, "with a rate of %s, %s moves each weight by about that much at every step",

@@ -201,7 +201,7 @@ static bool loss_fits(const LossReading *r, const LossUse *use) {
   return !output->op->traits.softmax;
 }
 
-/* ---- a loss: name or name(...), with weight= and the output besides its own arguments ---- */
+/* ---- a loss: name or name(...), with weight= and the output in addition to its own arguments ---- */
 
 static Arguments own_arguments(const LossReading *r, const Arguments *args, bool named,
                                const Argument **weight) {

@@ -74,7 +74,7 @@ static void betas_help(Sema *s, Diag *diag, const Argument *given) {
            (int)(b.end - b.start), text + b.start);
 }
 
-/* Whether an argument of another framework states what is always true in the language, so that it can be
+/* Whether another framework's argument has the value that is always used in the language, so that it can be
  * removed. */
 static bool is_default_value(Sema *s, const Argument *given) {
   const Expr *e = given->value;

@@ -1,4 +1,4 @@
-/* scope.c: Scopes: visible names, and errors about others. */
+/* scope.c: Scopes: visible names, and errors about names that are not visible. */
 // SPDX-License-Identifier: Apache-2.0
 #include <limits.h>
 #include <string.h>
@@ -136,7 +136,7 @@ static bool is_damaged(const Scope *scope) {
   return false;
 }
 
-/* For a word like sidexsidex1, whose parts are digits or visible names, the list that is meant: [side, side,
+/* The list that is meant by a word like sidexsidex1, whose parts are digits or visible names: [side, side,
  * 1]. NULL for other words. */
 static const char *reported_dimensions(Sema *s, const Scope *scope, const char *word, int sizes) {
   const size_t digits = strspn(word, "0123456789");

@@ -93,8 +93,8 @@ static int file_index(const Sema *s, const File *file) {
   return -1;
 }
 
-/* Defines the names that the imported file defines or imports. Two constants of one name clash, unless they
- * are the same one. */
+/* Defines the names that the imported file defines or imports. Two different constants with the same name
+ * clash. */
 static void import_define(Sema *s, Scope *scope, const Import *import, int order) {
   const int from = import->file ? file_index(s, import->file) : -1;
   const Scope *other = from >= 0 ? s->files.data[from] : NULL;

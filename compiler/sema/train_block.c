@@ -229,7 +229,8 @@ static bool has_pixels(const Graph *graph, const LossUse *use) {
   return shape.rank == 3 && shape.dim[0] * shape.dim[1] > 1;
 }
 
-/* The metrics that fit the prediction of a loss: those for classes, for a class per pixel, or for numbers. */
+/* The metrics that fit the prediction of a loss: metrics for classes, for a class per pixel, or for numbers.
+ * */
 static MetricCode loss_measure(const Graph *graph, const LossUse *use) {
   if (use->op->traits.class_target) return has_pixels(graph, use) ? METRIC_PIXELS : METRIC_CLASSES;
   return METRIC_VALUES;
@@ -238,7 +239,7 @@ static MetricCode loss_measure(const Graph *graph, const LossUse *use) {
 static bool is_binary(const LossUse *use) {
   for (const Loss *loss = losses; loss->op; loss++)
     if (loss->op == use->op)
-      return !use->op->traits.class_target && loss->absorbs[0]; /* applies before a sigmoid */
+      return !use->op->traits.class_target && loss->absorbs[0]; /* the loss absorbs a sigmoid */
   return false;
 }
 
@@ -478,8 +479,8 @@ static int64_t nodes_of_call(const Graph *graph, bool *states) {
   return nodes;
 }
 
-/* Reports augmentations: they would have to change the images of all calls in the same way. Those that do
- * not fit the shape of the input were reported before. */
+/* Reports augmentations, because they would have to change the images of all calls in the same way.
+ * Augmentations that do not fit the shape of the input were reported before. */
 static void steps_check_augment(const Reading *r) {
   const Training *t = r->training;
   for (int i = 0; i < t->augment.n && r->s->graph->inputs.n; i++) {

@@ -129,8 +129,8 @@ static Const word_eval(Sema *s, const Frame *frame, const Expr *e, const Choices
 
 /* ---- lists ---- */
 
-/* In the result, `i` is the number of numbers in the list at all depths. It limits lists that contain
- * constant lists. */
+/* In the result, `i` counts the numbers in the list at all depths. This limits the size of lists that
+ * contain constant lists. */
 static Const list_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
   Const *items = NEW_ARRAY(s->arena, Const, e->n);
   int64_t total = 0;

@@ -133,7 +133,7 @@ static int source_column(const Layout *l, uint32_t at) {
 
 typedef struct Gap {
   uint32_t at, end;
-  int ends;           /* line ends since the last token or comment */
+  int ends;           /* number of line ends since the last token or comment */
   int comment_column; /* column of the last trailing comment, or -1 */
 } Gap;
 
@@ -226,7 +226,8 @@ static int code_end(const Line *line) {
   return line->code.n ? line->indent + display_columns(line->code.s, line->code.n) : 0;
 }
 
-/* The column of the trailing comments of the lines from `first` on, and the end of these lines. */
+/* The common column of the trailing comments in the lines that start at `first`, and the end of these lines.
+ * */
 static int comment_column(const Layout *l, int first, int *end) {
   int column = 0, i = first;
   for (; i < l->lines.n && l->lines.data[i].comment; i++) {

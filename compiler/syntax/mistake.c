@@ -58,7 +58,7 @@ static void put_names(Text *text, int n, const char *const *name) {
   for (int i = 0; i < n; i++) text_put(text, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", name[i]);
 }
 
-/* Expected tokens in groups for readers: tokens that begin an expression are `a value`, operators are
+/* The expected tokens as text: tokens that begin an expression are printed as `a value`, operators are
  * omitted. */
 static const char *expectation(const Parser *p, const Expected *e) {
   static const char *const begins_value[] = {"name", "number", "dimensions", "string", "'['", "'('", "'-'"};
@@ -168,7 +168,7 @@ void syntax_mistake(Parser *p, Span span, int n, const char *const *names) {
     brackets_put(p, diag, span, &e);
     syntax_advise(p, diag, span, &e);
   }
-  if (is_stray_comma(p, &e)) p->token = TOK_CNN_error; /* so that it does not continue the line */
+  if (is_stray_comma(p, &e)) p->token = TOK_CNN_error; /* a comma would continue the line */
   p->dangling = (Opening){NO_SPAN, 0};
   brackets_drop(p);
 }

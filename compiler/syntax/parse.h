@@ -29,8 +29,8 @@ typedef struct Parser {
   Opening open[DEEPEST_NESTING];
   int depth;
   Opening dangling; /* a ( or [ that a brace has ended */
-  Opening suspect;  /* the first { whose } is indented differently: if a } is missing at the end of the file,
-                     * it is probably the one of this { */
+  Opening suspect;  /* the first { whose } has another indentation: if a } is missing at the end of the file,
+                       it is probably that of this { */
   /* the tree */
   VEC(const Decl *) decls;
   const NetDecl *net;
@@ -74,7 +74,7 @@ void brackets_drop(Parser *);         /* after a syntax error: newlines end stat
 const Expr *literal_integer(Parser *, const char *digits, Span);
 const Expr *literal_float(Parser *, const char *digits, Span);
 const Expr *literal_dims(Parser *, const char *digits, Span);
-const Expr *literal_bad(Parser *, const char *word, Span); /* digits that do not form a number: reported */
+const Expr *literal_bad(Parser *, const char *word, Span); /* reports digits that are not a number */
 const Expr *literal_string(Parser *, Span with_quotes);
 const Expr *literal_single_quoted(Parser *, Span with_quotes); /* reported, then accepted */
 void literal_unterminated(Parser *, Span);

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Cycles of the Cortex-M4 are those of Arm's table (DDI 0439), where an instruction that loads two words
-// takes three cycles. Those of the M7 are from LLVM's scheduling model of the inner loops, where about half
-// of the instructions are dual-issued. Those of other CPUs are from the load and multiply latencies in their
-// manuals. They only need to rank schedules.
+// takes three cycles. Cycles of the M7 are from LLVM's scheduling model of the inner loops, where about half
+// of the instructions are dual-issued. Cycles of other CPUs are derived from the load and multiply latencies
+// in their manuals. They need only be precise enough to rank schedules.
 //
 // Cortex-M55 and M85 process 8 bytes of a Helium vector per cycle. A load and a multiplication overlap by one
 // cycle, so a vector takes 1 to 2 cycles: 1.5.
@@ -14,8 +14,8 @@
 // reference schedule.
 //
 // AMD's Zen 4 executes a 64-byte vector in two halves: one multiply-add per cycle, with additions in other
-// units at the same time, one load per cycle, and a store every other cycle. So the products that Winograd
-// and Strassen save count twice as much, relative to transforms, as on cores with full-width vectors. Its
+// units at the same time, one load per cycle, and a store every other cycle. So, compared with transforms,
+// the products that Winograd and Strassen save count twice as much as on cores with full-width vectors. Its
 // numbers are fitted to the times that `cnnc --tune -v` prints for the pointwise layers of twelve nets with
 // all schedules and sizes of blocks.
 #include "target/cpu.h"

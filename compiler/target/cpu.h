@@ -25,19 +25,19 @@ typedef struct CpuCore {
 } CpuCore;
 
 typedef struct Cpu {
-  const char *name;    /* "cortex-m4" */
-  const char *target;  /* the default target */
-  CpuCycles cycles;    /* of a microcontroller */
-  const CpuCore *core; /* NULL: a microcontroller */
-  const char *varies; /* why the same instructions may need different times; NULL: their times are constant */
+  const char *name;         /* "cortex-m4" */
+  const char *target;       /* the default target */
+  CpuCycles cycles;         /* of a microcontroller */
+  const CpuCore *core;      /* NULL: a microcontroller */
+  const char *varies;       /* why the time of an instruction may vary; NULL: times are constant */
   const char *const *cross; /* clang's options for object files */
 } Cpu;
 extern const Cpu cpu_table[]; /* ends with name NULL */
 const Cpu *cpu_find(const char *name);
 const CpuCycles *
-cpu_cycles(const Target *);  /* those of the first microcontroller with that target, or NULL */
+cpu_cycles(const Target *);  /* cycles of the first microcontroller with that target, or NULL */
 const Cpu *cpu_native(void); /* this CPU, if its throughput differs from that of its target's row; or NULL */
-/* The target with the throughput of that CPU: the same target if the CPU is a microcontroller, NULL or of
- * another architecture. */
+/* The target with the throughput of that CPU. If the CPU is a microcontroller, NULL or of another
+ * architecture, the target itself. */
 const Target *cpu_target(Arena *, const Cpu *, const Target *);
 #endif

@@ -20,8 +20,8 @@
 #define MB (INT64_C(1) << 20)
 #define X86 "(defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)"
 
-/* Options for object files of other machines. Their C library is not needed: objects call at most memcpy and
- * memset. */
+/* Options for object files of other machines. They need no C library of that machine, because objects call
+ * at most memcpy and memset. */
 #define CROSS(...)                                                                                           \
   (const char *const[]) { __VA_ARGS__, "-ffreestanding", NULL }
 
@@ -74,9 +74,10 @@
       .depthwise_sums = 25 * (REGISTERS),                                                                    \
   }
 
-/* These numbers were measured on AVX-512 cores; on other cores they only need to rank schedules in the same
- * order. The costs of Strassen's additions are those of cores with full-width 64-byte vectors; on a core with
- * up to 1.6x slower additions, the chosen schedule (GAIN) is still not slower than a direct convolution. */
+/* These numbers were measured on AVX-512 cores; on other cores, they only need to give the right ranking of
+ * schedules. The costs of Strassen's additions are those of cores with full-width 64-byte vectors. On a core
+ * whose additions are up to 1.6x slower, a chosen Strassen schedule (GAIN) is still not slower than a direct
+ * convolution. */
 static const Rates measured = {.direct = 0.95,
                                .winograd = 0.92,
                                .strassen = 0.97,
@@ -168,7 +169,7 @@ const Target target_table[] = {
      .avx = AVX_BF16,
      .dot = DOT_BYTES,
      .for_bf16 = true},
-    /* An instruction of 16 cycles multiplies 16x32 by 32x16 numbers; its operands come from the caches. */
+    /* An instruction of 16 cycles multiplies 16x32 by 32x16 numbers, which it reads from the caches. */
     {.name = "x86-64-v4-amx",
      .suffix = "amx",
      AVX_512_CORE,
@@ -370,7 +371,7 @@ int64_t target_odd_lines(const Target *target, int64_t floats) {
 }
 
 #if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
-/* Vector registers that the operating system saves, as bits of XCR0: 6 for AVX, 0xe6 for AVX-512. */
+/* The vector registers that the operating system saves, as bits of XCR0: 6 for AVX, 0xe6 for AVX-512. */
 static uint32_t saved_registers(void) {
   uint32_t a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return 0;

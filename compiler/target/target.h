@@ -39,8 +39,8 @@ typedef struct Rates {
   /* per product: cycles to compute a vector of a factor; to initialize and store a vector of sums, and to add
    * it to the result */
   double strassen_left, strassen_result;
-  /* the shares of the time to load Strassen's weights from memory, and to read them from the last cache for
-   * the first block of tiles, during which the core waits */
+  /* the fractions of two times during which the core waits: the time to load Strassen's weights from memory,
+   * and the time to read them from the last cache for the first block of tiles */
   double strassen_loaded, strassen_first;
   double packed_point;  /* cycles to transform the weights of two channels, per point */
   double lane_store;    /* cycles to store a single lane of a vector */
@@ -60,14 +60,14 @@ typedef enum AvxLevel {
   AVX_512,  /* F, BW, DQ and VL of AVX-512 */
   AVX_VNNI, /* VNNI of AVX-512, too */
   AVX_BF16, /* its BF16, too */
-  AVX_AMX, /* AMX with products of bf16 numbers and of bytes, too, which the operating system has to permit */
+  AVX_AMX,  /* also AMX, with products of bf16 numbers and of bytes; the operating system must permit it */
 } AvxLevel;
 
 /* The same for aarch64. */
 typedef enum A64Level {
   A64_NONE,
   A64_DOTPROD, /* products of bytes */
-  A64_BF16,    /* those of bf16 numbers, too */
+  A64_BF16,    /* also the instructions for bf16 numbers */
 } A64Level;
 
 /* Instructions for int8 dot products, one 32-bit word per lane. */
@@ -75,14 +75,14 @@ typedef enum Dot {
   DOT_NONE,
   DOT_HALVES, /* two products of signed 16-bit numbers */
   DOT_BYTES,  /* four products of unsigned with signed bytes */
-  DOT_PAIRS,  /* the same, if sums of two adjacent products fit in an int16: narrow weights */
+  DOT_PAIRS,  /* like DOT_BYTES, for weights so small that sums of two adjacent products fit in int16 */
   DOT_SIGNED, /* four products of signed bytes */
   DOT_ACROSS, /* sixteen products of signed bytes, accumulated across all lanes of a vector */
 } Dot;
 
 typedef struct Target {
   const char *name;   /* "x86-64-v4" */
-  const char *cpu;    /* the CPU whose throughput it has (cpu.h): "znver4"; NULL: any */
+  const char *cpu;    /* the CPU (cpu.h) whose throughput this row has: "znver4"; NULL: any */
   const char *suffix; /* suffix of C names: "v4" */
   int lanes;          /* floats per vector; 1: no vectors */
   int registers;      /* vector registers */
@@ -90,7 +90,7 @@ typedef struct Target {
   int64_t l1, l2, l3; /* bytes */
   double fmas;        /* vector multiply-adds per cycle */
   double dots;  /* multiply-adds of bf16 numbers, relative to fmas; 0: bf16 numbers are converted to floats */
-  double tiles; /* the same in tile registers; 0: there are no tile registers */
+  double tiles; /* multiply-adds in tile registers, relative to fmas; 0: there are no tile registers */
   double l2_rate, l3_rate, memory_rate; /* bytes per cycle from these caches and from memory */
   int64_t most_bytes; /* maximum object size with 32-bit addresses; 0: 64-bit addresses, or any CPU */
   int line;           /* bytes of a cache line */
@@ -119,8 +119,8 @@ const Target *target_of_lanes(int lanes); /* the first target with that number o
 /* The first target with the longest vectors; among equal targets, one without `dsp`. */
 const Target *target_widest(int n, const Target *const *);
 const Target *target_native(void); /* the best target for float nets on this CPU */
-/* Some targets are better than the given one for int8 models or, if int8 is false, for nets with bf16 layers.
- * Returns number n of them, best first; NULL: there are no more. */
+/* Target number n, best first, of those that are better than the given target for int8 models or, if int8 is
+ * false, for nets with bf16 layers; NULL: there are no more. */
 const Target *target_better(const Target *, bool int8, int n);
 /* Whether this CPU gains from such a target. CPUs with AMX run the bf16 instructions of AVX-512 at half the
  * rate of float ones. */
@@ -129,5 +129,5 @@ bool target_pays_here(const Target *);
  * sets. */
 int64_t target_odd_lines(const Target *, int64_t floats);
 bool target_runs_here(const Target *);
-bool target_is_foreign(const Target *); /* does this machine have another architecture? */
+bool target_is_foreign(const Target *); /* whether this machine has another architecture */
 #endif

@@ -19,16 +19,17 @@ Axis axis_pooled(const Correlation *, int axis,
 Axis axis_phase(
     const Correlation *, int axis,
     int64_t phase); /* the large side from the small one: every stride-th output; phase < stride */
-/* The small side from a large one whose elements are repeated `factor` times, for every factor-th output;
- * phase < factor, stride and dilation 1. The input is the image before repetition. Taps that read the same
- * element of this image are merged: a kernel element of the Axis is the sum of their kernel elements. */
+/* Computes every factor-th output of the small side, from a large side whose elements are repeated `factor`
+ * times; phase < factor, stride and dilation are 1. The input is the image before repetition. Taps that read
+ * the same element of this image are merged: a kernel element of the Axis is the sum of their kernel
+ * elements. */
 Axis axis_repeated(const Correlation *, int axis, int64_t factor, int64_t phase);
 /* Number of merged taps of all phases. */
 int64_t axis_repeated_taps(const Correlation *, int axis, int64_t factor);
 void axis_repeated_sum(const Correlation *, int axis, int64_t factor, int64_t tap, int64_t *from,
                        int64_t *to);       /* merged tap `tap` is the sum of taps from .. to-1 */
-bool axis_before(const Axis *, int64_t n); /* does output n have taps before the input's start? */
-bool axis_behind(const Axis *, int64_t n); /* does output n have taps after the input's end? */
+bool axis_before(const Axis *, int64_t n); /* whether output n has taps before the start of the input */
+bool axis_behind(const Axis *, int64_t n); /* whether output n has taps after the end of the input */
 void axis_inside(const Axis *, int64_t *from,
                  int64_t *to); /* the outputs from .. to-1 with all taps inside */
 const Ix *
@@ -42,6 +43,7 @@ typedef struct TapRun {
 } TapRun;
 enum { MOST_TAP_RUNS = 64 };
 int axis_runs(const Correlation *, int axis, TapRun[MOST_TAP_RUNS]); /* -1: too many */
-/* The elements of the small side for which the taps of all n runs are inside, and the number of all taps. */
+/* The elements of the small side for which the taps of all n runs are inside, and the total number of taps.
+ * */
 TapRun tap_runs_common(const TapRun *, int n, int64_t small);
 #endif

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The input is copied into scratch with a border of zeros, padded to whole vectors, so that no tap needs a
-// test. A tile is a group of filters x the rows of a pooling window (or one) x two vectors of columns.
+// test. A tile is a group of filters x the rows of a pooling window (or one row) x two vectors of columns.
 // Results are stored lane by lane, as the filters of a pixel are contiguous in memory.
 //
 // Example: `x: 28x28x1 -> conv(3, 5x5)` --target=x86-64-v3, lines 10-24 of conv1:
@@ -152,7 +152,7 @@ static Val plain_sum(Nest *b, const Columns *c, Buf *acc, const Ix *f, int r, in
   return lower_finish(c->l, nest_get(b, nest_at(b, acc, *f, r, v)), y, &zero, filter, 1, 1);
 }
 
-/* Every second lane of two adjacent vectors, or of one. */
+/* Every second lane of two adjacent vectors, or of one vector. */
 static Val alternate(Nest *b, const Columns *c, const Val x[MOST_VECTORS], int first) {
   int *lane = NEW_ARRAY(b->arena, int, c->lanes);
   for (int i = 0; i < c->lanes; i++) lane[i] = 2 * i + first < c->lanes * c->vectors ? 2 * i + first : 0;
@@ -182,7 +182,7 @@ static void store_lanes(Nest *b, const Columns *c, Val v, const Ix *y, const Ix 
   NEST_UNROLL(b, i, count) lower_put(c->l, lane_at(b, all, &i), y, NEST_IX(*x + i), filter, 1, 1);
 }
 
-/* Computes `count` outputs of row y from output column `first` on, for `filters` filters from *f0 on. */
+/* Computes `count` outputs of row y, starting at column `first`, for `filters` filters, starting at *f0. */
 static void tile(Nest *b, const Columns *c, const Ix *y, const Ix *first, const Ix *f0, int64_t filters,
                  int64_t count) {
   const int rows = (int)c->y.parts;

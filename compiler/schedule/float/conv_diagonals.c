@@ -82,7 +82,7 @@ static Val exchanged(Nest *b, Val x, int lanes, int64_t r) {
   return shuffle(x, x, lanes, lane);
 }
 
-/* Combines the sums of a square's diagonals to its outputs, in the lanes of its inputs. */
+/* Combines the sums of a square's diagonals into outputs, in the lanes of the square's inputs. */
 static Val folded(Nest *b, const Direct *d, int64_t diagonals, Val x[MOST_VECTORS]) {
   for (int64_t half = diagonals / 2; half; half /= 2)
     for (int64_t r = 0; r < half; r++) x[r] = add(x[r], exchanged(b, x[r + half], d->lanes, half));
@@ -101,8 +101,8 @@ void diagonal_keep(Nest *b, const Tile *t, Buf *acc) {
   }
 }
 
-/* Computes output vector v from the sums of the squares that have number q along the inputs. Each lane comes
- * from the square that it belongs to. */
+/* Computes output vector v from the sums of the squares that have number q along the inputs. Each lane is
+ * taken from the square to which it belongs. */
 static Val collected(Nest *b, const Tile *t, Val sum[MOST_VECTORS], int v, int64_t q) {
   const Diagonals *of = t->d->diagonals;
   const int64_t L = t->d->lanes;

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A tile of PX pixels of a row times NV vectors of output channels stays in registers during the loops over
-// taps and input channels. Rows outside the input are excluded from the range of ty; columns outside, which
-// only tiles at the left and right edge have, are excluded by conditions on unrolled constants. Weights are
+// taps and input channels. The range of ty excludes rows outside of the input. Only tiles at the left and
+// right edge have columns outside of the input; conditions on unrolled constants exclude these. Weights are
 // packed in the order in which a tile reads them: panels of two vectors of the widest target; a group's
 // remaining channels have a separate panel, padded with zeros.
 //
@@ -38,8 +38,8 @@ static bool own_pairs(const Lower *l) {
   return direct_pairs(l, &k, l->node->op->family == FAMILY_CONV_SCATTER);
 }
 
-/* Accumulators, weights and one broadcast fit in the registers. Words of bf16 numbers are two vectors each,
- * unless an instruction multiplies them. */
+/* The most pixels of a tile whose accumulators, weights and one broadcast fit in the registers. Words of
+ * bf16 numbers are two vectors each, unless an instruction multiplies them. */
 static int most_pixels(const Lower *l, int vectors, int64_t parts) {
   const Target *t = l->target;
   const int64_t operands = (vectors + 1) * (own_pairs(l) && t->dots <= 0 ? 2 : 1) + !t->fma,
@@ -47,10 +47,10 @@ static int most_pixels(const Lower *l, int vectors, int64_t parts) {
   return pixels > 16 ? 16 : pixels < 1 ? 1 : (int)pixels;
 }
 
-/* A tile width that divides the row, if a wide enough width does; otherwise a width that splits the row
- * evenly. parts: sums per pixel. In theory as many sums suffice as there are multiply-adds in flight; more
- * are needed to hide late operands. If a separate instruction adds the products, sums only wait for this
- * addition, which has half the latency. */
+/* A tile width that divides the row, if there is one that is wide enough; otherwise a width that splits the
+ * row evenly. parts: sums per pixel. In theory, the number of sums need not exceed the number of
+ * multiply-adds in flight, but more sums are needed to hide late operands. If a separate instruction adds
+ * the products, sums only wait for this addition, which has half the latency. */
 static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t parts, int64_t most) {
   const int64_t under_way = t->chains - !t->fma;
   for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors * parts > under_way;
@@ -59,9 +59,9 @@ static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t 
   return ceil_divide(width, ceil_divide(width, most));
 }
 
-/* Code after a tile of many sums waits until most of them are stored, which matters if a sum has few
- * `products`. In this case a narrower tile that divides the row is used, if it is wide enough and if the
- * weights, which a narrower tile reads more often, are in the L1 cache. products 0: never narrower. */
+/* The width of a tile. After a tile with many sums, code waits until most of them are stored; this matters
+ * if a sum has few `products`. A narrower tile that divides the row is then used, if it is wide enough, and
+ * if the weights, which narrower tiles read more often, are in the L1 cache. products 0: never narrower. */
 static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts, int64_t products) {
   const Target *t = l->target;
   const int64_t most = most_pixels(l, vectors, parts), few = t->stores / vectors;
@@ -77,9 +77,9 @@ Tiling direct_tiling(const Lower *l, int64_t width, int vectors) {
   return tiling_of(width, tile_pixels(l, width, vectors, 1, 0));
 }
 
-/* Tiles are only narrowed because of their stores (tile_pixels) if the fused nodes are cheap: expensive ones
- * already distribute the stores. With a leading axis their cost is only known within its loop, so tiles are
- * not narrowed. */
+/* tile_pixels narrows tiles because of their stores only if the fused nodes are cheap, because expensive
+ * nodes already distribute the stores over time. With a leading axis, the cost of fused nodes is only known
+ * within its loop, so tiles are not narrowed. */
 static int own_pixels(const Direct *d, const Axis *y, const Axis *x, int vectors) {
   if (d->diagonals) return diagonal_pixels(d, x->count);
   const bool few = d->l->target->stores && d->l->images <= 1 && !d->l->b->nleads &&
@@ -98,9 +98,9 @@ static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* with p
   return lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2;
 }
 
-/* Number of rows that are merged into one. All rows are merged if the pixels of a row are fewer than the sums
- * that must be in flight. Otherwise, if the tiles of a single row are less than 90 % full, it is the smallest
- * number of rows that fills tiles to 97 %. With a single panel rows stay separate: threads share them. */
+/* Number of rows that are merged into one. All rows are merged if a row has fewer pixels than sums that must
+ * be in flight. Otherwise, if the tiles of a single row are less than 90 % full, this is the smallest number
+ * of rows that fills tiles to 97 %. With a single panel, rows stay separate, because threads share them. */
 static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
   if (!correlation_pointwise(k) || l->kernel->pool) return 1;
   const int64_t width = k->small.w, rows = k->small.h, most = most_pixels(l, vectors, 1);
@@ -111,9 +111,9 @@ static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
   return 1;
 }
 
-/* A pointwise convolution can view its pixels as rows that are blocks of pixels. Returns the number of such
- * rows, so that the inputs of one row stay in the second-level cache while all panels read them; 0: all
- * inputs stay there, or there is one panel. The weights are read again for each block. */
+/* A pointwise convolution can divide its pixels into blocks, and treat each block as a row. Returns the
+ * number of such rows for which the inputs of a row stay in the second-level cache while all panels read
+ * them; 0: all inputs stay there, or there is one panel. The weights are read again for each block. */
 static int64_t rows_of_pixels(const Lower *l, const Correlation *k, int64_t weights) {
   enum { FEWEST_TILES = 4 };
   const Target *t = l->target;
@@ -134,8 +134,8 @@ static int direct_vectors(const Lower *l, int lanes, int64_t channels) {
   return (int)smaller(tile_vectors(l, lanes, channels), ceil_divide(channels, lanes));
 }
 
-/* Tiles for a convolution: first the tile for few fused nodes, then other promising ones. most: the widest
- * that fits in the registers. */
+/* Tiles for a convolution: first the tile for few fused nodes, then other promising tiles. most: the widest
+ * tile that fits in the registers. */
 enum { MOST_TILES = 5 };
 static int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
   const Correlation k = correlation_of(l->node);
@@ -164,7 +164,7 @@ const char *direct_pixels_refused(const Lower *l, const Choice *choice) {
 typedef struct Row {      /* a panel's row: output channels of one tap and input channel */
   Ix g, fb, ib, c;        /* c: the input channel, or pair of them */
   int64_t from[2], to[2]; /* the kernel's own elements that are summed in this tap */
-  bool half;              /* a pair with only the last channel */
+  bool half;              /* a pair that only has the last channel */
 } Row;
 
 static Val packed_element(const Direct *d, Pack *pack, const Ix *out, const Ix *in, const Ix *out_channel,
@@ -187,8 +187,8 @@ static Val packed_sum(const Direct *d, Pack *pack, const Row *row, const Ix *out
   return sum;
 }
 
-/* Compilers unroll two nested loops of up to `MOST` iterations in total; from `LEAST` on this is too much
- * code for a loop that runs once. */
+/* Compilers unroll two nested loops of up to `MOST` iterations in total. With `LEAST` or more iterations,
+ * that is too much code for a loop that runs once. */
 static LoopKind row_kind(const Direct *d, const Panels *panels) {
   enum { LEAST = 129, MOST = 512 };
   const int64_t rounds = panels->valid * (d->block > 1 ? d->block : d->k.kernel[1]);
@@ -286,8 +286,8 @@ Direct direct_begin(Lower *l, bool spread) {
                         : d.out > unit ? direct_panel_vectors(l, &d.own) * unit
                                        : unit,
                 taps = d.k.kernel[0] * d.k.kernel[1];
-  /* With windows, rows or gates a tile has no parameters left for blocks. A bf16 result cannot hold partial
-   * sums. */
+  /* With a pooling, a leading axis or a gate, a tile has no parameters left for blocks. A bf16 result cannot
+   * contain partial sums. */
   d.block = l->kernel->pool || l->kernel->gate || l->b->nleads || l->out->type.elem == BF16 || has_pairs(&d)
                 ? d.in
                 : choose_block(l, d.in, width * taps);
@@ -296,7 +296,7 @@ Direct direct_begin(Lower *l, bool spread) {
   d.block /= d.inner;
   d.steps = has_pairs(&d) ? d.block / 2 : d.block;
   const int64_t whole = d.out / width, rest = d.out % width, last = ceil_divide(rest, unit) * unit;
-  const bool one = whole && last == width; /* then the rest panel is a panel like the others */
+  const bool one = whole && last == width; /* then the rest panel is used like the other panels */
   d.panels[0] = (Panels){.count = whole, .width = width, .valid = width, .each = whole + one};
   d.panels[1] = (Panels){.count = rest > 0,
                          .width = last,
@@ -331,8 +331,8 @@ static void call_tile(Nest *b, const Direct *d, const RowTiles *run, const TileA
   nest_call_list(b, run->fn, run->fn->nparams - b->nleads, args);
 }
 
-/* Divides the tiles from pixel `first` on into runs: each tile at an edge is a run, and the tiles between are
- * one run. */
+/* Divides the tiles that start at pixel `first` into runs: each tile at an edge is a run, and the tiles
+ * between the edges are one run. */
 static int runs_of(const Axis *x, const RowTiles *kind, int64_t tiles, RowTiles *run, int n) {
   for (int64_t t = 0, length; t < tiles; t += length) {
     const int64_t from = kind->first + t * kind->pixels;
@@ -357,8 +357,8 @@ static int64_t all_weights(const Direct *d) { /* bytes */
 }
 
 /* Whether the outer loop is over rows and the inner loop over panels. This order is used if all weights stay
- * in a cache. Otherwise a panel is used for all rows before the next panel. With interleaved images, whose
- * values are larger than weights, a panel's few rows stay in the first-level cache. */
+ * in a cache. Otherwise a panel is used for all rows before the next panel. With interleaved images, values
+ * are larger than weights, and the few rows of a panel stay in the first-level cache. */
 static bool rows_first(const Direct *d, const Axis *y) {
   const Order order = d->l->choice.order;
   const bool own = d->l->images <= 1 && all_weights(d) <= d->l->target->blocking.direct_weights;
@@ -383,7 +383,7 @@ static int runs_with_edges(Tile *t, NestFn *whole, int64_t pixels, const char *p
   return 3;
 }
 
-/* Has a tile function room for another parameter? */
+/* Whether a tile function can have another parameter. */
 static bool one_more(const Direct *d) {
   return (d->blocks > 1) * 2 + (d->l->kernel->pool != NULL) + (d->l->b->nleads != 0) < 2;
 }
@@ -514,7 +514,7 @@ static void gate_panels(const Direct *d) {
 /* ---- all rows, panels, blocks ---- */
 typedef struct Flags {
   bool first, last, edge;
-} Flags; /* first, last: of the blocks of input channels; edge: row at an edge */
+} Flags; /* first, last: this is the first or last block of input channels; edge: the row is at an edge */
 
 static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels, const Ix *y, const Ix *g,
                      const Ix *fb, const Ix *ib, const Ix *h, Flags flags) {
@@ -544,7 +544,7 @@ static void panel_row(Nest *b, const Direct *d, NestFn *const row[2], const Pane
 
 static void each_block(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Axis *rows,
                        const Ix *y, const Ix *g, const Ix *fb, bool edge) {
-  for (int part = 0; part < 3; part++) { /* the first block, the middle ones, the last */
+  for (int part = 0; part < 3; part++) { /* the first block, the middle blocks, the last block */
     const int64_t from = part == 0   ? 0
                          : part == 1 ? 1
                                      : d->blocks - 1,

@@ -2,16 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The weights from n inputs of a group to n outputs at one tap are a square of n diagonals: diagonal r
-// connects input j to output j ^ r (exclusive or). A vector of inputs in memory order, times the weights of a
-// diagonal, is added to a register of that diagonal; the lane of input j there is a part of output j ^ r.
-// Lanes are only exchanged after all taps have been added, n - 1 times per vector of outputs. So the taps
-// need one load of each vector of inputs and of weights, a multiply-add for each pair of the two, and no
-// shuffle.
+// connects input j to output j ^ r (exclusive or). A vector of inputs, in memory order, is multiplied by the
+// weights of a diagonal, and added to a register of that diagonal. In this register, the lane of input j
+// contains a part of output j ^ r. Lanes are only exchanged after all taps have been added, n - 1 times per
+// vector of outputs. So the taps need one load of each vector of inputs and of weights, a multiply-add for
+// each pair of such vectors, and no shuffle.
 //
 // A group with more channels on one side than on the other consists of several squares. If all diagonals need
 // more sums than the registers hold for a few pixels, they are processed in several passes over the inputs.
 // All of this is the direct convolution (conv_direct.c, conv_tile.c) with different terms of a pixel: vectors
-// of inputs instead of one input, diagonals instead of vectors of outputs. Vectors shorter than n, as on
+// of inputs replace single inputs, and diagonals replace vectors of outputs. Vectors shorter than n, as on
 // another target of the file, process blocks of a square; an exclusive or of the block numbers selects the
 // diagonals.
 //
@@ -62,7 +62,7 @@ typedef struct Square {
   Ix panel, ky, kx, group, first, q, h; /* first: index of the group in its panel; q, h: squares */
 } Square;
 
-/* Packs diagonal r. Input j is the sum of the bits that loops run over, the lowest bit in the innermost loop;
+/* Packs diagonal r. There is a loop over each bit of input j, with the lowest bit in the innermost loop;
  * output j ^ r is affine in the same bits. */
 static void pack_diagonal(const Square *s, int64_t r, int64_t bit, const Ix *in, const Ix *out) {
   const Direct *d = s->d;

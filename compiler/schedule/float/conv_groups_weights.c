@@ -3,9 +3,10 @@
 //
 //     dw[s][l][ky][kx] += sum over y, x of small[y][x][s] * large[y*S + ky*D - P][x*S + kx*D - P][l]
 //
-// With the diagonals of conv_groups.c: for diagonal r the lanes of a vector of the small side are exchanged,
-// once for all taps of a row of the kernel, so that channel j ^ r is in the lane of channel j of the large
-// side. The sums over all pixels are the gradient, one vector per diagonal; they are stored lane by lane.
+// This uses the diagonals of conv_groups.c. For diagonal r, the lanes of a vector of the small side are
+// exchanged, once for all taps of a row of the kernel, so that channel j ^ r is in the lane of channel j of
+// the large side. The sums over all pixels are the gradient, one vector per diagonal; they are stored lane by
+// lane.
 //
 // Example: `x: 14x14x32 -> conv(32, 3x3, pad=same, groups=16) -> train(8)` --target=x86-64-v3 --train,
 // lines 2-11 of conv1_weight_gradient:
@@ -102,8 +103,8 @@ static void add_columns(Nest *b, const Sums *s, const Block *block, Buf *acc, co
   }
 }
 
-/* Adds the sums of diagonal r to the gradient. Channel j of the large side is the sum of the bits that loops
- * run over; so is channel j ^ r of the small side. */
+/* Adds the sums of diagonal r to the gradient. There is a loop over each bit of channel j of the large side;
+ * channel j ^ r of the small side is affine in the same bits. */
 static void add_diagonal(Nest *b, const Sums *s, const Block *block, const Buf *sums, const Ix *place,
                          int64_t r, int64_t bit, const Ix *large, const Ix *small) {
   if (bit) {

@@ -30,7 +30,9 @@ typedef struct Matrix {
   Axis y, x;
   MatrixMap map;
   bool by_rows;
-  int passes; /* over a panel of weights; each prefetches a share of the next panel. 0: no prefetch */
+  /* number of passes over a panel of weights, each of which prefetches a share of the next panel; 0: no
+   * prefetch */
+  int passes;
 } Matrix;
 
 static bool has_padding(const Correlation *k) {
@@ -46,7 +48,7 @@ static bool has_padding(const Correlation *k) {
 typedef struct MatrixTile { /* for a panel's whole tiles, or the rest of its channels */
   const Matrix *m;
   const Panels *panels;
-  int vectors, part; /* part: lanes of the last vector that are real */
+  int vectors, part; /* part: number of lanes in use in the last vector */
 } MatrixTile;
 
 /* The first output, the panel, the first pair of input channels, the first output channel, and its position
@@ -218,7 +220,7 @@ static void call_matrix_tile(const void *context, NestFn *fn, const Ix *y, const
             at->group * (d->in / 2), first, at->h);
 }
 
-/* The tiles of a panel: all (n NULL), or those of a row of tiles. */
+/* Computes the tiles of a panel: all of them (n NULL), or those of a row of tiles. */
 static void panel_tiles(const Matrix *m, const MatrixPanels *p, MatrixPlace *at, int span, const Ix *n) {
   Nest *b = m->d->l->b;
   for (int part = 0; part < 2; part++)
@@ -266,8 +268,9 @@ static bool has_row_order(const Matrix *m) {
          (order == ORDER_OWN ? bytes <= d->l->target->blocking.direct_weights : order == ORDER_ROWS);
 }
 
-/* Number of passes over a panel, if each of them prefetches a share of the next panel; otherwise 0. They do
- * if the passes are few, if the weights exceed the second-level cache, and if all tiles are of one kind. */
+/* Number of passes over a panel, if each of them prefetches a share of the next panel; otherwise 0. They
+ * prefetch if the passes are few, if the weights exceed the second-level cache, and if all tiles are of one
+ * kind. */
 static int passes_of(const Matrix *m) {
   enum { MOST_PASSES = 16 };
   const Direct *d = m->d;

@@ -1,13 +1,13 @@
 // conv_padded.c: a copy of a convolution's bf16 input with its padding.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Loops over the copy need no conditions, and pixels have an even number of channels: words of two bf16
-// numbers.
+// Loops over the copy need no conditions, and its pixels have an even number of channels, so that words of
+// two bf16 numbers contain them.
 #include "base/number.h"
 #include "schedule/float/direct.h"
 
-/* The input can be viewed as [h][1][w*c] if its pixels have no gaps and it is not also another operand of the
- * kernel. */
+/* Whether the input can be viewed as [h][1][w*c]: its pixels have no gaps, and it is not also another
+ * operand of the kernel. */
 static bool is_one_line(const Lower *l) {
   const Buf *in = l->in[0];
   for (int i = 0; i < l->nothers; i++)
@@ -76,7 +76,7 @@ static void pad_pixel(const Direct *d, const Ix *y, const Ix *x, const Ix *from_
           const Ix c = part ? none + whole * L : v * L, at = block * channels + c;
           const int read = (int)(part ? own - whole * L : L);
           Val value = splat(num(b, 0), (int)L);
-          if (from_y && read > 0) /* a channel that was added to fill a word is not read */
+          if (from_y && read > 0) /* the channel that only fills the last word is not read */
             value = nest_load_part(b,
                                    line ? nest_at(b, l->in[0], *from_y, none, *from_x * own + c)
                                         : nest_at(b, l->in[0], *from_y, *from_x, at),
@@ -91,8 +91,9 @@ static void pad_columns_of(const Direct *d, const Ix *y, int64_t from, int64_t t
     NEST_FROM(b, x, from, to) pad_pixel(d, y, &x, NULL, NULL);
 }
 
-/* With few channels, as many pixels as fit in a vector are copied together, with zeros between them. Returns
- * the number of copied pixels: a vector that is loaded must end within the row. */
+/* With few channels, all pixels that fit in a vector are copied together, with zeros between them. Returns
+ * the number of pixels that were copied this way; the last pixels of a row may remain, because a loaded
+ * vector must end within the row. */
 static int64_t copy_together(const Direct *d, const Ix *y, const Ix *from_y, int64_t left, int64_t count) {
   Nest *b = d->l->b;
   const int64_t own = d->own.large.c, to = d->k.large.c, row = d->own.large.w * own, L = d->l->target->lanes,

@@ -64,7 +64,8 @@ static int64_t run_of(const Lower *l, const Correlation *k) {
   return ceil_divide(k->l, 2) * (merged ? k->kernel[1] : 1);
 }
 
-/* k: a gather. A scatter with stride 1 is also a gather, with a padding that may be negative. */
+/* k: the convolution as a gather. A scatter with stride 1 also has the form of a gather, with a padding that
+ * may be negative. */
 static bool matrix_fits(const Lower *l, const Correlation *k) {
   const Correlation own = correlation_of(l->node);
   if (correlation_spreads(l->node) && (!no_stride(&own) || k->before[0] < 0 || k->before[1] < 0))
@@ -89,7 +90,7 @@ int64_t direct_inner_blocks(const Lower *l) {
              : 1;
 }
 
-/* The same for the words of a tile. */
+/* Like run_of, for the words of a tile. */
 int64_t direct_run(const Direct *d) { return d->merged ? d->steps * d->k.kernel[1] : d->steps; }
 
 bool direct_merges(const Lower *l, const Correlation *k) {

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Outputs whose windows cover the repeated elements in the same way form a phase, as in conv_scatter.c: a
-// direct convolution of the small image, in which taps that read the same element are merged. 3x3 after
-// upsample(2) becomes four convolutions of 2x2: 16 products instead of nine times four, and the large image
-// is never stored. Winograd multiplies less, but must transform inputs and outputs: which of the two is
-// faster depends on the channels.
+// direct convolution of the small image, in which taps that read the same element are merged. A 3x3
+// convolution after upsample(2) becomes four convolutions of 2x2: 16 products replace 9 times 4, and the
+// large image is never stored. Winograd needs fewer products, but must transform inputs and outputs, so the
+// channels determine which of the two is faster.
 //
 // Example: `x: 14x14x8 -> upsample(2) -> conv(16, 3x3, pad=same)` --target=x86-64-v3,
 // lines 9-18 of conv1_phase0_tile_5x2_body:

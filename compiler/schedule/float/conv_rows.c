@@ -4,11 +4,11 @@
 //     out[n][oy][ox][f] = finish(bias[f] + sum over ty, tx, c of in[n][iy][ix][c] * w[ky][kx][c][f])
 //     where an Axis determines o, i and k
 //
-// A register tile is one position in some images times vectors of output channels: at an edge the same taps
-// are outside for all of them. Output channels are divided into panels, input channels into blocks, so that
-// the weights of a panel's block stay cached for all positions of all images: each weight is read once. In
-// training these weights are first transposed into the order in which tiles read them; in inference they are
-// packed.
+// A register tile is one position in some images times vectors of output channels. So at an edge, the same
+// taps are outside for the whole tile. Output channels are divided into panels, input channels into blocks,
+// so that the weights of a panel's block stay cached for all positions of all images: each weight is read
+// once. In training these weights are first transposed into the order in which tiles read them; in inference
+// they are packed.
 //
 // Example: `x: 2x2x512 -> conv(2048, 3x3, pad=same)` --target=x86-64-v3 --batch=64 --exact,
 // lines 20-27 of conv1:
@@ -39,8 +39,8 @@ typedef struct Rows {
   Ix count;
 } Rows;
 
-/* Output channels from `first` on; part: lanes of the last vector. The weights are w[ky][kx][c][channel], in
- * inference w[number][ky][kx][c][from ..]. */
+/* Output channels, starting at `first`; part: lanes in use in the last vector. The weights are
+ * w[ky][kx][c][channel], in inference w[number][ky][kx][c][from ..]. */
 typedef struct Panel {
   Ix first;
   int vectors, part;
@@ -54,7 +54,7 @@ static int rows_part_of(const Rows *c, const Panel *panel, int v) {
 }
 
 /* ---- the weights of a panel's block ---- */
-/* Natural weight of output channel f and input channel i, from that tap on. */
+/* The natural weights of output channel f and input channel i, starting at a tap. */
 static Ref weight_at(Nest *b, const Rows *c, const Ix *f, const Ix *i, int64_t tap) {
   const Ix s = c->spread ? *i : *f, l = c->spread ? *f : *i;
   return c->taps > 1 ? nest_at(b, c->w, s, l, tap) : nest_at(b, c->w, s, l);
@@ -65,7 +65,8 @@ static void store_weight(Nest *b, const Rows *c, const Panel *panel, int64_t tap
   nest_store(b, nest_at(b, panel->w, tap / width, tap % width, *i, f), w);
 }
 
-/* Transposes the taps of a vector of output channels: those of a channel are contiguous. */
+/* Transposes the taps of a vector of output channels. In the natural layout, the taps of a channel are
+ * contiguous. */
 static void turn_taps(Nest *b, const Rows *c, const Panel *panel, const Ix *first, const Ix *i, int v) {
   const int L = c->lanes, part = rows_part_of(c, panel, v);
   const Ix from = *first + *i;
@@ -134,8 +135,8 @@ static void fill_panel(Nest *b, const Rows *c, const Panel *panel, const Ix *fir
 /* Number of tiles for all images. */
 static int64_t tiles_of(const Rows *c) { return ceil_divide(c->l->rows, c->tile); }
 
-/* A position of the output, of images from `row` on; input channels first .. first+depth-1. site: number of
- * the position, of `sites` in total. */
+/* A position of the output in the images that start at `row`, with input channels first .. first+depth-1.
+ * site: number of the position among `sites` positions. */
 typedef struct Place {
   const Axis *y, *x;
   Ix oy, ox, first, site;
@@ -147,9 +148,9 @@ static Ref rows_sum_at(Nest *b, const Rows *c, const Panel *panel, const Place *
                  p->x->out_first + p->ox * p->x->out_step, panel->first + v * c->lanes);
 }
 
-/* Prefetches weights of the next block while this block is computed. Otherwise filling the next panel would
- * wait for memory, because rows of weights are far apart. Each tile prefetches a share of these rows: at each
- * input position about one cache line per input channel `i`. */
+/* Prefetches weights of the next block while this block is computed. Otherwise, copying the next panel would
+ * wait for memory, because rows of weights are far apart. Each tile prefetches a share of these rows: about
+ * one cache line per input channel `i`, at each input position. */
 static void prefetch_weights(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *tile,
                              const Ix *iy, const Ix *ix, const Ix *i) {
   const int64_t width = panel->vectors * c->lanes, rows = c->spread ? p->depth : width,
@@ -311,7 +312,7 @@ static void parts_of_panel(Nest *b, const Rows *c, const Panel *given, const Ix 
   panel(b, c, &own);
 }
 
-/* Images per tile: limited by the registers, fewer if all tiles then have the same size. */
+/* Images per tile. The registers limit this number; it is smaller if all tiles then have the same size. */
 static int tile_of(const Rows *c) {
   const Target *t = c->l->target;
   const int most = (t->registers - c->vectors - 1) / c->vectors;

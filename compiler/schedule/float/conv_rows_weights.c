@@ -1,14 +1,14 @@
-// conv_rows_weights.c: Batched weight gradient of a convolution, or of a transposed one.
+// conv_rows_weights.c: Batched weight gradient of a convolution, or of a transposed convolution.
 // SPDX-License-Identifier: Apache-2.0
 //
 // dw[s][l][ky][kx] += sum over n, y, x of small[n][y][x][s] * large[n][y*S + ky*D - P][x*S + kx*D - P][l]
 //
 // For each tap, the sums of a tile stay in registers during the loop over the pixels of all images. A tile is
-// some channels of the small side times vectors of channels of the large side. In copies of both sides the
-// pixels that all images have at one position are contiguous, so that one loop covers a row of all images.
-// Positions at which a tap reads outside are skipped. The gradients of all taps are collected and transposed
-// into the order of the weights, so that each is written once, in vectors. If the copy of a panel of the
-// large side exceeds the caches, the images are processed in parts.
+// some channels of the small side times vectors of channels of the large side. In copies of both sides, the
+// pixels of all images at one position are contiguous, so that one loop covers a row of all images. Positions
+// at which a tap reads outside of the image are skipped. The gradients of all taps are collected and
+// transposed into the order of the weights, so that each is written once, in vectors. If the copy of a panel
+// of the large side exceeds the caches, the images are processed in parts.
 //
 // Example: `x: 4x4x512 -> conv(512, 3x3, pad=same) -> train(64)` --target=x86-64-v3 --train --exact,
 // lines 2-11 of conv1_weight_gradient:
@@ -29,7 +29,7 @@
 #include "schedule/float/rows.h"
 #include "schedule/schedule.h"
 
-/* Positions slightly beyond the largest one must fit into int. */
+/* Positions slightly larger than the largest position must fit into int. */
 enum { VECTORS = 2, FEW_TAPS = 2, MOST_FETCHED = 1 << 28 };
 
 typedef struct Sums {
@@ -42,7 +42,7 @@ typedef struct Sums {
   const Ix *count;
 } Sums;
 
-/* Channels of the large side from `first` on; part: lanes of the last vector. */
+/* Channels of the large side, starting at `first`; part: lanes in use in the last vector. */
 typedef struct Panel {
   Ix first;
   int vectors, part;
@@ -54,7 +54,7 @@ static int row_weights_part_of(const Sums *s, const Panel *panel, int v) {
 }
 
 /* ---- copies, with zeros for images that do not exist ---- */
-/* A tile's channels of one pixel of image n of a block; `valid` of them are real. */
+/* Copies a tile's channels of one pixel of image n of a block; only `valid` of them exist. */
 static void copy_tile(Nest *b, const Sums *s, const Ix *tile, const Ix *block, const Ix *y, const Ix *x,
                       const Ix *n, int64_t valid) {
   const int step = (int)smaller(s->tile, s->l->target->lanes);
@@ -106,7 +106,8 @@ static void copy_large(Nest *b, const Sums *s, const Panel *panel, const Ix *blo
 }
 
 /* ---- a tile ---- */
-/* The products of a tile's channels at positions `small` of its row y with those at `large` of row ly. */
+/* Adds the products of a tile's channels at position `small` of row y with the channels at position `large`
+ * of row ly. */
 static void add_products(Nest *b, const Sums *s, const Panel *panel, Buf *acc, const Ix *tile,
                          const Ix *block, const Ix *y, const Ix *small, const Ix *ly, const Ix *large) {
   Val w[VECTORS];
@@ -119,7 +120,7 @@ static void add_products(Nest *b, const Sums *s, const Panel *panel, Buf *acc, c
                       nest_load(b, nest_at(b, s->small, *tile, *block, *y, *small, r), 1), w[v]);
 }
 
-/* Adds the products of a row of the small side for one tap. Without a stride the matching positions of both
+/* Adds the products of a row of the small side for one tap. With stride 1, the matching positions of both
  * sides are one run that contains all images. */
 static void add_row(Nest *b, const Sums *s, const Panel *panel, Buf *acc, const Ix *tile, const Ix *block,
                     const Ix *y, const Ix *ly, const Ix *kx) {
@@ -171,13 +172,13 @@ static void row_weights_sum_tap(Nest *b, const Sums *s, const Panel *panel, Buf 
                  nest_get(b, nest_at(b, acc, r, v)));
 }
 
-/* The value stored at `ref`: the sum, or its sum with the previous value. */
+/* The value to store at `ref`: the sum, or the previous value plus the sum. */
 static Val with_gradient(Nest *b, const Sums *s, Ref ref, Val sum, int part, int lanes) {
   return lower_adds(s->l) ? add(nest_load_part(b, ref, part, lanes), sum) : sum;
 }
 
-/* Stores the taps from `first` on for channel `row` of the tile, which is channel `channel` of the small
- * side: vectors of channels become runs of taps. */
+/* Stores taps, starting at tap `first`, for channel `row` of the tile, which is channel `channel` of the
+ * small side. Vectors of channels become runs of taps. */
 static void add_taps(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, const Ix *row,
                      const Ix *channel, int v, int64_t first) {
   const int L = s->lanes, taps = (int)smaller(s->taps - first, L), part = row_weights_part_of(s, panel, v);

@@ -4,9 +4,9 @@
 //
 // Such a convolution is the product of two matrices, [pixels][input channels] and [input channels][output
 // channels]. All three matrices are divided in halves along both of their axes (or in quarters). The blocks
-// of the product are then computed with 7 (49) products of sums of blocks, instead of 8 (64). A tile has as
-// many pixels as a matrix has blocks along the pixels: the k-th pixel of a tile belongs to the k-th block. So
-// a tile has adjacent pixels, and blocks of tiles can be as small as the caches require (conv_points.c):
+// of the product are then computed with 7 (49) products of sums of blocks, instead of 8 (64). A tile has one
+// pixel for each block along the pixels: its k-th pixel belongs to the k-th block. So a tile has adjacent
+// pixels, and blocks of tiles can be as small as the caches require (conv_points.c):
 //
 //     split    V[xi][t][c] = factor xi of tile t, from channels c of each part of the input channels
 //     weights  the other factor, when they are packed
@@ -15,8 +15,8 @@
 // The second application has the same indices as the first, within a block of the first: pixel 2*first +
 // second of the tile, part 2*first + second of the channels, product 7*first + second.
 //
-// Rounding (strassen_error): 1e-6 of the largest output for one application to 256 channels on random data,
-// 2e-6 for two. --exact uses the direct convolution.
+// Rounding error (strassen_error): on random data with 256 channels, 1e-6 of the largest output for one
+// application, and 2e-6 for two. --exact uses the direct convolution.
 //
 // Example: `x: 14x14x2048 -> conv(2048, 1x1)` --target=x86-64-v3, lines 2-11 of conv1_split:
 //
@@ -53,8 +53,8 @@ static Ix strassen_part_of(const Conv *c, int first, const Ix *second) {
 }
 
 /* ---- packed weights ---- */
-/* Reads a weight. tap: row and column of the block of the first application, then of the block of the second
- * application in it. */
+/* Reads a weight. tap: row and column of the block of the first application, then row and column, within
+ * that block, of the block of the second application. */
 static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, const Ix tap[4]) {
   const Conv *c = (const Conv *)p;
   const int64_t parts = c->levels > 1 ? 2 : 1;
@@ -66,7 +66,7 @@ static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, const Ix
   return lower_packed_weight(c->l, pack, rank, index, &out, &in);
 }
 
-/* With one application the second axis has a single point. */
+/* Transforms along an axis; with one application, the second axis has a single point. */
 static void transform_taps(const Points *p, Nest *b, int axis, const Val *tap, Val *point) {
   if (axis == 0 || ((const Conv *)p)->levels > 1) strassen_right(b, &strassen_floats, tap, point);
   else point[0] = tap[0];
@@ -82,7 +82,7 @@ static Val input_at(const Conv *c, bool edge, const Ix *pixel, const Ix *channel
               : value;
 }
 
-/* Loads the four blocks of the first application, at one index of the second. */
+/* Loads the four blocks of the first application, at one index of the second application. */
 static void load_blocks(const Conv *c, bool edge, const Ix *tile, const Ix *channel, int part, const Ix *i,
                         const Ix *j, Val *x) {
   Nest *b = c->l->b;
@@ -157,11 +157,11 @@ static NestFn *strassen_split_row(const Conv *c) {
 typedef struct Join {
   const Conv *c;
   bool edge;
-  Ix slot, tile, t, f0, f; /* channels from f0 + f on of each part; `part` of them are real */
+  Ix slot, tile, t, f0, f; /* the channels of each part that start at f0 + f; only `part` of them exist */
   int part;
 } Join;
 
-/* Stores the four blocks of the first application, at one index of the second. */
+/* Stores the four blocks of the first application, at one index of the second application. */
 static void put_blocks(const Join *j, const Ix *pixel, const Ix *part, const Val *y) {
   const Conv *c = j->c;
   Nest *b = c->l->b;

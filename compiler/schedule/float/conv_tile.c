@@ -8,7 +8,7 @@ enum { FEW_CHANNELS = 4, MOST_POOLED = 4, FEW_TAPS = 3 };
 
 void tile_channels(Nest *b, const Tile *t, TileArgs *a) {
   const Direct *d = t->d;
-  /* The function also computes tiles of the last panel. */
+  /* Whether the function also computes tiles of the last panel. */
   const bool both = t->part == d->lanes && d->panels[1].before;
   a->panel = nest_varied(b, "panel", both);
   a->c0 = nest_arg(b, "c0");
@@ -70,8 +70,8 @@ static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
     }
 }
 
-/* A result larger than the second-level cache is no longer cached when it is written again: its lines are
- * prefetched while the sums are computed, so that stores do not wait. */
+/* If the result is larger than the second-level cache, its lines are no longer cached when they are written.
+ * So they are prefetched while the sums are computed, and stores do not wait. */
 static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
   const Direct *d = t->d;
   Buf *out = d->l->out;
@@ -105,7 +105,8 @@ static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
   return sum;
 }
 
-/* Output vectors of a tile that are finished together: all, or the current cut. */
+/* The first of the output vectors that are finished together: all vectors of the tile, or those of the
+ * current cut. */
 static int first_vector(const Tile *t) { return t->cut; }
 static int end_vector(const Tile *t) {
   return t->d->diagonals && diagonal_cuts(t->d) > 1 ? t->cut + 1 : t->vectors;
@@ -172,8 +173,8 @@ static void finish_phases(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   }
 }
 
-/* Used if the fused nodes need tens of instructions: a loop that is not unrolled, over a copy of the sums in
- * memory. The code is small, and its constants stay in registers. */
+/* Finishes outputs whose fused nodes need tens of instructions, in a loop that is not unrolled, over a copy
+ * of the sums in memory. The code is small, and its constants stay in registers. */
 static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
   const Ix oy = tile_row_of(t, a, 0);
@@ -190,7 +191,7 @@ static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
     }
 }
 
-/* Stores the outputs, or, if further input channels follow (not `finished`), the partial sums. */
+/* Stores the outputs or, if `finished` is false because more input channels follow, the partial sums. */
 static void store_sums(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, bool finished) {
   const Direct *d = t->d;
   const Ix oy = tile_row_of(t, a, 0);
@@ -214,10 +215,10 @@ static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
     NEST_ELSE(b) store_sums(b, t, a, acc, false);
 }
 
-/* A phase of a transposed convolution uses some taps of a panel, which are not adjacent. */
+/* Whether the taps are not adjacent: a phase of a transposed convolution uses only some taps of a panel. */
 static bool taps_apart(const Tile *t) { return t->x->taps < t->d->k.kernel[1] && t->x->tap_stride != 1; }
 
-/* While a tile reads its panel, it prefetches a slice of the next panel, at the first column of taps. Which
+/* While a tile reads its panel, it prefetches a slice of the next panel, at the first column of taps. The
  * slice depends on the tile's row, its position in the row, and the channel. If taps are not adjacent, it
  * prefetches a slice for each tap. Slices of neighboring tiles may overlap. */
 static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, const Ix *tx, const Ix *c,
@@ -237,8 +238,8 @@ static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, 
     nest_prefetch(b, t->panels->w, (a->panel + 1) * panel + first + tile + (site * lines + i) * line);
 }
 
-/* With several rows, each row is tested if the tile is at an edge. With one row, the range of ty is already
- * restricted. */
+/* The condition that a row is inside. With several rows, each row is tested if the tile is at an edge; with
+ * one row, the range of ty excludes rows outside. */
 static Cond row_inside(Nest *b, const Tile *t, const TileArgs *a, const Ix *iy, int r) {
   return t->rows > 1
              ? cond_or(nest_no(b, a->edge), nest_within(b, *iy + r * t->y->part_step, 0, t->y->in_size))
@@ -287,7 +288,7 @@ int64_t tile_edges(const Axis *x, int64_t pixels) {
   return n;
 }
 
-/* Taps are unrolled if tiles at an edge skip some, and if the code stays small. */
+/* Taps are unrolled if tiles at an edge skip some of them, and if the code stays small. */
 static LoopKind taps_kind(const Tile *t) {
   const Axis *x = t->x;
   const Blocking *most = &t->d->l->target->blocking;

@@ -9,27 +9,27 @@ enum { MOST_VECTORS = 16 };
 
 typedef struct Term { /* a term of a pixel: a vector of sums */
   int input;          /* the vector of inputs that the term multiplies, if inputs are vectors */
-  int64_t row, lane;  /* position of its weights: the row from the input channel's first row in the panel
-                         on, the lane from the tile's first lane on */
+  int64_t row, lane; /* position of its weights, relative to the input channel's first row in the panel and to
+                        the tile's first lane */
 } Term;
 
 typedef struct Tile {
   Direct *d;
   const Panels *panels;
   const Axis *y, *x;
-  int pixels, vectors, part; /* part: lanes of the last vector that are real */
+  int pixels, vectors, part; /* part: lanes in use in the last vector */
   int terms;                 /* terms per pixel: one per vector, unless there are diagonals */
   Term term[MOST_VECTORS];
-  int piece;    /* current piece of the diagonals, if all of them are too many sums */
+  int piece;    /* current piece of the diagonals, if all diagonals need too many sums */
   Buf *squares; /* with several pieces: the sums of whole squares, [pixel][square] */
   int cut; /* diagonals longer than a vector: the current output vector; those of a tile are consecutive */
   int rows, columns; /* size of the sums; if windows are pooled, it exceeds one row and `pixels` columns */
-  int narrower;      /* by how many pixels a narrow tile is narrower */
+  int narrower;      /* number of pixels that a narrow tile lacks */
   Ix real_pixels, real_columns; /* size of the current tile */
   bool guarded;                 /* columns are tested at run time: for edges wider than a few tiles */
   int64_t runs; /* number of tiles that read a panel before the next panel is read: all of an image, or of a
                    row; 0: no prefetch */
-  bool again;   /* each row reads all panels */
+  bool again;   /* every row reads all panels again */
   int chains; /* number of input channels that are summed separately; above 1 if pixels * vectors sums are too
                  few to hide the latency of additions */
 } Tile;
@@ -38,7 +38,7 @@ typedef struct Tile {
  * flags. */
 typedef struct TileArgs {
   Ix y, x0, panel, c0, f0, h, left, right, first, last, edge, narrow;
-} TileArgs; /* edge: rows may be outside; only used if several rows are pooled */
+} TileArgs; /* edge: rows may be outside; used only if several rows are pooled */
 
 void tile_channels(Nest *, const Tile *, TileArgs *); /* declares the tile's parameters from panel to h */
 NestFn *tile_function(Tile *, const char *phase);     /* computes the tile given by TileArgs */
@@ -50,7 +50,7 @@ int diagonal_squares(const Direct *);
 void diagonal_keep(Nest *, const Tile *, Buf *acc); /* adds the sums of a piece to their square */
 /* Whether the first diagonal, whose lanes match the outputs, begins with the bias. */
 bool diagonal_starts_with_bias(const Direct *);
-int diagonal_inputs(const Tile *, int input); /* lanes of a vector of inputs that are real */
+int diagonal_inputs(const Tile *, int input); /* lanes in use in a vector of inputs */
 void diagonal_outputs(Nest *, const Tile *, Buf *acc, const Ix *pixel, Val out[MOST_VECTORS]);
 int64_t tile_edges(const Axis *, int64_t pixels); /* tiles of a row that have taps outside the input */
 #endif

@@ -5,7 +5,7 @@
 //
 // For each tap, the sums of a tile stay in registers during the loop over all pixels. A tile is a few
 // channels of one side times vectors of channels of the other side. The range of pixels for which a tap is
-// inside the large side is constant, so there is no test; taps with the same range share a loop.
+// inside the large side is constant, so no test is needed. Taps with the same range share a loop.
 //
 // Example: `x: 14x14x6 -> conv(16, 3x3, stride=2) -> train(8)` --target=x86-64-v3 --train --exact,
 // lines 8-17 of conv1_weight_gradient_tap_4x2:
@@ -38,7 +38,7 @@ typedef struct Weights {
   int lanes, vectors;
   int64_t broadcast; /* channels of the other side in a tile */
   int64_t vector_channels, broadcast_channels;
-  bool whole_rows; /* few channels: all taps of a kernel row together */
+  bool whole_rows; /* with few channels: sums all taps of a kernel row together */
   Buf *tile; /* interleaved images: a contiguous copy of the vectors of a tile's channels; otherwise NULL */
   bool pointwise; /* one tap: the gradient is [s][l], and vectors over l are stored whole */
 } Weights;
@@ -175,7 +175,8 @@ static NestFn *weights_row_function(const Weights *w, const Taps *taps, const Pi
     for (int64_t x = all.from + rounds * piece->unroll; x < all.to; x++)
       add_pixel(b, w, piece, acc, (int)(x - all.from - rounds * piece->unroll), &y, NEST_IX(x), &ky, &none,
                 piece->taps, 0, &c);
-    for (int i = 0; i < taps->ncolumns; i++) { /* outside that range, where only some taps are inside */
+    /* columns outside of that range, where only some taps are inside */
+    for (int i = 0; i < taps->ncolumns; i++) {
       const TapRun *run = &taps->columns[i];
       if (run->from < all.from)
         NEST_FROM(b, x, run->from, all.from)
@@ -241,7 +242,7 @@ static void weights_all_tiles(const Weights *w, const Taps *taps) {
   Piece piece[2][2];
   NestFn *fn[2][2] = {{NULL, NULL}, {NULL, NULL}};
   for (int v = 0; v < 2; v++)
-    for (int c = 0; c < 2; c++) { /* c, v: whole tiles, or the rest, on each side */
+    for (int c = 0; c < 2; c++) { /* c, v: whole tiles or the rest, for each side */
       if (!(v ? rest[0] : size[0]) || !(c ? rest[1] : size[1])) continue;
       piece[v][c] = weights_piece_of(w, c ? rest[1] : w->broadcast, v ? rest[0] : step);
       fn[v][c] = w->whole_rows ? weights_row_function(w, taps, &piece[v][c]) : tap_function(w, &piece[v][c]);
@@ -276,8 +277,8 @@ static int64_t cost_over(int64_t lanes, int64_t vector, int64_t broadcast, int64
   return vectors * pixels / 2 + (whole_stores ? vectors : 2 * vector * broadcast);
 }
 
-/* Vectors run over images. A vector of the small side (one channel) is loaded once for all taps of a row; the
- * large side's vector was already loaded for the previous tap. */
+/* With vectors of images: a vector of the small side (one channel) is loaded once for all taps of a row, and
+ * the large side's vector was already loaded for the previous tap. */
 static void take_rows(Weights *w, int64_t most) {
   if (w->k.kernel[1] == 1 || w->k.kernel[1] > most) return;
   w->over_large = false;

@@ -4,11 +4,11 @@
 //
 //     dw[s][l][ky][kx] += sum over pixels q of small[q][s] * large[q + ky*pitch + kx][l]
 //
-// All pixels form one line: the rows of the large side with its padding have `pitch` pixels each, and the
-// rows of the small side are separated by zeros to the same pitch. So a tap is a distance in that line, and
-// the sum needs no conditions. A word has two neighboring pixels of one channel. The left operand is the
-// small side, transposed. The right operand has the pixels 2j and 2j + 1 in a word; for taps at odd
-// distances, 2j + 1 and 2j + 2.
+// All pixels form one line. The rows of the large side, including padding, have `pitch` pixels each; zeros
+// between the rows of the small side give them the same pitch. So a tap is a distance in that line, and the
+// sum needs no conditions. A word has two neighboring pixels of one channel. The left operand is the small
+// side, transposed. The right operand has the pixels 2j and 2j + 1 in a word; for taps at odd distances, 2j +
+// 1 and 2j + 2.
 //
 // Example: `x: 14x14x32 -> conv(32, 3x3) -> train(8)` --target=x86-64-v4-amx --precision=bf16 --train,
 // lines 3-6 of conv1_weight_gradient_tap_2x2_amx:

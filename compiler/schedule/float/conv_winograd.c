@@ -1,6 +1,6 @@
-// conv_winograd.c: Winograd convolutions, F(4x4,3x3), F(2x2,5x5), F(1x4,1x7) and others: stride 1, square
-// windows of 2, 3 and 5, one-dimensional ones of 2, 3, 5 and 7, phases of dilated and transposed
-// convolutions, and input gradients; with any number of groups.
+// conv_winograd.c: Winograd convolutions, F(4x4,3x3), F(2x2,5x5), F(1x4,1x7) and others: convolutions with
+// stride 1, with square windows of 2, 3 and 5 or one-dimensional windows of 2, 3, 5 and 7; phases of dilated
+// and transposed convolutions; and input gradients. They may have any number of groups.
 // SPDX-License-Identifier: Apache-2.0
 //
 // conv_points.c multiplies, point by point. This file defines its tiles:
@@ -73,8 +73,8 @@ static void winograd_turn(Conv *c) {
   winograd_exchange(&c->out[0], &c->out[1]);
 }
 
-/* Divides the tiles into rows. Blocks are whole rows, limited by the cache; fewer tiles per row permit
- * smaller blocks. */
+/* Divides the tiles into rows. Blocks are whole rows that fit in the cache; with fewer tiles per row, blocks
+ * can be smaller. */
 static void cut_tiles(Conv *c) {
   const Node *pool = c->l->kernel->pool;
   const Extent used =
@@ -93,8 +93,8 @@ static void cut_tiles(Conv *c) {
   c->p.width = count / c->p.rows;
   c->p.many_small = c->dilated || c->whole;
   c->p.images = c->whole;
-  c->p.alone = c->by_phase || c->whole; /* in blocks of whole phases the prover cannot separate rows; each
-                                           block of images reads all weights */
+  c->p.alone = c->by_phase || c->whole; /* the prover cannot separate the rows of blocks of whole phases; and
+                                           each block of images reads all weights */
   if (c->whole) {
     c->p.rows = c->l->rows;
     c->p.width = count;
@@ -170,9 +170,9 @@ const char *conv_winograd_title(const Lower *l, const Choice *choice) {
   return takes_whole_batch(l) ? arena_printf(l->arena, "all images by %s", name) : name;
 }
 
-/* Panels of weights, and outputs of join, belong to one phase. The sizes are checked here because
- * correlation_near_limits ignores phases, does not count points of groups, and counts too few points with a
- * stride. */
+/* Whether the sizes are supported. Each panel of weights, and each output of join, belongs to one phase.
+ * correlation_near_limits cannot check this, because it ignores phases, does not count the points of groups,
+ * and counts too few points with a stride. */
 static const char *winograd_weights_refused(const Lower *l, const Correlation *k, int64_t points) {
   enum { UNIT = 16 }; /* filters of a group are padded to this */
   const Correlation own = correlation_of(l->node);

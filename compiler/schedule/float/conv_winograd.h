@@ -23,8 +23,8 @@ typedef struct Conv {
   int64_t stride[2], shift[2], out[2];
   /* In a dilated convolution, the outputs whose indices have the same remainder modulo the dilation form a
    * phase along the axis. A phase is a convolution without dilation, on inputs that are `dilation` apart.
-   * phases: number along each axis; tiles: number per phase along the axis. A row of tiles contains the n-th
-   * row of tiles of every phase; with by_phase, all tiles of one phase. */
+   * phases: number along each axis; tiles: number per phase along the axis. Row n of tiles contains the n-th
+   * row of tiles of every phase; with by_phase, a row contains all tiles of one phase. */
   int64_t dilation[2], phases[2], tiles[2];
   bool dilated, by_phase;
   bool whole;    /* batched: the first parameter of tile functions is the number of an image */
@@ -32,7 +32,7 @@ typedef struct Conv {
   Buf *bias;
 } Conv;
 
-/* A vector of channels, `part` of which are real, and its position among panels. */
+/* A vector of channels, only `part` of which exist, and its position among panels. */
 typedef struct Channels {
   Ix channel, group, panel, inner;
   int part;

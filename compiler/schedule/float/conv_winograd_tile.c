@@ -5,7 +5,7 @@
 
 enum {
   WIDEST_EDGE = 2,
-  FEW = 4 /* few tiles per row: one function for all, which tests each column */
+  FEW = 4 /* with few tiles per row, one function computes all of them, and tests each column */
 };
 
 /* The first output of a tile along an axis. The argument of a tile function is the tile's number, or, with a
@@ -29,9 +29,9 @@ static Val winograd_tile_input_at(const Conv *c, const Ix *border, const Ix *y, 
   return border ? pick(b, at_border(b, border, y, c->k.large.h), value, zero) : value;
 }
 
-/* For more than one vector of channels, but less than two: two whole vectors that overlap need half the code
- * of a whole and a partial vector. Returns the start of the second vector; the common lanes are stored
- * twice. */
+/* If the channels fill more than one vector, but less than two: two whole vectors that overlap need half as
+ * much code as a whole vector and a partial one. Returns the start of the second vector; the common lanes
+ * are stored twice. */
 static int64_t overlapping(int64_t channels, int lanes) {
   return channels > lanes && channels < 2 * lanes ? channels - lanes : 0;
 }
@@ -60,7 +60,7 @@ void winograd_channels(Nest *b, int64_t groups, int64_t channels, int64_t panel,
 /* A tile: its first input, its position in the block. */
 typedef struct Split {
   const Conv *c;
-  const Ix *border; /* NULL: all of it is inside */
+  const Ix *border; /* NULL: the whole tile is inside */
   bool far;
   Ix slot, y0, x0, t;
 } Split;
@@ -94,11 +94,12 @@ static void split_column(const Split *s, const Channels *at, const Ix *i, Buf *d
       NEST_ROLLED(b, k, rows) nest_store(b, nest_at(b, d, k, *i), num(b, 0));
 }
 
-/* If a tile has more than twice as many vectors as there are registers, most of them are in memory anyway. */
+/* Whether a tile has more than twice as many vectors as the CPU has registers, so that most of them are in
+ * memory anyway. */
 static bool in_memory(const Conv *c) { return c->w[0].n * c->w[1].n > 2 * c->l->target->registers; }
 
-/* Tiles at a border are few, and loops over values in memory cost nothing. In both cases loops are not
- * unrolled, and positions are tested at run time. */
+/* Transforms some channels of a tile. If the tile is at a border (such tiles are few), or if its values are
+ * in memory anyway, loops are not unrolled, and positions are tested at run time. */
 static void winograd_tile_split_channels(const void *split, const Channels *at) {
   const Split *s = split;
   const Conv *c = s->c;
@@ -161,8 +162,8 @@ typedef struct Row {
   Ix image; /* image of a batch */
   Ix slot, ty, t0;
   Ix first;   /* with a dilation: the first column of the phase */
-  Ix more[3]; /* additional arguments of its tiles: `border`, or f0 and the phase of the output along each
-                 axis */
+  Ix more[3]; /* additional arguments of the row's tiles: `border`, or f0 and the phase of the output along
+                 each axis */
 } Row;
 
 /* Common arguments of the functions of a row. */
@@ -228,7 +229,7 @@ static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
   const Correlation *k = &c->k;
   const Winograd *w = &c->w[axis];
   const int64_t step = c->dilation[axis] * w->stride * w->m,
-                last = c->phases[axis] - 1; /* the last phase reads the last input, phase 0 the first */
+                last = c->phases[axis] - 1; /* the last phase reads the last input, phase 0 reads the first */
   *from = 0;
   *to = c->tiles[axis];
   while (*from < *to && step * *from < k->before[axis]) (*from)++;
@@ -237,8 +238,8 @@ static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
     (*to)--;
 }
 
-/* Does tile tx of the row only read inputs inside the image? True for the tiles from .. to-1 along each axis;
- * with a dilation, for these tiles of each phase. */
+/* The condition that tile tx of the row only reads inputs inside the image. This holds for the tiles from ..
+ * to-1 along each axis; with a dilation, for these tiles of each phase. */
 static Cond sees_inputs(const Conv *c, const Ix *n, const Ix *tx, const int64_t from[2],
                         const int64_t to[2]) {
   Nest *b = c->l->b;
@@ -296,8 +297,8 @@ NestFn *winograd_split(Lower *l, const Correlation *k, const Winograd *w, int la
 }
 
 /* ---- join ---- */
-/* A tile of the product: tile t of the block, channels from f0 + f on. `part` of the channels are real; at an
- * edge some columns are outside. */
+/* A tile of the product: tile t of the block, with the channels that start at f0 + f. Only `part` of the
+ * channels exist; at an edge, some columns are outside. */
 typedef struct Join {
   const Conv *c;
   bool edge;
@@ -355,7 +356,7 @@ static void pool_rows(const Join *j, Val y[2][WINOGRAD_TILE], const Ix *oy) {
   }
 }
 
-/* Packed biases have whole vectors. */
+/* Loads the bias; packed biases have whole vectors. */
 static Val bias_at(const Join *j) {
   const Conv *c = j->c;
   const int L = c->p.lanes;

@@ -108,7 +108,7 @@ static void split_tiles(const Weights *k, NestFn *fn, const Ix at[3], int64_t fr
   }
 }
 
-/* The tiles of row ty of an image, from t0 on; at: the image, ty, t0. */
+/* Transforms the tiles of row ty of an image, stored from tile t0 on; at: the image, ty, t0. */
 static void split_along(const Weights *k, NestFn *inside, NestFn *edge, const Ix at[3]) {
   Nest *b = k->l->b;
   const int64_t rows = k->k.small.h / k->w[0].m, columns = k->k.small.w / k->w[1].m; /* whole tiles */
@@ -161,21 +161,23 @@ static NestFn *clear_row(const Weights *k) {
 }
 
 /* ---- multiply and join ---- */
-/* A panel of the large side; part: lanes of its last vector that are real. */
+/* A panel of the large side; part: lanes in use in its last vector. */
 typedef struct Piece {
   int vectors, part;
-  NestFn *multiply[2]; /* for a whole register tile of channels of the small side; for the rest */
-  NestFn *join[2];     /* for a whole panel of the small side; for the last panel */
+  /* for a whole register tile of channels of the small side; for the remaining channels */
+  NestFn *multiply[2];
+  NestFn *join[2]; /* for a whole panel of the small side; for the last panel */
 } Piece;
 
-/* The group: the last parameter of both functions, omitted if there are no groups. */
+/* The argument for the group. It is the last one of both functions, and is omitted if there are no groups.
+ * */
 static Ix winograd_weight_group_arg(const Weights *k) {
   return k->k.groups > 1 ? nest_arg(k->l->b, "group") : NEST_Z;
 }
 
 static Ix sums_of(const Weights *k, const Ix *large) { return k->whole ? *large : NEST_Z; }
 
-/* Multiplies panel `large` by channels of panel `small`, from `inner` on. */
+/* Multiplies panel `large` by the channels of panel `small` that start at `inner`. */
 static NestFn *winograd_weight_multiply_tile(const Weights *k, const Piece *p, int64_t broadcast) {
   Nest *b = k->l->b;
   const int L = k->lanes;

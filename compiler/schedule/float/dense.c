@@ -40,7 +40,8 @@ static Ref dense_weight_at(Nest *b, const Dense *d, Buf *w, const Ix *panel, con
                     : nest_at(b, w, *panel, *input, *h + d->lanes * v);
 }
 
-/* Computes `vectors` vectors of units, from h on in a panel's rows; the last one has `part` real lanes. */
+/* Computes `vectors` vectors of units, starting at h in a panel's rows; `part` lanes of the last vector are
+ * in use. */
 static void units(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *first, const Ix *h, int vectors,
                   int part) {
   const Ix none = {0};
@@ -90,8 +91,9 @@ static void panels(Nest *b, const Dense *d, Buf *w, int64_t first, int64_t count
 /* Number of units that are computed together. */
 static int natural_units(const Lower *l) { return l->target->registers * 5 / 8; }
 
-/* Does half of the L1 cache hold one cache line of each row? Lines whose addresses differ by multiples of a
- * page compete for the ways of one set, because a way has the size of a page in the L1 caches of all targets.
+/* Whether half of the L1 cache can hold one cache line of each row. Lines whose addresses differ by
+ * multiples of a page compete for the ways of one set, because on all targets a way of the L1 cache has the
+ * size of a page.
  * */
 static bool rows_fit_ways(const Target *target, int64_t rows, int64_t floats) {
   enum { PAGE = 4096 };
@@ -101,7 +103,8 @@ static bool rows_fit_ways(const Target *target, int64_t rows, int64_t floats) {
   return ceil_divide(rows, places) <= ways / 2;
 }
 
-/* Interleaved images: each weight is broadcast, so it need not be adjacent to the weights of other units. */
+/* Whether natural weights are read: with interleaved images, each weight is broadcast, so it need not be
+ * adjacent to the weights of other units. */
 static bool reads_natural(const Lower *l, int64_t inputs) {
   return l->images > 1 && l->batch && !l->kernel->normalize && !l->kernel->nscales &&
          rows_fit_ways(l->target, natural_units(l), inputs);
@@ -236,7 +239,10 @@ typedef struct Outer {
   Buf *x;
   int rows, vectors, part;
   Ix first;
-} Outer; /* x: inputs from `first` on of each image, [images][inputs]; part: lanes of the last vector */
+  /* x: the inputs of each image that start at `first`, [images][inputs]; part: lanes in use in the last
+   * vector
+   * */
+} Outer;
 
 static Val sums_at(Nest *b, const Outer *o, const Ix *unit, int v) {
   const Ref ref = nest_at(b, o->l->out, *unit, o->first + v * o->l->images);
@@ -310,7 +316,7 @@ static bool dense_weights_interleaved(Lower *l) {
   return true;
 }
 
-/* ---- candidates, besides dense_rows.c, which the plan accepts or rejects ---- */
+/* ---- candidates; the plan accepts or rejects those of dense_rows.c ---- */
 static bool dense_takes(const Lower *l) { return !bf16_dense_pairs(l->node); }
 
 static bool beside_rows(const Lower *l) { return takes_whole_batch(l) || dense_rows_compared(l); }

@@ -7,12 +7,12 @@
 typedef struct DensePacks {
   int64_t inputs, units;
   int64_t panels, width; /* whole panels [panels][inputs][width] */
-  int64_t rest;          /* units of one more panel, of whole vectors; 0: none */
+  int64_t rest;          /* units of one more panel, a multiple of whole vectors; 0: none */
   int lanes;             /* width of the target's vectors that process a panel */
   Buf *w[2], *bias;      /* w: whole panels, the rest; NULL if there are none. bias: padded like them */
 } DensePacks;
 
 DensePacks dense_packs(Lower *);
-bool dense_rows_compared(const Lower *); /* in inference of several images: is processing one image at a time
-                                            listed as an alternative? */
+bool dense_rows_compared(const Lower *); /* in inference of several images: whether processing one image at a
+                                            time is listed as an alternative */
 #endif

@@ -8,8 +8,9 @@
 //
 // Each of them is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are divided into
 // panels of a few vectors, and register tiles of some rows read at most dense_depth rows of a panel's part of
-// b at a time. In training that part of b is first copied to contiguous memory, for any number of columns. In
-// inference the weights are packed in this order, and each tile prefetches its share of the next part.
+// b at a time. In training, that part of b is first copied to contiguous memory, whatever the number of
+// columns. In inference the weights are packed in this order, and each tile prefetches its share of the next
+// part.
 //
 // Example: `x: 256 -> dense(64) -> relu -> train(8)` --target=x86-64-v3 --train,
 // lines 97-106 of dense1_training:
@@ -81,22 +82,22 @@ DensePacks dense_packs(Lower *l) {
 }
 
 enum { VECTORS = 2, MOST_VECTORS = 4, TOGETHER = 4 };
-static const double WORTH = 0.9; /* a batched layer must need less than this fraction of the time image by
-                                    image, because it interrupts the loop over images */
+static const double WORTH = 0.9; /* a batched layer is chosen if it takes less than this fraction of the time
+                                    of the layer image by image, because it interrupts the loop over images */
 
 typedef struct Product {
   Lower *l;
   Family family;
   int64_t inputs, units;
-  int64_t rows, columns, depth; /* rows, or depth in the weight gradient: maximum size of the leading axis */
+  int64_t rows, columns, depth; /* rows, or in the weight gradient depth: maximum size of the leading axis */
   int lanes, vectors, tile;     /* vectors of a panel, rows of a tile */
   Buf *w, *bias, *dy;           /* dy: in the weight gradient, [units/tile][rows][tile] */
   const Ix *count;
   LoopKind loops; /* kind of the loops over panels, which threads share */
 } Product;
 
-/* Columns of a panel; part: lanes of the last vector. In inference b is the packed weights [number][k][from
- * ..]. */
+/* Columns of a panel; part: lanes in use in the last vector. In inference b is the packed weights
+ * [number][k][from ..]. */
 typedef struct Panel {
   Ix first;
   int vectors, part;
@@ -192,7 +193,7 @@ static Val part_of_b(Nest *b, const Product *p, const Panel *panel, const Ix *fi
 }
 
 /* Prefetches the weights that are used one panel later. Each tile prefetches a cache line, or more if there
- * are few tiles. The last tiles have nothing left to prefetch. */
+ * are few tiles. For the last tiles, nothing remains to be prefetched. */
 static void dense_rows_fetch_next(Nest *b, const Product *p, const Panel *panel, const Ix *number,
                                   const Ix *first, const Ix *k, int64_t depth) {
   const int64_t width = panel->b->dim[2], line = p->l->target->line / 4, lines = width / line,
@@ -358,7 +359,7 @@ static void packed_panel(Nest *b, const Product *p, Buf *w, const Ix *number, co
   panel_of_rows(b, p, &panel);
 }
 
-/* Rows per tile: limited by the registers, fewer if all tiles then have the same size. */
+/* Rows per tile. The registers limit this number; it is smaller if all tiles then have the same size. */
 static int dense_rows_tile_of(const Product *p) {
   const int most = 6;
   for (int rows = most; rows >= 4; rows--)
@@ -396,7 +397,7 @@ static bool packed_product(Lower *l) {
 }
 
 bool dense_pays_together(const RowsCosts *costs, int64_t batch) {
-  enum { MACS = 1 << 20 }; /* any number will do: both alternatives scale with it */
+  enum { MACS = 1 << 20 }; /* any number is suitable: the costs of both alternatives are proportional to it */
   const Target *target = costs->target;
   return batch > 1 && cost_together(target, MACS, 4 * MACS, batch, costs->weight_bytes).total <
                           WORTH * cost_stream(target, MACS, 0, 4 * MACS, costs->weight_bytes).total;

@@ -1,5 +1,5 @@
-// dense_strassen.c: Batched gradients of dense layers with Strassen: those of inputs, [images][units] x
-// [units][inputs], and of weights, [units][images] x [images][inputs].
+// dense_strassen.c: Batched gradients of dense layers with Strassen: input gradients, [images][units] x
+// [units][inputs], and weight gradients, [units][images] x [images][inputs].
 // SPDX-License-Identifier: Apache-2.0
 //
 // All three matrices are divided in halves along both of their axes; missing images are zeros. A tile has
@@ -48,8 +48,8 @@ typedef struct Product {
   LoopKind loops;
 } Product;
 
-/* A panel: the columns from `first` on of each half. part: lanes of the last vector; b: factors of the
- * columns; sums: if rows are images, [half of the columns][row][column]. */
+/* A panel: the columns of each half that start at `first`. part: lanes in use in the last vector; b: factors
+ * of the columns; sums: if rows are images, [half of the columns][row][column]. */
 typedef struct Panel {
   Ix first;
   int vectors, part;

@@ -12,7 +12,7 @@ enum {
  * numbers of each half of an image. */
 typedef struct ImageFactors {
   Lower *l;
-  const Ix *count; /* number of images: others are zeros */
+  const Ix *count; /* number of images; missing images are zeros */
   int64_t images, depth;
   int lanes, tile; /* adjacent images */
   bool right;      /* images are the right operand; otherwise the left one */
@@ -21,7 +21,7 @@ typedef struct ImageFactors {
 
 /* Computes the factors of the images of tile m, for `part` numbers from `first` on. */
 void dense_image_factors(Nest *, const ImageFactors *, const Ix *m, const Ix *first, int part);
-/* `part` numbers of image n from `at` on; zeros if there is no such image. */
+/* `part` numbers of image n, starting at `at`; zeros if there is no such image. */
 Val dense_of_image(Nest *, const Ix *count, Buf *values, const Ix *n, const Ix *at, int part, int lanes);
 
 bool dense_strassen_forward(Lower *); /* dense_strassen_forward.c */

@@ -1,10 +1,11 @@
 // dense_strassen_forward.c: Batched dense layers in training, with Strassen.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Computes the transpose, units by images: weights are then read along their rows, without a transposition.
-// The factors of the images are computed once. The factors of the weights are computed for a tile of units
-// and a part of the inner axis, right before all images are multiplied by them. The sums of a chunk of tiles
-// stay on the stack until the whole inner axis has been added; then they are transposed and finished.
+// Computes the transposed result, units by images, so that weights are read along their rows, without a
+// transposition. The factors of the images are computed once. The factors of the weights are computed for a
+// tile of units and a part of the inner axis, right before all images are multiplied by them. The sums of a
+// chunk of tiles stay on the stack until the whole inner axis has been added; then they are transposed and
+// finished.
 #include "base/number.h"
 #include "schedule/float/dense_strassen.h"
 #include "schedule/float/images.h"
@@ -174,7 +175,7 @@ static void strassen_forward_add_inputs(Nest *b, const Forward *f, const Chunk *
   if (rest) strassen_forward_tiles(b, f, chunk, NEST_IX(f->tile * whole), (int)rest, first, depth);
 }
 
-/* Stores a square of sums: the images of square n, and `part` units of half j from unit `at` on. */
+/* Stores a square of sums: the images of square n, and `part` units of half j, starting at unit `at`. */
 static void finish_square(Nest *b, const Forward *f, const Chunk *chunk, const Ix *n, int half, const Ix *at,
                           int part) {
   const int L = f->lanes;

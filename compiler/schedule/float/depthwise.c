@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A tile of a few pixels of two rows times one vector of channels stays in registers; an input used by
-// several of its outputs is loaded once. All tiles of a layer run the same code: input rows and columns that
-// may be outside are tested, and the second row of the last tile is not stored if it does not exist. A block
-// of channels traverses the whole image before the next one, so that rows shared by tiles are in the L1
-// cache. With a multiplier above 1 the channels of a group are convolved directly (conv_direct.c).
+// several of its outputs is loaded once. All tiles of a layer run the same code: it tests input rows and
+// columns that may be outside, and does not store the second row of the last tile if there is no such row.
+// The whole image is processed for one block of channels before the next block, so that rows shared by tiles
+// are in the L1 cache. With a multiplier above 1 the channels of a group are convolved directly
+// (conv_direct.c).
 //
 // Example: `x: 28x28x16 -> depthwise(3x3, pad=same)` --target=x86-64-v3, lines 5-14 of depthwise1_tile_2x4:
 //
@@ -72,17 +73,17 @@ typedef struct TileArgs {
 typedef struct Channels {
   const Ix *c;
   int part, lanes;
-} Channels; /* channels of a vector: the first one, the number of real ones, the number of lanes */
+} Channels; /* channels of a vector: the first channel, the number of channels, the number of lanes */
 
-/* n taps of a row from `first` on, with their weights for each output row that uses row `r` of the tile's
- * inputs. This is row y of the image. */
+/* n taps of a row, starting at `first`, with their weights for each output row that uses row `r` of the
+ * tile's inputs, which is row y of the image. */
 typedef struct Taps {
   Ix y, r, first;
   int64_t n;
   Buf *w;
 } Taps;
 
-/* Does row q of outputs read this row of inputs? */
+/* Whether row q of outputs reads this row of inputs. */
 static Cond sees(Nest *b, const Tile *t, const Taps *taps, const Ix *q) {
   return nest_within(b, taps->r - *q * t->y->in_step, 0, t->y->taps);
 }
@@ -104,7 +105,7 @@ static void depthwise_load_weights(Nest *b, const Tile *t, const Channels *v, co
 
 /* At tap k, pixel p of a tile reads the input p * in_step + k * tap_step after the first one. Of the loops
  * over p and over k, the one with the larger step is called `outer`. An input that several pixels use is
- * loaded once: the generated loop is over inputs, and for each input a loop over `outer` finds the pixels
+ * loaded once: the generated loop runs over inputs, and for each input a loop over `outer` finds the pixels
  * that use it. */
 typedef struct Inputs {
   bool taps_outer;
@@ -131,7 +132,8 @@ static void depthwise_product(Nest *b, const Taps *taps, Buf *acc, Val in, const
   nest_accumulate(b, nest_at(b, acc, q, *pixel), in, nest_get(b, nest_at(b, taps->w, q, *tap)));
 }
 
-/* Rows of outputs are unrolled here: compilers would need more time for a loop. */
+/* Adds the products of an input. Rows of outputs are unrolled here, because compilers would need more time
+ * for a loop. */
 static void products(Nest *b, const Tile *t, Buf *acc, const Taps *taps, Val in, const Inputs *n, const Ix *i,
                      const Ix *j) {
   for (int q = 0; q < t->lines; q++)
@@ -146,8 +148,8 @@ static void products(Nest *b, const Tile *t, Buf *acc, const Taps *taps, Val in,
     }
 }
 
-/* Is an input inside the image, at its left and its right border? Tests that hold for all tiles are
- * omitted. */
+/* The tests whether an input is inside the image, at its left and its right border. Tests that hold for all
+ * tiles are omitted. */
 typedef struct Borders {
   Cond left, right;
 } Borders;
@@ -249,10 +251,10 @@ static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Channel
   store_tile(b, t, a, acc, v);
 }
 
-/* The remaining channels use narrower vectors, only the last of which may have unused lanes. */
+/* The next narrower vector for the remaining channels. Only the last vector may have unused lanes. */
 static int narrower(int lanes) { return lanes > 4 ? lanes / 2 : lanes; }
 static int depthwise_part_of(int64_t rest,
-                             int lanes) { /* lanes used in the next vector; 0: narrower vectors suffice */
+                             int lanes) { /* lanes used in the next vector; 0: narrower vectors are enough */
   return rest >= lanes || lanes <= 4 ? (int)smaller(rest, lanes) : 0;
 }
 
@@ -451,7 +453,7 @@ static void add_channels(Nest *b, const Lower *l, const Correlation *k, const Ta
     NEST_FOR(b, y, k->small.h)
       NEST_IF(b, nest_within(b, y * k->stride[0] + ky * k->dilation[0] - k->before[0], 0, k->large.h)) {
         depthwise_add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, common);
-        for (int i = 0; i < ncolumns; i++) { /* columns where only some taps are inside */
+        for (int i = 0; i < ncolumns; i++) { /* the columns where only some taps are inside */
           TapRun before = column[i], behind = column[i];
           before.to = before.to < common.from ? before.to : common.from;
           behind.from = behind.from > common.to ? behind.from : common.to;

@@ -11,14 +11,13 @@
 #include "schedule/matrix.h"
 #include "schedule/schedule.h"
 
-typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block][width]; in bf16, if the
-                           input is bf16, too: [...][block / 2][2 * width], with the weights of two input
-                           channels next to each other; merged: [groups * each][ky][1][kx * block / 2][2 *
-                           width] */
+typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block][width]; bf16, if the input
+                           is bf16, too: [...][block / 2][2 * width], with adjacent weights of two input
+                           channels; merged: [groups * each][ky][1][kx * block / 2][2 * width] */
   Buf *w;
   int64_t count, width; /* panels of a group; floats of a row, a multiple of the layout's vectors */
   int64_t valid,
-      first; /* number of real channels of each; start of the first panel's channels in the group */
+      first; /* number of channels in use per panel; start of the first panel's channels in the group */
   int64_t each,
       before; /* panels of a group in w; how many of them come before these and belong to other Panels */
 } Panels;
@@ -47,13 +46,15 @@ typedef struct Direct {
   bool merged;           /* the words of all taps of a row are one dimension of the packed weights */
   int64_t in, out;       /* channels of a group; with pairs, `in` may include a last channel of zeros */
   int64_t block, blocks; /* number of blocks of `block` input channels, so that panels stay in the L2 cache */
-  int64_t inner;         /* blocks that a tile sums one after the other; 1, if there are several `blocks` */
-  int64_t steps;         /* of the loop over the channels of a block: block, or half of it with pairs */
-  int lanes, vectors;    /* of a tile */
-  Panels panels[2];      /* whole panels; the rest */
-  Buf *packed[2];        /* with a gate: the weights of the model, whose scaled copies are in panels */
-  Buf *bias;             /* padded to whole vectors, or NULL */
-  Buf *sums;             /* when scattering pixel by pixel: the sums before they are finished */
+  /* number of blocks that a tile sums one after the other; 1 if there are several `blocks` */
+  int64_t inner;
+  /* iterations of the loop over the channels of a block: block, or with pairs half of it */
+  int64_t steps;
+  int lanes, vectors; /* of a tile */
+  Panels panels[2];   /* whole panels; the rest */
+  Buf *packed[2];     /* with a gate: the weights of the model, whose scaled copies are in panels */
+  Buf *bias;          /* padded to whole vectors, or NULL */
+  Buf *sums;          /* when scattering pixel by pixel: the sums before they are finished */
   const Correlation
       *joined; /* the correlation whose phases are joined as channels (conv_joined.c), or NULL */
   const Diagonals *diagonals; /* for groups narrower than a vector (conv_groups.c), or NULL */
@@ -84,8 +85,8 @@ Tiling tiling_of(int64_t width, int64_t pixels); /* tiles have that number of pi
 Tiling direct_tiling(const Lower *, int64_t width, int vectors); /* for that number of vectors of channels */
 const char *direct_pixels_refused(const Lower *,
                                   const Choice *);    /* the reason why a measured tile is too wide */
-int64_t direct_unit(const Lower *, int64_t channels); /* floats of the vectors to which packs are padded: only
-                                                         depends on the file and the shape */
+int64_t direct_unit(const Lower *, int64_t channels); /* packs are padded to vectors of this number of floats,
+                                                         which only depends on the file and the shape */
 void direct_fill(Lower *, Buf *to, Buf *bias,
                  int lanes); /* fills the output with the bias or zeros, before parts of it are written */
 enum { DIRECT_PHASES = 9 };  /* maximum number of phases */

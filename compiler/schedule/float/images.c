@@ -7,7 +7,7 @@
 
 /* ---- decision: cost of a batch with both layouts ---- */
 static const double WORTH =
-    1.05; /* the speed-up that is required, because values are permuted to another order and back */
+    1.05; /* required speed-up, because values are converted to another layout and back */
 
 static double dense_alone(const Target *target, int64_t macs, int64_t batch, int64_t weight_bytes) {
   const double streamed = 4 * (double)macs / target->l3_rate,
@@ -52,9 +52,9 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
     const Node *node = graph->nodes.data[i];
     const Family family = node->op->family;
     if (node->shape.regions)
-      return 1; /* regions already fill vectors, and kernels process images one by one */
+      return 1; /* 1: regions already fill vectors, and kernels process images one by one */
     if (family == FAMILY_MAP || family == FAMILY_ALIAS)
-      continue; /* most are fused into the producer of their input */
+      continue; /* most of these nodes are fused into the producer of their input */
     if (!near_enough(node, lanes, target[0]->l2)) return 1;
     if (family != FAMILY_CONV && family != FAMILY_CONV_SCATTER && family != FAMILY_DEPTHWISE &&
         family != FAMILY_DENSE)
@@ -95,7 +95,7 @@ void images_end(Lower *l) {
   lower_about(l, "%d interleaved images", l->images);
 }
 
-/* ---- conversion to that order and back ---- */
+/* ---- conversion to the interleaved layout and back ---- */
 /* Gathers one element of all images. If there are fewer images than lanes, the last image is repeated, so
  * that unused lanes compute nothing new. */
 static void gather_element(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *i, const Ix *count) {

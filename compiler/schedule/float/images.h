@@ -1,5 +1,6 @@
 /* images.h: Batch-innermost layout: a value is [h][w][c][images], one image per vector lane. Kernels are
- * scheduled as for a CPU without vectors and widened (nest/widen.c), so that few channels also fill vectors.
+ * scheduled as for a CPU without vectors, and then widened (nest/widen.c). So vectors are also full if there
+ * are few channels.
  */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_IMAGES_H
@@ -17,8 +18,8 @@ images_begin(Arena *, const Kernel *, const Target *,
 void images_end(Lower *);           /* widens the nest that was built */
 bool images_gather(
     Lower *); /* the nest of an input or a target, from the caller's order; false: another kernel */
-/* For a nest built with vectors, called before nest_fn: gives values their last dimension, the images. The
- * nest is not widened. */
+/* For a nest that is built with vectors and not widened: adds the last dimension, the images, to values.
+ * Must be called before nest_fn. */
 void images_values(Lower *);
 /* Converts a value to the caller's order; parameters: in, out, number of images. */
 Nest *images_scatter(Arena *, const Node *value, int images);

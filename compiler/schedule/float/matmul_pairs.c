@@ -81,7 +81,7 @@ typedef struct RightPanel {
   int64_t valid, width;
 } RightPanel;
 
-/* Two vectors as one: a0 b0 a1 b1 ... */
+/* Stores two vectors as one: a0 b0 a1 b1 ... */
 static void store_interleaved(const RightPanel *r, const Ix *word, const Ix *h, Val even, Val odd,
                               int lanes) {
   Nest *b = r->f->p.l->b;
@@ -96,7 +96,7 @@ static Val right_row(const RightPanel *r, const Ix *k, const Ix *h, int part, in
   return nest_load_part(b, nest_at(b, r->f->p.l->in[1], 0, *k, r->first + *h), part, lanes);
 }
 
-/* Rows of B are rows of words: two of them are interleaved. */
+/* Packs a B with one row per k: interleaves each two rows to a row of words. */
 static void interleave_rows(const RightPanel *r, int lanes) {
   const MatrixProduct *m = &r->f->m;
   Nest *b = r->f->p.l->b;
@@ -118,7 +118,7 @@ static void interleave_rows(const RightPanel *r, int lanes) {
   }
 }
 
-/* B is stored transposed: processes squares of `lanes` columns and `lanes` values of k. */
+/* Packs a B that is stored transposed, in squares of `lanes` columns and `lanes` values of k. */
 static void transpose_words(const RightPanel *r, int lanes) {
   const MatrixProduct *m = &r->f->m;
   Nest *b = r->f->p.l->b;
@@ -145,7 +145,7 @@ static void transpose_words(const RightPanel *r, int lanes) {
   }
 }
 
-/* One number at a time, for targets without vectors. */
+/* Packs one number at a time, for targets without vectors. */
 static void pack_numbers(const RightPanel *r) {
   const MatrixProduct *m = &r->f->m;
   Nest *b = r->f->p.l->b;

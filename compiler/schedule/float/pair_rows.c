@@ -2,8 +2,8 @@
 // and columns is in vector registers, or in registers that hold 16 rows (AMX).
 // SPDX-License-Identifier: Apache-2.0
 //
-// A panel has two vectors of columns. A single row reads each panel once, from start to end; several pairs
-// are summed at a time, so that no sum waits for the one before it.
+// A panel has two vectors of columns. A single row reads each panel once, from start to end; several sums are
+// used for different pairs, so that no addition waits for the previous one.
 //
 // The number of rows of a batch is known only at run time: the rows of a batch that do not fill a tile are
 // computed one by one.
@@ -24,7 +24,7 @@ void pair_rows_panels(PairRows *p) {
 }
 
 /* ---- a panel ---- */
-typedef struct PairPanel { /* whole panels, or the last one */
+typedef struct PairPanel { /* whole panels, or the last panel */
   const PairRows *p;
   Buf *w;
   int64_t valid; /* columns */
@@ -57,7 +57,8 @@ static void finish_pair_sum(const PairRows *p, Val sum, const Ix *row, const Ix 
 }
 
 /* ---- vectors ---- */
-/* `rows` rows from `row` on, times `vectors` vectors from h on in the panel, whose first column is f0. */
+/* Multiplies `rows` rows, starting at `row`, by `vectors` vectors of the panel, starting at h; the panel's
+ * first column is f0. */
 static void pair_tile(const PairPanel *q, const Ix *row, int rows, const Ix *panel, const Ix *f0, int64_t h,
                       int vectors) {
   const PairRows *p = q->p;
@@ -197,7 +198,7 @@ static void call_pair_matrix(const void *context, NestFn *fn, const Ix *y, const
 }
 
 /* ---- all rows of a panel ---- */
-typedef struct PairKind { /* of whole panels, of the last one */
+typedef struct PairKind { /* the functions for whole panels, or for the last panel */
   PairPanel q;
   MatrixFns fns; /* a fixed number of rows in tile registers */
   NestFn *fn[2]; /* for a batch: the function for two blocks of rows; for one block */
@@ -228,7 +229,7 @@ static void batch_rows(const PairKind *kind, const Ix *count, const Ix *panel, c
   }
 }
 
-/* The proof needs to see that every element is written. */
+/* Writes every element, because the prover cannot show that the batch's rows do. */
 static void clear_panel(const PairKind *kind, const Ix *count, const Ix *f0) {
   const PairRows *p = kind->q.p;
   Nest *b = p->l->b;

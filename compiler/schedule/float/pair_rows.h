@@ -6,8 +6,8 @@
 #include "kernel/lower.h"
 
 /* out[row][column] = finish(scale * sum over k of in[row][k] * w[k][column] + bias[column]), k < 2 * pairs.
- * Columns are divided into panels: w[0] has `panels` whole ones, [panel][pair][column of the panel][2], and
- * w[1] the last one of `rest` columns, if there are any, filled up with zeros to whole vectors. */
+ * Columns are divided into panels: w[0] has `panels` whole panels, [panel][pair][column of the panel][2].
+ * w[1] has the last panel of `rest` columns, if there are any, padded with zeros to whole vectors. */
 typedef struct PairRows {
   Lower *l;
   Buf *in;      /* bf16: [row][1][1][2 * pairs] if `leading`, or [1][row][2 * pairs], or [row][2 * pairs] */
@@ -16,7 +16,7 @@ typedef struct PairRows {
   Ix count;     /* of a batch: the number of rows; pair_rows_build sets it */
   int64_t pairs, columns;
   int64_t panels, width, rest, rest_width;
-  int lanes;        /* of the target's vectors that process a panel */
+  int lanes;        /* lanes of the target's vectors that process a panel */
   Buf *w[2], *bias; /* bias: NULL: zeros */
   double scale;
 } PairRows;
@@ -28,6 +28,6 @@ typedef void PairRowsBegin(const void *context);
 void pair_rows_build(PairRows *, PairRowsBegin *, const void *context);
 /* Whether the target computes the product in tile registers. */
 bool pair_rows_in_tiles(const Lower *, const Target *, int64_t rows, int64_t pairs, int64_t columns);
-/* Predicted cycles of such products, for one row or for all of them. */
+/* Predicted cycles of such products, for one row or for all rows. */
 double pair_rows_tile_cycles(int64_t rows, int64_t pairs, int64_t columns);
 #endif

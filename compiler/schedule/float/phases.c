@@ -10,7 +10,8 @@ Correlation correlation_ranked(const Node *node) {
   return no_stride(&own) ? correlation_gathering(node) : own;
 }
 
-/* A convolution of one channel is dense in channels, unless it was written as a depthwise one. */
+/* Whether the convolution is depthwise. A convolution of one channel only is if it was written as depthwise.
+ * */
 static bool is_depthwise(const Node *node) {
   const Correlation k = correlation_of(node);
   const Family family = node->op->family;
@@ -58,8 +59,8 @@ Correlation winograd_correlation(const Node *node) {
 }
 
 /* ---- all phases together ---- */
-/* The taps of all phases together. Output S*m + p of an axis reads input m + first + t with kernel element p
- * + P - S*(first + t), if that exists. */
+/* The taps of all phases, combined. Output S*m + p of an axis reads input m + first + t with kernel element
+ * p + P - S*(first + t), if that exists. */
 typedef struct PhaseTaps {
   int64_t first, taps, count; /* count: number of values of m */
 } PhaseTaps;
@@ -70,7 +71,7 @@ static PhaseTaps phases_taps_of(const Correlation *k, int axis) {
   return (PhaseTaps){first, last - first + 1, (axis ? k->large.w : k->large.h) / S};
 }
 
-/* Every tap of the joined kernel is a tap of each phase. */
+/* Whether every tap of the joined kernel is a tap of each phase. */
 bool joined_without_gaps(const Correlation *k) {
   const PhaseTaps y = phases_taps_of(k, 0), x = phases_taps_of(k, 1);
   return y.taps * k->stride[0] == k->kernel[0] && x.taps * k->stride[1] == k->kernel[1];

@@ -15,11 +15,12 @@ bool takes_groups(const Lower *); /* like takes_channels, with several groups */
 bool takes_depthwise(const Lower *);
 bool takes_whole_batch(const Lower *);
 
-/* Do all phases of a transposed convolution have the same number of adjacent taps? In that case
- * winograd_correlation is the gather with stride 1 whose output channels are the filters of all phases, phase
- * after phase. */
+/* Whether all phases of a transposed convolution have the same number of adjacent taps. Then
+ * winograd_correlation is the gather with stride 1 whose output channels are the filters of all phases,
+ * phase after phase. */
 bool phases_alike(const Correlation *);
 Correlation winograd_correlation(const Node *);      /* otherwise the node's gather */
 Correlation joined_correlation(const Correlation *); /* the gather with stride 1 that computes all phases */
-bool joined_without_gaps(const Correlation *); /* is every tap of joined_correlation a tap of each phase? */
+/* whether every tap of joined_correlation is a tap of each phase */
+bool joined_without_gaps(const Correlation *);
 #endif

@@ -9,9 +9,9 @@
 #include "schedule/schedule.h"
 
 enum { FEWEST_IMAGES = 8 }; /* fewest images of a large dense layer in training */
-/* A batched layer must need less than this fraction of the predicted time image by image, because it
- * interrupts the loop over images. A weight gradient also needs values of the forward pass, which are then
- * stored instead of recomputed. */
+/* A batched layer is chosen if its predicted time is less than this fraction of the predicted time image by
+ * image, because it interrupts the loop over images. A weight gradient also needs values of the forward
+ * pass, which must then be stored, not recomputed. */
 static const double WORTH = 0.9, WORTH_KEEPING = 0.7;
 
 static Cycles by_winograd(const RowsCosts *c, const Node *node, const Correlation *k, int m, int64_t batch) {
@@ -143,7 +143,7 @@ static Cycles image_by_image_cycles(const Lower *l, const Target *target, const 
   return rows_alone(&costs, l->node, l->batch);
 }
 
-/* The alternative that the plan rejected. */
+/* Image by image: listed as the alternative that the plan rejected. */
 const Schedule schedule_image_by_image = {
     .name = "image by image",
     .families = FAMILY_BIT(FAMILY_CONV) | FAMILY_BIT(FAMILY_CONV_SCATTER) | FAMILY_BIT(FAMILY_CONV_WEIGHTS),

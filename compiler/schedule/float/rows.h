@@ -4,7 +4,7 @@
 #define CNNC_ROWS_H
 #include "schedule/cost.h"
 
-/* Inputs of the choice, besides the layer. */
+/* Inputs of the choice, in addition to the layer. */
 typedef struct RowsCosts {
   const Target *target; /* the widest */
   int64_t weight_bytes; /* weights of the whole net */

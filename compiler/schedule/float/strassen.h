@@ -14,7 +14,8 @@ WinogradError strassen_error(int levels, int64_t channels);
 
 /* conv_strassen.c: the algorithm with `parts` parts along each axis of a matrix: 2, or 4 if it is applied
  * twice. */
-bool strassen_takes(const Correlation *); /* as a gather: is it the product of two matrices? */
+/* whether the convolution, as a gather, is a product of two matrices */
+bool strassen_takes(const Correlation *);
 const char *strassen_refused_for(Arena *, const Target *layout, bool exact, const Correlation *, int parts);
 const char *strassen_name(int parts);
 
@@ -35,8 +36,8 @@ static inline int strassen_column(int k) { return k % 2; }
 
 /* A tile: some rows times some vectors of columns of all four blocks of the result, computed from the factors
  * of the seven products (strassen_tile.c). part: lanes of the result's last vector; adds: the tile is added
- * to the result's previous contents. The functions return positions: of an element of a left factor, of a
- * vector of a right factor, of a vector of the result. */
+ * to the result's previous contents. The functions return references to an element of a left factor, to a
+ * vector of a right factor, and to a vector of the result. */
 enum { STRASSEN_VECTORS = 2 /* maximum number of vectors in a tile */ };
 typedef struct StrassenTile StrassenTile;
 struct StrassenTile {
@@ -46,8 +47,8 @@ struct StrassenTile {
   Ref (*left)(Nest *, const StrassenTile *, int product, const Ix *k, const Ix *r);
   Ref (*right)(Nest *, const StrassenTile *, int product, const Ix *k, int v);
   Ref (*result)(Nest *, const StrassenTile *, int block, const Ix *r, int v);
-  /* Called before the product of each step, from 0 on, for prefetches; NULL: none. Blocks of the result are
-   * stored from step 1 on. */
+  /* Called before the product of each step, to prefetch; the first step is 0. NULL: no prefetch. Blocks of
+   * the result are stored from step 1 on. */
   void (*fetch)(Nest *, const StrassenTile *, int step);
   const void *at; /* position of the tile, which these functions receive */
 };

@@ -1,9 +1,9 @@
-// strassen_tile.c: Rows times vectors of all four blocks of a matrix product, with Strassen.
+// strassen_tile.c: A tile (rows times vectors) of all four blocks of a matrix product, with Strassen.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The seven products are computed one after the other in the same registers. If strassen_result adds a
 // product to a sum, the product's loop continues with that sum in the registers; sums that are needed later
-// are on the stack meanwhile. Therefore only few additions remain after the products.
+// are kept on the stack. So few additions remain after the products.
 #include "schedule/float/strassen.h"
 
 static int strassen_tile_part_of(const StrassenTile *t, int v) {

@@ -6,8 +6,8 @@
 // whose value is the leading coefficient (Toom and Cook). All matrices depend on the points. The rows of
 // a pair of points p, -p differ only in the signs of odd powers, so both are computed from one sum of the
 // even powers and one sum of the odd powers. Coefficients are exact in floats. Each sum begins with a value
-// whose coefficient is 1, so that no addition has two products as operands, of which a C compiler could
-// choose one to fuse.
+// whose coefficient is 1. So no addition has two products as operands, for which C compilers could differ in
+// the product that they fuse.
 #include "schedule/float/winograd.h"
 #include <math.h>
 #include "base/number.h"
@@ -84,8 +84,8 @@ int winograd_sizes(const Correlation *k, int m[WINOGRAD_SIZES]) {
     return 1;
   }
   const bool dilated = square && longer == 3 && (k->dilation[0] > 1 || k->dilation[1] > 1);
-  /* The phases of a dilated convolution are small images. A tile of 6x6 is worth the cost of its transforms
-   * if it contains a whole phase. */
+  /* The phases of a dilated convolution are small images. The transforms of a tile of 6x6 pay only if the
+   * tile contains a whole phase. */
   const bool one =
       dilated && ceil_divide(k->small.h, k->dilation[0]) <= 6 && ceil_divide(k->small.w, k->dilation[1]) <= 6;
   if (one || (!square && longer == 3)) m[n++] = 6;
@@ -180,7 +180,7 @@ static Spread spread_of(const Winograd *w) {
 WinogradError winograd_error(const Winograd axis[2], int64_t channels) {
   const double unit = 0x1p-24, transform_steps = 32;
   const double margin =
-      axis[0].n > 1 && axis[1].n > 1 ? 1.5 : 2; /* with a single axis fewer errors average out */
+      axis[0].n > 1 && axis[1].n > 1 ? 1.5 : 2; /* along a single axis, fewer errors cancel */
   const Spread y = spread_of(&axis[0]), x = spread_of(&axis[1]);
   const double steps = (double)channels / 2 + transform_steps, taps = (double)(axis[0].r * axis[1].r);
   return (WinogradError){margin * unit * sqrt(steps / 3 * y.variance * x.variance / taps),

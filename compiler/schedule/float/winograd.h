@@ -3,9 +3,9 @@
  *
  * output = A^T [ (G weight) * (B^T input) ]     with * elementwise
  *
- * With stride 2 a window of 3 reads two even inputs and the odd input between them. F(m,2) computes m sums of
- * the even inputs with m + 1 products; the odd inputs times the middle weight are m more products. So there
- * are n = 2m + 1 products instead of 3m.
+ * With stride 2 a window of 3 reads two even inputs and the odd input between them. F(m,2) computes m sums
+ * of the even inputs with m + 1 products; the odd inputs are multiplied by the middle weight, which is m
+ * more products. So there are n = 2m + 1 products instead of 3m.
  *
  * For an image, one algorithm is applied along each axis, F(m x m, r x r); one of the two may be F(1,1), the
  * identity. */
@@ -25,7 +25,7 @@ typedef struct Winograd {
 Winograd winograd_of(int m, int r);     /* with stride 1; n is at most WINOGRAD_TILE */
 Winograd winograd_of_stride_two(int m); /* for windows of 3 with stride 2 */
 
-/* The reason why the kernel is not supported; NULL: it is. */
+/* The reason why the kernel is not supported; NULL: it is supported. */
 const char *winograd_refused(const Lower *, const Correlation *); /* as a gather */
 /* weights: a weight gradient */
 const char *winograd_refused_for(Arena *, const Target *layout, bool exact, bool weights,

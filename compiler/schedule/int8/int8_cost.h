@@ -5,15 +5,15 @@
 #define CNNC_INT8_COST_H
 #include "schedule/int8/int8_words.h"
 
-/* Is this a kernel of the operator `op` that vector schedules support? Layers with int16 activations, and
- * other kinds of kernels, only have reference schedules. */
+/* Whether this is a kernel of the operator `op` that vector schedules support. Layers with int16
+ * activations, and other kinds of kernels, only have reference schedules. */
 bool int8_takes(const Lower *, const Op *);
 bool int8_by_channel(const Correlation *); /* depthwise: each channel is a group */
 /* The reason why no schedule computes products of words of this kind with that geometry; NULL: supported. */
 const char *int8_refused(const Lower *, Dot, const Int8Product *, const Correlation *);
 const char *int8_product_refused(const Lower *); /* for an op_int8_product, with the layer's words */
-/* Vector operations: two products, or four others, run in a cycle. All targets of the file share the packing
- * of the weights for these schedules, so each target chooses by its own cycles. */
+/* Cycles of vector operations: per cycle, two products or four other operations. All targets of a file share
+ * the packing of weights for these schedules, so each target can choose by its own cycles. */
 Cycles int8_cycles(const Lower *, const Correlation *, double products, double others);
 /* Products of a direct convolution, in units of two int16 per lane. */
 double int8_direct_products(const Lower *, const Correlation *);

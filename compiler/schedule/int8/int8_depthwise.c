@@ -2,14 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A word of each channel holds elements of one column from adjacent rows of the window: 4 bytes, or 2 halves.
-// Every window that contains the column multiplies the same word. A tile of pixels traverses the row: the
-// words of each column are built once, and multiplied by all taps that read the column. The input is copied
-// with its padding first.
+// Every window that contains the column multiplies the same word. Tiles of pixels are computed along the row:
+// the words of each column are built once, and multiplied by all taps that read the column. The input is
+// copied with its padding first.
 //
 // If channels fill four vectors, words of the input in memory order have four channels each: lane i has the
 // channels from 4i on. Within each lane, bytes of words from several rows are exchanged, so that vector v
-// gets channel 4i + v. The sums become bytes of such words again: no vector is widened or narrowed. Vectors 0
-// and 2, from even bytes, are computed first, then 1 and 3.
+// gets channel 4i + v. The results are stored as bytes of such words again, so no vector is widened or
+// narrowed. Vectors 0 and 2, from even bytes, are computed first, then vectors 1 and 3.
 //
 // Example: `x: 14x14x32 -> depthwise(3x3, pad=same)` --target=x86-64-v3, lines 18-27 of depthwise1_tile_4:
 //
@@ -31,7 +31,7 @@ enum {
   MOST_TAPS = 16,
   MOST_UNROLLED = 256,
   FEWEST_LANES = 4
-}; /* limits: taps along a row; taps of a window that is unrolled */
+}; /* maximum taps along a row; maximum taps of an unrolled window */
 
 typedef struct Depthwise {
   Lower *l;
@@ -44,13 +44,13 @@ typedef struct Depthwise {
   bool copies_words; /* rows are copied four bytes per lane */
 } Depthwise;
 
-/* Number of rows in a word. Rows are shifted in one by one, so several rows fill the last elements of the
- * word; a single row is in the first element. */
+/* Number of rows in a word. Rows are shifted into a word one by one, so several rows fill the last elements
+ * of the word; a single row is in the first element. */
 static int64_t rows_of_word(const Depthwise *d, int64_t word) {
   return smaller(d->height, d->k.kernel[0] - word * d->height);
 }
 
-/* With quads: the position of a channel's rows after column_words. */
+/* With quads: where column_words puts the rows of a channel. */
 static int64_t first_of_quad(const Depthwise *d, int64_t n, int64_t channel) {
   if (d->height == 2) return n == 1 ? channel % WORD_BYTES / 2 : 0;
   return n == 1 ? channel % WORD_BYTES : n == 2 ? channel % WORD_BYTES / 2 * 2 : 0;
@@ -371,8 +371,9 @@ static Tiles int8_depthwise_tiles_of(const Depthwise *d) {
   return tiles;
 }
 
-/* Registers: sums, the weights of a row of words, a word, products. With quads: two sums per pixel and the
- * widened even sums; the rows of a word, and two widened rows. */
+/* Chooses the pixels of a tile so that these fit in registers: sums, the weights of a row of words, a word,
+ * products. With quads: two sums per pixel and the widened even sums; the rows of a word, and two widened
+ * rows. */
 static void choose_pixels(Depthwise *d) {
   const int registers = d->l->target->registers;
   const int64_t width = d->k.small.w, taps = d->k.kernel[1],
@@ -381,8 +382,8 @@ static void choose_pixels(Depthwise *d) {
   d->pixels = (int)ceil_divide(width, ceil_divide(width, most));
 }
 
-/* Words have the target's kind: building words of the other kind byte by byte would cost more than the
- * products of that kind save. */
+/* Rows of a word. Words have the kind that the target's dot product reads: building words of the other kind
+ * byte by byte would cost more than their products save. */
 static int64_t word_height(const Lower *l) { return l->target->dot == DOT_HALVES ? 2 : 4; }
 
 static bool int8_depthwise_build(Lower *l) {

@@ -40,7 +40,7 @@ bool finish_may(const Lower *l, Dot dot, const Int8Product *p, const Correlation
   return lower_assumes(l, finish_fits(l, dot, p, k));
 }
 
-/* Index of a filter's constant. With quads each vector has every fourth channel of four vectors. */
+/* Index of a filter's constant. With quads, each vector has every fourth channel of four vectors. */
 static int64_t int8_finish_place_of(const Finish *finish, const Correlation *k, int64_t filter) {
   const int64_t quad = WORD_BYTES * finish->unit, f = filter % k->s;
   return filter / k->s * finish->vectors * finish->unit +
@@ -77,8 +77,8 @@ STEP(left)
 STEP(m)
 STEP(shift)
 
-/* If every shift permits it, the zero point is part of the rounding constant, half of 2^shift: one addition
- * adds both. */
+/* Whether the rounding constant, half of 2^shift, can include the zero point, so that one addition adds
+ * both. Every shift must permit this. */
 static bool holds_zero(const Lower *l, const Int8Product *p, const Correlation *k) {
   enum { MOST_SHIFT = 22 }; /* the upper half of a product is less than 2^30 */
   for (int64_t f = 0; f < k->small.c; f++)

@@ -8,9 +8,9 @@
 //
 // The first product of four bytes needs two sums of halves and one product of two halves, instead of two such
 // products. Products of x alone are computed once per pixel, those of w are part of the bias. The number of
-// vector operations is still four, but only one of them multiplies instead of two: x86 multiplies in half of
-// its units and adds in all of them. Sums of halves have 9 bits and a sign. Sums of products are modulo 2^32,
-// and the result exactly equals the direct sum.
+// vector operations is still four, but only one of them is a multiplication, not two. x86 multiplies in half
+// of its units, but adds in all of them. Sums of halves have 9 bits and a sign. Sums of products are modulo
+// 2^32, and the result exactly equals the direct sum.
 #include "base/number.h"
 #include "schedule/int8/int8_words.h"
 
@@ -43,7 +43,7 @@ Val inner_total(Val all) {
   return total;
 }
 
-/* The sum of the products of a pixel's words from `done` on, in vectors. */
+/* The sum of the products of a pixel's words, starting at word `done`, in vectors. */
 static Val products_of(Lower *l, const Words *w, const Ix *y, const Ix *at, int lanes, int64_t count) {
   Nest *b = l->b;
   Buf *sum = nest_buf(b, REGS, nest_text(b, "a%d", lanes), (Type){I32, lanes}, 1, (int64_t[]){1});

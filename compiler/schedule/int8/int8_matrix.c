@@ -55,7 +55,7 @@ static const char *int8_matrix_sizes(Matrix *d, const Lower *l) {
 }
 
 /* ---- a tile ---- */
-typedef struct Int8Tile { /* for MatrixBuild; part: lanes of the last vector that are real */
+typedef struct Int8Tile { /* for MatrixBuild; part: lanes in use in the last vector */
   const Matrix *d;
   int vectors, part;
 } Int8Tile;
@@ -119,7 +119,7 @@ static NestFn *int8_matrix_tile(const void *context, int64_t blocks, int64_t ski
 }
 
 /* ---- loops ---- */
-typedef struct Strips { /* tiles of all channels: whole ones, and the last one */
+typedef struct Strips { /* tiles of all channels: the whole tiles, and the last tile */
   MatrixFns whole, part;
   int64_t wholes;
   bool rest;
@@ -212,7 +212,7 @@ static const char *int8_matrix_refused(const Lower *l, const Choice *choice) {
   return why;
 }
 
-/* Sums go through memory, 3 cycles per vector. */
+/* Sums are stored and loaded, which takes 3 cycles per vector. */
 static Cycles int8_matrix_cycles(const Lower *l, const Target *target, const Choice *choice) {
   Matrix d;
   (void)target;

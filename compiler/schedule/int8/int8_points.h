@@ -3,7 +3,7 @@
  *
  * The model stores the weights as bytes, as int8_product.c packs them. Each call transforms them to points,
  * one bundle of filters after the other. A word of four bytes becomes two words of two int16 each, the even
- * and the odd bytes. In a row of V, and of the weights, the even words of a part come first, then its odd
+ * and the odd bytes. A row of V, and a row of the weights, has first the even words of a part, then its odd
  * words. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_POINTS_H
@@ -18,15 +18,16 @@ typedef struct Points8 {
   Lower *l;
   Correlation k;
   Finish finish;
-  Buf *weight;    /* the weights in the model */
-  int64_t halves; /* 1; 2: both channel axes are split in halves, and a bundle has filters of each half */
-  int64_t quads;  /* words of four bytes per pixel, in a half of the input channels */
-  int channels;   /* lanes of a vector of these words */
+  Buf *weight; /* the weights in the model */
+  /* 1; or 2, if both channel axes are split in halves and a bundle has filters of each half */
+  int64_t halves;
+  int64_t quads; /* words of four bytes per pixel in a half of the input channels */
+  int channels;  /* lanes of a vector of these words */
 } Points8;
 
 /* Splits the channels into vectors; false: the channels do not fill whole vectors. */
 bool points8_fit(Points8 *, const Lower *, const Correlation *, int64_t halves);
-int64_t points8_width(const Points8 *); /* filters of a bundle in a half */
+int64_t points8_width(const Points8 *); /* number of filters of a bundle in a half */
 /* Creates the members of the model and the buffers, with `odd` unused words per row of V. Requires points,
  * parts, rows, width and block. inner: products are computed as inner products (int8_inner.c). */
 void points8_begin(Points8 *, Lower *, int64_t odd, bool inner);

@@ -3,11 +3,11 @@
 //
 // The convolution is a matrix product: [pixels][input channels] times [input channels][filters]. All three
 // matrices are divided in halves along both axes, and seven products of sums of blocks replace eight products
-// of blocks, in Winograd's form with fifteen additions (strassen.h). Two adjacent pixels are a tile, one of
-// each half; a bundle has filters of one half, followed by the same number of the other. Factors are sums of
-// up to four bytes: at most 512. So the sums of two factors, which the inner product (int8_inner.c) needs on
-// some targets, also fit into int16. Sums of products are modulo 2^32, and the final result fits into 32
-// bits.
+// of blocks, in Winograd's form with fifteen additions (strassen.h). Two adjacent pixels are a tile, one for
+// each half. A bundle has filters of one half, then the same number of filters of the other half. Factors are
+// sums of up to four bytes: at most 512. So the sums of two factors, which the inner product (int8_inner.c)
+// needs on some targets, also fit into int16. Sums of products are modulo 2^32, and the final result fits
+// into 32 bits.
 //
 // int8_points.c stores the factors, and conv_points.c multiplies.
 //
@@ -35,7 +35,7 @@ static int64_t int8_strassen_pixels_of(const Points8 *d) { return d->k.small.h *
 static const StrassenSums of_halves = {halves_plus, halves_minus}, of_words = {wrapped_plus, wrapped_minus};
 
 /* ---- the input ---- */
-/* Splits four blocks of words into their even and odd bytes. */
+/* Splits four blocks of words into even and odd bytes. */
 static void split_blocks(Nest *b, Val y[2][POINTS], const Val bytes[BLOCKS],
                          void (*split)(Nest *, const StrassenSums *, const Val *, Val *)) {
   for (int odd = 0; odd < 2; odd++) {
@@ -46,7 +46,7 @@ static void split_blocks(Nest *b, Val y[2][POINTS], const Val bytes[BLOCKS],
   }
 }
 
-/* Stores the products of a tile's words with themselves at a point, for the inner product. */
+/* Stores, for the inner product, the products of a tile's own words at a point. */
 static void store_own(const Points8 *d, const Ix *point, const Ix *tile) {
   Nest *b = d->l->b;
   Buf *sum = nest_buf(b, REGS, "a", (Type){I32, d->channels}, 1, (int64_t[]){1});
@@ -115,7 +115,7 @@ static void store_own_weights(const Points8 *d, const Ix *slot, const Ix *point)
     nest_store(b, nest_at(b, d->p.inner[1], *slot, *point, v * d->p.lanes), nest_get(b, nest_at(b, sum, v)));
 }
 
-/* The weights come from memory, with a stream for each vector of each block. */
+/* Prefetches weights: they are read from memory, in one stream for each vector of each block. */
 static void int8_strassen_prefetch_weights(const Points8 *d, const Ix *bundle, const Ix *quad) {
   enum { AHEAD = 8 };
   Nest *b = d->l->b;
@@ -180,7 +180,7 @@ static NestFn *int8_strassen_join_row(const Points *p, const Bundle *of) {
 
 /* ---- the kernel ---- */
 /* Chooses the largest blocks whose factors and sums stay in a cache. Each bundle of filters reads these
- * sequentially, so the cache may be slower than the second level. */
+ * sequentially, so a cache slower than the second level is enough. */
 static void int8_strassen_choose_blocks(Points8 *d, const Lower *l) {
   enum { ROOM = 1 << 19 };
   const int64_t room = larger(ROOM, l->target->blocking.winograd_block / 4 * 3),
@@ -233,9 +233,9 @@ static const char *int8_strassen_refused(const Lower *l, const Choice *choice) {
   return why ? why : int8_strassen_sizes(&d, l);
 }
 
-/* Measured time of the products, relative to a direct convolution: seven products replace eight. Additions
- * need two or three operations for each word of the input, of the weights and of the sums. The largest cost
- * is that sums are initialized and stored nearly twice as often. */
+/* Measured time of the products, divided by that of a direct convolution: seven products replace eight. The
+ * additions take two or three operations for each word of the input, of the weights and of the sums. The
+ * largest cost is that sums are initialized and stored nearly twice as often. */
 static const double PRODUCTS = 0.79;
 
 static Cycles int8_strassen_cycles(const Lower *l, const Target *target, const Choice *choice) {

@@ -1,17 +1,17 @@
 // int8_tiles.c: Register tiles of int8 convolutions: some pixels times some vectors of channels.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A tile stays in registers during the loop over the words of its windows: one word of the input, broadcast
-// to all lanes, times a vector of words of the weights. Weights are packed as bytes, [vectors of
-// channels][ky][words of kx and channels][channel], for every target of the file. They are split into int16
-// halves once per call, strip by strip; a strip is the channels of one tile. If a strip has few pixels, each
-// tile splits each word just before it is used.
+// The sums of a tile stay in registers during the loop over the words of its windows. Each step multiplies
+// one word of the input, broadcast to all lanes, by a vector of words of the weights. Weights are packed as
+// bytes, [vectors of channels][ky][words of kx and channels][channel], for every target of the file. They are
+// split into int16 halves once per call, strip by strip; a strip is the channels of one tile. If a strip has
+// few pixels, each tile splits each word just before it is used.
 #include "schedule/int8/int8_tiles.h"
 #include "base/number.h"
 
 /* ---- a tile ---- */
 typedef struct Tile {
-  int pixels, vectors, part; /* part: lanes of the last vector that are real */
+  int pixels, vectors, part; /* part: lanes in use in the last vector */
 } Tile;
 
 typedef struct TileArgs {
@@ -44,7 +44,7 @@ static void int8_tiles_add_word(const Product *d, const Tile *t, Buf *sum, Buf *
   }
 }
 
-/* Adds products with the weights as they are packed, without splitting them into halves. */
+/* Adds products of the packed weights, without splitting these into halves. */
 static void add_bytes(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, Buf *in, const Ix *ky,
                       const Ix *kx, int64_t words) {
   Nest *b = d->l->b;
@@ -66,8 +66,8 @@ static void add_bytes(const Product *d, const Tile *t, const TileArgs *a, Buf *s
   }
 }
 
-/* Adds the products of the planes one after the other. If a row is short the planes alternate, because a
- * second loop costs more. */
+/* Adds the products of one plane after the other. If a row is short, one loop processes both planes, because
+ * a second loop costs more. */
 static void add_halves(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, Buf *in, const Ix *ky,
                        const Ix *kx, int64_t words) {
   enum { SHORT = 16 };
@@ -228,7 +228,8 @@ static void int8_tiles_call_row(const Product *d, const Strip *strip, const Ix *
       }
 }
 
-/* Calls the tiles row after row, each with all weights. The halves of all weights of a group are stored. */
+/* Calls the tiles row after row, each row with all weights. The halves of all weights of a group are stored.
+ * */
 static void int8_tiles_call_rows(const Product *d, const Strip *whole, const Strip *part) {
   Nest *b = d->l->b;
   const Ix last = NEST_Z + d->strips, first = NEST_Z;
@@ -275,9 +276,10 @@ static void choose_halves(Product *d) {
                                (int64_t[]){d->slots, d->k.kernel[0], row, d->words.planes, width});
 }
 
-/* Registers: sums, one vector of weights for each vector of channels, a word of the input, products. If the
- * tile computes halves, also the bytes of the weights; with pairs of bytes, a vector of ones; with the inner
- * product, the weights and words of both planes, and two sums of these. */
+/* Chooses a tile that fits in the registers. It needs sums, one vector of weights for each vector of
+ * channels, a word of the input, and products. If it computes halves, it also needs the bytes of the
+ * weights; with pairs of bytes, a vector of ones; with the inner product, the weights and words of both
+ * planes, and two sums of these. */
 static void choose_tile(Product *d) {
   const Target *t = d->l->target;
   const int64_t needed = ceil_divide(d->k.s, d->lanes), width = d->k.small.w, pixels = width * d->k.small.h;

@@ -20,7 +20,8 @@ typedef struct Product {
   Buf *inner;         /* Winograd's inner product: the products of each pixel's words; or NULL */
   int lanes, vectors; /* of a tile */
   Tiling row;
-  int64_t slots, strips; /* strips whose halves are kept at the same time; whole strips of a group */
+  /* number of strips whose halves are stored at the same time; number of whole strips of a group */
+  int64_t slots, strips;
   LoopKind outer;
   bool rows_first;
 } Product;
@@ -30,8 +31,8 @@ typedef struct Strip {
   NestFn *split, *tile[2]; /* halves of the weights; the tiles of a row. NULL: none */
 } Strip;
 
-/* For the outputs of a phase: creates the weights and the functions of its strips, whole ones and the rest.
- * Requires all members above `weight`. */
+/* For the outputs of a phase: creates the weights, and the functions of whole strips and of the remaining
+ * strip. Requires all members above `weight`. */
 void int8_tiles_begin(Product *, Strip strip[2]);
 void int8_tiles_loops(const Product *, const Strip strip[2]);
 void int8_tiles_about(const Product *, const char *phases);

@@ -5,15 +5,16 @@
 // A tile of 6x6 inputs q becomes V = B'qB: at most 68 * 128 = 8,704, which fits into int16. Weights are U =
 // GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288. Sums of products are modulo 2^32,
 // and A'(U.V)A is 576 times the outputs modulo 2^32. Multiplied by the inverse of 9, that is 64 times the
-// outputs; this is exact if the outputs are below 2^25, which follows from the weights. With many channels
-// that bound only holds for parts of the channels, so the outputs of the parts are added. The algorithm needs
-// a fourth of the products.
+// outputs; this is exact if the outputs are below 2^25, which the weights determine. With many channels, that
+// bound only holds for parts of the channels, so the outputs of the parts are added. The algorithm needs 1/4
+// of the products.
 //
-// int8_points.c stores V and U, and conv_points.c multiplies. U is computed in each call: stored in the model
-// it would be eight times larger than the weights, and computing it is cheaper than the products if the image
-// has more than a few tiles.
+// int8_points.c stores V and U, and conv_points.c multiplies. U is computed in each call. In the model, U
+// would take eight times the memory of the weights, and computing it is cheaper than the products if the
+// image has more than a few tiles.
 //
-// With VNNI a product of two halves costs as much as a product of four bytes, so half of the saving remains.
+// With VNNI, a product of two halves costs the same as a product of four bytes, so only half of the saving
+// remains.
 //
 // Example: `x: 14x14x64 -> conv(64, 3x3, pad=same)` --target=x86-64-v3, lines 5-20 of conv1_join_tile:
 //
@@ -187,7 +188,8 @@ static NestFn *split_word(const Points8 *d) {
   return fn;
 }
 
-/* Weights come from memory, with a stream for each tap and vector: more than CPUs prefetch by themselves. */
+/* Prefetches weights: they are read from memory in one stream for each tap and vector, which are more
+ * streams than the hardware prefetches. */
 static void int8_winograd_prefetch_weights(const Points8 *d, const Ix *bundle, const Ix *part,
                                            const Ix *quad) {
   enum { AHEAD = 6 };
@@ -326,9 +328,9 @@ static NestFn *int8_winograd_finish_tile(const Winograd8 *w) {
 }
 
 /* ---- the kernel ---- */
-/* Chooses blocks of rows whose transformed inputs and sums use three quarters of the L2 cache, but that have
- * enough tiles, since each block transforms all weights. All blocks have the same number of rows, so the last
- * one may extend past the image.
+/* Chooses blocks of rows. Their transformed inputs and sums use three quarters of the L2 cache, but each
+ * block needs enough tiles, because it transforms all weights. All blocks have the same number of rows, so
+ * the last block may extend past the image.
  */
 static void int8_winograd_choose_blocks(Points8 *d, const Lower *l) {
   const Blocking *most = &l->target->blocking;
@@ -392,7 +394,7 @@ static const char *int8_winograd_refused(const Lower *l, const Choice *choice) {
   return why ? why : int8_winograd_sizes(&d, l);
 }
 
-/* Measurements show that it is faster only if its operations are below this fraction of those of a direct
+/* As measured, it is only faster if its operations are below this fraction of the operations of a direct
  * convolution. */
 static const double FEWER = 0.8;
 

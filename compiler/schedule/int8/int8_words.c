@@ -3,8 +3,8 @@
 #include "schedule/int8/int8_words.h"
 #include "base/number.h"
 
-/* vpmaddubsw multiplies unsigned by signed bytes and adds two products in int16 with saturation. With
- * weights up to 64 it does not saturate: 2 * 255 * 64 < 2^15. */
+/* The kind of words. vpmaddubsw multiplies unsigned by signed bytes, and adds two products in int16 with
+ * saturation. With weights up to 64 it does not saturate: 2 * 255 * 64 < 2^15. */
 Dot words_kind(const Lower *l) {
   enum { NARROW = 64 };
   const Int8Product *p = l->node->detail;
@@ -19,7 +19,7 @@ static int64_t reached(const Correlation *k, int axis) {
   return (extent_side(k->small, axis) - 1) * k->stride[axis] + (k->kernel[axis] - 1) * k->dilation[axis] + 1;
 }
 
-/* Rows without gaps between pixels are viewed as [h][1][w*c]. */
+/* Whether rows have no gaps between pixels, so that they can be viewed as [h][1][w*c]. */
 static bool joins_pixels(const Buf *in) { return in->rank == 3 && in->room[2] == in->dim[2] && !in->flat; }
 
 static void join_pixels(Lower *l) {
@@ -139,8 +139,8 @@ static void int8_store_words(Lower *l, const Words *w, Val bytes, const Ix *y, c
   nest_store(b, words_at(b, w, 1, y, at), nest_primitive(b, &primitive_odd_bytes, four, NULL, NULL));
 }
 
-/* Processes n adjacent elements in vectors as wide as possible: one step handles `lanes` of them from `at`
- * on. */
+/* Processes n adjacent elements in the widest possible vectors. A step processes `lanes` elements, starting
+ * at `at`. */
 typedef void Step(Lower *, const Words *, const Ix *y, const Ix *at, int lanes, const void *context);
 static void each_vector(Lower *l, const Words *w, const Ix *y, int64_t n, Step *step, const void *context) {
   Nest *b = l->b;
@@ -187,8 +187,8 @@ static Ref byte_at(Lower *l, const Words *w, const Ix *y, const Ix *x, int64_t c
                                : nest_at(b, l->in[0], *y - w->before[0], *x, NEST_Z + c);
 }
 
-/* The word of up to four channels from c on. beyond: bytes after these channels may be read, because their
- * weights are 0. */
+/* The word of up to four channels, starting at c. beyond: bytes after these channels may be read, because
+ * their weights are 0. */
 static Val word_of(Lower *l, const Words *w, const Ix *y, const Ix *x, int64_t c, int64_t n, bool beyond) {
   Nest *b = l->b;
   if (beyond || n >= WORD_BYTES) return nest_load_words(b, byte_at(l, w, y, x, c), 1);

@@ -12,9 +12,9 @@
 #include "schedule/schedule.h"
 
 /* The input of a correlation: [planes][rows][columns * pixel]. Words of bytes have one plane. Words of halves
- * have two planes: one for bytes 0 and 2 of each four, one for bytes 1 and 3. With few channels most of a
- * pixel's words would be empty. In that case a column is the part of a row that a window covers, byte after
- * byte; words of four bytes are read from the row itself, and the copy is I8: [1][rows][bytes]. */
+ * have two planes: one for bytes 0 and 2 of each four, one for bytes 1 and 3. With few channels, most of a
+ * pixel's words would be empty. Then a column is the part of a row that a window covers, byte after byte:
+ * words of four bytes are read from the row itself, and the copy is I8: [1][rows][bytes]. */
 typedef struct Words {
   Buf *buf;
   Dot dot;
@@ -42,7 +42,7 @@ Dot words_kind(const Lower *); /* the kind of product of the layer's words */
 
 /* The two even or the two odd bytes of four, as halves. */
 Val words_half(Nest *, const char *name, int odd, Val bytes);
-Val halves_plus(Val, Val); /* each half of a word separately */
+Val halves_plus(Val, Val); /* adds each half of a word separately */
 Val halves_minus(Val, Val);
 Val wrapped_plus(Val, Val); /* modulo 2^32 */
 Val wrapped_minus(Val, Val);
@@ -63,8 +63,7 @@ typedef struct Finish {
   Buf *bias, *factor, *half, *shift, *left; /* NULL if the rounding does not need it */
 } Finish;
 
-/* False: a partial sum might exceed int32, and nothing allows the compiler to assume that it fits
- * (lower_assumes). */
+/* False: a partial sum might exceed int32, and lower_assumes does not allow the assumption that it fits. */
 bool finish_may(const Lower *, Dot, const Int8Product *, const Correlation *);
 Finish finish_begin(Lower *, Dot, const Int8Product *, const Correlation *, int unit, bool inner);
 Finish finish_quads(Lower *, Dot, const Int8Product *, const Correlation *, int unit);
@@ -77,10 +76,10 @@ Val finish_vector(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *
 Val finish_words(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *lane);
 
 /* Winograd's inner product: int8_inner.c. */
-bool inner_gains(const Lower *); /* does the target benefit from the inner product? */
+bool inner_gains(const Lower *); /* whether the target benefits from the inner product */
 bool inner_pays(const Lower *, const Words *, const Correlation *);
 int32_t inner_of_weights(const int8_t *weight, int64_t n,
-                         int64_t stride); /* sum of the even weights times the odd ones */
+                         int64_t stride); /* sum of the products of even and odd weights */
 Val inner_total(Val);                     /* sum of all lanes, modulo 2^32 */
 Buf *inner_begin(Lower *, const Words *); /* for the products of each pixel's words: [rows][columns] */
 NestFn *inner_function(Lower *, const Words *, Buf *);

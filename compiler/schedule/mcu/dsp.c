@@ -40,8 +40,8 @@ static Cycles plain_cycles(const Lower *l, const Target *target, const Choice *c
   (void)target;
   (void)choice;
   const double outputs = (double)shape_row_elements(l->node->shape);
-  /* With vectors this takes about 40 instructions, as three values are rescaled; there is no other
-   * schedule. */
+  /* On targets with vectors this takes about 40 instructions, because three values are rescaled; there is no
+   * other schedule. */
   if (l->node->op == &op_int8_combine && l->target->lanes > 1)
     return dsp_cycles(l, (DspWork){.vectors = 40 * outputs / l->target->lanes}, (DspWork){0});
   if (l->node->op == &op_int8_combine)
@@ -82,7 +82,7 @@ bool dsp_has_no_gaps(const Buf *buf, int from) {
   return true;
 }
 
-/* ---- two forms: with large and with small constants ---- */
+/* ---- two forms: with large constants, and with small ones ---- */
 void dsp_forms(const Lower *l, Choices *choices) {
   (void)l;
   for (int small = 0; small < 2; small++) choices_add(choices, (Choice){.small = small});

@@ -1,6 +1,7 @@
-/* dsp.h: int8 schedules for boards (target->dsp) whose CPUs multiply two pairs of int16 in one instruction,
- * or run the same operation in plain C. Each schedule requires bounds that follow from the weights. If they
- * do not hold, the schedule reports why, and the operator's own loops are used. */
+/* dsp.h: int8 schedules for boards (target->dsp). Their CPUs multiply two pairs of int16 in one instruction,
+ * or compute the same operation in plain C. Each schedule requires that sums are within bounds, which
+ * depends on the weights. If they are not, the schedule reports why, and the operator's own loops are used.
+ * */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_DSP_H
 #define CNNC_SCHEDULE_DSP_H
@@ -8,8 +9,9 @@
 #include "schedule/schedule.h"
 
 /* ---- dsp.c ---- */
-bool dsp_takes(const Lower *);         /* is it a kernel for these schedules? */
-bool dsp_takes_gates(const Lower *);   /* is it a layer from int8 to int16, like recurrent gates? */
+bool dsp_takes(const Lower *); /* whether this is a kernel for these schedules */
+/* whether this is a layer with int8 inputs and int16 results, like recurrent gates */
+bool dsp_takes_gates(const Lower *);
 const char *dsp_limits(const Lower *); /* the reason why its sizes are too large, or NULL */
 /* Whether the buffer has no gaps along the axes from `from` on. */
 bool dsp_has_no_gaps(const Buf *, int from);
@@ -31,7 +33,7 @@ DspWork dsp_small_work(double filters); /* extra cost of small constants, for th
 int64_t dsp_bytes(int n, const int64_t *words);
 
 /* ---- dsp_finish.c ---- */
-/* Bounds of a filter for all inputs, which follow from its weights. Padding is 0. */
+/* Bounds of a filter's sum over all possible inputs, computed from its weights. Padding is 0. */
 typedef struct DspFilter {
   int64_t lo, hi; /* range of its sum with the bias; both 0 if it is constant */
   bool constant;  /* with quick requantization, its stored value is always `value`, whatever the input */
@@ -48,28 +50,28 @@ typedef struct DspFinish {
   bool same;    /* quick: all filters have the same steps */
   Buf *steps;   /* quick: [filters][3]; for pairs of filters [filters / 2][6]; same: [1][3] */
   bool small;   /* quick: factors are stored as words, shifts as bytes; `plus` is computed from the shift */
-  /* Small or not quick: by filter. exponent: the shifts, or NULL with float rounding. */
+  /* If small, or not quick: constants by filter. exponent: the shifts, or NULL with float rounding. */
   Buf *factor, *exponent;
 } DspFinish;
 /* Requantization steps of a filter; plus contains the rounding and the zero point. */
 typedef struct DspSteps {
   Val factor, plus, shift;
 } DspSteps;
-/* Can requantization store 5 bytes of constants per filter instead of 12? */
+/* Whether requantization can store 5 bytes of constants per filter, not 12. */
 bool dsp_finish_shrinks(const Lower *, int64_t filters, const DspFilter *);
-/* Creates the constants of requantization: small ones if the layer's choice requests them and they are
+/* Creates the constants of requantization: small constants, if the layer's choice requests them and they are
  * possible. */
 DspFinish dsp_finish(Lower *, int64_t filters, const DspFilter *, bool pairs);
 /* For filters 2p and 2p + 1, if `finish` is quick and has pairs. First call dsp_pair_shifts, which loads the
- * shifts of both filters (from 0 to 2) or of one. Then load the other constants, filter by filter. Each load
- * reads two adjacent words. */
+ * shifts of both filters (from 0 to 2) or of one filter. Then load the other constants, filter by filter.
+ * Each load reads two adjacent words. */
 void dsp_pair_shifts(Lower *, const DspFinish *, const Ix *p, int from, int to, Val shift[2]);
 DspSteps dsp_pair_steps(Lower *, const DspFinish *, const Ix *p, int which, const Val shift[2]);
 Val dsp_cut(Lower *, Val q, Stored); /* clamps to the stored range */
 /* `double`: 2x * m / 2^(32 + shift), rounded to nearest twice, the second time with halves away from zero;
  * plus is half of 2^shift and the addend of the quotient. sign: a number with the sign of x. */
 Val dsp_shifted_away(Nest *, Val sign, Val twice, Val m, Val plus, Val shift);
-/* Requantization steps of filter f, without pairs. Small ones are loaded into variables. */
+/* Requantization steps of filter f, without pairs. Small constants are loaded into variables. */
 DspSteps dsp_steps(Lower *, const DspFinish *, const Ix *f);
 Val dsp_stepped(Lower *, const DspFinish *, const DspSteps *, Val sum);
 /* The stored value of filter f, without pairs. */

@@ -2,9 +2,9 @@
 // instruction.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Four channels at a time are transposed into planes, in which a word holds two adjacent pixels, minus their
-// zero point, so padding is 0. Then one instruction computes the products of two taps. With (a0 a1) and (n0
-// n1) two words of a row, and the weights as (w0 w1) and (w1 w2),
+// Four channels at a time are transposed into planes. A word of a plane contains two adjacent pixels, minus
+// their zero point, so padding is 0. Then one instruction computes the products of two taps. If (a0 a1) and
+// (n0 n1) are two words of a row, and the weights are stored as (w0 w1) and (w1 w2):
 //
 //     first pixel   a0*w0 + a1*w1 + n0*w2   a product of both halves, one of low with high
 //     second pixel  a1*w0 + n0*w1 + n1*w2   one of high with low, one of both halves
@@ -32,7 +32,7 @@ enum {
   TAPS = 3,
   CHANNELS = 4,
   NARROW = 16,       /* columns */
-  MOST_ROWS = 12,    /* most output rows for which planes are computed together */
+  MOST_ROWS = 12,    /* maximum number of output rows for which planes are computed together */
   MOST_PLANES = 4096 /* bytes of all planes */
 };
 
@@ -72,7 +72,7 @@ static Depthwise depthwise_of(const Node *node) {
   return d;
 }
 
-/* Small constants always need fewer bytes. */
+/* Why the form is not supported; NULL: it is. Small constants always need fewer bytes. */
 static const char *dsp_depthwise_form_refused(const Lower *l, bool small) {
   (void)small;
   const Correlation k = int8_geometry(l->node);
@@ -111,7 +111,8 @@ static Cycles dsp_depthwise_cycles(const Lower *l, const Target *target, const C
 }
 
 /* ---- constants ---- */
-/* Two words of halves, (w0 w1) and (w1 w2), or one word with these as bytes 0 and 2, and 1 and 3. */
+/* Packs a row as two words of halves, (w0 w1) and (w1 w2), or as one word with the first pair in bytes 0 and
+ * 2, and the second in bytes 1 and 3. */
 static int32_t *dsp_depthwise_put_row(int32_t *to, const int32_t w[TAPS], bool bytes) {
   enum { BYTE = 256 };
   const int32_t first = int8_halves(w[0], w[1]), second = int8_halves(w[1], w[2]);
@@ -211,7 +212,8 @@ static void planes_nest(Lower *l, const Depthwise *d, const Ix *c, const Ix *blo
 
 /* ---- products ---- */
 typedef struct Row {
-  const Ix *channel, *f, *y, *oy; /* f: among all channels; y: of the planes, oy: of the output */
+  /* f: index among all channels; y: row of the planes, oy: row of the output */
+  const Ix *channel, *f, *y, *oy;
   Val weight[2 * TAPS], start;
   DspSteps steps; /* with small constants: the steps of the channel */
   Buf *last;      /* [TAPS]: the words (a0 a1) */
@@ -224,7 +226,7 @@ static void store_pixel(Lower *l, const Depthwise *d, const Row *row, Val sum, c
   else lower_store(l, q, row->oy, x, row->f, 1, 1);
 }
 
-/* Computes the one or two pixels whose sums begin with word j. */
+/* Computes the pixel, or the two pixels, whose sums begin with word j. */
 static void pixels_nest(Lower *l, const Depthwise *d, const Row *row, const Ix *j, int pixels) {
   Nest *b = l->b;
   Val first = row->start, second = row->start, next[TAPS];

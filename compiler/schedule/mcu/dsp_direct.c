@@ -3,16 +3,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The windows of two pixels are gathered as int16, minus their zero point. So padding is 0, and no correction
-// is needed. A half of a word of the weights holds 256*wB + wA for two filters A and B. Products with the
-// half sum up to mix = 256*SB + SA, products with its low byte to SA. SB = (mix - SA) / 256 is exact modulo
-// 2^32 if |SB| < 2^23, which follows from the weights. So weights stay bytes in flash, and a word of weights
-// is widened once for four products. A tile is two pixels by four filters.
+// is needed. Each 16-bit half of a weight word contains 256*wB + wA, for two filters A and B. The sum of
+// products with these halves is mix = 256*SB + SA; the sum of products with their low bytes is SA. So SB =
+// (mix - SA) / 256, which is exact modulo 2^32 if |SB| < 2^23. The weights determine whether that holds. So
+// weights stay bytes in flash, and a word of weights is widened once for four products. A tile is two pixels
+// by four filters.
 //
 // Bytes are widened in the order 0 2 1 3, in which weights are packed. A window is gathered tap by tap if the
-// channels are a multiple of four; else row by row, with zero weights for extra elements.
+// number of channels is a multiple of four; otherwise row by row, with zero weights for extra elements.
 //
 // Every tile reads the weights of all filters. If flash is slow (--flash-wait), the windows of several pairs
-// of pixels are gathered first; then the weights of four filters are copied to the stack, and serve all of
+// of pixels are gathered first; then the weights of four filters are copied to the stack, and used for all of
 // these pairs.
 //
 // Example: `x: 14x14x16 -> conv(24, 3x3, pad=1)` --target=armv7e-m, lines 41-55 of conv1:
@@ -39,8 +40,8 @@
 enum {
   FILTERS = 4,          /* filters of a tile */
   WORDS = 4,            /* words of each pixel in an iteration of the inner loop */
-  MANY_WORDS = 8,       /* instead of WORDS, if a window's words are a multiple of this */
-  MOST_TOGETHER = 24,   /* of a layer with a single pixel */
+  MANY_WORDS = 8,       /* replaces WORDS if the number of a window's words is a multiple of this */
+  MOST_TOGETHER = 24,   /* words in an iteration, for a layer with a single pixel */
   ODD_RUN = 64,         /* most elements of an unrolled window row whose channels are not a multiple of 4 */
   MOST_WORDS = 1 << 11, /* words of a window; two windows are on the stack: 16 KB */
   MOST_COPIED = 8 << 10 /* bytes of windows and weights, if weights are copied */
@@ -54,8 +55,8 @@ typedef struct Direct {
   int64_t runs, run; /* number of contiguous runs in a window, and elements of each, a multiple of 4 */
   int64_t words;     /* of a window */
   int64_t blocks;    /* blocks of filters; the last one may have fewer */
-  int64_t phases[2]; /* outputs along each axis to which a pixel contributes with separate weights: 1, unless
-                        transposed */
+  int64_t phases[2]; /* number of outputs along each axis to which a pixel contributes with separate weights:
+                        1, unless the convolution is transposed */
   int64_t together;  /* pairs of pixels that share a copy of the weights; 1: weights are not copied */
   bool small;        /* constants are small */
   const DspFilter *filter;
@@ -165,7 +166,7 @@ static Cycles dsp_direct_cycles_of(const Lower *l, const Direct *d) {
 }
 
 /* Chooses the smallest number of pairs that divides the number of pairs of a row and is about as fast as the
- * fastest choice. In a transposed layer it is 1: otherwise the proof does not see that pixels in pairs,
+ * fastest choice. In a transposed layer it is 1; otherwise the prover could not show that pixels in pairs,
  * groups and phases cover the whole output. */
 static void choose_together(const Lower *l, Direct *d) {
   const bool waits = l->cycles->line > 0 && l->node->op != &op_int8_transposed;
@@ -266,7 +267,7 @@ typedef struct Block {
 
 typedef struct Tile {
   int pixels;
-  Buf *window; /* [tiles][words][pixels]: of the tiles that share a copy of the weights */
+  Buf *window; /* [tiles][words][pixels]: windows of the tiles that share a copy of the weights */
   Buf *weight; /* [words][2]: the copy for a block; NULL: there is none */
   const Ix *at, *y, *x;
   const Block *block;
@@ -368,7 +369,7 @@ static Val window_word(Lower *l, const Tile *tile, const Ix *word, int p, int na
                   nest_load(b, nest_at(b, tile->window, *tile->at, *word, p), 1));
 }
 
-/* Multiplies by a word of two filters: first by the whole halves, then by their low bytes. */
+/* Multiplies by a word of two filters: first by the whole 16-bit halves, then by their low bytes. */
 static void dsp_direct_multiply(Lower *l, const Tile *tile, const Sums *sums, int i, Val w, const Val *x) {
   Nest *b = l->b;
   for (int own = 0; own < 2; own++) {
@@ -435,7 +436,8 @@ static void load_shifts(Lower *l, const Direct *d, const Ix *block, int from, in
   if (d->finish.quick) dsp_pair_shifts(l, &d->finish, &pair, from % 2, from % 2 + to - from, shift);
 }
 
-/* The last block may have fewer filters than the others. It uses the same code, because this code is long. */
+/* The last block may have fewer filters than the others. It still uses the same code, because the code is
+ * long. */
 static void dsp_direct_store_sums(Lower *l, const Direct *d, const Tile *tile, const Sums *sums,
                                   const Ix *block) {
   Nest *b = l->b;
@@ -455,7 +457,8 @@ static void dsp_direct_store_sums(Lower *l, const Direct *d, const Tile *tile, c
   }
 }
 
-/* The number of words in an iteration of the inner loop. A single pixel has less work per word than two. */
+/* The number of words in an iteration of the inner loop. A single pixel has less work per word than two
+ * pixels. */
 static int64_t words_together(const Direct *d) {
   if (d->k.small.h * d->k.small.w * d->phases[0] * d->phases[1] == 1)
     for (int64_t words = MOST_TOGETHER; words > MANY_WORDS; words -= 2)

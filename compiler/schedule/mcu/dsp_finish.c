@@ -6,8 +6,8 @@
 //
 // where the factor is m / 2^(31+s). The bits below the upper half cannot change the quotient of `single`,
 // because c is added to the upper half as an integer. `double` rounds halves away from zero, depending on the
-// sign of the rounded product. That is the sign of x, except if x < 0 and the product is 0; then c - 1 and c
-// have the same quotient, because s is at least 1.
+// sign of the rounded product. The code uses the sign of x. The two differ only if x < 0 and the product is
+// 0; then c - 1 and c have the same quotient, because s is at least 1.
 #include "base/number.h"
 #include "schedule/mcu/dsp.h"
 
@@ -54,7 +54,7 @@ const DspFilter *dsp_filters(const Lower *l) {
   const Node *product = l->node;
   const Int8Product *p = product->detail;
   Correlation k = int8_geometry(product);
-  if (product->op == &op_int8_transposed) { /* an output only uses some of its filter's weights */
+  if (product->op == &op_int8_transposed) { /* each output uses only some of its filter's weights */
     const int64_t filters = k.l;
     k.l = k.s;
     k.s = filters;
@@ -76,8 +76,8 @@ static int64_t step_place(bool pairs, int64_t filter, int step) {
   return pairs ? filter / 2 * PAIR + in_pair[filter % 2][step] : filter * STEPS + step;
 }
 
-/* Weights with one scale for all filters also have one factor, which the model stores once. This is not
- * possible with a constant filter, which would need separate steps. */
+/* Whether all filters have the same factor, because their weights have one scale. The model then stores the
+ * factor once. A constant filter prevents this, because it would need separate steps. */
 static bool one_factor(const Lower *l, int64_t filters, const DspFilter *filter) {
   const Int8Product *p = l->node->detail;
   if (l->updatable) return false;
@@ -87,9 +87,10 @@ static bool one_factor(const Lower *l, int64_t filters, const DspFilter *filter)
   return filters > 1;
 }
 
-/* Small constants contain no addend: it follows from the shift, unless the filter is constant. */
+/* Small constants contain no addend, because it is computed from the shift. That is not possible if the
+ * filter is constant. */
 bool dsp_finish_shrinks(const Lower *l, int64_t filters, const DspFilter *filter) {
-  if (l->updatable) return false; /* a filter may be constant with other weights */
+  if (l->updatable) return false; /* a filter may be constant for other weights */
   for (int64_t f = 0; f < filters; f++)
     if (filter[f].constant) return false;
   return may_be_quick(l, filters, filter) && !one_factor(l, filters, filter);

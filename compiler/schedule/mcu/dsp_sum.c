@@ -1,4 +1,4 @@
-// dsp_sum.c: Sums of int8 values of one shape, and differences of two, in int32:
+// dsp_sum.c: Sums of int8 values of equal shape, and differences of two such values, in int32:
 // SPDX-License-Identifier: Apache-2.0
 //
 //     each operand   (q - zero) * 2^bits, times its factor, at most 1/2, rounded

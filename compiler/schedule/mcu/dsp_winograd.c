@@ -5,9 +5,9 @@
 // F(4x4): a tile of 6x6 inputs d, minus their zero point, becomes V = B'dB: at most 68 * 255 = 17,340, which
 // fits into int16. Weights are U = GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288.
 // Sums of products are modulo 2^32, and A'(U.V)A is 576 times the outputs modulo 2^32. Multiplied by the
-// inverse of 9, that is 64 times the outputs, which are exact if they are below 2^25; this follows from the
-// weights. F(2x2): tiles of 4x4 inputs, |V| <= 4 * 255; with G times 2, |U| <= 9 * 127. The result is 4 times
-// the outputs, which are exact if they are below 2^29.
+// inverse of 9, that is 64 times the outputs, which are exact if they are below 2^25. The weights determine
+// whether that holds. F(2x2): tiles of 4x4 inputs, |V| <= 4 * 255; with G times 2, |U| <= 9 * 127. The result
+// is 4 times the outputs, which are exact if they are below 2^29.
 //
 // Every output contains the sum at point (1,1) once, so this sum starts at 576 or 4 times the bias. F(4x4)
 // needs a fourth of the products and 8x the memory for its int16 weights; F(2x2) needs 1/2.25 of the products
@@ -38,7 +38,7 @@ enum { MOST_M = 4, MOST_SIDE = MOST_M + 2, SUMS = 8, WORDS = 4, WIDE = 16 };
 typedef struct Winograd8 {
   Correlation k;
   int m, side, points; /* a tile has m x m outputs, side x side inputs and this number of sums of products */
-  int tiles, filters;  /* per iteration: 4 and 2, or 2 and 4 on narrow maps */
+  int tiles, filters;  /* numbers of tiles and filters per iteration: 4 and 2, or 2 and 4 on narrow maps */
   int64_t words;       /* words of the channels of a point */
   const DspFilter *filter;
   Buf *weight, *start;       /* [blocks][points][words][filters], [all filters] */
@@ -210,8 +210,7 @@ static Val dsp_winograd_named(Lower *l, Buf *of, const char *name, const Ix *at,
   return nest_let(b, nest_text(b, "%s%d", name, n), nest_load(b, nest_ref(b, of, of->rank, at), 1));
 }
 
-/* Multiplies two numbers of one side by four of the other: two filters by four tiles, or two tiles by four
- * filters. */
+/* Multiplies two filters by four tiles, or two tiles by four filters. */
 static void dsp_winograd_multiply(Lower *l, const Winograd8 *d, Buf *sums, const Ix *block, const Ix *point,
                                   const Ix *word) {
   Nest *b = l->b;
@@ -267,7 +266,7 @@ static void dsp_winograd_join(Nest *b, int outputs, Val y[], const Val m[]) {
   y[1] = wrapped_minus(wrapped_minus(m[1], m[2]), m[3]);
 }
 
-/* The operand of a sum, or its double, in the result of join. */
+/* The operand of a sum in the result of join; some roundings need the operand doubled. */
 static Val dsp_winograd_sum_of(Lower *l, const Winograd8 *d, Val y) {
   const int most = d->m == 4 ? 6 : 2;
   return nest_primitive(l->b, d->m == 4 ? &primitive_part576 : &primitive_shift_right, y,

@@ -1,13 +1,13 @@
 // helium.c: int8 convolutions and dense layers with Arm Helium: sixteen products per sum.
 // SPDX-License-Identifier: Apache-2.0
 //
-// An instruction multiplies sixteen signed bytes by sixteen others and adds all products to an int32
+// An instruction multiplies sixteen signed bytes by sixteen other bytes, and adds all products to an int32
 // register. So the window of a pixel is gathered as contiguous bytes, with the input's zero point as padding;
-// its contribution is subtracted in the bias (int8_finish.c). Weights have the same order. After the window
-// they are zeros up to whole vectors, so it does not matter what was gathered there. If a window is one
-// pixel, and its channels are whole vectors, it is read from the input. A tile is three pixels by two
-// filters: six sums, for which only every second register of the CPU is possible, and two pointers to the
-// operands. A single pixel is computed with four filters. Sums of four filters are requantized as a vector.
+// the bias subtracts the zero point's contribution (int8_finish.c). Weights have the same order, padded with
+// zeros to whole vectors, so the bytes after a window have no effect. If a window is one pixel, and its
+// channels fill whole vectors, the input is read in place. A tile is three pixels by two filters: it needs
+// six sums, which can only be in every second register of the CPU, and two pointers to the operands. A single
+// pixel is computed with four filters. Sums of four filters are requantized as a vector.
 //
 // Example: `x: 14x14x16 -> conv(24, 3x3, pad=1)` --target=armv8.1-m, lines 64-76 of conv1:
 //
@@ -38,7 +38,7 @@ enum {
 typedef struct Across {
   Correlation k;
   bool flat;     /* the input is viewed as rows of elements */
-  bool apart;    /* vectors of the windows of a tile alternate in memory */
+  bool apart;    /* the vectors of a tile's windows alternate in memory */
   bool in_place; /* windows are read in place */
   int64_t run;   /* elements of a row of a window */
   int64_t depth; /* elements of a window, rounded up to whole vectors */
@@ -132,7 +132,7 @@ typedef struct From {
   Ix y, x, c;
 } From;
 
-/* Element `at` of the window of pixel p; if vectors are apart, it is the first element of a vector. */
+/* Element `at` of the window of pixel p. With `apart`, it must be the first element of a vector. */
 static Ref window_at(Lower *l, const Across *d, Buf *window, int p, const Ix *at) {
   return d->apart ? nest_at(l->b, window, *at / BYTES, p, 0) : nest_at(l->b, window, 0, p, *at);
 }
@@ -215,7 +215,7 @@ static Val window_vector(Lower *l, const Across *d, const Tile *t, int p, const 
   return nest_let(b, nest_text(b, "x%d", p), nest_load_words(b, from, LANES_OF_SUMS));
 }
 
-/* Computes the sums of some filters, from filter `first` of the unit on. */
+/* Computes the sums of some filters of a unit, starting at filter `first`. */
 static void helium_block_nest(Lower *l, const Across *d, const Tile *t, Buf *sums, const Ix *unit,
                               int first) {
   Nest *b = l->b;
@@ -243,7 +243,7 @@ static void helium_block_nest(Lower *l, const Across *d, const Tile *t, Buf *sum
       nest_store(b, nest_at(b, sums, p, first + i), nest_get(b, nest_at(b, a, p, i)));
 }
 
-/* Computes four filters, `part` of which exist. */
+/* Computes four filters, of which only `part` exist. */
 static void unit_nest(Lower *l, const Across *d, const Tile *t, const Ix *unit, int part) {
   Nest *b = l->b;
   const Ix none = {0}, f = *unit * LANES_OF_SUMS;

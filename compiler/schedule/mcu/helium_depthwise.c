@@ -1,9 +1,10 @@
 // helium_depthwise.c: int8 depthwise convolutions with Arm Helium vectors.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The lanes of a vector are four channels, in int32. Sums across a vector would need contiguous taps of one
-// channel. A tile is three pixels of a row: their sums, the weights of a row of taps, an element and its
-// product use the eight registers. Tiles whose windows extend over an edge of the image test each element.
+// The lanes of a vector are four channels, in int32. (The instruction that sums the products of a whole
+// vector would need contiguous taps of one channel.) A tile is three pixels of a row: their sums, the weights
+// of a row of taps, an element and its product use the eight registers. Tiles whose windows extend over an
+// edge of the image test each element.
 //
 // Example: `x: 14x14x16 -> depthwise(3x3, pad=same)` --target=armv8.1-m, lines 9-21 of depthwise1_tile_3:
 //
@@ -73,7 +74,7 @@ typedef struct Tile {
   Ix y, x;
 } Tile;
 
-/* Four channels from c on of a column. Outside the image, elements represent 0. */
+/* Four channels of a column, starting at channel c. Outside of the image, elements represent 0. */
 static Val helium_depthwise_element(Lower *l, const Depthwise *d, const Tile *t, const Ix *ky, int64_t column,
                                     const Ix *c, int part) {
   Nest *b = l->b;
@@ -137,7 +138,7 @@ static NestFn *helium_depthwise_tile_of(Lower *l, const Depthwise *d, int pixels
 }
 
 /* ---- all tiles ---- */
-/* Outputs are processed in groups of `step`: the groups lo .. hi-1 do not read beyond an edge. */
+/* Outputs are processed in groups of `step`; groups lo .. hi-1 do not read outside of the image. */
 typedef struct Inner {
   int64_t lo, hi;
 } Inner;
