@@ -1,6 +1,6 @@
 /* augment.c: Augmentation of one sample with its own random numbers. Consecutive geometric steps are merged
- * into one map from the result's pixels to the source's, so that an image is resampled once; the other steps
- * change its values. Each step has fixed positions in the sequence of random numbers. */
+ * into one map from pixels of the result to pixels of the source, so that an image is resampled only once.
+ * The other steps change values. Each step has fixed positions in the sequence of random numbers. */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
 #include "scalar.h"
@@ -111,7 +111,7 @@ static Warp random_piece(const cnn_augmentation *a, int32_t step, double lo, dou
   return NOTHING;
 }
 
-/* False: the step is not a geometric one. */
+/* False: the step is not geometric. */
 static bool step_warp(const cnn_augmentation *a, int32_t step, Warp *warp) {
   const cnn_option *option = &a->recipe->augment[step];
   const double *v = option->value;
@@ -420,7 +420,7 @@ static void swap(float **a, float **b) {
   *b = before;
 }
 
-/* Merges the geometric steps from *step on, up to the first step that is not geometric. */
+/* Merges geometric steps, from step *step to the first step that is not geometric. */
 static Warp warp_from(const cnn_augmentation *a, int32_t *step) {
   Warp warp = NOTHING, next;
   for (; *step < a->recipe->augments && step_warp(a, *step, &next); (*step)++)
@@ -505,7 +505,7 @@ bool cnn_box_cut(float box[4], float left, float top, float right, float bottom)
 }
 
 bool cnn_augment_box(const cnn_augmentation *a, cnn_plane plane, const float in[4], float out[4]) {
-  const Warp w = warp_of(a, plane); /* maps the result to the source, so corners need its inverse */
+  const Warp w = warp_of(a, plane); /* the warp maps the result to the source, so corners need its inverse */
   const double half_w = plane.width / 2.0, half_h = plane.height / 2.0, scale = w.xx * w.yy - w.xy * w.yx;
   for (int corner = 0; corner < 4; corner++) {
     const double u = (double)in[corner & 1 ? 2 : 0] - half_w - w.x,

@@ -5,8 +5,8 @@
 
 void cnn_schedule_begin(cnn_schedule *schedule) { *schedule = (cnn_schedule){.scale = 1}; }
 
-/* The factor 1 + 1e-12 compensates the rounding of the quotient: a drop at the end of a batch is not late by
- * one batch. */
+/* The factor 1 + 1e-12 compensates for the rounding of the quotient, so that a drop at the end of a batch is
+ * not one batch late. */
 static double step_factor(const cnn_recipe *recipe, double t) {
   int64_t drops = 0;
   if (recipe->every > 0) drops = (int64_t)(t / recipe->every * (1 + 1e-12));
@@ -22,8 +22,8 @@ static double progress(const cnn_recipe *recipe, double t) {
   return p < 0 ? 0 : p > 1 ? 1 : p;
 }
 
-/* Warm-up is linear from 0. After it the smooth schedules start from the full rate; the epochs of `step`
- * count from the start of training. */
+/* The warm-up is linear and starts at 0. After it, the smooth schedules start from the full rate, but the
+ * epochs of `step` count from the start of training. */
 double cnn_schedule_rate(const cnn_schedule *schedule, const cnn_recipe *recipe, double t) {
   if (t < recipe->warmup) return recipe->rate * t / recipe->warmup;
   switch (recipe->schedule) {

@@ -29,7 +29,7 @@ extern "C" {
 
 /* Number of threads that a net and the loops here use: `wanted`, or the number of processors if it is 0. A
  * net compiled with --threads=none has one thread; evaluation still distributes its samples. Results never
- * depend on it. */
+ * depend on the number of threads. */
 int32_t cnn_threads(int32_t wanted);
 
 /* ---- Evaluation */
@@ -141,7 +141,7 @@ typedef struct cnn_train_options {
   bool dry_run;    /* one step and one validation batch; writes nothing */
   int64_t overfit; /* trains on the first `overfit` samples without augmentation and validation, to test
                       whether the net can learn at all; 0: off */
-  double val;      /* the options with which the data set was opened: stored in the checkpoint, for
+  double val;      /* the options with which the data set was opened, which the checkpoint stores for
                       cnn_train_settings */
   int64_t limit;
   cnn_fit fit;
@@ -164,8 +164,8 @@ typedef struct cnn_train_options {
 /* The program's recipe; out is NULL and must be set. */
 cnn_train_options cnn_train_defaults(const cnn_network *network);
 /* For resuming: copies the settings of the run that left a checkpoint for options->out (seed, batch, epochs,
- * rate, shuffle, overfit, val, limit, fit, target) into the options, where they can be changed again. Call it
- * before the data set is opened. */
+ * rate, shuffle, overfit, val, limit, fit, target) into the options, where they can be changed again. Must
+ * be called before the data set is opened. */
 cnn_status cnn_train_settings(const cnn_network *network, cnn_train_options *options);
 cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options);
 

@@ -45,7 +45,7 @@ typedef struct cnn_schedule { /* state of a plateau schedule */
 
 void cnn_schedule_begin(cnn_schedule *schedule);
 double cnn_schedule_rate(const cnn_schedule *schedule, const cnn_recipe *recipe, double t);
-/* Call it after each epoch; loss: the validation loss, or the training loss without validation. */
+/* Must be called after each epoch. loss: the validation loss, or without validation the training loss. */
 void cnn_schedule_epoch(cnn_schedule *schedule, const cnn_recipe *recipe, double loss);
 
 /* ---- Optimizers: PyTorch's arithmetic, in float, per element. */
@@ -89,8 +89,9 @@ bool cnn_trainer_quantize(cnn_trainer *trainer, double t);
  * immediately. */
 float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const void *const *target,
                         int32_t count, float *const *output);
-/* Call it before a step ends: the last weight in the net with a non-finite gradient (the first in the order
- * of the backward pass), or -1. An update with such a gradient would make all weights non-finite. */
+/* The last weight in the net with a non-finite gradient, which is the first in the order of the backward
+ * pass, or -1. Must be called before a step ends, because an update with such a gradient would make all
+ * weights non-finite. */
 int32_t cnn_trainer_overflow(const cnn_trainer *trainer);
 /* Ends a step: clips the gradients since the last update, updates the weights with them, and moves the
  * average. */
@@ -157,7 +158,7 @@ typedef struct cnn_move {
 void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t height, int32_t width,
                       int32_t pixel_bytes, int border);
 
-/* mixup and cutmix: a sample is mixed with another one of `samples`, which has been augmented separately. */
+/* mixup and cutmix: a sample is mixed with another one of `samples`, which is augmented separately. */
 typedef struct cnn_mix {
   cnn_plane plane; /* plane of the first input */
   double share;    /* share of the sample itself in the mixture */

@@ -51,7 +51,7 @@ typedef struct cnn_data_options {
                    time */
   const char *target; /* CSV: the target column, by its name or its number from 1; NULL: the last */
   bool skip_bad;      /* images, masks and boxes that cannot be read are counted and dropped */
-  bool any_target;    /* the set is inspected or exported: it may lack the net's targets */
+  bool any_target;    /* for inspection or export: the set may lack the net's targets */
 } cnn_data_options;
 #define CNN_DATA_DEFAULTS {0.1, 0, CNN_FIT_STRETCH, 0, NULL, false, false}
 
@@ -75,9 +75,10 @@ const char *cnn_data_class(const cnn_data *data, int32_t c); /* the set's name f
 /* All names; NULL if one is missing or not UTF-8. */
 const char *const *cnn_data_class_names(const cnn_data *data);
 
-/* Checks that the files of a set are readable, before its samples are needed. Images of folders are opened:
- * those that will be kept in memory are decoded; of others the beginning and the end are checked. A single
- * unreadable image is the error; of several, the callback gets a line for each of the first ten. */
+/* Checks that the files of a set are readable, before its samples are needed. Images of folders are opened.
+ * Images that will be kept in memory are decoded; for others, only the beginning and the end are checked. If
+ * one image is unreadable, the result is its error; if several are, the callback gets a line for each of the
+ * first ten. */
 typedef struct cnn_inspection {
   int64_t samples[3]; /* number of samples of each part, from its first */
   int32_t threads;

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-/* The first twelve colors differ most. Later hues are a golden section apart, and each third one is darker.
+/* The first twelve colors differ most. Later hues are a golden section apart, and every third color is
+ * darker.
  */
 void cnn_class_color(int64_t c, uint8_t rgb[3]) {
   static const uint8_t first[][3] = {{230, 25, 75},  {0, 130, 200}, {60, 180, 75},  {245, 130, 48},

@@ -4,16 +4,17 @@
 #define CNN_THREADS_H
 #include "cnn_network.h"
 
-/* Applies to calls of the net from this thread; no effect if it was compiled with --threads=none. */
+/* Sets the number of threads for calls of the net from this thread; no effect if the net was compiled with
+ * --threads=none. */
 void cnn_threads_use(const cnn_network *, int32_t threads);
 /* Programs call this before the first call of a net: waiting threads then spin for at most a millisecond
  * before they sleep, unless the environment sets another policy. */
 void cnn_threads_spare(void);
 /* Like cnn_threads, but 1 if the net was compiled with --threads=none. */
 int32_t cnn_threads_of_net(const cnn_network *, int32_t wanted);
-/* Like cnn_threads, but n processes share this machine: unless a number was requested, the result is at most
- * the processors of the machine divided by n. The processors that the system allows to this process may be
- * the same as those of the other processes. */
+/* Like cnn_threads, but for n processes on this machine: unless a number was requested, the result is at
+ * most the number of the machine's processors divided by n. (The other processes may be permitted to use the
+ * same processors as this one.) */
 int32_t cnn_threads_shared(int32_t wanted, int32_t processes);
 double cnn_clock(void);      /* seconds since an arbitrary moment */
 double cnn_wall_clock(void); /* seconds since 1970 */

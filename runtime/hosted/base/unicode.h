@@ -16,7 +16,7 @@ char *cnn_composed(const char *name);
 
 typedef enum cnn_likeness {
   CNN_OTHER_NAME,
-  CNN_SAME_LETTERS, /* equal except for capitals */
+  CNN_SAME_LETTERS, /* equal except for upper and lower case */
   CNN_SAME_NAME     /* equal after composition */
 } cnn_likeness;
 cnn_likeness cnn_names_compare(const char *a, const char *b);

@@ -24,8 +24,8 @@ typedef struct cnn_asked {
    NULL,                                                                                                     \
    &(asked).at_pixel}
 
-/* The unit to inspect, by default the class with the best score; call it after a forward pass of the file
- * `path`. */
+/* Finds the unit to inspect: by default, the class with the best score. Must be called after a forward pass
+ * of the file `path`. */
 cnn_status cnn_asked_unit(const cnn_viewer *viewer, const char *path, const cnn_asked *asked, cnn_unit *unit);
 /* "disc", or "disc at 12,30" */
 const char *cnn_asked_name(const cnn_network *network, const cnn_asked *asked, cnn_unit unit, char room[200]);
@@ -34,9 +34,10 @@ const char *cnn_asked_name(const cnn_network *network, const cnn_asked *asked, c
 bool cnn_asked_place(const cnn_viewer *viewer, const cnn_asked *asked, int32_t height, int32_t width,
                      double box[4]);
 
-/* The requested box in pixels of the image, by default the best one; call it after a forward pass. */
+/* Finds the requested box, by default the best one, in pixels of the image. Must be called after a forward
+ * pass. */
 cnn_status cnn_asked_box(const cnn_viewer *viewer, const char *path, const cnn_asked *asked, cnn_found *box);
 /* The best score of a box of the same class whose IoU with the requested box is at least 0.5; 0: there is no
- * such box, because the object is covered. Call it after a forward pass. */
+ * such box, because the object is covered. Must be called after a forward pass. */
 cnn_status cnn_asked_again(const cnn_viewer *viewer, const cnn_found *box, double *score);
 #endif

@@ -48,14 +48,14 @@ typedef struct cnn_detector {
   const cnn_detect_options *options;
   int64_t channels, rows; /* number of rows read */
   double *latest;         /* [average][channels] */
-  double free_from;       /* before this time, in seconds, nothing is detected */
+  double free_from;       /* nothing is detected before this time, in seconds */
   char room[24];
 } cnn_detector;
 
 /* Fails for an output without class scores. */
 cnn_status cnn_detector_open(cnn_detector *detector, const cnn_rows *rows, const cnn_detect_options *options);
 void cnn_detector_close(cnn_detector *detector);
-void cnn_detector_reset(cnn_detector *detector); /* call it before each recording */
+void cnn_detector_reset(cnn_detector *detector); /* must be called before each recording */
 /* Whether the row is a detection of the class with the largest mean. Silence and unknown are never
  * detected. */
 bool cnn_detector_row(cnn_detector *detector, const cnn_row *row, cnn_detection *found);

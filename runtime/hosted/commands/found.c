@@ -279,7 +279,8 @@ static bool draw_mask(const cnn_runs *mask, const cnn_image *picture, int32_t fa
   return true;
 }
 
-/* Number of detections to draw. They are sorted by descending score; unlikely ones would hide the rest. */
+/* Number of detections to draw. They are sorted by descending score; unlikely detections would hide the
+ * others. */
 static int32_t worth_drawing(const cnn_findings *findings) {
   const double least = 0.25;
   int32_t n = 0;

@@ -7,10 +7,11 @@
 #include "hosted/data/dataset.h"
 #include "hosted/training/findings.h"
 
-bool cnn_net_finds(const cnn_network *network); /* Does an output have boxes or segments? */
+bool cnn_net_finds(const cnn_network *network); /* Whether an output has boxes or segments. */
 
 /* Name of a pixel class; object classes come last. A net's labels name all classes, or the object classes
- * only. The data (may be NULL) name the others; a class without a name is written as a number to `room`. */
+ * only. The data set (or NULL) has the names of the others. For a class without a name, the class number is
+ * written to `room`. */
 const char *cnn_class_name(const cnn_network *network, const cnn_data *data, int32_t class, char room[24]);
 
 /* The image of a sample. */

@@ -167,7 +167,7 @@ static int unknown_option(const cnn_usage *usage, const char *word, int letter) 
   return cnn_usage_error(usage, "unknown option '%.*s'", length, word);
 }
 
-/* Is the option spelled out? getopt_long also accepts abbreviations, which may be a mistake. */
+/* Whether the option is spelled out. getopt_long also accepts abbreviations, which may be a mistake. */
 static bool in_full(const char *word, const char *name) {
   return strncmp(word, "--", 2) != 0 || strcspn(word + 2, "=") == strlen(name);
 }
@@ -186,7 +186,7 @@ int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand)
   }
   option[usage->flags] = (struct option){"help", no_argument, NULL, HELP_VALUE};
 #ifdef __GLIBC__
-  optind = 0; /* restarts getopt, also at the second call of this function */
+  optind = 0; /* restarts getopt, which is needed from the second call of this function on */
 #else
   optind = 1;
 #endif

@@ -10,7 +10,8 @@ typedef struct cnn_program {
   const char *name;
   const cnn_network *network;      /* if the program has no labels, it gets those of the weight file */
   struct cnn_program_state *state; /* state of main.c */
-  const struct cnn_launch *launch; /* how train reaches other processes; NULL: a single process */
+  /* how train communicates with other processes; NULL: there is a single process */
+  const struct cnn_launch *launch;
 } cnn_program;
 
 int cnn_program_train(const cnn_program *program, int argc, char **argv);
@@ -31,7 +32,7 @@ int cnn_program_fail(const cnn_program *program, const cnn_status *status);
 cnn_status cnn_program_finish(void); /* flushes standard output and reports errors */
 /* Returns weights from malloc: those of a file, or (path NULL) those compiled in, or else those of
  * NET.safetensors next to the program or in the working directory, which is reported on standard error.
- * Prints warnings. `names`: maps the names in a file to those of the net. */
+ * Prints warnings. names: how names in the file are mapped to names of the net. */
 cnn_status cnn_program_weights(const cnn_program *program, const char *path, const cnn_weights_names *names,
                                float **weights);
 /* For a data set without a validation part: the share of samples that the training run of these weights used

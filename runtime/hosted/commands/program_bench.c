@@ -40,7 +40,7 @@ typedef struct Bench {
   double mark;
 } Bench;
 
-/* Synthetic samples: bytes for images, small numbers for the rest, classes that exist. */
+/* Creates synthetic samples: bytes for images, small numbers for other inputs, valid classes. */
 static void fill(cnn_batch *batch) {
   const cnn_network *network = batch->network;
   cnn_random random = cnn_random_stream(1, CNN_STREAM_DATA, 0);
@@ -93,7 +93,7 @@ static cnn_status prepare(Bench *bench) {
     memcpy(bench->weights, network->initial, (size_t)network->parameters * sizeof(float));
   } else if (network->init) {
     network->init(bench->weights, 1);
-  } else { /* any values of a usual size: the time does not depend on them */
+  } else { /* values of a usual size, on which the time does not depend */
     cnn_random random = cnn_random_stream(2, CNN_STREAM_DATA, 0);
     for (int64_t i = 0; i < network->parameters; i++)
       bench->weights[i] = 0.1f * cnn_random_uniform(random, (uint32_t)i) + 0.01f;

@@ -39,7 +39,8 @@ static const cnn_weight *weight_of(const cnn_network *network, const char *layer
   return NULL;
 }
 
-/* The layer with that name, or the first that has filters; a convolution is preferred to a dense layer. */
+/* The layer with that name; without a name, the first convolution that has filters, or else the first dense
+ * layer. */
 static cnn_status choose_layer(const cnn_network *network, const char *name, int32_t *layer) {
   if (name) {
     cnn_status status = cnn_layer_find(network, name, layer);
@@ -90,7 +91,7 @@ static Filters filters_of(const cnn_network *network, const float *weights, int3
   return f;
 }
 
-/* Draws a dense layer directly after a gray input image: each row of its weights is an image, too. */
+/* Draws a dense layer that reads a gray input image directly: each row of its weights is an image, too. */
 static void as_templates(const cnn_network *network, int32_t layer, Filters *f) {
   const cnn_port *port = &network->input[0];
   if (network->inputs != 1 || strcmp(network->layer[layer].op, "dense") != 0 || !cnn_port_is_picture(port) ||

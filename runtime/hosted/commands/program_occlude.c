@@ -1,5 +1,5 @@
 /* program_occlude.c: `net occlude`: Change of a class score when a square of the image is covered, for
- * squares all over it (Zeiler and Fergus, 2014). In a sequence a stretch of time is covered, in a vector a
+ * squares all over it (Zeiler and Fergus, 2014). In a sequence, a range of time is covered; in a vector, a
  * few numbers. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
@@ -37,7 +37,7 @@ typedef struct Occlusion {
   cnn_found box;       /* the box whose score is compared */
   bool likely;         /* compares probabilities of a unit; otherwise scores */
   cnn_status status;   /* status of the search for the same box */
-  double whole;        /* score with nothing covered */
+  double whole;        /* the score of the uncovered input */
   float *plain, *fill; /* fill: value per channel */
   float *value;        /* [rows][columns] */
   float *drop, *times; /* drop: per pixel, the mean decrease of the score when it is covered */
@@ -170,7 +170,8 @@ static void choose_fill(Occlusion *o, const Arguments *a) {
   }
 }
 
-/* Chooses the score to explain: in a net that detects boxes, a box's score, unless a pixel was requested. */
+/* Chooses the score to explain: in a net that detects boxes, the score of a box, unless a pixel was
+ * requested. */
 static cnn_status choose(Occlusion *o, const Arguments *a, const char *path) {
   const cnn_network *network = o->viewer.network;
   const bool finds = cnn_output_first(network, CNN_OUTPUT_DETECTIONS) >= 0;

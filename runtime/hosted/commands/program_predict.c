@@ -53,7 +53,7 @@ typedef struct Prediction {
   bool incomplete;   /* out of memory for part of the output */
   int64_t unsound;   /* number of NaN or infinite output values */
   int32_t strange;   /* the first output with NaN or an infinite value */
-  char where[300];   /* the input from which this value was computed */
+  char where[300];   /* the input from which that value was computed */
   cnn_status unread; /* CNN_OK, or an error for damaged images of a folder */
 } Prediction;
 
@@ -280,8 +280,8 @@ static cnn_status write_overlay(Prediction *prediction, const char *path, int32_
   return drawn ? cnn_image_write(path, picture) : cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
 }
 
-/* Reports the results that the written image cannot show: all outputs but one, and values outside of 0 to
- * 1. */
+/* Reports the results that the written image does not show: all other outputs, and values outside of 0 to 1.
+ * */
 static void tell_left_out(const Prediction *prediction, const char *path, int32_t o, bool map) {
   const cnn_network *network = prediction->network;
   const cnn_port *port = &network->output[o];
@@ -422,7 +422,7 @@ static void warn_unsound(const cnn_program *program, const Prediction *predictio
             program->network->output[prediction->strange].name);
 }
 
-/* Keeps the outputs of sample `index`; if an image is requested, it shows the first sample. */
+/* Keeps the outputs of sample `index`, and the image of the first sample if a drawing is requested. */
 static cnn_status see_sample(Prediction *prediction, const cnn_inputs *inputs, const char *path,
                              int64_t index) {
   const cnn_network *network = prediction->network;

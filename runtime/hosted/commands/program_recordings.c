@@ -10,7 +10,8 @@
 #include "hosted/base/file.h"
 #include "hosted/commands/program_stream.h"
 
-/* In seconds: a detection may be this late after a word; false detections that are closer count once. */
+/* In seconds. late: how late after a word a detection may be; apart: false detections that are closer to
+ * each other count once. */
 static const double late = 1, apart = 1;
 
 typedef struct Window {
@@ -72,7 +73,7 @@ static cnn_status windows_read(Recordings *r, size_t entry, const json_t *list) 
   return cnn_success();
 }
 
-/* The windows of a recording, which is named with or without its folder. */
+/* Finds the windows of a recording; the file has its name with or without its folder. */
 static cnn_status windows_find(Recordings *r, const char *path) {
   size_t k;
   const json_t *entry;

@@ -49,7 +49,8 @@ static void add_up(Saliency *s, const Arguments *a, int32_t input) {
   memcpy(s->viewer.value[input], s->plain, (size_t)n * sizeof(float));
 }
 
-/* Takes the largest gradient of each pixel of an image; other inputs keep one per element. */
+/* Replaces the gradients of an image's pixel by the largest one; other inputs keep one gradient per element.
+ * */
 static void reduce(const cnn_port *port, float *gradient) {
   const int32_t channels = cnn_port_is_picture(port) ? port->dim[2] : 1;
   for (int64_t p = 0; p < port->size / channels; p++) {

@@ -76,7 +76,7 @@ cnn_sheet cnn_sheet_of(int32_t rank, const int32_t dim[3]);
  * viewer->value. */
 void cnn_figure_input(cnn_figure *figure, const cnn_port *port, const float *value, const char *caption);
 
-/* Does -o name an .npy array? Otherwise it is a figure. */
+/* Whether the file of -o is an .npy array; otherwise it is a figure. */
 bool cnn_out_is_array(const char *path);
 cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int32_t rank,
                          const int64_t *dim);

@@ -11,8 +11,8 @@
 #include "hosted/data/dataset.h"
 #include "hosted/weights/archive.h"
 
-/* Outputs have different suffixes, so two of them can only be one file if that file exists under several
- * names. Devices and pipes do not count: several outputs may share one. */
+/* The identity of an output file. Outputs have different suffixes, so two outputs are the same file only if
+ * that file exists under several names. Devices and pipes are excepted: several outputs may share one. */
 typedef struct Identity {
   dev_t device;
   ino_t number;
@@ -34,7 +34,7 @@ static int refuse(const cnn_usage *usage, const char *path, const char *why, con
   return cnn_usage_error(usage, "%s cannot be written: %s%s", path, why, more);
 }
 
-/* The name of weights may have ":KEY" after the file name. */
+/* Whether the file was read. Names of weight files may end with ":KEY". */
 static bool was_read(const char *path, Identity *identity) {
   char file[4096];
   const int n = snprintf(file, sizeof file, "%.*s", (int)cnn_archive_file(path), path);

@@ -91,7 +91,7 @@ void cnn_reader_close(cnn_reader *reader) {
   *reader = (cnn_reader){0};
 }
 
-/* u8 counts as 0..1, i8 and i16 as -1..1, as documented for `target = input`. */
+/* Converts input values to a target: u8 to 0..1, i8 and i16 to -1..1, as documented for `target = input`. */
 static void input_as_target(const cnn_port *port, const void *values, float *target) {
   static const float full[] = {
       [CNN_F32] = 1, [CNN_U8] = 255, [CNN_I8] = 128, [CNN_I16] = 32768, [CNN_I32] = 1};

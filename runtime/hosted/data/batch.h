@@ -19,7 +19,8 @@ typedef struct cnn_batch {
 /* Reads samples into batches; several may fill the same batch concurrently. */
 typedef struct cnn_reader {
   const cnn_network *network;
-  cnn_parts raw, own, other; /* one sample each: without augmentation, augmented, and to be mixed in */
+  /* three samples: without augmentation, augmented, and to be mixed with the augmented one */
+  cnn_parts raw, own, other;
   float *scratch;
   cnn_truth truth; /* annotations of the last sample that was read, in pixels of the input */
 } cnn_reader;
@@ -32,13 +33,13 @@ typedef struct cnn_course {
   const int32_t *order; /* NULL: the order of the data set */
   int64_t samples;
   int32_t epoch;       /* from 0; selects the random numbers of the augmentation */
-  int32_t batch, part; /* samples per batch; most samples per call of gradients */
+  int32_t batch, part; /* samples per batch; maximum samples per call of gradients */
   /* The range of samples, from .. to - 1, that this process reads in a call with `count` samples; NULL: it
    * reads all. */
   void (*share)(const void *context, int64_t count, int64_t *from, int64_t *to);
   const void *context;
   bool augment;
-  bool cuts; /* reads a random part of recordings that are longer than the input, instead of the middle */
+  bool cuts; /* of a recording longer than the input, reads a random part, not the middle */
 } cnn_course;
 
 /* False: no memory. */

@@ -17,7 +17,7 @@ typedef struct cnn_boxed {
 
 typedef struct cnn_scene {
   char *image, *segments; /* paths; segments: NULL, or an image whose colors are segment numbers */
-  int32_t height, width;  /* size from the annotation file; 0: boxes are fractions of the image size */
+  int32_t height, width;  /* image size in the annotation file; 0: boxes are fractions of the image size */
   int32_t count;
   cnn_boxed *object;
 } cnn_scene;
@@ -36,7 +36,7 @@ typedef struct BoxesSet {
   char first[400];                   /* the message for the first dropped object or image */
 } BoxesSet;
 
-/* Begins a set, which `data` owns from here on. */
+/* Begins a set, which `data` then owns. */
 cnn_status cnn_boxes_begin(cnn_data *data, const char *title);
 /* Records an annotation file. The set takes ownership of the path. */
 cnn_status cnn_boxes_file(cnn_data *data, char *path);
@@ -47,14 +47,14 @@ cnn_status cnn_boxes_scene(cnn_data *data, int pool, cnn_scene scene, cnn_scene 
 cnn_status cnn_boxes_object(cnn_data *data, cnn_scene *scene, const cnn_boxed *object);
 /* Handles an error of an object or a whole image: with --skip-bad it is counted, and success is returned. */
 cnn_status cnn_boxes_bad(cnn_data *data, bool picture, const cnn_status *status);
-/* Is a box valid and inside an image of that size? A box that extends beyond the image by less than a
- * hundredth of its size, or by less than a pixel, is clipped. The message describes the error. */
+/* Checks that a box is valid, and inside an image of that size. A box that extends past the image by less
+ * than a hundredth of its size, or by less than a pixel, is clipped. The message describes the error. */
 cnn_status cnn_boxes_check(float box[4], double height, double width);
-/* Sets class_of, the class number of each class name: that of the net's label of the same name, if the net
- * has labels for objects. `where` names the source of the names in messages. */
+/* Sets class_of, the class number of each class name. If the net has labels for objects, this is the number
+ * of the label with the same name. `where` names the source of the names in messages. */
 cnn_status cnn_boxes_name(cnn_data *data, const char *where, char *const *name, int32_t names,
                           int32_t *class_of);
-/* Call it after all annotations have been read. */
+/* Must be called after all annotations have been read. */
 cnn_status cnn_boxes_end(cnn_data *data);
 /* Frees a scene that no set owns. */
 void cnn_scene_free(const cnn_scene *scene);

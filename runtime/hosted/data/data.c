@@ -170,7 +170,7 @@ static cnn_status kind_open(cnn_data *data) {
   return status;
 }
 
-/* Whether the set has boxes if the net needs them, and the net uses the boxes that the set has. */
+/* Checks that the set has boxes if the net needs them, and that the net uses the boxes of the set. */
 static cnn_status boxes_agree(const cnn_data *data) {
   const cnn_network *network = data->network;
   const bool wanted = cnn_boxes_wanted(network);

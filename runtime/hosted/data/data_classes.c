@@ -42,7 +42,8 @@ static int32_t unknown_class(const cnn_data *data) {
   return data->sounds && has_labels(data) ? cnn_label_find(data->network, "unknown") : -1;
 }
 
-/* Numbers are classes if each selects a different class of the net, and no label contradicts. */
+/* Whether folder names that are numbers are class numbers: each selects a different class of the net, and no
+ * label contradicts this. */
 static bool are_numbers(const cnn_data *data, char *const *folder, int32_t folders) {
   const cnn_network *network = data->network;
   const bool labeled = has_labels(data);
@@ -57,7 +58,8 @@ static bool are_numbers(const cnn_data *data, char *const *folder, int32_t folde
   return folders > 0;
 }
 
-/* The folder to name in an error: the first number without a class, or the first name that is not a label. */
+/* The folder that an error message names: the first number that is no class, or the first name that is not a
+ * label. */
 static const char *to_blame(const cnn_data *data, char *const *folder, int32_t folders) {
   const cnn_network *network = data->network;
   int32_t f = 0;
@@ -82,8 +84,8 @@ static cnn_status refuse(const cnn_data *data, char *const *folder, int32_t fold
 
 /* ---- parts that spell a folder differently */
 
-/* Whether two folders of different parts are the same class: their names differ only in case, neither matches
- * another folder, and they are not labels of two classes. */
+/* Whether two folders in different parts are the same class: their names differ only in case, no other
+ * folder matches one of them, and they are not labels of two classes. */
 static bool is_one(const cnn_data *data, char *const *folder, const uint8_t *pools, int32_t folders,
                    int32_t f, int32_t g) {
   const cnn_network *network = data->network;

@@ -234,8 +234,8 @@ static int32_t columns_beyond(const cnn_data *data, const Tables *set) {
   return data->options.target ? 1 : 0;
 }
 
-/* The target is one column, a class or a number; or one column per value of a regression. If the input is the
- * target, --target leaves a column out. */
+/* Finds the target columns: one column with a class or a number, or one column per value of a regression. If
+ * the input is the target, --target excludes a column. */
 static cnn_status columns_find(const cnn_data *data, Tables *set) {
   int32_t output;
   cnn_status status = output_find(data, &output);
@@ -281,7 +281,7 @@ static cnn_status each_row(cnn_data *data, EachRow *function, void *context) {
 
 typedef struct Survey {
   bool wanted, whole, labeled;
-} Survey; /* over all targets: all are integers; all are labels of the program */
+} Survey; /* whether all targets are integers; whether all are labels of the program */
 
 static int32_t label_find(const cnn_data *data, const char *name) {
   for (int32_t c = 0; data->network->label && c < data->network->labels; c++)

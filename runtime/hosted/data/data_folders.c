@@ -243,7 +243,7 @@ static cnn_status folder_read(const cnn_data *data, int pool, int64_t index, voi
   return folder_cut(data, pool, index, -1, input, target);
 }
 
-/* Does the set have WAV files? Their full scale is 1. */
+/* Whether the set has WAV files, whose full scale is 1. */
 static bool has_sounds(const Folders *set) {
   for (int p = 0; p < POOLS; p++)
     if (set->pool[p].count > 0) return cnn_sound_named(set->pool[p].picture[0].path);
@@ -314,8 +314,8 @@ static bool has_folders(const Listing *listing) {
   return false;
 }
 
-/* A folder with the name of a part is a part if it contains class folders; a folder that only contains images
- * is a class. */
+/* Reads a folder with the name of a part. It is a part if it contains class folders; if it only contains
+ * images, it is a class. */
 static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const char *path, bool linked,
                                cnn_status *empty) {
   Listing below;

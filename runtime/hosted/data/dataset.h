@@ -49,7 +49,7 @@ void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context);
 /* Decodes all images of the pools, on all processors, before the set has parts. bad: [images] of all pools in
  * order, whether each is unreadable; `first` is the first error. */
 cnn_status cnn_pools_inspect(const cnn_data *data, bool *bad, char *first, size_t room);
-/* Would a file of this name be read the next time, as a part of the data? */
+/* Whether a file of this name would be read, the next time, as a part of the data. */
 bool cnn_data_takes(const cnn_data *data, const char *path);
 
 typedef struct DataKind {
@@ -81,8 +81,8 @@ typedef struct Part {
 } Part; /* samples list[i], or first + i if there is no list; numbered over all pools */
 
 struct cnn_data {
-  const cnn_network *network; /* its ports are those of a sample: see calls.h */
-  cnn_network samples;        /* that net is stored here if a sample has several calls */
+  const cnn_network *network; /* the net with the ports of a sample: see calls.h */
+  cnn_network samples;        /* storage of that net, if a sample has several calls */
   cnn_port *ports;            /* ports of `samples`; otherwise NULL */
   cnn_data_options options;
   char *path;
@@ -97,11 +97,11 @@ struct cnn_data {
   char **class_name;      /* NULL, or one name per class, from malloc */
   int64_t unlabeled;      /* with one class per sample: number of samples of class -1, which are ignored */
   bool has_zero;          /* whether a sample is of class 0 */
-  bool inputs_only;       /* rows to predict: a target may be present, and is ignored */
+  bool inputs_only;       /* rows for prediction: a target may be present, and is ignored */
   bool lacks_targets;     /* with any_target: the targets of the outputs are missing */
   bool nameless;          /* some class names cannot be stored in files */
   bool objects, masks, pixels; /* whether the set has objects, instance maps, pixel classes */
-  int32_t stuff;               /* number of pixel classes outside of objects: they come first */
+  int32_t stuff;               /* number of pixel classes outside of objects; these are the first classes */
   Part part[3];
   char description[240];
   char *notes;    /* lines for the user; NULL: none */
@@ -130,7 +130,7 @@ cnn_status cnn_data_open_synthetic(cnn_data *data);
 /* Options: the text after "synthetic:". */
 cnn_status cnn_data_open_shapes(cnn_data *data, const char *options);
 bool cnn_data_is_csv(const cnn_data *data);
-/* Is this train.csv or a similar name, which makes a directory a set of tables? */
+/* Whether the name is train.csv or similar, so that its directory is a set of tables. */
 bool cnn_csv_is_part(const char *name);
 cnn_status cnn_data_no_memory(const cnn_data *data);
 /* The pool and index of sample `index` of a part. False: there is none. */
@@ -182,8 +182,8 @@ cnn_status cnn_labels_fit(const cnn_data *data, const char *what);
 /* Checks a label against the outputs; if it is a class, updates data->classes. `where`, i: the file and the
  * position in it. */
 cnn_status cnn_label_check(cnn_data *data, const char *where, int64_t i, double label);
-/* Call it after all labels have been checked: whether -1 can mean that a sample has no class; adds a note if
- * so. */
+/* Must be called after all labels have been checked. Decides whether -1 means that a sample has no class; if
+ * so, adds a note. */
 cnn_status cnn_labels_end(cnn_data *data);
 void cnn_label_store_one(const cnn_data *data, int32_t output, double label, void *target);
 void cnn_label_store(const cnn_data *data, int32_t label, void *const target[]);

@@ -10,7 +10,7 @@ typedef struct Picture {
   char *path;
   int32_t folder;
   int32_t turn;    /* index of the file in its folder */
-  int32_t silence; /* 0, or 1 + the number of the background recording it is cut from */
+  int32_t silence; /* 0, or 1 + the number of the background recording from which the sample is cut */
   double place;    /* for silence: position of the cut outside of training, 0 to 1 */
 } Picture;
 typedef struct Kept {
@@ -22,7 +22,7 @@ typedef struct Pool {
   Picture *picture;
   int64_t count;
   Kept kept;
-  bool there; /* the set has a part folder for it */
+  bool there; /* the set has a folder for this part */
 } Pool;
 typedef struct Folders {
   Pool pool[POOLS];
@@ -44,7 +44,7 @@ bool cnn_folders_name_add(Folders *set, char *name); /* takes ownership of the n
 
 /* ---- sounds: conventions of the Speech Commands data set */
 
-/* Is this the name of a folder of background recordings? */
+/* Whether this is the name of a folder of background recordings. */
 bool cnn_sounds_background(const char *name);
 /* Adds the WAV files of a folder of background recordings. */
 cnn_status cnn_sounds_background_add(Folders *set, const char *path, bool linked);

@@ -22,7 +22,7 @@ static bool exif_number(const Exif *exif, uint64_t at, int bytes, uint32_t *numb
   return true;
 }
 
-/* The standard demands one 16-bit number, which is in the entry itself. */
+/* The standard requires one 16-bit number, which is stored in the entry itself. */
 static int orientation_of(const Exif *exif, uint64_t entry) {
   uint32_t type, count, whole, value;
   if (!exif_number(exif, entry + 2, 2, &type) || type != TIFF_SHORT) return 1;

@@ -32,7 +32,7 @@ struct cnn_loader {
   int64_t begun, taken; /* batches since the start; the last one taken is still in use */
   const cnn_course *course;
   int64_t at;    /* start of the next batch */
-  int32_t share; /* samples that a thread reads at a time */
+  int32_t share; /* number of samples that a thread reads at a time */
   Worker *worker;
   int32_t workers, running;
   bool quit;

@@ -1,6 +1,6 @@
 /* outline.c: Rasterization of polygons and of run lengths. A polygon is drawn by the rule of COCO's tools:
  * its sides are point sequences on a grid that is five times finer. Where a side crosses the middle of a
- * pixel column, inside and outside are exchanged for the pixels below. */
+ * pixel column, the pixels below change between inside and outside. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/outline.h"
 

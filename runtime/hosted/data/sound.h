@@ -21,7 +21,7 @@ cnn_status cnn_sound_read(cnn_sound *sound, const char *path);
 void cnn_sound_free(cnn_sound *sound);
 /* Resamples to another rate as torchaudio.functional.resample does by default. */
 cnn_status cnn_sound_resample(cnn_sound *sound, const char *path, int32_t rate);
-/* Can the input read a WAV file? It must be a sequence of samples, f32 or i16. */
+/* Checks that the input can read a WAV file: it must be a sequence of samples, f32 or i16. */
 cnn_status cnn_sound_fits(const char *path, const cnn_port *port);
 /* Converts a sound to the rate and the channels of an input: one channel gets the mean of several. */
 cnn_status cnn_sound_convert(cnn_sound *sound, const char *path, const cnn_port *port);

@@ -17,7 +17,7 @@ typedef struct cnn_object {
   float box[4];  /* x1 y1 x2 y2 in pixels of the image */
   /* In the original image, before resizing: */
   double area;                       /* from the data set; 0: not given */
-  const struct cnn_outline *outline; /* all its pixels, including hidden ones; owned by the set; or NULL */
+  const struct cnn_outline *outline; /* all its pixels, including hidden pixels; owned by the set; or NULL */
 } cnn_object;
 
 /* Annotations of an image. If a set has objects and pixel classes, background classes come first: an object's

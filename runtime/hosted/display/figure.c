@@ -19,7 +19,8 @@ static const uint8_t SEQUENTIAL[][3] = {
     {44, 114, 142}, {38, 130, 142}, {33, 145, 140}, {31, 159, 136}, {39, 173, 129}, {61, 188, 116},
     {92, 200, 99},  {129, 211, 77}, {170, 220, 50}, {213, 226, 26}, {253, 231, 37},
 };
-/* The lightness of these colors (CIE L*: 97, 84, 66, 43, 20) falls equally on both sides of the middle. */
+/* The lightness of these colors (CIE L*: 97, 84, 66, 43, 20) decreases equally on both sides of the middle.
+ * */
 static const uint8_t DIVERGING[][3] = {
     {16, 42, 99},    {42, 98, 166},   {112, 163, 208}, {183, 211, 232}, {247, 247, 247},
     {247, 205, 182}, {230, 139, 108}, {188, 61, 58},   {107, 10, 36},

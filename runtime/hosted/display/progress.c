@@ -17,7 +17,7 @@
 enum { BAR = 24, SHORT_BAR = 8, SHORTEST_BAR = 4, LINE = 512 };
 
 static bool speaks_utf8(void) {
-#ifdef _WIN32 /* the console was set to it */
+#ifdef _WIN32 /* main has set the console to UTF-8 */
   return true;
 #endif
   static const char *const variable[] = {"LC_ALL", "LC_CTYPE", "LANG"};

@@ -3,6 +3,6 @@
 #ifndef CNN_WIDTH_H
 #define CNN_WIDTH_H
 
-/* UTF-8: 2 for a Chinese character, 0 for a combining one; 1 for an invalid one. */
+/* Width of UTF-8 text: a Chinese character is 2 columns wide, a combining character 0, an invalid one 1. */
 int cnn_text_columns(const char *text);
 #endif

@@ -95,7 +95,7 @@ void cnn_exchange_add_counts(Exchange *x, int64_t *count, int64_t counts) {
   free(all);
 }
 
-/* Names the process that waits least: the others wait for it. */
+/* Names the process that waits least, because the other processes wait for it. */
 static void tell_slowest(Exchange *x, char *text, size_t room) {
   int32_t slowest = 0;
   double most = 0;

@@ -176,7 +176,7 @@ static void run_calls(Worker *worker) {
   }
 }
 
-/* Evaluates the samples from `first` on with one call of infer. Unused slots of the batch keep their
+/* Evaluates the samples that start at `first` with one call of infer. Unused slots of the batch keep their
  * contents. */
 static cnn_status evaluate_batch(Worker *worker, int64_t first) {
   cnn_evaluator *evaluator = worker->evaluator;
@@ -291,7 +291,7 @@ static cnn_status measure_samples(cnn_evaluator *evaluator, cnn_measures *measur
 }
 
 /* ---- several processes ---- */
-/* Splits the samples by whole calls of infer. Detections are rated by the first process alone. */
+/* Splits the samples into whole calls of infer. Only the first process rates detections. */
 static void take_part(cnn_evaluator *evaluator) {
   evaluator->from = 0;
   evaluator->to = evaluator->samples;

@@ -1,8 +1,9 @@
-/* exchange.c: All-reduce of gradients over processes, and their other messages. Each process adds up one part
- * of every bucket: it receives sums from the other processes, each of which adds its own shards as far as the
- * tree of additions allows. Then it finishes the tree, and sends the result to all. So each process sends and
- * receives about twice the bucket's size, for any number of processes, and the order of the additions is that
- * of one process. Messages progress whenever generated code calls poll. */
+/* exchange.c: All-reduce of gradients over processes, and their other messages. Each process adds up one
+ * part of every bucket. Every process first adds its own shards as far as the tree of additions allows, and
+ * sends the sums of each part to the process that adds up this part. That process finishes the tree, and
+ * sends the result to all. So each process sends and receives about twice the bucket's size, for any number
+ * of processes, and the order of the additions is that of one process. Messages progress whenever generated
+ * code calls poll. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* gethostname */
@@ -22,7 +23,9 @@ enum { BLOCK = 512, TAGS = 16000 };
 struct Travel {
   int64_t from, to; /* floats of the gradients */
   float *gradients;
-  float *outgoing, *incoming; /* sums of own shards, part by part; sums of all processes for the own part */
+  /* outgoing: sums of this process's shards, part by part; incoming: sums of all processes for the part of
+   * this process */
+  float *outgoing, *incoming;
   int64_t room_out, room_in;
   const float **at; /* [shards]: the received sum of the subtree that begins with this shard */
   int32_t *end;     /* [shards]: the end of that subtree; 0: no subtree begins there */
@@ -69,7 +72,7 @@ static void gather_values(void *context, void *values, int64_t bytes) {
 /* ---- the tree ---- */
 static int32_t middle_of(int32_t from, int32_t to) { return from + (to - from + 1) / 2; }
 
-/* The sum of shards from .. to - 1, n floats from `offset` on; received sums of subtrees are used. */
+/* The sum of shards from .. to - 1, for n floats that start at `offset`. Uses received sums of subtrees. */
 static void add_tree(const Travel *t, int32_t from, int32_t to, int64_t offset, int64_t n, float *out) {
   float right[BLOCK];
   if (t->end[from] == to) {
@@ -176,7 +179,7 @@ static void take_subtree(void *context, int32_t from, int32_t to) {
 
 static int32_t tag_of(const Exchange *x, int32_t step) { return (x->under_way % TAGS) * 2 + step; }
 
-/* Posts receives for the sums of other processes that belong to the own part. */
+/* Posts receives for the other processes' sums of the part of this process. */
 static void post_receives(Exchange *x, Travel *t) {
   const cnn_ranks *ranks = x->ranks;
   const int64_t own = part_length(x, t, ranks->rank);
@@ -190,7 +193,7 @@ static void post_receives(Exchange *x, Travel *t) {
   }
 }
 
-/* Sends the sums of the own shards: to each process, those that belong to its part. */
+/* Sends the sums of this process's shards: to each process, the sums of that process's part. */
 static void send_sums(Exchange *x, Travel *t) {
   const cnn_ranks *ranks = x->ranks;
   Summing s = {t, 0, 0, t->outgoing};
@@ -212,8 +215,8 @@ static void send_sums(Exchange *x, Travel *t) {
   }
 }
 
-/* Called when all sums of the own part have arrived: finishes this part, sends it to all, and posts receives
- * for the other parts. */
+/* Called when all sums of this process's part have arrived: finishes the part, sends it to all, and posts
+ * receives for the other parts. */
 static void send_part(Exchange *x, Travel *t, int32_t tag) {
   const cnn_ranks *ranks = x->ranks;
   const int64_t own = part_length(x, t, ranks->rank);

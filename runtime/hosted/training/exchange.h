@@ -23,7 +23,7 @@ typedef struct Exchange {
   double gathering;  /* seconds that this process has spent in gathers */
   double waiting;    /* seconds spent waiting for the last sums of a step */
   double travelling; /* seconds from the first sum of a step to the last */
-  int32_t slowest;   /* the process that the others waited for in the last epoch; -1: none */
+  int32_t slowest;   /* the process for which the others waited in the last epoch; -1: none */
   double begun;      /* start time of the current step */
   double through;    /* seconds from `begun` until all sums begun so far were complete */
   int64_t sent;      /* bytes of gradients */
@@ -40,15 +40,15 @@ static inline bool cnn_exchange_first(const Exchange *exchange) {
 
 /* The samples of this process in a batch of `count`: from .. to - 1. */
 void cnn_exchange_share(const Exchange *, int64_t count, int64_t *from, int64_t *to);
-/* Call it before the gradients of a batch of `count` samples are computed. */
+/* Must be called before the gradients of a batch of `count` samples are computed. */
 void cnn_exchange_begin(Exchange *, int64_t count);
 /* Receives the other processes' samples of an array with `bytes` bytes per sample of the batch. */
 void cnn_exchange_gather(Exchange *, void *values, int64_t bytes);
 
 void cnn_place(char *name, size_t room); /* name of this machine */
 
-/* Agrees whether all processes continue: a failure of one becomes that of all, with a message that names the
- * process. If one process has set `stop`, all get its value. */
+/* Lets the processes agree whether to continue. If one fails, all return its failure, with a message that
+ * names the process. If one process has set `stop`, all get its value. */
 cnn_status cnn_exchange_agree(Exchange *, cnn_status status, int *stop);
 /* Like cnn_exchange_agree, before an exchange exists. */
 cnn_status cnn_ranks_agree(const cnn_ranks *ranks, cnn_status status);

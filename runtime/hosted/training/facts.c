@@ -1,6 +1,6 @@
 /* facts.c: Settings of a run as texts, and the rules for settings that change between a checkpoint and its
- * resumption. The command line has priority, then the program if it has changed since the checkpoint, then
- * the checkpoint. */
+ * resumption. The order of priority is: the command line, the program if it has changed since the
+ * checkpoint, the checkpoint. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L /* open_memstream */

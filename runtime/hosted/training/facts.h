@@ -21,6 +21,6 @@ typedef struct cnn_change {
 cnn_status cnn_change_check(const cnn_change *change);
 /* Reports each other change, and settings that are kept although the program has another value. */
 void cnn_change_tell(const cnn_change *change, void (*tell)(void *context, const char *line), void *context);
-/* Is this setting of the program unchanged since the checkpoint? */
+/* Whether this setting of the program is unchanged since the checkpoint. */
 bool cnn_facts_same(const json_t *a, const json_t *b, const char *name);
 #endif

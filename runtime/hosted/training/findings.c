@@ -69,7 +69,7 @@ int64_t cnn_view_place(const cnn_view *view, int32_t y, int32_t x, int32_t out_h
 
 /* ---- Masks */
 
-/* Interpolation between pixel centers; beyond the outer ones the value is constant. */
+/* Interpolation between pixel centers; outside of the outermost centers, the value is constant. */
 static void between(double at, int32_t n, int32_t *low, int32_t *high, double *part) {
   at = fmin(fmax(at, 0), n - 1);
   *low = (int32_t)at;
@@ -111,7 +111,7 @@ static bool mask_read(cnn_found *found, const cnn_port *port, const float *regio
 
 /* ---- Boxes */
 
-/* The detected box before clipping: masks refer to it even where it extends beyond the image. */
+/* The detected box before clipping, to which masks refer even where it extends past the image. */
 static void box_whole(const cnn_view *view, const float *row, double box[BOX]) {
   const cnn_frame *f = &view->frame;
   for (int k = 0; k < BOX; k += 2) {

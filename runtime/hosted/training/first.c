@@ -19,8 +19,9 @@ static void first_weights(Training *training) {
   }
 }
 
-/* Weights with other classes are accepted: the net learns its own. Equal classes in another order are
- * permuted to the order of the labels. */
+/* Compares the classes of the weights with the labels. Weights with other classes are accepted, because the
+ * net learns its own classes. If the classes are equal but in another order, the weights are permuted to the
+ * order of the labels. */
 static cnn_status compare_classes(const Training *training) {
   const char *path = training->options->init, *layer = NULL;
   cnn_archive archive;
@@ -63,7 +64,7 @@ static bool is_fixed(const cnn_network *network, int32_t w) {
   return network->weight[w].role == CNN_FROZEN;
 }
 
-typedef struct Stranded { /* frozen weights that keep initial values that are random or undefined */
+typedef struct Stranded { /* frozen weights whose initial values are random or undefined, and remain so */
   int32_t count, frozen;
   const char *first;
 } Stranded;
@@ -94,8 +95,8 @@ static cnn_status find_stranded(const Training *training, const bool *taken, Str
   return cnn_success();
 }
 
-/* Rejects frozen weights with random values, and frozen statistics that come from no data: they would stay
- * wrong. */
+/* Rejects frozen weights with random values, and frozen statistics that were not computed from data, because
+ * they would stay wrong. */
 static cnn_status refuse_stranded(const Training *training, const bool *taken) {
   Stranded stranded;
   const cnn_status status = find_stranded(training, taken, &stranded);

@@ -14,7 +14,8 @@ typedef struct Loss Loss;
 struct Loss {
   const char *name;
   double parameter; /* default value of the loss's parameter */
-  /* one position of `n` scores with class `label`, or one value with its target; the other argument is NULL
+  /* the loss of one position with `n` scores and class `label`, or of one value with its target; the other
+   * function is NULL
    */
   double (*of_class)(const cnn_port *, const cnn_loss *, const float *score, int64_t n, int32_t label);
   double (*of_value)(const cnn_port *, const cnn_loss *, double value, double target);
@@ -26,7 +27,8 @@ struct Loss {
 
 static double log_of(double p) { return log(p > (double)FLT_MIN ? p : (double)FLT_MIN); }
 
-/* Logarithm of the sum of exponentials, which turns raw scores into log-probabilities; 0 for the other kinds.
+/* Logarithm of the sum of exponentials, which converts raw scores to log-probabilities; 0 for the other
+ * kinds of scores.
  */
 static double normalizer(const cnn_port *output, const float *score, int64_t n) {
   if (output->scores != CNN_SCORES_LOGIT) return 0;

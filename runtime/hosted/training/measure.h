@@ -5,15 +5,16 @@
 #include "cnn.h"
 #include "hosted/data/outputs.h"
 
-/* Integers are in one array: tallies of several threads can be added in any order with the same result.
- * Floating-point numbers cannot: those of a sample are returned, and cnn_tally_sums adds them in the order of
- * the samples. */
+/* Integers are in one array, so that the tallies of several threads can be added in any order with the same
+ * result. Floating-point numbers cannot, so those of each sample are returned, and cnn_tally_sums adds them
+ * in the order of the samples. */
 typedef struct cnn_tally {
   const cnn_network *network;
   int64_t counts; /* length of count */
   int64_t *count;
   bool confusion; /* also count true class x predicted class of the first output with classes */
-  bool all;       /* with pixel classes: all of iou, accuracy and dice, whichever metric the program names */
+  /* with pixel classes, counts for all of iou, accuracy and dice, whichever metric the program names */
+  bool all;
 } cnn_tally;
 
 typedef struct cnn_sums {

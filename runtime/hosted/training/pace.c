@@ -1,7 +1,8 @@
 /* pace.c: Search for the fastest number of threads. Occasional trials use half or twice as many threads; if
  * the calls are faster, the new number is kept. The first call of a trial wakes threads and is not counted. A
  * trial ends as soon as its calls are clearly slower. Trials that fail become less frequent, so that they
- * cost about 1 % of the time. Long calls are never tried: a thread without a processor delays them little. */
+ * cost about 1 % of the time. Long calls get no trials, because a thread without a processor delays them
+ * little. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/pace.h"
 
@@ -12,7 +13,8 @@ static const double WINDOW = 0.02,
                     TRIAL = 0.005; /* averages cover this many seconds of calls: usually; in a trial */
 static const double SOONEST = 0.1, LATEST = 1;  /* seconds between trials */
 static const double FASTER = 0.9, SLOWER = 1.3; /* relative to the usual time */
-enum { FEW = 4 };                               /* least counted calls of a trial, if they are not slower */
+/* minimum number of counted calls of a trial, if they are not slower */
+enum { FEW = 4 };
 
 cnn_pace cnn_pace_of(int32_t most) { return (cnn_pace){.most = most, .threads = most, .patience = SOONEST}; }
 

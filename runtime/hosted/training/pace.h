@@ -1,5 +1,6 @@
-/* pace.h: Number of threads for each call of a net. If other programs occupy the processors, threads wait for
- * one that has no processor, and fewer threads are faster. Results do not depend on the number of threads. */
+/* pace.h: Number of threads for each call of a net. If other programs occupy the processors, all threads
+ * wait for a thread that has no processor, so fewer threads are faster. Results do not depend on the number
+ * of threads. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PACE_H
 #define CNN_PACE_H
@@ -23,7 +24,7 @@ cnn_pace cnn_pace_of(int32_t most);
 int32_t cnn_pace_threads(const cnn_pace *);     /* number for the next call */
 void cnn_pace_took(cnn_pace *, double seconds); /* duration of the last call */
 
-/* Call these around a call of the net: they set the number of threads, and measure the time. */
+/* Must be called before and after a call of the net: set the number of threads, and measure the time. */
 double cnn_pace_begin(cnn_pace *, const cnn_network *);
 void cnn_pace_end(cnn_pace *, double begun);
 #endif

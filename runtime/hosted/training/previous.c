@@ -44,7 +44,7 @@ static void take(char *text, size_t room, const cnn_archive *archive, const char
   snprintf(text, room, "%s", note ? note : "");
 }
 
-/* Looks at a file that the run would replace. An empty file is treated as missing. A file that cannot be
+/* Inspects a file that the run would replace. An empty file is treated as missing. A file that cannot be
  * opened as weights is not an error, unless memory is out. */
 static cnn_status weights_look(const char *path, Weights *weights) {
   struct stat about;

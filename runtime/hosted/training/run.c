@@ -313,7 +313,7 @@ static cnn_status take_state(cnn_run *run, const json_t *state, const char *path
   run->loss = number(state, "loss");
   run->seconds = number(state, "seconds");
   run->rate = number(state, "rate");
-  /* an older checkpoint lacks this: then the mean covers only the remaining steps */
+  /* older checkpoints lack this number; the mean then covers only the remaining steps */
   run->rates = whole(state, "rates");
   run->mean_rate = run->rates > 0 ? number(state, "mean_rate") : 0;
   run->best = number(state, "best");
@@ -409,7 +409,8 @@ cnn_status cnn_run_look(const char *path, bool *unfinished, char progress[80]) {
   return status.code == CNN_NO_MEMORY ? status : cnn_success();
 }
 
-/* Settings that changed in the program win; otherwise those chosen for the run. */
+/* Takes the settings of the recipe: settings that changed in the program have priority over those chosen for
+ * the run. */
 static cnn_status take_recipe(const cnn_network *network, const json_t *state, const json_t *settings,
                               cnn_train_options *options) {
   const json_t *program = json_object_get(state, "program");

@@ -268,7 +268,7 @@ static cnn_status prepare(Training *training) {
   return status;
 }
 
-/* Nothing is written before all processes are known to do the same. */
+/* Prepares the files. Nothing is written before it is known that all processes do the same. */
 static cnn_status prepare_files(Training *training) {
   const cnn_train_options *options = training->options;
   if (options->dry_run || !writes(training)) return cnn_success();
@@ -330,8 +330,7 @@ static cnn_status not_finite(Training *training, const cnn_batch *batch, float l
                      (int)run->finished + 1, step, where, kept_so_far(training), advice(training));
 }
 
-/* A gradient that is not finite in one process alone means that this process received other sums than the
- * others. */
+/* If a gradient is not finite in only one process, that process received other sums than the others. */
 static cnn_status check_finite(Training *training, const cnn_batch *batch, float loss, bool fine) {
   const Exchange *x = &training->exchange;
   int32_t other;
@@ -354,7 +353,7 @@ static cnn_status make_step(Training *training, bool *over) {
   float loss = 0;
   const cnn_batch *batch = NULL;
   if (cnn_trainer_quantize(trainer, t))
-    run->rated = run->waiting = 0; /* the best epoch is searched from here on */
+    run->rated = run->waiting = 0; /* the search for the best epoch starts here */
   while (batches < trainer->recipe.accumulate && run->at < run->samples) {
     const cnn_batch *next;
     status = cnn_training_agree(training, cnn_loader_next(training->loader, &next));
@@ -407,8 +406,8 @@ static cnn_status save_epoch(Training *training, bool best) {
   if (!writes(training)) return cnn_success();
   const cnn_train_options *options = training->options;
   const cnn_epoch *done = &training->run.history[training->run.finished - 1];
-  bool saves = options->overfit == 0 ||
-               finished(training); /* not worth it for the many short epochs of an experiment */
+  bool saves =
+      options->overfit == 0 || finished(training); /* skipped in experiments, which have many short epochs */
   cnn_status status = best && saves ? save(training, options->out) : cnn_success();
   if (status.code == CNN_OK && saves) status = save(training, training->last);
   if (status.code == CNN_OK && saves) status = cnn_run_save(&training->run, options, training->checkpoint);

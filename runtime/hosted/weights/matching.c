@@ -19,7 +19,7 @@ typedef struct Match {
   int32_t count;
   const char *prefix;
   bool *used; /* per tensor: it was matched to a weight, or mentioned in a line */
-  bool blind; /* names are ignored, and give no suggestions */
+  bool blind; /* names are ignored, and not used for suggestions */
   cnn_matching *out;
   bool failed; /* no memory */
 } Match;
@@ -154,8 +154,8 @@ static const char *const members[][2] = {{"gamma", "weight"},
                                          {"depthwise_kernel", "weight"},
                                          {"embeddings", "weight"}};
 
-/* Normalizes a name: lower case, '.' between its parts, parameters with PyTorch's names, without TensorFlow's
- * ":0". */
+/* Converts a name to a common form: lower case, '.' between its parts, PyTorch's names of parameters,
+ * without TensorFlow's ":0". */
 static void normalize(const char *name, char *out, size_t room) {
   size_t n = 0;
   for (; *name && *name != ':' && n + 1 < room; name++)
@@ -425,7 +425,7 @@ static bool same_layer(const char *a, const char *b) {
   return n > 0 && strncmp(a, b, n) == 0 && !strpbrk(b + n, "./");
 }
 
-/* Whether one layer is on both sides of the border before the k-th weight of a run. */
+/* Whether weights of one layer are on both sides of the k-th weight's start in a run. */
 static bool splits_layer(const Match *match, const cnn_tensor *const *list, int32_t tensors, Run run,
                          int32_t k) {
   const int32_t w = run.weight + k, t = run.tensor + k;
@@ -442,7 +442,8 @@ static Run whole_layers(const Match *match, const cnn_tensor *const *list, int32
   return (Run){run.weight + first, run.tensor + first, run.length - first};
 }
 
-/* row[t + 1]: number of consecutive weights up to the current one that match as many tensors up to t. */
+/* row[t + 1]: the largest number n for which the last n weights up to the current one match the last n
+ * tensors up to t. */
 static Run run_find(const Match *match, const cnn_tensor *const *list, int32_t tensors, int32_t *row) {
   Run best = {0};
   for (int32_t w = 0; w < match->count; w++) {

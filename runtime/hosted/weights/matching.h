@@ -11,7 +11,7 @@ typedef struct cnn_wanted {
   int64_t dim[4];
   int64_t flattened[3]; /* for a layer after flatten(order=hwc): height, width and channels of the flattened
                            value; otherwise zeros */
-  bool passing;         /* the file need not have it */
+  bool passing;         /* the file may lack it */
 } cnn_wanted;
 
 typedef struct cnn_matching {
@@ -20,9 +20,9 @@ typedef struct cnn_matching {
       differing;     /* number found; missing in the file; missing in the net; with another shape or type */
   const char **line; /* one line for each of the last three */
   int32_t lines;
-  const char *prefix;  /* "module.": a prefix with which more names are found, if not all names have it; the
-                          other fields then describe these names; or NULL */
-  int32_t behind;      /* number of names with that prefix */
+  const char *prefix; /* "module.": a prefix that only some names have, if more weights are found with it; the
+                         other fields then describe these names. NULL: there is none */
+  int32_t behind;     /* number of names with that prefix */
   const char *warning; /* a warning of ambiguous shapes, or NULL */
   int32_t unordered;   /* the weight that this warning is about */
 } cnn_matching;
@@ -38,8 +38,8 @@ bool cnn_match_by_order(cnn_archive *archive, const cnn_wanted *wanted, int32_t 
 /* Matches the longest run of layers, in order, with equal shapes, and nothing else. */
 bool cnn_match_run(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
                    cnn_matching *matching);
-/* Renames the archive's tensors by the lines of a file: "theirs = ours". A '*' in theirs matches any text; a
- * '*' in ours inserts that text, and ours may have none. Later lines win; "theirs =" leaves a tensor out; '#'
- * begins a comment. */
+/* Renames the archive's tensors by the lines of a file: "theirs = ours". A '*' in theirs matches any text;
+ * '*' in ours inserts that text, but ours need not have a '*'. Later lines win; "theirs =" leaves a tensor
+ * out; '#' begins a comment. */
 cnn_status cnn_rename(cnn_archive *archive, const char *path);
 #endif

@@ -113,7 +113,8 @@ const char *cnn_origin_normalize(const cnn_archive *archive) {
   return arrow ? arrow + 4 : "no normalize";
 }
 
-/* Inputs with another scale than in training would silently give wrong results. */
+/* Compares the normalization: inputs whose scale differs from that in training would silently give wrong
+ * results. */
 static void normalize_check(const cnn_archive *archive, const char *path, const cnn_network *network,
                             char *doubt, size_t room) {
   const char *theirs = cnn_origin_normalize(archive);

@@ -1,5 +1,5 @@
-/* pickle.h: Contents of a Python pickle, as values. It is read, never executed: no name in it is looked up,
- * and nothing is called. Also built into the compiler (see file.h). */
+/* pickle.h: Contents of a Python pickle, as values. The pickle is read, never executed: no name in it is
+ * looked up, and nothing is called. Also built into the compiler (see file.h). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PICKLE_H
 #define CNN_PICKLE_H

@@ -19,8 +19,8 @@ static bool is_of(const cnn_weight *weight, const cnn_layer *layer) {
   return strncmp(weight->name, layer->name, n) == 0 && weight->name[n] == '.';
 }
 
-/* Whether each row of a layer reads all channels of its input. Grouped filters only read some, each row
- * different ones. */
+/* Whether each row of a layer reads all channels of its input. The filters of a grouped layer read only some
+ * channels, and each group reads different ones. */
 static bool sees_all(const cnn_network *network, int32_t layer) {
   const cnn_layer *before = layer > 0 ? &network->layer[layer - 1] : NULL;
   for (int32_t w = 0; w < network->weights; w++) {

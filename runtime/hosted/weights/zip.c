@@ -84,8 +84,8 @@ static bool member_next(cnn_zip_member *member, const unsigned char *bytes, size
   return member_widen(member, p + 46 + name, extra);
 }
 
-/* Reads the members, and rejects those that are together larger than the file: members whose bytes overlap
- * could unpack to more than deflate can produce from the file. */
+/* Reads the members, and rejects them if their total size is larger than the file: members whose bytes
+ * overlap could unpack to more data than deflate can produce from the file. */
 static cnn_status members_read(cnn_zip *zip, const Directory *directory) {
   size_t at = (size_t)directory->offset, end = at + (size_t)directory->bytes, left = zip->n;
   for (uint64_t i = 0; i < directory->entries; i++) {
@@ -166,7 +166,7 @@ cnn_status cnn_zip_read(const cnn_zip *zip, cnn_archive *archive, const char *la
       return cnn_failure(CNN_BAD_FORMAT, "%s: is not compressed, but its two sizes differ", label);
     data = bytes + start;
   } else {
-    if (member->size / 1032 > member->packed) /* more than deflate can produce: the size is wrong */
+    if (member->size / 1032 > member->packed) /* the size is wrong: deflate cannot produce that much */
       return cnn_failure(CNN_BAD_FORMAT, "%s: cannot unpack to %llu bytes", label,
                          (unsigned long long)member->size);
     unsigned char *out = cnn_archive_alloc(archive, (size_t)member->size);
