@@ -30,7 +30,7 @@ static double now(void) {
 enum { SUMS = 4, TILE_ROUNDS = ROUNDS / 16, PRODUCTS = 16 * 16 * 32 };
 static double flops(void) { return 2.0 * TILE_ROUNDS * SUMS * PRODUCTS; }
 
-/* Linux permits tile registers to a process that asks for them. */
+/* Linux permits tile registers only to processes that request them. */
 static int permitted(void) { return syscall(SYS_arch_prctl, 0x1023, 18) == 0; }
 
 static void *run(void *sum) {
@@ -58,8 +58,8 @@ static double flops(void) {
 }
 static int permitted(void) { return 1; }
 
-/* Enough chains to hide the latency of the instruction, few enough to stay in 16 registers; the barrier keeps
- * the compiler from folding iterations. */
+/* The chains are enough to hide the latency of the instruction, and few enough to stay in 16 registers. The
+ * barrier keeps the compiler from merging iterations. */
 static void *run(void *sum) {
   vector a[CHAINS], x, y;
   for (int l = 0; l < LANES; l++) {
@@ -97,5 +97,5 @@ int main(int argc, char **argv) {
     least = seconds < least ? seconds : least;
   }
   printf("%.1f\n", 1e-9 * threads * flops() / least);
-  return sum[0][0] > 1e30f; /* never true, so that the sums are needed */
+  return sum[0][0] > 1e30f; /* never true; it only keeps the compiler from removing the sums */
 }

@@ -1,8 +1,8 @@
 /* phases.c: Stub of libcnn-mpi for scale.py. In a program linked with it, `bench --train` computes the share
  * of one of several processes, without the other processes, and measures the time between exchanges.
- * Environment variables: LAST, number of shards from the first on (0: all); IMAGES, number of images in a
- * batch (0: the program's); PHASES, the JSON file written at the end. The minimum of each time is kept, in
- * processor time, which other programs do not affect. */
+ * Environment variables: LAST, how many of the first shards this process computes (0: all); IMAGES, number
+ * of images in a batch (0: as in the program); PHASES, the JSON file written at the end. The minimum of each
+ * time is kept, in processor time, which other programs do not affect. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -22,8 +22,9 @@ enum { MOST = 4096 };
 
 typedef struct Moment {
   const char *kind;
-  int64_t from, to; /* for sums: floats of the gradients; for a gather: 0 .. bytes of an image */
-  double seconds;   /* seconds since the previous moment */
+  /* in a sum: the range of gradients, in floats; in a gather: from 0 to the bytes of an image */
+  int64_t from, to;
+  double seconds; /* seconds since the previous moment */
 } Moment;
 
 static const cnn_network *real;
@@ -51,7 +52,7 @@ static void gather(void *context, void *values, int64_t bytes) {
   pass("gather", 0, bytes);
 }
 
-/* A process adds its own shards before it sends them. */
+/* A process adds up the gradients of its own shards before it sends them. */
 static void sum(void *context, float *gradients, float *sums, int64_t from, int64_t to) {
   const cnn_exchange *exchange = context;
   for (int32_t s = exchange->first + 1; s < exchange->last; s++) {
@@ -118,7 +119,7 @@ int cnn_main_mpi(int argc, char **argv, const cnn_network *network) {
   cnn_network timed = *network;
   real = network;
   timed.gradients = gradients;
-  timed.gradients_timed = NULL; /* the times of layers are not used */
+  timed.gradients_timed = NULL; /* the times of single layers are not used */
   most = number("LAST");
   images = number("IMAGES");
   if (most < 1 || most > network->shards) most = network->shards;

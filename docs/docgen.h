@@ -5,16 +5,16 @@
 #include "base/text.h"
 
 /* Manual pages, in the macros of man(7). */
-void man_text(Text *, const char *); /* as it is, nothing of it a command of roff */
+void man_text(Text *, const char *); /* prints text unchanged, so that roff finds no commands in it */
 void man_title(Text *, const char *name, int section, const char *summary);
 void man_heading(Text *, const char *name);                 /* heading of a section, in capitals */
 void man_entry(Text *, const char *name, const char *text); /* a term, and its definition */
 void man_page(Text *, const char *text); /* paragraphs; lines that begin with blanks stay lines */
 void man_compiler(Text *);               /* cnnc(1) */
 void man_language(Text *);               /* cnn(5) */
-bool man_program(Text *);                /* cnnc-program(1): of the runtime's own help */
+bool man_program(Text *);                /* prints cnnc-program(1), from the runtime's own help */
 
-/* What shells know of cnnc's options. */
+/* Shell completions of cnnc's options. */
 void shell_bash(Text *);
 void shell_zsh(Text *);
 void shell_fish(Text *);

@@ -40,7 +40,7 @@ void man_title(Text *out, const char *name, int section, const char *summary) {
   text_put(out, "\n");
 }
 
-/* A heading begins a paragraph itself. */
+/* Begins a paragraph, unless a heading has just begun one. */
 static void put_paragraph(Text *out) {
   size_t line = out->n - 1;
   while (line > 0 && out->s[line - 1] != '\n') line--;

@@ -10,7 +10,7 @@
 /* Standard output of a program; NULL if it fails. */
 static const char *printed_by(Arena *arena, int argc, char **argv) {
   static const cnn_look nothing = {0};
-  static const cnn_network network = {.name = "NET", .look = &nothing}; /* help looks no further */
+  static const cnn_network network = {.name = "NET", .look = &nothing}; /* the help reads no other members */
   Text text = {.arena = arena};
   FILE *file = tmpfile();
   const int kept = dup(STDOUT_FILENO);

@@ -33,7 +33,8 @@ static bool is_kind(const Flag *row, const char *values) {
   return row->values && strcmp(row->values, values) == 0;
 }
 
-/* An option letter with a fixed list of values is completed as one option per value: -O0 -O1 ... */
+/* Whether an option is a letter with a fixed list of values, which is completed as one option per value: -O0
+ * -O1 ... */
 static bool glued(const Flag *row) {
   return !row->name && row->has_arg && row->values && !is_kind(row, "@file") && !is_kind(row, "@folder");
 }

@@ -1,5 +1,5 @@
 /* learner.c: training in a product, with generated code and the runtime's core. Both are freestanding: they
- * allocate and open nothing, and call only memcpy and memset.
+ * allocate no memory, open no files, and call only memcpy and memset.
  *
  *     cnnc adapt.cnn --train --weights=lenet5.safetensors -o adapt.c
  *     cc -O2 -ffreestanding -I RUNTIME/include -c adapt.c learner.c
@@ -10,7 +10,7 @@
 #include "cnn_core.h"
 
 enum {
-  PIECES = 3, /* the size of the weights for each of: the weights themselves, their gradients, the momentum */
+  PIECES = 3, /* arrays of the size of the weights: the weights, their gradients, the momentum */
   ARENA_BYTES = ADAPT_TRAINING_BYTES + PIECES * ADAPT_PARAMETERS * (int)sizeof(float) + 8 * ADAPT_ALIGNMENT
 };
 static _Alignas(ADAPT_ALIGNMENT) unsigned char arena[ARENA_BYTES];
@@ -53,7 +53,7 @@ bool learner_sample(const uint8_t in[IMAGE_BYTES], int32_t truth) {
   float *output[] = {0};
   const float loss = cnn_train_step(&trainer, input, target, waiting, output, 0);
   waiting = 0;
-  stopped = !is_finite(loss); /* the weights are not finite: the model of the previous step stays */
+  stopped = !is_finite(loss); /* if the weights are not finite, the model of the previous step remains */
   if (!stopped) adapt_network.pack(&model, trainer.weights);
   return !stopped;
 }

@@ -41,9 +41,9 @@ void board_say_number(uint32_t number) {
 }
 
 /* ---- time and stack ---- */
-/* The system timer counts down, 24 bits, with the clock of the processor. Qemu gives these boards 25 MHz, and
- * with `-icount shift=0` an instruction takes a nanosecond: a tick is 40 instructions. On a real board a tick
- * is a cycle. */
+/* The system timer counts down with the clock of the processor, and has 24 bits. In qemu this clock has 25
+ * MHz, and with `-icount shift=0` an instruction takes a nanosecond, so a tick is 40 instructions. On a real
+ * board, a tick is a cycle. */
 static volatile uint32_t *const timer = (volatile uint32_t *)0xe000e010u; /* control, reload, now */
 enum { PAINTED = 16 << 10, PAINT = 0x5eed5eed, TICKS = 0xffffff, THROUGH = 1 << 16 };
 static uint32_t began, most_ticks, most_stack;

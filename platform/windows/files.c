@@ -64,12 +64,13 @@ static int stat_device(DWORD type, struct platform_stat *status) {
 }
 
 static int stat_handle(HANDLE handle, struct platform_stat *status) {
-  enum { UNIX_EPOCH = 11644473600, TICKS = 10000000 }; /* in seconds since 1601; ticks of 100 ns per second */
+  /* start of POSIX time in seconds since 1601; ticks of 100 ns per second */
+  enum { UNIX_EPOCH = 11644473600, TICKS = 10000000 };
   BY_HANDLE_FILE_INFORMATION info;
   const DWORD type = GetFileType(handle);
   if (type != FILE_TYPE_DISK) return stat_device(type, status);
   if (!GetFileInformationByHandle(handle, &info))
-    return stat_device(FILE_TYPE_PIPE, status); /* as a pipe, which is read to its end */
+    return stat_device(FILE_TYPE_PIPE, status); /* treated as a pipe, which is read to its end */
   const bool folder = info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY,
              fixed = info.dwFileAttributes & FILE_ATTRIBUTE_READONLY;
   const uint64_t ticks =

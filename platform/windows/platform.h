@@ -92,7 +92,8 @@ struct flock {
 int fcntl(int descriptor, int command, struct flock *);
 
 /* ---- memory and texts ---- */
-#define aligned_alloc(unit, bytes) ((void)(unit), malloc(bytes)) /* aligned as by malloc; freed with free */
+/* memory is aligned as by malloc, and freed with free */
+#define aligned_alloc(unit, bytes) ((void)(unit), malloc(bytes))
 /* Numbers are in the C locale, which no program of cnnc changes. Windows has no UTF-8 locale (NULL). */
 typedef struct platform_locale *locale_t;
 enum { LC_ALL_MASK = 1, LC_CTYPE_MASK = 2 };

@@ -133,7 +133,7 @@ int64_t bridge_place(int64_t layer) { return NETWORK.look->layer[layer]; }
 /* ---- training ---- */
 typedef struct bridge_settings {
   const char *data, *init, *out; /* init: file of initial weights, or NULL */
-  double val, rate;              /* NaN: val is 0.1, rate the program's */
+  double val, rate;              /* NaN: val is 0.1, rate is the program's */
   uint64_t seed;
   int32_t seeded, epochs, batch, threads; /* epochs and batch 0: the program's */
   volatile sig_atomic_t *stop;
@@ -185,7 +185,8 @@ static cnn_status open_data(cnn_data **data, const bridge_settings *settings) {
   return cnn_data_open(data, settings->data, &NETWORK, &options);
 }
 
-/* NULL also after `stop`: then the weights are those of the best epoch so far. */
+/* Returns the error message; NULL on success and after `stop`, when the weights are those of the best epoch
+ * so far. */
 char *bridge_train(const bridge_settings *settings, bridge_report *report) {
   cnn_data *data;
   cnn_status status = open_data(&data, settings);
@@ -228,7 +229,7 @@ char *bridge_evaluate(const bridge_settings *settings, const float *weights, bri
 /* ---- steps ---- */
 /* An output, or a value that only losses read, and the target of its loss. */
 typedef struct bridge_target {
-  const char *name, *loss; /* loss NULL: no loss, no target */
+  const char *name, *loss; /* loss NULL: there is neither a loss nor a target */
   int64_t size;            /* elements of the target of one sample */
   int64_t elements;        /* elements of the value of one sample */
   int32_t classes;         /* int32_t classes, else floats */
@@ -296,8 +297,8 @@ float bridge_part(cnn_trainer *trainer, const void *const *input, const void *co
   return loss;
 }
 
-/* Ends a step of one or more parts. rate NaN: the train block's, at `t` epochs of its schedule; t NaN: its
- * initial rate. Returns the rate; -1: a gradient is not finite, and no weight has changed. */
+/* Ends a step of one or more parts. rate NaN: the train block's rate, after `t` epochs of its schedule; t
+ * NaN: its initial rate. Returns the rate; -1: a gradient is not finite, and no weight has changed. */
 double bridge_update(cnn_trainer *trainer, double rate, double t, int32_t whole) {
   float *const sum = trainer->sum;
   if (whole) trainer->sum = NULL;
