@@ -11,7 +11,7 @@
 
 typedef struct World {
   MPI_Comm all;
-  MPI_Request *request; /* [message number]; MPI_REQUEST_NULL: the number is free */
+  MPI_Request *request; /* [message number]; MPI_REQUEST_NULL: no message has this number */
   int32_t requests;
   int *count, *place; /* [size] of a gather */
   cnn_ranks ranks;

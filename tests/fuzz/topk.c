@@ -5,7 +5,7 @@
 #include "ops/detection/best_routine.h"
 #include "ops/index/topk_routine.h"
 
-/* Does element a come before element b in the result? */
+/* Whether element a comes before element b in the result. */
 static int before(const float *x, int a, int b, int largest) {
   const int odd_a = x[a] != x[a], odd_b = x[b] != x[b];
   if (odd_a != odd_b) return largest ? odd_a : odd_b;

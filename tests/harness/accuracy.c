@@ -84,7 +84,7 @@ typedef struct Trial {
   double **value;      /* by node id: the values of `run`, rounded to float */
   const Kernel *kernel;
   const Target *target;
-  double least; /* errors of results below this number are relative to it, because sums may cancel */
+  double least; /* errors of smaller results are divided by this number, because sums may cancel */
 } Trial;
 
 static int64_t values_of(const Trial *t, const Node *node) {
@@ -213,8 +213,8 @@ static const char *group_of(const Trial *t) {
                                         : group;
 }
 
-/* Compares the lowered kernel with `want` of n numbers; raises *worst to its error as a fraction of the
- * limit. */
+/* Compares the lowered kernel with `want`, n numbers. If its error, as a fraction of the limit, exceeds
+ * *worst, sets *worst to it. */
 static void judge(const Trial *t, const Lower *l, const double *want, int64_t n, double plain,
                   double *worst) {
   const Candidate *candidate = &l->decision->candidates.data[l->decision->chosen];

@@ -8,8 +8,8 @@
 
 static inline bool try_all(void) { return getenv("NETCHECK_ALL") != NULL; }
 
-/* Whether combination `way` is in this run: one of `count` successive combinations is; with $NETCHECK_ALL,
- * all are. */
+/* Whether combination `way` is tested in this run: of `count` successive combinations, one is tested; with
+ * $NETCHECK_ALL, all are. */
 static inline bool try_turn(int way, int count) {
   const char *seed = getenv("CNNC_TEST_SEED");
   return try_all() || ((seed ? strtoull(seed, NULL, 10) : 1) + (unsigned)way) % (unsigned)count == 0;

@@ -13,7 +13,7 @@
 typedef struct Limits {
   int64_t images, batch;
   double tolerance, gradient, difference;
-  double rounding; /* precision=bf16: of the gradients of eval from those in floats */
+  double rounding; /* precision=bf16: largest difference between the gradients of eval and those in floats */
   int64_t streams; /* --stream: minimum number of sizes of steps and windows that must be possible */
   const char *cut; /* an input without a gradient, although values depend on it; or NULL */
   bool f16w;       /* --precision=f16w */
@@ -58,8 +58,8 @@ double machine_error(const Check *, const Machine *, bool training);
 /* Error of all layers' values and the inputs' gradients: slopes.c. */
 double look_error(const Check *, const Program *);
 
-/* Compiles the code for that target and level, followed by the functions in `glue`, to a library; NULL:
- * failed. */
+/* Compiles the code for that target and level, followed by the functions in `glue`, to a library. NULL: the
+ * compilation failed. */
 void *compiled_glue(const Check *, const Target *, const char *level, const Text *glue);
 
 /* ---- the checks ---- */

@@ -1,6 +1,6 @@
 /* commands.c: Runs cnnc on a program with many command lines: the exit status is 0, and the lowered program
  * gives eval's results in the interpreter. It writes no files and runs no C compiler. Each command line runs
- * in a separate process, as for a user, because a bug of the compiler may end the process. */
+ * in a separate process, as for a user, because a bug of the compiler may end its process. */
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <math.h>
@@ -16,7 +16,7 @@
 
 enum { MOST_ARGUMENTS = 12, PATIENCE = 120 }; /* seconds */
 
-/* run: the interpreter runs the lowered program only for one in `run` nets; 0: for none. */
+/* run: the interpreter runs the lowered program of one in `run` nets; 0: of none. */
 typedef struct Command {
   const char *options;
   enum { ANY, TRAINED, LEAST } kind; /* TRAINED: nets with a train block; LEAST: also with minimal memory */

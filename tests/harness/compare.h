@@ -28,8 +28,8 @@ double number_error(double got, double want);
 typedef double Function(void *context, double x);
 typedef enum Slope { SLOPE_RIGHT, SLOPE_KINK, SLOPE_WRONG } Slope;
 
-/* Is `gradient` the derivative of f at x? KINK: f has none there, or differences cannot decide. *error: the
- * smallest error found, in units of `scale`; it is also set if the gradient is right. */
+/* Whether `gradient` is the derivative of f at x. KINK: f has no derivative there, or differences cannot
+ * decide. *error: the smallest error found, in units of `scale`; it is also set if the gradient is right. */
 Slope slope_judge(Function *f, void *context, double x, double gradient, double scale, double limit,
                   double *error);
 

@@ -25,12 +25,12 @@ static int variant; /* number of the next directory: one for each C file */
 /* ---- generated code, with two functions whose signature does not depend on the net ---- */
 static const char *port_type(const Node *node) { return elem_c_type(node->port->elem); }
 
-/* Is the output an array of int32? In code with training all outputs are floats. */
+/* Whether the output is an array of int32. In code with training all outputs are floats. */
 static bool is_whole(const Graph *graph, int output, bool train) {
   return graph->outputs.data[output].node->elem == I32 && !train;
 }
 
-/* Writes the call for a batch from image `first` on; some: for the remaining images, which are less than a
+/* Writes the call for a batch that begins with image `first`; some: for the remaining images, fewer than a
  * batch. */
 static void put_infer_call(Text *out, const Check *check, bool train, bool some) {
   const Sample *s = &check->sample;
@@ -460,9 +460,9 @@ static void check_raced(const Bare *bare, const char *dir, int threads, const un
   report(!differ, check, arena_printf(arena, "bits of %d threads", threads), differ, 0);
 }
 
-/* Checks that races would be detected: leaves out one barrier after another. Not every one causes a race:
- * another barrier may follow closely, or all threads may divide two loops in the same way, which is less
- * common with 3 threads than with 4. */
+/* Checks that races would be detected: leaves out one barrier after another. Not every omitted barrier
+ * causes a race: another barrier may follow closely, or all threads may divide two loops in the same way,
+ * which is less common with 3 threads than with 4. */
 static void check_barriers(const Bare *bare, const char *dir, int barriers) {
   const Check *check = bare->check;
   Arena *arena = check->sample.arena;

@@ -59,8 +59,8 @@ static bool gather_elsewhere(Program *p, int i) {
   return true;
 }
 
-/* Do the images add to these gradients? If not, a batched call computes them, and every process has all of
- * them. */
+/* Whether each image adds its part to these gradients. If not, a batched call computes them, and every
+ * process has all of them. */
 static bool added(const Program *p, int64_t from, int64_t to) {
   for (int c = 0; c < p->calls.n; c++) {
     const Version *version = &p->calls.data[c].version[0];
@@ -165,7 +165,7 @@ static void check_plan(const Check *check, Plan *plan, const char *how) {
 }
 
 /* ---- elements ---- */
-static bool is_read(const Program *p, int home) { /* does any nest read this value? */
+static bool is_read(const Program *p, int home) { /* a nest reads this value */
   for (int c = 0; c < p->calls.n; c++) {
     const Version *version = &p->calls.data[c].version[0];
     for (int a = 0; a < version->lower->b->nbufs; a++) {

@@ -88,15 +88,15 @@ static void check_nests_of(const Check *check, const char *rounding, const Targe
   }
 }
 
-/* Is this a board that is tested here? The schedules of all boards run as plain C here. Boards differ in the
- * schedules that their instruction costs choose, and one of them has vectors. */
+/* Whether the target is a board that is tested here. The schedules of all boards run as plain C here. Boards
+ * differ in the schedules that their instruction costs choose, and one of them has vectors. */
 static bool board_tried(const Target *target) {
   return target->dsp && (!strcmp(target->name, "armv7e-m") || !strcmp(target->name, "rv32imc") ||
                          !strcmp(target->name, "armv8.1-m"));
 }
 
-/* Is this rounding tested for the target? Roundings differ in one primitive only, so each target tests one of
- * them, and the targets take turns. */
+/* Whether this rounding is tested for the target. Roundings differ in one primitive only, so each target
+ * tests one of them, and the targets take turns. */
 static bool has_rounding(const Check *check, const Target *target, const char *rounding) {
   Rounding turn = ROUNDING_SINGLE; /* for nets with several roundings */
   rounding_find(rounding, &turn);
@@ -270,8 +270,8 @@ bool int8_quantize(Check *check, const char *weights) {
   return true;
 }
 
-/* Is nothing computed in float? Eval computes such values in double, so a number close to the middle between
- * two int8 steps may be rounded to the other step. */
+/* Whether nothing is computed in float. Eval computes such values in double, so a number close to the middle
+ * between two int8 steps may be rounded to the other step. */
 bool int8_whole_numbers(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];

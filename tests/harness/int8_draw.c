@@ -35,13 +35,14 @@ static void put_array(Drawing *d, const char *name, const char *type, int rank, 
   text_bytes(&d->data, from, bytes);
 }
 
-/* Does the layer stay float? Its name begins with `kept`, or it computes on regions. */
+/* Whether the layer stays float: its name begins with `kept`, or it computes on regions. */
 static bool is_kept(const Node *node) {
   return node->op->traits.int8 == INT8_PRODUCT &&
          (strncmp(node->name, "kept", 4) == 0 || (node->shape.regions && !node->shape.parts));
 }
 
-/* May the value be int16? Not if it is computed in float: its rounding may differ from eval's. */
+/* Whether the value may be int16. It may not if it is computed in float, because its rounding may differ
+ * from eval's. */
 static bool can_widen(const Node *node) {
   switch (node->op->traits.int8) {
   case INT8_PRODUCT: return !is_kept(node);
@@ -111,8 +112,8 @@ static int any_zero(Drawing *d) {
 }
 
 /* ---- layers ---- */
-/* Is the node the first, in order of computation, that has the weight? Shared weights are drawn only for this
- * node; other layers read the same weights. */
+/* Whether the node is the first one, in the order of computation, that has the weight. Shared weights are
+ * drawn only for this node; other layers read the same weights. */
 static bool is_first(const Drawing *d, const Weight *weight, const Node *node) {
   for (int i = 0; i < d->graph->nodes.n; i++) {
     const Node *one = d->graph->nodes.data[i];
@@ -296,8 +297,8 @@ static void draw_svdf(Drawing *d, const Node *node) {
     put_array(d, node->weight[SVDF_BIAS]->name, "I32", 1, &s.units, bias, sizeof *bias * (size_t)s.units);
 }
 
-/* The range of a function is that of its values at the ends of the input's range and at some numbers between
- * them. */
+/* The range of a function: computed from its values at both ends of the input's range and at some numbers
+ * between them. */
 static void draw_function(Drawing *d, const Node *node) {
   enum { STEPS = 64 };
   double lo = 0, hi = 0;
@@ -354,7 +355,8 @@ static bool takes_bounds(const Node *node) {
          combine_has_int8(node);
 }
 
-/* Is it computed before the rounding of the layer before it, like batchnorm and relu after a convolution? */
+/* Whether the node is computed before the layer before it is rounded, like batchnorm and relu after a
+ * convolution. */
 static bool is_fused(const Drawing *d, const Node *node) {
   if (node->nin != 1 || !node->in[0]->nin) return false;
   const Node *before = node->in[0];
@@ -393,7 +395,7 @@ static bool repeats(const Node *node) {
   return node->op->traits.repeats && node->op->traits.repeats(node, factor);
 }
 
-static bool is_fixed(const Node *node) { /* is its scale given? */
+static bool is_fixed(const Node *node) { /* its scale is the same in all nets */
   return node->op->traits.int8 == INT8_SOFTMAX || node->op->traits.int8 == INT8_UNIT ||
          node->op->traits.int8 == INT8_SIGNED;
 }
@@ -452,7 +454,7 @@ static void draw_value(Drawing *d, const Node *node) {
   else if (is_fixed(node) && is_wide(d, node))
     put_scale(d, node, 1 / 200.0, any_zero(d)); /* the result is int8, rounded as floats are */
   else if (is_fixed(node)) d->scale[node->id] = node->op->traits.int8 == INT8_SIGNED ? 1 / 128.0 : 1 / 256.0;
-  else if (node->op->traits.int8 == INT8_MOVE && node->nin > 1) /* no operand's scale is much larger */
+  else if (node->op->traits.int8 == INT8_MOVE && node->nin > 1) /* all operands have similar scales */
     put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5), any_zero(d));
   else if (node->op->traits.int8 == INT8_LARGEST || node->op->traits.int8 == INT8_GATHER ||
            node->op->traits.int8 == INT8_MEAN || node->op->traits.int8 == INT8_MOVE || repeats(node) ||
@@ -465,8 +467,8 @@ static void draw_value(Drawing *d, const Node *node) {
   }
 }
 
-/* May values that the program does not name be int16? Not if outputs are bytes, or if layers share weights,
- * whose bias would have two types. */
+/* Whether values that the program does not name may be int16. They may not if outputs are bytes, or if
+ * layers share weights, whose bias would have two types. */
 static bool may_widen(const Graph *graph, const int *uses) {
   for (int o = 0; o < graph->outputs.n; o++)
     if (graph->outputs.data[o].as == AS_I8 || graph->outputs.data[o].as == AS_U8) return false;

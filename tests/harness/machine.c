@@ -247,7 +247,7 @@ static bool run_calls(Machine *m, const Phase *phase, int64_t image) {
 static bool run_images(Machine *m, const Phase *phase) {
   for (int64_t image = 0; image < m->images; image += m->lanes) {
     for (int64_t i = 0; i < m->size[SPACE_ARENA] / elem_bytes(F32); i++)
-      m->space[SPACE_ARENA][i] = NAN; /* no image may read the values of another */
+      m->space[SPACE_ARENA][i] = NAN; /* no image may read the values of another image */
     for (int size = 1; size <= 2; size++)
       for (int64_t i = 0; m->small[SPACE_ARENA][size - 1] && i < m->size[SPACE_ARENA] / size; i++)
         m->small[SPACE_ARENA][size - 1][i] = NAN;
@@ -290,7 +290,7 @@ static bool run_parts(Machine *m) {
 /* ---- a whole program ---- */
 static int64_t gradients_of(const Machine *m) { return m->size[SPACE_GRADIENT] / elem_bytes(F32); }
 
-static bool has_size(const Program *p, int size) { /* does any value have elements of that size? */
+static bool has_size(const Program *p, int size) { /* a value has elements of that size */
   for (int i = 0; i < p->graph->nodes.n; i++)
     if (elem_bytes(p->graph->nodes.data[i]->elem) == size || elem_bytes(p->home[i].elem) == size) return true;
   return false;

@@ -11,8 +11,9 @@ typedef struct Machine {
   Plan *plan;            /* lowered by machine_run */
   int64_t images, batch; /* images: number of images to run; batch: its maximum */
   int layout_lanes;      /* lanes for which weights are packed; 0: the target's own */
-  int64_t weight_bytes;  /* size of the weights that schedules are chosen for; 0: of this net's */
-  bool threads;          /* as for code with OpenMP */
+  /* size of the weights for which schedules are chosen; 0: the size of this net's weights */
+  int64_t weight_bytes;
+  bool threads;      /* as for code with OpenMP */
   int64_t processes; /* number of processes that share the batch; 0 means 1. The machine runs a single one */
   bool little_ram;   /* results may overlap operands */
   bool exact;        /* no method that rounds differently */
@@ -49,7 +50,7 @@ bool machine_run(Machine *, const Target *, bool plain);
 Program *machine_lower(const Machine *, const Target *, bool plain);
 bool machine_execute(Machine *, const Program *); /* runs the version of the first target */
 
-/* Does the target have the same lanes, registers and fused multiply-adds as an earlier row of the table, and
- * no special instructions for layers of the graph? */
+/* Whether the target has the same lanes, registers and fused multiply-adds as an earlier row of the table,
+ * and no special instructions for layers of the graph? */
 bool machine_seen(const Target *, const Graph *);
 #endif

@@ -1,5 +1,5 @@
 /* models.c: Imported nets (tests/models): compares each value that eval stores with hashes of a
- * reference's values for the same inputs; then nests and code as in int8.c. */
+ * reference's values for the same inputs; then compares nests and code with eval, as int8.c does. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include <inttypes.h>
@@ -14,7 +14,8 @@
 #include "ops/int8/int8.h"
 
 enum {
-  /* number of tested inputs, unless all are tested: both extremes, and one input of each contrast */
+  /* number of tested inputs, unless all are tested: the least and the greatest number everywhere, and one
+   * random input for each of the four ranges in models/inputs.h */
   SOME = 6,
   SLOW = 1 /* number of tested inputs in the interpreter, which is slow */
 };
@@ -56,8 +57,9 @@ static void draw_inputs(Sample *s) {
   }
 }
 
-/* A file's line "layers" names the columns; then one line per input: its number and a hash for each layer,
- * or "-" if omitted. Lines that begin with # state the origin of the numbers. */
+/* In the file, the line "layers" names the columns. Each of the following lines is for one input: the number
+ * of the input, then a hash per layer, or "-" if there is none. Lines that begin with # state the origin of
+ * the numbers. */
 typedef struct Column {
   const char *name;
   const Node *node; /* NULL: no such layer */
@@ -169,7 +171,7 @@ void check_model(Check *check, const char *weights, const char *rounding, const 
   draw_inputs(s);
   check->forward = sample_infer(s);
   compare_hashes(check, rounding, values);
-  /* among the models with several roundings, only the one with int16 inputs has code that no other model has
+  /* of the models with several roundings, only the model with int16 inputs has code that no other model has
    */
   if (rounding_find(rounding, &of_all) || wide_input(s->graph) || try_all())
     int8_compare(check, rounding, weights, SLOW);

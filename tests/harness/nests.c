@@ -1,4 +1,5 @@
-/* nests.c: Compares loop nests in the interpreter with eval: both in double, so that only errors differ. */
+/* nests.c: Compares the results of loop nests in the interpreter with eval. Both compute in double, so their
+ * results are equal unless there is an error. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -49,7 +50,8 @@ static double gradients_error(const Check *check, const double *gradients, const
   double error = 0;
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
-    /* smaller values are rounding errors, as in the tail of gelu; double has 29 more bits than float */
+    /* smaller values are rounding errors, for example of gelu for large negative numbers; double has 29 more
+     * bits than float */
     const double terms = fmax(1e-9, gradient_floor(&check->sample, &check->training, weight, 1e-3)),
                  least = fmax(terms, gradient_rounding(weight, moved) * 0x1p-29 / NEST_ERROR);
     const double e =
@@ -60,8 +62,9 @@ static double gradients_error(const Check *check, const double *gradients, const
   return error;
 }
 
-/* Constants of nests are floats, so that a value near the middle between two bf16 numbers may be rounded to
- * the other one. A gradient of a pixel or a unit changes many gradients of weights a little. */
+/* Constants of nests are floats. So if a value is near the middle between two bf16 numbers, the nest may
+ * round it to one of them and eval to the other. If this happens to the gradient of a pixel or a unit, many
+ * gradients of weights differ a little. */
 static double rounded_error(const Check *check, const Machine *m) {
   const Graph *graph = check->sample.training.graph;
   double error = 0;
@@ -160,7 +163,7 @@ static void check_bands(const Check *check, const Way *way) {
     check_plan(check, plan_new(s->arena, s->graph, PLAN_INFERENCE, options), way);
 }
 
-/* Does any value have rows? images_side_by_side does not interleave the images of such a net, and its losses
+/* Whether a value has rows. images_side_by_side does not interleave the images of such a net, and its losses
  * cannot be interleaved. */
 static bool has_rows(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++)

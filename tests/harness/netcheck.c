@@ -104,7 +104,7 @@ static Limits read_limits(Arena *arena, const char *path) {
 }
 
 /* ---- against eval ---- */
-/* Is an image's part of an output independent of sums that may overflow in float? */
+/* Whether no number of the output for this image depends on sums that may overflow in float. */
 static bool is_settled(const Check *check, const Node *node, int64_t image) {
   const int64_t n = shape_elements(node->shape);
   const double *want = check->forward.value[node->id] + image * n,
@@ -207,7 +207,7 @@ double training_error(const Check *check, float loss, const float *gradients, fl
   const Sample *s = &check->sample;
   const GraphRun *run = &check->training;
   double error = gradients_error(check, gradients, NULL);
-  if (!(error <= check->limits.gradient)) /* is it a rounding error? */
+  if (!(error <= check->limits.gradient)) /* it may be a rounding error */
     error = gradients_error(check, gradients, sample_round(s, check->gradients));
   error = worse(error, number_error((double)loss, sample_loss(s, run)));
   for (int o = 0; o < s->graph->outputs.n; o++) {
@@ -264,7 +264,7 @@ static void draw(Check *check, Mode mode) {
   if (graph_states(s->graph)) limits->batch = smaller(limits->batch, limits->images);
   sample_draw(s, limits->images, 1);
   if (check->special) sample_spoil(s, 1);
-  const bool compares = mode != RACES; /* are results compared with eval's? */
+  const bool compares = mode != RACES; /* results are compared with those of eval */
   if (compares) check->forward = sample_infer(s);
   if (check->special) find_far(check);
   if (!s->training.graph || check->infer || mode == CHOICES) return;

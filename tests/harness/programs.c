@@ -1,6 +1,6 @@
-/* programs.c: Mutants of lowered programs. Each has a place moved, a barrier dropped, two calls exchanged,
- * a lifetime shortened or the like. If it misbehaves in the interpreter, in some order in which the
- * threads of a team may run it, program_verify must reject it. */
+/* programs.c: Mutants of lowered programs. In each, one thing is wrong: for example, a moved place, a
+ * missing barrier, two exchanged calls or a shortened lifetime. program_verify must reject every mutant that
+ * gives wrong results in the interpreter, in any order in which the threads of a team may run it. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ static int64_t draw(Draw *d, int64_t n) { /* 0 .. n-1 */
   return (int64_t)((d->state >> 33) % (uint64_t)(n > 0 ? n : 1));
 }
 
-/* ---- a copy that can be damaged ---- */
+/* ---- a copy to be damaged ---- */
 static void *copied(Arena *arena, const void *from, size_t size) {
   void *to = arena_alloc(arena, size + 1);
   memcpy(to, from, size);
@@ -45,7 +45,7 @@ static Program *program_copy(Arena *arena, const Program *p) {
   return copy;
 }
 
-/* ---- damages: false where there is nothing to damage ---- */
+/* ---- damages: false if there is nothing to damage ---- */
 static bool movable(const Operand *operand) {
   const SpaceKind space = operand->place.space;
   return operand->used && (space >= SPACE_ARENA || space == SPACE_OUTPUT) && !operand->repeated;
@@ -129,7 +129,8 @@ static void move_value(Program *p, int home, int64_t by) {
   }
 }
 
-/* Puts a value at the address of another one, as if it had a shorter lifetime; or at a small offset. */
+/* Puts a value at the address of another value, or at a small offset from it, as if its lifetime were
+ * shorter. */
 static bool shorten_life(Draw *d, Program *p) {
   Operand *operand = some_operand(d, p), *other = some_operand(d, p);
   if (!operand || !other || operand->binding->kind != BIND_VALUE) return false;

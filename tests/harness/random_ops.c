@@ -129,7 +129,7 @@ bool op_transpose(Net *net) {
 bool op_pool(Net *net) {
   const Shape in = net->now.shape;
   const int equal = net->now.equal;
-  /* rounding would decide which of several equal means is the largest */
+  /* if several means are equal, rounding would decide which of them is the largest */
   const bool average = !net->now.level && (equal == 2 || chance(net, 50));
   Window w;
   if ((!average && equal == 2) || !draw_window(net, true, NULL, &w)) return false;
@@ -363,7 +363,7 @@ Value *draw_value(Net *net, bool (*fits)(Shape now, const Value *)) {
       some[n++] = &net->value[i];
   return n ? some[below(net, n)] : NULL;
 }
-/* Does `part` have the same size, or can it be broadcast to `whole`? */
+/* Whether `part` has the size of `whole`, or can be broadcast to it. */
 static bool covers(Shape whole, Shape part) {
   return (part.c == whole.c || part.c == 1) && (same_pixels(part, whole) || one_pixel(part));
 }

@@ -413,7 +413,7 @@ double sample_loss(const Sample *sample, const GraphRun *run) {
   return sum;
 }
 
-/* Is there a row-band schedule, at any cost? */
+/* Whether a row-band schedule exists, at any cost. */
 static bool possible(const void *costs, const Node *node, int64_t batch, int64_t kept) {
   (void)batch;
   (void)kept;

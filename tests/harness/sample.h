@@ -51,6 +51,6 @@ PlanOptions sample_together(const Sample *, const Target *layout, bool exact);
 /* The next way to compute the first layers of inference in row bands, with the same options->fusing; false:
  * there is no other way. Start with options->bands {0, 0}. */
 bool sample_next_bands(const Sample *, PlanOptions *options);
-bool plan_any_together(const Plan *); /* does it batch any layer? */
+bool plan_any_together(const Plan *); /* the plan batches a layer */
 double sample_loss(const Sample *, const GraphRun *);
 #endif

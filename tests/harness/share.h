@@ -20,14 +20,15 @@ typedef struct Share {
 Share share_of(const char *text, size_t n);
 /* Reads a word of a line `# check:`; false for other words, or unknown names. */
 bool share_read(Share *, const char *word, const char *value);
-/* Is combination `way` of n tested? A net is tested in one of them, or in all if the program names its
- * targets. */
+/* Whether combination `way` of n is tested. A net is tested in one of them, or in all if the program names
+ * its targets. */
 bool share_has_turn(const Share *, int way, int n);
-/* Is C compiled for a target of this CPU? */
+/* Whether C is compiled for a target that this CPU can run. */
 bool share_target(const Share *, const char *target);
-/* Is C for another CPU's target run, in an emulator? Named targets are run; without names, one in four. */
+/* Whether C for a target of another CPU is run in an emulator. Named targets are run; without names, one in
+ * four. */
 bool share_foreign(const Share *, const char *target);
-/* Is a level tested? The program decides if it names levels, otherwise `turn`. */
+/* Whether a level is tested. The program decides if it names levels, otherwise `turn`. */
 bool share_level(const Share *, const char *level, bool turn);
 /* The C compiler and its level. Compilation dominates make check, so seven of eight nets use the fastest
  * compiler. */

@@ -1,4 +1,4 @@
-// aware.c: QAT: compares a step in eval with PyTorch's fake quantization (tests/golden/aware.py).
+// aware.c: QAT: compares a step of eval with PyTorch's fake quantization (tests/golden/aware.py).
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <string.h>

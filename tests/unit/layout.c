@@ -93,7 +93,8 @@ static void test_small(void) {
   CU_ASSERT_TRUE(layout.bytes == 10 && layout.bound == 10);
 }
 
-/* A chain of layers needs no search; where the largest-first order fails, another one must succeed. */
+/* A chain of layers needs no search; if the layout that places the largest values first fails, another order
+ * must succeed. */
 static void test_orders(void) {
   Case c = {.steps = 6};
   static const int64_t bytes[] = {10, 40, 20, 50, 10};

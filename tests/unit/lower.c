@@ -241,8 +241,8 @@ static void check_kernel(Net *net, const Kernel *kernel, Values *values) {
   check_against(net, kernel, values);
 }
 
-/* Compares nests for a third of the targets with eval's result in values->out, which starts from
- * values->start. */
+/* Compares the nests for a third of the targets with eval's result in values->out. Before the run, the
+ * result contains values->start. */
 static void check_against(Net *net, const Kernel *kernel, Values *values) {
   static int way;
   if (!values->out) eval_kernel(net, kernel, values, NULL);
@@ -395,8 +395,8 @@ static void test_conv_channels(void) {
   check_layer(picture(4, 5, 70), &op_conv, "filters=68 kernel=1x1");
   check_layer(picture(3, 30, 16), &op_conv, "filters=33 kernel=3x3 pad=same");
   check_layer(picture(3, 3, 192), &op_conv,
-              "filters=40 kernel=3x3 pad=1"); /* the weights do not fit a panel: input channels are split into
-                                                 blocks */
+              "filters=40 kernel=3x3 pad=1"); /* the weights do not fit into a panel, so the input channels
+                                                 are split into blocks */
   check_layer(picture(3, 10, 264), &op_conv,
               "filters=256 kernel=1x1"); /* the outer loop is over panels, and prefetches the next panel */
   check_layer(picture(7, 7, 9), &op_conv, "filters=17 kernel=1x1"); /* rows joined */

@@ -1,5 +1,6 @@
-// merge.c: Function merging: functions with identical code, or that differ in numbers only, become one; the
-// merged text with its numbers for the parameters equals that of each.
+// merge.c: Function merging: functions with identical code, or whose code differs only in numbers, become one
+// function. With the numbers of one of them in place of the parameters, its text equals the text of that
+// function.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <inttypes.h>
@@ -233,8 +234,8 @@ static void test_dissimilar(void) {
   arena_free(arena);
 }
 
-/* One function uses a value twice where the other has two different values. If the former comes first, they
- * stay separate. */
+/* One function uses a value twice where the other has two different values. If the function with the one
+ * value comes first, they stay separate. */
 static void test_two_values(void) {
   Arena *arena = arena_new();
   for (int first = 0; first < 2; first++) {

@@ -153,7 +153,7 @@ static void mutate(Nest *nest) {
   arena_free(arena);
 }
 
-/* ---- nests: small ones of every kind ---- */
+/* ---- small nests of every kind ---- */
 static const Conv small = {.h = 5,
                            .w = 6,
                            .ci = 2,

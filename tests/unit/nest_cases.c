@@ -1,5 +1,5 @@
-// nest_cases.c: Compares a nest with its reference, simplified and not, and as C compiled by every available
-// compiler.
+// nest_cases.c: Compares a nest with its reference: the nest as built, the simplified nest, and its C
+// compiled by every available compiler.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>

@@ -300,7 +300,7 @@ static void test_widen(void) {
   arena_free(arena);
 }
 
-/* Looks up 64 bytes in a table that starts at element `from`. */
+/* Looks up 64 bytes in the table that starts at element `from`. */
 static Nest *looked_up(Arena *arena, int from, int stored) {
   Nest *b = nest_new(arena, "lookup", "");
   Buf *in = nest_buf(b, INPUT, "in", (Type){I8, 1}, NEST_DIMS(64)),
@@ -333,7 +333,8 @@ static void test_tables(void) {
   arena_free(arena);
 }
 
-/* The products of pairs from element `from` of `in` on, of 4 lanes, with the pairs of `weight`. */
+/* The products of the pairs of `in`, beginning with element `from`, with the pairs of `weight`, in 4 lanes.
+ * */
 static Nest *paired(Arena *arena, int from) {
   Nest *b = nest_new(arena, "paired", "");
   Buf *in = nest_buf(b, INPUT, "in", (Type){BF16, 1}, NEST_DIMS(9)),

@@ -6,8 +6,8 @@
 
 enum { IMAGES = 9, BLOCK = 4, BLOCKS = 3, LENGTH = 8 };
 
-/* Computes a block if at least `of_block` images remain from its first one on, and an image if at least
- * `of_image` remain. 1 is correct for both. */
+/* Computes a block if at least `of_block` images remain, its first image included, and a single image if at
+ * least `of_image` remain. 1 is correct for both. */
 static bool proved(int64_t of_block, int64_t of_image) {
   Arena *arena = arena_new();
   Proof proof;

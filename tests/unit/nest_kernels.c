@@ -227,7 +227,7 @@ static NestFn *winograd_input(Nest *b, Buf *in, Buf *V, int H, int CI) {
   return split;
 }
 
-/* Transforms tile t of M into the pixels of tile (ty, tx), for filters from 32*f on. */
+/* Transforms tile t of M into the pixels of tile (ty, tx), for the filters that begin with 32*f. */
 static NestFn *winograd_output(Nest *b, Buf *M, Buf *bias, Buf *out, int H, int ncb) {
   NestFn *join = nest_fn(b, "output", true);
   const Ix ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t"), f = nest_arg(b, "f");
@@ -385,8 +385,8 @@ Nest *lenet_conv1(Arena *arena, const char *name) {
   return b;
 }
 
-/* The vector is the 16 filters; a pooled row is 2 rows of 10 pixels in 20 registers. The input is seen as
- * rows of 14*6 floats, so that kx and the channel are one loop. */
+/* A vector contains the 16 filters. For a pooled row, 2 rows of 10 pixels are in 20 registers. The input is
+ * viewed as rows of 14*6 floats, so that one loop runs over kx and the channel. */
 Nest *lenet_conv2(Arena *arena, const char *name) {
   Nest *b = nest_new(
       arena, name,
@@ -415,7 +415,8 @@ Nest *lenet_conv2(Arena *arena, const char *name) {
   return b;
 }
 
-/* Batch 1: NV vectors of outputs at a time, the reduction split U ways to have enough independent sums. */
+/* For one image: NV vectors of outputs at a time. The reduction is split into U parts, so that there are
+ * enough independent sums. */
 Nest *dense(Arena *arena, const char *name, int I, int O, int NV, int U, bool relu) {
   Nest *b = nest_new(arena, name,
                      arena_printf(arena, "dense%s: %d -> %d; %d vectors, reduction split %d ways",

@@ -311,7 +311,7 @@ static void refused_read_of_elements_that_are_not_always_written(void) {
     Buf *r = NEST_REGISTERS(b, "r", 1, 1);
     NEST_IF(b, nest_is(b, x, 0))
       nest_store(b, nest_at(b, r, 0),
-                 nest_load(b, nest_at(b, in, 0), 1)); /* the value is missing in later iterations */
+                 nest_load(b, nest_at(b, in, 0), 1)); /* in later iterations the value does not exist */
     nest_store(b, nest_at(b, out, x), nest_get(b, nest_at(b, r, 0)));
   }
   refuse(b, "may not be written");

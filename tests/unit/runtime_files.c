@@ -222,8 +222,8 @@ static void zips_of_numpy_are_read(void) {
   cnn_archive_close(&archive);
 }
 
-/* Any byte of a file may be wrong, and the file may end anywhere: that is an error or harmless (with
- * sanitizers: never undefined behavior). */
+/* Any byte of a file may be wrong, and the file may end anywhere. The result is an error or a valid file;
+ * with sanitizers, this also shows that there is no undefined behavior. */
 static void damaged_archives_do_no_harm(void) {
   static const char *const names[] = {"reference.safetensors", "compressed.npz", "stored.npz"};
   for (size_t f = 0; f < 3; f++) {

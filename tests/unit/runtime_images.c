@@ -230,7 +230,7 @@ static void exif_directories_are_read(void) {
     }
 }
 
-/* The orientation counts while its entry is whole, whatever the number of entries promises. */
+/* The orientation is used if its entry is complete, even if the stated number of entries is too large. */
 static void truncated_exif_is_upright(void) {
   static const ExifEntry entry[2] = {{0x010F, 2, 4, 0}, {0x0112, 3, 1, 5}};
   enum { WHOLE = 10 + 2 * 12 };

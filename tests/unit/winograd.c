@@ -164,7 +164,7 @@ static bool read_program(Sample *sample, Arena *arena, const char *layers) {
   return true;
 }
 
-/* Does a kernel use this algorithm? NULL: does none use Winograd at all? */
+/* Whether a kernel uses this algorithm; NULL: whether no kernel uses Winograd. */
 static bool chosen(Arena *arena, const Plan *plan, int lanes, bool exact, int64_t net_bytes,
                    const char *algorithm) {
   bool any = false, wanted = false;
