@@ -1,5 +1,5 @@
-// runtime_pace.c: The runtime finds the fastest number of threads: on an idle machine, beside other programs,
-// and when other programs start and end.
+// runtime_pace.c: The runtime finds the fastest number of threads: on an idle machine, next to other
+// programs, and when other programs start and end.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 

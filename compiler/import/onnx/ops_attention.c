@@ -302,8 +302,8 @@ View *import_attention(ModelImport *im, const OnnxNode *node) {
 /* ---- RotaryEmbedding ---- */
 enum { IN_COSINES = 1, IN_SINES, IN_POSITIONS };
 
-/* In com.microsoft's operator, a single constant position stands for `length` consecutive positions that
- * start there. */
+/* In com.microsoft's operator, a single constant position means `length` consecutive positions that start
+ * there. */
 static const Tensor *counted_places(ModelImport *im, const Tensor *places, int64_t length) {
   if (!places || places->n != 1 || length == 1) return places;
   Tensor *all = constant_new(im, TENSOR_INT64, 1, &length);
