@@ -17,8 +17,8 @@ typedef enum Fusing {
   FUSE_APART,   /* -Os: like FUSE_ALL, but without batched kernels */
 } Fusing;
 
-/* Whether a layer, or a gradient of a layer, is faster batched, although `kept` bytes per image, which would
- * otherwise stay in a cache, must then be stored. */
+/* Whether a layer, or a gradient of a layer, is faster if batched. Batching has a cost: `kept` bytes per
+ * image, which would otherwise stay in a cache, are stored in memory. */
 typedef bool WholeBatchPays(const void *costs, const Node *, int64_t batch, int64_t kept);
 
 /* Row bands of the layers up to a node. n: number of bands; 0: none. */

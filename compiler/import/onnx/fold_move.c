@@ -3,7 +3,8 @@
 #include <string.h>
 #include "import/onnx/fold.h"
 
-/* A constant whose element at an index is the source's element number `from` + the sum of index * stride. */
+/* A constant with elements of the source: the element at an index is number `from` + the sum of index *
+ * stride in the source. */
 static const Tensor *strided(ModelImport *im, const Tensor *x, int rank, const int64_t *dim,
                              const int64_t *stride, int64_t from) {
   Tensor *to = constant_new(im, x->type, rank, dim);

@@ -15,7 +15,7 @@ static double sum_on(double start, const double *weight, const double *x, int64_
 /* ---- gates ---- */
 typedef struct Parameters { /* parameters of one direction; NULL: none */
   const double *input, *input_bias, *hidden_bias, *hidden, *projection;
-  RoundingGrid grid; /* QAT: rounding of h where it is multiplied by weights */
+  RoundingGrid grid; /* QAT: how h is rounded before it is multiplied by weights */
 } Parameters;
 
 static void run_gates(const Recurrent *r, const Parameters *p, const double *x, double *gates) {
