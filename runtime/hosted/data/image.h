@@ -8,7 +8,7 @@
 /* Whether bytes begin like an image file, even of an unsupported format. */
 bool cnn_image_known(const unsigned char *bytes, size_t n);
 bool cnn_image_named(const char *name); /* whether the extension is that of a supported image format */
-/* Checks that a file is an image; if its beginning and end are valid it is not decoded. */
+/* Checks that a file is an image. It is decoded only if its beginning or its end is not valid. */
 cnn_status cnn_image_inspect(const char *path);
 cnn_status cnn_image_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n);
 /* Whether an input of the net accepts images of `channels` channels and this size (0 x 0: unknown). `what`
