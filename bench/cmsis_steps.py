@@ -1,7 +1,7 @@
 """cmsis_steps.py: a step of a streaming int8 model as calls of CMSIS-NN. A convolution reads the latest rows
 of its source, some of which are from earlier steps. TensorFlow Lite for Microcontrollers copies these rows
 several times (CONCATENATION, STRIDED_SLICE, ASSIGN_VARIABLE). Here a step moves them once, and the layer
-before writes the new rows behind them."""
+before writes the new rows after them."""
 # SPDX-License-Identifier: Apache-2.0
 import cmsis
 
