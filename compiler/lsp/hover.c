@@ -40,7 +40,8 @@ static void put_formula(Text *out, const Node *node) {
                             w->dilation[axis], w->before[axis], w->after[axis], w->ceil));
 }
 
-/* For a net over a sequence that can be computed in steps: the layer's rows in the shortest step. */
+/* If the net reads a sequence and can be computed in steps, writes the layer's number of rows in the
+ * shortest step. */
 static void put_hovered_steps(Text *out, const Graph *graph, const Node *node) {
   StreamUse use = {NULL, 1};
   Streaming options = {.use = {&use, 1, 1}};

@@ -37,7 +37,8 @@ typedef struct Ring {
   int gather;          /* position of the gather ring in Step.positions; -1: all rows are copied */
   Node *rows;          /* the history, then the new rows; of a gather ring only the new rows */
   Node *state;         /* for a gather ring: the state with its rows */
-  /* if the state has the new rows, too: the state with all rows, and the history in it */
+  /* if the new rows are also in the state: the state with all rows, and the part of it that is the history
+   * */
   Node *kept, *moved;
 } Ring;
 

@@ -117,7 +117,7 @@ static void blank_line(Layout *l) {
   end_line(l);
 }
 
-/* Indentation of a line with that first token; kind 0: a comment. */
+/* Indentation of a line whose first token has this kind; kind 0: the line is a comment. */
 static int indentation(const Layout *l, int kind) {
   const int depth = l->depth - (is_closing(kind) ? 1 : 0);
   if (l->starts || is_closing(kind) || within_brackets(l) || kind == TOK_ELSE) return depth * INDENT;

@@ -132,7 +132,8 @@ static void put_scan_element(Inliner *in, const Loop *l, Scope *scope, int e, in
   loop_attribute(in, part, "axis")->i = scan_number(l, "scan_input_axes", e);
 }
 
-/* Appends the nodes of an iteration. False if the condition after it is not a constant. */
+/* Appends the nodes of an iteration. False if the loop's condition after this iteration is not a constant.
+ * */
 static bool run_iteration(Inliner *in, Loop *l, Scope *outer, int64_t k, int depth, int64_t *again) {
   Scope scope = {.outer = outer, .node = l->node, .guard = (int)l->node->guard};
   scope.path = inline_path(in, l->node, "loop", arena_printf(in->arena, "%lld", (long long)k));

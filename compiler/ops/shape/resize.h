@@ -5,7 +5,7 @@
 #include "graph/op.h"
 
 bool resize_input(ShapeContext *, const Node *); /* an image or a sequence; otherwise reports an error */
-/* the end of the shape rule */
+/* the last part of a shape rule: sets the output size */
 void resize_to(ShapeContext *, Node *, const char *param, const int64_t size[2]);
 void resize_eval(const Eval *);
 void resize_lower(struct Lower *);

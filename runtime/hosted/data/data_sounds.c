@@ -81,7 +81,7 @@ static cnn_status list_apply(cnn_data *data, Folders *set, int to, const char *n
   return status;
 }
 
-/* Renumbers the files of each folder in each pool. */
+/* In each pool, numbers the files of each folder again, from 0. */
 static bool turns_count(Folders *set) {
   int32_t *next = malloc(((size_t)set->names + 1) * sizeof *next);
   for (int p = 0; next && p < POOLS; p++) {
