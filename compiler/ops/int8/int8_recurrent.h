@@ -35,19 +35,23 @@ Node *int8_recurrent_keep(Graph *, Node *core, Node *calls, int64_t rows, int64_
 const double *int8_idle_gates(Arena *, const Int8Recurrent *);
 Val int8_upper_byte(Nest *, Val wide);
 
-/* ---- int8_recurrent_words.c: an lstm on boards ---- */
+/* ---- int8_recurrent_words.c: recurrent layers on boards ---- */
 typedef struct RecurrentWords {
-  int64_t words;                /* of h, two channels each */
-  Buf *weight, *steps, *window; /* window: h, widened to int16 */
+  const Int8Recurrent *p;
+  int first, gates;    /* sums of these gates */
+  int64_t words;       /* of h, two channels each */
+  Buf *halves, *bytes; /* weights of pairs of gates, and of the last one if there is an odd number */
+  Buf *steps, *window; /* window: h, widened to int16 */
 } RecurrentWords;
 /* bias: the bias of each sum, which includes the zero point of h times the weights. */
 bool int8_recurrent_has_words(const Lower *, const Int8Recurrent *, const int32_t *bias);
-RecurrentWords int8_recurrent_words(Lower *, const Int8Recurrent *, const int32_t *bias);
-void int8_recurrent_window(Lower *, RecurrentWords *, Buf *h, int64_t outputs);
-/* The sums of the four gates of unit u, without biases. */
+/* The gates that read h, and the one of gru with reset=before that reads r*h. */
+void int8_recurrent_words(Lower *, const Int8Recurrent *, const int32_t *bias, RecurrentWords[2]);
+void int8_recurrent_window(Lower *, RecurrentWords *, Buf *h);
+/* The sums of the gates of unit u, without biases. */
 void int8_recurrent_sums(Lower *, const RecurrentWords *, const Ix *u, Val sum[]);
-/* Adds the bias of sum s, and rounds. */
-Val int8_recurrent_rounded_sum(Lower *, const RecurrentWords *, Rounding, Val sum, const Ix *s);
+/* Adds the bias, and rounds. */
+Val int8_recurrent_rounded_sum(Lower *, const RecurrentWords *, Val sum, int gate, const Ix *u);
 /* A product of two int16 numbers, not both INT16_MIN, rounded. */
 Val int8_recurrent_rounded(Lower *, Rounding, Val, Multiplier);
 #endif

@@ -12,7 +12,7 @@ typedef struct Core {
   Buf *h, *next, *wide, *c, *middle, *update;
   Buf *gate; /* a unit's sums, then the activated gates */
   bool packed;
-  RecurrentWords words; /* if packed */
+  RecurrentWords words[2]; /* if packed: of the gates that read h, and r*h */
 } Core;
 
 /* ---- numbers ---- */
@@ -102,19 +102,28 @@ static void put_gate(const Core *core, const Ix *row, Val part, int gate, const 
                                       core->p->litert ? part : cut_to_wide(core->l, part))));
 }
 
-static void sum_gate(const Core *core, const Ix *row, Buf *from, int gate, const Ix *u) {
-  put_gate(core, row, hidden_value(core, from, gate, u), gate, u);
+/* Sums of the gates of a unit, if they are computed together. */
+static void packed_sums(const Core *core, int part, const Ix *u, Val sum[]) {
+  if (core->packed) int8_recurrent_sums(core->l, &core->words[part], u, sum);
+}
+
+/* The rounded part of a gate that depends on h, or in gru with reset=before on r*h; sum: of packed_sums. */
+static Val part_of_gate(const Core *core, const Val sum[], int gate, const Ix *u) {
+  const bool second = core->p->r.before && gate == 2;
+  if (core->packed)
+    return int8_recurrent_rounded_sum(core->l, &core->words[second], sum[second ? 0 : gate], gate, u);
+  return hidden_value(core, second ? core->middle : core->h, gate, u);
+}
+
+static void sum_gate(const Core *core, const Ix *row, const Val sum[], int gate, const Ix *u) {
+  put_gate(core, row, part_of_gate(core, sum, gate, u), gate, u);
 }
 
 static void sum_lstm_gates(const Core *core, const Ix *row, const Ix *u) {
   Val sum[MOST_GATES];
-  if (core->packed) int8_recurrent_sums(core->l, &core->words, u, sum);
+  packed_sums(core, 0, u, sum);
   for (int g = 0; g < core->p->r.gates; g++) {
-    const Ix s = *u + g * core->p->r.units;
-    if (core->packed)
-      put_gate(core, row, int8_recurrent_rounded_sum(core->l, &core->words, core->p->rounding, sum[g], &s), g,
-               u);
-    else sum_gate(core, row, core->h, g, u);
+    sum_gate(core, row, sum, g, u);
     activate(core, g, g == 2);
   }
 }
@@ -178,8 +187,10 @@ static void put_gru(const Core *core, const Ix *row, const Ix *u, Val z) {
 
 static void int8_gru_unit(const Core *core, const Ix *row, const Ix *u) {
   Nest *b = core->l->b;
+  Val sum[MOST_GATES];
+  packed_sums(core, 0, u, sum);
   for (int g = 0; g < 2; g++) {
-    sum_gate(core, row, core->h, g, u);
+    sum_gate(core, row, sum, g, u);
     activate(core, g, false);
   }
   if (core->p->r.before) {
@@ -188,21 +199,25 @@ static void int8_gru_unit(const Core *core, const Ix *row, const Ix *u) {
     put_unit(core, core->middle, u, int8_upper_byte(b, halved_up(b, scaled, UNIT_BITS)));
     return;
   }
-  const Val part = mul(gate_value(core, 0), cut_to_wide(core->l, hidden_value(core, core->h, 2, u)));
+  const Val part = mul(gate_value(core, 0), cut_to_wide(core->l, part_of_gate(core, sum, 2, u)));
   nest_store(b, gate_ref(core, 2),
              cut_to_wide(core->l, add(input_gate(core, row, 2, u), halved_up(b, part, UNIT_BITS))));
   put_gru(core, row, u, gate_value(core, 1));
 }
 
 static void int8_candidate_unit(const Core *core, const Ix *row, const Ix *u) {
-  sum_gate(core, row, core->middle, 2, u);
+  Val sum[MOST_GATES];
+  packed_sums(core, 1, u, sum);
+  sum_gate(core, row, sum, 2, u);
   put_gru(core, row, u, unit_value(core, core->update, u));
 }
 
 static void int8_rnn_unit(const Core *core, const Ix *row, const Ix *u) {
   Nest *b = core->l->b;
   const Int8Recurrent *p = core->p;
-  sum_gate(core, row, core->h, 0, u);
+  Val sum[MOST_GATES];
+  packed_sums(core, 0, u, sum);
+  sum_gate(core, row, sum, 0, u);
   if (!p->r.relu) activate(core, 0, true);
   const Val a = gate_value(core, 0),
             made = p->r.relu ? convert(int8_stored(core->l, p->stored,
@@ -231,7 +246,7 @@ static void put_constants(Core *core) {
   }
   core->packed = int8_recurrent_has_words(l, p, bias);
   if (core->packed) {
-    core->words = int8_recurrent_words(l, p, bias);
+    int8_recurrent_words(l, p, bias, core->words);
     core->points = int8_curve_points(l);
     return;
   }
@@ -293,8 +308,9 @@ void int8_recurrent_lower(Lower *l) {
   put_start(&core);
   NEST_FOR(b, step, r->rows) {
     const Ix row = r->reverse ? none + (r->rows - 1) - step : step;
-    if (core.packed) int8_recurrent_window(l, &core.words, core.h, r->outputs);
+    if (core.packed) int8_recurrent_window(l, &core.words[0], core.h);
     NEST_FOR(b, u, r->units) units[r->cell](&core, &row, &u);
+    if (core.packed && r->before) int8_recurrent_window(l, &core.words[1], core.middle);
     if (r->before)
       NEST_FOR(b, u, r->units) int8_candidate_unit(&core, &row, &u);
     NEST_FOR(b, u, r->units) nest_store(b, nest_at(b, core.h, u), nest_load(b, nest_at(b, core.next, u), 1));
