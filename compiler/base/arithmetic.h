@@ -49,6 +49,8 @@ int32_t stored_put(Stored, int64_t rounded);
 
 /* Whether all roundings support sums up to `most`: most * 2^max(e, 0) + 256 fits in int32. */
 bool sum_fits(int64_t most, int32_t e);
+/* The largest exponent e of a factor that converts a value to or from int16, which also needs sum_fits. */
+enum { RESCALED_MOST = 14 };
 /* For means: how many int8 or int16 numbers can be added in int32. */
 enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
 

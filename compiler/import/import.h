@@ -64,8 +64,7 @@ typedef struct View {
 typedef struct Item { /* the imported form of a tensor: one of these, or none */
   const Tensor *constant;
   View *view;
-  TensorType bytes; /* type of its integers if it is between quantization and dequantization: TENSOR_UINT8 or
-                       TENSOR_INT8; otherwise 0 */
+  TensorType bytes; /* type of its integers if it is between quantization and dequantization; otherwise 0 */
 } Item;
 
 /* ---- options and results ---- */
@@ -110,8 +109,8 @@ typedef struct ImportWeight {
   const Tensor *tensor;
   int rank;
   int64_t dim[4];
-  const int8_t *bytes;  /* weights of an int8 layer, or NULL */
-  const int32_t *words; /* its bias */
+  const void *integers; /* of a layer in int8 or int16: I8 weights, I32 or I64 bias; or NULL */
+  Elem elem;            /* their type */
 } ImportWeight;
 typedef struct Problem {
   const OnnxNode *node; /* NULL: an output */
@@ -127,7 +126,7 @@ typedef struct ImportOutput {
   const OnnxPort *port;
   Value *value;
   const View *view;
-  TensorType bytes; /* the caller's type: TENSOR_UINT8, INT8; 0: floats */
+  TensorType bytes; /* the caller's type: TENSOR_UINT8, INT8; others: floats */
   bool as_onnx;     /* the dimensions are in ONNX's order, and the channels are not the last one */
 } ImportOutput;
 
@@ -416,7 +415,8 @@ bool reduced_along(ModelImport *, const OnnxNode *, const View *x, int64_t axis,
 bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *over);
 
 /* ---- qdq.c, int8_layers.c: int8 models ---- */
-const Quant *quant_of(const Value *);       /* the quantization with which the value is stored, or NULL */
+int64_t quant_shift(TensorType);      /* turns numbers of this type into those of the program, i8 and i16 */
+const Quant *quant_of(const Value *); /* the quantization with which the value is stored, or NULL */
 const Quant *quant_kept(const Statement *); /* the quantization of the operand, if the statement is a move
                                                whose result keeps it; or NULL */
 Value *same_value(ModelImport *, Value *);  /* the same value with a separate name */

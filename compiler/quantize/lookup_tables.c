@@ -5,8 +5,6 @@
 #include "ops/activation/lines.h"
 #include "quantize/quantizer.h"
 
-enum { MOST_RESCALED = 14 }; /* maximum exponent e of a factor that converts int8 to int16 */
-
 /* A node that applies the tables or, if they are the identity, a view with another scale. */
 static Node *table_node(Quantizer *q, const Node *of, Node *in, Quant quant, int8_t (*value)[256],
                         int64_t channels) {
@@ -29,7 +27,7 @@ static void report_rescaling(Quantizer *q, const Node *of, double factor) {
 }
 
 static bool check_factor(const Node *in, Multiplier factor) {
-  return factor.e <= MOST_RESCALED && sum_fits(int8_most(in), factor.e);
+  return factor.e <= RESCALED_MOST && sum_fits(int8_most(in), factor.e);
 }
 
 static Node *rescale_node(Quantizer *q, const Node *of, Node *in, Quant to, Int8Rescale rescale) {

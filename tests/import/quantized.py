@@ -10,7 +10,7 @@ from onnxruntime import quantization
 from reference import Model
 
 here = os.path.dirname(os.path.abspath(__file__))
-f32, i8, u8, i32, i64 = np.float32, np.int8, np.uint8, np.int32, np.int64
+f32, i8, u8, i16, u16, i32, i64 = np.float32, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.int64
 OF = {f32: TensorProto.FLOAT, i8: TensorProto.INT8, u8: TensorProto.UINT8}
 
 
@@ -69,13 +69,13 @@ class Graph:
         self.constant(name + "_s", scale)
         return self.add("DequantizeLinear", f"{name} {name}_s", name + "_f", axis=0)
 
-    def model(self, inputs, outputs, microsoft=False):
+    def model(self, inputs, outputs, microsoft=False, opset=17):
         """inputs, outputs: name -> (type, shape)"""
         def ports(rows):
             return [helper.make_tensor_value_info(k, OF[kind], shape) for k, (kind, shape) in rows.items()]
         graph = helper.make_graph(self.nodes, "g", ports(inputs), ports(outputs),
                                   [numpy_helper.from_array(v, k) for k, v in self.weights.items()])
-        sets = [helper.make_opsetid("", 17)] + [helper.make_opsetid("com.microsoft", 1)] * microsoft
+        sets = [helper.make_opsetid("", opset)] + [helper.make_opsetid("com.microsoft", 1)] * microsoft
         return helper.make_model(graph, opset_imports=sets, ir_version=8, producer_name="quantized.py")
 
 
@@ -106,17 +106,19 @@ class Samples(quantization.CalibrationDataReader):
 
 
 def by_onnxruntime(form, kind, per_channel, outputs):
-    """The net as quantize_static writes it; every stored value becomes an output."""
+    """The net as quantize_static writes it; every stored value becomes an output, as floats if it has 16
+    bits."""
+    wide = kind in (i16, u16)
     with tempfile.TemporaryDirectory() as folder:
         source, made = os.path.join(folder, "f.onnx"), os.path.join(folder, "q.onnx")
         onnx.save(net(), source)
         quantization.quantize_static(
             source, made, Samples(), quant_format=quantization.QuantFormat[form], per_channel=per_channel,
-            activation_type=quantization.QuantType["QUInt8" if kind is u8 else "QInt8"],
-            weight_type=quantization.QuantType.QInt8)
+            activation_type=quantization.QuantType["Q" + kind.__name__.title().replace("Ui", "UI")],
+            weight_type=quantization.QuantType.QInt8, extra_options={"ActivationSymmetric": wide})
         model = onnx.load(made)
     for name, shape in outputs.items():
-        model.graph.output.append(helper.make_tensor_value_info(name, OF[kind], shape))
+        model.graph.output.append(helper.make_tensor_value_info(name, OF[f32 if wide else kind], shape))
     del model.graph.value_info[:]
     return model
 
@@ -131,6 +133,14 @@ def qdq_channels():
 
 def qdq_tensors():
     return by_onnxruntime("QDQ", i8, False, {k + "_QuantizeLinear_Output": v for k, v in INNER.items()})
+
+
+def qdq_int16():
+    return by_onnxruntime("QDQ", i16, True, {k + "_DequantizeLinear_Output": v for k, v in INNER.items()})
+
+
+def qdq_uint16():
+    return by_onnxruntime("QDQ", u16, False, {k + "_DequantizeLinear_Output": v for k, v in INNER.items()})
 
 
 def qoperator():
@@ -213,6 +223,27 @@ def qdq_joined():
                      coordinate_transformation_mode="asymmetric"), 0.004, 11)
     return g.model({"x": (f32, [1, 4, 3, 3]), "z": (f32, [1, 4, 3, 3])},
                    {"c": (f32, [1, 8, 3, 3]), "y": (f32, [1, 5, 3, 3]), "r_q": (i8, [1, 4, 6, 6])})
+
+
+def qdq_widths():
+    """int8 and int16 values in one net: layers, sums, products and moves of both."""
+    g = Graph(17)
+    x = g.through("x", 0.0001, 0, i16)
+    w = g.weight("w1", (6, 4, 3, 3), axis=0)
+    a = g.through(g.add("Conv", f"{x} {w} {g.bias('b1', 0.0001, 'w1', 6)}", "a"), 0.04, -20)
+    w = g.weight("w2", (6, 6, 1, 1), kind=u8, zero=128)
+    b = g.through(g.add("Relu", g.add("Conv", f"{a} {w}", "b"), "b_r"), 0.0003, 32768, u16)
+    c = g.through(g.add("Add", f"{a} {b}", "c"), 0.0002, 0, i16)
+    d = g.through(g.add("Mul", f"{c} {c}", "d"), 0.05, -128)
+    e = g.through(g.add("Concat", f"{d} {c} {b}", "e", axis=1), 0.00025, 0, i16)
+    y = g.add("MatMul", g.add("Flatten", e, "f") + " " + g.weight("w3", (288, 5)), "y")
+    z = g.through(y, 0.02, 0, i16)
+    g.through(g.add("Relu", z, "r"), 0.03, -128)
+    g.through(g.add("Sigmoid", z, "s"), 1 / 32768, 0, i16)
+    sizes = {"b_r_q_f": (f32, [1, 6, 4, 4]), "c_q_f": (f32, [1, 6, 4, 4]), "d_q": (i8, [1, 6, 4, 4]),
+             "e_q_f": (f32, [1, 18, 4, 4]), "y_q_f": (f32, [1, 5]), "r_q": (i8, [1, 5]),
+             "s_q_f": (f32, [1, 5])}
+    return g.model({"x": (f32, [1, 4, 6, 6])}, sizes, opset=21)
 
 
 def qlinear():
@@ -302,9 +333,10 @@ def hostile():
     g = Graph(14)
     rows = {"nothing": (f32(0), i8(0)), "negative": (f32(-1), i8(0)), "no_number": (f32("nan"), i8(0)),
             "infinite": (f32("inf"), i8(0)), "two_zeros": (f32(1), np.zeros(2, i8)), "whole": (i32(1), i8(0)),
-            "table": (np.ones((1, 4), f32), np.zeros((1, 4), i8)), "wide": (f32(1), np.int16(0)),
-            "words": (f32(1), i32(0)), "channels": (np.ones(4, f32), np.zeros(4, i8)),
-            "fewer": (np.ones(3, f32), np.zeros(3, i8)), "unlike": (f32(1), u8(0))}
+            "table": (np.ones((1, 4), f32), np.zeros((1, 4), i8)), "wide": (f32(1), i16(3)),
+            "wide_bytes": (f32(1), u16(0)), "words": (f32(1), i32(0)),
+            "channels": (np.ones(4, f32), np.zeros(4, i8)), "fewer": (np.ones(3, f32), np.zeros(3, i8)),
+            "unlike": (f32(1), u8(0))}
     g.constant("good_s", f32(0.1)), g.constant("good_z", i8(0))
     g.add("QuantizeLinear", "x good_s good_z", "good_q")
     for name, (scale, zero) in rows.items():
@@ -326,8 +358,8 @@ def hostile():
     return g.model({"x": (f32, [1, 4])}, {name: (f32, [1, 4]) for name in made})
 
 
-CASES = [qdq_channels, qdq_tensors, qoperator, qdq_bytes, qdq_mixed, qdq_wider, qdq_joined, qlinear,
-         qdq_products, qdq_windows]
+CASES = [qdq_channels, qdq_tensors, qdq_int16, qdq_uint16, qoperator, qdq_bytes, qdq_mixed, qdq_wider,
+         qdq_joined, qdq_widths, qlinear, qdq_products, qdq_windows]
 # Ports with channels last, also in ONNX.
 LAST = {"qdq_bytes": ("x",), "qdq_products": ("x", "z", "p_q", "s_q", "y_q"),
         "qdq_windows": ("z", "y_q", "e_q", "f")}

@@ -1,12 +1,13 @@
 """reference.py: computes a quantized ONNX model in the arithmetic of docs/int8.md, rounding `float`, with
-numpy alone: the exact bytes that `cnnc import` must give. It shares nothing with the compiler. An int8 value
-is (q - zero) * scale with q in -128 .. 127; unsigned numbers are q + 128."""
+numpy alone: the exact numbers that `cnnc import` must give. It shares nothing with the compiler. An int8
+value is (q - zero) * scale with q in -128 .. 127; unsigned numbers are q + 128. int16 values likewise."""
 # SPDX-License-Identifier: Apache-2.0
-import math
+import collections, math
 import numpy as np
 from onnx import helper, numpy_helper
 
 f32 = np.float32
+To = collections.namedtuple("To", "scale zero bits")  # how a result is stored
 
 
 def away(x):
@@ -15,20 +16,22 @@ def away(x):
 
 
 class Bytes:
-    def __init__(self, q, scale, zero, unsigned, real=False):
+    def __init__(self, q, to, unsigned, real=False):
         """real: stored as floats in the model"""
-        self.q, self.scale, self.zero = q.astype(np.int64), f32(scale), int(zero)
+        self.q, self.to, self.scale, self.zero = q.astype(np.int64), to, to.scale, to.zero
         self.unsigned, self.real = unsigned, real
 
     def floats(self):
         return ((self.q - self.zero).astype(f32) * self.scale).astype(f32)
 
-    def rescaled(self, scale, zero):
-        if (self.scale, self.zero) == (scale, zero):
+    def rescaled(self, to, bound=None):
+        if self.to == to and bound is None:
             return self.q
-        return rounded(self.q - self.zero, self.scale / scale, zero, None, scale)
+        return rounded(self.q - self.zero, self.scale / to.scale, to, bound)
 
     def whole(self):
+        if self.to.bits == 16:
+            return self.floats()
         return (self.q + 128).astype(np.uint8) if self.unsigned else self.q.astype(np.int8)
 
 
@@ -42,7 +45,7 @@ class Weights:
 
 
 class Pending:
-    """A result before rounding: as floats, or as bytes with a scale."""
+    """A result before rounding: as floats, or as integers with a scale."""
     def __init__(self, floats, as_bytes, bound=None):
         self.make, self.as_bytes, self.bound = floats, as_bytes, bound
 
@@ -51,22 +54,37 @@ class Pending:
         return x if self.bound is None else np.clip(x, 0, self.bound).astype(f32)
 
 
-def limits(zero, bound, scale):
-    low = -128 if bound is None else max(-128, zero)
-    high = 127 if bound in (None, math.inf) else min(127, zero + int(away(bound / float(scale))))
+def limits(to, bound=None):
+    low, high = -(1 << to.bits - 1), (1 << to.bits - 1) - 1
+    if bound is not None:
+        low = max(low, to.zero)
+    if bound not in (None, math.inf):
+        high = min(high, to.zero + int(away(bound / float(to.scale))))
     return low, high
 
 
-def rounded(x, factor, zero, bound, scale):
+def rounded(x, factor, to, bound=None):
     """nearest-even((float)x * S), with the product clamped to the range first."""
-    low, high = limits(zero, bound, scale)
+    (low, high), zero = limits(to, bound), to.zero
     product = x.astype(f32) * np.asarray(factor, f32)
     return np.rint(np.clip(product, f32(low - zero), f32(high - zero))).astype(np.int64) + zero
 
 
-def nearest(x, scale, zero, bound=None):
-    low, high = limits(zero, bound, scale)
-    return np.clip(away(np.asarray(x, np.float64) / float(scale)) + zero, low, high).astype(np.int64)
+def nearest(x, to, bound=None):
+    return np.clip(away(np.asarray(x, np.float64) / float(to.scale)) + to.zero,
+                   *limits(to, bound)).astype(np.int64)
+
+
+def converted(x, to):
+    """Floats as integers."""
+    return np.clip(np.rint(x.astype(f32) / to.scale) + to.zero, *limits(to)).astype(np.int64)
+
+
+def form(scale, zero, kind):
+    """How the numbers of a type of ONNX are stored."""
+    bits = 8 * kind.itemsize
+    shift = 1 << bits - 1 if kind.kind == "u" else 0
+    return To(f32(scale.reshape(-1)[0]), int(zero.reshape(-1)[0]) - shift, bits)
 
 
 def windows(x, size, strides, pads, dilations, fill):
@@ -121,19 +139,17 @@ class Model:
 
     # ---- conversions ----
     def QuantizeLinear(self, a, x, scale, zero):
-        unsigned = zero.dtype == np.uint8
-        scale, zero = f32(scale.reshape(-1)[0]), int(zero.reshape(-1)[0]) - 128 * unsigned
+        to, unsigned = form(scale, zero, zero.dtype), zero.dtype.kind == "u"
         if isinstance(x, Bytes):
-            return Bytes(x.rescaled(scale, zero), scale, zero, unsigned)
+            return Bytes(x.rescaled(to), to, unsigned)
         if isinstance(x, Pending):
-            return Bytes(x.as_bytes(scale, zero, x.bound), scale, zero, unsigned)
-        return Bytes(nearest(x, scale, zero), scale, zero, unsigned)
+            return Bytes(x.as_bytes(to, x.bound), to, unsigned)
+        return Bytes(converted(x, to), to, unsigned)
 
     def DequantizeLinear(self, a, x, scale, zero=None):
         if isinstance(x, Bytes):
-            moved = int(zero.reshape(-1)[0]) - 128 * x.unsigned
-            own = Bytes(x.q, scale.reshape(-1)[0], moved, x.unsigned, True)
-            return own if (own.scale, own.zero) == (x.scale, x.zero) else own.floats()
+            own = Bytes(x.q, form(scale, zero, zero.dtype), x.unsigned, True)
+            return own if own.to == x.to else own.floats()
         axis = a.get("axis", 1)
         spread = [-1 if d == axis % max(1, x.ndim) and scale.size > 1 else 1 for d in range(x.ndim)]
         z = np.zeros_like(scale, np.int64) if zero is None else zero.astype(np.int64)
@@ -143,8 +159,7 @@ class Model:
             return Weights(x, scale, axis, array)
         if x.size and self.is_input(x):
             unsigned = x.dtype == np.uint8
-            return Bytes(x.astype(np.int64) - 128 * unsigned, scale.reshape(-1)[0],
-                         int(z.reshape(-1)[0]) - 128 * unsigned, unsigned, True)
+            return Bytes(x.astype(np.int64) - 128 * unsigned, form(scale, z, x.dtype), unsigned, True)
         symmetric = np.all(z == (128 if x.dtype == np.uint8 else 0))
         return Weights(x.astype(np.int64) - z.reshape(spread), scale, axis, array) if symmetric else array
 
@@ -168,9 +183,9 @@ class Model:
         elif b is not None:
             sums = sums + np.rint(bias / exact).astype(np.int64).reshape(shape)
 
-        def as_bytes(scale, zero, bound):
-            factor = [f32(float(x.scale) * float(u) / float(scale)) for u in unit]
-            return rounded(sums, np.array(factor, f32).reshape(shape), zero, bound, scale)
+        def as_bytes(to, bound):
+            factor = [f32(float(x.scale) * float(u) / float(to.scale)) for u in unit]
+            return rounded(sums, np.array(factor, f32).reshape(shape), to, bound)
 
         def as_floats():
             product = compute(x.floats(), w.array)
@@ -191,8 +206,8 @@ class Model:
     def MatMul(self, a, x, w):
         if isinstance(x, Bytes) and isinstance(w, Bytes):
             product = (x.q - x.zero) @ (w.q - w.zero)
-            return Pending(lambda: x.floats() @ w.floats(), lambda scale, zero, bound: rounded(
-                product, f32(x.scale * w.scale) / scale, zero, bound, scale))
+            return Pending(lambda: x.floats() @ w.floats(), lambda to, bound: rounded(
+                product, f32(x.scale * w.scale) / to.scale, to, bound))
         return self.layer(x, w, None, lambda x, w: x @ w, array_of(w).shape[1], (1, -1))
 
     # ---- integer operators: their definitions ----
@@ -257,7 +272,12 @@ class Model:
         if not isinstance(x, Bytes):
             return f(floats(x).astype(np.float64)).astype(f32)
         real = f((x.q - x.zero) * float(x.scale))
-        return Pending(lambda: real.astype(f32), lambda scale, zero, _: nearest(real, scale, zero, bound))
+
+        def as_bytes(to, _):
+            if 16 not in (x.to.bits, to.bits):
+                return nearest(real, to, bound)
+            return converted(real, to) if bound is None else x.rescaled(to, bound)
+        return Pending(lambda: real.astype(f32), as_bytes)
 
     def Sigmoid(self, a, x):
         return self.function(x, lambda v: 1 / (1 + np.exp(-v)))
@@ -286,34 +306,33 @@ class Model:
         if not (isinstance(x, Bytes) and isinstance(y, Bytes)):
             return floats(x) + floats(y)
 
-        def as_bytes(scale, zero, bound):
-            ra, rb = x.scale / scale, y.scale / scale
+        def as_bytes(to, bound):
+            ra, rb = x.scale / to.scale, y.scale / to.scale
             shift = 20 - math.frexp(max(ra, rb))[1] + 1
             fa, fb = (int(np.rint(np.ldexp(r, shift))) for r in (ra, rb))
             sums = (x.q - x.zero) * fa + (y.q - y.zero) * fb + (1 << (shift - 1))
-            return np.clip((sums >> shift) + zero, *limits(zero, bound, scale))
+            return np.clip((sums >> shift) + to.zero, *limits(to, bound))
         return Pending(lambda: x.floats() + y.floats(), as_bytes)
 
     def Mul(self, a, x, y):
         if not (isinstance(x, Bytes) and isinstance(y, Bytes)):
             return floats(x) * floats(y)
         product = (x.q - x.zero) * (y.q - y.zero)
-        return Pending(lambda: x.floats() * y.floats(), lambda scale, zero, bound: rounded(
-            product, f32(float(x.scale) * float(y.scale) / float(scale)), zero, bound, scale))
+        return Pending(lambda: x.floats() * y.floats(), lambda to, bound: rounded(
+            product, f32(float(x.scale) * float(y.scale) / float(to.scale)), to, bound))
 
     # ---- moves ----
     def moved(self, f, *x):
         if not all(isinstance(v, Bytes) for v in x):
             return f(*map(floats, x))
-        if len({(v.scale, v.zero) for v in x}) == 1:
-            return Bytes(f(*(v.q for v in x)), x[0].scale, x[0].zero, x[0].unsigned, x[0].real)
-        return Pending(lambda: f(*map(floats, x)),
-                       lambda scale, zero, _: f(*(v.rescaled(scale, zero) for v in x)))
+        if len({v.to for v in x}) == 1:
+            return Bytes(f(*(v.q for v in x)), x[0].to, x[0].unsigned, x[0].real)
+        return Pending(lambda: f(*map(floats, x)), lambda to, _: f(*(v.rescaled(to) for v in x)))
 
     def MaxPool(self, a, x):
         strides, pads = a.get("strides", [1, 1]), a.get("pads", [0] * 4)
         return self.moved(lambda v: windows(v, a["kernel_shape"], strides, pads, [1, 1],
-                                            -1e9 if v.dtype == f32 else -1000).max((-2, -1)), x)
+                                            -1e9 if v.dtype == f32 else -1e6).max((-2, -1)), x)
 
     def Concat(self, a, *x):
         return self.moved(lambda *v: np.concatenate(v, a["axis"]), *x)

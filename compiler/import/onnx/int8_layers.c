@@ -1,6 +1,6 @@
-/* int8_layers.c: Layers of an imported model that compute in int8: those between quantized values with
- * quantized weights. They get the arrays of docs/int8.md; other layers are marked as float, if they need a
- * mark. The rules are those of quantize/values.c, which reads the file. */
+/* int8_layers.c: Layers of an imported model that compute in int8 or int16: those between quantized values
+ * with quantized weights. They get the arrays of docs/int8.md; other layers are marked as float, if they need
+ * a mark. The rules are those of quantize/values.c, which reads the file. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 typedef struct Framing {
   ModelImport *im;
   Rounding rounding;
+  Text wide; /* metadata of int16 values, as members of a JSON object */
 } Framing;
 
 /* ---- statements ---- */
@@ -43,7 +44,16 @@ static void remark(ModelImport *im, const Statement *s, const char *what) {
   *became = arena_printf(im->arena, "%s, %s", *became ? *became : "", what);
 }
 
-static void put_scale(ModelImport *im, Statement *s, const Quant *quant) {
+static void put_value_scale(Framing *f, const char *name, const Quant *quant) {
+  arrays_add_scale(&f->im->scales, name, quant->scale, quant->zero);
+  if (!quant->wide) return;
+  text_put(&f->wide, f->wide.s ? ", " : "");
+  text_json(&f->wide, name);
+  text_put(&f->wide, ": {\"precision\": \"i16\"}");
+}
+
+static void put_scale(Framing *f, Statement *s, const Quant *quant) {
+  ModelImport *im = f->im;
   const char *name = statement_name(im, s);
   if (!name) {
     name = !s->origin                                     ? layer_called(im, "reshape") /* of an output */
@@ -51,8 +61,26 @@ static void put_scale(ModelImport *im, Statement *s, const Quant *quant) {
                                                           : layer_of(im, s->origin, -1);
     add_argument(im, s, arena_printf(im->arena, "name=\"%s\"", name));
   }
-  arrays_add_scale(&im->scales, name, quant->scale, quant->zero);
+  put_value_scale(f, name, quant);
 }
+
+/* ---- int16 ---- */
+static bool stores_int16(const Value *value) {
+  const Quant *quant = quant_of(value);
+  return quant && quant->wide;
+}
+
+/* Whether an operand or the result is int16. */
+static bool int16_at(const Statement *s, const Quant *out) {
+  bool wide = out && out->wide;
+  for (int i = 0; i < s->nin; i++) wide = wide || stores_int16(s->in[i]);
+  return wide;
+}
+
+/* The largest |q - zero| of the value. */
+static int64_t largest_read(const Value *value) { return stores_int16(value) ? -INT16_MIN : UINT8_MAX; }
+
+static const char *integers_name(bool wide) { return wide ? "in int16" : "in int8"; }
 
 static void in_floats(ModelImport *im, Statement *s) {
   add_argument(im, s, "precision=f32");
@@ -85,7 +113,7 @@ static void put_int8_result(Framing *f, Statement *s, const Quant *quant) {
     next->kept = next->quant;
     next->quant = NULL;
   }
-  remark(f->im, s, "in int8");
+  remark(f->im, s, integers_name(int16_at(s, quant)));
 }
 
 /* ---- layers ---- */
@@ -95,21 +123,23 @@ typedef struct Layer {
   ImportWeight *weight, *bias;
   int64_t filters, scales, inner; /* inner: adjacent elements of a filter */
   const float *scale;
+  bool wide; /* its input or its result is int16 */
   int8_t *bytes;
-  int32_t *words;
+  int64_t *words;
 } Layer;
 
 static int64_t filter_at(const Layer *l, int64_t i) { return i / l->inner % l->filters; }
 static float layer_scale(const Layer *l, int64_t filter) { return l->scale[l->scales == 1 ? 0 : filter]; }
 
-/* Each of these functions returns the reason why a layer is not int8, or NULL. */
+/* Each of these functions returns the reason why a layer computes in float, or NULL. */
 static const char *read_layer_weights(ModelImport *im, Layer *l) {
   const Tensor *t = l->weight->tensor, *whole = t->whole;
-  if (!whole || whole->type == TENSOR_INT32) return "its weights are floats";
+  if (!whole) return "its weights are floats";
+  if (whole->type != TENSOR_INT8 && whole->type != TENSOR_UINT8) return "its weights are not int8";
   bool fits = whole->rank == t->rank && t->n < INT32_MAX;
   for (int d = 0; fits && d < t->rank; d++) fits = whole->dim[d] == t->dim[d];
   if (!fits) return "its weights are transposed or reshaped";
-  const int64_t zero = whole->type == TENSOR_UINT8 ? -INT8_MIN : 0;
+  const int64_t zero = -quant_shift(whole->type);
   if (t->zero != zero)
     return arena_printf(im->arena, "its weights have the zero point %lld", (long long)t->zero);
   l->scales = t->scale->n;
@@ -132,7 +162,8 @@ static const char *read_layer_weights(ModelImport *im, Layer *l) {
 static const char *read_bias(ModelImport *im, Layer *l, const Quant *in) {
   const Tensor *t = l->bias ? l->bias->tensor : NULL;
   const bool whole = t && t->whole && t->whole->type == TENSOR_INT32 && t->zero == 0 && t->whole->n == t->n;
-  l->words = NEW_ARRAY(im->arena, int32_t, l->filters);
+  const double most = l->wide ? (double)(INT64_C(1) << WIDE_SUM_BITS) : INT32_MAX;
+  l->words = NEW_ARRAY(im->arena, int64_t, l->filters);
   if (t && t->n != l->filters) return "its bias must have one number per filter";
   for (int64_t f = 0; t && f < l->filters; f++) {
     const double unit = (double)in->scale * (double)layer_scale(l, f);
@@ -142,15 +173,22 @@ static const char *read_bias(ModelImport *im, Layer *l, const Quant *in) {
                    number = tensor_number(t->whole, f);
       q = fabs(own / unit - 1) < 1e-5 ? number : nearbyint(number * own / unit);
     }
-    if (!(fabs(q) <= INT32_MAX)) return "its bias is too large for its scale";
-    l->words[f] = (int32_t)q;
+    if (!(fabs(q) <= most)) return "its bias is too large for its scale";
+    l->words[f] = (int64_t)q;
   }
   return NULL;
 }
 
-/* Checks that every sum fits in int32, and that no factor exceeds the supported maximum. */
+/* Whether every sum of at most that size fits, in int32 or with int16 values in 48 bits. */
+static bool layer_sum_fits(const Layer *l, double most, int32_t e) {
+  if (l->wide) return most < (double)(INT64_C(1) << WIDE_SUM_BITS);
+  return most <= INT32_MAX && sum_fits((int64_t)most, e);
+}
+
+/* Checks that every sum fits, and that no factor exceeds the supported maximum. */
 static const char *check_layer_sums(ModelImport *im, const Layer *l, const Quant *in, const Quant *out) {
-  const double low = in->zero - INT8_MIN, high = INT8_MAX - in->zero;
+  const double low = in->zero - (in->wide ? INT16_MIN : INT8_MIN),
+               high = (in->wide ? INT16_MAX : INT8_MAX) - in->zero;
   double *most = NEW_ARRAY(im->arena, double, l->filters);
   for (int64_t f = 0; f < l->filters; f++) most[f] = fabs((double)l->words[f]);
   for (int64_t i = 0; i < l->weight->tensor->n; i++)
@@ -158,8 +196,9 @@ static const char *check_layer_sums(ModelImport *im, const Layer *l, const Quant
   for (int64_t f = 0; f < l->filters; f++) {
     const Multiplier factor =
         multiplier_of_scales(in->scale, layer_scale(l, f), out->scale, l->dense && l->scales == 1);
-    if (factor.e > MULTIPLIER_MOST) return "its scales are incompatible";
-    if (most[f] > INT32_MAX || !sum_fits((int64_t)most[f], factor.e)) return "its sums can exceed 32 bits";
+    if (factor.e > (l->wide ? WIDE_MULTIPLIER_MOST : MULTIPLIER_MOST)) return "its scales are incompatible";
+    if (!layer_sum_fits(l, most[f], factor.e))
+      return arena_printf(im->arena, "its sums can exceed %d bits", l->wide ? WIDE_SUM_BITS + 1 : 32);
   }
   return NULL;
 }
@@ -169,8 +208,17 @@ static const char *layer_in_bytes(ModelImport *im, Layer *l, const Quant *out) {
   const char *why = l->statement->out->regions ? "it is computed for each region" : read_layer_weights(im, l);
   if (!why && !in) why = "its input is float";
   if (!why && !out) why = "its result is float";
+  l->wide = int16_at(l->statement, out);
   if (!why) why = read_bias(im, l, in);
   return why ? why : check_layer_sums(im, l, in, out);
+}
+
+/* The bias of an int8 layer as int32, of an int16 layer as int64. */
+static void put_bias(ModelImport *im, const Layer *l) {
+  int32_t *narrow = NEW_ARRAY(im->arena, int32_t, l->filters);
+  for (int64_t f = 0; f < l->filters && !l->wide; f++) narrow[f] = (int32_t)l->words[f];
+  l->bias->integers = l->wide ? (const void *)l->words : narrow;
+  l->bias->elem = l->wide ? I64 : I32;
 }
 
 static void frame_layer(Framing *f, Statement *s, const Op *op) {
@@ -192,8 +240,9 @@ static void frame_layer(Framing *f, Statement *s, const Op *op) {
     return;
   }
   put_int8_result(f, s, out);
-  l.weight->bytes = l.bytes;
-  if (l.bias) l.bias->words = l.words;
+  l.weight->integers = l.bytes;
+  l.weight->elem = I8;
+  if (l.bias) put_bias(im, &l);
   arrays_add(&im->scales, arena_printf(im->arena, "%s.weight.scale", name), F32, 1, &l.scales, l.scale);
 }
 
@@ -206,11 +255,15 @@ static bool combination_fits(const Framing *f, Int8Form form, const Statement *s
   if (form == INT8_MULTIPLY)
     return product_fits(
         multiplier_of_scales(quant_of(s->in[0])->scale, quant_of(s->in[1])->scale, out->scale, false),
-        UINT8_MAX * UINT8_MAX);
+        largest_read(s->in[0]) * largest_read(s->in[1]));
+  int64_t most = 0;
   Addend *addend = NEW_ARRAY(f->im->arena, Addend, s->nin);
-  for (int k = 0; k < s->nin; k++) addend[k] = (Addend){.scale = quant_of(s->in[k])->scale};
-  const Addition sum = addition_of(addend, s->nin, out->scale, false);
-  return addition_fits(f->rounding, &sum, UINT8_MAX);
+  for (int k = 0; k < s->nin; k++) {
+    addend[k] = (Addend){.scale = quant_of(s->in[k])->scale};
+    most = largest_read(s->in[k]) > most ? largest_read(s->in[k]) : most;
+  }
+  const Addition sum = addition_of(addend, s->nin, out->scale, int16_at(s, out));
+  return addition_fits(f->rounding, &sum, most);
 }
 
 static void frame_combination(Framing *f, Statement *s, Int8Form form) {
@@ -225,21 +278,23 @@ static double argument_number(const Statement *s, const char *name, double other
   return at ? strtod(at + strlen(name), NULL) : otherwise;
 }
 
-/* Whether the sums of a matrix product fit in an int32; quantize/layers.c has the same rule. */
-static bool matrices_fit_int8(const Statement *s, const Quant *out) {
+/* Whether the sums of a matrix product fit; quantize/layers.c has the same rule. */
+static bool matmul_sums_fit(const Statement *s, const Quant *out) {
   const bool left = strstr(s->call, "transpose=left") || strstr(s->call, "transpose=both");
   const Extent e = shape_extent(s->in[0]->shape);
   const double scale = argument_number(s, "scale=", 1),
                factor = (double)quant_of(s->in[0])->scale * (double)quant_of(s->in[1])->scale * scale /
                         (double)out->scale,
-               most = (double)(left ? e.w : e.c) * UINT8_MAX * UINT8_MAX;
+               most = (double)(left ? e.w : e.c) * (double)(largest_read(s->in[0]) * largest_read(s->in[1]));
   const Multiplier fixed = multiplier_of(factor);
+  if (int16_at(s, out))
+    return scale > 0 && fixed.e <= WIDE_MULTIPLIER_MOST && most < (double)(INT64_C(1) << WIDE_SUM_BITS);
   return scale > 0 && fixed.e <= MULTIPLIER_MOST && most <= INT32_MAX && sum_fits((int64_t)most, fixed.e);
 }
 
 static void frame_matmul(Framing *f, Statement *s) {
   const Quant *out = result_of(f->im, s->out);
-  if (out && matrices_fit_int8(s, out)) put_int8_result(f, s, out);
+  if (out && matmul_sums_fit(s, out)) put_int8_result(f, s, out);
   else in_floats(f->im, s);
 }
 
@@ -247,38 +302,46 @@ static void frame_matmul(Framing *f, Statement *s) {
 static bool mean_fits(const Statement *s) {
   const Quant *in = quant_of(s->in[0]), *out = s->out->quant;
   const Shape shape = s->in[0]->shape;
-  return out && in->scale == out->scale && in->zero == out->zero &&
-         shape_elements(shape) / shape.dim[shape.rank - 1] <= MOST_SUMMED;
+  return out && in->scale == out->scale && in->zero == out->zero && in->wide == out->wide &&
+         shape_elements(shape) / shape.dim[shape.rank - 1] <= (in->wide ? MOST_WIDE_SUMMED : MOST_SUMMED);
 }
 
 static bool softmax_fits(const Statement *s) {
   const Quant *out = s->out->quant;
   const Shape shape = s->out->shape;
-  return out && out->scale == 1 / 256.0f && out->zero == INT8_MIN &&
+  return out && !int16_at(s, out) && out->scale == 1 / 256.0f && out->zero == INT8_MIN &&
          shape.dim[shape.rank - 1] <= SOFTMAX_CHANNELS && softmax_scale_fits(quant_of(s->in[0])->scale);
+}
+
+/* Whether a value can be converted to another quantization without floats. */
+static bool rescale_fits(const Value *from, const Quant *to) {
+  const Multiplier factor = multiplier_of((double)quant_of(from)->scale / (double)to->scale);
+  if (!stores_int16(from) && !to->wide) return factor.e <= MULTIPLIER_MOST;
+  return factor.e <= RESCALED_MOST && sum_fits(largest_read(from), factor.e);
 }
 
 static bool move_fits(const Statement *s) {
   if (s->nin > 1 && !quant_of(s->out)) return false; /* values of different scales, joined as floats */
-  for (int i = 0; i < s->nin && s->out->quant; i++) {
-    const double factor = (double)quant_of(s->in[i])->scale / (double)s->out->quant->scale;
-    if (multiplier_of(factor).e > MULTIPLIER_MOST) return false;
-  }
+  for (int i = 0; i < s->nin && s->out->quant; i++)
+    if (!rescale_fits(s->in[i], s->out->quant)) return false;
   return true;
 }
 
-static bool function_fits(const Statement *s) {
-  return s->out->quant && s->out->shape.dim[s->out->shape.rank - 1] <= MOST_TABLES;
+static bool function_fits(const Statement *s, const Op *op) {
+  const bool bends = op->traits.int8 == INT8_RELU || op->traits.int8 == INT8_RELU6;
+  if (!s->out->quant) return false;
+  if (int16_at(s, s->out->quant)) return bends && rescale_fits(s->in[0], s->out->quant);
+  return s->out->shape.dim[s->out->shape.rank - 1] <= MOST_TABLES;
 }
 
-/* Whether the compiler would compute this statement in int8 if it is not marked as float. */
+/* Whether the compiler would compute this statement with integers if it is not marked as float. */
 static bool fits_int8(const Statement *s, const Op *op, bool *known) {
   *known = true;
   if (is_move(s)) return move_fits(s);
   if (op->traits.int8 == INT8_MEAN) return mean_fits(s);
   if (op->traits.int8 == INT8_SOFTMAX) return softmax_fits(s);
   *known = op->family == FAMILY_MAP && s->nin == 1;
-  return !*known || function_fits(s);
+  return !*known || function_fits(s, op);
 }
 
 static void frame(Framing *f, Statement *s) {
@@ -294,8 +357,8 @@ static void frame(Framing *f, Statement *s) {
   else if (bytes && combines(s, op->traits.int8)) frame_combination(f, s, op->traits.int8);
   else if (bytes && op->traits.int8 == INT8_MATMUL) frame_matmul(f, s);
   else if (bytes && !fits_int8(s, op, &known)) in_floats(f->im, s);
-  else if (bytes && known) remark(f->im, s, "in int8");
-  if (s->out->quant) put_scale(f->im, s, s->out->quant);
+  else if (bytes && known) remark(f->im, s, integers_name(int16_at(s, s->out->quant)));
+  if (s->out->quant) put_scale(f, s, s->out->quant);
 }
 
 /* ---- the model ---- */
@@ -314,14 +377,14 @@ static void list_scales(ModelImport *im) {
     const View *view = node->nout && im->live[i] ? im->item[node->out[0]].view : NULL;
     const Quant *quant = view && strcmp(node->op, "QuantizeLinear") == 0 ? quant_of(view->value) : NULL;
     if (quant)
-      im->became[i] =
-          arena_printf(im->arena, "i8, scale %g, zero %d", (double)quant->scale, (int)quant->zero);
+      im->became[i] = arena_printf(im->arena, "i%d, scale %g, zero %d", quant->wide ? 16 : 8,
+                                   (double)quant->scale, (int)quant->zero);
   }
 }
 
 void make_frames(ModelImport *im) {
   if (!is_quantized(im)) return;
-  Framing f = {.im = im};
+  Framing f = {.im = im, .wide = {.arena = im->arena}};
   const char *rounding = im->options->rounding ? im->options->rounding : rounding_name(ROUNDING_FLOAT);
   rounding_find(rounding, &f.rounding);
   list_scales(im);
@@ -330,9 +393,7 @@ void make_frames(ModelImport *im) {
     for (int k = 0; k < s->nin; k++) s->in[k]->reader = s;
   }
   for (int i = 0; i < im->inputs.n; i++)
-    if (im->inputs.data[i]->quant)
-      arrays_add_scale(&im->scales, im->inputs.data[i]->name, im->inputs.data[i]->quant->scale,
-                       im->inputs.data[i]->quant->zero);
+    if (im->inputs.data[i]->quant) put_value_scale(&f, im->inputs.data[i]->name, im->inputs.data[i]->quant);
   for (int i = 0; i < im->statements.n; i++) frame(&f, im->statements.data[i]);
-  arrays_quantized(&im->scales, rounding, NULL);
+  arrays_quantized(&im->scales, rounding, f.wide.s);
 }

@@ -273,8 +273,7 @@ bool import_save_weights(const ModelImport *im, const char *path) {
   Arrays arrays = {.arena = im->arena, .note = im->scales.note};
   for (int i = 0; i < im->weights.n; i++) {
     const ImportWeight *w = &im->weights.data[i];
-    if (w->bytes) arrays_add(&arrays, w->name, I8, w->rank, w->dim, w->bytes);
-    else if (w->words) arrays_add(&arrays, w->name, I32, w->rank, w->dim, w->words);
+    if (w->integers) arrays_add(&arrays, w->name, w->elem, w->rank, w->dim, w->integers);
     else arrays_add(&arrays, w->name, F32, w->rank, w->dim, tensor_floats(im, w->tensor));
   }
   for (int i = 0; i < im->scales.list.n; i++) {

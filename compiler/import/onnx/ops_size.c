@@ -129,9 +129,8 @@ static bool real_padding(ModelImport *im, const OnnxNode *node, const View *x, P
   const TensorType type = im->item[node->in[0]].bytes;
   const Quant *quant = quant_of(x->value);
   if (!type) return true;
-  if (!quant) return no(im, "int8 values whose scale is unknown"), false;
-  p->value =
-      (p->value - (double)(quant->zero - (type == TENSOR_UINT8 ? INT8_MIN : 0))) * (double)quant->scale;
+  if (!quant) return no(im, "integers whose scale is unknown"), false;
+  p->value = (p->value - (double)(quant->zero - quant_shift(type))) * (double)quant->scale;
   return true;
 }
 

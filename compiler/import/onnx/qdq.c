@@ -1,6 +1,6 @@
-/* qdq.c: Import of QuantizeLinear and DequantizeLinear. Between them a tensor has int8 numbers. In the
- * program, the tensors before, between and after them are one value, which is stored as int8. Constants are
- * dequantized at import. */
+/* qdq.c: Import of QuantizeLinear and DequantizeLinear. Between them a tensor has int8 or int16 numbers. In
+ * the program, the tensors before, between and after them are one value, which is stored as such. Constants
+ * are dequantized at import. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -15,6 +15,10 @@ typedef struct Parameters {
 } Parameters;
 
 static bool is_byte_type(TensorType type) { return type == TENSOR_UINT8 || type == TENSOR_INT8; }
+static bool is_wide_type(TensorType type) { return type == TENSOR_UINT16 || type == TENSOR_INT16; }
+int64_t quant_shift(TensorType type) {
+  return type == TENSOR_UINT8 ? INT8_MIN : type == TENSOR_UINT16 ? INT16_MIN : 0;
+}
 
 static bool read_scales(ModelImport *im, const Tensor *scale) {
   if (scale->n < 1 || scale->rank > 1 || tensor_whole(scale->type))
@@ -49,19 +53,28 @@ static bool read_parameters(ModelImport *im, const OnnxNode *node, int rank, con
 static TensorType quantized_type(ModelImport *im, const OnnxNode *node, const Parameters *p) {
   const int64_t asked = onnx_int(node, "output_dtype", 0);
   const TensorType type = p->zero ? p->zero->type : asked == 0 ? TENSOR_UINT8 : (TensorType)asked;
-  if (is_byte_type(type) && (asked == 0 || asked == (int64_t)type)) return type;
-  return no(im, "numbers that are not int8"), (TensorType)0;
+  if ((is_byte_type(type) || is_wide_type(type)) && (asked == 0 || asked == (int64_t)type)) return type;
+  return no(im, "numbers that are neither int8 nor int16"), (TensorType)0;
 }
 
 static int64_t zero_point(const Parameters *p, int64_t i) { return p->zero ? tensor_integer(p->zero, i) : 0; }
 
-/* The quantization in the program's form, which is that of i8. */
-static Quant quant_from(const Parameters *p, TensorType type) {
-  const int64_t zero = zero_point(p, 0) + (type == TENSOR_UINT8 ? INT8_MIN : 0);
-  return (Quant){.scale = (float)tensor_number(p->scale, 0), .zero = (int32_t)zero};
+/* The quantization of a value in the program's form, which is that of i8 and i16. False after no(). */
+static bool read_quant(ModelImport *im, const Parameters *p, TensorType type, Quant *quant) {
+  if (p->axis >= 0) return no(im, "a scale for each channel of a value"), false;
+  *quant = (Quant){.scale = (float)tensor_number(p->scale, 0),
+                   .zero = (int32_t)(zero_point(p, 0) + quant_shift(type)),
+                   .wide = is_wide_type(type)};
+  if (!quant->wide || quant->zero == 0) return true;
+  return no(im, "%s numbers with the zero point %lld; only %lld is supported",
+            type == TENSOR_INT16 ? "int16" : "uint16", (long long)zero_point(p, 0),
+            (long long)-quant_shift(type)),
+         false;
 }
 
-static bool same_quant(const Quant *a, const Quant *b) { return a->scale == b->scale && a->zero == b->zero; }
+static bool same_quant(const Quant *a, const Quant *b) {
+  return a->scale == b->scale && a->zero == b->zero && a->wide == b->wide;
+}
 
 static const Quant *keep_quant(ModelImport *im, Quant quant) {
   Quant *kept = NEW(im->arena, Quant);
@@ -85,7 +98,10 @@ const Tensor *fold_quantize(ModelImport *im, const OnnxNode *node) {
   const TensorType type = quantized_type(im, node, &p);
   Tensor *to = type ? constant_new(im, type, x->rank, x->dim) : NULL;
   if (!to) return NULL;
-  const double low = type == TENSOR_INT8 ? INT8_MIN : 0, high = low + UINT8_MAX;
+  const double low = type == TENSOR_INT8    ? INT8_MIN
+                     : type == TENSOR_INT16 ? INT16_MIN
+                                            : 0,
+               high = low + (is_wide_type(type) ? UINT16_MAX : UINT8_MAX);
   for (int64_t i = 0; i < x->n; i++) {
     const int64_t s = scale_at(&p, x, i);
     const float q = nearbyintf((float)tensor_number(x, i) / (float)tensor_number(p.scale, s));
@@ -107,7 +123,8 @@ static const char *plain_name(ModelImport *im, const char *name) {
 const Tensor *fold_dequantize(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
   Parameters p;
-  if (!is_byte_type(x->type) && x->type != TENSOR_INT32) return no(im, "numbers that are not int8 or int32");
+  if (!is_byte_type(x->type) && !is_wide_type(x->type) && x->type != TENSOR_INT32)
+    return no(im, "numbers that are not int8, int16 or int32");
   if (!read_parameters(im, node, x->rank, x->dim, &p)) return NULL;
   if (p.zero && p.zero->type != x->type) return no(im, "zero points whose type differs from the numbers'");
   Tensor *to = constant_new(im, TENSOR_FLOAT, x->rank, x->dim);
@@ -210,10 +227,9 @@ View *import_quantize(ModelImport *im, const OnnxNode *node) {
   Parameters p;
   if (!x || !read_parameters(im, node, x->rank, x->size, &p)) return NULL;
   if (im->item[node->in[0]].bytes) return no(im, "integers where floats are expected");
-  if (p.axis >= 0) return no(im, "a scale for each channel of a value");
   const TensorType type = quantized_type(im, node, &p);
-  if (!type) return NULL;
-  const Quant wanted = quant_from(&p, type);
+  Quant wanted;
+  if (!type || !read_quant(im, &p, type, &wanted)) return NULL;
   Value *value = x->value;
   im->item[node->out[0]].bytes = type;
   if (!value->quant && takes_raw_bytes(im, value))
@@ -241,13 +257,13 @@ View *import_dequantize(ModelImport *im, const OnnxNode *node) {
   Parameters p;
   if (!x || !read_parameters(im, node, x->rank, x->size, &p)) return NULL;
   const TensorType type = im->item[node->in[0]].bytes;
-  if (!type) return no(im, "numbers that are not int8");
+  if (!type) return no(im, "numbers that are neither int8 nor int16");
   if (p.zero && p.zero->type != type) return no(im, "a zero point whose type differs from the numbers'");
-  if (p.axis >= 0) return no(im, "a scale for each channel of a value");
-  const Quant wanted = quant_from(&p, type);
+  Quant wanted;
+  if (!read_quant(im, &p, type, &wanted)) return NULL;
   if (!quant_of(x->value)) scale_input(im, x->value, wanted);
   const Quant *has = quant_of(x->value);
-  if (!has) return no(im, "int8 values whose scale is unknown");
+  if (!has) return no(im, "integers whose scale is unknown");
   if (same_quant(has, &wanted)) return view_copy(im, x, x->value);
   const double shift = (double)(has->zero - wanted.zero) * (double)wanted.scale;
   View *to = view_copy(im, x, x->value); /* the same integers with another scale and zero point */
@@ -263,7 +279,7 @@ TensorType port_bytes(const ModelImport *im, const OnnxPort *port) {
   static const char *const moves[] = {"Transpose", "Reshape", "Flatten",  "Squeeze",
                                       "Unsqueeze", "MaxPool", "Identity", NULL};
   int tensor = port->tensor;
-  if (!is_byte_type(port->type)) return (TensorType)0;
+  if (!is_byte_type(port->type) && !is_wide_type(port->type)) return (TensorType)0;
   for (int steps = 0; steps < 8 && im->readers[tensor]; steps++) {
     const OnnxNode *node = &im->onnx->node[im->reader[tensor]];
     if (is_operator(node, "DequantizeLinear")) return port->type;
