@@ -169,6 +169,15 @@ bool flag_bytes(const FlagUse *use, void *member, const char *value) {
   return true;
 }
 
+bool flag_names_once(const FlagUse *use, const void *rows, int n, size_t size, const char *name) {
+  for (int i = 0; i < n; i++) {
+    const char *other = *(const char *const *)((const char *)rows + (size_t)i * size);
+    if (name && other && strcmp(name, other) == 0)
+      return usage_error("%s names '%s' twice", flag_title(use), name);
+  }
+  return true;
+}
+
 bool is_name(const char *word, size_t n) {
   for (size_t i = 0; i < n; i++) {
     const char c = word[i];

@@ -46,6 +46,12 @@ FlagRead flag_word;   /* const char *: one of the flag's values */
 FlagRead flag_number; /* int64_t: an integer from 1 to 65536 */
 FlagRead flag_bytes;  /* int64_t: a number of bytes, with an optional suffix K, M or G */
 FlagRead flag_define; /* Defines: appends NAME=VALUE */
+/* Reports a name that one of the n rows of `size` bytes before it has: a row begins with its name, or NULL.
+ */
+bool flag_names_once(const FlagUse *use, const void *rows, int n, size_t size, const char *name);
+/* The same for a VEC of rows. */
+#define FLAG_NAMES_ONCE(use, rows, name)                                                                     \
+  flag_names_once(use, (rows).data, (rows).n, sizeof *(rows).data, name)
 
 /* ---- rows of several tables ---- */
 #define FLAG_DIAGNOSTICS(member)                                                                             \

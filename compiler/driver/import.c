@@ -44,6 +44,7 @@ static bool read_input_shape(const FlagUse *use, void *member, const char *text)
     shape.dim[shape.rank++] = size;
     at = *end ? end : NULL;
   }
+  if (!FLAG_NAMES_ONCE(use, m->options.shapes, shape.input)) return false;
   vec_push(m->arena, m->options.shapes, shape);
   return true;
 }
@@ -76,6 +77,7 @@ static bool read_input_setting(const FlagUse *use, void *member, const char *tex
     vec_push(m->arena, set.value, number);
     at = word[n] ? word + n : NULL;
   }
+  if (!FLAG_NAMES_ONCE(use, m->options.settings, set.input)) return false;
   vec_push(m->arena, m->options.settings, set);
   return true;
 }
@@ -89,8 +91,9 @@ static bool read_states(const FlagUse *use, void *member, const char *text) {
     const char *pair = arena_copy(m->arena, word, n), *equal = strchr(pair, '=');
     if (!equal || equal == pair || !equal[1])
       return usage_error("--state must be INPUT=OUTPUT, not '%s'", text);
-    vec_push(m->arena, m->options.states,
-             ((ImportState){arena_copy(m->arena, pair, (size_t)(equal - pair)), equal + 1, NULL}));
+    const ImportState state = {arena_copy(m->arena, pair, (size_t)(equal - pair)), equal + 1, NULL};
+    if (!FLAG_NAMES_ONCE(use, m->options.states, state.input)) return false;
+    vec_push(m->arena, m->options.states, state);
     word = word[n] ? word + n + 1 : NULL;
   }
   return true;
@@ -102,7 +105,9 @@ static bool read_outputs(const FlagUse *use, void *member, const char *text) {
   for (const char *word = text; word;) {
     const size_t n = strcspn(word, ",");
     if (n == 0) return usage_error("--outputs must be a list of names, not '%s'", text);
-    vec_push(m->arena, m->options.outputs, arena_copy(m->arena, word, n));
+    const char *name = arena_copy(m->arena, word, n);
+    if (!FLAG_NAMES_ONCE(use, m->options.outputs, name)) return false;
+    vec_push(m->arena, m->options.outputs, name);
     word = word[n] ? word + n + 1 : NULL;
   }
   return true;
@@ -116,6 +121,7 @@ static bool read_orders(const FlagUse *use, void *member, const char *text) {
   const bool last = strcmp(order, "nhwc") == 0, chw = strcmp(text, "chw") == 0;
   if ((last || strcmp(order, "nchw") == 0) && equal != text) {
     const char *input = equal ? arena_copy(m->arena, text, (size_t)(equal - text)) : NULL;
+    if (!FLAG_NAMES_ONCE(use, m->options.layouts, input)) return false;
     vec_push(m->arena, m->options.layouts, ((ImportLayout){input, last}));
     return true;
   }

@@ -176,6 +176,12 @@ static bool read_stream(const FlagUse *use, void *member, const char *list) {
     if (colon && !is_name(rows.input, strlen(rows.input)))
       return usage_error("--stream must be a number of rows or INPUT:ROWS, not '%s'", one);
     if (!flag_number(use, &rows.rows, colon ? colon + 1 : one)) return false;
+    if (!FLAG_NAMES_ONCE(use, streaming->use, rows.input)) return false;
+    for (int i = 0; !rows.input && i < streaming->use.n; i++)
+      if (!streaming->use.data[i].input)
+        return usage_error(
+            "--stream has two numbers of rows for the first input: name the other input, as in "
+            "--stream=3,INPUT:4");
     vec_push(use->arena, streaming->use, rows);
     at += length;
     if (!*at) return true;

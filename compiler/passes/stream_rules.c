@@ -461,10 +461,25 @@ static bool has_states(Streams *s) {
   return any;
 }
 
+/* Reports that --stream has a number for the first input, and another one with its name. */
+static bool first_input_once(Streams *s) {
+  const Graph *graph = s->graph;
+  int times = 0;
+  for (int u = 0; u < s->options->use.n; u++) {
+    const char *input = s->options->use.data[u].input;
+    times += !input || !strcmp(input, graph->inputs.data[0].name);
+  }
+  if (times < 2) return true;
+  if (s->diags)
+    diag_report(s->diags, DIAG_duplicate_argument, graph->inputs.data[0].node->span, NULL,
+                "--stream has two numbers of rows for input %s, the first one", graph->inputs.data[0].name);
+  return false;
+}
+
 static bool inputs_have_rows(Streams *s) {
   const Graph *graph = s->graph;
   const Node *first = graph->inputs.data[0].node;
-  bool fit = true;
+  bool fit = first_input_once(s);
   for (int u = 0; u < s->options->use.n; u++) {
     const StreamUse *use = &s->options->use.data[u];
     const Port *port = use->input ? NULL : &graph->inputs.data[0];
