@@ -134,6 +134,8 @@ with open("shapes.cnn", "w") as file:
     train { loss = cross_entropy; optimizer = adam(rate=0.01); epochs = 2; batch = 8; metrics = [iou] }
 }
 """)
+with open("units.cnn", "w") as file:
+    file.write("net units { input image: 8x8x1 \n flatten -> dense(2) \n train { loss = cross_entropy } }\n")
 exits(0, "a net for shapes is built", os.environ["CNNC"], "shapes.cnn", "-O1", "-o", "shapes")
 exits(0, "shapes are generated", *train("shapes", "synthetic:shapes,count=100,size=32,seed=3,kind=pixels"),
       says="shapes: 90 training, 10 validation and 20 test samples, 6 classes")
@@ -162,6 +164,16 @@ both = [json.loads(exits(0, f"  {data}: is evaluated",
 check(both[0] == both[1], "  and read back they are the same", both)
 exits(2, "an existing folder is refused",
       "./shapes", "data", "--data", "synthetic:shapes,count=20", "-o", "files", says="already exists")
-exits(1, "other sets are refused", "./shapes", "data", "--data", "synthetic", "-o", "others",
-      says="only images with classes, masks or boxes, and shapes")
+exits(0, "synthetic images are written as files", "./shapes", "data", "--data", "synthetic", "-o", "made")
+check(sorted(os.listdir("made")) == ["sheet.png", "test", "train", "val"]
+      and len(os.listdir("made/train/images")) == len(os.listdir("made/train/masks")) == 900,
+      "  in parts, with a sheet", os.listdir("made"))
+both = [json.loads(exits(0, f"  {data}: is evaluated",
+                         *evaluate("shapes", data, "--weights", "shapes.safetensors", "--json")).stdout)
+        for data in ("made", "synthetic")]
+check(both[0] == both[1], "  and read back they are the same", both)
+exits(0, "  and their pixels are counted", "./shapes", "data", "--data", "synthetic", says="class")
+exits(0, "a net for numbers is built", os.environ["CNNC"], "units.cnn", "-O1", "-o", "units")
+exits(1, "other sets are refused", "./units", "data", "--data", "synthetic", "-o", "others",
+      says="only images with classes, masks or boxes can be written as files; with normalize")
 finish()

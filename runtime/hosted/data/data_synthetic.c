@@ -13,6 +13,7 @@
 #include "cnn_core.h"
 #include "hosted/data/calls.h"
 #include "hosted/data/dataset.h"
+#include "hosted/data/image.h"
 
 enum { TRAIN_SAMPLES = 1000, TEST_SAMPLES = 200, LATENTS = 4, SEED = 20 };
 
@@ -215,8 +216,40 @@ static bool synthetic_unit(const cnn_data *data, int32_t input) {
   return !takes_pixels(data->network, &data->network->input[input]);
 }
 
+/* Whether samples are images with a class for each of their pixels, so that they can be written as files. */
+static bool images_have_masks(const cnn_data *data) {
+  const cnn_port *input = data->network->input, *output = data->network->output;
+  return data->network->inputs == 1 && cnn_ports(data->network) == 1 && kind_of(data, 0) == KIND_PIXELS &&
+         cnn_port_calls(output) == 1 && input->rank == 3 && input->regions == 0 &&
+         (input->dim[2] == 1 || input->dim[2] == 3) && input->type != CNN_I16 && input->type != CNN_I32 &&
+         !synthetic_unit(data, 0) && output->rank == 3 && output->dim[0] == input->dim[0] &&
+         output->dim[1] == input->dim[1];
+}
+
+static cnn_status synthetic_truth(const cnn_data *data, int pool, int64_t index, cnn_image *image,
+                                  cnn_truth *truth) {
+  const cnn_port *input = data->network->input;
+  const size_t pixels = (size_t)input->dim[0] * (size_t)input->dim[1];
+  void *values = malloc((size_t)input->size * cnn_type_bytes(input->type));
+  *truth = (cnn_truth){
+      .width = input->dim[1], .height = input->dim[0], .pixels = malloc(pixels * sizeof *truth->pixels)};
+  *image = (cnn_image){input->dim[0], input->dim[1], input->dim[2], malloc((size_t)input->size)};
+  const bool room = values && truth->pixels && image->pixel;
+  if (room) {
+    synthetic_read(data, pool, index, (void *[]){values}, (void *[]){truth->pixels});
+    cnn_image_of_input(input, values, image);
+  } else {
+    cnn_image_free(image);
+    cnn_truth_free(truth);
+  }
+  free(values);
+  return room ? cnn_success() : cnn_data_no_memory(data);
+}
+
 static const DataKind synthetic = {
     synthetic_read, synthetic_label, NULL, synthetic_unit, NULL, NULL, NULL, NULL, NULL};
+static const DataKind synthetic_masks = {synthetic_read, synthetic_label, NULL, synthetic_unit, NULL, NULL,
+                                         NULL,           synthetic_truth, NULL};
 
 cnn_status cnn_data_open_synthetic(cnn_data *data) {
   int32_t label;
@@ -229,5 +262,10 @@ cnn_status cnn_data_open_synthetic(cnn_data *data) {
        o++)
     if (kind_of(data, o) == KIND_CLASS || kind_of(data, o) == KIND_BITS)
       data->classes = (int32_t)cnn_port_classes(&data->network->output[o]);
+  if (images_have_masks(data)) {
+    data->kind = &synthetic_masks;
+    data->pixels = true;
+    data->classes = (int32_t)cnn_port_classes(data->network->output);
+  }
   return cnn_success();
 }

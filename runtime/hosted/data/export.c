@@ -16,6 +16,7 @@
 #include "hosted/base/file.h"
 #include "hosted/data/dataset.h"
 #include "hosted/data/export_coco.h"
+#include "hosted/data/image.h"
 #include "hosted/base/color.h"
 
 enum { COLUMNS = 8, ROWS = 4, PATH_ROOM = 4096, IGNORED = 255 };
@@ -242,14 +243,6 @@ static bool images_have_classes(const cnn_data *data) {
          cnn_data_label(data, CNN_PART_TRAIN, 0, &label);
 }
 
-/* Converts the values of an input to pixels; samples are channels-last also with layout=chw. */
-static void pixels_of(const cnn_port *input, const void *values, cnn_image *image) {
-  for (int64_t i = 0; i < input->size; i++) {
-    const double value = cnn_port_number(input, values, i) + (input->type == CNN_I8 ? 128 : 0);
-    image->pixel[i] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5);
-  }
-}
-
 /* Folder of a class: its name in the set if all names are valid for folders, otherwise its number, which is
  * valid with any labels of the net. */
 static const char *class_folder(const cnn_data *data, int32_t c, char room[24]) {
@@ -277,7 +270,7 @@ static cnn_status class_sample_write(Export *e, cnn_part part, int64_t index, vo
   if (!cnn_data_label(e->data, part, index, &label) || label < 0) return cnn_success();
   const cnn_status status = cnn_data_sample(e->data, part, index, input, target);
   if (status.code != CNN_OK) return status;
-  pixels_of(e->data->network->input, values, image);
+  cnn_image_of_input(e->data->network->input, values, image);
   path_to(e, path, "%s/%s/%06lld.png", e->part, class_folder(e->data, label, room), (long long)index);
   if (part == CNN_PART_TRAIN && index < COLUMNS * ROWS)
     sheet_add(&e->sheet, index, e->height, e->width, image, NULL);
@@ -309,9 +302,10 @@ cnn_status cnn_data_export(const cnn_data *data, const char *directory) {
   Export e = {.data = data, .directory = directory};
   const bool classes = !data->kind->truth && images_have_classes(data);
   if (!data->kind->truth && !classes)
-    return cnn_failure(CNN_NOT_BUILT,
-                       "%s: only images with classes, masks or boxes, and shapes, can be written as files",
-                       data->path);
+    return cnn_failure(
+        CNN_NOT_BUILT, "%s: only images with classes, masks or boxes can be written as files%s", data->path,
+        data->kind->unit && data->kind->unit(data, 0) ? "; with normalize in the net, its inputs are images"
+                                                      : "");
   if (strlen(directory) + 110 > PATH_ROOM)
     return cnn_failure(CNN_BAD_ARGUMENT, "%s: the path is too long", directory);
   cnn_status status = folder_make(directory);

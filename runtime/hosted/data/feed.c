@@ -114,3 +114,10 @@ cnn_status cnn_image_feed(const cnn_image *image, const cnn_port *port, cnn_fit 
   free(other);
   return status;
 }
+
+void cnn_image_of_input(const cnn_port *port, const void *input, cnn_image *image) {
+  for (int64_t i = 0; i < port->size; i++) {
+    const double value = cnn_port_number(port, input, i) + (port->type == CNN_I8 ? 128 : 0);
+    image->pixel[i] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5);
+  }
+}

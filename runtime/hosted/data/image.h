@@ -15,6 +15,9 @@ cnn_status cnn_image_decode(cnn_image *image, const char *path, const unsigned c
  * names the image. */
 cnn_status cnn_image_fits(const char *what, int32_t height, int32_t width, int32_t channels,
                           const cnn_port *port);
+/* Converts an input back to an image, whose pixels have room for it; samples are channels-last also with
+ * layout=chw. */
+void cnn_image_of_input(const cnn_port *port, const void *input, cnn_image *image);
 /* Reads a mask: the classes of a PNG, which are its palette indices or gray values, as one channel. */
 cnn_status cnn_image_read_classes(cnn_image *mask, const char *path);
 
