@@ -256,6 +256,8 @@ exits(0, "--init", *TRAIN[:-1], "plain", "--init", "dot.safetensors", "--out", "
       "--epochs", "1", says="of 8 weights loaded")
 exits(0, "--val 0, --shuffle=off", *TRAIN, "--val", "0", "--shuffle=off", "--epochs", "1", "--out",
       "v.safetensors", "--log", "v.jsonl")
+exits(2, "a batch that is too large", *TRAIN, "--batch", "99999999999",
+      says="--batch needs a whole number of at most 2147483647, not '99999999999'")
 exits(0, "without its own labels: any batch", *TRAIN, "--batch", "50", "--epochs", "1", "--out",
       "v.safetensors")
 

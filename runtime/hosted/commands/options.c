@@ -7,6 +7,7 @@
 #include "hosted/commands/options.h"
 
 #include <errno.h>
+#include <float.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdarg.h>
@@ -136,7 +137,11 @@ static int take(const cnn_usage *usage, const cnn_flag *flag, const char *text) 
   if (parse_number(flag, text)) return CNN_GO_ON;
   if (flag->kind == CNN_VALUE_SEED)
     return cnn_usage_error(usage, "--%s needs an integer from 0 to 2^64-1, not '%s'", flag->name, text);
-  const char *what = flag->kind == CNN_VALUE_WHOLE ? "whole number" : "number";
+  const bool whole = flag->kind == CNN_VALUE_WHOLE;
+  const char *what = whole ? "whole number" : "number";
+  if (flag->high >= 1e9 && strtod(text, NULL) > flag->high)
+    return cnn_usage_error(usage, "--%s needs a %s of at most %.*g, not '%s'", flag->name, what,
+                           whole ? DBL_DECIMAL_DIG : 6, flag->high, text);
   if (flag->high >= 1e9)
     return cnn_usage_error(usage, "--%s needs a %s of at least %g, not '%s'", flag->name, what, flag->low,
                            text);
