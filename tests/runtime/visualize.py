@@ -278,6 +278,12 @@ done = exits(0, "predict as lines", "./roots", "predict", "ramp.npy",
 check("cut to" not in done.stderr, "  clamps nothing", done.stderr)
 exits(0, "features names the first layer", "./roots", "features", "ramp.npy", "-o", "x.png",
       says="roots: warning: 16 of 64 values of root (power, line 3) are NaN or infinite\n")
+build("rooted", "net rooted { input image: 8x8x1 \n power(0.5) -> flatten\n"
+      " dense(2, init=ones, frozen=true) }\n")
+write_npy("nan.npy", (8, 8, 1), [math.nan] * 64)
+for command in "saliency", "occlude":
+    exits(0, f"  and so does {command}", "./rooted", command, "nan.npy", "-o", "nan.png",
+          says="rooted: warning: 64 of 64 values of power1 (power, line 2) are NaN or infinite; so are ")
 MAGENTA = bytes((255, 0, 200))
 check(MAGENTA in colours(read_png("x.png")[2]), "  and draws them in a separate color")
 build("wide", "net wide { input image: 8x8x1 as u8 \n normalize(scale=1/16) }\n")

@@ -83,33 +83,6 @@ static void draw_input(cnn_figure *figure, const cnn_viewer *viewer, const Argum
     mark_pixel(figure, viewer, a, port->dim[0], port->dim[1]);
 }
 
-/* False for layers that pass a value on unchanged (dropout in inference, flatten). */
-static bool is_new(const cnn_network *network, int32_t layer) {
-  for (int32_t i = 0; i < layer; i++)
-    if (network->look->layer[i] == network->look->layer[layer]) return false;
-  return network->look->layer[layer] >= 0;
-}
-
-/* Warns of NaN and infinity, which a figure of many layers does not show. */
-static void warn_unsound(const cnn_program *program, const cnn_viewer *viewer) {
-  const cnn_network *network = viewer->network;
-  int32_t layers = 0, first = -1;
-  for (int32_t i = 0; i < network->layers; i++) {
-    if (!is_new(network, i)) continue;
-    const cnn_scale scale = cnn_scale_of(cnn_viewer_layer(viewer, i), network->layer[i].bytes / 4);
-    if (scale.unsound > 0 && layers++ == 0) first = i;
-  }
-  if (first < 0) return;
-  const cnn_layer *layer = &network->layer[first];
-  const cnn_scale scale = cnn_scale_of(cnn_viewer_layer(viewer, first), layer->bytes / 4);
-  fprintf(stderr, "%s: warning: %s of %s values of %s (%s, line %d) are NaN or infinite", program->name,
-          cnn_number_grouped(scale.unsound).text, cnn_number_grouped(scale.values).text, layer->name,
-          layer->op, (int)layer->line);
-  if (layers > 1)
-    fprintf(stderr, "; so are some of %d layer%s after it", (int)layers - 1, layers > 2 ? "s" : "");
-  fprintf(stderr, "\n");
-}
-
 /* Prints the score of the requested class and pixel, or the best scores. */
 static cnn_status ask(const cnn_viewer *viewer, const Arguments *a, const char *path, char says[300]) {
   const cnn_network *network = viewer->network;
@@ -137,7 +110,7 @@ static cnn_status draw(const cnn_viewer *viewer, const Arguments *a, int32_t lay
   for (int32_t i = 0; i < network->inputs; i++) draw_input(figure, viewer, a, i);
   if (a->layer) draw_layer(figure, viewer, a, layer);
   for (int32_t i = 0; i < network->layers && !a->layer; i++)
-    if (is_new(network, i)) draw_layer(figure, viewer, a, i);
+    if (cnn_layer_is_new(network, i)) draw_layer(figure, viewer, a, i);
   cnn_status status = cnn_figure_write(figure, a->out);
   cnn_figure_free(figure);
   return status;
@@ -158,7 +131,7 @@ static int features(const cnn_program *program, const Arguments *a, const char *
   if (status.code == CNN_OK) status = cnn_viewer_read(&viewer, path, a->index, (cnn_fit)a->fit);
   if (status.code == CNN_OK) {
     cnn_viewer_forward(&viewer);
-    warn_unsound(program, &viewer);
+    cnn_viewer_warn(&viewer);
     status = ask(&viewer, a, path, says);
   }
   if (status.code == CNN_OK) {

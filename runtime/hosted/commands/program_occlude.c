@@ -212,6 +212,7 @@ static cnn_status measure(Occlusion *o, const Arguments *a, const char *path) {
   if (status.code != CNN_OK) return status;
   memcpy(o->plain, o->viewer.value[0], (size_t)o->port->size * sizeof(float));
   cnn_viewer_forward(&o->viewer);
+  cnn_viewer_warn(&o->viewer);
   status = choose(o, a, path);
   if (status.code != CNN_OK) return status;
   choose_fill(o, a);

@@ -100,6 +100,7 @@ static cnn_status measure(Saliency *s, const Arguments *a, const char *path) {
   cnn_status status = cnn_viewer_read(viewer, path, a->index, (cnn_fit)a->fit);
   if (status.code != CNN_OK) return status;
   cnn_viewer_forward(viewer);
+  cnn_viewer_warn(viewer);
   status = cnn_asked_unit(viewer, path, &a->asked, &s->unit);
   if (status.code != CNN_OK) return status;
   s->score = cnn_viewer_score(viewer, s->unit);

@@ -1,6 +1,7 @@
 /* viewer.c: A net with one sample and access to all of its values. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/commands/viewer.h"
+#include "hosted/base/number.h"
 #include "hosted/base/similar.h"
 
 #include <errno.h>
@@ -39,7 +40,7 @@ static bool allocate(cnn_viewer *viewer) {
 cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_program *program, const char *weights,
                            const cnn_weights_names *names) {
   const cnn_network *network = program->network;
-  *viewer = (cnn_viewer){.network = network};
+  *viewer = (cnn_viewer){.program = program, .network = network};
   cnn_status status = cnn_program_weights(program, weights, names, &viewer->weights);
   if (status.code != CNN_OK) return status;
   if (!allocate(viewer)) return cnn_failure(CNN_NO_MEMORY, "no memory to inspect %s", network->name);
@@ -143,6 +144,31 @@ static const float *at(const cnn_viewer *viewer, int64_t place) {
 
 const float *cnn_viewer_layer(const cnn_viewer *viewer, int32_t layer) {
   return at(viewer, viewer->network->look->layer[layer]);
+}
+
+bool cnn_layer_is_new(const cnn_network *network, int32_t layer) {
+  for (int32_t i = 0; i < layer; i++)
+    if (network->look->layer[i] == network->look->layer[layer]) return false;
+  return network->look->layer[layer] >= 0;
+}
+
+void cnn_viewer_warn(const cnn_viewer *viewer) {
+  const cnn_network *network = viewer->network;
+  int32_t layers = 0, first = -1;
+  for (int32_t i = 0; i < network->layers; i++) {
+    if (!cnn_layer_is_new(network, i)) continue;
+    const cnn_scale scale = cnn_scale_of(cnn_viewer_layer(viewer, i), network->layer[i].bytes / 4);
+    if (scale.unsound > 0 && layers++ == 0) first = i;
+  }
+  if (first < 0) return;
+  const cnn_layer *layer = &network->layer[first];
+  const cnn_scale scale = cnn_scale_of(cnn_viewer_layer(viewer, first), layer->bytes / 4);
+  fprintf(stderr, "%s: warning: %s of %s values of %s (%s, line %d) are NaN or infinite",
+          viewer->program->name, cnn_number_grouped(scale.unsound).text,
+          cnn_number_grouped(scale.values).text, layer->name, layer->op, (int)layer->line);
+  if (layers > 1)
+    fprintf(stderr, "; so are some of %d layer%s after it", (int)layers - 1, layers > 2 ? "s" : "");
+  fprintf(stderr, "\n");
 }
 
 const float *cnn_viewer_gradient(const cnn_viewer *viewer, int32_t input) {

@@ -9,7 +9,8 @@
 #include "hosted/commands/program.h"
 
 typedef struct cnn_viewer {
-  const cnn_network *network;
+  const cnn_program *program;
+  const cnn_network *network; /* the program's */
   float *weights;
   void *memory;        /* network->look->bytes */
   float **value;       /* per input, [h][w][c]: the inspected sample; may be changed */
@@ -35,6 +36,10 @@ cnn_status cnn_viewer_read(cnn_viewer *viewer, const char *path, int64_t index, 
 void cnn_viewer_forward(cnn_viewer *viewer);
 void cnn_viewer_backward(cnn_viewer *viewer, cnn_unit unit); /* computes the gradient of the unit's score */
 const float *cnn_viewer_layer(const cnn_viewer *viewer, int32_t layer);
+/* False for layers that pass a value on unchanged (dropout in inference, flatten). */
+bool cnn_layer_is_new(const cnn_network *network, int32_t layer);
+/* Warns of NaN and infinity, which figures do not show well. */
+void cnn_viewer_warn(const cnn_viewer *viewer);
 const float *
 /* Gradient of the score; NULL: it does not depend on this input. */
 cnn_viewer_gradient(const cnn_viewer *viewer, int32_t input);
