@@ -47,7 +47,7 @@ void cnn_schedule_epoch(cnn_schedule *schedule, const cnn_recipe *recipe, double
   } else {
     schedule->waiting++;
   }
-  if (recipe->schedule == CNN_PLATEAU && recipe->patience > 0 && schedule->waiting >= recipe->patience) {
+  if (recipe->schedule == CNN_PLATEAU && !better && schedule->waiting >= recipe->patience) {
     schedule->scale *= recipe->factor;
     schedule->waiting = 0;
   }

@@ -159,6 +159,11 @@ static void a_plateau_lowers_the_rate(void) {
     cnn_schedule_epoch(&schedule, &recipe, loss[i]);
     CU_ASSERT_DOUBLE_EQUAL(cnn_schedule_rate(&schedule, &recipe, i + 1), expected[i], 1e-12);
   }
+  for (recipe.patience = 0; recipe.patience < 2; recipe.patience++) { /* the first epoch without progress */
+    cnn_schedule_begin(&schedule);
+    for (int i = 0; i < 3; i++) cnn_schedule_epoch(&schedule, &recipe, loss[i]);
+    CU_ASSERT_DOUBLE_EQUAL(cnn_schedule_rate(&schedule, &recipe, 3), 0.1, 1e-12);
+  }
 }
 
 /* ---- optimizers: tests/golden/optimizers.txt has the results of PyTorch for the same gradients, and of the

@@ -20,10 +20,12 @@ static const Param poly_params[] = {
     {"power", PARAM_NUMBER, "0.9", "rate * (1 - t/epochs)**power", 0, 1e6, NULL}, WARMUP};
 static const Param cosine_params[] = {{"floor", PARAM_NUMBER, "0", "the rate at the end", 0, 1e6, NULL},
                                       WARMUP};
-static const Param plateau_params[] = {
-    {"patience", PARAM_INT, "3", "epochs without an improvement of the validation loss", 1, 1e9, NULL},
-    FACTOR("0.1", "then"),
-    WARMUP};
+static const Param plateau_params[] = {{"patience", PARAM_INT, "3",
+                                        "epochs without an improvement of the validation loss, as in Keras "
+                                        "(one more than in PyTorch); 0 is as 1",
+                                        0, 1e9, NULL},
+                                       FACTOR("0.1", "then"),
+                                       WARMUP};
 
 static const Form constant = {"constant", "a constant rate", constant_params, SCHEDULE_PLAIN};
 static const Form step = {"step", "lowers the rate in steps", step_params, SCHEDULE_STEP};
