@@ -271,5 +271,6 @@ void warn_softmax(Sema *, const Node *);
 /* ---- legal but suspicious numbers (lint.c) ---- */
 void lint_input(Sema *, const Stmt *, Shape);
 bool lint_order(Sema *, const Node *, const Call *); /* whether it warned */
+void lint_shared(Sema *, const Node *, const Call *, const Node *owner);
 void lint_training(Sema *, const Training *);
 #endif

@@ -198,6 +198,7 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
                          frame->site}); /* after share_layer, because a layer must not share with itself */
   if (!bound.ok || !shares || any_poison(node)) return made;
   context.linted = lint_order(s, node, call);
+  if (extras.weights) lint_shared(s, node, call, context.share);
   op->shape(&context, node);
   sizes_check(s, node);
   warn_softmax(s, node);

@@ -84,6 +84,23 @@ bool lint_order(Sema *s, const Node *node, const Call *call) {
   return true;
 }
 
+/* ---- shared parameters ---- */
+
+/* Warns about initial weights of a layer that has the parameters of another one. */
+void lint_shared(Sema *s, const Node *node, const Call *call, const Node *owner) {
+  for (int i = 0; node->op->params[i].name; i++) {
+    const char *name = node->op->params[i].name;
+    if (node->op->params[i].type != PARAM_INIT || !node->arg[i].span.file) continue;
+    Diag *diag = lint_warn(s, node->arg[i].span, node->site,
+                           arena_printf(s->arena, "'%s' has no effect: this %s has the parameters of %s",
+                                        name, node->op->name, owner->name));
+    diag_note(diag, owner->span, "%s is here, and its initial values count", owner->name);
+    for (int k = 0; k < call->args.n; k++)
+      if (call->args.list[k].name.s && !strcmp(call->args.list[k].name.s, name))
+        argument_drop(diag, &call->args, k);
+  }
+}
+
 /* ---- the train block ---- */
 
 static const Const *argument_of(const Setting *setting, const char *name) {
