@@ -339,8 +339,9 @@ refused = {
         node("Einsum", "r w", "c", equation="bi,ij->b"),
         node("Einsum", "r w", "d", equation=".i,ij->.j"),
         node("Einsum", "r w", "e", equation="bi,jk->bj"),
-        node("Einsum", "r w", "f", equation="bij,ij->bj"), node("MatMul", "r three", "g")], {"x": [1, 4]},
-        "a b c d e f g", {"w": (4, 4), "three": (2, 4, 4)}),
+        node("Einsum", "r w", "f", equation="bij,ij->bj"), node("MatMul", "r three", "g"),
+        node("Einsum", "r", "h", equation="bi->ib")], {"x": [1, 4]}, "a b c d e f g h",
+        {"w": (4, 4), "three": (2, 4, 4)}),
     "branchless": ([node("If", "flag", "b"), node("Add", "x b", "y")], {"x": [1, 4]}, "y",
                    {"flag": np.array(True)}),
     # An output that has no layout is not suggested: the convolution before it is.

@@ -178,7 +178,8 @@ static const char *read_letters(const char *at, const char *ends, int rank, int 
 View *import_einsum(ModelImport *im, const OnnxNode *node) {
   const char *at = onnx_text(node, "equation", "");
   Letters in[2];
-  if (node->nin != 2) return no(im, "a product of %d operands", node->nin);
+  if (node->nin > 2) return no(im, "a product of %d operands", node->nin);
+  if (node->nin < 2) return no(im, "an Einsum that is not a matrix product");
   const int constant = constant_of(im, node, 0) ? 0 : 1;
   Contraction c = {.w = constant_of(im, node, constant), .scale = 1};
   View *x[2] = {NULL};
