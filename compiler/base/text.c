@@ -53,6 +53,10 @@ const char *text_thousands(Arena *arena, int64_t value) {
   return arena_copy(arena, grouped, used);
 }
 
+const char *text_counted(Arena *arena, int64_t n, const char *noun) {
+  return arena_printf(arena, "%lld %s%s", (long long)n, noun, n == 1 ? "" : "s");
+}
+
 const char *text_float(Arena *arena, double value) {
   if (isnan(value)) return "nan";
   if (isinf((float)value)) return value > 0 ? "inf" : "-inf";

@@ -14,7 +14,8 @@ typedef struct Text {
 
 void text_put(Text *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_bytes(Text *, const char *s, size_t n);
-const char *text_thousands(Arena *, int64_t);   /* 1234567 -> "1,234,567" */
+const char *text_thousands(Arena *, int64_t);                   /* 1234567 -> "1,234,567" */
+const char *text_counted(Arena *, int64_t n, const char *noun); /* "1 row", "2 rows" */
 const char *text_float(Arena *, double);        /* shortest decimal that reads back as the same float; "1.5",
                                                    "1e-05"; independent of the locale */
 const char *text_double(Arena *, double);       /* like text_float; an integral value has no point */

@@ -133,9 +133,9 @@ bool report_memory_limit(Arena *arena, Diags *diags, const Graph *graph, int64_t
   const int64_t batch = graph->training->batch;
   const char *sums = text_thousands(arena, 4 * graph->parameters * (shards - 1));
   if (shards > 1)
-    diag_fact(diag, "a batch of %" PRId64 " images; %s bytes of gradients of its %" PRId64 " shards", batch,
-              sums, shards);
-  else diag_fact(diag, "a batch of %" PRId64 " images", batch);
+    diag_fact(diag, "a batch of %s; %s bytes of gradients of its %" PRId64 " shards",
+              text_counted(arena, batch, "image"), sums, shards);
+  else diag_fact(diag, "a batch of %s", text_counted(arena, batch, "image"));
   if (batch > 1) diag_help(diag, "%s", smaller_batch(arena, graph));
   if (shards > 1) diag_help(diag, "--threads=none needs no shards: %s bytes less", sums);
   return false;

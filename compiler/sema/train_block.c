@@ -200,10 +200,9 @@ static void quantize_check(const Reading *r) {
   const Training *t = r->training;
   if (!t->aware) return;
   if (t->aware->start >= t->epochs) {
-    Diag *diag =
-        diag_report(r->s->diags, DIAG_bad_value, t->aware->span, NULL,
-                    "quantize starts after %lld epochs, but training has %lld: nothing would be rounded",
-                    (long long)t->aware->start, (long long)t->epochs);
+    Diag *diag = diag_report(r->s->diags, DIAG_bad_value, t->aware->span, NULL,
+                             "quantize starts after %s, but training has %lld: nothing would be rounded",
+                             text_counted(r->s->arena, t->aware->start, "epoch"), (long long)t->epochs);
     diag_help(diag, "quantize = int8(start=%lld), or more epochs", (long long)(t->epochs / 2));
   }
   for (int i = 0; i < t->losses.n; i++) {

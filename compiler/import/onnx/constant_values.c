@@ -111,7 +111,7 @@ View *constant_alone(ModelImport *im, const OnnxNode *node, int input, const Ten
   Shape shape = {.rank = t->rank - first};
   if (shape.rank > 3 && !first) return no(im, "a constant that varies over the batch");
   if (shape.rank > 3 || shape.rank < 1 || t->n == 0)
-    return no(im, "a constant of %d dimensions as a value", t->rank);
+    return no(im, "a constant of %s as a value", text_counted(im->arena, t->rank, "dimension"));
   Tensor *all = constant_numbers(im, shape_sequence(1, t->n));
   View *view = view_new(im, NULL, t->rank);
   for (int a = 0; a < shape.rank; a++) shape.dim[a] = t->dim[a + first];

@@ -35,7 +35,8 @@ const Tensor *fold_transpose(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
   const WireInts *perm = onnx_ints(node, "perm");
   int64_t stride[MOST_DIMS], dim[MOST_DIMS], by[MOST_DIMS];
-  if (perm && perm->n != x->rank) return no(im, "a permutation of %d dimensions", perm->n);
+  if (perm && perm->n != x->rank)
+    return no(im, "a permutation of %s", text_counted(im->arena, perm->n, "dimension"));
   strides_of(x, stride);
   for (int d = 0; d < x->rank; d++) {
     const int64_t at = perm ? perm->data[d] : x->rank - 1 - d;

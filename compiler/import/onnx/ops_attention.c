@@ -15,7 +15,7 @@ enum { AXIS_IMAGE, AXIS_HEAD, AXIS_PLACE, AXIS_CHANNEL };
 static View *view_by_heads(ModelImport *im, const View *x, int64_t heads) {
   static const int heads_first[] = {0, 2, 1, 3};
   if (x->rank == 4) return view_copy(im, x, x->value);
-  if (x->rank != 3) return no(im, "a tensor of %d dimensions", x->rank);
+  if (x->rank != 3) return no(im, "a tensor of %s", text_counted(im->arena, x->rank, "dimension"));
   if (heads < 1 || x->size[2] % heads)
     return no(im, "%lld heads of %lld channels", (long long)heads, (long long)x->size[2]);
   const int64_t size[] = {x->size[0], x->size[1], heads, x->size[2] / heads};
@@ -98,7 +98,7 @@ static double mask_number(const Tensor *t, int64_t r, int64_t h, int64_t i, int6
 
 static bool mask_fits(ModelImport *im, const Sight *s, int rank, const int64_t *dim, bool constant) {
   const int64_t wanted[] = {s->rows, s->heads, s->places, s->keys};
-  if (rank < 1 || rank > 4) return no(im, "a mask of %d dimensions", rank), false;
+  if (rank < 1 || rank > 4) return no(im, "a mask of %s", text_counted(im->arena, rank, "dimension")), false;
   for (int d = 0; d < rank; d++) {
     const int of = d + 4 - rank;
     const bool shorter = constant && of == 3 && dim[d] < wanted[of];

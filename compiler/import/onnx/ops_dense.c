@@ -74,7 +74,7 @@ static View *dense_product(ModelImport *im, const OnnxNode *node, const View *x,
   const int last = x->rank - 1;
   int pos[MOST_DIMS], npos;
   if (!w) return NULL;
-  if (last < 1) return no(im, "a tensor of %d dimensions", x->rank);
+  if (last < 1) return no(im, "a tensor of %s", text_counted(im->arena, x->rank, "dimension"));
   if (w->dim[1] != x->size[last]) return no(im, "a matrix that does not match");
   Value *v = lay_channels(im, x, last, &npos, pos);
   if (!v) return NULL;
@@ -100,7 +100,7 @@ static View *vector_product(ModelImport *im, const OnnxNode *node, int constant,
   bool drop[MOST_DIMS] = {false};
   if (!x) return NULL;
   const int last = x->rank - 1;
-  if (last < 1) return no(im, "a tensor of %d dimensions", x->rank);
+  if (last < 1) return no(im, "a tensor of %s", text_counted(im->arena, x->rank, "dimension"));
   for (int d = 0; d <= last; d++) from[d] = d;
   if (constant == 0) from[last] = last - 1, from[last - 1] = last;
   const Tensor *units = tensor_shaped(im->arena, w, 2, (const int64_t[]){1, w->n});
@@ -122,7 +122,7 @@ View *import_matmul(ModelImport *im, const OnnxNode *node) {
   if (!x) return NULL;
   if (onnx_int(node, "transA", 0)) {
     int from[MOST_DIMS];
-    if (x->rank < 2) return no(im, "a tensor of %d dimensions", x->rank);
+    if (x->rank < 2) return no(im, "a tensor of %s", text_counted(im->arena, x->rank, "dimension"));
     for (int d = 0; d < x->rank; d++) from[d] = d < x->rank - 2 ? d : 2 * x->rank - 3 - d;
     x = view_permute(im, x, from, x->rank);
   }

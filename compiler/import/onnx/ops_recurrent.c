@@ -71,7 +71,7 @@ static bool lengths_fit(ModelImport *im, const Layer *l) {
 static bool matrices_fit(ModelImport *im, Layer *l) {
   const bool both = !strcmp(onnx_text(l->node, "direction", "forward"), "bidirectional");
   const Tensor *w = l->weight, *r = l->hidden;
-  if (l->x->rank != 3) return no(im, "a tensor of %d dimensions", l->x->rank);
+  if (l->x->rank != 3) return no(im, "a tensor of %s", text_counted(im->arena, l->x->rank, "dimension"));
   if (!w || !r || (given(l->node, IN_BIAS) && !l->bias)) return no(im, "computed weights");
   l->directions = both ? 2 : 1;
   l->outputs = r->rank == 3 ? r->dim[2] : 0;
@@ -460,7 +460,7 @@ View *import_svdf(ModelImport *im, const OnnxNode *node) {
                *bias = constant_of(im, node, IN_BIASES);
   const int64_t rank = onnx_int(node, "rank", 1), features = w && w->rank == 2 ? w->dim[0] : 0;
   if (!x) return NULL;
-  if (x->rank != 2) return no(im, "a tensor of %d dimensions", x->rank);
+  if (x->rank != 2) return no(im, "a tensor of %s", text_counted(im->arena, x->rank, "dimension"));
   const bool batch = x->along[0].n && x->along[0].f[0].axis == BATCH;
   if (!batch && x->size[0] != 1) return no(im, "%lld rows that share one state", (long long)x->size[0]);
   if (!w || !time || (given(node, IN_BIASES) && !bias)) return no(im, "computed weights");

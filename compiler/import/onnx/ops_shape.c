@@ -93,7 +93,8 @@ View *import_transpose(ModelImport *im, const OnnxNode *node) {
   int from[MOST_DIMS];
   bool used[MOST_DIMS] = {false};
   if (!x) return NULL;
-  if (perm && perm->n != x->rank) return no(im, "a permutation of %d dimensions", perm->n);
+  if (perm && perm->n != x->rank)
+    return no(im, "a permutation of %s", text_counted(im->arena, perm->n, "dimension"));
   for (int d = 0; d < x->rank; d++) {
     const int64_t at = perm ? perm->data[d] : x->rank - 1 - d;
     if (at < 0 || at >= x->rank || used[at]) return no(im, "an invalid permutation");

@@ -321,7 +321,8 @@ View *import_resize(ModelImport *im, const OnnxNode *node) {
   const char *rounding = onnx_text(node, "nearest_mode", early ? "floor" : "round_prefer_floor");
   Sizes s = {0};
   if (!x) return NULL;
-  if (x->rank != 3 && x->rank != 4) return no(im, "a resize of %d dimensions", x->rank);
+  if (x->rank != 3 && x->rank != 4)
+    return no(im, "a resize of %s", text_counted(im->arena, x->rank, "dimension"));
   if (onnx_int(node, "antialias", 0)) return no(im, "a resize with antialias");
   if (strcmp(onnx_text(node, "keep_aspect_ratio_policy", "stretch"), "stretch") != 0)
     return no(im, "a resize that keeps the aspect ratio");

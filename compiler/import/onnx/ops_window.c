@@ -14,7 +14,7 @@ typedef struct Window2 { /* a window of one or two axes */
 static bool ints_of(ModelImport *im, const OnnxNode *node, const char *name, int n, int64_t *to) {
   const WireInts *list = onnx_ints(node, name);
   if (!list || list->n == 0) return true;
-  if (list->n != n) return no(im, "%s of %d numbers", name, list->n), false;
+  if (list->n != n) return no(im, "%s of %s", name, text_counted(im->arena, list->n, "number")), false;
   for (int i = 0; i < n; i++) {
     to[i] = list->data[i];
     if (to[i] < -INT32_MAX || to[i] > INT32_MAX) return no(im, "%s are out of range", name), false;
@@ -156,7 +156,8 @@ static bool window_weights(ModelImport *im, const OnnxNode *node, const Tensor *
   if (given(node, 2) && !*bias) return no(im, "a computed bias"), false;
   if ((*weight)->rank > 4) return no(im, "more than two spatial dimensions"), false;
   if ((*weight)->n == 0) return no(im, "weights without numbers"), false;
-  if ((*weight)->rank < 3) return no(im, "weights of %d dimensions", (*weight)->rank), false;
+  if ((*weight)->rank < 3)
+    return no(im, "weights of %s", text_counted(im->arena, (*weight)->rank, "dimension")), false;
   return fits_kernel(im, node, *weight);
 }
 
@@ -187,7 +188,8 @@ View *import_conv(ModelImport *im, const OnnxNode *node) {
   const Tensor *weight, *bias;
   if (!x || !window_weights(im, node, &weight, &bias)) return NULL;
   Window2 w = {.n = weight->rank - 2, .kernel = {weight->dim[2], weight->rank == 4 ? weight->dim[3] : 1}};
-  if (x->rank != weight->rank) return no(im, "weights of %d dimensions", weight->rank);
+  if (x->rank != weight->rank)
+    return no(im, "weights of %s", text_counted(im->arena, weight->rank, "dimension"));
   if (!read_window(im, node, &w)) return NULL;
   bool one = !w.same;
   for (int k = 0; k < w.n; k++)
@@ -242,7 +244,9 @@ View *import_conv_transpose(ModelImport *im, const OnnxNode *node) {
   if (!x || !window_weights(im, node, &weight, &bias)) return NULL;
   Window2 w = {.n = weight->rank - 2, .kernel = {weight->dim[2], weight->rank == 4 ? weight->dim[3] : 1}};
   int64_t more[2] = {0, 0};
-  Value *v = x->rank == weight->rank ? lay_standard(im, x) : no(im, "weights of %d dimensions", weight->rank);
+  Value *v = x->rank == weight->rank
+                 ? lay_standard(im, x)
+                 : no(im, "weights of %s", text_counted(im->arena, weight->rank, "dimension"));
   if (!v || !read_window(im, node, &w)) return NULL;
   window_input(&w, v->shape);
   if (!ints_of(im, node, "output_padding", w.n, more) || !transposed_size(im, node, &w, more)) return NULL;
@@ -294,7 +298,7 @@ View *import_pool(ModelImport *im, const OnnxNode *node) {
   if (node->nout > 1 && node->out[1]) return no(im, "the indices of the maxima as an output");
   if (!kernel || kernel->n < 1 || kernel->n > 2) return no(im, "more than two spatial dimensions");
   Window2 w = {.n = kernel->n, .kernel = {kernel->data[0], kernel->n == 2 ? kernel->data[1] : 1}};
-  if (x->rank != w.n + 2) return no(im, "a window of %d dimensions", w.n);
+  if (x->rank != w.n + 2) return no(im, "a window of %s", text_counted(im->arena, w.n, "dimension"));
   if (!read_window(im, node, &w)) return NULL;
   const bool ceil = onnx_int(node, "ceil_mode", 0) != 0;
   Value *v = lay_window(im, node, x, &w, false);

@@ -38,13 +38,17 @@ static bool read_parameters(ModelImport *im, const OnnxNode *node, int rank, con
   if (!read_scales(im, p->scale)) return false;
   if (onnx_int(node, "block_size", 0)) return no(im, "scales by blocks"), false;
   if (p->zero && (p->zero->n != p->scale->n || p->zero->rank > 1))
-    return no(im, "%lld zero points, but %lld scales", (long long)p->zero->n, (long long)p->scale->n), false;
+    return no(im, "%s, but %s", text_counted(im->arena, p->zero->n, "zero point"),
+              text_counted(im->arena, p->scale->n, "scale")),
+           false;
   if (p->scale->n == 1) return true;
   int64_t axis = onnx_int(node, "axis", 1);
   if (axis < 0) axis += rank;
   if (axis < 0 || axis >= rank) return no(im, "scales along an invalid axis"), false;
   if (size[axis] != p->scale->n)
-    return no(im, "%lld scales for %lld channels", (long long)p->scale->n, (long long)size[axis]), false;
+    return no(im, "%s for %s", text_counted(im->arena, p->scale->n, "scale"),
+              text_counted(im->arena, size[axis], "channel")),
+           false;
   p->axis = (int)axis;
   return true;
 }

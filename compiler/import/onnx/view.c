@@ -390,7 +390,7 @@ Value *lay_in_order(ModelImport *im, const View *view, int n, const int *dims) {
 Value *lay_standard(ModelImport *im, const View *view) {
   const int chan[] = {1};
   int pos[MOST_DIMS];
-  if (view->rank < 2) return no(im, "a tensor of %d dimensions", view->rank);
+  if (view->rank < 2) return no(im, "a tensor of %s", text_counted(im->arena, view->rank, "dimension"));
   for (int d = 2; d < view->rank; d++) pos[d - 2] = d;
   return lay(im, view, 1, chan, view->rank - 2, pos, false);
 }

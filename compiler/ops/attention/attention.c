@@ -74,9 +74,10 @@ static bool mismatch(ShapeContext *context, const Node *node, int a, int b, cons
 
 bool attention_lengths_fit(ShapeContext *context, const Node *node, int key, int value) {
   const int64_t keys = positions_of(node->in[key]->shape), values = positions_of(node->in[value]->shape);
-  return keys == values || mismatch(context, node, key, value,
-                                    arena_printf(context->arena, "key has %lld positions and value %lld",
-                                                 (long long)keys, (long long)values));
+  return keys == values ||
+         mismatch(context, node, key, value,
+                  arena_printf(context->arena, "key has %s and value %lld",
+                               text_counted(context->arena, keys, "position"), (long long)values));
 }
 
 static bool heads_fit(ShapeContext *context, const Node *node) {

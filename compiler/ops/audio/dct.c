@@ -13,9 +13,8 @@ static void shape(ShapeContext *context, Node *node) {
     node->shape = audio_channels(node, n);
     return;
   }
-  Diag *diag =
-      op_error_at(context, node, "n", DIAG_bad_value, "dct of %lld channels has fewer than %lld coefficients",
-                  (long long)channels, (long long)n);
+  Diag *diag = op_error_at(context, node, "n", DIAG_bad_value, "dct of %s has fewer than %lld coefficients",
+                           text_counted(context->arena, channels, "channel"), (long long)n);
   op_note_origin(context, diag, node->in[0]);
   diag_help(diag, "use at most %lld", (long long)channels);
 }

@@ -42,9 +42,10 @@ static bool scores_fit(ShapeContext *context, const Node *node) {
     return false;
   }
   if (scores.dim[2] != anchors) {
-    Diag *diag = op_error_at(context, node, "anchors", DIAG_shape_mismatch,
-                             "proposals has %d anchors, but its input %s has %lld scores per cell", anchors,
-                             shape_text(context->arena, scores), (long long)scores.dim[2]);
+    Diag *diag = op_error_at(
+        context, node, "anchors", DIAG_shape_mismatch, "proposals has %s, but its input %s has %s per cell",
+        text_counted(context->arena, anchors, "anchor"), shape_text(context->arena, scores),
+        text_counted(context->arena, scores.dim[2], "score"));
     op_note_origin(context, diag, node->in[0]);
     if (scores.dim[2] == BOX * anchors)
       diag_help(diag,

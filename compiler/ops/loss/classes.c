@@ -11,9 +11,9 @@ static bool weights_fit(ShapeContext *context, const Node *node, int64_t classes
   const Const *weights = weights_of(node);
   if (!weights) return true;
   if (weights->n != classes) {
-    Diag *diag = op_error_at(context, node, "weights", DIAG_bad_value,
-                             "%s has %d weights, but the output has %lld classes", node->op->name, weights->n,
-                             (long long)classes);
+    Diag *diag =
+        op_error_at(context, node, "weights", DIAG_bad_value, "%s has %s, but the output has %lld classes",
+                    node->op->name, text_counted(context->arena, weights->n, "weight"), (long long)classes);
     op_note_origin(context, diag, node->in[0]);
     return false;
   }

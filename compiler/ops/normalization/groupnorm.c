@@ -18,8 +18,8 @@ static void shape(ShapeContext *context, Node *node) {
     return;
   }
   Diag *diag = op_error_at(context, node, "groups", DIAG_groups_mismatch,
-                           "groups=%lld does not divide the %lld channels of groupnorm's input",
-                           (long long)parts, (long long)channels);
+                           "groups=%lld does not divide the %s of groupnorm's input", (long long)parts,
+                           text_counted(context->arena, channels, "channel"));
   int64_t near = parts < channels ? parts : channels;
   while (channels % near) near--;
   op_note_origin(context, diag, node->in[0]);

@@ -30,10 +30,11 @@ static void shape(ShapeContext *context, Node *node) {
   }
   if (windows != shape_rows(in)) {
     Arena *arena = context->arena;
-    Diag *diag = op_error_at(context, node, "size", DIAG_shape_mismatch, "%s do not make %lldx%lld%s",
-                             shape_text(arena, in), (long long)size[0], (long long)size[1],
-                             windows ? arena_printf(arena, ": that is %lld windows", (long long)windows)
-                                     : ": windows do not divide it");
+    Diag *diag =
+        op_error_at(context, node, "size", DIAG_shape_mismatch, "%s do not make %lldx%lld%s",
+                    shape_text(arena, in), (long long)size[0], (long long)size[1],
+                    windows ? arena_printf(arena, ": that is %s", text_counted(arena, windows, "window"))
+                            : ": windows do not divide it");
     op_note_origin(context, diag, node->in[0]);
     return;
   }

@@ -163,8 +163,8 @@ static bool keep_fits(ShapeContext *context, const Node *node) {
 
 static bool projection_fits(ShapeContext *context, const Node *node, const Recurrent *r) {
   if (!r->project || r->outputs < r->units) return true;
-  op_error_at(context, node, "project", DIAG_bad_value, "project=%lld of lstm is not below its %lld units",
-              (long long)r->outputs, (long long)r->units);
+  op_error_at(context, node, "project", DIAG_bad_value, "project=%lld of lstm is not below its %s",
+              (long long)r->outputs, text_counted(context->arena, r->units, "unit"));
   return false;
 }
 

@@ -17,8 +17,8 @@ static void shape(ShapeContext *context, Node *node) {
     return;
   }
   Diag *diag = op_error_at(context, node, "groups", DIAG_groups_mismatch,
-                           "groups=%lld of channel_shuffle does not divide the %lld channels of its input",
-                           (long long)groups, (long long)channels);
+                           "groups=%lld of channel_shuffle does not divide the %s of its input",
+                           (long long)groups, text_counted(context->arena, channels, "channel"));
   op_note_origin(context, diag, node->in[0]);
   diag_help(diag, "use the number of groups of the grouped convolution before it");
 }

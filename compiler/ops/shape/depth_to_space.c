@@ -17,8 +17,9 @@ static void shape(ShapeContext *context, Node *node) {
     return;
   }
   Diag *diag = op_error_at(context, node, "factor", DIAG_groups_mismatch,
-                           "factor %s of depth_to_space does not divide the %lld channels of its input",
-                           window_size_text(context->arena, node, factor), (long long)in.c);
+                           "factor %s of depth_to_space does not divide the %s of its input",
+                           window_size_text(context->arena, node, factor),
+                           text_counted(context->arena, in.c, "channel"));
   diag_fact(diag, "channels: %lld / (%lld*%lld) is not an integer", (long long)in.c, (long long)factor[0],
             (long long)factor[1]);
   op_note_origin(context, diag, node->in[0]);

@@ -222,8 +222,8 @@ static void note_resumption(Training *training) {
              (int)wanted);
   }
   const cnn_text epochs = program > done ? cnn_number(program, 9) : (cnn_text){"N"};
-  snprintf(text, sizeof text, "%.300s: all %d epochs are done; --epochs=%s %s", training->checkpoint,
-           (int)done, epochs.text, more);
+  snprintf(text, sizeof text, "%.300s: all %d epoch%s done; --epochs=%s %s", training->checkpoint, (int)done,
+           done == 1 ? " is" : "s are", epochs.text, more);
   cnn_training_tell(training, text);
 }
 
@@ -514,7 +514,8 @@ static void report_end(const Training *training) {
   if (training->options->dry_run) {
     cnn_training_note(training, "dry run: a step and a validation succeeded; nothing was written");
   } else if (run->finished < run->trainer.recipe.epochs) {
-    cnn_training_note(training, "stopped early: no improvement for %d epochs", (int)run->waiting);
+    cnn_training_note(training, "stopped early: no improvement for %d epoch%s", (int)run->waiting,
+                      run->waiting == 1 ? "" : "s");
   }
   if (training->options->overfit > 0 && run->finished > 0) {
     const cnn_measures *end = &run->history[run->finished - 1].train;
