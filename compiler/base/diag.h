@@ -14,6 +14,9 @@ typedef struct Span {
 #define NO_SPAN ((Span){0, 0, 0})
 
 /* A source text and its lines. */
+typedef struct SourceMark { /* a character, and the number of characters before it */
+  uint32_t at, characters;
+} SourceMark;
 typedef struct Source {
   const char *path, *text; /* text: without the byte order mark */
   size_t n;
@@ -21,7 +24,8 @@ typedef struct Source {
   bool binary;    /* a file without lines: messages print only its name */
   uint32_t *line; /* offset of each line */
   int lines;
-  int rank; /* order of messages: imports before the importing file */
+  int rank;              /* order of messages: imports before the importing file */
+  VEC(SourceMark) marks; /* at equal distances; empty until a column of a long line is needed */
 } Source;
 typedef struct Sources {
   Arena *arena;

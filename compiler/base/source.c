@@ -44,17 +44,49 @@ static int source_line_at(const Source *source, uint32_t offset) {
   return low;
 }
 
+/* ---- columns ---- */
+
+enum { MARK_BYTES = 1024 }; /* distance of the marks of a source */
+
+static uint32_t character_end(const Source *source, uint32_t at) {
+  uint32_t code;
+  const int length = text_decode(source->text + at, source->n - at, &code);
+  return at + (length ? (uint32_t)length : 1); /* an invalid UTF-8 byte counts as one character */
+}
+
+/* The number of characters from one offset to another, which may be inside the last one. */
+static uint32_t characters_between(const Source *source, uint32_t at, uint32_t offset) {
+  uint32_t n = 0;
+  while (at < offset && (at = character_end(source, at)) <= offset) n++;
+  return n;
+}
+
+static void marks_make(Arena *arena, Source *source) {
+  uint32_t at = 0;
+  for (uint32_t n = 0; at < source->n; n++, at = character_end(source, at))
+    if (at >= (uint32_t)source->marks.n * MARK_BYTES) vec_push(arena, source->marks, ((SourceMark){at, n}));
+}
+
+static uint32_t characters_before(const Source *source, uint32_t offset) {
+  uint32_t i = offset / MARK_BYTES;
+  if (i >= (uint32_t)source->marks.n) i = (uint32_t)source->marks.n - 1;
+  if (i > 0 && source->marks.data[i].at > offset) i--;
+  const SourceMark *mark = &source->marks.data[i];
+  return mark->characters + characters_between(source, mark->at, offset);
+}
+
+/* In a long line, characters are counted from the marks: many messages and nodes may be in one line. */
+static uint32_t characters_from(Arena *arena, Source *source, uint32_t begin, uint32_t offset) {
+  if (offset - begin <= MARK_BYTES) return characters_between(source, begin, offset);
+  if (!source->marks.n) marks_make(arena, source);
+  return characters_before(source, offset) - characters_before(source, begin);
+}
+
 SourcePlace sources_place(const Sources *sources, uint32_t file, uint32_t offset) {
-  const Source *source = sources_get(sources, file);
-  if (!source) return (SourcePlace){NULL, 0, 0};
+  if (!sources_get(sources, file)) return (SourcePlace){NULL, 0, 0};
+  Source *source = sources->list.data[file - 1];
   if (offset > source->n) offset = (uint32_t)source->n;
   const int line = source_line_at(source, offset);
-  int column = 1;
-  for (uint32_t at = source->line[line]; at < offset; column++) {
-    uint32_t code;
-    const int length = text_decode(source->text + at, source->n - at, &code);
-    at += length ? (uint32_t)length : 1; /* an invalid UTF-8 byte counts as one character */
-    if (at > offset) break;              /* the offset is inside a character: that character's column */
-  }
-  return (SourcePlace){source->path, line + 1, column};
+  const uint32_t column = characters_from(sources->arena, source, source->line[line], offset);
+  return (SourcePlace){source->path, line + 1, (int)column + 1};
 }

@@ -156,6 +156,29 @@ static void places_count_code_points(void) {
   arena_free(arena);
 }
 
+/* A line that is longer than the distance of the marks: characters of one to three bytes, and invalid bytes.
+ */
+static void source_columns_in_long_lines(void) {
+  enum { UNITS = 900, BYTES = 8 };
+  static const char unit[BYTES + 1] = "a\xc3\xa4\xe2\x82\xac\xff"
+                                      "b";
+  static const int column[BYTES] = {1, 2, 2, 3, 3, 3, 4, 5};
+  Arena *arena = arena_new();
+  Sources sources = {.arena = arena};
+  Text text = {.arena = arena};
+  text_put(&text, "x\n");
+  for (int i = 0; i < UNITS; i++) text_bytes(&text, unit, BYTES);
+  text_put(&text, "\ny");
+  const uint32_t file = sources_add(&sources, "long", text.s, text.n);
+  for (int i = UNITS * BYTES - 1; i >= 0; i--) {
+    const SourcePlace place = sources_place(&sources, file, 2 + (uint32_t)i);
+    CU_ASSERT(place.line == 2 && place.column == i / BYTES * 5 + column[i % BYTES]);
+  }
+  const SourcePlace last = sources_place(&sources, file, (uint32_t)text.n);
+  CU_ASSERT(last.line == 3 && last.column == 2);
+  arena_free(arena);
+}
+
 /* ---- messages ---- */
 
 typedef struct Bench {
@@ -439,6 +462,7 @@ CU_TestInfo suite_base[] = {
     {"UTF-8 is checked", utf8_is_checked},
     {"suggestions are similar names", suggestions_are_near},
     {"columns count code points", places_count_code_points},
+    {"columns in long lines", source_columns_in_long_lines},
     {"a message looks as documented", message_looks_as_documented},
     {"messages name the applications of blocks", applications_of_blocks_are_reported},
     {"messages are sorted, and printed once", messages_are_sorted_and_printed_once},
