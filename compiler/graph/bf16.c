@@ -77,15 +77,6 @@ static bool is_from_outside(const Node *node) {
   return node_is_input(node) || node_is_target(node) || node_is_state(node);
 }
 
-/* Whether the node only moves elements of its inputs, so that its value may be a view of an input, or an
- * input a view of its value. */
-static bool moves_elements(const Node *node) {
-  const OpTraits *t = &node->op->traits;
-  return t->int8 == INT8_MOVE || t->padding || t->repeats || t->channel_offset || t->channel_slice ||
-         t->splits_channels || t->joins_channels || t->slice_offset || t->concat_offset ||
-         node->op->family == FAMILY_ALIAS || (node->op->identity && node->op->identity(node));
-}
-
 /* Whether the node copies a value of the caller or of another call, because it adds borders or repeats
  * elements. */
 static bool copies_input(const Node *node, const Node *from) {
@@ -106,7 +97,7 @@ static void join_compared(const Groups *g, const Node *node) {
 static void join_views(const Groups *g) {
   for (int i = 0; i < g->graph->nodes.n; i++) {
     const Node *node = g->graph->nodes.data[i];
-    for (int k = 0; g->live[i] && k < node->nin && moves_elements(node); k++)
+    for (int k = 0; g->live[i] && k < node->nin && node_moves_elements(node); k++)
       if (!copies_input(node, node->in[k])) join_bf16_groups(g, node, node->in[k]);
     if (g->live[i]) join_compared(g, node);
   }
@@ -126,7 +117,7 @@ static bool needs_floats(const Node *node) {
 }
 
 static void look_at_node(const Groups *g, const Node *node) {
-  const bool moves = moves_elements(node), blind = node->precision != PRECISION_BF16 && !moves;
+  const bool moves = node_moves_elements(node), blind = node->precision != PRECISION_BF16 && !moves;
   if (needs_floats(node) || keeps_floats(node)) g->barred[group_of(g, node->id)] = true;
   for (int k = 0; k < node->nin; k++) {
     const int group = group_of(g, node->in[k]->id);
@@ -135,27 +126,20 @@ static void look_at_node(const Groups *g, const Node *node) {
   }
 }
 
-/* Whether only max pools with rounded results read the value. If the value is rounded instead, their results
- * stay the same, and the value needs half the memory. */
-static bool only_pooled(const Groups *g, const Node *value) {
-  bool pooled = false;
-  for (int i = value->id + 1; i < g->graph->nodes.n; i++) {
-    const Node *reader = g->graph->nodes.data[i];
-    for (int k = 0; g->live[i] && k < reader->nin; k++) {
-      if (reader->in[k] != value) continue;
-      const int group = group_of(g, i);
-      if (reader->op->traits.int8 != INT8_LARGEST || !g->wanted[group] || g->barred[group]) return false;
-      pooled = true;
-    }
+/* A value that only max pools with rounded results read is rounded, too: their results stay the same, and the
+ * value then needs half the memory. Goes from the last value to the first, because the input of a max pool
+ * may be the result of another max pool. */
+static void want_pooled(Arena *arena, const Groups *g) {
+  const int n = g->graph->nodes.n;
+  bool *pooled = NEW_ARRAY(arena, bool, n + 1), *other = NEW_ARRAY(arena, bool, n + 1); /* kinds of readers */
+  for (int i = n - 1; i >= 0; i--) {
+    if (!g->live[i]) continue;
+    const Node *node = g->graph->nodes.data[i];
+    const int group = group_of(g, i);
+    if (group == i && pooled[i] && !other[i]) g->wanted[i] = true;
+    const bool pool = node->op->traits.int8 == INT8_LARGEST && g->wanted[group] && !g->barred[group];
+    for (int k = 0; k < node->nin; k++) (pool ? pooled : other)[node->in[k]->id] = true;
   }
-  return pooled;
-}
-
-/* Goes from the last value to the first, because the input of a max pool may be the result of another max
- * pool. */
-static void want_pooled(const Groups *g) {
-  for (int i = g->graph->nodes.n - 1; i >= 0; i--)
-    if (g->live[i] && group_of(g, i) == i && only_pooled(g, g->graph->nodes.data[i])) g->wanted[i] = true;
 }
 
 void bf16_mark(Arena *arena, Graph *graph, int nroots, Node *const *root) {
@@ -169,7 +153,7 @@ void bf16_mark(Arena *arena, Graph *graph, int nroots, Node *const *root) {
     if (g.live[i]) look_at_node(&g, graph->nodes.data[i]);
   for (int i = 0; i < graph->outputs.n; i++) g.barred[group_of(&g, graph->outputs.data[i].node->id)] = true;
   for (int i = 0; i < graph->values.n; i++) g.barred[group_of(&g, graph->values.data[i].node->id)] = true;
-  want_pooled(&g);
+  want_pooled(arena, &g);
   for (int i = 0; i < n; i++) {
     const int group = group_of(&g, i);
     graph->nodes.data[i]->rounded = g.wanted[group] && !g.barred[group];

@@ -60,6 +60,13 @@ Diag *op_error_at(ShapeContext *context, const Node *node, const char *param, Di
   return diag_report(context->diags, id, written.file ? written : node->span, node->site, "%s", text);
 }
 
+bool node_moves_elements(const Node *node) {
+  const OpTraits *t = &node->op->traits;
+  return t->int8 == INT8_MOVE || t->padding || t->repeats || t->channel_offset || t->channel_slice ||
+         t->splits_channels || t->joins_channels || t->slice_offset || t->concat_offset ||
+         node->op->family == FAMILY_ALIAS || (node->op->identity && node->op->identity(node));
+}
+
 void op_note_origin(ShapeContext *context, Diag *diag, const Node *value) {
   if (!value->shape.rank || !value->span.file) return;
   const char *shape = shape_text(context->arena, value->shape);

@@ -207,6 +207,9 @@ struct Op {
   OpTraits traits;
 };
 
+/* Whether the node only moves elements of its inputs, so that its value may be a view of an input, or an
+ * input a view of its value. */
+bool node_moves_elements(const Node *node);
 static inline bool node_is_input(const Node *node) { return node->op->role == ROLE_INPUT; }
 static inline bool node_is_target(const Node *node) { return node->op->role == ROLE_TARGET; }
 static inline bool node_is_state(const Node *node) { return node->op->role == ROLE_STATE; }

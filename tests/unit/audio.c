@@ -60,7 +60,7 @@ static void check_features(double (*signal)(int64_t), const double *wanted) {
   double x[SAMPLES];
   for (int64_t i = 0; i < SAMPLES; i++) x[i] = signal(i);
   snprintf(net.what, sizeof net.what, "micro_frontend");
-  net_input(&net, shape_sequence(SAMPLES, 1), F32, false);
+  net_input(&net, shape_sequence(SAMPLES, 1), I16, false);
   net_chain(&net, "micro_frontend");
   CU_ASSERT_EQUAL_FATAL(shape_elements(net.last->shape), FEATURES);
   GraphRun run = {.count = 1, .input = (const double *const[]){x}};

@@ -77,9 +77,40 @@ static bool has_bits(ShapeContext *context, const Node *node, const char *param,
   return false;
 }
 
+/* The first value that is not made of elements of int16 inputs, going from the value to the inputs; NULL: all
+ * are. */
+static const Node *other_samples(ShapeContext *context, const Node *value) {
+  bool *read = NEW_ARRAY(context->arena, bool, value->id + 1);
+  read[value->id] = true;
+  for (int i = value->id; i >= 0; i--) {
+    const Node *node = context->graph->nodes.data[i];
+    if (!read[i]) continue;
+    if (node_is_input(node) ? node->port->elem != I16
+                            : !node_is_state(node) && !node_is_update(node) && !node_moves_elements(node))
+      return node;
+    for (int k = 0; k < node->nin; k++) read[node->in[k]->id] = true;
+  }
+  return NULL;
+}
+
+static bool takes_samples(ShapeContext *context, const Node *node) {
+  const Node *other = other_samples(context, node->in[0]);
+  if (!other) return true;
+  Diag *diag =
+      node_is_input(other)
+          ? op_error(context, node, DIAG_wrong_type,
+                     "micro_frontend takes int16 samples, but the input %s is %s", other->name,
+                     elem_name(other->port->elem))
+          : op_error(context, node, DIAG_wrong_type,
+                     "micro_frontend takes int16 samples, but this value comes from %s", other->op->name);
+  op_note_origin(context, diag, other);
+  diag_help(diag, "put it first, after an input of type i16: input samples: 16000x1 as i16 (rate=16000)");
+  return false;
+}
+
 static void shape(ShapeContext *context, Node *node) {
   int64_t frames;
-  if (!audio_sequence(context, node, true)) return;
+  if (!audio_sequence(context, node, true) || !takes_samples(context, node)) return;
   if (arg_int(node, "size") > MOST_FFT_SIZE) {
     op_error_at(context, node, "size", DIAG_bad_value,
                 "frames of %lld samples: micro_frontend has at most %d", (long long)arg_int(node, "size"),
