@@ -186,6 +186,7 @@ for title, content, says in [
     ("a box of negative size", "0 0.5 0.5 -0.2 0.2", "the box is -0.2 wide"),
     ("pixels", "0 50 50 20 20", "as fractions of the image size, not in pixels"),
     ("too few numbers", "0 0.5 0.5", "has 3 numbers"),
+    ("one number", "0", "has 1 number, but"),
     ("a polygon", "0 " + "0.5 " * 100000, "has 100001 numbers"),
     ("bytes that are not UTF-8", b"\x00\xff\x1b[31m\x07", "is not a number"),
 ]:

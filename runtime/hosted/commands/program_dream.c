@@ -134,8 +134,8 @@ static cnn_status dream_all(Dream *d, const Arguments *a) {
   char title[200], subtitle[300], caption[200];
   snprintf(title, sizeof title, "%s: inputs that maximize the score", d->viewer.network->name);
   snprintf(subtitle, sizeof subtitle,
-           "%lld steps of gradient ascent on the score from %s; under each image, its score",
-           (long long)a->steps, a->from ? a->from : "noise");
+           "%lld step%s of gradient ascent on the score from %s; under each image, its score",
+           (long long)a->steps, a->steps == 1 ? "" : "s", a->from ? a->from : "noise");
   cnn_figure *figure = cnn_figure_new(title, subtitle);
   cnn_figure_section(figure, "", NULL, 0, 0);
   if (a->from) cnn_figure_input(figure, d->port, d->start, "from");

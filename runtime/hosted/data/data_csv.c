@@ -211,8 +211,9 @@ static cnn_status columns_check(const cnn_data *data, Tables *set) {
              set->header ? ", " : "", set->header ? set->name[set->first] : "");
   else if (set->targets > 1) snprintf(of_target, sizeof of_target, " without the target's %d", set->targets);
   columns_help(data, set, inputs, help, sizeof help);
-  return cnn_failure(CNN_MISMATCH, "%s: has %lld columns%s, but the input \"%s\" has %lld values%s",
-                     data->path, (long long)inputs, of_target, input->name, (long long)input->size, help);
+  return cnn_failure(CNN_MISMATCH, "%s: has %lld column%s%s, but the input \"%s\" has %lld value%s%s",
+                     data->path, (long long)inputs, inputs == 1 ? "" : "s", of_target, input->name,
+                     (long long)input->size, input->size == 1 ? "" : "s", help);
 }
 
 static int32_t target_columns(const cnn_data *data, const Tables *set, const cnn_port *port) {
@@ -252,8 +253,8 @@ static cnn_status columns_find(const cnn_data *data, Tables *set) {
 static cnn_status row_next(const Tables *set, cnn_csv *csv, bool *more) {
   cnn_status status = cnn_csv_row(csv, more);
   if (status.code != CNN_OK || !*more || csv->cells == set->columns) return status;
-  return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: has %d cells, but the first row has %d", csv->path,
-                     (long long)csv->line, csv->cells, set->columns);
+  return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: has %d cell%s, but the first row has %d", csv->path,
+                     (long long)csv->line, csv->cells, csv->cells == 1 ? "" : "s", set->columns);
 }
 
 typedef cnn_status EachRow(cnn_data *data, Table *table, const cnn_csv *csv, void *context);

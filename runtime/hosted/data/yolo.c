@@ -61,8 +61,8 @@ cnn_status cnn_yolo_next(cnn_yolo *yolo, cnn_object *object, bool *more) {
     if (count == 5) return row_check(yolo, number, object);
     if (count > 0)
       return cnn_failure(CNN_BAD_FORMAT,
-                         "%s:%lld: has %d numbers, but an object has 5: class, center (x y), width, height",
-                         yolo->path, (long long)yolo->line, (int)count);
+                         "%s:%lld: has %d number%s, but an object has 5: class, center (x y), width, height",
+                         yolo->path, (long long)yolo->line, (int)count, count == 1 ? "" : "s");
     const int shown = end - at > 40 ? 40 : (int)(end - at);
     return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: '%.*s' is not a number", yolo->path, (long long)yolo->line,
                        shown, at);
