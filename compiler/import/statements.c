@@ -301,7 +301,7 @@ static int dimensions_of(ModelImport *im, const View *view, int dims[MOST_DIMS])
       has = has || view->along[d].f[i].axis != BATCH;
       batch = batch || view->along[d].f[i].axis == BATCH;
     }
-    if (has && batch) return no(im, "the batch is mixed with other axes"), -1;
+    if (has && batch) return no(im, "a dimension that mixes the batch with other axes"), -1;
     if (batch && d > 0) return no(im, "the batch is not the first dimension of an output"), -1;
     if (has) dims[n++] = d;
   }
@@ -380,7 +380,7 @@ static const View *with_rank(ModelImport *im, const View *view, const OnnxPort *
  * channels. */
 static Value *lay_kept(ModelImport *im, const View *made, const KeptValue *kept) {
   const View *view = with_rank(im, made, kept->input);
-  if (!view) return no(im, "a state whose number of dimensions differs from its input's");
+  if (!view) return no(im, "a state with a different number of dimensions than its input");
   int dims[MOST_DIMS], order[MOST_DIMS], m = 0;
   const int n = dimensions_of(im, view, dims), channels = kept->input->channels;
   if (n < 0) return NULL;
@@ -390,7 +390,7 @@ static Value *lay_kept(ModelImport *im, const View *made, const KeptValue *kept)
   Value *value = lay_in_order(im, view, n, order);
   if (!value || shape_equal(value->shape, kept->value->shape)) return value;
   if (shape_elements(value->shape) != shape_elements(kept->value->shape))
-    return no(im, "a state whose size differs from its input's");
+    return no(im, "a state with a different size than its input");
   return reshaped(im, value, kept->value->shape);
 }
 

@@ -92,7 +92,7 @@ def test_refused():
     refused("an operator without a name", model(code=250), "builtin operator 250 0", "import-operator")
     refused("a code that is not there", model(opcode=7), "the code of an operator does not exist")
     refused("a tensor that is not there", model(inputs=(0, 9)), "a tensor of an operator does not exist")
-    refused("a separate tensor", model(inputs=(3, 1)), "a constant, or computed after it", "import-operator")
+    refused("a separate tensor", model(inputs=(3, 1)), "is computed by a later operator", "import-operator")
     refused("a scale of 0", model(tensors={0: dict(scale=[0.0])}), "a scale must be a number above 0")
     refused("a scale of NaN", model(tensors={1: dict(scale=[float("nan")])}), "must be a number above 0")
     refused("a negative scale", model(tensors={3: dict(scale=[-1.0])}), "must be a number above 0")
@@ -143,13 +143,13 @@ def test_wide_refused():
             refused(f"{name} in int16 with the scale {what}", wide({place: dict(scale=[scale])}),
                     "a scale must be a number above 0")
         refused(f"{name} in int16 with a zero point", wide({place: dict(zero=[1], name=b"v")}),
-                "'v' is INT16 with a zero point other than 0")
+                "'v' is INT16, but its zero point is not 0")
     refused("an int16 input without a scale", wide({0: dict(scale=[], zero=[])}), "must have one scale")
     refused("an int64 input", wide({0: dict(kind=I64)}), "an input is INT64")
     refused("a truncated bias", wide(bias=b"\0" * 23), "the size of a tensor's buffer is wrong")
     rows, threes = "FULLY_CONNECTED 0: ", struct.pack("<3i", 1, 2, 3)
     for what, data, words in (
-            ("a value without a scale", wide({3: dict(scale=[], zero=[])}), "0 scales instead of one"),
+            ("a value without a scale", wide({3: dict(scale=[], zero=[])}), "0 scales, but only one scale"),
             ("an int32 bias", wide({2: dict(kind=I32)}, threes), rows + "it sums int16 values"),
             ("int32 sums without a bias", wide(inputs=(0, 1), sums=I32), "int16 values in int32"),
             ("an int16 bias", wide({2: dict(kind=I16)}, b"\0" * 6), "must have one int64 number"),
@@ -162,7 +162,7 @@ def test_wide_refused():
             ("floats into int16", wide({0: dict(kind=F32)}), "FLOAT32, but the net computes in INT16"),
             ("int16 weights", wide({1: dict(kind=I16)}, weight=b"\1" * 24), "its weights are INT16"),
             ("int64 weights", wide({1: dict(kind=I64)}, weight=b"\1" * 96), "its weights are INT64"),
-            ("an end at -1 and 1", wide(activation=2), "which has no int16 form")):
+            ("an end at -1 and 1", wide(activation=2), "no int16 form of this")):
         refused(what, data, words, "import-operator")
     imported(wide(bias=struct.pack("<3q", 0, 0, 2**60)))
     made = run("m.cnn", "--weights=m.safetensors", "--emit=c", "-o", "-")
@@ -194,7 +194,7 @@ def test_wide_operators():
             ("gelu", of("GELU", value(), f0=("B", 0)), "no int16 form"),
             ("a quotient", of("DIV", value(), beside=["x"], f0=("b", 0)), "no int16 form"),
             ("an int8 constant", of("ADD", value(), beside=[Tensor([8], I8, 0.1, 0, data=[1] * 8)]),
-             "another type or shape"),
+             "does not match its result"),
             ("a sum by shifts", of("ADD", value(2.0**-10), value(2.0**-12), beside=["x"], f0=("b", 0)),
              "a separate kernel"),
             ("a pool into another scale", of("MAX_POOL_2D", value(0.002), **window), "different scales"),
@@ -258,7 +258,7 @@ def test_operators():
                  bytes8([1, 4, 4, 4]), **masks), "channels with a step"),
             ("joined images", one("CONCATENATION", ["x", "x"], bytes8([2, 4, 4, 8]), f0=("i", 0)),
              "more than one image"),
-            ("one value joined", one("CONCATENATION", ["x"], bytes8(same), f0=("i", 3)), "joins one value"),
+            ("one value joined", one("CONCATENATION", ["x"], bytes8(same), f0=("i", 3)), "only one value"),
             ("bilinear from the corner", one("RESIZE_BILINEAR", ["x", ints([8, 8])], wide),
              "neither centers nor corners"),
             ("nearest by corners", one("RESIZE_NEAREST_NEIGHBOR", ["x", ints([12, 12])], wider, f0=("B", 1)),
@@ -278,14 +278,14 @@ def test_operators():
             ("a slope of NaN", one("LEAKY_RELU", ["x"], bytes8(same), f0=("f", float("nan"))),
              "is not a finite number"),
             ("slopes a pixel", one("PRELU", ["x", bytes8([4, 4, 1], data=[1] * 16)], bytes8(same)),
-             "must be one per channel"),
+             "must have one slope per channel"),
             ("slopes that are computed", one("PRELU", ["x", "x"], bytes8(same)), "must be constants"),
             ("a constant of another shape", one("ADD", ["x", bytes8([3], data=[1] * 3)], bytes8(same)),
-             "another type or shape"),
+             "does not match its result"),
             ("two constants", one("ADD", [bytes8([8], data=[1] * 8)] * 2, bytes8(same)),
              "computes a constant"),
             ("blocks of nothing", one("DEPTH_TO_SPACE", ["x"], bytes8(same), f0=("i", 0)), "do not divide"),
-            ("other elements", one("RESHAPE", ["x"], bytes8([1, 64])), "another number of elements"),
+            ("other elements", one("RESHAPE", ["x"], bytes8([1, 64])), "different number of elements"),
             ("bytes without signs within", one("RELU", ["x"], bytes8(same), x=Tensor(same, U8, 0.05, 3)),
              "UINT8"),
             ("bytes into floats", one("RELU", ["x"], Tensor(same, F32)), "is INT8, but")):
@@ -295,7 +295,7 @@ def test_operators():
     net.add("DEQUANTIZE", [x], y)
     one_more, q = net.add("EXP", [y], Tensor(same, F32)), bytes8(same, 0.5)
     net.add("QUANTIZE", [one_more], q)
-    refused("floats that are also rounded", net.write(one_more, q), "also used as floats", "import-operator")
+    refused("floats that are also rounded", net.write(one_more, q), "uses the float value", "import-operator")
     net = Net(x)
     mean = net.add("MEAN", [x, ints([3])], bytes8([1, 4, 4]))
     net.add("LOGISTIC", [x], q)
@@ -493,9 +493,9 @@ def test_lstm():
                          ({"i7": gate}, "its weights do not match its input"),
                          ({"i3": Tensor([5, 4], I8, 0.01, 1, data=[1] * 20)}, "one scale and zero point 0"),
                          ({"i13": Tensor([5], I64, data=[1] * 5)}, "one int32 number per unit"),
-                         ({"i18": Tensor([1, 5], I8, 0.006, 4, variable=True)}, "and its value differ"),
+                         ({"i18": Tensor([1, 5], I8, 0.006, 4, variable=True)}, "and its result have"),
                          ({"i18": None}, "its state is missing"),
-                         ({"cell": Tensor([1, 5], I8, 0.01, variable=True)}, "its cells are INT8")):
+                         ({"cell": Tensor([1, 5], I8, 0.01, variable=True)}, "its cell state is INT8")):
         told = imported(model(**changes))
         check(told.returncode == 1 and why in told.stderr, why, told.stderr)
 

@@ -222,7 +222,6 @@ static bool is_blocking(const char *why) {
                                        "outside TensorFlow Lite",
                                        "depends on values",
                                        "a table of labels",
-                                       "a table with a computed index",
                                        NULL};
   int k = 0;
   while (causes[k] && !strstr(why, causes[k])) k++;

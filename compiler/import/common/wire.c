@@ -64,7 +64,8 @@ static bool take_content(Wire *wire, WireBytes *in, Content *content) {
 
 static bool read_wire_ints(Wire *wire, WireInts *ints, Content *content) {
   if (content->type == TYPE_VARINT) vec_push(wire->arena, *ints, (int64_t)content->number);
-  else if (content->type != TYPE_BYTES) return wrong(wire, "a field has the wrong type for its number");
+  else if (content->type != TYPE_BYTES)
+    return wrong(wire, "a field has a different type than its field number requires");
   while (content->type == TYPE_BYTES && content->bytes.n > 0) {
     uint64_t value;
     if (ints->n == INT32_MAX / 2) return wrong(wire, "a list is too long");
@@ -120,7 +121,8 @@ static bool type_fits(WireKind kind, WireType type) {
 
 static bool read_wire_field(Wire *wire, const WireField *field, void *message, Content *content) {
   uint8_t *place = (uint8_t *)message + field->offset;
-  if (!type_fits(field->kind, content->type)) return wrong(wire, "a field has the wrong type for its number");
+  if (!type_fits(field->kind, content->type))
+    return wrong(wire, "a field has a different type than its field number requires");
   switch (field->kind) {
   case WIRE_INT: *(int64_t *)(void *)place = (int64_t)content->number; return true;
   case WIRE_FLOAT: *(float *)(void *)place = wire_float(content->bytes.at); return true;

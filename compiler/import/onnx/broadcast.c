@@ -11,7 +11,8 @@ static int dimensions_behind(ModelImport *im, const OnnxNode *node, int rank, in
   if (axis < 0) axis += rank;
   bool fits = axis >= 0 && axis + own <= rank;
   for (int d = 0; fits && d < own; d++) fits = size[d] == 1 || of[axis + d] == size[d];
-  if (!fits) return no(im, "broadcast=1, axis=%lld: the operands do not fit", (long long)axis), -1;
+  if (!fits)
+    return no(im, "broadcast=1, axis=%lld: the shapes of the operands do not match", (long long)axis), -1;
   return (int)(rank - axis - own);
 }
 

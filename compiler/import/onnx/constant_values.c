@@ -63,7 +63,7 @@ Value *constant_operand(ModelImport *im, const OnnxNode *node, int input, const 
     const int of = d + beside->rank - t->rank;
     if (t->dim[d] == 1) continue;
     if (beside->size[of] != factors_size(&beside->along[of]))
-      return no(im, "a constant as a broadcast value");
+      return no(im, "a constant that is broadcast as a value");
     for (int i = 0; i < beside->along[of].n; i++) {
       if (beside->along[of].f[i].axis == BATCH) return no(im, "a constant that varies over the batch");
       channels = channels || beside->along[of].f[i].axis == c;
@@ -80,18 +80,18 @@ View *constant_view(ModelImport *im, const OnnxNode *node, int input, const Tens
   Shape shape = like->value->shape;
   int of[3] = {-1, -1, -1};
   if (t->rank != like->rank || t->n == 0)
-    return no(im, "a constant of another rank, concatenated with a value");
-  if (t->dim[0] != 1 || like->size[0] != 1) return no(im, "a constant concatenated along the batch");
+    return no(im, "a constant that is concatenated with a value of a different rank");
+  if (t->dim[0] != 1 || like->size[0] != 1) return no(im, "a constant that is concatenated along the batch");
   for (int d = 1; d < like->rank; d++) {
     const int axis = like->along[d].n == 1 ? like->along[d].f[0].axis : -1;
     const bool whole = axis >= 0 && factors_whole(&like->along[d], like->value, axis);
     if (whole) of[axis] = d;
     else if (t->dim[d] != 1 || like->along[d].n)
-      return no(im, "a constant concatenated with a value in another layout");
+      return no(im, "a constant that is concatenated with a value of a different layout");
   }
   for (int a = 0; a < shape.rank; a++) {
     if (of[a] < 0 && shape.dim[a] != 1)
-      return no(im, "a constant concatenated with a value in another layout");
+      return no(im, "a constant that is concatenated with a value of a different layout");
     shape.dim[a] = of[a] < 0 ? 1 : t->dim[of[a]];
   }
   Tensor *all = constant_numbers(im, shape);
@@ -111,7 +111,8 @@ View *constant_alone(ModelImport *im, const OnnxNode *node, int input, const Ten
   Shape shape = {.rank = t->rank - first};
   if (shape.rank > 3 && !first) return no(im, "a constant that varies over the batch");
   if (shape.rank > 3 || shape.rank < 1 || t->n == 0)
-    return no(im, "a constant of %s as a value", text_counted(im->arena, t->rank, "dimension"));
+    return no(im, "a constant of %s where a value is expected",
+              text_counted(im->arena, t->rank, "dimension"));
   Tensor *all = constant_numbers(im, shape_sequence(1, t->n));
   View *view = view_new(im, NULL, t->rank);
   for (int a = 0; a < shape.rank; a++) shape.dim[a] = t->dim[a + first];

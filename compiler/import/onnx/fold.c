@@ -92,7 +92,7 @@ const Tensor *fold_range(ModelImport *im, const OnnxNode *node) {
   const Tensor *t[3];
   for (int k = 0; k < 3; k++) {
     t[k] = constant_of(im, node, k);
-    if (!t[k] || t[k]->n != 1) return no(im, "a range without bounds");
+    if (!t[k] || t[k]->n != 1) return no(im, "a range whose bounds are missing");
   }
   const double low = tensor_number(t[0], 0), high = tensor_number(t[1], 0), step = tensor_number(t[2], 0);
   const double count = step != 0 ? ceil((high - low) / step) : 0;

@@ -58,7 +58,8 @@ const Tensor *fold_expand(ModelImport *im, const OnnxNode *node) {
   for (int d = 0; d < rank; d++) {
     const int own = d - (rank - x->rank), asked = d - (rank - (int)s->n);
     const int64_t have = own < 0 ? 1 : x->dim[own], want = asked < 0 ? 1 : tensor_integer(s, asked);
-    if (have != 1 && want != 1 && have != want) return no(im, "a shape that does not match");
+    if (have != 1 && want != 1 && have != want)
+      return no(im, "a shape that does not match the number of elements");
     dim[d] = have == 1 ? want : have;
     by[d] = have == 1 ? 0 : stride[own];
   }
@@ -178,13 +179,13 @@ const Tensor *fold_split(ModelImport *im, const OnnxNode *node) {
   int64_t stride[MOST_DIMS], dim[MOST_DIMS], at = 0;
   if (axis < 0) return NULL;
   if ((sizes && sizes->n != node->nout) || (!sizes && list && list->n != node->nout))
-    return no(im, "parts that do not fit");
+    return no(im, "parts whose sizes do not add up to the axis");
   const int64_t n = x->dim[axis], each = (n + node->nout - 1) / node->nout;
   strides_of(x, stride);
   memcpy(dim, x->dim, sizeof dim);
   for (int k = 0; k < node->nout; k++) {
     dim[axis] = sizes ? tensor_integer(sizes, k) : list ? list->data[k] : each < n - at ? each : n - at;
-    if (dim[axis] < 0 || dim[axis] > n - at) return no(im, "parts that do not fit");
+    if (dim[axis] < 0 || dim[axis] > n - at) return no(im, "parts whose sizes do not add up to the axis");
     const Tensor *part = strided(im, x, x->rank, dim, stride, at * stride[axis]);
     if (!part) return NULL;
     if (k == 0) first = part;

@@ -219,7 +219,7 @@ const Tensor *fold_conv(ModelImport *im, const OnnxNode *node) {
                    is_trivial(node, "pads", 0);
   for (int d = 2; pointwise && d < w->rank; d++) pointwise = w->dim[d] == 1;
   if (!pointwise) return no(im, "a convolution of constants with larger windows");
-  if (bias && bias->n != w->dim[0]) return no(im, "constants whose shapes do not fit");
+  if (bias && bias->n != w->dim[0]) return no(im, "constants whose shapes do not match");
   p.operand[0] = x;
   p.operand[1] = tensor_shaped(im->arena, w, 2, w->dim);
   p.in[0] = p.out = (Labels){x->rank, {IMAGE, CHANNEL}};

@@ -69,7 +69,8 @@ static bool sizes_of_setting(const ModelImport *im, OnnxPort *port, const Import
 static bool set_input(ModelImport *im, OnnxPort *port, const ImportSetting *set) {
   const TensorType type = port->type ? port->type : TENSOR_FLOAT;
   int64_t n;
-  if (tensor_width(type) == 0) return refuse_setting(im, port->name, "a number, but it has another type");
+  if (tensor_width(type) == 0)
+    return refuse_setting(im, port->name, "a number, but the type of the input is not supported");
   if (!sizes_of_setting(im, port, set, &n)) return false;
   Tensor *t = constant_new(im, type, port->rank, port->dim);
   if (!t) return refuse_setting(im, port->name, "too many numbers");
@@ -78,7 +79,7 @@ static bool set_input(ModelImport *im, OnnxPort *port, const ImportSetting *set)
     tensor_put(t, i, number);
     if (tensor_whole(type) && tensor_number(t, i) != number)
       return refuse_setting(im, port->name,
-                            arena_printf(im->arena, "%g, which is outside its type's range", number));
+                            arena_printf(im->arena, "%g, but this is outside the range of its type", number));
   }
   im->onnx->constant[port->tensor] = t;
   im->item[port->tensor].constant = t;
@@ -104,7 +105,8 @@ static bool refuse_text(ModelImport *im, const OnnxPort *port) {
     if (!im->live[i] || !given(node, 0) || node->in[0] != port->tensor || node->nout == 0) continue;
     const char *result = im->onnx->tensor[node->out[0]];
     diag_help(diag,
-              "cut the model after %s '%s', as with onnx.utils.extract_model, so that '%s' is its input",
+              "cut the model after %s '%s', for example with onnx.utils.extract_model, so that '%s' becomes "
+              "its input",
               node->op, onnx_name(im->onnx, node), result);
     break;
   }

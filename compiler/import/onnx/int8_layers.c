@@ -144,7 +144,7 @@ static const char *read_layer_weights(ModelImport *im, Layer *l) {
     return arena_printf(im->arena, "its weights have the zero point %lld", (long long)t->zero);
   l->scales = t->scale->n;
   if (l->scales > 1 && (l->scales != l->filters || t->axis != l->transposed))
-    return "its scales are not one per filter";
+    return "it does not have one scale per filter";
   l->bytes = NEW_ARRAY(im->arena, int8_t, t->n);
   for (int64_t i = 0; i < t->n; i++) {
     const int64_t q = tensor_integer(whole, i) - zero;

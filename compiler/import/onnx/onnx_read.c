@@ -186,7 +186,8 @@ Tensor *onnx_sparse(Arena *arena, const SparseTensorProto *proto, const char *pa
   const Tensor *value = onnx_constant(arena, proto->values, path, why);
   const Tensor *index = value ? onnx_constant(arena, proto->indices, path, why) : NULL;
   if (!index || !shape_of(&given, &shape, why)) return NULL;
-  if (index->n != value->n * (index->rank < 2 ? 1 : given.rank)) return *why = "its indices do not fit", NULL;
+  if (index->n != value->n * (index->rank < 2 ? 1 : given.rank))
+    return *why = "its indices are invalid", NULL;
   const size_t bytes = sizeof(double) * (size_t)given.n; /* no element type is wider */
   if (bytes > *room) return *why = "it is too large", NULL;
   *room -= bytes;
@@ -194,7 +195,7 @@ Tensor *onnx_sparse(Arena *arena, const SparseTensorProto *proto, const char *pa
   for (int64_t i = 0; i < t->n; i++) tensor_put(t, i, 0);
   for (int64_t i = 0; i < value->n; i++) {
     const int64_t at = dense_place(t, index, i);
-    if (at < 0 || at >= t->n) return *why = "its indices do not fit", NULL;
+    if (at < 0 || at >= t->n) return *why = "its indices are invalid", NULL;
     tensor_put(t, at, tensor_number(value, i));
   }
   return t;

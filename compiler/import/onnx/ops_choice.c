@@ -20,7 +20,8 @@ static View *opposite(ModelImport *im, const View *truth) {
 static View *by_operator(ModelImport *im, const OnnxNode *node, const char *op, bool turned) {
   OnnxNode other = *node;
   int in[] = {node->in[0], node->nin > 1 ? node->in[1] : 0}, swapped[] = {in[1], in[0]};
-  if (node->nin != 2 || !in[0] || !in[1]) return no(im, "a boolean operator with other than two inputs");
+  if (node->nin != 2 || !in[0] || !in[1])
+    return no(im, "a boolean operator whose number of inputs is not two");
   other.op = op;
   other.in = turned ? swapped : in;
   return onnx_operator(op)->import(im, &other);
@@ -120,7 +121,7 @@ static Value *spread_view(ModelImport *im, const View *x, const Chosen *as) {
     const int to = as->rank - x->rank + d;
     large->along[to] = x->along[d];
     if (to == 0 && factors_batch(&x->along[d]) && x->size[d] != 1)
-      return no(im, "a selection for several images");
+      return no(im, "a selection from a tensor of several images");
   }
   for (int d = 0; d < as->rank; d++) large->size[d] = as->size[d];
   const View *full = view_repeated(im, large);
@@ -216,7 +217,8 @@ static bool is_zero(const Tensor *t) {
  */
 static View *chosen(ModelImport *im, const OnnxNode *node, const View *truth, int yes, int otherwise) {
   const bool none = is_zero(constant_of(im, node, yes)), least = is_zero(constant_of(im, node, otherwise));
-  if (truth->value->odd) return no(im, "a selection by numbers that may be infinite or NaN");
+  if (truth->value->odd)
+    return no(im, "a selection whose condition is computed from numbers that may be infinite or NaN");
   if (!is_finite(im, node, yes) || !is_finite(im, node, otherwise))
     return selected(im, node, truth, yes, otherwise);
   if (none && least) return map_view(im, truth, "multiply(0)");
@@ -282,5 +284,5 @@ void import_choice(ModelImport *im, const OnnxNode *node) {
     View *view = chosen(im, node, truth, yes, otherwise);
     if (view) im->item[node->out[k]].view = view;
   }
-  im->became[node->index] = "both branches are computed, and one is multiplied by 0";
+  im->became[node->index] = "computes both branches, and multiplies the unused result by 0";
 }

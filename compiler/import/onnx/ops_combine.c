@@ -147,7 +147,7 @@ static const View *as_large(ModelImport *im, const View *x, const Tensor *t) {
   for (int d = 0; d < t->rank && t->rank <= x->rank; d++) {
     const int along = d + x->rank - t->rank;
     if (t->dim[d] == 1 || x->size[along] != 1) continue;
-    if (along == 0 || x->along[along].n) return no(im, "a constant as a broadcast value");
+    if (along == 0 || x->along[along].n) return no(im, "a constant that is broadcast as a value");
     large->size[along] = t->dim[d];
     repeats = true;
   }
@@ -364,7 +364,7 @@ View *two_values(ModelImport *im, const View *x, bool alone, const View *y, cons
   const int rank = x->rank > y->rank ? x->rank : y->rank;
   const View *a = align(im, x, rank), *b = align(im, y, rank);
   if (x->value->regions != y->value->regions)
-    return no(im, "one operand per region, the other for the whole image");
+    return no(im, "one operand has a value per region, the other has one for the whole image");
   for (int d = 0; d < rank; d++)
     if (a->size[d] != b->size[d] && a->size[d] != 1 && b->size[d] != 1)
       return no(im, "two values whose sizes do not match");
@@ -428,7 +428,7 @@ static View *whole_quotient(ModelImport *im, const OnnxNode *node, const View *x
   const bool counts = x->value->counts, floor = counts || onnx_int(node, "cnnc_floor", 0);
   View *part[2] = {NULL, NULL};
   for (int64_t i = 0; i < t->n; i++)
-    if (tensor_number(t, i) <= 0) return no(im, "a quotient of integers by a number that is not positive");
+    if (tensor_number(t, i) <= 0) return no(im, "an integer division by a number that is not positive");
   for (int k = 0; k < (floor ? 1 : 2); k++) {
     View *from = k ? map_view(im, x, "multiply(-1)") : view_copy(im, x, x->value);
     from = map_view(im, floor ? from : map_view(im, from, "relu"), "add(0.5)");

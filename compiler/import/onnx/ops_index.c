@@ -102,7 +102,7 @@ View *import_topk(ModelImport *im, const OnnxNode *node) {
   if (given(node, 1) && (!t || t->n != 1)) return no(im, "a computed k");
   const int64_t k = t ? tensor_integer(t, 0) : onnx_int(node, "k", 0);
   if (k < 1 || k > x->size[axis])
-    return no(im, "%lld of %lld numbers", (long long)k, (long long)x->size[axis]);
+    return no(im, "the largest %lld of %lld numbers", (long long)k, (long long)x->size[axis]);
   Value *v = topk_pairs(im, x, axis, k, onnx_int(node, "largest", 1) ? "" : ", largest=false");
   if (!v) return NULL;
   View *values = result_is_used(im, node, 0) ? topk_column(im, x, v, axis, 0) : view_copy(im, x, v);
@@ -196,7 +196,7 @@ static Value *lay_indices(ModelImport *im, const View *index, int64_t count) {
     if (!own->along[d].n) own->size[d] = 1;
     else if (own->along[d].f[0].axis != BATCH) dims[n++] = d;
   }
-  if (n > 3 && !in_memory_order(own, n, dims)) return no(im, "indices in another layout");
+  if (n > 3 && !in_memory_order(own, n, dims)) return no(im, "indices in a different layout than the value");
   int pos[2] = {n ? dims[0] : 0, 0};
   const Shape shape = own->value->shape;
   if (n == 1 && shape.rank == 2 && shape.dim[1] == 1 && factors_whole(&own->along[dims[0]], own->value, 0))
@@ -210,7 +210,8 @@ static View *gather_each(ModelImport *im, const View *x, const View *index, int 
   int chan[MOST_DIMS], pos = axis;
   const int n = other_dimensions(x, axis, chan);
   for (int i = 0; i < n; i++)
-    if (index->size[chan[i]] != x->size[chan[i]]) return no(im, "elements along a part of an axis");
+    if (index->size[chan[i]] != x->size[chan[i]])
+      return no(im, "elements whose indices cover only a part of another axis");
   index = view_copy(im, index, index_from_start(im, index->value, x->size[axis]));
   Value *from = lay_positions(im, x, axis), *at = from ? lay(im, index, n, chan, 1, &pos, false) : NULL;
   if (!at) return NULL;
@@ -256,7 +257,7 @@ View *import_gather_elements(ModelImport *im, const OnnxNode *node) {
   if (!x || !index) return NULL;
   const int axis = index_axis(im, node, x, 0);
   if (axis < 0) return NULL;
-  if (index->rank != x->rank) return no(im, "an index with another number of dimensions");
+  if (index->rank != x->rank) return no(im, "an index with a different number of dimensions than the value");
   bool varies = false;
   for (int d = 0; d < x->rank; d++) {
     if (d == axis) continue;
@@ -265,7 +266,8 @@ View *import_gather_elements(ModelImport *im, const OnnxNode *node) {
       continue;
     }
     varies = varies || index->along[d].n;
-    if (index->size[d] != x->size[d]) return no(im, "elements along a part of an axis");
+    if (index->size[d] != x->size[d])
+      return no(im, "elements whose indices cover only a part of another axis");
   }
   return varies ? gather_each(im, x, index, axis) : gather_along(im, x, index, axis);
 }

@@ -136,7 +136,7 @@ View *import_pow(ModelImport *im, const OnnxNode *node) {
   const bool whole = power != 0 && fabs(power) <= 64 && power == floor(power);
   if (whole || power == -0.5) return map_view(im, x, "power(%s)", number_text(im->arena, power));
   if (!isfinite(power) || power == floor(power))
-    return no(im, "an exponent other than integers up to 64, 1/2 and -1/2");
+    return no(im, "an exponent that is neither an integer up to 64, nor 1/2 or -1/2");
   x = map_view(im, map_view(im, x, "log"), "multiply(%s)", number_text(im->arena, power));
   return map_view(im, x, "exp"); /* for a negative number, this and the power are both NaN */
 }
@@ -169,7 +169,7 @@ static int slopes_along(ModelImport *im, const View *x, const Tensor *slope) {
   }
   if (vary == 1 && slope->rank == 1 && x->rank > 2 && x->size[along] != slope->n) along = 1;
   if (vary == 1 && x->size[along] == slope->n) return along;
-  return no(im, "slopes that are not one per channel"), -1;
+  return no(im, "slopes whose number is not the number of channels"), -1;
 }
 
 View *import_prelu(ModelImport *im, const OnnxNode *node) {

@@ -22,7 +22,7 @@ View *import_batchnorm(ModelImport *im, const OnnxNode *node) {
   for (int k = 0; k < 4; k++) {
     t[k] = constant_of(im, node, k + 1);
     if (!t[k]) return no(im, "computed statistics");
-    if (t[k]->n != v->shape.dim[v->shape.rank - 1]) return no(im, "statistics that do not match");
+    if (t[k]->n != v->shape.dim[v->shape.rank - 1]) return no(im, "statistics whose shape does not match");
   }
   const char *layer = layer_of(im, node, 1);
   for (int k = 0; k < 4; k++) put_vector(im, layer, member[k], t[k]);
@@ -33,7 +33,7 @@ View *import_batchnorm(ModelImport *im, const OnnxNode *node) {
 /* Expands a constant with one number per group or channel to one number per channel. Without a constant, all
  * numbers are `otherwise`. */
 static const Tensor *each_channel(ModelImport *im, const Tensor *t, int64_t channels, double otherwise) {
-  if (t && (t->n == 0 || channels % t->n)) return no(im, "parameters that do not match");
+  if (t && (t->n == 0 || channels % t->n)) return no(im, "parameters whose shape does not match");
   Tensor *to = constant_new(im, TENSOR_FLOAT, 1, &channels);
   for (int64_t i = 0; to && i < channels; i++)
     tensor_put(to, i, t ? tensor_number(t, i / (channels / t->n)) : otherwise);
@@ -77,7 +77,8 @@ View *import_instancenorm(ModelImport *im, const OnnxNode *node) {
   const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
   if (!x) return NULL;
   if (!w || !b) return no(im, "computed parameters");
-  if (x->rank < 3 || w->n != x->size[1] || b->n != x->size[1]) return no(im, "parameters that do not match");
+  if (x->rank < 3 || w->n != x->size[1] || b->n != x->size[1])
+    return no(im, "parameters whose shape does not match");
   const int64_t groups = instance_groups(x);
   if (groups) {
     Value *v =
@@ -97,7 +98,8 @@ View *import_groupnorm(ModelImport *im, const OnnxNode *node) {
   if (!w || !b) return no(im, "computed parameters");
   Value *v = lay_standard(im, x);
   if (!v) return NULL;
-  if (groups < 1 || v->shape.dim[v->shape.rank - 1] % groups) return no(im, "groups that do not fit");
+  if (groups < 1 || v->shape.dim[v->shape.rank - 1] % groups)
+    return no(im, "groups that do not divide the channels");
   v = affine(im, node, v, w, b, arena_printf(im->arena, "groupnorm(%lld, ", (long long)groups));
   return v ? view_standard(im, v, x, x->rank) : NULL;
 }
@@ -113,11 +115,13 @@ static int64_t groups_beside(ModelImport *im, const View *x, const bool *over) {
       const Factor f = x->along[d].f[i];
       const bool group = f.axis == c && f.inner * f.size == s.dim[c] && x->along[d].n == 1;
       if (over[d] ? f.axis != BATCH : f.axis == BATCH) continue;
-      if (over[d] || !group || groups > 1) return no(im, "a norm over these dimensions"), 0;
+      if (over[d] || !group || groups > 1)
+        return no(im, "a norm over an unsupported combination of dimensions"), 0;
       groups = f.size;
     }
   }
-  if (c < 1 || count * groups != shape_elements(s)) return no(im, "a norm over these dimensions"), 0;
+  if (c < 1 || count * groups != shape_elements(s))
+    return no(im, "a norm over an unsupported combination of dimensions"), 0;
   return groups;
 }
 
@@ -143,7 +147,7 @@ View *import_moments(ModelImport *im, const OnnxNode *node) {
   const int64_t groups = groups_beside(im, x, over);
   if (!groups) return NULL;
   if ((w && !is_by_channel(x, w)) || (b && !is_by_channel(x, b)))
-    return no(im, "parameters that do not match");
+    return no(im, "parameters whose shape does not match");
   const bool each = groups == x->value->shape.dim[x->value->shape.rank - 1];
   const char *call = each ? "instancenorm(" : arena_printf(im->arena, "groupnorm(%lld, ", (long long)groups);
   Value *v = affine(im, node, x->value, w, b, call);
@@ -173,12 +177,12 @@ bool reduced_along(ModelImport *im, const OnnxNode *node, const View *x, int64_t
   const WireInts *exact = onnx_ints(node, "cnnc_exact");
   const double part = onnx_float(node, "cnnc_part", 0);
   if (part != 0 && fabs(part * (double)x->size[axis] - 1) > 1e-5)
-    return no(im, "a mean over a part of an axis"), false;
+    return no(im, "a mean over only a part of an axis"), false;
   for (int k = 0; exact && k < exact->n; k++) {
     const Tensor *t = constant_of(im, node, first + k);
     if (!t) return no(im, "a computed shape"), false;
     if (!is_beside(x, t, axis, exact->data[k]))
-      return no(im, "a mean or maximum that is broadcast along other axes than its own"), false;
+      return no(im, "a mean or maximum that is broadcast along axes over which it was not computed"), false;
   }
   return true;
 }
@@ -220,7 +224,7 @@ static View *norm_from(ModelImport *im, const OnnxNode *node, const View *x, int
     for (int i = 0; i < x->along[d].n; i++) factors_push(&flat->along[d >= axis], x->along[d].f[i]);
   }
   const int64_t n = flat->size[1];
-  if ((w && w->n != n) || (b && b->n != n)) return no(im, "parameters that do not match");
+  if ((w && w->n != n) || (b && b->n != n)) return no(im, "parameters whose shape does not match");
   Value *v = lay(im, flat, 1, &chan, 1, &pos, false),
         *made = v ? affine(im, node, v, w, b, "layernorm(") : NULL;
   if (!made) return NULL;
@@ -257,7 +261,7 @@ View *import_layernorm(ModelImport *im, const OnnxNode *node) {
   const int64_t channels = v->shape.dim[v->shape.rank - 1];
   const bool fits =
       (!w || w->n == channels || (single && w->n == 1)) && (!b || b->n == channels || (single && b->n == 1));
-  if (!fits && !apart) return no(im, "parameters that do not match");
+  if (!fits && !apart) return no(im, "parameters whose shape does not match");
   v = spread_norm(im, node, v, apart ? NULL : w, apart ? NULL : b);
   View *y = v ? view_laid(im, x, v, (int)axis, npos, pos) : NULL;
   if (y && apart && w) y = beside_constant(im, node, 1, y, w, "multiply");

@@ -86,7 +86,8 @@ static const View *along_one_factor(ModelImport *im, const View *x, int d) {
     if (!v) return NULL;
     x = table ? table_view(im, v, x) : view_standard(im, v, x, x->rank);
   }
-  if (x->along[d].n != 1 || x->along[d].f[0].size != x->size[d]) return no(im, "a slice of mixed axes");
+  if (x->along[d].n != 1 || x->along[d].f[0].size != x->size[d])
+    return no(im, "a slice of a dimension that is made of several axes");
   return x;
 }
 
@@ -223,7 +224,8 @@ static bool bounds_list(ModelImport *im, const OnnxNode *node, int input, const 
   if (given(node, input) && !t) return no(im, "computed bounds"), false;
   if (!t && !list) return true;
   const int64_t many = t ? t->n : list->n;
-  if (many > MOST_DIMS || (*n >= 0 && many != *n)) return no(im, "bounds that do not fit"), false;
+  if (many > MOST_DIMS || (*n >= 0 && many != *n))
+    return no(im, "bounds whose number does not match the axes"), false;
   *n = (int)many;
   for (int i = 0; i < *n; i++) to[i] = t ? tensor_integer(t, i) : list->data[i];
   return true;
@@ -282,12 +284,13 @@ View *import_split(ModelImport *im, const OnnxNode *node) {
   if (axis < 0 || axis >= x->rank) return no(im, "an invalid axis");
   if (given(node, 1) && !t) return no(im, "parts that are computed");
   const int64_t n = x->size[axis], parts = node->nout, each = (n + parts - 1) / parts;
-  if ((t && t->n != parts) || (!t && list && list->n != parts)) return no(im, "parts that do not fit");
+  if ((t && t->n != parts) || (!t && list && list->n != parts))
+    return no(im, "parts whose sizes do not add up to the axis");
   View *first = NULL;
   for (int i = 0; i < node->nout; i++) {
     int64_t size = t ? tensor_integer(t, i) : list ? list->data[i] : each;
     if (size > n - at && !t && !list) size = n - at;
-    if (size < 1 || size > n - at) return no(im, "parts that do not fit");
+    if (size < 1 || size > n - at) return no(im, "parts whose sizes do not add up to the axis");
     const bool used = node->out[i] && (im->readers[node->out[i]] || im->wanted[node->out[i]]);
     View *part = used ? cut_axis(im, x, (int)axis, at, at + size, 1) : NULL;
     if (used && !part) return NULL;

@@ -44,7 +44,7 @@ static bool activations_fit(ModelImport *im, Layer *l) {
     const bool relu = l->kind->gates == 1 && strcasecmp(is, "Relu") == 0;
     if (k == 0 && relu) l->relu = ", activation=relu";
     if (l->relu ? !relu : strcasecmp(is, wanted) != 0)
-      return no(im, "activations: %s where %s has %s", is, l->kind->word, l->relu ? "relu" : wanted);
+      return no(im, "the activation %s, where %s uses %s", is, l->kind->word, l->relu ? "relu" : wanted);
   }
   return true;
 }
@@ -53,7 +53,7 @@ static bool attributes_fit(ModelImport *im, Layer *l) {
   const OnnxNode *node = l->node;
   if (given(node, IN_PEEPHOLES)) return no(im, "P: peephole connections");
   if (onnx_attribute(node, "clip"))
-    return no(im, "clip: it limits the sums of the gates, but clip of lstm limits c");
+    return no(im, "clip limits the sums of the gates, but clip of lstm limits the cell state c");
   if (onnx_int(node, "input_forget", 0)) return no(im, "input_forget: coupled gates");
   return activations_fit(im, l);
 }
@@ -64,7 +64,7 @@ static bool lengths_fit(ModelImport *im, const Layer *l) {
   if (given(l->node, IN_LENGTHS) && !t) return no(im, "sequence_lens: computed lengths");
   for (int64_t i = 0; t && i < t->n; i++)
     if (tensor_integer(t, i) != l->rows)
-      return no(im, "sequence_lens: lengths other than the number of rows");
+      return no(im, "sequence_lens, with lengths that differ from the number of rows");
   return true;
 }
 
@@ -83,7 +83,7 @@ static bool matrices_fit(ModelImport *im, Layer *l) {
   if (l->units < 1 || w->rank != 3 || w->dim[0] != l->directions || w->dim[1] != sums ||
       w->dim[2] != l->channels || r->dim[0] != l->directions || r->dim[1] != sums ||
       (l->bias && l->bias->n != l->directions * 2 * sums))
-    return no(im, "weights that do not fit");
+    return no(im, "weights whose shape does not match");
   if (l->rows < 1 || l->images < 1 || l->images > MOST_ROWS_APART)
     return no(im, "a batch of %lld sequences", (long long)l->images);
   if (l->node->keeps && l->images > 1) return no(im, "%lld sequences with states", (long long)l->images);
@@ -142,7 +142,7 @@ static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
   if (!given(l->node, input) || (t && all_zeros(t))) return true;
   if (l->images > 1) return no(im, "%lld sequences with initial values", (long long)l->images);
   if (t) {
-    if (t->n != n) return no(im, "a state that does not match");
+    if (t->n != n) return no(im, "a state whose shape does not match");
     const char *layer = layer_of_constant(im, l->node, input);
     put_weight(im, layer, "weight", t, 1, &n);
     *start =
@@ -152,9 +152,9 @@ static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
   }
   const View *v = view_of(im, l->node, input);
   const int dims[] = {l->batch ? 0 : 1, 2};
-  if (!v || v->rank != 3) return no(im, "a state that does not match");
+  if (!v || v->rank != 3) return no(im, "a state whose shape does not match");
   *start = lay(im, v, 2, dims, 0, NULL, false);
-  return *start && (shape_elements((*start)->shape) == n || no(im, "a state that does not match"));
+  return *start && (shape_elements((*start)->shape) == n || no(im, "a state whose shape does not match"));
 }
 
 /* ---- states between calls ---- */
@@ -402,8 +402,7 @@ static bool run_cell(ModelImport *im, Cell *c, Value *rows, bool all) {
 static View *import_cell(ModelImport *im, const Layer *l, Value *x) {
   Cell cell[2];
   const bool all = used(im, l->node, OUT_ROWS);
-  if (l->rows > MOST_ROWS_APART)
-    return no(im, "Y_c: the cell's state after more than %d rows", MOST_ROWS_APART);
+  if (l->rows > MOST_ROWS_APART) return no(im, "the cell state Y_c after more than %d rows", MOST_ROWS_APART);
   if (l->images > 1) return no(im, "Y_c of several sequences");
   for (int64_t way = 0; way < l->directions; way++) {
     cell[way] = (Cell){.layer = l, .way = way, .one_bias = !l->start[0], .state = {l->start[0], l->start[1]}};
@@ -462,11 +461,12 @@ View *import_svdf(ModelImport *im, const OnnxNode *node) {
   if (!x) return NULL;
   if (x->rank != 2) return no(im, "a tensor of %s", text_counted(im->arena, x->rank, "dimension"));
   const bool batch = x->along[0].n && x->along[0].f[0].axis == BATCH;
-  if (!batch && x->size[0] != 1) return no(im, "%lld rows that share one state", (long long)x->size[0]);
+  if (!batch && x->size[0] != 1)
+    return no(im, "a batch of %lld rows that share one state", (long long)x->size[0]);
   if (!w || !time || (given(node, IN_BIASES) && !bias)) return no(im, "computed weights");
   if (features < 1 || rank < 1 || features % rank != 0 || w->dim[1] != x->size[1] || time->rank != 2 ||
       time->dim[0] != features || (bias && bias->n != features / rank))
-    return no(im, "weights that do not fit");
+    return no(im, "weights whose shape does not match");
   const int64_t units = features / rank;
   const char *name = layer_of(im, node, IN_FEATURES);
   Value *row = lay(im, x, 1, &channels, 0, NULL, false);

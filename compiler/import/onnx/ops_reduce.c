@@ -68,7 +68,7 @@ static bool look(ModelImport *im, const View *x, Over *over) {
     for (int i = 0; i < x->along[d].n; i++)
       spatial = spatial && x->along[d].f[i].axis != c && x->along[d].f[i].axis != BATCH;
     if (spatial && (over->kept >= 0 || over->npos > 1))
-      return no(im, "a reduction over some of several spatial axes"), false;
+      return no(im, "a reduction over only some of the spatial axes"), false;
     if (spatial) over->kept = d;
   }
   return true;
@@ -116,7 +116,7 @@ static View *over_one_axis(ModelImport *im, const View *x, const Over *over, con
   int pos[2] = {over->kept, over->pos[0]}, chan = -1, nchan = 0;
   for (int i = 0; i < over->nchan; i++)
     if (over->chan[i] != over->kept) chan = over->chan[i], nchan++;
-  if (nchan > 1) return no(im, "a reduction over one of two spatial axes");
+  if (nchan > 1) return no(im, "a reduction over only one of two spatial axes");
   Value *v = lay(im, x, nchan, &chan, 2, pos, true);
   if (!v) return NULL;
   const int axis = pos[1] == over->kept ? 0 : 1;

@@ -19,7 +19,7 @@ static bool pad_mode(ModelImport *im, const OnnxNode *node, Pads *p) {
   p->mode = constant ? "zero" : mode;
   if (!constant && strcmp(mode, "reflect") != 0 && strcmp(mode, "edge") != 0)
     return no(im, "padding by mode %s", mode), false;
-  if (given(node, 2) && !value) return no(im, "padding with a computed number"), false;
+  if (given(node, 2) && !value) return no(im, "padding with a value that is computed"), false;
   if (constant) p->value = value && value->n ? tensor_number(value, 0) : onnx_float(node, "value", 0);
   if (isinf(p->value)) p->infinite = p->value, p->value = 0;
   return isfinite(p->value) || (no(im, "padding with NaN"), false);
@@ -349,7 +349,7 @@ static Value *blocks(ModelImport *im, const OnnxNode *node, int64_t *k) {
   *k = onnx_int(node, "blocksize", 0);
   if (!x) return NULL;
   if (x->rank != 4) return no(im, "blocks of a value that is not an image");
-  return *k < 1 || *k > 1024 ? no(im, "blocks that do not fit") : lay_standard(im, x);
+  return *k < 1 || *k > 1024 ? no(im, "an invalid or unsupported block size") : lay_standard(im, x);
 }
 
 View *import_depth_to_space(ModelImport *im, const OnnxNode *node) {
@@ -358,7 +358,7 @@ View *import_depth_to_space(ModelImport *im, const OnnxNode *node) {
   if (!v) return NULL;
   const View *x = view_of(im, node, 0);
   const Shape s = v->shape;
-  if (s.dim[2] % (k * k)) return no(im, "blocks that do not fit");
+  if (s.dim[2] % (k * k)) return no(im, "an invalid or unsupported block size");
   const char *order = strcmp(onnx_text(node, "mode", "DCR"), "CRD") == 0 ? "crd" : "dcr";
   const Shape to = shape_image(s.dim[0] * k, s.dim[1] * k, s.dim[2] / (k * k));
   return view_standard(im, emit_one(im, v, to, "depth_to_space(%lld, order=%s)", (long long)k, order), x, 4);
@@ -370,7 +370,7 @@ View *import_space_to_depth(ModelImport *im, const OnnxNode *node) {
   if (!v) return NULL;
   const View *x = view_of(im, node, 0);
   const Shape s = v->shape;
-  if (s.dim[0] % k || s.dim[1] % k) return no(im, "blocks that do not fit");
+  if (s.dim[0] % k || s.dim[1] % k) return no(im, "an invalid or unsupported block size");
   const Shape to = shape_image(s.dim[0] / k, s.dim[1] / k, s.dim[2] * k * k);
   return view_standard(im, emit_one(im, v, to, "space_to_depth(%lld, order=dcr)", (long long)k), x, 4);
 }

@@ -63,7 +63,7 @@ static int64_t one_number(ModelImport *im, const OnnxNode *node, int input, cons
   const Tensor *t = constant_of(im, node, input);
   if (!given(node, input)) return onnx_int(node, name, otherwise);
   if (t && t->n == 1) return tensor_integer(t, 0);
-  no(im, "a Fourier transform with a computed size");
+  no(im, "a Fourier transform whose size is computed");
   return 0;
 }
 
@@ -79,7 +79,7 @@ View *import_dft(ModelImport *im, const OnnxNode *node) {
   if (length < 1 || length > INT32_MAX) return no(im, "an empty Fourier transform");
   Transform f = {.length = length, .parts = (int)x->size[last], .inverse = onnx_int(node, "inverse", 0) != 0};
   const bool half = onnx_int(node, "onesided", 0) != 0;
-  if (half && (f.inverse || f.parts == 2)) return no(im, "onesided with complex numbers");
+  if (half && (f.inverse || f.parts == 2)) return no(im, "onesided=1 with complex numbers");
   f.in = x->size[axis];
   f.out = half ? length / 2 + 1 : length;
   int chan[2] = {(int)axis, last}, pos[MOST_DIMS], npos = 0;

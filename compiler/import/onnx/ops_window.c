@@ -200,7 +200,7 @@ View *import_conv(ModelImport *im, const OnnxNode *node) {
   if (groups < 1 || channels % groups || weight->dim[1] != channels / groups || filters % groups)
     return no(im, "weights that do not match %lld channels", (long long)channels);
   if (!bias) bias = bias_behind(im, node, filters);
-  if (bias && bias->n != filters) return no(im, "a bias that does not match");
+  if (bias && bias->n != filters) return no(im, "a bias whose shape does not match");
   Text call = {.arena = im->arena};
   const char *window = window_text(im->arena, &w, false), *layer = layer_of(im, node, 1);
   if (groups > 1 && groups == channels) {
@@ -251,7 +251,7 @@ View *import_conv_transpose(ModelImport *im, const OnnxNode *node) {
   window_input(&w, v->shape);
   if (!ints_of(im, node, "output_padding", w.n, more) || !transposed_size(im, node, &w, more)) return NULL;
   const int64_t groups = onnx_int(node, "group", 1), filters = weight->dim[1] * groups;
-  if (groups < 1 || weight->dim[0] != v->shape.dim[w.n]) return no(im, "weights that do not fit");
+  if (groups < 1 || weight->dim[0] != v->shape.dim[w.n]) return no(im, "weights whose shape does not match");
   // The language has one output_pad for both axes. If ONNX's differ, fewer elements are cropped at the end,
   // or more are added and then cropped.
   const bool differ = w.n == 2 && more[0] != more[1];
@@ -262,7 +262,7 @@ View *import_conv_transpose(ModelImport *im, const OnnxNode *node) {
   }
   for (int k = 0; differ && k < 2; k++) beyond[k] = more[k] < more[1 - k] ? more[1 - k] - more[k] : 0;
   more[0] += beyond[0];
-  if (bias && bias->n != filters) return no(im, "a bias that does not match");
+  if (bias && bias->n != filters) return no(im, "a bias whose shape does not match");
   const char *layer = layer_of(im, node, 1);
   Text call = {.arena = im->arena};
   text_put(&call, "conv_transpose(%lld, %s", (long long)filters, window_text(im->arena, &w, false));
@@ -330,9 +330,9 @@ View *import_roi_align(ModelImport *im, const OnnxNode *node) {
   const int64_t samples = onnx_int(node, "sampling_ratio", 0), h = onnx_int(node, "output_height", 1),
                 w = onnx_int(node, "output_width", 1);
   if (!x || !boxes) return NULL;
-  if (x->rank != 4 || x->size[0] != 1 || x->value->regions) return no(im, "regions of several images");
+  if (x->rank != 4 || x->size[0] != 1 || x->value->regions) return no(im, "regions of more than one image");
   for (int64_t i = 0; image && i < image->n; i++)
-    if (tensor_integer(image, i) != 0) return no(im, "regions of several images");
+    if (tensor_integer(image, i) != 0) return no(im, "regions of more than one image");
   if (boxes->rank != 2 || boxes->size[1] != 4 || !in_memory_order(boxes, 2, dims))
     return no(im, "boxes must be a table of four numbers each");
   if (strcmp(onnx_text(node, "mode", "avg"), "avg") != 0)

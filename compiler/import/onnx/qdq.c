@@ -58,14 +58,14 @@ static TensorType quantized_type(ModelImport *im, const OnnxNode *node, const Pa
   const int64_t asked = onnx_int(node, "output_dtype", 0);
   const TensorType type = p->zero ? p->zero->type : asked == 0 ? TENSOR_UINT8 : (TensorType)asked;
   if ((is_byte_type(type) || is_wide_type(type)) && (asked == 0 || asked == (int64_t)type)) return type;
-  return no(im, "numbers that are neither int8 nor int16"), (TensorType)0;
+  return no(im, "a tensor that is neither int8 nor int16"), (TensorType)0;
 }
 
 static int64_t zero_point(const Parameters *p, int64_t i) { return p->zero ? tensor_integer(p->zero, i) : 0; }
 
 /* The quantization of a value in the program's form, which is that of i8 and i16. False after no(). */
 static bool read_quant(ModelImport *im, const Parameters *p, TensorType type, Quant *quant) {
-  if (p->axis >= 0) return no(im, "a scale for each channel of a value"), false;
+  if (p->axis >= 0) return no(im, "activations with one scale per channel"), false;
   *quant = (Quant){.scale = (float)tensor_number(p->scale, 0),
                    .zero = (int32_t)(zero_point(p, 0) + quant_shift(type)),
                    .wide = is_wide_type(type)};
@@ -97,7 +97,7 @@ static int64_t scale_at(const Parameters *p, const Tensor *t, int64_t i) {
 const Tensor *fold_quantize(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
   Parameters p;
-  if (tensor_whole(x->type)) return no(im, "integers where floats are expected");
+  if (tensor_whole(x->type)) return no(im, "an integer tensor where a float tensor is expected");
   if (!read_parameters(im, node, x->rank, x->dim, &p)) return NULL;
   const TensorType type = quantized_type(im, node, &p);
   Tensor *to = type ? constant_new(im, type, x->rank, x->dim) : NULL;
@@ -128,9 +128,10 @@ const Tensor *fold_dequantize(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
   Parameters p;
   if (!is_byte_type(x->type) && !is_wide_type(x->type) && x->type != TENSOR_INT32)
-    return no(im, "numbers that are not int8, int16 or int32");
+    return no(im, "a tensor that is not int8, int16 or int32");
   if (!read_parameters(im, node, x->rank, x->dim, &p)) return NULL;
-  if (p.zero && p.zero->type != x->type) return no(im, "zero points whose type differs from the numbers'");
+  if (p.zero && p.zero->type != x->type)
+    return no(im, "zero points with a different type than the quantized numbers");
   Tensor *to = constant_new(im, TENSOR_FLOAT, x->rank, x->dim);
   if (!to) return NULL;
   bool one_zero = true;
@@ -230,7 +231,7 @@ View *import_quantize(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   Parameters p;
   if (!x || !read_parameters(im, node, x->rank, x->size, &p)) return NULL;
-  if (im->item[node->in[0]].bytes) return no(im, "integers where floats are expected");
+  if (im->item[node->in[0]].bytes) return no(im, "an integer tensor where a float tensor is expected");
   const TensorType type = quantized_type(im, node, &p);
   Quant wanted;
   if (!type || !read_quant(im, &p, type, &wanted)) return NULL;
@@ -261,8 +262,9 @@ View *import_dequantize(ModelImport *im, const OnnxNode *node) {
   Parameters p;
   if (!x || !read_parameters(im, node, x->rank, x->size, &p)) return NULL;
   const TensorType type = im->item[node->in[0]].bytes;
-  if (!type) return no(im, "numbers that are neither int8 nor int16");
-  if (p.zero && p.zero->type != type) return no(im, "a zero point whose type differs from the numbers'");
+  if (!type) return no(im, "a tensor that is neither int8 nor int16");
+  if (p.zero && p.zero->type != type)
+    return no(im, "a zero point with a different type than the quantized numbers");
   Quant wanted;
   if (!read_quant(im, &p, type, &wanted)) return NULL;
   if (!quant_of(x->value)) scale_input(im, x->value, wanted);
@@ -310,7 +312,7 @@ bool keeps_bytes(ModelImport *im, const OnnxNode *node, int statements) {
   if (!type || is_operator(node, "DequantizeLinear")) return true;
   bool moves = alike && !is_operator(node, "Cast");
   for (int i = statements; i < im->statements.n; i++) moves = moves && is_move(im->statements.data[i]);
-  if (!moves) return no(im, "integers where floats are expected"), false;
+  if (!moves) return no(im, "an integer tensor where a float tensor is expected"), false;
   for (int k = 0; k < node->nout; k++) im->item[node->out[k]].bytes = type;
   return true;
 }

@@ -144,18 +144,20 @@ View *view_reshape(ModelImport *im, const View *view, int rank, const int64_t *s
   View *to = view_new(im, view->value, rank);
   int64_t before = 1, after = 1;
   for (int d = 0; d < view->rank; d++) {
-    if (view->size[d] != factors_size(&view->along[d])) return no(im, "reshape of a repeated tensor");
+    if (view->size[d] != factors_size(&view->along[d]))
+      return no(im, "a reshape of a repeated tensor (tile)");
     for (int i = 0; i < view->along[d].n; i++) rest.f[rest.n++] = view->along[d].f[i];
     before *= view->size[d];
   }
   for (int d = 0; d < rank; d++) {
-    if (size[d] < 1 || after > before) return no(im, "reshape to another number of elements");
+    if (size[d] < 1 || after > before) return no(im, "a reshape to a different number of elements");
     after *= size[d];
     to->size[d] = size[d];
   }
-  if (after != before) return no(im, "reshape to another number of elements");
+  if (after != before) return no(im, "a reshape to a different number of elements");
   for (int d = 0; d < rank; d++)
-    if (!take_factors(&rest, size[d], &to->along[d])) return no(im, "reshape that cuts an axis unevenly");
+    if (!take_factors(&rest, size[d], &to->along[d]))
+      return no(im, "a reshape that splits an axis into unequal parts");
   return to;
 }
 
@@ -308,10 +310,11 @@ static Laid check_dimensions(ModelImport *im, const View *view, int nchan, const
   for (int i = 0; i < npos; i++) used[pos[i]] = true;
   for (int d = 0; d < view->rank; d++) {
     const Factors *along = &view->along[d];
-    if (used[d] && factors_batch(along)) return no(im, "the batch is mixed with other axes"), LAID_WRONG;
+    if (used[d] && factors_batch(along))
+      return no(im, "a dimension that mixes the batch with other axes"), LAID_WRONG;
     for (int i = 0; !used[d] && i < along->n; i++)
       if (along->f[i].axis != BATCH)
-        return no(im, "an axis other than batch, channels and positions"), LAID_WRONG;
+        return no(im, "an additional axis besides batch, channels and positions"), LAID_WRONG;
     repeated = repeated || (used[d] && view->size[d] != factors_size(along));
   }
   return repeated ? LAID_REPEATED : LAID_FULL;

@@ -51,7 +51,7 @@ static bool check_value(Making *k, const TflOperator *op, int tensor, Elem wante
                   : wanted == I16 ? "INT16"
                                   : "FLOAT32");
   if (tfl_is_quantized(t) && t->scales != 1)
-    return tfl_no(k, op, "'%s' has %d scales instead of one", t->name, t->scales);
+    return tfl_no(k, op, "'%s' has %d scales, but only one scale is supported", t->name, t->scales);
   if (!tfl_shape(t, &shape))
     return tfl_no(k, op, "the shape of '%s' has more than one image, or unsupported axes", t->name);
   return true;
@@ -59,17 +59,18 @@ static bool check_value(Making *k, const TflOperator *op, int tensor, Elem wante
 
 bool tfl_any_value(Making *k, const TflOperator *op, int tensor) {
   if (!check_value(k, op, tensor, stored_type(&k->m->tensor[tensor]))) return false;
-  return k->there[tensor] || tfl_no(k, op, "its input is a constant, or computed after it");
+  return k->there[tensor] || tfl_no(k, op, "its input is a constant, or is computed by a later operator");
 }
 
 bool tfl_value(Making *k, const TflOperator *op, int tensor) {
   if (!check_value(k, op, tensor, tfl_out(k, op)->elem)) return false;
-  return k->there[tensor] || tfl_no(k, op, "its input is a constant, or computed after it");
+  return k->there[tensor] || tfl_no(k, op, "its input is a constant, or is computed by a later operator");
 }
 
 bool tfl_same_scale(Making *k, const TflOperator *op, const TflTensor *a, const TflTensor *b) {
   if (!tfl_is_quantized(a) || (a->scale[0] == b->scale[0] && a->zero == b->zero)) return true;
-  return tfl_no(k, op, "its input and its result have different scales, which its reference kernel ignores");
+  return tfl_no(k, op,
+                "its input and its result have different scales, but the reference kernel ignores them");
 }
 
 bool tfl_below(Multiplier factor) { return factor.e <= 8; }
@@ -229,14 +230,14 @@ bool tfl_convert(Making *k, const TflOperator *op) {
   const TflTensor *out = tfl_out(k, op);
   const int from = k->same[op->in[0]];
   if (k->stored[from] == op->out[0]) {
-    if (!k->layer[from]) return tfl_no(k, op, "its input has no name for a scale");
+    if (!k->layer[from]) return tfl_no(k, op, "its input has no layer whose scale could be set");
     tfl_scale(k, k->layer[from], out);
     return k->there[op->out[0]] = true;
   }
   if (k->same[op->out[0]] == from) return k->there[op->out[0]] = true;
   const TflTensor *bytes = &k->m->tensor[k->stored[from]];
   if (!tfl_is_quantized(bytes) || !tfl_is_quantized(out))
-    return tfl_no(k, op, "its input is also used as floats, before it is rounded");
+    return tfl_no(k, op, "another operator uses the float value of its input");
   const Multiplier factor = multiplier_of((double)bytes->scale[0] / (double)out->scale[0]);
   /* conversion from int8 permits factors of 2^8 or more */
   const bool wide = bytes->elem == I16 || out->elem == I16;
@@ -322,17 +323,18 @@ static bool make(Making *k, const TflOperator *op) {
   if (!in || !out) return tfl_no(k, op, "an input is missing");
   if (op->code == TFL_DEQUANTIZE && in->data && out->data) return true; /* a folded constant */
   if (out->data || k->there[op->out[0]])
-    return tfl_no(k, op, "its result is a constant, or was computed before");
+    return tfl_no(k, op, "its result is a constant, or an earlier operator computes it");
   const bool converts = op->code == TFL_QUANTIZE || op->code == TFL_DEQUANTIZE;
   if (!check_value(k, op, op->out[0], makes_indices(op, out) ? out->elem : stored_type(out))) return false;
   if (converts) {
     if (!check_value(k, op, op->in[0], stored_type(in))) return false;
-    if (!k->there[op->in[0]]) return tfl_no(k, op, "its input is a constant, or computed after it");
+    if (!k->there[op->in[0]])
+      return tfl_no(k, op, "its input is a constant, or is computed by a later operator");
   }
   if (op->activation < TFL_NONE || op->activation > TFL_ACTIVATION_RELU6)
     return tfl_no(k, op, "it has an activation that is neither relu nor relu6");
   if (op->activation == TFL_ACTIVATION_RELU_N1_TO_1 && out->elem == I16)
-    return tfl_no(k, op, "it clips to -1 and 1, which has no int16 form");
+    return tfl_no(k, op, "it clips to -1 and 1, but cnnc has no int16 form of this");
   return tfl_may_create(k, op, bytes_of_constants(k, op)) && maker(k, op);
 }
 

@@ -13,7 +13,7 @@ static bool computed_indices(Making *k, const TflOperator *op, int input) {
   Shape shape;
   if (!t || !tfl_is_index(t)) return tfl_no(k, op, "its indices are not INT32 or INT64");
   if (!tfl_shape(t, &shape)) return tfl_no(k, op, "the shape of '%s' has more than one image", t->name);
-  return k->there[op->in[input]] || tfl_no(k, op, "its indices are computed after it");
+  return k->there[op->in[input]] || tfl_no(k, op, "its indices are computed by a later operator");
 }
 
 /* One index per image: a vector, or a sequence of one channel. */
@@ -78,9 +78,10 @@ static bool select_rows(Making *k, const TflOperator *op, int values, int indice
   const TflTensor *table = tfl_in(k, op, values), *out = tfl_out(k, op);
   if (table->rank != 2 || !table->known || table->elem != out->elem || table->elem == I16 ||
       (table->elem == I8 && table->scales != 1))
-    return tfl_no(k, op, "its table is not a matrix of its type");
+    return tfl_no(k, op, "its table is not a constant matrix of a supported type");
   if (!computed_indices(k, op, indices)) return false;
-  if (!lists_indices(tfl_in(k, op, indices))) return tfl_no(k, op, "its indices are not a list");
+  if (!lists_indices(tfl_in(k, op, indices)))
+    return tfl_no(k, op, "its indices must be one vector per image");
   if (table->elem == I8 && !tfl_same_scale(k, op, table, out)) return false;
   const int64_t n = tfl_in(k, op, indices)->size, *dim = table->dim;
   const char *layer = tfl_layer(k, "embedding");
@@ -106,13 +107,13 @@ bool tfl_gather(Making *k, const TflOperator *op) {
   if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out)) return false;
   if (axis < 1 || axis >= in->rank) return tfl_no(k, op, "it selects images");
   if (index->data ? op->groups != 0 || !tfl_is_index(index) : !computed_indices(k, op, 1) || op->groups != 1)
-    return index->data || k->there[op->in[1]] ? tfl_no(k, op, "the form of its indices is not supported")
+    return index->data || k->there[op->in[1]] ? tfl_no(k, op, "the shape of its indices is not supported")
                                               : false;
   const int64_t n = index->data ? index->size : index->size / index->dim[0];
   Selected s = select_along(k, in, axis, n);
   if (!index->data && (s.repeat > 1 || !lists_indices(index)))
-    return tfl_no(k, op, "its computed indices select columns, or are not a list");
-  if (shape_elements(s.made) != out->size) return tfl_no(k, op, "its result has another shape");
+    return tfl_no(k, op, "its computed indices select columns, or are not one vector per image");
+  if (shape_elements(s.made) != out->size) return tfl_no(k, op, "its result has an unexpected shape");
   if (index->data && !tfl_may_create(k, op, (int64_t)sizeof(float) * n * s.repeat)) return false;
   const char *name = index->data ? constant_indices(k, index, in->dim[axis], s.repeat, s.apart)
                                  : k->value[k->same[op->in[1]]];
@@ -273,10 +274,10 @@ bool tfl_one_hot(Making *k, const TflOperator *op) {
   if (tfl_integers(k, op, 1, n) != 1 || !on || !off || !on->data || !off->data || on->size != 1 ||
       off->size != 1 || !on->known || !off->known || on->elem != off->elem ||
       on->elem != tfl_out(k, op)->elem)
-    return tfl_no(k, op, "its depth or its numbers are not constants of its type");
+    return tfl_no(k, op, "its depth and its two values must be constants of the type of its result");
   if (op->axis != -1 && op->axis != in->rank) return tfl_no(k, op, "its new axis is not the last one");
   if (!computed_indices(k, op, 0)) return false;
-  if (!lists_indices(in)) return tfl_no(k, op, "its indices are not a list");
+  if (!lists_indices(in)) return tfl_no(k, op, "its indices must be one vector per image");
   const TflTensor *out = tfl_out(k, op);
   TflTensor numbers[2] = {*on, *off};
   for (int i = 0; i < 2 && tfl_is_quantized(out); i++)

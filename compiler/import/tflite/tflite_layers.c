@@ -47,7 +47,7 @@ static bool check_tfl_weight(Making *k, const TflOperator *op, const TflTensor *
   if (w->scales < 1 || !w->zeros)
     return tfl_no(k, op, "its weights have no scale, or zero points other than 0");
   if (w->scales > 1 && w->axis != (op->code == TFL_DEPTHWISE_CONV_2D ? 3 : 0))
-    return tfl_no(k, op, "its scales are not one per filter");
+    return tfl_no(k, op, "it does not have one scale per filter");
   return true;
 }
 
@@ -325,9 +325,9 @@ bool tfl_softmax(Making *k, const TflOperator *op) {
   if (!tfl_value(k, op, op->in[0])) return false;
   if (op->beta != 1) return tfl_no(k, op, "its beta is %g; only 1 is supported", (double)op->beta);
   if (out->elem == I8 && (out->scale[0] != 1 / 256.0f || out->zero != INT8_MIN))
-    return tfl_no(k, op, "its value must have the scale 1/256 and the zero point -128");
+    return tfl_no(k, op, "its result must have the scale 1/256 and the zero point -128");
   if (out->elem == I16 && out->scale[0] != 1 / 32768.0f)
-    return tfl_no(k, op, "its value must have the scale 1/32768");
+    return tfl_no(k, op, "its result must have the scale 1/32768");
   if (out->elem == I16 && !softmax_wide_fits(tfl_in(k, op, 0)->scale[0]))
     return tfl_no(k, op, "the scale of its input is too large");
   const char *layer = tfl_layer(k, "softmax");
@@ -354,11 +354,12 @@ const char *tfl_constant_beside(Making *k, const TflOperator *op, const TflTenso
   int64_t step[TFLITE_RANK] = {0}, size = 1, at = 1;
   Shape shape;
   if (!t->known || (t->elem != F32 && (t->elem != out->elem || t->scales != 1)) || t->rank > out->rank)
-    return tfl_no(k, op, "its constant has another type or shape"), NULL;
+    return tfl_no(k, op, "the type or shape of its constant does not match its result"), NULL;
   bool vector = !first;
   for (int d = out->rank - 1; d >= 0; d--) {
     const int64_t own = d - out->rank + t->rank >= 0 ? t->dim[d - out->rank + t->rank] : 1;
-    if (own != 1 && own != out->dim[d]) return tfl_no(k, op, "its constant has another type or shape"), NULL;
+    if (own != 1 && own != out->dim[d])
+      return tfl_no(k, op, "the type or shape of its constant does not match its result"), NULL;
     step[d] = own == 1 ? 0 : at;
     at *= own;
     if (d > 0 && d < out->rank - 1) vector = vector && own == 1;
@@ -414,7 +415,7 @@ bool tfl_pair(Making *k, const TflOperator *op) {
   for (int i = 0; i < 2; i++) {
     if (!operand[i]->data && !tfl_value(k, op, op->in[i])) return false;
     if (operand[i]->data && operand[i]->elem != tfl_out(k, op)->elem)
-      return tfl_no(k, op, "its constant has another type or shape");
+      return tfl_no(k, op, "the type or shape of its constant does not match its result");
     name[i] = operand[i]->data ? tfl_constant_beside(k, op, operand[i], i == 0 && tfl_first(k, op) == 0)
                                : k->value[k->same[op->in[i]]];
     if (operand[i]->data && !name[i]) return false;
@@ -424,8 +425,8 @@ bool tfl_pair(Making *k, const TflOperator *op) {
     return tfl_no(k, op, "it has no int16 form yet");
   if (tfl_is_wide(k, op) && shifts(k, op, operand))
     return tfl_no(k, op,
-                  "its scales are powers of two and pot_scale_int16 is set: TensorFlow Lite has a separate "
-                  "kernel for that");
+                  "its scales are powers of two and pot_scale_int16 is set; TensorFlow Lite uses a separate "
+                  "kernel for this case");
   for (int i = 0; i < 2 && tfl_is_wide(k, op) && (op->code == TFL_MAXIMUM || op->code == TFL_MINIMUM); i++)
     if (!tfl_same_scale(k, op, operand[i], tfl_out(k, op))) return false;
   const int first = tfl_first(k, op);

@@ -33,14 +33,15 @@ static bool check_wide(Making *k, const TflOperator *op) {
   case TFL_LEAKY_RELU: return op->beta >= 0 || tfl_no(k, op, "its slope is negative, which is not supported");
   case TFL_LOGISTIC:
   case TFL_TANH:
-    if (out->scale[0] != 1 / 32768.0f) return tfl_no(k, op, "its value must have the scale 1/32768");
+    if (out->scale[0] != 1 / 32768.0f) return tfl_no(k, op, "its result must have the scale 1/32768");
     return curve_fits(tfl_in(k, op, 0)->scale[0]) || tfl_no(k, op, "the scale of its input is too large");
   default: return tfl_no(k, op, "it has no int16 form yet");
   }
 }
 
 static bool put_pieces(Making *k, const TflOperator *op, int8_t *table, float slope, Stored stored) {
-  if (slope < 0) return tfl_no(k, op, "its slope is negative, which its reference kernel does not support");
+  if (slope < 0)
+    return tfl_no(k, op, "its slope is negative, but the reference kernel does not support negative slopes");
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
   const Multiplier above = ratio_of(in->scale[0], out->scale[0]),
                    below = ratio_of(in->scale[0] * slope, out->scale[0]);
@@ -52,7 +53,7 @@ static bool put_pieces(Making *k, const TflOperator *op, int8_t *table, float sl
 static bool has_scale(Making *k, const TflOperator *op, float scale, int zero) {
   const TflTensor *out = tfl_out(k, op);
   return (out->scale[0] == scale && out->zero == zero) ||
-         tfl_no(k, op, "its value must have the scale 1/%.0f and the zero point %d", (double)(1 / scale),
+         tfl_no(k, op, "its result must have the scale 1/%.0f and the zero point %d", (double)(1 / scale),
                 zero);
 }
 
@@ -148,7 +149,7 @@ bool tfl_with_number(Making *k, const TflOperator *op) {
   if (tfl_is_wide(k, op)) return tfl_no(k, op, "it has no int16 form yet");
   const double number = tfl_number(t, 0);
   if (!isfinite(number) || (op->code != TFL_POW && !(number > 0)))
-    return tfl_no(k, op, "its second operand is %g", number);
+    return tfl_no(k, op, "its second operand is %g, which is not supported", number);
   const char *word = op->code == TFL_POW         ? "power"
                      : op->code == TFL_FLOOR_DIV ? "divide"
                                                  : "modulo",
@@ -188,9 +189,9 @@ bool tfl_prelu(Making *k, const TflOperator *op) {
   const int64_t channels = in->dim[in->rank - 1];
   if (!alpha || !alpha->data || !alpha->known || alpha->elem != in->elem ||
       (tfl_is_quantized(alpha) && alpha->scales != 1))
-    return tfl_no(k, op, "its slopes must be constants of its type");
+    return tfl_no(k, op, "its slopes must be constants of the same type as its input");
   if (alpha->size != 1 && (alpha->size != channels || alpha->dim[alpha->rank - 1] != channels))
-    return tfl_no(k, op, "its slopes must be one per channel");
+    return tfl_no(k, op, "it must have one slope per channel");
   if (alpha->elem == I8 && alpha->size > MOST_TABLES)
     return tfl_no(k, op, "it has more than %d slopes", MOST_TABLES);
   const char *layer = tfl_layer(k, "prelu");

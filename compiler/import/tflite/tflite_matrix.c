@@ -49,7 +49,7 @@ static bool check_operand(Making *k, const TflOperator *op, int i) {
   if (!t->data) return tfl_value(k, op, op->in[i]);
   if (i == 0) return tfl_no(k, op, "its first operand is a constant");
   if (!t->known || t->elem != tfl_out(k, op)->elem || (t->elem != F32 && t->scales != 1))
-    return tfl_no(k, op, "its constant has another type or shape");
+    return tfl_no(k, op, "the type of its constant does not match its result");
   return t->size <= MOST || tfl_no(k, op, "its constant has more than 2^24 numbers");
 }
 
@@ -77,7 +77,7 @@ bool tfl_matmul(Making *k, const TflOperator *op) {
                 height = op->transposed[0] ? m[0].width : m[0].height,
                 width = op->transposed[1] ? m[1].height : m[1].width;
   if ((op->transposed[1] ? m[1].width : m[1].height) != inner || out->size != rows * height * width)
-    return tfl_no(k, op, "its operands do not fit");
+    return tfl_no(k, op, "the sizes of its operands do not match");
   const char *right = right_operand(k, op, &m[1]), *layer = tfl_layer(k, "matmul");
   tfl_begin(k, op, op->in[0]);
   text_put(&k->text, "%s", as_matrices(k, tfl_in(k, op, 0), &m[0]));

@@ -75,7 +75,7 @@ void nodes_select(Nodes *n) {
   const int in[] = {nodes_in(n, 0), nodes_in(n, 1), nodes_in(n, 2)};
   const TflTensor *by = nodes_tensor(n, 0), *x = nodes_tensor(n, 1);
   if (n->op->code == TFL_SELECT && by && x && by->rank != x->rank && by->size != 1)
-    return nodes_refuse(n, "it selects rows by a vector");
+    return nodes_refuse(n, "its condition is a vector that selects whole rows");
   nodes_finish(n, nodes_apply(n, "Where", 3, in));
 }
 

@@ -109,7 +109,7 @@ void nodes_split_v(Nodes *n) {
 
 void nodes_gather(Nodes *n) {
   const int in[] = {nodes_in(n, 0), nodes_in(n, 1)};
-  if (n->op->groups) return nodes_refuse(n, "it selects per image or row (batch_dims)");
+  if (n->op->groups) return nodes_refuse(n, "it uses different indices for each image or row (batch_dims)");
   const int made = nodes_apply(n, "Gather", 2, in);
   onnx_set_int(n->arena, nodes_last(n), "axis", n->op->axis);
   nodes_finish(n, made);
@@ -280,7 +280,7 @@ void nodes_pad(Nodes *n) {
     wide = wide || side[i] > 1;
   }
   if (mirror && n->op->symmetric && wide)
-    return nodes_refuse(n, "it repeats the outermost elements (SYMMETRIC), and pads by more than one");
+    return nodes_refuse(n, "it pads by more than one mirrored element, including the outermost (SYMMETRIC)");
   const int in[] = {nodes_in(n, 0), nodes_integers(n, 2 * rank, pads), nodes_in(n, 2)};
   const int made = nodes_apply(n, "Pad", !mirror && in[2] ? 3 : 2, in);
   if (mirror) onnx_set_text(n->arena, nodes_last(n), "mode", n->op->symmetric ? "edge" : "reflect");

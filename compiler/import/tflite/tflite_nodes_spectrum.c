@@ -16,7 +16,8 @@ void nodes_rfft(Nodes *n) {
   const TflTensor *x = nodes_tensor(n, 0);
   const int64_t last[] = {-1};
   int64_t length[2 * MOST_DIMS];
-  if (!x || x->rank < 2) return nodes_refuse(n, "a Fourier transform with fewer than two dimensions");
+  if (!x || x->rank < 2)
+    return nodes_refuse(n, "a Fourier transform of a tensor with fewer than two dimensions");
   if (nodes_list(n, 1, length) != 2) return nodes_refuse(n, "a Fourier transform with a computed size");
   if (length[0] != 1 || x->dim[x->rank - 2] != 1 || length[1] < 1)
     return nodes_refuse(n, "a Fourier transform over two axes");

@@ -110,7 +110,7 @@ static bool read_quantization(Reader *r, FlatTable table, TflTensor *tensor) {
   if (scale.n && (tensor->zero < INT8_MIN || tensor->zero > INT8_MAX) && tensor->elem == I8)
     return bad(r, "a zero point is not an int8 value");
   if (scale.n && !tensor->zeros && tensor->elem == I16)
-    return bad(r, arena_printf(r->arena, "'%s' is INT16 with a zero point other than 0", tensor->name));
+    return bad(r, arena_printf(r->arena, "'%s' is INT16, but its zero point is not 0", tensor->name));
   if (scale.n > 1 && (tensor->rank < 1 || tensor->axis < 0 || tensor->axis >= tensor->rank ||
                       tensor->dim[tensor->axis] != (int64_t)scale.n))
     return bad(r, "a tensor must have one scale per channel");
@@ -481,7 +481,7 @@ static bool inline_branches(Reader *r, FlatVector graphs, int o, int depth) {
     const TflModel *m = read_called(r, graphs, choice.list[b], depth);
     if (!m) return false;
     if (m->ninputs != choice.nin - 1 || m->noutputs != choice.nout)
-      return bad(r, "the inputs or outputs of an IF and its branch differ");
+      return bad(r, "an IF and its branch have different inputs or outputs");
     for (int i = 0; i < m->noutputs; i++) in[n++] = in_branch(m, &choice, m->output[i], r->model->ntensors);
     append_branch(r, m, &choice);
   }
@@ -497,7 +497,7 @@ static bool inline_composite(Reader *r, FlatVector graphs, int o, int depth) {
   const TflModel *m = read_called(r, graphs, call.list[0], depth);
   if (!m) return false;
   if (m->ninputs != call.nin || m->noutputs != 1)
-    return bad(r, "the inputs or outputs of a composite and its graph differ");
+    return bad(r, "a composite and its graph have different inputs or outputs");
   int *in = NEW_ARRAY(r->arena, int, 1);
   in[0] = in_branch(m, &call, m->output[0], r->model->ntensors);
   append_branch(r, m, &call);
@@ -589,7 +589,7 @@ TflModel *tflite_read(Arena *arena, const uint8_t *bytes, size_t n, const char *
   const bool read = !r.why && read_graph(&r, graphs, 0, 0);
   if (read) find_empty(&r);
   if (read && !ports_fit(r.model)) bad(&r, "its graph has no inputs or outputs");
-  if (r.flat.broken) r.why = "it is damaged: an offset points outside of it";
+  if (r.flat.broken) r.why = "it is damaged: an offset points outside the file";
   *why = r.why;
   return read && !r.why ? r.model : NULL;
 }

@@ -71,10 +71,10 @@ static bool check_state(Making *k, const TflOperator *op, int64_t units) {
                   *out = tfl_out(k, op);
   if (hidden->elem != out->elem || hidden->scales != 1 || hidden->scale[0] != out->scale[0] ||
       hidden->zero != out->zero)
-    return tfl_no(k, op, "the scales of its state and its value differ");
+    return tfl_no(k, op, "its state and its result have different scales");
   if (hidden->size != units || cell->size != units) return tfl_no(k, op, "it has several sequences");
   if (!cell->known || cell->elem != I16 || cell->scales != 1)
-    return tfl_no(k, op, "its cells are %s, not int16 with one scale", cell->type);
+    return tfl_no(k, op, "its cell state is %s, not int16 with one scale", cell->type);
   return true;
 }
 
@@ -118,7 +118,7 @@ bool tfl_lstm(Making *k, const TflOperator *op) {
   const int64_t one = 1;
   if (!tfl_value(k, op, op->in[0])) return false;
   if (why) return tfl_no(k, op, "%s", why);
-  if (op->time_major) return tfl_no(k, op, "its first axis is time");
+  if (op->time_major) return tfl_no(k, op, "time is its first axis (time_major)");
   if (tfl_in(k, op, LSTM_PROJECTION) || tfl_in(k, op, LSTM_PROJECTION_BIAS))
     return tfl_no(k, op, "its projection has no int8 form");
   if (out->elem != I8 && out->elem != I16) return tfl_no(k, op, "it is %s, not int8 or int16", out->type);
@@ -295,10 +295,10 @@ static void note_state(Nodes *n, OnnxNode *node) {
                           n->title));
   if (n->op->hybrid)
     vec_push(n->arena, n->onnx->comments,
-             arena_printf(
-                 n->arena,
-                 "%s has int8 weights: its results differ from LiteRT's, which rounds its values to int8.",
-                 n->title));
+             arena_printf(n->arena,
+                          "%s has int8 weights: its results differ from those of LiteRT, which also rounds "
+                          "activations to int8.",
+                          n->title));
 }
 
 void nodes_lstm(Nodes *n) {

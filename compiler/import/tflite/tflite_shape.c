@@ -20,7 +20,7 @@ static const char *moved_layer(const Making *k, const TflOperator *op) {
 bool tfl_reshape(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
   if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out)) return false;
-  if (in->size != out->size) return tfl_no(k, op, "its result has another number of elements");
+  if (in->size != out->size) return tfl_no(k, op, "its result has a different number of elements");
   tfl_begin(k, op, op->in[0]);
   text_put(&k->text, "%s", reshape_text(k, out));
   tfl_end(k, op, moved_layer(k, op));
@@ -74,7 +74,8 @@ bool tfl_transpose(Making *k, const TflOperator *op) {
   if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out)) return false;
   if (tfl_integers(k, op, 1, perm) != in->rank) return tfl_no(k, op, "its permutation is not constant");
   for (int d = 0; d < in->rank; d++) used |= perm[d] >= 0 && perm[d] < in->rank ? 1 << perm[d] : 0;
-  if (used != (1 << in->rank) - 1 || perm[0] != 0) return tfl_no(k, op, "its order is not supported");
+  if (used != (1 << in->rank) - 1 || perm[0] != 0)
+    return tfl_no(k, op, "its order of the axes is not supported");
   for (int d = 0; d < in->rank; d++)
     if (out->rank != in->rank || out->dim[d] != in->dim[perm[d]])
       return tfl_no(k, op, "the shape of its result does not match its permutation");
@@ -113,11 +114,11 @@ bool tfl_pad(Making *k, const TflOperator *op) {
   if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out) || !pad_value(k, op, &value))
     return false;
   if (in->rank < 3 || tfl_integers(k, op, 1, side) != 2 * in->rank)
-    return tfl_no(k, op, "its padding must be constant, and its input not a vector");
+    return tfl_no(k, op, "its padding must be constant, and its input must not be a vector");
   for (int i = 0; i < 2 * in->rank && op->code == TFL_MIRROR_PAD; i++) {
     if (i >= 2 * in->rank - 2 && side[i]) return tfl_no(k, op, "it mirrors channels");
     if (op->symmetric && side[i] > 1)
-      return tfl_no(k, op, "it repeats the outermost elements (SYMMETRIC), and pads by more than one");
+      return tfl_no(k, op, "it pads by more than one mirrored element, including the outermost (SYMMETRIC)");
   }
   for (int i = 0; i < 2 * in->rank; i++)
     if (side[i] < 0 || (i < 2 && side[i]))
@@ -233,7 +234,7 @@ bool tfl_concat(Making *k, const TflOperator *op) {
     if (!tfl_same_scale(k, op, tfl_in(k, op, i), out)) return false;
     if (i) text_put(&call, "%s%s", i > 1 ? ", " : "", k->value[k->same[op->in[i]]]);
   }
-  if (op->nin < 2) return tfl_no(k, op, "it joins one value");
+  if (op->nin < 2) return tfl_no(k, op, "it concatenates only one value");
   const char *layer = tfl_layer(k, "concat");
   tfl_begin(k, op, op->in[0]);
   tfl_call(k, op, layer, "concat(%s%s", call.s, along);
@@ -253,7 +254,7 @@ bool tfl_tile(Making *k, const TflOperator *op) {
   for (int d = 0; d < in->rank; d++)
     if (times[d] < 1 || times[d] > MOST || (joined *= times[d]) > MOST ||
         out->dim[d] != in->dim[d] * times[d])
-      return tfl_no(k, op, "it makes more than %d copies, or none", MOST);
+      return tfl_no(k, op, "it makes no copies, or more than %d", MOST);
   int axes = 0, axis = 0;
   for (int d = 1; d < in->rank; d++)
     if (times[d] > 1) axes++, axis = d;

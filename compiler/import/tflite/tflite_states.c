@@ -160,9 +160,10 @@ bool tfl_update(Making *k, const TflOperator *op) {
   const int from = k->same[op->in[1]];
   if (value->data || !k->there[op->in[1]]) return tfl_no(k, op, "it is assigned a constant");
   if (value->elem != state->elem || value->scales != 1)
-    return tfl_no(k, op, "it is assigned a value of another type");
+    return tfl_no(k, op, "the value assigned to it has a different type");
   if (value->scale[0] != state->scale[0] || value->zero != state->zero)
-    return tfl_no(k, op, "it is assigned a value with another scale, which its reference kernel ignores");
+    return tfl_no(k, op,
+                  "the value assigned to it has a different scale, but the reference kernel ignores scales");
   if (from != k->current) text_put(&k->text, "%s -> ", k->value[from]);
   text_put(&k->text, "update(%s)\n", k->value[k->same[op->in[0]]]);
   k->current = -1; /* the next statement reads the value by name */
