@@ -177,16 +177,16 @@ layers("more.npz", ("x.w", (7, 3, 3, 3)), ("a.w", (4, 3, 3, 3)), ("a.b", (4,)), 
 starts("a layer with more arrays does not match", "three", "more.npz", "2 of 8 weights loaded",
        "a.b = conv1.bias", silent="b.w = ")
 layers("none.npz", ("a.w", (6, 3, 3, 3)), ("a.b", (6,)))
-starts("nothing in common", "three", "none.npz", "nothing matches the net's weights:", status=1)
-starts("  nor by name", "three", "none.npz", "nothing matches the net's weights:", status=1, options=[])
+starts("nothing in common", "three", "none.npz", "no array matches a weight of the net:", status=1)
+starts("  nor by name", "three", "none.npz", "no array matches a weight of the net:", status=1, options=[])
 starts("other names in the same order", "three", "all.npz",
-       "nothing matches the net's weights by name; --match=order finds 6 of 8:", status=1, options=[])
+       "no array matches a weight of the net by name; --match=order finds 6 of 8:", status=1, options=[])
 exits(1, "  for all weights of a program", "./three", "eval", "--data", "synthetic", "--weights", "all.npz",
-      says="these weights are not the net's:")
+      says="the weights do not match this net:")
 layers("same.npz", ("a.w", (4, 3, 3, 3)), ("a.b", (4,)), ("b.w", (4, 4, 3, 3)), ("b.b", (4,)),
        ("c.w", (5, 4, 3, 3)), ("c.b", (5,)), ("d.w", (2, 5)), ("d.b", (2,)))
 exits(1, "  where all of them are there", "./three", "eval", "--data", "synthetic", "--weights", "same.npz",
-      says="these weights are not the net's by name; --match=order finds 8 of 8:")
+      says="the weights do not match this net by name; --match=order finds 8 of 8:")
 layers("many.npz", *((f"other.{i}.weight", (3, 3)) for i in range(60)), ("conv1.weight", (4, 3, 3, 3)))
 done = starts("a long list of differences ends at a whole line", "three", "many.npz",
               "1 of 8 weights loaded; 7 initialized", options=[])

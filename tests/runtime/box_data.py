@@ -73,9 +73,9 @@ check(load("boxes2/annotations/instances_val.json")["categories"][4]["name"] == 
 # ---- data that do not fit the net
 for kind in ("boxes", "masks"):
     exits(1, f"a net without boxes does not learn from {kind}",
-          *train("net", kind, "--out", "a.safetensors"), says="has boxes, which no output of the net uses")
+          *train("net", kind, "--out", "a.safetensors"), says="has boxes, but no output of the net uses")
     exits(1, "  nor from synthetic boxes", *train("net", f"synthetic:shapes,kind={kind}"),
-          says="has boxes, which no output of the net uses")
+          says="has boxes, but no output of the net uses boxes")
 done = counted("other sets are counted, too", "synthetic", "synthetic")
 
 # ---- errors are reported with their position

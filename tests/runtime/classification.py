@@ -93,7 +93,7 @@ exits(
     1,
     "a number that is not a class",
     *evaluate("named", "many", "--weights", "named.safetensors"),
-    says="the folder '3' is not one of the labels Red, green, blue, nor the number of one, from 0 to 2",
+    says="the folder '3' is not one of the labels Red, green, blue, and is not the number of a label (0 to 2",
 )
 
 # ---- sets without some classes, or with empty ones
@@ -190,8 +190,8 @@ exits(
     "a part without one of the classes is reported",
     *train("named", "parts_Train", "--epochs", "1", "--out", "parts.safetensors"),
     says=(
-        "the validation part has no image of blue",
-        "parts_Train/extra is not read: the parts of a set are train, val and test",
+        "the validation part contains no image of blue",
+        "parts_Train/extra is not read: a data set has the parts train, val and test",
     ),
 )
 folders("vehicles", 5, train="red", car="green", plane="blue")
@@ -207,7 +207,7 @@ exits(
     0,
     "but not beside parts",
     *train("named", "flat", "--epochs", "1", "--out", "flat.safetensors"),
-    says="flat/test is not read: there are no folders of classes in it",
+    says="flat/test is not read: it contains no class folders",
 )
 
 # ---- metadata of weights
@@ -422,7 +422,7 @@ exits(
     picture,
     "--weights",
     "brighter.safetensors",
-    says="after normalize(mean=0, std=1, scale=1), but the program has "
+    says="with normalize(mean=0, std=1, scale=1), but the program has "
     "normalize(mean=0, std=1, scale=0.003921569)",
 )
 rename("rgb.safetensors", "damaged.safetensors", lambda notes: notes.update(classes="[1, 2]"))
@@ -465,7 +465,7 @@ exits(
     says=(
         "2 of 2 weights loaded",
         "class 0 of these weights is 'blue'",
-        "rgb.safetensors: the rows of dense1 are matched by name, in the order of the labels",
+        "rgb.safetensors: the rows of dense1 are matched to the labels by class name",
     ),
 )
 AT_ONCE = ("--init", "rgb.safetensors", "--epochs", "1", "--rate", "0")
@@ -482,7 +482,7 @@ exits(
     0,
     "other classes start with random rows",
     *train("colours", "cyan", *AT_ONCE, "--out", "cyan.safetensors"),
-    says="the scores are those of other classes, and are learned again",
+    says="the scores are those of other classes, so the score layer is trained anew",
 )
 rename(
     "rgb.checkpoint.safetensors",
@@ -556,7 +556,7 @@ exits(
     "./near",
     "predict",
     picture,
-    says="it needs --weights: there is no near.safetensors next to the program or in this directory",
+    says="this command needs --weights: there is no near.safetensors next to the program or in this ",
 )
 os.mkdir("place")
 shutil.copy("near", "place/near")

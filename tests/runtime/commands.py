@@ -92,9 +92,10 @@ for command in "train", "bench", "info", "filters", "dream":
     exits(2, f"{command} takes no inputs", "./dot", command, "more",
           says=f"dot {command}: unexpected argument 'more'")
 for command in "features", "occlude", "saliency":
-    exits(2, f"{command} takes one input", "./dot", command, "one.png", "two.png", says="it takes one input")
+    exits(2, f"{command} takes one input", "./dot", command, "one.png", "two.png",
+          says="this command takes only one input")
 for command in "predict", "features", "occlude", "saliency":
-    exits(2, f"{command} needs an input", "./dot", command, says="it needs an input")
+    exits(2, f"{command} needs an input", "./dot", command, says="this command needs an input")
 exits(1, "a file where TensorBoard's directory should be", "./dot", "train", *DATA, "--tensorboard",
       "dot.cnn", says="Not a directory")
 exits(1, "no such data", "./dot", "train", "--data", "nowhere", says="nowhere")

@@ -117,9 +117,9 @@ done = exits(
     *train("three", "capitals", "--out", "capitals.safetensors"),
     says=(
         "72 training, 15 validation and 15 test samples, 3 classes",
-        "of different parts are treated as one class, 'Red'",
-        "of different parts are treated as one class, 'green'",
-        "of different parts are treated as one class, 'blau'",
+        "are treated as one class, 'Red'",
+        "are treated as one class, 'green'",
+        "are treated as one class, 'blau'",
     ),
 )
 check(done.stderr.count("treated as one class") == 4, "  are reported once each", done.stderr)
@@ -136,7 +136,7 @@ exits(
     0,
     "the spelling of the label is used",
     *train("labelled", "capitals", "--out", "labelled.safetensors", "--epochs", "1"),
-    says="of different parts are treated as one class, 'red'",
+    says="are treated as one class, 'red'",
 )
 folders("letters/train", a="red", A="green", b="blue")
 folders("letters/val", 5, A="green", b="blue")
@@ -144,7 +144,7 @@ done = exits(
     0,
     "within a part, capitals distinguish classes",
     *train("three", "letters", "--out", "letters.safetensors", "--epochs", "1"),
-    says=("3 classes", "the validation part has no image of a"),
+    says=("3 classes", "the validation part contains no image of a"),
 )
 check("treated as one" not in done.both, "  where a part has both", done.both)
 folders("parts/Train", 5, red="red", green="green", blue="blue")
@@ -173,7 +173,7 @@ for option, name in (
         2,
         f"{option} {name} is refused",
         *train("three", data, *OUT, option, name),
-        says=f"{name} cannot be written: it would be inside the data set, and be read as data",
+        says=f"{name} cannot be written: it would be inside the data set and would be read as data",
     )
     check(sorted(os.listdir(os.path.dirname(name))) == before, "  and nothing is written there")
 os.makedirs("capitals/runs")

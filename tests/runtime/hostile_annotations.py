@@ -90,7 +90,7 @@ check(b"1 training, 1 validation" in good.stdout + good.stderr, "valid annotatio
 RUNS = "coco/instances.json: annotations[1].segmentation.counts: "
 BOX = "coco/instances.json: annotations[1].bbox: "
 for title, says, annotation in [
-    ("a duplicate id", "annotations[1].id: 1 is the id of annotations[0], too", bad(id=1)),
+    ("a duplicate id", "annotations[1].id: 1 is also the id of annotations[0]", bad(id=1)),
     ("an image with a list as its id", "annotations[1].image_id: must be an integer",
      bad(image_id=[1])),
     ("an image that does not exist", "annotations[1].image_id: no element", bad(image_id=1 << 62)),
@@ -100,16 +100,16 @@ for title, says, annotation in [
      bad(segmentation=[[[1]] * 8])),
     ("a polygon far outside", "annotations[1].segmentation[0]: [2]: 1e+300 is far outside",
      bad(segmentation=[[0, 0, 1e300, 0, 0, 4]])),
-    ("runs beyond the image", RUNS + "run 1 is 99, but 16", bad(segmentation={"size": [4, 4],
+    ("runs beyond the image", RUNS + "run 1 has 99 pixels, but only 16", bad(segmentation={"size": [4, 4],
                                                                               "counts": [0, 99]})),
-    ("runs of huge numbers", RUNS + "run 1 is", bad(segmentation={"size": [4, 4],
+    ("runs of huge numbers", RUNS + "run 1 has", bad(segmentation={"size": [4, 4],
                                                                   "counts": [0, (1 << 63) - 1]})),
-    ("negative runs", RUNS + "run 1 is -5", bad(segmentation={"size": [4, 4], "counts": [8, -5, 13]})),
+    ("negative runs", RUNS + "run 1 has -5", bad(segmentation={"size": [4, 4], "counts": [8, -5, 13]})),
     ("empty runs", RUNS + "runs 2 and 3 are both empty",
      bad(segmentation={"size": [4, 4], "counts": [0] * 100000})),
-    ("packed runs of one long number", RUNS + "letter 0 does not begin a number",
+    ("packed runs of one long number", RUNS + "letter 0 cannot begin a number",
      bad(segmentation={"size": [4, 4], "counts": "o" * 100000})),
-    ("packed runs of other bytes", RUNS + "letter 0 does not begin a number",
+    ("packed runs of other bytes", RUNS + "letter 0 cannot begin a number",
      bad(segmentation={"size": [4, 4], "counts": "\u001b[31m\u00e4"})),
     ("runs of another size than the image", "segmentation.size: is 4294967296x1, but its image is 4x4",
      bad(segmentation={"size": [1 << 32, 1], "counts": [16]})),
@@ -131,7 +131,7 @@ check(done.returncode == 0, "10,000 boxes in an image are read", done.stderr)
 done = run("coco", "--out", "many.safetensors", "--progress", "none", command="train")
 check(done.returncode == 0 and os.path.exists("many.safetensors"), "  and trained on", done.stderr)
 for title, says, second in [
-    ("images with the same id", "images[1].id: 1 is the id of images[0], too", picture(1, "b.png")),
+    ("images with the same id", "images[1].id: 1 is also the id of images[0]", picture(1, "b.png")),
     ("an image of huge size", "images[1].width: must be an integer of at least 1",
      picture(2, "b.png", 1 << 20, 1 << 20)),
     ("an image of negative size", "images[1].height: must be an integer of at least 1",

@@ -166,10 +166,10 @@ spares("a log over the program, by a link", "dot", *TRAIN, "--data=d.npz", "--lo
 os.symlink("events.out.tfevents.dot", "same.csv")
 os.symlink("w.csv", "same.svg")
 exits(2, "a plot over the log", *TRAIN, "--data=d.npz", "--log=w.csv", "--plot=same.svg",
-      says="same.svg cannot be written: --log goes there, too")
+      says="same.svg cannot be written: --log names the same file")
 open("events.out.tfevents.dot", "w").close()
 exits(2, "events over the log", *TRAIN, "--data=d.npz", "--log=same.csv", "--tensorboard=.",
-      says="goes there, too")
+      says="names the same file")
 
 # ---- Inputs.
 png("p.png", 6, range(36))
@@ -331,7 +331,7 @@ check(all(abs(a - b) < 1e-9 for a, b in zip(rates("rate.csv"), wanted)), "that o
 # ---- A new run keeps the weights of an earlier one.
 GOOD, BAD = ("--epochs=8", "--rate=0.05"), ("--epochs=1", "--rate=0.0001")
 RUN = *TRAIN, "--data=d.npz", "-o", "run.safetensors"
-OLD = "run.safetensors holds the weights of another run (epoch "
+OLD = "run.safetensors contains the weights of another run (epoch "
 
 
 def kept(suffix=""):
@@ -362,7 +362,7 @@ check(kept(".safetensors") == good, "  cannot be compared: the newer weights are
 exits(2, "weights that would be replaced by others are not read", *RUN, "--init=run.previous.safetensors",
       says="run.previous.safetensors cannot be written: the initial weights are read from it")
 exits(0, "npz files have the same metadata", *TRAIN, "--data=d.npz", "-o", "x.npz",
-      says=("x.npz holds the weights of another run (epoch ", "); they are kept as x.previous.npz"))
+      says=("x.npz contains the weights of another run (epoch ", "); they are kept as x.previous.npz"))
 with open("other.safetensors", "wb") as file:
     file.write(b"something else")
 exits(1, "a file without weights", *TRAIN, "--data=d.npz", "-o", "other.safetensors",

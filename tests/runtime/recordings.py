@@ -194,11 +194,11 @@ counts("false detections within a second count once", (0, 2, 0), "speech.wav", "
 done = run("./words", "eval", "speech.wav", "--truth", "none.json")
 check(abs(json.loads(done.stdout)["hours"] - 6 / 3600) < 1e-8, "hours", done.both)
 exits(1, "a recording without windows", "./words", "eval", "fast.wav", "--truth", "none.json",
-      says="none.json: has no detection windows of fast.wav")
-for text, says in (("[", "bad.json: line 1: "), ("{}", "bad.json: should be a list"),
-                   ("[3]", "bad.json: [0]: should have a string wav_file"),
+      says="none.json: contains no detection windows of fast.wav")
+for text, says in (("[", "bad.json: line 1: "), ("{}", "bad.json: must be a list"),
+                   ("[3]", "bad.json: [0]: must have a string wav_file"),
                    ('[{"wav_file": "speech.wav", "detection_windows": [[1, 2], [2, 1]]}]',
-                    "bad.json: [0].detection_windows[1]: should be two numbers of seconds"),
+                    "bad.json: [0].detection_windows[1]: must be two numbers: the start and the end"),
                    ('[{"wav_file": "speech.wav", "detection_windows": [[1]]}]', "[0].detection_windows[0]")):
     with open("bad.json", "w") as file:
         file.write(text)
@@ -208,7 +208,7 @@ for text, says in (("[", "bad.json: line 1: "), ("{}", "bad.json: should be a li
 for status, says, *words in (
         (2, "--threshold, --average, --hold and --hop need --stream", "predict", "speech.wav", "--hold", "1"),
         (2, "--stream excludes -o", "predict", "speech.wav", "--stream", "-o", "x.npy"),
-        (2, "it needs an input", "predict", "--stream"),
+        (2, "this command needs an input", "predict", "--stream"),
         (2, "need --truth", "eval", "--hold", "1"),
         (2, "--truth needs a recording", "eval", "--truth", "truth.json"),
         (2, "a recording needs --truth", "eval", "speech.wav"),
@@ -225,7 +225,7 @@ exits(0, "a file has one", "./rateless", "predict", "--stream", "speech.wav", sa
 two = "    input other: 400x1\n    other -> add(samples) -> global_avgpool -> softmax"
 net("two", two, length=400, labels=False)
 exits(1, "two inputs", "./two", "predict", "--stream", "speech.wav",
-      says="a recording is one input, two has 2")
+      says="a recording is a single input, but two has 2")
 
 # ---- bench --stream
 done = run("./words", "bench", "--stream", "--seconds", "0.05", "--json")

@@ -48,7 +48,7 @@ def counts(path):
 program('"yes", "no", "unknown", "silence"')
 exits(0, "the parts of the lists", "./words", "data", "--data", "set",
       says=("folders of sounds: 37 training, 11 validation and 5 test samples, 4 classes",
-            "2 folders whose names are no label count as 'unknown': cat, dog"))
+            "2 folders whose names are not a label, treated as 'unknown': cat, dog"))
 check(counts("set") == {"yes": 10, "no": 10, "unknown": 20, "silence": 9 + 3 + 1},
       "silence has as many as the mean class", str(counts("set")))
 program('"yes", "no", "cat", "dog"')
@@ -63,7 +63,7 @@ with open("set/testing_list.txt", "a") as file:
     file.write("yes/77.wav\n")
 program('"yes", "no", "unknown", "silence"')
 exits(0, "a list with more files", "./words", "data", "--data", "set",
-      says="set/testing_list.txt names 1 file that the set does not have")
+      says="set/testing_list.txt names 1 file that are not in the data set")
 
 # ---- folders for the parts
 for part, files in (("train", (0, 1, 2, 3)), ("test", (4, 5))):
@@ -99,7 +99,7 @@ check(bits("one.last.safetensors") != bits("plain.last.safetensors"), "augmentat
 program('"yes", "no", "unknown", "silence"', "augment = background(snr=0..20)")
 shutil.copytree("set", "quiet", ignore=lambda _, names: [n for n in names if n.startswith("_")])
 exits(1, "no noise to mix in", "./words", "train", "--data", "quiet",
-      says="mixes in WAV files of a folder _background_noise_, and the data set has none")
+      says="mixes in WAV files of a folder _background_noise_, but the data set has no")
 exits(0, "no silence either: a note", "./words", "data", "--data", "quiet", says="no folder for silence")
 os.truncate("set/_background_noise_/0.wav", 3000)
 exits(1, "damaged noise", *train, "w.safetensors", says="_background_noise_/0.wav: is cut off")

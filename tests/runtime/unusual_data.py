@@ -90,7 +90,7 @@ def linked(root, title, *classes, skipped=1, first=""):
     """The samples by class; the number of skipped paths and the first one."""
     done = data("three", root, title)
     got = [int(row.split()[-1]) for row in done.stdout.splitlines()[1:]]
-    told = f"skipped {skipped} path{'s' * (skipped > 1)} through symbolic links that were read already"
+    told = f"skipped {skipped} path{'s' * (skipped > 1)} that were already read through another symbolic link"
     check(got == list(classes), "  each image is read once", done.both)
     check((told in done.stderr and first in done.stderr) if skipped else "skipped" not in done.stderr,
           "  and a line reports it" if skipped else "  and nothing is skipped", done.both)
@@ -159,7 +159,7 @@ def masks(root, count=3, images="images", beside="masks"):
         grey(f"{root}/{beside}/{i}.png")
 
 
-ONE = "skipped 1 path through symbolic links that were read already"
+ONE = "skipped 1 path that were already read through another symbolic link"
 yolo("y1")
 link("..", "y1/images/up")
 link("..", "y1/labels/up")
@@ -267,7 +267,7 @@ data("three", "bad", "  and of the count", told, "22 training", options=["--skip
 for name in os.listdir("bad/train/red"):
     write(f"bad/train/red/{name}", "no image")
 data("three", "bad", "a class may lose all of its images", "15 training", "3 classes",
-     "the training part has no image of red", options=["--skip-bad"])
+     "the training part contains no image of red", options=["--skip-bad"])
 images("worst", 1)
 for name in "red", "green", "blue":
     write(f"worst/{name}/00.png", "no image")
@@ -288,7 +288,7 @@ coco("c0", file_name="./a/../0.png")
 os.makedirs("c0/images/train/a")
 data("boxes", "c0", "  a name inside is accepted", "1 training")
 write("b3/ImageSets/Main/train.txt", "../../c0/0\n")
-data("boxes", "b3", "so is a name in a list of Pascal VOC", "'../../c0/0' is outside of the set", status=1)
+data("boxes", "b3", "so is a name in a list of Pascal VOC", "'../../c0/0' is outside the data set", status=1)
 write("b4/ImageSets/Segmentation/train.txt", "/etc/0\n")
 data("boxes", "b4", "  and of its masks", "'/etc/0' in ImageSets is outside of the set", status=1)
 finish()

@@ -130,7 +130,7 @@ static void broken_rows_are_named_and_skipped(void) {
   }
   scratch_text("rows/labels/a.txt", "0 0.5 0.5 0.5 0.5\n");
   scratch_text("rows/labels/lost.txt", "0 0.5 0.5 0.5 0.5\n");
-  cnn_data *data = set_skipped(&net, scratch("rows"), "labels/lost.txt: its image is missing: there is no ",
+  cnn_data *data = set_skipped(&net, scratch("rows"), "labels/lost.txt: its image is missing: no file ",
                                "skipped 1 unusable image");
   cnn_data_close(data);
   remove(scratch("rows/labels/lost.txt"));
@@ -253,7 +253,7 @@ static void broken_xml_is_named_and_skipped(void) {
       {whole, OBJECT("dog", "x", "1", "10", "20", ""), "a.xml:5: the bndbox of the object 'dog' lacks",
        false},
       {whole, "<object><bndbox></bndbox></object>", "a.xml:5: the object has no name", false},
-      {"", OBJECT("dog", "1", "1", "10", "20", ""), "a.xml: does not have the size", true},
+      {"", OBJECT("dog", "1", "1", "10", "20", ""), "a.xml: does not contain the size", true},
       {"<width>4e9</width>", "", "a.xml:4: the width of the image is '4e9'", true},
       {"<width>20</width><height>40</height>", "", "a.png: is 20x40 (height x width), but", true},
       {whole, "<object>", "a.xml:5: is invalid XML: mismatched tag", true},

@@ -110,7 +110,7 @@ static void other_names_are_reported(void) {
 static void broken_annotations_are_named_and_skipped(void) {
   static const char *const cases[][2] = {
       {"{\"id\":1,\"image_id\":7,\"category_id\":18,\"bbox\":[4,2,8,6]}",
-       "annotations[1].id: 1 is the id of annotations[0], too"},
+       "annotations[1].id: 1 is also the id of annotations[0]"},
       {"{\"id\":2,\"image_id\":8,\"category_id\":18,\"bbox\":[4,2,8,6]}",
        "annotations[1].image_id: no element of images has the id 8"},
       {"{\"id\":2,\"image_id\":\"7\",\"category_id\":18,\"bbox\":[4,2,8,6]}",
@@ -135,14 +135,14 @@ static void broken_annotations_are_named_and_skipped(void) {
       {WITH("\"segmentation\":{\"size\":[40,20],\"counts\":[800]}"),
        "annotations[1].segmentation.size: is 40x20, but its image is 20x40 (height x width)"},
       {WITH("\"segmentation\":{\"size\":[20,40],\"counts\":[0,801]}"),
-       "annotations[1].segmentation.counts: run 1 is 801, but 800 of the 800 pixels"},
+       "annotations[1].segmentation.counts: run 1 has 801 pixels, but only 800 of the 800"},
       {WITH("\"segmentation\":{\"size\":[20,40],\"counts\":[0,4000000000,4000000000]}"),
-       "annotations[1].segmentation.counts: run 1 is 4000000000"},
+       "annotations[1].segmentation.counts: run 1 has 4000000000"},
       {WITH("\"segmentation\":{\"size\":[20,40],\"counts\":[0,-1]}"),
-       "annotations[1].segmentation.counts: run 1 is -1"},
+       "annotations[1].segmentation.counts: run 1 has -1"},
       {WITH("\"segmentation\":{\"size\":[20,40],\"counts\":[3]}"), "the runs have 3 pixels, but 20x40"},
       {WITH("\"segmentation\":{\"size\":[20,40],\"counts\":\"oooooooo\"}"),
-       "annotations[1].segmentation.counts: letter 0 does not begin a number"},
+       "annotations[1].segmentation.counts: letter 0 cannot begin a number"},
       {WITH("\"segmentation\":{\"size\":[20,40]}"),
        "annotations[1].segmentation.counts: must be a list of numbers"},
       {WITH("\"segmentation\":{\"counts\":[]}"), "annotations[1].segmentation.size: must be [height, width]"},
@@ -168,7 +168,7 @@ static void broken_annotations_are_named_and_skipped(void) {
 static void broken_images_are_named_and_skipped(void) {
   static const char *const cases[][2] = {
       {"{\"id\":7,\"file_name\":\"b.png\",\"height\":20,\"width\":40}",
-       "images[1].id: 7 is the id of images[0], too"},
+       "images[1].id: 7 is also the id of images[0]"},
       {"{\"id\":8,\"file_name\":\"lost.png\",\"height\":20,\"width\":40}", "lost.png: the image is missing"},
       {"{\"id\":8,\"height\":20,\"width\":40}", "images[1].file_name: must be a text"},
       {"{\"id\":1.5,\"file_name\":\"b.png\",\"height\":20,\"width\":40}", "images[1].id: must be an integer"},
@@ -205,11 +205,11 @@ static void broken_files_are_refused(void) {
   scratch_text("bad/instances.json", "{\"images\": [\n{\"id\": 1,\"bbox\":[NaN]}]}");
   refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT, "bad/instances.json:2:20: invalid JSON: invalid token");
   scratch_text("bad/instances.json", "{\"images\": []}");
-  refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT, "has no list \"categories\", which COCO files have");
+  refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT, "is not a COCO file: it has no list \"categories\"");
   scratch_text("bad/instances.json", "[[[[");
   refuse_set(&net, scratch("bad/instances.json"), CNN_BAD_FORMAT, "invalid JSON");
   coco_write("bad/instances.json", images, "{\"id\":1,\"name\":\"a\"},{\"id\":1,\"name\":\"b\"}", "");
-  refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT, "categories[1].id: 1 is the id of categories[0], too");
+  refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT, "categories[1].id: 1 is also the id of categories[0]");
   /* objects that refer to themselves or in circles are rejected */
   coco_write(
       "bad/instances.json", "{\"id\":7,\"file_name\":\"a.png\",\"height\":20,\"width\":40}",
@@ -219,8 +219,7 @@ static void broken_files_are_refused(void) {
   coco_write("bad/annotations/instances_train.json",
              "{\"id\":7,\"file_name\":\"a.png\",\"height\":20,\"width\":40}", "{\"id\":1,\"name\":\"c\"}",
              "");
-  refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT,
-             "categories[0]: is 1 'c', but in the file that was read before it is 1 'a'");
+  refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT, "categories[0]: is 1 'c', but 1 'a'");
   enum { DEEP = 5000 };
   char *text = malloc(DEEP + 1);
   CU_ASSERT_PTR_NOT_NULL_FATAL(text);
@@ -300,9 +299,10 @@ static void segments_are_read(void) {
 
 static void broken_segments_are_named_and_skipped(void) {
   static const char *const cases[][2] = {
-      {PANOPTIC(SEGMENT("3", "2", "0")), "row 0, column 0 has the segment 1, which has no annotation"},
+      {PANOPTIC(SEGMENT("3", "2", "0")),
+       "row 0, column 0 has the segment 1, but no annotation has that segment"},
       {PANOPTIC(SEGMENT("1", "2", "0") "," SEGMENT("1", "2", "0")),
-       "annotations[0].segments_info[1].id: 1 is the id of segment 0, too"},
+       "annotations[0].segments_info[1].id: 1 is also the id of segment 0"},
       {PANOPTIC(SEGMENT("0", "2", "0")), "annotations[0].segments_info[0].id: must be an integer from 1"},
       {PANOPTIC(SEGMENT("1", "5", "0")),
        "annotations[0].segments_info[0].category_id: no element of categories"},
@@ -405,7 +405,8 @@ static void synthetic_shapes_suit_the_net(void) {
   refuse_set(&net, "synthetic:shapes,kind=pixels", CNN_MISMATCH, "have no boxes, but a loss");
   net.network.outputs = 0;
   net.network.truth_objects = 0;
-  refuse_set(&net, "synthetic:shapes,kind=boxes", CNN_MISMATCH, "has boxes, which no output of the net uses");
+  refuse_set(&net, "synthetic:shapes,kind=boxes", CNN_MISMATCH,
+             "has boxes, but no output of the net uses boxes");
 }
 
 CU_TestInfo suite_coco[] = {

@@ -90,9 +90,9 @@ static void idx_may_be_packed_and_fit_other_inputs(void) {
   gz_write(scratch("gz/t10k-images-idx3-ubyte.gz"), bytes, n - 1);
   refuse_set(
       &net, scratch("gz"), CNN_BAD_FORMAT,
-      "t10k-images-idx3-ubyte.gz: is cut off: [7, 4, 4] needs 112 bytes after the header, there are 111");
+      "t10k-images-idx3-ubyte.gz: is cut off: [7, 4, 4] needs 112 bytes after the header, but there are 111");
   gz_write(scratch("gz/t10k-images-idx3-ubyte.gz"), bytes, n + 1);
-  refuse_set(&net, scratch("gz"), CNN_BAD_FORMAT, "has bytes left over");
+  refuse_set(&net, scratch("gz"), CNN_BAD_FORMAT, "contains additional bytes at the end");
   bytes[2] = 7;
   gz_write(scratch("gz/t10k-images-idx3-ubyte.gz"), bytes, n);
   refuse_set(&net, scratch("gz"), CNN_BAD_FORMAT, "unknown type 0x07 at byte 2");
@@ -111,7 +111,7 @@ static void labels_are_checked_when_opening(void) {
   cnn_data *data = open_set(&net, scratch("labels"), 0.1, 0);
   cnn_data_close(data);
   scratch_bytes("labels/train-labels-idx1-ubyte", bytes, idx_labels(bytes, 8));
-  refuse_set(&net, scratch("labels"), CNN_MISMATCH, "has the shape [8], but there are 9 images");
+  refuse_set(&net, scratch("labels"), CNN_MISMATCH, "has the shape [8], but the data set has 9 images");
 }
 
 /* ---- CIFAR ---- */
@@ -202,7 +202,7 @@ static void folders_are_read(void) {
   picture_write("folders/test/cat/f.png", 2, 60);
   scratch_text("folders/train/dog/notes.txt", "not an image");
   cnn_data *data = open_set(&net, scratch("folders"), 0.5, 0);
-  CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "the validation part has no image of cat, dog\n"));
+  CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "the validation part contains no image of cat, dog\n"));
   CU_ASSERT_PTR_NOT_NULL(strstr(cnn_data_notes(data), "skipped 1 file that is not an image (first: "));
   CU_ASSERT_EQUAL(cnn_data_shared(data), 0);
   CU_ASSERT_STRING_EQUAL(cnn_data_describe(data),
@@ -294,7 +294,7 @@ static void what_is_no_set_is_said(void) {
   refuse_set(&net, scratch("segments"), CNN_MISMATCH, "has a class for each pixel, but the output");
   scratch_text("boxes/images/a.png", "");
   scratch_text("boxes/labels/a.txt", "");
-  refuse_set(&net, scratch("boxes"), CNN_MISMATCH, "has boxes, which no output of the net uses");
+  refuse_set(&net, scratch("boxes"), CNN_MISMATCH, "has boxes, but no output of the net uses boxes");
   net.network.truth_objects = 8;
   refuse_set(&net, "synthetic", CNN_MISMATCH, "have no boxes, but a loss or metric of the net needs them");
 }

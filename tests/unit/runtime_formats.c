@@ -284,7 +284,7 @@ static void tables_have_other_targets(void) {
             x[1] == 2 && y[0] == 3 && y[2] == 5);
   cnn_data_close(data);
   refuse_set(&net, csv_of("t.csv", "a,p,q,r,b\n1,3,4,5,2\n"), "r",
-             "the target has 3 columns, but the file only 2 from the target on");
+             "the target has 3 columns, but the file has only 2 from the first target column on");
   net.recipe.target_is_input = 1;
   data = open_set(&net, csv_of("t.csv", "1,2\n3,4\n"), NULL, 0);
   CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TRAIN), 2);
@@ -325,7 +325,7 @@ static void bad_tables_are_refused_with_the_place(void) {
       {"a,b,c\n1,2,0\n1,2,\"0\n", NULL, "t.csv:3: the quote that opens here is not closed"},
       {"a,b,c\n1,\"2\"3,0\n", NULL, "t.csv:2: there is text after the closing quote of cell 2"},
       {"a,b,c,d\n1,2,3,0\n", NULL,
-       "has 3 columns without the target (column 4, d), but the input \"x\" has 2 values"},
+       "has 3 columns besides the target (column 4, d), but the input \"x\" has 2 values"},
       {",a,b,c\n0,1,2,0\n", NULL, "the first column seems to be row numbers: remove it"},
       {"a,b,c\n1,2,0\n", "d", "has no column 'd'; its 3 columns are 'a' to 'c'"},
       {"first,second,class\n1,2,0\n", "classes", "has no column 'classes'; did you mean 'class'?"},

@@ -102,9 +102,10 @@ static void a_common_prefix_is_reported_and_dropped(void) {
                  "removes that prefix. Other differences:");
   expect_refused(set, 4,
                  "missing: dense1.weight [7, 12]; did you mean the file's module.head.weight [7, 12]");
-  expect_refused(set, 3,
-                 "these weights are not the net's:\nmissing: dense1.weight [7, 12]; did you mean the file's "
-                 "module.head.weight [7, 12]");
+  expect_refused(
+      set, 3,
+      "the weights do not match this net:\nmissing: dense1.weight [7, 12]; did you mean the file's "
+      "module.head.weight [7, 12]");
   status = load_of(set, 3, NULL, "modul.", &report);
   CU_ASSERT(status.code == CNN_MISMATCH && report.missing == 1);
   CU_ASSERT_PTR_NOT_NULL(strstr(status.message, "'module.' before their names; did you mean "

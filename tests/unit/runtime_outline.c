@@ -99,13 +99,13 @@ static void refuses(const char *packed, const char *says) {
 }
 
 static void broken_outlines_are_named(void) {
-  refuses("", "the runs have 0 pixels, but 4x5 (height x width) are 20");
-  refuses("5", "the runs have 5 pixels, but 4x5 (height x width) are 20");
-  refuses("PPPPPPPPPPPPPPPP", "letter 0 does not begin a number");
-  refuses("5P", "letter 1 does not begin a number"); /* the number of letter 1 continues past the end */
-  refuses("5~", "letter 1 does not begin a number");
-  refuses("oooooo?", "run 0 is");
-  refuses("55O", "run 2 is -1");
+  refuses("", "the runs have 0 pixels, but 4x5 (height x width) has 20");
+  refuses("5", "the runs have 5 pixels, but 4x5 (height x width) has 20");
+  refuses("PPPPPPPPPPPPPPPP", "letter 0 cannot begin a number");
+  refuses("5P", "letter 1 cannot begin a number"); /* the number of letter 1 continues past the end */
+  refuses("5~", "letter 1 cannot begin a number");
+  refuses("oooooo?", "run 0 has");
+  refuses("55O", "run 2 has -1");
   refuses("0000", "are both empty");
   cnn_outline *outline = calloc(1, sizeof *outline);
   static const double point[2] = {1, 1}, odd[7] = {1, 1, 2, 2, 3, 3, 1}, far[6] = {0, 0, 4, 4, 4, 1e9},

@@ -138,7 +138,7 @@ exits(1, "all different shapes are reported", cnnc("short.cnn", "--weights=state
       "not in the net: head.bias [5]")
 exits(0, "  also by programs", cnnc("short.cnn", "-O1", "-o", "short"))
 exits(1, "    in all commands", run("./short", "predict", "x.npy", "--weights", "state.pt", "--match=order"),
-      "these weights are not the net's", "another shape: conv2.weight (paired with features.3.weight)")
+      "the weights do not match this net", "another shape: conv2.weight (paired with features.3.weight)")
 exits(0, "    but not --init, which loads matching layers",
       run("./short", "train", "--data", "synthetic", "--limit", "8", "--init", "state.pt", "--match=order",
           "--out", "short.safetensors"),
@@ -161,11 +161,13 @@ for title, lines in [
 for title, says, *lines in [
     ("no sign", "names:2: has no '='", "a=b", "features.0"),
     ("no name", "names:1: there is no name before '='", " = b"),
-    ("another number of stars", "names:1: our name needs as many '*' as theirs, or none: here 1 and 2",
+    ("another number of stars", "names:1: our name (on the right) must have as many '*' as theirs, or none",
      "a* = *b*"),
-    ("a long name", "names:1: names have at most 500 letters", "a" * 501 + "=b"),
-    ("many stars", "names:1: names have at most 500 letters, and 8 '*'", "*" * 9 + "=" + "*" * 9),
-    ("two of one name", 'names: renames two arrays to "same"', "head.weight = same", "head.bias = same"),
+    ("a long name", "names:1: a name may have at most 500 letters", "a" * 501 + "=b"),
+    ("many stars", "names:1: a name may have at most 500 letters, and at most 8 '*'",
+     "*" * 9 + "=" + "*" * 9),
+    ("two of one name", 'names: two arrays would be renamed to "same"', "head.weight = same",
+     "head.bias = same"),
     ("a tensor left out", "missing: head.bias [5]", "head.bias ="),
     ("other names", "missing: features.0.weight [3, 2, 3, 3]; did you mean the file's feature.0.weight",
      "features.* = feature.*"),
@@ -211,7 +213,7 @@ exits(1, "the other dictionaries are reported",
 exits(1, "  not if one was chosen", cnnc("small.cnn", "--weights=epoch3.ckpt:ema", "-o", "x.c"),
       "not in the net: head.bias", silent="also has")
 exits(1, "  also by programs", run("./other", "predict", "x.npy", "--weights", "epoch3.ckpt"),
-      "these weights are not the net's by name; --match=order finds 9 of 9 (the file also has 'ema' (9 "
+      "the weights do not match this net by name; --match=order finds 9 of 9 (the file also has 'ema' (9 "
       "tensors); append ':' and the name of one to the file name):\n")
 for weights, *says in [
     ("module.pt", "module.pt: is a whole PyTorch module",
@@ -325,8 +327,8 @@ for title, says, content in [
     ("negative sizes", SHAPELESS, tensor(size=(-2, -2))),
     ("33 dimensions", SHAPELESS, tensor(size=(1,) * 33, stride=(1,) * 33)),
     ("sizes that are strings", SHAPELESS, tensor(size=("2", "2"))), ("no sizes", "x.pt", tensor(size=None)),
-    ("elements", '"data/0" should hold 5 elements of F32, but has 16 bytes', tensor(elements=5)),
-    ("huge elements", "should hold 4611686018427387904 elements", tensor(elements=1 << 62)),
+    ("elements", '"data/0" should contain 5 elements of F32, but has 16 bytes', tensor(elements=5)),
+    ("huge elements", "should contain 4611686018427387904 elements", tensor(elements=1 << 62)),
     ("negative elements", SHAPELESS, tensor(elements=-1)),
     ("a storage that does not exist", 'there is no "data/1"', tensor(key="1")),
     ("a storage outside", 'there is no "data/../../etc/passwd"', tensor(key="../../etc/passwd")),
@@ -353,10 +355,10 @@ for title, says, content in [
     ("half a name", "it is cut off in a name", b"ctorch\nFloat."), ("protocol 9", "above 5", b"\x80\x09N."),
     ("an undefined opcode", "byte 2: opcode 0x00", b"\x80\2\0."), ("an old opcode", "opcode 0x49", b"I1\n."),
     ("an extension", "opcode 0x82", b"\x80\2\x82\1."), ("a value below a mark", NONE, b"N(0."),
-    ("no mark", "up to a mark, but there is none", b"Nt."),
+    ("no mark", "up to a mark, but there is no mark", b"Nt."),
     ("a key alone", "a key without a value", b"}(Nu."),
     ("items of a number", "to a value that is not a container", b"K\1(NNu."),
-    ("an empty memo", "from its memo that was not stored", b"h\0."),
+    ("an empty memo", "it reads a memo entry that was never stored", b"h\0."),
     ("a memo of 2^32 entries", "memo has more than 1048576", b"Nr\xff\xff\xff\xff."),
     ("lists 1000 deep", DEEP, b"]" * 1000 + b"a" * 999 + REST),
     ("tuples 1000 deep", DEEP, b")" + b"\x85" * 1000 + REST),

@@ -141,7 +141,7 @@ cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n,
     return cnn_success();
   }
   free(out);
-  if (!memory) return cnn_failure(CNN_NO_MEMORY, "%s: too large for the memory when unpacked", path);
+  if (!memory) return cnn_failure(CNN_NO_MEMORY, "%s: not enough memory for the unpacked file", path);
   return cnn_failure(CNN_BAD_FORMAT, "%s: the gzip data is %s at byte %zu", path,
                      result == Z_BUF_ERROR ? "cut off" : "damaged", n - left);
 }

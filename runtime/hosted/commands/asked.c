@@ -31,9 +31,9 @@ static cnn_status no_map(const cnn_network *network, const cnn_port *port) {
                                ? ""
                                : "; it detects boxes, and --box selects one of them for 'occlude'";
   if (port)
-    return cnn_failure(CNN_BAD_ARGUMENT, "--pixel: the output \"%s\" of %s has no scores for each pixel%s",
+    return cnn_failure(CNN_BAD_ARGUMENT, "--pixel: the output \"%s\" of %s has no scores per pixel%s",
                        port->name, network->name, hint);
-  return cnn_failure(CNN_BAD_ARGUMENT, "--pixel: no output of %s has scores for each pixel%s", network->name,
+  return cnn_failure(CNN_BAD_ARGUMENT, "--pixel: no output of %s has scores per pixel%s", network->name,
                      hint);
 }
 
@@ -127,8 +127,8 @@ static cnn_status class_of(const cnn_network *network, const char *text, int32_t
   const int32_t classes = network->labels > 0 ? network->labels : INT32_MAX;
   if (cnn_class_parse(network, classes, text, class)) return cnn_success();
   if (!network->labels)
-    return cnn_failure(CNN_BAD_ARGUMENT, "--class %s: the net has no labels, its classes are numbers from 0",
-                       text);
+    return cnn_failure(CNN_BAD_ARGUMENT,
+                       "--class %s: the net has no labels, so a class is given by its number, from 0", text);
   return cnn_failure(CNN_BAD_ARGUMENT,
                      "--class %s: the net has no such label; its classes are 0 to %d, or '%s'%s", text,
                      (int)network->labels - 1, network->label[0], network->labels > 1 ? " and so on" : "");

@@ -18,7 +18,8 @@ typedef struct cnn_asked {
    CNN_VALUE_PAIR,                                                                                           \
    (asked).pixel,                                                                                            \
    "X,Y",                                                                                                    \
-   "a pixel of the image, from 0,0 at the upper left, if the net has scores for each (default: their mean)", \
+   "a pixel of the image, from 0,0 at the upper left, if the net has scores per pixel (default: the mean "   \
+   "over all pixels)",                                                                                       \
    0,                                                                                                        \
    1e9,                                                                                                      \
    NULL,                                                                                                     \

@@ -27,12 +27,12 @@ typedef struct cnn_detect_options {
       {"average", 0,    CNN_VALUE_WHOLE, &(to).average, "N", "recordings: number of rows averaged (5)", 1,   \
        100000,    NULL, &(to).given},                                                                        \
       {"hold",     0,     CNN_VALUE_NUMBER,                                                                  \
-       &(to).hold, "S",   "recordings: seconds after a detection without another one (1)",                   \
+       &(to).hold, "S",   "recordings: seconds after a detection in which no other is reported (1)",         \
        0,          86400, NULL,                                                                              \
        &(to).given},                                                                                         \
   {                                                                                                          \
     "hop", 0, CNN_VALUE_NUMBER, &(to).hop, "S",                                                              \
-        "recordings, with a net compiled without --stream: seconds between windows (a tenth of the "         \
+        "recordings, for a net compiled without --stream: seconds between windows (a tenth of the "          \
         "window)",                                                                                           \
         0, 86400, NULL, &(to).given                                                                          \
   }

@@ -84,8 +84,8 @@ static cnn_status arrays_open(cnn_inputs *inputs) {
     }
     int64_t count = inputs->form[i].batched ? tensor->dim[0] : 1;
     if (i > 0 && count != inputs->count)
-      return cnn_failure(CNN_MISMATCH, "%s: \"%s\" has %lld samples, \"%s\" %lld", inputs->path, tensor->name,
-                         (long long)count, inputs->tensor[0]->name, (long long)inputs->count);
+      return cnn_failure(CNN_MISMATCH, "%s: \"%s\" has %lld samples, but \"%s\" has %lld", inputs->path,
+                         tensor->name, (long long)count, inputs->tensor[0]->name, (long long)inputs->count);
     inputs->count = count;
     inputs->batched = inputs->form[i].batched;
   }

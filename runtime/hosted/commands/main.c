@@ -43,10 +43,12 @@ static const Command COMMANDS[] = {
     {"features", "IMAGE --layer NAME -o OUT.png", "feature maps of an image", cnn_program_features, true},
     {"filters", "--layer NAME -o OUT.png", "the filters of a layer", cnn_program_filters, false},
     {"dream", "--output K -o OUT.png", "an input that excites an output", cnn_program_dream, true},
-    {"occlude", "IMAGE -o OUT.png", "sensitivity to covering parts of an image", cnn_program_occlude, true},
+    {"occlude", "IMAGE -o OUT.png", "change of a score when parts of an image are covered",
+     cnn_program_occlude, true},
     {"observe", "--data PATH -o FILE.json", "ranges of all values, for cnnc quantize", cnn_program_observe,
      true},
-    {"saliency", "IMAGE -o OUT.png", "sensitivity to each pixel, by gradients", cnn_program_saliency, true},
+    {"saliency", "IMAGE -o OUT.png", "sensitivity of a score to each pixel (gradients)", cnn_program_saliency,
+     true},
 };
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof *COMMANDS };
 
@@ -107,7 +109,8 @@ static bool init_is_constant(const cnn_network *network) {
 int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path) {
   if (path || has_weights(program->network) || weights_at_hand(program)) return CNN_GO_ON;
   return cnn_usage_error(
-      usage, "it needs --weights: there is no %s.safetensors next to the program or in this directory%s",
+      usage,
+      "this command needs --weights: there is no %s.safetensors next to the program or in this directory%s",
       program->network->name,
       init_is_constant(program->network) ? "; weights from init= are compiled in if the layer has frozen=true"
                                          : "");
@@ -159,7 +162,8 @@ cnn_status cnn_program_weights(const cnn_program *program, const char *path, con
   if (!path && !has_weights(network)) {
     path = weights_at_hand(program);
     if (!path)
-      return cnn_failure(CNN_BAD_ARGUMENT, "it has no compiled-in weights: name a file with --weights");
+      return cnn_failure(CNN_BAD_ARGUMENT,
+                         "the program has no compiled-in weights: name a file with --weights");
     fprintf(stderr, "weights: %s\n", path);
   }
   if ((names->prefix || names->rename || names->by_order) && !path)

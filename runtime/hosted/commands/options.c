@@ -153,8 +153,8 @@ static int check_operands(const cnn_usage *usage, int n, char **operand) {
   const bool none = !*usage->operands, optional = none || usage->operands[0] == '[',
              several = strstr(usage->operands, "...") != NULL;
   if (none && n) return cnn_usage_error(usage, "unexpected argument '%s'", operand[0]);
-  if (!optional && !n) return cnn_usage_error(usage, "it needs an input");
-  if (!several && n > 1) return cnn_usage_error(usage, "it takes one input");
+  if (!optional && !n) return cnn_usage_error(usage, "this command needs an input");
+  if (!several && n > 1) return cnn_usage_error(usage, "this command takes only one input");
   return CNN_GO_ON;
 }
 

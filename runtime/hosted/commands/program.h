@@ -97,6 +97,8 @@ extern const char *const cnn_fit_choices[], *const cnn_match_choices[];
    cnn_fit_choices,                                                                                          \
    given}
 #define CNN_FLAG_INDEX(to)                                                                                   \
-  {"index", 0,   CNN_VALUE_WHOLE, &(to), "N", "number of the sample in an array of several (0)", 0, 1e15,    \
-   NULL,    NULL}
+  {"index", 0,    CNN_VALUE_WHOLE,                                                                           \
+   &(to),   "N",  "index of the sample in an array of several samples (0)",                                  \
+   0,       1e15, NULL,                                                                                      \
+   NULL}
 #endif

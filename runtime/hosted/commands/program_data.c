@@ -109,7 +109,7 @@ int cnn_program_data(const cnn_program *program, int argc, char **argv) {
   const cnn_flag flag[] = {
       {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a data set", 0, 0, NULL, NULL},
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "DIR",
-       "write its images with classes, masks or boxes into a new folder", 0, 0, NULL, NULL},
+       "write the images and their classes, masks or boxes into a new folder", 0, 0, NULL, NULL},
       {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples of each part", 1, 1e15, NULL,
        NULL},
       {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "", "skip and count unusable images, masks and boxes", 0,

@@ -169,8 +169,8 @@ static cnn_status choose_units(Dream *d, const Arguments *a) {
     const int32_t channels =
         network->output[d->unit[0].output].dim[network->output[d->unit[0].output].rank - 1];
     if (channels > CLASSES_MOST)
-      return cnn_failure(CNN_BAD_ARGUMENT, "--output=all shows at most %d, but there are %d", CLASSES_MOST,
-                         channels);
+      return cnn_failure(CNN_BAD_ARGUMENT, "--output=all shows at most %d outputs, but the net has %d",
+                         CLASSES_MOST, channels);
     for (d->units = 0; d->units < channels; d->units++)
       d->unit[d->units] = (cnn_unit){d->unit[0].output, d->units, CNN_EVERYWHERE};
     return cnn_success();

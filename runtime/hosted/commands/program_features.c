@@ -145,17 +145,19 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
   Arguments a = {.channels = 64, .fit = (int)cnn_fit_usual(program->network)};
   const cnn_flag flag[] = {
       {"layer", 0, CNN_VALUE_TEXT, &a.layer, "NAME",
-       "a layer, as listed by info (all, a few channels of each)", 0, 0, NULL, NULL},
+       "a layer that info lists (default: all layers, a few channels of each)", 0, 0, NULL, NULL},
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page of images; .npy: the layer's values", 0, 0,
        NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"class", 0, CNN_VALUE_TEXT, &a.asked.class, "K",
-       "the class with the printed probability: a number or a label (the predicted one)", 0, 0, NULL, NULL},
+       "class whose probability is printed: a number or a label (default: the predicted class)", 0, 0, NULL,
+       NULL},
       CNN_FLAG_PIXEL(a.asked),
-      {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "maximum per layer (64)", 1, 1024, NULL, NULL},
-      {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N", "side of each value in pixels (fits the page)", 1, 64,
+      {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "maximum number of channels per layer (64)", 1, 1024,
        NULL, NULL},
+      {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N",
+       "side of each value in pixels (default: so that the figure fits a page)", 1, 64, NULL, NULL},
       CNN_FLAG_INDEX(a.index),
       CNN_FLAG_FIT(a.fit, NULL),
   };

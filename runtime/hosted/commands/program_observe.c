@@ -212,8 +212,8 @@ int cnn_program_observe(const cnn_program *program, int argc, char **argv) {
   Arguments a = {.samples = 500};
   const cnn_flag flag[] = {
       {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a data set", 0, 0, NULL, NULL},
-      {"out", 'o', CNN_VALUE_TEXT, &a.out, "FILE.json", "ranges, means and histograms of all values", 0, 0,
-       NULL, NULL},
+      {"out", 'o', CNN_VALUE_TEXT, &a.out, "FILE.json",
+       "file for the ranges, means and histograms of all values", 0, 0, NULL, NULL},
       {"samples", 0, CNN_VALUE_WHOLE, &a.samples, "N", "number of training samples (500)", 1, 1e9, NULL,
        NULL},
       {"inputs", 0, CNN_VALUE_WHOLE, &a.inputs, "N", "also store the first N samples (0)", 0, 1e6, NULL,

@@ -145,7 +145,7 @@ static cnn_status draw(const Occlusion *o, const Arguments *a, const char *path)
   cnn_figure *figure = cnn_figure_new(title, subtitle);
   const bool picture = cnn_port_is_picture(o->port);
   const int32_t zoom = picture ? 0 : STRIP / o->width < 1 ? 1 : STRIP / o->width > 12 ? 12 : STRIP / o->width;
-  snprintf(caption, sizeof caption, "%s lost where covered", of_what(o));
+  snprintf(caption, sizeof caption, "decrease of %s where covered", of_what(o));
   cnn_figure_section(figure, "", picture ? &scale : NULL, picture ? 0 : 1, zoom);
   cnn_figure_input(figure, o->port, o->plain, o->port->name);
   mark(figure, o);
@@ -249,20 +249,21 @@ int cnn_program_occlude(const cnn_program *program, int argc, char **argv) {
   const cnn_flag flag[] = {
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
        ".png: a page; .npy: the probability (or score) for each position of the window", 0, 0, NULL, NULL},
-      {"class", 0, CNN_VALUE_TEXT, &a.asked.class, "K", "the class: a number or a label (the predicted one)",
-       0, 0, NULL, NULL},
+      {"class", 0, CNN_VALUE_TEXT, &a.asked.class, "K",
+       "the class: a number or a label (default: the predicted class)", 0, 0, NULL, NULL},
       CNN_FLAG_PIXEL(a.asked),
       {"box", 0, CNN_VALUE_WHOLE, &a.asked.box, "N",
-       "the score of the N-th detected box, or of the N-th of the class (1, the best)", 1, 1e6, NULL,
-       &a.asked.of_box},
+       "use the score of the N-th detected box, or with --class of the N-th box of that class (default: 1, "
+       "the best)",
+       1, 1e6, NULL, &a.asked.of_box},
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"window", 0, CNN_VALUE_WHOLE, &a.window, "N",
-       "side of the window in pixels (a seventh of the image's)", 1, 1e6, NULL, NULL},
+       "side of the window in pixels (default: a seventh of the image's side)", 1, 1e6, NULL, NULL},
       {"stride", 0, CNN_VALUE_WHOLE, &a.stride, "N",
        "pixels from one position to the next (1; a quarter of large windows)", 1, 1e6, NULL, NULL},
-      {"fill", 0, CNN_VALUE_NUMBER, &a.fill, "X", "fill value of the window (the image's mean color)", -1e30,
-       1e30, NULL, &a.filled},
+      {"fill", 0, CNN_VALUE_NUMBER, &a.fill, "X",
+       "fill value of the window (default: the image's mean color)", -1e30, 1e30, NULL, &a.filled},
       CNN_FLAG_INDEX(a.index),
       CNN_FLAG_FIT(a.fit, NULL),
   };

@@ -295,13 +295,14 @@ static void tell_left_out(const Prediction *prediction, const char *path, int32_
   }
   const bool cut = !map && (low < 0 || high > 1 || range.unsound > 0);
   if (drawable > 1)
-    fprintf(stderr, "%s: shows the output \"%s\", the first of %d that are images\n", path, port->name,
-            (int)drawable);
+    fprintf(stderr, "%s: shows the output \"%s\", the first of %d outputs that are images\n", path,
+            port->name, (int)drawable);
   if (cut)
     fprintf(stderr, "%s: the values of \"%s\", %s to %s, are clamped to 0..1\n", path, port->name,
             cnn_number((double)low, 4).text, cnn_number((double)high, 4).text);
   if (drawable > 1 || cut)
-    fprintf(stderr, "the command features draws %s on its own scale\n", drawable > 1 ? "each of them" : "it");
+    fprintf(stderr, "the command `features` draws %s on its own scale\n",
+            drawable > 1 ? "each of them" : "it");
 }
 
 /* Writes the detections, or the first output that can be shown: a class map in colors, over the image if
@@ -316,7 +317,7 @@ static cnn_status write_picture(Prediction *prediction, const char *path) {
                        o > 1 ? "npz" : "npy");
   }
   if (prediction->samples != 1) {
-    return cnn_failure(CNN_BAD_ARGUMENT, "%s: an image shows one sample, not %lld", path,
+    return cnn_failure(CNN_BAD_ARGUMENT, "%s: an image can show one sample, but there are %lld", path,
                        (long long)prediction->samples);
   }
   if (!finds) tell_left_out(prediction, path, o, is_map(network, o));
@@ -571,8 +572,8 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
        NULL},
       CNN_FLAG_FIT(a.fit, NULL),
       {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
-       "the column of a .csv to ignore (the last, if there is one too many), by name or number", 0, 0, NULL,
-       NULL},
+       "column of a .csv to ignore, by name or number (default: the last, if there is one column too many)",
+       0, 0, NULL, NULL},
       {"stream", 0, CNN_VALUE_FLAG, &a.stream, "",
        "detections in WAV files of any length; - reads samples of the input's type from standard input; "
        "with --json, the scores of all rows",
@@ -583,9 +584,8 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
   cnn_usage usage = {program->name,
                      "predict",
                      "INPUT...",
-                     "Labels and scores of images (PNG, JPEG, WebP), of folders of them, of arrays (.npy, "
-                     ".npz) and of the "
-                     "rows of tables (.csv).",
+                     "Labels and scores of images (PNG, JPEG, WebP), of folders of images, of arrays (.npy, "
+                     ".npz) and of the rows of tables (.csv).",
                      flag,
                      sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);

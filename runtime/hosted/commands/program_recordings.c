@@ -43,7 +43,7 @@ static cnn_status truth_read(Recordings *r) {
   free(text);
   if (!r->truth) return cnn_failure(CNN_BAD_FORMAT, "%s: line %d: %s", r->path, error.line, error.text);
   if (json_is_array(r->truth)) return status;
-  return cnn_failure(CNN_BAD_FORMAT, "%s: should be a list of objects with wav_file and detection_windows",
+  return cnn_failure(CNN_BAD_FORMAT, "%s: must be a list of objects with wav_file and detection_windows",
                      r->path);
 }
 
@@ -66,9 +66,10 @@ static cnn_status windows_read(Recordings *r, size_t entry, const json_t *list) 
     if (json_array_size(pair) == 2 && json_is_number(from) && json_is_number(to) &&
         window->from <= window->to)
       continue;
-    return cnn_failure(CNN_BAD_FORMAT,
-                       "%s: [%zu].detection_windows[%zu]: should be two numbers of seconds, from and to",
-                       r->path, entry, k);
+    return cnn_failure(
+        CNN_BAD_FORMAT,
+        "%s: [%zu].detection_windows[%zu]: must be two numbers: the start and the end in seconds", r->path,
+        entry, k);
   }
   return cnn_success();
 }
@@ -82,12 +83,10 @@ static cnn_status windows_find(Recordings *r, const char *path) {
                  *list = json_object_get(entry, "detection_windows");
     if (!json_is_string(name) || !json_is_array(list))
       return cnn_failure(CNN_BAD_FORMAT,
-                         "%s: [%zu]: should have a string wav_file and a list "
-                         "detection_windows",
-                         r->path, k);
+                         "%s: [%zu]: must have a string wav_file and a list detection_windows", r->path, k);
     if (strcmp(base_name(json_string_value(name)), base_name(path)) == 0) return windows_read(r, k, list);
   }
-  return cnn_failure(CNN_MISMATCH, "%s: has no detection windows of %s", r->path, base_name(path));
+  return cnn_failure(CNN_MISMATCH, "%s: contains no detection windows of %s", r->path, base_name(path));
 }
 
 /* ---- Counts */

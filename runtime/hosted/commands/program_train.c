@@ -206,7 +206,8 @@ static int train(const cnn_program *program, const cnn_usage *usage, const Argum
     *status = cnn_failure(CNN_NO_MEMORY, "out of memory");
   else if (refused == CNN_GO_ON && first && !arguments->dry_run)
     refused = outputs_check(usage, &outputs, arguments);
-  if (refused != CNN_GO_ON) *status = cnn_failure(CNN_BAD_ARGUMENT, "its files are rejected");
+  if (refused != CNN_GO_ON)
+    *status = cnn_failure(CNN_BAD_ARGUMENT, "its input or output files cannot be used");
   *status = cnn_ranks_agree(options->ranks, *status);
   if (status->code == CNN_OK) {
     if (arguments->resume) *status = cnn_train_settings(program->network, options);
@@ -253,13 +254,13 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
        "a directory with IDX or CIFAR files or folders of images, an .npz, a .csv, or 'synthetic'", 0, 0,
        NULL, NULL},
       {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
-       "the target column of a .csv (the last), by name or number", 0, 0, NULL, NULL},
+       "target column of a .csv, by name or number (default: the last)", 0, 0, NULL, NULL},
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "W",
        "file for the best weights, .safetensors or .npz (NET.safetensors); next to it the last ones and a "
        "checkpoint. Files of another run are kept: its weights as W.previous, a stopped run as "
        "W.stopped; weights of other tools become W.original",
        0, 0, NULL, NULL},
-      {"init", 0, CNN_VALUE_TEXT, &a.init, "W", "start from these weights, where names and shapes match", 0,
+      {"init", 0, CNN_VALUE_TEXT, &a.init, "W", "start from these weights wherever names and shapes match", 0,
        0, NULL, NULL},
       CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"epochs", 0, CNN_VALUE_WHOLE, &a.epochs, "N", "overrides the program's", 1, most, NULL,
@@ -273,8 +274,8 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
       {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
       {"resume", 0, CNN_VALUE_FLAG, &a.resume, "",
        "continue from the checkpoint as if never stopped; reports changes of the program", 0, 0, NULL, NULL},
-      {"shuffle", 0, CNN_VALUE_CHOICE, &a.shuffle, "on|off", "off: samples come in the order of the files", 0,
-       0, on_off, &a.shuffle_given},
+      {"shuffle", 0, CNN_VALUE_CHOICE, &a.shuffle, "on|off", "off: use the samples in the order of the files",
+       0, 0, on_off, &a.shuffle_given},
       {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples of each part", 1, 1e15, NULL,
        &a.limit_given},
       {"val", 0, CNN_VALUE_NUMBER, &a.val, "F",
@@ -284,15 +285,16 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
       {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "", "skip and count unusable images, masks and boxes", 0,
        0, NULL, NULL},
       {"log", 0, CNN_VALUE_TEXT, &a.log, "FILE", ".jsonl or .csv: one row per epoch", 0, 0, NULL, NULL},
-      {"plot", 0, CNN_VALUE_TEXT, &a.plot, "FILE.svg", "curves of loss, metrics and rate", 0, 0, NULL, NULL},
+      {"plot", 0, CNN_VALUE_TEXT, &a.plot, "FILE.svg", "draw the curves of loss, metrics and rate", 0, 0,
+       NULL, NULL},
       {"tensorboard", 0, CNN_VALUE_TEXT, &a.tensorboard, "DIR",
-       "the same for TensorBoard, as events in this directory", 0, 0, NULL, NULL},
+       "write the loss, metrics and rate as TensorBoard events into this directory", 0, 0, NULL, NULL},
       {"overfit", 0, CNN_VALUE_WHOLE, &a.overfit, "N",
-       "train on N samples only, to test whether the net can learn them", 1, most, NULL, &a.overfit_given},
+       "train on only N samples, to test whether the net can learn them", 1, most, NULL, &a.overfit_given},
       {"dry-run", 0, CNN_VALUE_FLAG, &a.dry_run, "", "one step and one validation; writes nothing", 0, 0,
        NULL, NULL},
       {"progress", 0, CNN_VALUE_CHOICE, &a.progress, "auto|plain|none",
-       "a live bar on a terminal, one line per epoch, or neither", 0, 0, progress, NULL},
+       "a progress bar (on a terminal), one line per epoch, or nothing", 0, 0, progress, NULL},
   };
   cnn_usage usage = {program->name, "train", "", about, flag, sizeof flag / sizeof *flag};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);

@@ -40,7 +40,8 @@ cnn_status cnn_rows_open(cnn_rows *rows, const cnn_network *network, const float
   rows->judged = cnn_judge(network, output);
   rows->pace = cnn_pace_of(cnn_threads(threads));
   if (network->inputs != 1)
-    return cnn_failure(CNN_MISMATCH, "a recording is one input, %s has %d", network->name, network->inputs);
+    return cnn_failure(CNN_MISMATCH, "a recording is a single input, but %s has %d inputs", network->name,
+                       network->inputs);
   rows->model = cnn_aligned(network->model_bytes);
   rows->workspace = cnn_aligned(network->workspace_bytes);
   rows->state = network->step ? cnn_aligned(network->state_bytes) : NULL;

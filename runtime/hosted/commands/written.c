@@ -56,7 +56,7 @@ int cnn_written_apart(const cnn_usage *usage, const cnn_written *written) {
     Identity own;
     if (!is_file(a->path, &own)) continue;
     for (const cnn_written *b = written; b < a; b++) {
-      if (same_file(b->path, &own)) return refuse(usage, a->path, b->option, " goes there, too");
+      if (same_file(b->path, &own)) return refuse(usage, a->path, b->option, " names the same file");
     }
   }
   return cnn_written_spares(usage, written, "/proc/self/exe", "it is this program");
@@ -81,7 +81,7 @@ int cnn_written_spares_data(const cnn_usage *usage, const cnn_written *written, 
   Identity identity;
   for (const cnn_written *each = written; each->option; each++) {
     if (each->path && cnn_data_takes(data, each->path))
-      return refuse(usage, each->path, "it would be inside the data set, and be read as data", "");
+      return refuse(usage, each->path, "it would be inside the data set and would be read as data", "");
     exists = exists || is_file(each->path, &identity);
   }
   if (exists) cnn_data_files(data, look_at, &search);

@@ -65,7 +65,8 @@ static cnn_status segments_read(const cnn_scene *scene, const cnn_image *segment
     truth->pixels[i] = segment ? segment->class : -1;
     if (id == 0) continue;
     if (!segment)
-      return cnn_failure(CNN_MISMATCH, "%s: row %d, column %d has the segment %u, which has no annotation",
+      return cnn_failure(CNN_MISMATCH,
+                         "%s: row %d, column %d has the segment %u, but no annotation has that segment",
                          scene->segments, (int)(i / width), (int)(i % width), (unsigned)id);
     const int32_t k = number[segment - scene->object];
     if (k == 0) continue;

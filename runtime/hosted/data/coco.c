@@ -97,7 +97,7 @@ static cnn_status category_read(const File *file, const json_t *list, size_t k, 
   if (!whole_number(element, "id", &category->id))
     return wrong(file, "categories", k, "id", "must be an integer");
   if (is_second(id, ids, category->id, k, &first))
-    return wrong(file, "categories", k, "id", "%lld is the id of categories[%zu], too",
+    return wrong(file, "categories", k, "id", "%lld is also the id of categories[%zu]",
                  (long long)category->id, first);
   if (!category->name || !cnn_text_plain(category->name, strlen(category->name)))
     return wrong(file, "categories", k, "name", "must be a string without control characters");
@@ -137,11 +137,11 @@ static cnn_status categories_compare(const File *file, const cnn_category *categ
   for (int32_t k = 0; k < count && k < coco->categories; k++) {
     if (coco->id[k] == category[k].id && strcmp(coco->name[k], category[k].name) == 0) continue;
     return wrong(file, "categories", (size_t)category[k].place, "",
-                 "is %lld '%.80s', but in the file that was read before it is %lld '%.80s'",
+                 "is %lld '%.80s', but %lld '%.80s' in the file that was read before this one",
                  (long long)category[k].id, category[k].name, (long long)coco->id[k], coco->name[k]);
   }
   if (count == coco->categories) return cnn_success();
-  return cnn_failure(CNN_MISMATCH, "%s: has %d categories, but the file that was read before has %d",
+  return cnn_failure(CNN_MISMATCH, "%s: has %d categories, but the file that was read before this one has %d",
                      file->path, (int)count, (int)coco->categories);
 }
 
@@ -183,7 +183,7 @@ static cnn_status image_read(File *file, const json_t *list, size_t k, const Id 
   size_t first = 0;
   if (!whole_number(element, "id", &number)) return wrong(file, "images", k, "id", "must be an integer");
   if (is_second(id, ids, number, k, &first))
-    return wrong(file, "images", k, "id", "%lld is the id of images[%zu], too", (long long)number, first);
+    return wrong(file, "images", k, "id", "%lld is also the id of images[%zu]", (long long)number, first);
   if (!name || !*name) return wrong(file, "images", k, "file_name", "must be a text");
   if (!cnn_path_stays(name)) return wrong(file, "images", k, "file_name", LEADS_OUT, name);
   if (!whole_number(element, "height", &height) || height < 1 || height > CNN_PIXELS_MOST)
@@ -287,7 +287,7 @@ static cnn_status runs_read(const File *file, const json_t *runs, size_t k, cons
     }
     if (status.code == CNN_OK && sum != (int64_t)scene->height * scene->width)
       return wrong(file, "annotations", k, "segmentation.counts",
-                   "the runs have %lld pixels, but %dx%d (height x width) are %lld", (long long)sum,
+                   "the runs have %lld pixels, but %dx%d (height x width) has %lld", (long long)sum,
                    (int)scene->height, (int)scene->width, (long long)scene->height * scene->width);
   }
   if (status.code == CNN_OK || status.code == CNN_NO_MEMORY) return status;
@@ -362,7 +362,7 @@ static cnn_status object_read(const File *file, const json_t *list, size_t k, co
   int64_t id;
   size_t first = 0;
   if (whole_number(annotation, "id", &id) && is_second(own, owns, id, k, &first))
-    return wrong(file, "annotations", k, "id", "%lld is the id of annotations[%zu], too", (long long)id,
+    return wrong(file, "annotations", k, "id", "%lld is also the id of annotations[%zu]", (long long)id,
                  first);
   cnn_status status = scene_of(file, list, k, all, alls, &scene);
   if (status.code != CNN_OK || !scene) return status;
@@ -389,7 +389,7 @@ static cnn_status segment_read(const File *file, size_t k, const json_t *segment
   if (!whole_number(segment, "id", &id) || id < 1 || id > 0xFFFFFF)
     return wrong(file, list, s, "id", "must be an integer from 1 to %d", 0xFFFFFF);
   if (is_second(own, owns, id, s, &first))
-    return wrong(file, list, s, "id", "%lld is the id of segment %zu, too", (long long)id, first);
+    return wrong(file, list, s, "id", "%lld is also the id of segment %zu", (long long)id, first);
   cnn_status status = class_read(file, segment, list, s, &object);
   object.segment = (uint32_t)id;
   if (status.code == CNN_OK) status = cnn_boxes_object(file->data, scene, &object);
@@ -470,7 +470,7 @@ cnn_status cnn_coco_read(cnn_coco *coco, int pool, const char *path, const json_
   static const char *const lists[] = {"images", "categories", "annotations"};
   for (size_t k = 0; k < 3; k++)
     if (!json_is_array(json_object_get(root, lists[k])))
-      return cnn_failure(CNN_BAD_FORMAT, "%s: has no list \"%s\", which COCO files have", path, lists[k]);
+      return cnn_failure(CNN_BAD_FORMAT, "%s: is not a COCO file: it has no list \"%s\"", path, lists[k]);
   const BoxesSet *set = coco->data->set;
   File file = {.coco = coco,
                .data = coco->data,

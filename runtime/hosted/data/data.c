@@ -180,8 +180,8 @@ static cnn_status boxes_agree(const cnn_data *data) {
                        data->path, data->title);
   if (data->objects && !wanted && !data->pixels)
     return cnn_failure(CNN_MISMATCH,
-                       "%s: has boxes, which no output of the net uses: it can be inspected and exported as "
-                       "files (`data`), but the net cannot learn from it",
+                       "%s: has boxes, but no output of the net uses boxes: the data set can be inspected "
+                       "and exported as files (`data`), but the net cannot learn from it",
                        data->path);
   if (wanted && network->labels > 0 && data->classes - data->stuff > network->labels)
     return cnn_failure(CNN_MISMATCH, "%s: has %d classes of boxes, but the net has %d label%s", data->path,
@@ -210,7 +210,8 @@ cnn_status cnn_data_open(cnn_data **opened, const char *path, const cnn_network 
     return cnn_failure(CNN_BAD_ARGUMENT,
                        "the part for validation is %g; it must be at least 0 and less than 1", options->val);
   if (options->limit < 0)
-    return cnn_failure(CNN_BAD_ARGUMENT, "a limit of %lld samples is negative", (long long)options->limit);
+    return cnn_failure(CNN_BAD_ARGUMENT, "the limit of samples, %lld, is negative",
+                       (long long)options->limit);
   cnn_data *data = calloc(1, sizeof *data);
   if (!data) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   data->network = network;

@@ -168,7 +168,7 @@ static cnn_status pool_open(cnn_data *data, ArraySet *set, int pool) {
       return cnn_array_mismatch(what, tensor, &network->input[i]);
     if (found++ == 0) data->pool[pool] = tensor->dim[0];
     else if (tensor->dim[0] != data->pool[pool])
-      return cnn_failure(CNN_MISMATCH, "%s: has %lld samples, another input %lld", what,
+      return cnn_failure(CNN_MISMATCH, "%s: has %lld samples, but another input has %lld", what,
                          (long long)tensor->dim[0], (long long)data->pool[pool]);
   }
   if (found == 0) return cnn_success();
@@ -186,7 +186,7 @@ static cnn_status pool_open(cnn_data *data, ArraySet *set, int pool) {
     snprintf(what, sizeof what, "%.300s: \"%.200s\"", data->path, tensor->name);
     if (!cnn_tensor_numeric(tensor)) return no_numbers(data, tensor, o, what);
     if (tensor->rank < 1 || tensor->dim[0] != data->pool[pool])
-      return cnn_failure(CNN_MISMATCH, "%s: has %lld samples, the inputs have %lld", what,
+      return cnn_failure(CNN_MISMATCH, "%s: has %lld samples, but the inputs have %lld", what,
                          (long long)(tensor->rank ? tensor->dim[0] : 0), (long long)data->pool[pool]);
     cnn_status status = target_column(data, column, o, what);
     if (status.code == CNN_OK && column->labels) status = labels_scan(data, tensor, what);

@@ -77,7 +77,7 @@ static cnn_status refuse(const cnn_data *data, char *const *folder, int32_t fold
   char list[LIST], hint[120] = "";
   if (similar) snprintf(hint, sizeof hint, "; did you mean '%.80s'?", similar);
   else if (number_of(name) >= 0)
-    snprintf(hint, sizeof hint, ", nor the number of one, from 0 to %d", (int)network->labels - 1);
+    snprintf(hint, sizeof hint, ", and is not the number of a label (0 to %d)", (int)network->labels - 1);
   return cnn_failure(CNN_MISMATCH, "%s: the folder '%s' is not one of the labels %s%s", data->path, name,
                      cnn_classes_list(network->label, network->labels, list, sizeof list), hint);
 }
@@ -130,7 +130,9 @@ int32_t cnn_folders_join(cnn_data *data, char **folder, const uint8_t *pools, in
     for (int32_t g = f + 1; number[f] == f && g < folders; g++) {
       if (number[g] != g || !is_one(data, folder, pools, folders, f, g)) continue;
       const bool better = is_better(data, folder[g], pools[g], folder[f]);
-      cnn_data_note(data, "the folders '%s' and '%s' of different parts are treated as one class, '%s'",
+      cnn_data_note(data,
+                    "the folders '%s' and '%s', which belong to different parts (train, val, test), are "
+                    "treated as one class, '%s'",
                     folder[f], folder[g], folder[better ? g : f]);
       number[better ? f : g] = better ? g : f;
     }
@@ -241,7 +243,7 @@ static void unknown_note(cnn_data *data, char *const *folder, int32_t folders) {
   for (int32_t f = 0; name && f < folders; f++)
     if (cnn_label_find(data->network, folder[f]) < 0) name[count++] = folder[f];
   if (count > 0)
-    cnn_data_note(data, "%d folder%s whose name%s no label count as 'unknown': %s", (int)count,
+    cnn_data_note(data, "%d folder%s whose name%s not a label, treated as 'unknown': %s", (int)count,
                   count == 1 ? "" : "s", count == 1 ? " is" : "s are",
                   cnn_classes_list(name, count, list, sizeof list));
   free(name);

@@ -203,13 +203,16 @@ static cnn_status columns_check(const cnn_data *data, Tables *set) {
   int64_t inputs = set->columns - set->targets;
   char of_target[200] = "", help[200];
   if (set->first < 0 || set->first + set->targets > set->columns)
-    return cnn_failure(CNN_MISMATCH, "%s: the target has %d columns, but the file only %d from the target on",
-                       data->path, set->targets, set->columns - (set->first < 0 ? 0 : set->first));
+    return cnn_failure(
+        CNN_MISMATCH,
+        "%s: the target has %d columns, but the file has only %d from the first target column on", data->path,
+        set->targets, set->columns - (set->first < 0 ? 0 : set->first));
   if (inputs == input->size) return cnn_success();
   if (set->targets == 1)
-    snprintf(of_target, sizeof of_target, " without the target (column %d%s%.80s)", set->first + 1,
+    snprintf(of_target, sizeof of_target, " besides the target (column %d%s%.80s)", set->first + 1,
              set->header ? ", " : "", set->header ? set->name[set->first] : "");
-  else if (set->targets > 1) snprintf(of_target, sizeof of_target, " without the target's %d", set->targets);
+  else if (set->targets > 1)
+    snprintf(of_target, sizeof of_target, " besides the %d columns of the target", set->targets);
   columns_help(data, set, inputs, help, sizeof help);
   return cnn_failure(CNN_MISMATCH, "%s: has %lld column%s%s, but the input \"%s\" has %lld value%s%s",
                      data->path, (long long)inputs, inputs == 1 ? "" : "s", of_target, input->name,
@@ -518,8 +521,8 @@ static cnn_status header_check(const cnn_data *data, const Tables *set, const Ta
   if (status.code == CNN_OK && first) status = names_keep(data, data->set, &csv);
   for (int32_t c = 0; c < csv.cells && set->header && status.code == CNN_OK; c++)
     if (csv.cells != set->columns || strcmp(csv.cell[c], set->name[c]) != 0)
-      status =
-          cnn_failure(CNN_MISMATCH, "%s: its columns are not those of the set's first file", table->path);
+      status = cnn_failure(
+          CNN_MISMATCH, "%s: its columns differ from those of the first file of the data set", table->path);
   cnn_csv_close(&csv);
   return status;
 }

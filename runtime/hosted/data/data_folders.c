@@ -341,8 +341,8 @@ static void others_note(cnn_data *data, const Folders *set, const Listing *listi
     if (is_background(data, entry)) continue;
     char *path = cnn_path_join(listing->path, entry->name);
     cnn_data_note(data, "%s is not read: %s", path ? path : entry->name,
-                  pool == POOLS ? "the parts of a set are train, val and test"
-                                : "there are no folders of classes in it");
+                  pool == POOLS ? "a data set has the parts train, val and test"
+                                : "it contains no class folders");
     free(path);
   }
 }
@@ -424,7 +424,7 @@ static void part_note(cnn_data *data, const Folders *set, int pool) {
     if (elsewhere && !has_class(&set->pool[pool], set->class_of, c)) missing[count++] = data->class_name[c];
   }
   if (count > 0)
-    cnn_data_note(data, "the %s part has no %s of %s", part_titles[pool], data->file_kind,
+    cnn_data_note(data, "the %s part contains no %s of %s", part_titles[pool], data->file_kind,
                   cnn_classes_list(missing, count, list, sizeof list));
   free(missing);
 }

@@ -61,8 +61,8 @@ cnn_status cnn_idx_parse(cnn_tensor *tensor, const char *path, const unsigned ch
   if (status.code != CNN_OK) return status;
   char shape[200];
   if (tensor->bytes != n - header)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: %s: %s needs %zu bytes after the header, there are %zu", path,
-                       tensor->bytes > n - header ? "is cut off" : "has bytes left over",
+    return cnn_failure(CNN_BAD_FORMAT, "%s: %s: %s needs %zu bytes after the header, but there are %zu", path,
+                       tensor->bytes > n - header ? "is cut off" : "contains additional bytes at the end",
                        cnn_tensor_shape(tensor, shape, sizeof shape), tensor->bytes, n - header);
   tensor->data = bytes + header;
   return cnn_success();
@@ -187,7 +187,7 @@ static cnn_status labels_open(cnn_data *data, IdxFile *labels, int64_t samples) 
   if (status.code != CNN_OK) return status;
   if (labels->tensor.rank != 1 || labels->tensor.dim[0] != samples) {
     char shape[200];
-    return cnn_failure(CNN_MISMATCH, "%s: has the shape %s, but there are %lld images", labels->path,
+    return cnn_failure(CNN_MISMATCH, "%s: has the shape %s, but the data set has %lld images", labels->path,
                        cnn_tensor_shape(&labels->tensor, shape, sizeof shape), (long long)samples);
   }
   for (int64_t i = 0; i < samples; i++) {

@@ -32,11 +32,11 @@ static cnn_status classes_check(const cnn_data *data, const Pair *pair, const cn
   const int64_t limit = data->options.any_target ? 0 : cnn_pixels_limit(data);
   for (int64_t i = 0; limit > 0 && i < (int64_t)mask->height * mask->width; i++) {
     if (mask->pixel[i] == IGNORED || mask->pixel[i] < limit) continue;
-    return cnn_failure(CNN_MISMATCH,
-                       "%s: the class of row %lld, column %lld is %d, but the net has only %lld classes (255 "
-                       "does not count)",
-                       pair->mask, (long long)(i / mask->width), (long long)(i % mask->width), mask->pixel[i],
-                       (long long)limit);
+    return cnn_failure(
+        CNN_MISMATCH,
+        "%s: the class of row %lld, column %lld is %d, but the net has only %lld classes (255 is ignored)",
+        pair->mask, (long long)(i / mask->width), (long long)(i % mask->width), mask->pixel[i],
+        (long long)limit);
   }
   return cnn_success();
 }
@@ -156,7 +156,8 @@ static cnn_status pair_take(cnn_data *data, Masks *set, int pool, Pair pair) {
   cnn_status status = cnn_success();
   if (!pair.image || !pair.mask) status = cnn_data_no_memory(data);
   else if (!cnn_file_there(pair.mask))
-    status = cnn_failure(CNN_MISMATCH, "%s: this image has no mask: there is no %s", pair.image, pair.mask);
+    status = cnn_failure(CNN_MISMATCH, "%s: this image has no mask: the file %s does not exist", pair.image,
+                         pair.mask);
   else if (data->options.skip_bad) {
     cnn_image image, mask;
     status = pair_open(data, &pair, &image, &mask);

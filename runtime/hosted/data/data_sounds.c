@@ -74,7 +74,7 @@ static cnn_status list_apply(cnn_data *data, Folders *set, int to, const char *n
   const int64_t moved = status.code == CNN_OK && list.count > 0 ? listed_move(data, set, to, &list) : 0;
   if (moved < 0) status = cnn_data_no_memory(data);
   else if (status.code == CNN_OK && moved < list.count)
-    cnn_data_note(data, "%s names %lld file%s that the set does not have", path,
+    cnn_data_note(data, "%s names %lld file%s that are not in the data set", path,
                   (long long)(list.count - moved), list.count - moved == 1 ? "" : "s");
   list_close(&list);
   free(path);

@@ -107,7 +107,7 @@ static cnn_status xml_take(cnn_data *data, Voc *voc, int pool, const char *image
   }
   if (status.code == CNN_OK && (read.height < 1 || read.width < 1))
     status =
-        cnn_failure(CNN_BAD_FORMAT, "%s: does not have the size of its image (size: width, height)", path);
+        cnn_failure(CNN_BAD_FORMAT, "%s: does not contain the size of its image (size: width, height)", path);
   const bool broken = status.code != CNN_OK;
   status = cnn_boxes_bad(data, true, &status);
   if (status.code == CNN_OK && !broken)
@@ -158,7 +158,7 @@ static cnn_status list_take(cnn_data *data, Voc *voc, int pool, const char *part
     memcpy(stem, at, n);
     stem[n] = 0;
     if (!cnn_path_stays(stem))
-      status = cnn_failure(CNN_MISMATCH, "%s: '%s' is outside of the set", path, stem);
+      status = cnn_failure(CNN_MISMATCH, "%s: '%s' is outside the data set", path, stem);
     else if (n > 0) status = stem_take(data, voc, pool, images, annotations, stem);
     at = stop < end ? stop + 1 : end;
   }

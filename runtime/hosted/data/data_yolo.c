@@ -95,8 +95,7 @@ static cnn_status texts_check(cnn_data *data, const char *images, const char *la
       *dot = 0;
       if (stems == 0 || !bsearch(&path, stem, stems, sizeof *stem, path_order)) {
         status = cnn_failure(CNN_MISMATCH,
-                             "%s/%s.txt: its image is missing: there is no %s/%s.png "
-                             "(.jpg, .jpeg, .webp)",
+                             "%s/%s.txt: its image is missing: no file %s/%s.png (.jpg, .jpeg, .webp) exists",
                              labels, path, images, path);
         status = cnn_boxes_bad(data, true, &status);
       }

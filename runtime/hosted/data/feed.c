@@ -16,7 +16,7 @@ cnn_status cnn_image_fits(const char *what, int32_t height, int32_t width, int32
                        port->name, cnn_type_name(port->type));
   if (port_is_picture(port)) {
     if (port->dim[2] == 1 || port->dim[2] == 3) return cnn_success();
-    return cnn_failure(CNN_MISMATCH, "%s: images have 1 or 3 channels, the input \"%s\" has %d", what,
+    return cnn_failure(CNN_MISMATCH, "%s: images have 1 or 3 channels, but the input \"%s\" has %d", what,
                        port->name, port->dim[2]);
   }
   int64_t pixels = (int64_t)height * width;

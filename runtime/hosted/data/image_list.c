@@ -229,7 +229,8 @@ cnn_status cnn_gathered_once(cnn_gathered *gathered) {
 
 void cnn_again_note(cnn_data *data, const cnn_skipped *again) {
   if (again->count > 0)
-    cnn_data_note(data, "skipped %lld path%s through symbolic links that were read already (first: %s)",
+    cnn_data_note(data,
+                  "skipped %lld path%s that were already read through another symbolic link (first: %s)",
                   (long long)again->count, again->count == 1 ? "" : "s", again->first ? again->first : "");
 }
 

@@ -39,7 +39,7 @@ cnn_status cnn_outline_polygon(cnn_outline *outline, const double *corner, size_
                                int32_t width) {
   if (n < LEAST || n % 2 != 0)
     return cnn_failure(CNN_BAD_FORMAT, "has %zu numbers; a polygon has x and y of 3 points at least", n);
-  if (n > INT32_MAX) return cnn_failure(CNN_BAD_FORMAT, "has %zu numbers, which is too many", n);
+  if (n > INT32_MAX) return cnn_failure(CNN_BAD_FORMAT, "has too many numbers, %zu", n);
   for (size_t i = 0; i < n; i++) {
     const double size = i % 2 == 0 ? width : height;
     if (corner[i] >= -CNN_REACH * size && corner[i] <= (1 + CNN_REACH) * size) continue;
@@ -65,7 +65,8 @@ cnn_status cnn_outline_run(cnn_outline *outline, double pixels, int64_t *sum, in
   const int64_t all = (int64_t)height * width;
   if (!(pixels >= 0) || pixels != floor(pixels) || pixels > (double)(all - *sum))
     return cnn_failure(
-        CNN_BAD_FORMAT, "run %d is %.17g, but %lld of the %lld pixels of %dx%d (height x width) are left",
+        CNN_BAD_FORMAT,
+        "run %d has %.17g pixels, but only %lld of the %lld pixels of %dx%d (height x width) are left",
         (int)outline->runs, pixels, (long long)(all - *sum), (long long)all, (int)height, (int)width);
   if (outline->runs > 2 && pixels == 0 && outline->run[outline->runs - 1] == 0)
     return cnn_failure(CNN_BAD_FORMAT, "runs %d and %d are both empty", (int)outline->runs - 1,
@@ -101,13 +102,13 @@ cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, 
   while (text < end && status.code == CNN_OK) {
     const char *const at = text;
     if (!number_unpack(&text, end, &number))
-      return cnn_failure(CNN_BAD_FORMAT, "letter %zu does not begin a number of packed runs",
+      return cnn_failure(CNN_BAD_FORMAT, "letter %zu cannot begin a number in packed runs",
                          (size_t)(at - begin));
     if (outline->runs > 2) number += outline->run[outline->runs - 2]; /* from the fourth on: differences */
     status = cnn_outline_run(outline, (double)number, &sum, height, width);
   }
   if (status.code == CNN_OK && sum != (int64_t)height * width)
-    return cnn_failure(CNN_BAD_FORMAT, "the runs have %lld pixels, but %dx%d (height x width) are %lld",
+    return cnn_failure(CNN_BAD_FORMAT, "the runs have %lld pixels, but %dx%d (height x width) has %lld",
                        (long long)sum, (int)height, (int)width, (long long)height * width);
   return status;
 }

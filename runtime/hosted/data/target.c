@@ -110,9 +110,10 @@ bool cnn_boxes_wanted(const cnn_network *network) {
 
 cnn_status cnn_masks_agree(const cnn_data *data) {
   if (data->network->truth_height == 0 || data->masks) return cnn_success();
-  return cnn_failure(CNN_MISMATCH,
-                     "%s: %s have boxes, but no masks of their objects, which the net's loss masks needs",
-                     data->path, data->title);
+  return cnn_failure(
+      CNN_MISMATCH,
+      "%s: %s have boxes, but no masks of their objects, and the loss masks of the net needs these",
+      data->path, data->title);
 }
 
 bool cnn_target_optional(const cnn_data *data, int32_t output) {

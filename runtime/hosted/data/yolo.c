@@ -83,7 +83,7 @@ void cnn_names_free(cnn_names *names) {
 static cnn_status name_set(cnn_names *names, const char *path, int64_t line, int64_t c, const char *name,
                            size_t n) {
   if (c < 0 || c >= CNN_YOLO_CLASSES_MOST)
-    return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: class %lld: at most %d classes are read", path,
+    return cnn_failure(CNN_BAD_FORMAT, "%s:%lld: class %lld exceeds the limit of %d classes", path,
                        (long long)line, (long long)c, CNN_YOLO_CLASSES_MOST);
   if (!cnn_text_plain(name, n))
     return cnn_failure(CNN_BAD_FORMAT,

@@ -120,7 +120,7 @@ static uint64_t settings_sum(const cnn_run *run, const cnn_train_options *option
   return sum;
 }
 
-#define OTHER_OPTIONS "process %d on %s has other options than process 0 on %s"
+#define OTHER_OPTIONS "process %d on %s has different options than process 0 on %s"
 
 static uint64_t weights_sum(const cnn_run *run) {
   const cnn_trainer *trainer = &run->trainer;
@@ -136,12 +136,13 @@ cnn_status cnn_compare_weights(Exchange *x, const cnn_run *run) {
   int32_t other;
   if (!x->ranks || cnn_exchange_same(x, weights_sum(run), &other)) return cnn_success();
   if (run->trainer.steps == 0)
-    return cnn_failure(CNN_MISMATCH, "process %d on %s starts from other weights than process 0 on %s",
+    return cnn_failure(CNN_MISMATCH, "process %d on %s starts from different weights than process 0 on %s",
                        (int)other, x->place[other], x->place[0]);
-  return cnn_failure(CNN_MISMATCH,
-                     "the weights of process %d on %s differ from those of process 0 on %s after epoch "
-                     "%d: its memory, its processor or a message is at fault. The epochs before are saved",
-                     (int)other, x->place[other], x->place[0], (int)run->finished + 1);
+  return cnn_failure(
+      CNN_MISMATCH,
+      "the weights of process %d on %s differ from those of process 0 on %s after epoch %d: its memory, its "
+      "processor or a message is at fault. The weights of earlier epochs are saved",
+      (int)other, x->place[other], x->place[0], (int)run->finished + 1);
 }
 
 /* Compares checkpoints: if they differ, data and options may differ as well. */
@@ -152,7 +153,8 @@ static cnn_status compare_checkpoints(Exchange *x, const cnn_run *run, const cnn
     return cnn_failure(CNN_MISMATCH, OTHER_OPTIONS, (int)other, x->place[other], x->place[0]);
   if (!options->resume || cnn_exchange_same(x, mix(weights_sum(run), number, sizeof number), &other))
     return cnn_success();
-  return cnn_failure(CNN_MISMATCH, "process %d on %s continues from another checkpoint than process 0 on %s",
+  return cnn_failure(CNN_MISMATCH,
+                     "process %d on %s continues from a different checkpoint than process 0 on %s",
                      (int)other, x->place[other], x->place[0]);
 }
 
@@ -161,16 +163,15 @@ cnn_status cnn_compare_begin(Exchange *x, const cnn_data *data, const cnn_run *r
   int32_t other;
   if (!x->ranks) return cnn_success();
   if (!cnn_exchange_same(x, program_sum(x->network), &other))
-    return cnn_failure(
-        CNN_MISMATCH,
-        "process %d on %s runs another program than process 0 on %s: all must be the same file, "
-        "on processors of the same kind",
-        (int)other, x->place[other], x->place[0]);
+    return cnn_failure(CNN_MISMATCH,
+                       "process %d on %s runs a different program than process 0 on %s: all processes must "
+                       "run the same file, on processors of the same kind",
+                       (int)other, x->place[other], x->place[0]);
   const cnn_status status = compare_checkpoints(x, run, options);
   if (status.code != CNN_OK) return status;
   if (!cnn_exchange_same(x, data_sum(data), &other))
-    return cnn_failure(CNN_MISMATCH, "process %d on %s has other data in %s than process 0 on %s", (int)other,
-                       x->place[other], data->path, x->place[0]);
+    return cnn_failure(CNN_MISMATCH, "process %d on %s has different data in %s than process 0 on %s",
+                       (int)other, x->place[other], data->path, x->place[0]);
   if (!cnn_exchange_same(x, settings_sum(run, options), &other))
     return cnn_failure(CNN_MISMATCH, OTHER_OPTIONS, (int)other, x->place[other], x->place[0]);
   return cnn_compare_weights(x, run);

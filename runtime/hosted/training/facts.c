@@ -247,8 +247,8 @@ cnn_status cnn_change_check(const cnn_change *change) {
   /* this setting selects the validation samples, independent of --seed */
   if (!cnn_facts_same(change->program, change->program_now, "seed")) {
     return cnn_failure(CNN_MISMATCH,
-                       "%s: the program's seed was %s, now it is %s: other samples would be kept for "
-                       "validation. Set it back",
+                       "%s: the program's seed was %s, now it is %s, which would select other samples for "
+                       "validation. Restore the seed",
                        change->path, text_of(change->program, "seed"), text_of(change->program_now, "seed"));
   }
   return cnn_success();

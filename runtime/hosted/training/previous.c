@@ -108,7 +108,7 @@ static cnn_status keep_weights(const char *out, const Weights *there, const char
   describe(there, one);
   describe(&before, other);
   const bool stays = before.there && as_good(&before, there);
-  const char *holds = "holds the weights of another run";
+  const char *holds = "contains the weights of another run";
   if (stays) {
     snprintf(line, sizeof line, "%.200s %s%s, which are replaced; %.200s has better ones%s, and stays", out,
              holds, one, previous, other);

@@ -350,7 +350,8 @@ static cnn_status take_change(const cnn_run *run, const json_t *state, const cha
   cnn_change change = {
       .path = path, .program = json_object_get(state, "program"), .chosen = json_object_get(state, "chosen")};
   if (!change.program || !change.chosen) {
-    tell(context, "this checkpoint is from an older version: changes of the program since then are unknown");
+    tell(context, "this checkpoint is from an older version, which does not record the program: changes "
+                  "since then cannot be detected");
     return cnn_success();
   }
   change.program_now = cnn_facts(network, network->recipe);

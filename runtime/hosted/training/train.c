@@ -35,7 +35,7 @@ static bool finished(const Training *training) {
 static bool writes(const Training *training) { return cnn_exchange_first(&training->exchange); }
 
 static const char *kept_so_far(const Training *training) {
-  return training->run.finished == 0 ? "nothing was saved" : "the epochs before are saved";
+  return training->run.finished == 0 ? "nothing was saved" : "the weights of earlier epochs are saved";
 }
 
 /* ---- Setting up */
@@ -47,7 +47,8 @@ static cnn_status check_options(const cnn_network *network, const cnn_train_opti
                        cnn_weights_fixed(network) ? "has int8 weights, which cannot be trained"
                                                   : "was compiled without training code: its program has no "
                                                     "train block, or --no-train was given");
-  if (!options->out) return cnn_failure(CNN_BAD_ARGUMENT, "the output file for the weights has no name");
+  if (!options->out)
+    return cnn_failure(CNN_BAD_ARGUMENT, "the name of the output file for the weights is empty");
   if (options->ranks && options->ranks->size > 1 && network->shards < 1)
     return cnn_failure(CNN_BAD_ARGUMENT, "%s was compiled for one process: --mpi was not given",
                        network->name);
@@ -96,7 +97,7 @@ static cnn_status open_training(Training *training) {
   cnn_recipe recipe = recipe_for(options, samples);
   if (options->overfit == 0 && cnn_augment_mixes_noise(&recipe) && !cnn_data_has_noise(training->data))
     return cnn_failure(CNN_MISMATCH, "the augmentation background mixes in WAV files of a folder "
-                                     "_background_noise_, and the data set has none");
+                                     "_background_noise_, but the data set has no such folder");
   training->threads = cnn_threads_shared(options->threads, options->ranks ? options->ranks->here : 1);
   training->validated = options->overfit > 0 ? 0 : cnn_data_count(training->data, CNN_PART_VAL);
   int32_t part = part_of(network, recipe.batch);
@@ -152,8 +153,8 @@ static double rated(const Training *training, const cnn_epoch *epoch, char measu
 static const char *advice(const Training *training) {
   const cnn_trainer *trainer = &training->run.trainer;
   const bool rounds = trainer->recipe.quantize && trainer->weights[trainer->recipe.quantize_switch] > 0;
-  return rounds ? "Values are now rounded to int8, and batchnorms no longer change: a later start, at a "
-                  "smaller rate, may help"
+  return rounds ? "The int8 phase has begun: values are rounded, and batchnorm statistics are fixed. A later "
+                  "start, at a smaller rate, may help"
                 : "A smaller rate, clip_norm or a warmup may help";
 }
 
@@ -256,7 +257,7 @@ static cnn_status prepare(Training *training) {
   if (status.code != CNN_OK) return status;
   if (training->course.batch > training->course.part) {
     cnn_training_note(
-        training, "a batch of %d is computed in parts of %d: the program was compiled for %d at most",
+        training, "a batch of %d is computed in parts of %d: the program was compiled for at most %d samples",
         (int)training->course.batch, (int)training->course.part, (int)training->network->train_batch);
   }
   if (options->resume) {

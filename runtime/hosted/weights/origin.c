@@ -120,7 +120,7 @@ static void normalize_check(const cnn_archive *archive, const char *path, const 
   const char *theirs = cnn_origin_normalize(archive);
   const char *ours = network->input[0].normalize ? network->input[0].normalize : "no normalize";
   if (theirs && strcmp(theirs, ours) != 0)
-    snprintf(doubt, room, "%s: these weights were trained after %.200s, but the program has %.200s", path,
+    snprintf(doubt, room, "%s: these weights were trained with %.200s, but the program has %.200s", path,
              theirs, ours);
 }
 

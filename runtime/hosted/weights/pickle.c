@@ -93,7 +93,7 @@ static void add(Machine *machine, cnn_pickled *to, cnn_pickled *item) {
 static cnn_pickled **pop_marked(Machine *machine, int32_t *count) {
   *count = 0;
   if (machine->wrong) return NULL;
-  if (machine->marks == 0) return refuse(machine, "it pops values up to a mark, but there is none");
+  if (machine->marks == 0) return refuse(machine, "it pops values up to a mark, but there is no mark");
   const int32_t from = machine->mark[--machine->marks];
   *count = machine->height - from;
   machine->height = from;
@@ -287,7 +287,7 @@ static void put(Machine *machine, uint64_t place) {
 static void get(Machine *machine, uint64_t place) {
   if (machine->wrong) return;
   if (place < (uint64_t)machine->memo_room && machine->memo[place]) push(machine, machine->memo[place]);
-  else refuse(machine, "it reads a value from its memo that was not stored");
+  else refuse(machine, "it reads a memo entry that was never stored");
 }
 
 /* ---- opcodes: each function returns whether the opcode belongs to its group */

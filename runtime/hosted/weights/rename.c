@@ -41,10 +41,12 @@ static cnn_status rule_read(Rule *rule, const char *path, Part line) {
   if (rule->theirs.n == 0)
     return cnn_failure(CNN_BAD_FORMAT, "%s:%d: there is no name before '='", path, (int)rule->line);
   if (rule->theirs.n > NAME_MOST || rule->ours.n > NAME_MOST || stars(rule->theirs) > STARS)
-    return cnn_failure(CNN_BAD_FORMAT, "%s:%d: names have at most %d letters, and %d '*'", path,
+    return cnn_failure(CNN_BAD_FORMAT, "%s:%d: a name may have at most %d letters, and at most %d '*'", path,
                        (int)rule->line, NAME_MOST, STARS);
   if (stars(rule->ours) > 0 && stars(rule->theirs) != stars(rule->ours))
-    return cnn_failure(CNN_BAD_FORMAT, "%s:%d: our name needs as many '*' as theirs, or none: here %d and %d",
+    return cnn_failure(CNN_BAD_FORMAT,
+                       "%s:%d: our name (on the right) must have as many '*' as theirs, or none; here it has "
+                       "%d, and theirs has %d",
                        path, (int)rule->line, (int)stars(rule->theirs), (int)stars(rule->ours));
   return cnn_success();
 }
@@ -149,7 +151,7 @@ static cnn_status apply(cnn_archive *archive, const char *path, const Rule *rule
   const char *twice = NULL;
   if (!cnn_archive_twice(archive, &twice)) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   if (!twice) return cnn_success();
-  return cnn_failure(CNN_BAD_FORMAT, "%s: renames two arrays to \"%.200s\"", path, twice);
+  return cnn_failure(CNN_BAD_FORMAT, "%s: two arrays would be renamed to \"%.200s\"", path, twice);
 }
 
 cnn_status cnn_rename(cnn_archive *archive, const char *path) {

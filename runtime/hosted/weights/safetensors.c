@@ -90,8 +90,9 @@ static cnn_status places_check(const char *path, Place *place, int32_t count, si
     at = place[i].end;
   }
   if ((uint64_t)at != buffer)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: %s: the header describes %lld bytes of data, the file has %zu",
-                       path, (uint64_t)at > buffer ? "is cut off" : "has bytes that belong to no tensor",
+    return cnn_failure(CNN_BAD_FORMAT,
+                       "%s: %s: the header describes %lld bytes of data, but the file has %zu", path,
+                       (uint64_t)at > buffer ? "is cut off" : "contains bytes that belong to no tensor",
                        (long long)at, buffer);
   return cnn_success();
 }
@@ -128,9 +129,10 @@ static cnn_status header_parse(cnn_archive *archive, const char *path, json_t *h
     status = tensor_parse(tensor, path, entry, &here->begin, &here->end);
     if (status.code != CNN_OK) return status;
     if ((uint64_t)here->end > n)
-      return cnn_failure(CNN_BAD_FORMAT,
-                         "%s: is cut off: tensor \"%.200s\" ends at byte %lld of the data, the file has %zu",
-                         path, name, (long long)here->end, n);
+      return cnn_failure(
+          CNN_BAD_FORMAT,
+          "%s: is cut off: tensor \"%.200s\" ends at byte %lld of the data, but the file has %zu", path, name,
+          (long long)here->end, n);
     tensor->data = data + here->begin;
   }
   return places_check(path, place, archive->count, n);
@@ -148,8 +150,8 @@ cnn_status cnn_safetensors_parse(cnn_archive *archive, const char *path, const u
                        "bytes; at most %d are allowed",
                        path, (unsigned long long)length, HEADER_MOST);
   if (length > n - 8)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: the header has %llu bytes, the file %zu", path,
-                       (unsigned long long)length, n);
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: the header has %llu bytes, but the file has %zu",
+                       path, (unsigned long long)length, n);
   if (length < 2 || bytes[8] != '{')
     return cnn_failure(CNN_BAD_FORMAT, "%s: is neither .npz nor safetensors: no '{' at byte 8", path);
   json_error_t error;

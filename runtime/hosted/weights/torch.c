@@ -160,10 +160,10 @@ static cnn_status storage_find(const Reader *reader, const char *pickle, const c
   snprintf(name, sizeof name, "data/%.*s", (int)(key->bytes < 180 ? key->bytes : 180), key->text);
   cnn_zip_member *member = *found = member_find(reader, pickle, name);
   if (!member)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: there is no \"%s\", where tensor \"%.200s\" should be",
+    return cnn_failure(CNN_BAD_FORMAT, "%s: there is no \"%s\", which should contain tensor \"%.200s\"",
                        reader->path, name, tensor->name);
   if ((uint64_t)elements > member->size / (uint64_t)width)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: \"%s\" should hold %lld elements of %s, but has %llu bytes",
+    return cnn_failure(CNN_BAD_FORMAT, "%s: \"%s\" should contain %lld elements of %s, but has %llu bytes",
                        reader->path, name, (long long)elements, cnn_dtype_name(tensor->dtype),
                        (unsigned long long)member->size);
   return member_take(reader, member);

@@ -94,7 +94,7 @@ static cnn_status refuse(const cnn_network *network, const char *path, const cnn
                     matching->lines ? given ? " Other differences:" : ". Other differences:" : "");
   else
     status = cnn_failure(CNN_MISMATCH, "%.400s: %s%s%s%.400s%s:", path,
-                         some ? "nothing matches the net's weights" : "these weights are not the net's",
+                         some ? "no array matches a weight of the net" : "the weights do not match this net",
                          order, others ? " (the file also has " : "", others ? others : "",
                          others ? "; append ':' and the name of one to the file name)" : "");
   if (!matching->prefix && matching->lines == 0)

@@ -163,7 +163,7 @@ cnn_status cnn_zip_read(const cnn_zip *zip, cnn_archive *archive, const char *la
   const unsigned char *data;
   if (member->method == 0) {
     if (member->size != member->packed)
-      return cnn_failure(CNN_BAD_FORMAT, "%s: is not compressed, but its two sizes differ", label);
+      return cnn_failure(CNN_BAD_FORMAT, "%s: is stored uncompressed, but its two sizes differ", label);
     data = bytes + start;
   } else {
     if (member->size / 1032 > member->packed) /* the size is wrong: deflate cannot produce that much */
