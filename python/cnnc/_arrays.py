@@ -17,7 +17,7 @@ Layouts = ("hwc", "chw")
 
 def check_layout(layout: str) -> None:
     if layout not in Layouts:
-        raise ValueError(f"layout is 'hwc' or 'chw', not {layout!r}")
+        raise ValueError(f"layout must be 'hwc' or 'chw', not {layout!r}")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _check_dtype(port: Port, array: Array) -> None:
     if array.dtype == port.dtype:
         return
     if array.dtype == object:
-        raise TypeError(f"input {port.name} takes an array of {port.dtype}; this is not an array of numbers")
+        raise TypeError(f"input {port.name} needs an array of {port.dtype}; this is not an array of numbers")
     values = "" if port.dtype == np.float32 else ", values as bytes"
     raise TypeError(
         f"input {port.name} takes {port.dtype}{values}, not {array.dtype}; "
@@ -73,7 +73,7 @@ def numbers(value: Any, what: str) -> Array:
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise TypeError(
-            f"{what} must be an array of numbers; this is {type(value).__name__} of {array.dtype}"
+            f"{what} must be an array of numbers, but this is {type(value).__name__} of {array.dtype}"
         )
     return array
 
@@ -107,7 +107,7 @@ def by_name(ports: Sequence[Port], x: Any) -> list[Any]:
         if len(ports) == 1:
             return [x]
         raise TypeError(
-            f"the net has {len(ports)} inputs: give a dict with {', '.join(p.name for p in ports)}"
+            f"the net has {len(ports)} inputs: pass a dict with {', '.join(p.name for p in ports)}"
         )
     names = [port.name for port in ports]
     if wrong := sorted(set(x) ^ set(names)):

@@ -161,11 +161,13 @@ def check(net: Net, reference: Any, x: Any, n: int, tolerance: float, layout: st
         theirs = of_function(net, reference, given, layout, count)
     else:
         raise TypeError(
-            "the reference is the path of an ONNX file, a torch module, or a function; not "
+            "the reference must be the path of an ONNX file, a torch module, or a function; not "
             f"{type(reference).__name__}"
         )
     if len(theirs[0].outputs) != len(net.outputs):
-        raise ValueError(f"the reference has {len(theirs[0].outputs)} outputs, the net {len(net.outputs)}")
+        raise ValueError(
+            f"the reference has {len(theirs[0].outputs)} outputs, but the net has {len(net.outputs)}"
+        )
     return _compare(net, inputs, theirs, tolerance)
 
 
@@ -205,7 +207,7 @@ def _compare(net: Net, inputs: list[Array], theirs: list[Values], tolerance: flo
         part = meter.result()
         if part is None:
             raise ValueError(
-                f"output {port.name} is {'x'.join(map(str, port.shape))}; the reference returns "
+                f"output {port.name} is {'x'.join(map(str, port.shape))}, but the reference returns "
                 f"{'x'.join(map(str, theirs[0].outputs[o].shape))} for a sample"
             )
         outputs.append(verdict(port.name, "output", port.shape, None, part))

@@ -33,7 +33,9 @@ def nodes_of(
 def _size(name: str, shape: Sequence[int] | str) -> str:
     text = shape if isinstance(shape, str) else "x".join(map(str, shape))
     if not re.fullmatch(r"\d+(x\d+)*", text):
-        raise ValueError(f"shapes has sizes as (1, 3, 320, 320) or '1x3x320x320', not {shape!r} for {name}")
+        raise ValueError(
+            f"shapes must have sizes such as (1, 3, 320, 320) or '1x3x320x320', not {shape!r} for {name}"
+        )
     return text
 
 
@@ -174,7 +176,9 @@ def from_torch(
     arguments = tuple(example) if isinstance(example, (tuple, list)) else (example,)
     halves = {str(p.dtype) for p in module.parameters()} & {"torch.float16", "torch.bfloat16"}
     if halves:
-        _tool.warn(f"the module has weights of {' and '.join(sorted(halves))}: the net computes in float32")
+        _tool.warn(
+            f"the module has weights in {' and '.join(sorted(halves))}, but the net computes in float32"
+        )
     with tempfile.TemporaryDirectory(prefix="cnnc-") as folder:
         path = os.path.join(folder, "model.onnx")
         _export(module, arguments, path, keep_batchnorm)

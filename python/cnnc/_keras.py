@@ -128,7 +128,7 @@ class _Weights:
 
     def put(self, layer: str, key: str, value: Floats) -> None:
         if key in self.arrays:
-            raise ValueError(f"two layers are called '{layer}'; give one of them another name in Keras")
+            raise ValueError(f"two layers are called '{layer}': rename one of them in Keras")
         self.arrays[key] = value
 
     def add_cell(self, layer: str, kind: str, suffix: str, cell: Mapping[str, Array]) -> None:
@@ -154,8 +154,8 @@ class _Weights:
         channels = {*(len(matrix) for matrix in matrices), matrices[0].shape[1], last.shape[-1]}
         if last.ndim != 3 or len(channels) > 1:
             raise ValueError(
-                f"the MultiHeadAttention '{layer}' has no form: the query, all heads together and the output "
-                "must have the same number of channels"
+                f"the MultiHeadAttention '{layer}' is not supported: the query, all heads together and the "
+                "output must have the same number of channels"
             )
         if len({matrix.shape[1] for matrix in matrices}) == 1:
             joined = np.concatenate(matrices)
@@ -312,7 +312,7 @@ def convert(model: str | os.PathLike[str], weights: str | os.PathLike[str]) -> l
     found = _read(source)
     for layer, kind in found.unknown.items():
         warnings.warn(
-            f"the weights of {layer}, a {kind}, are left out: they have no counterpart",
+            f"the weights of {layer}, a {kind}, are not written: cnnc has no such layer",
             CompileWarning,
             stacklevel=2,
         )

@@ -347,7 +347,7 @@ class Library:
     def trainer(self, weights: Floats, seed: int | None) -> int:
         trainer = self._handle.bridge_trainer(_address(weights), seed or 0, seed is not None)
         if not trainer:
-            raise MemoryError("there is no memory for training")
+            raise MemoryError("not enough memory for training")
         return int(trainer)
 
     def free_trainer(self, trainer: int) -> None:

@@ -66,7 +66,7 @@ class Net:
             weakref.finalize(self, shutil.rmtree, path.parent, ignore_errors=True)
             self._path, self._cwd = Path(path.name), path.parent
         if precision not in (None, "f32", "bf16", "f16w"):
-            raise ValueError(f"precision is 'f32', 'bf16' or 'f16w', not {precision!r}")
+            raise ValueError(f"precision must be 'f32', 'bf16' or 'f16w', not {precision!r}")
         if batch < 1 or threads < 1:
             raise ValueError("batch and threads must be at least 1")
         self._batch, self._threads, self._cc = batch, threads, cc
@@ -208,7 +208,7 @@ class Net:
     def _need_weights(self) -> None:
         if not self._filled:
             raise ValueError(
-                f"net {self.name} has no weights yet: give load() weights=, or call load_weights() "
+                f"net {self.name} has no weights yet: pass weights= to load(), or call load_weights() "
                 "or train()"
             )
 
@@ -230,7 +230,9 @@ class Net:
         weight file makes the net an int8 model."""
         constants = _int8_file(weights)
         if constants and rename is not None:
-            raise ValueError("int8 weight files have the program's names: rename is for float weights")
+            raise ValueError(
+                "rename is for float weights: the names in an int8 weight file are always the program's"
+            )
         before, warning = dict(vars(self)), ""
         try:
             if constants or self._constants:
@@ -462,7 +464,7 @@ class Net:
         """Writes the net with its weights into a folder and returns the files that were written. kind: C
         with its header, a library with build files, a program, WebAssembly or ONNX."""
         if kind not in KINDS:
-            raise ValueError(f"kind is one of {', '.join(KINDS)}, not {kind!r}")
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
         self._need_weights()
         base = Path(folder).absolute()
         base.mkdir(parents=True, exist_ok=True)

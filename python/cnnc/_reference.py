@@ -120,13 +120,13 @@ class Onnx:
             if len(sizes) == value.ndim and all(a in (None, b) for a, b in zip(sizes, value.shape)):
                 return np.ascontiguousarray(value.astype(_TYPES.get(port.type, np.float32)))
         raise ValueError(
-            f"input {port.name} of the model takes {port.shape}, the sample is {list(sample.shape)}"
+            f"input {port.name} of the model takes {port.shape}, but the sample is {list(sample.shape)}"
         )
 
     def __call__(self, sample: list[Array]) -> Values:
         ports = self._session.get_inputs()
         if len(ports) != len(sample):
-            raise ValueError(f"the model has {len(ports)} inputs, the net {len(sample)}")
+            raise ValueError(f"the model has {len(ports)} inputs, but the net has {len(sample)}")
         feed = {port.name: self._feed(port, value) for port, value in zip(ports, sample)}
         names = list(dict.fromkeys([*self._outputs, *(n for names in self._tensors.values() for n in names)]))
         found = dict(zip(names, self._session.run(names, feed)))

@@ -38,8 +38,8 @@ class Stepper:
         self.net, self.library = net, net._library("train")
         if self.library.objects():
             raise ValueError(
-                f"net {net.name} has a loss of annotated objects: train(path) reads their data sets; "
-                "steps take arrays"
+                f"net {net.name} has a loss of annotated objects: train(path) reads data sets of objects, "
+                "but steps take arrays"
             )
         if not net._filled:
             self.library.init(net._weights, seed)
@@ -82,7 +82,7 @@ class Stepper:
             if y is None or len(wanted) != 1:
                 names = ", ".join(target.name for target in wanted)
                 raise TypeError(
-                    f"y is a dict with a target for each of {names}"
+                    f"y must be a dict with a target for each of {names}"
                     if len(wanted) != 1
                     else f"y is missing: the target of {names}"
                 )
@@ -112,7 +112,9 @@ class Stepper:
                 f"samples; the array is {'x'.join(map(str, array.shape)) or 'a single number'}"
             )
         if target.classes and array.dtype.kind not in "iub":
-            raise TypeError(f"the target of {target.name} is classes, whole numbers; not {array.dtype}")
+            raise TypeError(
+                f"the target of {target.name} must be class numbers (integers), not {array.dtype}"
+            )
         kind = np.int32 if target.classes else np.float32
         return np.ascontiguousarray(array.reshape(count, target.size), kind)
 
@@ -138,7 +140,7 @@ class Stepper:
         if others := [t.name for t in self.wanted() if t.loss != "linear"]:
             raise ValueError(
                 f"dloss is for a net whose losses are all linear: loss = linear in the train block; "
-                f"{', '.join(others)} has another loss"
+                f"the loss of {', '.join(others)} is not linear"
             )
         return [
             None if array is None else array * np.float32(array.size)
@@ -206,7 +208,7 @@ class Stepper:
     ) -> tuple[float | None, list[Array | None]]:
         if (y is None) == (dloss is None):
             raise TypeError(
-                "a step takes y, the targets of the program's loss, or dloss, for a loss of your own"
+                "a step needs y, the targets of the program's loss, or dloss, the gradient of your own loss"
             )
         if dloss is not None:
             return self.own_loss(dloss, inputs, layout)
@@ -266,8 +268,8 @@ def batches(loader: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
             yield batch[0], batch[1]
         else:
             raise TypeError(
-                'an iterator gives batches (x, y), or dicts {"x": ..., "y": ...}; x and y may be dicts by '
-                f"name; this is {type(batch).__name__}"
+                'an iterator must return batches (x, y), or dicts {"x": ..., "y": ...}; x and y may be dicts '
+                f"by name, but this is {type(batch).__name__}"
             )
 
 
@@ -275,7 +277,7 @@ def as_arrays(loader: Iterable[Any]) -> tuple[Any, Any]:
     """Concatenates all batches of a loader into one x and one y."""
     pairs = list(batches(loader))
     if not pairs:
-        raise ValueError("the iterator gives no batches")
+        raise ValueError("the iterator returns no batches")
 
     def joined(values: list[Any]) -> Any:
         if isinstance(values[0], Mapping):
@@ -299,8 +301,8 @@ def train_from(
     last weights without validation."""
     if hasattr(loader, "__next__") and epochs > 1:
         raise TypeError(
-            "an iterator can be read once, and training reads it once per epoch: give a list, a DataLoader "
-            "or another object that begins anew, or epochs=1"
+            "an iterator can be read once, and training reads it once per epoch: pass a list, a DataLoader "
+            "or another object that can be iterated again, or set epochs=1"
         )
     if validation is not None and not isinstance(validation, tuple):
         validation = as_arrays(validation)
@@ -338,7 +340,7 @@ def one_epoch(
         samples += count
         rates.append(stepper.rate)
     if not samples:
-        raise ValueError("the iterator gives no batches")
+        raise ValueError("the iterator returns no batches")
     seconds = time.perf_counter() - start
     return {
         "epoch": number,

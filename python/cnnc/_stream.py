@@ -47,7 +47,7 @@ def options(rows: int | None, slide: int | None, lookahead: int) -> tuple[str, .
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise ValueError(f"{what} must be a whole number above 0, not {value!r}")
     if lookahead and rows is None:
-        raise ValueError("lookahead is for a stream of rows: stream(rows, lookahead=...)")
+        raise ValueError("lookahead needs a stream of rows: stream(rows, lookahead=...)")
     if rows is None:
         return () if slide is None else (f"--slide={slide}",)
     return (f"--stream={rows}", *([f"--lookahead={lookahead}"] if lookahead else []))
@@ -61,7 +61,7 @@ class Stream:
         self._library = net._library("plain", options)
         if not self._library.facts.state_bytes:
             raise ValueError(
-                f"net {net.name} has no states: nothing is kept between its calls; "
+                f"net {net.name} has no states, so nothing is kept between its calls; "
                 "stream(rows) computes a sequence in steps, stream(slide=rows) windows"
             )
         self._inputs, self._outputs = net.inputs, net.outputs

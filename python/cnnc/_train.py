@@ -79,7 +79,7 @@ def is_loader(x: Any) -> bool:
         return bool(x) and isinstance(x[0], (tuple, Mapping))
     if not hasattr(x, "__iter__") and hasattr(x, "__getitem__"):
         raise TypeError(
-            f"{type(x).__name__} gives single samples; an iterable of batches is needed, such as "
+            f"{type(x).__name__} returns single samples, but training needs an iterable of batches, such as "
             "torch.utils.data.DataLoader(x, batch_size=...)"
         )
     return hasattr(x, "__iter__")

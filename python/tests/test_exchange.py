@@ -268,9 +268,9 @@ class Checks(Case):
             TypeError, "the path of an ONNX file, a torch module, or a function; not int"
         ):
             net.check(3)
-        with self.assertRaisesRegex(ValueError, "output output is 3; the reference returns 2 for a sample"):
+        with self.assertRaisesRegex(ValueError, "is 3, but the reference returns 2 for a sample"):
             net.check(lambda x: np.zeros((len(x), 2), np.float32))
-        with self.assertRaisesRegex(ValueError, "the reference has 2 outputs, the net 1"):
+        with self.assertRaisesRegex(ValueError, "the reference has 2 outputs, but the net has 1"):
             net.check(lambda x: (net(x), net(x)))
         with self.assertRaisesRegex(ValueError, "no samples"):
             net.check(net, np.zeros((0, 4, 3, 2), np.float32))
@@ -357,7 +357,7 @@ class Torch(Case):
         net.load_weights(module.state_dict())
         self.close(net(x, layout="chw"), expected)
         half = torch.nn.Linear(3, 2).half()
-        with self.assertWarnsRegex(cnnc.CompileWarning, "torch.float16: the net computes in float32"):
+        with self.assertWarnsRegex(cnnc.CompileWarning, "torch.float16, but the net computes in float32"):
             cnnc.from_torch(half, torch.rand(1, 3).half())
         net.weights["features.4.conv2.bias"][:] += 1
         report = net.check(module)
@@ -606,7 +606,7 @@ class Keras(Case):
                 np.testing.assert_allclose(net({"x": x, "y": y}), wanted, atol=1e-4)
         kernels["query"] = random((11, heads, d), 1)
         self.save_attention(kernels, {})
-        with self.assertRaisesRegex(ValueError, "MultiHeadAttention 'att' has no form"):
+        with self.assertRaisesRegex(ValueError, "MultiHeadAttention 'att' is not supported"):
             cnnc.convert(self.folder / "a.keras", self.folder / "a.safetensors")
 
     def test_refused(self) -> None:
@@ -624,7 +624,7 @@ class Keras(Case):
             group = file.create_group("model_weights/last")
             group.attrs["weight_names"] = [b"last/kernel:0"]
             group["last/kernel:0"] = np.zeros((8, 3))
-        with self.assertWarnsRegex(cnnc.CompileWarning, "the weights of last, a ConvLSTM1D, are left out"):
+        with self.assertWarnsRegex(cnnc.CompileWarning, "the weights of last, a ConvLSTM1D, are not written"):
             cnnc.convert(self.folder / "m.h5", self.folder / "w.safetensors")
 
     @unittest.skipUnless(has("keras"), "no keras")

@@ -196,7 +196,7 @@ class Calls(Case):
         )
         picture = filled("net p { input x: 4x3x2 \n conv(3, 2x2) }")
         self.assertEqual(picture(np.moveaxis(x, -1, 1), layout="chw").shape, (3, 3, 3, 2))
-        with self.assertRaisesRegex(ValueError, "layout is 'hwc' or 'chw', not 'nchw'"):
+        with self.assertRaisesRegex(ValueError, "layout must be 'hwc' or 'chw', not 'nchw'"):
             net(x, layout="nchw")
 
     def test_several(self) -> None:
@@ -210,7 +210,7 @@ class Calls(Case):
         self.assertEqual(list(y), ["sum", "less"])
         np.testing.assert_array_equal(y["sum"], a + b)
         np.testing.assert_array_equal(net({"a": a[0], "b": b[0]})["less"], -a[0])
-        with self.assertRaisesRegex(TypeError, "2 inputs: give a dict with a, b"):
+        with self.assertRaisesRegex(TypeError, "2 inputs: pass a dict with a, b"):
             net(a)
         with self.assertRaisesRegex(ValueError, "the inputs are a, b; c is missing or unknown"):
             net({"a": a, "b": b, "c": b})
