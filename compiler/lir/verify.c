@@ -143,13 +143,14 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
                 most =
                     place->space == SPACE_KEPT ? place->bytes : place->bytes + place->stride * (images - 1);
   if (place->offset < 0 || place->offset % size_of(buf) != 0)
-    return fail(v, "starts before its space, or unaligned", buf->name);
-  if (place->offset + most > room_of(v->program, place)) return fail(v, "ends after its space", buf->name);
+    return fail(v, "starts before its memory space, or is not aligned", buf->name);
+  if (place->offset + most > room_of(v->program, place))
+    return fail(v, "ends after its memory space", buf->name);
   if (place->space == SPACE_KEPT && place->stride != v->program->space[SPACE_KEPT].bytes)
-    return fail(v, "has records of another size", buf->name);
+    return fail(v, "has records of a different size", buf->name);
   if (footprint(buf) > bytes) return fail(v, "is smaller than the footprint of the nest", buf->name);
   if (all && buf_room(buf, 1) * size_of(buf) != place->stride && buf->dim[0] > 1)
-    return fail(v, "has another distance between images than the nest", buf->name);
+    return fail(v, "has a different distance between images than the nest", buf->name);
   return true;
 }
 
@@ -185,7 +186,7 @@ static bool check_apart(Verifier *v, const Version *version, bool once) {
 static bool check_read(Verifier *v, const Operand *operand, const Buf *buf, const Node *node, bool once) {
   const Place *place = &operand->place;
   if (elem_bytes(v->program->home[node->id].elem) != size_of(buf))
-    return fail(v, "has elements of another size than its value", buf->name);
+    return fail(v, "has elements of a different size than its value", buf->name);
   if (place->space == SPACE_ARENA && once) return fail(v, "reads an image's arena for all images", buf->name);
   if (place->space == SPACE_KEPT && once) return fail(v, "reads an image's record for all images", buf->name);
   if (caller_owned(place->space) || held(v, node, place, once ? REACH_ALL : REACH_IMAGE)) return true;
@@ -355,7 +356,7 @@ static bool replay(Verifier *v) {
       const KernelCall *call = &p->calls.data[c];
       const Version *version = &call->version[v->target];
       v->call = c;
-      if ((call->how == CALL_ONCE) != phase->once) return fail(v, "runs in a phase of another kind", "");
+      if ((call->how == CALL_ONCE) != phase->once) return fail(v, "runs in a phase of a different kind", "");
       if (!check_reads(v, i, call, version) || !check_writes(v, call, version) || !check_copies(v, c))
         return false;
     }
@@ -402,13 +403,13 @@ static bool check_initial(Verifier *v) {
     for (; at < p->initial.n && p->initial.data[at].state == k; at++) {
       const Fill *fill = &p->initial.data[at];
       if (fill->from != byte || fill->to <= byte || fill->to % size)
-        return fail(v, "a state has bytes without an initial value, or two", state->name);
+        return fail(v, "a state has bytes with no initial value, or with two", state->name);
       for (; byte < fill->to && byte < state_bytes(state); byte += size)
         if (state_initial(state, byte / size) != fill->value)
           return fail(v, "a state does not begin with its initial value", state->name);
     }
     if (byte != state_bytes(state) || (at && at <= p->initial.n && p->initial.data[at - 1].to != byte))
-      return fail(v, "a state has bytes without an initial value, or too many", state->name);
+      return fail(v, "a state has bytes with no initial value, or too many values", state->name);
   }
   return at == p->initial.n || fail(v, "an initial value belongs to no state", "");
 }

@@ -28,7 +28,7 @@ const char *nest_text(Nest *nest, const char *format, ...) {
 
 /* ---- statements and blocks ---- */
 static NestStmt *new_statement(Nest *nest, NestStmtKind kind) {
-  if (!nest->fn) nest_misuse(nest, "statement outside a function");
+  if (!nest->fn) nest_misuse(nest, "a statement is outside a function");
   NestStmt *stmt = NEW(nest->arena, NestStmt);
   stmt->kind = kind;
   *nest->open[nest->depth].tail = stmt;
@@ -60,7 +60,7 @@ static Ix *nest_room(Nest *nest) { /* aligned to 128 bytes, the size of the vect
 
 static Ix *new_variable(Nest *nest) {
   int slot = ++nest->nslots;
-  if (slot >= SLOTS) nest_misuse(nest, "more variables in scope than slots");
+  if (slot >= SLOTS) nest_misuse(nest, "too many variables are in scope");
   nest->key[slot] = 1000003 + (++nest->serial * INT64_C(0x9E3779B1)) % INT64_C(0x3fffffdd);
   Ix *ix = nest_room(nest);
   (*ix)[slot] = 1;
@@ -91,7 +91,8 @@ void nest_lead_parallel(Nest *nest) {
 bool nest_repeat_lead(Nest *nest, int64_t rows) {
   int at = 0;
   while (at < nest->nleads && nest->lead[at] < rows) at++;
-  if (nest->fn || at == nest->nleads) nest_misuse(nest, "repeated rows without a longer leading axis");
+  if (nest->fn || at == nest->nleads)
+    nest_misuse(nest, "rows can be repeated only if a leading axis is longer");
   if (nest->lead[at] == rows) return true;
   if (nest->nleads == LEADS || nest->lead[at] % rows || (at && rows % nest->lead[at - 1])) return false;
   for (int i = nest->nleads++; i > at; i--) nest->lead[i] = nest->lead[i - 1];
@@ -133,7 +134,7 @@ static void begin_row(Nest *nest) {
 
 NestFn *nest_fn(Nest *nest, const char *name, bool kernel) {
   if (nest->depth != nest->ground)
-    nest_misuse(nest, "a block of the function before was left by break or return");
+    nest_misuse(nest, "a block of the previous function was left by break or return");
   NestFn *fn = NEW(nest->arena, NestFn), **end = &nest->fns;
   while (*end) end = &(*end)->next;
   *end = fn;
@@ -149,7 +150,7 @@ NestFn *nest_fn(Nest *nest, const char *name, bool kernel) {
 const Ix *nest_param(Nest *nest, const char *name, ParamKind kind) {
   NestFn *fn = nest->fn;
   if (!fn || fn->body || fn->nparams == PARAMS)
-    nest_misuse(nest, "parameter outside a function, after a statement, or too many");
+    nest_misuse(nest, "a parameter is outside a function or after a statement, or there are too many");
   fn->param[fn->nparams] = name;
   fn->varied[fn->nparams] = kind == VARIED;
   fn->flag[fn->nparams++] = kind == FLAG;
@@ -159,7 +160,7 @@ const Ix *nest_param(Nest *nest, const char *name, ParamKind kind) {
 }
 
 const Ix *nest_size(Nest *nest, const char *name, int64_t lo, int64_t hi) {
-  if (lo < 0 || hi < lo || hi > INT32_MAX) nest_misuse(nest, "size parameter of an impossible range");
+  if (lo < 0 || hi < lo || hi > INT32_MAX) nest_misuse(nest, "a size parameter has an impossible range");
   const Ix *ix = nest_param(nest, name, PLAIN);
   int i = nest->fn->nparams - 1;
   nest->fn->size[i] = true;
@@ -173,14 +174,15 @@ Index nest_index(Nest *nest, const Ix *ix) {
   uint64_t check = (uint64_t)index.c;
   for (int s = 1; s < SLOTS; s++) {
     index.k[s] = (*ix)[s] - index.c;
-    if (index.k[s] && s > nest->nslots) nest_misuse(nest, "index uses a variable outside its loop");
+    if (index.k[s] && s > nest->nslots) nest_misuse(nest, "an index uses a variable outside its loop");
     check += (uint64_t)index.k[s] * (uint64_t)nest->key[s];
     if (index.k[s] > NO_HI || index.k[s] < NO_LO)
-      nest_misuse(nest, "index with a coefficient beyond all buffers");
+      nest_misuse(nest, "an index has a coefficient that is larger than any buffer");
   }
   if (check != (uint64_t)(*ix)[SLOTS])
     nest_misuse(nest, "index is not affine, or uses a variable outside its loop");
-  if (index.c > NO_HI || index.c < NO_LO) nest_misuse(nest, "index with a constant beyond all buffers");
+  if (index.c > NO_HI || index.c < NO_LO)
+    nest_misuse(nest, "an index has a constant that is larger than any buffer");
   return index;
 }
 
@@ -196,15 +198,16 @@ static bool passes_flag(const Nest *nest,
 void nest_call_list(Nest *nest, NestFn *fn, int n, const Ix *args) {
   const int row = nest->nleads; /* row: the number of leading arguments, which callers omit */
   if (fn == nest->fn) nest_misuse(nest, "a function calls itself");
-  if (n + row != fn->nparams) nest_misuse(nest, "call with the wrong number of arguments");
+  if (n + row != fn->nparams) nest_misuse(nest, "a call has the wrong number of arguments");
   NestStmt *stmt = new_statement(nest, CALL);
   stmt->u.call.fn = fn;
   stmt->u.call.arg = NEW_ARRAY(nest->arena, Index, fn->nparams);
   for (int i = 0; i < fn->nparams; i++) {
     stmt->u.call.arg[i] = nest_index(nest, i < row ? nest->lead_at[i] : &args[i - row]);
-    if (fn->size[i]) nest_misuse(nest, "a size parameter belongs to the main function, which nobody calls");
+    if (fn->size[i])
+      nest_misuse(nest, "a function with size parameters is a main function and cannot be called");
     if (fn->flag[i] && !passes_flag(nest, &stmt->u.call.arg[i]))
-      nest_misuse(nest, "a flag is 0, 1 or a flag of the caller");
+      nest_misuse(nest, "a flag must be 0, 1 or a flag of the caller");
   }
 }
 
@@ -268,7 +271,7 @@ static Buf *new_buffer(Nest *nest, BufPlace place, const char *name, Type type, 
 }
 
 Buf *nest_buf(Nest *nest, BufPlace place, const char *name, Type type, int rank, const int64_t *dim) {
-  if (place == VIEW) nest_misuse(nest, "a view is made by VIEW_OF");
+  if (place == VIEW) nest_misuse(nest, "a view must be created with VIEW_OF");
   Buf *buf = new_buffer(nest, place, name, type, rank, dim);
   if (place >= STACK) new_statement(nest, DECLARE)->u.declare.buf = buf;
   return buf;
@@ -276,7 +279,7 @@ Buf *nest_buf(Nest *nest, BufPlace place, const char *name, Type type, int rank,
 
 Buf *nest_view(Nest *nest, const char *name, Buf *of, const Ix *base) {
   if (of->place >= REGS || of->rank < 1)
-    nest_misuse(nest, nest_text(nest, "%s: a view is of an array in memory", name));
+    nest_misuse(nest, nest_text(nest, "%s: a view must be of an array in memory", name));
   check_scope(nest, of->scope, of->name);
   Buf *buf = new_buffer(nest, VIEW, name, of->type, of->rank, of->dim);
   buf->of = of;
@@ -314,7 +317,7 @@ void nest_routine(Nest *nest, const Routine *routine, Buf *const *bufs, const do
       nest_misuse(nest, nest_text(nest, "%s is not an array that a runtime function accepts", buf->name));
     for (int k = 0; k < i; k++)
       if (bufs[k] == buf && (routine->writes[i] || routine->writes[k]))
-        nest_misuse(nest, nest_text(nest, "%s is given twice to a routine that writes it", buf->name));
+        nest_misuse(nest, nest_text(nest, "%s is passed twice to a routine that writes to it", buf->name));
     buf->flat = true;
     stmt->u.routine.buf[i] = buf;
   }
@@ -325,9 +328,9 @@ void nest_routine(Nest *nest, const Routine *routine, Buf *const *bufs, const do
 const Ix *nest_loop(Nest *nest, const char *name, LoopKind kind, int nlo, const Ix *lo, int nhi,
                     const Ix *hi) {
   if (nlo < 1 || nhi < 1 || nlo > BOUNDS || nhi > BOUNDS)
-    nest_misuse(nest, "loop with no bounds or too many");
+    nest_misuse(nest, "a loop has no bounds, or too many bounds");
   if (kind == PARALLEL && (nlo > 1 || nhi > 1))
-    nest_misuse(nest, "a parallel loop has one bound on each side");
+    nest_misuse(nest, "a parallel loop must have one bound on each side");
   NestStmt *stmt = new_statement(nest, LOOP);
   stmt->u.loop.name = name;
   stmt->u.loop.kind = kind;
@@ -405,9 +408,9 @@ static void store_statement(Nest *nest, Ref ref, Val val, int part) {
   check_scope(nest, buf->scope, buf->name);
   if (elem_is_half(buf->type.elem)) val = convert(val, buf->type.elem);
   if (buf->type.elem != val->type.elem)
-    nest_misuse(nest, nest_text(nest, "%s is stored to with another element type", buf->name));
+    nest_misuse(nest, nest_text(nest, "the stored value has a different element type than %s", buf->name));
   if (buf->place == REGS && val->type.lanes != 1 && val->type.lanes != buf->type.lanes)
-    nest_misuse(nest, nest_text(nest, "%s has other lanes than the value", buf->name));
+    nest_misuse(nest, nest_text(nest, "%s and the stored value differ in their number of lanes", buf->name));
   if (part != val->type.lanes && (buf->place == REGS || part < 1 || part > val->type.lanes))
     nest_misuse(nest, nest_text(nest, "%s: a part of %d lanes", buf->name, part));
   new_store(nest, ref, val, part);
@@ -416,7 +419,7 @@ static void store_statement(Nest *nest, Ref ref, Val val, int part) {
 void nest_store_words(Nest *nest, Ref ref, Val val) {
   check_scope(nest, ref.buf->scope, ref.buf->name);
   if (ref.buf->type.elem != I8 || ref.buf->place == REGS || val->type.elem != I32)
-    nest_misuse(nest, "words into a buffer other than an int8 array");
+    nest_misuse(nest, "packed words can only be stored in an int8 array");
   new_store(nest, ref, val, WORD_BYTES * val->type.lanes);
 }
 
@@ -457,7 +460,7 @@ void nest_check_scope(Nest *nest, int scope) { check_scope(nest, scope, "a varia
 Cond cond_within(Nest *nest, const Ix *e, int64_t lo, int64_t hi) {
   if ((lo != NO_LO && (lo < INT32_MIN || lo > INT32_MAX)) ||
       (hi != NO_HI && (hi < INT32_MIN || hi > INT32_MAX)))
-    nest_misuse(nest, "condition with a bound beyond all indices");
+    nest_misuse(nest, "a condition has a bound that is larger than any index");
   return (Cond){1, {{1, {{nest_index(nest, e), lo, hi}}}}};
 }
 
@@ -468,13 +471,13 @@ static _Noreturn void misuse_condition(const char *what) {
 
 Cond cond_and(Cond a, Cond b) {
   if (a.n != 1 || b.n != 1 || a.any[0].n + b.any[0].n > 4)
-    misuse_condition("`both` takes conjunctions, of four ranges in total");
+    misuse_condition("`both` takes conjunctions, with at most four ranges in total");
   for (int i = 0; i < b.any[0].n; i++) a.any[0].range[a.any[0].n++] = b.any[0].range[i];
   return a;
 }
 
 Cond cond_or(Cond a, Cond b) {
-  if (a.n != 1 || b.n != 1) misuse_condition("`either` has two alternatives");
+  if (a.n != 1 || b.n != 1) misuse_condition("`either` takes two alternatives");
   a.any[a.n++] = b.any[0];
   return a;
 }

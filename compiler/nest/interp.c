@@ -294,7 +294,7 @@ static double converted(Interp *in, double x, Elem elem) {
   if (elem == F32 || elem_is_half(elem)) return x;
   double v = trunc(x);
   if (!(v >= lo[elem] && v <= hi[elem]))
-    report_fault(in, "a number does not fit the type it is converted to", NULL);
+    report_fault(in, "a number is converted to a type that is too small for it", NULL);
   return v;
 }
 

@@ -318,7 +318,7 @@ static void walk_rounds(Prover *p, const ProofEnv *env, const NestStmt *stmt, bo
 
 static void walk_loop(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   if (p->nvars == VARS) {
-    prover_fail(p, "too many loops around an access", NULL, -1, 0, 0);
+    prover_fail(p, "an access is inside too many loops", NULL, -1, 0, 0);
     return;
   }
   const LoopKind kind = stmt->u.loop.kind;

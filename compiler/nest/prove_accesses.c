@@ -150,7 +150,7 @@ static void check_not_written(Prover *p, const Buf *buf, const Lin *lo, const Li
   for (int i = 0; i < p->accesses.n; i++) {
     const Access *a = &p->accesses.data[i];
     if (a->buf == buf && a->write && !a->aside && !disjoint(p, a, lo, hi))
-      prover_fail(p, "read of elements that may have been overwritten", buf, -1, 0, 0);
+      prover_fail(p, "elements are read that may have been overwritten", buf, -1, 0, 0);
   }
 }
 
@@ -161,8 +161,9 @@ static void check_not_chosen(Prover *p, const Buf *buf, const Lin *lo, const Lin
   for (int d = 0; d < buf->rank; d++) chosen = chosen || prover_chosen(p, &lo[d]) || prover_chosen(p, &hi[d]);
   if (!chosen) return;
   prover_fail(p,
-              buf->place == OVER ? "store at a data-dependent index of an overwritten operand"
-                                 : "store at a data-dependent index that may not be written before",
+              buf->place == OVER
+                  ? "an operand that is overwritten has a store at a data-dependent index"
+                  : "elements may be stored at a data-dependent index before all are initialized",
               buf, -1, 0, 0);
 }
 
@@ -183,7 +184,7 @@ static void check_range(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi,
   if (!write && buf->place == OVER) check_not_written(p, buf, lo, hi);
   if (!write && fresh && buf->place != OVER) {
     p->proof->reads++;
-    if (!known) prover_fail(p, "read of elements that may not be written", buf, -1, 0, 0);
+    if (!known) prover_fail(p, "elements may be read before they are written", buf, -1, 0, 0);
   }
   if (write && buf->place >= STACK && p->home[buf->id] != p->parallel)
     prover_fail(p, "parallel iterations share the local", buf, -1, 0, 0);
@@ -217,7 +218,7 @@ void prover_check(Prover *p, const ProofEnv *env, const Ref *ref, int lanes, boo
       prover_fail(p, write ? "store out of bounds" : "load out of bounds", buf, d, l, h);
   }
   if (buf->place != REGS && buf->rank == 0 && lanes > 1)
-    prover_fail(p, "a vector in a single element", buf, -1, 0, 0);
+    prover_fail(p, "a vector is accessed in a single element", buf, -1, 0, 0);
   check_range(p, buf, lo, hi, write);
 }
 

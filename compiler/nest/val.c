@@ -34,7 +34,8 @@ static int lanes_of(Val a, Val b) {
 
 static Val binary(ValOp op, Val a, Val b) {
   if (a->type.elem != b->type.elem) nest_misuse(a->nest, "operands with different element types");
-  if (!computes(a->type.elem)) nest_misuse(a->nest, "arithmetic on bytes: convert them first");
+  if (!computes(a->type.elem))
+    nest_misuse(a->nest, "arithmetic needs float, int32 or int64 values: convert them first");
   return node(a->nest, op, (Type){a->type.elem, lanes_of(a, b)}, a, b, NULL);
 }
 
@@ -122,7 +123,8 @@ Val fma_(Val x, Val y, Val plus) {
   if (lanes > 1 && factors == 1)
     x = splat(x, lanes); /* without this, the product would be a scalar and rounded before the sum */
   Type type = {x->type.elem, lanes};
-  if (!computes(type.elem)) nest_misuse(x->nest, "arithmetic on bytes: convert them first");
+  if (!computes(type.elem))
+    nest_misuse(x->nest, "arithmetic needs float, int32 or int64 values: convert them first");
   return node(x->nest, FMA, type, x, y, plus);
 }
 
@@ -140,7 +142,8 @@ Val choose(Val mask, Val if_so, Val if_not) {
     nest_misuse(mask->nest, "choose: values of different element types");
   int lanes = lanes_of(if_so, if_not);
   if (mask->type.lanes > 1) lanes = lanes_of(mask, lanes == 1 || if_so->type.lanes == lanes ? if_so : if_not);
-  if (!computes(if_so->type.elem)) nest_misuse(mask->nest, "choose between bytes: convert them first");
+  if (!computes(if_so->type.elem))
+    nest_misuse(mask->nest, "choose needs float, int32 or int64 values: convert them first");
   return node(mask->nest, SELECT, (Type){if_so->type.elem, lanes}, mask, if_so, if_not);
 }
 
@@ -169,7 +172,7 @@ Val shuffle(Val a, Val b, int lanes, const int *lane) {
   ValNode *e = node(a->nest, SHUFFLE, (Type){a->type.elem, lanes}, a, b, NULL);
   int *copy = NEW_ARRAY(a->nest->arena, int, lanes);
   for (int i = 0; i < lanes; i++) {
-    if (lane[i] < 0 || lane[i] >= 2 * n) nest_misuse(a->nest, "shuffle of a lane that does not exist");
+    if (lane[i] < 0 || lane[i] >= 2 * n) nest_misuse(a->nest, "a shuffle selects a lane that does not exist");
     copy[i] = lane[i];
   }
   e->lane = copy;
@@ -187,7 +190,8 @@ Val splat(Val a, int lanes) {
   if (a->type.lanes == lanes) return a;
   if (a->type.lanes != 1 || (lanes != 4 && lanes != 8 && lanes != 16))
     nest_misuse(a->nest, "splat takes one number and 4, 8 or 16 lanes");
-  if (a->type.elem != F32 && a->type.elem != I32) nest_misuse(a->nest, "splat of a byte: convert it first");
+  if (a->type.elem != F32 && a->type.elem != I32)
+    nest_misuse(a->nest, "splat needs a float or int32 value: convert it first");
   return node(a->nest, SPLAT, (Type){a->type.elem, lanes}, a, NULL, NULL);
 }
 
@@ -235,7 +239,7 @@ Val nest_primitive(Nest *nest, const Primitive *primitive, Val x, Val y, Val z) 
     if ((a[i] != NULL) != (i < primitive->arguments) ||
         (a[i] && (a[i]->type.elem != primitive->takes[i] ||
                   (a[i]->type.lanes != 1 && !primitive->lanes && !(i > 0 && primitive_across(primitive))))))
-      nest_misuse(nest, nest_text(nest, "arguments that %s does not take", primitive->name));
+      nest_misuse(nest, nest_text(nest, "%s does not take these arguments", primitive->name));
   int lanes = x->type.lanes;
   for (int i = 1; i < 3 && a[i]; i++)
     if (lanes_of(x, a[i]) > lanes && !primitive_across(primitive)) lanes = a[i]->type.lanes;
@@ -258,11 +262,11 @@ Val nest_load_part(Nest *nest, Ref ref, int part, int lanes) {
   Type type = ref.buf->type;
   if (lanes) type.lanes = lanes;
   if (ref.buf->place == REGS && type.lanes != ref.buf->type.lanes)
-    nest_misuse(nest, "a register is read whole");
+    nest_misuse(nest, "a register must be read as a whole");
   if (lanes && lanes != 1 && lanes != 4 && lanes != 8 && lanes != 16)
     nest_misuse(nest, "load of an unsupported vector width");
   if (part != type.lanes && (ref.buf->place == REGS || part < 1 || part > type.lanes))
-    nest_misuse(nest, "load of an impossible part of a vector");
+    nest_misuse(nest, "a load of a part that a vector cannot have");
   ValNode *e = node(nest, LOAD, type, NULL, NULL, NULL);
   Ref *copy = NEW(nest->arena, Ref);
   *copy = ref;
@@ -293,7 +297,7 @@ bool val_calls(Val v) { return calls(v, ++v->nest->marks); }
 
 Val nest_load_words(Nest *nest, Ref ref, int lanes) {
   if (ref.buf->type.elem != I8 || ref.buf->place == REGS || ref.buf->as_floats)
-    nest_misuse(nest, "words of a buffer other than an int8 array");
+    nest_misuse(nest, "packed words can only be loaded from an int8 array");
   ValNode *e = (ValNode *)(uintptr_t)nest_load_part(nest, ref, lanes, lanes);
   e->type.elem = I32;
   e->part = WORD_BYTES * lanes;
@@ -303,7 +307,7 @@ Val nest_load_words(Nest *nest, Ref ref, int lanes) {
 Val nest_lookup(Nest *nest, Ref table, Val words) {
   if (table.buf->type.elem != I8 || table.buf->place == REGS || words->type.elem != I32 ||
       words->type.lanes != LANES)
-    nest_misuse(nest, "a table is of bytes, and 16 words look up in it");
+    nest_misuse(nest, "a lookup needs a table of int8 in memory, and 16 int32 indices");
   const Val load = nest_load_part(nest, table, LANES, LANES);
   ValNode *e = node(nest, LOAD, words->type, words, NULL, NULL);
   e->ref = load->ref;
@@ -314,7 +318,7 @@ Val nest_lookup(Nest *nest, Ref table, Val words) {
 
 Val nest_load_pairs(Nest *nest, Ref ref, int lanes) {
   if (ref.buf->type.elem != BF16 || ref.buf->place == REGS)
-    nest_misuse(nest, "pairs of a buffer other than a bf16 array");
+    nest_misuse(nest, "bf16 pairs can only be loaded from a bf16 array");
   const bool floats = ref.buf->as_floats;
   const Val load = nest_load_part(nest, ref, lanes, lanes);
   ValNode *e = (ValNode *)(uintptr_t)(floats ? load->a[0] : load);
@@ -378,10 +382,10 @@ static Val rebuild(Nest *nest, Val v) {
 }
 
 Val val_settle(Nest *nest, Val val) {
-  if (val->nest != nest) nest_misuse(nest, "a value of another nest");
+  if (val->nest != nest) nest_misuse(nest, "a value belongs to another nest");
   nest_check_scope(nest, val->scope);
   count_uses(val, ++nest->marks);
   val = rebuild(nest, val);
-  if (val->size > TREE) nest_misuse(nest, "a value of thousands of nodes: name parts of it with `let`");
+  if (val->size > TREE) nest_misuse(nest, "a value has thousands of nodes: name parts of it with `let`");
   return val;
 }

@@ -41,7 +41,7 @@ static void spread(Widener *w, const NestStmt *stmt) {
 
 static void widen_buffer(Widener *w, Buf *buf) {
   if (!w->wide[base_buffer(buf)->id]) return;
-  if (buf->type.lanes != 1) nest_misuse(w->nest, "a vector in a nest that is to be widened");
+  if (buf->type.lanes != 1) nest_misuse(w->nest, "a nest with a vector cannot be widened");
   if (buf->place == REGS) {
     buf->type.lanes = w->lanes;
     return;
@@ -60,7 +60,7 @@ static ValNode *copy_of(Widener *w, Val v) {
 }
 
 static Val widened_value(Widener *w, Val v) {
-  if (v->type.lanes != 1) nest_misuse(w->nest, "a vector in a nest that is to be widened");
+  if (v->type.lanes != 1) nest_misuse(w->nest, "a nest with a vector cannot be widened");
   if (!is_wide(w, v)) return v;
   ValNode *copy = copy_of(w, v);
   for (int i = 0; i < 3 && v->a[i]; i++) copy->a[i] = widened_value(w, v->a[i]);
@@ -75,7 +75,7 @@ static Val widened_value(Widener *w, Val v) {
  * share. */
 static Val shares(Widener *w, Val v, Val *before) {
   if (v->type.lanes == 1) {
-    if (*before) nest_misuse(w->nest, "a store to a sum over images must add to it alone");
+    if (*before) nest_misuse(w->nest, "a store to a sum over images may add only one other value to it");
     *before = v;
     return NULL;
   }
@@ -92,7 +92,7 @@ static Val shares(Widener *w, Val v, Val *before) {
 
 static Val lane_sum(Widener *w, Val v) {
   Val before = NULL, own = shares(w, v, &before);
-  if (!before || !own) nest_misuse(w->nest, "a store to a sum over images that does not add to it");
+  if (!before || !own) nest_misuse(w->nest, "a store to a sum over images must add to the sum");
   return add(before, hsum(own));
 }
 
@@ -119,7 +119,7 @@ static void widen_body(Widener *w, NestStmt *stmt) {
   for (; stmt; stmt = stmt->next) {
     if (stmt->kind == STORE) widen_store(w, stmt);
     if (stmt->kind == PREFETCH) widen_prefetch(w, stmt);
-    if (stmt->kind == ROUTINE) nest_misuse(w->nest, "a routine is for one image");
+    if (stmt->kind == ROUTINE) nest_misuse(w->nest, "a nest that calls a routine cannot be widened");
     if (stmt->kind == LOOP && stmt->u.loop.kind == PARALLEL) stmt->u.loop.kind = SERIAL;
     if (stmt->kind == LOOP && stmt->u.loop.kind == CHOSEN && is_wide(w, stmt->u.loop.chosen))
       nest_misuse(w->nest, "interleaved images cannot share a data-dependent index");

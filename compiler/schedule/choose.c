@@ -185,7 +185,7 @@ static void pick_measured(Lower *l, Decision *d) {
     l->choice.schedule = chosen->choice.schedule;
     d->why = own->us > 0 ? arena_printf(l->arena, "measured: %.1f us; the cost model's choice: %.1f us",
                                         own->us, own->model_us)
-                         : "from the file of measured choices";
+                         : "from the .tune file";
   }
 }
 

@@ -111,15 +111,15 @@ static void read_line(Tuning *tuning, Diags *diags, char *line, Span span) {
   Tuned t = {.target = line, .key = space ? space + 1 : "", .span = span};
   if (!space || !colon || colon < space) {
     diag_report(diags, DIAG_tuning_ignored, span, NULL,
-                "not a measured choice: a line needs a target, a kernel, a colon and the choice");
+                "not a schedule: a line needs a target, a kernel, a colon and the schedule");
     return;
   }
   *space = *colon = 0;
   const char *wrong = read_choice(tuning->arena, &t, colon + 1);
   if (!wrong) tuning_set(tuning, t);
   else if (*wrong)
-    diag_report(diags, DIAG_tuning_ignored, span, NULL, "'%s' is unknown in a measured choice", wrong);
-  else diag_report(diags, DIAG_tuning_ignored, span, NULL, "a measured choice without the choice");
+    diag_report(diags, DIAG_tuning_ignored, span, NULL, "'%s' is unknown in a schedule", wrong);
+  else diag_report(diags, DIAG_tuning_ignored, span, NULL, "a line without a schedule");
 }
 
 static bool is_text(const Source *source) {
@@ -161,5 +161,5 @@ void tuning_report(const Tuning *tuning, Diags *diags) {
   for (int i = 0; i < tuning->lines.n; i++)
     if (tuning->lines.data[i]->refused)
       diag_report(diags, DIAG_tuning_ignored, tuning->lines.data[i]->span, NULL,
-                  "this choice is not possible: %s", tuning->lines.data[i]->refused);
+                  "this schedule is not possible: %s", tuning->lines.data[i]->refused);
 }

@@ -187,9 +187,9 @@ static bool widen(Arena *arena, const Program *p, int home, Elem elem) {
     if (homes[i].node->id == home) homes[i].elem = elem;
   mutant.home = homes;
   const char *error = program_verify(arena, &mutant);
-  if (!error || !strstr(error, "has elements of another size than its value"))
+  if (!error || !strstr(error, "has elements of a different size than its value"))
     printf("# %s: %s\n", p->graph->nodes.data[home]->name, error ? error : "accepted");
-  return error && strstr(error, "has elements of another size than its value");
+  return error && strstr(error, "has elements of a different size than its value");
 }
 
 void check_elements(const Check *check, const char *rounding) {

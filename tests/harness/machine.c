@@ -164,7 +164,7 @@ static bool bind(Machine *m, Run *run, int c, const Version *version, int i, int
   }
   if (!run->mem[i]) return broken(m, version, i, "has no place");
   if (!operand->repeated && reach(buf, m->images, once) > room && binding->kind != BIND_INPUT)
-    return broken(m, version, i, "ends after its space");
+    return broken(m, version, i, "ends after its memory space");
   return true;
 }
 

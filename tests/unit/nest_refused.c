@@ -245,7 +245,7 @@ static void test_unwritten_refused(void) {
   a = NEST_REGISTERS(b, "a", 16, 2);
   nest_store(b, nest_at(b, a, 0),
              nest_load(b, nest_at(b, out, 0), 16)); /* an output read before it is written */
-  refuse(b, "may not be written");
+  refuse(b, "before they are written");
 
   b = nest_new(arena, "register", "");
   in = NEST_BUF(b, INPUT, "in", 16);
@@ -255,7 +255,7 @@ static void test_unwritten_refused(void) {
   NEST_FOR(b, i, 1) nest_store(b, nest_at(b, a, i), nest_load(b, nest_at(b, in, 0), 16));
   nest_store(b, nest_at(b, out, 0),
              add(nest_get(b, nest_at(b, a, 0)), nest_get(b, nest_at(b, a, 1)))); /* a[1] was never set */
-  refuse(b, "may not be written");
+  refuse(b, "before they are written");
 
   b = nest_new(arena, "hole", "");
   in = NEST_BUF(b, INPUT, "in", 30);
@@ -275,7 +275,7 @@ static void test_unwritten_refused(void) {
     NEST_CLIP(b, k, 0, x - 4, 8, x) nest_store(b, nest_at(b, s, x), nest_load(b, nest_at(b, in, k), 1));
     nest_store(b, nest_at(b, out, x), nest_load(b, nest_at(b, s, x), 1));
   }
-  refuse(b, "may not be written");
+  refuse(b, "before they are written");
   arena_free(arena);
 }
 
@@ -290,7 +290,7 @@ static void refused_read_of_elements_that_are_not_always_written(void) {
   const Ix n = nest_size_arg(b, "n", 0, 8);
   NEST_FROM(b, x, 0, n) nest_store(b, nest_at(b, a, x), num(b, 1)); /* writes nothing for n = 0 */
   NEST_FOR(b, x, 8) nest_store(b, nest_at(b, out, x), nest_load(b, nest_at(b, a, 0), 1));
-  refuse(b, "may not be written");
+  refuse(b, "before they are written");
 
   b = nest_new(arena, "branch", "");
   out = NEST_BUF(b, OUTPUT, "out", 8);
@@ -314,7 +314,7 @@ static void refused_read_of_elements_that_are_not_always_written(void) {
                  nest_load(b, nest_at(b, in, 0), 1)); /* in later iterations the value does not exist */
     nest_store(b, nest_at(b, out, x), nest_get(b, nest_at(b, r, 0)));
   }
-  refuse(b, "may not be written");
+  refuse(b, "before they are written");
   arena_free(arena);
 }
 
@@ -445,7 +445,7 @@ static void test_chosen_range_refused(void) {
   Buf *s = nest_buf(b, STACK, "s", (Type){F32, 1}, NEST_DIMS(1));
   NEST_CHOSEN(b, x, nest_load(b, nest_at(b, s, 0), 1), 0, 8)
   nest_store(b, nest_at(b, out, 0), nest_load(b, nest_at(b, c.at, x), 1));
-  refuse(b, "may not be written");
+  refuse(b, "before they are written");
   arena_free(arena);
 }
 
@@ -457,7 +457,7 @@ static void test_chosen_stores_refused(void) {
   /* only one element is written */
   NEST_CHOSEN(b, x, c.value, 0, 8) nest_store(b, nest_at(b, out, x), num(b, 1));
   zero(b, out, 8);
-  refuse(b, "may not be written before");
+  refuse(b, "before all are initialized");
 
   c = choice(arena, "from");
   b = c.nest;
@@ -465,7 +465,7 @@ static void test_chosen_stores_refused(void) {
   /* the index is the bound of a loop */
   NEST_CHOSEN(b, x, c.value, 0, 8)
   NEST_FROM(b, i, x, x + 1) nest_store(b, nest_at(b, out, i), num(b, 1));
-  refuse(b, "may not be written before");
+  refuse(b, "before all are initialized");
 
   c = choice(arena, "part");
   b = c.nest;
@@ -474,7 +474,7 @@ static void test_chosen_stores_refused(void) {
   /* element 4 may stay unwritten */
   NEST_CHOSEN(b, x, c.value, 0, 5)
   nest_store(b, nest_at(b, out, x), num(b, 1));
-  refuse(b, "may not be written before");
+  refuse(b, "before all are initialized");
 
   c = choice(arena, "branch");
   b = c.nest;
@@ -489,14 +489,14 @@ static void test_chosen_stores_refused(void) {
   /* with a smaller x, fewer elements are written */
   NEST_CHOSEN(b, x, c.value, 1, 9)
   NEST_FROM(b, i, 0, x) nest_store(b, nest_at(b, out, i), num(b, 1));
-  refuse(b, "may not be written before");
+  refuse(b, "before all are initialized");
 
   c = choice(arena, "over");
   b = c.nest;
   out = NEST_BUF(b, OVER, "out", 8);
   zero(b, out, 8);
   NEST_CHOSEN(b, x, c.value, 0, 8) nest_store(b, nest_at(b, out, x), num(b, 1));
-  refuse(b, "of an overwritten operand");
+  refuse(b, "an operand that is overwritten");
 
   c = choice(arena, "operand");
   b = c.nest;

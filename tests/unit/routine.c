@@ -92,7 +92,7 @@ static void test_refused(void) {
   nest_fn(b, "unset", false);
   NEST_FOR(b, i, N - 1) nest_store(b, nest_at(b, work, i), num(b, 1)); /* the last one is missing */
   nest_routine(b, &reverse, (Buf *[]){work, out}, numbers);
-  refuse(b, "may not be written");
+  refuse(b, "before they are written");
   Run run = {.mem = (double *[]){NEW_ARRAY(arena, double, N), NEW_ARRAY(arena, double, N)}};
   CU_ASSERT(!nest_run(b, &run));
 

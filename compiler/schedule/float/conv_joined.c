@@ -36,15 +36,16 @@ static const char *conv_joined_refused(const Lower *l, const Choice *choice) {
   if (k->groups != 1) return "groups";
   if (k->dilation[0] != 1 || k->dilation[1] != 1) return "a dilation";
   if (bounded_product(k->stride[0] * k->stride[1], k->l) > MOST_CHANNELS)
-    return "phases times filters exceed 16";
+    return "the number of phases times the number of filters exceeds 16";
   if (k->large.h % k->stride[0] || k->large.w % k->stride[1])
     return "an output size that is not a multiple of the stride";
   if (l->exact && !joined_without_gaps(k)) return "--exact";
   if (l->out->flat) return "its result is a view of another value";
-  if (l->kernel->nscales && node_weight_elem(l->node) != F32) return "batchnorm after rounded weights";
+  if (l->kernel->nscales && node_weight_elem(l->node) != F32)
+    return "batchnorm cannot be folded into rounded weights";
   for (int i = 0; i < l->kernel->nchain; i++)
     if (l->kernel->chain[i]->nin > 1 || l->kernel->chain[i]->nweights)
-      return "fused operands, which need interleaved filters";
+      return "fused operands are supported only with interleaved filters";
   return NULL;
 }
 
@@ -107,7 +108,7 @@ static Cycles conv_joined_cycles(const Lower *l, const Target *target, const Cho
   return cost_joined(target, &k, l->weight_bytes);
 }
 
-const Schedule schedule_conv_joined = {.name = "phases side by side",
+const Schedule schedule_conv_joined = {.name = "phases computed together",
                                        .tuning_name = "joined",
                                        .families = FAMILY_BIT(FAMILY_CONV_SCATTER),
                                        .transforms = "short stores",

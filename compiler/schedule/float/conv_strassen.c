@@ -272,7 +272,7 @@ const char *strassen_refused_for(Arena *arena, const Target *layout, bool exact,
 }
 
 static const char *conv_strassen_refused(const Lower *l, const Choice *choice) {
-  if (l->kernel->gate) return "a gate, which scales the weights for each image";
+  if (l->kernel->gate) return "a gate scales the weights for each image";
   if (l->kernel->pool) return "a fused pooling";
   const Correlation k = correlation_gathering(l->node);
   return strassen_refused_for(l->arena, l->layout, l->exact, &k, choice->m);

@@ -227,7 +227,7 @@ static const char *conv_weights_matrix_refused(const Lower *l, const Choice *cho
   const Correlation k = correlation_of(l->node);
   if (!no_stride(&k)) return "a stride";
   if (k.groups > 1 || k.taps) return "groups";
-  if (k.s % MATRIX_LANES || k.l % MATRIX_LANES) return "channels that do not fill registers";
+  if (k.s % MATRIX_LANES || k.l % MATRIX_LANES) return "too few channels to fill the registers";
   if (l->in[0]->type.elem != BF16 || l->in[1]->type.elem != BF16) return "operands in float";
   if (k.before[0] < 0 || k.before[1] < 0 || k.kernel[0] * k.kernel[1] > MOST_TAPS) return "the window";
   const int64_t pixels =

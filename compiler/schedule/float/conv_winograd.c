@@ -177,7 +177,8 @@ static const char *winograd_weights_refused(const Lower *l, const Correlation *k
   enum { UNIT = 16 }; /* filters of a group are padded to this */
   const Correlation own = correlation_of(l->node);
   const bool phases = correlation_spreads(l->node) && !no_stride(&own);
-  if (phases && own.l % direct_unit(l, own.l)) return "filters that fill no vectors";
+  if (phases && own.l % direct_unit(l, own.l))
+    return "a number of filters that is not a multiple of the vector";
   if (!phases && k->groups == 1 && no_stride(&own)) return NULL;
   const int64_t each = bounded_product(k->l, k->s + UNIT), all = bounded_product(k->groups, each);
   return bounded_product(all, points) > INT32_MAX / 2 ? "too many weights" : NULL;

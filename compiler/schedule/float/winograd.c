@@ -119,7 +119,7 @@ const char *winograd_refused_for(Arena *arena, const Target *layout, bool exact,
   int m[WINOGRAD_SIZES];
   const bool strides = k->stride[0] != 1 || k->stride[1] != 1;
   if (!winograd_sizes(k, m))
-    return strides ? "a stride" : "neither a square of 2, 3 or 5 nor 2, 3, 5 or 7 in a row";
+    return strides ? "a stride" : "a kernel size other than 2x2, 3x3, 5x5, and 2, 3, 5 or 7 along one axis";
   if (strides && (k->dilation[0] != 1 || k->dilation[1] != 1)) return "a stride and a dilation";
   if (weights && (k->dilation[0] != 1 || k->dilation[1] != 1)) return "a dilation";
   if (k->l < layout->blocking.winograd_channels)
@@ -133,7 +133,7 @@ const char *winograd_refused(const Lower *l, const Correlation *k) {
     return "a fused pooling with windows across two tiles";
   if (l->kernel->pool && (k->dilation[0] != 1 || k->dilation[1] != 1))
     return "a fused pooling with windows across several phases";
-  if (l->kernel->pool && (k->stride[0] != 1 || k->stride[1] != 1)) return "a fused pooling, and a stride";
+  if (l->kernel->pool && (k->stride[0] != 1 || k->stride[1] != 1)) return "a fused pooling after a stride";
   return winograd_refused_for(l->arena, l->layout, l->exact, l->node->op->family == FAMILY_CONV_WEIGHTS, k);
 }
 
@@ -197,7 +197,7 @@ static Val add_scaled(Nest *b, Val sum, double factor, Val x) {
 static Val sum_of(Nest *b, int n, const double *k, double factor, const Val *x, int first, int step) {
   int start = first;
   while (start < n && k[start] != factor) start += step;
-  if (start >= n) nest_misuse(b, "a transform without a coefficient to begin with");
+  if (start >= n) nest_misuse(b, "no coefficient of the transform equals the factor");
   Val sum = x[start];
   for (int i = first; i < n; i += step)
     if (k[i] != 0 && i != start) sum = add_scaled(b, sum, k[i] / factor, x[i]);

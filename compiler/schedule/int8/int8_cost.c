@@ -13,7 +13,7 @@ bool int8_takes(const Lower *l, const Op *op) {
 bool int8_by_channel(const Correlation *k) { return k->groups > 1 && k->l == 1 && k->s == 1; }
 
 const char *int8_refused(const Lower *l, Dot dot, const Int8Product *p, const Correlation *k) {
-  if (correlation_near_limits(k)) return "sizes near the limits of an index";
+  if (correlation_near_limits(k)) return "sizes near the limit of an index";
   return finish_may(l, dot, p, k) ? NULL : "sums that may exceed int32";
 }
 

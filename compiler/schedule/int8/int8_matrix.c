@@ -208,7 +208,7 @@ static const char *int8_matrix_refused(const Lower *l, const Choice *choice) {
   (void)choice;
   const char *why = int8_product_refused(l);
   if (!why) why = int8_matrix_sizes(&d, l);
-  if (!why && matrix_step(d.run) < FEWEST_WORDS) why = "rows of a window that tiles do not divide";
+  if (!why && matrix_step(d.run) < FEWEST_WORDS) why = "rows of a window that cannot be divided into tiles";
   return why;
 }
 

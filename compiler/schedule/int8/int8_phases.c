@@ -48,7 +48,7 @@ static const char *add_phase(Phases *t, const Lower *l, int64_t ry, int64_t rx) 
   const Int8Product *p = l->node->detail;
   const Axis axis[2] = {axis_phase(&t->k, 0, ry), axis_phase(&t->k, 1, rx)};
   if (!axis[0].count || !axis[1].count) return NULL;
-  if (!axis[0].taps || !axis[1].taps) return "outputs that no input reaches";
+  if (!axis[0].taps || !axis[1].taps) return "some outputs depend on no input";
   Product *d = &t->product[t->n];
   t->own[t->n] = *p;
   t->own[t->n].weight = int8_phases_taps_of(t, p, l->arena, axis);
@@ -74,7 +74,7 @@ static const char *add_phase(Phases *t, const Lower *l, int64_t ry, int64_t rx) 
 
 static const char *all_phases(Phases *t, const Lower *l) {
   const int64_t sy = t->k.stride[0], sx = t->k.stride[1];
-  const char *why = correlation_near_limits(&t->k) ? "sizes near the limits of an index" : NULL;
+  const char *why = correlation_near_limits(&t->k) ? "sizes near the limit of an index" : NULL;
   if (sy > DIRECT_PHASES || sx > DIRECT_PHASES / sy) return "too many phases";
   for (int64_t r = 0; r < sy * sx && !why; r++) why = add_phase(t, l, r / sx, r % sx);
   return why;

@@ -346,7 +346,7 @@ static void int8_winograd_choose_blocks(Points8 *d, const Lower *l) {
 /* Sets the sizes and parts; returns the reason if none are possible. */
 static const char *int8_winograd_sizes(Points8 *d, const Lower *l) {
   const Correlation k = int8_geometry(l->node);
-  if (!points8_fit(d, l, &k, 1)) return "channels that fill no whole vectors";
+  if (!points8_fit(d, l, &k, 1)) return "a number of channels that is not a multiple of the vector";
   d->p.points = POINTS;
   int8_winograd_choose_blocks(d, l);
   return choose_parts(d, l) ? NULL : "sums that may exceed int32";
@@ -389,7 +389,7 @@ static const char *int8_winograd_refused(const Lower *l, const Choice *choice) {
   const Dot own = l->target->dot;
   Points8 d;
   (void)choice;
-  if (own != DOT_HALVES && own != DOT_BYTES) return "products of two int16, which the target lacks";
+  if (own != DOT_HALVES && own != DOT_BYTES) return "the target has no instruction for int16 products";
   const char *why = int8_product_refused(l);
   return why ? why : int8_winograd_sizes(&d, l);
 }

@@ -73,7 +73,7 @@ bool dsp_takes_gates(const Lower *l) {
 
 const char *dsp_limits(const Lower *l) {
   const Correlation k = int8_geometry(l->node);
-  return correlation_near_limits(&k) ? "sizes near the limits of an index" : NULL;
+  return correlation_near_limits(&k) ? "sizes near the limit of an index" : NULL;
 }
 
 bool dsp_has_no_gaps(const Buf *buf, int from) {

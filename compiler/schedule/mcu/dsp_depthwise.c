@@ -81,7 +81,7 @@ static const char *dsp_depthwise_form_refused(const Lower *l, bool small) {
   if (k.dilation[0] != 1 || k.dilation[1] != 1) return "a dilation";
   if (k.stride[0] != k.stride[1] || k.stride[0] > 2) return "a stride other than 1 or 2";
   const Depthwise d = depthwise_of(l->node);
-  if (CHANNELS * d.plane_rows * d.pairs * 4 > MOST_PLANES) return "planes that are too large for the stack";
+  if (CHANNELS * d.plane_rows * d.pairs * 4 > MOST_PLANES) return "planes are too large for the stack";
   return NULL;
 }
 

@@ -132,8 +132,8 @@ static const char *dsp_direct_form_refused(const Lower *l, bool small) {
     return "pixels are not contiguous";
   const DspFilter *filter = dsp_filters(l);
   if (!lower_assumes(l, pairs_fit(filter, k->small.c)))
-    return "a sum can exceed 2^23, and two filters do not fit into one sum";
-  if (small && !dsp_finish_shrinks(l, k->small.c, filter)) return "small constants would not save bytes";
+    return "a sum can exceed 2^23, so two filters cannot share a register";
+  if (small && !dsp_finish_shrinks(l, k->small.c, filter)) return "smaller constants would not save bytes";
   return NULL;
 }
 
@@ -246,7 +246,7 @@ static void dsp_direct_make_constants(Lower *l, Direct *d) {
   const int64_t padded = d->blocks * FILTERS, filters = d->k.small.c;
   int32_t *start = NEW_ARRAY(l->arena, int32_t, padded);
   d->filter = dsp_filters(l);
-  lower_needs(l, pairs_fit(d->filter, filters), "sums of every second filter below 2^23");
+  lower_needs(l, pairs_fit(d->filter, filters), "requires sums below 2^23 for every second filter");
   for (int64_t f = 0; f < filters; f++) {
     start[f] = d->filter[f].constant ? 0 : p->bias[f];
     if (f % 2) start[f] = (int32_t)(256 * (uint32_t)start[f] + (uint32_t)start[f - 1]);

@@ -44,13 +44,14 @@ static const char *dsp_sum_refused(const Lower *l, const Choice *choice) {
   const Addition *a = &p->addition;
   if (p->product) return "a product";
   if (l->updatable && p->rounding != ROUNDING_SINGLE)
-    return "rounding double, and shifts that are not constant";
+    return "rounding double with shifts that are not constant";
   if (p->rounding == ROUNDING_FLOAT) return "rounding float";
   for (int k = 0; k < node->nin; k++) {
     if (!same_shape(&node->in[k]->shape, &node->shape)) return "an operand is repeated";
   }
-  if (!lower_assumes(l, operands_fit(a))) return "a scale that differs much from the others";
-  return lower_assumes(l, result_fits(a)) ? NULL : "a result with another size than its operands";
+  if (!lower_assumes(l, operands_fit(a))) return "the scale of an operand differs much from the others";
+  return lower_assumes(l, result_fits(a)) ? NULL
+                                          : "the scale of the result differs much from those of the operands";
 }
 
 static Cycles dsp_sum_cycles(const Lower *l, const Target *target, const Choice *choice) {

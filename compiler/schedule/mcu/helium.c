@@ -68,7 +68,7 @@ static const char *helium_product_impossible(const Lower *l) {
   const Correlation k = int8_geometry(l->node);
   const Int8Product *p = l->node->detail;
   if (k.groups != 1) return "groups of channels";
-  if (l->in[0]->rank != 3 || l->out->rank != 3) return "rows of a leading axis";
+  if (l->in[0]->rank != 3 || l->out->rank != 3) return "a value with a leading axis";
   if (!finish_may(l, DOT_ACROSS, p, &k)) return "a partial sum might exceed int32";
   const Across d = across_of(l);
   if (!d.in_place && d.pixels * d.depth > MOST_STACK) return "the window is too large";

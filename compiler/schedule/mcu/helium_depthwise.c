@@ -35,8 +35,8 @@ typedef struct Depthwise {
 static const char *helium_depthwise_impossible(const Lower *l) {
   const Correlation k = int8_geometry(l->node);
   if (k.l != 1 || k.s != 1) return "groups of channels";
-  if (l->in[0]->rank != 3 || l->out->rank != 3) return "rows of a leading axis";
-  if (k.kernel[1] > MOST_TAPS) return "a row of more than 16 taps";
+  if (l->in[0]->rank != 3 || l->out->rank != 3) return "a value with a leading axis";
+  if (k.kernel[1] > MOST_TAPS) return "a kernel row with more than 16 taps";
   return finish_may(l, DOT_ACROSS, l->node->detail, &k) ? NULL : "a partial sum might exceed int32";
 }
 
