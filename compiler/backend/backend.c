@@ -61,8 +61,8 @@ const char *backend_help(const Backend *backend) {
   const char *const named = getenv("CNNC_CC");
   const Compiler compiler = compiler_find(backend->arena, backend->cc);
   if (backend->system && (!compiler.zig || !on_path(backend->arena, compiler.words[0])))
-    return "zig has the C libraries of all systems: pip install ziglang. --cc names another compiler for "
-           "--os, with the paths of its C library";
+    return "zig has the C libraries of all systems: pip install ziglang. For another compiler use --cc, with "
+           "the paths of the system's C library";
   if (backend->cc || (named && *named) || on_path(backend->arena, compiler.words[0])) return NULL;
   if (backend->cross || backend->kind == BACKEND_WASM)
     return "install the packages clang and lld: compilers other than clang only generate code for one "

@@ -48,9 +48,10 @@ static const Flag assure_options[] = {
     {NULL, 'o', required_argument, flag_file, AT(folder), "-o FOLDER",
      "the new folder; existing files are never overwritten", "@folder"},
     {"weights", 0, required_argument, flag_file, AT(weights), "--weights=FILE",
-     "the trained weights that are compiled in", "@file"},
+     "trained weights to compile in", "@file"},
     {"cpu", 0, required_argument, flag_text, AT(cpu_name), "--cpu=NAME",
-     "also the fast C for a microcontroller's CPU, in a folder of that name, with its estimated cycles",
+     "also write the optimized C for a microcontroller's CPU, with its estimated cycles, in a folder with "
+     "the CPU's name",
      "@cpus"},
     {"flash-wait", 0, required_argument, flag_number, AT(flash_wait), "--flash-wait=CYCLES",
      "with --cpu: extra cycles to read 16 bytes from flash instead of RAM", NULL},
@@ -85,8 +86,7 @@ static bool read_assure_line(AssurePack *p, int argc, char **argv) {
   if (optind == argc) return usage_error("missing program: cnnc assure NET.cnn --weights=FILE -o FOLDER");
   if (argc - optind > 1) return usage_error("more than one program: cnnc assure checks one at a time");
   p->input = argv[optind];
-  if (!p->weights)
-    return usage_error("the checks are about the weights that are compiled in: --weights=FILE is missing");
+  if (!p->weights) return usage_error("the checks need compiled-in weights: --weights=FILE is missing");
   if (!p->folder) return usage_error("missing folder: -o FOLDER");
   for (size_t n = strlen(p->folder); n > 1 && p->folder[n - 1] == '/'; n--)
     p->folder = arena_copy(p->arena, p->folder, n - 1);
@@ -137,7 +137,7 @@ static bool copy_sources(const AssurePack *p) {
     const char *path = p->inputs.data[i], *inside = path_in_folder(p, path), *why = NULL;
     size_t n;
     const char *bytes = inside ? file_read(p->arena, path, &n, &why) : NULL;
-    if (!inside) why = "it is outside of the program's folder, so its copy could not be imported";
+    if (!inside) why = "it is outside the program's folder, so a copy of the program could not import it";
     if (!bytes) {
       diag_report(p->diags, DIAG_file_unreadable, NO_SPAN, NULL, "cannot copy '%s': %s", path, why);
       return false;
@@ -330,12 +330,12 @@ static int assure(Arena *arena, const char *cnnc, int argc, char **argv) {
 const Command assure_command = {
     "assure",
     "NET.cnn --weights=FILE -o FOLDER [--cpu=NAME]",
-    "creates a folder with which others can check a net's C",
-    "Creates a folder with the C of a net, annotated for Frama-C, a trace from its functions to the layers, "
-    "a MISRA report, copies of the sources, hashes, and a Makefile that checks the C with other tools: "
-    "`make prove` (Frama-C), `make validate` (a second implementation of int8 nets), `make count` (constant "
-    "time), `make coverage`, `make misra`. README.md there states each claim, who confirms it, and its "
-    "assumptions.",
+    "creates a folder for checks of a net's C with other tools",
+    "Creates a folder with the C of a net (annotated for Frama-C), a trace from its functions to the layers, "
+    "a MISRA report, copies of the sources, hashes, and a Makefile that checks the C with other tools: `make "
+    "prove` (Frama-C), `make validate` (a second implementation of int8 nets), `make count` (constant time), "
+    "`make coverage`, `make misra`. README.md in the folder states each claim, the tool that confirms it, "
+    "and its assumptions.",
     "Exit status: 0; 1 if the folder exists already, or for an error in the program or the weights (nothing "
     "is written); 2 for a usage error; 3 for a bug in cnnc.",
     assure_options,

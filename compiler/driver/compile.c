@@ -514,7 +514,7 @@ static void check_assumptions(const Compilation *c) {
       Diag *diag = diag_report(c->diags, DIAG_not_updatable, l->node->span, l->node->site,
                                "the weights of %s do not fit --updatable code", l->node->name);
       for (int k = 0; k < l->broken.n; k++) diag_fact(diag, "it needs %s", l->broken.data[k]);
-      diag_help(diag, "use -Os, whose loops support all weights, for both the code and its models");
+      diag_help(diag, "use -Os for both the code and its models: its loops support all weights");
       break;
     }
 }

@@ -58,7 +58,7 @@ static void changed_add(Fixing *f, const char *path, int places) {
 static bool may_write(const char *path, const char **why) {
   struct stat status;
   if (stat(path, &status) != 0 || !S_ISREG(status.st_mode)) return *why = "it is not a regular file", false;
-  if (access(path, W_OK) != 0) return *why = "it may not be written", false;
+  if (access(path, W_OK) != 0) return *why = "it is not writable", false;
   return true;
 }
 

@@ -163,7 +163,7 @@ bool flag_bytes(const FlagUse *use, void *member, const char *value) {
   const char *found = *end ? strchr(suffix, *end) : NULL;
   for (int64_t i = 0; found && i <= found - suffix; i++) bytes *= 1024;
   if (end == value || !plain || !(bytes >= 1 && bytes <= 0x1p50) || (*end && (!found || end[1])))
-    return usage_error("%s must be a number of bytes, as 98304, 96K or 1.5M, not '%s'", flag_title(use),
+    return usage_error("%s must be a number of bytes, such as 98304, 96K or 1.5M, not '%s'", flag_title(use),
                        value);
   *(int64_t *)member = (int64_t)bytes;
   return true;

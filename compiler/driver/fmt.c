@@ -23,7 +23,7 @@ typedef struct FmtRun {
 #define AT(member) offsetof(FmtRun, member)
 static const Flag fmt_options[] = {
     {"write", 'w', no_argument, flag_set, AT(write), "-w, --write",
-     "rewrite the files that change, instead of printing all files", NULL},
+     "write the formatted programs to their files instead of printing them", NULL},
     {"check", 0, no_argument, flag_set, AT(check), "--check",
      "only list the files that would change: status 1 if there are any", NULL},
     FLAG_DIAGNOSTICS(AT(diagnostics)),

@@ -201,7 +201,7 @@ static void put_group(Text *out, const char *group) {
 }
 
 static void put_hint(Text *out, const char *example) {
-  text_put(out, "cnnc --help NAME explains one, as cnnc --help %s.\n", example);
+  text_put(out, "cnnc --help NAME explains one, for example cnnc --help %s.\n", example);
 }
 
 static void list_operators(Text *out) {

@@ -40,7 +40,7 @@ static bool read_input_shape(const FlagUse *use, void *member, const char *text)
     char *end;
     const long size = strtol(at + 1, &end, 10);
     if (end == at + 1 || size < 1 || size > INT32_MAX || shape.rank == MOST_DIMS || (*end && *end != 'x'))
-      return usage_error("--shape needs sizes as 1x3x320x320, not '%s'", equal + 1);
+      return usage_error("--shape needs sizes such as 1x3x320x320, not '%s'", equal + 1);
     shape.dim[shape.rank++] = size;
     at = *end ? end : NULL;
   }
@@ -149,15 +149,16 @@ static const Flag import_options[] = {
     {"input", 0, required_argument, read_bytes, AT(options.bytes), "--input INPUT=u8",
      "the input type is u8 (raw bytes)", NULL},
     {"set", 0, required_argument, read_input_setting, AT(options.settings), "--set INPUT=NUMBER",
-     "replace the input by a constant: a number, or numbers separated by commas. Sizes and the conditions of "
-     "If can depend on it",
+     "replace the input by a constant: a number, or numbers separated by commas. Sizes of tensors and "
+     "conditions of If may depend on this constant",
      NULL},
     {"state", 0, required_argument, read_states, AT(options.states), "--state INPUT=OUTPUT[,...]",
-     "keep the output of each call as the input of the next: a state of the program, zeros in the first call",
+     "make INPUT and OUTPUT a state of the net: OUTPUT of each call becomes INPUT of the next. The first "
+     "call gets zeros",
      NULL},
     {"layout", 0, required_argument, read_orders, AT(options.layouts), "--layout=ORDER",
-     "layout of the caller's buffers: hwc (channels last) or chw, as in ONNX. nchw or nhwc, also "
-     "INPUT=nhwc: layout of the model's inputs, by default inferred from its operators",
+     "hwc (channels last) or chw (as in ONNX): layout of the caller's buffers. nchw or nhwc, or INPUT=nhwc "
+     "for one input: layout of the model's inputs, by default inferred from its operators",
      "hwc chw nchw nhwc"},
     {"name", 0, required_argument, read_net_name, AT(options.net), "--name=NET", "the name of the net", NULL},
     {"rename", 0, required_argument, flag_text, AT(rename), "--rename=FILE",
@@ -168,9 +169,9 @@ static const Flag import_options[] = {
      "onnxruntime (default for ONNX)",
      "double litert single float"},
     {"variables", 0, required_argument, flag_word, AT(options.variables), "--variables=KIND",
-     "what becomes of variables in TensorFlow Lite. raise (the default): a streaming model becomes a net of "
-     "whole sequences, and recurrent layers start each call from zeros. keep: variables become states, and "
-     "recurrent layers get keep=true",
+     "import of variables in TensorFlow Lite. raise (the default): a streaming model becomes a net that "
+     "takes whole sequences, and recurrent layers start each call from zeros. keep: variables become states, "
+     "and recurrent layers get keep=true",
      "raise keep"},
     {"profile", 0, required_argument, flag_word, AT(profile), "--profile=NAME",
      "refuse an ONNX model that violates this profile: sonnx, the draft of ONNX's safety-related profile",
@@ -229,7 +230,7 @@ static bool read_renames(Importing *m) {
     text += length + (text[length] == '\n');
     if (words < 1 || theirs[0] == '#') continue;
     if (words != 2) {
-      diag_report(m->diags, DIAG_import_file, NO_SPAN, NULL, "%s: line %d is not THEIRS = OURS", m->rename,
+      diag_report(m->diags, DIAG_import_file, NO_SPAN, NULL, "%s: line %d must be THEIRS = OURS", m->rename,
                   line);
       return false;
     }
@@ -368,7 +369,7 @@ static const char *tflite_check(Arena *arena, const TflProgram *made, const char
   Span where;
   if (!compile_text(diags, &sources, path, made->text, program, &graph)) return "it has syntax errors";
   if (diags_errors(diags)) return diags_error(diags, 0, &where);
-  if (!graph || graph->outputs.n != made->noutputs) return "it has an output twice";
+  if (!graph || graph->outputs.n != made->noutputs) return "an output is listed twice";
   for (int o = 0; o < made->noutputs; o++)
     if (!shape_equal(graph->outputs.data[o].node->shape, made->output[o]))
       return "an output's shape differs from that of its operators";
@@ -394,7 +395,7 @@ static const char *unsupported_tflite_option(const Importing *m, bool quantized)
   const ImportOptions *o = &m->options;
   if (m->profile) return "--profile is for ONNX models";
   if (o->chw || o->layouts.n)
-    return "--layout is for ONNX models: TensorFlow Lite has channels last, like the language";
+    return "--layout is for ONNX models: TensorFlow Lite models always have channels last";
   if (!quantized) return NULL;
   if (m->list) return "--list is for float models; this one is quantized";
   if (m->rename) return "--rename is for float models; this one is quantized";

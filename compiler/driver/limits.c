@@ -16,7 +16,7 @@ static Objects list_objects(Arena *arena, const Graph *graph, const LayoutOption
   Objects all = {0};
   const int64_t images = options->batch;
   vec_push(arena, all, ((Object){"the struct of weights", 4 * graph->parameters}));
-  vec_push(arena, all, ((Object){"the model, its weights packed", sizes->model_bytes}));
+  vec_push(arena, all, ((Object){"the model with packed weights", sizes->model_bytes}));
   vec_push(arena, all, ((Object){"the workspace of inference", sizes->workspace_bytes}));
   if (training) vec_push(arena, all, ((Object){"the workspace of training", sizes->training_bytes}));
   for (int i = 0; i < graph->inputs.n; i++) {
@@ -85,7 +85,7 @@ static bool check_kernel_count(Arena *arena, Diags *diags, const Graph *graph, c
   diag_fact(diag, "%s layers; elementwise ones are part of the kernel before them",
             text_thousands(arena, graph->nodes.n - graph->inputs.n));
   if (plan->training && graph->training->steps > 1)
-    diag_help(diag, "a smaller number of steps: each of the %s calls of a sample has its own kernels",
+    diag_help(diag, "use fewer steps: each of the %s calls of a sample has its own kernels",
               text_thousands(arena, graph->training->steps));
   return false;
 }
@@ -122,7 +122,7 @@ static const char *smaller_batch(Arena *arena, const Graph *graph) {
                       "use a smaller batch: 'batch = %" PRId64 "' with 'accumulate = %" PRId64
                       "' has the same number of images per step%s",
                       batch / parts, graph->training->accumulate * parts,
-                      statistics ? ", but batch statistics of half of them" : "");
+                      statistics ? ", but computes batch statistics from half of them" : "");
 }
 
 bool report_memory_limit(Arena *arena, Diags *diags, const Graph *graph, int64_t memory, int64_t shards,
@@ -137,6 +137,6 @@ bool report_memory_limit(Arena *arena, Diags *diags, const Graph *graph, int64_t
               text_counted(arena, batch, "image"), sums, shards);
   else diag_fact(diag, "a batch of %s", text_counted(arena, batch, "image"));
   if (batch > 1) diag_help(diag, "%s", smaller_batch(arena, graph));
-  if (shards > 1) diag_help(diag, "--threads=none needs no shards: %s bytes less", sums);
+  if (shards > 1) diag_help(diag, "--threads=none needs no shards and saves %s bytes", sums);
   return false;
 }

@@ -359,7 +359,7 @@ const Flag options_table[] = {
      "the pairs of names as a file for --rename",
      "name order"},
     {"layout", 0, required_argument, flag_choice, AT(layout), "--layout=ORDER",
-     "image layout of an ONNX model: chw, the usual one, or hwc, channels last", "chw hwc"},
+     "image layout of an ONNX model: chw (the default) or hwc (channels last)", "chw hwc"},
     {"opset", 0, required_argument, flag_choice, AT(opset), "--opset=N",
      "operator set of an ONNX model: 17, the default, or 23, which has Attention, RMSNormalization and "
      "RotaryEmbedding",
@@ -386,7 +386,8 @@ const Flag options_table[] = {
      NULL},
     {"no-train", 0, no_argument, read_train, AT(train), "--no-train", "do not generate training code", NULL},
     {"memory", 0, required_argument, flag_bytes, AT(memory), "--memory=BYTES",
-     "memory limit of a training step, as 64M or 1.5G: values are recomputed instead of stored to meet it",
+     "memory limit of a training step, such as 64M or 1.5G; to meet it, values are recomputed instead of "
+     "stored",
      NULL},
     {"network", 0, optional_argument, read_network, AT(look), "--network[=look]",
      "generate NAME_network, with which the runtime (libcnn) loads, saves and evaluates the net; look: and "
@@ -401,19 +402,19 @@ const Flag options_table[] = {
      "@targets"},
 #ifndef __wasi__
     {"os", 0, required_argument, read_system, AT(system), "--os=SYSTEM",
-     "executables, shared libraries and objects for linux, linux-musl, windows or macos, by zig. -o "
-     "NAME.exe, .dll and .dylib imply it. --target selects the CPU, x86-64 or aarch64",
+     "build executables, shared libraries and objects with zig for linux, linux-musl, windows or macos. -o "
+     "NAME.exe, .dll and .dylib imply the system. --target selects the CPU, x86-64 or aarch64",
      "linux linux-musl windows macos"},
 #endif
     {"cpu", 0, required_argument, read_cpu, AT(cpu), "--cpu=NAME",
      "a microcontroller's CPU: cortex-m0+ cortex-m3 cortex-m4 cortex-m7 cortex-m33 cortex-m55 cortex-m85 "
-     "rv32imc. It sets the default of --target and the cycle counts used to choose int8 schedules. Or "
-     "znver4: schedules for AMD's Zen 4, which --target=native implies on such a CPU if there is no training "
+     "rv32imc. It sets the default of --target and the cycle counts used to choose int8 schedules. znver4 "
+     "selects schedules for AMD's Zen 4; --target=native on such a CPU implies it if there is no training "
      "code",
      "@cpus"},
     {"flash", 0, required_argument, flag_bytes, AT(flash), "--flash=BYTES",
-     "flash limit for weights, tables and labels, as 256K: int8 layers use the fastest schedules that fit. "
-     "The code is not counted",
+     "flash limit for weights, tables and labels, such as 256K: int8 layers use the fastest schedules that "
+     "fit. The code is not counted",
      NULL},
     {"ram", 0, required_argument, flag_bytes, AT(ram), "--ram=BYTES",
      "RAM limit of inference: the workspace, weights that are not compiled in, and on microcontrollers the "
@@ -435,16 +436,15 @@ const Flag options_table[] = {
     {"version-name", 0, required_argument, flag_text, AT(version_name), "--version-name=1.2.0",
      "version of a library (1.0.0)", NULL},
     {"author", 0, required_argument, flag_text, AT(author), "--author=NAME",
-     "author of a library, as 'Ada Lovelace <ada@example.org>'", NULL},
+     "author of a library, such as 'Ada Lovelace <ada@example.org>'", NULL},
     {"url", 0, required_argument, flag_text, AT(url), "--url=URL", "home page of a library", NULL},
     FLAG_DEFINE(AT(defines)),
     FLAG_INCLUDE(AT(directories)),
     {NULL, 'O', required_argument, read_level, AT(level), "-O0 -O1 -O2 -Os",
-     "-O2, the default: all optimizations. -O1: compiles quickly, and the code is nearly as fast: -O1 of the "
-     "C compiler, "
-     "reference loops for inspection, no x86-64-v4 code unless --target names it. -O0: readable reference "
-     "loops, one function per layer. -Os: small code: merged functions, several sums per loop, the least "
-     "memory for inference. The default target of -O0 and -Os is generic",
+     "-O2, the default: all optimizations. -O1: compiles quickly, and the code is nearly as fast: it uses "
+     "-O1 of the C compiler, reference loops for inspection, and no x86-64-v4 code unless --target names it. "
+     "-O0: readable reference loops, one function per layer. -Os: small code: merged functions, several sums "
+     "per loop, the least memory for inference. The default target of -O0 and -Os is generic",
      "0 1 2 s"},
 #ifndef __wasi__
     {"precision", 0, required_argument, flag_choice, AT(precision), "--precision=KIND",
@@ -464,16 +464,15 @@ const Flag options_table[] = {
     {"no-fma", 0, no_argument, flag_set, AT(no_fma), "--no-fma",
      "no fused multiply-adds: with --target=generic the results are bit-identical on every CPU", NULL},
     {"acsl", 0, no_argument, flag_set, AT(acsl), "--acsl",
-     "annotate the C for Frama-C: the same code with contracts of functions and loops as comments, and "
-     "NAME.acsl.c, which calls the net with any input and has the command that checks it. Needs -O0 or -Os, "
-     "and "
-     "--target=generic",
+     "annotate the C for Frama-C: contracts of functions and loops are added as comments. Also write "
+     "NAME.acsl.c, which calls the net with any input and contains the command for the check. Needs -O0 or "
+     "-Os, and --target=generic",
      NULL},
 #ifndef __wasi__
     {"report", 0, required_argument, read_report, 0, "--report=KIND[:FILE]",
-     "trace: the layers, weights and schedules of each function and table in the C file. wcet: estimated "
-     "cycles of an int8 model by layer, for a microcontroller without caches. On standard output or in a "
-     "FILE: as JSON if its suffix is .json",
+     "print a report, or write it to FILE (as JSON if its suffix is .json). trace: the layers, weights and "
+     "schedules of each function and table in the C file. wcet: estimated cycles of an int8 model by layer, "
+     "for a microcontroller without caches",
      "trace wcet"},
 #endif
     {"tune", 0, no_argument, flag_set, AT(tune), "--tune",

@@ -59,8 +59,8 @@ static bool kind_from_suffix(Options *options, Arena *arena) {
   if (options_kind_of_suffix(suffix, &options->kind)) return true;
   if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
     return options->kind = OUTPUT_PROGRAM, true; /* a directory: the error is reported when it is written */
-  return usage_error("cnnc writes no file with the suffix '%s', as '%s': %s", suffix, options->output,
-                     suffix_help(suffix));
+  return usage_error("cnnc cannot write a file with the suffix '%s', such as '%s': %s", suffix,
+                     options->output, suffix_help(suffix));
 }
 
 /* --after must name a pass of the graph that is shown. With --train, that is the training graph. */
@@ -71,9 +71,9 @@ static bool check_after(const Options *options) {
     return usage_error("--after=%s prints a graph: it needs --emit=graph", pass);
   if (!options->train)
     return pass_belongs(pass, PLAN_INFERENCE) || pass_belongs(pass, PLAN_LOOK) ||
-           usage_error("'%s' is a pass of the training graph, which --train prints", pass);
+           usage_error("'%s' is a pass of the training graph; --train prints that graph", pass);
   return pass_belongs(pass, PLAN_TRAINING) ||
-         usage_error("'%s' is not a pass of the training graph, which --train prints", pass);
+         usage_error("'%s' is not a pass of the training graph; --train prints that graph", pass);
 }
 
 /* ---- options that need others ---- */
@@ -202,7 +202,7 @@ static bool choose_machine(Options *options) {
   if (!one || (!target_is_foreign(one) && options->kind != OUTPUT_WASM)) return true;
   options->machine = one;
   if (options->kind == OUTPUT_PROGRAM)
-    return usage_error("an executable can be built for this machine only, not for %s: write C or an object "
+    return usage_error("an executable can be built only for this machine, not for %s: write C or an object "
                        "(-o FILE.c, -o FILE.o) and link it there%s",
                        one->name, one->bare ? "" : "; or name its system with --os");
   if (options->kind == OUTPUT_SHARED && one->bare)
@@ -221,7 +221,8 @@ static bool check_streaming(const Options *options) {
   if (s->use.n && s->slide)
     return usage_error("--stream and --slide are two ways to call a net: choose one of them");
   if (options->train)
-    return usage_error("--%s is for inference, and --train for whole sequences: compile twice", about);
+    return usage_error(
+        "--%s is for inference, and training code needs whole sequences: compile the net twice", about);
   if (options->look) return usage_error("--network=look inspects whole sequences: remove --%s", about);
   return options->kind != OUTPUT_ONNX ||
          usage_error("an ONNX model takes whole sequences: remove --%s", about);
@@ -259,8 +260,8 @@ static bool check_library(const Options *options) {
     return usage_error("a library is a folder, and cannot be written to standard output: -o FOLDER");
   if (options->single_file) return usage_error("--single-file has no header, but a library needs one");
   if (options->embed != EMBED_BY_SIZE && options->embed != EMBED_AS_TEXT)
-    return usage_error(
-        "a library has its weights as text: its files may be moved, which would break a path to weights");
+    return usage_error("a library contains its weights as text, because a path to a weights file would break "
+                       "when the library is moved");
   if (options->version_name && !is_version(options->version_name))
     return usage_error("--version-name must be a version, such as 1.2.0, not '%s'", options->version_name);
   if (options->author && !is_line(options->author)) return usage_error("--author must be one line of text");
@@ -313,7 +314,8 @@ static bool choose_targets(Options *options, Arena *arena) {
     return usage_error("WebAssembly does not depend on the CPU: remove --cpu");
   for (int i = 0; i < options->targets.n; i++) board = board || cpu_cycles(options->targets.data[i]);
   if (options->flash_wait && !board)
-    return usage_error("--flash-wait is for microcontrollers: it needs --cpu=NAME or such a target");
+    return usage_error(
+        "--flash-wait is for microcontrollers: it needs --cpu=NAME or a microcontroller's --target");
   for (int i = 0; cpu && i < options->targets.n; i++) {
     const Target *target = options->targets.data[i];
     if (target->arch && strcmp(target->arch, target_find(cpu->target)->arch) != 0)
@@ -345,7 +347,7 @@ static bool check_system(Options *options, Arena *arena) {
                             "same on every system"
                       : options->kind == OUTPUT_WASM ? "WebAssembly is the same on every system: remove --os"
                       : options->cpu && !options->cpu->core
-                          ? "that CPU is for boards, which have no system: remove --os or --cpu"
+                          ? "that CPU is for boards without an operating system: remove --os or --cpu"
                       : options->mpi ? "--mpi builds for this machine only: remove --os"
                                      : NULL;
   if (about) return usage_error("%s", about);

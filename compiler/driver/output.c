@@ -185,7 +185,7 @@ static bool check_function_tables(Compilation *c) {
     for (int k = 0; k < node->nweights; k++)
       if (node->weight[k] && !quant_file_find(c->file, node->weight[k]->name)) {
         diag_report(c->diags, DIAG_onnx_operator, node->span, node->site,
-                    "%s '%s' cannot be exported to ONNX: the weight file has a table instead of '%s'",
+                    "%s '%s' cannot be exported to ONNX: the weight file has a lookup table instead of '%s'",
                     node->op->name, node->name, node->weight[k]->name);
         return false;
       }
@@ -218,9 +218,10 @@ static const Graph *int8_export_graph(Compilation *c, OnnxNumbers *numbers) {
   for (int i = 0; i < c->graph->nodes.n && rounding == ROUNDING_FLOAT; i++)
     rounding = quant_file_rounding(c->file, c->graph->nodes.data[i]->name);
   if (rounding == ROUNDING_FLOAT) return graph;
-  Diag *diag = diag_report(c->diags, DIAG_onnx_rounding, c->graph->name_span, NULL,
-                           "ONNX rounds like the mode float, this net like %s: int8 results may differ by 1",
-                           rounding_name(rounding));
+  Diag *diag = diag_report(
+      c->diags, DIAG_onnx_rounding, c->graph->name_span, NULL,
+      "ONNX rounds as in the rounding mode float, but this net uses %s: int8 results may differ by 1",
+      rounding_name(rounding));
   diag_help(diag, "cnnc import --rounding=%s restores the exact bytes", rounding_name(rounding));
   return graph;
 }

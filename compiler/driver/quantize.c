@@ -39,7 +39,8 @@ static bool read_range_kind(const FlagUse *use, void *member, const char *text) 
     q->how.range = RANGE_PERCENTILE;
     q->how.percentile = strtod(text + 11, &end);
     return (!*end && q->how.percentile > 50 && q->how.percentile <= 100) ||
-           usage_error("--calibrate=percentile=P needs a number above 50, at most 100, not '%s'", text + 11);
+           usage_error("--calibrate=percentile=P needs a number above 50 and at most 100, not '%s'",
+                       text + 11);
   }
   if (!word_index("--calibrate", text, names, &index)) return false;
   q->how.range = kinds[index];
@@ -99,7 +100,7 @@ static const Flag quantize_options[] = {
     {"reduce-range", 0, no_argument, flag_set, AT(how.reduced), "--reduce-range",
      "7-bit weights, -64 to 64: faster on x86 CPUs without VNNI, slightly less accurate", NULL},
     {"no-equalize", 0, no_argument, flag_set, AT(no_equalize), "--no-equalize",
-     "no cross-layer equalization of the weights of successive convolutions", NULL},
+     "do not equalize the weights of successive convolutions (cross-layer equalization)", NULL},
     {"no-bias-correction", 0, no_argument, flag_set, AT(how.no_correction), "--no-bias-correction",
      "do not correct the bias by the mean error of the rounded weights", NULL},
     {"precision", 0, required_argument, read_precision, AT(how.all_wide), "--precision=KIND",
@@ -107,8 +108,8 @@ static const Flag quantize_options[] = {
     {"keep", 0, required_argument, read_keep, AT(keeps), "--keep=LAYER[,...]", "layers that stay in float",
      NULL},
     {"max-loss", 0, required_argument, read_loss, AT(max_loss), "--max-loss=POINTS",
-     "limit of the accuracy loss on the test part: activations become int16, then layers stay in float, "
-     "those with the largest loss first, until the loss is within the limit",
+     "limit of the accuracy loss on the test part. To meet it, activations become int16, then layers stay in "
+     "float (those with the largest loss first)",
      NULL},
     {"report", 0, required_argument, flag_text, AT(report), "--report=FILE.json", "the report as JSON",
      "@file"},

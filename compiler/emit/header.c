@@ -158,7 +158,7 @@ static void put_inference(Text *out, Net *net) {
   if (net_steps(net)) put_state_declarations(out, net);
   text_put(out, "/* %s%s. It cannot fail. */\n", net_steps(net) ? "One step of " : "",
            net->layout->options.batch > 1 ? arena_printf(net->arena, "%s images", net->macro->BATCH)
-           : net_steps(net)               ? "one image, which stores the values for the next step in `state`"
+           : net_steps(net)               ? "one image; stores the values for the next step in `state`"
                                           : "One image");
   const Parameters whole = infer_parameters(net, false), some = infer_parameters(net, true);
   put_signature(out, net, arena_printf(net->arena, "%svoid %s", linkage, infer_name(net)), &whole, ";\n");

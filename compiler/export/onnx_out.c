@@ -55,7 +55,7 @@ static bool all_have_forms(Diags *diags, const Graph *graph, const int *reads) {
       diag = diag_report(diags, DIAG_onnx_operator, node->span, node->site, "%s '%s' has no form in ONNX: %s",
                          op, node->name, why);
   }
-  if (diag) diag_help(diag, "a net with outputs before %s can be exported", n == 1 ? "it" : "them");
+  if (diag) diag_help(diag, "a net whose outputs are before %s can be exported", n == 1 ? "it" : "them");
   return !n;
 }
 
@@ -63,10 +63,11 @@ static void note_masks(Diags *diags, const OnnxOut *o) {
   for (int i = 0; i < o->graph->nodes.n && o->opset < 23; i++) {
     const Node *node = o->graph->nodes.data[i];
     if (!o->reads[i] || !out_hides_all_keys(node)) continue;
-    Diag *diag =
-        diag_report(diags, DIAG_onnx_mask, node->span, node->site,
-                    "a position that sees no key is 0 here, but NaN in ONNX models of opset %d", o->opset);
-    diag_help(diag, "--opset=23 exports the operator Attention, which gives 0");
+    Diag *diag = diag_report(
+        diags, DIAG_onnx_mask, node->span, node->site,
+        "the result for a position that sees no key is 0 in cnnc, but NaN in ONNX models of opset %d",
+        o->opset);
+    diag_help(diag, "--opset=23 exports the operator Attention, whose result is 0 there");
   }
 }
 

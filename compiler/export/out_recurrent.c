@@ -14,7 +14,7 @@ const char *recurrent_refusal(const Node *node) {
   if (!node->op->traits.recurrent) return NULL;
   const Recurrent r = recurrent_direction(node, 0);
   return r.project    ? "a projection of h"
-         : r.clip > 0 ? "clip limits c, but ONNX limits the sums of the gates"
+         : r.clip > 0 ? "clip of lstm limits the cell state c, but clip in ONNX limits the sums of the gates"
                       : NULL;
 }
 

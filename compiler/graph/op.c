@@ -88,11 +88,11 @@ bool op_same_regions(ShapeContext *context, const Node *node, const Node *a, con
   Diag *diag = op_error(context, node, DIAG_shape_mismatch, "%s of %s and %s: %s", node->op->name,
                         shape_text(context->arena, a->shape), shape_text(context->arena, b->shape),
                         some && others ? "their numbers of regions differ"
-                                       : "one has regions, the other is a single value");
+                                       : "one operand has a value per region, the other is a single value");
   op_note_origin(context, diag, a);
   op_note_origin(context, diag, b);
   diag_help(diag, some && others ? "use the same boxes for the regions of both"
-                                 : "apply roi_align or roi_pool to the other one, too");
+                                 : "apply roi_align or roi_pool to the other operand, too");
   return false;
 }
 
@@ -276,9 +276,9 @@ static bool resolve_init(ShapeContext *context, const Node *node, const char *pa
     if (init->kind == INIT_BILINEAR && (!node->op->traits.transposed || weight->rank < 3)) {
       Diag *diag = op_error_at(
           context, node, param, DIAG_bad_value,
-          "bilinear is only for the kernel of conv_transpose, as an upsampling, not for the %s of %s",
+          "bilinear initializes only the kernel of conv_transpose (for upsampling), not the %s of %s",
           weight->member, node->op->name);
-      diag_help(diag, "he is the usual choice for kernels, zeros for a bias");
+      diag_help(diag, "the usual choices are he for kernels and zeros for biases");
       return false;
     }
   } else if (value->kind == CONST_POISON) return false;
@@ -300,7 +300,7 @@ static Weight *shared_weight(ShapeContext *context, const Node *node, const char
     for (int d = 0; d < rank && equal; d++) equal = weight->dim[d] == dim[d];
     if (equal) return weight;
     Diag *diag = op_error(context, node, DIAG_bad_weights_sharing,
-                          "%s would share %s of %s, but needs it as %s, not %s", node->op->name, member,
+                          "%s would share %s of %s, but needs the shape %s, not %s", node->op->name, member,
                           context->share->name, sizes_text(context->arena, rank, dim),
                           sizes_text(context->arena, weight->rank, weight->dim));
     diag_note(diag, context->share->span, "%s is defined here", weight->name);

@@ -240,7 +240,7 @@ static void lead_rows(Lower *l, int64_t rows) {
   for (int k = 0; k < root->nin; k++) {
     const int64_t own = root->in[k]->shape.regions;
     if (own && rows % own == 0 && !nest_repeat_lead(l->b, own))
-      nest_misuse(l->b, "operands with numbers of rows that do not divide each other");
+      nest_misuse(l->b, "operands whose numbers of rows do not divide each other");
   }
 }
 

@@ -303,7 +303,9 @@ static void refuse_rate(Streams *s, const Node *node, const Node *a, const Node 
       refuse_stream(s, node, DIAG_stream_rate, "%s of values with %s and %s per step", operator_of(s, node),
                     rows_text(s, s->flow[a->id].step.rows), rows_text(s, s->flow[b->id].step.rows));
   if (diag)
-    diag_help(diag, "both need the same total stride, so that their rows cover the same part of the input");
+    diag_help(
+        diag,
+        "both operands need the same total stride, so that their rows cover the same part of the input");
 }
 
 /* Aligns the rows of all operands to the operand with the largest delay. False: an operand is not computed
@@ -346,7 +348,7 @@ static void refuse_boxes(Streams *s, const Node *node) {
   Diag *diag =
       refuse_stream(s, node, DIAG_stream_whole, "%s is not supported with --slide", operator_of(s, node));
   if (!diag) return;
-  diag_fact(diag, "boxes are in pixels of the whole image, which a step does not have");
+  diag_fact(diag, "boxes are in pixels of the whole image, but a step has only some of its rows");
   diag_help(diag, "output the values before it, and compute the boxes in another net");
 }
 
@@ -355,7 +357,7 @@ static void refuse_whole(Streams *s, const Node *node) {
   const int64_t rows = stream_rows(first->shape);
   const bool parts = node->shape.regions && !first->shape.regions;
   Diag *diag = refuse_stream(s, node, DIAG_stream_whole,
-                             parts ? "%s returns several sequences, and a step has rows of one"
+                             parts ? "%s returns several sequences, but a step has rows of only one"
                                    : "%s needs all rows of its input",
                              operator_of(s, node));
   if (!diag) return;
@@ -365,7 +367,7 @@ static void refuse_whole(Streams *s, const Node *node) {
     diag_help(diag, "avgpool(%lld, stride=1, pad=[%lld, 0]) is the mean of the last %lld rows",
               (long long)rows, (long long)rows - 1, (long long)rows);
   else if (node->op->group && !strcmp(node->op->group, "normalization"))
-    diag_help(diag, "layernorm normalizes each row alone");
+    diag_help(diag, "layernorm normalizes each row separately");
 }
 
 /* ---- the whole graph ---- */
@@ -456,7 +458,8 @@ static bool has_states(Streams *s) {
         refuse_stream(s, node, DIAG_stream_state, "a net with states of its own is not compiled with --%s",
                       slides(s) ? "slide" : "stream");
     if (diag)
-      diag_help(diag, "with that option, causal windows and recurrent layers need no explicit states");
+      diag_help(diag,
+                "with --stream and --slide, causal windows and recurrent layers need no explicit states");
   }
   return any;
 }

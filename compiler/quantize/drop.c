@@ -156,7 +156,7 @@ static void note_layer(Arena *arena, Diags *diags, const Idle *of) {
                            " filters of %s have no effect: their output is constant, or is not used",
                            of->idle, of->filters, of->node->name);
   if (of->saved)
-    diag_fact(diag, "%" PRId64 " filters remain, which saves %s bytes of weights here", of->left,
+    diag_fact(diag, "%" PRId64 " filters remain; this saves %s bytes of weights here", of->left,
               text_thousands(arena, of->saved));
 }
 

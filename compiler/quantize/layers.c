@@ -15,7 +15,7 @@ static void report_factor(Quantizer *q, const Node *node, int32_t most, double i
                            in / (double)out);
   diag_fact(diag, "the scale of the sum is %g, of the result %g; the factor must be below %d", in,
             (double)out, 1 << most);
-  diag_help(diag, "the scale of a value should be about its largest number / %d: %s.scale is too small",
+  diag_help(diag, "a scale should be about the largest absolute element / %d: %s.scale is too small",
             most > MULTIPLIER_MOST ? INT16_MAX : INT8_MAX, node->name);
 }
 
@@ -63,7 +63,7 @@ bool quant_report_sum(Quantizer *q, const Node *node, const Weight *weight, int6
 /* Reports possible overflow in a layer without weights. */
 static bool report_large(Quantizer *q, const Node *node, const char *what, int64_t most, Multiplier factor) {
   Diag *diag = overflow(q, node, what, 32);
-  diag_fact(diag, "it can reach %s, and is multiplied by %g", text_thousands(q->arena, most),
+  diag_fact(diag, "the sum can reach %s, and is multiplied by %g", text_thousands(q->arena, most),
             (double)factor.real);
   diag_help(diag, "a larger %s.scale avoids this", node->name);
   return false;
@@ -319,7 +319,7 @@ static Node *scaled_mean(Quantizer *q, const Node *node, Node *in) {
   const StoredForm end = quant_ending(q, node, true);
   if (!end.found) return NULL;
   if (in->quant->wide != end.quant.wide) {
-    quant_problem(q, "%s: is a mean with a factor and has %s bits, but its input has %s", node->name,
+    quant_problem(q, "%s: is a mean with a factor; its output has %s bits, but its input has %s", node->name,
                   end.quant.wide ? "16" : "8", in->quant->wide ? "16" : "8");
     return NULL;
   }
@@ -400,7 +400,7 @@ Node *quant_embedding(Quantizer *q, const Node *node) {
   *e = (Int8Embedding){quant_array(q, weight->name, I8, weight->rank, weight->dim), weight->dim[0]};
   if (!in || !e->table || !end.found) return NULL;
   if (end.quant.wide) {
-    quant_problem(q, "%s: has 16 bits, but the rows of an embedding have 8", node->name);
+    quant_problem(q, "%s: is int16, but the output of an embedding must be int8", node->name);
     return NULL;
   }
   Node *made = quant_node(q, &op_int8_embedding, node, 1, &in, quant_keep(q, end.quant));

@@ -93,7 +93,7 @@ static void report_argument(Quantizer *q, const Node *node, float scale) {
   Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
                            "%s has an int16 input with the scale %g, which is too large", node->op->name,
                            (double)scale);
-  diag_help(diag, "with that scale nearly all of its results are equal");
+  diag_help(diag, "with this input scale nearly all results of the function are equal");
 }
 
 /* ---- functions ---- */
@@ -259,7 +259,7 @@ Node *quant_softmax(Quantizer *q, const Node *node) {
     Diag *diag =
         diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
                     "the input of softmax has the scale %g; the least is 2^-26", (double)in->quant->scale);
-    diag_help(diag, "with that scale all its results are equal");
+    diag_help(diag, "with this input scale all results of the function are equal");
     return NULL;
   }
   Int8Softmax *s = NEW(q->arena, Int8Softmax);

@@ -49,7 +49,7 @@ bool quant_given(Quantizer *q, const char *value, Quant *quant) {
   if (!scale || !zero) return false;
   *quant = (Quant){*scale, *zero, quant_file_wide(q->file, value)};
   if (quant->wide && *zero) {
-    quant_problem(q, "%s: is %d, but int16 values have zero point 0", zero_name, *zero);
+    quant_problem(q, "%s: is %d, but the zero point of int16 values must be 0", zero_name, *zero);
     quant->zero = 0;
   }
   if (*scale > 0 && isfinite(*scale)) return true;

@@ -465,14 +465,18 @@ static void find_leftovers(Quantizer *q, bool sure) {
       quant_problem(q, "%s: has %s bits in the metadata, but the net stores no value of that name",
                     layer->name, layer->wide ? "16" : "8");
     if (sure && left & LAYER_ROUNDING)
-      quant_problem(q, "%s: has a rounding in the metadata, but no layer of that name rounds", layer->name);
+      quant_problem(q,
+                    "%s: has a rounding in the metadata, but the net has no layer of that name that rounds",
+                    layer->name);
     if (sure && left & LAYER_MEAN)
-      quant_problem(q, "%s: is a mean in the metadata, but not in the net", layer->name);
+      quant_problem(q, "%s: is a mean in the metadata, but another operator in the net", layer->name);
     if (sure && left & LAYER_KERNEL)
       quant_problem(q, "%s: has a kernel in the metadata, but there is no int8 lstm of that name",
                     layer->name);
     if (sure && left & LAYER_FACTOR)
-      quant_problem(q, "%s: has a factor in the metadata, but no layer of that name uses one", layer->name);
+      quant_problem(
+          q, "%s: has a factor in the metadata, but the net has no layer of that name that uses a factor",
+          layer->name);
   }
   for (int i = 0; i < q->file->arrays.n; i++)
     if (!q->file->arrays.data[i]->used)

@@ -12,11 +12,10 @@ const char *wcet_refused(const WcetOf *of, const char **help) {
   const Target *target = of->layout->options.target[0];
   *help = NULL;
   if (!cpu_cycles(target))
-    return arena_printf(
-        of->layout->arena,
-        "the time of %s code depends on caches, branch prediction and reordering, which are not "
-        "modeled",
-        target->name);
+    return arena_printf(of->layout->arena,
+                        "the time of %s code depends on caches, branch prediction and reordering, but the "
+                        "estimate does not model them",
+                        target->name);
   if (!of->cpu) {
     *help = "--cpu=NAME selects one";
     return arena_printf(of->layout->arena, "several CPUs run code for %s", target->name);
@@ -52,7 +51,7 @@ static double all_cycles(const WcetOf *of) {
 }
 
 static const char not_counted[] =
-    "the calls, the fetch of instructions from flash, caches and prefetch of flash, interrupts";
+    "function calls, instruction fetches from flash, flash caches and prefetching, interrupts";
 
 static double share_of(const Estimate *e, double all) { return all > 0 ? 100 * e->cycles / all : 0; }
 

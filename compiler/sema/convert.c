@@ -58,7 +58,7 @@ static void start_help(const Want *w, Diag *diag, const Const *c) {
   const Call *call = w->s->applying;
   int64_t i;
   if (!call || strcmp(w->what, "flatten") != 0 || !const_as_int(c, &i) || i != 1) return;
-  diag_help(diag, "flatten takes no start: write flatten");
+  diag_help(diag, "flatten has no argument for the first axis: write flatten");
   for (int k = 0; k < call->args.n; k++)
     if (call->args.list[k].value->span.start == c->span.start) argument_drop(diag, &call->args, k);
 }

@@ -88,7 +88,7 @@ static void call_advise(Sema *s, Diag *diag, const Call *call, const char *meant
   if (!meant && !advice)
     diag_help(diag, "cnnc --help operators lists them; cnnc --help OPERATOR describes one");
   if (channels < 0) return;
-  diag_help(diag, "the size of the input is known and not written: %s", required_text(s, meant));
+  diag_help(diag, "the input size is inferred, so it is not written: %s", required_text(s, meant));
   argument_drop(diag, &call->args, channels);
 }
 

@@ -320,8 +320,8 @@ typedef struct Advice {
 
 #define ENCODER                                                                                              \
   "an encoder is a block: layernorm, multihead_attention(heads), add, layernorm, conv, gelu, conv, add"
-#define BY_PROGRAM "the executable has an option for it: NET train "
-#define CHANNELS "dropout(rate) drops single elements rather than channels"
+#define BY_PROGRAM "the executable has an option for this: NET train "
+#define CHANNELS "dropout(rate) drops single elements instead of whole channels"
 #define ZEROS "dropout(rate) is the only kind of dropout: it sets elements to 0"
 #define KNOWN "the input size is inferred, so it is not written"
 
@@ -438,7 +438,7 @@ bool name_is(Arena *arena, const char *word, const char *words) {
 
 const char *name_advice(Arena *arena, AdviceKind kind, const char *word, bool *drop) {
   if (strncmp(word, "self.", 5) == 0)
-    return "layers are not made first and applied later: write each operator where it is applied";
+    return "layers are not created before they are applied: write each operator where it is applied";
   const char *plain = normal_form(arena, word);
   for (size_t i = 0; i < sizeof advice / sizeof *advice; i++)
     if (advice[i].kind == kind && strcmp(advice[i].word, plain) == 0) {

@@ -87,11 +87,12 @@ static void clash_report(Sema *s, const LayerName *layer, const LayerName *befor
     return; /* another iteration of the same statement */
   s->clash = layer->span;
   const char *what = layer->block ? "blocks" : "layers";
-  Diag *diag = strcmp(layer->full, before->full) == 0
-                   ? diag_report(s->diags, DIAG_name_clash, layer->span, layer->site, "two %s are named '%s'",
-                                 what, layer->full)
-                   : diag_report(s->diags, DIAG_name_clash, layer->span, layer->site,
-                                 "the layers '%s' and '%s' are both %s in C", before->full, layer->full, c);
+  Diag *diag =
+      strcmp(layer->full, before->full) == 0
+          ? diag_report(s->diags, DIAG_name_clash, layer->span, layer->site, "two %s are named '%s'", what,
+                        layer->full)
+          : diag_report(s->diags, DIAG_name_clash, layer->span, layer->site,
+                        "the layers '%s' and '%s' are both named %s in C", before->full, layer->full, c);
   diag_note(diag, before->span, "the first one is here");
   diag_help(diag, "rename one of them: name=\"...\"");
 }
@@ -131,7 +132,7 @@ static void port_check(Sema *s, Table *macros, bool output, const Port *port) {
         same ? diag_report(s->diags, DIAG_name_clash, port->span, NULL, "%s '%s' has the name of an input",
                            kind, port->name)
              : diag_report(s->diags, DIAG_name_clash, port->span, NULL,
-                           "'%s' and '%s' are both %s in the macros of C", before->name, port->name, macro);
+                           "'%s' and '%s' are both named %s in C macros", before->name, port->name, macro);
     diag_note(diag, before->span, "the first one is here");
     diag_help(diag, "inputs and outputs need distinct names: use another one");
   }
@@ -149,9 +150,9 @@ void names_check(Sema *s) {
     const bool layers_clash =
         before && strcmp(name_c(s->arena, before->owner->name), name_c(s->arena, weight->owner->name)) == 0;
     if (before && !layers_clash) {
-      Diag *diag =
-          diag_report(s->diags, DIAG_name_clash, weight->owner->span, weight->owner->site,
-                      "the parameters '%s' and '%s' are both %s in C", before->name, weight->name, member);
+      Diag *diag = diag_report(s->diags, DIAG_name_clash, weight->owner->span, weight->owner->site,
+                               "the parameters '%s' and '%s' are both named %s in C", before->name,
+                               weight->name, member);
       diag_note(diag, before->owner->span, "the first one belongs to this layer");
     }
     table_set(s->arena, &members, member, weight);

@@ -78,7 +78,7 @@ bool lint_order(Sema *s, const Node *node, const Call *call) {
   diag_help(diag, "the input size is inferred, so it is not written: %s(%lld, %s)", node->op->name, t.size,
             t.window ? const_text(s->arena, &node->arg[2]) : arena_printf(s->arena, "%lld", t.step));
   if (t.filters != in.dim[in.rank - 1])
-    diag_fact(diag, "%lld is not the number of input channels, which is %d", t.filters,
+    diag_fact(diag, "%lld differs from the number of input channels, %d", t.filters,
               (int)in.dim[in.rank - 1]);
   argument_drop(diag, &call->args, 0);
   return true;
@@ -117,7 +117,7 @@ static void lint_optimizer(Sema *s, const Setting *optimizer) {
     return; /* optimizers with an epsilon normalize steps, so that they are about as large as the rate */
   Diag *diag = lint_warn(
       s, rate->span, NULL,
-      arena_printf(s->arena, "with a rate of %s, %s moves each weight by about that much at every step",
+      arena_printf(s->arena, "with a rate of %s, %s changes each weight by about this much at every step",
                    const_text(s->arena, rate), optimizer->form->name));
   if (second && second->f < 0.5)
     diag_help(diag, "the rate is the first argument, followed by beta1 and beta2: %s(rate=%s)",
@@ -131,7 +131,7 @@ static void lint_time(Sema *s, const Const *time, const char *what, double epoch
   Diag *diag = lint_warn(s, time->span, NULL,
                          arena_printf(s->arena, "%s=%s with %s epoch%s: %s", what, const_text(s->arena, time),
                                       of, epochs > 1 ? "s" : "", happens));
-  diag_help(diag, "its unit is epochs");
+  diag_help(diag, "the number is in epochs");
 }
 
 static void lint_schedule(Sema *s, const Training *t) {
@@ -139,7 +139,7 @@ static void lint_schedule(Sema *s, const Training *t) {
   const double epochs = (double)t->epochs;
   const Const *factor = argument_of(schedule, "factor"), *floor = argument_of(schedule, "floor"),
               *rate = argument_of(&t->optimizer, "rate");
-  lint_time(s, argument_of(schedule, "warmup"), "warmup", epochs, "the warm-up takes all of the training");
+  lint_time(s, argument_of(schedule, "warmup"), "warmup", epochs, "the warm-up takes the whole training");
   lint_time(s, argument_of(schedule, "every"), "every", epochs, "the rate never changes");
   lint_time(s, argument_of(schedule, "patience"), "patience", epochs, "the rate never changes");
   for (int i = 0; schedule->arg && schedule->form->params[i].name; i++) {

@@ -90,7 +90,7 @@ static int port_of_loss(const LossReading *r, const Op *op, const Arguments *arg
   if (named) return port_named(r, args->list[0].value);
   if (graph->outputs.n == 1) return 0;
   Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, span, NULL,
-                           "the net has %d outputs, and this loss names none of them", graph->outputs.n);
+                           "the net has %d outputs, but this loss does not name an output", graph->outputs.n);
   diag_help(diag, "name the output: %s(%s); put several losses in a list", op->name,
             graph->outputs.n ? graph->outputs.data[0].name : "a");
   return -1;
@@ -264,7 +264,9 @@ static void loss_add(const LossReading *r, const Op *op, const Arguments *args, 
                              use.port < s->graph->outputs.n ? "output" : "value",
                              graph_port(s->graph, use.port)->name);
     diag_note(diag, r->training->losses.data[i].span, "the first one is here");
-    diag_help(diag, "a value can have one loss: use another value in one of the two, or remove one");
+    diag_help(
+        diag,
+        "a value can have only one loss: use another value in one of the two losses, or remove one of them");
     return;
   }
   if (!loss_takes_floats(r, &use) || !loss_fits(r, &use) || !gradient_reaches(r, &use)) return;

@@ -105,7 +105,8 @@ static void unknown_report(Sema *s, const Frame *frame, const char *what, const 
   else if (strcmp(name.s, "betas") == 0 && name_index(n, names, "beta2") >= 0)
     betas_help(s, diag, &args->list[which]);
   else if (strcmp(name.s, "beta") == 0 && name_index(n, names, "beta2") >= 0)
-    diag_help(diag, "there are two: beta1 for the mean of gradients, beta2 for the mean of their squares");
+    diag_help(diag,
+              "there are two betas: beta1 for the mean of gradients, beta2 for the mean of their squares");
   else if (strcmp(kind, "augmentation") == 0 && strcmp(name.s, "padding") == 0)
     diag_help(diag, "%s", name_advice(s->arena, ADVICE_AUGMENT, "randomcrop", NULL));
   else if (advice) diag_help(diag, "%s", advice);

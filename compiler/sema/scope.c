@@ -180,7 +180,7 @@ void name_report(Sema *s, const Frame *frame, Ident name) {
                                "'%s' is not defined here", name.s);
       const char *why =
           at.in_round ? "only visible in its iteration of the repeat" : "in a branch that is not taken";
-      diag_note(diag, at.span, "the '%s' defined here is %s", name.s, why);
+      diag_note(diag, at.span, "the '%s' that is defined here is %s", name.s, why);
     }
     return;
   }
@@ -200,7 +200,7 @@ void name_report(Sema *s, const Frame *frame, Ident name) {
   else if (meant) name_suggest(s->arena, diag, name.span, name.s, meant);
   else if (words_have(init_words(s->arena), name.s) ||
            words_have("valid same causal hwc chw nearest bilinear", name.s))
-    diag_help(diag, "a choice that is passed on must be a string: \"%s\"", name.s);
+    diag_help(diag, "a choice that a block passes on must be a string: \"%s\"", name.s);
   else
     diag_help(diag, "define it before: %s = ... for a value of the net, const %s = ... for a number", name.s,
               name.s);

@@ -82,10 +82,11 @@ const LayerName *share_find(Sema *s, const Frame *frame, const char *what, const
   const LayerName *found = naming_find(s, name);
   if (!found) return report_unknown_shared(s, frame, what, e, name), NULL;
   if (block == (found->block != NULL)) return found;
-  Diag *diag = block ? diag_report(s->diags, DIAG_bad_weights_sharing, e->span, frame->site,
-                                   "'%s' is a layer, but block %s shares the layers of a block", name, what)
-                     : diag_report(s->diags, DIAG_bad_weights_sharing, e->span, frame->site,
-                                   "'%s' is a block, but %s shares the parameters of one layer", name, what);
+  Diag *diag =
+      block ? diag_report(s->diags, DIAG_bad_weights_sharing, e->span, frame->site,
+                          "'%s' is a layer, but block %s can only share the layers of a block", name, what)
+            : diag_report(s->diags, DIAG_bad_weights_sharing, e->span, frame->site,
+                          "'%s' is a block, but %s can only share the parameters of a layer", name, what);
   diag_note(diag, found->span, "'%s' is applied here", name);
   return NULL;
 }

@@ -122,7 +122,7 @@ static void crop_check(const Reading *r, const Setting *setting, const Port *inp
                            "a %lldx%lld crop is larger than the input '%s', %s", (long long)height,
                            (long long)width, input->name, shape_text(r->s->arena, input->node->shape));
   diag_note(diag, input->span, "'%s' is declared here", input->name);
-  diag_help(diag, "shift(pixels) moves images, as random crops of padded images do");
+  diag_help(diag, "shift(pixels) has the same effect as random crops of padded images");
 }
 
 /* Reports an augmentation of sounds for an input without rate=. */
@@ -153,7 +153,7 @@ static void augment_check(const Reading *r, const Setting *setting) {
     if (code == AUGMENT_TIME) rate_check(r, setting, input);
     return;
   }
-  const char *wanted = code == AUGMENT_COLOR ? "images of three channels"
+  const char *wanted = code == AUGMENT_COLOR ? "images with three channels"
                        : is_of_sound(code)   ? "sound"
                                              : "images";
   Diag *diag = diag_report(r->s->diags, DIAG_wrong_shape, setting->span, NULL,
@@ -334,14 +334,15 @@ static const Key keys[] = {
     NUMBER("epochs", PARAM_INT, "10", 0, "passes over the data", STORE_INT, epochs),
     NUMBER("seed", PARAM_INT, "1", 9.3e18, "random seed of weights, order, augmentation and dropout",
            STORE_INT, seed),
-    NUMBER("accumulate", PARAM_INT, "1", 0, "batches per step, whose gradients are added", STORE_INT,
-           accumulate),
-    NUMBER("average", PARAM_NUMBER, "off", 1,
-           "moving average of the weights: the fraction of it kept at each step, as 0.999", STORE_BELOW_1,
-           average),
-    CHOICE("decay", "all", "all weights", "weights: excludes biases and norms from weight decay",
-           decay_weights_only),
-    CHOICE("target", "labels", "labels input", "input: the target is the input, as for an autoencoder",
+    NUMBER("accumulate", PARAM_INT, "1", 0, "number of batches whose gradients are added for one step",
+           STORE_INT, accumulate),
+    NUMBER(
+        "average", PARAM_NUMBER, "off", 1,
+        "moving average of the weights: the fraction of the average that is kept at each step, such as 0.999",
+        STORE_BELOW_1, average),
+    CHOICE("decay", "all", "all weights",
+           "weights: weight decay applies only to weights, not to biases and norms", decay_weights_only),
+    CHOICE("target", "labels", "labels input", "input: the input is also the target, as in an autoencoder",
            target_is_input),
     READ("augment", "none", "a list of augmentations: [hflip, shift(2)]", augment_read),
     NUMBER("clip_norm", PARAM_NUMBER, "off", 1e30, "largest norm of the gradient", STORE_NUMBER, clip_norm),
@@ -349,16 +350,18 @@ static const Key keys[] = {
            STORE_INT, early_stop),
     NUMBER("label_smoothing", PARAM_NUMBER, "off", 1, "fraction of a label that is spread over all classes",
            STORE_BELOW_1, label_smoothing),
-    NUMBER("steps", PARAM_INT, "1", 0, "for nets with states: consecutive calls in a sample", STORE_INT,
-           steps),
-    NUMBER("truncate", PARAM_INT, "off", 0, "calls after which gradients are cut", STORE_INT, truncate),
-    {{"loss_from", PARAM_INT, "0", "the first call that the loss counts", 0, 1e6, NULL},
+    NUMBER("steps", PARAM_INT, "1", 0, "for nets with states: number of consecutive calls in a sample",
+           STORE_INT, steps),
+    NUMBER("truncate", PARAM_INT, "off", 0, "number of calls after which gradients are cut", STORE_INT,
+           truncate),
+    {{"loss_from", PARAM_INT, "0", "the first call that is part of the loss", 0, 1e6, NULL},
      NULL,
      STORE_INT,
      offsetof(Training, loss_from),
      false},
     READ("metrics", "by the loss", "a list of metrics: [accuracy, top(5)]", metrics_read),
-    READ("quantize", "off", "rounds to int8 from an epoch on: int8(start=5)", quantize_read),
+    READ("quantize", "off", "quantization-aware training that starts at an epoch: int8(start=5)",
+         quantize_read),
 };
 enum { KEYS = sizeof keys / sizeof *keys };
 
@@ -489,8 +492,8 @@ static void steps_check_augment(const Reading *r) {
         !augment_fits(code, r->s->graph->inputs.data[0].node->shape))
       continue;
     diag_help(diag_report(r->s->diags, DIAG_bad_value, setting->span, NULL,
-                          "%s works on single images, but a sample is %lld calls", setting->form->name,
-                          (long long)t->steps),
+                          "%s works on single images, but a sample consists of %lld calls",
+                          setting->form->name, (long long)t->steps),
               "noise, mixup and the augmentations of sound work on all calls of a sample");
   }
 }
@@ -502,7 +505,7 @@ static void steps_check_losses(const Reading *r) {
     const LossUse *use = &t->losses.data[i];
     if (use->op->traits.object_target || loss_parts(use->op)->slopes)
       diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
-                  "%s compares single images, but a sample is %lld calls", use->op->name,
+                  "%s compares single images, but a sample consists of %lld calls", use->op->name,
                   (long long)t->steps);
   }
 }
@@ -514,20 +517,19 @@ static void steps_check(const Reading *r, Span steps, Span truncate, Span loss_f
   const int64_t nodes = nodes_of_call(r->s->graph, &states);
   if (t->steps > 1 && !states)
     diag_help(diag_report(diags, DIAG_bad_value, steps, NULL,
-                          "'steps' is for nets with states, but %s has none", r->s->graph->name),
-              "states are state(SHAPE) with update, and recurrent layers with keep=true");
+                          "'steps' is for nets with states, but %s has no state", r->s->graph->name),
+              "a state is either state(SHAPE) with update, or a recurrent layer with keep=true");
   if (t->truncate && t->steps == 1)
     diag_help(diag_report(diags, DIAG_bad_value, truncate, NULL,
-                          "'truncate' cuts gradients between calls, but a sample is one call"),
+                          "'truncate' cuts gradients between calls, but a sample consists of one call"),
               "steps = N: calls in a sample");
   if (t->loss_from >= t->steps)
-    diag_help(
-        diag_report(diags, DIAG_bad_value, loss_from, NULL,
-                    "'loss_from' is %lld, but a sample has %lld call%s, numbered from 0: the loss would "
-                    "count none",
-                    (long long)t->loss_from, (long long)t->steps, t->steps == 1 ? "" : "s"),
-        t->steps == 1 ? "steps = N: calls in a sample" : "loss_from = %lld counts only the last one",
-        (long long)(t->steps - 1));
+    diag_help(diag_report(diags, DIAG_bad_value, loss_from, NULL,
+                          "'loss_from' is %lld, but a sample has %lld call%s, numbered from 0: the loss "
+                          "would include no call",
+                          (long long)t->loss_from, (long long)t->steps, t->steps == 1 ? "" : "s"),
+              t->steps == 1 ? "steps = N: calls in a sample" : "loss_from = %lld counts only the last one",
+              (long long)(t->steps - 1));
   if (t->steps == 1 || !states) return;
   if (nodes * t->steps > MOST_CALL_NODES) {
     Diag *diag = diag_report(diags, DIAG_too_large, steps, NULL,

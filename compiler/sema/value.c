@@ -168,7 +168,7 @@ static Const index_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
     Diag *diag = diag_report(s->diags, DIAG_index_range, e->b->span, frame->site,
                              "index %lld is outside a list of %d item%s", (long long)at, list.n,
                              list.n == 1 ? "" : "s");
-    if (list.n) diag_help(diag, "items are counted from 0 to %d", list.n - 1);
+    if (list.n) diag_help(diag, "the items have the indices 0 to %d", list.n - 1);
   } else {
     Const item = list.items[at];
     item.span = e->span;
@@ -197,7 +197,7 @@ static Const range_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
 static void function_report(Sema *s, const Frame *frame, Ident callee) {
   if (name_is_reserved(callee.s) || table_find(&s->blocks, callee.s)) {
     Diag *diag = diag_report(s->diags, DIAG_unknown_name, callee.span, frame->site,
-                             "%s produces a value of the net, which has no name here", callee.s);
+                             "%s produces a value of the net, but the value has no name here", callee.s);
     diag_help(diag, "give it a name first, x = %s(...), then write x here", callee.s);
     return;
   }

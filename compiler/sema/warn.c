@@ -112,7 +112,7 @@ void check_front_end(Sema *s) {
                                "no gradient passes through %s, but the layer '%s' before it is trained",
                                node->op->name, before[i]->name);
       diag_note(diag, before[i]->span, "this is trained");
-      diag_help(diag, "add frozen=true to it, or move it after %s", node->op->name);
+      diag_help(diag, "add frozen=true to the layer, or move the layer after %s", node->op->name);
       before[i] = NULL;
     }
     if (is_trained(node)) before[i] = node;
@@ -169,7 +169,7 @@ void warn_softmax(Sema *s, const Node *node) {
   Diag *diag = diag_report(s->diags, DIAG_double_softmax, node->span, node->site,
                            "%s of a value that is a %s already", node->op->name, before->op->name);
   diag_note(diag, before->span, "the first one is here");
-  diag_help(diag, "one is enough: a second softmax makes all classes nearly equal");
+  diag_help(diag, "remove one softmax: the second makes all classes nearly equal");
   const Span link = link_span(s, node->span);
   if (link.start < link.end) diag_fix(diag, link, "%s", "");
 }

@@ -54,7 +54,7 @@ static bool advise_input(const Parser *p, Diag *diag, Span span, const Expected 
   const bool shape = token == TOK_DIMS || token == TOK_NUMBER || token == TOK_LBRACK;
   const bool colon = e->n == 1 && expects(e, "':'");
   if (p->before_token == TOK_INPUT && (shape || token == TOK_LPAREN)) {
-    diag_help(diag, "an input has a name: input image: 28x28x1");
+    diag_help(diag, "an input needs a name: input image: 28x28x1");
     if (shape) diag_fix(diag, empty_at(span, span.start), "%s", token == TOK_NUMBER ? "x: " : "image: ");
     return true;
   }
@@ -73,7 +73,7 @@ bool is_stray_comma(const Parser *p, const Expected *e) {
 static bool advise_comma(const Parser *p, Diag *diag, Span span, const Expected *e) {
   if (!is_stray_comma(p, e)) return false;
   const bool last = strchr("\n#}", next_character(p, span.end));
-  if (last) diag_help(diag, "a line does not end with a comma: remove it");
+  if (last) diag_help(diag, "remove the comma at the end of the line");
   else diag_help(diag, "separate statements and settings with a newline or ';'");
   diag_fix(diag, span, "%s", last ? "" : ";");
   return true;
@@ -94,7 +94,7 @@ static bool advise_keyword_elsewhere(const Parser *p, Diag *diag, Span span) {
   if (result)
     diag_help(diag, "the last value of a block or net is its result, without '%.*s'",
               (int)(p->before.end - p->before.start), p->text->text + p->before.start);
-  else if (definition) diag_help(diag, "a value is named without a keyword: NAME = ...");
+  else if (definition) diag_help(diag, "write a value's name without a keyword: NAME = ...");
   else return false;
   diag_fix(diag, from_to(span, p->before.start, span.start), "%s", "");
   return true;

@@ -68,8 +68,8 @@ static const char *import_find(Importer *r, const File *from, const Import *impo
 }
 
 static void report_import_cycle(Importer *r, const Import *import, const ReadFile *start) {
-  Diag *diag = diag_report(r->diags, DIAG_import_cycle, import->span, NULL, "with this, '%s' imports itself",
-                           start->file->path);
+  Diag *diag = diag_report(r->diags, DIAG_import_cycle, import->span, NULL,
+                           "with this import, '%s' imports itself", start->file->path);
   bool within =
       false; /* files are in the order in which reading began, so those of the cycle follow its first file */
   for (int i = 0; i < r->known.n; i++) {

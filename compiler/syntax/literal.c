@@ -141,12 +141,15 @@ static uint32_t unicode_escape(Parser *p, const char *s, size_t left, Span span,
   *used = high < 0 ? 1 : 5;
   span.end = span.start + 1 + (uint32_t)*used;
   if (high < 0) return escape_report(p, span, "\\u is followed by four hexadecimal digits"), 0;
-  if (high == 0) return escape_report(p, span, "a string cannot hold the character \\u0000"), 0;
+  if (high == 0) return escape_report(p, span, "a string cannot contain the character \\u0000"), 0;
   if (high < 0xd800 || high > 0xdfff) return (uint32_t)high;
   const bool paired = high < 0xdc00 && left >= 11 && s[5] == '\\' && s[6] == 'u';
   const int low = paired ? hex_value(s + 7, left - 7) : -1;
   if (low < 0xdc00 || low > 0xdfff)
-    return escape_report(p, span, "this is half of a surrogate pair: \\uD800 to \\uDFFF come in pairs"), 0;
+    return escape_report(
+               p, span,
+               "this is half of a surrogate pair: the escapes \\uD800 to \\uDFFF must come in pairs"),
+           0;
   *used = 11;
   return 0x10000 + ((uint32_t)(high - 0xd800) << 10) + (uint32_t)(low - 0xdc00);
 }

@@ -31,7 +31,7 @@ bool bracket_open(Parser *p, Span span, char kind) {
   if (p->depth == DEEPEST_NESTING) {
     Diag *diag = diag_report(p->diags, DIAG_too_deep, span, NULL,
                              "brackets and braces are nested more than %d deep", DEEPEST_NESTING);
-    diag_note(diag, p->open[0].span, "the outermost one is opened here");
+    diag_note(diag, p->open[0].span, "the outermost bracket is opened here");
     p->given_up = true;
     return false;
   }
@@ -80,7 +80,7 @@ static bool text_check(Parser *p) {
     }
     if (code == 0) {
       Diag *diag =
-          diag_report(p->diags, DIAG_bad_character, span, NULL, "a NUL byte does not belong in a text");
+          diag_report(p->diags, DIAG_bad_character, span, NULL, "a source file must not contain NUL bytes");
       diag_help(diag, "a program is UTF-8 text; is this another kind of file?");
       return false;
     }

@@ -176,7 +176,7 @@ def others():
     ends = {**quantized.stored("x", 0.5, 0), **quantized.stored("f", 0.25, 3)}
     table = {"f.table": ("I8", [2, 256], [(7 * i) % 256 - 128 for i in range(512)])}
     out = written("prelu", {**ends, **table})
-    told = "[onnx-operator]" in out.stderr and "has a table instead of 'f.weight'" in out.stderr
+    told = "[onnx-operator]" in out.stderr and "has a lookup table instead of 'f.weight'" in out.stderr
     check(out.returncode == 1 and told and not os.path.exists("other.onnx"),
           "a table without its parameters has no form", out.stderr)
     out = written("relu", ends)

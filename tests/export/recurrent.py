@@ -137,5 +137,5 @@ there_and_back("pairs", STATES.replace("net states", "net pairs"), ["--state=hal
 text = open("pairs_back.cnn").read()
 check("half = state(4)" in text and "init=[1, 2" in text, "  where --state names one of its states", text)
 refused("lstm(4, project=2)", "a projection of h")
-refused("lstm(4, clip=2)", "clip limits c")
+refused("lstm(4, clip=2)", "clip of lstm limits the cell state c")
 finish()

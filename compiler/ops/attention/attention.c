@@ -10,9 +10,9 @@
 #include "base/number.h"
 
 static const Param params[] = {
-    {"key", PARAM_VALUE, NULL, "the keys: one per position that is attended to", 0, 0, NULL},
+    {"key", PARAM_VALUE, NULL, "the keys, one for each position to attend to", 0, 0, NULL},
     {"value", PARAM_VALUE, NULL, "the values that are averaged, one per key", 0, 0, NULL},
-    {"heads", PARAM_INT, "1", "groups of channels that attend separately", 0, 0, NULL},
+    {"heads", PARAM_INT, "1", "number of channel groups that attend separately", 0, 0, NULL},
     {"key_heads", PARAM_INT, "heads", "heads of key and value; each serves heads/key_heads heads", 0, 0,
      NULL},
     {"scale", PARAM_NUMBER, "auto", "factor of the products; auto: 1/sqrt(channels of a head)", 0, 0, "auto"},

@@ -11,7 +11,7 @@ static const Param params[] = {
      NULL},
     {"transpose", PARAM_CHOICE, "none", "which of the two factors is transposed; left: the current value", 0,
      0, "none left right both"},
-    {"scale", PARAM_NUMBER, "1", "factor of the product", 0, 0, NULL},
+    {"scale", PARAM_NUMBER, "1", "factor by which the product is multiplied", 0, 0, NULL},
     {0}};
 
 static int64_t matrix_rows(Shape s) { return shape_extent(s).w; }
@@ -256,7 +256,7 @@ const Op op_matmul = {
     .name = "matmul",
     .family = FAMILY_MATMUL,
     .group = "attention",
-    .summary = "product of two values: the current one, LxK, and KxM become LxM",
+    .summary = "matrix product: the current value, LxK, times B, KxM, is LxM",
     .detail = "y = scale * sum over k of A*B; transpose=right: B is MxK; left: A is KxL; a vector is a "
               "matrix of one row; a value with rows is multiplied row by row",
     .params = params,

@@ -10,9 +10,9 @@
 #include "ops/convolution/correlation.h"
 
 static const Param params[] = {
-    {"heads", PARAM_INT, NULL, "groups of channels that attend separately", 0, 0, NULL},
-    {"key", PARAM_VALUE, "current", "the value that keys are computed from", 0, 0, "current"},
-    {"value", PARAM_VALUE, "key", "the value that is averaged, one position per key", 0, 0, "current"},
+    {"heads", PARAM_INT, NULL, "number of channel groups that attend separately", 0, 0, NULL},
+    {"key", PARAM_VALUE, "current", "the value from which the keys are computed", 0, 0, "current"},
+    {"value", PARAM_VALUE, "key", "the value to average, with one position per key", 0, 0, "current"},
     {"bias", PARAM_BOOL, "true", "add trained biases to the four products", 0, 0, NULL},
     {"mask", PARAM_VALUE, "none",
      "added to the scores: LxM, per row if it has rows; causal: keys up to the query", 0, 0, "none causal"},

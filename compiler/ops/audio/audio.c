@@ -11,9 +11,10 @@ bool audio_sequence(ShapeContext *context, const Node *node, bool samples) {
   Diag *diag = op_error(context, node, DIAG_wrong_shape, "%s needs a sequence%s, but its input is %s",
                         node->op->name, samples ? " of samples, L x 1" : "", shape_text(arena, in));
   op_note_origin(context, diag, node->in[0]);
-  if (in.rank == 2) diag_help(diag, "slice(0..1) before it selects the first channel");
+  if (in.rank == 2) diag_help(diag, "put slice(0..1) before it to select the first channel");
   else if (in.rank == 3)
-    diag_help(diag, "reshape([%lld, %lld]) before it turns the rows of the image into those of a sequence",
+    diag_help(diag,
+              "put reshape([%lld, %lld]) before it to turn the rows of the image into rows of a sequence",
               (long long)in.dim[0], (long long)(in.dim[1] * in.dim[2]));
   else diag_help(diag, "put reshape([%lld, 1]) before it to get a sequence", (long long)n);
   return false;

@@ -33,8 +33,8 @@ static bool range_fits(ShapeContext *context, const Node *node) {
   }
   if (low >= 0 && high > low && high <= rate / 2) return true;
   Diag *diag = op_error_at(context, node, given ? "high" : "low", DIAG_bad_value,
-                           "mel from %s to %s Hz of samples at %s Hz", hertz(arena, low), hertz(arena, high),
-                           hertz(arena, rate));
+                           "the bands of mel are from %s to %s Hz, for samples at %s Hz", hertz(arena, low),
+                           hertz(arena, high), hertz(arena, rate));
   diag_help(diag, "0 <= low < high <= rate/2, which is %s", hertz(arena, rate / 2));
   return false;
 }
@@ -47,7 +47,7 @@ static void shape(ShapeContext *context, Node *node) {
                           "mel needs a spectrum of 2 bins or more, but its input is %s",
                           shape_text(context->arena, in));
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "put stft before it, which produces one: T x (fft/2 + 1)");
+    diag_help(diag, "put stft before it to get a spectrum: T x (fft/2 + 1)");
     return;
   }
   if (range_fits(context, node)) node->shape = audio_channels(node, arg_int(node, "bands"));

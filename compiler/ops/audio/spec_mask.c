@@ -10,9 +10,9 @@
 enum { MOST_MASKS = 16, DRAWS = 4 /* random numbers for a pair of masks: width and start of each */ };
 
 static const Param params[] = {
-    {"rows", PARAM_INT, "10", "largest number of rows of a mask", 0, 1000000, NULL},
-    {"channels", PARAM_INT, "8", "largest number of channels of a mask", 0, 1000000, NULL},
-    {"count", PARAM_INT, "2", "number of masks of rows, and of channels", 1, MOST_MASKS, NULL},
+    {"rows", PARAM_INT, "10", "maximum number of rows in a mask", 0, 1000000, NULL},
+    {"channels", PARAM_INT, "8", "maximum number of channels in a mask", 0, 1000000, NULL},
+    {"count", PARAM_INT, "2", "number of row masks, and of channel masks", 1, MOST_MASKS, NULL},
     {0}};
 
 static void shape(ShapeContext *context, Node *node) {
@@ -115,9 +115,8 @@ const Op op_spec_mask = {
     .name = "spec_mask",
     .group = "regularization",
     .summary = "masks rows and channels of a spectrogram at random in training; no effect in inference",
-    .detail =
-        "training: `count` times, a random run of 0 .. rows rows, and one of 0 .. channels channels, is set "
-        "to 0 (SpecAugment)",
+    .detail = "training: sets `count` random runs of 0 .. rows rows and of 0 .. channels channels to 0 "
+              "(SpecAugment)",
     .params = params,
     .example = "mel(40, 16000) -> decibel -> spec_mask(rows=10, channels=8)",
     .family = FAMILY_ALIAS,

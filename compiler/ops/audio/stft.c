@@ -21,19 +21,19 @@ enum { FAST_FROM = 64, MOST_FFT = 1 << 20 };
 static const Param params[] = {
     {"size", PARAM_INT, NULL, "samples of a frame", 0, 0, NULL},
     {"step", PARAM_INT, NULL, "samples from one frame to the next", 0, 0, NULL},
-    {"fft", PARAM_INT, "size", "length of the transform: `size`, or more with zeros around the frame", 0, 0,
-     NULL},
+    {"fft", PARAM_INT, "size", "length of the transform: `size`, or more if frames are padded with zeros", 0,
+     0, NULL},
     {"window", PARAM_CHOICE, "hann", "factors of the samples of a frame; hann and hamming are periodic", 0, 0,
      "hann hann_symmetric hamming hamming_symmetric ones"},
-    {"place", PARAM_CHOICE, "centre", "where the frame is in a longer fft", 0, 0,
+    {"place", PARAM_CHOICE, "centre", "position of the frame in a longer fft", 0, 0,
      "centre start"}, /* plain: ok */
     {"center", PARAM_BOOL, "false",
-     "mirror fft/2 samples at both ends, so that frame t is around sample t*step", 0, 0, NULL},
+     "mirror fft/2 samples at both ends, so that sample t*step is the center of frame t", 0, 0, NULL},
     {"give", PARAM_CHOICE, "power", "result for each bin; complex: real part, then imaginary part", 0, 0,
      "power magnitude complex"},
     {"pad", PARAM_PAD, "valid", "zeros around the samples: valid, same, causal, N or [before, after]", 0, 0,
      NULL},
-    {"scale", PARAM_NUMBER, "1", "factor of the result", 0, 0, NULL},
+    {"scale", PARAM_NUMBER, "1", "factor by which the result is multiplied", 0, 0, NULL},
     {0}};
 
 typedef enum Give { GIVE_POWER, GIVE_MAGNITUDE, GIVE_COMPLEX } Give;

@@ -17,7 +17,7 @@ static void shape(ShapeContext *context, Node *node) {
     Diag *diag = op_error(context, node, DIAG_wrong_shape, "unfold needs one sequence, but its input is %s",
                           shape_text(context->arena, node->in[0]->shape));
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "put flatten before it, which turns each region into a row of a sequence");
+    diag_help(diag, "put flatten before it to turn each region into a row of a sequence");
     return;
   }
   if (!window_frames(context, node, &windows)) return;
@@ -102,7 +102,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_unfold = {
     .name = "unfold",
     .group = "audio",
-    .summary = "windows of a sequence as regions",
+    .summary = "cuts a sequence into windows; each window is a region",
     .detail = "y[t][n] = x[t*step + n - before]: L x C becomes T windows of size x C. The layers after it "
               "process each window separately; flatten -> dense(n) gives T vectors of n, which are accepted "
               "as a sequence T x n",

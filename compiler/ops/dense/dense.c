@@ -23,8 +23,7 @@ static void shape(ShapeContext *context, Node *node) {
     Diag *diag = op_error(context, node, DIAG_dense_needs_vector,
                           "dense needs a vector, but its input is the %s %s", kind, size);
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "put flatten before it, which produces a vector of %lld",
-              (long long)shape_row_elements(in));
+    diag_help(diag, "put flatten before it to get a vector of %lld", (long long)shape_row_elements(in));
     diag_fix(diag, (Span){node->span.file, node->span.start, node->span.start}, "flatten -> ");
     return;
   }

@@ -6,7 +6,7 @@
 #include "ops/detection/lists.h"
 
 static const Param params[] = {
-    {"deltas", PARAM_VALUE, NULL, "dx dy dw dh of each box, or of each box for each class", 0, 0, NULL},
+    {"deltas", PARAM_VALUE, NULL, "dx dy dw dh for each box, or for each box and class", 0, 0, NULL},
     {"weights", PARAM_LIST, "[10,10,5,5]", "divisors of dx dy dw dh", 0, 0, NULL},
     {0},
 };

@@ -27,7 +27,7 @@ static void shape(ShapeContext *context, Node *node) {
   if (!in.rank) return;
   if (in.rank != 3 || in.regions) {
     Diag *diag = op_error(context, node, DIAG_wrong_shape,
-                          "default_boxes needs an image, whose pixels are the cells, but its input is %s",
+                          "default_boxes needs an image (its pixels are the cells), but its input is %s",
                           shape_text(context->arena, in));
     op_note_origin(context, diag, node->in[0]);
     return;

@@ -42,7 +42,7 @@ bool list_of_numbers(ShapeContext *context, const Node *node, const char *param,
   if (list->kind == CONST_POISON) return false;
   if (count ? list->n != count : list->n == 0) {
     if (count)
-      op_error_at(context, node, param, DIAG_bad_value, "%s of %s has %d numbers, but takes %d", param,
+      op_error_at(context, node, param, DIAG_bad_value, "%s of %s has %d numbers, but needs %d", param,
                   node->op->name, list->n, count);
     else
       op_error_at(context, node, param, DIAG_bad_value, "%s of %s is an empty list", param, node->op->name);

@@ -22,9 +22,10 @@ enum { BOX = 4, ROW = 6, KEPT = 5, FLOAT_COUNTS = 1 << 24 };
 static const Param params[] = {
     {"scores", PARAM_VALUE, "",
      "scores of each box for each class, one row per box; rows of yolo contain their scores", 0, 0, NULL},
-    {"iou", PARAM_NUMBER, "0.5", "drop a box whose IoU with a better one is larger", 0, 1, NULL},
+    {"iou", PARAM_NUMBER, "0.5", "drop a box if its IoU with a box of a higher score is above this", 0, 1,
+     NULL},
     {"score", PARAM_NUMBER, "0.25", "drop boxes with a lower score", 0, 0, NULL},
-    {"max", PARAM_INT, "100", "rows of the result", 0, 0, NULL},
+    {"max", PARAM_INT, "100", "number of rows of the result", 0, 0, NULL},
     {0},
 };
 
@@ -49,22 +50,21 @@ static void shape_of_rows(ShapeContext *context, Node *node) {
   const bool rows = in.rank == 2 && !in.regions;
   if (rows && in.dim[1] > YOLO_CLASSES) {
     if (shape_elements(scores_shape(node)) > FLOAT_COUNTS)
-      op_error(context, node, DIAG_too_large, "nms of %s scores: it takes at most 16,777,216 (2^24)",
+      op_error(context, node, DIAG_too_large, "nms of %s scores: the limit is 16,777,216 (2^24) scores",
                shape_text(context->arena, scores_shape(node)));
     else node->shape = shape_sequence(arg_int(node, "max"), ROW);
     return;
   }
-  Diag *diag =
-      rows && in.dim[1] == BOX
-          ? op_error(context, node, DIAG_missing_argument, "nms of %s boxes needs their scores",
-                     shape_text(context->arena, in))
-          : op_error(context, node, DIAG_wrong_shape,
-                     "nms without scores takes rows of yolo, x y w h, objectness and a number for each "
-                     "class, but its input is %s",
-                     shape_text(context->arena, in));
+  Diag *diag = rows && in.dim[1] == BOX
+                   ? op_error(context, node, DIAG_missing_argument, "nms of %s boxes needs their scores",
+                              shape_text(context->arena, in))
+                   : op_error(context, node, DIAG_wrong_shape,
+                              "nms without scores needs rows from yolo (x y w h, objectness, and a number "
+                              "for each class), but its input is %s",
+                              shape_text(context->arena, in));
   op_note_origin(context, diag, node->in[0]);
   if (rows && in.dim[1] == BOX)
-    diag_help(diag, "nms(scores), where scores is a value of %lld rows with a number for each class",
+    diag_help(diag, "write nms(scores); scores must be a value of %lld rows with a number for each class",
               (long long)in.dim[0]);
   else diag_help(diag, "boxes are rows of x1 y1 x2 y2, and need scores: boxes -> nms(scores)");
 }
@@ -103,7 +103,8 @@ static void shape(ShapeContext *context, Node *node) {
   }
   if (shape_elements(scores) > FLOAT_COUNTS) {
     op_error_at(context, node, "scores", DIAG_too_large,
-                "nms of %s scores: it takes at most 16,777,216 (2^24)", shape_text(context->arena, scores));
+                "nms of %s scores: the limit is 16,777,216 (2^24) scores",
+                shape_text(context->arena, scores));
     return;
   }
   node->shape = shape_sequence(arg_int(node, "max"), ROW);
@@ -339,7 +340,8 @@ static void lower(Lower *l) {
 const Op op_nms = {
     .name = "nms",
     .group = "detection",
-    .summary = "non-maximum suppression: drops boxes that overlap a better one of their class",
+    .summary =
+        "non-maximum suppression: drops boxes that overlap a box of the same class with a higher score",
     .detail = "the current value is rows of yolo (score = objectness * class score), or boxes with scores=: "
               "rows x1 y1 x2 y2, or such a box for each class, as decode returns for 4*classes deltas. The "
               "result is rows x1 y1 x2 y2 score class by descending score, ties by row; unused rows have "

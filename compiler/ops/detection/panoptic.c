@@ -17,7 +17,7 @@ enum { ROW = 6, SCORE = 4, LABEL = 5 };
 static const Param params[] = {
     {"boxes", PARAM_VALUE, NULL, "the instances, rows of nms: x1 y1 x2 y2 score class", 0, 0, NULL},
     {"masks", PARAM_VALUE, NULL, "masks of the boxes, one channel per class", 0, 0, NULL},
-    {"threshold", PARAM_NUMBER, "0.5", "minimum mask value of the pixels of an instance", 0, 0, NULL},
+    {"threshold", PARAM_NUMBER, "0.5", "minimum mask value for a pixel to belong to an instance", 0, 0, NULL},
     {0},
 };
 
@@ -41,10 +41,12 @@ static bool inputs_fit(ShapeContext *context, const Node *node) {
                        shape_text(context->arena, boxes));
   } else if (masks.rank != 3 || masks.regions != boxes.dim[0]) {
     wrong = node->in[2];
-    diag = op_error_at(
-        context, node, "masks", DIAG_wrong_shape, "panoptic of %s boxes takes %lld masks, but these are %s",
-        shape_text(context->arena, boxes), (long long)boxes.dim[0], shape_text(context->arena, masks));
-    diag_help(diag, "roi_align takes a region for each box: %lld of height x width x classes",
+    diag = op_error_at(context, node, "masks", DIAG_wrong_shape,
+                       "panoptic of %s boxes needs %lld masks, but the masks are %s",
+                       shape_text(context->arena, boxes), (long long)boxes.dim[0],
+                       shape_text(context->arena, masks));
+    diag_help(diag,
+              "make the masks with roi_align, one region for each box: %lld of height x width x classes",
               (long long)boxes.dim[0]);
   }
   if (diag) op_note_origin(context, diag, wrong);

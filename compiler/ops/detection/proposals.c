@@ -20,13 +20,16 @@ enum { FLOAT_COUNTS = 1 << 24 };
 
 static const Param params[] = {
     {"deltas", PARAM_VALUE, NULL, "dx dy dw dh of each anchor", 0, 0, NULL},
-    {"anchors", PARAM_LIST, NULL, "[width, height] of the boxes of a cell, in image pixels", 0, 0, NULL},
+    {"anchors", PARAM_LIST, NULL, "[width, height] of each anchor of a cell, in image pixels", 0, 0, NULL},
     {"stride", PARAM_WINDOW, "16", "image pixels from one cell to the next", 0, 0, NULL},
-    {"before", PARAM_INT, "2000", "number of best boxes before nms", 0, 0, NULL},
+    {"before", PARAM_INT, "2000", "number of boxes with the highest scores that are passed to nms", 0, 0,
+     NULL},
     {"max", PARAM_INT, "300", "rows of the result", 0, 0, NULL},
-    {"iou", PARAM_NUMBER, "0.7", "drop a box whose IoU with a better one is larger", 0, 1, NULL},
-    {"sample", PARAM_INT, "64", "rows of the result in training", 0, 0, NULL},
-    {"positives", PARAM_NUMBER, "0.25", "maximum share of regions with an object in the sample", 0, 1, NULL},
+    {"iou", PARAM_NUMBER, "0.7", "drop a box if its IoU with a box of a higher score is above this", 0, 1,
+     NULL},
+    {"sample", PARAM_INT, "64", "number of rows of the result in training", 0, 0, NULL},
+    {"positives", PARAM_NUMBER, "0.25", "maximum fraction of the sampled regions that contain an object", 0,
+     1, NULL},
     {0},
 };
 
@@ -48,14 +51,15 @@ static bool scores_fit(ShapeContext *context, const Node *node) {
         text_counted(context->arena, scores.dim[2], "score"));
     op_note_origin(context, diag, node->in[0]);
     if (scores.dim[2] == BOX * anchors)
-      diag_help(diag,
-                "the current value is the scores, the argument the deltas: scores -> proposals(deltas)");
-    else diag_help(diag, "conv(%d, 1x1) before it produces one score per anchor", anchors);
+      diag_help(
+          diag,
+          "the current value must be the scores, and the argument the deltas: scores -> proposals(deltas)");
+    else diag_help(diag, "put conv(%d, 1x1) before it to get one score per anchor", anchors);
     return false;
   }
   if (shape_elements(scores) <= FLOAT_COUNTS) return true;
   Diag *diag =
-      op_error(context, node, DIAG_too_large, "proposals of %s scores: it takes at most 16,777,216 (2^24)",
+      op_error(context, node, DIAG_too_large, "proposals of %s scores: the limit is 16,777,216 (2^24) scores",
                shape_text(context->arena, scores));
   op_note_origin(context, diag, node->in[0]);
   return false;

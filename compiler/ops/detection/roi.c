@@ -38,13 +38,14 @@ static bool takes_scale(ShapeContext *context, const Node *node) {
   const double scale = arg_number(node, "scale");
   if (scale > 1) {
     Diag *diag = op_error_at(context, node, "scale", DIAG_suspicious_value,
-                             "a scale of %.9g: %.9g features for each pixel of the input", scale, scale);
-    diag_help(diag, "scale is in features per pixel: 1/%.9g if a feature is %.9g pixels wide", scale, scale);
+                             "a scale of %.9g means %.9g features for each pixel of the input", scale, scale);
+    diag_help(diag, "write the scale as features per pixel: 1/%.9g if a feature is %.9g pixels wide", scale,
+              scale);
   }
   if ((float)scale > 0) return true;
   Diag *diag = op_error_at(context, node, "scale", DIAG_bad_value, "scale of %s is %g, but must be positive",
                            node->op->name, arg_number(node, "scale"));
-  diag_help(diag, "it is 1 / the step between features in input pixels: 1/16 after four layers of stride 2");
+  diag_help(diag, "scale is the number of features per input pixel: 1/16 after four layers of stride 2");
   return false;
 }
 

@@ -13,8 +13,8 @@
 #include "ops/detection/roi.h"
 
 static const Param params[] = {
-    {"features", PARAM_VALUE, NULL, "the image that regions are taken from", 0, 0, NULL},
-    {"size", PARAM_WINDOW, NULL, "height and width of each region's value", 0, 0, NULL},
+    {"features", PARAM_VALUE, NULL, "the image from which the regions are taken", 0, 0, NULL},
+    {"size", PARAM_WINDOW, NULL, "height and width of the result for each region", 0, 0, NULL},
     {"scale", PARAM_NUMBER, NULL, "features per input pixel: 1/16 if a feature is 16 pixels wide", 0, 0,
      NULL},
     {"samples", PARAM_INT, "2", "sampling points per bin on each axis", 1, 1000, NULL},

@@ -12,8 +12,8 @@
 #include "ops/detection/roi.h"
 
 static const Param params[] = {
-    {"features", PARAM_VALUE, NULL, "the image that regions are taken from", 0, 0, NULL},
-    {"size", PARAM_WINDOW, NULL, "height and width of each region's value", 0, 0, NULL},
+    {"features", PARAM_VALUE, NULL, "the image from which the regions are taken", 0, 0, NULL},
+    {"size", PARAM_WINDOW, NULL, "height and width of the result for each region", 0, 0, NULL},
     {"scale", PARAM_NUMBER, NULL, "features per input pixel: 1/16 if a feature is 16 pixels wide", 0, 0,
      NULL},
     {0},
@@ -233,7 +233,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_roi_pool = {
     .name = "roi_pool",
     .group = "detection",
-    .summary = "maximum of the features under each box, at one size",
+    .summary = "features under each box, max-pooled to one size",
     .detail = "the current value is the boxes, N x 4: x1 y1 x2 y2 in input pixels; the result is N of size "
               "x size x channels; corners are rounded to features, and the box includes both; a bin outside "
               "the image is 0; no gradient passes to the boxes; as torchvision's",

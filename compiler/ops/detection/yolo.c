@@ -97,9 +97,8 @@ static bool picture_fits(ShapeContext *context, const Node *node, YoloHead *head
                (long long)(tall ? head->h : head->w));
   op_note_origin(context, diag, picture);
   op_note_origin(context, diag, node->in[0]);
-  diag_help(diag,
-            "use an image whose height and width are multiples of the net's strides (416x416 for 32), and "
-            "pad=same before it");
+  diag_help(diag, "use an image whose height and width are multiples of the net's total stride (416x416 for "
+                  "32), and pad=same in the layers before yolo");
   return false;
 }
 
@@ -367,7 +366,7 @@ static int64_t classes(const Node *node) { return node->shape.dim[1] - YOLO_CLAS
 const Op op_yolo = {
     .name = "yolo",
     .group = "detection",
-    .summary = "boxes of YOLOv3: a row for each anchor in each cell",
+    .summary = "decodes the boxes of YOLOv3: one row for each anchor in each cell",
     .detail = "the input has tx ty tw th, objectness and class scores for each anchor; the rows of the "
               "result are ordered by cell, then by anchor: center x y = (sigmoid(t) + the cell's column or "
               "row) * stride, w h = anchor * exp(t), in image pixels, then sigmoids of the other numbers; "

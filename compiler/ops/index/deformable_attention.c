@@ -15,10 +15,11 @@
 enum { FIRST, PLACES, SHARES, MORE, POINT = 2, MOST_LEVELS = MOST_INPUTS - 3 };
 
 static const Param params[] = {
-    {"places", PARAM_VALUE, NULL, "x and y in 0 .. 1: L x (heads*levels*points*2)", 0, 0, NULL},
-    {"weights", PARAM_VALUE, NULL, "one weight per place: L x (heads*levels*points)", 0, 0, NULL},
-    {"heads", PARAM_INT, NULL, "groups of channels, each with its own sampling points", 0, 0, NULL},
-    {"x", PARAM_VALUES, "", "further levels: images with the same number of channels", 0, 0, NULL},
+    {"places", PARAM_VALUE, NULL, "x and y of the sampling points, in 0 .. 1: L x (heads*levels*points*2)", 0,
+     0, NULL},
+    {"weights", PARAM_VALUE, NULL, "one weight per sampling point: L x (heads*levels*points)", 0, 0, NULL},
+    {"heads", PARAM_INT, NULL, "number of channel groups; each has its own sampling points", 0, 0, NULL},
+    {"x", PARAM_VALUES, "", "additional levels: images with the same number of channels", 0, 0, NULL},
     {0},
 };
 
@@ -368,7 +369,8 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_deformable_attention = {
     .name = "deformable_attention",
     .group = "index",
-    .summary = "multi-scale deformable attention: weighted sums of a few samples of several images, per head",
+    .summary =
+        "multi-scale deformable attention: for each head, weighted sums of a few samples from several images",
     .detail = "y[i][h*d + c] = sum over l, p of weights[i][h][l][p] * sample(level l, "
               "places[i][h][l][p])[h*d + c]; the current value is level 0; places are x, y in 0 .. 1; "
               "samples between pixels are bilinear, those outside the image are 0",

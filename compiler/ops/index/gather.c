@@ -8,7 +8,7 @@
 static const Param params[] = {
     {"index", PARAM_VALUE, NULL, "indices of positions: a vector of K or Kx1; with each=true KxC", 0, 0,
      NULL},
-    {"each", PARAM_BOOL, "false", "an index for each channel", 0, 0, NULL},
+    {"each", PARAM_BOOL, "false", "use a separate index for each channel", 0, 0, NULL},
     {0},
 };
 
@@ -38,15 +38,14 @@ static bool takes_index(ShapeContext *context, const Node *node) {
   if (each ? (index.rank == 2 && index.dim[1] == channels) || (index.rank == 1 && channels == 1)
            : index.rank < 3 && index_is_flat(index))
     return true;
-  Diag *diag = op_error_at(context, node, "index", DIAG_wrong_shape,
-                           each ? "index of gather is %s, but each=true takes one for each of %lld channels: "
-                                  "Kx%lld"
-                                : "index of gather is %s, but takes one number for each position: a vector "
-                                  "of K or Kx1",
-                           shape_text(context->arena, index), (long long)channels, (long long)channels);
+  Diag *diag = op_error_at(
+      context, node, "index", DIAG_wrong_shape,
+      each ? "index of gather is %s, but each=true needs an index for each of %lld channels: Kx%lld"
+           : "index of gather is %s, but must have one number for each position: a vector of K or Kx1",
+      shape_text(context->arena, index), (long long)channels, (long long)channels);
   op_note_origin(context, diag, node->in[1]);
   if (!each && index.rank == 2 && index.dim[1] == channels)
-    diag_help(diag, "each=true takes an index for each channel");
+    diag_help(diag, "each=true uses a separate index for each channel");
   return false;
 }
 

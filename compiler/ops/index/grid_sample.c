@@ -10,7 +10,7 @@
 
 static const Param params[] = {
     {"grid", PARAM_VALUE, NULL, "x and y of each point, in -1 .. 1: PxQx2 or Lx2", 0, 0, NULL},
-    {"mode", PARAM_CHOICE, "bilinear", "interpolated between pixels, or the nearest pixel", 0, 0,
+    {"mode", PARAM_CHOICE, "bilinear", "interpolate between pixels, or use the nearest pixel", 0, 0,
      "bilinear nearest"},
     {"outside", PARAM_CHOICE, "zeros", "values outside the image", 0, 0, "zeros border reflect"},
     {"corners", PARAM_BOOL, "false", "-1 and 1 are the centers of the border pixels, not their edges", 0, 0,
@@ -24,11 +24,11 @@ enum { POINT = 2 };
 static bool takes_grid(ShapeContext *context, const Node *node) {
   const Shape grid = node->in[1]->shape;
   if (grid.rank > 1 && grid.dim[grid.rank - 1] == POINT) return true;
-  Diag *diag =
-      op_error_at(context, node, "grid", DIAG_wrong_shape,
-                  grid.rank > 1 ? "grid of grid_sample is %s, but takes x and y: two channels"
-                                : "grid of grid_sample is %s, but takes x and y of each point: PxQx2 or Lx2",
-                  shape_text(context->arena, grid));
+  Diag *diag = op_error_at(
+      context, node, "grid", DIAG_wrong_shape,
+      grid.rank > 1 ? "grid of grid_sample is %s, but takes x and y: two channels"
+                    : "grid of grid_sample is %s, but must have x and y of each point: PxQx2 or Lx2",
+      shape_text(context->arena, grid));
   op_note_origin(context, diag, node->in[1]);
   return false;
 }

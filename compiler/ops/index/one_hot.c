@@ -4,7 +4,7 @@
 #include "ops/index/index.h"
 
 static const Param params[] = {
-    {"n", PARAM_INT, NULL, "channels of the result: one more than the largest index", 1, INDEX_COUNTS, NULL},
+    {"n", PARAM_INT, NULL, "number of channels of the result: the largest index + 1", 1, INDEX_COUNTS, NULL},
     {0},
 };
 
@@ -39,7 +39,7 @@ static void lower(Lower *l) {
 const Op op_one_hot = {
     .name = "one_hot",
     .group = "index",
-    .summary = "indices as rows with a 1 at the index, and 0 elsewhere",
+    .summary = "turns each index into a row with 1 at that index and 0 elsewhere",
     .detail = "y[c] = 1 where x = c, else 0; an index outside 0 .. n-1, or one that is not an integer, "
               "gives zeros; no gradient passes",
     .params = params,

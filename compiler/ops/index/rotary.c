@@ -13,8 +13,9 @@ enum { X, COSINE, SINE };
 static const Param params[] = {
     {"cos", PARAM_VALUE, NULL, "cosines, LxD", 0, 0, NULL},
     {"sin", PARAM_VALUE, NULL, "sines, LxD", 0, 0, NULL},
-    {"heads", PARAM_INT, "1", "groups of channels, which are rotated by the same angles", 0, 0, NULL},
-    {"interleaved", PARAM_BOOL, "false", "pairs are neighbors instead of halves", 0, 0, NULL},
+    {"heads", PARAM_INT, "1", "number of channel groups; all are rotated by the same angles", 0, 0, NULL},
+    {"interleaved", PARAM_BOOL, "false",
+     "rotate pairs of neighboring channels instead of pairs from both halves", 0, 0, NULL},
     {0},
 };
 
@@ -40,8 +41,8 @@ static bool takes_angles(ShapeContext *context, const Node *node) {
       shape_text(context->arena, cosine), shape_text(context->arena, wrong == SINE ? sine : in));
   op_note_origin(context, diag, node->in[wrong]);
   op_note_origin(context, diag, node->in[X]);
-  diag_help(diag, "both are %lldxD with D from 1 to %lld, half the channels of a head", (long long)in.dim[0],
-            (long long)most);
+  diag_help(diag, "both must be %lldxD, with D from 1 to %lld, half the channels of a head",
+            (long long)in.dim[0], (long long)most);
   return false;
 }
 

@@ -11,8 +11,8 @@ bool sampling_takes_image(ShapeContext *context, const Node *node, const Node *i
   if (is_image && larger(in.dim[0], in.dim[1]) <= SAMPLING_FAR) return true;
   Diag *diag = is_image
                    ? op_error(context, node, DIAG_too_large,
-                              "%s of %s: along an axis it takes at most 4,194,304 (2^22) pixels",
-                              node->op->name, shape_text(context->arena, in))
+                              "%s of %s: the limit is 4,194,304 (2^22) pixels along an axis", node->op->name,
+                              shape_text(context->arena, in))
                    : op_error(context, node, DIAG_wrong_shape, "%s samples an image, but its input is %s",
                               node->op->name, shape_text(context->arena, in));
   op_note_origin(context, diag, image);

@@ -14,7 +14,7 @@ enum { PAIR = 2 };
 
 static const Param params[] = {
     {"k", PARAM_INT, NULL, "number of results", 0, 0, NULL},
-    {"largest", PARAM_BOOL, "true", "false: the smallest ones", 0, 0, NULL},
+    {"largest", PARAM_BOOL, "true", "false: select the smallest numbers", 0, 0, NULL},
     {0},
 };
 
@@ -146,9 +146,9 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_topk = {
     .name = "topk",
     .group = "index",
-    .summary = "the k largest numbers of a vector, in order, with their indices",
-    .detail = "y[i] = value, index; largest=false: the smallest ones; ties by the lower index; NaN is larger "
-              "than all numbers; no gradient passes to the indices",
+    .summary = "the k largest numbers of a vector, sorted, with their indices",
+    .detail = "y[i] = value, index; largest=false: select the smallest numbers; ties by the lower index; NaN "
+              "is larger than all numbers; no gradient passes to the indices",
     .params = params,
     .example = "scores -> channel_max -> flatten -> topk(300)",
     .traits.per_image = true,

@@ -58,7 +58,7 @@ static void lower(Lower *l) {
   const Extent e = shape_extent(l->node->shape);
   Nest *b = l->b;
   Buf *points = int8_curve_points(l);
-  lower_about(l, "int16, linear between points");
+  lower_about(l, "int16, linear interpolation between points");
   nest_fn(b, b->name, false);
   NEST_FOR(b, y, e.h)
     NEST_FOR(b, x, e.w)

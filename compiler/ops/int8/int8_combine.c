@@ -126,7 +126,8 @@ static void lower(Lower *l) {
 }
 
 const Op op_int8_combine = {.name = "int8_combine",
-                            .detail = "operands minus their zero points, rescaled to one scale, rounded",
+                            .detail =
+                                "subtracts the zero points, rescales the operands to one scale, and rounds",
                             .family = FAMILY_INT8,
                             .traits.row_local = true,
                             .traits.per_image = true,

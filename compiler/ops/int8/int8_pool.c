@@ -226,7 +226,8 @@ static void lower(Lower *l) {
   nest_fn(b, b->name, false);
   const bool fit =
       !p->scaled || int8_steps_fit(p->rounding, p->factor, kernel[0] * kernel[1] * int8_most(l->node->in[0]));
-  if (!l->plain && l->target->lanes > 1) lower_needs(l, fit, "a mean whose scale is close to its input's");
+  if (!l->plain && l->target->lanes > 1)
+    lower_needs(l, fit, "a mean whose scale is close to the scale of its input");
   if (!p->mean || (kernel[0] * kernel[1] <= most && lower_assumes(l, fit))) {
     walk_pixels(l, e, pool_body, p);
     return;
@@ -261,7 +262,7 @@ static void count_rows(Arena *arena, Node *node, Node *calls, int64_t rows, int6
 
 const Op op_int8_pool = {
     .name = "int8_pool",
-    .detail = "mean: sum / n, halves rounded away from zero, or to even in nets that round as `float`",
+    .detail = "mean: sum / n; a half is rounded away from zero, or to even with the rounding mode float",
     .traits.per_image = true,
     .traits.row_local = true,
     .eval = eval,

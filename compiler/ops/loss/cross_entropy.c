@@ -11,7 +11,7 @@
 
 static const Param params[] = {
     {"weights", PARAM_LIST, "", "a weight for each class", 0, 0, NULL},
-    {"ignore", PARAM_INT, "-1", "a label to ignore (-1 always is)", -1, 2147483647, NULL},
+    {"ignore", PARAM_INT, "-1", "a label to ignore; -1 is always ignored", -1, 2147483647, NULL},
     {0},
 };
 

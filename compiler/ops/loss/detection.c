@@ -23,7 +23,8 @@ enum { SCORES, DELTAS, BOXES, VALUES };
 static const Param params[] = {
     {"deltas", PARAM_VALUE, NULL, "box deltas: 4 numbers per row, or 4 for each class", 0, 0, NULL},
     {"boxes", PARAM_VALUE, NULL, "the boxes that the regions were taken from", 0, 0, NULL},
-    {"overlap", PARAM_NUMBER, "0.5", "minimum IoU with a ground-truth box to get its class", 0, 1, NULL},
+    {"overlap", PARAM_NUMBER, "0.5", "minimum IoU with a ground-truth box for a region to get its class", 0,
+     1, NULL},
     {0},
 };
 
@@ -39,7 +40,7 @@ static void shape(ShapeContext *context, Node *node) {
                                                            : NULL;
   if (other) {
     Diag *diag = op_error(context, node, DIAG_loss_mismatch,
-                          "detection of %s scores and %s %s: each region has a row in each",
+                          "detection of %s scores and %s %s: both need one row per region",
                           shape_text(context->arena, scores->shape), shape_text(context->arena, other->shape),
                           other == deltas ? "deltas" : "boxes");
     op_note_origin(context, diag, scores);
@@ -47,9 +48,9 @@ static void shape(ShapeContext *context, Node *node) {
     return;
   }
   if (objects_columns(boxes->shape) != 4) {
-    Diag *diag =
-        op_error(context, node, DIAG_loss_mismatch, "boxes have rows of x1 y1 x2 y2, but these are %s",
-                 shape_text(context->arena, boxes->shape));
+    Diag *diag = op_error(context, node, DIAG_loss_mismatch,
+                          "boxes must be rows of x1 y1 x2 y2, but these boxes are %s",
+                          shape_text(context->arena, boxes->shape));
     op_note_origin(context, diag, boxes);
     diag_help(diag, "use the boxes of roi_align or roi_pool");
     return;
@@ -64,11 +65,13 @@ static void shape(ShapeContext *context, Node *node) {
   }
   if (width != 4 && width != 4 * classes) {
     Diag *diag = op_error(context, node, DIAG_loss_mismatch,
-                          "detection takes 4 or %lld deltas per region, but these are %s",
+                          "detection needs 4 or %lld deltas per region, but the deltas are %s",
                           (long long)(4 * classes), shape_text(context->arena, deltas->shape));
     op_note_origin(context, diag, deltas);
-    diag_help(diag, "4 for all classes, or 4 for each of the %lld, the background among them",
-              (long long)classes);
+    diag_help(
+        diag,
+        "either 4 for all classes together, or 4 for each of the %lld classes, including the background",
+        (long long)classes);
     return;
   }
   node->shape = shape_vector(1);

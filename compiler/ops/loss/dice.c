@@ -282,7 +282,7 @@ static void gradient_lower(Lower *l) {
 const Op op_loss_dice = {
     .name = "dice",
     .group = "loss",
-    .summary = "overlap of predicted and true pixels: with a softmax, sigmoids or raw scores",
+    .summary = "overlap of predicted and true pixels; the output is a softmax, sigmoids or raw scores",
     .detail = "mean over images, and over the classes that appear in them, of "
               "1 - (2 * sum p*t + 1) / (sum p + sum t + 1); labels -1 do not count",
     .params = params,

@@ -11,7 +11,7 @@ MAP_GRADIENT(gradient) { return mul(dy, m->x[1]); }
 
 const Op op_loss_linear = {
     .name = "linear",
-    .summary = "output times target, for a custom loss",
+    .summary = "mean of output * target, for a loss whose gradient the caller computes",
     .detail = "mean over all elements of output * target. The target is the gradient of a loss that the "
               "caller computes, times the number of elements of the batch",
     .params = params,

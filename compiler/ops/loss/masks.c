@@ -23,7 +23,8 @@ enum { SCORES, BOXES, VALUES };
 
 static const Param params[] = {
     {"boxes", PARAM_VALUE, NULL, "the boxes that the regions were taken from", 0, 0, NULL},
-    {"overlap", PARAM_NUMBER, "0.5", "minimum IoU with a ground-truth box to get its mask", 0, 1, NULL},
+    {"overlap", PARAM_NUMBER, "0.5", "minimum IoU with a ground-truth box for a region to get its mask", 0, 1,
+     NULL},
     {0},
 };
 
@@ -31,9 +32,10 @@ static void shape(ShapeContext *context, Node *node) {
   const Node *scores = node->in[SCORES], *boxes = node->in[BOXES];
   if (!scores->shape.rank || !objects_table(context, node, boxes, "boxes")) return;
   if (scores->shape.rank != 3 || !scores->shape.regions) {
-    Diag *diag = op_error(context, node, DIAG_loss_mismatch,
-                          "masks takes an image for each region, R of HxWxclasses, but this is %s",
-                          shape_text(context->arena, scores->shape));
+    Diag *diag =
+        op_error(context, node, DIAG_loss_mismatch,
+                 "the loss masks needs an image for each region, R of HxWxclasses, but this value is %s",
+                 shape_text(context->arena, scores->shape));
     op_note_origin(context, diag, scores);
     diag_help(diag, "roi_align produces regions; the operators after it apply to each region");
     return;

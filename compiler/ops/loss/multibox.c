@@ -24,8 +24,10 @@ enum { BOX = 4 };
 static const Param params[] = {
     {"deltas", PARAM_VALUE, NULL, "box deltas: 4 numbers per row", 0, 0, NULL},
     {"boxes", PARAM_VALUE, NULL, "a value of default_boxes", 0, 0, NULL},
-    {"overlap", PARAM_NUMBER, "0.5", "minimum IoU with a ground-truth box to get its class", 0, 1, NULL},
-    {"negatives", PARAM_INT, "3", "number of background boxes per box with an object", 0, 1e6, NULL},
+    {"overlap", PARAM_NUMBER, "0.5", "minimum IoU with a ground-truth box for a default box to get its class",
+     0, 1, NULL},
+    {"negatives", PARAM_INT, "3", "number of background boxes in the loss for each box with an object", 0,
+     1e6, NULL},
     {0},
 };
 
@@ -35,7 +37,7 @@ static bool rows_equal(ShapeContext *context, const Node *node, int k, const cha
   if (objects_rows(other->shape) == objects_rows(scores->shape) && objects_columns(other->shape) == BOX)
     return true;
   Diag *diag =
-      op_error(context, node, DIAG_loss_mismatch, "multibox of %s scores takes %lldx4 %s, but these are %s",
+      op_error(context, node, DIAG_loss_mismatch, "multibox of %s scores needs %lldx4 %s, but these are %s",
                shape_text(context->arena, scores->shape), (long long)objects_rows(scores->shape), what,
                shape_text(context->arena, other->shape));
   op_note_origin(context, diag, scores);

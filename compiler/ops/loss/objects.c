@@ -15,7 +15,7 @@ bool objects_table(ShapeContext *context, const Node *loss, const Node *value, c
   if (!shape.rank) return false;
   if ((shape.rank == 2 && !shape.regions) || (shape.rank == 1 && shape.regions)) return true;
   Diag *diag =
-      op_error(context, loss, DIAG_loss_mismatch, "%s takes %s with a row for each box, but these are %s",
+      op_error(context, loss, DIAG_loss_mismatch, "%s needs %s with one row for each box, but these are %s",
                loss->op->name, what, shape_text(context->arena, shape));
   op_note_origin(context, diag, value);
   return false;

@@ -26,18 +26,21 @@ static const char text[] =
 enum { SCORES, DELTAS, VALUES };
 
 static const Param params[] = {
-    {"positives", PARAM_NUMBER, "0.5", "maximum share of positive anchors in the sample", 0, 1, NULL},
+    {"positives", PARAM_NUMBER, "0.5", "maximum fraction of the sampled anchors that are positive", 0, 1,
+     NULL},
     {"sample", PARAM_INT, "256", "sampled anchors per image", 0, 0, NULL},
-    {"high", PARAM_NUMBER, "0.7", "minimum IoU of a positive anchor", 0, 1, NULL},
-    {"low", PARAM_NUMBER, "0.3", "a negative anchor has a smaller IoU with every object", 0, 1, NULL},
+    {"high", PARAM_NUMBER, "0.7", "minimum IoU of a positive anchor with an object", 0, 1, NULL},
+    {"low", PARAM_NUMBER, "0.3", "an anchor is negative if its IoU with every object is below this", 0, 1,
+     NULL},
     {0},
 };
 
 static void shape(ShapeContext *context, Node *node) {
   if (!node->in[0]->shape.rank) return;
   if (!node->hidden) {
-    Diag *diag = op_error(context, node, DIAG_loss_mismatch, "rpn takes a value of proposals, but this is %s",
-                          shape_text(context->arena, node->in[0]->shape));
+    Diag *diag =
+        op_error(context, node, DIAG_loss_mismatch, "rpn needs an output of proposals, but this value is %s",
+                 shape_text(context->arena, node->in[0]->shape));
     op_note_origin(context, diag, node->in[0]);
     diag_help(diag, "name that value: p = scores -> proposals(...), and loss = rpn(p)");
     return;

@@ -23,8 +23,8 @@ static const char text[] =
 enum { FLOAT_COUNTS = 1 << 24, SIDES = 4 };
 
 static const Param params[] = {
-    {"ignore", PARAM_NUMBER, "0.5", "other boxes with a larger IoU with an object have no objectness loss", 0,
-     1, NULL},
+    {"ignore", PARAM_NUMBER, "0.5",
+     "no objectness loss for unassigned boxes whose IoU with an object is above this", 0, 1, NULL},
     {"most", PARAM_INT, "64", "maximum number of objects per image", 1, 1 << 20, NULL},
     {0},
 };
@@ -38,19 +38,19 @@ static void shape(ShapeContext *context, Node *node) {
   const YoloHead *head = made->detail;
   if (made->op != &op_yolo) {
     Diag *diag = op_error(context, node, DIAG_loss_mismatch,
-                          "the loss yolo takes a value of the operator yolo, but this one comes from %s",
+                          "the loss yolo needs an output of the operator yolo, but this value comes from %s",
                           made->op->name);
     op_note_origin(context, diag, made);
     diag_help(
         diag,
         "name the value of yolo, head = ... -> yolo(...), and write yolo(head): each head has its own loss");
   } else if (made->shape.regions) {
-    Diag *diag =
-        op_error(context, node, DIAG_loss_mismatch, "the loss yolo takes boxes of an image, but these are %s",
-                 shape_text(context->arena, made->shape));
+    Diag *diag = op_error(context, node, DIAG_loss_mismatch,
+                          "the loss yolo needs the boxes of one image, but these boxes are %s",
+                          shape_text(context->arena, made->shape));
     op_note_origin(context, diag, made);
   } else if (head->h * head->w * head->anchors > FLOAT_COUNTS) {
-    op_error(context, node, DIAG_too_large, "the loss yolo of %s boxes: it takes at most 16,777,216 (2^24)",
+    op_error(context, node, DIAG_too_large, "the loss yolo of %s boxes: the limit is 16,777,216 (2^24) boxes",
              shape_text(context->arena, made->shape));
   } else node->shape = shape_vector(1);
 }
@@ -209,13 +209,12 @@ const Op op_loss_yolo = {
     .name = "yolo",
     .group = "loss",
     .summary = "box, objectness and class loss of a YOLOv3 head",
-    .detail =
-        "for a value of the operator yolo. Each ground-truth box is assigned to one anchor in the cell of "
-        "its center: among the anchors of all yolo losses, the one with the most similar shape. There: "
-        "squared errors "
-        "of sigmoid(tx), sigmoid(ty), tw and th, times (2 - w*h / area of the image), and binary "
-        "cross-entropy of objectness and classes. Elsewhere: binary cross-entropy of objectness and "
-        "0, except if the IoU of the box and a ground-truth box is above `ignore`. Summed over cells",
+    .detail = "for a value of the operator yolo. Each ground-truth box is assigned to one anchor in the cell "
+              "of its center: among the anchors of all yolo losses, the one with the most similar shape. The "
+              "loss of assigned boxes: squared errors of sigmoid(tx), sigmoid(ty), tw and th, times (2 - w*h "
+              "/ area of the image), and binary cross-entropy of objectness and classes. The loss of all "
+              "other boxes: binary cross-entropy of objectness and 0, except if the IoU of the box and a "
+              "ground-truth box is above `ignore`. The losses are summed over cells",
     .params = params,
     .example = "loss = [yolo(small), yolo(large, ignore=0.7)]",
     .traits.object_target = true,

@@ -116,7 +116,7 @@ static void shape(ShapeContext *context, Node *node) { lines_shape(context, node
 
 #define L2NORM                                                                                               \
   .name = "l2norm", .group = "normalization", .params = params, .shape = shape,                              \
-  .traits.keeps_spatial = true, .summary = "channels of each pixel divided by their L2 norm",                \
+  .traits.keeps_spatial = true, .summary = "divides the channels of each pixel by their L2 norm",            \
   .detail = "y[c] = x[c] / max(sqrt(sum over k of x[k]^2), epsilon); or over another axis",                  \
   .example = "conv(64, 1x1) -> l2norm -> scale(20)"
 

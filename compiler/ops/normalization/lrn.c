@@ -28,7 +28,7 @@ static const Param params[] = {
     {"beta", PARAM_NUMBER, "0.75", "exponent", 0, 0, NULL},
     {"bias", PARAM_NUMBER, "1", "added to the sum", 0, 0, NULL},
     {"even", PARAM_CHOICE, "before",
-     "side on which an even window has one more channel: before, as in PyTorch, or after, as in ONNX", 0, 0,
+     "side on which an even window has one more channel: before (as in PyTorch) or after (as in ONNX)", 0, 0,
      "before after"},
     {0},
 };
@@ -46,7 +46,7 @@ static void shape(ShapeContext *context, Node *node) {
   map_shape(context, node);
   if (!node->shape.rank || padded_of(node) <= SHAPE_MOST_ELEMENTS) return;
   Diag *diag = op_error(context, node, DIAG_too_large,
-                        "a row of lrn with the window's zeros on both sides is too long");
+                        "a row of lrn, with the zeros of the window on both sides, is too long");
   diag_fact(diag, "%lld channels + %lld - 1 = %lld, more than %lld", (long long)shape_extent(node->shape).c,
             (long long)lrn_size(node), (long long)padded_of(node), (long long)SHAPE_MOST_ELEMENTS);
   op_note_origin(context, diag, node->in[0]);

@@ -136,7 +136,7 @@ static void shape(ShapeContext *context, Node *node) { map_shape_weight(context,
 const Op op_rmsnorm = {
     .name = "rmsnorm",
     .group = "normalization",
-    .summary = "channels of each pixel divided by the root of their mean square",
+    .summary = "divides the channels of each pixel by the root of their mean square",
     .detail = "y = x / sqrt(mean(x^2) + epsilon) * weight[c]; the mean over the channels of a pixel",
     .params = params,
     .example = "conv(64, 1) -> rmsnorm -> conv(256, 1)",

@@ -12,7 +12,7 @@ static void shape(ShapeContext *context, Node *node) {
     Diag *diag = op_error(context, node, DIAG_wrong_shape, "join_heads takes rows, but its input is %s",
                           shape_text(context->arena, in));
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "put split_heads(%lld) before it, which produces rows", (long long)n);
+    diag_help(diag, "put split_heads(%lld) before it to get rows", (long long)n);
     return;
   }
   if (!parts_divide(context, node, "n", n, shape_rows(in), "rows", "input", node->in[0])) return;
@@ -37,7 +37,8 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_join_heads = {
     .name = "join_heads",
     .group = "attention",
-    .summary = "rows as groups of channels, the inverse of split_heads: R*n of HxWxC become R of HxW(n*C)",
+    .summary =
+        "turns rows into channel groups (the inverse of split_heads): R*n of HxWxC become R of HxW(n*C)",
     .detail = "channels h*C .. (h+1)*C - 1 of row r are input row r*n + h; if R is 1, the value has no rows",
     .params = params,
     .example = "split_heads(4) -> softmax(axis=length) -> join_heads(4)",

@@ -8,9 +8,9 @@ static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape;
   if (!in.rank) return;
   if (in.rank != 2 || !in.regions) {
-    Diag *diag = op_error(context, node, DIAG_wrong_shape,
-                          "join_rows takes rows that are sequences, but its input is %s",
-                          shape_text(context->arena, in));
+    Diag *diag =
+        op_error(context, node, DIAG_wrong_shape, "join_rows needs rows from split_rows, but its input is %s",
+                 shape_text(context->arena, in));
     op_note_origin(context, diag, node->in[0]);
     return;
   }

@@ -42,7 +42,8 @@ static void too_small(ShapeContext *context, const Node *node, const Window *w) 
     const int64_t in = size_of(node->in[0], axis);
     most[axis] = 2 * in - 1;
     if (w->after[axis] >= in)
-      diag_fact(diag, "%s: mirroring a border of floor(%lld / 2) = %lld needs %lld, but has %lld",
+      diag_fact(diag,
+                "%s: mirroring a border of floor(%lld / 2) = %lld needs %lld elements, but there are %lld",
                 window_axis_name(node, axis), (long long)w->kernel[axis], (long long)w->after[axis],
                 (long long)w->after[axis] + 1, (long long)in);
   }

@@ -119,11 +119,11 @@ bool recurrent_input_fits(ShapeContext *context, const Node *node) {
                in.regions ? "regions:" : "the image", shape_text(context->arena, in));
   op_note_origin(context, diag, node->in[0]);
   if (in.regions) {
-    diag_help(diag, "put flatten before it, which turns each region into a row of %lld numbers",
+    diag_help(diag, "put flatten before it to turn each region into a row of %lld numbers",
               (long long)shape_row_elements(in));
     return false;
   }
-  diag_help(diag, "reshape([%lld, %lld]) before it turns the rows of the image into a sequence",
+  diag_help(diag, "put reshape([%lld, %lld]) before it to turn the rows of the image into a sequence",
             (long long)e.h, (long long)(e.w * e.c));
   diag_fix(diag, (Span){node->span.file, node->span.start, node->span.start}, "reshape([%lld, %lld]) -> ",
            (long long)e.h, (long long)(e.w * e.c));
@@ -141,7 +141,9 @@ static bool start_fits(ShapeContext *context, const Node *node, const char *para
                   param, node->op->name, shape_text(context->arena, shape), (long long)needed);
   op_note_origin(context, diag, node->in[input]);
   if (recurrent_directions(node) == 2)
-    diag_help(diag, "with direction=both it has the %lld numbers of forward, then those of reverse",
+    diag_help(diag,
+              "with direction=both the vector has the %lld numbers of the forward direction, then those of "
+              "the reverse direction",
               (long long)each);
   return false;
 }

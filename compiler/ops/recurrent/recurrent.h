@@ -142,8 +142,8 @@ void recurrent_lower_weights(Lower *);
    0,                                                                                                        \
    0,                                                                                                        \
    "forward reverse both"},                                                                                  \
-      {"last", PARAM_BOOL, "false", "return only the row that was computed last, as a vector", 0, 0, NULL},  \
-      {"keep", PARAM_BOOL, "false", "start from the final state of the last call", 0, 0, NULL}, {            \
+      {"last", PARAM_BOOL, "false", "return only the row that is computed last, as a vector", 0, 0, NULL},   \
+      {"keep", PARAM_BOOL, "false", "start from the final state of the previous call", 0, 0, NULL}, {        \
     "hidden", PARAM_VALUE, "", "initial value of h: a vector; default: zeros", 0, 0, NULL                    \
   }
 #define RECURRENT_BIAS {"bias", PARAM_BOOL, "true", "add trained biases to the sums", 0, 0, NULL}

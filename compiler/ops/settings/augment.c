@@ -24,7 +24,8 @@ static const Param resized_crop_params[] = {
 static const Param hue_params[] = {
     {"delta", PARAM_NUMBER, NULL, "largest shift on the color circle", 0, 0.5, NULL}, {0}};
 static const Param alpha_params[] = {
-    {"alpha", PARAM_NUMBER, NULL, "parameter of the beta distribution of the mixing ratio", 1e-6, 1e6, NULL},
+    {"alpha", PARAM_NUMBER, NULL, "parameter of the beta distribution from which the mixing ratio is drawn",
+     1e-6, 1e6, NULL},
     {0}};
 
 static const Param time_shift_params[] = {

@@ -5,13 +5,13 @@
 #include "ops/registry.h"
 
 static const Param none[] = {{0}};
-static const Param top_params[] = {{"k", PARAM_INT, "5", "number of best classes to consider", 0, 0, NULL},
-                                   {0}};
+static const Param top_params[] = {
+    {"k", PARAM_INT, "5", "number of classes with the highest scores to consider", 0, 0, NULL}, {0}};
 
 static const Form accuracy = {"accuracy", "fraction classified correctly; binary: threshold 0.5", none,
                               METRIC_CLASSES};
-static const Form top = {"top", "fraction of labels that are among the k best classes", top_params,
-                         METRIC_CLASSES};
+static const Form top = {"top", "fraction of labels that are among the k classes with the highest scores",
+                         top_params, METRIC_CLASSES};
 static const Form mae = {"mae", "mean absolute error", none, METRIC_VALUES};
 static const Form iou = {"iou", "intersection over union, the mean over the classes that appear", none,
                          METRIC_PIXELS};
@@ -22,7 +22,7 @@ static const Form dice = {"dice",
 static const Form map = {"map",
                          "average precision of boxes and masks, as in COCO: mean over IoUs from 0.50 to 0.95",
                          none, METRIC_BOXES};
-static const Form pq = {"pq", "panoptic quality: quality of segmentation and recognition", none,
+static const Form pq = {"pq", "panoptic quality: the quality of segmentation times that of recognition", none,
                         METRIC_SEGMENTS};
 
 const Form *const metric_table[] = {&accuracy, &top, &mae, &iou, &dice, &map, &pq, NULL};

@@ -6,9 +6,10 @@
 #define RATE(value)                                                                                          \
   {"rate", PARAM_NUMBER, value, "the learning rate, before the schedule changes it", 0, 1e6, NULL}
 #define MOMENTUM {"momentum", PARAM_NUMBER, "0", "fraction of the previous step that is kept", 0, 1, NULL}
-#define EPSILON {"epsilon", PARAM_NUMBER, "1e-8", "added to the root of the mean square", 0, 1e6, NULL}
+#define EPSILON                                                                                              \
+  {"epsilon", PARAM_NUMBER, "1e-8", "constant added to the root of the mean square", 0, 1e6, NULL}
 #define DECAY(value, help) {"weight_decay", PARAM_NUMBER, value, help, 0, 1e6, NULL}
-#define IN_GRADIENT "multiple of the weight added to its gradient"
+#define IN_GRADIENT "factor of the weight that is added to its gradient"
 
 static const Param sgd_params[] = {
     RATE("0.01"),
@@ -26,7 +27,7 @@ static const Param adamw_params[] = {
     RATE("0.001"),
     BETAS,
     EPSILON,
-    DECAY("0.01", "share of each weight that a step subtracts, multiplied by the rate"),
+    DECAY("0.01", "each step subtracts rate * weight_decay * weight from a weight"),
     {0}};
 static const Param rmsprop_params[] = {
     RATE("0.01"),
@@ -41,15 +42,15 @@ static const Param lars_params[] = {
     RATE("1"),
     {"momentum", PARAM_NUMBER, "0.9", "fraction of the previous step that is kept", 0, 1, NULL},
     DECAY("0", IN_GRADIENT),
-    {"trust", PARAM_NUMBER, "0.001", "norm of a step of rate 1, as a fraction of the tensor's norm", 0, 1e6,
+    {"trust", PARAM_NUMBER, "0.001", "norm of a step at rate 1, as a fraction of the tensor's norm", 0, 1e6,
      NULL},
     {0},
 };
 static const Param lamb_params[] = {
     RATE("0.001"),
     BETAS,
-    {"epsilon", PARAM_NUMBER, "1e-6", "added to the root of the mean square", 0, 1e6, NULL},
-    DECAY("0.01", "multiple of the weight added to its step"),
+    {"epsilon", PARAM_NUMBER, "1e-6", "constant added to the root of the mean square", 0, 1e6, NULL},
+    DECAY("0.01", "factor of the weight that is added to its step"),
     {0},
 };
 

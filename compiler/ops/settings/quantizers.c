@@ -6,8 +6,8 @@
 static const Param int8_params[] = {
     {"start", PARAM_INT, "5", "epochs before values and weights are rounded", 0, 1e6, NULL},
     {"momentum", PARAM_NUMBER, "0.99", "fraction of the previous range that a step keeps", 0, 1, NULL},
-    {"percentile", PARAM_NUMBER, "99.99", "percentage of an image's elements inside the range", 50, 100,
-     NULL},
+    {"percentile", PARAM_NUMBER, "99.99", "percentage of an image's elements that the range must cover", 50,
+     100, NULL},
     {0}};
 
 static const Form int8 = {"int8", "quantization-aware training for int8 (Jacob et al., 2018)", int8_params,

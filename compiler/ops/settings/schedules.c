@@ -4,9 +4,10 @@
 #include "graph/op.h"
 #include "ops/registry.h"
 
-#define WARMUP {"warmup", PARAM_NUMBER, "0", "epochs of a linear rise from 0", 0, 1e9, NULL}, {0}
+#define WARMUP                                                                                               \
+  {"warmup", PARAM_NUMBER, "0", "epochs in which the rate rises linearly from 0", 0, 1e9, NULL}, {0}
 #define FACTOR(value, when)                                                                                  \
-  {"factor", PARAM_NUMBER, value, "the rate is multiplied by it " when, 0, 1e6, NULL}
+  {"factor", PARAM_NUMBER, value, "factor by which the rate is multiplied " when, 0, 1e6, NULL}
 
 static const Param constant_params[] = {WARMUP};
 static const Param step_params[] = {

@@ -86,7 +86,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_channel_shuffle = {
     .name = "channel_shuffle",
     .group = "shape",
-    .summary = "interleaves the channels of the groups",
+    .summary = "interleaves the channels of all groups",
     .detail = "y[k*groups + g] = x[g*(C/groups) + k]",
     .params = params,
     .example = "conv(48, 1x1, groups=3) -> channel_shuffle(3)",

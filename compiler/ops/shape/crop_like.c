@@ -58,7 +58,7 @@ static void shape(ShapeContext *context, Node *node) {
               (long long)(e.w - to.w));
   op_note_origin(context, diag, node->in[0]);
   op_note_origin(context, diag, like);
-  if (e.h <= to.h && e.w <= to.w) diag_help(diag, "begin the chain with the larger value, which is cropped");
+  if (e.h <= to.h && e.w <= to.w) diag_help(diag, "begin the chain with the larger value, the one to crop");
   else diag_help(diag, "use zero_pad to enlarge the input");
 }
 
@@ -98,7 +98,8 @@ const Op op_crop_like = {
     .name = "crop_like",
     .group = "shape",
     .summary = "crops the center of the input to the height and width of another value",
-    .detail = "crop by floor((H - H2)/2) at the top and ceil((H - H2)/2) at the bottom, the width likewise",
+    .detail =
+        "crops floor((H - H2)/2) rows at the top and ceil((H - H2)/2) at the bottom, and columns likewise",
     .params = params,
     .example = "crop_like(decoded) -> concat(decoded)",
     .traits.keeps_spatial = true,

@@ -88,7 +88,7 @@ const Op op_region_rows = {.name = "region rows",
 const Op op_reshape = {
     .name = "reshape",
     .group = "shape",
-    .summary = "changes the shape, not the elements",
+    .summary = "changes only the shape, not the elements",
     .detail = "elements keep their order: height, then width, then channels",
     .params = params,
     .example = "dense(1568) -> reshape(7x7x32)",

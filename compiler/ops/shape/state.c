@@ -77,8 +77,9 @@ const Op op_state = {
     .name = "state",
     .group = "state",
     .summary = "a value that is kept between calls",
-    .detail = "y = init in the first call, later the value that update(NAME) got in the call before.\n"
-              "It has no input. A net with states is compiled to NAME_step, which computes one step per call",
+    .detail =
+        "y = init in the first call, later the value that update(NAME) got in the previous call.\nstate has "
+        "no input. A net with states is compiled to NAME_step, which computes one step per call",
     .params = state_params,
     .example = "past = state(2x40)",
     .role = ROLE_STATE,
@@ -140,8 +141,8 @@ static void update_shape(ShapeContext *context, Node *node) {
     return;
   }
   if (!shape_equal(state->shape, node->in[0]->shape)) {
-    Diag *diag = op_error(context, node, DIAG_shape_mismatch, "update of %s with a value of another shape",
-                          state->name);
+    Diag *diag = op_error(context, node, DIAG_shape_mismatch,
+                          "update of %s with a value of a different shape", state->name);
     diag_fact(diag, "%s is %s, this is %s", state->name, shape_text(arena, state->shape),
               shape_text(arena, node->in[0]->shape));
     diag_note(diag, state->span, "the state is here");

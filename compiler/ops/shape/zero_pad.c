@@ -18,7 +18,8 @@ static const Param params[] = {
      "zero: `value`; reflect: mirrored at the outermost elements; edge: the outermost elements repeated", 0,
      0, "zero reflect edge"},
     {"value", PARAM_NUMBER, "0", "the value of the border, if mode=zero", 0, 0, NULL},
-    {"channels", PARAM_LIST, "[0,0]", "number of channels of `value` added before and after", 0, 0, NULL},
+    {"channels", PARAM_LIST, "[0,0]", "numbers of channels with `value` to add before and after the others",
+     0, 0, NULL},
     {0}};
 
 static bool copies(const Node *node) { return !arg_is(node, "mode", "zero"); }
@@ -68,7 +69,7 @@ static bool check_mirror(ShapeContext *context, const Node *node, const int64_t 
     if (most < size) continue;
     Diag *diag = op_error_at(
         context, node, "n", DIAG_bad_value,
-        "a border of %lld cannot be mirrored: the %s is %lld, and the outermost element is not repeated",
+        "a border of %lld cannot be mirrored: the %s is %lld, and mirroring excludes the outermost element",
         (long long)most, window_axis_name(node, axis), (long long)size);
     op_note_origin(context, diag, node->in[0]);
     diag_help(diag, "use at most %lld, or mode=edge", (long long)size - 1);
