@@ -143,7 +143,7 @@ done = exits(0, "  and evaluated", *evaluate("shapes", "synthetic:shapes,count=1
              says=("background", "disc", "square", "triangle", "star", "ring"))
 for option, says in (("cont=3", "unknown option 'cont'"), ("count=0", "an integer from 1 to"),
                      ("size=8", "an integer from 16 to 1024"), ("kind=dots", "there is no kind 'dots'"),
-                     ("kind=boxes", "which no output of the net uses")):
+                     ("kind=boxes", "but no output of the net uses boxes")):
     exits(1, f"shapes,{option} is refused", *train("shapes", "synthetic:shapes," + option), says=says)
 exits(1, "another word is refused", *train("shapes", "synthetic:circles"),
       says="the generated sets are synthetic and synthetic:shapes")
