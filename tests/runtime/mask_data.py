@@ -103,7 +103,7 @@ def broken(title, says, change):
     shutil.rmtree("bad")
 
 
-broken("an image without a mask", "03.png: this image has no mask: there is no bad/masks/03.png",
+broken("an image without a mask", "03.png: this image has no mask: the file bad/masks/03.png",
        lambda: os.remove("bad/masks/03.png"))
 large = [[3 if (y, x) == (2, 5) else 0 for x in range(8)] for y in range(8)]
 broken("a class that is too large",
