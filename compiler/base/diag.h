@@ -13,10 +13,10 @@ typedef struct Span {
 } Span; /* bytes start .. end-1 of source `file` (1 is the main file; 0: nowhere) */
 #define NO_SPAN ((Span){0, 0, 0})
 
-/* A source text and its lines. */
 typedef struct SourceMark { /* a character, and the number of characters before it */
   uint32_t at, characters;
 } SourceMark;
+/* A source text and its lines. */
 typedef struct Source {
   const char *path, *text; /* text: without the byte order mark */
   size_t n;
