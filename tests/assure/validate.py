@@ -44,7 +44,12 @@ def validate(net, weights, *more, samples):
 
 
 def draw(program, rounding, name):
-    subprocess.run([NETCHECK, "--draw", str(program), rounding, str(SEED % 1000), name], check=True)
+    """Writes random weights and scales. If the scales are incompatible, the next seed is tried."""
+    for seed in range(SEED % 1000, SEED % 1000 + 20):
+        subprocess.run([NETCHECK, "--draw", str(program), rounding, str(seed), name], check=True)
+        words = [CNNC, str(program), f"--weights={name}", "-o", os.devnull]
+        if "[scale-mismatch]" not in subprocess.run(words, capture_output=True, text=True).stderr:
+            return
 
 
 def program(path, rounding, levels):
