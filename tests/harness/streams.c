@@ -191,7 +191,7 @@ static void put_calls(Text *out, const Stepping *s, const Graph *graph, int64_t 
   if (!whole) put_sleep(out, p);
   text_put(out, "      %s_%s(", p, whole ? "infer" : "step");
   if (packs) text_put(out, "&model, ");
-  else if (s->weights) text_put(out, "&%s_trained, ", p);
+  else if (graph->parameters > 0) text_put(out, "&%s_trained, ", p);
   put_arguments(out, s, graph, calls);
   text_put(out, "%s&workspace);\n  }\n}\n", whole ? "" : "&state[image], ");
 }
@@ -220,6 +220,11 @@ static void **input_bytes(const Stepping *s) {
   return input;
 }
 
+/* The options of the program, and those of its steps. */
+static const char *step_options(const Stepping *s) {
+  return arena_printf(s->check->sample.arena, "%s %s", s->check->sample.options, s->what);
+}
+
 static bool run_compiled(const Stepping *s, const Graph *graph, int64_t calls, const Target *target,
                          const char *level, double **to) {
   Check check = *s->check;
@@ -227,7 +232,7 @@ static bool run_compiled(const Stepping *s, const Graph *graph, int64_t calls, c
   Text glue = {.arena = arena};
   StepsFunction *steps = NULL;
   check.limits.batch = 1;
-  if (graph != s->whole) check.sample.options = s->what;
+  if (graph != s->whole) check.sample.options = step_options(s);
   if (s->weights)
     check.sample.options = arena_printf(arena, "%s --weights=%s -Wno-not-int8 -Wno-dead-filters",
                                         check.sample.options, s->weights);
@@ -263,7 +268,7 @@ static Check check_of_step(const Stepping *s) {
   Check check = *s->check;
   Sample *sample = &check.sample;
   sample->graph = s->graph;
-  sample->options = s->what;
+  sample->options = step_options(s);
   check.infer = true;
   sample_draw(sample, IMAGES, 1);
   check.forward = sample_infer(sample);
@@ -324,10 +329,19 @@ static bool find_steps(Stepping *s, const Check *check, const Graph *whole, cons
 }
 
 /* A net quantized at random: steps return the same bytes as the whole. */
+static bool has_halves(const Graph *graph) {
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Precision precision = graph->nodes.data[i]->precision;
+    if (precision == PRECISION_BF16 || precision == PRECISION_F16W) return true;
+  }
+  return false;
+}
+
 static void check_int8_steps(const Check *of, const Streaming *options, bool nests) {
   Check check = *of;
   Sample *sample = &check.sample;
   Stepping s;
+  if (has_halves(sample->graph)) return; /* layers of bf16 or f16w do not take int8 weights */
   const char *rounding = rounding_name((Rounding)(check.limits.share.number % ROUNDINGS)),
              *weights = arena_printf(sample->arena, "%s/steps.safetensors", check.work);
   if (!int8_draw(sample->arena, sample->graph, weights, rounding, SEED, false) ||
