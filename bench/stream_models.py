@@ -103,7 +103,7 @@ def recordings(folder):
     for path in sorted(folder.rglob("*.wav")):
         with wave.open(str(path)) as file:
             if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (RATE, 1, 2):
-                sys.exit(f"{path}: one channel of 16 bits at {RATE} Hz is wanted")
+                sys.exit(f"{path}: it must have one channel of int16 samples at {RATE} Hz")
             samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
         silence = np.zeros(RATE, np.int16)  # before the word, for the noise estimate, and after it
         made.append(("/".join(path.parts[-2:]), np.concatenate([silence, samples, silence])))
