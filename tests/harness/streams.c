@@ -14,6 +14,7 @@
 #include "check.h"
 #include "int8.h"
 #include "int8_draw.h"
+#include "lir/names.h"
 #include "ops/int8/int8.h"
 #include "passes/passes.h"
 #include "passes/stream.h"
@@ -173,13 +174,21 @@ static void put_sleep(Text *out, const char *p) {
   text_put(out, "      state[image] = stored;\n");
 }
 
+/* MODEL: the compiled-in model as an argument. An int8 model may have tables without any weights. */
+static void put_model(Text *out, Arena *arena, const char *p) {
+  text_put(out, "#if %s_MODEL_BYTES > 0\n#define MODEL &%s_trained,\n", name_upper(arena, p), p);
+  text_put(out, "#else\n#define MODEL\n#endif\n");
+}
+
 /* The streams of all images take turns, with one workspace. */
 static void put_calls(Text *out, const Stepping *s, const Graph *graph, int64_t calls) {
   const bool whole = graph == s->whole, packs = graph->parameters > 0 && !s->weights;
   const char *p = s->check->sample.cname;
   const long long images = (long long)s->check->sample.count;
   static const char head[] = "void glue_steps(const float *weights, void *const *input, void **output)";
-  text_put(out, "#include <string.h>\n#include \"net.h\"\n%s;\n%s {\n", head, head);
+  text_put(out, "#include <string.h>\n#include \"net.h\"\n");
+  if (s->weights) put_model(out, s->check->sample.arena, p);
+  text_put(out, "%s;\n%s {\n", head, head);
   text_put(out, "  static %s_workspace workspace;\n", p);
   if (!whole) text_put(out, "  static %s_state state[%lld];\n", p, images);
   if (packs)
@@ -191,7 +200,7 @@ static void put_calls(Text *out, const Stepping *s, const Graph *graph, int64_t 
   if (!whole) put_sleep(out, p);
   text_put(out, "      %s_%s(", p, whole ? "infer" : "step");
   if (packs) text_put(out, "&model, ");
-  else if (graph->parameters > 0) text_put(out, "&%s_trained, ", p);
+  else if (s->weights) text_put(out, "MODEL ");
   put_arguments(out, s, graph, calls);
   text_put(out, "%s&workspace);\n  }\n}\n", whole ? "" : "&state[image], ");
 }
@@ -328,7 +337,6 @@ static bool find_steps(Stepping *s, const Check *check, const Graph *whole, cons
   return true;
 }
 
-/* A net quantized at random: steps return the same bytes as the whole. */
 static bool has_halves(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Precision precision = graph->nodes.data[i]->precision;
@@ -337,6 +345,7 @@ static bool has_halves(const Graph *graph) {
   return false;
 }
 
+/* A net quantized at random: steps return the same bytes as the whole. */
 static void check_int8_steps(const Check *of, const Streaming *options, bool nests) {
   Check check = *of;
   Sample *sample = &check.sample;
