@@ -19,8 +19,9 @@ typedef struct Timing {
   Text functions, calls;
 } Timing;
 
+/* A part of a larger array, such as the channels of one input of a concat, takes the room of the whole. */
 static int64_t bytes_of(const Buf *buf) {
-  return (buf_elements(buf) * elem_bytes(buf->type.elem) + LINE - 1) / LINE * LINE;
+  return (buf_room(buf, 0) * elem_bytes(buf->type.elem) + LINE - 1) / LINE * LINE;
 }
 
 static int64_t place(int64_t *end, const Buf *buf) {
