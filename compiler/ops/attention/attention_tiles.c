@@ -14,7 +14,7 @@
 #include "base/number.h"
 #include "ops/attention/attention.h"
 
-enum { KEY_BLOCK = 256, AT_ONCE = 3, VECTORS = 3 };
+enum { KEY_BLOCK = 264, AT_ONCE = 3, VECTORS = 3 };
 
 typedef struct Tile {
   Lower *l;
@@ -375,13 +375,22 @@ static void begin_tile(const Tile *t) {
         nest_store(b, query_lanes(t, t->s, &j, v), splat(num(b, 0), t->lanes));
 }
 
+/* Keys that are processed together: a divisor of a tile's size and of KEY_BLOCK. With 16 registers, 12 sums
+ * and 3 vectors of queries leave one register, which is too few: compilers then store a sum in every
+ * iteration. */
+static int key_rows(const Tile *t) {
+  static const int few[AT_ONCE + 1] = {0, 12, 6, 3};
+  return t->l->target->registers < 32 ? few[t->vectors] : t->size % 8 ? 6 : 8;
+}
+
 static void begin_queries(Tile *t, const Ix *index, int64_t queries) {
   Lower *l = t->l;
   Nest *b = l->b;
   t->first = *index * t->size;
-  t->first_group = *index * (t->size / t->rows);
   t->queries = queries;
   t->vectors = (int)((queries + t->lanes - 1) / t->lanes);
+  t->rows = key_rows(t);
+  t->first_group = *index * (t->size / t->rows);
   const int64_t all = t->vectors * t->lanes;
   t->q = t->left = NEST_BUF(b, STACK, "q", t->a->dk, all);
   t->from = l->in[KEY];
@@ -428,7 +437,6 @@ static void query_tiles(Tile *t, LoopKind kind, int64_t from, int64_t to, int64_
 static Tile new_tile(Lower *l, const Attention *a) {
   Tile t = {.l = l, .a = a, .lanes = l->target->lanes};
   t.size = AT_ONCE * t.lanes;
-  t.rows = l->target->registers < 32 ? 4 : t.size % 8 ? 6 : 8; /* must divide tile and block sizes */
   return t;
 }
 
@@ -438,7 +446,7 @@ void attention_tiles(Lower *l, const Attention *a) {
   const int64_t tiles = a->l / t.size, rest = a->l % t.size;
   const int64_t rows = b->nleads ? b->lead[b->nleads - 1] : 1, work = a->l * a->m * (a->dk + a->dv);
   const LoopKind kind = walk_rows(l, bounded_product(bounded_product(work, a->heads), rows));
-  t.block = smaller(a->m, KEY_BLOCK / t.rows * t.rows);
+  t.block = smaller(a->m, KEY_BLOCK);
   t.blocks = a->m > t.block;
   if (kind == PARALLEL) nest_lead_parallel(b);
   nest_fn(b, b->name, false);
@@ -540,9 +548,10 @@ static void add_key_group(const Tile *t, const void *with, const Ix *first, int 
 
 static void add_all_keys(const KeySums *k) {
   const Tile *t = k->t;
-  const int whole = (int)(t->d / t->lanes), rest = (int)(t->d % t->lanes);
-  for (int v0 = 0; v0 < whole; v0 += AT_ONCE)
-    each_key_group(t, add_key_group, &(KeyVectors){k, v0, (int)smaller(AT_ONCE, whole - v0), t->lanes});
+  const int whole = (int)(t->d / t->lanes), rest = (int)(t->d % t->lanes),
+            most = t->l->target->registers < 32 ? t->vectors : AT_ONCE; /* few: as many sums as of scores */
+  for (int v0 = 0; v0 < whole; v0 += most)
+    each_key_group(t, add_key_group, &(KeyVectors){k, v0, (int)smaller(most, whole - v0), t->lanes});
   if (rest) each_key_group(t, add_key_group, &(KeyVectors){k, whole, 1, rest});
 }
 
