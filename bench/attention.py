@@ -17,7 +17,7 @@ import inference
 from sides import Case, Ours, aligned
 from timing import in_turns
 
-ROWS = {  # rows, positions, channels of a head, heads, and further options of the scores
+ROWS = {  # rows, positions, channels per head, heads, and other options of the scores
     "ViT-Ti": (1, 197, 64, 3), "ViT-S": (1, 197, 64, 6), "whisper-tiny": (1, 1500, 64, 6),
     "400": (1, 400, 32, 2), "RT-DETR encoder": (1, 400, 32, 8), "DETR decoder": (1, 300, 32, 8),
     "YOLO12n areas": (4, 400, 32, 2), "MobileViT-S 1": (4, 256, 36, 4), "MobileViT-S 2": (4, 64, 48, 4),

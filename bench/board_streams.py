@@ -18,7 +18,7 @@ import drawn
 import packages
 from boards import CPUS, HERE, INPUT, MODELS, Board, cmsis_library, quietly, run
 
-CALLS = 12  # the counts of all are added
+CALLS = 12  # the table has the sum over all of them
 WINDOW = os.path.join(MODELS, "str_ww_ref_model.tflite")
 Layer = collections.namedtuple("Layer", "call columns rows narrow", defaults=[1, False])
 FILTER, RANK_2 = "svdf(64, memory=10, activation=relu)", "svdf(128, memory=8, rank=2)"

@@ -78,7 +78,7 @@ class Writer:
     def window(self, name, large, small):
         """Kernel, stride, and padding before the first element."""
         arguments = self.layer[name]["arguments"]
-        if "kernel" not in arguments:  # the mean of the whole image
+        if "kernel" not in arguments:  # a global pool: the mean of the whole image
             return large[:2], [1, 1], [0, 0]
         kernel, stride = ((list(arguments[k]) * 2)[:2] for k in ("kernel", "stride"))
         pad = arguments["pad"] if isinstance(arguments["pad"], list) else [arguments["pad"]] * 2

@@ -5,7 +5,7 @@ before writes the new rows after them."""
 # SPDX-License-Identifier: Apache-2.0
 import cmsis
 
-KEPT, FLAT = "_rows", "_row"  # all rows of a value, and the same as one row
+KEPT, FLAT = "_rows", "_row"  # suffixes: all rows of a value; the same rows as one row
 
 
 class Writer(cmsis.Writer):

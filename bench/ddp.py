@@ -51,7 +51,7 @@ def work(rank, processes, steps, times, port, result):
             sgd.step()
         rates.append(steps * BATCH / (time.perf_counter() - begun))
     if rank == 0:
-        result.put(rates[1:])  # the first warms up
+        result.put(rates[1:])  # the first is a warm-up
     torch.distributed.destroy_process_group()
 
 

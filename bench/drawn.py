@@ -13,7 +13,7 @@ import struct
 from cmsis import tensors
 
 EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "examples")
-DEVIATION = 74  # of the bytes of an image
+DEVIATION = 74  # standard deviation of the bytes of an image
 INNER = ("weight_hh_l0", "weight_time")  # weights of a layer that it does not multiply by its input
 
 Program = collections.namedtuple("Program", "path constants output data")
@@ -24,7 +24,7 @@ PROGRAMS = {
     "unet": Program("unet/unet.cnn", ["width=8", "side=48"], ("output mask", "output mask as i8"),
                     "synthetic:shapes,size=48,count=40"),
 }
-PICTURES = 8  # to choose scales by
+PICTURES = 8  # number of inputs for calibration
 KINDS = {"b": "I8", "h": "I16", "i": "I32", "f": "F32"}
 
 

@@ -10,7 +10,7 @@ sys.path.append(os.path.join(top, "tests", "harness"))  # at the end, because th
 import compiled
 
 ELEMENT = {"f32": np.float32, "u8": np.uint8, "i8": np.int8}
-MOST = 2e-5  # of the largest number
+MOST = 2e-5  # relative to the largest number
 
 
 def channels_first(array, axis=1):
@@ -64,7 +64,7 @@ def difference(cnnc, program, name, layout, opset):
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(name + ".onnx", options, providers=["CPUExecutionProvider"])
     got = session.run(None, feed)
-    if "[onnx-mask]" in made.stderr:  # positions without keys
+    if "[onnx-mask]" in made.stderr:  # positions whose keys are all masked
         got = [np.nan_to_num(y, nan=0) for y in got]
     return worst_of(facts, got, [net(image) for image in images])
 

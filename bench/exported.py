@@ -12,7 +12,7 @@ from imports import matched
 from sides import ROOT, Case, Ours
 from timing import in_turns
 
-MOST = 2e-3  # of the largest number of an output
+MOST = 2e-3  # relative to the largest number of an output
 KEPT = os.path.join(ROOT, "bench", "nets")
 NETS = {  # library (zoo.py; "parts": here), its name, the exporter
     "ViT-Ti": ("timm", "vit_tiny_patch16_224", "dynamo"),

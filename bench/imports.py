@@ -11,7 +11,7 @@ sys.path.append(os.path.join(top, "tests", "harness"))
 sys.path.append(os.path.join(top, "bench"))
 import section, zoo
 
-MOST = 1e-4  # of the largest number of an output
+MOST = 1e-4  # relative to the largest number of an output
 LIGHT = ("ONNX's own test models have weights that are all equal; they are compared with the outputs "
          "recorded there, too.")
 

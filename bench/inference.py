@@ -13,7 +13,7 @@ from nets import NETS, OTHERS, SIZES, draw_weights, find
 from sides import PEERS, ROOT, Case, Ours, Unsupported, march
 from timing import in_turns
 
-BATCHES = [("lenet5", 64), ("alexnet", 16)]  # measured besides batch 1
+BATCHES = [("lenet5", 64), ("alexnet", 16)]  # measured in addition to batch 1
 
 
 def make_case(options, net, batch):
@@ -66,7 +66,7 @@ def supported(peer, options, case, threads):
 
 
 def checked(case, ours, side):
-    """The difference of a peer's outputs. A converter that is wrong does not end the run."""
+    """The difference of a peer's outputs. A wrong converter does not end the run."""
     try:
         return error(case, ours, side)
     except SystemExit as problem:

@@ -10,7 +10,7 @@ from nets import NETS, OTHERS
 from sides import Ours, march
 from timing import in_turns
 
-PICTURES = 8  # to choose scales by
+PICTURES = 8  # number of images for calibration
 
 GLUE = """
 #include <stdlib.h>

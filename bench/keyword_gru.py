@@ -82,8 +82,8 @@ def right(net, x, y):
 
 
 def trained(data, epochs, seed, rate=0.002, batch=32):
-    """Trains like the train block of gru.cnn: adam, a warm-up of one epoch and a cosine, gradients clipped to
-    a norm of 1."""
+    """Trains like the train block of gru.cnn: adam, one epoch of warm-up, a cosine schedule, gradients
+    clipped to a norm of 1."""
     torch.manual_seed(seed)
     net, (x, y), (xv, yv), (xt, yt) = Net(), *((features(x), torch.tensor(y).long()) for x, y in data)
     steps = (len(x) + batch - 1) // batch

@@ -4,7 +4,7 @@ A second process runs an endless loop on the second of two cores, to which all t
 sides are cnnc's C on one thread, on two with OpenMP, and on two with the file's own pool (--threads=pool);
 other runtimes are optional. They take turns, with and without the loop; the median call of each counts,
 because the shortest one is a call that the loop did not disturb. A ratio is the time of one thread, in the
-same circumstances, divided by that of the side: with half of a core less, 1.5 would be ideal. """
+same circumstances, divided by that of the side: with half a core less, 1.5 would be ideal. """
 # SPDX-License-Identifier: Apache-2.0
 import os, statistics, subprocess, sys, time
 from inference import make_case, print_machine, read_options

@@ -439,7 +439,7 @@ OTHERS = {f.__name__: f for f in (lenet5_1998, lenet5_relu, fashion, speech, ds_
                                   deeplab_v3, autoencoder, espcn, fsrcnn, dcgan, resnext50, csp,
                                   inception17, pyramid, trunk, perceptron)}
 
-# Options for examples whose constants differ from those of the parameter table.
+# Options for examples that are measured with other constants than their defaults.
 SIZES = {"unet": ["-D", "side=128", "-D", "classes=2"]}
 
 # Divisor of the last layer's weights. Without it, the softmax of these random logits would be only 0 and 1,

@@ -18,7 +18,7 @@ import compiler
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
-CLANG = os.environ.get("CLANG") or compiler.newest_clang()  # the real runs are compiled by it, too
+CLANG = os.environ.get("CLANG") or compiler.newest_clang()  # also compiles the measured runs
 NETS = {"lenet5": "lenet5/lenet5.cnn", "resnet20": "resnet/resnet20.cnn", "resnet18": "resnet/resnet18.cnn",
         "unet": "unet/unet.cnn"}
 NETWORKS = {  # latency in seconds, bytes per second: published figures
@@ -147,7 +147,7 @@ class Net:
             self.compile("")
         base = tempfile.mkdtemp(dir=self.folder)
         log = os.path.join(base, "log.jsonl")
-        bound = "core" if processes > 1 else "none"  # several mpirun would choose the same core
+        bound = "core" if processes > 1 else "none"  # otherwise several runs share a core
         words = ["mpirun", "-n", str(processes), "--bind-to", bound, program, "train",
                  "--data", "synthetic", "--limit", str(STEPS * self.batch), "--val", "0",
                  "--epochs", str(epochs), "--threads", "1", "--progress", "none", "--log", log,
@@ -163,7 +163,7 @@ class Net:
         rates = []
         for _, log in runs:
             with open(log) as lines:
-                rates.append([json.loads(line)["images_per_second"] for line in lines][1:])  # one warms up
+                rates.append([json.loads(line)["images_per_second"] for line in lines][1:])  # 0: warm-up
         return [sum(beside) for beside in zip(*rates)]
 
 

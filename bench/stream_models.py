@@ -20,8 +20,8 @@ sys.path.append(os.path.join(top, "python"))
 import cnnc
 import packages
 
-CALLS = 2000  # of wake words
-RATE, FRAME, CONTEXT, SECONDS = 16000, 512, 64, 60  # of silero-vad
+CALLS = 2000  # for wake words
+RATE, FRAME, CONTEXT, SECONDS = 16000, 512, 64, 60  # for silero-vad
 
 
 def imported(options, model, *words):
@@ -105,7 +105,7 @@ def recordings(folder):
             if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (RATE, 1, 2):
                 sys.exit(f"{path}: it must have one channel of int16 samples at {RATE} Hz")
             samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-        silence = np.zeros(RATE, np.int16)  # before the word, for the noise estimate, and after it
+        silence = np.zeros(RATE, np.int16)  # before the word (for the noise estimate) and after it
         made.append(("/".join(path.parts[-2:]), np.concatenate([silence, samples, silence])))
     return made
 
@@ -124,7 +124,7 @@ def package_probabilities(config, samples):
 
 
 def samples(options):
-    """microWakeWord's models with audio features in front, in steps of 30 ms: steps above the cutoff."""
+    """microWakeWord's models, preceded by audio features, in steps of 30 ms: the steps above the cutoff."""
     wrong = 0
     for model in options.files:
         config = json.loads(pathlib.Path(model).with_suffix(".json").read_text())["micro"]
@@ -242,7 +242,7 @@ def silero_by_frames(options, model, session, x):
                    f"--shape=input=1x{FRAME + context}")
     stream = net.stream()
     made = np.array([stream(frame.reshape(net.inputs[0].shape)).ravel()[0] for frame in frames])
-    kept = np.frombuffer(stream.state, np.float32)[-state.size:]  # after the header
+    kept = np.frombuffer(stream.state, np.float32)[-state.size:]  # the header comes first
     off = np.abs(np.sort(kept) - np.sort(state.ravel())).max() / np.abs(state).max()
     return made, np.array(wanted), float(off)
 
@@ -291,7 +291,7 @@ def rows_first(x):
 
 
 def difference(made, wanted):
-    """The largest difference, relative to the largest number; `made` has the order of the model or of the
+    """The largest difference, relative to the largest number; `made` has the layout of the model or of the
     program."""
     ordered = wanted if made.shape == wanted.shape[-made.ndim:] else rows_first(wanted)
     return float(np.abs(np.ravel(made) - np.ravel(ordered)).max() / np.abs(wanted).max())
@@ -322,7 +322,7 @@ def deepfilter(options):
 
 
 # ---- text in images ----
-IMAGES, HEIGHTS = 100, {1: (64, 160), 3: (32, 320)}  # by channels: of ddddocr and of PP-OCRv2
+IMAGES, HEIGHTS = 100, {1: (64, 160), 3: (32, 320)}  # by number of channels: 1 for ddddocr, 3 for PP-OCRv2
 
 
 def drawn_text(rng, height, width):

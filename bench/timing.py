@@ -5,7 +5,7 @@ single-threaded sides."""
 # SPDX-License-Identifier: Apache-2.0
 import math, time
 
-WARM = 3  # calls before any that count, in each turn
+WARM = 3  # uncounted calls at the start of each turn
 TURN = 0.1  # seconds of calls before the next side runs
 # seconds to wait before a turn with several threads: the threads of other runtimes spin for up to 0.2 s after
 # their last call

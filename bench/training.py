@@ -268,7 +268,7 @@ class Torch:
         self.take()
         return x.mean((2, 3), keepdim=True)
 
-    def batch(self, x, y):  # channels last, which oneDNN is faster with
+    def batch(self, x, y):  # channels last, with which oneDNN is faster
         torch = self.torch
         return torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y).long()
 

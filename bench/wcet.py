@@ -21,15 +21,15 @@ import boards
 
 CPUS = {"cortex-m4": ("-mcpu=cortex-m4 -mfpu=fpv4-sp-d16", "mps2-an386"),
         "cortex-m3": ("-mcpu=cortex-m3 -mfloat-abi=soft", "mps2-an385"),
-        # ARMv6-M is a part of ARMv7-M: its code runs on the same board
+        # ARMv6-M is a subset of ARMv7-M: its code runs on the same board
         "cortex-m0+": ("-mcpu=cortex-m0plus -mfloat-abi=soft", "mps2-an385")}
 REFUSED = {"cortex-m7": "its caches and its branch prediction are not modeled",
            "cortex-m33": "Arm publishes no table of its cycles; --emit=schedule estimates them",
            "cortex-m55": "its caches and overlapping vector instructions are not modeled",
            "cortex-m85": "its caches and overlapping vector instructions are not modeled"}
 BYTES = {"f32": 4, "i8": 1, "u8": 1, "i16": 2, "class": 4}
-LINE = 16  # bytes of flash that are fetched together
-FILLS = (0, 255, 128, 127, 256)  # the bytes of an input; 256: random ones
+LINE = 16  # bytes of flash per fetch
+FILLS = (0, 255, 128, 127, 256)  # value of all bytes of an input; 256: random bytes
 
 Insn = collections.namedtuple("Insn", "address size word operands function")
 

@@ -10,7 +10,7 @@ import numpy as np
 import packages, runtimes, samples, section
 
 TOP = Path(__file__).resolve().parent.parent
-FLOAT_LIMIT, INT8_LIMIT = 1e-3, 0.03  # of the largest number of an output
+FLOAT_LIMIT, INT8_LIMIT = 1e-3, 0.03  # relative to the largest number of an output
 
 
 # ---- the list

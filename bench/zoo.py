@@ -8,7 +8,7 @@ import os, shutil, sys, tempfile, warnings
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.gettempdir())
 
-# library: the side of its images, and the names of its nets
+# library: the width and height of its images, and the names of its nets
 NETS = {
     "torchvision": (224, """alexnet vgg11_bn resnet18 resnet50 resnext50_32x4d densenet121 squeezenet1_1
         googlenet inception_v3 mobilenet_v2 mobilenet_v3_small mnasnet1_0 shufflenet_v2_x1_0 efficientnet_b0
@@ -38,7 +38,7 @@ NETS = {
 EXPORTERS = {"keras": ["tf2onnx"], "onnx": ["light"]}  # "light": a model of onnx's own tests
 SIDES = {"inception_v3": 299, "yolov8n-cls": 224, "yolo11n-cls": 224, "VGG16": 128, "levit_128s": 224,
          "maxvit_t": 224, "swin_v2_t": 256, "mobilevit_s": 256, "vit_small_patch14_dinov2": 518}
-SOUNDS = {"whisper_tiny_encoder": (80, 3000)}  # one-dimensional inputs: channels, length
+SOUNDS = {"whisper_tiny_encoder": (80, 3000)}  # nets with one-dimensional inputs: channels, length
 
 
 def nets():

@@ -48,7 +48,7 @@ def png(rows):
     colour = isinstance(rows[0][0], tuple)
     flat = [bytes(x for pixel in row for x in pixel) if colour else bytes(row) for row in rows]
     step, packed, above = 3 if colour else 1, b"", bytes(len(flat[0]))
-    for row in flat:  # each byte less the one above, or less the one before, whichever is smaller in all
+    for row in flat:  # differences from the bytes above or from those before, whichever have the smaller sum
         up = bytes((x - y) % 256 for x, y in zip(row, above))
         sub = bytes((x - y) % 256 for x, y in zip(row, bytes(step) + row))
         size = lambda line: sum(min(x, 256 - x) for x in line)

@@ -1,4 +1,4 @@
-# lib: programs that can be imported without -I, from share/cnnc/lib, which is the same path in the build
+# lib: programs that can be imported without -I, from share/cnnc/lib. That is also the path in the build
 # tree.
 # SPDX-License-Identifier: Apache-2.0
 CNN_LIBRARY = %D%/audio.cnn

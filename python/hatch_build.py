@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copies the files that `make install` installs into the wheel: cnnc, its runtime, headers, and the CMake
-package. CNNC_BUILD names another folder than build/. release/build passes an installed tree in CNNC_PREFIX,
-and its platform in CNNC_PLATFORM. A source package contains the tree of `make dist` in source/ (release/build
-passes it in CNNC_SOURCE); building the wheel builds this tree."""
+"""Copies the files of `make install` into the wheel: cnnc, its runtime, headers, and the CMake package.
+
+CNNC_BUILD names the build folder if it is not build/. release/build passes an installed tree in CNNC_PREFIX,
+and its platform in CNNC_PLATFORM. A source package contains the tree of `make dist` in source/, which
+release/build passes in CNNC_SOURCE; building a wheel from the source package builds this tree."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ WANTED = (
 class Hook(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if version == "editable":
-            return  # the package uses the files of the tree
+            return  # an editable package uses the files of the tree
         if self.target_name == "sdist":
             source = os.environ.get("CNNC_SOURCE")
             if not source:

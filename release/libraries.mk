@@ -2,12 +2,12 @@
 #   make -f libraries.mk SOURCES=DIR CC=... AR=... FLAGS=... libparts.a     in an empty folder
 # WINDOWS=yes: for Windows, whose random numbers come from its C library.
 # SOURCES has a folder for each row of libraries.tsv. Their own build systems are not used: the files and the
-# settings here are those that they would choose on Linux with a C11 compiler. Symbols are hidden, so that the
-# libraries inside a net's shared library are separate from those of the program that loads it.
+# settings here are those that they would choose on Linux with a C11 compiler. Symbols are hidden, so that a
+# net's shared library and the program that loads it each use their own copies of the libraries.
 # SPDX-License-Identifier: Apache-2.0
 .DELETE_ON_ERROR:
 in = $(addprefix $(SOURCES)/$1/,$2)
-# zlib and libpng take macOS for Mac OS 9, without fdopen and with another header of mathematics.
+# zlib and libpng mistake macOS for Mac OS 9, which has no fdopen and another header for math functions.
 macos := $(findstring -macos,$(CC))
 all_in = $(sort $(wildcard $(call in,$1,$2)))
 
@@ -17,7 +17,7 @@ jansson_flags := -Iconf/jansson -I$(SOURCES)/jansson/src -DHAVE_CONFIG_H
 zlib := $(call all_in,zlib,*.c)
 zlib_flags := -I$(SOURCES)/zlib -DHAVE_UNISTD_H -DHAVE_STDARG_H -DHAVE_HIDDEN $(if $(macos),-Dfdopen=fdopen)
 
-# Without the code for particular instruction sets, which is selected at build time: all CPUs run the same
+# Without code for particular instruction sets, which would be selected at build time: all CPUs run the same
 # code.
 libpng := $(filter-out %/pngtest.c,$(call all_in,libpng,png*.c))
 libpng_flags := -Iconf/libpng -I$(SOURCES)/libpng -I$(SOURCES)/zlib -DPNG_INTEL_SSE_OPT=0 \
@@ -34,7 +34,7 @@ libjpeg_flags := -Iconf/libjpeg -I$(SOURCES)/libjpeg
 libwebp := $(call all_in,libwebp,src/dec/*.c src/demux/demux.c src/dsp/*.c src/utils/*.c)
 libwebp_flags := -I$(SOURCES)/libwebp -DWEBP_EXTERN=extern
 
-# glibc 2.17 has no getrandom, but the kernel has: it is called by its number.
+# glibc 2.17 has no getrandom, but the kernel has, so the system call is made directly.
 expat := $(call in,expat,expat/lib/xmlparse.c expat/lib/xmlrole.c expat/lib/xmltok.c)
 expat_flags := -Iconf/expat -I$(SOURCES)/expat/expat/lib -DXML_NS -DXML_DTD -DXML_CONTEXT_BYTES=1024 \
   -DHAVE_FCNTL_H $(if $(WINDOWS),-DXML_STATIC,-DHAVE_UNISTD_H $(if $(macos),-DHAVE_ARC4RANDOM_BUF, \
@@ -57,7 +57,7 @@ objects/$1/%.o: $(SOURCES)/$1/%.c $(conf)
 endef
 $(foreach name,$(names),$(eval $(call rule,$(name))))
 
-# ---- what their configure scripts would write ----
+# ---- the configuration headers that the configure scripts would write ----
 conf/jansson/jansson_config.h: $(SOURCES)/jansson/src/jansson_config.h.in
 	@mkdir -p $(@D)
 	sed -e 's/@json_inline@/inline/' -e 's/@json_have_long_long@/1/' -e 's/@json_have_localeconv@/1/' \

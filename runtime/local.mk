@@ -1,8 +1,8 @@
 pkgconfig_DATA = %D%/cnn.pc
 EXTRA_DIST += %D%/cnn.pc.in
 CLEANFILES += %D%/cnn.pc
-# At each `make`, not by configure: `make install prefix=DIR` names other directories. Those under the prefix
-# are relative to cnn.pc, so that the installation can be moved.
+# Written by each `make`, not by configure, because `make install prefix=DIR` changes the directories. Those
+# under the prefix are relative to cnn.pc, so that the installation can be moved.
 .PHONY: cnn.pc-anew
 %D%/cnn.pc: %D%/cnn.pc.in cnn.pc-anew
 	@$(MKDIR_P) %D%; up='$(prefix)'; \

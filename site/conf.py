@@ -1,7 +1,7 @@
 # conf.py: Sphinx's configuration of the documentation site: README.md, docs/ and examples/ as HTML.
-# Sphinx and not mkdocs or mdBook: MyST parses CommonMark, as the pages are written (mkdocs needs four spaces
-# before a nested list and an empty line before any list), Sphinx checks links to headings, and its lexers are
-# those of Pygments, in the language of the other scripts here.
+# Why Sphinx, not mkdocs or mdBook: MyST parses CommonMark, in which the pages are written (mkdocs needs four
+# spaces before a nested list and an empty line before any list); Sphinx checks links to headings; and its
+# lexers are Pygments lexers in Python, like the other scripts here.
 # SPDX-License-Identifier: Apache-2.0
 import glob
 import html
@@ -40,13 +40,13 @@ html_copy_source = False
 html_use_index = False
 html_show_sphinx = False
 highlight_language = "text"
-smartquotes = False  # they turn --state into a dash
+smartquotes = False  # they would turn -- into a dash
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
-# Lines of a page that are no title of a section, and pages that start below the first level.
+# Headings that are not section titles, and pages that start below the first level.
 suppress_warnings = ["myst.header"]
 
-# The sections of the sidebar. Every page is in one: Sphinx warns of others, and warnings are errors.
+# The sections of the sidebar. Sphinx warns about pages that are in none, and warnings are errors.
 sections = {
     "First steps": "docs/first-net docs/from-pytorch docs/from-keras docs/cortex-m docs/embedding docs/train",
     "Guides": """docs/import docs/data docs/transfer docs/int8 docs/bf16 docs/streaming docs/python docs/looking
@@ -65,14 +65,14 @@ sections = {
 
 
 def add_sidebar(app, name, source):
-    """The start page gets the sections; other pages are read as they are."""
+    """Adds the sections to the start page; other pages are unchanged."""
     if name == root_doc:
         for caption, pages in sections.items():
             entries = "\n".join(pages.split())
             source[0] += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{entries}\n```\n"
 
 
-# Scopes of the editors' grammar, and what Pygments calls them.
+# Scopes of the editors' grammar, and their Pygments tokens.
 tokens_of_scopes = {
     "comment": Token.Comment.Single,
     "string": Token.String,

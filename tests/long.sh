@@ -370,7 +370,7 @@ part_threads() {
   step programs write_trained
   in_portions 10 races long-threads/*.cnn long-threads/*/*.cnn
 }
-part_pool() { # the same with threads of the own pool
+part_pool() { # the same with --threads=pool
   step tap sh "$top/tests/embed/pool.tap"
   step programs write_trained
   in_portions 10 pool_races long-threads/*.cnn long-threads/*/*.cnn

@@ -1,7 +1,8 @@
 #!/bin/sh
 # examples.sh FOLDER NONE_C: prints the programs below FOLDER as JSON, for the page's menu:
-# {"lenet5/lenet5.cnn": "TEXT", ...}, except those with an operator that the page lacks, an ABSENT(...) of
-# web/none.c. floor, sin and cos are also functions of constants, so programs with them are kept.
+# {"lenet5/lenet5.cnn": "TEXT", ...}. Programs with an operator that the page lacks, an ABSENT(...) in
+# web/none.c, are left out. Programs with floor, sin or cos are kept, because these are also functions of
+# constants.
 # SPDX-License-Identifier: Apache-2.0
 absent=$(sed -n -e '/floor\|sin\|cos/d' -e 's/^ABSENT(\(.*\))$/-e ^[^#]*\\<\1(/p' "$2")
 cd "$1" || exit 1

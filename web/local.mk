@@ -1,6 +1,5 @@
 # web: the browser build of the compiler, docs/browser.md. `make web` needs wasi-libc, clang's runtime for
-# wasm32
-# (libclang-rt-N-dev-wasm32) and xz, and builds the page in web/page. Servers need not compress it.
+# wasm32 (libclang-rt-N-dev-wasm32) and xz, and builds the page in web/page. Servers need not compress it.
 # SPDX-License-Identifier: Apache-2.0
 WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/quantize/qat.c compiler/quantize/calibrate.c compiler/quantize/range.c web/none.c \
@@ -55,7 +54,7 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/import/onnx/state_hints.c compiler/import/onnx/broadcast.c \
   compiler/export/% runtime/%,$(filter \
   %.c,$(patsubst %.l,%.c,$(patsubst %.y,%.c,$(libcnnc_a_SOURCES)))))
-# Sorted by name: code of one folder is similar, so that the linked file compresses better.
+# Sorted by name: the code in a folder is similar, so the linked file compresses better.
 WEB_OBJECTS = $(sort $(WEB_C:%.c=web/objects/%.o))
 WEB_FLAGS = --target=`cat web/objects/target` -Wno-deprecated -Oz -msimd128 -D_WASI_EMULATED_GETPID \
   -D_WASI_EMULATED_MMAN

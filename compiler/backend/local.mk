@@ -5,7 +5,8 @@ libcnnc_a_SOURCES += %D%/backend.h %D%/backend.c %D%/process.h %D%/process.c %D%
 libcnnc_a_SOURCES += %D%/compiler.h %D%/compiler.c %D%/scratch.h %D%/scratch.c %D%/system.h %D%/system.c
 libcnnc_a_SOURCES += %D%/weights.h %D%/weights.c %D%/origin.h %D%/origin.c
 libcnnc_a_SOURCES += %D%/quantized.h %D%/quantized.c %D%/observed.h %D%/observed.c
-# The runtime's readers of weight files, built a second time: they depend on no other part of the runtime.
+# The runtime's readers of weight files, also built for the compiler: they depend on no other part of the
+# runtime.
 libcnnc_a_SOURCES += runtime/hosted/base/status.c runtime/hosted/base/file.c \
   runtime/hosted/weights/archive.c runtime/hosted/weights/safetensors.c runtime/hosted/weights/npz.c \
   runtime/hosted/weights/notes.c runtime/hosted/weights/classes.c runtime/hosted/weights/origin.c \

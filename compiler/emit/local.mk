@@ -1,4 +1,4 @@
-# compiler/emit: C text
+# compiler/emit: printing of C
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/nest.h %D%/nest.c %D%/nest_print.h %D%/nest_values.c %D%/nest_statements.c \
   %D%/nest_joined.c %D%/nest_tiles.c %D%/nest_words.c %D%/acsl.h %D%/acsl.c %D%/acsl_entry.c

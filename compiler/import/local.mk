@@ -1,4 +1,4 @@
-# compiler/import: ONNX and TFLite models as programs
+# compiler/import: import of ONNX and TFLite models as programs
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/statements.c %D%/import.h
 libcnnc_a_SOURCES += %D%/common/program_text.c %D%/common/refusals.c %D%/common/refusals.h \

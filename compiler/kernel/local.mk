@@ -1,4 +1,4 @@
-# compiler/kernel: from a fused kernel to a loop nest
+# compiler/kernel: lowering of fused kernels to loop nests
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/axes.c %D%/axes.h %D%/channels.c %D%/channels.h %D%/lower.c \
   %D%/lower.h %D%/map.c %D%/map.h %D%/numbers.c %D%/parts.c %D%/parts.h \

@@ -1,4 +1,4 @@
-# compiler/nest: loop nests, the middle of the compiler
+# compiler/nest: the loop-nest IR
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += \
   %D%/nest.h %D%/build.h %D%/primitive.h %D%/primitive.c %D%/primitive_text.c \

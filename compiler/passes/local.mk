@@ -1,4 +1,4 @@
-# compiler/passes: from a graph to a plan
+# compiler/passes: the passes that turn a graph into a plan
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/bands.c %D%/bf16.c %D%/fuse.c %D%/fuse.h %D%/caller_inputs.c \
   %D%/in_place.c %D%/inference.c \

@@ -1,4 +1,4 @@
-# compiler/report: summaries and dumps for people
+# compiler/report: summaries, reports and dumps
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/codeless.c %D%/codeless.h \
   %D%/dot.c %D%/dot.h %D%/graph_dump.c %D%/graph_dump.h %D%/lir_dump.c \

@@ -1,4 +1,4 @@
-# compiler/schedule: loop nests of kernels, and the choice between them
+# compiler/schedule: schedules of kernels, and the choice between them
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/choices.c %D%/choose.c %D%/choose.h %D%/conv_points.c %D%/conv_points.h \
   %D%/cost.c %D%/cost.h %D%/matrix.c %D%/matrix.h %D%/parallel.c %D%/parallel.h %D%/registry.c \

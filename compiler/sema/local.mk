@@ -1,4 +1,4 @@
-# compiler/sema: from the syntax tree to the graph.
+# compiler/sema: semantic analysis: from the syntax tree to the graph
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += \
   %D%/constants.c %D%/bind.c %D%/block.c %D%/context.h %D%/convert.c %D%/describe.c %D%/lint.c \

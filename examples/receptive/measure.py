@@ -29,7 +29,7 @@ def mean_gradient(cnnc, net, work):
     """The net's metadata, and the mean of |gradient| at each pixel of its input."""
     source, program = os.path.join(here, net + ".cnn"), os.path.join(work, net)
     facts = json.loads(subprocess.run([cnnc, source, "--emit=json"], check=True, capture_output=True).stdout)
-    # Winograd has rounding errors: gradients that are 0 may be slightly different.
+    # Without --exact, Winograd's rounding errors could make gradients nonzero that are 0.
     subprocess.run([cnnc, source, "--exact", "-o", program], check=True)
     shape, rng = facts["inputs"][0]["shape"], random.Random(1)
     weights, picture, result = (os.path.join(work, name) for name in ("w.safetensors", "x.npy", "g.npy"))
@@ -61,7 +61,7 @@ def main():
             text = "x".join(str(n) for n in formula)
             print(f"{net:8} {text:14}  {extent}x{extent:<5}  {2 * half + 1}x{2 * half + 1}")
             image = figure.grey([math.sqrt(t / max(total)) for t in total], width)
-            reach = formula[0] // 2 + 1   # a margin around the size by the formula
+            reach = formula[0] // 2 + 1   # a margin around the size that the formula gives
             for i in range(-reach, reach + 1):
                 for y, x in [(i, -reach), (i, reach), (-reach, i), (reach, i)]:
                     image[middle + y][middle + x] = 110

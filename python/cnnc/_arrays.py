@@ -22,9 +22,9 @@ def check_layout(layout: str) -> None:
 
 @dataclass(frozen=True)
 class Order:
-    """The layout of an input or output of an imported model in the net."""
+    """How the layout of an input or output of an imported model maps to the net's."""
 
-    dims: Shape  # of a sample in the model
+    dims: Shape  # shape of a sample in the model
     channels: int  # number of leading dims that are last in the net; 0: the net has the model's order
 
     def give(self, batch: Array) -> Array:

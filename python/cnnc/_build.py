@@ -34,7 +34,7 @@ def compiler(cc: str | None = None) -> list[str]:
     for name in ("clang", *(f"clang-{n}" for n in range(NEWEST_CLANG, OLDEST_CLANG - 1, -1)), "gcc"):
         if shutil.which(name):
             return [name]
-    baseline = "-mcpu=baseline"  # without instructions that only this CPU has, as for the other compilers
+    baseline = "-mcpu=baseline"  # no instructions beyond the baseline, as with the other compilers
     if shutil.which("zig"):
         return ["zig", "cc", baseline]
     if importlib.util.find_spec("ziglang") is not None:

@@ -177,7 +177,7 @@ def _compare(net: Net, inputs: list[Array], theirs: list[Values], tolerance: flo
         np.ascontiguousarray(np.moveaxis(a, -1, 1)) if planes and a.ndim == 4 else a
         for a, planes in zip(inputs, net._planes)
     ]
-    known = [] if net._constants else net.layers  # layers of an int8 model are not comparable
+    known = [] if net._constants else net.layers  # of an int8 model, only outputs can be compared
     compared = [layer.name for layer in known if theirs[0].layers.get(layer.name)]
     meters = {name: _Meter(inner=True) for name in compared}
     for i, row in enumerate(net._look(arranged, compared) if compared else []):

@@ -69,7 +69,7 @@ def _layers(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]
     for row in rows:
         yield from _layers(row)
         yield row["class_name"], row["config"]
-    if isinstance(inner, Mapping) and isinstance(inner.get("layer"), Mapping):  # a wrapper, as Bidirectional
+    if isinstance(inner, Mapping) and isinstance(inner.get("layer"), Mapping):  # such as Bidirectional
         yield from _layers({"config": {"layers": [inner["layer"]]}})
 
 
@@ -286,7 +286,7 @@ def _read(path: Path) -> _Weights:
 
 
 def _write(path: Path, arrays: Mapping[str, Floats]) -> None:
-    header: dict[str, Any] = {"__metadata__": {"format": "keras"}}  # Flatten is in the order of the language
+    header: dict[str, Any] = {"__metadata__": {"format": "keras"}}  # Flatten has the order of the language
     at = 0
     for name, array in arrays.items():
         header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}

@@ -44,8 +44,8 @@ class Facts(ctypes.Structure):
     labels: int
     look_bytes: int
     state_bytes: int  # 0: it has no states
-    window: int  # rows of a window; 0: not a net in windows
-    ready: int  # calls before the first row or the first full window
+    window: int  # rows of a window; 0: no --slide
+    ready: int  # calls until the first row, or the first full window, is returned
     trains: int
     starts: int
 

@@ -71,12 +71,12 @@ class Net:
             raise ValueError("batch and threads must be at least 1")
         self._batch, self._threads, self._cc = batch, threads, cc
         self._own, self._define = own, dict(define)
-        self.quantization: dict[str, Any] | None = None  # what cnnc.quantize measured
+        self.quantization: dict[str, Any] | None = None  # measurements of cnnc.quantize
         self._defines = [word for name, value in define.items() for word in ("-D", f"{name}={_word(value)}")]
         self._program = [*self._defines, *([f"--precision={precision}"] if precision else [])]
-        self._nodes: dict[str, list[str]] = {}  # of an imported model: the ONNX nodes of each layer
-        self._orders: dict[str, _arrays.Order] = {}  # the layouts of its inputs and outputs
-        self._tensors: list[str] = []  # the names of its outputs, if they were selected
+        self._nodes: dict[str, list[str]] = {}  # if imported: the ONNX nodes of each layer
+        self._orders: dict[str, _arrays.Order] = {}  # if imported: the layouts of inputs and outputs
+        self._tensors: list[str] = []  # if imported with outputs=: their names
         # the weight file of an int8 model, whose weights are constants of its code
         self._constants = _int8_file(weights) if weights is not None and rename is None else None
         self._open()
@@ -93,7 +93,7 @@ class Net:
         self._labels = plain.labels()
         self._weights: Floats = aligned(plain.facts.parameters)
         self._filled = not plain.facts.parameters
-        self._shown = False  # views exist, through which the caller may change weights
+        self._shown = False  # whether the caller has views, which can change the weights
         self._packed: dict[tuple[str, ...], tuple[int, Floats]] = {}  # by library
         self._stepper: Stepper | None = None
         if plain.facts.starts:
@@ -300,7 +300,7 @@ class Net:
     def _infer(self, inputs: list[Array]) -> list[Floats]:
         count = len(inputs[0])
         whole = -(-count // self._batch) * self._batch
-        if whole > count:  # zeros fill the last call
+        if whole > count:  # pad the last call with zeros
             inputs = [np.concatenate([a, np.zeros((whole - count, *a.shape[1:]), a.dtype)]) for a in inputs]
         outputs = [np.empty((whole, *port.shape), np.float32) for port in self.outputs]
         self._library("plain").infer(self._model(), inputs, outputs, whole, self._threads)

@@ -70,7 +70,7 @@ _TYPES = {
 }
 
 
-# The largest model whose layers are compared: larger ones cannot be changed in memory.
+# The largest model whose layers are compared: a larger one cannot get additional outputs in memory.
 MOST_BYTES = 2**31 - 2**20
 
 

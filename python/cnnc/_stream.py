@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ._network import Net
 
 MARK_BYTES = 16  # the header of a state: net and layout
-CALL_BYTES = 8  # the number of calls, if the first outputs are left out
+CALL_BYTES = 8  # the number of calls; present if the first outputs are left out
 
 
 class StreamCheck(NamedTuple):

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The GitHub Action of cnnc: measures each net of $NETS in this checkout and in that of $BASE, prints the
+"""The GitHub Action of cnnc: measures each net of $NETS in this checkout and in the one of $BASE, prints the
 table, adds it to $GITHUB_STEP_SUMMARY, and fails if a limit is exceeded. action.yml describes the variables.
 
-Flash and RAM are those of `cnnc --emit=json`, without the code. The accuracy is that of `eval` of an
-executable which is built for this machine, from the same program and weights."""
+Flash and RAM are the numbers of `cnnc --emit=json`, without the code. The accuracy is measured by `eval` of
+an executable for this machine, built from the same program and weights."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-# Options for boards, which the executable for this machine does not have.
+# Options for boards, which are omitted when the executable for this machine is built.
 BOARD = re.compile(r"--(cpu|target|flash|ram|flash-wait)=")
 
 
 class Refused(Exception):
-    """A net that cannot be measured; the text is the reason."""
+    """Raised for a net that cannot be measured; the text is the reason."""
 
 
 @dataclass

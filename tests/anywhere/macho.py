@@ -1,5 +1,5 @@
-# macho.py FILE: prints what the headers of an executable or library for macOS say: the CPU, the kind, the
-# oldest system, and the libraries that it needs.
+# macho.py FILE: prints the CPU, the kind, the oldest system and the needed libraries of an executable or
+# library for macOS, from its headers.
 # SPDX-License-Identifier: Apache-2.0
 import struct, sys
 

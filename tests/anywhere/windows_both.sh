@@ -1,8 +1,9 @@
-# windows_both.sh: calls $CNNC_LINUX, and in two copies of the folder that and $CNNC_EXE in wine, with the
-# same words. Behaves as the first; where the last prints, returns or writes something else than the second,
-# $DIFFERENCES gets it. $STUB and $STUB_EXE are in place of the C compiler in the copies (compiler_stub.c).
-# Every $EVERY-th call is compared, of those without the options that name or show another compiler, measure,
-# or write what only one of the systems has; $COMPARED gets a line for each.
+# windows_both.sh: calls $CNNC_LINUX with its arguments, and returns the result. It also calls $CNNC_LINUX and
+# $CNNC_EXE (in wine) with the same arguments in two copies of the folder; differences of their outputs,
+# statuses and files go to $DIFFERENCES. In the copies, $STUB and $STUB_EXE replace the C compiler
+# (compiler_stub.c). Every $EVERY-th call is compared, except those with options that name or show another
+# compiler, measure, or write files that only one of the systems has; $COMPARED gets a line for each compared
+# call.
 # SPDX-License-Identifier: Apache-2.0
 case " $* " in
 *' -v '* | *' --cc='* | *' --cc '* | *' --tune '*) exec "$CNNC_LINUX" "$@" ;;
@@ -23,11 +24,11 @@ one=$?
 (cd "$both/two" && CNNC_CC=$STUB_EXE exec "$WINE" "$CNNC_EXE" "$@") <"$both/in" >"$both/two.out" \
   2>"$both/two.err"
 two=$?
-# Messages of wine itself, and the places of the two installations.
+# Removes messages of wine itself, and the paths of the two installations.
 sed -i '/^wine: /d' "$both/two.err"
 sed -i 's#[^ ]*/share/cnnc/lib/#share/cnnc/lib/#g' "$both/one.out" "$both/one.err" "$both/two.out" \
   "$both/two.err"
-# An executable has the suffix .exe there.
+# On Windows an executable has the suffix .exe.
 find "$both/two" -name '*.exe' 2>/dev/null | while read -r file; do
   [ -e "${file%.exe}" ] || mv "$file" "${file%.exe}"
 done

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 turn=${CNNC_TEST_SEED:-1}
 
-# turn COUNT: whether the next case is in this run. One of COUNT successive cases is; with NETCHECK_ALL, all
-# are.
+# turn COUNT: whether this run includes the next case. It includes one of COUNT successive cases; with
+# NETCHECK_ALL, it includes all.
 turn() {
   turn=$((turn + 1))
   [ $((turn % $1)) = 0 ] || [ -n "${NETCHECK_ALL:-}" ]

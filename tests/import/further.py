@@ -212,7 +212,7 @@ case("scaled", [
 
 
 # ---- operands with fewer elements, which are broadcast
-case("weighted", [  # one number a position, as attentive pooling has it
+case("weighted", [  # one weight per position, as in attentive pooling
     node("Transpose", "x", "t", perm=[0, 2, 1]), node("MatMul", "t w", "s"),
     node("Softmax", "s", "a", axis=1),
     node("Mul", "a t", "m"), node("ReduceSum", "m axis", "y", keepdims=0), node("Conv", "p k", "q"),
@@ -224,7 +224,7 @@ case("loudest", [
     node("Clip", "a  top", "b"), node("Min", "b low", "c"), node("Div", "c top", "d"),
     node("Add", "low d", "e"),
     node("Clip", "e minus top", "y")], {"x": [1, 3, 4, 5]}, "y", {"one": one, "minus": f32(-1)})
-case("not_kept", [  # a mean whose dimension is dropped is repeated along another one
+case("not_kept", [  # a mean loses its dimension, and is broadcast along another one
     node("ReduceMean", "x", "a", axes=[2], keepdims=0), node("Sub", "x a", "b"), node("Mul", "b b", "c"),
     node("ReduceMean", "c", "d", axes=[2], keepdims=0), node("Add", "d small", "e"),
     node("Sqrt", "e", "f"), node("Div", "b f", "y")], {"x": [1, 6, 6]}, "y", {"small": f32(1e-3)})
@@ -317,7 +317,7 @@ case("recurrent_cells", [  # the last c of several rows: from states and zeros, 
     **weights_of("b", "LSTM", channels=3), **weights_of("c", "LSTM", 2, channels=3),
     **weights_of("d", "LSTM", channels=3)}, last=("x", "h", "c"))
 make.TABLES += ("times",)
-case("steps_together", [  # four images that are steps in time: their dimension is one of the value
+case("steps_together", [  # four images that are steps in time: the batch is a dimension of the value
     node("Unsqueeze", "steps one", "a"), node("Conv", "a k", "b", strides=[2], pads=[1, 1]),
     node("MaxPool", "b", "p", kernel_shape=[2], strides=[2]), node("Relu", "p", "r"),
     node("ReduceMean", "r", "m", axes=[2], keepdims=0), node("Unsqueeze", "m one", "rows"),

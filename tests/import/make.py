@@ -30,8 +30,8 @@ def case(name, nodes, inputs, outputs, weights=None, opset=17, last=(), scale=1.
     cases[name] = (nodes, inputs, outputs.split(), weights or {}, opset, last, scale)
 
 
-integers = set()  # inputs of small whole numbers
-truths = {"truth"}  # inputs of booleans
+integers = set()  # names of inputs with small whole numbers
+truths = {"truth"}  # names of boolean inputs
 settings = {}  # inputs with fixed values, by case: name -> number or array
 
 
@@ -80,7 +80,7 @@ def functions():
 
 
 NOT_IN_ONNXRUNTIME = ("even_windows",)  # expected values are computed by the standard's definition
-TABLES = ("boxes", "rows", "h", "h2", "steps")  # whose first dimension is not the batch
+TABLES = ("boxes", "rows", "h", "h2", "steps")  # values whose first dimension is not the batch
 
 
 def in_memory(key, array, last):
@@ -169,7 +169,7 @@ def make(name):
             feed[key] = feed[key] > 0
         if key == "boxes":
             feed[key] = np.sort(np.abs(6 * feed[key]).reshape(-1, 2, 2), axis=1).reshape(-1, 4)
-    if made.opset_import[0].version < 7:  # older than what onnxruntime knows
+    if made.opset_import[0].version < 7:  # onnxruntime does not support these opsets
         made = newer(made)
     if any(node.op_type.startswith("DynamicQuantize") for node in made.graph.node):
         made = floats(made)
@@ -180,7 +180,7 @@ def make(name):
     for k, (key, array) in enumerate(feed.items()):
         array = array.astype(np.float32) if key in integers | truths else array
         np.save(f"{path}.in{k}.npy", in_memory(key, array, last))
-    outputs = [key for key in outputs if key != "label"]  # which is dropped
+    outputs = [key for key in outputs if key != "label"]  # the import drops it
     for k, (key, array) in enumerate(zip(outputs, session.run(outputs, feed | settings.get(name, {})))):
         np.save(f"{path}.out{k}.npy", in_memory(key, array, last))
 

@@ -61,7 +61,7 @@ def tensor(path):
                 form = KINDS.get(kind, "f")
                 numbers += struct.unpack(f"<{len(value) // struct.calcsize(form)}{form}", value)
     whole = kind in KINDS and len(numbers) == math.prod(shape)
-    whole = whole and not (kind == 11 and any(abs(n) > 3e38 for n in numbers))  # computed in float
+    whole = whole and not (kind == 11 and any(abs(n) > 3e38 for n in numbers))  # cnnc computes in float
     return (name, shape, numbers, kind) if whole else None
 
 

@@ -10,7 +10,7 @@ torch.manual_seed(1)
 
 
 class Net(nn.Module):
-    """That of net.cnn."""
+    """The net of net.cnn."""
 
     def __init__(self):
         super().__init__()

@@ -1,5 +1,5 @@
-"""State dicts of stacked recurrent layers: layer K of nn.LSTM(num_layers=N) is round K of a repeat. The same
-numbers under the net's own names give the same model. Run by stacked.tap."""
+"""State dicts of stacked recurrent layers: layer K of nn.LSTM(num_layers=N) is iteration K of a repeat. The
+same numbers under the net's own names give the same model. Run by stacked.tap."""
 # SPDX-License-Identifier: Apache-2.0
 import os
 import subprocess

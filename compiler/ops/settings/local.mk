@@ -1,4 +1,4 @@
-# compiler/ops/settings: arguments of named things in programs that are not operators.
+# compiler/ops/settings: arguments of the named items of programs that are not operators
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += \
   %D%/augment.c %D%/forms.h %D%/inits.c %D%/metrics.c %D%/optimizers.c %D%/quantizers.c \

@@ -118,7 +118,7 @@ def away(x: Any) -> Any:
 
 @dataclass(frozen=True)
 class Stored:
-    """The last step of a quantized computation: adds the zero point, then clamps to lo .. hi."""
+    """The last step of a quantized computation: adds the zero point and clamps to lo .. hi."""
 
     zero: int
     lo: int

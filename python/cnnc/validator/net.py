@@ -147,7 +147,7 @@ class Net:
         return all(self._stays_float(self.program.layers[name]) for name in layer.readers)
 
     def _wide_function(self, layer: Layer) -> bool:
-        """Does the function have a definition for int16 values?"""
+        """Whether the function is defined for int16 values."""
         if layer.operator in ("relu", "relu6"):
             return True
         first = self._read(layer)[0].quant

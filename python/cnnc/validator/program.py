@@ -18,7 +18,7 @@ class Layer:
     arguments: dict[str, Any]
     precision: str | None = None
     owner: str = ""  # the layer that has the weights
-    rows: int = 0  # number of heads, windows or rows of pixels that are computed one by one
+    rows: int = 0  # number of heads, windows or pixel rows that are computed separately
     line: int = 0
     readers: list[str] = field(default_factory=list)
 

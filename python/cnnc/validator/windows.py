@@ -202,7 +202,7 @@ def _padded_like(x: Whole, size: Sequence[int], w: Window) -> Whole:
 
 
 def is_within(w: Window, shape_in: Sequence[int], rows: int) -> bool:
-    """Are all windows inside of the image?"""
+    """Whether all windows are inside the image."""
     _, h, wide, _ = extent(shape_in, rows)
     return all(
         not w.before[i] and (w.out[i] - 1) * w.stride[i] + (w.kernel[i] - 1) * w.dilation[i] < size

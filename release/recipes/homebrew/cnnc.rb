@@ -1,4 +1,4 @@
-# For Homebrew on Linux: Formula/cnnc.rb of a tap, brew install TAP/cnnc.
+# For Homebrew on Linux: becomes Formula/cnnc.rb of a tap; then: brew install TAP/cnnc.
 class Cnnc < Formula
   desc "Compiler for convolutional nets, to C without dependencies"
   homepage "@URL@"

@@ -1,4 +1,4 @@
-# For vcpkg: ports/cnnc of an overlay, vcpkg install cnnc --overlay-ports=ports
+# For vcpkg: belongs to ports/cnnc of an overlay; then: vcpkg install cnnc --overlay-ports=ports
 vcpkg_download_distfile(ARCHIVE
     URLS "@URL@"
     FILENAME "cnnc-@VERSION@.tar.xz"
