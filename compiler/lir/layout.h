@@ -80,7 +80,7 @@ typedef struct Member {
   const NestFunction *function;
   const Key *nest;     /* of the pack */
   uint32_t targets;    /* for tables: bit t is set if functions of target t read it */
-  struct Member *next; /* the next member with the same key and another pack */
+  struct Member *next; /* the next member with the same key but another pack */
   const float *table;  /* constants */
 } Member;
 

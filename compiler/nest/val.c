@@ -266,7 +266,7 @@ Val nest_load_part(Nest *nest, Ref ref, int part, int lanes) {
   if (lanes && lanes != 1 && lanes != 4 && lanes != 8 && lanes != 16)
     nest_misuse(nest, "load of an unsupported vector width");
   if (part != type.lanes && (ref.buf->place == REGS || part < 1 || part > type.lanes))
-    nest_misuse(nest, "a load of a part that a vector cannot have");
+    nest_misuse(nest, "a load of an invalid part of a vector");
   ValNode *e = node(nest, LOAD, type, NULL, NULL, NULL);
   Ref *copy = NEW(nest->arena, Ref);
   *copy = ref;

@@ -192,7 +192,7 @@ static Node *calls_so_far(Step *s) {
   return s->calls;
 }
 
-/* Whether the state also has the new rows. It is then larger, by at most a quarter. */
+/* Whether the state also stores the new rows, which makes it larger by at most a quarter. */
 static bool keeps_new_rows(const Step *s, const Ring *ring) {
   enum { HISTORY = 4 };
   return ring->gather < 0 && ring->history >= HISTORY * stream_steps(s, ring->of).rows;

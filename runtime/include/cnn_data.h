@@ -32,8 +32,8 @@ extern "C" {
 
 typedef enum cnn_part {
   CNN_PART_TRAIN, /* without the validation samples */
-  CNN_PART_VAL,   /* the set's own, or else selected from the training part by the program's seed */
-  CNN_PART_TEST   /* the part that `eval` uses: the set's own, or else the whole set */
+  CNN_PART_VAL,   /* the set's own, or else samples of the training part, by the program's seed */
+  CNN_PART_TEST   /* for `eval`: the set's own test part, or else the whole set */
 } cnn_part;
 
 typedef enum cnn_fit {                   /* how an image of another size is resized */

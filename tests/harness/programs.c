@@ -1,4 +1,4 @@
-/* programs.c: Mutants of lowered programs. In each, one thing is wrong: for example, a moved place, a
+/* programs.c: Mutants of lowered programs. Each has one mistake: for example, a moved buffer, a
  * missing barrier, two exchanged calls or a shortened lifetime. program_verify must reject every mutant that
  * gives wrong results in the interpreter, in any order in which the threads of a team may run it. */
 // SPDX-License-Identifier: Apache-2.0

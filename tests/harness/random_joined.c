@@ -199,7 +199,7 @@ static void join_round(Net *net, int id, const char *flat) {
   text_put(net->out, "\n");
 }
 
-/* Some repetitions, each of which joins two layers of its input. */
+/* A repeat of a few iterations; each one joins the results of two layers that read its input. */
 static bool write_joined_rounds(Net *net) {
   const Shape in = net->now.shape;
   const int64_t rounds = between(net, 1, 4), n = channels(net) % 11 + 1;

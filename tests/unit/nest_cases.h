@@ -25,7 +25,7 @@ Cases *cases_new(void);
 double *cases_numbers(Arena *, int64_t n, unsigned seed); /* few bits, so that sums are exact in double */
 bool cases_prove(Nest *);
 /* Proves the nest, runs it in double and in float, and compares the buffer "out" with want, unless that is
- * NULL. Then simplifies it; the result must stay the same. Adds it to the cases. */
+ * NULL. Then simplifies the nest; the result must stay the same. Adds the nest to the cases. */
 void cases_check(Cases *, Nest *, Run given, const double *want, double tolerance);
 /* A file of all cases; `void call_K(void *const *p, const int32_t *size)` calls case K. */
 const char *cases_print(const Cases *, const char *suffix, const char *attribute, int lanes_max);

@@ -94,7 +94,7 @@ Nest *conv_direct(Arena *arena, const char *name, Conv conv) {
   Nest *b = nest_new(arena, name,
                      arena_printf(arena,
                                   "conv %dx%d stride %d pad %d%s: %dx%dx%d -> %dx%dx%d; tile %d pixels x %d "
-                                  "vectors of %d, %d input channels a block",
+                                  "vectors of %d, %d input channels per block",
                                   K, K, S, P, conv.relu ? " + relu" : "", conv.h, conv.w, conv.ci, OH, OW,
                                   conv.co, PX, conv.nv, L, CB));
   Buf *in = NEST_BUF(b, INPUT, "in", conv.h, conv.w, conv.ci),

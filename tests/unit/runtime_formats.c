@@ -345,7 +345,7 @@ static void bad_tables_are_refused_with_the_place(void) {
                            "1\0,\0",
                            6),
              NULL, "is UTF-16; save it as UTF-8");
-  refuse_set(&net, scratch_bytes("t.csv", "1,2\0,0", 6), NULL, "is not a text file: it contains zero bytes");
+  refuse_set(&net, scratch_bytes("t.csv", "1,2\0,0", 6), NULL, "is not a text file: it contains NUL bytes");
   refuse_set(&net, "synthetic", "a", "only tables (.csv) have a target column");
   char *large = malloc((1 << 21) + 2);
   CU_ASSERT_PTR_NOT_NULL_FATAL(large);

@@ -11,7 +11,7 @@ void net_of_boxes(Net *net);         /* makes a net whose output is compared wit
 void picture_make(const char *name); /* writes an image into the scratch directory */
 cnn_truth truth_of(const cnn_data *data, cnn_part part, int64_t index);
 bool object_is(const cnn_truth *truth, int k, int32_t label, double x1, double y1, double x2, double y2);
-/* Opens a data set with an error twice. It is rejected with the message `says`; when errors are skipped, its
- * notes contain `note`. */
+/* Opens an invalid data set twice: first it is rejected with the message `says`; then, with errors skipped,
+ * its notes contain `note`. */
 cnn_data *set_skipped(const Net *net, const char *path, const char *says, const char *note);
 #endif

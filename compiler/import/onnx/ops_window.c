@@ -8,7 +8,7 @@ typedef struct Window2 { /* a window of one or two axes */
   int64_t kernel[2], stride[2], dilation[2], before[2], after[2], in[2], out[2];
   bool same;
   int pos[2];   /* the axes along which the window moves */
-  int64_t rows; /* images that are parts of the value, or 1 */
+  int64_t rows; /* number of images in the value */
 } Window2;
 
 static bool ints_of(ModelImport *im, const OnnxNode *node, const char *name, int n, int64_t *to) {

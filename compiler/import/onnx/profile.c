@@ -268,7 +268,7 @@ static void check_node(Checked *c, const NodeProto *node) {
     must_be_set(c, specified[i].set);
     if (specified[i].check) specified[i].check(c);
   } else if (standard && strstr(listed, arena_printf(c->arena, " %s ", node->op_type)))
-    violates(c, "operator set", "the draft lists this operator, and does not specify it yet");
+    violates(c, "operator set", "the draft lists this operator, but does not specify it yet");
   else violates(c, "operator set", "this operator is not in the profile");
 }
 

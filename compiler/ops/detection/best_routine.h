@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT-0
 /* Rows with the best scores. Copied into generated C. */
 
-/* Is the first of two rows ranked after the second? By score, descending; equal ones by row. */
+/* Whether row a is ranked after row b: it has a lower score, or the same score and a larger index. */
 static int cnn_best_behind_routine(const float *scores, float a, float b) {
   const float x = scores[(int)a], y = scores[(int)b];
   return x < y || (x == y && a > b);

@@ -119,7 +119,7 @@ Node *stream_masked_channels(Graph *graph, Node *value, Node *counter, int64_t r
   return masked_rows(graph, value, counter, (Mask){{rows, offset}, 0, fill});
 }
 
-/* ---- a value in call 0, then the state ---- */
+/* ---- a given value in call 0, the state in later calls ---- */
 static void started_run(const Eval *eval) {
   const double *from = eval->in[eval->in[2][0] == 0 ? 0 : 1];
   for (int64_t i = 0; i < shape_elements(eval->node->shape); i++) eval->out[i] = from[i];

@@ -34,7 +34,7 @@
 
 enum {
   ODD = 1, /* unused padding rows of a block: equal rows of all blocks map to different cache sets */
-  MOST_STACK = 1 << 18 /* most bytes of a panel, and of its sums */
+  MOST_STACK = 1 << 18 /* maximum bytes of a panel, and of its sums */
 };
 
 /* rows, columns, depth: sizes of a block. */

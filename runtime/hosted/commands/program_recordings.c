@@ -74,7 +74,7 @@ static cnn_status windows_read(Recordings *r, size_t entry, const json_t *list) 
   return cnn_success();
 }
 
-/* Finds the windows of a recording; the file has its name with or without its folder. */
+/* Finds the detection windows of a recording by its file name; folders in both names are ignored. */
 static cnn_status windows_find(Recordings *r, const char *path) {
   size_t k;
   const json_t *entry;

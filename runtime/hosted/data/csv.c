@@ -42,7 +42,7 @@ cnn_status cnn_csv_open(cnn_csv *csv, const char *path, const unsigned char *byt
   const cnn_status status = cnn_text_of(path, bytes, n, &text, &length);
   if (status.code != CNN_OK) return status;
   if (n && memchr(bytes, 0, n))
-    return cnn_failure(CNN_BAD_FORMAT, "%s: is not a text file: it contains zero bytes", path);
+    return cnn_failure(CNN_BAD_FORMAT, "%s: is not a text file: it contains NUL bytes", path);
   const size_t sound = cnn_utf8_length(bytes, n);
   if (sound < n) return no_utf8(path, bytes, bytes + sound);
   csv->at = (const unsigned char *)text;

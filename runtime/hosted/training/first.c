@@ -82,7 +82,7 @@ static cnn_status find_stranded(const Training *training, const bool *taken, Str
   }
   if (left == 0 || network->initial) return cnn_success();
   float *other = malloc((size_t)network->parameters * sizeof *other);
-  if (!other) return cnn_failure(CNN_NO_MEMORY, "out of memory for the first weights");
+  if (!other) return cnn_failure(CNN_NO_MEMORY, "out of memory for the initial weights");
   network->init(other, training->run.trainer.recipe.seed + 1);
   for (int32_t w = 0; w < network->weights; w++) {
     const cnn_weight *weight = &network->weight[w];
