@@ -1,5 +1,5 @@
-// listen.js: the microphone, resampled to the net's rate, goes through the net step by step. A word is heard
-// where the mean of its last scores reaches the threshold.
+// listen.js: the microphone, resampled to the net's rate, goes through the net step by step. A word is
+// detected when the mean of its latest scores reaches the threshold.
 // SPDX-License-Identifier: MIT-0
 import { load } from "./net.js";
 import { resampler } from "./resample.js";

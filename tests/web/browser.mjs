@@ -41,8 +41,8 @@ export function serve(folder) {
 }
 
 // A page: open(address), evaluate(expression), until(expression), press(text), files(selector, paths),
-// screenshot(), size(width, height, dark), close(). `errors` gets what went wrong in it. options: of the
-// browser's command line.
+// screenshot(), size(width, height, dark), close(). `errors` collects the errors of the page.
+// options: for the browser's command line.
 export async function browse(program, options = []) {
   const profile = mkdtempSync(join(tmpdir(), "cnnc-browser-"));
   const child = spawn(
