@@ -61,7 +61,7 @@ static const char *project_net_name(Arena *arena, const char *folder) {
   return taken ? arena_printf(arena, "net_%s", name) : name;
 }
 
-/* The command by which the Makefile calls this cnnc. */
+/* The command with which the Makefile calls this cnnc. */
 static const char *cnnc_command(Arena *arena, const char *cnnc) {
   const char *path = strchr(cnnc, '/') ? file_identity(arena, cnnc) : "cnnc";
   const bool plain =
