@@ -4,7 +4,6 @@
 # script writes the arrays and weights in its place. Pages about Fashion-MNIST run on synthetic images.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, random, re, shutil, struct, subprocess, zipfile
-from samples import write_png
 from tap import check, finish, start
 
 work = start("guides")
@@ -102,7 +101,6 @@ def follow(page, *packages):
 
 def first_steps():
     os.mkdir("first-net")
-    write_png("first-net/image.png", 28, 28, lambda x, y: [(x + y) * 4] * 3)
     follow("first-net")
     os.mkdir("cortex-m")
     for name in "digits.cnn", "digits.safetensors":
