@@ -113,7 +113,7 @@ void table_pieces(int8_t to[256], Rounding, int32_t in_zero, Multiplier above, i
 bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, int32_t out_zero);
 
 /* Softmax of gemmlowp, without floats: scale 1/256, zero point -128. */
-enum { SOFTMAX_CHANNELS = 4095 };     /* the most channels, because their sum has 12 integer bits */
+enum { SOFTMAX_CHANNELS = 4095 };     /* maximum number of channels: their sum has 12 integer bits */
 bool softmax_scale_fits(float scale); /* scale: of softmax's input */
 void softmax_table(int32_t exponential[256],
                    float in_scale);        /* exp, indexed by (largest q) - q, as Q0.31; 0: too small */

@@ -23,7 +23,7 @@
 #include "tune.h"
 
 /* ---- reading ---- */
-enum { LARGEST_TEXT = 1 << 20 }; /* most bytes of weights that are stored as C text by default */
+enum { LARGEST_TEXT = 1 << 20 }; /* maximum bytes of weights that are C text by default */
 
 static bool parse(Compilation *c) {
   const Options *o = c->options;

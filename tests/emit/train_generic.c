@@ -170,8 +170,8 @@ typedef struct cnn_recipe { /* the train block */
   int32_t batch, epochs, accumulate, early_stop; /* early_stop 0: off */
   uint64_t seed;
   double average, clip_norm; /* 0: off */
-  int32_t steps, loss_from;  /* for a net with states: number of calls in a sample, 0 or 1: one; the first
-                                one whose loss counts */
+  int32_t steps, loss_from;  /* for a net with states: number of calls per sample (0 means 1), and the
+                                first call whose loss counts */
   int32_t target_is_input;
   int32_t augments, metrics;
   int32_t quantize;        /* quantization-aware training */
@@ -226,7 +226,7 @@ typedef struct cnn_network {
   const char *const *label;   /* NULL without labels */
   const char *summary;        /* the compiler's table */
   int64_t parameters, macs;   /* parameters: number of floats in the weights struct */
-  int32_t batch, train_batch; /* images per infer call; most images per gradients call, 0 without training */
+  int32_t batch, train_batch; /* images per infer call; maximum per gradients call, 0 without training */
   size_t model_bytes, workspace_bytes, training_bytes; /* training_bytes 0 without training */
   const cnn_recipe *recipe;                            /* NULL without training */
   const float *initial; /* weights that were compiled in (or constant), as the weights struct; NULL: none */

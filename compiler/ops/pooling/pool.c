@@ -5,7 +5,7 @@
 #include "graph/shape.h"
 #include "kernel/window.h"
 
-enum { UNROLL_MOST = 16 }; /* most taps of an unrolled window */
+enum { UNROLL_MOST = 16 }; /* maximum number of taps of an unrolled window */
 
 Taps pool_taps(const Window *w, int axis, int64_t o, int64_t lo, int64_t hi) { /* lo <= o*S - P + k*D < hi */
   const int64_t start = o * w->stride[axis] - w->before[axis];

@@ -26,7 +26,7 @@
 #include "base/number.h"
 #include "schedule/float/direct.h"
 
-enum { MOST_CHANNELS = 16 }; /* most channels of a tile: the vectors of the narrowest target */
+enum { MOST_CHANNELS = 16 }; /* maximum channels of a tile: the vectors of the narrowest target */
 
 static const char *conv_joined_refused(const Lower *l, const Choice *choice) {
   (void)choice;

@@ -24,7 +24,7 @@
 #include "schedule/float/conv_repeated.h"
 #include "schedule/float/direct.h"
 
-enum { MOST_SUMMED = 7 }; /* most taps of a kernel along an axis */
+enum { MOST_SUMMED = 7 }; /* maximum number of taps of a kernel along an axis */
 
 static bool conv_repeated_build(Lower *l) {
   Direct d = direct_begin(l, false);

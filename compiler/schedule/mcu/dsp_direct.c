@@ -42,7 +42,7 @@ enum {
   WORDS = 4,            /* words of each pixel in an iteration of the inner loop */
   MANY_WORDS = 8,       /* replaces WORDS if the number of a window's words is a multiple of this */
   MOST_TOGETHER = 24,   /* words in an iteration, for a layer with a single pixel */
-  ODD_RUN = 64,         /* most elements of an unrolled window row whose channels are not a multiple of 4 */
+  ODD_RUN = 64,         /* maximum elements of an unrolled window row if channels are not a multiple of 4 */
   MOST_WORDS = 1 << 11, /* words of a window; two windows are on the stack: 16 KB */
   MOST_COPIED = 8 << 10 /* bytes of windows and weights, if weights are copied */
 };

@@ -11,7 +11,7 @@
 enum {
   MATRIX_ROWS = 512,
   MATRIX_COLUMNS = 1024
-}; /* most rows and columns that are shown of a dense layer's weights */
+}; /* maximum numbers of rows and columns shown of a dense layer's weights */
 
 typedef struct Arguments {
   const char *weights, *out, *layer;

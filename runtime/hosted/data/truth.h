@@ -7,7 +7,7 @@
 #include "cnn_core.h"
 #include "cnn_data.h"
 
-enum { CNN_INSTANCES_MOST = 255 }; /* most objects of an image that fit in an instance map */
+enum { CNN_INSTANCES_MOST = 255 }; /* maximum number of objects in an instance map */
 
 struct cnn_outline;
 
