@@ -19,12 +19,12 @@ def imported(name, data, *options):
 
 
 class Steps:
-    """The imported model: step(inputs) gives the outputs of a call, which have these sizes. keeps: it has
-    states; options: of cnnc."""
+    """The imported model: step(inputs) gives the outputs of a call, which have these sizes. kind: the C type of
+    numbers; keeps: the model has states; options: of cnnc; given: the C type of inputs, if it is another."""
 
     made = 0
 
-    def __init__(self, kind, sizes, keeps=True, options=()):
+    def __init__(self, kind, sizes, keeps=True, options=(), given=None):
         Steps.made += 1
         self.keeps = keeps
         path = f"./m{Steps.made}.so"  # a library is loaded once by its name
@@ -34,7 +34,7 @@ class Steps:
             done = subprocess.run(step, capture_output=True, text=True)
             if done.returncode:
                 raise SystemExit(f"{step}: {done.stderr}")
-        self.library, self.kind, self.sizes = ctypes.CDLL(path), kind, sizes
+        self.library, self.kind, self.sizes, self.given = ctypes.CDLL(path), kind, sizes, given or kind
         with open("m.h", encoding="utf-8") as file:
             header = file.read()
         trained = "m_trained" in header
@@ -51,7 +51,7 @@ class Steps:
         check(self.library.m_state_ok(self.state), "  and after a reset it is valid")
 
     def step(self, *inputs):
-        given = [(self.kind * len(x))(*x) for x in inputs]
+        given = [(self.given * len(x))(*x) for x in inputs]
         outputs = [(self.kind * n)() for n in self.sizes]
         model = [self.model] if self.model else []
         if self.keeps:

@@ -134,6 +134,25 @@ def run(kind, title):
     check(alike(kind, whole, sum(kept, [])), "  and the result for a whole sequence")
 
 
+def from_samples():
+    """The int8 model with features in front of it, which replace its input: rows of 4 samples, times 1/64. In
+    steps it gives the bytes of the model's calls on these features, quantized with the scale of its input."""
+    calls, samples = 200, draw(I8, 2400)
+    imported("m.tflite", Stream(I8).write(), "--variables=keep")
+    net = Steps(KINDS[I8], (2,))
+    rows = [max(-128, min(127, ZERO + round(x / 64 / SCALE))) for x in samples]
+    kept = [net.step(rows[12 * k:12 * k + 12])[0] for k in range(calls)]
+    imported("m.tflite", Stream(I8).write())
+    text = program()
+    front = 'input samples: 2400x1 as i16\n    unfold(4) -> flatten -> multiply(0.015625, name="x")'
+    with open("m.cnn", "w", encoding="utf-8") as file:
+        file.write(text.replace("input x: 600x4 as i8", front))
+    net = Steps(KINDS[I8], (2,), options=("--stream=12",), given=ctypes.c_int16)
+    made = [net.step(samples[12 * k:12 * k + 12])[0] for k in range(calls)]
+    check(front in program() and made == kept and len(set(map(tuple, made))) > 10,
+          "features in front of an int8 model")
+
+
 def stays(title, **words):
     for kind in KINDS:
         told = imported("m.tflite", Stream(kind, **words).write())
@@ -143,6 +162,7 @@ def stays(title, **words):
 
 run(I8, "int8")
 run(F32, "floats")
+from_samples()
 stays("a first value other than zero", initial=5)
 stays("the same of a later variable", second=5)
 stays("a function that is not 0 at 0 on rows of earlier calls", between="EXP")
