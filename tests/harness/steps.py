@@ -20,7 +20,8 @@ def imported(name, data, *options):
 
 class Steps:
     """The imported model: step(inputs) gives the outputs of a call, which have these sizes. kind: the C type
-    of numbers; keeps: the model has states; options: of cnnc; given: the C type of inputs, if it is another."""
+    of numbers; keeps: the model has states; options: of cnnc; given: the C type of inputs, if it is different
+    from `kind`."""
 
     made = 0
 
