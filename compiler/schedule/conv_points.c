@@ -271,8 +271,8 @@ static Ix group_arg(const Points *c) {
   return c->groups > 1 ? nest_arg(b, "group") : c->parts > 1 ? nest_arg(b, "part") : NEST_Z;
 }
 
-/* Arguments of a register tile. It multiplies the tiles of the slot's block, starting at tile t, by the
- * vectors of a panel's rows that start at h, and stores the products, starting at f. */
+/* Arguments of a register tile, which multiplies tiles of the slot's block (from tile t on) with vectors of
+ * a panel's rows (from h on), and stores the products from f on. */
 typedef struct MultiplyArgs {
   const Panels *panels;
   int vectors;

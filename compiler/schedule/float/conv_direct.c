@@ -164,7 +164,7 @@ const char *direct_pixels_refused(const Lower *l, const Choice *choice) {
 typedef struct Row {      /* a panel's row: output channels of one tap and input channel */
   Ix g, fb, ib, c;        /* c: the input channel, or pair of them */
   int64_t from[2], to[2]; /* the kernel's own elements that are summed in this tap */
-  bool half;              /* a pair that only has the last channel */
+  bool half;              /* a pair of which only the first channel exists */
 } Row;
 
 static Val packed_element(const Direct *d, Pack *pack, const Ix *out, const Ix *in, const Ix *out_channel,

@@ -157,7 +157,7 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
       {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "maximum number of channels per layer (64)", 1, 1024,
        NULL, NULL},
       {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N",
-       "side of each value in pixels (default: so that the figure fits a page)", 1, 64, NULL, NULL},
+       "side of each value in pixels (default: as large as fits on a page)", 1, 64, NULL, NULL},
       CNN_FLAG_INDEX(a.index),
       CNN_FLAG_FIT(a.fit, NULL),
   };

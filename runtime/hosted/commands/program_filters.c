@@ -197,7 +197,7 @@ int cnn_program_filters(const cnn_program *program, int argc, char **argv) {
       {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "maximum number of channels per filter (32)", 1,
        4096, NULL, NULL},
       {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N",
-       "side of each weight in pixels (default: so that the figure fits a page)", 1, 64, NULL, NULL},
+       "side of each weight in pixels (default: as large as fits on a page)", 1, 64, NULL, NULL},
   };
   cnn_usage usage = {
       program->name, "filters", "", "Draws the weights of a layer.", flag, sizeof flag / sizeof *flag};

@@ -170,7 +170,7 @@ bool cnn_boxes_wanted(const cnn_network *network);
 /* Checks that the set has the object masks that losses need. */
 cnn_status cnn_masks_agree(const cnn_data *data);
 /* Whether the target of an output is optional: the output has scores but no loss, while other outputs have
- * one. A class is used if present, and may be -1. */
+ * one. If the data has a class, it is used; it may be -1. */
 bool cnn_target_optional(const cnn_data *data, int32_t output);
 /* Number of classes if the target is one number per sample; 0: any number is accepted. */
 int64_t cnn_label_limit(const cnn_port *output);

@@ -32,7 +32,7 @@ typedef struct Training {
   Exchange exchange;
   int stop;        /* with other processes: the signal that one of them received, once all know it */
   cnn_tally fresh; /* with other processes: tally of the current batch */
-  cnn_sums *each;  /* with other processes: sums of each sample of that batch */
+  cnn_sums *each;  /* with other processes: the metric sums of each sample of the batch */
 } Training;
 
 /* Processes fail together, and stop at the same step. */
