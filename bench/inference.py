@@ -120,8 +120,9 @@ def peak(options, threads):
                      .stdout)
 
 
-def read_options(known, kind, seconds, peers=None, more=()):
-    """`peers`: those measured by default; `more`: those that --peers may name besides PEERS."""
+def read_options(known, kind, seconds, peers=None, more=(), add=lambda parser: None):
+    """`peers`: those measured by default; `more`: those that --peers may name besides PEERS; `add` adds a
+    script's own options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
@@ -138,6 +139,7 @@ def read_options(known, kind, seconds, peers=None, more=()):
                         help="measure processor time, for a busy machine; only with one thread")
     parser.add_argument("--precision", choices=["f32", "bf16"], default="f32",
                         help="bf16: cnnc with --precision=bf16, and OpenVINO's default precision (f32)")
+    add(parser)
     parser.add_argument("nets", nargs="*", metavar=kind, help="of: " + ", ".join(known))
     options = parser.parse_args()
     if options.processor_time:
