@@ -397,8 +397,8 @@ const Flag options_table[] = {
      "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m armv7e-m armv8.1-m rv32imc wasm32 wasm32-relaxed, "
      "generic (scalar C for any CPU), native; for int8 models x86-64-v4-vnni and "
      "aarch64-dotprod, " BF16_TARGETS
-     "which are added to x86-64-v4 and aarch64. Of several targets, the best that the CPU "
-     "supports is selected at run time",
+     "which are added to x86-64-v4 and aarch64. If there are several, the best target that the "
+     "CPU supports is selected at run time",
      "@targets"},
 #ifndef __wasi__
     {"os", 0, required_argument, read_system, AT(system), "--os=SYSTEM",

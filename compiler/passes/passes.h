@@ -72,7 +72,7 @@ typedef struct TrainingGraph {
 } TrainingGraph;
 TrainingGraph pass_differentiate(Arena *, const Graph *);
 /* The graph of the commands `features` and `saliency`: inference with the values of all layers, then the
- * gradient of the scores with respect to the inputs. Its outputs have all of these values. Indices of
+ * gradient of the scores with respect to the inputs. These values are its outputs. Indices of
  * outputs: layer[n], the value of node n of the source; score[o], the class scores of output o before softmax
  * or sigmoid, weighted by the target of that index; gradient[i], of input i, or -1. */
 typedef struct LookGraph {

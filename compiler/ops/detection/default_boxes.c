@@ -85,7 +85,7 @@ const Op op_default_boxes = {
     .group = "detection",
     .summary = "boxes of several sizes and ratios around the center of each pixel",
     .detail = "rows x1 y1 x2 y2 in image pixels, ordered by cell, then size, then ratio: center (i + "
-              "0.5)*stride, width size*sqrt(ratio), height size/sqrt(ratio). Of the input only height and "
+              "0.5)*stride, width size*sqrt(ratio), height size/sqrt(ratio). Only the input's height and "
               "width are used. Liu et al., 2016",
     .params = params,
     .example = "default_boxes(sizes=[30, 60], ratios=[1, 2, 0.5], stride=8)",

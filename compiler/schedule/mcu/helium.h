@@ -11,8 +11,8 @@ const char *helium_refused(const Lower *, const Choice *);
 DspWork helium_finish_work(const Lower *,
                            double vectors); /* requantizes the sums of four channels per vector to int8 */
 
-/* Whether a Helium schedule computes the layer. It does if it supports the layer, because no other schedule
- * is nearly as fast. */
+/* Whether a Helium schedule computes the layer. If one supports the layer, it does, because no other
+ * schedule is nearly as fast. */
 static inline bool helium_takes(const Lower *l) {
   return schedule_helium_product.takes(l) || schedule_helium_depthwise.takes(l);
 }

@@ -47,7 +47,7 @@ void cnn_training_tell(void *training, const char *note); /* a callback for note
 
 cnn_status cnn_training_first_weights(Training *); /* the net's own weights, or those of options->init */
 void cnn_training_note_memory(const Training *);
-void cnn_training_note_idle(const Training *);   /* reports processes without a part of a batch */
+void cnn_training_note_idle(const Training *);   /* reports processes that get no part of a batch */
 void cnn_training_note_labels(const Training *); /* reports the number of samples per class */
 /* A hint if raw bytes reach the first weights without scaling. */
 cnn_status cnn_training_note_scale(const Training *);
