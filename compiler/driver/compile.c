@@ -109,7 +109,7 @@ static bool check_name(Compilation *c) {
                            "the C names of net %s would be names of the runtime, which begin with 'cnn': "
                            "cnn_network, cnn_target",
                            c->graph->name);
-  diag_help(diag, "give the net another name, or its C names with --prefix=NAME");
+  diag_help(diag, "give the net another name, or set the prefix of its C names: --prefix=NAME");
   return false;
 }
 

@@ -272,7 +272,7 @@ verdict_of_loop(Prover *p,
 
 static int needed_bounds(
     Prover *p, int n, const Lin *bound,
-    bool largest) { /* a bit for each needed bound: one bit if one of two bounds is always stricter */
+    bool largest) { /* bit k: bound k is needed; of two bounds, only one is if it is always stricter */
   if (n == 1) return 1;
   const Lin *a = &bound[largest ? 0 : 1], *b = &bound[largest ? 1 : 0];
   return prover_low_of_difference(p, a, b) >= 0 ? 1 : prover_low_of_difference(p, b, a) >= 0 ? 2 : 3;

@@ -284,7 +284,7 @@ void graph_memory(Text *out, const SummarySizes *sizes) {
   if (sizes->training_bytes >= 0)
     memory_put(out, "training", sizes->training_bytes, sizes->training_bound, of);
   if (sizes->training_most)
-    text_put(out, "%-15sof at most %s bytes: %.1f %% more multiply-adds, for values that are not kept\n", "",
+    text_put(out, "%-15sof at most %s bytes: %.1f %% more multiply-adds, to recompute values\n", "",
              text_thousands(out->arena, sizes->training_most), 100 * sizes->recompute_overhead);
 }
 
