@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: MIT-0
 #include "cnn_image.h"
 
-enum { PRECISION = 22 }; /* 32 bits minus 8 of the pixel minus 2 of headroom for the sums of weights */
+enum { PRECISION = 22 }; /* 32 bits, minus 8 bits of a pixel and 2 bits of headroom for the sums of weights */
 
 typedef struct Axis {
   double from, scale, support;
