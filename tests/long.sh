@@ -444,14 +444,25 @@ has_venv() {
   python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
     { echo '1..0 # SKIP no Python from 3.11 on with venv'; return 1; }
 }
-# A release, built twice in different folders and compared, and tests of its files, with zig, in a new venv
-# and in emulators. Tools and sources come from the package indexes. RELEASE_TARGETS="x86_64-linux-gnu" for
-# some targets alone.
-release() { # release NAME: a build in long-release-NAME
+# A release, built twice and compared, and tests of its files, with zig, in a new venv and in emulators. Tools
+# and sources come from the package indexes. RELEASE_TARGETS="x86_64-linux-gnu" for some targets alone.
+release() {
   has_venv || return 0
-  rm -rf "$here/long-release-$1/out"
+  rm -rf "$here/long-release-1/out"
   # shellcheck disable=SC2086
-  python3 -B "$top/release/build" --work="$here/long-release-$1" $release_targets
+  python3 -B "$top/release/build" --work="$here/long-release-1" $release_targets
+}
+# The second build: of a clone, with another umask and time zone, and with faketime on another day.
+release_elsewhere() {
+  has_venv || return 0
+  clone=$here/long-release-clone later=
+  ! command -v faketime >/dev/null || later='faketime -f +1d'
+  export NO_FAKE_STAT=1 FAKETIME_DONT_FAKE_MONOTONIC=1 TZ=Pacific/Auckland LANG=C
+  umask 077
+  rm -rf "$here/long-release-2/out" "$clone"
+  git clone -q "$top" "$clone" && (cd "$clone" && autoreconf -fi) || return
+  # shellcheck disable=SC2086
+  $later python3 -B "$clone/release/build" --work="$here/long-release-2" $release_targets
 }
 same_release() {
   for name in 1 2; do
@@ -464,13 +475,21 @@ try_release() {
   RELEASE=$here/long-release-1/out ZIG="$here/long-release-1/tools/bin/python -m ziglang" \
     sh "$top/tests/anywhere/release.tap"
 }
-# cnnc.exe, built by zig, and in wine compared with cnnc; executables for other systems.
+# cnnc.exe, built by zig, and in wine compared with cnnc; executables for other systems. The files of the part
+# `release` are used if it has built them from this commit.
+exe_folder() {
+  if [ "$(head -n 2 "$here/long-done/release" 2>/dev/null | tr '\n' ' ')" = "$commit first " ] &&
+    [ -f "$here/long-release-1/x86_64-windows-gnu/build/cnnc.exe" ] &&
+    [ -d "$here/long-release-1/runtimes/lib" ]; then echo "$here/long-release-1"
+  else echo "$here/long-windows"; fi
+}
 exe() {
   has_venv || return 0
+  [ "$(exe_folder)" = "$here/long-windows" ] || return 0
   python3 -B "$top/release/build" --work="$here/long-windows" x86_64-windows-gnu runtimes
 }
 exe_cases() { # exe_cases SCRIPT
-  built=$here/long-windows
+  built=$(exe_folder)
   CNNC_EXE=$built/x86_64-windows-gnu/build/cnnc.exe CNNC_RUNTIMES=$built/runtimes/lib/cnnc WINDOWS_ALL=yes \
     ZIG="$built/tools/bin/python -m ziglang" \
     sh "$top/tests/anywhere/$1.tap"
@@ -482,11 +501,11 @@ part_windows() {
 }
 part_release() {
   release_targets=${RELEASE_TARGETS:-"x86_64-linux-gnu x86_64-linux-musl aarch64-linux-gnu
-    aarch64-linux-musl sdist"}
-  step first release 1
-  step use try_release
-  step second release 2
+    aarch64-linux-musl x86_64-windows-gnu runtimes dist sdist"}
+  step first release
+  step second release_elsewhere
   step same same_release
+  step use try_release
 }
 
 for part in "$@"; do
