@@ -457,10 +457,10 @@ release_elsewhere() {
   has_venv || return 0
   clone=$here/long-release-clone later=
   ! command -v faketime >/dev/null || later='faketime -f +1d'
-  export NO_FAKE_STAT=1 FAKETIME_DONT_FAKE_MONOTONIC=1 TZ=Pacific/Auckland LANG=C
+  export NO_FAKE_STAT=1 FAKE_UTIME=1 FAKETIME_DONT_FAKE_MONOTONIC=1 TZ=Pacific/Auckland LANG=C
   umask 077
   rm -rf "$here/long-release-2/out" "$clone"
-  git clone -q "$top" "$clone" && (cd "$clone" && autoreconf -fi) || return
+  git clone -q "$top" "$clone" && (cd "$clone" && git checkout -q "${commit%+}" && autoreconf -fi) || return
   # shellcheck disable=SC2086
   $later python3 -B "$clone/release/build" --work="$here/long-release-2" $release_targets
 }
