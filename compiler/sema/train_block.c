@@ -352,7 +352,7 @@ static const Key keys[] = {
            STORE_BELOW_1, label_smoothing),
     NUMBER("steps", PARAM_INT, "1", 0, "for nets with states: number of consecutive calls in a sample",
            STORE_INT, steps),
-    NUMBER("truncate", PARAM_INT, "off", 0, "number of calls after which gradients are cut", STORE_INT,
+    NUMBER("truncate", PARAM_INT, "off", 0, "number of calls after which gradients are truncated", STORE_INT,
            truncate),
     {{"loss_from", PARAM_INT, "0", "the first call that is part of the loss", 0, 1e6, NULL},
      NULL,

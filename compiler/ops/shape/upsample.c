@@ -6,7 +6,7 @@
 
 static const Param params[] = {
     {"factor", PARAM_WINDOW, NULL, "factor for height and width; on a sequence for its length", 0, 0, NULL},
-    {"mode", PARAM_CHOICE, "nearest", "nearest: each element is repeated; bilinear: as resize", 0, 0,
+    {"mode", PARAM_CHOICE, "nearest", "nearest: each element is repeated; bilinear: as in resize", 0, 0,
      "nearest bilinear"},
     {0},
 };

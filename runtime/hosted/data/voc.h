@@ -8,7 +8,7 @@
 typedef struct cnn_voc_object {
   char *name;
   int64_t line;
-  cnn_object object; /* without a label; the box is as in the file, numbered from 1 */
+  cnn_object object; /* without a label; coordinates of the box count from 1, as in the file */
   int32_t sides;     /* a bit for each side of the box that is present and a number */
 } cnn_voc_object;
 

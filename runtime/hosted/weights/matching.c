@@ -79,7 +79,7 @@ static bool same_without_ones(const cnn_tensor *a, const cnn_tensor *b) {
   }
 }
 
-/* The transformation that gives the file's array that shape; "" if unknown. */
+/* How to give the file's array the shape of the weight, as text; "" if unknown. */
 static const char *remedy(const cnn_tensor *own, const cnn_tensor *found, const int64_t from[3]) {
   const int64_t *w = own->dim;
   if (own->rank == 2 && from[0] > 0 && dims_are(found, 4, (const int64_t[]){w[0], from[2], from[0], from[1]}))
