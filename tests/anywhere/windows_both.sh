@@ -24,8 +24,8 @@ one=$?
 (cd "$both/two" && CNNC_CC=$STUB_EXE exec "$WINE" "$CNNC_EXE" "$@") <"$both/in" >"$both/two.out" \
   2>"$both/two.err"
 two=$?
-# Removes messages of wine itself, and the paths of the two installations.
-sed -i '/^wine: /d' "$both/two.err"
+# Removes messages of wine itself, the suffix of shared libraries, and the paths of the two installations.
+sed -i -e '/^wine: /d' -e 's/ \.dll,/ .so,/' "$both/two.err"
 sed -i 's#[^ ]*/share/cnnc/lib/#share/cnnc/lib/#g' "$both/one.out" "$both/one.err" "$both/two.out" \
   "$both/two.err"
 # On Windows an executable has the suffix .exe.
