@@ -4,7 +4,7 @@ largest of several draws of random weights. With --weights, instead: the share o
 Fashion-MNIST that get the same class in float and in bf16 (top-1 agreement).
 """
 # SPDX-License-Identifier: Apache-2.0
-import argparse, gzip, os, sys
+import gzip, os, sys
 import numpy as np
 import inference
 from nets import NETS, OTHERS, find
@@ -26,15 +26,12 @@ def errors(options, net, number):
     """The differences of one draw: of cnnc in bf16, and of each peer."""
     case = inference.make_case(options, net, options.batch or 1)
     draw(case, number)
-    floats = argparse.Namespace(**{**vars(options), "bf16": False})
-    sides = [side(given, case, 1) for side, given in ((Ours, floats), (Ours, options))]
-    sides += [peer(options, case, 1) for peer in options.peers]
+    sides = [Ours(options, case, 1), *(peer(options, case, 1) for peer in options.peers)]
     for side in sides:
         side.call()
-    reference, *others = [[np.array(value) for value in side.results()] for side in sides]
-    for side in sides[:2]:
-        side.stop()
-    return [inference.difference_of(case, outputs, reference) for outputs in others]
+    found = inference.errors_in_bf16(options, case, sides)
+    sides[0].stop()
+    return found
 
 
 def print_errors(options):
