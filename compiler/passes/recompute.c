@@ -49,8 +49,8 @@ typedef struct Recompute {
   Recomputed done;
 } Recompute;
 
-/* A slice is also a view, but it keeps its whole input in memory. So only those slices count that a layer
- * takes of its own input, because together they read all of it. */
+/* A slice is also a view, but it keeps its whole input in memory. So a slice counts only if it is a part of a
+ * layer: the layer's slices together read all of their input. */
 static bool is_alias_of_kept(const Node *node) {
   const bool slice = node->op->traits.slice_offset && node->op->traits.layer_part;
   return (node->op->family == FAMILY_ALIAS || slice) && node->nin;

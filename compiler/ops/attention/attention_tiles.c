@@ -549,7 +549,7 @@ static void add_key_group(const Tile *t, const void *with, const Ix *first, int 
 static void add_all_keys(const KeySums *k) {
   const Tile *t = k->t;
   const int whole = (int)(t->d / t->lanes), rest = (int)(t->d % t->lanes),
-            most = t->l->target->registers < 32 ? t->vectors : AT_ONCE; /* few: as many sums as of scores */
+            most = t->l->target->registers < 32 ? t->vectors : AT_ONCE; /* see key_rows */
   for (int v0 = 0; v0 < whole; v0 += most)
     each_key_group(t, add_key_group, &(KeyVectors){k, v0, (int)smaller(most, whole - v0), t->lanes});
   if (rest) each_key_group(t, add_key_group, &(KeyVectors){k, whole, 1, rest});
