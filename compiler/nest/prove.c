@@ -356,7 +356,7 @@ static bool clip(const ProofEnv *env, WrittenBox *box, const Range *range) {
     int64_t lo = range->lo == NO_LO ? NO_LO : range->lo + shift.c,
             hi = range->hi == NO_HI ? NO_HI : range->hi + shift.c;
     if (lo > box->clip_lo[d] && lo > 0)
-      box->clip_lo[d] = lo; /* no clip at 0 or below: a box may extend past its buffer */
+      box->clip_lo[d] = lo; /* clips only above 0, because a box may extend past its buffer */
     if (hi < box->clip_hi[d] && hi < box->buf->dim[d]) box->clip_hi[d] = hi;
     return true;
   }
@@ -371,7 +371,7 @@ static bool clip_end(Prover *p, const ProofEnv *env, WrittenBox *box, const Rang
   const Lin given = lin_of(env, &range->e), e = lin_plus(given, -range->lo); /* at least 0 */
   if (box->ends) {
     const Lin behind =
-        lin_plus(lin_add(box->end, &box->lo[0], -1), -1); /* not negative for an index in the box */
+        lin_plus(lin_add(box->end, &box->lo[0], -1), -1); /* at least 0 for an index in the box */
     return prover_low_of_difference(p, &e, &behind) >= 0;
   }
   if (!lin_equal(&box->lo[0], &box->hi[0])) return false;
@@ -394,8 +394,7 @@ static void walk_branch(Prover *p, const ProofEnv *env, NestStmt *body) {
   p->depth++;
   walk(p, env, body);
   p->depth--;
-  prover_leave_block(p,
-                     p->level); /* from p->level on, because merges may have moved all boxes from there on */
+  prover_leave_block(p, p->level); /* drops boxes from p->level on, because merges may have moved these */
 }
 
 static void

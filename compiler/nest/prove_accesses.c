@@ -1,5 +1,5 @@
-/* prove_accesses.c: Written elements, as boxes; checks of each access against them, its bounds and the
- * accesses of other iterations. */
+/* prove_accesses.c: Records written elements as boxes, and checks each access against these boxes, its
+ * bounds, and the accesses of other iterations. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "nest/prover.h"
@@ -167,7 +167,7 @@ static void check_not_chosen(Prover *p, const Buf *buf, const Lin *lo, const Lin
               buf, -1, 0, 0);
 }
 
-/* Whether accesses to the buffer also matter outside parallel loops. */
+/* Whether accesses to the buffer must also be recorded outside parallel loops. */
 static bool is_followed(const Prover *p, const Buf *buf) {
   return buf->place == OVER || (p->overlap && (buf == p->overlap->operand || buf == p->overlap->result));
 }
@@ -245,8 +245,9 @@ bool prover_apart(Prover *p, const Lin *hi, const Lin *lo, int t) {
   return step > 0 && prover_low(p, &gap) > -step;
 }
 
-/* For two accesses that touch a part of each step: whether these parts are disjoint in different iterations
- * of loop t. They are if their distance is at least their width and they fit into a step. */
+/* For two accesses that each touch a part of every step: whether these parts are disjoint in different
+ * iterations of loop t. The parts are disjoint if their distance is at least their width and all of them fit
+ * into a step. */
 static bool are_interleaved(Prover *p, const Access *a, const Access *b, int d, int t) {
   const int64_t step = common_divisor(a->step[d], b->step[d]);
   const Lin gap = lin_add(b->lo[d], &a->lo[d], -1), rounds = lin_add(p->var[t].hi[0], &p->var[t].lo[0], -1);
@@ -328,8 +329,8 @@ void prover_close_accesses(
   }
 }
 
-void prover_leave_parallel(Prover *p, int first) { /* drops accesses that do not matter outside of parallel
-                                                      loops; only those to overwritten elements do */
+void prover_leave_parallel(Prover *p, int first) { /* drops accesses that matter only in parallel loops;
+                                                      accesses to overwritten elements remain */
   int n = first;
   for (int i = first; i < p->accesses.n; i++)
     if (is_followed(p, p->accesses.data[i].buf)) p->accesses.data[n++] = p->accesses.data[i];

@@ -7,11 +7,12 @@
  * memory optimization": Blacker et al., arXiv 2010.01668; they observe compiled code, or analyze the source
  * of a layer; this code derives the offset from the nest of any schedule).
  *
- * For kernels that work channel by channel, such as depthwise convolutions, an analysis of bytes finds no
+ * For kernels that work channel by channel, such as depthwise convolutions, an analysis in bytes finds no
  * overlap. But if pixels of operand and result have equal sizes and the offset is a number of whole pixels,
- * each channel only overlaps itself. Then the analysis counts pixels.
+ * each channel only overlaps itself. In this case, the analysis is in pixels.
  *
- * Loads and stores are ordered like the statements, so threads may not share the nest's loops. */
+ * The proof assumes that loads and stores run in the order of the statements, so threads must not share the
+ * nest's loops. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/prover.h"
 

@@ -19,15 +19,14 @@ typedef struct Var {
 typedef struct ProofEnv {
   Lin slot[SLOTS];
   int64_t size[SLOTS];
-} ProofEnv; /* size: by slot, the largest absolute value */
+} ProofEnv; /* size: by slot, the largest absolute value of the slot's variable */
 typedef struct WrittenBox {
   const Buf *buf;
   int64_t clip_lo[DIMS], clip_hi[DIMS];
   Lin lo[DIMS], hi[DIMS], end;
   bool ends;
-} WrittenBox; /* of the box lo .. hi, only the elements with clip_lo <= i < clip_hi are written and, if
-                 `ends`, only those with i < end along the first dimension; end depends on size parameters
-                 only */
+} WrittenBox; /* the written elements i of the box lo .. hi have clip_lo <= i < clip_hi and, if `ends`, i <
+                 end along the first dimension; end depends on size parameters only */
 typedef struct Access {
   const Buf *buf;
   bool write, aside;
@@ -100,8 +99,8 @@ void prover_check_whole(Prover *, const Buf *, bool write); /* checks an access 
 void prover_check_rounds(Prover *, int first, int t, bool parallel);
 void prover_close_accesses(Prover *, int first,
                            int v); /* at the end of the loop over v: forgets v and drops duplicate accesses */
-void prover_leave_parallel(Prover *, int first); /* drops accesses that do not matter outside of parallel
-                                                    loops; only those to overwritten elements do */
+void prover_leave_parallel(Prover *, int first); /* drops accesses that matter only in parallel loops;
+                                                    accesses to overwritten elements remain */
 bool prover_apart(Prover *, const Lin *hi, const Lin *lo,
                   int t); /* whether lo in any iteration after t is greater than hi in iteration t */
 

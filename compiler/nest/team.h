@@ -16,7 +16,7 @@ typedef struct Piece {
   PieceKind kind;
   int first, n; /* of the list */
   bool last;    /* PIECE_ONE: the last thread runs it, instead of the first */
-  bool wait;    /* a barrier is before the piece, which touches elements that other threads still use */
+  bool wait; /* the piece begins with a barrier, because it touches elements that other threads still use */
 } Piece;
 typedef VEC(Piece) Pieces;
 

@@ -1,5 +1,6 @@
 /* val.c: Values: pure trees, evaluated where a statement uses them. The builder folds constants, fuses x*y
- * + z into one node, and names subexpressions used twice, so that a traversal visits each of them once. */
+ * + z into one node, and names subexpressions used twice, so that a traversal visits each subexpression
+ * once. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/build.h"
 #include <math.h>

@@ -1,12 +1,12 @@
 /* widen.c: Converts a nest of scalars for one image to one that computes interleaved images.
  *
- * Every per-image value becomes a vector with one image per lane. The caller names the parameters with such
- * values; scratch, stack and registers have them if such values are stored there. These buffers get a last
- * dimension of `lanes`; weights and tables stay scalars, which are broadcast. A sum over images (UPDATE)
- * adds the lanes of a vector. Lanes replace threads: no loop stays parallel.
+ * Every per-image value becomes a vector with one image per lane. The caller lists the parameters that
+ * contain such values; other buffers contain them if the nest stores such values there. All these buffers get
+ * a last dimension of `lanes`; weights and tables stay scalars, which are broadcast. A sum over images
+ * (UPDATE) adds the lanes of a vector. Lanes replace threads: no loop stays parallel.
  *
- * Requires: a nest without vectors and without indices that depend on an image's values, before its proof.
- * The result is proved like any other nest. */
+ * Requires: an unproved nest without vectors and without indices that depend on an image's values. The result
+ * is proved like any other nest. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/build.h"
 

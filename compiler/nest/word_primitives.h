@@ -1,6 +1,6 @@
 /* Packed words: four bytes or two halves per int32, the lowest first: the operands of fast int8 loops.
- * Like integer_primitives.h; sums are modulo 2^32. -DCNN_PLAIN replaces the DSP instructions, to test
- * their meaning on other machines. */
+ * As in integer_primitives.h, sums are modulo 2^32. -DCNN_PLAIN selects plain C instead of the DSP
+ * instructions, to test that both compute the same. */
 // SPDX-License-Identifier: MIT-0
 #include <stdint.h>
 
@@ -12,7 +12,7 @@ INLINE int32_t cnn_dot_bytes(int32_t c, int32_t x, int32_t w) {
   return (int32_t)sum;
 }
 
-/* c + the dot product of four signed bytes and four others. */
+/* c + the dot product of two words of four signed bytes. */
 INLINE int32_t cnn_dot_signed(int32_t c, int32_t x, int32_t w) {
   uint32_t sum = (uint32_t)c;
   for (int i = 0; i < 32; i += 8)
@@ -20,7 +20,7 @@ INLINE int32_t cnn_dot_signed(int32_t c, int32_t x, int32_t w) {
   return (int32_t)sum;
 }
 
-/* c + the dot product of two signed halves and two others. */
+/* c + the dot product of two words of two signed halves. */
 INLINE int32_t cnn_dot_halves(int32_t c, int32_t x, int32_t w) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;
@@ -58,7 +58,7 @@ INLINE int32_t cnn_odd_bytes(int32_t w) {
 #endif
 }
 
-/* The larger one of each pair of signed bytes. */
+/* The larger byte of each pair of signed bytes. */
 INLINE int32_t cnn_max_bytes(int32_t a, int32_t b) {
   uint32_t most = 0;
   for (int i = 0; i < 32; i += 8) {
@@ -71,21 +71,20 @@ INLINE int32_t cnn_max_bytes(int32_t a, int32_t b) {
 /* Each signed byte + 128. */
 INLINE int32_t cnn_bytes_up(int32_t w) { return (int32_t)((uint32_t)w ^ 0x80808080u); }
 
-/* Shifts the upper three bytes down; q becomes the top one. */
+/* Shifts the upper three bytes down; q becomes the top byte. */
 INLINE int32_t cnn_push_byte(int32_t w, int32_t q) { return (int32_t)((uint32_t)w >> 8 | (uint32_t)q << 24); }
 
-/* Shifts the upper half down; q becomes the upper one. */
+/* Shifts the upper half down; q becomes the new upper half. */
 INLINE int32_t cnn_push_half(int32_t w, int32_t q) {
   return (int32_t)((uint32_t)w >> 16 | (uint32_t)q << 16);
 }
 
-/* Bytes 0 and 2 of two words, those of the second one after those of the first. */
+/* Bytes 0 and 2 of both words in turn: a0 b0 a2 b2. */
 INLINE int32_t cnn_even_of_two(int32_t a, int32_t b) {
   return (int32_t)(((uint32_t)a & 0x00ff00ffu) | ((uint32_t)b & 0x00ff00ffu) << 8);
 }
 
-/* Bytes 1 and 3. */
-INLINE int32_t cnn_odd_of_two(int32_t a, int32_t b) {
+/* Bytes 1 and 3 of both words in turn: a1 b1 a3 b3. */ INLINE int32_t cnn_odd_of_two(int32_t a, int32_t b) {
   return (int32_t)(((uint32_t)a >> 8 & 0x00ff00ffu) | ((uint32_t)b & 0xff00ff00u));
 }
 
@@ -100,7 +99,7 @@ INLINE int32_t cnn_cut_halves(int32_t a, int32_t b) {
   return (int32_t)(((uint32_t)low & 65535) | (uint32_t)high << 16);
 }
 
-/* Packs halves as bytes, saturating: those of the second word after those of the first. */
+/* Packs the halves of both words in turn as bytes, saturating: a0 b0 a1 b1. */
 INLINE int32_t cnn_cut_bytes(int32_t a, int32_t b) {
   uint32_t bytes = 0;
   for (int i = 0; i < 32; i += 8) {
@@ -113,7 +112,7 @@ INLINE int32_t cnn_cut_bytes(int32_t a, int32_t b) {
 /* x * m / 2^32, rounded down. */
 INLINE int32_t cnn_high_product(int32_t x, int32_t m) { return (int32_t)((int64_t)x * m >> 32); }
 
-/* The same, rounded to nearest, halves upwards. */
+/* x * m / 2^32, rounded to nearest, ties upwards. */
 INLINE int32_t cnn_high_product_rounded(int32_t x, int32_t m) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;
@@ -124,7 +123,7 @@ INLINE int32_t cnn_high_product_rounded(int32_t x, int32_t m) {
 #endif
 }
 
-/* x / 2^s, rounded to nearest, halves away from zero; half is 2^(s-1), or 0 if s is 0. */
+/* x / 2^s, rounded to nearest, ties away from zero; half is 2^(s-1), or 0 if s is 0. */
 INLINE int32_t cnn_shift_halves_away(int32_t x, int32_t half, int32_t s) {
   return (x + half - (half != 0 && x < 0)) >> s;
 }

@@ -34,7 +34,7 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape = in;
 }
 
-/* Multiply-adds of one image, for the summary. Omitted if there are none. */
+/* Multiply-adds of one image, for the summary. An operator without multiply-adds omits this function. */
 static Cost cost(const Node *node) { return (Cost){.macs = 2 * shape_row_elements(node->shape)}; }
 
 /* The definition, in double, with simple loops: the oracle of all tests. It shares no code with lower. */

@@ -24,8 +24,8 @@ typedef struct Loss {
                        reads. In training, another node may replace the operator's node; its hidden->of is
                        then that node */
 } Loss;
-/* node->detail of all three: label smoothing, the loss's weight (a factor of scale), channels of the output,
- * and the kind of activation that was absorbed (SCORES_NONE: none) */
+/* node->detail of all nodes of a loss: label smoothing, the loss's weight (a factor of scale), channels of
+ * the output, and the kind of activation that was absorbed (SCORES_NONE: none) */
 typedef struct LossDetail {
   const Training *training;
   double weight;
@@ -34,9 +34,9 @@ typedef struct LossDetail {
   int64_t uncounted;  /* for the scale: number of rows at the target's start that do not count (loss_from) */
   int64_t at;         /* op_object_part: the part's first index in the vector */
   const Node *made;   /* the value to which the loss applies, after its activation */
-  const Graph *graph; /* the graph of this loss and all others; NULL while the program is read */
+  const Graph *graph; /* the graph that contains all losses; NULL while the program is read */
 } LossDetail;
-/* the scale weight / images; a part of a loss's vector, times the scale */
+/* the scale, weight / images; and a part of a loss's vector, times that scale */
 extern const Op op_object_scale, op_object_part;
 extern const Loss losses[]; /* ends with op NULL */
 const Loss *loss_parts(const Op *);
@@ -63,10 +63,10 @@ extern const Op op_round_bf16;
 const double *rounding_weights(Arena *, const Node *, const double *const *weight);
 
 /* ---- rows of images and sequences (ops/shape/row_bands.c) ----
- * They are appended to the graph. rows_cut: rows first .. first+n-1 of an image; rows_kept: a copy of an
- * image; rows_moved: a copy of the rows from `first` on, which can be made in the image's own memory;
- * rows_stacked: images with equal width and channels, stacked vertically. If a cut is the whole image, or
- * only one image is stacked, the image itself is returned. */
+ * These functions append their nodes to the graph. rows_cut: rows first .. first+n-1 of an image; rows_kept:
+ * a copy of an image; rows_moved: a copy of the rows from `first` on, which can be made in the image's own
+ * memory; rows_stacked: images with equal width and channels, stacked vertically. If a cut is the whole
+ * image, or only one image is stacked, the image itself is returned. */
 Node *rows_cut(Graph *, Node *picture, int64_t first, int64_t n);
 Node *rows_moved(Graph *, Node *picture, int64_t first);
 Node *rows_kept(Graph *, Node *picture);
@@ -96,7 +96,7 @@ int64_t node_macs(const Node *);     /* multiply-adds; 0 for operators without a
 const Op *op_find(const char *name); /* in op_table, or NULL */
 extern const Op op_conv_transpose;
 
-/* ---- states that no program names (ops/shape/state.c, stream_mask.c) ---- */
+/* ---- hidden states, which no source declares (ops/shape/state.c, stream_mask.c) ---- */
 Node *state_hidden(Graph *, const char *name, Shape, Elem, const Quant *, double initial);
 void update_hidden(Graph *, Node *value, Node *state);
 /* A hidden float state of n numbers, initially 0, which `op` computes from its own previous value. */

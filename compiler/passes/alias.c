@@ -1,8 +1,8 @@
-/* alias.c: Aliases. A concat whose inputs are written directly into it needs no kernel. A slice that is a
- * view needs none either; slices are views unless they are narrow and have several users. A part of another
- * value has that value's pixel stride. So it cannot be viewed with another shape (flatten), be an output, or
- * be a part of two values. Rows of an image (bands.c) are always views of the image, and an image that is
- * assembled from rows contains these rows. Neither kind of value has other aliases.
+/* alias.c: Aliases. A concat whose inputs are written directly into it needs no kernel. Neither does a slice
+ * that is a view; slices are views unless they are narrow and have several users. A part of another value has
+ * that value's pixel stride. So it cannot be viewed with another shape (flatten), be an output, or be a part
+ * of two values. Rows of an image (bands.c) are always views of the image, and an image that is assembled
+ * from rows contains these rows. Neither kind of value has other aliases.
  *
  * Attention and matmul accept pixels at any distance from each other (reads_anywhere). Three more kinds of
  * values are views if only these operators read or write them: heads, slices of values with rows, and slices
@@ -108,8 +108,8 @@ static bool can_lie_in(const Placer *p, const Node *node, const Node *join) {
   return have_same_pixels(node, join) ? can_be_spread(p, node) : is_one_pixel(join);
 }
 
-/* Writing an input directly into the concat makes the whole concat live from then on, and puts the input's
- * pixels far apart, which wastes the caches. If there is much work between the input and the concat,
+/* Writing an input directly into the concat makes the whole concat live from then on, and moves the input's
+ * pixels apart in memory, which wastes cache lines. If there is much work between the input and the concat,
  * copying the input later is cheaper. In training the input and the concat are kept for the backward pass
  * anyway. */
 static bool is_near_join(const Placer *p, const Node *node, const Node *join) {

@@ -60,9 +60,9 @@ static Overlaps block_overlaps(Arena *arena, const Plan *plan, Block *const *val
   return overlaps;
 }
 
-/* Lays out the values of a kind, after the `more` blocks that `block` already contains. In an image's
- * record, as in the arena, a value may reuse the memory of a dead value, because images run in the same
- * order in every phase. */
+/* Lays out the values of one storage kind, after the `more` blocks that `block` already contains. In an
+ * image's record, as in the arena, a value may reuse the memory of a dead value, because images run in the
+ * same order in every phase. */
 static Layout lay_out_kind(Plan *plan, StoreKind kind, Block *const *value, Block **block, int more,
                            const Overlaps *overlaps) {
   const int nodes = plan->graph->nodes.n;

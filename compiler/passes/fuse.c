@@ -132,7 +132,7 @@ static bool foldable_normalize(const Fuser *f, const Node *node) {
     return false; /* a convolution would convert each byte repeatedly */
   const Kernel *own = f->kernel[before->id];
   if (!own || own->root != before || own->result != before)
-    return false; /* the normalize is fused into another kernel, which costs nothing */
+    return false; /* the normalize is already fused into another kernel, where it costs nothing */
   for (int axis = 0; axis < 2 && node->window; axis++)
     if (node->window->before[axis] || node->window->after[axis]) return false;
   return true;

@@ -84,8 +84,8 @@ static int by_offset(const void *a, const void *b) {
 /* ---- placement of a block ---- */
 typedef VEC(const Overlap *) Overlaps;
 
-/* The lowest address from `offset` on at which the block does not conflict with `placed`; o: their permitted
- * overlap, or NULL. */
+/* The lowest address from `offset` on at which the block does not conflict with `placed`; o: the permitted
+ * overlap of these two blocks, or NULL. */
 static int64_t place_beside(const Block *block, int64_t offset, const Block *placed, const Overlap *o) {
   const int64_t end = placed->offset + placed->bytes;
   if (offset >= end || offset + block->bytes <= placed->offset) return offset;
@@ -226,8 +226,8 @@ static void move_back(Block **order, int from, int to) {
   order[to] = moved;
 }
 
-/* Moves a block forward in the order, and places the blocks after that position again. Undoes this if one of
- * them ends above `height`. */
+/* Moves a block forward in the order, and places the blocks after that position again. Undoes the move if one
+ * of these blocks ends above `height`. */
 static void try_move(Block **order, int n, int from, int to, int64_t height, Placed *placed) {
   int64_t *before = placed->before;
   for (int i = n - 1; i >= to; i--) {

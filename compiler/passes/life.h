@@ -7,7 +7,7 @@
 
 typedef struct Life {
   const Node *node;
-  Block block; /* its lifetime is counted in kernels */
+  Block block; /* the steps of its lifetime are kernels */
   int phase, last_phase;
   bool all; /* read or computed by a batched kernel */
 } Life;

@@ -19,8 +19,9 @@ enum {
   TRIED_NODES = 1500 * 1000,
   STEP = 64
 }; /* STEP: least_trial reduces the limit by 1/STEP at a time */
-static const int parts[RUNS] = {1,  2,  3,  4,  5,  6,  8,
-                                10, 12, 16, 20, 24, 32, 48}; /* a run has at most 1/part of all candidates */
+static const int parts[RUNS] = {
+    1,  2,  3,  4,  5,  6,  8,
+    10, 12, 16, 20, 24, 32, 48}; /* a run of layers has at most 1/parts[i] of all candidates */
 
 typedef struct Value {
   int id;
@@ -86,8 +87,8 @@ static double trial_gain(const Trial *from, const Trial *to) {
   return off <= 0 ? 0 : work <= 1 ? off : off / work;
 }
 
-/* Plans a trial. Stops when its work is known, if even a plan that fits could not gain more than `least`,
- * compared with `from`. */
+/* Plans a trial. First computes its work. Stops there if the trial could not gain more than `least` over
+ * `from`, even if it fits in the memory. */
 static void try_for_gain(Search *s, Trial *trial, const Trial *from, double least) {
   PassState state = recompute_state(s->scratch, &s->base, trial->again, true);
   trial->work = state.plan->recomputed_work;

@@ -104,7 +104,9 @@ PassState passes_begin(Arena *arena, const Graph *graph, PlanKind kind, PlanOpti
   PassState state = {.arena = arena, .kind = kind, .options = options, .written = graph};
   state.plan = NEW(arena, Plan);
   state.plan->training = kind == PLAN_TRAINING;
-  const bool apart = kind != PLAN_LOOK && graph_has_halves(graph); /* halves are read as vectors */
+  const bool apart =
+      kind != PLAN_LOOK &&
+      graph_has_halves(graph); /* bf16 and f16 weights are read as vectors, so images are not interleaved */
   state.plan->images = options.images > 1 && !apart ? options.images : 1;
   return state;
 }

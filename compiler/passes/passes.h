@@ -11,7 +11,7 @@ typedef struct PassState { /* state from pass to pass */
   PlanKind kind;
   PlanOptions options;
   Diags *diags;               /* for errors of the pass "stream" */
-  const Graph *source;        /* for these errors: the graph whose operators they name */
+  const Graph *source;        /* for these errors: the graph whose operator names appear in messages */
   const Graph *written;       /* the source's graph: never changed */
   Plan *plan;                 /* plan->graph: the graph after the passes so far */
   bool phases;                /* training: a step has several phases; set by whole-batch */

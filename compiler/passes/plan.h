@@ -84,7 +84,7 @@ typedef struct ValueOverlap {
 typedef struct Inside {
   const Node *within; /* the value that contains this one, or NULL */
   int64_t from;       /* its first element in that value: a channel of the first pixel, or a row */
-  int64_t rows;       /* distance of rows as in Home; 0: as in that value */
+  int64_t rows;       /* distance between rows, as in Home; 0: the same as in that value */
   bool done; /* needs no kernel: it is a view of its input (slice), or its inputs are views of it (concat) */
 } Inside;
 
@@ -132,8 +132,8 @@ Plan *plan_inference(Arena *, const Graph *, Fusing, int images, int64_t whole_b
 Plan *plan_training(Arena *, const Graph *, Fusing, int images);
 bool plan_batches_conv(const Plan *);    /* whether a convolution is batched */
 Plan *plan_look(Arena *, const Graph *); /* for inspection: without fusion, all shown values are outputs */
-/* The plan with the least work whose values fit into `bytes` by plan_training_needs, or else the smallest one
- * found. */
+/* The plan with the least work whose values fit into `bytes` by plan_training_needs, or else the smallest
+ * plan found. */
 Plan *plan_training_within(Arena *, const Graph *, PlanOptions, int64_t bytes, int64_t shards);
 /* bytes: lower bound for the values of a batch, without scratch; over: excess above the limit, summed over
  * all kernels. */

@@ -16,8 +16,8 @@
 enum {
   MOST_AGAIN = 4,
   LATE = 8
-}; /* recomputing a cheap value takes at most MOST_AGAIN elements per element; a reader is late if it runs
-      LATE kernels after the previous reader */
+}; /* recomputing a cheap value processes at most MOST_AGAIN elements per element of the value; a reader is
+      late if it runs LATE kernels after the previous reader */
 
 typedef struct Time {
   int phase, rank, before;

@@ -7,7 +7,7 @@
 #include "passes/plan.h"
 
 typedef struct Flow {
-  bool depends;     /* depends on an input that calls get in steps */
+  bool depends;     /* depends on an input of which each call gets some rows */
   bool flows;       /* its rows are computed in steps, too */
   bool refused;     /* an error was reported for it */
   StepRows step;    /* step.rows 0: unknown after an error */

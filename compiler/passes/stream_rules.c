@@ -23,8 +23,8 @@ Shape stream_with_rows(Shape shape, int64_t rows) {
 static bool slides(const Streams *s) { return s->options->slide > 0; }
 static bool sees_edges(const Streams *s) { return slides(s) && !s->unpadded; }
 
-/* The program's node for a node, found by its source location, because passes and int8 models replace
- * operators. */
+/* The node of the program that corresponds to a node: it has the same source location. (Passes and int8
+ * models replace operators.) */
 static const Node *node_in_program(const Streams *s, const Node *node) {
   for (int i = 0; i < s->written->nodes.n; i++) {
     const Node *other = s->written->nodes.data[i];
@@ -91,7 +91,7 @@ static void refuse_ahead(Streams *s, const Node *node, int64_t rows) {
  * STREAM_WHOLE has no function, because such a node always needs all rows. */
 typedef bool FlowRule(Streams *, const Node *, Flow *);
 
-/* To how many rows of the first input `rows` rows of a value correspond, rounded up. */
+/* The number of rows of the first input that correspond to `rows` rows of a value, rounded up. */
 static int64_t input_rows(const Flow *of, int64_t rows) { return ceil_divide(rows * of->down, of->up); }
 
 static void set_rate(Flow *flow, int64_t up, int64_t down) {
@@ -223,7 +223,7 @@ static void refuse_start(Streams *s, const Node *node, int64_t offset) {
   diag_help(diag, "pad=causal, or pad=[size - step, 0], in the layers before it");
 }
 
-/* The direction that the program names, if it is not forward; else NULL. */
+/* The direction that the program specifies, if it is not forward; else NULL. */
 static const char *other_direction(const Streams *s, const Node *node) {
   const Node *layer = node_in_program(s, node);
   return !layer->op->traits.recurrent || arg_is(layer, "direction", "forward")
@@ -464,7 +464,8 @@ static bool has_states(Streams *s) {
   return any;
 }
 
-/* Reports that --stream has a number for the first input, and another one with its name. */
+/* Reports that --stream has two numbers for the first input: one without a name, and one with the input's
+ * name. */
 static bool first_input_once(Streams *s) {
   const Graph *graph = s->graph;
   int times = 0;

@@ -76,7 +76,7 @@ static bool is_backward(const Plan *plan, const Node *node) {
   return false;
 }
 
-/* By node id: the last reader in the same pass, forward or backward, that computes the value. */
+/* By node id of a value: its last reader in the pass (forward or backward) that computes the value. */
 static int *last_readers(Arena *arena, const Plan *plan) {
   int *last = NEW_ARRAY(arena, int, plan->graph->nodes.n + 1);
   for (int i = 0; i < plan->graph->nodes.n; i++) {

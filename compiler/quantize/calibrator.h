@@ -35,7 +35,7 @@ Quant calibrate_between(double lo, double hi, bool wide); /* scale and zero poin
  * use the value. */
 bool calibrate_indices(Calibrator *, const Node *, bool for_floats);
 /* ---- calibrate_recurrent.c ---- */
-bool calibrate_has_form(const Calibrator *, const Node *); /* false: a recurrent layer that stays float */
+bool calibrate_has_form(const Calibrator *, const Node *); /* false for a recurrent layer that stays float */
 void calibrate_recurrent(Calibrator *, const Node *);
 void calibrate_svdf(Calibrator *, const Node *);
 #endif

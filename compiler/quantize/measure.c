@@ -135,7 +135,7 @@ const Measured *measure_layers(Arena *arena, const Graph *floats, const float *w
 
 /* ---- recurrent layers ---- */
 /* The number of gates of a row whose sums are beyond -8 .. 8. The third gate of lstm and gru, and the gate of
- * rnn, have tanh. */
+ * rnn, use tanh instead of sigmoid. */
 static int64_t clamped_gates(const Recurrent *r, const double *row) {
   static const double FLAT = 8;
   const double open = 1 / (1 + exp(-FLAT)), flat = tanh(FLAT);

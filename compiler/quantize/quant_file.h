@@ -51,7 +51,8 @@ typedef struct QuantFile {
   VEC(QuantLayer) layers; /* layers with settings */
 } QuantFile;
 
-QuantArray *quant_file_find(const QuantFile *, const char *name); /* or NULL; marks the array as used */
+QuantArray *quant_file_find(const QuantFile *,
+                            const char *name); /* returns the array or NULL; marks it as used */
 bool quant_file_mean_factor(const QuantFile *, const char *layer);
 Factor quant_file_factor(const QuantFile *, const char *layer);
 Rounding quant_file_rounding(const QuantFile *, const char *layer);

@@ -21,7 +21,7 @@ typedef struct Quantizer {
   bool *fused;                /* computed with its input */
   Weight **kept;              /* by weight id of `from`: its float copy */
   VEC(const char *) problems; /* errors about the file, one line each */
-  Table reported;             /* these lines, to avoid duplicates */
+  Table reported;             /* the set of these lines, to avoid duplicates */
 } Quantizer;
 
 /* ---- scales.c ---- */
@@ -66,7 +66,7 @@ typedef struct RowsProduct {
   const float *scale; /* [1], [gates] or [sums] */
   int64_t scales, sums, terms;
   const int32_t *bias;      /* NULL if values are int16 */
-  const int64_t *wide_bias; /* in that case the bias */
+  const int64_t *wide_bias; /* the bias if values are int16 */
   const Multiplier *factor;
 } RowsProduct;
 /* Looks up the arrays of a product; does not compute its factors. bias NULL: zeros; wide: values are int16.

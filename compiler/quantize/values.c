@@ -388,7 +388,8 @@ static Node *int8_value(Quantizer *q, const Node *node) {
   return stored_floats(q, node);
 }
 
-/* A node with an operand that has an error: what the file has for the node is not a leftover. */
+/* Marks the file's arrays for a node as used, so that they are not reported: an operand of the node has an
+ * error. */
 static void pass_over(Quantizer *q, const Node *node) {
   const char *own = arena_printf(q->arena, "%s.", node->name);
   for (int i = 0; i < q->file->arrays.n; i++)
@@ -456,7 +457,8 @@ static void add_ports(Quantizer *q) {
   }
 }
 
-/* Arrays of the file that nothing used. sure: all layers were created, so that the lookups are complete. */
+/* Reports settings and arrays of the file that were not used. sure: all layers were created, so all lookups
+ * were done. */
 static void find_leftovers(Quantizer *q, bool sure) {
   for (int i = 0; i < q->file->layers.n; i++) {
     const QuantLayer *layer = &q->file->layers.data[i];

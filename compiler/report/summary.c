@@ -133,7 +133,7 @@ static const bool to_the_right[COLUMNS] = {[PARAMETERS] = true, [MACS] = true, [
                                            [BYTES] = true,      [ROWS] = true, [OFFSET] = true,
                                            [HISTORY] = true};
 
-/* The whole net of a step graph. */
+/* The graph that the table shows: for the graph of a step, the graph of the whole net. */
 static const Graph *shown_graph(const Graph *graph) { return graph->stream ? graph->stream->whole : graph; }
 static int columns_of(const Graph *graph) { return graph->stream ? COLUMNS : ROWS; }
 
@@ -279,7 +279,7 @@ void graph_memory(Text *out, const SummarySizes *sizes) {
   memory_put(out, "workspace", sizes->workspace_bytes, sizes->workspace_bound, "");
   if (sizes->bands_to)
     text_put(out, "%-15swith the layers up to %s in row bands, for --ram\n", "", sizes->bands_to);
-  /* a plan that stores other values may need less */
+  /* the lower bound is only for the values that this plan stores; other plans may need less */
   const char *of = sizes->training_most ? " for the stored values" : "";
   if (sizes->training_bytes >= 0)
     memory_put(out, "training", sizes->training_bytes, sizes->training_bound, of);

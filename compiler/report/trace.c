@@ -1,6 +1,6 @@
 /* trace.c: --report=trace: each function and table of the generated C in one row, with its lines, layers,
- * weights and schedules. Each definition in the text has a row, so that none can be forgotten. The layout
- * has the layers that each function computes. */
+ * weights and schedules. Each definition in the text has a row, so that none can be forgotten. The layers
+ * that a function computes are in the layout (t->of->layout). */
 // SPDX-License-Identifier: Apache-2.0
 #include "report/trace.h"
 #include <ctype.h>
@@ -17,7 +17,7 @@ typedef struct TraceLines {
 
 typedef struct TraceRow {
   const char *name, *kind;
-  const Target *target; /* NULL: not for one target */
+  const Target *target; /* NULL: for all targets */
   bool function;
   VEC(TraceLines) lines; /* more than one range if #if selects one of several definitions */
   const char *from, *to; /* the text of a function */
@@ -44,8 +44,8 @@ static bool name_in(const NameList *list, const char *name) {
 }
 
 /* ---- definitions in the C text ---- */
-/* A definition begins with a word in the first column. A function ends at a brace there, an object at a line
- * that ends with a semicolon. */
+/* A definition begins with a word in the first column. A function ends at a brace in the first column, an
+ * object at a line that ends with a semicolon. */
 typedef struct Scan {
   Trace *trace;
   int number, first;   /* number of the line; first: number of the definition's first line, 0: none */
@@ -251,7 +251,8 @@ static void add_kernel_layers(Trace *t, TraceRow *row, const Kernel *kernel) {
   for (int i = 0; i < n; i++) add_layer_name(t, row, layer[i]);
 }
 
-/* The row of constants: a member of the model, a table, or the model if it is an array of bytes. */
+/* The row of a member of the weights struct: its own row, the row of its table, or the row of the whole model
+ * if that is an array of bytes. */
 static TraceRow *row_of_member(const Trace *t, const Member *member) {
   const Layout *l = t->of->layout;
   const char *const names[] = {arena_printf(t->arena, "%s.%s", l->own.trained, member->name),

@@ -64,12 +64,12 @@ static bool choose_near_limits(const Lower *l) {
     const Correlation k = correlation_of(l->node);
     return correlation_near_limits(&k);
   }
-  default: return false; /* int8 kernels check this themselves */
+  default: return false; /* int8 kernels check their sizes themselves */
   }
 }
 
 /* ---- candidates ---- */
-/* Adds a candidate. Returns whether it can be chosen. */
+/* Adds a candidate. Returns whether the candidate can be chosen. */
 static bool add_candidate(const Lower *l, Decision *d, const Schedule *s, Choice choice) {
   choice.schedule = s;
   Candidate c = {.choice = choice, .name = s->title ? s->title(l, &choice) : s->name};

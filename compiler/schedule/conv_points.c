@@ -38,7 +38,7 @@ static Elem elem_of(const Points *c) { return points_int8(c) ? I32 : F32; } /* t
 static int64_t all_filters(const Points *c) { return points_phases_of(c) * c->filters; } /* of a group */
 
 /* ---- choices ---- */
-/* The number of slots with the least waiting time for two, four and eight threads. */
+/* The number of slots that minimizes the waiting time of two, four and eight threads. */
 static int64_t choose_slots(int64_t blocks) {
   int64_t best = 1, least = INT64_MAX;
   for (int64_t slots = 2; slots <= MOST_SLOTS; slots++) {
@@ -301,7 +301,7 @@ static void add_product(const Points *c, Ref sum, Val x, Val w) {
 }
 
 /* Adds the products of channel i for all tiles. The inner product adds inputs and weights crosswise, so it
- * also needs the channel half a row later. */
+ * also needs the channel that is half a row of channels later. */
 static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix *i) {
   Nest *b = c->l->b;
   const int L = c->lanes, n = points_int8(c) && c->inner[0] ? 2 : 1;

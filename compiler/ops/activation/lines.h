@@ -37,7 +37,7 @@ typedef void LinesBody(const Line *);
 void lines_lower(Lower *, LinesBody);
 void lines_lower_numbers(Lower *, LinesBody); /* one channel at a time, without vectors */
 int64_t lines_length(const Node *);           /* length of a line, along any axis */
-/* Emits the work on the elements of a line from `from` on. */
+/* Emits code for the elements of a line, from element `from` to the last. */
 typedef void LineElement(const Line *, const Ix *y, const Ix *x, const void *context);
 void line_each(const Line *, int64_t from, LineElement, const void *context);
 /* The value of an element of the line, computed from that element of the inputs. */

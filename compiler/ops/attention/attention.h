@@ -51,7 +51,7 @@ Val attention_added(Lower *, const Attention *, const Ix *h, const Ix *i, const 
 
 /* attention_tiles.c: the vectorized nest */
 void attention_tiles(Lower *, const Attention *);
-/* The vectorized nest of the gradient of input number wrt. bias: this input is the bias. */
+/* The vectorized nest of the gradient of the input with index `wrt`; bias: this input is the bias. */
 void attention_slopes_tiles(Lower *, const Attention *, int wrt, bool bias);
 
 /* relative_bias.c. bias_window: height and width of the operator's window. bias_row: the row of the table for

@@ -95,8 +95,8 @@ static Val added_row(const Tile *t, const Ix *query, const Ix *j, int part) {
 static bool cuts(const Attention *a) { return a->causal || a->windowed; }
 static int64_t groups_up(const Tile *t, int64_t n) { return (n + t->rows - 1) / t->rows; }
 
-/* Limits of a loop over the keys of a block, or over groups of keys: only those that at least one query of
- * the tile sees. */
+/* Limits of a loop over the keys of a block, or over groups of keys, so that it visits only keys that at
+ * least one query of the tile sees. */
 typedef struct Limits {
   int nlo, nhi;
   Ix lo[2], hi[2];
@@ -184,7 +184,7 @@ static void score_rows(const Tile *t, const Ix *j0, int rows) {
     }
 }
 
-/* Emits the work on `rows` keys, starting at key `first`; `with` is the caller's data. */
+/* Emits code for `rows` keys, starting at key `first`; `with` is the caller's data. */
 typedef void KeyGroup(const Tile *t, const void *with, const Ix *first, int rows);
 
 /* Calls `body` for each group of t->rows keys that some query of the tile sees, then for the remaining keys.
@@ -344,7 +344,7 @@ static void key_blocks(Tile *t) {
   Nest *b = t->l->b;
   const int64_t blocks = t->a->m / t->block, rest = t->a->m % t->block;
   const Ix zero = {0}, last = zero + blocks;
-  if (!t->blocks) { /* one block always stores results, even if no key is visible */
+  if (!t->blocks) { /* a single block always stores results, even if no key is visible */
     key_block(t, &zero, t->block);
     return;
   }

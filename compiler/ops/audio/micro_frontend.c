@@ -79,8 +79,8 @@ static bool has_bits(ShapeContext *context, const Node *node, const char *param,
   return false;
 }
 
-/* The first value that is not made of elements of int16 inputs, going from the value to the inputs; NULL: all
- * are. */
+/* Searches from the value back to the inputs for the first node whose elements are not copied from int16
+ * inputs; NULL: there is none. */
 static const Node *other_samples(ShapeContext *context, const Node *value) {
   bool *read = NEW_ARRAY(context->arena, bool, value->id + 1);
   read[value->id] = true;

@@ -63,7 +63,7 @@ static void cnn_micro_transform_routine(int32_t *x, const float *wave, int n) {
   }
 }
 
-/* Position of number i of n in digit-reversed order: digits of radix 4, then one of radix 2. */
+/* Position of number i of n in digit-reversed order: digits of radix 4, then a digit of radix 2. */
 static int cnn_micro_place_routine(int i, int n) {
   int place = 0;
   for (int left = n; left > 1;) {
@@ -128,8 +128,8 @@ static int cnn_micro_gain_routine(uint32_t x, const float *gain) {
   return (int16_t)(((y + (1 << 14)) >> 15) + (int)of[0]);
 }
 
-/* The natural logarithm of x > 1, with `shift` fractional bits. table: log2(1 + i/128) - i/128, times 2^16.
- */
+/* The natural logarithm of x > 1, with `shift` fractional bits. table: log2(1 + i/128) - i/128, times
+ * 2^16. */
 static uint32_t cnn_micro_log_routine(uint32_t x, const float *table, int shift) {
   const int whole = cnn_micro_bits_routine(x) - 1;
   const uint32_t rest = x - ((uint32_t)1 << whole),
@@ -142,8 +142,9 @@ static uint32_t cnn_micro_log_routine(uint32_t x, const float *table, int shift)
 }
 
 /* One band: noise reduction, gain, logarithm. number: 0 fractional bits of the noise estimate; 1 and 2
- * weights of a new frame in it (even and odd bands); 3 the fraction that remains; 4 PCAN; 5 its shift; 6
- * logarithms; 7 correction bits from the length of the FFT; 8 shift of the logarithms. */
+ * the weight of a new frame in that estimate (even and odd bands); 3 the fraction of the signal that always
+ * remains; 4 PCAN; 5 its shift; 6 whether the result is a logarithm; 7 correction bits from the length of the
+ * FFT; 8 shift of the logarithms. */
 static uint32_t cnn_micro_band_routine(uint32_t signal, uint32_t *noise, int odd, const float *table,
                                        const float *number) {
   const int bits = (int)number[0], smooth = (int)number[odd ? 2 : 1], correct = (int)number[7];

@@ -73,7 +73,7 @@ static int64_t padded(int64_t channels) { /* rounds up to a multiple of two vect
 }
 
 /* Positions of tiles are computed in elements from the beginning of a side, before a test decides whether
- * they are inside of it. Up to 16 images may be interleaved (Lower.images). Then positions are up to 16
+ * they are inside of that side. If images are interleaved (Lower.images, up to 16), positions are up to 16
  * times larger, unless the buffers are so large that positions have 64 bits. */
 static bool far_positions(const int64_t reach[2], Extent e) {
   enum { FAR = 1 << 30, IMAGES = 16, FAR_TOGETHER = 100 << 20 };

@@ -41,7 +41,7 @@ void correlation_eval_gather(const Eval *);  /* in[0]: the large side */
 void correlation_eval_spread(const Eval *);  /* in[0]: the small side */
 void correlation_eval_weights(const Eval *); /* in[0]: the large side, in[1]: the small side; adds to out */
 
-/* The reference nests of these three sums. */
+/* The reference nests of the sums gather, spread and weights. */
 void correlation_lower_gather(Lower *);
 void correlation_lower_spread(Lower *);
 void correlation_lower_weights(Lower *);

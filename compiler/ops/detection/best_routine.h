@@ -19,8 +19,8 @@ static void cnn_best_sink_routine(const float *scores, float *heap, int at, int 
   }
 }
 
-/* rows[n]: numbers of rows whose scores are not NaN, in ascending order. Moves the `most` best of them to
- * the front, the best first; returns their number. Row numbers are exact in float. */
+/* rows[n]: numbers of rows whose scores are not NaN, in ascending order. Moves the `most` best rows to the
+ * front, the best row first; returns their number. Row numbers are exact in float. */
 static int cnn_best_routine(const float *scores, float *rows, int n, int most) {
   const int kept = n < most ? n : most;
   for (int k = kept / 2 - 1; k >= 0; k--) cnn_best_sink_routine(scores, rows, k, kept);
@@ -29,7 +29,7 @@ static int cnn_best_routine(const float *scores, float *rows, int n, int most) {
     rows[0] = rows[i];
     cnn_best_sink_routine(scores, rows, 0, kept);
   }
-  for (int left = kept - 1; left > 0; left--) { /* move the worst to the end */
+  for (int left = kept - 1; left > 0; left--) { /* move the worst row to the end */
     const float worst = rows[0];
     rows[0] = rows[left];
     rows[left] = worst;

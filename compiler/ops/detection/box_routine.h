@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT-0
 /* Boxes x1 y1 x2 y2. Copied into generated C. */
 
-/* The area of the intersection of two boxes divided by that of their union; 0 if they do not intersect. */
+/* The intersection area of two boxes, divided by the area of their union; 0 if they do not intersect. */
 static float cnn_box_overlap_routine(const float *a, const float *b) {
   const float left = a[0] > b[0] ? a[0] : b[0], right = a[2] < b[2] ? a[2] : b[2];
   const float top = a[1] > b[1] ? a[1] : b[1], bottom = a[3] < b[3] ? a[3] : b[3];

@@ -4,10 +4,10 @@
 #define CNNC_DETECTION_LISTS_H
 #include "graph/op.h"
 
-/* Whether the argument is a list of positive numbers: `count` of them, or at least one if count is 0. Reports
- * an error if not. */
+/* Whether the argument is a list of positive numbers: `count` of them, or at least one if count is 0.
+ * If not, reports an error. */
 bool list_of_numbers(ShapeContext *, const Node *, const char *param, int count);
-/* Whether the argument is a list of pairs [width, height] of positive numbers. Reports an error if not. */
+/* Whether the argument is a list of pairs [width, height] of positive numbers. If not, reports an error. */
 bool list_of_pairs(ShapeContext *, const Node *, const char *param);
 
 int list_count(const Node *, const char *param);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT-0
 /* Matching of boxes with ground-truth objects. Copied into generated C. */
 
-/* Clamps a count from outside to an integer in 0 .. most. */
+/* Clamps a count from the caller's data to 0 .. most. */
 static int cnn_match_count_routine(const int32_t *count, int most) {
   return !(count[0] > 0) ? 0 : count[0] < most ? (int)count[0] : most;
 }
 
-/* Of n ground-truth boxes the one with the largest overlap, and that overlap; -1: there is none. Only the
- * classes 0 .. classes - 1 count; if `classes` is 0, all. */
+/* Returns the index of the ground-truth box that overlaps the box most, and sets *most to that overlap; -1:
+ * no box overlaps. Only the classes 0 .. classes - 1 count; if `classes` is 0, all classes. */
 static int cnn_match_truth_routine(const float *box, const float *truth, const int32_t *label, int n,
                                    int classes, float *most) {
   int best = -1;

@@ -134,7 +134,7 @@ static float length_shared(float a0, float a1, float b0, float b1) {
   return to > from ? to - from : 0;
 }
 
-/* Computed in float, like generated code, so that areas underflow and overflow as they do there. */
+/* Computed in float, so that areas underflow and overflow as in generated code. */
 static double overlap(const double *box, const double *other) {
   float a[BOX], b[BOX];
   for (int c = 0; c < BOX; c++) a[c] = (float)box[c], b[c] = (float)other[c];

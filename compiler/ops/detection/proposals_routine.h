@@ -2,8 +2,8 @@
 /* Region proposals: the boxes x1 y1 x2 y2 with the best scores, without boxes that overlap a better box.
  * Copied into generated C. */
 
-/* Does the box's IoU with one of the boxes from..to - 1 exceed `overlap`? kept[4][most]: their corners,
- * coordinate by coordinate, so that a vector holds several boxes. */
+/* Does the box's IoU with one of the kept boxes from .. to - 1 exceed `overlap`? kept[4][most]: the corners
+ * of kept boxes, coordinate by coordinate, so that a vector holds several boxes. */
 static int cnn_proposals_covered_routine(const float *restrict kept, const float *restrict box, int from,
                                          int to, int most, float overlap) {
   const float x1 = box[0], y1 = box[1], x2 = box[2], y2 = box[3], area = (x2 - x1) * (y2 - y1);
@@ -19,9 +19,9 @@ static int cnn_proposals_covered_routine(const float *restrict kept, const float
   return covered;
 }
 
-/* boxes[rows][4], scores[rows] -> out[most][4]: takes the `before` boxes with the best scores, drops those
- * smaller than a thousandth along an axis, and keeps the best boxes whose IoU with every better kept box is
- * at most `overlap`; unused rows are 0. NaN scores are ignored. best[rows], kept[4][most]: scratch. */
+/* boxes[rows][4], scores[rows] -> out[most][4]: takes the `before` boxes with the best scores, drops boxes
+ * with a width or height below 0.001, and keeps the best boxes whose IoU with every better kept box is at
+ * most `overlap`; unused rows are 0. NaN scores are ignored. best[rows], kept[4][most]: scratch. */
 static void cnn_proposals_routine(const float *restrict boxes, const float *restrict scores,
                                   float *restrict best, float *restrict kept, float *restrict out, int rows,
                                   int before, int most, float overlap) {

@@ -19,7 +19,7 @@ Roi roi_of(const Node *); /* the node is one of these operators, or a node of it
 
 /* x1 y1 x2 y2 of a row of the boxes, which are input k. */
 const double *roi_box(const Eval *, int k, int64_t row);
-Val roi_side(Lower *, Buf *boxes, const Ix *n, int side); /* one of these four numbers */
+Val roi_side(Lower *, Buf *boxes, const Ix *n, int side); /* one of the four numbers of a box */
 
 /* Kind of the loop over the rows of the value; work: the number of operations per element. */
 LoopKind roi_rows(const Lower *, const Roi *, int64_t work);

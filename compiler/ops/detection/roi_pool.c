@@ -22,7 +22,7 @@ static const Param params[] = {
 /* ---- reference ----
  * The ends of bins are integers, so each step of their computation is rounded to a float, as in generated
  * code. */
-typedef struct Bin { /* from[axis] .. to[axis] - 1 */
+typedef struct Bin { /* the features from[axis] .. to[axis] - 1 */
   int64_t from[2], to[2];
 } Bin;
 
@@ -97,8 +97,8 @@ typedef struct Work {
 static Val roi_number(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
 static Val whole(Val x) { return convert(convert(x, I32), F32); } /* rounds towards zero */
 
-/* Rounds halves away from zero, as half of (twice the number plus one). The compiler cannot fuse a product
- * of this expression with a sum, so it is rounded as in eval. */
+/* Rounds halves away from zero, as half of (twice the number plus one). The compiler cannot fuse a product of
+ * this expression with a sum, so the product is rounded as in eval. */
 static Val cell_at(const Work *w, const char *name, int side) {
   Nest *b = w->l->b;
   const double most = 2 * (double)ROI_FAR;
@@ -154,7 +154,7 @@ static void each_region(Work *w, LoopKind kind, RoiBody body) {
   }
 }
 
-/* The largest element of each channel, in registers; for an empty bin minus the largest float. */
+/* The largest element of each channel, in registers; -FLT_MAX for an empty bin. */
 static Buf *largest_buffer(const Work *w, const Ix *c, int count, int part, int lanes) {
   Nest *b = w->l->b;
   Buf *most = NEST_REGISTERS(b, "most", lanes, count);

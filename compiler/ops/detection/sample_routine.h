@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT-0
 /* Sampling of the regions that a training step uses (Ren et al., 2015). Copied into generated C. */
 
-/* Rows from..most - 1 of out: the regions of one kind with the largest random numbers; returns the number of
- * rows so far. */
+/* Fills rows from .. most - 1 of out with the regions whose kind is `wanted` and whose random numbers are
+ * largest; returns the number of rows so far. */
 static int cnn_sample_add_routine(const float *restrict regions, const float *restrict draws,
                                   const float *restrict kind, float *restrict rows_of, float *restrict out,
                                   int rows, float wanted, int from, int most) {
@@ -16,8 +16,8 @@ static int cnn_sample_add_routine(const float *restrict regions, const float *re
 }
 
 /* out[sample][4]: the ground-truth boxes, then regions with an overlap of at least one half, until there are
- * `positives` rows, then other regions; missing rows are 0. regions[rows][4], where empty rows are missing;
- * draws[rows]. kind, rows_of[rows]: scratch. */
+ * `positives` rows, then other regions; missing rows are 0. regions[rows][4], where an empty box means a
+ * missing region; draws[rows]: random numbers. kind, rows_of[rows]: scratch. */
 static void cnn_sample_routine(const float *restrict regions, const float *restrict draws,
                                const int32_t *restrict count, const int32_t *restrict label,
                                const float *restrict truth, float *restrict kind, float *restrict rows_of,

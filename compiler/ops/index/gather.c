@@ -1,6 +1,7 @@
 /* gather.c: gather, positions of a value by index: y[k][c] = x[index[k]][c], as in torch.index_select; with
  * each=true every channel has its own index, as in torch.gather. The positions of an image are its pixels,
- * row by row. The gradient of a position is the sum of dy over its results; the index has no gradient. */
+ * row by row. The gradient of a position is the sum of dy over the results that select it; the index has no
+ * gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "ops/index/index.h"

@@ -18,12 +18,12 @@ bool index_is_flat(Shape);
 /* The result's shape for flat indices: the shape of the indices with these channels; for a vector, a
  * sequence. False after an error. */
 bool index_rows_shape(ShapeContext *, Node *, int64_t channels);
-/* The index at a pixel of such a result. */
+/* The index at a pixel of a result of this shape. */
 Ref index_of_pixel(Lower *, Buf *, const Ix *y, const Ix *x);
 /* Element k of a vector or of a sequence of one channel. */
 Ref index_element(Lower *, Buf *, const Ix *k);
-/* Calls the body with the pixel that a number selects: one data-dependent index; for images two, row and
- * column. */
+/* Calls the body with the pixel that a number selects. The pixel is one data-dependent index, or two for
+ * images: row and column. */
 typedef struct IndexPixel {
   const Ix *y, *x;
 } IndexPixel;

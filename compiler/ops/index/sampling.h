@@ -25,8 +25,8 @@ typedef struct SamplePoint { /* a point on one axis */
 } SamplePoint;
 SamplePoint sample_point(const Sampling *, double at, int64_t length);
 /* sample_take samples the channels from .. to-1 of an image [h][w][c] at a point, multiplies them by
- * `factor`, and adds them to `to`. sample_spread adds dy, with the same factors, to the pixels around the
- * point. */
+ * `factor`, and adds the products to the array `to`. sample_spread adds dy, with the same factors, to the
+ * pixels around the point. */
 typedef struct SampleImage {
   Extent e;
   int64_t from, to;

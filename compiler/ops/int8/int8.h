@@ -118,7 +118,7 @@ extern const Op op_int8_argmax;                       /* the same channel as a f
 extern const Op op_int8_embedding;
 
 bool int8_is_wide(const Node *);      /* whether the node's value or an operand is int16 */
-int64_t int8_most(const Node *value); /* maximum of its numbers minus the zero point */
+int64_t int8_most(const Node *value); /* maximum of the value's numbers minus their zero point */
 int64_t int8_most_read(const Node *); /* maximum of int8_most over all operands */
 
 /* The geometry of a product: a dense layer is a convolution of one pixel; the output of a transposed
@@ -148,9 +148,9 @@ bool int8_steps_fit(Rounding, Multiplier, int64_t most);
 int32_t int8_halves(int32_t low, int32_t high); /* a word of two int16 numbers */
 /* Words are operands of the target's dot product: four bytes q + 128 or q, or two halves q. */
 int32_t words_lift(Dot);                    /* the number added to each q: 128 or 0 */
-const Primitive *words_dot(Dot, int lanes); /* operands: a sum, a word, a word of unchanged weights */
+const Primitive *words_dot(Dot, int lanes); /* operands: a sum, a word of lifted q, a word of weights */
 
-/* ---- shared by their nests ---- */
+/* ---- shared by the nests of these operators ---- */
 /* The multipliers of a product's filters, as constants of the model. */
 typedef struct Int8Factors {
   Buf *factor, *exponent; /* exponent: NULL if multipliers are floats */
@@ -170,8 +170,8 @@ Int8Constants int8_constants(Lower *, const Correlation *, int64_t channels);
 /* The accumulator of a product's terms: 32-bit or 64-bit. */
 Ref int8_sum(Lower *);
 void int8_add_term(Lower *, Ref sum, Val q, Val weight); /* q minus its zero point; both are 32-bit */
-/* Applies the steps of a multiplication whose numbers are values. left may be NULL: nothing is shifted to
- * the left. */
+/* Applies the steps of a multiplication by a factor that is given as values of the nest. left may be NULL:
+ * nothing is shifted to the left. */
 Val int8_stepped(Lower *, Rounding, Val x, Val left, Val m, Val half, Val shift);
 /* The extent of the value, viewed as [1][w*c] if its elements are contiguous. */
 Extent int8_joined(Lower *);
@@ -192,7 +192,7 @@ Val int8_rounded(Lower *, Rounding, Val sum, Multiplier, const char *name);
 /* Numbers of the kernel: the zero point of an operand; the number added to a result, and its limits. */
 Val int8_zero(Lower *, int operand);
 Val int8_stored_zero(Lower *, Stored), int8_lowest(Lower *, Stored), int8_highest(Lower *, Stored);
-/* Whether this clamping, or this addition, has an effect. */
+/* Whether clamping at the lower or the upper limit, or adding the zero point, has an effect. */
 bool int8_cuts_below(const Lower *, Stored), int8_cuts_above(const Lower *, Stored);
 bool int8_adds_zero(const Lower *, Stored);
 void int8_store(Lower *, Val rounded, Stored, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);

@@ -1,6 +1,6 @@
 /* int8_matmul.c: Product of two int8 or int16 values: x = sum over k of (a - zero of a) * (b - zero of b);
- * out = clamp(round(x * factor) + zero of out). Int8 sums fit in int32 (quantize/matmul.c), those of int16
- * values are int64. */
+ * out = clamp(round(x * factor) + zero of out). Sums of int8 products fit in int32 (quantize/matmul.c); sums
+ * of int16 products are int64. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "kernel/walk.h"

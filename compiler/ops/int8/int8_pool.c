@@ -82,7 +82,7 @@ typedef struct Sums {
   int part, lanes;
 } Sums;
 
-/* The number, or 0 for a row before the first row of the stream. */
+/* Returns `number`, or 0 for a row before the first row of the stream. */
 static Val from_first(Lower *l, const Ix *y, const Ix *x, Val number, int lanes) {
   const Int8Pool *p = l->node->detail;
   if (!p->from_first) return number;

@@ -1,5 +1,5 @@
-/* int8_recurrent.c: Int8 cores of recurrent layers. round() is to integers, sat() to int16; h is relative to
- * its zero point:
+/* int8_recurrent.c: Int8 cores of recurrent layers. round() rounds to integers, sat() saturates to int16; h
+ * is relative to its zero point:
  *
  * a      = sat(gates + sat(round(W_hh h)));  in LiteRT: sat(gates + round(W_hh h))
  * lstm   c' = sat(sat(round(f*c)) + sat(round(i*g))), clamped to -clip..clip;  h' = round(o * tanh(c'))

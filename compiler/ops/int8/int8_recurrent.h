@@ -39,13 +39,13 @@ Val int8_upper_byte(Nest *, Val wide);
 typedef struct RecurrentWords {
   const Int8Recurrent *p;
   int first, gates;    /* sums of these gates */
-  int64_t words;       /* of h, two channels each */
-  Buf *halves, *bytes; /* weights of pairs of gates, and of the last one if there is an odd number */
+  int64_t words;       /* number of words of h, with two channels each */
+  Buf *halves, *bytes; /* weights of pairs of gates, and of the last gate if their number is odd */
   Buf *steps, *window; /* window: h, widened to int16 */
 } RecurrentWords;
 /* bias: the bias of each sum, which includes the zero point of h times the weights. */
 bool int8_recurrent_has_words(const Lower *, const Int8Recurrent *, const int32_t *bias);
-/* The gates that read h, and the one of gru with reset=before that reads r*h. */
+/* Sets the array to the gates that read h, then to the gate of gru with reset=before that reads r*h. */
 void int8_recurrent_words(Lower *, const Int8Recurrent *, const int32_t *bias, RecurrentWords[2]);
 void int8_recurrent_window(Lower *, RecurrentWords *, Buf *h);
 /* The sums of the gates of unit u, without biases. */

@@ -12,7 +12,7 @@ typedef struct Core {
   Buf *h, *next, *wide, *c, *middle, *update;
   Buf *gate; /* a unit's sums, then the activated gates */
   bool packed;
-  RecurrentWords words[2]; /* if packed: of the gates that read h, and r*h */
+  RecurrentWords words[2]; /* if packed: of the gates that read h, and of the gate that reads r*h */
 } Core;
 
 /* ---- numbers ---- */

@@ -4,9 +4,9 @@
 //
 // As in schedule/mcu/dsp_direct.c, each 16-bit half of a weight word contains 256*wB + wA, for two gates A
 // and B of a unit. The sum of products with these halves is mix = 256*SB + SA; the sum of products with their
-// low bytes is SA. So SB = (mix - SA) / 256, which is exact modulo 2^32 if |SB| < 2^23. The weights determine
-// whether that holds. The weights of a gate without a partner are bytes, four in a word. Biases are added
-// afterwards.
+// low bytes is SA. So SB = (mix - SA) / 256, which is exact modulo 2^32 if |SB| < 2^23. Whether this bound
+// holds depends on the weights. The weights of a gate without a partner are bytes, four in a word. Biases are
+// added afterwards.
 //
 // Roundings are those of schedule/mcu/dsp_finish.c, with zero point 0. Factors of 1/2 or more (`single`: 1/4)
 // need no second shift: then the sum is shifted to the left, and the upper half of the product is rounded.
@@ -43,7 +43,8 @@ static int64_t most_sum(const Int8Recurrent *p, int gate, int64_t u) {
   return most;
 }
 
-/* In gru with reset=before, the last gate reads another vector than h, after the others. */
+/* Number of gates that read h. In gru with reset=before, the last gate reads r*h instead, after the other
+ * gates. */
 static int gates_of_h(const Int8Recurrent *p) { return (int)p->r.gates - (p->r.before ? 1 : 0); }
 
 static bool gate_pairs_fit(const Int8Recurrent *p) {
@@ -66,7 +67,8 @@ static bool is_quick(Rounding rounding, Multiplier factor) {
   return rounding != ROUNDING_FLOAT && !goes_left(rounding, factor) && -factor.e <= MOST_SHIFT;
 }
 
-/* Sum s, at most `most`; the other sums of its gate have to be shifted in the same direction. */
+/* Can sum s, whose absolute value is at most `most`, be rounded in int32? All sums of a gate must be shifted
+ * in the same direction. */
 static bool sum_is_quick(const Int8Recurrent *p, int64_t s, int64_t most) {
   const Multiplier factor = p->factor[s];
   const bool left = goes_left(p->rounding, factor);
@@ -192,7 +194,7 @@ static void add_dot2(Nest *b, Ref sum, Val x, Val w) {
   nest_store(b, sum, nest_primitive(b, &primitive_dot2_here, nest_get(b, sum), x, w));
 }
 
-/* Adds the products of x, two words of h, with the weights. One instruction loads two of their words. */
+/* Adds the products of x, two words of h, with the weights. One instruction loads two words of weights. */
 static void add_gate_pairs(Lower *l, const RecurrentWords *words, const WordSums *sums, const Ix *u,
                            const Ix *at, const Val x[2]) {
   enum { MOST_PAIRS = 2 };

@@ -11,7 +11,7 @@ static void eval(const Eval *eval) {
     eval->out[i] = t->value[t->channels > 1 ? i % channels : 0][(int)eval->in[0][i] - INT8_MIN];
 }
 
-/* ---- straight lines, such as normalize, which are vectorized ---- */
+/* ---- linear functions, such as normalize: vectorized, without a table ---- */
 enum { LINE_BITS = 16, MOST_LINES = 16, MOST_SLOPE = 1 << 23, MOST_TRIED = 1024 };
 
 /* (q * slope + start) / 2^LINE_BITS, rounded down, then clamped to int8. */

@@ -2,9 +2,9 @@
 /* The loss of the masks of an image's regions (He et al., 2017). The ground truth of a row is the object with
  * the highest IoU with its box, at least `overlap`. The object's pixels, sampled bilinearly at the centers of
  * the mask's cells, are compared with the mask channel of the object's class (binary cross-entropy). The loss
- * is the mean over such rows and their cells. score, softplus, sigmoid[rows][height][width][classes] of the
- * linear output; boxes[rows][4]; instance[tall][wide]: for each pixel of the image 0, or k + 1 for object k.
- * out: the loss, its gradient. Copied into generated C. */
+ * is the mean over the rows with such an object, and over their cells. score, softplus,
+ * sigmoid[rows][height][width][classes] of the linear output; boxes[rows][4]; instance[tall][wide]: for each
+ * pixel of the image 0, or k + 1 for object k. out: the loss, its gradient. Copied into generated C. */
 
 /* Fraction of the pixels of `instance` around a point that belong to the object `of`: 0 .. 1. Coordinates are
  * those of the center of the first pixel. */

@@ -3,7 +3,8 @@
 
 /* Matches anchors with ground-truth objects. For each anchor: the index of the object with the highest IoU,
  * if that is at least `high`, or if the anchor is the best one for some object; -1: every IoU is below `low`;
- * -2: neither; -3: the anchor extends outside the image. An image of width 0 has no border. */
+ * -2: the highest IoU is between `low` and `high`; -3: the anchor extends outside the image. An image of
+ * width 0 has no border. */
 static void cnn_rpn_match_routine(const float *restrict anchors, const int32_t *restrict label,
                                   const float *restrict truth, float *restrict match, int rows, int n,
                                   int height, int width, float high, float low) {
@@ -31,8 +32,8 @@ static void cnn_rpn_match_routine(const float *restrict anchors, const int32_t *
   }
 }
 
-/* Selects at most `most` rows that have a ground truth (positive), or that are negative: the rows with the
- * largest random numbers. */
+/* Selects at most `most` rows, those with the largest random numbers: rows that have a ground truth if
+ * `positive` is set, otherwise negative rows. */
 static int cnn_rpn_draw_routine(const float *restrict match, const float *restrict draws,
                                 float *restrict rows_of, int rows, int positive, int most) {
   int n = 0;

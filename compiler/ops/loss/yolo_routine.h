@@ -10,7 +10,7 @@ typedef struct cnn_yolo_head_routine {
   const float *anchor;
 } cnn_yolo_head_routine;
 
-/* The cell of 0 .. n - 1 that contains a position; outside, the nearest. */
+/* The cell, from 0 to n - 1, that contains a position; for a position outside, the nearest cell. */
 static int cnn_yolo_cell_routine(float at, int n) {
   return !(at > 0.f) ? 0 : at < (float)n ? (int)at : n - 1;
 }
@@ -81,7 +81,8 @@ static int cnn_yolo_class_routine(const float *place, const int32_t *label, int 
 }
 
 /* The target objectness of rows without an object is 0, unless the box's IoU with an object exceeds `ignore`.
- * by: gradient of the objectness; 1 for the other rows. */
+ * by: the gradient, which already contains 1 at the objectness of rows with an object; these rows are
+ * skipped. */
 static float cnn_yolo_empty_routine(const cnn_yolo_head_routine *of, const float *sigmoid,
                                     const float *softplus, const float *size, const int32_t *label,
                                     const float *truth, int n, float ignore, float *by) {

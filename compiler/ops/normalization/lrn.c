@@ -20,7 +20,7 @@ enum { UNROLL_MOST = 16 };
 enum {
   BLOCK = 4
 }; /* number of pixels whose scratch rows are written before the first row is read: a window spans two stored
-      vectors, and a load of it waits until both have left the CPU's store queue */
+      vectors, so loading a window waits until both vectors have left the CPU's store queue */
 
 static const Param params[] = {
     {"size", PARAM_INT, "5", "number of channels in the window", 1, 1e6, NULL},

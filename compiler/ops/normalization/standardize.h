@@ -1,8 +1,7 @@
 /* standardize.h: Common code of layernorm, groupnorm and instancenorm: h = (x - mean) / sqrt(variance +
- * epsilon), where mean and biased variance are those of a group of elements of one value; then h * weight +
- * bias, per channel. In training these are two separate nodes, so that element-wise gradients handle weight
- * and
- * bias. */
+ * epsilon), where mean and biased variance are computed over a group of elements of one value; then h *
+ * weight + bias, per channel. In training, h and h * weight + bias are separate nodes, so that element-wise
+ * gradients handle weight and bias. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_STANDARDIZE_H
 #define CNNC_STANDARDIZE_H

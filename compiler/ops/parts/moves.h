@@ -4,8 +4,8 @@
 #define CNNC_PARTS_MOVES_H
 #include "kernel/parts.h"
 
-/* Channels that are contiguous in both values: all channels of a pixel of the part. In the pixel of the
- * whole, they start at channel whole_c. */
+/* Channels that are contiguous in both values: all channels of a pixel of the part. In the whole value, these
+ * channels start at channel whole_c of their pixel. */
 typedef struct PartSpot {
   Ix whole_row, whole_y, whole_x, whole_c, part_row, part_y, part_x;
 } PartSpot;

@@ -16,7 +16,7 @@ Taps pool_taps(const Window *w, int axis, int64_t o, int64_t lo, int64_t hi) { /
 /* ---- shapes ---- */
 
 /* Whether a window reads only padding. The last window may begin after the end of the input. A window that
- * begins before the input may skip the input, if that is shorter than the dilation. */
+ * begins before the input may skip the input, if the input is shorter than the dilation. */
 static bool sees_padding_alone(const Window *w, int axis, int64_t input, int64_t output) {
   const int64_t dilation = w->dilation[axis], stride = w->stride[axis], before = w->before[axis];
   if (before > dilation * (w->kernel[axis] - 1) || (output - 1) * stride - before >= input) return true;

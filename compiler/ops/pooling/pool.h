@@ -35,7 +35,8 @@ typedef void PoolTap(Lower *, const Ix *y, const Ix *x,
 Pool pool_of(const Node *); /* the node: a pooling operator, or one of its backward pass */
 void pool_walk(Lower *, const Pool *, PoolBody,
                const void *context); /* visits all windows; inner ones in separate loops without tests */
-void pool_each_tap(Lower *, const PoolPixel *, PoolTap, void *context); /* calls it in row order */
+void pool_each_tap(Lower *, const PoolPixel *, PoolTap,
+                   void *context); /* calls it for each tap of a window, in row order */
 
 /* Combines the elements of a window in row order, starting with `start`. */
 Val pool_combine(Lower *, const PoolPixel *, const Ix *c, int part, int lanes, const char *name, double start,

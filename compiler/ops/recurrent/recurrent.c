@@ -23,7 +23,7 @@ static bool starts_from(const Node *layer, const char *param) {
   return arg_const(layer, param)->kind == CONST_VALUE;
 }
 
-/* Whether the layer's initial values are states that no argument names. */
+/* Whether the layer's initial values are hidden states, not the values of the arguments hidden= and cell=. */
 static bool keeps_state(const Node *layer) {
   return layer->nin > 1 && !starts_from(layer, "hidden") && !starts_from(layer, "cell");
 }
@@ -591,7 +591,7 @@ enum { LEAST_ROWS = 48, SHORT_ROWS = 24 }; /* minimum rows of a sequence with se
 
 typedef struct Segments {
   int n, given;            /* given: number of segments with a gradient so far */
-  Node **rows, **gradient; /* by position in the sequence: the segment's rows, and the gradient of these */
+  Node **rows, **gradient; /* by position in the sequence: the segment's rows, and their gradient */
 } Segments;
 typedef struct Segment {
   Segments *all;
@@ -635,7 +635,7 @@ static Node *segment_of(Graph *graph, const Node *layer, Node *rows, Segments *a
   return node;
 }
 
-/* Rows of a segment; if possible, all segments are equal, so that they have the same functions. */
+/* Number of rows of a segment; if possible, it is the same for all segments, so that they share functions. */
 static int64_t segment_rows(int64_t rows) {
   int64_t most = 1;
   while ((most + 1) * larger(most + 1, SHORT_ROWS) <= rows && most < MOST_INPUTS) most++;

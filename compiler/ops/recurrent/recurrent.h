@@ -10,8 +10,8 @@
  * m is o*tanh(c) where a projection computes h from it. q belongs to gate r of a gru: it is the candidate's
  * product with h (reset=after), or r*h (reset=before). Slopes are the gradients of the sums. The parts in
  * brackets are the gradient of h (only with a projection), and the gradients of the hidden products (only
- * with reset=after: q in place of n). If a layer has initial values, an additional last row has the
- * gradients of these: h, then c. */
+ * with reset=after: q in place of n). If a layer has initial values, an additional last row has the gradients
+ * of the initial values: of h, then of c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_RECURRENT_H
 #define CNNC_RECURRENT_H
@@ -91,8 +91,8 @@ Node *recurrent_update(Graph *, Node *layer, const Op *, Node *state);
 Node *recurrent_final(Graph *, Node *layer, Node *value, bool cell); /* h or c of the last row */
 /* Nodes that compute a float or int8 layer. recurrent_rows: its input as a sequence; recurrent_gates: the
  * gates of all rows for one direction, a 1x1 convolution; recurrent_start: a direction's part of an initial
- * value; recurrent_join: the joined directions; recurrent_stacked: rows after each other; recurrent_cut: a
- * part of a value. */
+ * value; recurrent_join: the joined directions; recurrent_stacked: the rows of `above`, then the rows of
+ * `below`; recurrent_cut: a part of a value. */
 Node *recurrent_rows(Graph *, const Node *layer, const Recurrent *, Node *in);
 Node *recurrent_gates(Graph *, const Node *layer, const Op *, const Recurrent *, int way, Node *rows);
 Node *recurrent_start(Graph *, const Node *layer, Node *given, int way, int64_t n, const char *suffix);

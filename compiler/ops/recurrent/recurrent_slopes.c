@@ -14,7 +14,7 @@ typedef struct Back {
   Buf *dh, *dc; /* gradients of the current row, then of the previous one */
   Buf *sums;    /* gradients of the sums that contain h */
   Buf *inner;   /* gradients: of m with `project`, of r*h with reset=before */
-  Buf *read;    /* QAT, gru: gradients of h as products read it; or NULL */
+  Buf *read;    /* QAT, gru: gradients of the rounded h, which the products read; or NULL */
   RoundingSteps steps;
   const Ix *row, *before, *step; /* before: the previous row, if there is one */
 } Back;

@@ -1,5 +1,5 @@
 /* region.h: Values that are parts of others: a box cut out of a value, a value placed in a box of zeros. Each
- * of the two is the backward pass of the other. */
+ * of the two operations is the backward pass of the other. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OPS_SHAPE_REGION_H
 #define CNNC_OPS_SHAPE_REGION_H
@@ -12,10 +12,10 @@ typedef struct Box {
 /* copies a box of `from` to `to` */
 void box_cut(const double *from, Extent large, double *to, Extent small, Box);
 void box_place(const double *from, Extent small, double *to, Extent large, Box,
-               double around);    /* fills `to` with `around`, and places `from` in a box of it */
+               double around);    /* fills `to` with `around`, and places `from` in a box of `to` */
 void box_lower_cut(Lower *, Box); /* the result is a box of in[0] */
 void box_lower_place(Lower *, Box, double around); /* the result is in[0] surrounded by `around` */
-/* dx with this shape, computed from dy by hidden operators that store the box. */
+/* Returns dx with this shape, computed from dy by hidden operators, which store the box as their detail. */
 Node *box_gradient_cut(Gradient *, Node *of, Node *dy, Shape, Box);
 Node *box_gradient_place(Gradient *, Node *of, Node *dy, Shape, Box);
 
@@ -24,7 +24,7 @@ Node *box_gradient_place(Gradient *, Node *of, Node *dy, Shape, Box);
 bool box_border(ShapeContext *, const Node *, const char *param, int64_t before[2], int64_t after[2]);
 void box_border_of(const Node *, const char *param, int64_t before[2],
                    int64_t after[2]);            /* for a checked node */
-Box box_inside(const Node *, const char *param); /* the box inside such a border */
+Box box_inside(const Node *, const char *param); /* the box inside the border of zero_pad or crop */
 /* Sets another border as argument n of a copied node. */
 void box_set_border(Arena *, Node *, const int64_t before[2], const int64_t after[2]);
 #endif
