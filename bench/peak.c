@@ -1,7 +1,7 @@
 /* peak.c: Measures peak multiply-adds per second of this machine: chains of fused multiply-adds in
- * registers. BYTES is the width of a vector. With -DDOTS they are products of bf16 numbers (vdpbf16ps), with
- * -DTILES those of tile registers (tdpbf16ps). Usage: peak THREADS; prints GFLOP/s with that number of
- * threads. */
+ * registers. BYTES is the width of a vector. With -DDOTS the multiply-adds are dot products of bf16 numbers
+ * (vdpbf16ps), with -DTILES products of tile registers (tdpbf16ps). Usage: peak THREADS; prints GFLOP/s with
+ * that number of threads. */
 // SPDX-License-Identifier: Apache-2.0
 #define _GNU_SOURCE
 #include <pthread.h>

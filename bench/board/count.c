@@ -1,8 +1,9 @@
 /* count.c: qemu plugin (interface 1, declared here: the header is not packaged) that counts the executions of
  * each instruction between two marks, and the bytes of flash that are read as data.
  *
- * -plugin count.so,start=0x...,stop=0x...,out=FILE     the addresses of the marks; FILE: a line per
- * instruction, its address and count, then "flash" and the bytes */
+ * Usage: -plugin count.so,start=0x...,stop=0x...,out=FILE. start and stop are the addresses of the marks.
+ * FILE gets one line per instruction, with its address and count, then a line with "flash" and the number of
+ * bytes. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdbool.h>
@@ -11,8 +12,9 @@
 #include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
-enum { CODE = 8 << 20 }; /* bytes of flash from address 0 on in which instructions are counted */
-enum { ALL = 3 };        /* loads and stores: qemu 7.2 confuses them, and no program stores to flash */
+enum { CODE = 8 << 20 }; /* instructions are counted in the first CODE bytes of flash, from address 0 on */
+/* Loads and stores: both are counted, because qemu 7.2 confuses them. No program stores to flash. */
+enum { ALL = 3 };
 
 typedef uint64_t qemu_plugin_id_t;
 typedef struct qemu_info_t qemu_info_t;

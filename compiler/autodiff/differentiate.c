@@ -1,7 +1,8 @@
-/* differentiate.c: Reverse-mode automatic differentiation. For training it copies the graph in training mode
- * (batchnorm as its parts, dropout with its mask) and appends the losses; for inspection it copies the
- * inference graph and appends class scores with the caller's weights. Then it visits the nodes from last to
- * first, and each operator appends its backward pass, towards trained parameters or towards the inputs.
+/* differentiate.c: Reverse-mode automatic differentiation. For training, this pass copies the graph in
+ * training mode (batchnorm as its parts, dropout with its mask) and appends the losses; for inspection, it
+ * copies the inference graph and appends class scores with the caller's weights. Then it visits the nodes
+ * from last to first, and each operator appends its backward pass, towards trained parameters or towards the
+ * inputs.
  *
  * Requires: a graph with a checked train block. Preserves: parameters and their offsets; nodes stay in
  * topological order. */
@@ -216,7 +217,7 @@ static Graph *copy_inference(Arena *arena, const Graph *graph, Node **map) {
     }
     graph_append(copy, map[i]);
     if (node_is_state(node) || node_is_update(node))
-      map[i] = node->op->train(copy, map[i]); /* as in a first call */
+      map[i] = node->op->train(copy, map[i]); /* inspection computes the first call */
   }
   return copy;
 }

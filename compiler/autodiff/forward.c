@@ -11,22 +11,23 @@ typedef struct Forward {
   Graph *copy;
   int64_t calls;       /* number of calls per sample */
   const int *live;     /* by node id */
-  bool *changes;       /* by node id: the value may differ from call to call */
+  bool *changes;       /* by node id: whether the value may differ from call to call */
   Node ***of_call;     /* [call][node id]: the value in that call */
   Node ***before;      /* [call][node id]: the value before QAT rounds it */
-  Node **map, **exact; /* of_call and before of the current call */
+  Node **map, **exact; /* rows of `of_call` and `before` for the current call */
   Node **input;        /* by node id: an input with all calls; NULL if there is only one call */
   Diags *diags;
 } Forward;
 
-/* The first input with a different shape in training, or NULL. */
+/* The first input whose shape in training differs from its shape in inference, or NULL. */
 static const Node *changed_input(const Forward *f, const Node *node) {
   for (int k = 0; k < node->nin; k++)
     if (!shape_equal(node->in[k]->shape, f->map[node->in[k]->id]->shape)) return node->in[k];
   return NULL;
 }
 
-/* The first operator whose shape differs in training. The node's shape differs for that reason. */
+/* The first operator whose shape differs in training, which is the cause of the difference in the node's
+ * shape. */
 static const Node *changed_by(const Forward *f, const Node *node) {
   for (const Node *in = node; in; in = changed_input(f, in)) node = in;
   return node;
@@ -44,7 +45,8 @@ static bool does_not_fit(const Forward *f, const Node *node, const Node *in) {
   return false;
 }
 
-/* Infers the shape of a node whose inputs have other shapes in training, with the same parameters. */
+/* Infers the shape of a node again if an input has another shape in training. The node's parameters stay the
+ * same. */
 static bool shape_again(const Forward *f, const Node *of, Node *node) {
   const Node *in = changed_input(f, of);
   if (!in || !node->op->shape) return true;
@@ -130,7 +132,7 @@ static Node *trained_node(Forward *f, const Node *node, int64_t call) {
   Node *made = graph_copy_node(f->arena, node, f->map);
   if (node->op->traits.weights_of_input) made->in[0] = f->exact[node->in[0]->id]; /* the layer's own value */
   if (made->precision == PRECISION_F16W) made->precision = PRECISION_GIVEN; /* weights are trained in float */
-  made->rounded = false; /* decided later, for the whole graph: the backward pass reads values, too */
+  made->rounded = false; /* is set later, for the whole graph, because the backward pass reads values, too */
   if (!node->op->parts) graph_append(f->copy, made);
   made->salt = i + call * f->graph->nodes.n;
   if (!shape_again(f, node, made)) return NULL;

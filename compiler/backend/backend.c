@@ -50,7 +50,7 @@ static const char *find_objcopy(Arena *arena) {
 bool backend_takes_units(Arena *arena, BackendKind kind, bool cross) {
 #ifdef __ELF__
   if (kind == BACKEND_OBJECT) return !cross && find_objcopy(arena);
-#else /* neither the linker nor objcopy joins objects there */
+#else /* other object formats: neither the linker nor objcopy can join objects */
   if (kind == BACKEND_OBJECT) return false;
 #endif
   return kind != BACKEND_WASM;
@@ -298,7 +298,7 @@ static bool link_units(Build *run, const char *const *object, int n, const char 
   return command_run(&command, why);
 }
 
-/* Makes the symbols that only the units of one object use local. */
+/* Makes a symbol local if only units of the same object use it. */
 static bool join_units(Build *run, const char *const *object, int n, const char *output, const char **why) {
   const Backend *backend = run->backend;
   const char *joined = scratch_file(&run->scratch, why);
@@ -319,7 +319,7 @@ static bool compile_apart(Build *run, const BackendUnit *unit, int n, const char
 }
 
 /* ---- zig ---- */
-/* The first link for a machine builds its C library, which takes a minute, once. */
+/* The first link for a machine also builds its C library. This takes a minute, but only once. */
 static const char *prepare_zig(const Build *run, bool links) {
   const char *mark = NULL;
   zig_environment(run->backend->arena, run->scratch.folder);
@@ -362,7 +362,8 @@ bool backend_compile(const Backend *backend, const BackendUnit *unit, int n, con
            false;
   if (backend->mpi) run.mpi = find_mpi_compiler(backend->arena, &run.compiler, why);
   if (*why || !scratch_open(&run.scratch, backend->arena, names_files(&run.compiler), why)) return false;
-  /* Links temporary objects, because a compiler that is ended by a signal would not remove its own. */
+  /* Links temporary objects, because a compiler that is ended by a signal would not remove the objects that
+   * it created itself. */
   const bool linked = backend->kind == BACKEND_PROGRAM || backend->kind == BACKEND_SHARED;
   const char *mark = zig ? prepare_zig(&run, linked) : NULL;
   const bool done = open_data(&run, why) && (n > 1 || linked ? compile_apart(&run, unit, n, output, why)

@@ -16,7 +16,7 @@ typedef struct Backend {
   const System *system;       /* operating system of the other machine; NULL: it has none, and no C library */
   const char *arch;           /* with `system`: the CPU, as in Target */
   const char *soname;         /* BACKEND_SHARED: its SONAME; NULL: its path */
-  const char *runtime;        /* directory of libcnn.a; NULL: searched */
+  const char *runtime;        /* directory of libcnn.a; NULL: cnnc searches for it */
   FILE *messages;             /* where the C compiler's messages go; NULL: standard error */
   bool openmp, pool, verbose; /* pool: the generated C starts its own threads, without OpenMP */
   bool mpi; /* BACKEND_PROGRAM: links libcnn-mpi, with MPI's compiler wrapper, which calls `cc` */
@@ -31,7 +31,7 @@ typedef struct BackendUnit {
   bool vectorize;       /* enable the C compiler's vectorizers even at -O1 */
 } BackendUnit;
 
-/* The compiler for other systems: zig on the PATH or of the Python package. It may not exist. */
+/* The compiler for other systems: zig on the PATH or from the Python package. It may not exist. */
 const char *backend_zig(Arena *);
 
 /* Compiles n units to the file `output`, several at the same time; only the first uses OpenMP and data. False

@@ -1,4 +1,4 @@
-/* compiler.c: Search for the C compiler, and the ways of calling clang, gcc and zig. */
+/* compiler.c: Search for the C compiler, and the command lines of clang, gcc and zig. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef HAVE_CONFIG_H
 #include "config.h"

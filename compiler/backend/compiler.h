@@ -1,4 +1,4 @@
-/* compiler.h: Search for the C compiler, and the ways of calling clang, gcc and zig. Private to backend/. */
+/* compiler.h: Search for the C compiler, and the command lines of clang, gcc and zig. Private to backend/. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BACKEND_COMPILER_H
 #define CNNC_BACKEND_COMPILER_H

@@ -1,6 +1,6 @@
-/* jobs.c: Limit of concurrent compilers: one per processor of this process. Under make -j, each compiler
- * except the first takes a token of make's job server, a byte of a pipe or fifo, which is returned when
- * the compiler ends. If make does not pass on the job server, one compiler runs at a time. */
+/* jobs.c: Limit on the number of concurrent compilers: one per processor of this process. Under make -j, each
+ * compiler except the first takes a token of make's job server, a byte of a pipe or fifo, which is returned
+ * when the compiler ends. If make does not pass on the job server, one compiler runs at a time. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef __linux__
 #define _GNU_SOURCE /* sched_getaffinity */
@@ -44,7 +44,8 @@ static int open_inherited(int descriptor, int flags) {
   return descriptor < 0 ? -1 : open_tokens(path, flags);
 }
 
-/* Copies a word of MAKEFLAGS without the backslashes before blanks and backslashes. False: it is too long. */
+/* Copies a word of MAKEFLAGS without the backslashes before blanks and backslashes. False: the word is too
+ * long. */
 static bool unquoted(const char *flags, char *word, size_t room) {
   size_t n = 0;
   for (; *flags && *flags != ' ' && *flags != '\t' && n < room; n++) {

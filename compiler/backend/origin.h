@@ -1,4 +1,4 @@
-/* origin.h: Metadata of a weight file about the net that it was trained for. */
+/* origin.h: Metadata of a weight file about the net whose weights it has. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ORIGIN_H
 #define CNNC_ORIGIN_H

@@ -45,8 +45,8 @@ FILE *nameless_file(Arena *); /* in $TMPDIR, because it may be large; NULL: errn
 /* Starts a command with this standard input; NULL: cnnc's. False, with the reason, if the command cannot be
  * started. */
 bool process_start(Command *, FILE *input, const char **why);
-/* Waits for any of the running commands, of which there must be one, and returns it. *done: whether it
- * succeeded; if not, with the reason. */
+/* Waits until one of the running commands ends, and returns this command. At least one command must be
+ * running. *done: whether it succeeded; if not, with the reason. */
 Command *process_wait(Command *, int n, bool *done, const char **why);
 void processes_stop(const Command *, int n); /* requests the running commands to end */
 /* Until processes_unwatch, a fatal signal stops these commands. processes_unwatch returns false, with the

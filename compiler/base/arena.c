@@ -1,4 +1,4 @@
-/* arena.c: Arena allocator: memory from growing chunks, freed together. */
+/* arena.c: Arena allocator: objects in growing chunks, which are all freed in one call. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/arena.h"
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-/* arena.h: Arena allocator: memory that is freed together. One arena per compilation, a scratch arena per
- * pass; `free` is used nowhere else. */
+/* arena.h: Arena allocator: all objects of an arena are freed in one call. One arena per compilation, a
+ * scratch arena per pass; `free` is used nowhere else. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ARENA_H
 #define CNNC_ARENA_H
@@ -11,9 +11,8 @@ typedef struct Arena Arena;
 Arena *arena_new(void);
 /* Registers a function to call before the program ends because it is out of memory. */
 void arena_at_failure(Arena *, void (*clean)(void *context), void *context);
-void *
-arena_alloc(Arena *,
-            size_t bytes); /* zeroed, aligned for any object; out of memory ends the program with status 1 */
+void *arena_alloc(Arena *,
+                  size_t bytes); /* zeroed, aligned for any object; without memory, exits with status 1 */
 void *arena_grow(Arena *, void *old, size_t old_bytes, size_t new_bytes);
 char *arena_copy(Arena *, const char *text, size_t n); /* n bytes and a final zero */
 char *arena_printf(Arena *, const char *format, ...) __attribute__((format(printf, 2, 3)));

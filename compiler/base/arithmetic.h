@@ -1,6 +1,6 @@
 /* arithmetic.h: Bit-exact reference arithmetic of quantized nets. An int8 or int16 value q represents
  * (q - zero) * scale. All integers are int64, as in the operators' eval; nests use the primitives of
- * nest/primitive.h, which share no code with this.
+ * nest/primitive.h, which share no code with this file.
  *
  * RSH(x, s) is x / 2^s, rounded down. */
 // SPDX-License-Identifier: Apache-2.0
@@ -26,8 +26,8 @@ typedef struct Multiplier {
 } Multiplier;
 enum { MULTIPLIER_LEAST = -31, MULTIPLIER_MOST = 2 }; /* range of e */
 Multiplier multiplier_of(double factor);
-/* The multiplier in * weight / out. one: a dense layer with one scale for all units; for it, TFLite first
- * rounds the product of scales to float. */
+/* The multiplier `in * weight / out`. one: a dense layer with one scale for all units; for such a layer,
+ * TFLite first rounds the product of scales to float. */
 Multiplier multiplier_of_scales(float in, float weight, float out, bool one);
 int64_t multiplier_apply(Rounding, int64_t x, Multiplier);
 /* Sums of layers with int16 values, -2^47 < x < 2^47, are rounded once, in all three modes of rounding;
@@ -41,7 +41,7 @@ int64_t multiply_exactly(int64_t x, double factor); /* rounds half away from zer
 typedef enum Bound { BOUND_NONE, BOUND_RELU, BOUND_RELU6 } Bound;
 typedef struct Stored {
   int32_t zero, lo, hi;
-  Bound bound;  /* says which of lo and hi depend on the scale */
+  Bound bound;  /* determines which of lo and hi depend on the scale */
   bool settled; /* the rounded sum already contains the zero point: it is not added again */
 } Stored;
 Stored stored_of(float scale, int32_t zero, bool wide, Bound); /* wide: 16 bits, otherwise 8 */
@@ -49,16 +49,17 @@ int32_t stored_put(Stored, int64_t rounded);
 
 /* Whether all roundings support sums up to `most`: most * 2^max(e, 0) + 256 fits in int32. */
 bool sum_fits(int64_t most, int32_t e);
-/* The largest exponent e of a factor that converts a value to or from int16, which also needs sum_fits. */
+/* The largest exponent e of a factor that converts a value to or from int16; sum_fits must be true, too. */
 enum { RESCALED_MOST = 14 };
 /* For means: how many int8 or int16 numbers can be added in int32. */
 enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
 
-/* Whether products of two values of at most this size, relative to their zero points, fit. */
+/* Whether the arithmetic supports products of two values whose distances from their zero points are at most
+ * `most`. */
 bool product_fits(Multiplier, int64_t most);
 
-/* Sums of values, one of which may be subtracted. Each time that the number of values doubles beyond two,
- * the terms lose one fractional bit, so that the sum does not overflow. */
+/* Sums of values; one of the values may be subtracted. Each time that the number of values doubles beyond
+ * two, the terms lose one fractional bit, so that the sum does not overflow. */
 typedef struct Addend {
   float scale;
   bool minus;
@@ -82,7 +83,7 @@ Addition addition_of(Addend *, int32_t count, float out, bool wide);
 int64_t addition_part(Rounding, const Addition *, int32_t k,
                       int64_t x); /* the term of addend k, relative to its zero point */
 int64_t addition_rounded(Rounding, const Addition *, int64_t parts);
-int64_t addition_most(const Addition *, int64_t most); /* SINGLE, DOUBLE: the largest sum of parts */
+int64_t addition_most(const Addition *, int64_t most); /* SINGLE, DOUBLE: the largest `parts` */
 /* ROUNDING_FLOAT: the scale of an addend divided by that of the sum must be at least 2^least and below
  * 2^most. */
 int32_t addition_float_least(bool wide);
@@ -122,7 +123,8 @@ int32_t softmax_reciprocal(int32_t sum);   /* 1 / the sum's leading part, Q0.31 
 int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal);
 
 /* ---- functions of int16 values, as TensorFlow Lite's reference kernels compute them ---- */
-/* Whether the scale is nearly a power of two 2^e, as these kernels require: products are shifts. */
+/* Whether the scale is nearly a power of two 2^e, as these kernels require: they replace products by
+ * shifts. */
 bool scale_is_power(float scale, int *e);
 
 /* Sigmoid, and tanh as 2 * sigmoid(2x) - 1, with the scale 2^-15: linear interpolation of the logistic
@@ -132,7 +134,7 @@ typedef struct Curve {
   int32_t factor, shift; /* position (q * factor + half) / 2^shift, in units of 2^-curve_bits points */
   bool tanh;
 } Curve;
-bool curve_fits(float in_scale); /* its products fit in int32 */
+bool curve_fits(float in_scale); /* whether the products of the interpolation fit in int32 */
 Curve curve_of(float in_scale, bool tanh);
 int32_t curve_point(int32_t n);     /* about logistic(n / 24) * 2^16, n from 0 to 255 */
 int32_t curve_bits(const Curve *);  /* bits of the position between two points */

@@ -13,7 +13,7 @@ typedef struct Span {
 } Span; /* bytes start .. end-1 of source `file` (1 is the main file; 0: nowhere) */
 #define NO_SPAN ((Span){0, 0, 0})
 
-typedef struct SourceMark { /* a character, and the number of characters before it */
+typedef struct SourceMark { /* the offset of a character, and the number of characters before it */
   uint32_t at, characters;
 } SourceMark;
 /* A source text and its lines. */

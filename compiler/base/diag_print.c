@@ -96,7 +96,7 @@ static int cells_make(Arena *arena, const Source *source, uint32_t begin, uint32
     at += length ? (uint32_t)length : 1;
   }
   vec_push(arena, list,
-           ((Cell){.offset = end, .column = column, .s = ""})); /* for the column of the line's end */
+           ((Cell){.offset = end, .column = column, .s = ""})); /* a caret may be at the line's end */
   *cells = list.data;
   return list.n - 1;
 }
@@ -114,7 +114,7 @@ static void put_source(const Diags *diags, Text *text, const Palette *color, Spa
   const SourcePlace place = sources_place(diags->sources, span.file, span.start);
   const uint32_t begin = source->line[place.line - 1];
   uint32_t end = place.line < source->lines ? source->line[place.line] - 1 : (uint32_t)source->n;
-  /* A range over several lines is underlined to the last letter of the first one. */
+  /* A range over several lines is underlined up to the last letter of its first line. */
   while (end > begin && is_blank(source->text[end - 1])) end--;
 
   Arena *scratch = arena_new(); /* many messages may show one very long line */

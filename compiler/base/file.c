@@ -151,7 +151,7 @@ const char *file_library(Arena *arena, const char *path) {
 }
 
 const char *file_identity(Arena *arena, const char *path) {
-#ifdef __wasi__ /* no links, and no realpath */
+#ifdef __wasi__ /* WASI has no links, and no realpath */
   struct stat status;
   if (stat(path, &status) != 0) return path;
   return arena_printf(arena, "%llu", (unsigned long long)status.st_ino);

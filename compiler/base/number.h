@@ -12,7 +12,7 @@ static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 static inline int64_t ceil_divide(int64_t a, int64_t b) { return -floor_divide(-a, b); }
 
-/* The greatest common divisor of numbers that are not negative; of 0 and n it is n. */
+/* The greatest common divisor of two nonnegative numbers; gcd(0, n) is n. */
 static inline int64_t common_divisor(int64_t a, int64_t b) {
   while (b) {
     const int64_t rest = a % b;
@@ -31,7 +31,7 @@ static inline int64_t bounded_product(int64_t a, int64_t b) {
   return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
 }
 
-/* bf16: the upper half of a float, to nearest, ties to even; NaN stays NaN. */
+/* Rounds to bf16, the upper half of a float: to nearest, ties to even; NaN stays NaN. */
 static inline uint16_t bf16_bits(float x) {
   uint32_t u;
   memcpy(&u, &x, sizeof u);
@@ -46,7 +46,8 @@ static inline double bf16_value(uint16_t bits) {
 }
 static inline double bf16_nearest(double x) { return bf16_value(bf16_bits((float)x)); }
 
-/* f16: IEEE's half precision, to nearest, ties to even; 65520 and more become infinite, NaN stays NaN. */
+/* Rounds to f16, IEEE's half precision: to nearest, ties to even; 65520 and more become infinite, NaN stays
+ * NaN. */
 static inline uint16_t f16_bits(float x) {
   enum { INFINITE = 0x7c00, LEAST_INFINITE = 0x477ff000, LEAST_NORMAL = 0x38800000, BIAS = 0x38000000 };
   uint32_t u;
@@ -55,7 +56,8 @@ static inline uint16_t f16_bits(float x) {
   if (size > 0x7f800000) return (uint16_t)(sign | INFINITE | 0x200);
   if (size >= LEAST_INFINITE) return (uint16_t)(sign | INFINITE);
   if (size >= LEAST_NORMAL) return (uint16_t)(sign | (size - BIAS + 0xfff + (size >> 13 & 1)) >> 13);
-  const float half = 0.5f; /* from here on, adjacent floats have the distance of the smallest f16 numbers */
+  /* from 0.5 on, the distance between adjacent floats is that between the smallest f16 numbers */
+  const float half = 0.5f;
   float sum = (x < 0 ? -x : x) + half;
   uint32_t bits, from;
   memcpy(&bits, &sum, sizeof bits);

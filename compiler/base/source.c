@@ -46,7 +46,7 @@ static int source_line_at(const Source *source, uint32_t offset) {
 
 /* ---- columns ---- */
 
-enum { MARK_BYTES = 1024 }; /* distance of the marks of a source */
+enum { MARK_BYTES = 1024 }; /* number of bytes between two marks of a source */
 
 static uint32_t character_end(const Source *source, uint32_t at) {
   uint32_t code;
@@ -54,7 +54,7 @@ static uint32_t character_end(const Source *source, uint32_t at) {
   return at + (length ? (uint32_t)length : 1); /* an invalid UTF-8 byte counts as one character */
 }
 
-/* The number of characters from one offset to another, which may be inside the last one. */
+/* The number of characters from one offset to another; the second offset may be inside a character. */
 static uint32_t characters_between(const Source *source, uint32_t at, uint32_t offset) {
   uint32_t n = 0;
   while (at < offset && (at = character_end(source, at)) <= offset) n++;
@@ -75,7 +75,8 @@ static uint32_t characters_before(const Source *source, uint32_t offset) {
   return mark->characters + characters_between(source, mark->at, offset);
 }
 
-/* In a long line, characters are counted from the marks: many messages and nodes may be in one line. */
+/* In a long line, characters are counted from the nearest mark before them: many messages and nodes may be in
+ * one line. */
 static uint32_t characters_from(Arena *arena, Source *source, uint32_t begin, uint32_t offset) {
   if (offset - begin <= MARK_BYTES) return characters_between(source, begin, offset);
   if (!source->marks.n) marks_make(arena, source);

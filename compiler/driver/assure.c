@@ -35,7 +35,7 @@ typedef struct AssurePack {
   int64_t flash_wait;
   Defines defines;
   bool help;
-  const char *name, *prefix, *call; /* of files; of C identifiers; "infer" or "step" */
+  const char *name, *prefix, *call; /* base name of the files; prefix of C identifiers; "infer" or "step" */
   /* constant: all inputs are integers, so the run time does not depend on their values */
   bool int8, constant;
   WordList inputs; /* the files that the compiler read */
@@ -201,7 +201,7 @@ static bool write_layers(const AssurePack *p) {
   return compile_into(p->arena, &options, p->outputs, &result) == 0;
 }
 
-/* The C for the CPU, which Frama-C cannot read. */
+/* The C text for the CPU; Frama-C cannot read this text. */
 static bool write_board(const AssurePack *p) {
   Compiled result;
   const char *why = NULL;
@@ -235,7 +235,7 @@ static const char *defines_text(const AssurePack *p) {
   return out.s;
 }
 
-/* The lines of README.md on time. */
+/* The lines of README.md about the run time. */
 static const char *timing_text(const AssurePack *p) {
   if (!p->cpu) return "No CPU was named (`--cpu`), so there are no cycles.";
   const char *cpu = p->cpu->name;
@@ -248,7 +248,7 @@ static const char *timing_text(const AssurePack *p) {
                       cpu);
 }
 
-/* The row of README.md for the board's C. */
+/* The table row of README.md for the C text for the board. */
 static const char *board_row(const AssurePack *p) {
   if (!p->cpu) return "";
   return arena_printf(

@@ -26,10 +26,11 @@ typedef struct Compilation {
   Diags *diags;
   Ast *program;
   const char *labels_file;
-  Graph *graph;            /* the program's; quantized if the weights are int8; with --stream, of one step */
-  bool training;           /* training code is generated */
+  Graph *graph;  /* the program's graph; quantized if the weights are int8; with --stream, the graph of one
+                    step */
+  bool training; /* training code is generated */
   const float *weights;    /* compiled in, or NULL */
-  bool quantized;          /* the graph is int8, with its weights */
+  bool quantized;          /* the graph is an int8 graph, and `weights` are its int8 weights */
   const Graph *floats;     /* the float graph that the int8 graph was quantized from */
   QuantFile *file;         /* the int8 weight file */
   Node **made;             /* by id of a float node: the int8 node with its value */
@@ -45,7 +46,7 @@ typedef struct Compilation {
   Programs programs;
   LayoutOptions layout_options;
   Layout *layout;
-  Net *net;        /* the layout with the names and texts that emit/ prints */
+  Net *net;        /* the layout, with the names and texts of the generated C */
   EmitUnit *units; /* C text, for the C compiler */
   int nunits;
   struct {

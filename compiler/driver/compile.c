@@ -1,4 +1,5 @@
-/* compile.c: Compiler driver. run(), at its end, is the list of stages from source file to output. */
+/* compile.c: Compiler driver. run(), at the end of this file, is the list of stages from source file to
+ * output. */
 // SPDX-License-Identifier: Apache-2.0
 #include "compile.h"
 #include <stdio.h>
@@ -23,7 +24,7 @@
 #include "tune.h"
 
 /* ---- reading ---- */
-enum { LARGEST_TEXT = 1 << 20 }; /* maximum bytes of weights that are C text by default */
+enum { LARGEST_TEXT = 1 << 20 }; /* by default, up to this number of bytes of weights is printed as C text */
 
 static bool parse(Compilation *c) {
   const Options *o = c->options;
@@ -149,7 +150,8 @@ static const Options *with_better_targets(const Options *o, Arena *arena, bool i
 }
 
 /* The options with targets that have the throughput of --cpu, or of this CPU if the targets were chosen for
- * it. Training keeps the schedules of the target: CPUs with the same vectors compute the same weights. */
+ * it. Training keeps the schedules of the target: all CPUs with the same vector instructions compute the same
+ * weights. */
 static const Options *with_cpu(const Options *o, Arena *arena, bool training) {
   const Cpu *cpu = !o->cpu && o->native && !training ? cpu_native() : o->cpu;
   if (!cpu || !cpu->core) return o;
@@ -162,7 +164,7 @@ static const Options *with_cpu(const Options *o, Arena *arena, bool training) {
 /* The options of an int8 model. */
 static const Options *int8_targets(const Options *o, Arena *arena) {
   if (o->kind != OUTPUT_LIBRARY || o->targets_given) return with_better_targets(o, arena, true);
-  Options *own = without_targets(o, arena); /* for boards: the schedules of these targets share weights */
+  Options *own = without_targets(o, arena); /* targets of boards, whose schedules share weights */
   vec_push(arena, own->targets, target_find("armv7e-m"));
   vec_push(arena, own->targets, target_find("armv7m"));
   return own;
@@ -261,7 +263,8 @@ static void read_tuning(Compilation *c) {
   else diag_report(c->diags, DIAG_tuning_ignored, NO_SPAN, NULL, "cannot read '%s': %s", path, why);
 }
 
-/* Measures the candidates and writes NAME.tune, which keeps its rows of other targets and kernels. */
+/* Measures the candidates and writes NAME.tune, which still contains its rows for other targets and
+ * kernels. */
 static bool tune(Compilation *c) {
   const Options *o = c->options;
   const char *why = NULL;
@@ -504,7 +507,7 @@ static const char *with_memory(const Compilation *c) {
   return text.s;
 }
 
-/* Reports assumptions of the schedules of an updatable net that do not hold for these weights. */
+/* Reports each assumption of an updatable net's schedules that does not hold for these weights. */
 static void check_assumptions(const Compilation *c) {
   const Program *p = c->programs.infer;
   for (int i = 0; i < p->calls.n; i++)

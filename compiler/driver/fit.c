@@ -21,7 +21,7 @@ static NetSizes lower_training_again(Compilation *c, Plan *train) {
 
 /* Searches for a training plan within --memory, and lowers it. `train` is the plan that was lowered last. A
  * plan limits the bytes of values (`room`); packed weights, the gradients of shards and scratch add to them,
- * and the size of scratch is only known after lowering. The last plan tried has no room at all, so that the
+ * and the size of scratch is only known after lowering. The last plan tried has a `room` of 0, so that the
  * reported minimum is enough if it is given as --memory. False: no plan fits; `least` is the fewest bytes
  * found. */
 static bool fit_plan(Compilation *c, Plan *train, const PlanOptions *options, int64_t *least) {

@@ -46,8 +46,8 @@ FlagRead flag_word;   /* const char *: one of the flag's values */
 FlagRead flag_number; /* int64_t: an integer from 1 to 65536 */
 FlagRead flag_bytes;  /* int64_t: a number of bytes, with an optional suffix K, M or G */
 FlagRead flag_define; /* Defines: appends NAME=VALUE */
-/* Reports a name that one of the n rows of `size` bytes before it has: a row begins with its name, or NULL.
- */
+/* Reports an error if one of the n rows already has this name. A row has `size` bytes and begins with its
+ * name, or NULL. */
 bool flag_names_once(const FlagUse *use, const void *rows, int n, size_t size, const char *name);
 /* The same for a VEC of rows. */
 #define FLAG_NAMES_ONCE(use, rows, name)                                                                     \
@@ -105,5 +105,5 @@ __attribute__((format(printf, 1, 2))) bool usage_error(const char *format, ...);
 bool unknown_word(const char *what, const char *word, const char *const *names);
 /* The index of an option's value in `names`, which ends with NULL. */
 bool word_index(const char *option, const char *value, const char *const *names, int *index);
-bool is_name(const char *word, size_t n); /* whether it is a C name: letters, digits, underscores */
+bool is_name(const char *word, size_t n); /* whether it is a C identifier: letters, digits, underscores */
 #endif

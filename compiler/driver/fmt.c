@@ -12,7 +12,7 @@
 
 typedef struct FmtRun {
   Arena *arena;
-  bool write, check, help; /* neither write nor check: prints the result */
+  bool write, check, help; /* if neither `write` nor `check` is set, the result is printed */
   int diagnostics, color;
   Sources sources;
   Diags *diags;

@@ -264,7 +264,7 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
     bool found = false;
-    /* starts at w, because the order is usually the same */
+    /* starts at w, because both lists usually have the same order */
     for (int k = 0; k < im->weights.n && !found; k++) {
       const ImportWeight *ours = &im->weights.data[(w + k) % im->weights.n];
       found = strcmp(ours->name, weight->name) == 0 && ours->tensor->n == weight->size;
@@ -385,7 +385,7 @@ static void write_tflite(Importing *m, Span at, const TflProgram *made) {
   Text program = {.arena = m->arena};
   const char *base = output_base(m, ".tflite"),
              *wrong = tflite_check(m->arena, made, arena_printf(m->arena, "%s.cnn", base), &program);
-  /* Declared shapes differ from the results of operators. */
+  /* An error means that declared shapes differ from the shapes that the operators compute. */
   if (wrong) diag_report(m->diags, DIAG_import_file, at, NULL, "the model is invalid: %s", wrong);
   else write_files(m, base, &program, NULL, &made->arrays);
 }

@@ -1,4 +1,5 @@
-/* limits.h: Checks of sizes. Each reports an error with the sizes, and then returns false. */
+/* limits.h: Checks of sizes. If a size is too large, a function reports an error with the sizes and returns
+ * false. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LIMITS_H
 #define CNNC_LIMITS_H
@@ -7,15 +8,15 @@
 #include "graph/graph.h"
 #include "passes/plan.h"
 
-/* Whether each object of the generated C, and each array of its caller, is possible on all targets. */
+/* Whether all targets support the size of each object of the generated C, and of each array of its caller. */
 bool check_target_limits(Arena *, Diags *, const Graph *, const LayoutOptions *, bool training,
                          const NetSizes *);
 
-/* Whether inputs and outputs of `batch` images are possible C arrays. */
+/* Whether inputs and outputs of `batch` images fit into C arrays. */
 bool check_call_limits(Arena *, Diags *, const Graph *, int64_t batch);
 
-/* Whether there are few enough kernels, and batched values of training are possible C arrays. train: NULL
- * without training. */
+/* Whether the number of kernels is within its limit, and batched values of training fit into C arrays. train:
+ * NULL without training. */
 bool check_plan_limits(Arena *, Diags *, const Graph *, const Plan *infer, const Plan *train);
 
 /* Reports that training needs more than `memory` bytes; `least` is the minimum found. Returns false. */

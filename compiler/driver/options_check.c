@@ -1,4 +1,5 @@
-/* options_check.c: Which options of cnnc can be given together, and the defaults that depend on others. */
+/* options_check.c: Checks of options that exclude or need others, and defaults that depend on other
+ * options. */
 // SPDX-License-Identifier: Apache-2.0
 #include "options.h"
 #include <stdlib.h>
@@ -30,7 +31,8 @@ static const char *suffix_help(const char *suffix) {
 }
 
 #ifndef __wasi__ /* the browser build has no C compiler */
-/* The suffixes of another system: those of --os, else .exe, .dll or .dylib, which imply it. */
+/* The suffixes of another system: those of --os; without --os, .exe, .dll and .dylib, which imply a
+ * system. */
 static bool kind_of_system(Options *options, Arena *arena, const char *suffix) {
   const System *system = options->system ? options->system : system_of_suffix(suffix);
   if (!system) return false;
@@ -305,7 +307,8 @@ static void default_targets(Options *options, Arena *arena) {
   } else add_all_x86(options, arena);
 }
 
-/* Sets the default targets, and checks them against --cpu, which allows its own architecture and generic. */
+/* Sets the default targets, and checks them against --cpu, which allows targets of its architecture, and
+ * generic. */
 static bool choose_targets(Options *options, Arena *arena) {
   if (options->targets.n == 0) default_targets(options, arena);
   const Cpu *cpu = options->cpu;

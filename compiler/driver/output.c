@@ -22,7 +22,7 @@ static const char *weights_path(const Compilation *c) {
   return c->options->weights ? weights_file(c->arena, c->options->weights) : NULL;
 }
 
-/* The program first, then its imports, and the other files. */
+/* All input files: the program first, then its imports, then the other files. */
 WordList input_files(const Compilation *c) {
   const char *const other[] = {c->labels_file, weights_path(c), c->options->rename, c->tuning_file};
   WordList files = {0};
@@ -33,7 +33,7 @@ WordList input_files(const Compilation *c) {
   return files;
 }
 
-/* Whether the output would overwrite an input file, which is reported. */
+/* Whether the output would overwrite an input file; if so, an error is reported. */
 static bool overwrites_input(Compilation *c, const char *path) {
   const WordList files = input_files(c);
   bool same = false;
@@ -176,8 +176,8 @@ static bool adopt_output(Compilation *c, const char *path, const char **temporar
   return outputs_adopt(c->outputs, path, temporary, &why) || cannot_write(c, path, why);
 }
 
-/* ONNX needs the parameters of an activation (of prelu); an activation of which the file has only the table
- * cannot be exported. */
+/* ONNX needs the parameters of an activation (of prelu); an activation cannot be exported if the file has
+ * only its table. */
 static bool check_function_tables(Compilation *c) {
   for (int i = 0; i < c->graph->floats->nodes.n; i++) {
     const Node *node = c->graph->floats->nodes.data[i];

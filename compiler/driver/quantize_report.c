@@ -52,8 +52,8 @@ static void print_quantized_value(const Quantizing *q, const Chosen *c) {
   printf("%s\n", line.s);
 }
 
-/* The difference of two numbers after the rounding of their output, so that the printed difference agrees
- * with them. */
+/* The difference of two numbers, each rounded as it is printed, so that the printed difference agrees with
+ * the printed numbers. */
 static double printed_change(const char *before, const char *after) {
   return strtod(after, NULL) - strtod(before, NULL) + 0.0; /* never -0 */
 }

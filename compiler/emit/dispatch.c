@@ -111,7 +111,7 @@ static const char tiles_text[] =
     "(int)(vnni + (vnni & bf16 & ~amx))";
 
 /* Since version 4.11, Linux emulates reads of these registers, as its documentation says. Android may have
- * an older kernel, and other systems may end the program. On these, the compiler's options decide. */
+ * an older kernel, and other systems may end the program. On such systems, the compiler's options decide. */
 static const char arm_text[] = "/* Does the CPU have DotProd@ABOUT@? */\n"
                                "static int @ARM@(void) {\n"
                                "#if @SURELY@\n"

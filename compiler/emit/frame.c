@@ -36,8 +36,8 @@ Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind, const 
   for (int i = 0; i < parameters->n; i++) names_reserve(&frame.names, parameters->data[i].name);
   frame_own(&frame, "keys");
   frame_own(&frame, "key");
-  frame_own(&frame, "i"); /* of loops */
-  if (net_pool(net)) {    /* of the loops over shares */
+  frame_own(&frame, "i"); /* variable of loops */
+  if (net_pool(net)) {    /* variables of the loops over shares */
     frame_own(&frame, "thread");
     frame_own(&frame, "threads");
   }
@@ -229,8 +229,8 @@ const char *frame_value(Frame *f, const Node *node) {
   }
 }
 
-/* The text that passes a multidimensional array to a parameter that may be flat, or may have no dimensions
- * of size 1. */
+/* The text that passes a multidimensional array to a parameter, which may be a flat array or an array without
+ * the dimensions of size 1. */
 const char *array_argument(Arena *arena, const Nest *nest, int id, const char *array, int rank,
                            const int64_t *dim) {
   const Buf *buf = nest->buf[id];
@@ -368,7 +368,7 @@ void frame_call(Frame *f, const Step *step, const char *indent) {
   if (own) list_add(&list, "THREAD, THREADS");
   else if (shared && net_pool(f->net) && pool_waits(f, step))
     list_add(&list, arena_printf(f->net->arena, "%s, %d", frame_name(f, "team"), pool_most(version)));
-  else if (shared && net_pool(f->net)) list_add(&list, "thread, threads"); /* of the loop over shares */
+  else if (shared && net_pool(f->net)) list_add(&list, "thread, threads"); /* variables of SHARES loops */
   else if (shared)
     list_add(&list, arena_printf(f->net->arena, "%s, %s", frame_name(f, "thread"), frame_name(f, "threads")));
   text_put(&f->calls, "%s%s(%s);\n", own ? "TEAM " : "", function->into->name, list.n ? list.s : "");

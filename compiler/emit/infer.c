@@ -329,10 +329,11 @@ void put_infer(Text *out, Net *net, int target) {
   Frame f = frame_begin(net, &net->layout->infer, target, FRAME_INFER, &parameters);
   put_steps(&f);
   if (f.images > 1)
-    text_put(out,
-             "/* %d interleaved images, one in each lane: a value is [height][width][channels][%d]. Only the "
-             "first `count` lanes have an image of their own; the others repeat the last one. */\n",
-             f.images, f.images);
+    text_put(
+        out,
+        "/* %d interleaved images, one in each lane: a value is [height][width][channels][%d]. The first "
+        "`count` lanes have different images; the other lanes repeat the last image. */\n",
+        f.images, f.images);
   else
     text_put(out,
              "/* One image. Activations share one arena: the space of values that are dead is reused. */\n");

@@ -136,9 +136,9 @@ void put_functions(Text *, Net *, const Section *); /* net.c: the functions of a
 void put_includes(Text *);                          /* net.c: memcpy and memset, also without a C library */
 void put_section_begin(Text *, const Net *, const Section *);
 void put_section_end(Text *, const Net *, const Section *);
-PreludeNeeds net_needs(const Net *); /* net.c: the needs of the whole file */
-/* module.c: prints the functions that a function calls, except those in `done`, by the id of their code; adds
- * them to `done`. */
+PreludeNeeds net_needs(const Net *); /* net.c: the parts of the prelude that the whole file needs */
+/* module.c: prints the functions that a function calls, except those in `done`, and adds them to `done`,
+ * which is indexed by the id of a function's code. */
 void put_called(Text *, const Section *, const Printed *, bool *done);
 /* units.c: prints the declaration of a function in another unit */
 void put_declared(Text *, const Printed *);

@@ -59,7 +59,7 @@ static void check_sizes(const Printer *p) {
 static void print_parameters(Printer *p, const Instance *instance, bool entry, size_t column) {
   Words items = {0};
   name_sizes(p, &items);
-  if (p->team) { /* the macros SHARE and SHARES use these */
+  if (p->team) { /* the macros SHARE and SHARES use these names */
     printer_name(p, "thread");
     printer_name(p, "threads");
     printer_name(p, "team");

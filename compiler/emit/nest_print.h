@@ -1,5 +1,5 @@
-/* nest_print.h: Printer of one C function of a nest: nest_values.c prints operands, nest_statements.c and
- * nest_joined.c and nest_words.c statements, nest.c whole functions. Private to these. */
+/* nest_print.h: Printer of one C function of a nest: nest_values.c prints operands; nest_statements.c,
+ * nest_joined.c and nest_words.c print statements; nest.c prints whole functions. Private to these. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_NEST_PRINT_H
 #define CNNC_EMIT_NEST_PRINT_H
@@ -58,15 +58,15 @@ void print_body(Printer *, const NestStmt *, int depth);
 void print_tiled(Printer *, const NestStmt *, int depth); /* nest_tiles.c: a TILED loop with tile registers */
 void print_tile_shape(Printer *, bool begin); /* at the beginning and the end of a nest with TILED loops */
 void print_limit(Printer *, int n, const Index *bound,
-                 bool low); /* low: the largest lower bound; or the smallest upper one */
+                 bool low); /* low: the largest lower bound; otherwise the smallest upper bound */
 /* acsl.c: prints the annotation of a loop, if there is one, and the indentation of the line after it.
  * end: the variable with the upper limit of v, or NULL. */
 void print_loop_annotation(Printer *, const NestStmt *loop, int depth, const char *v, const char *end);
 void print_joined_loops(Printer *, const NestStmt *,
                         int depth); /* prints the loop and its team_inner_loop as one range */
-/* nest_words.c: prints n statements that name adjacent words of an array as one load, 2 or WORDS_AT_ONCE
- * words. LOAD4 advances the pointer *next, so that the words that follow need no address. If *next is NULL,
- * the pointer is declared first. */
+/* nest_words.c: prints n statements as one load of n words (2 or WORDS_AT_ONCE). The statements give names to
+ * adjacent words of an array. LOAD4 advances the pointer *next, so that the words that follow need no
+ * address. If *next is NULL, the pointer is declared first. */
 void print_words(Printer *, const NestStmt *const *, int n, const char **next, int depth);
 /* Prints (a, b, c) in lines of at most WIDTH columns. The text before the list, in the same line, begins
  * with `margin` blanks and ends at `column`. */

@@ -354,7 +354,8 @@ bool print_waits(Printer *p, const NestStmt *stmt) {
   return waits;
 }
 
-/* Prints the pieces for a pool of threads: a piece between two barriers runs once for each share. */
+/* Prints the pieces of a function for a pool of threads. A piece is the code between two barriers; it runs
+ * once for each share. */
 static void print_shares(Printer *p, const Stmts *list, const Piece *piece, int n, int depth) {
   bool several = false;
   for (int i = 0; i < n; i++) several = several || piece[i].kind != PIECE_ONE;
@@ -369,9 +370,8 @@ static void print_shares(Printer *p, const Stmts *list, const Piece *piece, int 
   put("}\n");
 }
 
-/* With shares, a statement that every thread must run would run once per share. So a piece with such
- * statements has only one share.
- */
+/* With shares, a statement that every thread must run would run once per share. So a piece with such a
+ * statement has only one share. */
 static void print_one_share(Printer *p, const NestStmt *stmt, int depth) {
   indent(p, depth);
   put("SHARES(1) {\n");
@@ -399,7 +399,7 @@ static void print_shared_pieces(Printer *p, const NestStmt *stmt, const Stmts *l
   }
 }
 
-/* Prints the statements one after the other, but loads of adjacent words together. */
+/* Prints the statements one after the other, but loads of adjacent words as one instruction. */
 static void print_sequence(Printer *p, const NestStmt *const *list, int count, int depth) {
   const NestStmt *before = NULL; /* the first of the last WORDS_AT_ONCE loads */
   const char *next = NULL;

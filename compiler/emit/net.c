@@ -43,7 +43,7 @@ static void put_top(Text *out, Net *net) {
 }
 
 static void put_assertions(Text *out, Net *net) {
-  text_put(out, "/* The numbers of the header are those of the structs. */\n");
+  text_put(out, "/* The sizes in the header are those of the structs. */\n");
   if (net->weights)
     text_put(out, "_Static_assert(sizeof(%s) == %s * sizeof(float), \"weights\");\n", net->own->weights,
              net->macro->PARAMETERS);

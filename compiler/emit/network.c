@@ -90,7 +90,8 @@ static bool absorbs(const Op *op,
   return false;
 }
 
-/* Whether the regions of an output are masks, which is so if another output has the same number of boxes. */
+/* Whether the regions of an output are masks. They are masks if another output has the same number of
+ * boxes. */
 static bool is_masks(const Graph *graph, Shape shape) {
   bool found = false;
   for (int o = 0; o < graph->outputs.n; o++) {

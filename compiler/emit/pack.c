@@ -60,8 +60,9 @@ static bool condition_before(const Net *net, const Member *table, int target) {
   return false;
 }
 
-/* The condition of the targets that need a table. NULL: the lowest target needs it, and it has no condition.
- */
+/* The condition of the targets that need a table. NULL: no condition, because the lowest target needs the
+ *
+ * table. */
 static const char *table_condition(const Net *net, const Member *table) {
   const int n = net->layout->options.ntargets;
   const char *all = NULL;

@@ -452,7 +452,7 @@ const char *prelude_primitive(Arena *arena, const PreludeNames *names, const Pri
   return arena_printf(arena, "%s%s_x%d%s", names->prefix, primitive->name, lanes, names->suffix);
 }
 
-/* ---- the part of the file ---- */
+/* ---- once per file ---- */
 static bool is_conversion(const char *name) { /* f32_from_u8_x16 */
   for (int to = 0; to < ELEMS; to++)
     for (int from = 0; from < ELEMS; from++) {
@@ -498,7 +498,7 @@ bool prelude_has_name(const char *name) {
          is_conversion(name); /* v16, v16u, v16i, v16iu, ... */
 }
 
-/* Whether any conversion of bytes is needed; these convert via int16. */
+/* Whether any conversion of bytes is needed. Bytes are converted via int16. */
 static bool any_convert(const PreludeNeeds *needs, int bit) {
   int bits = 0;
   for (int to = 0; to < ELEMS; to++)
@@ -587,7 +587,7 @@ void emit_prelude_file(Text *out, const PreludeNeeds *needs, const char *prefix)
   text_put(out, "\n");
 }
 
-/* ---- the functions of a target ---- */
+/* ---- once per target ---- */
 /* Prints a word; before @n or @l it is a function's name. */
 static const char *emit_word(Text *out, const char *text, const PreludeNames *names) {
   const size_t length = strspn(text, letters);

@@ -98,7 +98,7 @@ void emit_prelude(Text *, const PreludeNeeds *, const PreludeNames *);
 
 bool prelude_has_name(
     const char *); /* whether this is the name of a macro, or, without prefix and suffix, of a vector type or
-                      function, even of one that is not needed; other names must be different */
+                      function, including those that are not needed; no other name may be equal to it */
 
 /* The name of a vector type: "v16", "v16i", "v16b", "v16c", with a u appended for unaligned vectors. These
  * are macros for names with the prefix. With one lane: "float", "int32_t", "uint8_t", "int8_t". */

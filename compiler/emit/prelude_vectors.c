@@ -71,8 +71,7 @@ static const VectorText texts[] = {
      "  __asm__(\"vpdpbusd %2, %1, %0\" : \"+v\"(c) : \"v\"(x), \"v\"(w));\n"
      "  return c;\n",
      NULL},
-    {&primitive_dot_pairs, OF_C_X_W,
-     BYTE_PRODUCTS, /* for numbers for which the sum of two adjacent products fits in int16 */
+    {&primitive_dot_pairs, OF_C_X_W, BYTE_PRODUCTS, /* the sum of two adjacent products must fit in int16 */
      HALVES "  const halves ones = (halves){0} + 1;\n"
             "  @I products;\n"
             "  __asm__(\"vpmaddubsw %3, %2, %1\\n\\tvpmaddwd %4, %1, %1\\n\\tvpaddd %1, %0, %0\"\n"

@@ -19,7 +19,8 @@ typedef struct Timing {
   Text functions, calls;
 } Timing;
 
-/* A part of a larger array, such as the channels of one input of a concat, takes the room of the whole. */
+/* A part of a larger array, such as the channels of one input of a concat, gets as much memory as the whole
+ * array. */
 static int64_t bytes_of(const Buf *buf) {
   return (buf_room(buf, 0) * elem_bytes(buf->type.elem) + LINE - 1) / LINE * LINE;
 }

@@ -26,7 +26,7 @@ const OnnxWay *onnx_way(const Op *op) {
   return way->op ? way : NULL;
 }
 
-/* ---- nodes without a form ---- */
+/* ---- nodes without an ONNX form ---- */
 static bool is_port(const Node *node) { return node_is_input(node); }
 
 static const char *refusal(const Node *node) {
@@ -117,7 +117,8 @@ static void make_input(OnnxOut *o, const Port *input, bool channels_last) {
   o->value[node->id] = moved ? out_permute(o, x, rank, first) : x;
 }
 
-/* For an int8 model: the type given in the program. An output `as class` is exported as scores. */
+/* The element type of an output. In an int8 model, it is the type in the program's output statement. An
+ * output `as class` is exported as scores. */
 static TensorType output_type(const Port *output) {
   if (!output->node->quant) return output->as == AS_I32 ? TENSOR_INT32 : TENSOR_FLOAT;
   return output->as == AS_I8 ? TENSOR_INT8 : output->as == AS_U8 ? TENSOR_UINT8 : TENSOR_FLOAT;
@@ -178,8 +179,8 @@ static void name_last(OnnxOut *o, const Node *node) {
   o->last->output.data[0] = o->value[node->id] = value;
 }
 
-/* Whether a node keeps the order of a vector: each number is computed from a single other number, always by
- * the same function. */
+/* Whether a node keeps the order of a vector: each number is computed from a single number of the input,
+ * always by the same function. */
 bool out_keeps_order(const Node *node) {
   return node->shape.rank == 1 && node->nin == 1 && !node->nweights && node->in[0]->shape.rank == 1 &&
          (node->op->family == FAMILY_MAP || node->op->family == FAMILY_ALIAS) &&

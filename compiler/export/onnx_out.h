@@ -42,7 +42,8 @@ typedef struct OnnxOut {
   const Node **flattened; /* by node: NULL, or the flatten that computes this vector, if its tensor keeps
                              ONNX's order, while the net's order is height, width, channels */
   const int *reads;       /* by node, as in graph_live */
-  const bool *single;     /* by node: the value is the same for all images, and the tensor contains it once */
+  /* by node: whether the value is the same for all images, so that the tensor contains it once */
+  const bool *single;
   const char **next;      /* by state: the tensor of its value in the next call */
   const char **next_port; /* by state: the output for that tensor */
   Table names, initializers;
@@ -58,7 +59,7 @@ void out_float(OnnxOut *, const char *attribute, double);
 void out_text(OnnxOut *, const char *attribute, const char *);
 void out_also_text(OnnxOut *, const char *attribute, const char *); /* adds an element to a list */
 void out_ints(OnnxOut *, const char *attribute, int n, const int64_t *);
-/* Constants. Parameters have their own names, others are named after the node and `what`. */
+/* Constants. A parameter has its own name; other constants are named after the node and `what`. */
 const char *out_weight(OnnxOut *, int k, int rank, const int64_t *dim);
 /* a parameter with one number per channel, in the layout of the node's value */
 const char *out_channels(OnnxOut *, int k);
@@ -72,8 +73,8 @@ const char *out_named(OnnxOut *, const char *name, int rank, const int64_t *dim,
 /* Parameters of int8 models: out_bytes.c. */
 const NamedArray *out_whole(const OnnxOut *,
                             const Weight *); /* the parameter as integers; NULL: it is float */
-/* The dequantized integers of a parameter; data: in the model's order. NULL: ONNX has no form for their
- * scales. */
+/* The dequantized integers of a parameter; data: the integers in the model's order. NULL: ONNX has no form
+ * for the parameter's scales. */
 const char *out_dequantized(OnnxOut *, const Weight *, const NamedArray *, int rank, const int64_t *dim,
                             const void *data);
 /* Quantizes a value to integers of this type with the scale of a node, and dequantizes them. */
@@ -97,8 +98,8 @@ const char *out_part(OnnxOut *, const char *x, int n, const int64_t *from, const
                      const int64_t *axis);
 /* The ONNX axes of the argument axis= of an operator; returns their number. */
 int out_axes(const Node *, int64_t axis[2]);
-/* Whether a node keeps the order of a vector: each number is computed from a single other number, always by
- * the same function. */
+/* Whether a node keeps the order of a vector: each number is computed from a single number of the input,
+ * always by the same function. */
 bool out_keeps_order(const Node *);
 bool out_is_output(const OnnxOut *, const Node *);
 /* Reduces n axes, which keep size 1. */

@@ -72,7 +72,7 @@ static const char *out_term(OnnxOut *o, const Node *node, const Attention *a, in
 }
 
 /* ---- operands ---- */
-/* the tensors of query, key and value; their rows and positions are those of these nodes */
+/* x: the tensors of query, key and value; like: nodes with the same rows and positions */
 typedef struct Operands {
   const Node *like[SOURCES];
   const char *x[SOURCES];

@@ -1,5 +1,6 @@
-/* wire_write.c: Serialization of structures in the wire format of protocol buffers. A message is preceded
- * by its length, so each is measured first; messages are a few levels deep. */
+/* wire_write.c: Serialization of structures in the wire format of protocol buffers. A message is preceded by
+ * its length, so the length is computed before the message is written. Messages are nested only a few levels
+ * deep. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/common/wire.h"

@@ -84,7 +84,7 @@ static bool copies_input(const Node *node, const Node *from) {
 }
 
 /* A gradient that reads both the value and the operand of a layer may compare them, as the gradient of
- * maxpool does. So either both are rounded, or none of them. */
+ * maxpool does. So either both are rounded, or neither. */
 static void join_compared(const Groups *g, const Node *node) {
   const Node *layer = node->backward && node->hidden ? node->hidden->of : NULL;
   bool value = false;
@@ -103,8 +103,8 @@ static void join_views(const Groups *g) {
   }
 }
 
-/* Whether the value stays float because several nodes compute it together, or because the next call continues
- * from it. */
+/* Whether the value stays float because its computation is split into several nodes, or because the next call
+ * continues from it. */
 static bool keeps_floats(const Node *node) {
   const OpTraits *t = &node->op->traits;
   return node->op->parts || t->recurrent || t->stream == STREAM_RECURRENT || t->int8 == INT8_RECURRENT;

@@ -9,8 +9,8 @@ typedef VEC(Node *) Contributions;
 
 struct Gradient {
   Graph *graph;
-  bool training;       /* differentiate by the parameters; otherwise by the inputs */
-  bool *wanted;        /* by node id: the node depends on a trained parameter or an input */
+  bool training;       /* differentiate with respect to the parameters; otherwise to the inputs */
+  bool *wanted;        /* by node id: whether the node depends on a trained parameter or an input */
   Contributions *part; /* by node id: contributions to the node's gradient */
   int forward;         /* nodes before this id are the forward pass */
 };

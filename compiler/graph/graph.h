@@ -49,7 +49,7 @@ typedef struct Window { /* axis 0: height, 1 on a sequence; axis 1: width or len
   int64_t kernel[2], stride[2], dilation[2], before[2], after[2]; /* before, after: padding */
   bool ceil;                  /* pooling: the output includes a last, incomplete window */
   bool count_pad;             /* average pooling: padding is part of the mean */
-  int64_t groups, multiplier; /* convolutions; depthwise: channels c*multiplier + m */
+  int64_t groups, multiplier; /* convolutions; depthwise: input channel c has `multiplier` outputs */
 } Window;
 
 /* ---- values of arguments ---- */
@@ -131,8 +131,8 @@ typedef struct Quant {
 /* Origin of a node that a pass created. */
 typedef struct Hidden {
   Node *of; /* the node of the forward graph that this node represents or differentiates */
-  /* index of the input or weight of `of` by which the node differentiates, or of the statistic that it
-   * updates */
+  /* index of the input or weight of `of` with respect to which the node differentiates, or of the statistic
+   * that it updates */
   int wrt;
 } Hidden;
 typedef struct PortInfo { /* information about an input, target or state */

@@ -108,7 +108,7 @@ typedef struct Eval {
   const Node *node;
   const double **in; /* one image, [h][w][c], or one row of the leading axis; for RESULT_BATCH all `count`
                         images of SAMPLE inputs */
-  double *out;       /* result; RESULT_SUM: is added to; RESULT_BATCH with a target: is updated */
+  double *out;       /* the result, which RESULT_SUM adds to, and RESULT_BATCH with a target updates */
   const double *weight[MOST_WEIGHTS];
   bool training;
   int64_t sample, count; /* index of the image; images of the batch */
@@ -125,7 +125,7 @@ Graph *gradient_graph(Gradient *);
 void gradient_add(Gradient *, Node *input, Node *contribution);
 Node *gradient_given(const Gradient *, const Node *); /* the only contribution so far, or NULL */
 /* If the gradient of node->in[k] is wanted, appends a node of the operator and adds its value to that
- * gradient; otherwise NULL. */
+ * gradient; otherwise returns NULL. */
 Node *gradient_operand(Gradient *, const Op *, Node *node, int k, int nin, Node *const *in);
 void gradient_input(Gradient *, const Op *, Node *node, int nin, Node *const *in); /* for node->in[0] */
 /* Appends a RESULT_SUM node: the gradient of of->weight[weight]. */

@@ -64,7 +64,7 @@ typedef enum StreamRule {
   STREAM_DEEPER,     /* several input rows become one output row */
   STREAM_FLATTER,    /* parts of an input row become output rows */
   STREAM_RECURRENT,  /* row i, and all rows before it through a state */
-  STREAM_AHEAD,      /* needs later rows, and no padding says how many */
+  STREAM_AHEAD,      /* needs later rows, and no padding determines their number */
   STREAM_RULES
 } StreamRule;
 
@@ -83,7 +83,7 @@ typedef struct OpTraits {
   bool object_target; /* loss: the target is the annotations of an image (graph_truth) */
 
   /* receptive fields (report/summary.c) */
-  bool keeps_spatial; /* each element depends on the same element: kernel 1, stride 1 */
+  bool keeps_spatial; /* each element depends only on input elements at the same pixel: kernel 1, stride 1 */
   /* Along the axis, an output element depends on `sees` consecutive input elements; those of the next output
    * element start `jump` elements further. */
   void (*receptive_field)(const Node *, int axis, int64_t *sees, double *jump);
@@ -121,7 +121,8 @@ typedef struct OpTraits {
   /* layout of batches and row bands (passes/whole_batch.c, bands.c, recompute.c) */
   bool per_image;   /* its nest calls a runtime function or has data-dependent indices: not interleaved */
   bool row_local;   /* each output row depends only on the input rows of its window, or on the same row */
-  bool elementwise; /* cheap, and each element depends on the same element of in[0] only: like FAMILY_MAP */
+  bool elementwise; /* cheap, and each element depends only on the element of in[0] at the same index: like
+                       FAMILY_MAP */
   bool loops_over_rows; /* its nest contains the loop over the rows of its value */
   bool mixes_rows; /* an output row depends on several input rows, or on a part of a row: eval and the nest
                       run once for all rows */
@@ -144,7 +145,8 @@ typedef struct OpTraits {
   /* Its value is the state in[1] with some rows replaced. Only these rows are written to the state's
    * memory. */
   bool rewrites_state;
-  /* Its value is the end of in[0], which its nest reads from front to back: both can have the same memory. */
+  /* Its value is the last part of in[0]. Its nest reads in[0] from front to back, so both can have the same
+   * memory. */
   bool moves_rows;
 
   bool stops_gradient;   /* passes no gradient to its operand */

@@ -139,12 +139,12 @@ struct ModelImport {
   Item *item;           /* by tensor */
   int *maker, *readers; /* by tensor: the node that produces it, or -1; the number of its uses */
   int *reader;          /* by tensor: a node that reads it; the only such node if it is read once */
-  bool *wanted, *live;  /* by tensor: it is an output; by node: an output depends on it */
-  bool *varies;         /* by tensor: it depends on the values of inputs */
+  bool *wanted, *live;  /* by tensor: whether it is an output; by node: whether an output depends on it */
+  bool *varies;         /* by tensor: whether it depends on the values of inputs */
   const char **became;  /* by node: its layers, for --list */
   const char **refused; /* by node: the reason why it is not supported, or NULL */
   const OnnxNode *node; /* the current node */
-  const char *why;      /* the reason why it has no form */
+  const char *why;      /* the reason why the node has no form */
   size_t *computed;     /* bytes that may_compute granted in all imports of the file */
   bool huge;            /* the current node has more elements than a value may have */
   int64_t batch;
@@ -184,7 +184,8 @@ Value *emit(ModelImport *, int nin, Value *const *in, Shape, const char *call, .
 Value *emit_one(ModelImport *, Value *, Shape, const char *call, ...) __attribute__((format(printf, 4, 5)));
 void value_of_regions(ModelImport *, Value *, int64_t regions); /* sets Value.regions */
 View *map_view(ModelImport *, const View *, const char *call, ...) __attribute__((format(printf, 3, 4)));
-/* Is this node the only user of the value? Each tensor from its producer on must be read once. */
+/* Is this node the only user of the value? If so, each tensor between the value's producer and the node is
+ * read only once. */
 bool read_once(const ModelImport *, int tensor, const Value *);
 const char *number_text(Arena *, double); /* in the program's syntax */
 #define LARGEST_BOUND 3.4e38              /* a larger or infinite bound has no effect */
@@ -199,7 +200,8 @@ bool import_finish(ModelImport *);           /* completes the program; false aft
 
 /* ---- branches.c ---- */
 typedef enum BranchState {
-  BRANCH_TAKEN, /* also for nodes in no branch, and in a branch of an If whose condition is computed */
+  BRANCH_TAKEN, /* also for nodes outside of branches, and for nodes in a branch of an If whose condition is
+                   computed */
   BRANCH_LEFT_OUT,
   BRANCH_UNKNOWN /* the condition depends on an earlier problem */
 } BranchState;

@@ -29,7 +29,7 @@ extern const Op op_sum_pixels; /* 1x1xC: the gradient of an operand that was bro
   .family = FAMILY_MAP, .traits.keeps_spatial = true, .eval = map_run, .gradient = map_backward,             \
   .lower = lower_plain_map
 
-/* The heads of an operator's functions, with the parameter names that their bodies use. */
+/* The first lines of an operator's functions, with the parameter names that their bodies use. */
 #define UNUSED __attribute__((unused))
 #define MAP_EVAL(name)                                                                                       \
   static double name(UNUSED const Node *node, UNUSED const double *x, UNUSED const double *weight,           \

@@ -14,8 +14,8 @@ bool lower_rounds(const Lower *l) {
 typedef struct Filters {
   Weight *weight;
   bool spread;
-  int64_t groups, filters, terms; /* filters and terms are numbers per group; terms: products of an output at
-                                     each position of the kernel */
+  int64_t groups, filters, terms; /* filters: number of filters per group; terms: number of products per
+                                     output and kernel position, in a group */
   int64_t rows;                   /* filters with a common scale */
   int64_t kernel[2];
 } Filters;

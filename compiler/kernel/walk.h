@@ -59,8 +59,8 @@ void walk_sum_pixels(Lower *, Extent, WalkValue, const void *context);
 void walk_interleave(int lanes, int low[LANES], int high[LANES]);
 /* Transposes a square matrix of vectors: element n of x[k] becomes element k of x[n]. */
 void walk_transpose(Nest *, Val x[LANES], int lanes);
-/* These reduce the channels of a row to one number. The scratch row has rank 1. If threads share the pixel
- * rows, each pixel row has its own scratch row, and the rank is 2. */
+/* These functions reduce the channels of a row to one number. The scratch row has rank 1. If threads share
+ * the pixel rows, each pixel row has its own scratch row, and the rank is 2. */
 Buf *walk_row_scratch(Lower *, const char *name, LoopKind, int64_t rows, int64_t channels);
 Val walk_row_max(Lower *, Buf *, const Ix *y, const Ix *x, int64_t channels);
 Val walk_row_sum(Lower *, int64_t channels, const Ix *y, const Ix *x, WalkValue,

@@ -92,7 +92,7 @@ static const void *kept_detail(const Node *node) {
   return node->op->traits.slice_offset ? NULL : node->detail;
 }
 
-/* Numbers a node without its operands. */
+/* Assigns a number to a node, without regard to its operands. */
 static int number_node(KernelCache *kept, Arena *scratch, const Node *node) {
   Key key = {0};
   const void *const to[] = {node->op, node->arg, node->target, node->rounds, kept_detail(node)};

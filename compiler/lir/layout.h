@@ -166,7 +166,7 @@ NestFunction *merge_equal(Arena *, Functions *, Nest *, bool team, const char *n
 void merge_similar(Arena *, Functions *);
 
 /* ---- units.c ---- */
-/* Which code calls the functions of a unit. */
+/* The code that calls the functions of a unit. */
 typedef enum UnitUse {
   USE_HOT,     /* inference and training */
   USE_PACKING, /* called once per step: unrolling would only cost compile time */

@@ -234,8 +234,8 @@ bool program_meet(const Place *, const Place *); /* whether two places share a b
 bool program_counts(const Program *);            /* whether a call has the number of images as an argument */
 bool program_writes(const Program *,
                     int output); /* whether calls write an output directly; otherwise it is copied */
-/* Shards are summed as a binary tree: the sum of shards from .. to - 1 is that of from .. middle - 1 plus
- * that of middle .. to - 1. */
+/* Shards are summed as a binary tree: the sum of shards from .. to - 1 is the sum of shards from .. middle -
+ * 1 plus the sum of shards middle .. to - 1. */
 int64_t program_sum_middle(int64_t from, int64_t to);
 const char *space_name(SpaceKind);
 /* bytes, by call: the bytes of an arena that are live while the call runs. */

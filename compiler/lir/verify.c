@@ -108,7 +108,7 @@ static void hold(Verifier *v, const Node *node, const Place *place, Reach reach)
   vec_push(v->arena, v->pieces, piece);
 }
 
-/* Whether the pieces that hold the value cover the place. */
+/* Whether the pieces with the value cover the place. */
 static bool held(Verifier *v, const Node *node, const Place *place, Reach reach) {
   const int home = v->program->home[node->id].node->id;
   const int64_t base = base_of(v, node, place);
@@ -424,7 +424,7 @@ static void begin_states(Verifier *v) {
   }
 }
 
-/* Checks that each state holds its update after a call of the net. */
+/* Checks that each state has the value of its update after a call of the net. */
 static bool check_updates(Verifier *v) {
   const Program *p = v->program;
   v->call = p->calls.n;

@@ -49,8 +49,8 @@ static const char *hint_label(const Hinting *h, Analysis *a, const SemaCall *cal
 /* ---- hints ---- */
 static bool known(const SemaCall *call) { return call->node->shape.rank > 0; }
 
-/* Adds the hint of a call: the shape in the first application of its block; the tooltip lists the shapes of
- * several. */
+/* Adds the hint of a call: the shape in the first application of its block; if there are several
+ * applications, the tooltip lists their shapes. */
 static bool hint(Hinting *h, Analysis *a, Span there, Span here) {
   enum { MOST_TOLD = 20 };
   int first, told = 0;

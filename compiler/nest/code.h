@@ -47,8 +47,8 @@ bool code_is_variable(
 bool code_adds(const NestStmt *); /* whether a store is printed as += */
 const Ref *
 code_named_word(const NestStmt *); /* the 32-bit array element to which the statement gives a name; or NULL */
-/* How many of the first statements in the list name adjacent words of an array, so that they are printed as
- * one load: 4, 2 or 1. */
+/* The number of statements at the start of the list that name adjacent words of an array, and so are printed
+ * as one load: 4, 2 or 1. */
 enum { WORDS_AT_ONCE = 4 };
 int code_words_at_once(const NestStmt *const *list, int n);
 /* Whether the word that the statement names is WORDS_AT_ONCE words after the word that `before` names. */

@@ -26,7 +26,7 @@ INLINE int32_t cnn_put_word(void *bytes, int32_t word) {
   return word;
 }
 
-/* Like cnn_dot_halves, but compilers cannot move it: those that do run out of registers. */
+/* Like cnn_dot_halves, but compilers cannot move it, because compilers that move it run out of registers. */
 INLINE int32_t cnn_dot2_here(int32_t c, int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   __asm__ volatile("smlad %0, %1, %2, %0" : "+r"(c) : "r"(a), "r"(b));

@@ -8,7 +8,8 @@ INLINE int32_t cnn_requantize_single(int32_t x, int32_t m, int32_t e) {
   return (int32_t)(((int64_t)x * m + (INT64_C(1) << (30 - e))) >> (31 - e));
 }
 
-/* The same, rounded at the product, halves upwards, and at the shift, halves away from zero. */
+/* The same, but rounded twice: after the product (halves upwards) and after the shift (halves away from
+ * zero). */
 INLINE int32_t cnn_requantize_double(int32_t x, int32_t m, int32_t e) {
   const int32_t left = e > 0 ? e : 0, right = e < 0 ? -e : 0;
   const int64_t h = ((int64_t)x * ((int64_t)m << left) + (INT64_C(1) << 30)) >> 31;

@@ -39,7 +39,7 @@ typedef struct Spot { /* the element of a reference; if it is in a view, the ele
   double *at; /* the address, for constant indices in registers and on the stack; NULL: it is computed on each
                  access */
   const Buf *buf;
-  int64_t flat;  /* elements before it, by the dimensions with constant indices */
+  int64_t flat;  /* offset of the element that the constant indices contribute */
   int64_t width; /* numbers in an element: the lanes of a register */
   int naxes;
   Axis axis[];

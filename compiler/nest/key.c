@@ -160,7 +160,7 @@ static void add_num(Writer *w, Val e, bool open) {
   else key_add_double(w->arena, w->key, e->num);
 }
 
-static void key_product(Writer *w, Val e) { /* adds a product; the key has whether a factor is negative,
+static void key_product(Writer *w, Val e) { /* adds a product; the key contains whether a factor is negative,
                                                because such a product is printed as a subtraction */
   for (int i = 0; i < 2; i++) {
     const Val a = e->a[i];

@@ -348,9 +348,9 @@ bool nest_run(const Nest *, Run *);
  * undefined. */
 bool nest_fill(const Nest *, const float *const *from, float *to);
 bool nest_unset(double); /* whether the value marks an element that nest_run has not written */
-/* Everything that determines a nest's computation. Nests with equal keys share a C function (nest/code.h
- * has keys of single functions). team: a team of threads shares its PARALLEL loops. The nest must be
- * final. */
+/* The key of a nest: everything that determines its computation. Nests with equal keys share a C function
+ * (nest/code.h has keys of single functions). team: a team of threads shares its PARALLEL loops. The nest
+ * must be final. */
 const Key *nest_key(Arena *, const Nest *, bool team);
 /* Maximum stack bytes of the nest's functions; -1: unknown, because they call runtime functions. */
 int64_t nest_stack(const Nest *);

@@ -65,6 +65,6 @@ const Primitive primitive_dot2_here = {"dot2_here", 3, {I32, I32, I32}, run_dot2
                 primitive_less_sign = {"less_sign", 2, {I32, I32}, run_less_sign, false},
                 primitive_clamp8 = {"clamp8", 1, {I32}, run_clamp8, false},
                 primitive_clamp16 = {"clamp16", 1, {I32}, run_clamp16, false},
-                /* The interpreter never runs these: they are only the C text that loads and stores a word.
-                 * */
+                /* The interpreter never runs these primitives: they are only the C text that loads and stores
+                 * a word. */
     primitive_word = {.name = "word"}, primitive_put_word = {.name = "put_word"};

@@ -270,9 +270,8 @@ verdict_of_loop(Prover *p,
   return verdict;
 }
 
-static int needed_bounds(
-    Prover *p, int n, const Lin *bound,
-    bool largest) { /* bit k: bound k is needed; of two bounds, only one is if it is always stricter */
+static int needed_bounds(Prover *p, int n, const Lin *bound,
+                         bool largest) { /* bit k: bound k is needed; a bound that is never stricter is not */
   if (n == 1) return 1;
   const Lin *a = &bound[largest ? 0 : 1], *b = &bound[largest ? 1 : 0];
   return prover_low_of_difference(p, a, b) >= 0 ? 1 : prover_low_of_difference(p, b, a) >= 0 ? 2 : 3;

@@ -73,7 +73,7 @@ void conv_v3_infer(const conv_v3_model *model, const float image[CONV_V3_BATCH *
 /* The target whose code runs: x86-64-v3,x86-64. */
 const char *conv_v3_target(void);
 
-/* The numbers of the header are those of the structs. */
+/* The sizes in the header are those of the structs. */
 _Static_assert(sizeof(conv_v3_weights) == CONV_V3_PARAMETERS * sizeof(float), "weights");
 _Static_assert(sizeof(conv_v3_model) == CONV_V3_MODEL_BYTES, "model");
 _Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace");

@@ -353,7 +353,7 @@ float train_generic_gradients(const train_generic_weights *weights, const uint8_
 /* Description of the net, with which the runtime trains, loads, saves and inspects it. */
 extern const cnn_network train_generic_network;
 
-/* The numbers of the header are those of the structs. */
+/* The sizes in the header are those of the structs. */
 _Static_assert(sizeof(train_generic_weights) == TRAIN_GENERIC_PARAMETERS * sizeof(float), "weights");
 _Static_assert(sizeof(train_generic_model) == TRAIN_GENERIC_MODEL_BYTES, "model");
 _Static_assert(sizeof(train_generic_workspace) == TRAIN_GENERIC_WORKSPACE_BYTES, "workspace");

@@ -10,7 +10,7 @@ typedef struct Refusal {
 } Refusal;
 /* Reports nodes with the same operator and reason on one line; returns the number of omitted lines. */
 int refusals_tell(Arena *, Diag *, int n, const Refusal *);
-/* Suggests outputs with which a trial import succeeded; these outputs depend on that number of nodes or
- * operators. */
+/* Suggests outputs with which a trial import succeeded. operators: the number of nodes or operators (`unit`)
+ * on which these outputs depend. */
 void refusals_help(Arena *, Diag *, int n, const char *const *outputs, int operators, const char *unit);
 #endif

@@ -26,7 +26,7 @@ Value *constant_statement(ModelImport *im, const OnnxNode *node, int input, cons
   return value;
 }
 
-/* Where element `at` of the value is in the ONNX tensor, according to the view. */
+/* The position of element `at` of the value in the ONNX tensor, according to the view. */
 static int64_t element_of(const Tensor *t, const View *x, Shape shape, int64_t at) {
   int64_t index[3] = {0}, place = 0;
   for (int a = shape.rank - 1; a >= 0; a--) {

@@ -263,7 +263,7 @@ static void replace_band(const Chain *c, Masks *to) {
   to->mask = (Added){0};
 }
 
-/* Places the terms in the arguments of attention: first the computed ones. */
+/* Places the terms in the arguments of attention, computed terms first. */
 static bool place_terms(ModelImport *im, const Chain *c, int64_t heads, Masks *to) {
   *to = (Masks){0};
   for (int constants = 0; constants < 2; constants++)

@@ -156,7 +156,7 @@ static int normalized(const ModelImport *im, const OnnxNode *node, int *sum, int
   return 0;
 }
 
-/* If the tensor is max(x, 0), whose x is never negative: the tensor x; otherwise the tensor itself. */
+/* If the tensor is max(x, 0) and x is never negative: the tensor x; otherwise the tensor itself. */
 static int before_zero_bound(const ModelImport *im, int tensor) {
   const OnnxNode *bound = either_before(im, tensor, "Max", "Relu");
   for (int k = 0; is_op(bound, "Max") && bound->nin == 2 && k < 2; k++)

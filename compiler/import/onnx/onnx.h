@@ -75,9 +75,9 @@ double tensor_number(const Tensor *, int64_t i);
 int64_t tensor_integer(const Tensor *, int64_t i);
 /* A constant to be filled in by tensor_put. */
 Tensor *tensor_new(Arena *, TensorType, int rank, const int64_t *dim);
-/* Maximum bytes of constants that all imports of a file of `bytes` may compute and copy. Each import copies
- * the weights of a file several times. A small file may define large weights: if all weights of a net are
- * filled with one number, its file has a few kB. */
+/* Maximum bytes of constants that all imports of a file with this number of bytes may compute and copy. Each
+ * import copies the weights of a file several times. A small file may define large weights: if all weights of
+ * a net are filled with one number, its file has a few kB. */
 size_t room_of_file(size_t bytes);
 void tensor_put(Tensor *, int64_t i, double);
 Tensor *tensor_scalar(Arena *, TensorType, double);
@@ -127,7 +127,7 @@ typedef struct Onnx {
   size_t bytes;
   int opset, nnodes, ntensors, ninputs, noutputs, nguards;
   OnnxNode *node;
-  const char **tensor; /* names of tensors; tensor 0 is no tensor */
+  const char **tensor; /* names of tensors; number 0 means no tensor */
   Tensor **constant;   /* by tensor: the initializer, or NULL */
   OnnxPort *input, *output;
   VEC(OnnxState) states;      /* states listed in the model's metadata */
@@ -139,7 +139,7 @@ typedef struct Onnx {
                        or 0; otherwise NULL */
 } Onnx;
 
-/* The number of iterations of a Loop or a Scan, which its first output identifies. */
+/* The number of iterations of a Loop or a Scan. `output`, the first output of the node, identifies it. */
 typedef struct OnnxLoop {
   const char *output;
   int64_t iterations;

@@ -1,4 +1,4 @@
-/* onnx_composed.c: Decomposition of standard operators that the language lacks into others. */
+/* onnx_composed.c: Decomposition of standard operators that the language does not have. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/onnx/onnx_composed.h"
 

@@ -1,5 +1,5 @@
-/* onnx_fused.c: Decomposition of fused operators from onnxruntime's optimizer, of scalers of ai.onnx.ml, and
- * of standard operators that the language lacks, into others. */
+/* onnx_fused.c: Decomposition of operators into others: fused operators from onnxruntime's optimizer, scalers
+ * of ai.onnx.ml, and standard operators that the language does not have. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/onnx_composed.h"
@@ -112,8 +112,8 @@ static NodeProto *split_in_three(NodeBuild *b, const char *x, int axis) {
   return node;
 }
 
-/* Appends the attention of query, key and value. from: numbers of the inputs that are added to the scores,
- * and of the cached keys and values. */
+/* Appends the attention of query, key and value. from: indices of the inputs that are added to the scores,
+ * and of the inputs with cached keys and values. */
 static void put_core(NodeBuild *b, const char *const *x, const int *from) {
   NodeProto *node = build_node(b, "Attention", replaced_output(b, 0), x[0], x[1], x[2], NULL);
   for (int i = 0; i < 3; i++) build_input(b, node, replaced_input(b, from[i]));

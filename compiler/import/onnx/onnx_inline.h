@@ -41,7 +41,7 @@ void inline_node(Inliner *, NodeProto *);       /* adds it to the list */
 void inline_constant(Inliner *, TensorProto *, const char *name);
 /* The subgraph in an attribute; NULL after inline_refuse(). */
 const GraphProto *inline_subgraph(Inliner *, const AttributeProto *);
-/* The name in the list of a scope's tensor. inline_name creates a new name. */
+/* The name that a scope's tensor has in the list. inline_name creates a new name. */
 const char *inline_tensor(Inliner *, Scope *, const char *name);
 const char *inline_name(Inliner *, Scope *, const char *name);
 /* The path of a call, a branch or an iteration. It is unique even if several nodes have the same name. */

@@ -29,7 +29,7 @@ static bool tensor_single(Inliner *in, const TensorProto *proto, int64_t *to) {
   return true;
 }
 
-/* The result of an operator on whole numbers; false: another operator, or an overflow. */
+/* The result of an operator on integers; false: another operator, or an overflow. */
 static bool number_of_two(const char *op, int64_t a, int64_t b, int64_t *to) {
   const struct {
     const char *op;
@@ -70,7 +70,7 @@ static bool node_whole(Inliner *in, const NodeProto *node, int depth, int64_t *t
   return integer || (value->t && tensor_single(in, value->t, to));
 }
 
-/* Computes a tensor that is one whole number and only depends on constants. */
+/* Computes a tensor that is one integer and only depends on constants. */
 static bool constant_whole(Inliner *in, const char *name, int depth, int64_t *to) {
   Origin *origin = table_find(&in->origins, name);
   if (!origin) return false;

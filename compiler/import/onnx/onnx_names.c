@@ -42,7 +42,7 @@ static bool is_name_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' 
 static bool is_name_digit(char c) { return c >= '0' && c <= '9'; }
 
 /* The module's path in the name of a node: /features/features.1/conv/conv.0/Conv has the path
- * features.1.conv.0. A component that begins with the previous component replaces that. */
+ * features.1.conv.0. A component that begins with the previous component replaces the previous one. */
 static const char *module_path(ModelImport *im, const char *name) {
   VEC(const char *) parts = {0};
   for (const char *part = name; part && *part;) {
@@ -94,7 +94,7 @@ static bool read_words(const char *list, Words *words) {
   }
 }
 
-/* The module of a node from torch.export: the last but one of its scopes, since the last one is the node
+/* The module of a node from torch.export: the last but one of its scopes, because the last one is the node
  * itself. "": the whole model; NULL: no module of the model. */
 static const char *module_scope(ModelImport *im, const OnnxNode *node) {
   Words scopes;

@@ -6,8 +6,8 @@
 #include "import/onnx/node_build.h"
 
 enum { MOST_VALUES = 4, NONE = -1 };
-/* The numbers of a node's inputs. The scale and the zero point of a value or weight are the next two inputs.
- * */
+/* Indices of a node's inputs. The scale and the zero point of a value or weight are the next two
+ * inputs. */
 typedef struct Frame {
   const char *op, *becomes;
   bool microsoft;         /* its domain */

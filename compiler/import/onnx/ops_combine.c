@@ -90,7 +90,7 @@ static bool prepare(Prepared *p, const Tensor *t, const char *word) {
 }
 
 /* Adds the operator to the preparation of an input, which becomes a normalize. NULL: the value is not an
- * input or has other users, or the operator is not such a step. */
+ * input or has other users, or the operator cannot be part of a normalize. */
 static View *with_prepared(ModelImport *im, bool once, const View *x, const Tensor *t, const char *word) {
   Value *value = x->value;
   static const char *const words[] = {"add", "subtract", "multiply", "divide", NULL};
@@ -422,7 +422,7 @@ static View *sum_of_all(ModelImport *im, const OnnxNode *node) {
 }
 
 /* x / t for integers x and t > 0, rounded towards 0 as in ONNX, or down. The quotient is computed from x +
- * 1/2, so that an error of rounding never changes an exact integer to the next smaller one. */
+ * 1/2, so that a rounding error never changes an exact integer to the next smaller one. */
 static View *whole_quotient(ModelImport *im, const OnnxNode *node, const View *x) {
   const Tensor *t = constant_of(im, node, 1);
   const bool counts = x->value->counts, floor = counts || onnx_int(node, "cnnc_floor", 0);
@@ -441,7 +441,7 @@ static View *whole_quotient(ModelImport *im, const OnnxNode *node, const View *x
   return y;
 }
 
-/* Marks sums, differences, products and extremes of integers as integers. */
+/* Marks sums, differences, products, minima and maxima of integers as integers. */
 static void set_integers(const ModelImport *im, const OnnxNode *node, const char *word, Value *to) {
   bool whole = strcmp(word, "divide") != 0, counts = strcmp(word, "subtract") != 0;
   for (int i = 0; i < node->nin && whole; i++) {

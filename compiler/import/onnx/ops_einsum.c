@@ -63,7 +63,8 @@ static bool read_roles(ModelImport *im, Contraction *c) {
   return true;
 }
 
-/* Where the i-th element of a part of the letters starts in the constant. The last letter varies fastest. */
+/* The offset in the constant of index i, which combines the indices of all letters of `part`. The last letter
+ * varies fastest. */
 static int64_t offset_of(const Contraction *c, const Part *part, int64_t i) {
   int64_t at = 0;
   for (int k = part->letters.n - 1; k >= 0; k--) {
@@ -155,9 +156,9 @@ static bool put_ellipsis(Letters *to, int n) {
   return true;
 }
 
-/* Reads the letters of an operand or of the result, up to one of the characters in `ends`. rank: of the
- * operand; for the result, its letters, and `*hidden` dimensions of an ellipsis. NULL: there are other
- * characters, or another number of dimensions. */
+/* Reads the letters of an operand or of the result, up to one of the characters in `ends`. rank: the rank of
+ * the operand; for the result, the number of its letters and of the `*hidden` dimensions of an ellipsis.
+ * NULL: there are other characters, or another number of dimensions. */
 static const char *read_letters(const char *at, const char *ends, int rank, int *hidden, Letters *to) {
   int letters = 0;
   for (const char *c = at; *c && !strchr(ends, *c); c++) letters += isalpha((unsigned char)*c) != 0;

@@ -135,8 +135,8 @@ static Value *uncut_index(Value *index, int64_t count) {
   return six || strcmp(made->call, call) == 0 ? made->in[0] : index;
 }
 
-/* Whether an index may be negative: computed integers that were not clamped to 0 or more may be. Inputs are
- * never negative. */
+/* Whether an index may be negative. This is so for computed integers that were not clamped to 0 or more.
+ * Inputs are never negative. */
 static bool may_be_negative(const Value *index) {
   const Statement *made = index->made;
   if (!index->whole || index->counts) return false;

@@ -111,7 +111,7 @@ static const char *window_name(const double *window, int64_t n) {
   static const struct {
     const char *name;
     double a;
-    int less; /* the period of the window is n - less samples */
+    int less; /* a window of n samples has the period `n - less` */
   } known[] = {{"ones", 1, 0},
                {"hann", 0.5, 0},
                {"hann_symmetric", 0.5, 1},

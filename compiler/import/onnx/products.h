@@ -47,6 +47,7 @@ View *view_images(ModelImport *, Value *, const View *like);
  * is [rows, positions, channels]. NULL: another product. */
 View *attention_of_product(ModelImport *, const OnnxNode *, const View *chances, const View *values,
                            double scale);
-/* Whether a value is a softmax that is 0 where softmax() is NaN, that is if all scores are minus infinity. */
+/* Whether a value is a softmax that is 0 where softmax() is NaN, that is, if all scores are minus
+ * infinity. */
 bool is_zero_where_none_counts(const Value *);
 #endif

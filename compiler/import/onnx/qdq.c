@@ -158,7 +158,7 @@ bool is_move(const Statement *s) {
   memcpy(word, s->call, n);
   word[n] = 0;
   const Op *op = op_find(word);
-  if (op && op->traits.padding) /* only if it pads with zeros */
+  if (op && op->traits.padding) /* the scale can change only if the operator pads with zeros */
     return !strstr(s->call, "mode=") && !strstr(s->call, "value=") && !strstr(s->call, "channels=");
   if (op && op->traits.repeats) return strcmp(word, "upsample") == 0 && !strstr(s->call, "mode=");
   return op && (op->traits.int8 == INT8_MOVE || op->traits.int8 == INT8_LARGEST);
@@ -213,8 +213,8 @@ static Value *product_before(Value *value) {
   return v->made && strncmp(v->made->call, "matmul(", 7) == 0 ? v : value;
 }
 
-/* Stores the value with this quantization. If the value is a moved product, stores the product with it, too.
- * */
+/* Stores the value with this quantization. If the value is a moved product, stores the product with the same
+ * quantization, too. */
 static void store_quantized(Value *value, const Quant *quant) {
   Value *product = product_before(value);
   for (Value *v = value; v != product; v = v->made->in[0]) v->kept = quant;

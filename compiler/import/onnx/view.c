@@ -176,7 +176,8 @@ static bool order_of_memory(const Factors *want, Shape shape) {
 Value *reshaped(ModelImport *im, Value *value, Shape shape) {
   if (shape_equal(shape, value->shape)) return value;
   if (shape.rank == 1) return emit_one(im, value, shape, "flatten");
-  /* reshapes the value before the flatten instead: --stream needs its rows, which may be the new rows */
+  /* reshapes the operand of the flatten instead, because --stream needs the operand's rows, which may be the
+   * new rows */
   if (value->made && strcmp(value->made->call, "flatten") == 0)
     return reshaped(im, value->made->in[0], shape);
   if (shape.rank == 2)

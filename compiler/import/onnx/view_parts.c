@@ -301,7 +301,7 @@ View *combined_repeated(ModelImport *im, const View *large, const View *small, c
   return view_copy(im, large, emit(im, 2, both, s, "%s(%%*)", word));
 }
 
-/* The dimensions of a view [heads, positions, channels]; `at` has the place of each dimension. */
+/* The dimensions of a view [heads, positions, channels]; `at` has the position of each dimension. */
 typedef struct Apart {
   int n[3], at[3][MOST_DIMS];
 } Apart;

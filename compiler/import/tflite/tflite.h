@@ -43,7 +43,7 @@ typedef struct TflOperator {
   int activation;
   float beta;          /* beta of softmax; slope of leaky_relu */
   bool keeps, corners; /* keeps: keep_dims; corners: align_corners */
-  bool powers;         /* pot_scale_int16: scales that are powers of two are shifts */
+  bool powers;         /* pot_scale_int16: scales that are powers of two are applied as shifts */
   int sums;            /* a TensorType: quantized_bias_type, FLOAT32 by default */
   bool middle;         /* half_pixel_centers; for gelu: the tanh approximation */
   bool transposed[2];  /* whether each operand of BATCH_MATMUL is transposed */
@@ -79,7 +79,8 @@ typedef struct TflModel {
   int input[TFLITE_IO], output[TFLITE_IO];
   int ninitial;
   TflInitial *initial;
-  int64_t step; /* for a model raised to sequences: input rows per call; 0: the model is unchanged */
+  int64_t step; /* for a model that was converted to whole sequences: input rows per call; 0: the model is
+                   unchanged */
 } TflModel;
 
 /* NULL: *why is the error. Names of tensors are unique. */

@@ -217,7 +217,7 @@ bool tfl_pool(Making *k, const TflOperator *op) {
   tfl_call(k, op, layer, "%s(%s, stride=%s%s", word, tfl_window_size(k, op, op->size[0], op->size[1]),
            tfl_window_size(k, op, op->stride[0], op->stride[1]), op->same ? ", pad=same" : "");
   tfl_end(k, op, layer);
-  /* XNNPACK does not compute quantized means; the kernels that do round halves away from zero */
+  /* XNNPACK does not compute quantized means; other kernels compute them, and round halves away from zero */
   if (op->code == TFL_AVERAGE_POOL_2D && k->rounding == ROUNDING_FLOAT && tfl_is_bytes(k, op))
     tfl_say(k, layer, "rounding", rounding_name(ROUNDING_SINGLE));
   return true;

@@ -21,14 +21,14 @@ typedef struct Making {
   int *reads;                   /* by tensor: number of users; being an output counts as one */
   const char **value;           /* by tensor: its name in the program; NULL: none */
   const char **layer;           /* by tensor: the name of the layer that has its scale; NULL: none */
-  bool *there;                  /* by tensor: it is an input or the result of a statement */
+  bool *there;                  /* by tensor: whether it is an input or the result of a statement */
   int current;                  /* the tensor of the last statement; -1: none */
   Table count;                  /* number of layers by operator name, each an int */
   Text inputs, constants, text; /* parts of the program, in this order */
   Table said;                   /* metadata by name of a layer or a value, each a Text */
   VEC(const char *) layers;     /* layers with metadata */
   VEC(Refusal) problems;
-  bool *unknown; /* by tensor: its value depends on an unsupported operator */
+  bool *unknown; /* by tensor: whether its value depends on an unsupported operator */
   size_t *room;  /* bytes of constants that may still be created, also in a second import of the file */
 } Making;
 
@@ -59,11 +59,11 @@ int tfl_integers(const Making *, const TflOperator *, int k, int64_t *to);
 /* May an operator have new constants with this number of bytes? False after tfl_no(). */
 bool tfl_may_create(Making *, const TflOperator *, int64_t bytes);
 bool tfl_any_value(Making *, const TflOperator *, int tensor); /* like tfl_value, but allows any type */
-bool tfl_is_quantized(const TflTensor *);                      /* it is int8 or int16 */
-bool tfl_is_index(const TflTensor *);                          /* integers without a scale */
-bool tfl_is_bytes(const Making *, const TflOperator *);        /* its result is int8 or int16 */
-bool tfl_is_wide(const Making *, const TflOperator *);         /* its result is int16 */
-bool tfl_shape(const TflTensor *, Shape *);                    /* false: the language has no such shape */
+bool tfl_is_quantized(const TflTensor *);                      /* whether the tensor is int8 or int16 */
+bool tfl_is_index(const TflTensor *);                   /* whether the tensor has integers without a scale */
+bool tfl_is_bytes(const Making *, const TflOperator *); /* whether the operator's result is int8 or int16 */
+bool tfl_is_wide(const Making *, const TflOperator *);  /* whether the operator's result is int16 */
+bool tfl_shape(const TflTensor *, Shape *);             /* false: the language has no such shape */
 bool tfl_same_scale(Making *, const TflOperator *, const TflTensor *, const TflTensor *);
 bool tfl_below(Multiplier); /* whether the multiplier is a valid factor */
 

@@ -203,7 +203,7 @@ static const TflTensor *initial_of(const Nodes *n, int tensor) {
   return NULL;
 }
 
-/* The next value of a state gets its own name, since the same value may also be an output. */
+/* The next value of a state gets its own name, because the same value may also be an output. */
 static void nodes_update(Nodes *n) {
   const int state = n->op->in[0], next = nodes_apply_one(n, "Identity", nodes_in(n, 1));
   const TflTensor *t = &n->m->tensor[state], *initial = initial_of(n, state);

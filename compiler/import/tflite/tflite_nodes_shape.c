@@ -166,7 +166,7 @@ typedef struct Spec {
   int from[MOST_DIMS]; /* for each dimension of the input: its entry in the lists; -1: there is none, the
                           whole dimension is used */
   int64_t drop[MOST_DIMS], add[2 * MOST_DIMS];
-  int ndrop, nadd; /* numbers of dropped dimensions of the input, and of new dimensions of the result */
+  int ndrop, nadd; /* number of dropped dimensions of the input, and number of new dimensions of the result */
 } Spec;
 
 static bool read_spec(const Nodes *n, int entries, Spec *s) {

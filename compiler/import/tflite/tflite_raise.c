@@ -1,5 +1,5 @@
-/* tflite_raise.c: Conversion of streaming models to models of whole sequences ("raising"). If a variable
- * only holds the last rows of the value with which it is concatenated, it is a ring of rows. Each reader of
+/* tflite_raise.c: Conversion of streaming models to models of whole sequences ("raising"). If a variable only
+ * contains the last rows of the value with which it is concatenated, it is a ring of rows. Each reader of
  * a ring becomes a window over the whole sequence, and padding replaces the initial rows. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
@@ -9,8 +9,8 @@
 
 enum { STEPS = 200, MOST_RAISED = 1 << 24 }; /* STEPS: number of calls in a sequence of the program */
 
-/* Which rows of a sequence a tensor contains in one call: low .. high - 1, relative to the first new row of
- * the call. */
+/* The rows of a sequence that a tensor contains in one call: low .. high - 1, relative to the first new row
+ * of the call. */
 typedef struct TflRows {
   bool known;
   bool flat;    /* all rows in one dimension */
