@@ -201,8 +201,7 @@ static void clear_rest(const Points *c, Pack *pack, const Ix *xi, const Ix *pane
 }
 
 /* Whether the kernel is batched and transforms its weights itself, once per call. All kernels then share the
- * scratch memory for the transformed weights.
- */
+ * scratch memory for the transformed weights. */
 static bool packs_itself(const Points *c) { return c->images && !c->l->call; }
 
 static void pack_panel(Points *c, int kind, const int64_t dim[4], const PointPack *how) {
@@ -264,8 +263,8 @@ static void make_panels(Points *c, const PointPack *how) {
 }
 
 /* ---- multiply ---- */
-/* The argument for the group, or for the part of the input channels. It is the last one, and is omitted if
- * there are neither groups nor parts. */
+/* The argument for the group, or for the part of the input channels. It is the last argument, and is omitted
+ * if there are neither groups nor parts. */
 static Ix group_arg(const Points *c) {
   Nest *b = c->l->b;
   return c->groups > 1 ? nest_arg(b, "group") : c->parts > 1 ? nest_arg(b, "part") : NEST_Z;

@@ -39,8 +39,8 @@ typedef struct Points {
   int64_t block_tiles; /* approximate number of tiles of a block; 0: those that the cache holds */
 
   /* int8: V, M and the weights are I32; an element of V, and of the weights, holds two int16. The weights of
-   * a bundle are transformed in each call. Many input channels are split into parts, whose outputs are added.
-   */
+   * a bundle are transformed in each call. Many input channels are split into parts, whose outputs are
+   * added. */
   const Primitive *dot; /* adds the product of two elements; NULL: floats, multiply-adds */
   Buf *inner[2];   /* sums for the inner product (int8_inner.c): even times odd channels of V, [point][tile],
                       and of the weights, [slot][point][filter of the bundle]; or NULL */
@@ -53,7 +53,8 @@ typedef struct Points {
   int lanes, vectors;
   int64_t block, blocks, last; /* rows of tiles in a block; whole blocks; rows of the last one, or 0 */
   int64_t slots;               /* number of blocks, or bundles, in progress at the same time */
-  bool by_blocks, by_points;   /* loops shared by threads; neither: one thread */
+  bool by_blocks,
+      by_points; /* threads share the loop over blocks, or the loops inside a block; neither: one thread */
   LoopKind
       by_bundles; /* int8: kind of the loop over slots, which share V, and over the rows of tiles in split */
   /* panels of a group: whole panels, the rest panel; w: [group, point][panel][channel][width] */
@@ -83,12 +84,13 @@ static inline bool points_int8(const Points *c) {
  * panel. */
 typedef struct PointWeight {
   Ix group, panel, in, f, out, phase[2];
-  Buf *points; /* buffer for its points, in `row`; NULL: they are stored directly */
+  Buf *points; /* buffer for the weight's points, at index `row`; NULL: points are stored directly */
   Ix row;
 } PointWeight;
 
 /* Packing of a window: its taps become points[0] x points[1] numbers, one axis after the other. A tap has
- * two indices along each axis; `read` gets first the two of the first axis. */
+ * two indices along each axis; `read` gets the two indices of the first axis, then those of the second
+ * axis. */
 typedef struct PointPack {
   int taps[2][2], points[2];
   Val (*read)(const Points *, Pack *, const PointWeight *, const Ix tap[4]);
@@ -98,11 +100,11 @@ typedef struct PointPack {
 /* Call these functions in this order; for int8, call points_begin_words and its functions, not points_begin.
  * split_row(slot, ty, t0) transforms the tiles of row ty from the input to V; join_row(slot, ty, t0, f0[,
  * phase along each axis]) transforms them from M to the output filters from f0 on. The row starts at tile t0
- * of the block. Both functions must be built before points_loops fills the main one. */
+ * of the block. Both functions must be built before points_loops fills the main function. */
 void points_begin(Points *, const PointPack *); /* panels, blocks, V and M */
-/* Int8, after lanes, vectors, bundles, rows, block and slots were chosen. Rows of V have `odd` unused
- * elements: without them, points or tiles that are a power of 2 apart would map to the same lines of the
- * first-level cache. */
+/* Int8: must be called after lanes, vectors, bundles, rows, block and slots were chosen. Rows of V have `odd`
+ * unused elements: without them, points or tiles that are a power of 2 apart would map to the same lines of
+ * the first-level cache. */
 void points_begin_words(Points *, int64_t odd);
 typedef NestFn *JoinRow(const Points *, const Bundle *);
 void points_functions(Points *, NestFn *split_row, JoinRow *);

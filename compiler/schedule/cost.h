@@ -12,18 +12,19 @@ typedef struct Cycles {
   double memory;
   double total;
   int64_t weight_bytes; /* size of the packed weights */
-  const char *from;     /* the memory they are loaded from: "memory" */
+  const char *from;     /* the memory from which weights are loaded: "memory" */
 } Cycles;
 
 /* Adds the wait for own_bytes of weights to known products and transforms. */
 Cycles cost_with_weights(Cycles, const Target *, int64_t own_bytes, int64_t weight_bytes);
 /* weight_bytes: bytes of all weights of the net, which determine the cache level of a layer's weights. */
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
-/* The cost with tile registers, whose products take `products` cycles, from the cost with floats. */
+/* The cost with tile registers, computed from the cost with floats. products: cycles of the products in tile
+ * registers. */
 Cycles cost_tiles(Cycles floats, const Target *, const Correlation *, double products);
 /* like cost_tiles, without values to copy */
 Cycles cost_pair_tiles(Cycles floats, const Target *, double products);
-/* the cost with products of words of two bf16 numbers, from the cost with floats */
+/* the cost with products of words of two bf16 numbers, computed from the cost with floats */
 Cycles cost_pairs(Cycles floats, const Target *);
 /* A convolution after nearest upsampling by these factors, computed from the smaller image. */
 Cycles cost_repeated(const Target *, const Correlation *, const int64_t factor[2], int64_t weight_bytes);
@@ -69,9 +70,9 @@ Cycles cost_winograd_rows_weights(const Target *, const Correlation *, int m, in
 int64_t cost_winograd_lines(const Target *, const Correlation *, int m);
 int64_t cost_winograd_images(const Target *, const Correlation *, int m, int64_t batch);
 double cost_gradient_sums(const Target *, const Correlation *,
-                          int64_t weight_bytes); /* to read gradients of weights and to write them back */
+                          int64_t weight_bytes); /* cycles to load and store weight gradients */
 Cycles cost_stream(const Target *, int64_t macs, int64_t value_bytes, int64_t own_bytes,
-                   int64_t weight_bytes); /* any other kernel: loads own_bytes of weights and these values */
+                   int64_t weight_bytes); /* any other kernel: loads own_bytes of weights, and value_bytes */
 Cycles cost_together(const Target *, int64_t macs, int64_t own_bytes, int64_t batch,
                      int64_t weight_bytes); /* per image of a batched dense layer */
 /* Per image of a batched dense layer in training, with Strassen. */

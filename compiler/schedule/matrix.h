@@ -1,4 +1,4 @@
-/* matrix.h: How the sums of a map are divided into tiles for registers that hold 16 rows (AMX). Used by the
+/* matrix.h: Division of the sums of a map into tiles for registers that hold 16 rows (AMX). Used by the
  * convolutions in bf16 and in int8.
  *
  * A register holds one block: the sums of `columns` successive columns of the map, for 16 channels. Up to
@@ -20,7 +20,8 @@ enum {
   MATRIX_SUMS = 4
 }; /* rows and lanes of a register; sums of a tile */
 
-typedef struct MatrixSpan { /* tiles along an axis: `count`, from `first` on, `step` sums apart */
+typedef struct MatrixSpan { /* tiles on an axis: `count` tiles from `first` on, `step` sums apart
+                             */
   int64_t first, step, count, blocks, skip;
 } MatrixSpan;
 
@@ -30,7 +31,8 @@ typedef struct MatrixMap {
   int64_t pitch, spare; /* of a small map: its pitch, and the number of columns of blocks after the map; pitch
                            is 0 for other maps */
   int vectors;
-  MatrixSpan outer[2], inner[2]; /* rows of tiles, and the tiles of such a row; a single row: its tiles */
+  MatrixSpan outer[2], inner[2]; /* outer: rows of tiles, or the tiles of a map of one row; inner: the tiles
+                                    of a row of tiles */
 } MatrixMap;
 
 /* The division for a map with `channels` channels per group. A 1x1 convolution has all its pixels in one row;
@@ -40,8 +42,8 @@ MatrixMap matrix_map(const Correlation *, const int64_t outputs[2], const int64_
 const char *matrix_refused(const MatrixMap *); /* the reason why registers would be too empty, or NULL */
 int matrix_step(int64_t words); /* words of a step: a divisor of the number of contiguous words */
 double matrix_cycles(const MatrixMap *, int64_t channels,
-                     int64_t steps);   /* of the products of all channels */
-bool matrix_is_row(const MatrixMap *); /* blocks are side by side */
+                     int64_t steps);   /* cycles of the products of all channels */
+bool matrix_is_row(const MatrixMap *); /* whether the map is a single row */
 /* The row and column of the map for a sum: for block t, column q, in the tile at (y, x). */
 Ix matrix_row_of(const MatrixMap *, const Ix *y, const Ix *t);
 Ix matrix_column_of(const MatrixMap *, const Ix *x, const Ix *t, const Ix *q);
@@ -62,7 +64,8 @@ typedef struct MatrixFns {
 typedef NestFn *MatrixBuild(const void *context, int64_t blocks, int64_t skip);
 typedef void MatrixCall(const void *context, NestFn *, const Ix *y, const Ix *x);
 MatrixFns matrix_functions(const MatrixMap *, MatrixBuild, const void *context);
-/* The tiles from `at` on in the outer span; all tiles of the map. y and x are outputs. */
+/* Calls the functions for the tiles of an outer span, starting at `at`, or for all tiles of the map. y and x
+ * are outputs. */
 void matrix_row_tiles(Nest *, const MatrixMap *, const MatrixFns *, int span, const Ix *at, MatrixCall,
                       const void *context);
 void matrix_tiles(Nest *, const MatrixMap *, const MatrixFns *, MatrixCall, const void *context);

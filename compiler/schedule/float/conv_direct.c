@@ -59,7 +59,7 @@ static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t 
   return ceil_divide(width, ceil_divide(width, most));
 }
 
-/* The width of a tile. After a tile with many sums, code waits until most of them are stored; this matters
+/* The width of a tile. After a tile with many sums, the CPU waits until most of them are stored; this matters
  * if a sum has few `products`. A narrower tile that divides the row is then used, if it is wide enough, and
  * if the weights, which narrower tiles read more often, are in the L1 cache. products 0: never narrower. */
 static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts, int64_t products) {
@@ -123,7 +123,8 @@ static int64_t rows_of_pixels(const Lower *l, const Correlation *k, int64_t weig
       t->lanes == 1)
     return 0;
   if (k->s <= 2 * direct_unit(l, k->s) || pixels * bytes <= t->l2 / 2) return 0;
-  if (k->small.h > 1 && weights <= t->blocking.direct_weights) return 0; /* rows are such blocks already */
+  if (k->small.h > 1 && weights <= t->blocking.direct_weights)
+    return 0; /* each row is already such a block */
   for (int64_t rows = ceil_divide(pixels, larger(most, 1));
        rows * FEWEST_TILES * most_pixels(l, 2, 1) <= pixels; rows++)
     if (pixels % rows == 0) return rows;
@@ -564,7 +565,8 @@ static void each_block(Nest *b, const Direct *d, NestFn *const row[2], const Pan
 static void each_row(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind kind, int64_t from,
                      int64_t to, bool edge) {
   Nest *b = d->l->b;
-  const LoopKind panels = d->blocked && !d->panels[1].count ? kind : SERIAL; /* one range with the rows */
+  const LoopKind panels =
+      d->blocked && !d->panels[1].count ? kind : SERIAL; /* threads share panels and rows as one range */
   if (from < to)
     NEST_LOOP(b, y_, kind, 1, NEST_IX(from), 1, NEST_IX(to))
       NEST_LOOP(b, g, panels, 1, NEST_IX(0), 1, NEST_IX(d->k.groups))
@@ -655,7 +657,7 @@ static Cycles conv_direct_cycles(const Lower *l, const Target *target, const Cho
   return direct_pairs(l, &k, false) ? cost_pairs(floats, target) : floats;
 }
 
-/* The choice itself, other tiles, other loop orders. */
+/* Lists the choice itself, then other tiles, then other loop orders. */
 static void conv_direct_variants(const Lower *l, const Choice *own, Choices *variants) {
   int pixels[MOST_TILES], most;
   const int tiles = direct_tiles(l, pixels, &most);

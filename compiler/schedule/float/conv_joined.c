@@ -7,7 +7,7 @@
 // broadcast of an input is used for all these channels, while separate phases would leave most lanes empty.
 // Missing weights of a phase are zeros, which give NaN with infinite inputs: with --exact this is used only
 // if all phases have all taps. The channels of a phase of rows, [phase of columns][filter], have the same
-// order in the output as in the vectors: each piece of them is stored unchanged, at S*F*m in row S*m + p.
+// order in the output as in the vectors. So each vector is stored unchanged, at S*F*m in row S*m + p.
 //
 // Example: `x: 14x14x16 -> conv_transpose(1, 4x4, stride=2, pad=1)` --target=x86-64-v3,
 // lines 4-13 of conv_transpose1_tile_14x1_left_right:

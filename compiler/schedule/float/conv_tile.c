@@ -238,8 +238,8 @@ static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, 
     nest_prefetch(b, t->panels->w, (a->panel + 1) * panel + first + tile + (site * lines + i) * line);
 }
 
-/* The condition that a row is inside. With several rows, each row is tested if the tile is at an edge; with
- * one row, the range of ty excludes rows outside. */
+/* The condition that a row is inside the input. With several rows, each row is tested if the tile is at an
+ * edge; with one row, the range of ty excludes rows outside. */
 static Cond row_inside(Nest *b, const Tile *t, const TileArgs *a, const Ix *iy, int r) {
   return t->rows > 1
              ? cond_or(nest_no(b, a->edge), nest_within(b, *iy + r * t->y->part_step, 0, t->y->in_size))

@@ -29,8 +29,9 @@ enum { MOST_TAPS = 49, WHOLE = 2 }; /* WHOLE: registers of a tile along both sid
 typedef struct WeightsMatrix {
   Lower *l;
   Correlation k;
-  int64_t pitch, rows;   /* of the line: pixels of a row; rows of the large side that are used */
-  int64_t words, length; /* words of a sum, whole registers; pixels of the line, with zeros at its end */
+  int64_t pitch, rows;   /* pitch: pixels of a row in the line; rows: rows of the large side that are used */
+  int64_t words, length; /* words: words of a sum, filling whole registers; length: pixels of the line, with
+                            zeros at its end */
   int64_t parities;      /* 2, if a tap is at an odd distance */
   Buf *turned;           /* [s][2 * words]: the small side */
   Buf *line;             /* [length][l]: the large side with its padding */

@@ -28,7 +28,8 @@ typedef struct Conv {
   int64_t dilation[2], phases[2], tiles[2];
   bool dilated, by_phase;
   bool whole;    /* batched: the first parameter of tile functions is the number of an image */
-  int64_t panel; /* channels per panel: V is [slot][point][group][panel][tile][channel of the panel]; or 0 */
+  int64_t panel; /* channels per panel if V is [slot][point][group][panel][tile][channel of the panel];
+                    otherwise 0 */
   Buf *bias;
 } Conv;
 

@@ -45,7 +45,7 @@ typedef struct Weights {
   int lanes;
   int64_t broadcast; /* channels of the small side in a register tile */
   int64_t tiles[2];  /* tiles of an image along each axis */
-  bool whole;        /* a row contains all tiles of an image; otherwise those along the second axis */
+  bool whole; /* a row contains all tiles of an image; otherwise only the tiles along the second axis */
   int64_t rows, width, block; /* rows; tiles of a row; rows in a block */
   int64_t large, small;       /* channels of a panel of either side; no panel spans two groups */
   Buf *V, *Y, *S;             /* S: one per panel of V if threads share the panels */
@@ -169,7 +169,8 @@ typedef struct Piece {
   NestFn *join[2]; /* for a whole panel of the small side; for the last panel */
 } Piece;
 
-/* The argument for the group. It is the last one of both functions, and is omitted if there are no groups.
+/* The argument for the group. It is the last argument of both functions, and is omitted if there are no
+ * groups.
  * */
 static Ix winograd_weight_group_arg(const Weights *k) {
   return k->k.groups > 1 ? nest_arg(k->l->b, "group") : NEST_Z;

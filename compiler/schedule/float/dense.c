@@ -93,12 +93,11 @@ static int natural_units(const Lower *l) { return l->target->registers * 5 / 8; 
 
 /* Whether half of the L1 cache can hold one cache line of each row. Lines whose addresses differ by
  * multiples of a page compete for the ways of one set, because on all targets a way of the L1 cache has the
- * size of a page.
- * */
+ * size of a page. */
 static bool rows_fit_ways(const Target *target, int64_t rows, int64_t floats) {
   enum { PAGE = 4096 };
   const int64_t ways = target->l1 / PAGE;
-  const int64_t bytes = 4 * floats, step = bytes & -bytes; /* the largest power of two that divides it */
+  const int64_t bytes = 4 * floats, step = bytes & -bytes; /* the largest power of two that divides `bytes` */
   const int64_t places = PAGE / larger(smaller(step, PAGE), target->line);
   return ceil_divide(rows, places) <= ways / 2;
 }
@@ -181,7 +180,7 @@ static bool dense_input_build(Lower *l) {
                 units_ = shape_row_elements(l->node->in[0]->shape);
   const int lanes = dense_lanes_for(l, inputs),
             most = l->images > 1 ? l->target->registers * 5 / 8
-                                 : l->target->chains; /* with images a weight is loaded for one vector */
+                                 : l->target->chains; /* with images, a weight is loaded for one vector */
   const int64_t step = most * lanes, whole = inputs / step, rest = inputs % step;
   const int vectors = (int)((rest + lanes - 1) / lanes);
   Nest *b = l->b;
@@ -240,8 +239,7 @@ typedef struct Outer {
   int rows, vectors, part;
   Ix first;
   /* x: the inputs of each image that start at `first`, [images][inputs]; part: lanes in use in the last
-   * vector
-   * */
+   * vector */
 } Outer;
 
 static Val sums_at(Nest *b, const Outer *o, const Ix *unit, int v) {

@@ -9,7 +9,7 @@ typedef struct DensePacks {
   int64_t panels, width; /* whole panels [panels][inputs][width] */
   int64_t rest;          /* units of one more panel, a multiple of whole vectors; 0: none */
   int lanes;             /* width of the target's vectors that process a panel */
-  Buf *w[2], *bias;      /* w: whole panels, the rest; NULL if there are none. bias: padded like them */
+  Buf *w[2], *bias;      /* w: whole panels, the rest; NULL if there are none. bias: padded like the panels */
 } DensePacks;
 
 DensePacks dense_packs(Lower *);

@@ -137,8 +137,8 @@ static Val load_columns(Nest *b, const Product *p, const Panel *panel, Ref ref, 
   return nest_load_part(b, ref, part, p->lanes);
 }
 
-/* Transposes weights [units][inputs] to [inputs][units], squares of vectors first. Missing units are zeros.
- */
+/* Transposes weights [units][inputs] to [inputs][units], squares of vectors first. Missing units are
+ * zeros. */
 static void turn_weights(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
   const int64_t L = p->lanes, squares = depth / L;
   for (int v = 0; v < panel->vectors; v++) {
@@ -359,7 +359,7 @@ static void packed_panel(Nest *b, const Product *p, Buf *w, const Ix *number, co
   panel_of_rows(b, p, &panel);
 }
 
-/* Rows per tile. The registers limit this number; it is smaller if all tiles then have the same size. */
+/* Rows per tile. The registers limit it; a smaller number is chosen if all tiles then have the same size. */
 static int dense_rows_tile_of(const Product *p) {
   const int most = 6;
   for (int rows = most; rows >= 4; rows--)

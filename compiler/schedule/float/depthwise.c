@@ -65,7 +65,7 @@ typedef struct Tile {
   int64_t first, last;  /* start of the first and of the last tile along a row */
   int64_t vector, each; /* vectors of channels: the first one of the first block, and the number per block */
   int64_t blocks;
-  bool part; /* includes the channels that fill no vector; then there is one block */
+  bool part; /* the tile includes the channels that fill no vector; in that case there is one block */
 } Tile;
 typedef struct TileArgs {
   Ix y, x0, block;
@@ -103,10 +103,9 @@ static void depthwise_load_weights(Nest *b, const Tile *t, const Channels *v, co
   }
 }
 
-/* At tap k, pixel p of a tile reads the input p * in_step + k * tap_step after the first one. Of the loops
- * over p and over k, the one with the larger step is called `outer`. An input that several pixels use is
- * loaded once: the generated loop runs over inputs, and for each input a loop over `outer` finds the pixels
- * that use it. */
+/* At tap k, pixel p of a tile reads the input p * in_step + k * tap_step after the first one. The loop with
+ * the larger step, over p or over k, is called `outer`. An input that several pixels use is loaded once: the
+ * generated loop runs over inputs, and for each input a loop over `outer` finds the pixels that use it. */
 typedef struct Inputs {
   bool taps_outer;
   int64_t outer, outer_step, inner, inner_step; /* numbers of iterations, and their steps */
@@ -174,7 +173,7 @@ static void depthwise_columns(Nest *b, const Tile *t, const TileArgs *a, Buf *ac
   const int64_t start = x->in_first + t->first * x->in_step;
   const bool one_tile = taps->n == x->taps && t->first == t->last;
   int64_t from = 0, to = n.shared ? n.count : n.outer;
-  if (n.shared && one_tile) { /* the loop skips its padding */
+  if (n.shared && one_tile) { /* the loop skips inputs in the padding */
     from = smaller(larger(0, -start), to);
     to = larger(from, smaller(to, x->in_size - start));
   }
@@ -438,7 +437,7 @@ static void depthwise_add_columns(Nest *b, const Lower *l, const Correlation *k,
 
 static void add_channels(Nest *b, const Lower *l, const Correlation *k, const TapRun *column, int ncolumns,
                          const Ix *c, int lanes, int part, int vectors) {
-  TapRun common = {0, k->kernel[1], 0, k->small.w}; /* where all taps of a row are inside */
+  TapRun common = {0, k->kernel[1], 0, k->small.w}; /* the columns where all taps of a row are inside */
   int64_t inside = 0;
   for (int i = 0; i < ncolumns; i++) {
     common.from = column[i].from > common.from ? column[i].from : common.from;

@@ -33,17 +33,17 @@ typedef struct Direct {
   Lower *l;
   Correlation k;
   int64_t repeat[2]; /* after an upsampling: repetitions of each input element along each axis; then k has the
-                        kernel of merged taps, `own` the node's. Otherwise 0 */
+                        kernel of merged taps, and `own` has the node's kernel. Otherwise 0 */
   Correlation own;
-  bool spread;           /* the output is the large side */
-  bool turned;           /* a scatter with stride 1 as a gather, which reads the taps in reverse order */
-  Buf *from;             /* the input, or a copy with its padding (conv_padded.c) */
-  bool planes;           /* the copy is [inner][rows][columns][block]: rows of tile registers are adjacent */
-  bool lined;            /* the copy is [rows][1][columns * channels] */
-  int64_t pitch;         /* if its rows are a single row: columns from one row to the next; otherwise 0 */
-  bool blocked;          /* pointwise: a row is a block of pixels, whose inputs stay in the L2 cache */
-  bool pairs;            /* two input channels at a time, whose bf16 numbers are one word */
-  bool merged;           /* the words of all taps of a row are one dimension of the packed weights */
+  bool spread;   /* the output is the large side */
+  bool turned;   /* a scatter with stride 1 as a gather, which reads the taps in reverse order */
+  Buf *from;     /* the input, or a copy with its padding (conv_padded.c) */
+  bool planes;   /* the copy is [inner][rows][columns][block]: rows of tile registers are adjacent */
+  bool lined;    /* the copy is [rows][1][columns * channels] */
+  int64_t pitch; /* if all rows of the copy are a single row: columns from one row to the next; otherwise 0 */
+  bool blocked;  /* pointwise: a row is a block of pixels, whose inputs stay in the L2 cache */
+  bool pairs;    /* two input channels at a time, whose bf16 numbers are one word */
+  bool merged;   /* the words of all taps of a row are one dimension of the packed weights */
   int64_t in, out;       /* channels of a group; with pairs, `in` may include a last channel of zeros */
   int64_t block, blocks; /* number of blocks of `block` input channels, so that panels stay in the L2 cache */
   /* number of blocks that a tile sums one after the other; 1 if there are several `blocks` */
@@ -74,15 +74,16 @@ Ix panel_of(const Direct *, const Panels *, const Ix *group, const Ix *number, c
 void direct_functions(Direct *, const Axis *y, const Axis *x, const char *phase,
                       NestFn *row[2][2]); /* creates row[panel][whole or rest of the tiles]; called before the
                                              main function is built */
-/* Whether the convolution multiplies words of two bf16 numbers: the layout of its weights, for all targets.
- */
+/* Whether the convolution multiplies words of two bf16 numbers: the layout of its weights, for all
+ * targets. */
 bool direct_pairs(const Lower *, const Correlation *, bool spread);
 typedef struct Tiling {
   int64_t pixels, count, rest,
-      rests; /* tiles of a row: `count` tiles of `pixels`, then `rests` tiles of `rest` */
+      rests; /* tiles of a row: `count` tiles of `pixels` pixels, then `rests` tiles of `rest` pixels */
 } Tiling;
-Tiling tiling_of(int64_t width, int64_t pixels); /* tiles have that number of pixels, or one less */
-Tiling direct_tiling(const Lower *, int64_t width, int vectors); /* for that number of vectors of channels */
+Tiling tiling_of(int64_t width, int64_t pixels); /* tiles have that number of pixels, or one pixel less */
+Tiling direct_tiling(const Lower *, int64_t width,
+                     int vectors); /* the tiling for tiles of `vectors` vectors of channels */
 const char *direct_pixels_refused(const Lower *,
                                   const Choice *);    /* the reason why a measured tile is too wide */
 int64_t direct_unit(const Lower *, int64_t channels); /* packs are padded to vectors of this number of floats,
@@ -119,8 +120,7 @@ void padded_fill(const Direct *, LoopKind outer);
  * registers. */
 bool direct_merges(const Lower *, const Correlation *);
 /* Width of a panel, in vectors of the layout's target: the width of a register tile, if one tile is the whole
- * map.
- */
+ * map. */
 int direct_panel_vectors(const Lower *, const Correlation *);
 /* Blocks of input channels whose words fill a register. All taps of a block are read from the first-level
  * cache. */

@@ -22,7 +22,7 @@ static double images_one_by_one(const Node *node, const Target *target, int64_t 
                                                            dense layers may be batched */
   const double macs = (double)node_macs(node);
   if (node->op->family == FAMILY_DENSE) return dense_alone(target, node_macs(node), batch, weight_bytes);
-  if (node->op->family == FAMILY_DEPTHWISE) /* vectors of channels are full */
+  if (node->op->family == FAMILY_DEPTHWISE) /* channels fill whole vectors */
     return macs / (target->lanes * target->fmas * target->rates->interleaved);
   const Correlation k = correlation_of(node);
   const double direct = cost_direct(target, &k, weight_bytes).total;

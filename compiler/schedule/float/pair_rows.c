@@ -229,7 +229,7 @@ static void batch_rows(const PairKind *kind, const Ix *count, const Ix *panel, c
   }
 }
 
-/* Writes every element, because the prover cannot show that the batch's rows do. */
+/* Sets every element to 0, because the prover cannot show that the rows of the batch write every element. */
 static void clear_panel(const PairKind *kind, const Ix *count, const Ix *f0) {
   const PairRows *p = kind->q.p;
   Nest *b = p->l->b;

@@ -10,8 +10,8 @@ Correlation correlation_ranked(const Node *node) {
   return no_stride(&own) ? correlation_gathering(node) : own;
 }
 
-/* Whether the convolution is depthwise. A convolution of one channel only is if it was written as depthwise.
- * */
+/* Whether the convolution is depthwise. A convolution of one channel is depthwise only if it was written as
+ * depthwise. */
 static bool is_depthwise(const Node *node) {
   const Correlation k = correlation_of(node);
   const Family family = node->op->family;

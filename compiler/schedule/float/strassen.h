@@ -50,7 +50,7 @@ struct StrassenTile {
   /* Called before the product of each step, to prefetch; the first step is 0. NULL: no prefetch. Blocks of
    * the result are stored from step 1 on. */
   void (*fetch)(Nest *, const StrassenTile *, int step);
-  const void *at; /* position of the tile, which these functions receive */
+  const void *at; /* the caller's data for these functions: the position of the tile */
 };
 void strassen_tile(Nest *, const StrassenTile *);
 #endif

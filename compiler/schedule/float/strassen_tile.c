@@ -46,7 +46,7 @@ static void multiply(Nest *b, const StrassenTile *t, Buf *a, int step, int produ
   }
 }
 
-/* Stores, or adds, a + sums as the block of the result; sums NULL: a. */
+/* Stores a + sums in a block of the result, or adds a + sums to that block; sums NULL: only a. */
 static void strassen_tile_put(Nest *b, const StrassenTile *t, Buf *a, int block, Buf *sums) {
   NEST_UNROLL(b, r, t->rows)
     for (int v = 0; v < t->vectors; v++) {

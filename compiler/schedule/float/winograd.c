@@ -6,8 +6,8 @@
 // whose value is the leading coefficient (Toom and Cook). All matrices depend on the points. The rows of
 // a pair of points p, -p differ only in the signs of odd powers, so both are computed from one sum of the
 // even powers and one sum of the odd powers. Coefficients are exact in floats. Each sum begins with a value
-// whose coefficient is 1. So no addition has two products as operands, for which C compilers could differ in
-// the product that they fuse.
+// whose coefficient is 1. So no addition has two products as operands. (If both were products, C compilers
+// could differ in which of the two they fuse with the addition.)
 #include "schedule/float/winograd.h"
 #include <math.h>
 #include "base/number.h"

@@ -9,7 +9,8 @@
  * activations, and other kinds of kernels, only have reference schedules. */
 bool int8_takes(const Lower *, const Op *);
 bool int8_by_channel(const Correlation *); /* depthwise: each channel is a group */
-/* The reason why no schedule computes products of words of this kind with that geometry; NULL: supported. */
+/* The reason why no schedule computes products of words of this kind with that geometry; NULL: a schedule
+ * does. */
 const char *int8_refused(const Lower *, Dot, const Int8Product *, const Correlation *);
 const char *int8_product_refused(const Lower *); /* for an op_int8_product, with the layer's words */
 /* Cycles of vector operations: per cycle, two products or four other operations. All targets of a file share

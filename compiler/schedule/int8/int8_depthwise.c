@@ -50,7 +50,7 @@ static int64_t rows_of_word(const Depthwise *d, int64_t word) {
   return smaller(d->height, d->k.kernel[0] - word * d->height);
 }
 
-/* With quads: where column_words puts the rows of a channel. */
+/* With quads: the element of a word at which column_words puts the first of n rows of a channel. */
 static int64_t first_of_quad(const Depthwise *d, int64_t n, int64_t channel) {
   if (d->height == 2) return n == 1 ? channel % WORD_BYTES / 2 : 0;
   return n == 1 ? channel % WORD_BYTES : n == 2 ? channel % WORD_BYTES / 2 * 2 : 0;
@@ -296,7 +296,7 @@ static NestFn *quad_tile_of(const Depthwise *d, int pixels) {
   const Tile t = tile_args(d, pixels, d->lanes);
   Buf *joined[2];
   for (int odd = 0; odd < 2; odd++) {
-    if (odd) nest_pin(b, t.in); /* otherwise compilers keep loaded values, for which there are no registers */
+    if (odd) nest_pin(b, t.in); /* otherwise compilers keep the loaded values, and run out of registers */
     Buf *sum = nest_buf(b, REGS, odd ? "odd" : "even", (Type){I32, d->lanes}, 2, (int64_t[]){pixels, 2});
     joined[odd] =
         nest_buf(b, REGS, odd ? "odd_halves" : "even_halves", (Type){I32, d->lanes}, 1, (int64_t[]){pixels});

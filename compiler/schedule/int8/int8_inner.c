@@ -7,10 +7,10 @@
 //     x0*w0 + x1*w1 = (x0 + w1) * (x1 + w0) - x0*x1 - w0*w1
 //
 // The first product of four bytes needs two sums of halves and one product of two halves, instead of two such
-// products. Products of x alone are computed once per pixel, those of w are part of the bias. The number of
-// vector operations is still four, but only one of them is a multiplication, not two. x86 multiplies in half
-// of its units, but adds in all of them. Sums of halves have 9 bits and a sign. Sums of products are modulo
-// 2^32, and the result exactly equals the direct sum.
+// products. The products of two x are computed once per pixel; the products of two w are part of the bias.
+// The number of vector operations is still four, but only one of them is a multiplication, not two. x86
+// multiplies in half of its units, but adds in all of them. Sums of halves have 9 bits and a sign. Sums of
+// products are modulo 2^32, and the result exactly equals the direct sum.
 #include "base/number.h"
 #include "schedule/int8/int8_words.h"
 

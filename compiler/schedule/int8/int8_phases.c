@@ -43,7 +43,7 @@ static const int8_t *int8_phases_taps_of(const Phases *t, const Int8Product *p, 
   return weight;
 }
 
-/* Adds a phase. Returns the reason why its outputs are not supported, or NULL. */
+/* Adds a phase. Returns the reason why the outputs of the phase are not supported, or NULL. */
 static const char *add_phase(Phases *t, const Lower *l, int64_t ry, int64_t rx) {
   const Int8Product *p = l->node->detail;
   const Axis axis[2] = {axis_phase(&t->k, 0, ry), axis_phase(&t->k, 1, rx)};

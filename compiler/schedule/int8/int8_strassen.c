@@ -179,8 +179,8 @@ static NestFn *int8_strassen_join_row(const Points *p, const Bundle *of) {
 }
 
 /* ---- the kernel ---- */
-/* Chooses the largest blocks whose factors and sums stay in a cache. Each bundle of filters reads these
- * sequentially, so a cache slower than the second level is enough. */
+/* Chooses the largest blocks whose factors and sums stay in a cache. Each bundle of filters reads factors and
+ * sums sequentially, so a cache slower than the second level is enough. */
 static void int8_strassen_choose_blocks(Points8 *d, const Lower *l) {
   enum { ROOM = 1 << 19 };
   const int64_t room = larger(ROOM, l->target->blocking.winograd_block / 4 * 3),

@@ -59,7 +59,7 @@ static void add_bytes(const Product *d, const Tile *t, const TileArgs *a, Buf *s
     for (int plane = 0; plane < d->words.planes; plane++) {
       const bool bytes = d->words.planes == 1;
       if (plane)
-        nest_pin(b, in); /* otherwise the words of both are loaded first, for which there are no registers */
+        nest_pin(b, in); /* otherwise compilers load both planes' words first, and run out of registers */
       for (int v = 0; v < t->vectors && !bytes; v++) half[v] = half_words(d, plane, v, w[v]);
       int8_tiles_add_word(d, t, sum, in, NEST_IX(plane), &c, bytes ? w : half);
     }
@@ -228,8 +228,8 @@ static void int8_tiles_call_row(const Product *d, const Strip *strip, const Ix *
       }
 }
 
-/* Calls the tiles row after row, each row with all weights. The halves of all weights of a group are stored.
- * */
+/* Calls the tiles row after row, each row with all weights. The halves of all weights of a group are
+ * stored. */
 static void int8_tiles_call_rows(const Product *d, const Strip *whole, const Strip *part) {
   Nest *b = d->l->b;
   const Ix last = NEST_Z + d->strips, first = NEST_Z;
@@ -279,7 +279,7 @@ static void choose_halves(Product *d) {
 /* Chooses a tile that fits in the registers. It needs sums, one vector of weights for each vector of
  * channels, a word of the input, and products. If it computes halves, it also needs the bytes of the
  * weights; with pairs of bytes, a vector of ones; with the inner product, the weights and words of both
- * planes, and two sums of these. */
+ * planes, and two sums of a weight and a word. */
 static void choose_tile(Product *d) {
   const Target *t = d->l->target;
   const int64_t needed = ceil_divide(d->k.s, d->lanes), width = d->k.small.w, pixels = width * d->k.small.h;

@@ -9,7 +9,8 @@
 typedef struct Product {
   Lower *l;
   const Int8Product *p;
-  Correlation k;     /* from the input to the outputs of this phase: first + n * step */
+  Correlation k; /* from the input to the outputs of this phase, which are the outputs first + n * step of the
+                    layer */
   const char *phase; /* suffix of names */
   int64_t first[2], step[2];
   int64_t from[2]; /* row and column of the words where window 0 begins */

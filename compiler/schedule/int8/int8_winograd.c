@@ -5,9 +5,9 @@
 // A tile of 6x6 inputs q becomes V = B'qB: at most 68 * 128 = 8,704, which fits into int16. Weights are U =
 // GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288. Sums of products are modulo 2^32,
 // and A'(U.V)A is 576 times the outputs modulo 2^32. Multiplied by the inverse of 9, that is 64 times the
-// outputs; this is exact if the outputs are below 2^25, which the weights determine. With many channels, that
-// bound only holds for parts of the channels, so the outputs of the parts are added. The algorithm needs 1/4
-// of the products.
+// outputs; this is exact if the outputs are below 2^25, which depends on the weights. With many channels,
+// that bound only holds for parts of the channels, so the outputs of the parts are added. The algorithm needs
+// 1/4 of the products.
 //
 // int8_points.c stores V and U, and conv_points.c multiplies. U is computed in each call. In the model, U
 // would take eight times the memory of the weights, and computing it is cheaper than the products if the
@@ -281,7 +281,7 @@ static NestFn *int8_winograd_join_tile(const Winograd8 *w) {
   return fn;
 }
 
-/* Calls `fn` for the tiles of a row. */
+/* Creates a function that calls `tile` for the tiles of a row. */
 static NestFn *int8_winograd_row_of(const Points8 *d, const char *name, NestFn *tile) {
   Nest *b = d->l->b;
   NestFn *fn = nest_fn(b, name, false);
@@ -330,8 +330,7 @@ static NestFn *int8_winograd_finish_tile(const Winograd8 *w) {
 /* ---- the kernel ---- */
 /* Chooses blocks of rows. Their transformed inputs and sums use three quarters of the L2 cache, but each
  * block needs enough tiles, because it transforms all weights. All blocks have the same number of rows, so
- * the last block may extend past the image.
- */
+ * the last block may extend past the image. */
 static void int8_winograd_choose_blocks(Points8 *d, const Lower *l) {
   const Blocking *most = &l->target->blocking;
   const int64_t all = ceil_divide(d->k.small.h, M), line = l->target->line / 4,
@@ -394,8 +393,8 @@ static const char *int8_winograd_refused(const Lower *l, const Choice *choice) {
   return why ? why : int8_winograd_sizes(&d, l);
 }
 
-/* As measured, it is only faster if its operations are below this fraction of the operations of a direct
- * convolution. */
+/* As measured, Winograd is only faster if its operations are below this fraction of the operations of a
+ * direct convolution. */
 static const double FEWER = 0.8;
 
 static Cycles int8_winograd_cycles(const Lower *l, const Target *target, const Choice *choice) {

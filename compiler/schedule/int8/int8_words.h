@@ -12,9 +12,9 @@
 #include "schedule/schedule.h"
 
 /* The input of a correlation: [planes][rows][columns * pixel]. Words of bytes have one plane. Words of halves
- * have two planes: one for bytes 0 and 2 of each four, one for bytes 1 and 3. With few channels, most of a
- * pixel's words would be empty. Then a column is the part of a row that a window covers, byte after byte:
- * words of four bytes are read from the row itself, and the copy is I8: [1][rows][bytes]. */
+ * have two planes: one for bytes 0 and 2 of every four bytes, one for bytes 1 and 3. With few channels, most
+ * of a pixel's words would be empty. Then a column is the part of a row that a window covers, byte after
+ * byte: words of four bytes are read from the row itself, and the copy is I8: [1][rows][bytes]. */
 typedef struct Words {
   Buf *buf;
   Dot dot;
@@ -34,7 +34,7 @@ typedef struct Words {
 Words words_begin(Lower *, const Correlation *); /* makes the buffer */
 /* The rows of the copy are a single row, with `spare` more columns. */
 Words words_in_line(Lower *, const Correlation *, int64_t spare);
-Ref words_at(Nest *, const Words *, int plane, const Ix *y, const Ix *at); /* of a copy of pixels */
+Ref words_at(Nest *, const Words *, int plane, const Ix *y, const Ix *at); /* if columns are pixels */
 bool words_see_windows(const Lower *, const Correlation *);
 Words words_of_windows(Lower *, const Correlation *); /* makes the buffer */
 void words_fill(Lower *, const Words *, LoopKind outer);

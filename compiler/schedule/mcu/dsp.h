@@ -1,7 +1,6 @@
-/* dsp.h: int8 schedules for boards (target->dsp). Their CPUs multiply two pairs of int16 in one instruction,
- * or compute the same operation in plain C. Each schedule requires that sums are within bounds, which
- * depends on the weights. If they are not, the schedule reports why, and the operator's own loops are used.
- * */
+/* dsp.h: int8 schedules for boards (target->dsp). The CPU multiplies two pairs of int16 in one instruction;
+ * on other CPUs, plain C does the same. Each schedule requires that sums are within bounds, which depends on
+ * the weights. If sums are not, the schedule reports why, and the operator's own loops are used. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_DSP_H
 #define CNNC_SCHEDULE_DSP_H

@@ -72,7 +72,8 @@ static Depthwise depthwise_of(const Node *node) {
   return d;
 }
 
-/* Why the form is not supported; NULL: it is. Small constants always need fewer bytes. */
+/* The reason why the form is not supported; NULL: it is supported. Small constants always need fewer
+ * bytes. */
 static const char *dsp_depthwise_form_refused(const Lower *l, bool small) {
   (void)small;
   const Correlation k = int8_geometry(l->node);

@@ -5,7 +5,7 @@
 // The windows of two pixels are gathered as int16, minus their zero point. So padding is 0, and no correction
 // is needed. Each 16-bit half of a weight word contains 256*wB + wA, for two filters A and B. The sum of
 // products with these halves is mix = 256*SB + SA; the sum of products with their low bytes is SA. So SB =
-// (mix - SA) / 256, which is exact modulo 2^32 if |SB| < 2^23. The weights determine whether that holds. So
+// (mix - SA) / 256, which is exact modulo 2^32 if |SB| < 2^23. Whether this holds depends on the weights. So
 // weights stay bytes in flash, and a word of weights is widened once for four products. A tile is two pixels
 // by four filters.
 //
@@ -436,7 +436,7 @@ static void load_shifts(Lower *l, const Direct *d, const Ix *block, int from, in
   if (d->finish.quick) dsp_pair_shifts(l, &d->finish, &pair, from % 2, from % 2 + to - from, shift);
 }
 
-/* The last block may have fewer filters than the others. It still uses the same code, because the code is
+/* The last block may have fewer filters than the others. All blocks use the same code, because the code is
  * long. */
 static void dsp_direct_store_sums(Lower *l, const Direct *d, const Tile *tile, const Sums *sums,
                                   const Ix *block) {

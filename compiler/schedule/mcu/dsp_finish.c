@@ -6,8 +6,8 @@
 //
 // where the factor is m / 2^(31+s). The bits below the upper half cannot change the quotient of `single`,
 // because c is added to the upper half as an integer. `double` rounds halves away from zero, depending on the
-// sign of the rounded product. The code uses the sign of x. The two differ only if x < 0 and the product is
-// 0; then c - 1 and c have the same quotient, because s is at least 1.
+// sign of the rounded product. The code uses the sign of x. The two signs differ only if x < 0 and the
+// product is 0; then c - 1 and c have the same quotient, because s is at least 1.
 #include "base/number.h"
 #include "schedule/mcu/dsp.h"
 
