@@ -155,7 +155,7 @@ static void check_not_written(Prover *p, const Buf *buf, const Lin *lo, const Li
 }
 
 /* Checks that no index of a store that initializes elements or overwrites an operand is data-dependent.
- * Stores with such an index may only modify elements that were written before. */
+ * Stores with a data-dependent index may only modify elements that were written before. */
 static void check_not_chosen(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi) {
   bool chosen = false;
   for (int d = 0; d < buf->rank; d++) chosen = chosen || prover_chosen(p, &lo[d]) || prover_chosen(p, &hi[d]);

@@ -39,7 +39,7 @@ typedef struct Access {
 /* The proof that a result may overlap an operand (prove_overlap.c). */
 typedef struct OverlapProof {
   const Buf *operand, *result;
-  bool by_pixel; /* positions are in pixels, and channels are independent; otherwise in bytes */
+  bool by_pixel; /* positions are in pixels, not in bytes, and channels are independent */
   int64_t most;  /* the maximum offset of the result from the operand */
 } OverlapProof;
 

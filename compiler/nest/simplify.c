@@ -2,8 +2,8 @@
  * condition is known, and loops that do nothing, disappear. The printer does the simplifications that depend
  * on the constants of one instance, such as dropping unused parameters and names.
  *
- * Values are changed in place. This is correct because the builder ensures that a node which uses a loop's
- * variable is only used inside that loop. */
+ * Changing values in place is correct, because the builder ensures that a node that uses a loop's variable is
+ * only used inside that loop. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/nest.h"
 
@@ -106,7 +106,7 @@ static bool one_round(const NestStmt *stmt) {
 }
 
 static void drop_bounds(int *n, Index *bound,
-                        int need) { /* drops one of two bounds if the proof found it redundant */
+                        int need) { /* drops one of two bounds if the proof found that bound redundant */
   if (*n == 1 || need == 3 || need == 0) return;
   if (need == 2) bound[0] = bound[1];
   *n = 1;

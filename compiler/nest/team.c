@@ -188,8 +188,8 @@ mark_own(const NestStmt *stmt,
     }
 }
 
-/* Whether a statement writes local buffers of the main function. These are private to each thread, so each
- * thread must run the statement. */
+/* Whether a statement writes local buffers of the main function. Local buffers are private to each thread, so
+ * each thread must run the statement. */
 static bool writes_locals(Arena *arena, const Nest *nest, const NestStmt *stmt, const Touched *touched) {
   bool *own = NEW_ARRAY(arena, bool, nest->nbufs + 1), locals = declared_by(stmt) != NULL, memory = false;
   mark_own(stmt, own);

@@ -10,8 +10,8 @@
 // rest from map.h.
 #include "kernel/lower.h"
 
-/* Parameters, in the order of positional arguments. This table checks them, prints `--help mirror` and
- * generates docs/operators.md. */
+/* Parameters, in the order of positional arguments. This table checks the arguments, prints `--help mirror`
+ * and generates docs/operators.md. */
 static const Param params[] = {
     {"amount", PARAM_NUMBER, "0.5", "how much of the mirror image", 0, 1,
      NULL}, /* default 0.5, range 0 .. 1; with NULL as the default, the argument is required */
@@ -37,7 +37,8 @@ static void shape(ShapeContext *context, Node *node) {
 /* Multiply-adds of one image, for the summary. An operator without multiply-adds omits this function. */
 static Cost cost(const Node *node) { return (Cost){.macs = 2 * shape_row_elements(node->shape)}; }
 
-/* The definition, in double, with simple loops: the oracle of all tests. It shares no code with lower. */
+/* The definition, in double, with simple loops: the oracle of all tests. The definition shares no code with
+ * lower. */
 static void eval(const Eval *eval) {
   const Extent e = shape_extent(eval->node->shape);
   const double amount = arg_number(eval->node, "amount");
@@ -64,7 +65,7 @@ static void lower(Lower *l) {
 }
 
 /* The backward pass: hidden operators, whose names contain a space, with their own eval and lower. This
- * one is its own gradient. */
+ * operator is its own gradient. */
 static const Op op_mirror_gradient = {.name = "mirror gradient", .eval = eval, .lower = lower};
 
 static void gradient(Gradient *gradient, Node *node, Node *dy) {

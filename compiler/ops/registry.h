@@ -6,7 +6,7 @@
 #include "graph/op.h"
 
 /* ---- losses ---- */
-/* The parts of a loss. They read the value before the activation that the loss absorbs (`absorbs`, such as
+/* The parts of a loss, which read the value before the activation that the loss absorbs (`absorbs`, such as
  * the softmax before a cross_entropy). op: SAMPLE, inputs (output, target, scale) -> this image's share of
  * the mean; scale: BATCH, inputs (target) -> vector(1), 1 / normalizer; gradient: SAMPLE, inputs (output,
  * target, scale). */

@@ -152,8 +152,7 @@ static bool is_fused(const Placer *p, const Node *join) {
   return p->uses[join->id] == 1 && reader && reader->op->family == FAMILY_MAP;
 }
 
-/* Makes inputs of the join aliases of it where possible; inserts copies of the other inputs before the
- * join. */
+/* Where possible, makes inputs of `join` aliases of `join`; inserts copies of the other inputs before it. */
 static void place_join(Placer *p, Node *join, Nodes *to) {
   int n = 0;
   for (int k = 0; k < join->nin; k++) {

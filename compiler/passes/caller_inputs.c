@@ -34,7 +34,7 @@ static bool reads_once(const Node *node, const Node *value) {
          (node->op->family == FAMILY_POOL && !pools_slowly(node)) || node->op->traits.channel_slice;
 }
 
-/* Like reads_once, for all readers of a value, including those of its aliases and slices. */
+/* Like reads_once, for all readers of a value, including the readers of its aliases and slices. */
 static bool is_read_once(const Graph *graph, const Node *value, int aliases) {
   if (is_graph_output(graph, value) || aliases > MOST_ALIASES) return false;
   for (int i = value->id + 1; i < graph->nodes.n; i++) {

@@ -1,9 +1,9 @@
 /* memory_limit.c: Training plans within a memory limit: chooses the values of the forward pass to
- * rematerialize. First it tries runs of layers of several lengths, of which only the first value is kept
- * (Chen et al., 2016, "Training deep nets with sublinear memory cost"), for all values or only those that are
- * cheap for their size. Then it starts from the best of these trials, and also from a plan without runs. It
- * repeatedly rematerializes the value that saves the most excess memory for its work. When everything fits,
- * it keeps each value for which there is room.
+ * rematerialize. First the pass tries runs of layers, of several lengths: only the first value of a run is
+ * kept (Chen et al., 2016, "Training deep nets with sublinear memory cost"). It tries this for all values,
+ * and for values that are cheap for their size. Then the pass starts from the best of these trials, and also
+ * from a plan without runs. It repeatedly rematerializes the value that saves the most excess memory for its
+ * work. When everything fits, it keeps each value for which there is enough memory.
  *
  * Requires: a graph with a train block. Preserves: all values, bit for bit. */
 // SPDX-License-Identifier: Apache-2.0

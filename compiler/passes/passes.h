@@ -56,8 +56,7 @@ void passes_run(PassState *, PassId first, PassId last); /* runs the passes for 
 /* ---- passes ---- */
 Graph *pass_inference(Arena *, const Graph *, const PlanOptions *);
 /* A copy of the graph without dead values, and without nodes that are identities in inference. zero_pad is
- * merged into windows; other layers are unchanged. map: by id of the old nodes, the new nodes; NULL: dead.
- * */
+ * merged into windows; other layers are unchanged. map: by id of the old nodes, the new nodes; NULL: dead. */
 Graph *inference_tidy(Arena *, const Graph *, Node ***map);
 /* The graph of a step; NULL after an error. written: the graph whose operators errors name. */
 Graph *stream_graph(Arena *, Diags *, const Graph *, const Graph *written, const Streaming *);
@@ -72,7 +71,7 @@ typedef struct TrainingGraph {
 } TrainingGraph;
 TrainingGraph pass_differentiate(Arena *, const Graph *);
 /* The graph of the commands `features` and `saliency`: inference with the values of all layers, then the
- * gradient of the scores with respect to the inputs. These values are its outputs. Indices of
+ * gradient of the scores with respect to the inputs. All these values are outputs of the graph. Indices of
  * outputs: layer[n], the value of node n of the source; score[o], the class scores of output o before softmax
  * or sigmoid, weighted by the target of that index; gradient[i], of input i, or -1. */
 typedef struct LookGraph {

@@ -8,8 +8,8 @@
  * of a history are dilated windows with few taps, it is a gather ring: only the rows that they read are
  * copied (ops/shape/stream_ring.c).
  *
- * With --slide, layers that see no edge of the window are computed in steps, all others for the whole window
- * in each call.
+ * With --slide, layers that see no edge of the window are computed in steps; all other layers compute the
+ * whole window in each call.
  *
  * Requires: a checked graph. Preserves: the values of the computed rows, bit for bit. */
 // SPDX-License-Identifier: Apache-2.0
@@ -35,10 +35,9 @@ typedef struct Ring {
   int64_t history;
   VEC(Reader) readers; /* the different readers that need rows of the history */
   int gather;          /* position of the gather ring in Step.positions; -1: all rows are copied */
-  Node *rows;          /* the history, then the new rows; of a gather ring only the new rows */
+  Node *rows;          /* the history, then the new rows; for a gather ring only the new rows */
   Node *state;         /* for a gather ring: the state with its rows */
-  /* if the new rows are also in the state: the state with all rows, and the part of it that is the history
-   * */
+  /* if the new rows are also in the state: the state with all rows, and the part of it that is the history */
   Node *kept, *moved;
 } Ring;
 
@@ -152,8 +151,8 @@ static Node *kept_state(Step *s, const Ring *ring, const Node *value, int64_t ro
   return state;
 }
 
-/* Whether the value is already stored in stacked rows. This is possible because several values of the
- * program, such as crops of one value, may be the same value in a step. */
+/* Whether the value is already stored in stacked rows. That can happen because several values of the program,
+ * such as crops of one value, may be the same value in a step. */
 static bool is_stacked(const Graph *graph, const Node *value) {
   for (int i = value->id + 1; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
@@ -326,7 +325,8 @@ static void add_nodes(Step *s) {
   }
 }
 
-/* Whether the value, or the value of which it is an alias, is a part of another value or contains others. */
+/* Whether the value, or the value of which it is an alias, is a part of another value or contains other
+ * values. */
 static bool is_part_of_rows(const Graph *graph, const Node *value) {
   while (value->op->family == FAMILY_ALIAS && value->nin) value = value->in[0];
   return value->op->traits.slice_offset || value->op->traits.concat_offset || is_stacked(graph, value);

@@ -1,7 +1,7 @@
 /* stream_rules.c: rows of each value that a step computes, by operator (the table `rules`), and the errors
  * for layers that cannot be computed in steps.
  *
- * The formulas are those of windows (graph/shape.c), applied to the number of rows known so far. */
+ * The formulas are the same as for windows (graph/shape.c), applied to the number of rows known so far. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdarg.h>
 #include <string.h>

@@ -12,7 +12,7 @@
 
 enum { FEWEST_IMAGES = 8, MOST_IMAGES = 1024, MOST_ELEMENTS = 1 << 29, MOST_UNROLLED = 700 };
 
-/* Whether a node needs the values of all images (statistics): then the batch is not interleaved. */
+/* Whether a node needs the values of all images (statistics), so that the batch is not interleaved. */
 static bool needs_all_images(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++)
     for (int k = 0; graph->nodes.data[i]->result == RESULT_BATCH && k < graph->nodes.data[i]->nin; k++) {

@@ -73,7 +73,7 @@ bool calibrate_can_widen(const Node *node) {
 }
 
 /* Whether the value should be int16: as the program specifies, otherwise as the options say. A concat is
- * int16, too, if one of its operands is. */
+ * int16, too, if one of its operands is int16. */
 static bool wants_wide(const Calibrator *k, const Node *node) {
   if (node->op->traits.int8 == INT8_RECURRENT || node->op->traits.int8 == INT8_SVDF) return false;
   if (node_is_input(node) && port_is_bytes(node->port)) return false;
@@ -200,8 +200,8 @@ static Layer folded_layer(Calibrator *k, const Node *node, int nnorms, const Nod
   return l;
 }
 
-/* A filter whose weights are negligible compared with the others is replaced by zeros, to avoid a tiny scale.
- */
+/* A filter whose weights are negligible compared with the others is replaced by zeros, to avoid a tiny
+ * scale. */
 static const double NOTHING = 1e-6;
 
 static double weight_most(const Calibrator *k) { return k->how->reduced ? 64 : INT8_MAX; }

@@ -70,7 +70,7 @@ typedef struct Calibrated {
  * does not change. */
 int equalize(Arena *, const Graph *, float *weights);
 
-/* Layers with weights, which can stay float. */
+/* Whether the node is a layer with weights. Such layers can stay float. */
 bool calibrate_is_layer(const Node *);
 
 /* Whether the node shares a parameter with another live node; uses: the result of graph_live. */

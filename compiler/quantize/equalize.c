@@ -7,7 +7,7 @@
 #include "quantize/calibrate.h"
 
 typedef struct Pair {
-  const Node *first, *norm, *second; /* norm: the batchnorm between them, or NULL */
+  const Node *first, *norm, *second; /* norm: the batchnorm between the two layers, or NULL */
 } Pair;
 typedef VEC(Pair) Pairs;
 

@@ -1,4 +1,4 @@
-/* qat.c: Quantization-aware training: marks the values that the int8 model rounds (those with a scale, and
+/* qat.c: Quantization-aware training: marks the values that the int8 model rounds (values with a scale, and
  * weights), and adds their ranges to the net's parameters, V.range for value V. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>

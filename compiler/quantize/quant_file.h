@@ -39,7 +39,7 @@ typedef struct QuantLayer {
   Factor factor;
   bool wide;            /* the value is int16 */
   bool litert;          /* an lstm with the arithmetic of LiteRT's kernel */
-  unsigned given, used; /* bits LAYER_...: the settings in the file, and those that were looked up */
+  unsigned given, used; /* bits LAYER_...: settings in the file, and settings that were looked up */
 } QuantLayer;
 enum { LAYER_ROUNDING = 1, LAYER_MEAN = 2, LAYER_PRECISION = 4, LAYER_FACTOR = 8, LAYER_KERNEL = 16 };
 

@@ -1,4 +1,4 @@
-/* range.c: Choice of the clipping range of a value, which always contains 0. */
+/* range.c: Choice of the clipping range of a value; the range always contains 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"

@@ -1,5 +1,5 @@
-/* eval.c: Reference interpreter of graphs in double precision, node by node and image by image. It is simple
- * on purpose, because compiled code is checked by comparison with this interpreter. */
+/* eval.c: Reference interpreter of graphs in double precision, node by node and image by image. The
+ * interpreter is simple on purpose, because tests compare compiled code with it. */
 // SPDX-License-Identifier: Apache-2.0
 #include "reference/eval.h"
 #include "ops/registry.h"

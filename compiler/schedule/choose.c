@@ -96,9 +96,9 @@ static void add_candidates(const Lower *l, Decision *d) {
 }
 
 /* ---- picking ---- */
-/* The cycles that determine the choice: those on the widest target of the file, whose packing all targets
- * share. A batched kernel packs no weights for other targets, so its schedule is chosen for each target
- * separately. */
+/* The cycles that determine the choice: the cycles on the widest target of the file, whose packing all
+ * targets share. A batched kernel packs no weights for other targets, so its schedule is chosen for each
+ * target separately. */
 static double cycles_for(const Lower *l, const Candidate *c) {
   if (l->target == l->layout || kernel_whole_batch(l->kernel)) return c->cycles.total;
   return c->choice.schedule->cycles(l, l->layout, &c->choice).total;

@@ -1,8 +1,8 @@
-/* conv_points.h: Driver of fast convolutions with Winograd or Strassen, in float and int8. They transform
- * inputs and weights to the points of tiles, multiply them point by point, and transform the products back.
- * conv_points.c divides the tiles into blocks, packs the weights, multiplies and distributes the
- * work among threads; conv_winograd.c, conv_strassen.c, int8_winograd.c and int8_strassen.c define the tiles.
- * Private to these files. */
+/* conv_points.h: Driver of fast convolutions with Winograd or Strassen, in float and int8. These convolutions
+ * transform inputs and weights to the points of tiles, multiply them point by point, and transform the
+ * products back. conv_points.c divides the tiles into blocks, packs the weights, multiplies and distributes
+ * the work among threads; conv_winograd.c, conv_strassen.c, int8_winograd.c and int8_strassen.c define the
+ * tiles. Private to these files. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CONV_POINTS_H
 #define CNNC_CONV_POINTS_H
@@ -36,7 +36,7 @@ typedef struct Points {
   bool alone;      /* no thread has a separate block */
   bool images;     /* a row of tiles contains all tiles of an image */
   int64_t macs;    /* multiply-adds of the direct convolution */
-  int64_t block_tiles; /* approximate number of tiles of a block; 0: those that the cache holds */
+  int64_t block_tiles; /* approximate number of tiles of a block; 0: as many tiles as the cache can hold */
 
   /* int8: V, M and the weights are I32; an element of V, and of the weights, holds two int16. The weights of
    * a bundle are transformed in each call. Many input channels are split into parts, whose outputs are
@@ -51,7 +51,7 @@ typedef struct Points {
 
   /* choices of the schedule */
   int lanes, vectors;
-  int64_t block, blocks, last; /* rows of tiles in a block; whole blocks; rows of the last one, or 0 */
+  int64_t block, blocks, last; /* rows of tiles in a block; whole blocks; rows of the last block, or 0 */
   int64_t slots;               /* number of blocks, or bundles, in progress at the same time */
   bool by_blocks,
       by_points; /* threads share the loop over blocks, or the loops inside a block; neither: one thread */
@@ -62,8 +62,8 @@ typedef struct Points {
   NestFn *pack[2]; /* batched training: computes a panel of w, which is scratch */
   Ix count;        /* with images: the number of images present */
   int64_t bundles;
-  Bundle bundle[2]; /* for each group: number of bundles of the first kind; there is one of the second kind if
-                       its count or rest is set */
+  Bundle bundle[2]; /* for each group: number of bundles of the first kind; there is one bundle of the second
+                       kind if bundle[1].count or .rest is set */
   int64_t most;     /* maximum number of tiles in one multiplication; 0: from direct_tiling */
   Buf *V, *M; /* [slot][point][tile of the block][channel]. V: transformed inputs (int8: [part][point]...); M:
                  products of a bundle */

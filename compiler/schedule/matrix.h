@@ -2,10 +2,10 @@
  * convolutions in bf16 and in int8.
  *
  * A register holds one block: the sums of `columns` successive columns of the map, for 16 channels. Up to
- * four blocks are summed at the same time, for one or two vectors of channels. They are in adjacent rows of
- * the map, or in one row, if the map has only one. All blocks of a layer have the same number of columns,
- * because loading another register shape takes 150 cycles. The last block of a row overlaps the block before
- * it, and its first `skip` columns are not stored.
+ * four blocks are summed at the same time, for one or two vectors of channels. These blocks are in adjacent
+ * rows of the map, or in one row if the map has only one row. All blocks of a layer have the same number of
+ * columns, because loading another register shape takes 150 cycles. The last block of a row overlaps the
+ * block before it, and its first `skip` columns are not stored.
  *
  * A small map is one tile: the rows of its padded input are `pitch` columns apart and are processed as a
  * single row. Columns of this row that are not part of a row of the map are not stored. */
@@ -27,7 +27,7 @@ typedef struct MatrixSpan { /* tiles on an axis: `count` tiles from `first` on, 
 
 typedef struct MatrixMap {
   int64_t h, w, parts[2]; /* sums along both axes; parts: number of sums that are pooled to one output */
-  int64_t columns, blocks, apart; /* apart: columns from a block to the next one of a row */
+  int64_t columns, blocks, apart; /* apart: columns from a block to the next block of a row */
   int64_t pitch, spare; /* of a small map: its pitch, and the number of columns of blocks after the map; pitch
                            is 0 for other maps */
   int vectors;

@@ -1,5 +1,5 @@
-/* floor.c: floor, the largest integer that is not above x. It passes no gradient, because its derivative is
- * 0 almost everywhere. */
+/* floor.c: floor, the largest integer that is not above x. The operator passes no gradient, because its
+ * derivative is 0 almost everywhere. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 #include <math.h>

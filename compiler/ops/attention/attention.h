@@ -20,7 +20,7 @@ extern const Op op_attention, op_matmul, op_multihead_attention, op_slice;
 Attention attention_of(const Node *);
 void attention_arguments(const Node *, Attention *); /* arguments mask=causal and window= */
 /* Checks that report errors. key and value are indices of inputs. attention_rows checks sizes, mask, bias
- * and rows. It returns the input that has the same rows as the result, or NULL after an error. */
+ * and rows. attention_rows returns the input that has the same rows as the result, or NULL after an error. */
 bool attention_lengths_fit(ShapeContext *, const Node *, int key, int value);
 const Node *attention_rows(ShapeContext *, const Node *, const Attention *);
 void attention_run(const Eval *, const Attention *);
@@ -32,8 +32,7 @@ double attention_exponentials(const Eval *, const Attention *, const int in[2], 
 /* attention_core.c */
 void attention_lower(Lower *);
 /* Must be called before nest_fn: views images as sequences of positions, so that a value with heads is
- * [1][heads*L][M].
- */
+ * [1][heads*L][M]. */
 void attention_flatten(Lower *);
 Ix attention_bias_row(const Attention *, const Ix *h, const Ix *i); /* the row in a flattened bias */
 /* The scaled product of query i and key j plus mask and bias; -infinity if the key is hidden. in: indices of
@@ -60,7 +59,8 @@ void bias_window(const Node *, int64_t size[2]);
 int64_t bias_row(const int64_t size[2], int64_t i, int64_t j);
 
 /* multihead_attention.c: parameters, in the order of weight files. If query, key and value have the same
- * number of channels, IN_WEIGHT has the rows of all three projections, otherwise only those of the query. */
+ * number of channels, IN_WEIGHT has the rows of all three projections, otherwise only the rows of the query's
+ * projection. */
 enum { IN_WEIGHT, KEY_WEIGHT, VALUE_WEIGHT, IN_BIAS, OUT_WEIGHT, OUT_BIAS, LAYER_WEIGHTS };
 enum { SOURCES = VALUE + 1 }; /* number of sources: QUERY, KEY and VALUE */
 typedef struct MultiheadLayer {

@@ -2,8 +2,8 @@
 /* Spectra of frames by direct summation, for lengths that are short or not a power of two. Copied into
  * generated C. */
 
-/* out[frames][2*(fft/2 + 1)]: the real and imaginary part of each bin of a frame of x[n]. window[size] begins
- * at `at` of a frame; wave[fft][2]: cosines and negative sines of one turn. work[size]. */
+/* out[frames][2*(fft/2 + 1)]: for each frame of x[n], the real and imaginary part of each bin. window[size]
+ * begins at sample `at` of a frame; wave[fft][2]: cosines and negative sines of one turn. work[size]. */
 static void cnn_dft_routine(const float *x, const float *window, const float *wave, float *work, float *out,
                             int n, int frames, int size, int step, int before, int fft, int at, int mirror) {
   for (int t = 0; t < frames; t++) {

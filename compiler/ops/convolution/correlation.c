@@ -518,7 +518,7 @@ void correlation_backward(Gradient *gradient, Node *node, Node *dy, const Op *in
 static bool correlation_parameters(ShapeContext *context, Node *node, const Correlation *k, int64_t outputs) {
   int64_t dim[4];
   weight_sizes(k, dim);
-  const int64_t taps_ = k->kernel[0] * k->kernel[1]; /* if this is too large, op_weight reports it */
+  const int64_t taps_ = k->kernel[0] * k->kernel[1]; /* if there are too many taps, op_weight reports it */
   const int64_t large = bounded_product(k->l, taps_), small = bounded_product(k->s, taps_);
   const bool transposed = node->op->traits.transposed;
   const int64_t fan_in = transposed ? small : large, fan_out = transposed ? large : small;

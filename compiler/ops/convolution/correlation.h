@@ -31,7 +31,7 @@ Correlation correlation_of(const Node *);
 
 bool correlation_pointwise(const Correlation *); /* output pixel i depends only on input pixel i */
 bool correlation_spreads(const Node *);          /* computes the large side from the small one */
-/* The same computation in the form of a gather. A spread with stride 1 is a gather from the small side with
+/* The node's correlation in the form of a gather. A spread with stride 1 is a gather from the small side with
  * padding K - 1 - P, flipped weights and exchanged channels. */
 Correlation correlation_gathering(const Node *);
 

@@ -1,4 +1,4 @@
-/* lists.c: Lists of positive numbers, and of pairs of them. */
+/* lists.c: Lists of positive numbers, and lists of pairs of positive numbers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/lists.h"
 

@@ -15,7 +15,7 @@ typedef struct Roi {
   double scale;
 } Roi;
 void roi_shape(ShapeContext *, Node *);
-Roi roi_of(const Node *); /* the node is one of these operators, or a node of its backward pass */
+Roi roi_of(const Node *); /* the node is roi_pool, roi_align, or a node of its backward pass */
 
 /* x1 y1 x2 y2 of a row of the boxes, which are input k. */
 const double *roi_box(const Eval *, int k, int64_t row);

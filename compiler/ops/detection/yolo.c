@@ -158,7 +158,7 @@ static void run_back(const Eval *eval) { /* inputs dy, x */
 typedef struct Rows {
   const YoloHead *head;
   bool back;
-  int lanes, width; /* lanes: of the first vector, which contains the box; width: of a row of `factor` */
+  int lanes, width; /* lanes of the first vector, which contains the box; width of a row of `factor` */
   const float *factor, *shape; /* tables by anchor: factors of the box's numbers; 1 for w and h */
   const float *step[2];        /* tables: increments of the numbers per column (0) and per row (1) of cells */
   Ix y, x, a;

@@ -1,7 +1,7 @@
-/* int8.h: Operators of int8 and int16 models. quantize/values.c creates their nodes from those of a float net
- * and a file with scales; the arithmetic is that of base/arithmetic.h. A value has the type I8, or I16 with
- * zero point 0, and a Quant (graph.h). Other data of an operator is in node->detail. Programs cannot contain
- * these operators. */
+/* int8.h: Operators of int8 and int16 models. quantize/values.c creates these nodes from the nodes of a float
+ * net and a file with scales; the arithmetic is that of base/arithmetic.h. A value has the type I8, or I16
+ * with zero point 0, and a Quant (graph.h). Other data of an operator is in node->detail. Programs cannot
+ * contain these operators. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_H
 #define CNNC_INT8_H
@@ -10,8 +10,8 @@
 #include "ops/attention/matmul.h"
 #include "ops/shape/stream_mask.h"
 
-/* conv, depthwise, dense: bias + sum of weight * (q - zero), rounded. Weights have their usual order; those
- * of conv_transpose are stored filter by filter. */
+/* conv, depthwise, dense: bias + sum of weight * (q - zero), rounded. Weights have their usual order; the
+ * weights of conv_transpose are stored filter by filter. */
 typedef struct Int8Product {
   Rounding rounding;
   Stored stored;
@@ -44,7 +44,7 @@ typedef struct Int8Pool {
   Rounding rounding;
   Multiplier factor;
   Stored stored;
-  bool from_first; /* streaming: rows before the first one are not counted; in[1]: number of earlier calls */
+  bool from_first; /* streaming: rows before row 0 are not counted; in[1]: number of earlier calls */
   StreamRow row;   /* number of the first row that the pool reads */
 } Int8Pool;
 
@@ -111,10 +111,10 @@ extern const Op op_int8_product, op_int8_transposed, op_int8_combine, op_int8_po
 extern const Op op_int8_softmax_lines; /* softmax along an axis other than the channels */
 extern const Op op_int8_from_float,
     op_int8_to_float; /* used at inputs and outputs, and around operators without an int8 form */
-extern const Op op_int8_from_bytes, op_int8_to_bytes; /* from and to u8, which is q + 128 */
+extern const Op op_int8_from_bytes, op_int8_to_bytes; /* conversions from and to u8 (q + 128) */
 extern const Op op_int8_same;                         /* an alias: the same q with another scale */
 extern const Op op_int8_class;                        /* I32: the first channel that has the maximum */
-extern const Op op_int8_argmax;                       /* the same channel as a float */
+extern const Op op_int8_argmax;                       /* that channel, as a float */
 extern const Op op_int8_embedding;
 
 bool int8_is_wide(const Node *);      /* whether the node's value or an operand is int16 */

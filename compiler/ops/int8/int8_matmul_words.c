@@ -12,8 +12,8 @@
 
 enum { MOST_VECTORS = 4, FEWEST_ROWS = 4, TILE_ROWS = 24, MOST_TILE_BYTES = 1 << 18 };
 
-/* A factor as words, [word][row of A or column of B], and the terms of sums that depend only on this factor.
- * */
+/* A factor as words, [word][row of A or column of B], and the terms of sums that depend only on this
+ * factor. */
 typedef struct Side {
   Buf *from, *words, *terms;
   bool along; /* k is the innermost dimension of `from` */
@@ -39,7 +39,7 @@ static Val add_dot(const WordProduct *t, Val sum, Val x, Val w) {
 
 /* ---- copies ---- */
 /* A copy of the words of `lanes` rows or columns, of which only the first `real` exist. first: the index of
- * the first row or column; to: the first column of the copy that receives them. */
+ * the first row or column; to: the first column of the copy to which the words are copied. */
 typedef struct SideCopy {
   const WordProduct *t;
   const Side *side;
@@ -212,8 +212,8 @@ static void words_product_tile(const WordProduct *t, const Ix *first, const Ix *
     }
 }
 
-/* Computes all rows of a tile for some vectors of columns. part: number of lanes in use in the last vector.
- * */
+/* Computes all rows of a tile for some vectors of columns. part: number of lanes in use in the last
+ * vector. */
 static void product_rows(const WordProduct *t, const Ix *first, int64_t rows, const Ix *column, int vectors,
                          int part) {
   static const int tall[MOST_VECTORS + 1] = {0, 12, 12, 8, 6};

@@ -74,7 +74,7 @@ static void activate(const Core *core, int gate, bool tanh) {
 }
 
 /* ---- sums ---- */
-/* The part of the sum of a gate of unit u that depends on `from`, rounded. */
+/* For a gate of unit u: the part of its sum that depends on `from`, rounded. */
 static Val hidden_value(const Core *core, Buf *from, int gate, const Ix *u) {
   Nest *b = core->l->b;
   const Int8Recurrent *p = core->p;

@@ -8,8 +8,9 @@
 // holds depends on the weights. The weights of a gate without a partner are bytes, four in a word. Biases are
 // added afterwards.
 //
-// Roundings are those of schedule/mcu/dsp_finish.c, with zero point 0. Factors of 1/2 or more (`single`: 1/4)
-// need no second shift: then the sum is shifted to the left, and the upper half of the product is rounded.
+// Roundings are the same as in schedule/mcu/dsp_finish.c, with zero point 0. Factors of 1/2 or more
+// (`single`: 1/4) need no second shift: then the sum is shifted to the left, and the upper half of the
+// product is rounded.
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>

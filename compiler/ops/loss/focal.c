@@ -19,7 +19,7 @@ static double gamma_of(const Node *node) { return arg_number(node, "gamma"); }
 /* ---- eval ---- */
 typedef struct Rest {
   double q, log_p;
-} Rest; /* q: the probability of the other classes; log p[t] */
+} Rest; /* q: the probability of the other classes; log_p: log p[t] */
 
 static Rest rest_of(const double *o, int64_t classes, int64_t label) {
   double largest, sum = 0;

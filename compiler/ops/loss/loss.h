@@ -41,8 +41,8 @@ bool loss_label_counts(const Node *, double label, int64_t channels);
 void loss_classes_scale_run(const Eval *); /* 1 / sum of the labels' weights, 0 if there are none */
 void loss_classes_scale_lower(Lower *);
 
-/* The nest of such a loss: `share` returns the term of a pixel; the result is the sum of the terms of all
- * pixels times the scale. `row`: scratch for the classes of a pixel. */
+/* The nest of a loss over classes: `share` returns the term of a pixel; the result is the sum of the terms of
+ * all pixels times the scale. `row`: scratch for the classes of a pixel. */
 typedef Val LossShare(Lower *, Buf *row, const Ix *y, const Ix *x);
 void loss_classes_lower(Lower *, LossShare *);
 

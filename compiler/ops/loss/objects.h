@@ -1,4 +1,4 @@
-/* objects.h: Common code of detection losses. Such a loss is one node (op.h, Loss). A nest computes the
+/* objects.h: Common code of detection losses. A detection loss is one node (op.h, Loss). A nest computes the
  * required logarithms and exponentials. Then a runtime function matches ground-truth objects with boxes, and
  * writes the image's share of the loss and all gradients into one vector, [1 + elements of the gradients].
  * The function's text is compiled twice: unchanged in generated code, and in double in the compiler
@@ -9,7 +9,7 @@
 #include "ops/registry.h"
 #include "ops/loss/loss.h"
 
-/* The inputs of such a node after its first `values` inputs, which are values of the net. */
+/* The inputs of a detection loss after its first `values` inputs, which are values of the net. */
 typedef struct Objects {
   int64_t most;
   Buf *count, *label, *box; /* I32 [1][1][1], I32 [1][1][most], F32 [1][most][4] */

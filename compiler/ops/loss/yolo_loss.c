@@ -1,6 +1,6 @@
-/* yolo_loss.c: Loss yolo, of a YOLOv3 head  (Redmon and Farhadi, 2018). It reads the input of the operator
- * yolo: tx ty tw th, objectness and classes of each anchor in each cell. Each ground-truth object belongs to
- * the anchor whose shape has the highest IoU, among the anchors of all yolo losses of the net. */
+/* yolo_loss.c: Loss yolo, of a YOLOv3 head  (Redmon and Farhadi, 2018). The loss reads the input of the
+ * operator yolo: tx ty tw th, objectness and classes of each anchor in each cell. Each ground-truth object
+ * belongs to the anchor whose shape has the highest IoU, among the anchors of all yolo losses of the net. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/detection/yolo.h"

@@ -237,7 +237,7 @@ static bool is_held(const Eval *eval) {
   return at >= 0 && eval->weight[at][0] > 0;
 }
 
-/* The value `held` once the running statistics no longer change, otherwise the value `otherwise`. */
+/* Selects `held` once the running statistics no longer change, and `otherwise` before. */
 static Val if_held(Lower *l, Val held, Val otherwise) {
   Nest *b = l->b;
   Val on = nest_load(b, nest_at(b, lower_weight(l, rounding_switch(l->node)), 0), 1);

@@ -5,9 +5,8 @@
 #define CNNC_POOL_H
 #include "kernel/walk.h"
 
-void pool_shape(
-    ShapeContext *,
-    Node *); /* from kernel, stride, pad, dilation, ceil; a window that only contains padding is an error */
+void pool_shape(ShapeContext *, Node *); /* computed from kernel, stride, pad, dilation, ceil; a window that
+                                            only contains padding is an error */
 void pool_shape_global(ShapeContext *, Node *); /* one window over everything */
 
 /* The taps of output o's window along an axis whose positions are in lo .. hi - 1; there are none if last <
@@ -23,7 +22,8 @@ typedef struct Pool {
   Extent large, small; /* the input image, and the image with one element per window */
   int64_t inner[2][2]; /* by axis: the windows from .. to-1 are entirely inside the image */
 } Pool;
-typedef struct PoolPixel { /* where a body is called: window [y][x]; clip: it may extend outside the image */
+typedef struct PoolPixel { /* where a body is called: window [y][x]; clip: the window may extend outside the
+                              image */
   const Pool *pool;
   const Ix *y, *x;
   bool clip[2];
@@ -32,7 +32,7 @@ typedef void PoolBody(Lower *, const PoolPixel *, const Ix *c, int part, int lan
 typedef void PoolTap(Lower *, const Ix *y, const Ix *x,
                      void *context); /* called at an element of the image */
 
-Pool pool_of(const Node *); /* the node: a pooling operator, or one of its backward pass */
+Pool pool_of(const Node *); /* the node: a pooling operator, or an operator of its backward pass */
 void pool_walk(Lower *, const Pool *, PoolBody,
                const void *context); /* visits all windows; inner ones in separate loops without tests */
 void pool_each_tap(Lower *, const PoolPixel *, PoolTap,

@@ -197,7 +197,7 @@ static Init bias_init(ShapeContext *context, const Recurrent *r) {
   return (Init){INIT_LITERAL, 0, 0, values};
 }
 
-/* Adds the parameters in PyTorch's order, which is that of weight files. */
+/* Adds the parameters in PyTorch's order, which is also the order of weight files. */
 static bool add_parameters(ShapeContext *context, Node *node, const Recurrent *r, int way) {
   Weight **to = node->weight + way * DIRECTION_WEIGHTS;
   const int64_t sums = r->gates * r->units;
@@ -282,7 +282,7 @@ static const Op op_part = {.name = "recurrent start",
                            .gradient = part_gradient,
                            .lower = part_lower};
 
-/* Regions as the rows of a sequence: they are consecutive. */
+/* Regions as the rows of a sequence: regions are consecutive in memory. */
 static void regions_run(const Eval *eval) {
   const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[0][eval->row * n + i];
@@ -415,8 +415,8 @@ static const Op op_last = {.name = "recurrent last",
                            .lower = part_lower};
 
 /* The final h is the last row of the value. The final c is in the record: its gradient is stored as the
- * gradient of the record until the gradient of the value arrives. That gradient is visited next, because h
- * is read wherever c is read. */
+ * gradient of the record until the gradient of the value arrives. The gradient of the value is visited next,
+ * because h is read wherever c is read. */
 static const Op op_final = {.name = "recurrent final",
                             .traits.layer_part = true,
                             .eval = part_run,
@@ -498,7 +498,7 @@ Node *recurrent_start(Graph *graph, const Node *layer, Node *given, int way, int
   return boxed_part(graph, layer, &op_part, suffix, shape_vector(n), given, (Box){0, 0, way * n});
 }
 
-/* start: initial h and c, where r has them. */
+/* start: the initial h and c, if r has initial values. */
 static Node *make_core(Graph *graph, const Node *layer, const Recurrent *r, int way, Node *gates,
                        Node *const start[2]) {
   const bool both = recurrent_directions(layer) == 2;
@@ -541,8 +541,8 @@ Node *recurrent_cut(Graph *graph, const Node *layer, Node *from, Shape shape, Bo
   return boxed_part(graph, layer, &op_part, "", shape, from, at);
 }
 
-/* The last row of the value, or its c. If the value is joined from segments, the row is in the last segment.
- * */
+/* The last row of the value, or its c. If the value is joined from segments, the row is in the last
+ * segment. */
 Node *recurrent_final(Graph *graph, Node *layer, Node *value, bool cell) {
   if (value->op == &op_concat) value = value->in[value->nin - 1];
   const bool whole = value->op == &op_core;
@@ -606,7 +606,7 @@ static void segment_run(const Eval *eval) {
          (size_t)shape_elements(eval->node->shape) * sizeof *eval->out);
 }
 
-/* The gradient of the sequence is joined from those of all its segments. */
+/* The gradient of the sequence is joined from the gradients of all its segments. */
 static void segment_gradient(Gradient *gradient, Node *node, Node *dy) {
   const Segment *segment = node->detail;
   Segments *all = segment->all;

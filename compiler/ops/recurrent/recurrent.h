@@ -22,12 +22,13 @@
 
 typedef enum Cell { CELL_LSTM, CELL_GRU, CELL_RNN } Cell;
 
-/* Parameters of one direction of a layer, in node->weight; the first three are those of the gates. */
+/* Parameters of one direction of a layer, in node->weight; the first three are the parameters of the
+ * gates. */
 enum { INPUT_WEIGHT, INPUT_BIAS, HIDDEN_BIAS, HIDDEN_WEIGHT, PROJECTION, DIRECTION_WEIGHTS };
 /* Parameters of a core. */
 enum { CORE_WEIGHT, CORE_BIAS, CORE_PROJECTION, CORE_WEIGHTS, CORE_RANGE = PART_SWITCH + 1 };
 
-/* One direction of a layer. It is the `detail` of the layer's nodes. */
+/* One direction of a layer: the `detail` of the layer's nodes. */
 typedef struct Recurrent {
   Cell cell;
   int64_t rows, channels, units, outputs, gates; /* outputs: length of h; gates: G in the formulas */
@@ -69,7 +70,7 @@ int recurrent_outers(const Recurrent *, int weight, Outer outer[MOST_OUTERS]);
 
 Recurrent recurrent_direction(const Node *layer, int direction);
 int recurrent_directions(const Node *layer);
-const Recurrent *recurrent_of(const Node *); /* for a core or a node of its backward pass */
+const Recurrent *recurrent_of(const Node *); /* the node is a core, or a node of its backward pass */
 Record recurrent_record(const Recurrent *);
 Record recurrent_value(const Recurrent *); /* the same channels in the core's value */
 Slopes recurrent_slopes(const Recurrent *);

@@ -1,4 +1,4 @@
-// recurrent_core.c: Nest of a core. It computes row after row, in vectors of units with all gates in
+// recurrent_core.c: Nest of a core. The core computes row after row, in vectors of units with all gates in
 // registers, so that each row reads the weights of h once. h and c are in scratch. If the weights are larger
 // than the L1 cache, every other row reads them backwards.
 // SPDX-License-Identifier: Apache-2.0
@@ -22,8 +22,8 @@
 
 enum { MOST_SUMS = 8, MOST_GATES = 4 }; /* independent sums: enough to hide the latency of an addition */
 
-/* The product of a vector of `numbers` with weights packed by blocks of units: [block][number][gate][unit].
- */
+/* The product of a vector of `numbers` with weights packed by blocks of units:
+ * [block][number][gate][unit]. */
 typedef struct Product {
   Buf *weight, *from;
   int64_t gates, units, numbers; /* numbers: length of `from` */
@@ -103,7 +103,7 @@ static void store_unit(const Units *u, Buf *buf, int v, Val value) {
   walk_put(u->core->l, buf, value, &none, &none, &c, v == u->vectors - 1 ? u->part : u->lanes, u->lanes);
 }
 
-/* Stores a part of the record, which begins at `channel`. */
+/* Stores the part of the record that begins at `channel`. */
 static void record_part(const Units *u, int64_t channel, int v, Val value) {
   const Ix y = {0}, c = *u->unit + (channel + v * u->lanes);
   walk_put(u->core->l, u->core->l->out, value, &y, u->row, &c, v == u->vectors - 1 ? u->part : u->lanes,
@@ -269,7 +269,7 @@ static void whole_blocks(const Pass *pass, int vectors, int lanes) {
       }
 }
 
-/* Visits all units of a row: blocks, parts of a block, and the rest of the last one. */
+/* Visits all units of a row: blocks, parts of a block, and the rest of the last block. */
 static void each_unit(const Pass *pass) {
   const Product *p = pass->product;
   Lower *l = pass->core->l;
@@ -369,7 +369,7 @@ static Core core_exchanged(const Core *core) {
   return other;
 }
 
-/* Every other row reads the weights backwards, so that those read last are still in a cache. */
+/* Every other row reads the weights backwards, so that the weights read last are still in a cache. */
 static bool turns(const Core *core) {
   const Lower *l = core->l;
   const int64_t weights = core->product[0].gates * core->product[0].units * core->product[0].numbers;

@@ -1,7 +1,7 @@
 /* svdf.c: svdf: a dense layer over the latest rows of a sequence, with weight matrices of rank R (Nakkiran
- * et al., Compressing Deep Neural Networks using a Rank-Constrained Topology, 2015). It is computed by two
- * convolutions: the features of each row, and their weighted sum over time. Its state is the features of the
- * last rows. */
+ * et al., Compressing Deep Neural Networks using a Rank-Constrained Topology, 2015). The layer is computed by
+ * two convolutions: the features of each row, and their weighted sum over time. Its state is the features of
+ * the last rows. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/recurrent/recurrent.h"
 #include <math.h>
@@ -216,7 +216,7 @@ static Node *kept_and_new(Graph *graph, const Node *layer, Node *state, Node *f,
   if (training) return recurrent_stacked(graph, layer, state, f);
   Node *both[2] = {rows_kept(graph, state), f};
   f = rows_stacked(graph, 2, both);
-  f->hidden = both[0]->hidden = NULL; /* makes them separate layers, as --stream does */
+  f->hidden = both[0]->hidden = NULL; /* makes these nodes separate layers, as --stream does */
   return f;
 }
 

@@ -1,5 +1,5 @@
 /* constant.c: constant, a value that does not depend on inputs: trained numbers such as position embeddings.
- * It is the same for each image. */
+ * The value is the same for each image. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk.h"
 #include "ops/shape/reshape.h"

@@ -130,7 +130,7 @@ static void lower_stack(Lower *l) {
 static const Op op_stack = {
     .name = "stacked rows", .traits.concat_offset = element_of, .eval = eval_stack, .lower = lower_stack};
 
-/* ---- regions as rows of a sequence, and back: they are consecutive ---- */
+/* ---- regions as rows of a sequence, and back: regions are consecutive ---- */
 static void eval_region(const Eval *eval) {
   const int64_t n = shape_row_elements(eval->node->shape);
   memcpy(eval->out, eval->in[0] + eval->row * n, (size_t)n * sizeof *eval->out);

@@ -1,5 +1,5 @@
-/* stream_ring.h: Gather rings: states that keep the last rows of a value, of which dilated windows read few.
- */
+/* stream_ring.h: Gather rings: states that keep the last rows of a value, of which dilated windows read
+ * few. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_STREAM_RING_H
 #define CNNC_STREAM_RING_H
@@ -9,7 +9,7 @@ enum { MOST_RING_ROWS = 1 << 22 }; /* positions are stored as floats */
 
 typedef struct RingPlace {
   int index;           /* index of its position; a position is the number of the oldest row of a ring */
-  int64_t rows, added; /* rows of the ring; new rows per call, which are fewer */
+  int64_t rows, added; /* rows of the ring; new rows per call: fewer than the ring has */
 } RingPlace;
 
 /* The rows that taps read: for each tap t, `rows` rows, starting at first + t*apart. Row 0 is the oldest row

@@ -32,9 +32,9 @@ bool axis_before(const Axis *, int64_t n); /* whether output n has taps before t
 bool axis_behind(const Axis *, int64_t n); /* whether output n has taps after the end of the input */
 void axis_inside(const Axis *, int64_t *from,
                  int64_t *to); /* the outputs from .. to-1 with all taps inside */
-const Ix *
-axis_taps(Nest *, const char *name, const Axis *,
-          const Ix *n); /* a loop over the taps of output n: those inside if tap_step is 1, otherwise all */
+const Ix *axis_taps(Nest *, const char *name, const Axis *,
+                    const Ix *n); /* a loop over the taps of output n: only over taps inside if tap_step is 1,
+                                     otherwise over all taps */
 
 /* The taps first .. first+count-1, which are inside the large side for the elements from .. to-1 of the small
  * side. */
@@ -43,7 +43,7 @@ typedef struct TapRun {
 } TapRun;
 enum { MOST_TAP_RUNS = 64 };
 int axis_runs(const Correlation *, int axis, TapRun[MOST_TAP_RUNS]); /* -1: too many */
-/* The elements of the small side for which the taps of all n runs are inside, and the total number of taps.
- * */
+/* The elements of the small side for which the taps of all n runs are inside, and the total number of
+ * taps. */
 TapRun tap_runs_common(const TapRun *, int n, int64_t small);
 #endif

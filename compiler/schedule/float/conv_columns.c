@@ -4,7 +4,7 @@
 //
 // The input is copied into scratch with a border of zeros, padded to whole vectors, so that no tap needs a
 // test. A tile is a group of filters x the rows of a pooling window (or one row) x two vectors of columns.
-// Results are stored lane by lane, as the filters of a pixel are contiguous in memory.
+// Results are stored lane by lane, because the filters of a pixel are contiguous in memory.
 //
 // Example: `x: 28x28x1 -> conv(3, 5x5)` --target=x86-64-v3, lines 10-24 of conv1:
 //

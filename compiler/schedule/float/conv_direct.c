@@ -163,7 +163,7 @@ const char *direct_pixels_refused(const Lower *l, const Choice *choice) {
 
 /* ---- packed weights ---- */
 typedef struct Row {      /* a panel's row: output channels of one tap and input channel */
-  Ix g, fb, ib, c;        /* c: the input channel, or pair of them */
+  Ix g, fb, ib, c;        /* c: the input channel, or the pair of input channels */
   int64_t from[2], to[2]; /* the kernel's own elements that are summed in this tap */
   bool half;              /* a pair of which only the first channel exists */
 } Row;
@@ -297,7 +297,7 @@ Direct direct_begin(Lower *l, bool spread) {
   d.block /= d.inner;
   d.steps = has_pairs(&d) ? d.block / 2 : d.block;
   const int64_t whole = d.out / width, rest = d.out % width, last = ceil_divide(rest, unit) * unit;
-  const bool one = whole && last == width; /* then the rest panel is used like the other panels */
+  const bool one = whole && last == width; /* if so, the rest panel is used like the other panels */
   d.panels[0] = (Panels){.count = whole, .width = width, .valid = width, .each = whole + one};
   d.panels[1] = (Panels){.count = rest > 0,
                          .width = last,

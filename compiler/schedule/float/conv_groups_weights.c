@@ -32,7 +32,7 @@ typedef struct Sums {
   const Lower *l;
   Correlation k;
   int64_t n, larges,
-      smalls;      /* diagonals of a square; vectors of each side that are combined, one of them 1 */
+      smalls; /* diagonals of a square; vectors of each side that are combined (1 for one of the sides) */
   int lanes, taps; /* lanes; taps of a row that are summed together */
   TapRun column[MOST_TAP_RUNS];
   int ncolumns;

@@ -45,7 +45,7 @@ static bool has_padding(const Correlation *k) {
 }
 
 /* ---- a tile ---- */
-typedef struct MatrixTile { /* for a panel's whole tiles, or the rest of its channels */
+typedef struct MatrixTile { /* describes a panel's whole tiles, or the tile of its remaining channels */
   const Matrix *m;
   const Panels *panels;
   int vectors, part; /* part: number of lanes in use in the last vector */
@@ -220,7 +220,7 @@ static void call_matrix_tile(const void *context, NestFn *fn, const Ix *y, const
             at->group * (d->in / 2), first, at->h);
 }
 
-/* Computes the tiles of a panel: all of them (n NULL), or those of a row of tiles. */
+/* Computes the tiles of a panel: all tiles (n NULL), or the tiles of one row. */
 static void panel_tiles(const Matrix *m, const MatrixPanels *p, MatrixPlace *at, int span, const Ix *n) {
   Nest *b = m->d->l->b;
   for (int part = 0; part < 2; part++)
@@ -268,8 +268,8 @@ static bool has_row_order(const Matrix *m) {
          (order == ORDER_OWN ? bytes <= d->l->target->blocking.direct_weights : order == ORDER_ROWS);
 }
 
-/* Number of passes over a panel, if each of them prefetches a share of the next panel; otherwise 0. They
- * prefetch if the passes are few, if the weights exceed the second-level cache, and if all tiles are of one
+/* Number of passes over a panel, if each of them prefetches a share of the next panel; otherwise 0. The
+ * passes prefetch if they are few, if the weights exceed the second-level cache, and if all tiles are of one
  * kind. */
 static int passes_of(const Matrix *m) {
   enum { MOST_PASSES = 16 };

@@ -54,7 +54,7 @@ static int row_weights_part_of(const Sums *s, const Panel *panel, int v) {
 }
 
 /* ---- copies, with zeros for images that do not exist ---- */
-/* Copies a tile's channels of one pixel of image n of a block; only `valid` of them exist. */
+/* Copies one pixel of image n of a block, for the channels of a tile; only `valid` channels exist. */
 static void copy_tile(Nest *b, const Sums *s, const Ix *tile, const Ix *block, const Ix *y, const Ix *x,
                       const Ix *n, int64_t valid) {
   const int step = (int)smaller(s->tile, s->l->target->lanes);

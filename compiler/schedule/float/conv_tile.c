@@ -71,7 +71,7 @@ static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
 }
 
 /* If the result is larger than the second-level cache, its lines are no longer cached when they are written.
- * So they are prefetched while the sums are computed, and stores do not wait. */
+ * So these lines are prefetched while the sums are computed, and stores do not wait. */
 static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
   const Direct *d = t->d;
   Buf *out = d->l->out;
@@ -105,7 +105,7 @@ static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
   return sum;
 }
 
-/* The first of the output vectors that are finished together: all vectors of the tile, or those of the
+/* The first of the output vectors that are finished together: all vectors of the tile, or the vectors of the
  * current cut. */
 static int first_vector(const Tile *t) { return t->cut; }
 static int end_vector(const Tile *t) {

@@ -22,7 +22,8 @@ typedef struct Tile {
   Term term[MOST_VECTORS];
   int piece;    /* current piece of the diagonals, if all diagonals need too many sums */
   Buf *squares; /* with several pieces: the sums of whole squares, [pixel][square] */
-  int cut; /* diagonals longer than a vector: the current output vector; those of a tile are consecutive */
+  int cut;      /* diagonals longer than a vector: the current output vector; the output vectors of a tile are
+                   consecutive */
   int rows, columns; /* size of the sums; if windows are pooled, it exceeds one row and `pixels` columns */
   int narrower;      /* number of pixels that a narrow tile lacks */
   Ix real_pixels, real_columns; /* size of the current tile */

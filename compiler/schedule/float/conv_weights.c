@@ -153,7 +153,7 @@ static NestFn *tap_function(const Weights *w, const Piece *piece) {
 }
 
 /* taps(ky, y0, yn, s0, l0, g0): a whole row of the kernel, for few channels: each pixel of the small side is
- * loaded once for all of them. */
+ * loaded once for all taps of that row. */
 static NestFn *weights_row_function(const Weights *w, const Taps *taps, const Piece *piece) {
   Nest *b = w->l->b;
   NestFn *fn = nest_fn(b,

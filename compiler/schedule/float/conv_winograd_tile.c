@@ -30,7 +30,7 @@ static Val winograd_tile_input_at(const Conv *c, const Ix *border, const Ix *y, 
 }
 
 /* If the channels fill more than one vector, but less than two: two whole vectors that overlap need half as
- * much code as a whole vector and a partial one. Returns the start of the second vector; the common lanes
+ * much code as a whole vector and a partial vector. Returns the start of the second vector; the common lanes
  * are stored twice. */
 static int64_t overlapping(int64_t channels, int lanes) {
   return channels > lanes && channels < 2 * lanes ? channels - lanes : 0;
@@ -238,8 +238,8 @@ static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
     (*to)--;
 }
 
-/* The condition that tile tx of the row only reads inputs inside the image. This holds for the tiles from ..
- * to-1 along each axis; with a dilation, for these tiles of each phase. */
+/* The condition that tile tx of the row only reads inputs inside the image. The condition holds for the tiles
+ * from .. to-1 along each axis; with a dilation, for these tiles of each phase. */
 static Cond sees_inputs(const Conv *c, const Ix *n, const Ix *tx, const int64_t from[2],
                         const int64_t to[2]) {
   Nest *b = c->l->b;

@@ -16,7 +16,7 @@
 // panels of both sides.
 //
 // In the batched form a block has the tiles of several images, limited by the last-level cache, so that
-// sums of few tiles per image are joined once for all of them.
+// sums of few tiles per image are joined once for all images.
 //
 // Example: `x: 28x28x32 -> conv(32, 3x3, pad=same) -> train(8)` --target=x86-64-v3 --train,
 // lines 4-13 of conv1_weight_gradient_multiply_6x2:
@@ -170,8 +170,7 @@ typedef struct Piece {
 } Piece;
 
 /* The argument for the group. It is the last argument of both functions, and is omitted if there are no
- * groups.
- * */
+ * groups. */
 static Ix winograd_weight_group_arg(const Weights *k) {
   return k->k.groups > 1 ? nest_arg(k->l->b, "group") : NEST_Z;
 }

@@ -314,7 +314,7 @@ static bool dense_weights_interleaved(Lower *l) {
   return true;
 }
 
-/* ---- candidates; the plan accepts or rejects those of dense_rows.c ---- */
+/* ---- candidates; the plan accepts or rejects the candidates of dense_rows.c ---- */
 static bool dense_takes(const Lower *l) { return !bf16_dense_pairs(l->node); }
 
 static bool beside_rows(const Lower *l) { return takes_whole_batch(l) || dense_rows_compared(l); }

@@ -61,9 +61,10 @@ static Depthwise depthwise_begin(Lower *l, bool spread) {
 typedef struct Tile {
   const Depthwise *d;
   const Axis *y, *x;
-  int lines, pixels;    /* size of the outputs: rows, and columns of each */
-  int64_t first, last;  /* start of the first and of the last tile along a row */
-  int64_t vector, each; /* vectors of channels: the first one of the first block, and the number per block */
+  int lines, pixels;   /* size of the outputs: rows, and columns of each */
+  int64_t first, last; /* start of the first and of the last tile along a row */
+  int64_t vector,
+      each; /* vectors of channels: the first vector of the first block, and the number per block */
   int64_t blocks;
   bool part; /* the tile includes the channels that fill no vector; in that case there is one block */
 } Tile;
@@ -88,7 +89,8 @@ static Cond sees(Nest *b, const Tile *t, const Taps *taps, const Ix *q) {
   return nest_within(b, taps->r - *q * t->y->in_step, 0, t->y->taps);
 }
 
-/* Loads the weights of the taps. They are zeros for a row of outputs that does not read these inputs. */
+/* Loads the weights of the taps. The weights are zeros for a row of outputs that does not read these
+ * inputs. */
 static void depthwise_load_weights(Nest *b, const Tile *t, const Channels *v, const Taps *taps) {
   const Axis *y = t->y, *x = t->x;
   NEST_UNROLL(b, q, t->lines) {
@@ -103,7 +105,7 @@ static void depthwise_load_weights(Nest *b, const Tile *t, const Channels *v, co
   }
 }
 
-/* At tap k, pixel p of a tile reads the input p * in_step + k * tap_step after the first one. The loop with
+/* At tap k, pixel p of a tile reads the input p * in_step + k * tap_step after the first input. The loop with
  * the larger step, over p or over k, is called `outer`. An input that several pixels use is loaded once: the
  * generated loop runs over inputs, and for each input a loop over `outer` finds the pixels that use it. */
 typedef struct Inputs {

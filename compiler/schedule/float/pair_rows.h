@@ -11,7 +11,7 @@
 typedef struct PairRows {
   Lower *l;
   Buf *in;      /* bf16: [row][1][1][2 * pairs] if `leading`, or [1][row][2 * pairs], or [row][2 * pairs] */
-  bool leading; /* rows are those of the leading axis; the nest has a size argument if it is a batch */
+  bool leading; /* rows are rows of the leading axis; the nest has a size argument if this axis is a batch */
   int64_t rows; /* maximum number of rows */
   Ix count;     /* of a batch: the number of rows; pair_rows_build sets it */
   int64_t pairs, columns;
@@ -28,6 +28,6 @@ typedef void PairRowsBegin(const void *context);
 void pair_rows_build(PairRows *, PairRowsBegin *, const void *context);
 /* Whether the target computes the product in tile registers. */
 bool pair_rows_in_tiles(const Lower *, const Target *, int64_t rows, int64_t pairs, int64_t columns);
-/* Predicted cycles of such products, for one row or for all rows. */
+/* Predicted cycles of these products, for one row or for all rows. */
 double pair_rows_tile_cycles(int64_t rows, int64_t pairs, int64_t columns);
 #endif

@@ -143,7 +143,7 @@ static Cycles image_by_image_cycles(const Lower *l, const Target *target, const 
   return rows_alone(&costs, l->node, l->batch);
 }
 
-/* Image by image: listed as the alternative that the plan rejected. */
+/* The kernel image by image, listed as the alternative that the plan rejected. */
 const Schedule schedule_image_by_image = {
     .name = "image by image",
     .families = FAMILY_BIT(FAMILY_CONV) | FAMILY_BIT(FAMILY_CONV_SCATTER) | FAMILY_BIT(FAMILY_CONV_WEIGHTS),

@@ -4,7 +4,7 @@
  * output = A^T [ (G weight) * (B^T input) ]     with * elementwise
  *
  * With stride 2 a window of 3 reads two even inputs and the odd input between them. F(m,2) computes m sums
- * of the even inputs with m + 1 products; the odd inputs are multiplied by the middle weight, which is m
+ * of the even inputs with m + 1 products; the odd inputs are multiplied by the middle weight, which needs m
  * more products. So there are n = 2m + 1 products instead of 3m.
  *
  * For an image, one algorithm is applied along each axis, F(m x m, r x r); one of the two may be F(1,1), the

@@ -4,7 +4,7 @@
 #include "schedule/int8/int8_words.h"
 #include "base/number.h"
 
-/* The sums of |weight| and of weight of a filter. */
+/* For a filter: the sum of |weight|, and the sum of weight. */
 typedef struct Total {
   int64_t sizes, signs;
 } Total;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // With stride S the outputs form S phases on each axis. Each phase is a convolution with stride 1 and a part
-// of the taps (axis.c). All phases read the same words; int8_tiles.c computes them.
+// of the taps (axis.c). All phases read the same words; int8_tiles.c computes the phases.
 //
 // Example: `x: 9x9x16 -> conv_transpose(24, 4x4, stride=2, pad=1)` --target=x86-64-v3,
 // lines 39-48 of conv_transpose1:

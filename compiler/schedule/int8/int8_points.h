@@ -1,10 +1,10 @@
 /* int8_points.h: Common part of int8 Winograd and Strassen convolutions, which use the driver of
  * conv_points.h; results are exact. Private to int8_winograd.c and int8_strassen.c.
  *
- * The model stores the weights as bytes, as int8_product.c packs them. Each call transforms them to points,
- * one bundle of filters after the other. A word of four bytes becomes two words of two int16 each, the even
- * and the odd bytes. A row of V, and a row of the weights, has first the even words of a part, then its odd
- * words. */
+ * The model stores the weights as bytes, as int8_product.c packs them. Each call transforms the weights to
+ * points, one bundle of filters after the other. A word of four bytes becomes two words of two int16 each,
+ * the even and the odd bytes. A row of V, and a row of the weights, has first the even words of a part, then
+ * its odd words. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_POINTS_H
 #define CNNC_INT8_POINTS_H

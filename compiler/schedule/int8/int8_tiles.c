@@ -3,9 +3,9 @@
 //
 // The sums of a tile stay in registers during the loop over the words of its windows. Each step multiplies
 // one word of the input, broadcast to all lanes, by a vector of words of the weights. Weights are packed as
-// bytes, [vectors of channels][ky][words of kx and channels][channel], for every target of the file. They are
-// split into int16 halves once per call, strip by strip; a strip is the channels of one tile. If a strip has
-// few pixels, each tile splits each word just before it is used.
+// bytes, [vectors of channels][ky][words of kx and channels][channel], for every target of the file. The
+// weights are split into int16 halves once per call, strip by strip; a strip is the channels of one tile. If
+// a strip has few pixels, each tile splits each word just before it is used.
 #include "schedule/int8/int8_tiles.h"
 #include "base/number.h"
 
@@ -276,10 +276,10 @@ static void choose_halves(Product *d) {
                                (int64_t[]){d->slots, d->k.kernel[0], row, d->words.planes, width});
 }
 
-/* Chooses a tile that fits in the registers. It needs sums, one vector of weights for each vector of
- * channels, a word of the input, and products. If it computes halves, it also needs the bytes of the
- * weights; with pairs of bytes, a vector of ones; with the inner product, the weights and words of both
- * planes, and two sums of a weight and a word. */
+/* Chooses a tile that fits in the registers. A tile needs sums, one vector of weights for each vector of
+ * channels, a word of the input, and products. If it computes halves, it also needs the bytes of the weights;
+ * with pairs of bytes, a vector of ones; with the inner product, the weights and words of both planes, and
+ * two sums of a weight and a word. */
 static void choose_tile(Product *d) {
   const Target *t = d->l->target;
   const int64_t needed = ceil_divide(d->k.s, d->lanes), width = d->k.small.w, pixels = width * d->k.small.h;

@@ -40,7 +40,7 @@ Words words_of_windows(Lower *, const Correlation *); /* makes the buffer */
 void words_fill(Lower *, const Words *, LoopKind outer);
 Dot words_kind(const Lower *); /* the kind of product of the layer's words */
 
-/* The two even or the two odd bytes of four, as halves. */
+/* The two even bytes of a word, or its two odd bytes, as halves. */
 Val words_half(Nest *, const char *name, int odd, Val bytes);
 Val halves_plus(Val, Val); /* adds each half of a word separately */
 Val halves_minus(Val, Val);

@@ -54,7 +54,7 @@ typedef struct Direct {
   bool by_rows;      /* the window is gathered row by row */
   int64_t runs, run; /* number of contiguous runs in a window, and elements of each, a multiple of 4 */
   int64_t words;     /* of a window */
-  int64_t blocks;    /* blocks of filters; the last one may have fewer */
+  int64_t blocks;    /* blocks of filters; the last block may have fewer filters */
   int64_t phases[2]; /* number of outputs along each axis to which a pixel contributes with separate weights:
                         1, unless the convolution is transposed */
   int64_t together;  /* pairs of pixels that share a copy of the weights; 1: weights are not copied */
@@ -166,8 +166,8 @@ static Cycles dsp_direct_cycles_of(const Lower *l, const Direct *d) {
 }
 
 /* Chooses the smallest number of pairs that divides the number of pairs of a row and is about as fast as the
- * fastest choice. In a transposed layer it is 1; otherwise the prover could not show that pixels in pairs,
- * groups and phases cover the whole output. */
+ * fastest choice. In a transposed layer the number is 1; otherwise the prover could not show that pixels in
+ * pairs, groups and phases cover the whole output. */
 static void choose_together(const Lower *l, Direct *d) {
   const bool waits = l->cycles->line > 0 && l->node->op != &op_int8_transposed;
   const int64_t pairs = d->k.small.w / 2, pair = 8 * d->words, most = waits ? MOST_COPIED / pair - 1 : 1;

@@ -87,8 +87,8 @@ static bool one_factor(const Lower *l, int64_t filters, const DspFilter *filter)
   return filters > 1;
 }
 
-/* Small constants contain no addend, because it is computed from the shift. That is not possible if the
- * filter is constant. */
+/* Small constants contain no addend, because it is computed from the shift. For a constant filter, this
+ * computation is not possible. */
 bool dsp_finish_shrinks(const Lower *l, int64_t filters, const DspFilter *filter) {
   if (l->updatable) return false; /* a filter may be constant for other weights */
   for (int64_t f = 0; f < filters; f++)

@@ -1,5 +1,5 @@
-/* helium.h: int8 schedules for CPUs with Arm Helium: 16-byte vectors on boards. They are proposed and chosen
- * like the schedules of dsp.h, which compute the kernels that Helium schedules do not support. */
+/* helium.h: int8 schedules for CPUs with Arm Helium: 16-byte vectors on boards. The schedules are proposed
+ * and chosen like the schedules of dsp.h, which compute the kernels that Helium schedules do not support. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_HELIUM_H
 #define CNNC_SCHEDULE_HELIUM_H
