@@ -1,8 +1,8 @@
 /* phases.c: Stub of libcnn-mpi for scale.py. In a program linked with it, `bench --train` does the work of
  * one of several processes, without the other processes, and measures the time between exchanges. Environment
  * variables: LAST, number of shards that this process computes, from the first one on (0: all); IMAGES,
- * number of images in a batch (0: as in the program); PHASES, the JSON file written at the end. The minimum
- * of each time is kept, in processor time, which other programs do not affect. */
+ * number of images in a batch (0: as in the program); PHASES, the JSON file written at the end. Each time is
+ * a minimum of processor times, which other programs do not affect. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L

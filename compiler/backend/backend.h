@@ -12,8 +12,8 @@ typedef struct Backend {
   Arena *arena;
   BackendKind kind;
   const char *cc; /* --cc, or NULL: $CNNC_CC, the configured clang, the newest one on the PATH, or zig */
-  const char *const *cross;   /* clang's options for another machine; NULL: for this one */
-  const System *system;       /* operating system of the other machine; NULL: it has none, and no C library */
+  const char *const *cross;   /* clang's options for another machine; NULL: for this machine */
+  const System *system;       /* operating system of the other machine; NULL: none, and no C library */
   const char *arch;           /* with `system`: the CPU, as in Target */
   const char *soname;         /* BACKEND_SHARED: its SONAME; NULL: its path */
   const char *runtime;        /* directory of libcnn.a; NULL: cnnc searches for it */
@@ -38,7 +38,8 @@ const char *backend_zig(Arena *);
  * on failure, with the reason; `messages` then has the compiler's messages. */
 bool backend_compile(const Backend *, const BackendUnit *, int n, const char *output, const char **why);
 
-/* How the C text names the file with `data`: an open descriptor, or for zig a file in a temporary folder. */
+/* The path of the file with `data` in the C text: an open descriptor, or for zig a file in a temporary
+ * folder. */
 const char *backend_data_path(Arena *, const char *cc);
 bool backend_has_openmp(Arena *, const char *cc);           /* false for zig; other compilers are not tried */
 bool backend_takes_units(Arena *, BackendKind, bool cross); /* whether several units are possible */
@@ -50,8 +51,9 @@ const char *backend_messages(const Backend *); /* the messages so far; "" if the
 /* Help for the user if clang was not found; NULL if it was found, or if --cc names another compiler. */
 const char *backend_help(const Backend *);
 
-/* Runs cnnc or an executable that it built; `words` ends with NULL. Its standard output goes to standard
- * error. what: the command's name in messages. False with `why` NULL: the command has printed the reason. */
+/* Runs cnnc or an executable that it built; `words` ends with NULL. The command's standard output goes to
+ * standard error. what: the command's name in messages. False with `why` NULL: the command has printed the
+ * reason. */
 bool backend_command(Arena *, const char *what, const char *const *words, bool verbose, const char **why);
 /* Like backend_command, but *printed is the standard output of the command. */
 bool backend_output(Arena *, const char *what, const char *const *words, const char **printed,

@@ -36,8 +36,8 @@ void signals_release(void);
 
 /* False, with the reason, if it cannot be started or fails. */
 bool command_run(Command *, const char **why);
-/* Runs several commands, limited by Jobs. The messages of each are printed together. When one fails, the
- * others are stopped, and their messages are not printed. */
+/* Runs several commands, limited by Jobs. The messages of each command are printed in one block. When a
+ * command fails, the other commands are stopped, and their messages are not printed. */
 bool commands_run(Command *, int n, const char **why);
 
 /* process_posix.c, platform/windows/process.c: functions that depend on the system. */

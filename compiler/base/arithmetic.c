@@ -363,7 +363,7 @@ static const double CURVE_UNITS = 24 << 9;
 
 bool curve_fits(float in_scale) { return (double)in_scale * CURVE_UNITS < 0x1p16; }
 
-/* A scale that is nearly a power of two is treated as one, so that products need only a shift. */
+/* A scale that is nearly a power of two is treated as a power of two, so that products need only a shift. */
 Curve curve_of(float in_scale, bool tanh) {
   static const double LARGEST = 32767 / 2.0;
   enum { MOST_SHIFT = 31 };

@@ -78,7 +78,7 @@ typedef struct Addition {
 } Addition;
 /* Fractional bits of a sum of two int8 and of two int16 values; FLOAT uses ADDITION_BITS for both. */
 enum { ADDITION_BITS = 20, WIDE_ADDITION_BITS = 15 };
-/* Completes addends whose scale and minus are set; wide: one of them or the result is int16. */
+/* Completes addends whose scale and minus are set; wide: an addend or the result is int16. */
 Addition addition_of(Addend *, int32_t count, float out, bool wide);
 int64_t addition_part(Rounding, const Addition *, int32_t k,
                       int64_t x); /* the term of addend k, relative to its zero point */

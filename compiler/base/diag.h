@@ -99,7 +99,7 @@ typedef enum DiagFormat { DIAG_TEXT, DIAG_JSON, DIAG_SARIF } DiagFormat;
  * most 100 errors and 100 warnings are recorded. */
 void diags_print(Diags *, FILE *, DiagFormat, bool color);
 
-/* A source with the fixes of all messages applied; of fixes that overlap, only the first one. */
+/* A source with the fixes of all messages applied; of fixes that overlap, only the first is applied. */
 typedef struct FixedSource {
   uint32_t file;
   int fixes;

@@ -38,8 +38,8 @@ const char *file_beside(Arena *, const char *beside,
                         const char *path); /* `path` relative to the directory of the file `beside` */
 const char *base_name(const char *path);   /* `path` without its directory */
 
-/* Output files are written under temporary names in the same directory and renamed together at the end, so
- * that an error leaves no files. */
+/* Output files are written under temporary names in the same directory and all renamed at the end, so that an
+ * error leaves no files. */
 typedef struct Outputs Outputs;
 Outputs *outputs_new(Arena *);
 bool outputs_add(Outputs *, const char *path, const char *bytes, size_t n,
@@ -48,7 +48,7 @@ bool outputs_adopt(Outputs *, const char *path, const char **temporary,
                    const char **why); /* *temporary: a name for a tool to write to */
 bool outputs_folder(Outputs *, const char *path,
                     const char **why); /* creates the folder and its parents if necessary; outputs_abandon
-                                          removes the created ones */
+                                          removes created folders */
 /* The bytes of output i, and its path; NULL after the last one. */
 const char *outputs_bytes(const Outputs *, int i, const char **path, size_t *n);
 bool outputs_commit(Outputs *, const char **why);

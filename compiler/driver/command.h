@@ -1,5 +1,5 @@
-/* command.h: Subcommands with their own options, such as `cnnc fmt`. Their --help, cnnc(1) and shell
- * completions are generated from the same tables. */
+/* command.h: Subcommands with their own options, such as `cnnc fmt`. The --help of subcommands, cnnc(1) and
+ * shell completions are generated from the same tables. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMMAND_H
 #define CNNC_COMMAND_H

@@ -37,7 +37,7 @@ static void put_library_count(Text *out, int n, const char *what) {
   if (n) text_put(out, "%s %d %s%s", out->n ? "," : "", n, what, n == 1 ? "" : "s");
 }
 
-/* Prints the declarations of a file without a net that others can import: constants, blocks, imports. */
+/* Prints the declarations of a file without a net that other files can import: constants, blocks, imports. */
 static void print_library_contents(Compilation *c) {
   int count[DECL_NET + 1] = {0};
   const File *file = c->program->main;

@@ -13,7 +13,7 @@ typedef struct Compiled {
 
 int compile(Arena *, const Options *); /* the exit status */
 /* Like compile, but the caller commits the outputs; after an error they are abandoned. outputs NULL: the
- * compilation's own, which are committed. */
+ * compilation creates its own outputs and commits them. */
 int compile_into(Arena *, const Options *, Outputs *outputs, Compiled *);
 /* Like compile, but writes no file; lowered: the programs, each NULL if there is none. */
 int compile_dry(Arena *, const Options *, Programs *lowered);

@@ -76,7 +76,8 @@ static int by_bytes(const void *a, const void *b) {
   return x->cycles > y->cycles ? -1 : x->cycles < y->cycles;
 }
 
-/* The Pareto-optimal sets by bytes and cycles; while there are more than MOST, every second one is dropped.
+/* The Pareto-optimal sets by bytes and cycles; while there are more than MOST sets, every second set is
+ dropped.
  */
 static Sets best_sets(Arena *arena, Sets all) {
   enum { MOST = 4096 };

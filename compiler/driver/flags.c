@@ -11,7 +11,8 @@
 #include "base/file.h"
 #include "base/text.h"
 
-enum { LONG = 256 }; /* getopt_long's code for the long option of row i is LONG + i; short ones: the letter */
+/* getopt_long's code for the long option of row i is LONG + i; the code of a short option is its letter. */
+enum { LONG = 256 };
 
 const char *usage_command = "";
 
@@ -72,7 +73,7 @@ static bool unknown_option(Arena *arena, const Flag *table, const char *word) {
 /* Reports an error that getopt_long returned as ':' or '?'. */
 static bool wrong_option(Arena *arena, const Flag *table, int code, char **argv) {
   const char *word = argv[optind - 1];
-  /* glibc returns '?' for a value that an option does not take, other C libraries ':' */
+  /* for a value that an option does not take, glibc returns '?', and other C libraries return ':' */
   const bool valueless = optopt >= LONG && table[optopt - LONG].has_arg == no_argument;
   if (code == ':' && !valueless) return usage_error("%s needs a value", word);
   if (optopt >= LONG) return usage_error("%.*s takes no value", (int)strcspn(word, "="), word);

@@ -49,7 +49,7 @@ FlagRead flag_define; /* Defines: appends NAME=VALUE */
 /* Reports an error if one of the n rows already has this name. A row has `size` bytes and begins with its
  * name, or NULL. */
 bool flag_names_once(const FlagUse *use, const void *rows, int n, size_t size, const char *name);
-/* The same for a VEC of rows. */
+/* Like flag_names_once, for a VEC of rows. */
 #define FLAG_NAMES_ONCE(use, rows, name)                                                                     \
   flag_names_once(use, (rows).data, (rows).n, sizeof *(rows).data, name)
 

@@ -50,7 +50,7 @@ enum { WIDTH = 100 };
 
 static void help_paragraph(Text *out, const char *text) { put_wrapped(out, text, 0, WIDTH); }
 
-/* Wraps only lines that are too long: others may be formulas or tables. */
+/* Wraps only lines that are too long: other lines may be formulas or tables. */
 static void put_fitting_lines(Text *out, const char *text) {
   while (*text) {
     const int length = (int)strcspn(text, "\n"), indent = (int)strspn(text, " ");

@@ -7,7 +7,7 @@
 
 typedef enum ImportCheck {
   IMPORT_RIGHT,
-  IMPORT_REFUSED, /* the language does not support a node, which was reported */
+  IMPORT_REFUSED, /* the language does not support a node; an error was reported */
   IMPORT_WRONG,   /* a bug in the import: `why` has the reason */
 } ImportCheck;
 /* Formats the imported program, compiles it, and compares its shapes and weights with the model's. */

@@ -73,8 +73,8 @@ typedef struct Options {
   const Cpu *cpu;              /* CPU of a board; NULL: not given */
   int64_t flash, ram;          /* limits of inference in bytes; 0: none */
   int64_t flash_wait;          /* wait cycles of flash; 0: none */
-  const System *system;        /* --os; NULL: this one, or none */
-  const Target *machine;       /* machine of an object; NULL: this one */
+  const System *system;        /* --os; NULL: this system, or none */
+  const Target *machine;       /* machine of an object; NULL: this machine */
   int threads;                 /* 0: openmp; 1: pool; 2: none; -1: not given */
   bool threaded, pool;         /* several threads; a thread pool instead of OpenMP */
   bool mpi;                    /* an executable that MPI processes can share */

@@ -78,7 +78,7 @@ static bool check_after(const Options *options) {
          usage_error("'%s' is not a pass of the training graph; --train prints that graph", pass);
 }
 
-/* ---- options that need others ---- */
+/* ---- options that need other options ---- */
 static bool check_onnx(const Options *options) {
   if (options->opset >= 0 && options->kind != OUTPUT_ONNX)
     return usage_error("--opset is for ONNX models: it needs -o FILE.onnx");
@@ -178,8 +178,8 @@ static bool choose_system(Options *options, const Target *one) {
 }
 #endif
 
-/* Chooses the one machine that the backend compiles for: this one, one of another system, or another CPU
- * without a C library. */
+/* Chooses the machine that the backend compiles for: this machine, a machine of another system, or another
+ * CPU without a C library. */
 static bool choose_machine(Options *options) {
   const Target *one = options->kind == OUTPUT_WASM ? target_find("wasm32") : NULL;
   for (int i = 0; i < options->targets.n; i++) {

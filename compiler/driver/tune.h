@@ -16,7 +16,7 @@ typedef struct TuneJob {
   int64_t weight_bytes;
   Backend backend; /* the C compiler to use */
   bool progress;   /* print a line per kernel on standard error */
-  Tuning *tuning;  /* known measurements; new ones are added */
+  Tuning *tuning;  /* known measurements; new measurements are added */
 } TuneJob;
 
 /* False, with the reason, if the timing programs could not be compiled or run. */

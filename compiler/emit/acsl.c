@@ -1,6 +1,6 @@
 /* acsl.c: ACSL annotations of the generated C, comments that Frama-C reads: contracts of kernels and inline
- * functions, and for each loop its invariant, its assigned locations and its variant. They state the
- * properties of the nest, so that a tool that knows neither the nest nor its proof can verify the C
+ * functions, and for each loop its invariant, its assigned locations and its variant. These annotations state
+ * the properties of the nest, so that a tool that knows neither the nest nor its proof can verify the C
  * (docs/assurance.md). */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/acsl.h"

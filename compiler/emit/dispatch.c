@@ -98,7 +98,7 @@ static const char avx_text[] =
     "  return (b & 0xc0030000u) == 0xc0030000u && (saved & 0xe6) == 0xe6 ? @BEST@ : 1;\n"
     "}\n";
 
-/* CPUs with AMX (bit 22 of d) run the bf16 instructions of AVX-512 at half the rate of float ones. */
+/* CPUs with AMX (bit 22 of d) run the bf16 instructions of AVX-512 at half the rate of float instructions. */
 static const char bf16_text[] =
     "  const uint32_t vnni = c >> 11 & 1, amx = d >> 22 & 1;\n"
     "  uint32_t more = 7, b1, c1 = 1, d1;\n"

@@ -1,10 +1,10 @@
 /* embed.c: Compiled-in weights, and model files.
  *
- * A small number of weights is printed as arrays in the C text. More weights are a string in the text, a file
- * next to it (read with the compiler's #embed, or else the assembler's .incbin), a file that the backend has
- * open, or another object. Each of these forms defines one array, NAME_bytes. This array contains the packed
- * model, which is also named NAME_trained, and, if training may continue, the weights in their natural
- * layout. */
+ * A small number of weights is printed as arrays in the C text. A larger number of weights is stored as a
+ * string in the text, a file next to it (read with the compiler's #embed, or else the assembler's .incbin), a
+ * file that the backend has open, or another object. Each of these forms defines one array, NAME_bytes. This
+ * array contains the packed model, which is also named NAME_trained, and, if training may continue, the
+ * weights in their natural layout. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -127,7 +127,8 @@ static void put_initial_array(Text *out, Net *net) {
 }
 
 /* ---- bytes in the text ---- */
-/* Prints little-endian numbers as pieces of a string, which compilers parse ten times faster than numbers. */
+/* Prints little-endian numbers as the bytes of string literals, which compilers parse ten times faster than
+ * numbers. */
 static void put_byte_string(Text *out, Elem elem, void *values, int64_t n) {
   enum { A_LINE = 64 };
   make_little_endian(elem, values, n);

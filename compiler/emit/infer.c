@@ -316,7 +316,8 @@ static void put_infer_by_phases(Text *out, Net *net, int target) {
     for (int s = phase->first; phase->once && s < phase->first + phase->n; s++) put_together(&f, s);
   }
   put_copies_of_all(&f);
-  text_put(out, "/* `count` images: some layers run once for all of them, the others image by image. */\n");
+  text_put(out,
+           "/* `count` images: some layers run once for all images, the other layers image by image. */\n");
   put_function(out, &f, arena_printf(net->arena, "%s%s", net->own->run, net->section[target].suffix));
 }
 

@@ -45,8 +45,8 @@ struct Net {
   const char *truth;
   Table printed_lines;    /* lines of function comments that were already printed */
   Section pack, *section; /* section: indexed by target */
-  const char *barrier;    /* if the text is split into several units: the function that the others call for
-                             BARRIER; otherwise NULL */
+  const char *barrier;    /* if the text is split into several units: the function that the other units call
+                             for BARRIER; otherwise NULL */
   PoolNames *pool;        /* pool.h; NULL: there is no pool */
 };
 /* The names of the pool, or NULL. */

@@ -35,7 +35,7 @@ static void find_parts(const NestStmt *stmt, bool begun, Tiled *t) {
 
 static int slot_of(const NestStmt *loop) { return loop ? loop->u.loop.slot : 0; }
 
-/* The distance, in elements of the buffer, from an element to the one at the next index of a loop. */
+/* The distance, in elements of the buffer, from an element to the element at the next index of a loop. */
 static int64_t tiled_step(const Ref *ref, int slot) {
   int64_t step = 0;
   for (int d = 0; d < ref->buf->rank; d++) step += ref->at[d].k[slot] * buf_room(ref->buf, d + 1);

@@ -101,7 +101,7 @@ static bool is_masks(const Graph *graph, Shape shape) {
   return found && shape.rank == 3;
 }
 
-/* How the runtime converts an output to class scores. */
+/* The function of the runtime that converts an output to class scores. */
 static const char *scores_of(const Graph *graph, int output) {
   const Node *node = graph_port(graph, output)->node;
   const LossUse *use = loss_of(graph, output);

@@ -1,13 +1,13 @@
 /* prelude.c: Text of macros, vector types and inline functions at the top of a generated file. One text is
- * used for scalars and vectors of every width. It contains placeholders: @F the float type, @I the type of
- * masks, @U unsigned integers of the same width, @(c) a constant, @[c] an unsigned one, @n the width and the
- * target's suffix, @a the attribute, @S the size of a vector. @T @E @l are for functions of several element
- * types: vector, element, width and letter. A word before @n or @l is a function's name and gets the net's
- * prefix. Macros have no prefix; emit_prelude_end undefines them.
+ * used for scalars and vectors of every width. The text contains placeholders: @F the float type, @I the type
+ * of masks, @U unsigned integers of the same width, @(c) a constant, @[c] an unsigned one, @n the width and
+ * the target's suffix, @a the attribute, @S the size of a vector. @T @E @l are for functions of several
+ * element types: vector, element, width and letter. A word before @n or @l is a function's name and gets the
+ * net's prefix. Macros have no prefix; emit_prelude_end undefines them.
  *
- * No intrinsics, no library. Error bounds are those of tests/unit/prelude.c over all floats. The polynomials
- * were fitted for cnnc (minimax on the given interval, coefficients rounded one by one). The text may be
- * copied with generated code under MIT-0. */
+ * No intrinsics, no library. Error bounds were measured by tests/unit/prelude.c over all floats. The
+ * polynomials were fitted for cnnc (minimax on the given interval, coefficients rounded one by one). The text
+ * may be copied with generated code under MIT-0. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>

@@ -101,7 +101,8 @@ bool prelude_has_name(
                       function, including those that are not needed; no other name may be equal to it */
 
 /* The name of a vector type: "v16", "v16i", "v16b", "v16c", with a u appended for unaligned vectors. These
- * are macros for names with the prefix. With one lane: "float", "int32_t", "uint8_t", "int8_t". */
+ * names are macros, which expand to names with the prefix. With one lane: "float", "int32_t", "uint8_t",
+ * "int8_t". */
 const char *prelude_type(Arena *, Elem, int lanes);
 /* The name of a function without the prefix: "exp_x16_v4", "max_x16i_v4", "select_x1"; the letter of the
  * element type is omitted for floats. */

@@ -38,8 +38,8 @@ static const char *refusal(const Node *node) {
   return way && !way->function ? way->word : NULL;
 }
 
-/* Checks that all nodes have an ONNX form. All nodes without one are reported in one message: the first at
- * its location, the others as notes. */
+/* Checks that all nodes have an ONNX form. All nodes without an ONNX form are reported in one message: the
+ * first node at its location, the other nodes as notes. */
 static bool all_have_forms(Diags *diags, const Graph *graph, const int *reads) {
   int n = 0;
   Diag *diag = NULL;
@@ -166,8 +166,8 @@ static const char *output_name(const OnnxOut *o, const Node *node, TensorType ty
   return NULL;
 }
 
-/* The last ONNX node computes the value of the net's node. It gets that node's name; if the value is an
- * output, its tensor gets the output's name. */
+/* The last ONNX node computes the value of the net's node. This ONNX node gets the name of the net's node; if
+ * the value is an output, its tensor gets the output's name. */
 static void name_last(OnnxOut *o, const Node *node) {
   const char *value = node->quant ? NULL : output_name(o, node, TENSOR_FLOAT);
   o->last->name = node->name;

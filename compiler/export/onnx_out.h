@@ -135,7 +135,7 @@ bool out_hides_all_keys(const Node *); /* whether attention may hide all keys fr
 /* An input or output. images: the dimension of the batch. */
 ValueInfoProto *out_port(OnnxOut *, const char *name, TensorType, int rank, const int64_t *dim, int images);
 void out_states(OnnxOut *, ModelProto *); /* adds outputs and metadata of states, after all others */
-/* The reason why a recurrent layer has no form; NULL: it has one. */
+/* The reason why a recurrent layer has no ONNX form; NULL: it has an ONNX form. */
 const char *recurrent_refusal(const Node *);
 
 typedef const char *OnnxExport(OnnxOut *, const Node *);

@@ -74,8 +74,8 @@ const char *export_default_boxes(OnnxOut *o, const Node *node) {
   return out_for_images(o, node, out_floats(o, "boxes", 3, dim, all));
 }
 
-/* A constant of n numbers along `axis`, one for each coordinate of a box. Its last axis has size 1, so it is
- * broadcast over rows. */
+/* A constant of n numbers along `axis`, one for each coordinate of a box. The last axis of the constant has
+ * size 1, so the constant is broadcast over rows. */
 static const char *of_box(OnnxOut *o, const char *what, int axis, int n, const double *from) {
   const int64_t dim[] = {1, axis == 1 ? n : 1, axis == 1 ? 1 : n, 1};
   float *to = NEW_ARRAY(o->arena, float, n);

@@ -138,7 +138,7 @@ static bool has_border(const int64_t before[2], const int64_t after[2]) {
   return before[0] || before[1] || after[0] || after[1];
 }
 
-/* Whether the padding is as large as the kernel or larger, which onnxruntime rejects. */
+/* Whether the padding is at least as large as the kernel. onnxruntime rejects such padding. */
 static bool wide_border(const Window *w, const int64_t before[2], const int64_t after[2]) {
   for (int axis = 0; axis < 2; axis++)
     if (before[axis] >= w->kernel[axis] || after[axis] >= w->kernel[axis]) return true;

@@ -325,7 +325,7 @@ double number_stored(const Quant *, double number);
 /* By node id, the number of uses by live nodes, outputs and roots; 0: dead. Nodes that add to a gradient or
  * update a state are roots, too. */
 int *graph_live(Arena *, const Graph *, int nroots, Node *const *root);
-/* A copy of a node; map (may be NULL): the new inputs by the ids of the old ones. */
+/* A copy of a node; map (may be NULL): the new inputs by the ids of the old inputs. */
 Node *graph_copy_node(Arena *, const Node *, Node *const *map);
 void graph_append(Graph *, Node *);
 /* Appends one of the nodes that compute a layer: without parameters, named LAYER.suffix. */

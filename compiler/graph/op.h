@@ -88,7 +88,7 @@ bool op_same_regions(ShapeContext *, const Node *, const Node *a, const Node *b)
  * NULL after an error. */
 const Node *op_common_rows(ShapeContext *, const Node *);
 enum { MOST_ROW_COUNTS = 4 }; /* maximum of different row counts among the inputs of a node */
-/* A new parameter of the node, or the one shared by weights=; the caller stores it in node->weight.
+/* A new parameter of the node, or the parameter shared by weights=; the caller stores it in node->weight.
  * init_param: the argument of type PARAM_INIT, or NULL for a constant. fan_in, fan_out: products per output
  * and per input. NULL after an error. */
 Weight *op_weight(ShapeContext *, Node *, const char *member, int rank, const int64_t *dim,

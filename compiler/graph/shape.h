@@ -39,8 +39,9 @@ int64_t window_end(const Window *, int axis, int64_t output);
 typedef struct StepRows {
   int64_t rows, offset;
 } StepRows;
-/* The rows of the value of an operator: a window operator without padding at the end, whose stride divides
- * in.rows; a transposed one; an operator that repeats each row, merges `factor` rows, pads, or crops. */
+/* The rows of an operator's value: for a window operator without padding at the end, whose stride divides
+ * in.rows; for a transposed window operator; for an operator that repeats each row, merges `factor` rows,
+ * pads, or crops. */
 StepRows step_window(const Window *, int axis, StepRows in);
 StepRows step_transposed(const Window *, int axis, StepRows in);
 StepRows step_repeated(StepRows in, int64_t factor);

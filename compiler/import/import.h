@@ -127,7 +127,7 @@ typedef struct ImportOutput {
   Value *value;
   const View *view;
   TensorType bytes; /* the caller's type: TENSOR_UINT8, INT8; others: floats */
-  bool as_onnx;     /* the dimensions are in ONNX's order, and the channels are not the last one */
+  bool as_onnx;     /* the dimensions are in ONNX's order, and the channels are not the last dimension */
 } ImportOutput;
 
 struct ModelImport {
@@ -144,7 +144,7 @@ struct ModelImport {
   const char **became;  /* by node: its layers, for --list */
   const char **refused; /* by node: the reason why it is not supported, or NULL */
   const OnnxNode *node; /* the current node */
-  const char *why;      /* the reason why the node has no form */
+  const char *why;      /* the reason why the node is not supported */
   size_t *computed;     /* bytes that may_compute granted in all imports of the file */
   bool huge;            /* the current node has more elements than a value may have */
   int64_t batch;
@@ -216,7 +216,7 @@ bool import_if(ModelImport *, const OnnxNode *);
 void fold_conditions(ModelImport *); /* computes the conditions that only depend on constants */
 
 /* ---- refusals.c ---- */
-/* The reason why a node has no form, regardless of the values before it; NULL: it may have one. */
+/* The reason why a node is not supported, regardless of the values before it; NULL: it may be supported. */
 const char *never_imported(const ModelImport *, const OnnxNode *);
 void report_problems(ModelImport *);
 /* Called if an input cannot be imported: reports the other problems, which do not depend on that input. */
@@ -279,8 +279,8 @@ View *view_split_channels(ModelImport *, const View *, int64_t n); /* NULL: a di
  * dimensions `chan`; with any_order the positions may be permuted first. */
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
 /* Lays out a value with one dimension as channels; `pos` is set to all other dimensions that vary, in any
- * order. Positions that consist of parts of several axes may keep their places: then pos[0] is AS_IT_LIES,
- * which only view_laid accepts. */
+ * order. Positions that consist of parts of several axes may stay in their order in memory: then pos[0] is
+ * AS_IT_LIES, which only view_laid accepts. */
 enum { AS_IT_LIES = -1 };
 Value *lay_channels(ModelImport *, const View *, int axis, int *npos, int pos[MOST_DIMS]);
 /* Whether the value's elements are in memory in the order of these dimensions. */
@@ -382,7 +382,7 @@ bool result_is_used(const ModelImport *, const OnnxNode *, int out);
  * attention accept both. */
 Value *as_pixels(Value *table);
 View *gather_computed(ModelImport *, const OnnxNode *); /* Gather with a computed index */
-/* For a Concat of image numbers and indices, which GatherND reads: which of its inputs has the indices. 0:
+/* For a Concat of image numbers and indices that GatherND reads: the Concat's input with the indices. 0:
  * another node. */
 int index_of_pairs(const ModelImport *, const OnnxNode *);
 /* whether it is only used as an index, possibly after copies */

@@ -110,8 +110,8 @@ static bool is_stored_for_all(const Lower *l, const Node *value) {
   return l->kernel->batch && value->result != RESULT_BATCH;
 }
 
-/* The extent of a value's buffer. It has a leading axis (n > 0) if the nest or its builder loops over rows,
- * or for the images of a batched kernel. Otherwise the rows form one image. */
+/* The extent of a value's buffer. The buffer has a leading axis (n > 0) if the nest or its builder loops over
+ * rows, or for the images of a batched kernel. Otherwise the rows form one image. */
 static Extent extent_of(const Lower *l, const Node *value) {
   Extent e = l->rows || l->b->nleads ? shape_extent(value->shape) : shape_joined(value->shape);
   e.n = is_stored_for_all(l, value)                         ? l->batch * e.n

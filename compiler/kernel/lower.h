@@ -176,8 +176,8 @@ Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* 
 Buf *lower_scratch_of(Lower *, const char *name, Elem, int rank, const int64_t *dim);
 /* Constants in the model, in the order in which int8 kernels read them. */
 Buf *lower_constants(Lower *, const char *member, Elem, int rank, const int64_t *dim, const void *values);
-/* numbers.c: a number derived from scales or weights, with a name that is unique in the kernel. It is a
- * constant or, if the net is updatable, a number in the model. */
+/* numbers.c: a number derived from scales or weights, with a name that is unique in the kernel. The number is
+ * a constant or, if the net is updatable, a number in the model. */
 Val lower_number(Lower *, const char *name, int32_t);
 Val lower_real(Lower *, const char *name, float);
 /* Whether an assumption of a schedule about numbers in the weight file holds. For updatable nets the answer
@@ -186,7 +186,7 @@ Val lower_real(Lower *, const char *name, float);
 bool lower_assumes(const Lower *, bool holds);
 void lower_needs(Lower *, bool holds, const char *what);
 Buf *lower_keys(Lower *);                                  /* I32 [2] */
-Buf *lower_table(Lower *, const float *values, int64_t n); /* constants [n]; equal ones are stored once */
+Buf *lower_table(Lower *, const float *values, int64_t n); /* constants [n]; equal tables are stored once */
 void lower_view_rows(Lower *,
                      int64_t rows); /* before nest_fn: views the pixels as `rows` rows, [rows][h*w/rows][c],
                                        for kernels that treat all pixels equally; rows divides h*w */

@@ -46,8 +46,8 @@ static int64_t operand_element(Shape operand, int64_t pixel, int64_t c) {
   return (one_pixel(e) ? 0 : pixel * e.c) + (e.c == 1 ? 0 : c);
 }
 
-/* The largest operand, to whose shape the others are broadcast. If several operands are equally large, the
- * one with the highest rank. */
+/* The largest operand, to whose shape the other operands are broadcast. If several operands are equally
+ * large, the operand with the highest rank. */
 static Node *largest_operand(const Node *node) {
   Node *best = node->in[0];
   for (int i = 1; i < node->nin; i++) {

@@ -1,6 +1,6 @@
-/* rounded.c: Rounded weights, which are rounded when they are packed for kernels. In QAT the weights of a
- * filter, or of a gate, become multiples of their largest absolute value / 127; in layers with
- * precision=bf16 they are bf16 numbers. */
+/* rounded.c: Weights that are rounded when they are packed for kernels. In QAT the weights of a filter, or of
+ * a gate, become multiples of their largest absolute value / 127; in layers with precision=bf16 they are bf16
+ * numbers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "kernel/lower.h"

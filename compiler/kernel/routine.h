@@ -5,7 +5,8 @@
 #define CNNC_ROUTINE_H
 #include "kernel/lower.h"
 
-/* Texts in ops/detection/NAME_routine.h, used by several runtime functions; each uses the previous one. */
+/* Texts in ops/detection/NAME_routine.h, used by several runtime functions; each text uses the previous
+ * text. */
 extern const Routine box_routine, match_routine, delta_routine;
 extern const Routine best_routine, suppress_routine; /* these use no other texts */
 

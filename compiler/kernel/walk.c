@@ -172,8 +172,7 @@ Val walk_row_max(Lower *l, Buf *buf, const Ix *y, const Ix *x, int64_t channels)
   const int lanes = whole_lanes(l, channels);
   const int64_t vectors = channels / lanes, rest = channels % lanes;
   const Ix zero = {0},
-           last = zero + (channels -
-                          lanes); /* the remaining channels are in a vector that overlaps the previous one */
+           last = zero + (channels - lanes); /* the last vector may overlap the vector before it */
   Buf *most = NEST_REGISTERS(b, "most", lanes, 1);
   nest_store(b, nest_at(b, most, 0), walk_load(l, buf, y, x, &zero, lanes, lanes));
   if (vectors > 1)

@@ -1,5 +1,5 @@
 /* kernel_cache.c: Cache of lowered kernels. When the driver fits a net to a memory limit, it lowers the net
- * several times, and most kernels stay the same. Their nests are built and proved only once.
+ * several times, and most kernels stay the same. The nests of such kernels are built and proved only once.
  *
  * The key of a kernel has everything that lowering reads: its nodes and some steps upstream, the aliases
  * among their values, the target and the options. The key contains pointers, so a kernel with nodes that a

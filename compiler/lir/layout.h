@@ -51,7 +51,7 @@ typedef struct NestFunction {
   bool hot;       /* called by inference or training */
   int64_t stack;  /* maximum stack in bytes; -1: unknown */
   /* members for merged functions, which differ in numbers only */
-  struct NestFunction *into; /* the function to call: itself, or the one into which it was merged */
+  struct NestFunction *into; /* the function to call: itself, or the function into which it was merged */
   bool merged;               /* other functions were merged into it */
   VEC(int64_t) sizes;        /* the arguments for the first parameters in a call of `into` */
   CodeNumbers numbers;       /* the numbers in its code, and the parameters that replace them */

@@ -119,7 +119,7 @@ typedef VEC(Stretch) Stretches;
 /* ---- several processes ----
  * Each process computes some shards of a batch, and all batched calls. */
 
-/* Before this phase (or after the last one, for the loss) each process receives the other processes' images
+/* Before this phase (or after the last phase, for the loss) each process receives the other processes' images
  * of a value in INPUT, TARGET or ALL. The bytes of image n begin at offset + n * stride. */
 typedef struct Gather {
   int before;
@@ -197,7 +197,7 @@ typedef struct ProgramOptions {
 } ProgramOptions;
 
 /* Cache of kernels from earlier lowerings of a net. Only the last lowered program of each kind remains
- * valid, because it shares nests with the earlier ones. */
+ * valid, because it shares nests with the earlier programs. */
 typedef struct KernelCache KernelCache;
 KernelCache *kernel_cache_new(Arena *);
 void kernel_cache_begin(KernelCache *, ProgramKind,

@@ -3,7 +3,7 @@
 #include "lir/names.h"
 #include <string.h>
 
-static const char *const keywords[] = {/* keywords of C, and of C++, which may include the header */
+static const char *const keywords[] = {/* keywords of C and C++; C++ code may include the header */
                                        "alignas",
                                        "alignof",
                                        "and",

@@ -1,5 +1,5 @@
-/* places.c: Intersection and coverage of places. A place is one range of bytes, or columns: the same bytes of
- * each pixel. */
+/* places.c: Intersection and coverage of places (sets of bytes, lir.h). A place is one range of bytes, or
+ * columns: the same bytes of each pixel. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/places.h"
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* places.h: Intersection and coverage of places, for verify.c: shares no code with the program builder. */
+/* places.h: Intersection and coverage of places (sets of bytes, lir.h), for verify.c. Shares no code with the
+ * program builder. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PROGRAM_PLACES_H
 #define CNNC_PROGRAM_PLACES_H

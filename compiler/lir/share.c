@@ -80,7 +80,7 @@ static bool is_stale(const Sharing *s, const Region *region, const Place *place)
 }
 
 /* Removes the stale bytes of a place, or of the whole region if `place` is NULL. Also removes the stale bytes
- * of regions that overlap this one, because the values of those regions are dead. */
+ * of regions that overlap this region, because the values of those regions are dead. */
 static void refresh(Sharing *s, const Region *region, const Place *place) {
   int kept = 0;
   for (int i = 0; i < s->stale.n; i++) {

@@ -1,5 +1,5 @@
-/* units.c: Assignment of functions to translation units, which are compiled in parallel. It depends only on
- * the size of their code, so it is the same on every machine. */
+/* units.c: Assignment of functions to translation units, which are compiled in parallel. The assignment
+ * depends only on the size of the functions' code, so it is the same on every machine. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 

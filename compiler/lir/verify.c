@@ -1,5 +1,5 @@
 /* verify.c: Verifier of lowered programs: replays the calls on ranges of bytes, for a symbolic image, and
- * tracks the value of each range. It shares no code with the program builder.
+ * tracks the value of each range. The verifier shares no code with the program builder.
  *
  * nest/prove.c has proved each nest: it stays in its buffers, reads only written INPUT elements and writes
  * all of its OUTPUTs. */

@@ -68,7 +68,7 @@ typedef struct Analysis {
   Graph *graph; /* NULL: a file without a net */
   SemaRecord record;
   Names *names;
-  int main_files;        /* sources from 1 to this one are files; others are synthetic */
+  int main_files;        /* sources from 1 to this number are files; other sources are synthetic */
   const char **uri;      /* by source */
   Lines *lines;          /* by source, with the byte order mark if the editor counts it */
   uint32_t *mark;        /* its bytes */
@@ -108,12 +108,12 @@ enum {
 };
 
 Document *document_find(const Server *, const char *uri);
-/* The document in params.textDocument; NULL: it is not open, which is recorded in the failure. */
+/* The document in params.textDocument; NULL: it is not open, and the failure states this. */
 Document *document_of(const Server *, const json_t *params, Failure *);
 void documents_open(Server *, const json_t *params), documents_change(Server *, const json_t *params),
     documents_close(Server *, const json_t *params);
 
-/* A text that replaces that of a file, to try a change. */
+/* A text that replaces the text of a file, to try a change. */
 typedef struct Instead {
   const char *identity, *text;
   size_t n;

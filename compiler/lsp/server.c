@@ -1,5 +1,5 @@
-/* server.c: Main loop. It reads all available messages, then answers them in order. So canceled requests are
- * not started, and of several changes only the last text is analyzed. */
+/* server.c: Main loop. The server reads all available messages, then answers them in order. So canceled
+ * requests are not started, and of several changes only the last text is analyzed. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lsp/server.h"
 #include <stdlib.h>

@@ -110,7 +110,7 @@ static Index lead_index(Nest *nest, const Buf *buf) {
   nest_misuse(nest, nest_text(nest, "%s has another number of rows", buf->name));
 }
 
-/* The main function loops over the rows; the others receive the row as a parameter. */
+/* The main function loops over the rows; the other functions receive the row as a parameter. */
 static void begin_row(Nest *nest) {
   const Ix none = {0};
   const bool main = strcmp(nest->fn->name, nest->name) == 0;

@@ -12,12 +12,12 @@ Buf *nest_buf(Nest *, BufPlace, const char *name, Type, int rank, const int64_t 
 Buf *nest_view(Nest *, const char *name, Buf *of, const Ix *at);
 NestFn *nest_fn(Nest *, const char *name, bool kernel);
 /* Before any function: the nest runs once per row of a leading axis. Marked buffers have this axis as their
- * first dimension, and references omit its index. The main function is the one with the nest's name. */
+ * first dimension, and references omit its index. The main function has the nest's name. */
 void nest_lead(Nest *, int64_t rows);
 /* Before any function: threads may share the rows. */
 void nest_lead_parallel(Nest *);
 /* After nest_lead: some buffers have only `rows` rows; row i of the nest then reads row (i modulo `rows`) of
- * such a buffer. Each number of rows must divide the next larger one. Returns false if it does not, or if
+ * such a buffer. Each number of rows must divide the next larger number. Returns false if it does not, or if
  * there are already LEADS numbers. */
 bool nest_repeat_lead(Nest *, int64_t rows);
 const Ix *nest_row(const Nest *); /* the current row of the leading axis, for use in this function */
@@ -53,7 +53,7 @@ Val num(Nest *, double);
 Val num_i32(Nest *, int32_t), num_i64(Nest *, int64_t);       /* num_i64: absolute value at most 2^53 */
 Val nest_primitive(Nest *, const Primitive *, Val, Val, Val); /* unused arguments are NULL */
 Val add(Val, Val), sub(Val, Val), mul(Val, Val), div_(Val, Val), vmin(Val, Val), vmax(Val, Val);
-Val vmax_nan(Val, Val); /* unlike vmin and vmax, which return the second value if one is NaN, returns NaN */
+Val vmax_nan(Val, Val); /* if a value is NaN: returns NaN, while vmin and vmax return the second value */
 Val less(Val, Val), less_eq(Val, Val), equal(Val, Val), choose(Val mask, Val yes, Val no);
 Val vexp(Val), vdecay(Val), vlog(Val), vsqrt(Val), vtanh(Val), vsigmoid(Val), vnormal_cdf(Val), vabs(Val);
 Val vpower_minus_three_quarters(Val), vsin(Val), vcos(Val), vfloor(Val);
@@ -74,8 +74,8 @@ Val nest_load_words(Nest *, Ref, int lanes);   /* I32 from four bytes per lane, 
 Val nest_load_pairs(Nest *, Ref, int lanes);   /* I32 from two bf16 numbers per lane, the lower half first */
 Val nest_lookup(Nest *, Ref table, Val words); /* each signed byte b of 16 packed words becomes table[b +
                                                   128] */
-Val nest_load_part(Nest *, Ref, int part,
-                   int lanes); /* a vector of `lanes` lanes: the first `part` are loaded, the others are 0 */
+/* A vector of `lanes` lanes: the first `part` lanes are loaded, the other lanes are 0. */
+Val nest_load_part(Nest *, Ref, int part, int lanes);
 void nest_store(Nest *, Ref, Val);
 void nest_store_part(Nest *, Ref, Val, int part); /* stores the first `part` lanes of a vector */
 void nest_store_words(Nest *, Ref, Val); /* stores each I32 lane as four bytes, the lowest byte first */

@@ -17,7 +17,7 @@ typedef VEC(const NestStmt *) Stmts;
 void code_statements(Arena *, const Instance *, const NestStmt *body, bool pins, Stmts *);
 
 /* Stores the relevant bounds of a loop and returns their number. If there are two, the loop's bound is the
- * larger one for `low`, otherwise the smaller one. */
+ * larger bound for `low`, otherwise the smaller bound. */
 int code_limit(const Known *, int n, const Index *bound, bool low, const Index *limit[BOUNDS]);
 
 /* Form of a range test in a condition. */
@@ -66,9 +66,9 @@ typedef struct CodeNumber {
 } CodeNumber;
 typedef VEC(CodeNumber) CodeNumbers;
 
-/* The key of an instance's C function. Its callees are identified by their `code`. code_key includes all
- * numbers. code_key_without_numbers excludes numbers that may become parameters, and adds them to the last
- * argument in the order of the key; pairs: the target loads two adjacent words at a time. */
+/* The key of an instance's C function. The functions that it calls are identified by their `code`. code_key
+ * includes all numbers. code_key_without_numbers excludes numbers that may become parameters, and adds them
+ * to the last argument in the order of the key; pairs: the target loads two adjacent words at a time. */
 const Key *code_key(Arena *, Instances *, const Instance *, bool team);
 const Key *code_key_without_numbers(Arena *, Instances *, const Instance *, bool pairs, CodeNumbers *);
 #endif

@@ -60,7 +60,7 @@ INLINE int32_t cnn_add_odd8(int32_t a, int32_t v) {
 #endif
 }
 
-/* Packs the low halves of two words; that of the first word becomes the low half. */
+/* Packs the low halves of two words; the first word's half becomes the low half. */
 INLINE int32_t cnn_low_halves(int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;
@@ -71,7 +71,7 @@ INLINE int32_t cnn_low_halves(int32_t a, int32_t b) {
 #endif
 }
 
-/* Packs the high halves of two words; that of the first word becomes the low half. */
+/* Packs the high halves of two words; the first word's half becomes the low half. */
 INLINE int32_t cnn_high_halves(int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;

@@ -1,6 +1,7 @@
-/* interp.c: Nest interpreter, in double or with every result rounded to float. It checks everything that
- * prove.c proves: it stops at an access outside a buffer, a read of an unwritten element, or a conflict
- * between two iterations of a parallel loop. It is slow and simple, and serves as the oracle of tests. */
+/* interp.c: Nest interpreter, in double or with every result rounded to float. The interpreter checks
+ * everything that prove.c proves: it stops at an access outside a buffer, a read of an unwritten element, or
+ * a conflict between two iterations of a parallel loop. The interpreter is slow and simple, and serves as the
+ * oracle of tests. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "nest/nest.h"

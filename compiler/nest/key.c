@@ -1,5 +1,5 @@
 /* key.c: Keys of C functions for function merging. The key of an instance is a sequence of numbers with
- * everything that determines its computation. It excludes names, comments, dimensions of buffers that C
+ * everything that determines its computation. The key excludes names, comments, dimensions of buffers that C
  * addresses by element, unused buffers and unused functions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>

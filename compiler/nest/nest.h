@@ -16,9 +16,9 @@
  * Indices.  An index is affine in the loop variables in scope, and is written with C's own operators: `y*S +
  * ky - P`. Ix is a vector: lane k holds the coefficient of the variable in slot k. C adds a scalar to
  * *every* lane of a vector, so a constant c is the vector (c, c, ..., c). So lane 0 is the constant of any
- * index, and the coefficient of slot k is lane k minus lane 0. The last lane is a checksum. It stays valid
- * in every affine combination, but not in a product of two variables or for a variable outside of its loop;
- * index_of() reports these as a misuse.
+ * index, and the coefficient of slot k is lane k minus lane 0. The last lane is a checksum. The checksum
+ * stays valid in every affine combination, but not in a product of two variables or for a variable outside of
+ * its loop; index_of() reports these as a misuse.
  */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NEST_H
@@ -179,10 +179,10 @@ bool val_is_lookup(
 /* ---- statements ---- */
 typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, ROUTINE, PIN, PREFETCH, COMMENT } NestStmtKind;
 
-/* Handwritten C for work that a nest cannot express, such as sorting: one function over whole buffers. It
- * reads all of its inputs and writes all of its outputs. The proof assumes this without checking, so each
- * runtime function has its own tests. Its functions are named NAME_routine; its file may be copied with
- * generated code. */
+/* Handwritten C for work that a nest cannot express, such as sorting: one function over whole buffers. The
+ * function reads all of its inputs and writes all of its outputs. The proof assumes this without checking, so
+ * each runtime function has its own tests. The functions are named NAME_routine; their file may be copied
+ * with generated code. */
 enum { ROUTINE_BUFS = 16 };
 typedef struct Routine {
   const char *name, *text;

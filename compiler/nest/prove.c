@@ -1,11 +1,11 @@
 /* prove.c: Prover: every access is in bounds, every element read was written and not yet overwritten, and
  * parallel iterations are disjoint.
  *
- * It walks the nest with calls inlined. Everything is affine in the open loop variables ("context variables",
- * outermost first); size parameters are the first of them. The core is prover_low(e): a lower bound of an
- * affine e, found by replacing the innermost variable by each of its bounds (from its loop, or from a
- * condition that holds here), and by using the best result. Each replacement alone is valid, so the result
- * is correct for any order of replacements.
+ * The prover walks the nest with calls inlined. Everything is affine in the open loop variables ("context
+ * variables", outermost first); size parameters are the first of them. The core is prover_low(e): a lower
+ * bound of an affine e, found by replacing the innermost variable by each of its bounds (from its loop, or
+ * from a condition that holds here), and by using the best result. Each replacement alone is valid, so the
+ * result is correct for any order of replacements.
  *
  * Written elements are kept as boxes with affine corners. At the end of a loop, the boxes written in it are
  * widened if its steps leave no gap; adjacent boxes are merged. All other boxes are forgotten, so a proof can
@@ -162,7 +162,7 @@ static int64_t prover_slot_size(Prover *p, const Lin *e) {
   return l > h ? l : h;
 }
 
-enum { FLOAT_WHOLE = 1 << 24 }; /* every integer up to this one is exact in float */
+enum { FLOAT_WHOLE = 1 << 24 }; /* every integer up to this value is exact in float */
 
 static void walk(Prover *, const ProofEnv *, NestStmt *);
 

@@ -72,7 +72,7 @@ static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
   return axis > 0 && axis < x->rank ? (int)axis : x->rank - 1;
 }
 
-/* A constant that varies along one dimension only, the first or the last one after the batch. */
+/* A constant that varies along one dimension only, the first or the last dimension after the batch. */
 static int told_by_constant(const ModelImport *im, const OnnxNode *node, int input, const Trace *x) {
   const Tensor *t = node->nin == 2 ? constant_of(im, node, !input) : NULL;
   const OnnxOperator *row = onnx_operator(node->op);

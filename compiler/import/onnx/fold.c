@@ -27,7 +27,7 @@ Tensor *constant_new(ModelImport *im, TensorType type, int rank, const int64_t *
   const int width = tensor_width(type);
   if (width == 0) return no(im, "a constant of an unsupported type");
   if (!may_compute(im, (size_t)n * (width > 4 ? 8 : 4)))
-    return NULL; /* counts n bytes like n floats, because they take as much time */
+    return NULL; /* counts n bytes like n floats, because both take the same time */
   return tensor_new(im->arena, type, rank, dim);
 }
 

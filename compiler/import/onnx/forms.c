@@ -259,7 +259,7 @@ static void form_floor_quotient(ModelImport *im, OnnxNode *node) {
   }
 }
 
-/* Drops the input with the image number of each region, since there is only one image. Numbers that the
+/* Drops the input with the image number of each region, because there is only one image. Numbers that the
  * model computes are not checked. */
 static void form_regions(const ModelImport *im, OnnxNode *node) {
   if (is_op(node, "RoiAlign") && node->nin > 2 && node->in[2] && !im->item[node->in[2]].constant)

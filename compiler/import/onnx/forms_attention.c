@@ -1,5 +1,5 @@
 /* forms_attention.c: Pattern matching of attention in imported statements: a product of two values, factors
- * and sums with masks, a softmax, another product. It matches values, not tensors, so the layout that the
+ * and sums with masks, a softmax, another product. Patterns match values, not tensors, so the layout that the
  * exporter chose does not matter. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>

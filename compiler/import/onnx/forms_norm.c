@@ -203,7 +203,7 @@ static bool is_variance(const ModelImport *im, int tensor, int numerator, const 
   return (kept || back) && !of.failed && of.axis == a->axis;
 }
 
-/* How often the variance reads the operand of its square. */
+/* The number of times that the variance reads the operand of its square. */
 static int reads_of(const ModelImport *im, int variance) {
   const OnnxNode *mean = op_before(im, variance, "ReduceMean");
   return mean && op_before(im, mean->in[0], "Mul") ? 2 : 1;
@@ -369,7 +369,8 @@ static void form_softmax(ModelImport *im, OnnxNode *node) {
 }
 
 /* ---- lrn with sums computed by a convolution with a band of equal weights ---- */
-/* How many channels before and after a channel its sum includes; false: the weights are not a band. */
+/* The numbers of channels before and after a channel that the channel's sum includes; false: the weights are
+ * not a band. */
 static bool is_band(const Tensor *w, int64_t *before, int64_t *after) {
   const int64_t n = w->rank == 4 ? w->dim[0] : 0;
   if (n < 1 || w->n != n * n || tensor_number(w, 0) == 0) return false;

@@ -21,8 +21,8 @@ const char *replaced_output(const NodeBuild *, int i);
 
 /* The name of a new tensor. */
 const char *build_tensor(NodeBuild *);
-/* Appends a node with the result `to` and the inputs that follow, up to NULL. It gets the name, the metadata
- * and the branch of the replaced node. */
+/* Appends a node with the result `to` and the inputs that follow, up to NULL. The node gets the name, the
+ * metadata and the branch of the replaced node. */
 NodeProto *build_node(NodeBuild *, const char *op, const char *to, ...) __attribute__((sentinel));
 /* Like build_node, but the result is a new tensor, which is returned. */
 const char *build_value(NodeBuild *, const char *op, ...) __attribute__((sentinel));

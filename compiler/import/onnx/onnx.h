@@ -99,8 +99,8 @@ typedef struct OnnxNode {
   WireList attribute, metadata;
 } OnnxNode;
 enum { NO_CHANNELS = -1 };
-/* A branch of an If. Its nodes are among the model's nodes; the inputs of the If are the condition, the
- * results of one branch and the results of the other branch. */
+/* A branch of an If. The nodes of the branch are among the model's nodes; the inputs of the If are the
+ * condition, the results of one branch and the results of the other branch. */
 typedef struct OnnxGuard {
   int outer; /* the branch that contains the If; 0: none */
   const char *name;
@@ -187,7 +187,7 @@ const char *onnx_domain(const char *domain); /* "": the standard's domain, also 
 /* Converts operators on quantized numbers to operators on floats between DequantizeLinear and QuantizeLinear.
  */
 void onnx_frames(Arena *, WireList *nodes);
-/* Converts fused operators to standard ones. */
+/* Converts fused operators to standard operators. */
 void onnx_fused(Arena *, WireList *nodes);
 /* The nodes of a graph: calls of the model's own functions are inlined, and the nodes of both branches of an
  * If are before it. */
@@ -203,7 +203,7 @@ bool onnx_inline(Wire *, const ModelProto *, const OnnxLoops *, size_t file_byte
 int onnx_dynamic(Arena *, const GraphProto *, OnnxFlat *);
 /* The constant of a TensorProto; NULL, with the reason, if it is invalid. */
 Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);
-/* Like onnx_constant, but converts a sparse constant to a dense one. Its bytes are subtracted from `room`.
- * */
+/* Like onnx_constant, but converts a sparse constant to a dense one. The constant's bytes are subtracted from
+ * `room`. */
 Tensor *onnx_sparse(Arena *, const SparseTensorProto *, const char *path, size_t *room, const char **why);
 #endif

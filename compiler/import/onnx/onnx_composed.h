@@ -4,7 +4,7 @@
 #define CNNC_ONNX_COMPOSED_H
 #include "import/onnx/node_build.h"
 
-/* Each function replaces one node by others. */
+/* Each function replaces one node by other nodes. */
 void put_softsign(NodeBuild *);
 void put_sinh(NodeBuild *);
 void put_cosh(NodeBuild *);

@@ -19,7 +19,7 @@ typedef struct Inliner {
   Table origins;          /* by tensor of the list: its Origin */
   Table graphs;           /* subgraphs that were read, by the address of their bytes */
 } Inliner;
-/* Where a tensor of the list comes from: an initializer, or a node. */
+/* The origin of a tensor of the list: an initializer, or a node. */
 typedef struct Origin {
   const TensorProto *constant;
   const NodeProto *maker;
@@ -44,7 +44,8 @@ const GraphProto *inline_subgraph(Inliner *, const AttributeProto *);
 /* The name that a scope's tensor has in the list. inline_name creates a new name. */
 const char *inline_tensor(Inliner *, Scope *, const char *name);
 const char *inline_name(Inliner *, Scope *, const char *name);
-/* The path of a call, a branch or an iteration. It is unique even if several nodes have the same name. */
+/* The path of a call, a branch or an iteration. The path is unique even if several nodes have the same
+ * name. */
 const char *inline_path(Inliner *, const NodeProto *, const char *otherwise, const char *branch);
 bool inline_graph(Inliner *, const GraphProto *, Scope *, int depth); /* with its constants */
 

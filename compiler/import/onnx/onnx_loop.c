@@ -198,8 +198,8 @@ static int64_t known_iterations(const Inliner *in, const NodeProto *node) {
   return -1;
 }
 
-/* The constant number of iterations of a Loop, which its condition may still end earlier; -1: the number is
- * not constant. */
+/* The constant number of iterations of a Loop; the Loop's condition may still end it earlier. -1: the number
+ * is not constant. */
 static int64_t constant_count(Inliner *in, const NodeProto *node) {
   int64_t count = INT64_MAX, begins = 1;
   if (node->input.n < 2) return -1;

@@ -1,5 +1,5 @@
 /* onnx_quantized.c: Conversion of operators on quantized numbers (QLinearConv, ...) to DequantizeLinear, a
- * float operator and QuantizeLinear, which is how they are defined. So the importer needs only one form of
+ * float operator and QuantizeLinear, as the standard defines them. So the importer needs only one form of
  * quantized models. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>

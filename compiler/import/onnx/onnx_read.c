@@ -165,8 +165,8 @@ Tensor *onnx_constant(Arena *arena, const TensorProto *proto, const char *path, 
   return t->data = proto->raw_data.at, t;
 }
 
-/* The position in the dense constant for number i of the sparse constant. Its index is one number, or one
- * number per dimension. */
+/* The position in the dense constant for number i of the sparse constant. The index of a number is one
+ * integer, or one integer per dimension. */
 static int64_t dense_place(const Tensor *t, const Tensor *index, int64_t i) {
   if (index->rank < 2) return tensor_integer(index, i);
   int64_t at = 0;

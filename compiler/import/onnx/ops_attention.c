@@ -311,7 +311,7 @@ static const Tensor *counted_places(ModelImport *im, const Tensor *places, int64
   return all;
 }
 
-/* The rows of a cache at constant positions, which are the same for all images. */
+/* The rows of a cache at constant positions; the positions are the same for all images. */
 static View *constant_rows(ModelImport *im, const OnnxNode *node, int input, const Tensor *cache,
                            const Tensor *places) {
   const int64_t length = places->rank ? places->dim[places->rank - 1] : 0;

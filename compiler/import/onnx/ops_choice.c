@@ -212,7 +212,7 @@ static bool is_zero(const Tensor *t) {
   return zero;
 }
 
-/* Selects one input of the node where the boolean is 1, and the other one elsewhere: adds both inputs, each
+/* Selects one input of the node where the boolean is 1, and the other input elsewhere: adds both inputs, each
  * multiplied by 1 or 0.
  */
 static View *chosen(ModelImport *im, const OnnxNode *node, const View *truth, int yes, int otherwise) {

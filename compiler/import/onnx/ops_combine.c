@@ -324,7 +324,7 @@ static bool same_layout(const View *a, const View *b) {
   return shape_equal(a->value->shape, b->value->shape);
 }
 
-/* A view that is broadcast to the sizes of another one, in dimensions in which it has one element. */
+/* A view that is broadcast to the sizes of another view, in dimensions in which it has one element. */
 static View *spread_like(ModelImport *im, const View *x, const View *like) {
   View *to = view_copy(im, x, x->value);
   for (int d = 0; d < x->rank; d++)
@@ -481,8 +481,8 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
   return strcmp(word, "add") == 0 ? rotary_of(im, y) : y;
 }
 
-/* x / y, but 0 where y is 0. It is computed as x * n / (y + 1 - n), with n = 0 where y is 0 and n = 1
- * elsewhere, and rounded once, like the quotient. */
+/* x / y, but 0 where y is 0. The quotient is computed as x * n / (y + 1 - n), with n = 0 where y is 0 and n =
+ * 1 elsewhere, and rounded once, like the quotient. */
 View *import_divide_no_nan(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0), *y = x ? view_of(im, node, 1) : NULL;
   if (!y) return NULL;

@@ -1,5 +1,5 @@
 /* ops_einsum.c: Import of products of a value and a constant over any dimensions: Einsum, and MatMul with
- * several matrices or with the constant first. They become a 1x1 convolution, whose groups are the
+ * several matrices or with the constant first. Such products become a 1x1 convolution, whose groups are the
  * dimensions that are in both operands and in the result. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>

@@ -24,7 +24,7 @@ View *import_dropout(ModelImport *im, const OnnxNode *node) {
   return view_of(im, node, 0);
 }
 
-/* Rounds towards 0, as in C. For an unsigned type, rounds down, since the conversion of negative numbers is
+/* Rounds towards 0, as in C. For an unsigned type, rounds down, because the conversion of negative numbers is
  * undefined. */
 static View *import_truncated(ModelImport *im, const View *x, TensorType to) {
   const bool counts = to == TENSOR_UINT8 || to == TENSOR_UINT16 || to == TENSOR_UINT32 || to == TENSOR_UINT64;
@@ -157,8 +157,8 @@ View *import_erf(ModelImport *im, const OnnxNode *node) {
   return view_copy(im, x, emit(im, 2, both, x->value->shape, "multiply(%%*)"));
 }
 
-/* The dimension along which slopes vary: the channels, unless the slopes determine another one; -1 after
- * no(). */
+/* The dimension along which slopes vary: the channels, unless the slopes determine another dimension; -1
+ * after no(). */
 static int slopes_along(ModelImport *im, const View *x, const Tensor *slope) {
   int along = 1, vary = 0;
   if (slope->rank > x->rank) return no(im, "slopes with more dimensions than the value"), -1;

@@ -272,8 +272,8 @@ View *import_slice(ModelImport *im, const OnnxNode *node) {
   return y;
 }
 
-/* Emits a slice for each part that is used. The first result is returned; the others are stored in their
- * items. */
+/* Emits a slice for each part that is used. The first result is returned; the other results are stored in
+ * their items. */
 View *import_split(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *t = constant_of(im, node, 1);

@@ -91,8 +91,8 @@ static bool matrices_fit(ModelImport *im, Layer *l) {
 }
 
 /* ---- weights ---- */
-/* The part of a tensor for one direction, which starts at element `at`, as [gates * units][columns] with the
- * gates in the language's order. */
+/* The part of a tensor for one direction, from element `at` on, as [gates * units][columns] with the gates in
+ * the language's order. */
 static const Tensor *gates_of(ModelImport *im, const Layer *l, const Tensor *t, int64_t at, int64_t columns) {
   const int64_t sums = l->kind->gates * l->units, dim[] = {sums, columns};
   Tensor *made = constant_new(im, TENSOR_FLOAT, 2, dim);
@@ -135,7 +135,7 @@ static bool all_zeros(const Tensor *t) {
 }
 
 /* Sets the initial state: one vector, which contains the numbers of the first direction, then those of the
- * second. It may be a constant. */
+ * second. The vector may be a constant. */
 static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
   const Tensor *t = constant_of(im, l->node, input);
   const int64_t n = l->directions * (input == IN_HIDDEN ? l->outputs : l->units);
@@ -225,7 +225,7 @@ static Value *emit_layer(ModelImport *im, const Layer *l, Value *rows, bool last
   return emit(im, nin, in, last ? shape_vector(n) : shape_sequence(l->rows, n), "%s", call.s);
 }
 
-/* The rows of one of several sequences, or of the only one. */
+/* The rows of one of several sequences, or of the only sequence. */
 static Value *sequence_of(ModelImport *im, const Layer *l, Value *all, int64_t image) {
   if (l->images == 1) return all;
   Value *one = emit_one(im, all, shape_image(1, l->rows, l->channels), "crop([%lld, %lld, 0, 0])",
@@ -254,7 +254,8 @@ static Value *run_sequences(ModelImport *im, const Layer *l, Value *all, bool la
   return l->images > 1 ? join_values(im, (int)l->images, made, 0) : made[0];
 }
 
-/* The last row of a sequence as a vector. It is the final state if that row is computed last. */
+/* The last row of a sequence as a vector. This vector is the final state if the layer computes the last row
+ * last. */
 static Value *last_row(ModelImport *im, const Layer *l, Value *rows) {
   Value *row = l->rows == 1 ? rows
                             : emit_one(im, rows, shape_sequence(1, l->outputs), "crop([%lld, 0])",

@@ -102,7 +102,7 @@ static View *over_positions(ModelImport *im, const View *x, Over *over, const ch
     v = emit_one(im, v, v->shape.rank == 3 ? shape_image(1, 1, n) : shape_vector(n), "%s", word);
   y->value = v;
   int64_t inner = 1;
-  for (int i = over->nchan - 1; i >= 0; i--) { /* the last one is innermost in memory */
+  for (int i = over->nchan - 1; i >= 0; i--) { /* the last dimension is innermost in memory */
     const int d = over->chan[i];
     y->along[d] = factors_one(v->shape.rank - 1, inner, x->size[d]);
     inner *= x->size[d];

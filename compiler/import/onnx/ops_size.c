@@ -264,7 +264,7 @@ static int64_t resize_period(int64_t in, int64_t out, const char *how) {
   return out / a;
 }
 
-/* Whether resize selects the same elements: the element below, or, with `exact`, the one with the nearest
+/* Whether resize selects the same elements: the element below, or, with `exact`, the element with the nearest
  * center. Checks the first and the last period. */
 static bool nearest_fits(const Sizes *s, bool exact, const char *how, const char *rounding) {
   for (int a = 0; a < s->n; a++) {

@@ -56,7 +56,7 @@ static Value *turned(ModelImport *im, Value *v, int64_t rows, int64_t first, int
   return emit_one(im, v, v->shape, "channel_shuffle(%lld)", (long long)first);
 }
 
-/* Moves the last columns before all others. */
+/* Moves the last columns before all other columns. */
 static Value *last_first(ModelImport *im, Value *v, int64_t columns) {
   const int64_t all = shape_elements(v->shape);
   return columns == 1 || columns == all ? v

@@ -11,8 +11,9 @@ typedef struct Letters {
 } Letters;
 int letter_place(const Letters *, char letter); /* the dimension with this letter, or -1 */
 
-/* How a matmul computed scores from two values: each value viewed as [rows, its positions, summed], and the
- * factor of the product. The scores are [rows, positions of the first, positions of the second]. */
+/* Description of a matmul that computed scores from two values: each value viewed as [rows, its positions,
+ * summed], and the factor of the product. The scores are [rows, positions of the first, positions of the
+ * second]. */
 struct Product {
   View *side[2];
   double scale;
@@ -23,9 +24,9 @@ View *product_of_two(ModelImport *, const OnnxNode *, View *const x[2], const Le
                      const Letters *out, double scale);
 
 /* ---- ops_product.c ---- */
-/* A view [rows, n, ...] as a value of rows nxc, or without rows if there is only one. NULL after no(). */
+/* A view [rows, n, ...] as a value of rows nxc, or without rows if there is only one row. NULL after no(). */
 Value *laid_as_rows(ModelImport *, const View *, int64_t n, int64_t c);
-/* The shape of `rows` rows of this shape; if there is only one, the shape of the row. */
+/* The shape of `rows` rows of this shape; if there is only one row, the shape of the row. */
 Shape shape_of_parts(int64_t rows, Shape row);
 /* The result of a statement on a value, which is emitted once for all users. */
 Value *emitted_once(ModelImport *, Value *, Shape, const char *call);

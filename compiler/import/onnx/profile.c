@@ -96,7 +96,8 @@ static void must_be_given(Checked *c, int input, const char *rule, const char *n
   if (!*checked_input(c, input)) violates(c, rule, arena_printf(c->arena, "the input %s is omitted", name));
 }
 
-/* Reports an attribute whose value is not this one. must_be_set reports attributes that are not set. */
+/* Reports an attribute that does not have the given value. must_be_set reports attributes that are not
+ * set. */
 static void must_equal(Checked *c, const char *name, int64_t value, const char *rule) {
   const AttributeProto *given = set_attribute(c, name);
   if (given && given->i != value) violates(c, rule, arena_printf(c->arena, "%s is not %d", name, (int)value));

@@ -1,6 +1,6 @@
 /* qdq.c: Import of QuantizeLinear and DequantizeLinear. Between them a tensor has int8 or int16 numbers. In
- * the program, the tensors before, between and after them are one value, which is stored as such. Constants
- * are dequantized at import. */
+ * the program, the tensors before, between and after them are one value, which is stored as int8 or int16.
+ * Constants are dequantized at import. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -63,7 +63,7 @@ static TensorType quantized_type(ModelImport *im, const OnnxNode *node, const Pa
 
 static int64_t zero_point(const Parameters *p, int64_t i) { return p->zero ? tensor_integer(p->zero, i) : 0; }
 
-/* The quantization of a value in the program's form, which is that of i8 and i16. False after no(). */
+/* The quantization of a value as the program describes it: for i8 or i16 numbers. False after no(). */
 static bool read_quant(ModelImport *im, const Parameters *p, TensorType type, Quant *quant) {
   if (p->axis >= 0) return no(im, "activations with one scale per channel"), false;
   *quant = (Quant){.scale = (float)tensor_number(p->scale, 0),

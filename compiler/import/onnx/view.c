@@ -1,5 +1,5 @@
 /* view.c: Tensors of a graph as views of channels-last values: most moves of data cost nothing, and `lay`
- * emits statements for the others. */
+ * emits statements for the other moves. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/import.h"
@@ -346,7 +346,8 @@ Value *lay(ModelImport *im, const View *view, int nchan, const int *chan, int np
   return v ? reshaped(im, v, shape) : NULL;
 }
 
-/* Whether one dimension is the value's channel axis, and the others, in any order, are its positions. */
+/* Whether one dimension is the value's channel axis, and the other dimensions, in any order, are its
+ * positions. */
 static bool lies_whole(const View *x, int axis) {
   const Shape s = x->value->shape;
   int64_t covered = 1;

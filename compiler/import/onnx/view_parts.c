@@ -199,9 +199,9 @@ static bool is_plain(const View *x) {
   return true;
 }
 
-/* Combines two values that have all dimensions. The smaller one is laid out as `part`: [rows, positions,
- * channels], in the order of the larger one's axes. NULL if only the smaller one has a plain layout; the
- * caller then converts the larger one to that layout. */
+/* Combines two values that have all dimensions. The smaller value is laid out as `part`: [rows, positions,
+ * channels], in the order of the larger one's axes. NULL if only the smaller value has a plain layout; the
+ * caller then converts the larger value to that layout. */
 static View *combined_in_full(ModelImport *im, const View *large, const View *small, const View *part,
                               const char *word) {
   const Shape s = large->value->shape;

@@ -1,6 +1,6 @@
 /* tflite.h: TensorFlow Lite models: tflite_read.c reads them, tflite_prepare.c normalizes them;
- * tflite_import.c converts quantized ones to programs, with tflite_make.h, and tflite_nodes.c converts others
- * to ONNX graphs. */
+ * tflite_import.c converts quantized models to programs, with tflite_make.h, and tflite_nodes.c converts
+ * other models to ONNX graphs. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TFLITE_H
 #define CNNC_TFLITE_H
@@ -37,7 +37,7 @@ typedef struct TflOperator {
   const char *name; /* "CONV_2D", "CUSTOM MaxUnpooling2D" */
   int nin, nout;
   int *in, *out; /* tensors; -1: omitted */
-  /* options that the operator has; others are 0 */
+  /* options that the operator has; other options are 0 */
   bool same;                                     /* padding */
   int64_t stride[2], dilation[2], size[2], axis; /* height, width */
   int activation;
@@ -87,11 +87,11 @@ typedef struct TflModel {
 TflModel *tflite_read(Arena *, const uint8_t *bytes, size_t n, const char **why);
 /* A model with the requested outputs and sizes of dynamic dimensions. Compressed weights become floats, or
  * dense; convolutions between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND become dilated; operators are sorted,
- * and unused ones dropped. NULL after [import-file]. */
+ * and unused operators are dropped. NULL after [import-file]. */
 struct ImportOptions;
 TflModel *tflite_open(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
                       const uint8_t *bytes, size_t n);
-void tflite_sort(Arena *, TflModel *);      /* sorts the operators, and drops unused ones */
+void tflite_sort(Arena *, TflModel *);      /* sorts the operators, and drops unused operators */
 bool tflite_is_quantized(const TflModel *); /* Whether a part of the model is computed in int8 or int16. */
 bool tflite_keeps_state(const TflModel *, const TflOperator *);
 /* whether the input is a variable of a recurrent layer */

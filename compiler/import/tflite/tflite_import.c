@@ -205,8 +205,8 @@ void tfl_end(Making *k, const TflOperator *op, const char *layer) {
 }
 
 /* ---- conversions ---- */
-/* Int8 and float tensors of one real value are the same value; an int8 operand without a scale gets that of
- * its producer. */
+/* Int8 and float tensors of one real value are the same value; an int8 operand without a scale gets the scale
+ * of its producer. */
 static void find_same(Making *k) {
   const TflModel *m = k->m;
   for (int t = 0; t < m->ntensors; t++) k->same[t] = k->stored[t] = t;
@@ -274,7 +274,7 @@ static TflMake *maker_of(int code) {
   return NULL;
 }
 
-/* For operators without a form in quantized models. */
+/* For operators that are not supported in quantized models. */
 bool tfl_none(Making *k, const TflOperator *op) {
   size_t i = 0;
   while (makes[i].code != op->code) i++;
@@ -353,7 +353,7 @@ static bool names_input(int code) {
 }
 
 /* Names outputs, and values that are used by a statement other than the next one, or several times by the
- * next one. */
+ * next statement. */
 static void name_tensors(Making *k) {
   const TflModel *m = k->m;
   for (int i = 0; i < m->ninputs; i++)
@@ -514,7 +514,7 @@ static bool make_statements(Making *k) {
 
 /* ---- refusals ---- */
 /* Sets the requested outputs to the last values that can be computed: outputs, and operands of operators
- * that are unsupported or depend on unsupported ones. */
+ * that are unsupported or depend on unsupported operators. */
 static void find_last_values(const Making *k, ImportOptions *options) {
   const TflModel *m = k->m;
   bool *asked = NEW_ARRAY(k->arena, bool, m->ntensors + 1),

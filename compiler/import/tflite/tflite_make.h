@@ -75,7 +75,7 @@ void tfl_begin_named(Making *, const char *name, int from); /* name: NULL if non
 void tfl_call(Making *, const TflOperator *, const char *layer, const char *call, ...)
     __attribute__((format(printf, 4, 5)));
 void tfl_end(Making *, const TflOperator *, const char *layer);
-/* Like tfl_end, if the call returns this shape and the result has another one. */
+/* Like tfl_end, for a call that returns this shape, if the result has another shape. */
 void tfl_end_as(Making *, const TflOperator *, const char *layer, Shape);
 
 void tfl_array(Making *, const char *name, Elem, int rank, const int64_t *dim, const void *data);

@@ -160,7 +160,7 @@ void nodes_slice(Nodes *n) {
   nodes_finish(n, nodes_apply(n, "Slice", 3, in));
 }
 
-/* How a STRIDED_SLICE changes each dimension of its input. */
+/* The changes that a STRIDED_SLICE makes to each dimension of its input. */
 typedef struct Spec {
   int rank, result;    /* result: rank of the result with new dimensions, before dimensions are dropped */
   int from[MOST_DIMS]; /* for each dimension of the input: its entry in the lists; -1: there is none, the
@@ -205,7 +205,8 @@ static void bounds(const Nodes *n, const Spec *s, int64_t list[3][2 * MOST_DIMS]
   }
 }
 
-/* STRIDED_SLICE whose bounds are computed from sizes. It must have no ellipsis and no new dimensions. */
+/* STRIDED_SLICE whose bounds are computed from sizes. The operator must have no ellipsis and no new
+ * dimensions. */
 static int slice_computed(Nodes *n, int entries) {
   const int64_t *mask = n->op->mask;
   int64_t number[3][MOST_DIMS], axes[MOST_DIMS];

@@ -12,8 +12,8 @@ int tflite_integers(const TflTensor *, int most, int64_t *to);
 int tflite_add_integers(Arena *, TflTensors *, int n, const int64_t *list);
 
 /* Converts a model that keeps rows of earlier calls in variables to a model of a sequence of many calls, if
- * this is the only use of its variables. Its outputs are the concatenated outputs of the calls. narrow: rows
- * are stored without their width, which is 1. */
+ * this is the only use of its variables. The new model's outputs are the concatenated outputs of the calls.
+ * narrow: rows are stored without their width, which is 1. */
 void tflite_raise(Arena *, TflModel *, bool narrow);
 /* Converts SPLIT, SPLIT_V, UNPACK, PACK, and GATHER of constant indices to slices and joins; slices with an
  * ellipsis or new dimensions become slices without them. */

@@ -258,7 +258,7 @@ static void need(Order *r, int tensor) {
   r->stack[r->depth++] = o;
 }
 
-/* An operator that was not visited yet and produces an input of this one; -1: none. */
+/* An operator that was not visited yet and produces an input of this operator; -1: none. */
 static int waits_for(const Order *r, const TflOperator *op) {
   for (int i = 0; i < op->nin; i++) {
     const int o = op->in[i] < 0 ? -1 : r->maker[op->in[i]];

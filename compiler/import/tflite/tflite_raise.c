@@ -200,7 +200,7 @@ static bool initially_zero(const TflTensor *t, const TflTensor *initial) {
   return true;
 }
 
-/* The initial state must be zeros. Its rows belong to a sequence that is not known yet. */
+/* The initial state must be zeros. The rows of the state belong to a sequence that is not known yet. */
 static bool raise_state(Raising *r, const TflOperator *op) {
   TflRows *to = &r->rows[op->out[0]];
   const TflTensor *t = &r->m->tensor[op->out[0]];

@@ -97,7 +97,7 @@ static bool pad_value(Making *k, const TflOperator *op, double *value) {
   if (!number->data || number->size != 1 || !number->known || number->elem != out->elem ||
       (number->elem != F32 && number->scales > 1))
     return tfl_no(k, op, "its padding value must be a constant of its type");
-  if (number->elem == I8) /* the number has the scale of the result, even if the model gives it another one */
+  if (number->elem == I8) /* the number's scale is that of the result, whatever its scale in the model */
     *value = (double)((float)((int8_t)number->data[0] - out->zero) * out->scale[0]);
   else if (number->elem == I16) {
     int16_t q;
@@ -278,7 +278,7 @@ static int64_t tfl_nearest_source(const TflOperator *op, int64_t in, int64_t out
   return from < (float)(in - 1) ? (int64_t)from : in - 1;
 }
 
-/* Whether resize selects the same elements: the element below, or the one with the nearest center. */
+/* Whether resize selects the same elements: the element below, or the element with the nearest center. */
 static bool tfl_nearest_fits(const TflOperator *op, const TflTensor *in, const TflTensor *out, bool exact) {
   enum { MOST = 1 << 16 };
   for (int d = 1; d < 3; d++) {

@@ -1,6 +1,6 @@
-/* tflite_sparse.c: Conversion of sparse TensorFlow Lite tensors to dense ones. The levels of a sparse tensor
- * are its dimensions in traversal order, then the dimensions within a block. Each level is dense, or has a
- * list of indices for each index of the previous level. */
+/* tflite_sparse.c: Conversion of sparse TensorFlow Lite tensors to dense tensors. The levels of a sparse
+ * tensor are its dimensions in traversal order, then the dimensions within a block. Each level is dense, or
+ * has a list of indices for each index of the previous level. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/tflite/flat.h"
@@ -63,7 +63,7 @@ static bool read_levels(Sparse *s, Flat *flat, FlatTable sparsity) {
     level->segment = read_sparse_list(flat, table, SEGMENTS_TYPE, SEGMENTS);
     level->index = read_sparse_list(flat, table, INDICES_TYPE, INDICES);
     if (of < 0 || of >= s->levels || dimension < 0 || dimension >= s->rank) return false;
-    if ((of >= s->rank) != (i >= s->rank)) return false; /* the levels of blocks are the last ones */
+    if ((of >= s->rank) != (i >= s->rank)) return false; /* the last levels are those of blocks */
     level->dimension = (int)dimension;
     level->block = i < s->rank ? 0 : (int)level->size;
     if (i >= s->rank && (!level->dense || level->size < 1 || level->size > s->dim[dimension])) return false;
