@@ -59,7 +59,7 @@ static const char *short_help(Arena *arena, const Flag *row, const char *quote) 
 static void bash_letters(Text *out) {
   for (const Flag *row = options_table; row->read; row++) {
     if (!row->shown) continue;
-    if (row->name) { /* some also have a letter: -h, --help */
+    if (row->name) { /* some options also have a letter: -h, --help */
       if (row->shown[1] != '-') text_put(out, " %.2s", row->shown);
     } else if (!glued(row)) text_put(out, " -%c", row->letter);
     else if (row->letter == 'W') text_put(out, " -W");

@@ -56,7 +56,8 @@
 %token EQ "'=='" NE "'!='" LT "'<'" LE "'<='" GT "'>'" GE "'>='" RANGE "'..'" PLUS "'+'" MINUS "'-'"
        TIMES "'*'" DIVIDE "'/'" MODULO "'%'" POWER "'**'"
 
-/* Lowest first, in the order of the language page: unary minus binds tighter than **, so -2 ** 2 is 4. */
+/* Operators from the lowest precedence to the highest, as on the language page. Unary minus binds tighter
+ * than **, so -2 ** 2 is 4. */
 %right QUESTION COLON
 %left OR
 %left AND

@@ -13,12 +13,12 @@ enum {
                               inputs are in the other core's cache. Measured: DS-CNN with 12 kernels takes 36
                               microseconds on one thread, 60 on two (Xeon, AVX-512) */
   PARALLEL_MACS = 1 << 12, /* half a microsecond. The cost of barriers is not included, because the team waits
-                              before and after every layer anyway. In a smaller loop, moving the values to
-                              another core's cache takes more time than the second thread saves */
+                              before and after every layer anyway. In a smaller loop, the second thread saves
+                              less time than it takes to move the values to the cache of its core */
 };
 
-/* Whether a team pays. The multiply-adds and the loading of weights overlap, so the time is the longer one
- * of the two. */
+/* Whether a team makes the net faster. The multiply-adds and the loading of weights overlap, so the net takes
+ * the longer of the two times. */
 bool schedule_team(const Target *target, int64_t work, int64_t weight_bytes, int kernels) {
   const double multiplying = (double)work / (target->fmas * target->lanes);
   return fmax(multiplying, cost_read(target, weight_bytes)) >

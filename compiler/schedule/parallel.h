@@ -4,10 +4,10 @@
 #define CNNC_SCHEDULE_PARALLEL_H
 #include "kernel/lower.h"
 
-/* Whether a team of threads is faster for a net with these multiply-adds and weights, in that number of
- * kernels. */
+/* Whether a team of threads is faster than one thread, for a net with `work` multiply-adds, `weight_bytes` of
+ * weights and `kernels` kernels. */
 bool schedule_team(const Target *, int64_t work, int64_t weight_bytes, int kernels);
-/* PARALLEL if a loop with that number of multiply-adds is worth sharing, in a net that has a team; otherwise
- * SERIAL. */
+/* PARALLEL if the net has a team and a loop with that number of multiply-adds is faster on several threads;
+ * otherwise SERIAL. */
 LoopKind schedule_outer(const Lower *, int64_t macs);
 #endif

@@ -24,8 +24,8 @@ static bool all_int8(const Node *node) {
   return bytes;
 }
 
-/* With batch-innermost layout most nests are built as scalars, then widened; others are built with vectors.
- */
+/* With batch-innermost layout, most nests are built with scalars and then widened to vectors; the other nests
+ * are built with vectors. */
 static bool built_interleaved(Lower *l) {
   const Schedule *s = l->choice.schedule;
   return images_gather(l) || (s->build_interleaved && s->build_interleaved(l));
@@ -52,8 +52,8 @@ static Lower *lowered(Arena *arena, const Kernel *kernel, const Target *target, 
   return l;
 }
 
-/* Lowers the kernel again without the proposals that could not be proved: its result gets separate memory,
- * or its gradient is added to memory, not stored. */
+/* Lowers the kernel again, without the proposal that could not be proved. The kernel's result gets separate
+ * memory, or its gradient is added to the memory's content, which is not overwritten. */
 static Lower *lowered_otherwise(Arena *arena, const Kernel *kernel, const Target *target,
                                 const LowerOptions *options) {
   LowerOptions added = *options;
@@ -67,8 +67,9 @@ static Lower *lowered_otherwise(Arena *arena, const Kernel *kernel, const Target
 
 /* A result may be written in place if the proof shows that each element is read for the last time before it
  * is overwritten. The proof fails if partial sums are kept in the result or two tiles compute the same pixel.
- * A gradient may be stored, not added to, if the proof shows that all of it is written, and that none of it
- * is read before. This proof fails if images, or blocks of images, are added one after the other. */
+ * A gradient may be stored rather than added to memory if the proof shows that each element is written, and
+ * that no element is read before it is written. This proof fails if the gradients of images, or of blocks of
+ * images, are added one after the other. */
 Lower *schedule_kernel(Arena *arena, const Kernel *kernel, const Target *target,
                        const LowerOptions *options) {
   const bool proposed = kernel->over || options->sole;

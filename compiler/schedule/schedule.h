@@ -1,8 +1,9 @@
-/* schedule.h: Schedules: ways to compute a kernel on a target; their registry, and the nest of the chosen
- * one.
+/* schedule.h: Schedules (ways to compute a kernel on a target), their registry, and the nest of the chosen
+ * schedule.
  *
  * A schedule is one constant in its own file and one line in registry.def. The chooser (choose.c), the file
- * of measured choices (tuning.c), --emit=schedule and the fitting of boards read it from that table. */
+ * of measured choices (tuning.c), --emit=schedule and the fitting of boards read the schedules from that
+ * table. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_H
 #define CNNC_SCHEDULE_H
@@ -17,10 +18,10 @@ typedef struct Choices {
   Choice choice[MOST_CHOICES];
 } Choices;
 void choices_add(Choices *, Choice); /* choices beyond MOST_CHOICES are ignored */
-/* adds only the choice itself: a function for `variants` */
+/* adds only the given choice; may be used as a schedule's `variants` */
 void choices_itself(const Lower *, const Choice *, Choices *);
 void choices_by_tiles(const Lower *, const Choice *,
-                      Choices *); /* the choice itself, and the same with blocks of 32 to 256 tiles */
+                      Choices *); /* the given choice, and its copies with blocks of 32 to 256 tiles */
 
 /* A member that is omitted (0) has the meaning given in its comment. */
 typedef struct Schedule Schedule;
@@ -28,12 +29,12 @@ struct Schedule {
   const char *name;        /* "direct": in --emit=schedule */
   const char *tuning_name; /* "direct": in a file of measured choices; NULL: it is never measured */
   unsigned families;       /* FAMILY_BIT of each family whose kernels it computes */
-  const char *transforms;  /* the words for Cycles.transforms in its listing; NULL: "transforms" */
+  const char *transforms;  /* the label of Cycles.transforms in the schedule's listing; NULL: "transforms" */
 
   /* Which kernels of its families it supports; NULL: all kernels of one image. */
   bool (*takes)(const Lower *);
-  /* Whether the plan computes the kernel in another way, so that the schedule is listed but never chosen.
-   * NULL: no kernel */
+  /* Whether the plan computes the kernel without this schedule, so that the schedule is listed but never
+   * chosen. NULL: no kernel */
   bool (*compared)(const Lower *);
   /* Its possible sizes, as choices that the cost model ranks; NULL: it has no sizes. */
   void (*sizes)(const Lower *, Choices *);
@@ -60,7 +61,7 @@ extern const Schedule
     schedule_plain; /* the operator's own nest, if no other schedule supports the kernel; not listed */
 /* In the order in which candidates are listed; NULL at the end. */
 extern const Schedule *const schedule_registry[];
-const Schedule *schedule_named(const char *tuning_name); /* the first one with that name, or NULL */
+const Schedule *schedule_named(const char *tuning_name); /* the first schedule with that name, or NULL */
 
 /* ---- schedule.c ---- */
 /* The nest of the schedule chosen for the kernel, proved and simplified. A nest that cannot be proved is a

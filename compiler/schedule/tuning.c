@@ -3,7 +3,8 @@
 #include "schedule/tuning.h"
 #include <string.h>
 
-static const char first_line[] = "# cnnc tuning 1"; /* the number changes if choices get another meaning */
+/* The number changes when the meaning of choices changes. */
+static const char first_line[] = "# cnnc tuning 1";
 
 static const char *const order_names[] = {
     [ORDER_OWN] = NULL, [ORDER_ROWS] = "rows", [ORDER_PANELS] = "panels"};

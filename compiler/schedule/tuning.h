@@ -14,7 +14,7 @@ typedef struct Tuned {
   Choice choice;
   double us, model_us; /* measured times: with this choice, and with the cost model's choice */
   Span span;
-  const char *refused; /* the reason why it cannot be used, found later; or NULL */
+  const char *refused; /* the reason why the choice cannot be used, which is found later; or NULL */
 } Tuned;
 
 typedef struct Tuning {

@@ -1,6 +1,6 @@
-/* constants.c: Arithmetic of constant expressions. Integers have 64 bits, overflow is an error; '/' of
- * integers is a float unless the division is exact; the remainder has the sign of the divisor, as in Python.
- */
+/* constants.c: Arithmetic of constant expressions. Integers have 64 bits, and overflow is an error. '/' of
+ * two integers is a float unless the division is exact. The remainder has the sign of the divisor, as in
+ * Python. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>

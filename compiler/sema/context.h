@@ -53,7 +53,7 @@ typedef struct BlockDef {
   bool active;           /* being expanded now */
   bool used;             /* reachable from the net */
   bool broken;           /* recursive: reported once */
-  int color, height;     /* color: for the search for cycles; height: nesting depth of its blocks */
+  int color, height;     /* color: used to find cycles; height: nesting depth of the blocks that it applies */
 } BlockDef;
 
 /* ---- names of layers (layer_names.c) ---- */
@@ -68,7 +68,7 @@ typedef struct Naming { /* counters of default names: of the net, of an applicat
   Span share_span;
   bool frozen; /* frozen=true of a block */
   Precision precision;
-  bool muted; /* a name clash was reported for it */
+  bool muted; /* a name clash was reported for these names */
   VEC(Count) counts;
 } Naming;
 typedef struct LayerName {
@@ -81,20 +81,20 @@ typedef struct LayerName {
 typedef struct CallName {
   const char *assigned;
   Naming *naming;
-} CallName; /* the statement's name if this layer gets it; NULL: a default name, counted in naming */
+} CallName; /* the statement's name if this layer gets it; NULL: the layer gets a default name with the next
+               number of naming */
 Naming *naming_inner(Sema *, const Naming *, const char *name); /* a Naming for the names inside of `name` */
+/* The name of a call of the operator or block `what`. share: the layer that owns the parameters. */
 const char *naming_name(Sema *, const Frame *, CallName, const char *what, const void *key,
-                        const Argument *given, const char **share); /* the name of a call of the operator or
-                                                                     * block `what`; share: the counterpart of
-                                                                     * the layer */
-bool naming_add(Sema *, const Naming *, LayerName); /* false after a clash, which it reports */
+                        const Argument *given, const char **share);
+bool naming_add(Sema *, const Naming *, LayerName); /* false after a clash, which is reported */
 const LayerName *naming_find(const Sema *, const char *full);
 void names_check(Sema *); /* checks ports, weights and net as C names */
 
 /* Definition of a value's name, for e.c1 and weights=e (Const.origin). */
 typedef struct Origin {
   const Scope *members; /* names in the block of the chain, if it has exactly one; else NULL */
-  const char *layer;    /* the layer, block application or prefix with that name; or NULL */
+  const char *layer;    /* the layer, block application or prefix with the value's name; or NULL */
   int blocks;           /* number of blocks in the chain */
 } Origin;
 
@@ -137,16 +137,17 @@ struct Sema {
   const Call *applying;    /* the operator whose arguments are being bound */
   const Node *applied_to;  /* the input of that operator */
   bool no_input_reported;
-  bool unknown_calls; /* calls of unknown operators or blocks may be meant to use values that seem unused */
+  bool unknown_calls; /* unknown operators or blocks were called: values that seem unused may be meant for
+                         them */
   bool abstract;      /* a block is checked without an application: its arguments are unknown */
   bool stopped;       /* a limit was exceeded and reported */
   int64_t steps, napplications;
   double bytes, macs; /* bytes of all values and weights; multiply-adds of all layers */
 };
 bool damage_mentions(const Sema *, const char *name); /* whether a damaged line contains the word */
-bool damage_within(const Sema *, uint32_t file, uint32_t start,
-                   uint32_t end); /* whether the parser reported an error there: a statement is missing */
-bool sema_step(Sema *, Span, const Site *); /* counts work; false above the limit, which it reports once */
+/* Whether the parser reported an error in that range, so that a statement is missing. */
+bool damage_within(const Sema *, uint32_t file, uint32_t start, uint32_t end);
+bool sema_step(Sema *, Span, const Site *); /* counts work; false above the limit, which is reported once */
 
 /* ---- constant values (value.c, constants.c, describe.c) ---- */
 typedef struct Choices {
@@ -248,8 +249,8 @@ Made block_apply(Sema *, const Frame *, BlockDef *, const Call *, const Const *v
 Const value_poison(Sema *, Span); /* a value of the net with a poison shape */
 bool flag_eval(Sema *, const Frame *, const char *what, const Argument *frozen);
 Precision precision_eval(Sema *, const Frame *, const char *what, const Argument *precision);
-/* The layer (or, if `block`, the application of a block) that weights= names. NULL after an error, or if it
- * is poison. */
+/* The layer (or, if `block`, the application of a block) that weights= names. NULL after an error, or if the
+ * name's value is poison. */
 const LayerName *share_find(Sema *, const Frame *, const char *what, const Argument *weights, bool block);
 void blocks_find_cycles(Sema *);
 void blocks_check(Sema *); /* checks blocks that were not expanded */
@@ -270,7 +271,7 @@ void warn_softmax(Sema *, const Node *);
 
 /* ---- legal but suspicious numbers (lint.c) ---- */
 void lint_input(Sema *, const Stmt *, Shape);
-bool lint_order(Sema *, const Node *, const Call *); /* whether it warned */
+bool lint_order(Sema *, const Node *, const Call *); /* whether a warning was printed */
 void lint_shared(Sema *, const Node *, const Call *, const Node *owner);
 void lint_training(Sema *, const Training *);
 #endif

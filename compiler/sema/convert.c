@@ -357,7 +357,8 @@ static Const default_init(Sema *s, const char *text) {
   return (Const){.kind = CONST_CALL, .span = NO_SPAN, .s = name, .n = n, .items = arg};
 }
 
-/* The name of another parameter ("kernel") is replaced by its value; "" is no value. */
+/* The default value of a parameter. If the default is the name of another parameter ("kernel"), it is that
+ * parameter's value; the default "" means that there is no value. */
 Const param_default(Sema *s, const char *what, const Param *p, const Param *table, const Const *bound) {
   if (p->value[0] == 0) return (Const){.kind = CONST_NONE};
   for (int i = 0; table[i].name; i++)

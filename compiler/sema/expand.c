@@ -58,7 +58,7 @@ static bool is_minus_one(const Expr *e) {
   return e->kind == EXPR_UNARY && e->op == OP_NEGATE && e->a->kind == EXPR_INT && e->a->i == 1;
 }
 
-/* Help for foreign names whose meaning depends on the arguments: view(-1), AdaptiveAvgPool2d(1). True if it
+/* Help for foreign names whose meaning depends on the arguments: view(-1), AdaptiveAvgPool2d(1). True if help
  * was added. */
 static bool call_rewrite(Sema *s, Diag *diag, const Call *call, const char *meant) {
   const Arguments *args = &call->args;
@@ -103,7 +103,7 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
     diag_help(diag, "-> add(%s), -> concat(%s) and similar operators combine values", name, name);
     return;
   }
-  const bool value = first && !call->args.given; /* it may also be a value */
+  const bool value = first && !call->args.given; /* the name may also mean a value */
   const char *meant = name_meant_as(s->arena, ADVICE_OPERATOR, name, call_names(s, frame, value));
   if (value && (name_defined_below(frame->scope, call->name) || (!last && !meant)))
     return name_report(s, frame, call->name);
@@ -172,8 +172,8 @@ static bool input_is_argument(Sema *s, const Frame *frame, const Op *op, const C
   return true;
 }
 
-/* The call that gets the statement's name: the only layer with parameters or block of the chain; if there is
- * none, the last call. */
+/* The call that gets the statement's name. Candidates are blocks and layers with parameters. If the chain has
+ * one candidate, it is that call; if the chain has none, it is the last call; otherwise -1. */
 static int named_call_find(const Sema *s, const Stmt *stmt, int first) {
   int carrier = stmt->ncalls - 1, n = 0;
   for (int i = first; i < stmt->ncalls; i++) {
@@ -202,8 +202,8 @@ static Const value_wanted(Sema *s, const Frame *frame, Const value, const char *
   return const_poison(value.span);
 }
 
-/* Reports a name such as nn.Flatten, which is parsed as the member of a value, as an unknown operator.
- * True if it was reported. */
+/* Reports a name such as nn.Flatten as an unknown operator; such names are parsed as members of values. True
+ * after the error. */
 static bool member_report(Sema *s, const Frame *frame, const Expr *head) {
   const char *name = path_text(s->arena, head, 0, head->nparts);
   if (head->nparts < 2 || strcmp(head->part[0].s, "in") == 0 || scope_find(frame->scope, head->part[0].s) ||

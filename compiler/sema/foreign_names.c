@@ -1,11 +1,11 @@
-/* foreign_names.c: Names of PyTorch, Keras and papers with their counterparts in the language, for "did you
- * mean", and advice about names without one. */
+/* foreign_names.c: Names of PyTorch, Keras and papers with their counterparts in the language (for "did you
+ * mean"), and advice about names without a counterpart. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
 
 /* ---- normal forms of words: without module, case and '_', and without "2d" or "loss" at the end. Dropout2d
- * keeps its end, because it drops channels, while Dropout drops elements. ---- */
+ * keeps its "2d", because it drops channels, whereas Dropout drops elements. ---- */
 
 static bool is_dimensions(const char *s) {
   return s[0] >= '1' && s[0] <= '3' && (s[1] == 'd' || s[1] == 'D');

@@ -1,4 +1,5 @@
-/* layer_names.c: Names of layers: defaults with numbers, clashes as C identifiers. */
+/* layer_names.c: Names of layers: numbered default names, and checks for names that clash as C
+ * identifiers. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"

@@ -31,7 +31,7 @@ void lint_input(Sema *s, const Stmt *stmt, Shape shape) {
 /* Three positional numbers, which in PyTorch are input channels, filters and kernel. */
 typedef struct Triple {
   long long filters, size, step; /* their meaning in the language: filters, kernel, stride */
-  bool window;                   /* the third is written as 5x5 */
+  bool window;                   /* the third number is written as a pair, 5x5 */
 } Triple;
 
 static bool triple_of(const Node *node, const Arguments *args, Triple *triple) {
@@ -86,7 +86,7 @@ bool lint_order(Sema *s, const Node *node, const Call *call) {
 
 /* ---- shared parameters ---- */
 
-/* Warns about initial weights of a layer that has the parameters of another one. */
+/* Warns about initial weights of a layer that shares the parameters of another layer. */
 void lint_shared(Sema *s, const Node *node, const Call *call, const Node *owner) {
   for (int i = 0; node->op->params[i].name; i++) {
     const char *name = node->op->params[i].name;

@@ -1,4 +1,5 @@
-/* loss.c: Losses of a train block: the output or value of each, and their compatibility. */
+/* loss.c: Losses of a train block: finds the output or value of each loss, and checks that the two are
+ * compatible. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/number.h"

@@ -185,7 +185,7 @@ static void integer_outputs_convert(Graph *graph) {
   }
 }
 
-/* Nodes may have other shapes in training: checks that their users accept them. */
+/* Nodes may have other shapes in training: checks that their users accept these shapes. */
 static void training_check(Sema *s) {
   const Graph *graph = s->graph;
   if (!graph->training || !graph->training->objects || diags_mistakes(s->diags)) return;

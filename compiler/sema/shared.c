@@ -3,7 +3,8 @@
 #include <string.h>
 #include "sema/context.h"
 
-/* The layer with the value `e`, or `e.c1` inside a block; NULL if the path is not the value of a layer. */
+/* The name of the layer that computes the value `e`, or of layer `e.c1` inside a block; NULL if the path is
+ * not the value of a layer. */
 static const char *layer_of_path(Sema *s, const Frame *frame, const Expr *e) {
   Const value = path_eval(s, frame, e, true);
   if (value.kind == CONST_STRING) return value.s;

@@ -252,7 +252,7 @@ static bool metric_fits(const Graph *graph, const Form *metric, const LossUse *u
   return code == (int)measure;
 }
 
-/* Whether the metric measures boxes or segments and the net has such an output. */
+/* Whether the metric measures boxes and the net outputs boxes, or the same for segments. */
 static bool has_detections(const Graph *graph, const Form *metric) {
   if (metric->code != METRIC_BOXES && metric->code != METRIC_SEGMENTS) return false;
   const Detects wanted = metric->code == METRIC_BOXES ? DETECTS_BOXES : DETECTS_SEGMENTS;
@@ -311,7 +311,7 @@ typedef enum Store {
   STORE_NUMBER,
   STORE_BELOW_1,
   STORE_SECOND
-} Store; /* BELOW_1: a number; SECOND: whether the second of two choices is selected */
+} Store; /* BELOW_1: a number below 1; SECOND: true if the second of two choices is selected */
 typedef struct Key {
   Param param;
   void (*read)(const Reading *, const Expr *); /* NULL: a number or choice, stored at `offset` */
@@ -576,7 +576,7 @@ static void block_read(const Reading *r, const Stmt *stmt, const Argument *seen[
   }
 }
 
-/* NO_SPAN if it was not given. */
+/* NO_SPAN if the setting was not given. */
 static Span setting_span(const Argument *const seen[KEYS], const char *name) {
   for (int i = 0; i < KEYS; i++)
     if (strcmp(keys[i].param.name, name) == 0 && seen[i]) return seen[i]->value->span;

@@ -101,8 +101,8 @@ static bool is_trained(const Node *node) {
 /* Audio front ends pass no gradient: reports trained layers before them. */
 void check_front_end(Sema *s) {
   const Graph *graph = s->graph;
-  const Node **before =
-      NEW_ARRAY(s->arena, const Node *, graph->nodes.n + 1); /* by id: a trained layer before it */
+  /* by node id: a trained layer before that node */
+  const Node **before = NEW_ARRAY(s->arena, const Node *, graph->nodes.n + 1);
   if (!graph->training || diags_mistakes(s->diags)) return;
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];

@@ -182,9 +182,9 @@ File *parse_file(Arena *, Diags *, const Sources *,
                  uint32_t source); /* grammar/: records errors; returns everything that could be parsed */
 File *parse_tokens(Arena *, Diags *, const Sources *, uint32_t source,
                    Tokens *tokens); /* stores the tokens, too */
-/* Reads `path` and its imports, relative to the importing file or in the -I directories, depth first and once
- * each. Reports import cycles and unreadable files. NULL if the main file cannot be read; `files`: all files,
- * imports before importers. */
+/* Reads `path` and its imports, each file once, depth first. Imports are relative to the importing file, or
+ * in the -I directories. Reports import cycles and unreadable files. NULL if the main file cannot be read;
+ * `files`: all files, imports before importers. */
 typedef struct Ast {
   VEC(File *) files;
   File *main;

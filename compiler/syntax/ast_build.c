@@ -20,7 +20,7 @@ Expr *expr_new(Parser *p, ExprKind kind, Span span) {
 
 const Expr *expr_poison(Parser *p, Span span) { return expr_new(p, EXPR_POISON, span); }
 
-/* Replaces a tree that is too deep for recursion by poison, with an error. */
+/* Reports an error for a tree that is too deep for recursion, and replaces the tree with poison. */
 static const Expr *grown(Parser *p, Expr *e, int below) {
   e->depth = below + 1;
   if (e->depth <= AST_DEEPEST) return e;

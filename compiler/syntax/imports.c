@@ -71,7 +71,7 @@ static void report_import_cycle(Importer *r, const Import *import, const ReadFil
   Diag *diag = diag_report(r->diags, DIAG_import_cycle, import->span, NULL,
                            "with this import, '%s' imports itself", start->file->path);
   bool within =
-      false; /* files are in the order in which reading began, so those of the cycle follow its first file */
+      false; /* r->known lists files in the order in which reading began, so the cycle begins at `start` */
   for (int i = 0; i < r->known.n; i++) {
     const ReadFile *reading = r->known.data[i];
     within = within || reading == start;

@@ -7,7 +7,7 @@
 
 /* ---- numbers ---- */
 
-/* The value of n digits, or -1 if it does not fit. */
+/* The value of n digits, or -1 if it does not fit in int64_t. */
 static int64_t digits_value(const char *digits, size_t n) {
   int64_t value = 0;
   for (size_t i = 0; i < n; i++) {
@@ -66,7 +66,8 @@ static void dimensions_rule(Diag *diag) {
             "list: [h, w]");
 }
 
-/* Help for 28X28 (28x28) and 28xside ([28, side]); the general rule if a part is empty. */
+/* Adds help: for 28X28, to write 28x28; for 28xside, to write [28, side]; if a dimension is missing, the
+ * general rule. */
 static void dimensions_help(const Parser *p, Diag *diag, const char *word, Span span) {
   Text dims = {.arena = p->arena}, list = {.arena = p->arena};
   bool digits_only = true;
@@ -135,7 +136,7 @@ static void escape_report(Parser *p, Span at, const char *why) {
   diag_help(diag, "the escapes are \\\" \\\\ \\n \\t and \\uXXXX; a backslash is written \\\\");
 }
 
-/* The character of the \u escape at s (after the backslash); used: its bytes. 0 after an error. */
+/* The character of the \u escape at s (after the backslash); used: its length in bytes. 0 after an error. */
 static uint32_t unicode_escape(Parser *p, const char *s, size_t left, Span span, size_t *used) {
   const int high = hex_value(s + 1, left - 1);
   *used = high < 0 ? 1 : 5;

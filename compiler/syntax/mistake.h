@@ -4,7 +4,7 @@
 #define CNNC_MISTAKE_H
 #include "syntax/parse.h"
 
-/* The tokens expected at an error, and their meaning as a set. */
+/* The tokens expected at an error, and flags for the constructs that they may begin. */
 typedef struct Expected {
   int n;
   const char *const *name;

@@ -30,7 +30,7 @@ typedef struct Parser {
   int depth;
   Opening dangling; /* a ( or [ that a brace has ended */
   Opening suspect;  /* the first { whose } has another indentation: if a } is missing at the end of the file,
-                       it is probably that of this { */
+                       this { probably lacks it */
   /* the tree */
   VEC(const Decl *) decls;
   const NetDecl *net;

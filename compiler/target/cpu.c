@@ -7,7 +7,7 @@
 // in their manuals. They need only be precise enough to rank schedules.
 //
 // Cortex-M55 and M85 process 8 bytes of a Helium vector per cycle. A load and a multiplication overlap by one
-// cycle, so a vector takes 1 to 2 cycles: 1.5.
+// cycle, so a vector takes 1 to 2 cycles; the table has 1.5.
 //
 // Without DSP instructions, a pair of products is two multiplications, two additions and unpacking, mostly
 // shifts: gcc's code for RV32IMC has 6.9 instructions per product of a pointwise convolution, and 9 in the

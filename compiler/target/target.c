@@ -35,8 +35,8 @@
  *
  * direct_sums: longer unrolled code is not faster than a loop over the taps, and compilers load inputs long
  * before their use and spill registers. On aarch64, clang 22 spills 12 vectors with a loop and 22 without it
- * (11x11 of 3 channels), or 30 and 134 (5x5 of 4 channels). On AVX-512, an earlier clang lost half the speed
- * with 726 multiply-adds.
+ * (11x11 of 3 channels), or 30 and 134 (5x5 of 4 channels). On AVX-512, with an earlier clang, code with 726
+ * unrolled multiply-adds was half as fast.
  *
  * winograd_channels: with Winograd, 3x3 layers of 3 to 12 channels were 1.2x to 1.9x faster than direct
  * convolutions on AVX2, and 1.1x to 2.3x faster on AVX-512, where the cost model selects Winograd.
@@ -132,8 +132,9 @@ static const Rates measured = RATES(2, 4.1, 0.9), measured_avx2 = RATES(1, 2, 0.
   .blocking = BLOCKING(16, 256 * KB, 12, 0), .rates = &measured, .dot = DOT_HALVES, .arch = "wasm32",        \
   .bare = true
 
-/* Cortex-M55 and M85 with Helium vectors. No float vectors; int8 kernels have eight 16-byte registers:
- * four sums, or the operands of products across a vector. */
+/* Cortex-M55 and M85 with Helium vectors. There are no float vectors. int8 kernels use eight 16-byte
+ * registers, either four of them for sums, or all for the operands of products that are summed across a
+ * vector. */
 #define HELIUM(LANES)                                                                                        \
   MICROCONTROLLER, .name = "armv8.1-m", .suffix = "m55", .lanes = (LANES), .fma = true,                      \
       .condition = "defined(__ARM_FEATURE_MVE)", .march_level = 3, .arch = "arm",                            \
@@ -464,7 +465,7 @@ bool target_is_foreign(const Target *target) {
 static bool improves(const Target *target) { return target->for_int8 || target->for_bf16; }
 
 const Target *target_better(const Target *target, bool int8, int n) {
-  target = target_find(target->name); /* that of a CPU is not in the table */
+  target = target_find(target->name); /* a target with a CPU's throughput is not in the table */
   if (improves(target)) return NULL;
   const Target *last = target;
   while (last[1].name && improves(&last[1])) last++;
@@ -482,7 +483,7 @@ bool target_pays_here(const Target *target) {
 }
 
 bool target_runs_here(const Target *target) {
-  const Target *base = target_find(target->name); /* that of a CPU is not in the table */
+  const Target *base = target_find(target->name); /* a target with a CPU's throughput is not in the table */
   while (improves(base)) base--;
   if (!has_avx(target->avx) || !has_arm(target->arm)) return false;
   return !target_is_foreign(target) && base->march_level <= target_native()->march_level;

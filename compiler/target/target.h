@@ -39,8 +39,8 @@ typedef struct Rates {
   /* per product: cycles to compute a vector of a factor; to initialize and store a vector of sums, and to add
    * it to the result */
   double strassen_left, strassen_result;
-  /* the fractions of two times during which the core waits: the time to load Strassen's weights from memory,
-   * and the time to read them from the last cache for the first block of tiles */
+  /* the fractions of two times that the core spends waiting: the time to load Strassen's weights from memory,
+   * and the time in which the first block of tiles reads these weights from the last cache */
   double strassen_loaded, strassen_first;
   double packed_point;  /* cycles to transform the weights of two channels, per point */
   double lane_store;    /* cycles to store a single lane of a vector */
@@ -49,7 +49,8 @@ typedef struct Rates {
   double row_run;       /* cycles to start a loop over a row of the images */
   double turned_weight; /* cycles to pack a weight, or to unpack a gradient */
   double joined_point;  /* cycles to combine a vector of weight gradients, per point */
-  double gradients;     /* slowdown of weight gradients image by image: they sum few channels at a time */
+  double gradients;     /* slowdown of weight gradients that are computed image by image, because they sum few
+                           channels at a time */
   double gain;          /* candidates must need less than this fraction of the first candidate's time */
 } Rates;
 
@@ -91,7 +92,7 @@ typedef struct Target {
   double fmas;        /* vector multiply-adds per cycle */
   double dots;  /* multiply-adds of bf16 numbers, relative to fmas; 0: bf16 numbers are converted to floats */
   double tiles; /* multiply-adds in tile registers, relative to fmas; 0: there are no tile registers */
-  double l2_rate, l3_rate, memory_rate; /* bytes per cycle from these caches and from memory */
+  double l2_rate, l3_rate, memory_rate; /* bytes per cycle from the L2 cache, the L3 cache and memory */
   int64_t most_bytes; /* maximum object size with 32-bit addresses; 0: 64-bit addresses, or any CPU */
   int line;           /* bytes of a cache line */
   int chains;         /* independent sums that saturate the multiply-adds: latency * fmas */
@@ -119,11 +120,11 @@ const Target *target_of_lanes(int lanes); /* the first target with that number o
 /* The first target with the longest vectors; among equal targets, one without `dsp`. */
 const Target *target_widest(int n, const Target *const *);
 const Target *target_native(void); /* the best target for float nets on this CPU */
-/* Target number n, best first, of those that are better than the given target for int8 models or, if int8 is
- * false, for nets with bf16 layers; NULL: there are no more. */
+/* The targets that are better than the given target for int8 models (int8) or for nets with bf16 layers
+ * (!int8): returns target n of these, the best target first; NULL: there are no more. */
 const Target *target_better(const Target *, bool int8, int n);
-/* Whether this CPU gains from such a target. CPUs with AMX run the bf16 instructions of AVX-512 at half the
- * rate of float ones. */
+/* Whether code for such a target is faster on this CPU. CPUs with AMX run the bf16 instructions of AVX-512 at
+ * half the rate of float ones. */
 bool target_pays_here(const Target *);
 /* Rounds a row of floats up to an odd number of cache lines, so that adjacent rows are in different cache
  * sets. */

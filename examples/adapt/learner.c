@@ -10,7 +10,7 @@
 #include "cnn_core.h"
 
 enum {
-  PIECES = 3, /* arrays of the size of the weights: the weights, their gradients, the momentum */
+  PIECES = 3, /* arrays as large as the weights: the weights, their gradients, the momentum */
   ARENA_BYTES = ADAPT_TRAINING_BYTES + PIECES * ADAPT_PARAMETERS * (int)sizeof(float) + 8 * ADAPT_ALIGNMENT
 };
 static _Alignas(ADAPT_ALIGNMENT) unsigned char arena[ARENA_BYTES];

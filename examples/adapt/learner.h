@@ -8,7 +8,7 @@
 
 enum { IMAGE_BYTES = 28 * 28 };
 
-/* false: the memory is too small, which is then so in every run */
+/* false: the memory is too small (its size is constant, so the result is the same in every run) */
 bool learner_begin(void);
 int32_t learner_predict(const uint8_t image[IMAGE_BYTES]); /* the class, 0 to 9 */
 /* Makes a training step after every eighth image. False: the loss was not finite, so training has stopped;

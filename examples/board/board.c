@@ -47,7 +47,7 @@ void board_say_number(uint32_t number) {
 static volatile uint32_t *const timer = (volatile uint32_t *)0xe000e010u; /* control, reload, now */
 enum { PAINTED = 16 << 10, PAINT = 0x5eed5eed, TICKS = 0xffffff, THROUGH = 1 << 16 };
 static uint32_t began, most_ticks, most_stack;
-static int too_long;  /* a call took more ticks than the timer has */
+static int too_long;  /* a call took more ticks than the timer can count */
 static uintptr_t top; /* start of the measured part of the stack */
 
 __attribute__((noinline)) void board_begin(void) {

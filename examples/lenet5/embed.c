@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include "lenet5.h"
 
-static lenet5_workspace workspace; /* the activations: no allocation anywhere */
+static lenet5_workspace workspace; /* memory for the activations; no code allocates memory */
 
 int main(int argc, char **argv) {
   FILE *images = argc == 3 ? fopen(argv[1], "rb") : NULL, *labels = argc == 3 ? fopen(argv[2], "rb") : NULL;

@@ -25,7 +25,8 @@
 #define tell platform_tell /* io.h declares this name, which programs use for their own functions */
 
 /* ---- files ---- */
-/* The struct of the C library has no inode numbers; in this one st_dev and st_ino identify a file. */
+/* The struct of the C library has no inode numbers; in the struct below, st_dev and st_ino identify a
+ * file. */
 struct platform_stat {
   uint64_t st_dev, st_ino;
   unsigned st_mode;
@@ -80,8 +81,8 @@ int fsync(int descriptor);
 /* Converts the words of a command line: backslashes become slashes, and the first word loses the suffix
  * .exe. */
 void platform_words(int argc, char **argv);
-size_t platform_self(char *path, size_t room); /* the path of this program; 0 if it is longer */
-/* Files of Windows have no modes. */
+size_t platform_self(char *path, size_t room); /* the path of this program; 0 if it does not fit */
+/* Files on Windows have no modes. */
 #define fchmod(descriptor, mode) ((void)(descriptor), (void)(mode), 0)
 
 /* Locks are not needed, because Windows does not remove open files. */
@@ -111,7 +112,7 @@ int platform_fclose(FILE *);
 /* ---- processes and the machine ---- */
 int platform_gethostname(char *name, size_t room);
 #define gethostname platform_gethostname
-int kill(pid_t process, int number); /* only number 0: whether the process exists */
+int kill(pid_t process, int number); /* only signal number 0: whether the process exists */
 int setenv(const char *name, const char *value, int replace);
 enum { _SC_NPROCESSORS_ONLN = 1, _SC_PHYS_PAGES, _SC_PAGESIZE };
 #define _SC_NPROCESSORS_ONLN _SC_NPROCESSORS_ONLN

@@ -1,5 +1,6 @@
-/* process.c: Starting, stopping and waiting for processes on Windows. All of them belong to a job. So when
- * cnnc ends, even if it is killed, they and the processes that they started end, too. */
+/* process.c: Starting, stopping and waiting for processes on Windows. All these processes belong to one job
+ * object of Windows. So when cnnc ends, even if it is killed, Windows also ends these processes and the
+ * processes that they started. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/process.h"
 #include <errno.h>
@@ -166,7 +167,7 @@ static bool process_result(Command *command, DWORD status, const char **why) {
 }
 
 Command *process_wait(Command *list, int n, bool *done, const char **why) {
-  HANDLE handles[MAXIMUM_WAIT_OBJECTS]; /* there are at most as many jobs as processors, 64 */
+  HANDLE handles[MAXIMUM_WAIT_OBJECTS]; /* there are at most 64 jobs: one per processor */
   Command *of[MAXIMUM_WAIT_OBJECTS];
   DWORD running = 0, status = 1;
   for (int i = 0; i < n && running < MAXIMUM_WAIT_OBJECTS; i++) {

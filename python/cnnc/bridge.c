@@ -1,5 +1,6 @@
-/* bridge.c: functions for ctypes on a net and the runtime, with numbers, pointers and text as arguments. It
- * is compiled together with the C of a net, whose cnn_network has the name NETWORK. */
+/* bridge.c: functions that Python calls with ctypes to use a net and the runtime; their arguments are
+ * numbers, pointers and text. It is compiled together with the C of a net, whose cnn_network has the name
+ * NETWORK. */
 // SPDX-License-Identifier: Apache-2.0
 #include <cnn.h>
 #include <math.h>
@@ -139,7 +140,7 @@ typedef struct bridge_settings {
   volatile sig_atomic_t *stop;
 } bridge_settings;
 
-/* Numbers by name, or only a note; `kind` as in cnn_event_kind. */
+/* Receives numbers with their names, or only a note; `kind` is a cnn_event_kind. */
 typedef void bridge_report(int32_t kind, const char *note, int32_t n, const char *const *name,
                            const double *value);
 
@@ -254,8 +255,8 @@ int32_t bridge_objects(void) { return NETWORK.truth_bytes != 0; }
 int32_t bridge_epochs(void) { return NETWORK.recipe->epochs; }
 int32_t bridge_train_batch(void) { return NETWORK.train_batch; }
 
-/* A trainer of these weights, with the train block's optimizer; NULL: out of memory. The weights are the
- * caller's and outlive it. */
+/* A trainer of these weights, with the train block's optimizer; NULL: out of memory. The caller owns the
+ * weights, and must not free them before the trainer. */
 cnn_trainer *bridge_trainer(float *weights, uint64_t seed, int32_t seeded) {
   cnn_recipe recipe = *NETWORK.recipe;
   if (seeded) recipe.seed = seed;
@@ -276,8 +277,8 @@ void bridge_init(float *weights, uint64_t seed, int32_t seeded) {
   NETWORK.init(weights, seeded ? seed : NETWORK.recipe->seed);
 }
 
-/* The outputs in training mode, and the gradients of the mean loss of count samples, at most train_batch;
- * `gradients` has the new values of running statistics. Nothing else changes. */
+/* Computes the outputs in training mode, and the gradients of the mean loss over `count` samples (at most
+ * train_batch); `gradients` has the new values of running statistics. Nothing else changes. */
 float bridge_gradients(cnn_trainer *trainer, const void *const *input, const void *const *target,
                        int32_t count, float *const *output, float *gradients, int32_t threads) {
   use_threads(threads);
@@ -285,8 +286,8 @@ float bridge_gradients(cnn_trainer *trainer, const void *const *input, const voi
                            (uint64_t)trainer->batches, gradients, output, trainer->training);
 }
 
-/* The gradients of a part of a step's samples, kept in the trainer. `whole`: the part has all samples of the
- * step. */
+/* Computes the gradients of some of a step's samples, and stores them in the trainer. `whole`: these are all
+ * samples of the step. */
 float bridge_part(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count,
                   float *const *output, int32_t whole, int32_t threads) {
   float *const sum = trainer->sum;
@@ -318,7 +319,8 @@ double bridge_update(cnn_trainer *trainer, double rate, double t, int32_t whole)
 
 void bridge_quantize(cnn_trainer *trainer, double t) { (void)cnn_trainer_quantize(trainer, t); }
 
-/* After an epoch of training from an iterator: the loss for a schedule that depends on it (plateau). */
+/* Called after an epoch of training from an iterator. Passes the loss to the schedule, which may depend on it
+ * (plateau). */
 void bridge_epoch(cnn_trainer *trainer, double loss) {
   cnn_schedule_epoch(&trainer->schedule, &trainer->recipe, loss);
 }

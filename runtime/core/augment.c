@@ -144,7 +144,7 @@ static bool step_warp(const cnn_augmentation *a, int32_t step, Warp *warp) {
 
 static bool is_picture(cnn_plane plane) {
   return plane.height > 1 && plane.width > 1;
-} /* only images are moved and colored */
+} /* geometric steps and color steps change only images */
 
 /* Converts a warp of the plane `first` to the size of another plane. */
 static Warp warp_on(const Warp *w, cnn_plane first, cnn_plane plane) {
@@ -177,8 +177,8 @@ void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t h
     }
     if (move->upend) source_y = height - 1 - source_y;
     const char *line = from + row * (size_t)source_y;
-    int32_t first = move->right > 0 ? move->right : 0,
-            end = move->right < 0 ? width + move->right : width; /* columns whose source is inside */
+    /* columns whose source is inside the image */
+    int32_t first = move->right > 0 ? move->right : 0, end = move->right < 0 ? width + move->right : width;
     if (first >= end) {
       memset(to, border, row);
       continue;
@@ -285,8 +285,8 @@ static void saturation(cnn_plane plane, float *pixel, float factor) {
   }
 }
 
-/* Converts to hue, saturation and value of the hexagonal cone (Smith, 1978), and rotates the hue by `turn` of
- * a circle. */
+/* Converts to hue, saturation and value of the hexagonal cone (Smith, 1978), and rotates the hue by the
+ * fraction `turn` of a circle. */
 static void hue(cnn_plane plane, float *pixel, float turn) {
   for (int64_t i = 0; i < (int64_t)plane.height * plane.width; i++, pixel += 3) {
     const float r = pixel[0], g = pixel[1], b = pixel[2];

@@ -1,7 +1,7 @@
 /* mix.c: Mixing of samples: mixup (Zhang et al., 2018) and cutmix (Yun et al., 2019). A sample's share is
- * drawn from a beta distribution. If a sample has a single class, labels cannot be mixed. Then the label is
- * that of the other sample with a probability equal to that sample's share, so that the expected loss is the
- * same as with mixed labels. */
+ * drawn from a beta distribution. If a sample has a single class, labels cannot be mixed. Then the result
+ * gets the label of one of the two samples, chosen at random; the probability of each label is its sample's
+ * share. So the expected loss is the same as with mixed labels. */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
 #include "scalar.h"

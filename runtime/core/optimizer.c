@@ -8,8 +8,8 @@
 #pragma GCC optimize("O3") /* at -O2 gcc does not vectorize these loops */
 #endif
 
-/* Elements are independent: the result does not depend on the number of threads. Small tensors are not worth
- * several threads. */
+/* Elements are independent: the result does not depend on the number of threads. For small tensors, several
+ * threads are not faster. */
 #ifdef _OPENMP
 #define ELEMENTS(i)                                                                                          \
   _Pragma("omp parallel for schedule(static) if (count > 65536)") for (int64_t i = 0; i < count; i++)

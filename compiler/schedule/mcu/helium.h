@@ -6,13 +6,13 @@
 #include "schedule/mcu/dsp.h"
 #include "schedule/int8/int8_words.h"
 
-bool helium_may(const Lower *); /* a convolution or dense layer, on a CPU with Helium */
+bool helium_may(const Lower *); /* whether it is a convolution or dense layer, on a CPU with Helium */
 const char *helium_refused(const Lower *, const Choice *);
 DspWork helium_finish_work(const Lower *,
                            double vectors); /* requantizes the sums of four channels per vector to int8 */
 
-/* Whether a Helium schedule computes the layer. If one supports the layer, it does, because no other
- * schedule is nearly as fast. */
+/* Whether a Helium schedule computes the layer: yes if one of the schedules supports the layer, because no
+ * other schedule is nearly as fast. */
 static inline bool helium_takes(const Lower *l) {
   return schedule_helium_product.takes(l) || schedule_helium_depthwise.takes(l);
 }

@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The lanes of a vector are four channels, in int32. (The instruction that sums the products of a whole
-// vector would need contiguous taps of one channel.) A tile is three pixels of a row: their sums, the weights
-// of a row of taps, an element and its product use the eight registers. Tiles whose windows extend over an
-// edge of the image test each element.
+// vector would need contiguous taps of one channel.) A tile is three pixels of a row. The eight vector
+// registers store the sums of these pixels, the weights of a row of taps, an input element and its product.
+// In a tile whose windows cross an edge of the image, the code tests for each element whether it is inside
+// the image.
 //
 // Example: `x: 14x14x16 -> depthwise(3x3, pad=same)` --target=armv8.1-m, lines 9-21 of depthwise1_tile_3:
 //

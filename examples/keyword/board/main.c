@@ -4,7 +4,8 @@
 #include "gru.h"
 #include "word.h" /* replace with your microphone: word[], 16 bits at 16 kHz */
 
-enum { AVERAGE = 5, HOLD = 100 }; /* in steps: length of the mean score; pause after a detection */
+/* steps whose scores are averaged; steps without detection after a detection */
+enum { AVERAGE = 5, HOLD = 100 };
 
 static gru_state state;         /* the state of one stream, which persists between calls */
 static gru_workspace workspace; /* scratch: may share memory with other code */

@@ -1,5 +1,5 @@
-/* file.h: Files as bytes in memory, and atomically written files. Depends only on the status type: the
- * compiler builds status.c, file.c, archive.c, safetensors.c, npz.c, zip.c, pickle.c, torch.c, notes.c,
+/* file.h: Files as bytes in memory, and atomically written files. This code depends only on the status type:
+ * the compiler builds status.c, file.c, archive.c, safetensors.c, npz.c, zip.c, pickle.c, torch.c, notes.c,
  * classes.c, origin.c, foreign.c, matching.c, rename.c and similar.c a second time, to read --weights
  * (compiler/backend). */
 // SPDX-License-Identifier: MIT-0

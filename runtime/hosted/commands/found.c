@@ -24,7 +24,7 @@ bool cnn_net_finds(const cnn_network *network) {
   return input && cnn_port_is_picture(input) && (finds_boxes(network) || finds_segments(network));
 }
 
-/* ---- classes: where pixels have classes too, background classes come before object classes */
+/* ---- classes: if pixels have classes, too, background classes precede object classes */
 
 static const cnn_port *segments_port(const cnn_network *network) {
   const int32_t o = cnn_output_first(network, CNN_OUTPUT_PANOPTIC);

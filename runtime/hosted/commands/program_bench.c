@@ -33,7 +33,7 @@ typedef struct Bench {
   float **output;
   void *model, *workspace, *state; /* state: NULL if the net keeps no state between calls */
   Times times;
-  int32_t steps;        /* steps of infer, or of gradients and the update */
+  int32_t steps;        /* number of steps of infer, or (in training) of gradients and the update */
   double *layer_second; /* [steps][LAYER_CALLS]: durations in the latest calls */
   double *step_seconds; /* median of each step */
   int64_t timed_calls;
@@ -93,7 +93,7 @@ static cnn_status prepare(Bench *bench) {
     memcpy(bench->weights, network->initial, (size_t)network->parameters * sizeof(float));
   } else if (network->init) {
     network->init(bench->weights, 1);
-  } else { /* values of a usual size, on which the time does not depend */
+  } else { /* weights of a usual size, because the time does not depend on their values */
     cnn_random random = cnn_random_stream(2, CNN_STREAM_DATA, 0);
     for (int64_t i = 0; i < network->parameters; i++)
       bench->weights[i] = 0.1f * cnn_random_uniform(random, (uint32_t)i) + 0.01f;
@@ -199,7 +199,7 @@ static void measure_layers(Bench *bench, cnn_trainer *trainer) {
   }
 }
 
-/* The smallest time that is not exceeded by the fraction `part` of the calls. */
+/* The smallest time t such that the fraction `part` of the calls takes at most t. */
 static double quantile(const Times *times, double part) {
   int32_t at = (int32_t)ceil(part * times->count) - 1;
   return times->second[at < 0 ? 0 : at];
@@ -213,7 +213,7 @@ static double gflops(int64_t macs, int32_t images, double seconds) {
   return seconds > 0 ? 2e-9 * (double)macs * images / seconds : 0;
 }
 
-/* ---- the layers of a step of training ---- */
+/* ---- the layers of a training step ---- */
 typedef struct Row {
   const char *name;
   double seconds[CNN_UPKEEP + 1];

@@ -42,7 +42,7 @@ typedef struct Score {
 
 /* ---- The image */
 
-/* Blurs one line of `count` pixels, which are `apart` numbers apart. After the ends of the line, the
+/* Blurs one line of `count` pixels, which are `apart` numbers apart. Beyond the ends of the line, the
  * outermost pixels are repeated. */
 static void blur_line(float *line, int32_t count, int64_t apart, double sigma, float *room) {
   const int32_t reach = (int32_t)ceil(3 * sigma);

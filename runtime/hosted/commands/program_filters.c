@@ -19,8 +19,8 @@ typedef struct Arguments {
   int64_t filters, channels, scale;
 } Arguments;
 
-/* A layer's weights as filters of channels of height x width numbers: value[f*filter + c*channel + y*down +
- * x*right]. */
+/* A layer's weights as filters, whose channels have height x width numbers each: value[f*filter + c*channel +
+ * y*down + x*right]. */
 typedef struct Filters {
   const float *value;
   int64_t size; /* number of all weights */
@@ -77,7 +77,7 @@ static Filters filters_of(const cnn_network *network, const float *weights, int3
   f.channel = (int64_t)f.height * f.width;
   f.filter = f.channel * f.channels;
   if (strcmp(network->layer[layer].op, "conv_transpose") ==
-      0) { /* the first dimension of these weights is the input channels */
+      0) { /* the first dimension of these weights counts input channels */
     f.filters = dim[1];
     f.channels = dim[0];
     f.filter = f.channel;

@@ -1,6 +1,6 @@
 /* program_occlude.c: `net occlude`: Change of a class score when a square of the image is covered, for
- * squares all over it (Zeiler and Fergus, 2014). In a sequence, a range of time is covered; in a vector, a
- * few numbers. */
+ * squares at all positions (Zeiler and Fergus, 2014). In a sequence, a range of time is covered; in a vector,
+ * a few numbers. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>
@@ -36,11 +36,11 @@ typedef struct Occlusion {
   bool boxed;          /* compares the score of a box */
   cnn_found box;       /* the box whose score is compared */
   bool likely;         /* compares probabilities of a unit; otherwise scores */
-  cnn_status status;   /* status of the search for the same box */
+  cnn_status status;   /* status of the search for `box` in the covered image */
   double whole;        /* the score of the uncovered input */
   float *plain, *fill; /* fill: value per channel */
   float *value;        /* [rows][columns] */
-  float *drop, *times; /* drop: per pixel, the mean decrease of the score when it is covered */
+  float *drop, *times; /* drop: per pixel, the mean decrease of the score when the pixel is covered */
 } Occlusion;
 
 static double value_now(Occlusion *o) {

@@ -59,7 +59,7 @@ typedef struct Prediction {
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
-/* ---- one sample as text: "PATH: LABEL SCORE, ..."; each of several outputs with its name */
+/* ---- one sample as text: "PATH: LABEL SCORE, ..."; several outputs are printed with their names */
 
 static void print_classes(Prediction *prediction, const cnn_port *port, const cnn_judged *judged,
                           const float *value) {
@@ -397,7 +397,7 @@ static cnn_status read_sample(Prediction *prediction, const cnn_inputs *inputs, 
   return status;
 }
 
-/* Counts NaN and infinite values; the few values that are printed may not show one. */
+/* Counts NaN and infinite values, because the few values that are printed may all be finite. */
 static void count_unsound(Prediction *prediction, const char *path, int32_t samples) {
   const cnn_network *network = prediction->network;
   for (int32_t o = 0; o < network->outputs; o++) {

@@ -1,6 +1,6 @@
 /* program_saliency.c: `net saliency`: Pixels on which the score depends: the largest |d score / d channel| of
- * each pixel (Simonyan, Vedaldi and Zisserman, 2014). Optionally the mean over noisy copies of the input,
- * which is smoother (SmoothGrad; Smilkov et al., 2017). */
+ * each pixel (Simonyan, Vedaldi and Zisserman, 2014). Optionally, the gradients are averaged over noisy
+ * copies of the input, because the average is smoother (SmoothGrad; Smilkov et al., 2017). */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ typedef struct Saliency {
   float *sum;   /* sums of gradients */
 } Saliency;
 
-/* Averages gradients near the input; with one copy, at the input itself. */
+/* Averages the gradients at noisy copies of the input; with one copy, uses the input itself. */
 static void add_up(Saliency *s, const Arguments *a, int32_t input) {
   const int64_t n = s->viewer.network->input[input].size;
   const cnn_scale range = cnn_scale_of(s->plain, n);
@@ -49,8 +49,8 @@ static void add_up(Saliency *s, const Arguments *a, int32_t input) {
   memcpy(s->viewer.value[input], s->plain, (size_t)n * sizeof(float));
 }
 
-/* Replaces the gradients of an image's pixel by the largest one; other inputs keep one gradient per element.
- * */
+/* Replaces the gradients of each pixel of an image with the largest one; other inputs keep one gradient per
+ * element. */
 static void reduce(const cnn_port *port, float *gradient) {
   const int32_t channels = cnn_port_is_picture(port) ? port->dim[2] : 1;
   for (int64_t p = 0; p < port->size / channels; p++) {

@@ -13,7 +13,7 @@ typedef struct cnn_stream_arguments {
   bool json;
 } cnn_stream_arguments;
 
-/* Both return the exit status. */
+/* Both functions return the exit status. */
 int cnn_predict_stream(const cnn_program *program, const cnn_stream_arguments *arguments, int files,
                        char **file);
 int cnn_eval_recordings(const cnn_program *program, const cnn_stream_arguments *arguments, int files,

@@ -21,7 +21,7 @@
 
 /* The signal received: Ctrl-C, SIGTERM, or SIGUSR1, which mpirun and Slurm forward without a later SIGKILL.
  * The handler only sets a flag for the training loop. A second Ctrl-C ends the process immediately. A second
- * SIGTERM does not, because Slurm sends it both to a job and to its processes. */
+ * SIGTERM does not, because Slurm sends SIGTERM both to a job and to its processes. */
 static volatile sig_atomic_t interrupted;
 static void interrupt(int signal_number) { interrupted = signal_number; }
 
@@ -95,8 +95,8 @@ static void apply(const Arguments *arguments, cnn_train_options *options) {
   options->tensorboard = arguments->tensorboard;
 }
 
-/* Memory for decoded images: a quarter of the machine's, which is enough for most image folders without a
- * cache file. The processes on a machine share it. */
+/* Memory for decoded images: a quarter of the machine's memory, which is enough for most image folders
+ * without a cache file. The processes on a machine share this memory. */
 static int64_t memory_for_pictures(const cnn_ranks *ranks) {
   return cnn_memory() / 4 / (ranks && ranks->here > 1 ? ranks->here : 1);
 }

@@ -7,7 +7,8 @@
 
 /* Class probabilities, for any kind of output. */
 void cnn_class_scores(const cnn_port *port, const cnn_judged *judged, const float *value, double *score);
-/* The best `wanted` classes first; the first of equal scores wins. */
+/* Ranks the classes by score: rank[] begins with the best `wanted` classes. Of equal scores, the first one is
+ * better. */
 void cnn_rank_classes(const double *score, int64_t classes, int64_t wanted, int64_t *rank);
 /* The best class; `score` is scratch space for all classes. */
 int64_t cnn_class_at(const cnn_port *port, const cnn_judged *judged, const float *value, double *score);

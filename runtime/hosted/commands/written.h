@@ -11,9 +11,9 @@ typedef struct cnn_written {
   const char *option, *path;
 } cnn_written;
 
-/* Both return CNN_GO_ON, or the exit status for a wrong command line after an error message. Files are
- * compared by identity, whatever their names and links. */
-/* among each other, and with the program */
+/* These functions return CNN_GO_ON; or, after an error message, the exit status for a wrong command line.
+ * Files are compared by identity, whatever their names and links. */
+/* Compares the outputs with each other and with the program. */
 int cnn_written_apart(const cnn_usage *usage, const cnn_written *written);
 /* `path` (or NULL) is an input; `why` ends the message: "the weights are read from it". */
 int cnn_written_spares(const cnn_usage *usage, const cnn_written *written, const char *path, const char *why);

@@ -1,5 +1,5 @@
-/* batch.h: Batches of samples in the net's format, and the threads that prepare the next ones during a step.
- */
+/* batch.h: Batches of samples in the net's format, and the threads that prepare the next batches during a
+ * step. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_BATCH_H
 #define CNN_BATCH_H
@@ -16,7 +16,7 @@ typedef struct cnn_batch {
   void **input, **target; /* like cnn_parts, for all samples of the batch */
 } cnn_batch;
 
-/* Reads samples into batches; several may fill the same batch concurrently. */
+/* Reads samples into batches; several readers may fill the same batch concurrently. */
 typedef struct cnn_reader {
   const cnn_network *network;
   /* three samples: without augmentation, augmented, and to be mixed with the augmented one */
@@ -39,7 +39,7 @@ typedef struct cnn_course {
   void (*share)(const void *context, int64_t count, int64_t *from, int64_t *to);
   const void *context;
   bool augment;
-  bool cuts; /* of a recording longer than the input, reads a random part, not the middle */
+  bool cuts; /* reads a random part, not the middle, of a recording that is longer than the input */
 } cnn_course;
 
 /* False: no memory. */
@@ -62,7 +62,7 @@ bool cnn_course_ends_batch(const cnn_course *course, int64_t at);
 typedef struct cnn_loader cnn_loader;
 cnn_status cnn_loader_open(cnn_loader **loader, const cnn_network *network, int32_t part, int32_t threads);
 void cnn_loader_close(cnn_loader *loader);
-/* The course must not change until the stop. */
+/* The course must not change until cnn_loader_stop. */
 cnn_status cnn_loader_start(cnn_loader *loader, const cnn_course *course, int64_t at);
 void cnn_loader_stop(cnn_loader *loader);
 /* The next batch, valid until the next call; NULL without an error: the epoch is over. */

@@ -1,5 +1,5 @@
 /* calls.h: Samples of nets that are trained with `steps`: several consecutive calls. An input, output or
- * target of a sample is the concatenation of those of its calls. */
+ * target of a sample concatenates the inputs, outputs or targets of its calls. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_CALLS_H
 #define CNN_CALLS_H

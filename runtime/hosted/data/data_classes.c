@@ -58,8 +58,8 @@ static bool are_numbers(const cnn_data *data, char *const *folder, int32_t folde
   return folders > 0;
 }
 
-/* The folder that an error message names: the first number that is no class, or the first name that is not a
- * label. */
+/* The folder that an error message names: the first number that is not a class, or the first name that is not
+ * a label. */
 static const char *to_blame(const cnn_data *data, char *const *folder, int32_t folders) {
   const cnn_network *network = data->network;
   int32_t f = 0;
@@ -82,7 +82,7 @@ static cnn_status refuse(const cnn_data *data, char *const *folder, int32_t fold
                      cnn_classes_list(network->label, network->labels, list, sizeof list), hint);
 }
 
-/* ---- parts that spell a folder differently */
+/* ---- folders whose names are spelled differently in different parts */
 
 /* Whether two folders in different parts are the same class: their names differ only in case, no other
  * folder matches one of them, and they are not labels of two classes. */
@@ -107,8 +107,8 @@ static bool is_better(const cnn_data *data, const char *name, uint8_t pools, con
   return (has_labels(data) && cnn_label_find(data->network, name) >= 0) || (pools & 1 << POOL_TRAIN);
 }
 
-/* Removes merged folders from the list. number[f], which was the index of the folder into which f was merged,
- * or f itself, becomes the index in the new list. */
+/* Removes merged folders from the list. Before the call, number[f] is the index of the folder into which f
+ * was merged, or f itself. After the call, it is the index of that folder in the new list. */
 static int32_t join(char **folder, int32_t folders, int32_t *number) {
   int32_t kept = 0;
   for (int32_t f = 0; f < folders; f++)

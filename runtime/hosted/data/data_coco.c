@@ -75,7 +75,7 @@ static char *below(const char *folder, const char *name, const char *inner) {
   return whole;
 }
 
-/* The first of the usual folders that contains some files of a list; otherwise the most usual one. */
+/* The first of the usual folders that contains some files of a list; otherwise the most usual folder. */
 static char *folder_find(const Place *place, const json_t *root, const char *list, const char *name) {
   const char *const usual[][3] = {
       {place->root, name, ""},     {place->root, "images", name}, {place->root, name, "images"},

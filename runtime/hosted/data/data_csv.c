@@ -1,5 +1,5 @@
 /* data_csv.c: Tables as data sets: a row is a sample. One .csv file, or train.csv, val.csv and test.csv in a
- * directory. The columns, in their order, are the elements of the input; the last one, or the one that
+ * directory. The columns, in their order, are the elements of the input; the last column, or the column that
  * --target names, is the target. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
@@ -158,7 +158,7 @@ static cnn_status target_find(const cnn_data *data, Tables *set) {
   return cnn_success();
 }
 
-/* The output whose target is in the set; -1: none is needed. Several are not supported. */
+/* The output whose target is in the set; -1: no target is needed. Several targets are not supported. */
 static cnn_status output_find(const cnn_data *data, int32_t *output) {
   *output = -1;
   if (data->inputs_only) return cnn_success();
@@ -226,8 +226,7 @@ static int32_t target_columns(const cnn_data *data, const Tables *set, const cnn
   return values && port->size <= set->columns ? (int32_t)port->size : 1;
 }
 
-/* Number of target columns in a table for prediction, which the table may have but does not need; 0: it has
- * none. */
+/* Number of target columns in a table for prediction, where they are optional; 0: the table has none. */
 static int32_t columns_beyond(const cnn_data *data, const Tables *set) {
   const int64_t beyond = set->columns - data->network->input[0].size;
   if (beyond == 0 && !data->options.target) return 0;

@@ -1,6 +1,6 @@
-/* data_folders.c: Folders of images or WAV files: train/CLASS, val/CLASS, test/CLASS, or CLASS alone, which
- * is all training. data_classes.c maps folders to classes. Samples of the classes alternate, so that the
- * first N samples of a part contain all classes. */
+/* data_folders.c: Folders of images or WAV files: train/CLASS, val/CLASS, test/CLASS, or only folders CLASS,
+ * which are all for training. data_classes.c maps folders to classes. Samples of the classes alternate, so
+ * that the first N samples of a part contain all classes. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>

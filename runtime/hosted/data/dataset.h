@@ -1,5 +1,5 @@
-/* dataset.h: Interface of all kinds of data sets: a set has up to three pools of samples, as on disk; data.c
- * splits them into parts. */
+/* dataset.h: Interface of all kinds of data sets: a set has up to three pools of samples, which are separate
+ * on disk; data.c splits the pools into parts. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_DATASET_H
 #define CNN_DATASET_H
@@ -32,7 +32,7 @@ typedef struct Listing {
 cnn_status cnn_listing_read(Listing *listing, const char *path);
 void cnn_listing_free(Listing *listing);
 const Entry *cnn_listing_find(const Listing *listing, const char *name);
-/* Whether it contains a folder of this name. */
+/* Whether the directory contains a folder of this name. */
 bool cnn_listing_folder(const Listing *listing, const char *name);
 bool cnn_file_there(const char *path);
 /* Whether a symbolic link leads to a folder that contains the link. */
@@ -49,7 +49,7 @@ void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context);
 /* Decodes all images of the pools, on all processors, before the set has parts. bad: [images] of all pools in
  * order, whether each is unreadable; `first` is the first error. */
 cnn_status cnn_pools_inspect(const cnn_data *data, bool *bad, char *first, size_t room);
-/* Whether a file of this name would be read, the next time, as a part of the data. */
+/* Whether a file of this name would be read as data when the set is opened the next time. */
 bool cnn_data_takes(const cnn_data *data, const char *path);
 
 typedef struct DataKind {
@@ -63,14 +63,14 @@ typedef struct DataKind {
   /* Checks whether the sample can be read, if that is cheap; `input` is scratch space for one input. NULL:
    * checked when the set was opened. */
   cnn_status (*inspect)(const cnn_data *data, int pool, int64_t index, void *input);
-  /* Whether a file written to this path below the set's directory would be read as data the next time; NULL:
-   * never. */
+  /* Whether a file written to this path below the set's directory would be read as data when the set is
+   * opened the next time; NULL: never. */
   bool (*takes)(const cnn_data *data, const char *below);
   /* The original image of a sample and its annotations; the caller frees both. NULL: the set has no
    * annotations of images. */
   cnn_status (*truth)(const cnn_data *data, int pool, int64_t index, cnn_image *image, cnn_truth *truth);
   /* Like `read`, for recordings that are longer than the input: the part at `place`, from 0 at the beginning
-   * to 1 at the end; below 0: the middle. NULL: samples have no parts. */
+   * to 1 at the end; below 0: the middle. NULL: samples are always read whole. */
   cnn_status (*cut)(const cnn_data *data, int pool, int64_t index, double place, void *const input[],
                     void *const target[]);
 } DataKind;
@@ -108,8 +108,8 @@ struct cnn_data {
   int64_t shared; /* number of samples in both the test part and the training part */
 };
 
-/* Each of these functions inspects the path and sets kind, title, set, pools and classes. If the path is not
- * in its format, it leaves kind NULL. */
+/* Each of these functions inspects the path and sets kind, title, set, pools and classes. If the path has
+ * another format, the function leaves kind NULL. */
 cnn_status cnn_data_open_idx(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_cifar(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_folders(cnn_data *data, const Listing *listing);
@@ -122,8 +122,7 @@ cnn_status cnn_data_open_coco_file(cnn_data *data); /* path is a file */
 cnn_status cnn_data_open_csv_parts(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_arrays(cnn_data *data); /* path is a file */
 cnn_status cnn_data_open_csv(cnn_data *data);    /* path is a file */
-/* A table to predict, with or without the target; NULL without an error: the path's name is not that of a
- * table. */
+/* A table to predict, with or without the target; NULL without an error: the path does not name a table. */
 cnn_status cnn_data_open_rows(cnn_data **rows, const char *path, const cnn_network *network,
                               const char *target);
 cnn_status cnn_data_open_synthetic(cnn_data *data);
@@ -135,7 +134,7 @@ bool cnn_csv_is_part(const char *name);
 cnn_status cnn_data_no_memory(const cnn_data *data);
 /* The pool and index of sample `index` of a part. False: there is none. */
 bool cnn_data_locate(const cnn_data *data, cnn_part part, int64_t index, int *pool, int64_t *place);
-/* Adds a note for the user, printed with the set's description. Lost when out of memory. */
+/* Adds a note for the user, printed with the set's description. The note is lost when memory runs out. */
 void cnn_data_note(cnn_data *data, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Like cnn_data_sample, but reads the part at `place` of a recording that is longer than the input: see
@@ -169,8 +168,8 @@ bool cnn_target_wanted(const cnn_data *data, int32_t output);
 bool cnn_boxes_wanted(const cnn_network *network);
 /* Checks that the set has the object masks that losses need. */
 cnn_status cnn_masks_agree(const cnn_data *data);
-/* Whether the target of an output is optional: the output has scores but no loss, while other outputs have
- * one. If the data has a class, it is used; it may be -1. */
+/* Whether the target of an output is optional: the output has scores but no loss, and other outputs have
+ * losses. The class of a sample is used if there is one; it may be -1. */
 bool cnn_target_optional(const cnn_data *data, int32_t output);
 /* Number of classes if the target is one number per sample; 0: any number is accepted. */
 int64_t cnn_label_limit(const cnn_port *output);
@@ -188,15 +187,14 @@ cnn_status cnn_labels_end(cnn_data *data);
 void cnn_label_store_one(const cnn_data *data, int32_t output, double label, void *target);
 void cnn_label_store(const cnn_data *data, int32_t label, void *const target[]);
 
-/* ---- arrays ----
- * Tensors whose first dimension is the number of samples (whole: which are one sample), as inputs and
- * targets. `what` names the array. */
+/* ---- arrays ---- Tensors as inputs and targets. Their first dimension is the number of samples; with
+ * `whole`, a tensor is a single sample. `what` names the array. */
 
 typedef struct ArrayForm {
   bool batched, planes;
 } ArrayForm; /* planes: channels first */
 
-/* The layout in which a tensor can be read as this port, as a batch or (single) one sample. */
+/* The layout in which a tensor can be read as this port. `batch`: as a batch; `single`: as one sample. */
 bool cnn_array_form(const cnn_tensor *tensor, const cnn_port *port, bool batch, bool single, ArrayForm *form);
 cnn_status cnn_array_mismatch(const char *what, const cnn_tensor *tensor, const cnn_port *port);
 cnn_status cnn_array_read(const cnn_tensor *tensor, ArrayForm form, int64_t index, const cnn_port *port,

@@ -101,8 +101,8 @@ static void box_draw(const Cell *cell, const cnn_object *object) {
   }
 }
 
-/* Draws an image in its cell, cropped if it is larger than the first one, with its annotations below;
- * truth NULL: without annotations. */
+/* Draws an image in its cell, cropped if it is larger than the first image, with its annotations below; truth
+ * NULL: without annotations. */
 static void sheet_add(cnn_image *sheet, int64_t place, int32_t height, int32_t width, const cnn_image *image,
                       const cnn_truth *truth) {
   const int64_t top = place / COLUMNS * (truth ? 2 : 1) * height, left = place % COLUMNS * width;
@@ -140,7 +140,7 @@ typedef struct Export {
   int32_t height, width; /* size of an image on the sheet */
 } Export;
 
-/* Formats a path "DIRECTORY/BELOW", where parts of BELOW are formatted. */
+/* Writes the path "DIRECTORY/BELOW"; the format and its arguments are BELOW. */
 __attribute__((format(printf, 3, 4))) static const char *path_to(const Export *e, char path[PATH_ROOM],
                                                                  const char *format, ...) {
   char below[100];

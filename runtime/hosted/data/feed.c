@@ -1,5 +1,5 @@
-/* feed.c: Conversion of an image to an input of a net: resized, gray or colored as its channels require, in
- * its type. Training, evaluation and prediction all use it. */
+/* feed.c: Conversion of an image to an input of a net, with the input's size, channels (gray or RGB) and
+ * type. Training, evaluation and prediction all use this code. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>

@@ -21,7 +21,7 @@ void cnn_image_of_input(const cnn_port *port, const void *input, cnn_image *imag
 /* Reads a mask: the classes of a PNG, which are its palette indices or gray values, as one channel. */
 cnn_status cnn_image_read_classes(cnn_image *mask, const char *path);
 
-/* Position of an image in an input: an area of the image fills a rectangle there. */
+/* Position of an image in an input: an area of the image fills a rectangle of the input. */
 typedef struct cnn_frame {
   cnn_area source;
   int32_t top, left, height, width;

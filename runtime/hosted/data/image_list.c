@@ -190,7 +190,7 @@ typedef struct Seen {
   int64_t turn; /* position of the image in all lists */
 } Seen;
 
-/* Orders paths so that those of one file are together, and paths without links come first. */
+/* Orders paths so that all paths of a file are adjacent, and paths without links come first. */
 static int seen_order(const void *a, const void *b) {
   const Seen *x = a, *y = b;
   const cnn_picture *p = x->picture, *q = y->picture;

@@ -94,7 +94,7 @@ __attribute__((format(printf, 2, 3))) static void tell(const Work *work, const c
   if (work->inspection->tell) work->inspection->tell(work->inspection->context, line);
 }
 
-/* Waits for all threads. Reports progress now and then if it takes long. */
+/* Waits for all threads. Reports progress from time to time if the inspection takes long. */
 static void wait_for_threads(Work *work) {
   struct timespec until;
   int64_t wait = SECONDS;

@@ -58,8 +58,8 @@ cnn_status cnn_loader_open(cnn_loader **result, const cnn_network *network, int3
   pthread_cond_init(&loader->work, NULL);
   pthread_cond_init(&loader->done, NULL);
   loader->workers = threads;
-  loader->share = (part + 2 * threads - 1) /
-                  (2 * threads); /* two shares per thread, so that the last ones end at about the same time */
+  /* each thread reads two groups of samples, so that all threads end at about the same time */
+  loader->share = (part + 2 * threads - 1) / (2 * threads);
   loader->worker = calloc((size_t)threads, sizeof *loader->worker);
   bool fine = loader->worker != NULL;
   for (int i = 0; fine && i < AHEAD; i++) fine = cnn_batch_open(&loader->place[i].batch, network, part, true);
@@ -87,7 +87,7 @@ void cnn_loader_close(cnn_loader *loader) {
   free(loader);
 }
 
-/* The batch that still has samples to read; begins a new one if there is room. NULL: nothing to do now. */
+/* The batch that still has samples to read; begins a new batch if there is room. NULL: nothing to do now. */
 static Place *place_with_work(cnn_loader *loader) {
   Place *last = &loader->place[(loader->begun + AHEAD - 1) % AHEAD];
   if (loader->begun > 0 && last->given < last->end) return last;

@@ -1,6 +1,6 @@
-/* outline.c: Rasterization of polygons and of run lengths. A polygon is drawn by the rule of COCO's tools:
- * its sides are point sequences on a grid that is five times finer. Where a side crosses the middle of a
- * pixel column, the pixels below change between inside and outside. */
+/* outline.c: Rasterization of polygons and of run lengths. A polygon is drawn as by COCO's tools: its sides
+ * are point sequences on a grid that is five times finer. Where a side crosses the middle of a pixel column,
+ * the pixels below change between inside and outside. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/outline.h"
 
@@ -20,8 +20,8 @@ void cnn_outline_free(cnn_outline *outline) {
 
 static cnn_status no_memory(void) { return cnn_failure(CNN_NO_MEMORY, "out of memory for a mask"); }
 
-/* Makes room for one more element; doubles at each power of two. NULL: out of memory, and the array is
- * unchanged. */
+/* Makes room for one more element; the capacity doubles at each power of two. NULL: out of memory, and the
+ * array is unchanged. */
 static void *room_for(void *array, int64_t count, size_t bytes) {
   if (count & (count - 1)) return array;
   return realloc(array, bytes * (size_t)(count ? 2 * count : 1));

@@ -17,7 +17,8 @@ typedef struct cnn_outline {
   uint32_t *run;
 } cnn_outline;
 
-enum { CNN_REACH = 1 }; /* the distance of a corner from the image is at most CNN_REACH times its size */
+/* the distance of a corner from the image is at most CNN_REACH times the image's size */
+enum { CNN_REACH = 1 };
 
 void cnn_outline_free(cnn_outline *outline); /* NULL is fine */
 /* Adds a polygon of n numbers; an error's message describes the problem. */
@@ -25,7 +26,8 @@ cnn_status cnn_outline_polygon(cnn_outline *outline, const double *corner, size_
                                int32_t width);
 /* Adds a run of pixels; `sum` is the length of the previous runs, and must not exceed height * width. */
 cnn_status cnn_outline_run(cnn_outline *outline, double pixels, int64_t *sum, int32_t height, int32_t width);
-/* Unpacks run lengths from a text: differences in groups of 5 bits, each a letter from '0' on. */
+/* Unpacks run lengths from a text: differences in groups of 5 bits. Each group is a character, '0' for the
+ * smallest one. */
 cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, int32_t height,
                               int32_t width);
 /* Writes `value` to the pixels inside. False: out of memory. */

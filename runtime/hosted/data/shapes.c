@@ -1,8 +1,8 @@
 /* shapes.c: Synthetic images: discs, squares, triangles, stars and rings of different sizes on a textured
- * background; some cover others. Colors are independent of the shape, and the background uses the same
- * colors, so that no threshold separates them. Light comes from one side, and noise covers everything. The
- * code only uses additions, products, divisions and counter-based random numbers: the same images on every
- * machine. */
+ * background; some shapes cover others. Colors are independent of the shape, and the background uses the same
+ * colors, so that no threshold separates shapes from the background. Light comes from one side, and noise
+ * covers everything. The code only uses additions, products, divisions and counter-based random numbers: the
+ * same images on every machine. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/shapes.h"
 
@@ -14,7 +14,8 @@ const char *const cnn_shape_names[1 + CNN_SHAPES] = {"background", "disc", "squa
                                                      "triangle",   "star", "ring"};
 
 enum { DISC, SQUARE, TRIANGLE, STAR, RING };
-enum { OBJECTS = 6, TRIES = 24, CELLS = 9, SAMPLES = 2 }; /* samples: per pixel, in each direction */
+/* SAMPLES: sampled points per pixel, in each direction */
+enum { OBJECTS = 6, TRIES = 24, CELLS = 9, SAMPLES = 2 };
 
 typedef struct Draw {
   cnn_random random;
@@ -186,7 +187,7 @@ static bool center_covered(const Thing *t, int32_t y, int32_t x) {
   return thing_covers(t, (float)y + 0.5f, (float)x + 0.5f);
 }
 
-/* Whether all shapes below this one remain visible: each keeps at least half of its pixels. */
+/* Whether all shapes below this shape remain visible: each keeps at least half of its pixels. */
 static bool thing_fits(const Scene *s, const Thing *t, const uint8_t *instance, const int32_t *whole,
                        const int32_t *seen, int32_t *own) {
   const Extent e = extent_of(s, t);

@@ -46,8 +46,8 @@ static double normalized(const cnn_port *port, double high) {
   return (high * scale - extreme(port->normalize, "mean=", false)) / extreme(port->normalize, "std=", false);
 }
 
-/* Whether the numbers are probably pixels. In a table, only bytes can be, and only if a row has enough of
- * them for an image. */
+/* Whether the numbers are probably pixels. The numbers of a table can be pixels only if they are bytes, and
+ * if a row has enough of them for an image. */
 static bool are_pixels(const cnn_data *data, const cnn_port *port, double low, double high) {
   enum { FEW = 64 };
   if (!cnn_data_is_csv(data)) return true;

@@ -1,7 +1,7 @@
 /* events.c: Scalars for TensorBoard. An event file consists of records: the length of a message, a checksum
  * of these 8 bytes, the message, and its checksum; all little-endian. A message is a protocol buffer, Event
- * of tensorflow/core/util/event.proto. Only five fields are needed, so protobuf-c is not worth a dependency.
- * A run's file has one name and always begins with the same bytes, so TensorBoard continues to read it when a
+ * of tensorflow/core/util/event.proto. Only five fields are needed, so this code does not use protobuf-c. A
+ * run's file has one name and always begins with the same bytes, so TensorBoard continues to read it when a
  * run is resumed. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>

@@ -104,7 +104,7 @@ struct cnn_figure {
   bool failed;
 };
 
-/* Makes room for one more element; doubles at each power of two. */
+/* Makes room for one more element; the capacity doubles at each power of two. */
 static bool grow(void **array, int32_t count, size_t bytes) {
   if ((count & (count - 1)) != 0) return true;
   void *moved = realloc(*array, bytes * (size_t)(count ? 2 * count : 1));
@@ -239,8 +239,8 @@ static bool has_captions(const cnn_figure *figure, const Section *section) {
   return false;
 }
 
-/* Size limit of a panel: a single panel is as wide as the page; panels without captions together are as high
- * as a page. */
+/* Size limit of a panel. A single panel is as wide as the page. Panels without captions are so small that all
+ * of them fit on a page. */
 static void find_room(const Section *section, Layout *layout) {
   layout->room_width = most((PAGE - layout->bar) / layout->columns - layout->gap, 1);
   layout->room_height = HEIGHT_MOST;
@@ -293,8 +293,8 @@ static void draw_frame(const cnn_image *page, int32_t top, int32_t left, int32_t
   }
 }
 
-/* Draws a white line around the part, and a black one around that, so that both are visible on any
- * background. */
+/* Draws a white line around the marked part, and a black line around the white line, so that the mark is
+ * visible on any background. */
 static void draw_mark(const cnn_image *page, const Panel *panel, int32_t top, int32_t left, int32_t height,
                       int32_t width) {
   const double across = (double)width / panel->width, down = (double)height / panel->height;

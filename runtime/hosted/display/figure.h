@@ -19,7 +19,7 @@ typedef struct cnn_scale {
 cnn_scale cnn_scale_of(const float *value, int64_t n);
 void cnn_scale_color(const cnn_scale *scale, double value, uint8_t rgb[3]);
 
-/* ---- pages; cnn_figure_write reports errors of memory */
+/* ---- pages; cnn_figure_write reports a lack of memory */
 
 typedef struct cnn_figure cnn_figure;
 
@@ -27,13 +27,13 @@ cnn_figure *
 /* NULL: out of memory; the functions below then do nothing. */
 cnn_figure_new(const char *title, const char *subtitle);
 void cnn_figure_free(cnn_figure *figure);
-/* Starts a section for the next panels. `scale` (with a name of its unit) is drawn next to them, and the
+/* Starts a section for the next panels. `scale` (with the name of its unit) is drawn next to them, and the
  * heading reports the number of NaN and infinite values; NULL: none. `zoom`: side of a panel's pixel in
  * pixels of the page, 0: automatic; `columns` 0: automatic. */
 void cnn_figure_section(cnn_figure *figure, const char *heading, const cnn_scale *scale, int32_t columns,
                         int32_t zoom);
-/* Draws panels of the last section with this width, whatever their size, so that strips of the same time line
- * up. */
+/* Draws panels of the last section with this width, whatever their size, so that equal times are at the same
+ * column in all strips. */
 void cnn_figure_strips(cnn_figure *figure, int32_t width);
 /* Adds a panel of RGB pixels for the caller to fill; NULL: out of memory. */
 uint8_t *cnn_figure_panel(cnn_figure *figure, int32_t height, int32_t width, const char *caption);

@@ -1,5 +1,5 @@
-/* lettering.c: Text in images, drawn with a stroke font, so that no font file and no library is needed at any
- * size.
+/* lettering.c: Text in images, drawn with a stroke font, which has any size and needs no font file or
+ * library.
  *
  * A glyph is a list of strokes, separated by blanks. A stroke is a polyline; each point is two characters:
  * the column 0..8 and the row a..q. Capitals are between the rows a and m, small letters begin at e,
@@ -111,7 +111,7 @@ static const char *const GLYPHS[] = {
 
 enum { SPACE = 2, BETWEEN = 4 }; /* width of a blank, and gap between two letters, in columns */
 
-/* The next character; non-ASCII ones become a single question mark. */
+/* The next character; each non-ASCII character becomes one question mark. */
 static const char *next_glyph(const char **text) {
   const unsigned char c = (unsigned char)*(*text)++;
   if (c >= 0x80) {

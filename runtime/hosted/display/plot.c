@@ -63,7 +63,7 @@ static void widen(Panel *panel, const cnn_epoch *epoch, Series *series, int32_t 
   }
 }
 
-/* Rounds the range to whole steps; a flat curve gets some room. */
+/* Rounds the range to whole steps; if a curve is constant, the range is widened first. */
 static void round_range(Panel *panel) {
   if (!(panel->low <= panel->high)) {
     panel->low = 0;

@@ -84,8 +84,8 @@ static void show(cnn_progress *progress, const char *text) {
   fflush(stderr);
 }
 
-/* Adds the fields after the bar by importance, each only if it fits whole, because a truncated number would
- * be wrong. Returns whether all fields but the rate fit; the rate is the least important. */
+/* Adds the fields after the bar by importance, each only if it fits completely, because a truncated number
+ * would be wrong. Returns whether all fields except the rate fit; the rate is the least important. */
 static bool add_fields(Line *line, const cnn_event *event, const char *gap, size_t room) {
   enum { FIELDS = CNN_METRICS + 4 };
   Line field[FIELDS] = {0};

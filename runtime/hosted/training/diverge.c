@@ -32,7 +32,7 @@ static int64_t layer_size(const cnn_layer *layer) {
 }
 
 /* Recomputes the values of one image of the batch in inference; scores that overflow a softmax are reported
- * as the layer before it. */
+ * for the layer before the softmax. */
 static bool blame_values(const cnn_network *network, const cnn_batch *batch, int32_t slot, void *memory,
                          const float *weights, char *text, size_t room) {
   const void **input = calloc((size_t)network->inputs + 1, sizeof *input);

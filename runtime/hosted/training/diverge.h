@@ -5,6 +5,7 @@
 #include "hosted/data/batch.h"
 
 /* Explains a non-finite loss or gradient of this batch: ": the values of the layer conv2 ..." for the end of
- * a message, or nothing. The data are finite, because reading rejects other samples. */
+ * a message, or nothing. The data are finite, because samples with non-finite numbers are rejected when they
+ * are read. */
 void cnn_blame(const cnn_trainer *trainer, const cnn_batch *batch, char *text, size_t room);
 #endif

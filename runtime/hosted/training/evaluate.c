@@ -375,7 +375,7 @@ cnn_status cnn_evaluate(const cnn_network *network, const float *weights, const 
   const cnn_network samples = cnn_calls_network(network, data);
   cnn_status status = cnn_evaluator_open(&evaluator, &samples, cnn_threads(threads), confusion);
   if (status.code != CNN_OK) return status;
-  evaluator->worker[0].tally.all = true; /* the tallies of the other workers are added to this one */
+  evaluator->worker[0].tally.all = true; /* the tallies of the other workers are added to this tally */
   status = cnn_evaluator_run(evaluator, weights, data, part, -1, stop, &evaluation->measures);
   if (status.code == CNN_OK && !copy_counts(cnn_evaluator_tally(evaluator), evaluation)) {
     status = cnn_failure(CNN_NO_MEMORY, "no memory for the counts by class");

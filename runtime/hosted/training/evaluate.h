@@ -11,7 +11,7 @@ typedef struct cnn_evaluator cnn_evaluator; /* keeps its memory from one run to 
 
 cnn_status cnn_evaluator_open(cnn_evaluator **evaluator, const cnn_network *network, int32_t threads,
                               bool confusion);
-/* Each process evaluates a part of the samples from now on; all get the same results. */
+/* Each process evaluates a part of the samples from now on; all processes get the same results. */
 void cnn_evaluator_share(cnn_evaluator *evaluator, Exchange *exchange);
 void cnn_evaluator_close(cnn_evaluator *evaluator);
 /* Evaluates at most `limit` samples; negative: all. */

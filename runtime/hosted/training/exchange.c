@@ -1,9 +1,9 @@
-/* exchange.c: All-reduce of gradients over processes, and their other messages. Each process adds up one
- * part of every bucket. Every process first adds its own shards as far as the tree of additions allows, and
- * sends the sums of each part to the process that adds up this part. That process finishes the tree, and
- * sends the result to all. So each process sends and receives about twice the bucket's size, for any number
- * of processes, and the order of the additions is that of one process. Messages progress whenever generated
- * code calls poll. */
+/* exchange.c: All-reduce of gradients over processes, and other messages between the processes. Each process
+ * adds up one part of every bucket. Every process first adds its own shards as far as the tree of additions
+ * allows, and sends the sums of each part to the process that adds up this part. That process finishes the
+ * tree, and sends the result to all. So each process sends and receives about twice the bucket's size, for
+ * any number of processes, and the order of the additions is that of one process. Messages progress whenever
+ * generated code calls poll. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* gethostname */
@@ -91,7 +91,7 @@ static void add_blocks(const Travel *t, int32_t from, int32_t to, int64_t offset
 }
 
 /* Calls a function for the largest subtrees of the shards from .. to - 1 that only contain shards first ..
- * last - 1, those of one process. */
+ * last - 1, which are the shards of one process. */
 typedef void each_subtree(void *context, int32_t from, int32_t to);
 static void for_subtrees(int32_t from, int32_t to, int32_t first, int32_t last, each_subtree *each,
                          void *context) {

@@ -30,7 +30,7 @@ typedef struct Exchange {
   int64_t steps;
 } Exchange;
 
-/* Opens an exchange; a single process if ranks is NULL or has one process. */
+/* Opens an exchange, which has a single process if ranks is NULL or has one process. */
 cnn_status cnn_exchange_open(Exchange *, const cnn_ranks *ranks, const cnn_network *network);
 void cnn_exchange_close(Exchange *);
 static inline bool cnn_exchange_alone(const Exchange *exchange) { return !exchange->ranks; }
@@ -47,8 +47,8 @@ void cnn_exchange_gather(Exchange *, void *values, int64_t bytes);
 
 void cnn_place(char *name, size_t room); /* name of this machine */
 
-/* Lets the processes agree whether to continue. If one fails, all return its failure, with a message that
- * names the process. If one process has set `stop`, all get its value. */
+/* Lets the processes agree whether to continue. If a process fails, all processes return its failure, with a
+ * message that names the process. If a process has set `stop`, all processes get its value. */
 cnn_status cnn_exchange_agree(Exchange *, cnn_status status, int *stop);
 /* Like cnn_exchange_agree, before an exchange exists. */
 cnn_status cnn_ranks_agree(const cnn_ranks *ranks, cnn_status status);

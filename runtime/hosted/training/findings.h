@@ -37,9 +37,9 @@ bool cnn_findings_read(cnn_findings *findings, const cnn_network *network, float
                        int64_t slot, const cnn_view *view, int32_t image);
 void cnn_findings_free(cnn_findings *findings);
 
-/* Reads the segment of each pixel of the image from a panoptic output. The numbers of object classes follow
- * those of the `stuff` other classes. A pixel of an object class without an instance belongs to no segment,
- * as in COCO's task. stuff = 0: the object classes are unknown. False: out of memory. */
+/* Reads the segment of each pixel of the image from a panoptic output. Object classes are numbered after the
+ * other classes, whose number is `stuff`. A pixel of an object class without an instance belongs to no
+ * segment, as in COCO's task. stuff = 0: the object classes are unknown. False: out of memory. */
 bool cnn_segments_read(cnn_segments *segments, const cnn_network *network, float *const output[],
                        int64_t slot, const cnn_view *view, int32_t stuff);
 bool cnn_segments_open(cnn_segments *segments, int64_t pixels); /* initially no pixel belongs to a segment */

@@ -69,8 +69,8 @@ typedef struct Stranded { /* frozen weights whose initial values are random or u
   const char *first;
 } Stranded;
 
-/* Finds the frozen weights that keep such initial values. `taken`: whether each weight is from a file; NULL:
- * no weight is. */
+/* Finds the frozen weights whose initial values would remain random or undefined. `taken`: whether each
+ * weight is from a file; NULL: no weight is. */
 static cnn_status find_stranded(const Training *training, const bool *taken, Stranded *stranded) {
   const cnn_network *network = training->network;
   int32_t left = 0;

@@ -27,7 +27,7 @@ static int32_t add(cnn_column *column, int32_t n, const char *prefix, const char
 
 static int32_t columns_of(const cnn_epoch *epoch, cnn_column column[CNN_COLUMNS]) {
   const cnn_measures *train = &epoch->train, *val = &epoch->val;
-  bool validated = val->samples > 0; /* otherwise the columns are present but empty */
+  bool validated = val->samples > 0; /* if false, the columns of validation are present but empty */
   int32_t n = add(column, 0, "", "epoch", epoch->epoch, 10);
   n = add(column, n, "", "loss", train->loss, 9);
   for (int32_t i = 0; i < train->metrics; i++)

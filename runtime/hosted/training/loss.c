@@ -1,6 +1,6 @@
-/* loss.c: Losses in double precision. Training computes losses in generated code; these measure outputs of
- * infer with the same conventions: means over positions (or elements), classes of -1 left out, cross_entropy
- * from probabilities, log-probabilities or raw scores. */
+/* loss.c: Losses in double precision. Training computes losses in generated code; the functions in this file
+ * measure outputs of infer with the same conventions: means over positions (or elements), class -1 is
+ * ignored, cross_entropy from probabilities, log-probabilities or raw scores. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/loss.h"
 
@@ -20,7 +20,7 @@ struct Loss {
   double (*of_class)(const cnn_port *, const cnn_loss *, const float *score, int64_t n, int32_t label);
   double (*of_value)(const cnn_port *, const cnn_loss *, double value, double target);
   bool weighted; /* the mean uses the class weights */
-  /* computes one image of `positions`; the mean is over images */
+  /* computes the loss of one image of `positions`; the mean is over images */
   double (*of_image)(const cnn_port *, const float *score, int64_t n, const int32_t *label,
                      int64_t positions);
 };

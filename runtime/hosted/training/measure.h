@@ -6,8 +6,8 @@
 #include "hosted/data/outputs.h"
 
 /* Integers are in one array, so that the tallies of several threads can be added in any order with the same
- * result. Floating-point numbers cannot, so those of each sample are returned, and cnn_tally_sums adds them
- * in the order of the samples. */
+ * result. The order of floating-point additions changes the result, so the floating-point numbers of each
+ * sample are returned, and cnn_tally_sums adds them in the order of the samples. */
 typedef struct cnn_tally {
   const cnn_network *network;
   int64_t counts; /* length of count */

@@ -21,7 +21,7 @@ typedef struct cnn_pace {
 } cnn_pace;
 
 cnn_pace cnn_pace_of(int32_t most);
-int32_t cnn_pace_threads(const cnn_pace *);     /* number for the next call */
+int32_t cnn_pace_threads(const cnn_pace *);     /* number of threads for the next call */
 void cnn_pace_took(cnn_pace *, double seconds); /* duration of the last call */
 
 /* Must be called before and after a call of the net: set the number of threads, and measure the time. */

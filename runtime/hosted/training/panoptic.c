@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-/* Number of pixels that two segments share, and of each segment. Row and column 0 are the pixels without a
- * segment. */
+/* Number of pixels of each segment, and of each pair of segments that share pixels. Row and column 0 are for
+ * pixels without a segment. */
 typedef struct Shared {
   const cnn_segments *truth, *found;
   int64_t *pixels; /* [1 + truths][1 + founds] */

@@ -17,7 +17,7 @@ typedef struct cnn_found {
 typedef struct cnn_sought {
   int32_t image, label;
   bool ignored;        /* a crowd: neither a true nor a false detection */
-  double area, box[4]; /* area: from the annotations, or that of the mask, or of the box */
+  double area, box[4]; /* area: from the annotations, or the area of the mask or the box */
   cnn_runs mask;
 } cnn_sought;
 

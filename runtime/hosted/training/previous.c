@@ -45,7 +45,7 @@ static void take(char *text, size_t room, const cnn_archive *archive, const char
 }
 
 /* Inspects a file that the run would replace. An empty file is treated as missing. A file that cannot be
- * opened as weights is not an error, unless memory is out. */
+ * opened as weights is not an error, unless memory runs out. */
 static cnn_status weights_look(const char *path, Weights *weights) {
   struct stat about;
   cnn_archive archive;
@@ -66,7 +66,7 @@ static cnn_status weights_look(const char *path, Weights *weights) {
   return cnn_success();
 }
 
-/* Whether both were rated with the same metric, and the first is at least as good. */
+/* Whether both weights were rated with the same metric, and `a` is at least as good as `b`. */
 static bool as_good(const Weights *a, const Weights *b) {
   const bool alike = a->rated && b->rated && strcmp(a->measure, b->measure) == 0 &&
                      strcmp(a->data, b->data) == 0 && strcmp(a->loss, b->loss) == 0;
@@ -98,7 +98,7 @@ static cnn_status copy(const char *from, const char *to) {
   return status;
 }
 
-/* Keeps the weights of a finished run. */
+/* Makes a backup of the weights of a finished run. */
 static cnn_status keep_weights(const char *out, const Weights *there, const char *previous,
                                const Listener *listener) {
   Weights before;
@@ -123,7 +123,8 @@ static cnn_status keep_weights(const char *out, const Weights *there, const char
   return status;
 }
 
-/* Keeps the weights and checkpoint of an unfinished run, under a name by which it can be resumed. */
+/* Makes a backup of the weights and checkpoint of an unfinished run, under a name with which the run can be
+ * resumed. */
 static cnn_status keep_run(const char *out, bool there, const char *checkpoint, const char *progress,
                            const char *stopped, const Listener *listener) {
   char line[1000];
@@ -172,8 +173,8 @@ cnn_status cnn_previous_check(const char *out) {
   return status;
 }
 
-/* Keeps weights of another tool. It is unknown whether the weights of other runs are better, so they never
- * replace these. */
+/* Makes a backup of weights of another tool. Weights of later runs never replace it, because it is unknown
+ * which weights are better. */
 static cnn_status keep_original(const char *out, const Listener *listener) {
   char line[1000];
   char *original = cnn_sibling(out, "original");

@@ -19,7 +19,7 @@ typedef struct cnn_run {
   cnn_tally tally;  /* counts of the current epoch, like the sums above */
   cnn_sums *sums;
   double best;            /* lowest value of the criterion, valid after `rated` rated epochs */
-  int32_t rated, waiting; /* waiting: epochs since the best */
+  int32_t rated, waiting; /* waiting: epochs since the best epoch */
   cnn_epoch *history;     /* [finished] */
   int32_t room;
 } cnn_run;

@@ -331,7 +331,7 @@ static cnn_status not_finite(Training *training, const cnn_batch *batch, float l
                      (int)run->finished + 1, step, where, kept_so_far(training), advice(training));
 }
 
-/* If a gradient is not finite in only one process, that process received other sums than the others. */
+/* If only one process finds a non-finite gradient, it received other sums than the other processes. */
 static cnn_status check_finite(Training *training, const cnn_batch *batch, float loss, bool fine) {
   const Exchange *x = &training->exchange;
   int32_t other;

@@ -1,5 +1,5 @@
-/* archive.h: Named arrays of numbers in files: .safetensors, .npz, .npy, and PyTorch's. Depends only on
- * file.h and the status type, and is also built into the compiler (see file.h). */
+/* archive.h: Named arrays of numbers in files: .safetensors, .npz, .npy, and PyTorch's. This code depends
+ * only on file.h and the status type, and is also built into the compiler (see file.h). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_ARCHIVE_H
 #define CNN_ARCHIVE_H
@@ -85,7 +85,7 @@ void cnn_tensor_floats(const cnn_tensor *tensor, int64_t first, int64_t count, f
 /* Checks that all numbers are finite after conversion to float. excludes: minus infinity is allowed. */
 cnn_status cnn_tensor_finite(const cnn_tensor *tensor, const char *path, bool excludes);
 bool cnn_tensor_is_counter(const cnn_tensor *tensor); /* PyTorch's "NAME.num_batches_tracked", which is stored
-                                                         among the weights but is not one */
+                                                         among the weights but is not a weight */
 /* Formats a shape: "[6, 1, 5, 5]"; returns text. */
 const char *cnn_tensor_shape(const cnn_tensor *tensor, char *text, size_t room);
 

@@ -172,7 +172,8 @@ static void normalize(const char *name, char *out, size_t room) {
   }
 }
 
-/* The only unmatched tensor of a shape that only one unmatched weight has. */
+/* The tensor with the shape of `own`, if exactly one unmatched weight and one unmatched tensor have this
+ * shape; otherwise NULL. */
 static const cnn_tensor *only_one(const Match *match, const cnn_tensor *own) {
   const cnn_tensor *only = NULL;
   int32_t lacking = 0, there = 0;
@@ -281,7 +282,7 @@ static void take_by_name(Match *match) {
   }
 }
 
-/* A single array without a name is the only weight. */
+/* Matches a single array without a name to the only weight of the net. */
 static void take_nameless(Match *match) {
   const cnn_archive *archive = match->archive;
   if (match->count != 1 || archive->count != 1 || strcmp(archive->tensor->name, CNN_NAMELESS) != 0) return;
@@ -425,7 +426,7 @@ static bool same_layer(const char *a, const char *b) {
   return n > 0 && strncmp(a, b, n) == 0 && !strpbrk(b + n, "./");
 }
 
-/* Whether weights of one layer are on both sides of the k-th weight's start in a run. */
+/* Whether a cut before the k-th weight of a run would separate weights of the same layer. */
 static bool splits_layer(const Match *match, const cnn_tensor *const *list, int32_t tensors, Run run,
                          int32_t k) {
   const int32_t w = run.weight + k, t = run.tensor + k;

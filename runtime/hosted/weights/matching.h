@@ -39,7 +39,7 @@ bool cnn_match_by_order(cnn_archive *archive, const cnn_wanted *wanted, int32_t 
 bool cnn_match_run(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
                    cnn_matching *matching);
 /* Renames the archive's tensors by the lines of a file: "theirs = ours". A '*' in theirs matches any text;
- * '*' in ours inserts that text, but ours need not have a '*'. Later lines win; "theirs =" leaves a tensor
- * out; '#' begins a comment. */
+ * '*' in ours inserts that text, but ours need not have a '*'. Later lines have priority; "theirs =" leaves a
+ * tensor out; '#' begins a comment. */
 cnn_status cnn_rename(cnn_archive *archive, const char *path);
 #endif
