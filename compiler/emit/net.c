@@ -43,7 +43,7 @@ static void put_top(Text *out, Net *net) {
 }
 
 static void put_assertions(Text *out, Net *net) {
-  text_put(out, "/* The sizes in the header are those of the structs. */\n");
+  text_put(out, "/* The sizes in the header must match the structs. */\n");
   if (net->weights)
     text_put(out, "_Static_assert(sizeof(%s) == %s * sizeof(float), \"weights\");\n", net->own->weights,
              net->macro->PARAMETERS);
@@ -158,7 +158,7 @@ void put_section_end(Text *out, const Net *net, const Section *section) {
 static void put_section(Text *out, Net *net, int target) {
   const Section *section = &net->section[target];
   text_put(out, "/* ---- %s%s ---- */\n\n", section->target->name,
-           is_lowest(net, section) ? "" : ": comments on functions state exceptions");
+           is_lowest(net, section) ? "" : ": comments state only differences from the functions above");
   put_section_begin(out, net, section);
   put_functions(out, net, section);
   put_infer(out, net, target);

@@ -6,8 +6,8 @@
  * to files cnn_image.h    images
  *
  * This header adds evaluation and training of a net. Functions return a cnn_status; its message names file,
- * offset and cause. No function prints or ends the process, except cnn_main, which is a whole program. A net
- * passed to these functions must outlive their use of it. */
+ * offset and cause. No function prints or ends the process, except cnn_main, which is a whole program. The
+ * caller must not free a net while these functions use it. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_H
 #define CNN_H
@@ -27,8 +27,8 @@ extern "C" {
 
 /* ---- Threads */
 
-/* Number of threads that a net and the loops here use: `wanted`, or the number of processors if it is 0. A
- * net compiled with --threads=none has one thread; evaluation still distributes its samples. Results never
+/* Number of threads that a net and the runtime's loops use: `wanted`, or the number of processors if it is 0.
+ * A net compiled with --threads=none has one thread; evaluation still distributes its samples. Results never
  * depend on the number of threads. */
 int32_t cnn_threads(int32_t wanted);
 
@@ -60,7 +60,8 @@ double cnn_class_iou(const cnn_class_counts *counts);
 
 enum { CNN_RECALL_POINTS = 101 };
 
-/* Average precision as COCO defines it: means over the classes that have annotations; -1: no class has. */
+/* Average precision as COCO defines it: means over the classes that have annotations; -1: no class has
+ * annotations. */
 typedef struct cnn_precision {
   double ap, ap50, ap75, small, medium, large;
 } cnn_precision;
@@ -71,7 +72,7 @@ typedef struct cnn_precision_class {
   double curve[CNN_RECALL_POINTS]; /* precision at a recall of 0, 0.01, ... 1, at an IoU of 0.50 */
 } cnn_precision_class;
 
-/* Panoptic quality; -1: there was nothing to detect and nothing detected. */
+/* Panoptic quality; -1: no segments were annotated, and none were detected. */
 typedef struct cnn_quality {
   double pq, sq, rq; /* pq = sq * rq: mean IoU of matched segments, and F1 score of detection */
 } cnn_quality;
@@ -118,7 +119,7 @@ typedef enum cnn_event_kind {
   CNN_EVENT_STEP,       /* a step is finished; at most ten events per second */
   CNN_EVENT_VALIDATION, /* validation begins */
   CNN_EVENT_EPOCH,      /* an epoch has ended */
-  CNN_EVENT_END /* success; `done` is the epoch with the best weights, even if it was before a resumption */
+  CNN_EVENT_END /* success; `done` is the epoch with the best weights, which may precede a resumption */
 } cnn_event_kind;
 
 typedef struct cnn_event {
@@ -137,7 +138,7 @@ typedef struct cnn_train_options {
   bool shuffle;      /* false: samples come in the order of the data set */
   /* recipe.epochs applies to `overfit`, too; otherwise overfitting makes a few hundred steps */
   bool epochs_given;
-  bool resume;     /* continues from the checkpoint of `out`, as if never stopped */
+  bool resume;     /* continues from the checkpoint of `out`, as if training had never stopped */
   bool dry_run;    /* one step and one validation batch; writes nothing */
   int64_t overfit; /* trains on the first `overfit` samples without augmentation and validation, to test
                       whether the net can learn at all; 0: off */
@@ -169,9 +170,9 @@ cnn_train_options cnn_train_defaults(const cnn_network *network);
 cnn_status cnn_train_settings(const cnn_network *network, cnn_train_options *options);
 cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options);
 
-/* Paths of a run's files, derived from its best weights: "a.safetensors" gives "a.last.safetensors", "a.npz"
- * gives "a.last.npz"; the checkpoint ("checkpoint") is always .safetensors. The caller frees the path; NULL:
- * out of memory. */
+/* Paths of a run's files, derived from the path of its best weights: "a.safetensors" gives
+ * "a.last.safetensors", "a.npz" gives "a.last.npz"; the checkpoint ("checkpoint") is always .safetensors. The
+ * caller frees the path; NULL: out of memory. */
 char *cnn_sibling(const char *path, const char *kind);
 
 /* ---- plots */

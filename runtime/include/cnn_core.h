@@ -75,9 +75,9 @@ typedef struct cnn_trainer {
   const cnn_exchange *exchange; /* for processes that share each batch; NULL: a single process */
 } cnn_trainer;
 
-/* The number of bytes that a trainer needs, and its construction in this memory, which must be aligned to 64.
- * `accumulates`: a step may use several batches. Weights are not initialized: call network->init, or copy
- * them. */
+/* cnn_trainer_bytes returns the number of bytes that a trainer needs; cnn_trainer_place constructs a trainer
+ * in memory of this size, which must be aligned to 64 bytes. `accumulates`: a step may use several batches.
+ * Weights are not initialized: call network->init, or copy them. */
 size_t cnn_trainer_bytes(const cnn_network *network, const cnn_recipe *recipe, bool accumulates);
 void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const cnn_recipe *recipe,
                        bool accumulates, void *memory);
@@ -96,7 +96,7 @@ int32_t cnn_trainer_overflow(const cnn_trainer *trainer);
 /* Ends a step: clips the gradients since the last update, updates the weights with them, and moves the
  * average. */
 void cnn_trainer_update(cnn_trainer *trainer, double rate);
-/* cnn_trainer_batch and cnn_trainer_update, with the scheduled rate at t epochs. */
+/* Calls cnn_trainer_batch and cnn_trainer_update, with the scheduled rate at t epochs. */
 float cnn_train_step(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count,
                      float *const *output, double t);
 /* The weights that are saved and evaluated: the average, if there is one. */
@@ -129,19 +129,20 @@ cnn_augmentation cnn_augment_draw(const cnn_recipe *recipe, cnn_plane plane, uin
                                   uint32_t index);
 int64_t cnn_augment_scratch(cnn_plane plane); /* floats of `scratch` */
 /* Augments values of `type` from `in` to `out`; u8 and i8 stay within their range. scale: the value of full
- * scale (255 for images; i8 after adding 128). Elements from outside are zero (i8: -128). */
+ * scale (255 for images; i8 after adding 128). Elements outside of the input are zero (i8: -128). */
 void cnn_augment_input(const cnn_augmentation *augmentation, cnn_plane plane, cnn_type type, float scale,
                        const void *in, void *out, float *scratch);
-/* Moves a target: int32 classes (the nearest; -1 from outside) or floats (bilinear; 0 from outside) of each
- * pixel. */
+/* Moves a target with one number per pixel: int32 classes (of the nearest pixel; -1 outside of the image) or
+ * floats (bilinear; 0 outside of the image). */
 void cnn_augment_target(const cnn_augmentation *augmentation, cnn_plane plane, bool classes, const void *in,
                         void *out);
 
-/* Moves an instance map: an object number per pixel, the nearest; 0 from outside. */
+/* Moves an instance map, with an object number per pixel: the number of the nearest pixel; 0 outside of the
+ * image. */
 void cnn_augment_instances(const cnn_augmentation *augmentation, cnn_plane plane, const uint8_t *in,
                            uint8_t *out);
 /* Moves a box x1 y1 x2 y2 in pixels of the plane: the smallest box around its four moved corners, clipped at
- * the edges. False: less than a quarter of it is inside. */
+ * the edges. False: less than a quarter of the box is inside the plane. */
 bool cnn_augment_box(const cnn_augmentation *augmentation, cnn_plane plane, const float in[4], float out[4]);
 /* Clips a box. False: less than a quarter of its area is left. */
 bool cnn_box_cut(float box[4], float left, float top, float right, float bottom);

@@ -9,7 +9,7 @@
  * boxes, masks or a class per pixel.
  *
  * A folder's class is the label of the same name (cnn_network.label); folders named by integers are the
- * classes of these numbers; if the net has no labels, they are numbered in the order of their names.
+ * classes of these numbers; if the net has no labels, the folders are numbered in the order of their names.
  *
  * Samples come in the order of the file. Samples of folders alternate between the classes, so that the first
  * N contain all classes.
@@ -32,7 +32,7 @@ extern "C" {
 
 typedef enum cnn_part {
   CNN_PART_TRAIN, /* without the validation samples */
-  CNN_PART_VAL,   /* the set's own, or else samples of the training part, by the program's seed */
+  CNN_PART_VAL,   /* the set's own part, or else training samples selected with the program's seed */
   CNN_PART_TEST   /* for `eval`: the set's own test part, or else the whole set */
 } cnn_part;
 
@@ -49,7 +49,7 @@ typedef struct cnn_data_options {
   cnn_fit fit;
   int64_t keep; /* bytes of memory for decoded images of folders, so that each is decoded once; 0: decode each
                    time */
-  const char *target; /* CSV: the target column, by its name or its number from 1; NULL: the last */
+  const char *target; /* CSV: the target column, by its name or its number from 1; NULL: the last column */
   bool skip_bad;      /* images, masks and boxes that cannot be read are counted and dropped */
   bool any_target;    /* for inspection or export: the set may lack the net's targets */
 } cnn_data_options;
@@ -80,9 +80,9 @@ const char *const *cnn_data_class_names(const cnn_data *data);
  * one image is unreadable, the result is its error; if several are, the callback gets a line for each of the
  * first ten. */
 typedef struct cnn_inspection {
-  int64_t samples[3]; /* number of samples of each part, from its first */
+  int64_t samples[3]; /* number of samples to check in each part, from its first sample */
   int32_t threads;
-  void (*tell)(void *context, const char *line); /* or NULL; also receives progress, if it takes long */
+  void (*tell)(void *context, const char *line); /* or NULL; also receives progress if the check takes long */
   void *context;
   const volatile sig_atomic_t *stop; /* ends the check early when it is not 0; NULL: never */
 } cnn_inspection;
@@ -111,7 +111,7 @@ bool cnn_port_takes(const cnn_port *port, double value);
 int64_t cnn_port_classes(const cnn_port *output);
 /* Number of elements of the output's target, also for an output with scores and no loss. */
 int64_t cnn_port_targets(const cnn_port *output);
-/* Converts one sample to the net's layout; a copy if that is hwc. */
+/* Converts one sample to the net's layout; if the layout is hwc, only copies it. */
 void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out);
 
 /* Inputs of `predict`: an image (PNG, JPEG, WebP), an .npy file with one input or a batch, an .npz keyed by

@@ -1,4 +1,4 @@
-/* cnn_image.h: Images. Reading and writing needs the hosted runtime; resampling is part of the core: no
+/* cnn_image.h: Images. Reading and writing need the hosted runtime; resampling is part of the core: no
  * allocation, no library. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_IMAGE_H

@@ -29,13 +29,13 @@ typedef enum cnn_output_kind {
   CNN_OUTPUT_VALUES,      /* numbers, or scores of classes */
   CNN_OUTPUT_DETECTIONS,  /* rows x1 y1 x2 y2 score class, in pixels of the first image input; class -1: none
                            */
-  CNN_OUTPUT_MASKS,       /* a mask for each of those rows: 0 to 1 for each pixel of its box and class */
-  CNN_OUTPUT_MASK_LOGITS, /* the same before a sigmoid */
-  CNN_OUTPUT_PANOPTIC     /* per pixel its class and the number of its instance, 0: none */
+  CNN_OUTPUT_MASKS,       /* a mask per row of the detections: 0 to 1 for each pixel of its box and class */
+  CNN_OUTPUT_MASK_LOGITS, /* masks before a sigmoid */
+  CNN_OUTPUT_PANOPTIC     /* per pixel: its class, and the number of its instance; 0: none */
 } cnn_output_kind;
 
 typedef struct cnn_loss {    /* parameters of a loss, to compute it from the outputs of infer (validation) */
-  double weight;             /* of this output in the sum of losses */
+  double weight;             /* factor of this output's loss in the sum of losses */
   double smoothing;          /* label_smoothing */
   double parameter;          /* huber: delta; focal: gamma */
   int32_t ignore;            /* a class that is ignored, besides -1 */
@@ -57,12 +57,12 @@ typedef struct cnn_port { /* an input or an output */
   const char *loss;    /* outputs: the name of its loss, or NULL */
   const cnn_loss
       *criterion; /* parameters of the loss; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
-  const char *normalize;      /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it follows, or NULL */
-  int32_t rate;               /* inputs: samples per second of sound; otherwise 0 */
-  int32_t calls;              /* 0 or 1; in the runtime, the number of calls in a sample: regions, size and
-                                 target_size are then those of all calls */
+  const char *normalize; /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it follows, or NULL */
+  int32_t rate;          /* inputs: samples per second of sound; otherwise 0 */
+  int32_t calls; /* 0 or 1; in the runtime, the number of calls in a sample: regions, size and target_size
+                    then cover all calls */
   int32_t step, offset, late; /* with --stream: rows per call, otherwise 0; number of the first row of call 0;
-                                 delay of its rows in rows of the first input */
+                                 delay of the output's rows, in rows of the first input */
   cnn_output_kind kind;       /* outputs */
   int32_t stuff, things;      /* for a panoptic output: number of background classes, which come first, and
                                  of object classes */
@@ -77,7 +77,7 @@ typedef enum cnn_role {
 typedef struct cnn_weight {
   const char *name; /* "stage1.conv1.weight" */
   int32_t rank, dim[4];
-  int64_t offset, size; /* in floats, in the weights struct */
+  int64_t offset, size; /* in floats; offset: position in the weights struct */
   cnn_role role;
   int32_t decay;        /* subject to weight decay (`decay = weights` excludes biases and norms) */
   int32_t flattened[3]; /* after flatten(order=hwc): height, width, channels of the flattened value */
@@ -133,7 +133,7 @@ typedef struct cnn_recipe { /* the train block */
   double rate, momentum, weight_decay, beta1, beta2, epsilon, alpha, trust;
   int32_t nesterov;
   cnn_schedule_kind schedule;
-  double warmup, factor, power, floor, every; /* warmup and every in epochs, every 0: never; floor absolute */
+  double warmup, factor, power, floor, every; /* warmup, every: in epochs; every 0: never; floor: absolute */
   int32_t patience, milestones;
   const double *milestone;                       /* step(at=[...]), in epochs */
   int32_t batch, epochs, accumulate, early_stop; /* early_stop 0: off */
@@ -143,9 +143,9 @@ typedef struct cnn_recipe { /* the train block */
                                 first call whose loss counts */
   int32_t target_is_input;
   int32_t augments, metrics;
-  int32_t quantize;        /* quantization-aware training */
-  double quantize_start;   /* epochs before values and weights are rounded */
-  int64_t quantize_switch; /* offset in floats in the weights struct of the rounding switch: 0 or 1 */
+  int32_t quantize;                   /* quantization-aware training */
+  double quantize_start;              /* epochs before values and weights are rounded */
+  int64_t quantize_switch;            /* offset, in floats, of the rounding switch (0 or 1) in the weights */
   const cnn_option *augment, *metric; /* metric: {"accuracy"}, {"top", {5}, 1}, {"mae"}, {"iou"} */
 } cnn_recipe;
 
@@ -159,8 +159,8 @@ typedef struct cnn_look { /* inspection of one image: all values are in the call
   void (*pack)(void *memory, const float *weights);
   void (*forward)(void *memory, const float *weights,
                   const void *const *input); /* fills in the layers and the scores */
-  void (*backward)(void *memory, const float *weights, const void *const *input,
-                   const float *const *seed); /* then the gradients of sum seed[o][k] * score[o][k] */
+  /* fills in the gradients of the sum of seed[o][k] * score[o][k] */
+  void (*backward)(void *memory, const float *weights, const void *const *input, const float *const *seed);
 } cnn_look;
 
 /* Communication of processes that share the shards of a batch. A single process sets all functions to NULL.
@@ -171,8 +171,9 @@ typedef struct cnn_exchange {
   void *context;
   /* Receives the other processes' images of `values`, with `bytes` bytes per image. */
   void (*gather)(void *context, void *values, int64_t bytes);
-  /* Begins the sum of floats from .. to - 1 of the gradients of all shards. Those of shard 0 are in
-   * `gradients`, which also receives the sums; those of shard s in sums[s - 1], one array after the other. */
+  /* Begins to add the gradients of all shards, for the floats from .. to - 1. The gradients of shard 0 are in
+   * `gradients`, which also receives the sums. The gradients of shard s are in sums[s - 1]; these arrays are
+   * stored one after the other. */
   void (*sum)(void *context, float *gradients, float *sums, int64_t from, int64_t to);
   void (*poll)(void *context); /* lets messages progress */
   void (*wait)(void *context); /* waits until all sums are complete */
@@ -191,7 +192,7 @@ typedef struct cnn_network {
   size_t truth_bytes;
   const cnn_weight *weight;
   const cnn_layer *layer;
-  const cnn_step *timed;      /* the steps of infer_timed and of its marks */
+  const cnn_step *timed;      /* the steps after which infer_timed calls mark */
   const char *const *label;   /* NULL without labels */
   const char *summary;        /* the compiler's table */
   int64_t parameters, macs;   /* parameters: number of floats in the weights struct */
@@ -202,13 +203,13 @@ typedef struct cnn_network {
   const char *(*target_name)(void); /* the instruction set level in use on this CPU */
   void (*init)(float *weights, uint64_t seed);
   void (*pack)(void *model, const float *weights);
-  void (*threads)(int32_t); /* threads of the calling thread's calls, 0: default; NULL: no own threads */
+  void (*threads)(int32_t); /* sets the threads for calls from this thread; 0: default; NULL: one thread */
   void (*infer)(const void *model, const void *const *input, float *const *output,
                 void *workspace); /* exactly `batch` images; NULL if the net has a state */
   /* Nets with a state have these instead: `reset` begins a state, which each call of `step` updates.
    * state_bytes 0: no state. */
   size_t state_bytes;
-  int32_t window, ready; /* --slide: rows per window, or 0; calls before the first full one */
+  int32_t window, ready; /* --slide: rows per window, or 0; calls before the first full window */
   void (*reset)(void *state);
   void (*step)(const void *model, const void *const *input, float *const *output, void *state,
                void *workspace);
@@ -233,7 +234,7 @@ typedef struct cnn_network {
   float (*gradients_shared)(
       const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed,
       uint64_t step, float *gradients, float *const *output, void *training,
-      const cnn_exchange *exchange); /* the same with several processes; NULL: not compiled in */
+      const cnn_exchange *exchange); /* gradients with several processes; NULL: not compiled in */
 } cnn_network;
 
 #ifdef __cplusplus

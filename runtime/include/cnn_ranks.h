@@ -12,8 +12,8 @@ extern "C" {
 #endif
 
 /* Only the thread that opened the table calls its functions; all processes call broadcast and gather in the
- * same order. A message has a number, from 0, from its start until its arrival; its bytes must not change
- * until then. */
+ * same order. From its start until its arrival, a message has a number (counted from 0), and its bytes must
+ * not change. */
 typedef struct cnn_ranks {
   int32_t rank, size; /* number of this process, from 0, and number of processes */
   int32_t here;       /* number of processes on this machine */

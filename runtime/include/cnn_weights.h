@@ -38,10 +38,10 @@ typedef struct cnn_weights_names {
   const char *prefix; /* "module.": removed from names; names without it are ignored. NULL: a prefix that all
                          names share is removed if needed */
   const char *rename; /* applied first: a file with lines "theirs = ours", where '*' matches any text and
-                         later lines win; or NULL */
+                         later lines have priority; or NULL */
   int32_t by_order;   /* not 0: names are ignored, and the file's first array is the net's first weight; every
-                         shape must match. If some weights suffice, the longest run of whole layers with equal
-                         shapes is loaded, so that a new head stays new */
+                         shape must match. If not all weights are required, the longest run of complete layers
+                         with equal shapes is loaded, so that a new head keeps its initial weights */
 } cnn_weights_names;
 
 /* Like the two functions above, for a file with other names; `names` may be NULL. */

@@ -1,5 +1,5 @@
-/* ranks_mpi.c: libcnn-mpi, the table of cnn_ranks.h implemented with MPI. The communicator is a copy of the
- * world's, so that its messages are separate from all others. */
+/* ranks_mpi.c: libcnn-mpi, the table of cnn_ranks.h implemented with MPI. The communicator is a copy of
+ * MPI_COMM_WORLD, so that its messages are separate from all others. */
 // SPDX-License-Identifier: MIT-0
 #include <limits.h>
 #include <mpi.h>

@@ -1,6 +1,6 @@
-/* quantize.c: quantize_float for every quotient of its number and its scale, NaN and infinities too: the
- * conversion to an integer is defined, and the result is in the range of the contract that --acsl assumes
- * (compiler/emit/acsl.c). */
+/* quantize.c: exhaustive check of quantize_float: for every quotient of its number and its scale, including
+ * NaN and infinities, the conversion to an integer is defined, and the result is in the range of the contract
+ * that --acsl assumes (compiler/emit/acsl.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
-/* reciprocal.c: softmax_reciprocal for every argument: no step leaves 32 bits, and the result is in the range
- * of the contract that --acsl assumes (compiler/emit/acsl.c). It computes the same steps with int64_t. */
+/* reciprocal.c: exhaustive check of softmax_reciprocal: for every argument, no step exceeds 32 bits, and the
+ * result is in the range of the contract that --acsl assumes (compiler/emit/acsl.c). The check computes the
+ * same steps with int64_t. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdio.h>

@@ -73,7 +73,7 @@ void conv_v3_infer(const conv_v3_model *model, const float image[CONV_V3_BATCH *
 /* The target whose code runs: x86-64-v3,x86-64. */
 const char *conv_v3_target(void);
 
-/* The sizes in the header are those of the structs. */
+/* The sizes in the header must match the structs. */
 _Static_assert(sizeof(conv_v3_weights) == CONV_V3_PARAMETERS * sizeof(float), "weights");
 _Static_assert(sizeof(conv_v3_model) == CONV_V3_MODEL_BYTES, "model");
 _Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace");
@@ -305,7 +305,7 @@ static void conv_v3_run_v1(const conv_v3_model *model, const void *image, void *
   conv_v3_global_avgpool1_v1(conv1, output);
 }
 
-/* ---- x86-64-v3: comments on functions state exceptions ---- */
+/* ---- x86-64-v3: comments state only differences from the functions above ---- */
 
 #if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
 #define CONV_V3_V3 __attribute__((target("avx2,fma")))

@@ -70,7 +70,7 @@ void dense_O0_infer(const dense_O0_model *model, const float x[DENSE_O0_BATCH * 
 /* The target whose code runs: generic. */
 const char *dense_O0_target(void);
 
-/* The sizes in the header are those of the structs. */
+/* The sizes in the header must match the structs. */
 _Static_assert(sizeof(dense_O0_weights) == DENSE_O0_PARAMETERS * sizeof(float), "weights");
 _Static_assert(sizeof(dense_O0_model) == DENSE_O0_MODEL_BYTES, "model");
 _Static_assert(sizeof(dense_O0_workspace) == DENSE_O0_WORKSPACE_BYTES, "workspace");

@@ -90,7 +90,7 @@ void team_infer(const team_model *model, const float x[TEAM_BATCH * TEAM_X_SIZE]
 /* The target whose code runs: x86-64-v3. */
 const char *team_target(void);
 
-/* The sizes in the header are those of the structs. */
+/* The sizes in the header must match the structs. */
 _Static_assert(sizeof(team_weights) == TEAM_PARAMETERS * sizeof(float), "weights");
 _Static_assert(sizeof(team_model) == TEAM_MODEL_BYTES, "model");
 _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");

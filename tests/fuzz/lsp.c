@@ -1,6 +1,6 @@
 /* lsp.c: Fuzz target for the language server: the bytes are what an editor sends. Consecutive newlines
- * separate messages. Each gets a valid header, so that mutations reach more than headers; a message that
- * begins with '!' is sent verbatim. Two documents are open from the start. */
+ * separate messages. Each message gets a valid header, so that mutations reach more than headers; a message
+ * that begins with '!' is sent verbatim. Two documents are open from the start. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>

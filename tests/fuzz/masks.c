@@ -13,7 +13,7 @@ typedef struct Case {
   const int32_t *label;
 } Case;
 
-/* The class of the ground-truth box with the largest overlap; -1 if that is below `overlap`. */
+/* The class of the ground-truth box with the largest overlap; -1 if the overlap is below `overlap`. */
 static int class_of(const Case *c, int r) {
   float most = 0.f;
   int class_of_row = -1;

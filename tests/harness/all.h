@@ -1,5 +1,5 @@
-/* all.h: make check tests only a part of all combinations, which the seed of the tests selects. With
- * $NETCHECK_ALL, as in make check-long, all are tested. */
+/* all.h: make check tests only some of the combinations; the seed of the tests selects them. With
+ * $NETCHECK_ALL, as in make check-long, all combinations are tested. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_ALL_H
 #define TEST_ALL_H

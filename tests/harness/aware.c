@@ -1,5 +1,6 @@
 /* aware.c: Compares QAT with the int8 model quantized from its result: the forward pass of training, which
- * rounds floats, and the integers give the same values, except for the rounding of sums. */
+ * rounds floats, and the int8 model, which computes with integers, must give the same values, except for the
+ * rounding of sums. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -33,7 +34,7 @@ static Graph *quantized(const Check *check) {
 }
 
 /* Largest difference between the elements of two outputs, relative to the largest element of `a`; *mean: the
- * mean difference, also relative to it. */
+ * mean difference, relative to the same element. */
 static double distance(const double *a, const double *b, int64_t n, double *mean) {
   double most = 0, far = 0;
   *mean = 0;
@@ -48,7 +49,7 @@ static double distance(const double *a, const double *b, int64_t n, double *mean
 
 void check_aware(Check *check) {
   /* In int8, a mean halfway between two steps is rounded to even. In training, the rounding errors of floats
-   * decide which step it is rounded to. */
+   * decide to which step the mean is rounded. */
   static const double MOST = 0.04, MEAN = 0.006, PART = 4;
   Sample *s = &check->sample;
   if (!s->graph->training || !s->graph->training->aware) {

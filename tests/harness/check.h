@@ -45,7 +45,7 @@ void report_error(const Check *, const char *what, double error, double limit); 
 double outputs_error(const Check *, float *const *output);
 /* Error of loss, gradients and outputs. The error of a parameter's gradient is relative to its own scale. */
 double training_error(const Check *, float loss, const float *gradients, float *const *output);
-/* Threshold below which a gradient counts as 0: `part` of the magnitude of its summands. */
+/* Threshold below which a gradient counts as 0: the fraction `part` of the magnitude of its summands. */
 double gradient_floor(const Sample *, const GraphRun *, const Weight *, double part);
 /* Largest change of the weight's gradient if values are rounded to floats, from the result of sample_round; 0
  * if that is NULL. */

@@ -1,6 +1,7 @@
-/* commands.c: Runs cnnc on a program with many command lines: the exit status is 0, and the lowered program
- * gives eval's results in the interpreter. It writes no files and runs no C compiler. Each command line runs
- * in a separate process, as for a user, because a bug of the compiler may end its process. */
+/* commands.c: Runs cnnc on a program with many command lines: the exit status must be 0, and in the
+ * interpreter the lowered program must give eval's results. It writes no files and runs no C compiler. Each
+ * command line runs in a separate process, as when a user runs cnnc, because a bug of the compiler may end
+ * its process. */
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <math.h>
@@ -106,7 +107,7 @@ static const char *try_command(const Check *check, const char *options, bool run
   return text.n ? text.s : "";
 }
 
-/* Adds the smallest possible --memory, which cnnc reports if the limit is smaller. */
+/* Adds the smallest possible --memory, which cnnc reports for any smaller limit. */
 static const char *in_least_memory(const Check *check, const char *options, Outcome *outcome) {
   static const char before[] = "the smallest size found is ";
   Arena *arena = check->sample.arena;

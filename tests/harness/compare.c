@@ -24,7 +24,8 @@ double numbers_error(const double *got, const double *want, int64_t n, double le
   return relative(error, largest);
 }
 
-/* Rounds `want` to float; infinite if only one is NaN or infinite. */
+/* The difference of two numbers. If `want`, rounded to float, is NaN or infinite, `got` must be the same;
+ * otherwise the difference is infinite. */
 static double finite_error(double got, double want) {
   const float nearest = (float)want;
   if (isnan(nearest)) return isnan(got) ? 0 : HUGE_VAL;
@@ -57,8 +58,8 @@ double floats_error(const float *got, const double *want, int64_t n, double leas
 }
 
 /* A sum close to the middle between two bf16 numbers may be rounded to either of them, and then all values
- * computed from it differ as well. That is rare: the root mean square of the errors is far below the largest.
- */
+ * computed from it differ as well. That is rare: the root mean square of the errors is far below the largest
+ * error. */
 double bf16_error(const double *got, const double *want, int64_t n, double least) {
   static const double RARE = 4;
   double squares = 0, largest = least;
@@ -81,7 +82,7 @@ double number_error(double got, double want) { return worse(0, fabs(got - want) 
 
 /* ---- slopes ---- */
 enum { STEPS = 4 };
-/* the next steps are 1/10, 1/100 ... of it: a kink may be nearer than this */
+/* The next steps are 1/10, 1/100 ... of the first step, because a kink may be nearer than the first step. */
 static const double first_step = 1e-5;
 
 Slope slope_judge(Function *f, void *context, double x, double gradient, double scale, double limit,

@@ -15,7 +15,8 @@ double floats_error(const float *got, const double *want, int64_t n, double leas
 /* Like numbers_error, but NaN and infinities are expected: the numbers must have them exactly where float
  * arithmetic does. */
 double special_error(const double *got, const double *want, int64_t n, double least);
-/* Limit of the next two errors, of results that are computed from values rounded to bf16. */
+/* Limit of the errors that the next two functions return, for results that are computed from values rounded
+ * to bf16. */
 #define BF16_ROUNDING 0x1p-8
 double bf16_error(const double *got, const double *want, int64_t n, double least);
 double bf16_floats_error(const float *got, const double *want, int64_t n, double least);
@@ -24,7 +25,7 @@ double special_floats_error(const float *got, const double *want, int64_t n, dou
 /* The difference, relative to 1 or the expected number, whichever is larger. */
 double number_error(double got, double want);
 
-/* ---- a gradient against differences ---- */
+/* ---- comparison of a gradient with difference quotients ---- */
 typedef double Function(void *context, double x);
 typedef enum Slope { SLOPE_RIGHT, SLOPE_KINK, SLOPE_WRONG } Slope;
 

@@ -426,7 +426,7 @@ static void check_foreign_file(const Check *check, const Target *target, const c
                training_error(check, loss, gradients, output), check->limits.gradient);
 }
 
-/* In every other program, weights are packed for a wider target. Each program is run only once, because
+/* In every second program, weights are packed for a wider target. Each program is run only once, because
  * emulators are slow. */
 void check_foreign(Check *check, const Target *target) {
   static int programs;

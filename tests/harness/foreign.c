@@ -28,7 +28,7 @@ static const char *emulator_of(const Target *target) {
 }
 
 /* The option with which node accepts modules for the target; NULL: none does. Node 20 has relaxed vectors as
- * an experiment, later ones have them always and do not know the option. The bytes are a module with an
+ * an experiment, later versions always have them, and do not know the option. The bytes are a module with an
  * instruction of that extension. */
 static const char *node_option(Arena *arena, const Target *target) {
   static const char *const options[] = {"", "--experimental-wasm-relaxed-simd "};

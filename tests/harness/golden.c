@@ -1,13 +1,13 @@
-/* golden.c: Compares training with PyTorch: the nets of tests/golden/nets, compiled and trained with the
- * runtime's core, with the numbers in tests/golden/nets.txt and steps.txt.
+/* golden.c: Compares training with PyTorch. The nets of tests/golden/nets are compiled, and trained with the
+ * runtime's core; the results are compared with the numbers in tests/golden/nets.txt and steps.txt.
  *
  *     golden NETS.TXT FOLDER [OPTION]  (CNNC and CC name the compilers; OPTION is for cnnc; one TAP line per
  * comparison)
  *
- * After one step losses agree within 1e-5, weights within 1e-5 of the largest of a tensor, gradients
- * within 1e-4 of the largest; after a hundred steps all within 1e-3. Gradients are summed in program order
- * (--threads=openmp). In another order the run is just as correct, but a sum near 0 may end up on the
- * other side of a relu, and from there on the two runs diverge. */
+ * After one step, losses must agree within 1e-5, weights within 1e-5 of the tensor's largest weight, and
+ * gradients within 1e-4 of the largest gradient; after a hundred steps, all must agree within 1e-3. Gradients
+ * are summed in program order (--threads=openmp). In another order the run is just as correct, but a sum near
+ * 0 may end up on the other side of a relu, and from there on the two runs diverge. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include <dlfcn.h>

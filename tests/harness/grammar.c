@@ -77,7 +77,7 @@ static uint16_t entry_of(TSStateId state, TSSymbol symbol) {
 }
 
 /* The parser's action for this token; false: there is none. In a grammar without `conflicts` there is at most
- * one, besides actions for parts of a repetition; tree-sitter's library skips these, too. */
+ * one action, besides actions for parts of a repetition; tree-sitter's library skips these, too. */
 static bool action_of(TSStateId state, TSSymbol symbol, TSParseAction *action) {
   const TSParseActionEntry *entry = language->parse_actions + entry_of(state, symbol);
   bool found = false;

@@ -1,7 +1,7 @@
 /* int8.c: Int8 models: a program quantized with random parameters, with each rounding. Lowered programs in
- * the interpreter and compiled code, with reference and optimized schedules, for every target of this CPU
- * and for others in emulators, give eval's results byte for byte. So does the code for boards, with plain
- * C in place of their instructions. */
+ * the interpreter and compiled code, with reference and optimized schedules, for every target of this CPU and
+ * for others in emulators, give eval's results byte for byte. The code for boards, with plain C in place of
+ * their instructions, gives the same bytes. */
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <math.h>
@@ -21,7 +21,8 @@
 
 typedef void InferFunction(void *const *input, void **output);
 
-/* The first image is the minimum everywhere, the second, if there is one, the maximum. */
+/* All elements of the first image are the minimum. If there is a second image, all its elements are the
+ * maximum. */
 static void draw_extremes(Sample *s) {
   for (int i = 0; i < s->graph->inputs.n; i++) {
     const Node *node = s->graph->inputs.data[i].node;
@@ -95,8 +96,8 @@ static bool board_tried(const Target *target) {
                          !strcmp(target->name, "armv8.1-m"));
 }
 
-/* Whether this rounding is tested for the target. Roundings differ in one primitive only, so each target
- * tests one of them, and the targets take turns. */
+/* Whether this rounding is tested for the target. Roundings differ only in one primitive, so each target
+ * tests only one rounding, and successive targets test different roundings. */
 static bool has_rounding(const Check *check, const Target *target, const char *rounding) {
   Rounding turn = ROUNDING_SINGLE; /* for nets with several roundings */
   rounding_find(rounding, &turn);

@@ -129,8 +129,8 @@ static void draw_idle(Drawing *d, const Node *node, int8_t *w, int32_t *bias, do
   const double FAR = 40;
   const int64_t filters = int8_filters(node), terms = node->weight[0]->size / filters,
                 taps = node->window ? node->window->kernel[0] * node->window->kernel[1] : 1;
-  const double dead = sample_number(&d->state) < 0.4 ? between(d, 0.1, 0.7) : 0,
-               below = between(d, 0, 1); /* fraction of the idle filters that is clipped at the lower bound */
+  /* below: fraction of the idle filters, which have constant results, with results at the lower bound */
+  const double dead = sample_number(&d->state) < 0.4 ? between(d, 0.1, 0.7) : 0, below = between(d, 0, 1);
   const int64_t unread = sample_number(&d->state) < 0.3 ? 2 + (int64_t)between(d, 0, 3) : 0;
   for (int64_t f = 0; f < filters; f++) {
     const bool idle = sample_number(&d->state) < dead, low = sample_number(&d->state) < below,
@@ -191,8 +191,9 @@ static void draw_floats(Drawing *d, const Weight *weight, const Node *node) {
 }
 
 /* ---- recurrent layers ---- */
-/* The hidden state h of an lstm, and of an rnn with relu, has a zero point. Weights have one scale, one per
- * gate or one per row. Sums are mostly a few thousand, so that gates are neither all open nor all closed. */
+/* The hidden state h of an lstm, and of an rnn with relu, has a zero point. Weights have one scale in all,
+ * one scale per gate, or one scale per row. Sums are mostly a few thousand, so that gates are neither all
+ * open nor all closed. */
 static void draw_rows(Drawing *d, const Node *node, const Weight *weight, const Weight *bias, int64_t gates,
                       double in) {
   const double kind = sample_number(&d->state),
@@ -355,8 +356,8 @@ static bool takes_bounds(const Node *node) {
          combine_has_int8(node);
 }
 
-/* Whether the node is computed before the layer before it is rounded, like batchnorm and relu after a
- * convolution. */
+/* Whether the node is computed before the result of its preceding layer is rounded, like batchnorm and relu
+ * after a convolution. */
 static bool is_fused(const Drawing *d, const Node *node) {
   if (node->nin != 1 || !node->in[0]->nin) return false;
   const Node *before = node->in[0];
@@ -381,8 +382,8 @@ static double largest(const Drawing *d, const Node *node) { /* largest scale of 
   return most;
 }
 
-/* Draws the scale of a sum. If sums are rounded as floats, no addend may have a scale that is 2^10 times
- * smaller. */
+/* Draws the scale of a sum. If sums are rounded as floats, the scale of the sum must be less than 2^10 times
+ * the scale of each addend. */
 static double sum_scale(Drawing *d, const Node *node) {
   const double scale = largest(d, node) * between(d, 0.9, 1.8);
   double least = scale;

@@ -23,7 +23,7 @@ static bool broken(Machine *m, const Version *version, int buffer, const char *w
 
 /* ---- buffers and their places ---- */
 
-/* The memory of a place with elements of `size` bytes, of which there are *room; or NULL. */
+/* The memory at an address, as elements of `size` bytes; *room: number of elements from there on. Or NULL. */
 static double *memory_at(const Machine *m, const Place *place, int64_t size, int64_t image, int shard,
                          int64_t *room) {
   const Graph *graph = m->program->graph;
@@ -77,7 +77,7 @@ static void run_pack(const Machine *m, const Pack *pack, double *out) {
   nest_run(pack->nest, run);
 }
 
-static int64_t images_from(const Machine *m, int64_t image) { /* number of images that run together */
+static int64_t images_from(const Machine *m, int64_t image) { /* number of images that run in one call */
   return m->images - image < m->lanes ? m->images - image : m->lanes;
 }
 
@@ -116,7 +116,7 @@ static void copy_values(const Pack *pack, const Buf *buf, double *to) {
                                     : (double)((const float *)pack->values)[i];
 }
 
-/* Packs and tables do not depend on the image: they are computed once. */
+/* Packs and tables do not depend on the image, so they are computed only once. */
 static double *constant_of(const Machine *m, int call, const Binding *binding, const Buf *buf) {
   double **own = &m->constant[call][buf->id];
   const int64_t n = buf_elements(buf);
@@ -217,7 +217,8 @@ static bool run_and_give(Machine *m, int c, int64_t image) {
 
 /* ---- orders ---- */
 /* Runs calls from .. to - 1, which no barrier separates. Calls that run on the first thread alone run in
- * order. Those that the team shares run before them (turns 1) or after them (turns 2), in reverse order. */
+ * order. Calls that the team shares run in reverse order, before the other calls (turns 1) or after them
+ * (turns 2). */
 static bool run_group(Machine *m, int from, int to, int64_t image) {
   const Program *p = m->program;
   for (int pass = 1; pass <= 2; pass++)

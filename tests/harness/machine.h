@@ -1,5 +1,5 @@
 /* machine.h: Interpreter of lowered programs: computes the results of the generated C without a C compiler.
- * Values have the program's addresses, calls run in its order. */
+ * Values have the program's addresses, and calls run in the program's order. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_MACHINE_H
 #define TEST_MACHINE_H
@@ -13,12 +13,13 @@ typedef struct Machine {
   int layout_lanes;      /* lanes for which weights are packed; 0: the target's own */
   /* size of the weights for which schedules are chosen; 0: the size of this net's weights */
   int64_t weight_bytes;
-  bool threads;      /* as for code with OpenMP */
-  int64_t processes; /* number of processes that share the batch; 0 means 1. The machine runs a single one */
-  bool little_ram;   /* results may overlap operands */
-  bool exact;        /* no method that rounds differently */
-  int sums;          /* maximum sums of a reference loop; 0 means 1 */
-  bool single;       /* rounds every result to float */
+  bool threads; /* as for code with OpenMP */
+  /* number of processes that share the batch; 0 means 1. The machine runs a single process */
+  int64_t processes;
+  bool little_ram;       /* results may overlap operands */
+  bool exact;            /* no method that rounds differently */
+  int sums;              /* maximum sums of a reference loop; 0 means 1 */
+  bool single;           /* rounds every result to float */
   struct Tuning *tuning; /* choices of schedules, or NULL: the cost model's */
   /* Order of calls without barriers between them: 0: as written; 1 and 2: orders in which a team's threads
    * may run them. */
@@ -29,7 +30,7 @@ typedef struct Machine {
   double *const *input, *const *target;
   /* Results of machine_run: */
   double **output;   /* by output, for all images */
-  double **loss;     /* training: by loss, the share of each image */
+  double **loss;     /* training: by loss, the contribution of each image */
   double *gradients; /* training: in the order of the weights struct */
   double **state;    /* by state, for all images: as left by the last call */
   const char *error; /* an error message, or NULL */
@@ -38,7 +39,7 @@ typedef struct Machine {
   double *space[SPACES], *small[SPACES][2]; /* small: the same spaces with elements of 1 and 2 bytes; memory
                                                is read only with the element size with which it was written */
   int64_t size[SPACES];                     /* floats */
-  int64_t lanes;      /* images that run together: 1, or with interleaving the target's lanes */
+  int64_t lanes;      /* images that run in one call: 1; with interleaving, the target's lanes */
   double ***constant; /* by call and buffer: packs and tables */
 } Machine;
 
@@ -51,6 +52,6 @@ Program *machine_lower(const Machine *, const Target *, bool plain);
 bool machine_execute(Machine *, const Program *); /* runs the version of the first target */
 
 /* Whether the target has the same lanes, registers and fused multiply-adds as an earlier row of the table,
- * and no special instructions for layers of the graph? */
+ * and no special instructions for layers of the graph. */
 bool machine_seen(const Target *, const Graph *);
 #endif

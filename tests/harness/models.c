@@ -14,8 +14,8 @@
 #include "ops/int8/int8.h"
 
 enum {
-  /* number of tested inputs, unless all are tested: the least and the greatest number everywhere, and one
-   * random input for each of the four ranges in models/inputs.h */
+  /* number of tested inputs, unless all are tested: one input with only the least number, one with only the
+   * greatest number, and one random input for each of the four ranges in models/inputs.h */
   SOME = 6,
   SLOW = 1 /* number of tested inputs in the interpreter, which is slow */
 };

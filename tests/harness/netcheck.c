@@ -29,14 +29,14 @@
  *     --infer      inference only, for large nets
  *     --draw       writes a random quantization of the program, as --int8 draws it
  *     --accuracy   rounds every result to float: each kernel of training, with each schedule, is compared
- * with the same in double; prints a table
+ * with the same kernel in double; prints a table
  *
  * Prints one TAP line per comparison. The first lines of a program may set
  *
  *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 rounding=0.125 cut=boxes
  *     # check: targets=generic,x86-64-v3 levels=-O0,-O2 compiler=cc precision=f16w
  *
- * Settings without a value in the second kind of line are drawn from a seed that is printed: share.c. */
+ * Settings of the second line that have no value are drawn from a seed that is printed: share.c. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include <math.h>
@@ -134,8 +134,8 @@ static bool depends_on_spreading(const Check *check, const Node *output) {
   return false;
 }
 
-/* Error of an output for some of the images; only settled images are compared. NaN may spread further than in
- * eval where kernels read more. */
+/* Error of an output for some of the images; images in which sums may overflow are not compared. NaN may
+ * spread further than in eval where kernels read more. */
 static double special_output_error(const Check *check, const Node *node, const float *got, int64_t first,
                                    int64_t images) {
   const int64_t n = shape_elements(node->shape);

@@ -1,4 +1,4 @@
-/* programs.c: Mutants of lowered programs. Each has one mistake: for example, a moved buffer, a
+/* programs.c: Mutants of lowered programs. Each mutant has one mistake: for example, a moved buffer, a
  * missing barrier, two exchanged calls or a shortened lifetime. program_verify must reject every mutant that
  * gives wrong results in the interpreter, in any order in which the threads of a team may run it. */
 // SPDX-License-Identifier: Apache-2.0
@@ -222,7 +222,7 @@ static bool drop_update(Draw *d, Program *p) { /* the state that a call should w
   return false;
 }
 
-static bool early_update(Draw *d, Program *p) { /* a call that writes a state runs before earlier ones */
+static bool early_update(Draw *d, Program *p) { /* a call that writes a state runs before earlier calls */
   const int from = (int)draw(d, p->calls.n);
   for (int i = 0; i < p->calls.n; i++) {
     const int c = (from + i) % p->calls.n;

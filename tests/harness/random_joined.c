@@ -19,7 +19,7 @@ static void name_value(Net *net) {
   text_put(net->out, chance(net, 95) ? "\n" : ";\n");
 }
 
-/* Prefers a recent value, so that nets also get deep. */
+/* Prefers a recent value, so that some nets are deep. */
 static Value *any_value(Net *net) {
   const int64_t latest = net->nvalues < 5 ? net->nvalues : 5;
   if (chance(net, 25)) /* prefers a joined one */
@@ -240,7 +240,8 @@ static Shape joined_shape(Net *net) {
   }
 }
 
-/* Writes the inputs. The first one becomes the current value, or in some nets a constant. */
+/* Writes the inputs. The first input becomes the current value; in some nets, a constant becomes the current
+ * value. */
 static void joined_inputs(Net *net) {
   const int n = chance(net, 35) ? 1 : (int)between(net, 2, 4);
   for (int i = 0; i < n; i++) {
@@ -255,7 +256,7 @@ static void joined_inputs(Net *net) {
              v->shape.rank > 1 && chance(net, 15) ? " (layout=chw)" : "");
   }
   net->now = net->value[0];
-  if (chance(net, 20)) { /* and a constant of the net */
+  if (chance(net, 20)) { /* adds a constant of the net */
     Value *v = &net->value[net->nvalues++];
     *v = (Value){.name = "own", .id = ++net->ids, .shape = joined_shape(net), .size = 2};
     text_put(net->out, "    own = constant(%s, init=normal(0.5))\n", shape_words(net, v->shape));

@@ -1,6 +1,6 @@
-/* random_objects.c: Common detection heads: YOLO's, SSD's, R-CNN's with given or proposed regions, masks and
- * panoptic segmentation; and matching losses. They start from the first input, so that cells are a whole
- * number of pixels wide. */
+/* random_objects.c: Common detection heads (YOLO, SSD, R-CNN with given or proposed regions, masks, panoptic
+ * segmentation) and matching losses. The heads start from the first input, so that cells are a whole number
+ * of pixels wide. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 #include <stdio.h>
@@ -88,7 +88,7 @@ static void write_ssd(Net *net, const Head *h) {
            (long long)h->step[0], (long long)h->step[1]);
   text_put(net->out, "    d%d = f%d -> conv(%lld, 1x1) -> reshape(%lldx4)\n", id, id, 4 * each, rows);
   /* Boxes of the same size may overlap a ground-truth box equally, and then rounding decides between them.
-   * Therefore each box gets another size. */
+   * Therefore each box gets a different size. */
   text_put(net->out, "    w%d = p%d -> add(d%d)\n", id, id, id);
   text_put(net->out, "    s%d = f%d -> conv(%lld, 1x1) -> reshape(%lldx%lld)%s\n", id, id, each * columns,
            rows, columns, softmax ? " -> softmax" : "");

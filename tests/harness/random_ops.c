@@ -14,8 +14,8 @@ void becomes(Net *net, Shape shape, double size) {
   net->layers++;
 }
 
-/* A number of filters. In nets where channels are prime, it is sometimes a multiple of the channels, so that
- * groups are possible, too. */
+/* A number of filters. In nets with prime numbers of channels, the number of filters is sometimes a multiple
+ * of the number of channels, so that groups are possible, too. */
 static int64_t filters(Net *net) {
   const int64_t c = net->now.shape.c;
   return net->uneven && c < 50 && chance(net, 20) ? c * between(net, 1, 2) : channels(net);
@@ -478,7 +478,7 @@ bool op_block(Net *net) {
   return true;
 }
 
-/* ---- one of them ---- */
+/* ---- one of these operators ---- */
 void tame(Net *net) { /* scales large numbers down */
   static const char *const some[] = {
       "tanh", "sigmoid", "normalize(scale=1/64)", "clip(-4, 4)", "batchnorm(epsilon=0.1)", "hard_sigmoid"};

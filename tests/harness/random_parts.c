@@ -26,7 +26,7 @@ static Value *any_value(Net *net) {
   return &net->value[chance(net, 60) ? net->nvalues - 1 - below(net, latest) : below(net, net->nvalues)];
 }
 
-/* Rows can be broadcast to those of another value if one number divides the other. */
+/* Rows can be broadcast to the rows of another value if one number of rows divides the other. */
 static bool rows_meet(const Value *a, const Value *b) {
   return rows_of(a) % rows_of(b) == 0 || rows_of(b) % rows_of(a) == 0;
 }
@@ -266,7 +266,7 @@ static bool put_layer_of_heads(Net *net, Value *query) {
   return true;
 }
 
-/* Indices are inputs of the net. If the net computed them, rounding might decide about an index, and results
+/* Indices are inputs of the net. If the net computed them, an index might depend on rounding, and results
  * could not be compared. */
 static bool put_gather(Net *net, Value *from) {
   const Value *input = &net->value[0];

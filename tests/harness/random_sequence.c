@@ -194,7 +194,7 @@ static void put_depth(Net *net, Value *from) {
   text_put(net->out, "    %s = %s -> %s(2)\n", made->name, name, deep ? "space_to_depth" : "depth_to_space");
 }
 
-/* Layers that only sequences have, and elementwise ones. */
+/* Layers that only sequences have, and elementwise layers. */
 static void put_other(Net *net, Value *from) {
   const Shape in = from->shape;
   const int kind = (int)below(net, 6);
@@ -284,7 +284,7 @@ static void put_joined(Net *net, Value *a) {
 }
 
 /* ---- states ---- */
-/* Puts rows of earlier calls before those of this call; the last rows are kept for the next call. */
+/* Concatenates rows of earlier calls and the rows of this call; the last rows are kept for the next call. */
 static void put_history(Net *net, Value *from) {
   const Shape in = from->shape;
   const int64_t past = between(net, 1, 6);

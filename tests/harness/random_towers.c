@@ -28,7 +28,7 @@ static const char *tower_kernel(Net *net, int64_t *taps) {
   return some[i].text;
 }
 
-/* Each writes `block unit(n, s=1)` and returns the multiply-adds per pixel. */
+/* Each function writes `block unit(n, s=1)` and returns the multiply-adds per pixel. */
 static int64_t make_residual(Net *net, int64_t c) { /* He et al., 2015; or with normalization first, 2016 */
   int64_t taps;
   const char *kernel = tower_kernel(net, &taps), *norm = tower_norm(net),

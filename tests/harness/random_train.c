@@ -33,8 +33,8 @@ static void put_loss(Net *net, const char *loss, const char *name, bool *any) {
   *any = true;
 }
 
-/* Values besides the outputs that losses may read: one name per computed value. Those computed from inputs
- * alone train nothing, but may have a loss. */
+/* Values that losses may read in addition to the outputs: one name per computed value. Values computed from
+ * inputs alone train nothing, but may have a loss. */
 static int inner_values(Net *net, int noutputs, const Value *output, const Value *inner[3]) {
   const int most = chance(net, net->uneven ? 65 : 15) ? (int)between(net, 1, 3) : 0;
   int n = 0;

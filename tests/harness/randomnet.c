@@ -2,17 +2,17 @@
  *
  * Every program is valid by construction (like NNSmith's: Liu et al., 2023): this file tracks the shape of
  * each value with its own formulas, and writes only operators that fit. Graphs have branches, blocks,
- * rounds, shared and frozen parameters, several inputs and outputs; the train block has suitable losses.
- * One program in ten is a tower: a small net with batchnorm, as people train them. With `joined`, values
- * of every rank are joined and reused (random_joined.c). With `sequence`, there are recurrent layers,
+ * repeats, shared and frozen parameters, several inputs and outputs; the train block has suitable losses. One
+ * program in ten is a tower: a small net with batchnorm, like nets that are commonly trained. With `joined`,
+ * values of every rank are joined and reused (random_joined.c). With `sequence`, there are recurrent layers,
  * causal windows and states (random_sequence.c). With `parts`, there are heads, windows, products and
- * attention (random_parts.c). Values stay within magnitudes where float and double
- * agree; the first line has the tolerances for netcheck. */
+ * attention (random_parts.c). Values stay within magnitudes where float and double agree; the first line has
+ * the tolerances for netcheck. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 #include <stdio.h>
 
-enum { TOWERS = 10 }; /* one program in that number is a tower */
+enum { TOWERS = 10 }; /* one program in TOWERS programs is a tower */
 
 /* ---- statements ---- */
 static void indent(Net *net) { text_put(net->out, "%*s", 4 * net->depth, ""); }

@@ -112,8 +112,8 @@ static void push_last(Machine *machine, int32_t count) {
   push_tuple(machine, item, count);
 }
 
-/* Adds items to a container: those above the mark (`one` is 0), or the last value (1) or key and value (2).
- * The container is the value below them; an object drops the items. */
+/* Adds items to a container. `one`: 0: the values above the mark; 1: the last value; 2: the last key and
+ * value. The container is the value below the items; if it is an object, the items are dropped. */
 static void add_items(Machine *machine, cnn_pickled_kind kind, int32_t one) {
   cnn_pickled *item[2], **items = item;
   int32_t count = one;

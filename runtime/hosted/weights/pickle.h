@@ -13,8 +13,8 @@ typedef enum cnn_pickled_kind {
                      * NAME" */
   CNN_PICKLED_TUPLE,
   CNN_PICKLED_LIST,
-  CNN_PICKLED_DICT,    /* items: key, value, key, value ...; of equal keys the last one counts */
-  CNN_PICKLED_STORAGE, /* items: the tuple with its position */
+  CNN_PICKLED_DICT,    /* items: key, value, key, value ...; of equal keys, the last one counts */
+  CNN_PICKLED_STORAGE, /* items: a tuple that locates the storage in the file */
   CNN_PICKLED_TENSOR,  /* items: storage, offset, sizes, strides ... */
   CNN_PICKLED_MODULE   /* an object that contains modules: a net in Python code */
 } cnn_pickled_kind;
@@ -34,6 +34,6 @@ struct cnn_pickled {
 /* Reads a pickle. `memory` owns all memory; texts stay in `bytes`. `label` is for messages. */
 cnn_status cnn_pickle_read(cnn_archive *memory, const char *label, const unsigned char *bytes, size_t n,
                            cnn_pickled **value);
-/* Whether it is a TEXT or NAME equal to `text`. */
+/* Whether the value is a TEXT or NAME equal to `text`. */
 bool cnn_pickled_is(const cnn_pickled *value, const char *text);
 #endif

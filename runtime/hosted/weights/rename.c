@@ -1,5 +1,5 @@
-/* rename.c: Renaming of a weight file's tensors by the rules of another file: lines "theirs = ours", with '*'
- * for any text, which is inserted at the '*' in ours. */
+/* rename.c: Renaming of a weight file's tensors by the rules of another file: lines "theirs = ours". A '*' in
+ * theirs matches any text, which replaces the '*' in ours. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@ typedef struct Part {
 } Part;
 
 typedef struct Rule {
-  Part theirs, ours; /* empty ours: the array is left out */
+  Part theirs, ours; /* ours is empty: the array is left out */
   int32_t line;
 } Rule;
 
@@ -129,7 +129,7 @@ static const char *name_make(cnn_archive *archive, Part ours, const Part found[S
   return name;
 }
 
-/* Finds the last rule that fits a name, because later lines win. */
+/* Finds the last rule that fits a name, because later lines have priority. */
 static const Rule *rule_for(const Rule *rules, size_t count, const char *name, Part found[STARS]) {
   for (size_t r = count; r-- > 0;)
     if (fits(rules[r].theirs, name, found)) return &rules[r];

@@ -20,7 +20,7 @@ static bool is_of(const cnn_weight *weight, const cnn_layer *layer) {
 }
 
 /* Whether each row of a layer reads all channels of its input. The filters of a grouped layer read only some
- * channels, and each group reads different ones. */
+ * channels, and each group reads different channels. */
 static bool sees_all(const cnn_network *network, int32_t layer) {
   const cnn_layer *before = layer > 0 ? &network->layer[layer - 1] : NULL;
   for (int32_t w = 0; w < network->weights; w++) {

@@ -77,7 +77,7 @@ static int place_order(const void *a, const void *b) {
   return p->end < q->end ? -1 : p->end > q->end;
 }
 
-/* Checks that tensors cover the buffer: no overlap, no gap, no rest. */
+/* Checks that tensors cover the buffer, without overlaps, gaps or unused bytes at the end. */
 static cnn_status places_check(const char *path, Place *place, int32_t count, size_t buffer) {
   if (count > 0) qsort(place, (size_t)count, sizeof *place, place_order);
   int64_t at = 0;

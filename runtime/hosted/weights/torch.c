@@ -286,7 +286,7 @@ typedef struct Listing {
   const cnn_pickled *chosen; /* this dictionary is not listed; or NULL */
 } Listing;
 
-/* Formats "'ema' (12 tensors)" for a dictionary of tensors, and for those inside it. */
+/* Formats "'ema' (12 tensors)" for a dictionary of tensors, and for the dictionaries inside it. */
 static void list(Listing *listing, const cnn_pickled *dict, const char *before) {
   for (int32_t i = 0; dict->kind == CNN_PICKLED_DICT && i + 1 < dict->count; i += 2) {
     const cnn_pickled *key = dict->item[i];

@@ -6,8 +6,8 @@
 #include "hosted/weights/zip.h"
 
 bool cnn_torch_is(const cnn_zip *zip);
-/* Reads the tensors of the dictionary with this `key` ("ema", "state.net"). Without a key (NULL), reads those
- * of the outermost dictionary; if it contains none, those of "state_dict", "model_state_dict", "model", "net"
- * or "ema" in it. */
+/* Reads the tensors of the dictionary with this `key` ("ema", "state.net"). Without a key (NULL), reads the
+ * tensors of the outermost dictionary; if that contains no tensors, reads its dictionary "state_dict",
+ * "model_state_dict", "model", "net" or "ema". */
 cnn_status cnn_torch_parse(cnn_archive *archive, const cnn_zip *zip, const char *key);
 #endif
