@@ -108,7 +108,7 @@ const Op op_whole = {.name = "whole numbers"};
 
 int64_t recurrent_summed_bias(const Recurrent *r) { return (void)r, 0; }
 
-/* States; more of them in none_emit.c. */
+/* Stubs for states; none_emit.c has more of these stubs. */
 void pass_states(PassState *state) { (void)state; }
 Graph *states_last(Arena *arena, Graph *graph) { return (void)arena, graph; }
 
@@ -123,7 +123,7 @@ Node *calls_joined(Graph *graph, int64_t n, Node *const *value) { return (void)g
 Node *calls_member(const Node *all, int64_t k) { return (void)all, (void)k, NULL; }
 Node *calls_truncated(Graph *graph, Node *value) { return (void)graph, value; }
 
-/* Operators by parts of the rows, and axis=. */
+/* Operators on parts of rows, and axis=. */
 Val parts_load(Lower *l, Buf *buf, const Ix *n, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   (void)buf, (void)n, (void)y, (void)x, (void)c, (void)part, (void)lanes;
   return num(l->b, 0);

@@ -250,7 +250,7 @@ int main(int argc, char **argv) {
                                     : write_outputs)(net, output);
   if (!flows && noutputs && chance(net, argc == 3 || tower ? 95 : 70)) write_train(net, noutputs, output);
   static const char *const targets[] = {"x86-64-v4", "x86-64-v3", "x86-64",
-                                        "generic"}; /* C is compiled for one of them */
+                                        "generic"}; /* C is compiled for one of these targets */
   static const int batches[] = {1, 1, 1, 2,
                                 3, 5}; /* for three images: some calls have fewer images than a batch, or a
                                           batch is larger than all images */

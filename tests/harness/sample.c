@@ -57,8 +57,8 @@ static void draw_weight(const Weight *weight, float *to, uint64_t *state) {
 
 /* ---- QAT ---- */
 /* Draws numbers whose sums and products are exact in float: otherwise a value might be rounded differently in
- * float and double. The scales of ranges are powers of two, and so are those of filters, whose first weight
- * is the largest. Before epoch `start`, the net is float. */
+ * float and double. The scales of ranges and of filters are powers of two; for this, the first weight of each
+ * filter is its largest. Before epoch `start`, the net is float. */
 static double draw_step(uint64_t *state, double unit, double most) {
   return unit * floor(most / unit * (2 * sample_number(state) - 1));
 }
@@ -154,7 +154,7 @@ static void draw_box(double *box, double height, double width, uint64_t *state) 
   }
 }
 
-/* A few objects in each image, none in some; the last of them with an invalid class. */
+/* Draws up to five objects per image; the fifth object has an invalid class. */
 static void draw_objects(Sample *sample, int64_t image, uint64_t *state) {
   const Graph *graph = sample->training.graph;
   const int first = graph_ports(graph);

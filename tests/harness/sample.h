@@ -18,8 +18,8 @@ typedef struct Sample {
   void **input;           /* in the caller's type: float, uint8_t or int8_t */
   double **input_double;
   TrainingGraph training; /* its graph is NULL without a train block */
-  /* By output port: int32_t classes or floats; NULL without a loss. After them the annotation records, as the
-   * caller passes them. In target_double, each part of a record is a separate array. */
+  /* By output port: int32_t classes or floats; NULL without a loss. The annotation records follow, in the
+   * form in which the caller passes them. In target_double, each part of a record is a separate array. */
   void **target;
   double **target_double;
 } Sample;
@@ -35,8 +35,8 @@ void sample_spoil(Sample *, uint64_t seed); /* puts NaN, infinities, zeros of bo
                                                float inputs: one image of each kind */
 double sample_number(uint64_t *state);      /* uniform in [0, 1) */
 GraphRun sample_infer(const Sample *);      /* eval in double */
-/* If a value that sums depend on exceeds half of the float range, it is NaN: in float such a sum may
- * overflow before it reaches its value in double. */
+/* Like sample_infer, but values that exceed half of the float range and from which sums are computed are
+ * replaced with NaN, because in float such a sum may overflow before it reaches its value in double. */
 GraphRun sample_infer_far(const Sample *);
 GraphRun sample_train(const Sample *, const double *weights, double *gradients); /* forward and backward */
 /* Runs forward in double, as in training, up to the losses. Values that the gradients treat as constant are

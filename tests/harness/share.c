@@ -11,7 +11,7 @@
 
 static const char *const foreign[] = {"aarch64", "armv7m", "riscv64", "wasm32"};
 enum { FOREIGN = sizeof foreign / sizeof *foreign };
-enum { SLOW_COMPILER = 16 }; /* one net in that number is compiled with $CC -O1 */
+enum { SLOW_COMPILER = 16 }; /* one of SLOW_COMPILER nets is compiled with $CC -O1 */
 
 static uint64_t test_seed(void) {
   const char *text = getenv("CNNC_TEST_SEED");
@@ -77,7 +77,7 @@ bool share_foreign(const Share *share, const char *target) {
   if (share->targets && is_listed(share->targets, target)) return true;
   for (int i = 0; i < FOREIGN; i++) {
     named = named || (share->targets && is_listed(share->targets, foreign[i]));
-    /* aarch64-dotprod has the turns of aarch64 */
+    /* aarch64-dotprod is tested with the same nets as aarch64 */
     one = one || (!strncmp(target, foreign[i], strlen(foreign[i])) && share_has_turn(share, i, FOREIGN));
   }
   return !named && one;

@@ -1,7 +1,7 @@
 /* share.h: Selection of targets, levels and C compilers for the test of one net. `# check:` lines of the
- * program name them (targets=, levels=, compiler=). Others are drawn from $CNNC_TEST_SEED and the text of
- * the program, so that make check takes minutes; with $NETCHECK_ALL, as in make check-long, all are
- * tested. */
+ * program may name them (targets=, levels=, compiler=). Settings without names are drawn from $CNNC_TEST_SEED
+ * and the text of the program, so that make check takes minutes; with $NETCHECK_ALL, as in make check-long,
+ * all combinations are tested. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_SHARE_H
 #define TEST_SHARE_H
@@ -20,18 +20,18 @@ typedef struct Share {
 Share share_of(const char *text, size_t n);
 /* Reads a word of a line `# check:`; false for other words, or unknown names. */
 bool share_read(Share *, const char *word, const char *value);
-/* Whether combination `way` of n is tested. A net is tested in one of them, or in all if the program names
- * its targets. */
+/* Whether combination `way` of n is tested. A net is tested in one combination, or in all combinations if the
+ * program names its targets. */
 bool share_has_turn(const Share *, int way, int n);
 /* Whether C is compiled for a target that this CPU can run. */
 bool share_target(const Share *, const char *target);
-/* Whether C for a target of another CPU is run in an emulator. Named targets are run; without names, one in
- * four. */
+/* Whether C for a target of another CPU is run in an emulator. If the program names targets, these are run;
+ * otherwise one target of four is run. */
 bool share_foreign(const Share *, const char *target);
-/* Whether a level is tested. The program decides if it names levels, otherwise `turn`. */
+/* Whether a level is tested. If the program names levels, these are tested; otherwise `turn` is returned. */
 bool share_level(const Share *, const char *level, bool turn);
-/* The C compiler and its level. Compilation dominates make check, so seven of eight nets use the fastest
- * compiler. */
+/* The C compiler and its optimization level. Compilation dominates make check, so seven of eight nets use the
+ * fastest compiler. */
 const char *share_compiler(const Share *, Arena *);
 /* Prints the selection of the net in one line. */
 void share_print(const Share *, const char *name);

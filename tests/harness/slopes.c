@@ -75,15 +75,15 @@ static void check_slopes(const Check *check) {
   report_slopes(check, "gradients of eval against differences", &slopes);
 }
 
-/* Root mean square of the differences of a parameter's gradients, relative to the largest. */
+/* Root mean square of the differences of a parameter's gradients, relative to the largest gradient. */
 static double mean_difference(const double *a, const double *b, int64_t n, double least) {
   double squares = 0;
   for (int64_t i = 0; i < n; i++) squares += (a[i] - b[i]) * (a[i] - b[i]);
   return sqrt(squares / (double)n) / largest_of(b, n, least);
 }
 
-/* With precision=bf16: the same net in floats has gradients that differences can check, and those in bf16 are
- * near them. */
+/* With precision=bf16: the same net in floats has gradients that differences can check, and the gradients in
+ * bf16 are near these. */
 static void check_floats(const Check *check) {
   const Sample *s = &check->sample;
   Check floats = *check;

@@ -1,8 +1,8 @@
 /* streams.c: Checks nets in steps (--stream) and in windows (--slide). For several numbers of rows per step,
- * eval runs the graph of a step call by call, and each row must equal that of the whole sequence; with
- * --slide each call must equal the whole net on the last rows. Compiled code must agree, with -O0 exactly,
- * with -O2 except for rounding. The graph of a step is also checked like other nets with states: its nests in
- * the interpreter, and quantized at random. */
+ * eval runs the graph of a step call by call, and each row must equal the row that the net computes for the
+ * whole sequence; with --slide each call must equal the whole net on the last rows. Compiled code must agree,
+ * with -O0 exactly, with -O2 except for rounding. The graph of a step is also checked like other nets with
+ * states: its nests in the interpreter, and quantized at random. */
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <math.h>
@@ -180,7 +180,7 @@ static void put_model(Text *out, Arena *arena, const char *p) {
   text_put(out, "#else\n#define MODEL\n#endif\n");
 }
 
-/* The streams of all images take turns, with one workspace. */
+/* The streams of all images are computed alternately, in one workspace. */
 static void put_calls(Text *out, const Stepping *s, const Graph *graph, int64_t calls) {
   const bool whole = graph == s->whole, packs = graph->parameters > 0 && !s->weights;
   const char *p = s->check->sample.cname;

@@ -6,7 +6,7 @@
 #define MODEL_INPUTS_H
 #include <stdint.h>
 
-/* The first two have the least and the greatest number everywhere, a hundred are random. */
+/* The first input has the least number everywhere, the second the greatest; a hundred inputs are random. */
 enum { MODEL_EXTREMES = 2, MODEL_INPUTS = MODEL_EXTREMES + 100 };
 
 static inline int32_t model_input_byte(uint64_t *state) { /* 0 to 255 */
@@ -15,7 +15,7 @@ static inline int32_t model_input_byte(uint64_t *state) { /* 0 to 255 */
 }
 
 /* One of four random inputs is noise over the whole range; the others have 1/2, 1/4 and 1/8 of the range
- * around a random value, because layers take only few of their values on noise of the whole range. */
+ * around a random value, because on noise of the whole range, layers compute only few different values. */
 static inline void model_input(int number, int8_t *to, int64_t n) {
   uint64_t state = (uint64_t)(number + 1) * UINT64_C(0x9e3779b97f4a7c15);
   const int32_t own = model_input_byte(&state) - 128, divisor = 1 << number % 4,
@@ -26,7 +26,7 @@ static inline void model_input(int number, int8_t *to, int64_t n) {
   }
 }
 
-/* The same as model_input_byte and model_input for values of 16 bits. */
+/* The same as model_input_byte and model_input for int16 values. */
 static inline int32_t model_input_word(uint64_t *state) { /* 0 to 65535 */
   *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
   return (int32_t)(*state >> 48);

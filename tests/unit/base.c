@@ -319,7 +319,7 @@ static void fixes_are_applied(void) {
   diag_fix(mistake(bench, 1), (Span){1, 3, 5}, "overlaps");
   diag_fix(mistake(bench, 2), (Span){1, 4, 5}, " -> "); /* the same fix as the first one */
   diag_fix(mistake(bench, 3), (Span){1, 0, 0}, "y = ");
-  /* this fix has two parts; one overlaps another fix, so neither is applied */
+  /* this fix has two parts; one part overlaps another fix, so neither part is applied */
   Diag *half = mistake(bench, 4);
   diag_fix(half, (Span){1, 3, 5}, "n");
   diag_fix(half, (Span){1, 10, 11}, ",");

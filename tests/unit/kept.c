@@ -1,6 +1,5 @@
-// kept.c: The cache of lowered kernels: a program lowered with it equals one lowered without (calls, places,
-// nests), and most kernels hit the cache.
-// SPDX-License-Identifier: Apache-2.0
+// kept.c: The cache of lowered kernels: a program lowered with the cache equals a program lowered without it
+// (calls, places, nests), and most kernels hit the cache. SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
 #include <string.h>
@@ -138,7 +137,8 @@ static void test_bands(void) {
   }
 }
 
-/* Plans of copies of one graph that share a table of node costs equal plans of copies that compute them. */
+/* Copies of a graph get the same plan, whether they share a table of node costs or each computes the
+ * costs. */
 static void test_shared_times(void) {
   for (int i = 0; i < NETS; i++) {
     Net net = net_of(i);

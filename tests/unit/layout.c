@@ -1,6 +1,5 @@
-// layout.c: Memory layout: blocks that are live together never overlap, and the total is within a few percent
-// of the minimum.
-// SPDX-License-Identifier: Apache-2.0
+// layout.c: Memory layout: blocks that are live at the same time never overlap, and the total is within a few
+// percent of the minimum. SPDX-License-Identifier: Apache-2.0
 #include "passes/layout.h"
 #include "all.h"
 #include <CUnit/CUnit.h>
@@ -109,15 +108,15 @@ static void test_overlaps(void) {
   static const struct {
     int64_t bytes[4], most[3], step[3], bound, room;
   } cases[] = {
-      /* each value at the address of the one before it */
+      /* each value at the address of the value before it */
       {{100, 100, 100, 100}, {0, 0, 0}, {1, 1, 1}, 100, 100},
-      /* each value at least 8 bytes before the one before it */
+      /* each value at least 8 bytes below the value before it */
       {{100, 100, 100, 100}, {-8, -8, -8}, {1, 1, 1}, 108, 124},
       /* the distance is also a multiple of 10 bytes */
       {{100, 100, 100, 100}, {-8, -8, -8}, {10, 10, 10}, 110, 130},
-      /* growing values: each ends where the one before it ends */
+      /* growing values: each ends where the value before it ends */
       {{40, 80, 160, 20}, {-40, -80, 0}, {1, 1, 1}, 160, 160},
-      /* an offset that is barely possible, and one that is not */
+      /* an offset that is barely possible, and an impossible offset */
       {{100, 100, 100, 100}, {-99, -150, -99}, {1, 1, 1}, 200, 200},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

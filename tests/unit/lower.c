@@ -52,8 +52,8 @@ static Const parse(Net *net, const char *s) { /* parses "3", "3x5", "[1,2,3,4]" 
   return (Const){.kind = CONST_WORD, .s = arena_copy(net->arena, s, strlen(s))};
 }
 
-/* Parses arguments such as "filters=8 kernel=3x3 pad=same"; others get the defaults of the table. Windows
- * become DIMS. */
+/* Parses arguments such as "filters=8 kernel=3x3 pad=same"; other arguments get the defaults of the table.
+ * Windows become DIMS. */
 static Const *arguments(Net *net, const Op *op, const char *text) {
   Const *value = NEW_ARRAY(net->arena, Const, 24);
   for (int i = 0; op->params && op->params[i].name; i++) {
@@ -101,7 +101,7 @@ static Node *net_layer(Net *net, const Op *op, const char *text, Node *other) {
   return net->last = node;
 }
 
-/* An element-wise node of the current value and another. */
+/* An element-wise node of the current value and another value. */
 static Node *combine(Net *net, const char *name, Node *other) {
   Node *in[2] = {net->last, other}, *node = graph_node(net->graph, op_find(name), 2, in);
   node->shape = net->last->shape;
@@ -140,8 +140,8 @@ static void eval_node(const Net *net, const Node *node, Values *values, double *
   node->op->eval(&eval);
 }
 
-/* Draws missing operands and computes the result. It begins with the numbers at `start` if a sum is added to
- * them. */
+/* Draws missing operands and computes the result. If the kernel adds to its result, the result has the
+ * numbers at `start` before. */
 static void eval_kernel(Net *net, const Kernel *kernel, Values *values, const double *start) {
   const Node *result = kernel->result;
   values->start = start;

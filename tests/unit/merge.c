@@ -1,7 +1,6 @@
 // merge.c: Function merging: functions with identical code, or whose code differs only in numbers, become one
-// function. With the numbers of one of them in place of the parameters, its text equals the text of that
-// function.
-// SPDX-License-Identifier: Apache-2.0
+// function. If the numbers of one of these functions replace the parameters, the text of the merged function
+// equals the text of that function. SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <inttypes.h>
 #include <stdlib.h>

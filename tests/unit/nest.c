@@ -217,7 +217,7 @@ static void byte_case(Cases *cases, Elem elem, int L) {
   Buf *in = NEST_BUF_OF(b, INPUT, "in", elem, N), *out = NEST_BUF_OF(b, OUTPUT, "out", elem, N),
       *f = NEST_BUF(b, WORK, "f", N);
   nest_fn(b, b->name, false);
-  NEST_FOR(b, i, N / 8) { /* 8 elements are a vector and a rest, or two vectors */
+  NEST_FOR(b, i, N / 8) { /* 8 elements are a vector and a remainder, or two vectors */
     if (L == 1)
       NEST_FOR(b, k, 8)
         nest_store(b, nest_at(b, f, 8 * i + k),
@@ -618,7 +618,8 @@ static void test_keys(void) { /* nests with equal keys share one C function */
   arena_free(arena);
 }
 
-/* Heads are groups of channels of each pixel: the rows of one are interleaved with those of the others. */
+/* Heads are groups of channels of each pixel: the rows of one head are interleaved with the rows of the other
+ * heads. */
 static void test_room(void) {
   Buf heads = {.rank = 4, .dim = {20, 1, 12, 1}, .room = {20, 1, 12, 20}, .apart = 1}, few = heads,
       all = heads;

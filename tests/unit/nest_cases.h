@@ -11,7 +11,7 @@ typedef struct Case {
   Run run;
   double tolerance;
 } Case;                  /* tolerance 0: results have the same bits on a CPU with fused multiply-adds */
-enum { CASE_BUFS = 32 }; /* more than a case has parameters */
+enum { CASE_BUFS = 32 }; /* more than the number of buffers of any case */
 #define CASE_RUN(...)                                                                                        \
   (Run) {                                                                                                    \
     .mem = (double *[CASE_BUFS]) { __VA_ARGS__ }                                                             \

@@ -364,7 +364,7 @@ static void test_pairs(void) {
   arena_free(arena);
 }
 
-/* Every number of half precision is its own rounding, and ties go to the even one. */
+/* Every half-precision number is rounded to itself, and ties are rounded to even. */
 static void test_halves(void) {
   enum { INFINITE = 0x7c00, LARGEST = INFINITE - 1 };
   for (uint32_t i = 0; i <= INFINITE; i++) {

@@ -4,9 +4,9 @@
  *
  *     out[y][x][f] = act(bias[f] + sum over ky, kx, c of in[y*S + ky - P][x*S + kx - P][c] * w[ky][kx][c][f])
  *
- * Weights of the tiled one are packed w[f/N][c/CB][ky][kx][c%CB][f%N], N = nv * lanes. Rows outside the input
- * are excluded from the range of ky; columns outside, in the tiles at the left and right edge, by conditions
- * on unrolled constants. */
+ * Weights of the tiled convolution are packed w[f/N][c/CB][ky][kx][c%CB][f%N], N = nv * lanes. The range of
+ * ky excludes rows outside the input. In the tiles at the left and right edges, conditions on unrolled
+ * constants exclude columns outside the input. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest_kernels.h"
 #include "nest/build.h"

@@ -204,7 +204,8 @@ static int draw(uint64_t *state, int n) {
   return (int)((*state >> 33) % (uint64_t)n);
 }
 
-/* Convolutions of every kind: no permitted offset is wrong; those of reference schedules are maximal. */
+/* Convolutions of every kind: no permitted offset is wrong; the offsets of reference schedules are
+ * maximal. */
 static void test_convolutions(void) {
   int plain = 0, tight_plain = 0, direct = 0;
   for (int seed = 1; seed <= 60; seed++) {

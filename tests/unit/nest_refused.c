@@ -262,7 +262,7 @@ static void test_unwritten_refused(void) {
   out = NEST_BUF(b, OUTPUT, "out", 30);
   nest_fn(b, "hole", false);
   NEST_FOR(b, x, 15)
-    nest_store(b, nest_at(b, out, 2 * x), nest_load(b, nest_at(b, in, x), 1)); /* every other element */
+    nest_store(b, nest_at(b, out, 2 * x), nest_load(b, nest_at(b, in, x), 1)); /* every second element */
   refuse(b, "not every element");
 
   b = nest_new(arena, "maybe", "");
@@ -560,7 +560,7 @@ static void test_chosen_proved(void) { /* these are similar to rejected nests, b
   c = choice(arena, "blocks");
   b = c.nest;
   out = NEST_BUF(b, UPDATE, "out", 16);
-  /* each iteration writes another pair of elements */
+  /* each iteration writes a different pair of elements */
   NEST_PARALLEL(b, i, 8) NEST_CHOSEN(b, x, nest_load(b, nest_at(b, c.at, i), 1), 2 * i, 2 * i + 2)
   nest_store(b, nest_at(b, out, x), num(b, 1));
   CU_ASSERT(nest_prove(b, &proof));

@@ -1,5 +1,5 @@
-/* onnx.c: ONNX models with external data: the written numbers are those of the model, and cnnc reads them
- * from there. */
+/* onnx.c: ONNX models with external data: the data file must have the numbers of the model, and cnnc must
+ * read them from this file. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>
@@ -48,7 +48,7 @@ static void test_detached(void) {
   CU_ASSERT_PTR_NOT_NULL_FATAL(model);
   const size_t whole = onnx_bytes(model);
   const WireList data = onnx_detach(net.arena, model, "unit.onnx.data", LEAST);
-  CU_ASSERT_EQUAL(data.n, 2); /* the weights, because biases are too small */
+  CU_ASSERT_EQUAL(data.n, 2); /* two weights; the biases are too small to be external */
   CU_ASSERT_TRUE(onnx_bytes(model) < whole);
   const TensorProto *dense = tensor_named(model, net.graph->weights.data[2]->name);
   CU_ASSERT_PTR_NOT_NULL_FATAL(dense);

@@ -10,7 +10,7 @@
 #include "all.h"
 #include "ops_net.h"
 
-/* Checks a net on one input or on two, the second of which is named $0. The first one passes a trained scale,
+/* Checks a net with one or two inputs; the second input is named $0. The first input passes a trained scale,
  * so that it needs a gradient. */
 static void check(Shape shape, const char *layers, const char *loss, const char *loss_arguments) {
   Net net = net_new();
@@ -270,7 +270,7 @@ typedef struct Golden {
   int64_t dim[3];
   const char *layers, *loss, *loss_arguments;
   double total;
-  int nboxes; /* number of boxes of a second input, on which the layers start */
+  int nboxes; /* number of boxes in the second input, which is then the input of the first layer */
   const double *boxes;
   const double *input, *target, *output, *input_gradient, *gradients;
 } Golden;

@@ -88,7 +88,7 @@ static double loss_of(Net *net, const TrainingGraph *training, const Data *data)
 }
 
 /* The gradient of the tested layers' input. The first layer is a scale of 1: the gradient that arrives at its
- * output is the one of its input. */
+ * output equals the gradient of its input. */
 const Node *gradient_of_scale(const Graph *graph, const Node *scale) {
   for (int i = 0; i < graph->nodes.n; i++)
     if (graph->nodes.data[i]->target == scale->weight[0]) return graph->nodes.data[i]->in[0];

@@ -197,8 +197,8 @@ typedef struct Variant {
 static int load_builds(Arena *arena, const char *compiler, Build *build) {
   int n = 0;
   for (const Target *target = target_table; target->name; target++)
-    if (target_runs_here(target) && !target->for_bf16 && !target->for_int8) /* these have the functions of
-                                                                               the row before */
+    /* targets for bf16 or int8 have the functions of the previous row */
+    if (target_runs_here(target) && !target->for_bf16 && !target->for_int8)
       build[n++] = (Build){.target = target, .flags = "-O2"};
   build[n++] = (Build){.target = target_native(), .flags = "-O0"};
   build[n++] = (Build){.target = target_native(), .flags = "-O3"};

@@ -48,7 +48,7 @@ static const Routine reverse = {
 static const double numbers[] = {N, 2};
 
 static Nest *between_loops(Arena *arena) { /* the runtime function waits for the loop before it, and the loop
-                                              after it for the function */
+                                              after it waits for the function */
   Nest *b = nest_new(arena, "between", "backwards");
   Buf *in = NEST_BUF(b, INPUT, "in", 3, 4), *out = NEST_BUF(b, OUTPUT, "out", N),
       *first = NEST_BUF(b, WORK, "first", 3, 4), *second = NEST_BUF(b, WORK, "second", N);

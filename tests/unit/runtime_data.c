@@ -163,7 +163,7 @@ static void picture_write(const char *name, int32_t side, uint8_t value) {
   CU_ASSERT_EQUAL_FATAL(cnn_image_write(scratch(name), &(cnn_image){side, side, 3, pixel}).code, CNN_OK);
 }
 
-/* Cached images are not decoded again. Other images are, and an error in them is found. */
+/* Cached images are not decoded again. Other images are decoded again, and an error in them is found. */
 static void damaged_pictures_are_found(const Net *net) {
   cnn_data *kept = NULL;
   cnn_data_options two = {.keep = 40}; /* 40 bytes: memory for two images of 16 bytes */

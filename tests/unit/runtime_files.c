@@ -1,6 +1,6 @@
-/* runtime_files.c: The runtime's files: arrays (.safetensors, .npy, .npz), weights by name and shape,
- * images; and hostile ones. The reference implementations have written the files in tests/golden/files
- * (make.py there). */
+/* runtime_files.c: The runtime's files: arrays (.safetensors, .npy, .npz), weights by name and shape, images;
+ * and malicious files. The reference implementations have written the files in tests/golden/files (make.py
+ * there). */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>
@@ -85,7 +85,7 @@ static void safetensors_are_written_as_the_reference_writes_them(void) {
   CU_ASSERT_EQUAL(cnn_safetensors_write(scratch("no/such/directory"), NULL, 0, NULL, 0).code, CNN_BAD_FILE);
 }
 
-/* Which of Jansson's allocations fails. */
+/* Number of allocations by Jansson before the one that fails. */
 static int failing;
 static void *fail_once(size_t n) { return failing-- == 0 ? NULL : malloc(n); }
 

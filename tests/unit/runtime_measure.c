@@ -64,7 +64,7 @@ static void losses_are_those_of_pytorch(void) {
   CU_ASSERT_FALSE(cnn_loss_known(&port));
 }
 
-/* With one image, it is the mean over the classes that appear. Pixels of class -1 do not count. */
+/* The dice loss of one image is the mean over the classes that appear. Pixels of class -1 do not count. */
 static void dice_is_the_overlap(void) {
   static const float two[] = {0.75f, 0.25f, 0, 0.5f, 0.5f, 0, 0.25f, 0.75f, 0, 0, 0, 1};
   static const int32_t labels[] = {0, 1, 1, -1}, none[] = {-1, -1, -1, -1}, yes[] = {1, 0, 1, -1};
@@ -226,7 +226,8 @@ static void moved_take(Moved *m, cnn_batch *batch, int32_t n, int32_t at) {
   cnn_data_close(data);
 }
 
-/* An image and its pixel classes are moved in the same way. Channels are put first after that. */
+/* An image and its pixel classes are moved in the same way. Afterwards the image is converted to
+ * channels-first layout. */
 static void batches_are_augmented_and_arranged(void) {
   static Moved m;
   static int32_t moved_label[H][W];
@@ -272,7 +273,8 @@ static void targets_that_are_inputs_are_augmented(void) {
   cnn_batch_close(&batch);
 }
 
-/* Half of an image and half of its target, each pixel from one of two samples. */
+/* mixup: each pixel is the weighted mean of two samples; cutmix: each pixel is from one of two samples. The
+ * label is from one of them. */
 static void samples_are_mixed_with_others(void) {
   enum { N = 8, CLASSES = 5, SAMPLES = 40 };
   static const cnn_option mixing[][1] = {{{"mixup", {1}, 1}}, {{"cutmix", {1}, 1}}};

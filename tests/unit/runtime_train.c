@@ -363,8 +363,8 @@ static void losses_that_are_not_finite_end_it(void) {
 static void training_stops_early(void) {
   make_directory();
   Trial trial = trial_make("a.safetensors");
-  trial.recipe.rate = 0; /* nothing improves after the epoch with the best value: the first or, as the running
-                            mean changes, the second */
+  trial.recipe.rate = 0; /* nothing improves after the epoch with the best value: the first epoch or, because
+                            the running mean changes, the second one */
   trial.recipe.epochs = 100;
   trial.recipe.early_stop = 3;
   trial.recipe.schedule = CNN_CONSTANT;

@@ -41,8 +41,8 @@ static Node *rpn_of(Net *net, Node *proposals, const char *arguments) {
   return node;
 }
 
-/* Scores are 0, so the gradient of each sampled anchor is half of its share: negative if the anchor contains
- * an object, otherwise positive. */
+/* Scores are 0, so the gradient of each sampled anchor is half of the anchor's weight in the mean: negative
+ * if the anchor contains an object, otherwise positive. */
 static void run_rpn(const Node *node, int64_t step, int64_t sample, double *by_score) {
   static const double zeros[4 * ANCHORS];
   double truth[4 * MOST] = {0}, out[1 + 5 * ANCHORS];
@@ -94,7 +94,7 @@ static void test_rpn(void) {
 }
 
 /* ---- proposals ---- */
-enum { REGIONS = 40, NEAR = 10, FAR = 25 }; /* the other rows are no regions */
+enum { REGIONS = 40, NEAR = 10, FAR = 25 }; /* the other rows are not regions */
 
 static void set_regions(double regions[REGIONS][4]) {
   for (int r = 0; r < REGIONS; r++) {
@@ -159,7 +159,8 @@ static void test_proposals(void) {
   char text[200];
   snprintf(text, sizeof text, "%s sample=12 positives=0.5", all);
   check_proposals(text, 5, 6);
-  snprintf(text, sizeof text, "%s sample=24 positives=0.05", all); /* the ground truth alone is one of 24 */
+  /* the only positive row of 24 is the ground truth */
+  snprintf(text, sizeof text, "%s sample=24 positives=0.05", all);
   check_proposals(text, 0, 23);
   snprintf(text, sizeof text, "%s sample=44 positives=1", all);
   check_proposals(text, NEAR, FAR);

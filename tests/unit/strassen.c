@@ -14,7 +14,7 @@ static float draw(uint64_t *state) { /* -1 .. 1 */
   return (float)((double)(*state >> 40) / (1 << 23) - 1);
 }
 
-/* A matrix or a block of one. */
+/* A matrix, or a block of a matrix. */
 typedef struct Block {
   float *at;
   int rows, columns, pitch;

@@ -1,5 +1,5 @@
-// target.c: The table of targets: blocks fit the caches, and register tiles the registers, of their row.
-// SPDX-License-Identifier: Apache-2.0
+// target.c: The table of targets: blocks fit into the caches of their row, and register tiles fit into its
+// registers. SPDX-License-Identifier: Apache-2.0
 #include "target/cpu.h"
 #include <CUnit/CUnit.h>
 

@@ -64,7 +64,7 @@ static void draw(const Primitive *p, int32_t *const *a, int i) {
     a[1][i] = 1 + (int32_t)(drawn() % (1 << 15));
     a[0][i] = (int32_t)(drawn() % (uint32_t)(255 * a[1][i] + 1)) - 128 * a[1][i];
   }
-  if (p == &primitive_average_even) { /* every other quotient ends in 1/2, if that is possible */
+  if (p == &primitive_average_even) { /* every second quotient ends in 1/2 if that is possible */
     a[1][i] = 1 + (int32_t)(drawn() % (1 << 15));
     a[0][i] = (int32_t)(drawn() % (uint32_t)(510 * a[1][i] + 1)) - 255 * a[1][i];
     if (i % 2 && a[1][i] % 2 == 0) a[0][i] = a[1][i] / 2 * ((int32_t)(drawn() % 510) - 255);
