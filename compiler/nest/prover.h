@@ -73,7 +73,7 @@ int64_t prover_low(Prover *, const Lin *); /* a lower bound; if it is at most UN
 int64_t prover_high(Prover *, const Lin *);
 int64_t prover_low_of_difference(Prover *, const Lin *a, const Lin *b); /* lower bound of a - b */
 bool prover_one_round(const Var *);              /* whether the variable has a single value */
-bool prover_chosen(const Prover *, const Lin *); /* whether it depends on a data-dependent index */
+bool prover_chosen(const Prover *, const Lin *); /* whether the sum depends on a data-dependent index */
 /* Makes the proof fail; its error is the first reason given. d: the dimension of buf in which lo..hi is out
  * of bounds, or -1. */
 void prover_fail(Prover *, const char *what, const Buf *buf, int d, int64_t lo, int64_t hi);
@@ -104,9 +104,8 @@ void prover_leave_parallel(Prover *, int first); /* drops accesses that matter o
 bool prover_apart(Prover *, const Lin *hi, const Lin *lo,
                   int t); /* whether lo in any iteration after t is greater than hi in iteration t */
 
-bool prover_walk(
-    Nest *, Proof *,
-    OverlapProof *); /* does the work of nest_prove and nest_overlap; overlap: NULL if it is not requested */
+bool prover_walk(Nest *, Proof *, OverlapProof *); /* does the work of nest_prove and nest_overlap; overlap:
+                                                      NULL if no overlap is requested */
 
 /* ---- results over operands: prove_overlap.c ---- */
 void prover_overlap_load(

@@ -20,7 +20,7 @@ typedef struct Piece {
 } Piece;
 typedef VEC(Piece) Pieces;
 
-bool team_shares(const NestStmt *body); /* whether it contains a parallel loop */
+bool team_shares(const NestStmt *body); /* whether the body contains a parallel loop */
 /* The parallel loop directly inside a parallel loop: a team shares the iterations of both loops as one range.
  * NULL: there is none. */
 const NestStmt *team_inner_loop(const NestStmt *loop);

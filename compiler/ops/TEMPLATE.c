@@ -1,5 +1,5 @@
-// TEMPLATE.c: Example of an operator. Copy it to ops/KIND/NAME.c and follow docs/dev/adding-an-operator.md:
-// ops.def, local.mk, onnx_out.def, tests, `make docs`, editors.
+// TEMPLATE.c: Example of an operator. Copy this file to ops/KIND/NAME.c and follow
+// docs/dev/adding-an-operator.md: ops.def, local.mk, onnx_out.def, tests, `make docs`, editors.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The file begins with the formula and its source. This example mixes each channel with its mirror image:

@@ -26,11 +26,12 @@ typedef struct Placer {
   const Plan *plan;
   Graph *graph;
   int *uses; /* by node id */
-  /* by node id: output: the value or an alias of it is an output; whole: it is read in another shape */
+  /* by node id: output: the value or an alias of it is an output; whole: the value is read in another
+   * shape */
   bool *output, *whole;
-  bool *anywhere;      /* by node id: all its readers accept pixels at any distance */
-  bool *rows;          /* by node id: an alias divides its pixels into rows differently */
-  const Node **reader; /* by node id: one of its readers */
+  bool *anywhere;      /* by node id: whether all readers of the value accept pixels at any distance */
+  bool *rows;          /* by node id: whether an alias divides the value's pixels into rows differently */
+  const Node **reader; /* by node id: one reader of the value */
 } Placer;
 
 static bool is_alias(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }
@@ -180,8 +181,8 @@ static void place_join(Placer *p, Node *join, Nodes *to) {
 /* ---- slice ---- */
 /* Whether a slice is copied, instead of being a view. Gradients of a convolution read each pixel several
  * times. If the slice is a small part of a wide value (for example one of many layers in a concat), it is
- * better to copy it once. Then its pixels are adjacent, and layers of equal size share functions, whatever
- * values their inputs are parts of. */
+ * better to copy it once. Then its pixels are adjacent, and layers of equal size share functions, no matter
+ * which values contain their inputs. */
 static bool is_copied(const Placer *p, const Node *node) {
   return p->plan->training && p->uses[node->id] > 1 &&
          WIDE * shape_extent(node->shape).c <= shape_extent(node->in[0]->shape).c;
@@ -246,7 +247,7 @@ static void place_rows(const Placer *p, const Node *node) {
   p->inside[node->id].done = true;
 }
 
-/* The tables have room for a copy of each input of each node. */
+/* The tables are large enough for a copy of each input of each node. */
 static Placer placer_of(Arena *arena, Plan *plan) {
   Graph *graph = plan->graph;
   const int n = graph->nodes.n;

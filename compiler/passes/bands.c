@@ -80,7 +80,7 @@ typedef struct Banding {
   const Graph *from;
   Graph *to;
   int end;
-  const bool *of; /* by node id of `from`: whether it is computed in bands */
+  const bool *of; /* by node id of `from`: whether the node is computed in bands */
   Rows *rows;     /* by node id: stored rows of values in bands */
   Node **map;     /* by node id: the copy of a node that is not in bands */
   Node **part;    /* the bands of the last value */

@@ -42,7 +42,7 @@ static bool for_all_images(const Plan *plan, const Node *node) {
 }
 
 static int ready_for(const Phases *p, const Node *node,
-                     bool late) { /* the first phase in which its inputs exist */
+                     bool late) { /* the first phase in which the node's inputs exist */
   int phase = -1;
   for (int k = 0; k < node->nin; k++) {
     const int ready = p->phase[node->in[k]->id] + (p->late[node->in[k]->id] && !late);
@@ -194,7 +194,7 @@ static int kernel_group(const Plan *plan, const Kernel *kernel) {
 static void order_kernels(Arena *arena, Plan *plan) {
   const int n = plan->kernels.n, groups = 2 * (plan->phases - plan->first_phase);
   Kernel **const kernel = NEW_ARRAY(arena, Kernel *, n + 1);
-  int *const at = NEW_ARRAY(arena, int, groups + 1); /* by group: the index of its next kernel */
+  int *const at = NEW_ARRAY(arena, int, groups + 1); /* by group: the index of the group's next kernel */
   for (int k = 0; k < n; k++) {
     kernel[k] = plan->kernels.data[k];
     at[kernel_group(plan, kernel[k]) + 1]++;

@@ -8,7 +8,7 @@
 /* Fills plan->kernels, in execution order, and their phases. Each live node is the root of a kernel, is fused
  * or folded into another kernel, is an alias, or is an input that is read in place. */
 void fuse_kernels(Arena *, Plan *, const PlanOptions *);
-int *fuse_uses(Arena *, const Plan *); /* by node id: number of live nodes and outputs that read it */
+int *fuse_uses(Arena *, const Plan *); /* by node id: number of live nodes and outputs that read the value */
 int *fuse_phases(Arena *,
-                 const Plan *); /* by node id: its phase of the training step; -1: before all images */
+                 const Plan *); /* by node id: the node's phase of the training step; -1: before all images */
 #endif

@@ -27,7 +27,7 @@ static bool addressable(const Window *window, Shape shape) {
   return larger(window_reach(window, 0, out.h), window_reach(window, 1, out.w)) <= SHAPE_MOST_ELEMENTS;
 }
 
-/* Merges a zero_pad into the padding of a convolution. Its node is dead if it has no other user. */
+/* Merges a zero_pad into the padding of a convolution. The zero_pad is dead if it has no other user. */
 static void merge_border(Copy *copy, Node *node) {
   Node *border = node->in[0];
   int64_t before[2], after[2];
@@ -45,7 +45,7 @@ static void merge_border(Copy *copy, Node *node) {
   node->in[0] = border->in[0];
 }
 
-/* Merges nearest upsampling into a convolution. Its node is dead if it has no other user. */
+/* Merges nearest upsampling into a convolution. The upsampling is dead if it has no other user. */
 static void merge_repetition(Copy *copy, Node *node, const Node *from) {
   if (!copy->repeated || !copy->repeated[from->id]) return;
   int64_t *factor = NEW_ARRAY(copy->to->arena, int64_t, 2);

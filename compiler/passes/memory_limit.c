@@ -187,7 +187,7 @@ static bool improve_trial(Search *s, Trial *best) {
   return true;
 }
 
-/* Keeps values for which there is room, the most expensive first. */
+/* Keeps values for which there is enough memory, the most expensive values first. */
 static void keep_affordable(Search *s, Trial *best) {
   for (int i = s->n - 1; i >= 0; i--)
     for (bool kept = true; kept && best->again[s->by_price[i].id];) {

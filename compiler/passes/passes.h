@@ -6,7 +6,7 @@
 #include "graph/op.h"
 #include "passes/plan.h"
 
-typedef struct PassState { /* state from pass to pass */
+typedef struct PassState { /* state that is passed from pass to pass */
   Arena *arena;
   PlanKind kind;
   PlanOptions options;

@@ -82,8 +82,8 @@ typedef struct ValueOverlap {
 } ValueOverlap;
 
 typedef struct Inside {
-  const Node *within; /* the value that contains this one, or NULL */
-  int64_t from;       /* its first element in that value: a channel of the first pixel, or a row */
+  const Node *within; /* the value that contains this value, or NULL */
+  int64_t from;       /* where this value begins in `within`: a channel of the first pixel, or a row */
   int64_t rows;       /* distance between rows, as in Home; 0: the same as in that value */
   bool done; /* needs no kernel: it is a view of its input (slice), or its inputs are views of it (concat) */
 } Inside;
@@ -101,27 +101,27 @@ typedef struct Plan {
   /* Tables by node id, each computed by the pass named here; NULL before it. */
   bool *whole_batch; /* whole-batch: computed by a batched kernel */
   bool *given;       /* given: an input or target that is read from the caller's memory */
-  int *not_before;   /* recompute: the first phase in which it may run */
+  int *not_before;   /* recompute: the first phase in which the node may run */
   Inside *inside;    /* place */
   Home *home;        /* place */
   int *state_of;     /* states: the state whose memory the value is computed in; -1: none. NULL: no states */
   Storage *storage;  /* store */
   int *output_of;    /* store: the first output that contains the value or a part of it; -1: none */
-  Node **output;     /* by output: its node in the current graph */
-  bool *copy_output; /* inference, per output: it is stored elsewhere, and copied to the caller's buffer at
-                        the end */
+  Node **output;     /* by output: the output's node in the current graph */
+  bool *copy_output; /* inference, per output: the output is stored elsewhere, and copied to the caller's
+                        buffer at the end */
   Node **loss;       /* training, per loss: the node with the loss of one image; one float, STORE_KEPT */
   Node **target;     /* training: by port, then by part of the annotations: the target, or NULL */
   int *layer, *score, *gradient;  /* inspection: indices of outputs, as in LookGraph */
   int64_t arena_bytes;            /* values and scratch, as laid out */
   int64_t arena_bound;            /* lower bound: the largest sum of live values and scratch at a kernel, with
                                      overwritten operands counted once */
-  int64_t *scratch;               /* by kernel: offset of its scratch in the arena */
+  int64_t *scratch;               /* by kernel: offset of the kernel's scratch in the arena */
   int64_t kept_bytes, kept_bound; /* training: size of a record, and its lower bound */
   int64_t all_bytes, all_bound;   /* bytes of STORE_ALL per image */
   int64_t batch_bytes;
   VEC(ValueOverlap) overlaps; /* found by lir/overlap.c */
-  int *last_writer;           /* by node id: the last kernel that writes into it */
+  int *last_writer;           /* by node id: the last kernel that writes into the value */
   int64_t recomputed_work,
       recomputed_macs; /* training: work of rematerialization per image: MACs plus elements, and MACs alone */
   struct Life *life;   /* by node id (store.c) */
@@ -147,7 +147,7 @@ void plan_lay_out(Arena *, Plan *,
                   const int64_t *scratch); /* after lowering: assigns offsets in the arena to values and to
                                               the scratch of each kernel, in bytes */
 
-/* Whether the operand dies at kernel k, and it and the result are whole blocks of the arena. */
+/* Whether the operand dies at kernel k, and both operand and result are whole blocks of the arena. */
 bool plan_may_overlap(const Plan *, int k, const Node *operand);
 
 /* ---- for --emit=graph --after=PASS ---- */

@@ -24,7 +24,7 @@ typedef struct Time {
 } Time;        /* rank: position in execution order; before: position in the graph */
 struct Times { /* by node id */
   Time *time;
-  int *last; /* the last phase that reads it */
+  int *last; /* the last phase that reads the node's value */
   bool *all; /* read by a batched kernel */
 };
 typedef struct Reader {
@@ -41,8 +41,8 @@ typedef struct Recompute {
   const Time *time;
   const int *last;
   const bool *all;
-  bool *again;    /* by node id: whether it is rematerialized because it is cheap, on request, or for a copy
-                     that reads it */
+  bool *again;    /* by node id: whether the node is rematerialized because it is cheap, on request, or for a
+                     copy that reads it */
   int *requested; /* by node id: requested number of rematerializations */
   Readers *readers;
   Readers copies;
@@ -82,7 +82,7 @@ static int compare_uses(const void *a, const void *b) {
 static void set_ranks(Arena *arena, Time *time, int n, const int *phase) {
   int last = -1;
   for (int i = 0; i < n; i++) last = phase[i] > last ? phase[i] : last;
-  int *const rank = NEW_ARRAY(arena, int, last + 3); /* by phase + 1: rank of its next node */
+  int *const rank = NEW_ARRAY(arena, int, last + 3); /* by phase + 1: rank of the phase's next node */
   for (int i = 0; i < n; i++) rank[phase[i] + 2]++;
   for (int p = 0; p <= last + 1; p++) rank[p + 1] += rank[p];
   for (int i = 0; i < n; i++) time[i] = (Time){phase[i], rank[phase[i] + 1]++, i};

@@ -4,9 +4,8 @@
  *
  * If a history is long and there are few new rows, the state also contains the new rows. The concatenation
  * can then be made in the state itself (passes/states.c): the old rows move to its start, and the new rows
- * follow them. If all readers
- * of a history are dilated windows with few taps, it is a gather ring: only the rows that they read are
- * copied (ops/shape/stream_ring.c).
+ * follow them. If all readers of a history are dilated windows with few taps, the history is a gather ring:
+ * only the rows that they read are copied (ops/shape/stream_ring.c).
  *
  * With --slide, layers that see no edge of the window are computed in steps; all other layers compute the
  * whole window in each call.
@@ -307,7 +306,7 @@ static Node *step_node(Step *s, const Node *node) {
     if (!regions && (rule == STREAM_CROPPED || rule == STREAM_PADDED) && !set_border(s, step, node))
       return step->in[0];
   }
-  /* If a call gets the whole input, it computes all rows, and does not continue. */
+  /* If a call gets the whole input, the layer computes all rows, and does not continue. */
   const bool continues = node->op->keep && s->streams->flow[node->in[0]->id].flows;
   if (continues && !s->streams->window) return kept_layer(s, node, step);
   graph_append(s->to, step);

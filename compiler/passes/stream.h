@@ -8,11 +8,11 @@
 
 typedef struct Flow {
   bool depends;     /* depends on an input of which each call gets some rows */
-  bool flows;       /* its rows are computed in steps, too */
-  bool refused;     /* an error was reported for it */
+  bool flows;       /* the node's rows are computed in steps, too */
+  bool refused;     /* an error was reported for the node */
   StepRows step;    /* step.rows 0: unknown after an error */
-  int64_t up, down; /* up / down: its number of rows per step divided by that of the input */
-  int64_t late;     /* delay of its rows, in rows of the input */
+  int64_t up, down; /* up / down: rows of the node per step, divided by rows of the input per step */
+  int64_t late;     /* delay of the node's rows, in rows of the input */
 } Flow;
 
 typedef struct Streams {
@@ -24,7 +24,7 @@ typedef struct Streams {
   Flow *flow;            /* by node id */
   int64_t jump;          /* the rows of the first input in a step are a multiple of `jump` */
   int64_t lookahead;     /* the smallest --lookahead with which no layer looks ahead */
-  int64_t window, begin; /* --slide: rows of the first input in a window; the number of its very first row */
+  int64_t window, begin; /* --slide: rows of the first input in a window; the number of the very first row */
   bool unpadded;         /* --slide: computes the flows of the net without padding */
 } Streams;
 
@@ -49,7 +49,7 @@ bool stream_state_counts(const Node *, StepRows in, StepRows out);
 /* Whether the node is a mean that divides by the number of existing rows, with windows that begin before row
  * 0. */
 bool stream_counts_rows(const Node *);
-int stream_axis(Shape);     /* the axis of its rows in a Window */
-int64_t stream_rows(Shape); /* number of its rows; 0: it has none */
+int stream_axis(Shape);     /* the axis of the rows of such a value in a Window */
+int64_t stream_rows(Shape); /* number of rows of such a value; 0: it has no rows */
 Shape stream_with_rows(Shape, int64_t rows);
 #endif

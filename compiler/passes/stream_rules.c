@@ -279,7 +279,7 @@ bool stream_state_counts(const Node *node, StepRows in, StepRows out) {
   return in.offset < 0 || out.offset < 0 || (stream_rule(node) == STREAM_RECURRENT && node->nin > 1);
 }
 
-/* The rule of a node. If regions are rows of a sequence, operators process each region separately. */
+/* The stream rule of a node. If regions are rows of a sequence, operators process each region separately. */
 static StreamRule rule_of(const Node *node) {
   return stream_in_regions(node) ? STREAM_ROWS : stream_rule(node);
 }

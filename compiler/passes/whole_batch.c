@@ -51,7 +51,7 @@ static bool unrolls(const Window *w) {
 static bool can_batch_conv(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, node)) return false;
   if (node_weight_elem(node) != F32) return false;
-#ifdef __wasi__ /* the browser build lacks its schedules */
+#ifdef __wasi__ /* the browser build has no batched schedules of weight gradients */
   if (node->op->family == FAMILY_CONV_WEIGHTS) return false;
 #endif
   const Node *forward = node_forward(node);

@@ -448,7 +448,7 @@ static void calibrate_floats(Calibrator *k, const Node *node) {
 }
 
 static bool reads_floats(const Calibrator *k, const Node *node) {
-  const bool selects = node->op->traits.int8 == INT8_GATHER; /* its index is always float */
+  const bool selects = node->op->traits.int8 == INT8_GATHER; /* the index of a gather is always float */
   for (int j = 0; j < (selects ? 1 : node->nin); j++)
     if (k->real[node->in[j]->id] && !(node_is_state(node->in[j]) && node->in[j]->kept)) return true;
   return false;
@@ -507,7 +507,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   case INT8_SIGNED: known_quant(k, node, (Quant){.scale = 1 / 128.0f}); return;
   case INT8_LARGEST:
   case INT8_GATHER:
-  case INT8_MEAN: return; /* these have the scale of their input */
+  case INT8_MEAN: return; /* values of these operators have the scale of their input */
   case INT8_MOVE:
     if (node->nin > 1) calibrate_seen(k, node, node);
     return;

@@ -37,7 +37,7 @@ typedef struct Calibration {
   const char *rounding;
   const Table *keep;  /* names of layers that stay float */
   const Table *wide;  /* names of values stored as int16 */
-  bool all_wide;      /* all values that can be int16 are */
+  bool all_wide;      /* all values that can be int16 are int16 */
   const Table *cells; /* CellSeen by layer; NULL: there were no samples */
 } Calibration;
 
@@ -51,12 +51,12 @@ typedef struct Chosen {
   const char *name;
   const Node *node, *last; /* float nodes: the layer, and the last node fused into it */
   const Node *seen;        /* the node whose observed range is used; NULL: the range is known without data */
-  bool kept;               /* it stays float and has no scale */
+  bool kept;               /* the value stays float and has no scale */
   bool wide;               /* stored as int16 */
   float scale;
   int zero;
   double cut;
-  int64_t bytes_before, bytes; /* size of its weights in float and int8 */
+  int64_t bytes_before, bytes; /* size of the layer's weights in float and int8 */
 } Chosen;
 typedef struct Calibrated {
   Arrays arrays;

@@ -1,7 +1,6 @@
 /* live_channels.h: Dead channels of int8 models: intervals.c computes the range of each channel,
  * live_channels.c determines which channels must be stored, and drop.c creates the graph without the others.
- * Private to these files.
- */
+ * Private to these files. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZE_LIVE_CHANNELS_H
 #define CNNC_QUANTIZE_LIVE_CHANNELS_H
@@ -35,8 +34,8 @@ typedef struct Channels {
   /* Channels that are kept or removed together, such as those before and after a pooling, have one `root`;
    * the next two arrays are indexed by root. */
   int64_t *root;
-  bool *needed; /* its stored value has a live user */
-  bool *kept;   /* it is needed, or kept so that schedules get the channel count that they need */
+  bool *needed; /* the channel's stored value has a live user */
+  bool *kept;   /* the channel is needed, or kept so that schedules get the channel count that they need */
 } Channels;
 Channels channels_of(Arena *, const Graph *);
 bool channel_constant(const Channels *, const Node *, int64_t channel);

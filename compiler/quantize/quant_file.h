@@ -16,7 +16,7 @@
 
 typedef struct QuantArray {
   const char *name, *type, *shape; /* type, shape: as in the file, "I8", "[8, 1, 3, 3]" */
-  bool known;                      /* its element type is one of `elem` */
+  bool known;                      /* the array's element type is an Elem, stored in `elem` */
   Elem elem;
   int rank;
   int64_t dim[4], size;

@@ -19,7 +19,7 @@ typedef struct Quantizer {
   int *uses;                  /* 0: dead */
   const Node **reader;        /* one of its users */
   bool *fused;                /* computed with its input */
-  Weight **kept;              /* by weight id of `from`: its float copy */
+  Weight **kept;              /* by weight id of `from`: the weight's float copy */
   VEC(const char *) problems; /* errors about the file, one line each */
   Table reported;             /* the set of these lines, to avoid duplicates */
 } Quantizer;
@@ -44,14 +44,14 @@ const void *quant_array(Quantizer *, const char *name, Elem, int rank, const int
 /* ---- values.c ---- */
 Node *quant_node(Quantizer *, const Op *, const Node *of, int nin, Node *const *in,
                  const Quant *); /* I8 or I16 */
-/* The value of a node of `from` in int8; NULL: it has no scale. */
+/* The value of a node of `from` in int8; NULL: the node has no scale. */
 Node *quant_int8_value(Quantizer *, const Node *);
 Node *quant_floats(Quantizer *, const Node *);
 void quant_separate(Quantizer *, int first); /* marks nodes from `first` on as separate layers */
 
 /* ---- layers.c ---- */
-/* Checks a multiplier; false after [scale-mismatch]. in: the scale of the sum; out: the scale of the result.
- * */
+/* Checks a multiplier; false after [scale-mismatch]. in: the scale of the sum; out: the scale of the
+ * result. */
 bool quant_factor_fits(Quantizer *, const Node *, Multiplier, int32_t most, double in, float out);
 /* Reports [int8-overflow] of a filter's sum; returns false. */
 bool quant_report_sum(Quantizer *, const Node *, const Weight *, int64_t filter, int64_t terms, double most,
@@ -84,10 +84,10 @@ Node *quant_product(Quantizer *, const Node *), *quant_combine(Quantizer *, cons
     *quant_recurrent(Quantizer *, const Node *), *quant_svdf(Quantizer *, const Node *),
     *quant_repeat(Quantizer *, const Node *, const int64_t factor[2]),
     *quant_function(Quantizer *, const Node *), *quant_table(Quantizer *, const Node *);
-bool quant_has_table(const Quantizer *, const Node *);        /* whether the file has a table for the layer */
-bool quant_is_function(const Node *);                         /* whether it is a function of one number */
-bool quant_is_wide_function(const Quantizer *, const Node *); /* whether it has an int16 form */
-bool quant_is_softmax(const Quantizer *, const Node *);       /* whether it is a softmax with an int8 form */
+bool quant_has_table(const Quantizer *, const Node *); /* whether the file has a table for the layer */
+bool quant_is_function(const Node *);                  /* whether the node is a function of one number */
+bool quant_is_wide_function(const Quantizer *, const Node *); /* whether the node has an int16 form */
+bool quant_is_softmax(const Quantizer *, const Node *); /* whether the node is a softmax with an int8 form */
 bool quant_is_wide_softmax(const Quantizer *, const Node *);
 Node *quant_requantized(Quantizer *, const Node *of, Node *, Quant to); /* the same value with another
                                                                            scale */

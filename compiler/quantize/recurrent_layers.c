@@ -197,8 +197,8 @@ static Node *gates_node(Quantizer *q, const Layer *l, const Recurrent *r, int wa
   return gates;
 }
 
-/* Creates the node of a core. With keep=true it is a template, from which int8_recurrent_keep creates the
- * nodes that start from the state of the last call. */
+/* Creates the node of a core. With keep=true the node is a template, from which int8_recurrent_keep creates
+ * the nodes that start from the state of the last call. */
 static Node *core_node(Quantizer *q, const Layer *l, const Int8Recurrent *p, int way, int nin,
                        Node *const *in) {
   const Recurrent *r = &p->r;
@@ -242,8 +242,7 @@ static bool find_products(Quantizer *q, const Node *node, int way, bool wide, Pr
 }
 
 /* Creates a direction; NULL after an error. rows: the input; start: the initial states of both directions, by
- * input of the layer.
- */
+ * input of the layer. */
 static Node *quant_direction(Quantizer *q, const Layer *l, int way, Products *products, Node *rows,
                              Node *const *start) {
   Int8Recurrent *p = NEW(q->arena, Int8Recurrent);

@@ -115,8 +115,8 @@ static const Node *layer_of_state(const Quantizer *q, const Node *state) {
   return NULL;
 }
 
-/* The state is stored with its scale in the file; without one it is float. An int8 layer with keep=true has
- * separate states. */
+/* The state is stored with its scale in the file; without a scale, the state is float. An int8 layer with
+ * keep=true has separate states. */
 static Node *state_node(Quantizer *q, const Node *node) {
   Quant quant;
   if (node->kept && is_int8_recurrent(q, layer_of_state(q, node))) return NULL;
@@ -401,7 +401,7 @@ static void quantize_nodes(Quantizer *q) {
   for (int i = 0; i < q->from->nodes.n; i++) {
     const Node *node = q->from->nodes.data[i];
     if (!q->uses[i] && !node_is_input(node)) continue;
-    bool lost = false; /* its operand has an error that was reported */
+    bool lost = false; /* an operand of the node has an error that was reported */
     for (int k = 0; k < node->nin; k++) lost |= !q->map[node->in[k]->id] && !node->in[k]->kept;
     if (lost) pass_over(q, node);
     if (lost && node->op->traits.int8 != INT8_PRODUCT) continue;

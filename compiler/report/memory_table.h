@@ -4,6 +4,6 @@
 #define CNNC_MEMORY_TABLE_H
 #include "base/text.h"
 #include "lir/layout.h"
-void footprint_json(Text *, const Layout *);              /* a member of a JSON object */
+void footprint_json(Text *, const Layout *);              /* prints a member of a JSON object */
 void memory_table(Text *, const Layout *, bool training); /* for a microcontroller, also one row per layer */
 #endif

@@ -140,8 +140,8 @@ choose_name_of(const Lower *l, const Target *target) { /* the target's name in a
                                           : arena_printf(l->arena, "%s/%d", target->name, l->layout_lanes);
 }
 
-/* The candidate for a measured choice, or NULL. The tuning name alone does not identify it, because schedules
- * of different families share names. */
+/* The candidate for a measured choice, or NULL. The tuning name alone does not identify a candidate, because
+ * schedules of different families share names. */
 static const Candidate *find_candidate(const Decision *d, const Choice *choice) {
   for (int i = 0; i < d->candidates.n; i++) {
     const Choice *c = &d->candidates.data[i].choice;

@@ -159,8 +159,8 @@ static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Pan
 }
 
 /* The rows of one channel at different points are often a power of two apart, and a cache can hold only few
- * lines at such distances. So the rows of some channels are collected first, and then copied to each point
- * in one piece. */
+ * lines at such distances. So the rows of some channels are collected first, and then copied to each point as
+ * one contiguous block. */
 static int64_t channels_at_a_time(const Points *c, const Panels *panels) {
   enum { ENOUGH = 8 };
   const Target *target = c->l->target;
@@ -243,7 +243,8 @@ static void pack_panels(Points *c, Panels *panels, const char *member, const Poi
   panels->w = lower_pack_done(c->l, pack);
 }
 
-/* Two vectors; one vector if that is enough, or if phases would otherwise share a panel. */
+/* Two vectors per panel; one vector if that is enough for all filters, or if phases would otherwise share a
+ * panel. */
 static int64_t panel_width(const Points *c, int64_t unit) {
   const bool two = points_phases_of(c) > 1 ? c->filters % (2 * unit) == 0 : c->filters > unit;
   return two ? 2 * unit : unit;

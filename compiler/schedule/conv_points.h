@@ -101,7 +101,7 @@ typedef struct PointPack {
  * split_row(slot, ty, t0) transforms the tiles of row ty from the input to V; join_row(slot, ty, t0, f0[,
  * phase along each axis]) transforms them from M to the output filters from f0 on. The row starts at tile t0
  * of the block. Both functions must be built before points_loops fills the main function. */
-void points_begin(Points *, const PointPack *); /* panels, blocks, V and M */
+void points_begin(Points *, const PointPack *); /* chooses panels and blocks, and creates V and M */
 /* Int8: must be called after lanes, vectors, bundles, rows, block and slots were chosen. Rows of V have `odd`
  * unused elements: without them, points or tiles that are a power of 2 apart would map to the same lines of
  * the first-level cache. */
@@ -109,7 +109,8 @@ void points_begin_words(Points *, int64_t odd);
 typedef NestFn *JoinRow(const Points *, const Bundle *);
 void points_functions(Points *, NestFn *split_row, JoinRow *);
 void points_loops(Nest *, Points *);
-Tiling points_tiling(const Points *, int64_t tiles, int vectors); /* register tiles of a block */
+Tiling points_tiling(const Points *, int64_t tiles,
+                     int vectors); /* the register tiles of a block of `tiles` tiles */
 /* Describes the tiles, in the generated comment and in --emit=schedule. */
 void points_about(const Points *, const char *name);
 #endif

@@ -112,8 +112,8 @@ Cycles cost_joined(const Target *t, const Correlation *k, int64_t net_bytes) {
 }
 
 /* There is one sum for each pair of an input and an output of a group, in vectors of all inputs or all
- * outputs. For each output, the lanes of all its sums except one are permuted, and then the sums are added.
- * */
+ * outputs. For each output, the lanes of all its sums except one are permuted, and then the sums are
+ * added. */
 Cycles cost_groups(const Target *t, const Correlation *k, int64_t net_bytes) {
   const int64_t n = smaller(k->l, k->s), wide = larger(k->l, k->s) / n;
   const double sums = vectors(k->groups * n, t->lanes) * (double)(n * wide);
@@ -176,8 +176,8 @@ static Tiles all_tiles(const Correlation *k, int m) {
  * tiles, and on initializing and storing sums. */
 static const double GROUP_SUM = 7;
 
-/* Cycles of a convolution with Winograd, without loading the weights; for several images, cycles per image.
- * */
+/* Cycles of a convolution with Winograd, without loading the weights; for several images, cycles per
+ * image. */
 static Cycles winograd_work(const Target *t, const Correlation *k, int m, int64_t images) {
   const Tiles all = all_tiles(k, m);
   const double points = all.points, tiles = all.count, groups = (double)k->groups,
@@ -199,7 +199,7 @@ static double winograd_weights_of(const Correlation *k, int m) { /* number of tr
   return all_tiles(k, m).points * (double)(k->groups * k->l * k->s);
 }
 
-/* Packed weights are many times larger than natural ones. As measurements show, this share of their load
+/* Packed weights are many times larger than natural ones. As measurements show, this fraction of their load
  * time must be added even if the multiply-adds take longer. */
 static const double WAITED_FOR_STRIDE = 0.5;
 
@@ -216,8 +216,8 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
  * divides the tiles into blocks. A block reads all weights, and writes its transformed inputs and its
  * products; every bundle of filters reads the transformed inputs. Without strassen_tiles, inputs and
  * products of one block fill about the whole second-level cache, although other values need half of it. With
- * strassen_tiles, they are transferred only if the image itself is larger than the second-level cache
- * (measured). */
+ * strassen_tiles, inputs and products are transferred only if the image itself is larger than the
+ * second-level cache (measured). */
 static double strassen_passed(const Target *t, double points, double tiles, double in, double out,
                               double image) {
   const Blocking *most = &t->blocking;
@@ -327,8 +327,8 @@ Cycles cost_rows(const Target *t, const Correlation *k, bool spread, bool turned
   return summed(c);
 }
 
-/* Cycles to load and store the gradients if they are in memory. If they are in a cache, they are loaded
- * during the additions and cost nothing. */
+/* Cycles to load and store the gradients if they are in memory. If the gradients are in a cache, they are
+ * loaded during the additions and cost nothing. */
 double cost_gradient_sums(const Target *t, const Correlation *k, int64_t net_bytes) {
   return net_bytes > t->l3 / 2 ? 2 * weight_bytes_of(k) / t->memory_rate : 0;
 }

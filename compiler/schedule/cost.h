@@ -50,11 +50,12 @@ Cycles cost_winograd_weights(const Target *, const Correlation *,
 /* A kernel without a specific model: its multiply-adds, weights and values. For `cycles` of a Schedule. */
 Cycles cost_kernel(const Lower *, const Target *, const Choice *);
 double cost_read(const Target *, int64_t bytes); /* cycles to load bytes that are read once per call */
-/* Cost of keeping that number of bytes per image in memory for a whole batch: a store and a load. Without
- * the batch they are not needed, because the values of an image are used while they are cached. */
+/* Cost of keeping that number of bytes per image in memory for a whole batch: a store and a load. Without the
+ * batch, the store and the load are not needed, because the values of an image are used while they are
+ * cached. */
 double cost_passed(const Target *, double bytes, int64_t batch);
-/* Per image of a batched convolution, or of its input gradient. spread: it computes the large side; turned:
- * weights are permuted first. */
+/* Per image of a batched convolution, or of its input gradient. spread: the convolution computes the large
+ * side; turned: weights are permuted first. */
 Cycles cost_rows(const Target *, const Correlation *, bool spread, bool turned, int64_t batch,
                  int64_t weight_bytes);
 Cycles cost_rows_weights(const Target *, const Correlation *, int64_t batch,
@@ -77,7 +78,7 @@ Cycles cost_together(const Target *, int64_t macs, int64_t own_bytes, int64_t ba
                      int64_t weight_bytes); /* per image of a batched dense layer */
 /* Per image of a batched dense layer in training, with Strassen. */
 Cycles cost_dense_strassen(const Target *, const Node *, int64_t batch, int64_t weight_bytes);
-/* Adds a line to --emit=schedule with the share of taps on padding, which schedules skip. */
+/* Adds a line to --emit=schedule with the fraction of taps on padding, which schedules skip. */
 void cost_padding_detail(Lower *, const Correlation *);
 
 #endif

@@ -15,8 +15,7 @@ static int64_t small_columns(const Correlation *k, int64_t pitch) {
   return (k->small.h - 1) * pitch + k->small.w;
 }
 
-/* Chooses the narrowest blocks that reach from the first column to the last one, or a few columns further.
- * */
+/* Chooses the narrowest blocks that cover all columns, or extend a few columns further. */
 static void small_blocks(MatrixMap *m, int64_t all) {
   m->blocks = ceil_divide(all, MATRIX_ROWS);
   m->columns = m->apart = ceil_divide(all, m->blocks);

@@ -65,7 +65,7 @@ enum { IN_WEIGHT, KEY_WEIGHT, VALUE_WEIGHT, IN_BIAS, OUT_WEIGHT, OUT_BIAS, LAYER
 enum { SOURCES = VALUE + 1 }; /* number of sources: QUERY, KEY and VALUE */
 typedef struct MultiheadLayer {
   Attention core;
-  int from[SOURCES];         /* input of each source; equal if they are the same value */
+  int from[SOURCES];         /* input of each source; equal if sources are the same value */
   int64_t channels[SOURCES]; /* channels of each source */
   bool joined;               /* all sources have the same number of channels and share one weight */
 } MultiheadLayer;

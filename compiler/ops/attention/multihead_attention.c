@@ -141,7 +141,7 @@ static void run(const Eval *eval) {
   arena_free(arena);
 }
 
-/* ---- the nodes that compute it ---- */
+/* ---- the nodes that compute the layer ---- */
 static const Op op_product_input = {.name = "product input gradient",
                                     .family = FAMILY_CONV_SCATTER,
                                     .cost = correlation_cost,

@@ -6,8 +6,8 @@
 
 #define TURN 6.283185307179586476925 /* 2*pi */
 
-/* Checks that the input is a sequence, or regions that are sequences. samples: it must have one channel.
- * False after an error, or if the input's shape is unknown. */
+/* Checks that the input is a sequence, or regions that are sequences. samples: the input must have one
+ * channel. False after an error, or if the input's shape is unknown. */
 bool audio_sequence(ShapeContext *, const Node *, bool samples);
 /* The input's shape with another number of channels. */
 Shape audio_channels(const Node *, int64_t channels);

@@ -19,7 +19,7 @@ static void shape(ShapeContext *context, Node *node) {
   diag_help(diag, "use at most %lld", (long long)channels);
 }
 
-/* The angle is reduced to less than one turn in integers, so that large angles are exact. */
+/* The angle is reduced to less than one period in integers, so that large angles are exact. */
 Bank dct_bank(Arena *arena, const Node *of) {
   const Node *node = node_forward(of);
   const int64_t n = shape_extent(node->in[0]->shape).c, k = shape_extent(node->shape).c;

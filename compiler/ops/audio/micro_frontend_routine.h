@@ -52,7 +52,7 @@ static void cnn_micro_butterfly_routine(int32_t *x, const float *wave, int radix
   }
 }
 
-/* The complex FFT of n numbers in x, in place; they are in digit-reversed order. */
+/* The complex FFT of n numbers in x, in place; the numbers are in digit-reversed order. */
 static void cnn_micro_transform_routine(int32_t *x, const float *wave, int n) {
   int apart = 1, radix = 4;
   for (int left = n; left > 1; left /= 4) radix = left == 2 ? 2 : 4;
@@ -117,7 +117,7 @@ static uint32_t cnn_micro_root_routine(uint64_t x) {
   return (uint32_t)(x > root && root != most ? root + 1 : root);
 }
 
-/* The gain for a noise estimate, from a table of quadratic pieces, one for each number of bits. */
+/* The gain for a noise estimate, from a piecewise quadratic table, with one piece for each number of bits. */
 static int cnn_micro_gain_routine(uint32_t x, const float *gain) {
   if (x <= 2) return (int)gain[x];
   const int bits = cnn_micro_bits_routine(x);

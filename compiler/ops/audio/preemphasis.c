@@ -15,7 +15,7 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape = node->in[0]->shape;
 }
 
-/* Where row 0 is in the input. In a step of a stream, the input begins with the sample before row 0. */
+/* Index of row 0 in the input. In a step of a stream, the input begins with the sample before row 0. */
 static int64_t first_sample(const Node *node) { return 1 - node->window->before[1]; }
 
 /* y[t] = x[t + first] - coefficient*x[t + first + other], where x is 0 outside the input */

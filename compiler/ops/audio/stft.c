@@ -69,8 +69,8 @@ static bool transform_fits(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* Sets the frames for center=true: their number is that of torch.stft and librosa.stft, and each has `fft`
- * samples. */
+/* Sets the frames for center=true: their number is that of torch.stft and librosa.stft, and each frame has
+ * `fft` samples. */
 static void center_frames(ShapeContext *context, Node *node) {
   const int64_t n = node->in[0]->shape.dim[0], size = arg_int(node, "size"), step = arg_int(node, "step"),
                 fft = arg_int(node, "fft"), frames = n / step + 1,
@@ -113,7 +113,8 @@ static Frames frames_of(const Node *node) {
                                                               : GIVE_POWER};
 }
 
-/* Whether the transform is an FFT, whose length is a power of two. Otherwise it is a direct sum. */
+/* Whether the transform is an FFT, whose length is a power of two. Otherwise the transform is a direct
+ * sum. */
 static bool is_fast(const Frames *f) { return f->fft >= FAST_FROM && (f->fft & (f->fft - 1)) == 0; }
 
 /* ---- tables ---- */
@@ -133,7 +134,7 @@ static double *make_window(Arena *arena, const Node *node, int64_t size) {
   return window;
 }
 
-/* Cosines and negative sines of one turn. */
+/* Cosines and negative sines of one period. */
 static double *make_wave(Arena *arena, int64_t fft) {
   double *wave = NEW_ARRAY(arena, double, 2 * fft);
   for (int64_t k = 0; k < fft; k++) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT-0
-/* Rows with the best scores. Copied into generated C. */
+/* Selection of the rows with the best scores. Copied into generated C. */
 
 /* Whether row a is ranked after row b: it has a lower score, or the same score and a larger index. */
 static int cnn_best_behind_routine(const float *scores, float a, float b) {

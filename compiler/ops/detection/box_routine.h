@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT-0
-/* Boxes x1 y1 x2 y2. Copied into generated C. */
+/* IoU of boxes x1 y1 x2 y2. Copied into generated C. */
 
 /* The intersection area of two boxes, divided by the area of their union; 0 if they do not intersect. */
 static float cnn_box_overlap_routine(const float *a, const float *b) {

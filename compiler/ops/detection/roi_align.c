@@ -119,8 +119,8 @@ static void back_eval(const Eval *eval) {
 }
 
 /* ---- the nest ----
- * The nest first computes tables of the positions of a region's points along both axes. Then, bin by bin, it
- * reads the corners of these points in vectors of channels. */
+ * The nest first computes tables of the positions of a region's points along both axes. Then, bin by bin, the
+ * nest reads the corners of these points in vectors of channels. */
 typedef struct Table { /* the points along one axis, indexed by bin*samples + sample */
   Buf *low, *near, *far;
 } Table;

@@ -29,8 +29,8 @@ static void cnn_suppress_order_routine(float *heap, int n) {
   for (int i = n / 2 - 1; i >= 0; i--) cnn_suppress_sink_routine(heap, i, n);
 }
 
-/* A score that about `wanted` of n candidates exceed, but at most a quarter of them; estimated from 64
- * candidates. */
+/* A score that about `wanted` of n candidates exceed, and at most a quarter of all candidates; estimated from
+ * 64 candidates. */
 static float cnn_suppress_pivot_routine(const float *heap, int n, int wanted) {
   enum { SAMPLE = 64 };
   float above = 0.f, pivot = 0.f;

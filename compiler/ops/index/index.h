@@ -1,4 +1,4 @@
-/* index.h: Helpers of operators on indices. An index is a float, exact up to 2^24; it is truncated and
+/* index.h: Common code of operators on indices. An index is a float, exact up to 2^24; it is truncated and
  * clamped to 0 .. last; NaN is 0. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INDEX_H

@@ -186,7 +186,7 @@ void sample_choose(Lower *l, const Sampling *s, Extent e, Val y, Val x, bool slo
   Nest *b = l->b;
   Sample sample = {.l = l, .sampling = s, .length = {e.h, e.w}};
   Moving m[2] = {moving_place(l, s, y, e.h), moving_place(l, s, x, e.w)};
-  const int64_t end = s->nearest ? 0 : 1; /* bilinear: a place must have a next pixel, too */
+  const int64_t end = s->nearest ? 0 : 1; /* bilinear: a point must also have a next pixel */
   for (int axis = 0; axis < 2 && s->nearest; axis++) m[axis].at = rounded_place(l, m[axis].at);
   NEST_CHOSEN(b, row, m[0].at, 0, larger(e.h - end, 1)) {
     sample.at[0] = &row;

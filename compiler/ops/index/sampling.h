@@ -6,7 +6,7 @@
 #define CNNC_SAMPLING_H
 #include "kernel/walk.h"
 
-/* False, after an error, if it is not an image, or has an axis longer than SAMPLING_FAR. */
+/* False, after an error, if the value is not an image, or has an axis longer than SAMPLING_FAR. */
 bool sampling_takes_image(ShapeContext *, const Node *, const Node *image);
 /* maximum number of pixels along an axis, so that floats represent quarters of a pixel */
 enum { SAMPLING_FAR = 1 << 22 };
@@ -65,7 +65,7 @@ void sample_add(const Sample *, Buf *image, const Val weight[SAMPLE_CORNERS], Va
 /* The products of dy with each corner, summed over the channels from .. from+n-1; dy is at [y][x][c]. */
 void sample_products(const Sample *, Buf *image, Buf *dy, const Ix *y, const Ix *x, const Ix *from, int64_t n,
                      Val product[SAMPLE_CORNERS]);
-/* Computed from these products: the sample, and its derivative along an axis. */
+/* Computed from the products of dy with the corners: the sample, and its derivative along an axis. */
 Val sample_total(const Sample *, const Val product[SAMPLE_CORNERS]);
 Val sample_slope(const Sample *, int axis, const Val product[SAMPLE_CORNERS]);
 #endif

@@ -69,7 +69,7 @@ static const Op op_given = {
     .name = "int8 recurrent start", .traits.layer_part = true, .eval = given_eval, .lower = given_lower};
 
 /* ---- the layer ---- */
-/* The state before row 0, if the program has it; NULL: zeros. */
+/* The state before row 0, if the program specifies it; NULL: zeros. */
 static Node *given_start(Graph *graph, const Node *core, const Int8Recurrent *p, Shape shape,
                          const Quant *quant) {
   if (core->nin == 1) return NULL;

@@ -27,10 +27,10 @@ static int cnn_multibox_match_routine(const float *restrict boxes, const int32_t
 }
 
 /* The loss: for each matched box, the cross-entropy of its class and the smooth L1 of its deltas; for the
- * `negatives` worst other boxes per matched box, the cross-entropy of the background. Their sum is divided by
- * the number of matched boxes. scores, softmax[rows][classes], log_sum[rows]: log(sum of exp); deltas,
- * boxes[rows][4]; box_log[rows][2], truth_log[most][2]: logarithms of sizes. match, worst, cost[rows]:
- * scratch. out: the loss, its gradients with respect to scores and deltas. */
+ * `negatives` worst other boxes per matched box, the cross-entropy of the background. The sum of these terms
+ * is divided by the number of matched boxes. scores, softmax[rows][classes], log_sum[rows]: log(sum of exp);
+ * deltas, boxes[rows][4]; box_log[rows][2], truth_log[most][2]: logarithms of sizes. match, worst,
+ * cost[rows]: scratch. out: the loss, its gradients with respect to scores and deltas. */
 static void cnn_multibox_routine(const float *restrict scores, const float *restrict softmax,
                                  const float *restrict log_sum, const float *restrict deltas,
                                  const float *restrict boxes, const float *restrict box_log,

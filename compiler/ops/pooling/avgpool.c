@@ -1,5 +1,5 @@
 /* avgpool.c: avgpool, y[y][x][c] = sum over the window of x / n. n is the number of the window's elements
- * inside the input. With count_pad, it also counts the padding, but not the elements that ceil adds after
+ * inside the input. With count_pad, n also counts the padding, but not the elements that ceil adds after
  * the padding (as in PyTorch). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/pooling/pool.h"

@@ -541,8 +541,8 @@ Node *recurrent_cut(Graph *graph, const Node *layer, Node *from, Shape shape, Bo
   return boxed_part(graph, layer, &op_part, "", shape, from, at);
 }
 
-/* The last row of the value, or its c. If the value is joined from segments, the row is in the last
- * segment. */
+/* The last row of the value, or the c of that row. If the value is joined from segments, the row is in the
+ * last segment. */
 Node *recurrent_final(Graph *graph, Node *layer, Node *value, bool cell) {
   if (value->op == &op_concat) value = value->in[value->nin - 1];
   const bool whole = value->op == &op_core;
@@ -596,7 +596,7 @@ typedef struct Segments {
 typedef struct Segment {
   Segments *all;
   int at;          /* position in the sequence */
-  int64_t element; /* its first element in the sequence */
+  int64_t element; /* the segment's first element in the sequence */
 } Segment;
 
 static int64_t segment_element(const Node *node) { return ((const Segment *)node->detail)->element; }

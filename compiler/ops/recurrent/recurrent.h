@@ -41,13 +41,13 @@ typedef struct Recurrent {
                                gru is not rounded, because it is int16 in an int8 model */
   int hidden, state;        /* indices of the core's inputs initial h and c; 0: zeros */
   int calls; /* index of the layer's input that is the number of calls; 0: no row has a negative index */
-  StreamRow first; /* the first row, from the number of calls */
+  StreamRow first; /* index of the first row, computed from the number of calls */
 } Recurrent;
 
 /* `detail` of a layer with stream states. */
 typedef struct KeptLayer {
-  bool masked; /* its last input is the number of calls, and rows with negative indices do not change the
-                  states */
+  bool masked; /* the layer's last input is the number of calls, and rows with negative indices do not change
+                  the states */
   StreamRow first;
 } KeptLayer;
 
@@ -107,7 +107,7 @@ enum { FEATURE_WEIGHT, TIME_WEIGHT, SVDF_BIAS, SVDF_WEIGHTS };
 typedef struct Svdf {
   int64_t rows, channels, units, rank, memory, features; /* features: units*rank */
   int state, calls; /* indices of inputs, 0: none: features of the earlier rows; number of calls */
-  StreamRow first;  /* index of the first row, from the number of calls */
+  StreamRow first;  /* index of the first row, computed from the number of calls */
 } Svdf;
 Svdf svdf_of(const Node *);
 /* The features of `memory` - 1 earlier rows, then of all rows: [memory - 1 + rows][features]. */

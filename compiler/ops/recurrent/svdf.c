@@ -124,7 +124,7 @@ static void eval_kept(const Eval *eval) {
   arena_free(arena);
 }
 
-/* ---- the nodes that compute it ---- */
+/* ---- the nodes that compute the layer ---- */
 static const Op op_features_input = {.name = "svdf features input gradient",
                                      .family = FAMILY_CONV_SCATTER,
                                      .cost = correlation_cost,

@@ -8,7 +8,7 @@
 typedef struct RoundingGrid {
   bool any; /* the switch: whether anything is rounded */
   float scale;
-  double least, most; /* limits, in steps from 0 */
+  double least, most; /* limits, as numbers of steps from 0 */
 } RoundingGrid;
 RoundingGrid rounding_grid(const QatRounding *, const double *range, const double *on);
 double rounding_nearest(const RoundingGrid *, double x);

@@ -164,7 +164,7 @@ const char *direct_pixels_refused(const Lower *l, const Choice *choice) {
 /* ---- packed weights ---- */
 typedef struct Row {      /* a panel's row: output channels of one tap and input channel */
   Ix g, fb, ib, c;        /* c: the input channel, or the pair of input channels */
-  int64_t from[2], to[2]; /* the kernel's own elements that are summed in this tap */
+  int64_t from[2], to[2]; /* the elements of the original kernel that are summed in this tap */
   bool half;              /* a pair of which only the first channel exists */
 } Row;
 

@@ -40,7 +40,7 @@ static bool possible(const Correlation *k, const int64_t factor[2]) {
   return factor[0] * factor[1] > 1 && k->kernel[0] * k->kernel[1] > 1;
 }
 
-/* Cycles of the convolution without this schedule: it follows an upsampling that stores the large image. */
+/* Cycles of the convolution without this schedule, after an upsampling that stores the large image. */
 static double as_written(Arena *arena, const Target *t, const Correlation *k, int64_t net_bytes) {
   double least = cost_direct(t, k, net_bytes).total;
   int m[WINOGRAD_SIZES];

@@ -210,7 +210,7 @@ static void call_taps(Nest *b, const Weights *w, const Taps *taps, const Piece *
     }
 }
 
-/* A piece for the given numbers of channels, which are at most those of a whole tile. */
+/* The Piece for these numbers of channels, at most the numbers of a whole tile. */
 static Piece weights_piece_of(const Weights *w, int64_t broadcast, int64_t vector_channels) {
   const int64_t vectors = (vector_channels + w->lanes - 1) / w->lanes;
   Piece piece = {.broadcast = broadcast,

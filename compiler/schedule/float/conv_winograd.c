@@ -14,8 +14,8 @@
 // positions.
 //
 // Rounding: winograd_error predicts the error for a number of channels. Up to 512 channels, on random data,
-// it is less than 3e-5 of the largest output, or 5e-5 with F(6x6,3x3) (tested by tests/run/winograd.cnn).
-// --exact uses the direct convolution.
+// the error is less than 3e-5 of the largest output, or 5e-5 with F(6x6,3x3) (tested by
+// tests/run/winograd.cnn). --exact uses the direct convolution.
 //
 // Example: `x: 28x28x64 -> conv(64, 3x3, pad=same)` --target=x86-64-v3, lines 3-12 of conv1_split_body:
 //

@@ -12,8 +12,8 @@
 // The sums of a few channels of the small side and some vectors of channels of the large side stay in
 // registers during the loop over the tiles of a block. V and Y are in panels of two vectors of channels,
 // [xi][group][panel][t][channel]. So a product reads two streams, which stay in the L1 cache for all register
-// tiles of a pair of panels. After all points of a pair of panels, its S is joined. Each group has separate
-// panels of both sides.
+// tiles of a pair of panels. After all points of a pair of panels, the S of this pair is joined. Each group
+// has separate panels of both sides.
 //
 // In the batched form a block has the tiles of several images, limited by the last-level cache, so that
 // sums of few tiles per image are joined once for all images.

@@ -19,7 +19,7 @@ typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block
   int64_t valid,
       first; /* number of channels in use per panel; start of the first panel's channels in the group */
   int64_t each,
-      before; /* panels of a group in w; how many of them come before these and belong to other Panels */
+      before; /* panels of a group in w; number of panels that come before these and belong to other Panels */
 } Panels;
 
 /* A group's weights as squares of n x n channels. If one side has more channels than the other, a group has

@@ -1,6 +1,6 @@
 /* strassen.h: Product of two matrices of 2x2 blocks by seven products of blocks instead of eight: Strassen's
  * algorithm (1969) in Winograd's form, which needs fifteen additions. The blocks are in the order 11, 12,
- * 21, 22. Applied twice it needs 49 products instead of 64. */
+ * 21, 22. Applied twice, the algorithm needs 49 products instead of 64. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_STRASSEN_H
 #define CNNC_STRASSEN_H

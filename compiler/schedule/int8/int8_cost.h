@@ -1,5 +1,5 @@
-/* int8_cost.h: int8 vector schedules as candidates: the kernels that they support, the reasons why not,
- * and their predicted cycles. */
+/* int8_cost.h: int8 vector schedules as candidates: the kernels that they support, the reasons why other
+ * kernels are unsupported, and predicted cycles. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_COST_H
 #define CNNC_INT8_COST_H

@@ -106,7 +106,7 @@ static Words words_of(Phases *t, Lower *l) {
   return words_begin(l, &all);
 }
 
-/* Each phase writes a part of the output; the prover does not see that all phases together write the whole
+/* Each phase writes a part of the output; the prover cannot show that all phases together write the whole
  * output. */
 static void int8_phases_fill(Lower *l) {
   Nest *b = l->b;

@@ -46,7 +46,7 @@ static void split_blocks(Nest *b, Val y[2][POINTS], const Val bytes[BLOCKS],
   }
 }
 
-/* Stores, for the inner product, the products of a tile's own words at a point. */
+/* Stores, for the inner product, the products of a tile's words with each other at a point. */
 static void store_own(const Points8 *d, const Ix *point, const Ix *tile) {
   Nest *b = d->l->b;
   Buf *sum = nest_buf(b, REGS, "a", (Type){I32, d->channels}, 1, (int64_t[]){1});

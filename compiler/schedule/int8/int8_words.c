@@ -4,7 +4,7 @@
 #include "base/number.h"
 
 /* The kind of words. vpmaddubsw multiplies unsigned by signed bytes, and adds two products in int16 with
- * saturation. With weights up to 64 it does not saturate: 2 * 255 * 64 < 2^15. */
+ * saturation. With weights up to 64 the sum does not saturate: 2 * 255 * 64 < 2^15. */
 Dot words_kind(const Lower *l) {
   enum { NARROW = 64 };
   const Int8Product *p = l->node->detail;

@@ -11,7 +11,7 @@
 bool dsp_takes(const Lower *); /* whether this is a kernel for these schedules */
 /* whether this is a layer with int8 inputs and int16 results, like recurrent gates */
 bool dsp_takes_gates(const Lower *);
-const char *dsp_limits(const Lower *); /* the reason why its sizes are too large, or NULL */
+const char *dsp_limits(const Lower *); /* the reason why the kernel's sizes are too large, or NULL */
 /* Whether the buffer has no gaps along the axes from `from` on. */
 bool dsp_has_no_gaps(const Buf *, int from);
 /* Members of a Schedule that has two forms, with large and with small constants. */
@@ -34,8 +34,8 @@ int64_t dsp_bytes(int n, const int64_t *words);
 /* ---- dsp_finish.c ---- */
 /* Bounds of a filter's sum over all possible inputs, computed from its weights. Padding is 0. */
 typedef struct DspFilter {
-  int64_t lo, hi; /* range of its sum with the bias; both 0 if it is constant */
-  bool constant;  /* with quick requantization, its stored value is always `value`, whatever the input */
+  int64_t lo, hi; /* range of the filter's sum with the bias; both 0 if the sum is constant */
+  bool constant;  /* with quick requantization, the filter's stored value is `value` for every input */
   int32_t value;
 } DspFilter;
 const DspFilter *dsp_filters(const Lower *);

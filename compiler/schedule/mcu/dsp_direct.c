@@ -65,7 +65,7 @@ typedef struct Direct {
 } Direct;
 
 /* In a transposed convolution whose kernel is as large as its stride, each output depends on one input pixel.
- * So it is a 1x1 convolution for each element of the kernel. */
+ * So the layer is a 1x1 convolution for each element of the kernel. */
 static Correlation geometry_of(const Node *node, int64_t phases[2]) {
   phases[0] = phases[1] = 1;
   const Correlation t = int8_geometry(node);

@@ -81,8 +81,8 @@ static const char *dsp_winograd_refused(const Lower *l, const Choice *choice) {
   return m == 4 ? "a sum can exceed 2^25" : "a sum can exceed 2^29";
 }
 
-/* Each input word is transformed in each row of a tile. For adjacent tiles it is also transformed in m
- * columns and in the columns that two tiles share. An output is joined in each row and in m columns. Loops
+/* Each input word is transformed in each row of a tile. For adjacent tiles, each word is also transformed in
+ * m columns and in the columns that two tiles share. An output is joined in each row and in m columns. Loops
  * and register spills add a fifth. Each point begins and ends a loop over the channels. */
 static Cycles dsp_winograd_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
