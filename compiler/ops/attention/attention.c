@@ -13,8 +13,8 @@ static const Param params[] = {
     {"key", PARAM_VALUE, NULL, "the keys, one for each position to attend to", 0, 0, NULL},
     {"value", PARAM_VALUE, NULL, "the values that are averaged, one per key", 0, 0, NULL},
     {"heads", PARAM_INT, "1", "number of channel groups that attend separately", 0, 0, NULL},
-    {"key_heads", PARAM_INT, "heads", "heads of key and value; each serves heads/key_heads heads", 0, 0,
-     NULL},
+    {"key_heads", PARAM_INT, "heads",
+     "number of heads of key and value; each is used by heads/key_heads heads of the query", 0, 0, NULL},
     {"scale", PARAM_NUMBER, "auto", "factor of the products; auto: 1/sqrt(channels of a head)", 0, 0, "auto"},
     {"mask", PARAM_VALUE, "none",
      "added to the scores: LxM, or one LxM per row of a value with rows; causal: each position sees keys up "

@@ -15,7 +15,9 @@ static const Param params[] = {
     {"value", PARAM_VALUE, "key", "the value to average, with one position per key", 0, 0, "current"},
     {"bias", PARAM_BOOL, "true", "add trained biases to the four products", 0, 0, NULL},
     {"mask", PARAM_VALUE, "none",
-     "added to the scores: LxM, per row if it has rows; causal: keys up to the query", 0, 0, "none causal"},
+     "added to the scores: LxM, or one LxM per row of a value with rows; causal: each position sees keys up "
+     "to its own",
+     0, 0, "none causal"},
     {"window", PARAM_REACH, "none", "only keys within this distance of the query", 0, 0, "none"},
     {0}};
 

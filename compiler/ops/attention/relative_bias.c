@@ -98,7 +98,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_relative_bias = {
     .name = "relative_bias",
     .group = "attention",
-    .summary = "a trained attention bias for each relative position of two pixels of a window",
+    .summary = "a trained attention bias for each relative position of two pixels in a window",
     .detail =
         "y[n][i][j] = weight[(yi - yj + h - 1)*(2w - 1) + xi - xj + w - 1][n]: headsxLxL with L = h*w; it "
         "has no input: name it, and pass it as bias=",

@@ -9,9 +9,9 @@
 static const Param params[] = {
     {"smooth", PARAM_NUMBER, "0.025", "weight of the new row in the running mean", 0, 1, NULL},
     {"gain", PARAM_NUMBER, "0.98", "exponent of the running mean", 0, 1e6, NULL},
-    {"bias", PARAM_NUMBER, "2", "added before the root; above 0", 0, 1e6, NULL},
-    {"power", PARAM_NUMBER, "0.5", "exponent of the root; above 0", 0, 1e6, NULL},
-    {"epsilon", PARAM_NUMBER, "1e-6", "added to the running mean; above 0", 0, 1e6, NULL},
+    {"bias", PARAM_NUMBER, "2", "constant added before the root is taken; must be above 0", 0, 1e6, NULL},
+    {"power", PARAM_NUMBER, "0.5", "exponent of the root; must be above 0", 0, 1e6, NULL},
+    {"epsilon", PARAM_NUMBER, "1e-6", "constant added to the running mean; must be above 0", 0, 1e6, NULL},
     {0}};
 
 static void shape(ShapeContext *context, Node *node) {

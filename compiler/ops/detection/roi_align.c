@@ -18,8 +18,8 @@ static const Param params[] = {
     {"scale", PARAM_NUMBER, NULL, "features per input pixel: 1/16 if a feature is 16 pixels wide", 0, 0,
      NULL},
     {"samples", PARAM_INT, "2", "sampling points per bin on each axis", 1, 1000, NULL},
-    {"aligned", PARAM_BOOL, "true", "false: coordinates are shifted by half a feature, as before 2019", 0, 0,
-     NULL},
+    {"aligned", PARAM_BOOL, "true",
+     "false: do not subtract half a feature from the coordinates (legacy RoIAlign)", 0, 0, NULL},
     {0},
 };
 
@@ -322,7 +322,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_roi_align = {
     .name = "roi_align",
     .group = "detection",
-    .summary = "features under each box, resampled bilinearly to one size",
+    .summary = "features inside each box, resampled bilinearly to one size",
     .detail = "the current value is the boxes, N x 4: x1 y1 x2 y2 in input pixels; the result is N of size "
               "x size x channels; a bin is the mean of samples x samples points; points up to one feature "
               "outside the image are moved to its border, those beyond are 0; no gradient passes to the "

@@ -233,7 +233,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_roi_pool = {
     .name = "roi_pool",
     .group = "detection",
-    .summary = "features under each box, max-pooled to one size",
+    .summary = "features inside each box, max-pooled to one size",
     .detail = "the current value is the boxes, N x 4: x1 y1 x2 y2 in input pixels; the result is N of size "
               "x size x channels; corners are rounded to features, and the box includes both; a bin outside "
               "the image is 0; no gradient passes to the boxes; as torchvision's",

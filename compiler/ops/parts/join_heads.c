@@ -37,8 +37,8 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_join_heads = {
     .name = "join_heads",
     .group = "attention",
-    .summary =
-        "turns rows into channel groups (the inverse of split_heads): R*n of HxWxC become R of HxW(n*C)",
+    .summary = "turns rows into channel groups (the inverse of split_heads): R*n rows of HxWxC become R rows "
+               "of HxWx(n*C)",
     .detail = "channels h*C .. (h+1)*C - 1 of row r are input row r*n + h; if R is 1, the value has no rows",
     .params = params,
     .example = "split_heads(4) -> softmax(axis=length) -> join_heads(4)",

@@ -28,7 +28,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_join_rows = {
     .name = "join_rows",
     .group = "attention",
-    .summary = "the inverse of split_rows: R of WxC become RxWxC",
+    .summary = "the inverse of split_rows: R rows of WxC become RxWxC",
     .detail = "the elements and their order do not change",
     .params = params,
     .example = "split_rows -> softmax(axis=length) -> join_rows",

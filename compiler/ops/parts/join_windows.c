@@ -57,7 +57,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_join_windows = {
     .name = "join_windows",
     .group = "attention",
-    .summary = "the inverse of split_windows: R of hxwxC become HxWxC",
+    .summary = "the inverse of split_windows: R rows of hxwxC become HxWxC",
     .detail = "use the mode and shift of split_windows; join_windows shifts back",
     .params = params,
     .example = "split_windows(7, shift=3) -> join_windows([56, 56], shift=3)",

@@ -30,7 +30,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_split_heads = {
     .name = "split_heads",
     .group = "attention",
-    .summary = "turns channel groups into rows: HxWxC becomes n of HxWxC/n",
+    .summary = "turns channel groups into rows: HxWxC becomes n rows of HxWx(C/n)",
     .detail = "row r*n + h holds channels h*C/n .. (h+1)*C/n - 1 of row r; the operators after it compute "
               "each row by itself, until join_heads",
     .params = params,

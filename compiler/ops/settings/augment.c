@@ -68,7 +68,8 @@ static const Form gain = {"gain", "random change of loudness", gain_params, AUGM
 static const Form background = {"background",
                                 "mixes in background noise, from the WAV files of _background_noise_",
                                 background_params, AUGMENT_SOUND};
-static const Form speed = {"speed", "random change of speed, and thus of pitch, about the middle",
+static const Form speed = {"speed",
+                           "random change of speed, and thus of pitch, about the middle of the sound",
                            speed_params, AUGMENT_SOUND};
 
 const Form *const augment_table[] = {

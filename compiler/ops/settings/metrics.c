@@ -22,7 +22,7 @@ static const Form dice = {"dice",
 static const Form map = {"map",
                          "average precision of boxes and masks, as in COCO: mean over IoUs from 0.50 to 0.95",
                          none, METRIC_BOXES};
-static const Form pq = {"pq", "panoptic quality: the quality of segmentation times that of recognition", none,
+static const Form pq = {"pq", "panoptic quality: segmentation quality times recognition quality", none,
                         METRIC_SEGMENTS};
 
 const Form *const metric_table[] = {&accuracy, &top, &mae, &iou, &dice, &map, &pq, NULL};

@@ -19,7 +19,8 @@
 static const Param params[] = {
     {"size", PARAM_WINDOW, NULL, "height and width of the output; on a sequence the length", 0, 0, NULL},
     {"mode", PARAM_CHOICE, "bilinear",
-     "nearest: the element below; nearest_exact: the one with the nearest center, as PyTorch's "
+     "nearest: the element at the coordinate rounded down; nearest_exact: the one with the nearest center, "
+     "as PyTorch's "
      "nearest-exact; bilinear: a mean of the two on each axis; cubic: a sum of four on each axis",
      0, 0, "nearest nearest_exact bilinear cubic"},
     {"corners", PARAM_BOOL, "false", "keep the first and last elements in place (align_corners)", 0, 0, NULL},
