@@ -183,8 +183,8 @@ typedef struct Matched { /* which argument each parameter gets */
   const Argument *const *rest; /* positional arguments of the variadic parameter */
   bool ok;
 } Matched;
-/* Of the n names, those from `first` to `positional` accept positional arguments; name `variadic` (or -1)
- * accepts all remaining ones. */
+/* The names from `first` to `positional` accept positional arguments; name `variadic` (or -1) accepts all
+ * remaining positional arguments. */
 Matched arguments_match(Sema *, const Frame *, const char *what, const char *kind, int n,
                         const char *const *names, int first, int positional, int variadic, const Arguments *);
 void arguments_check(Sema *, const Frame *,
@@ -197,7 +197,7 @@ typedef struct Bound {
   Const *arg;
   bool ok;
   VEC(Node *) values;
-} Bound; /* values: those of PARAM_VALUE, PARAM_OPERAND and their lists, in order */
+} Bound; /* values: the arguments of PARAM_VALUE, PARAM_OPERAND and their lists, in order */
 /* Also accepts, by name, the first `nextras` of name, precision, weights and frozen. */
 Bound params_bind(Sema *, const Frame *, const char *what, const char *kind, const Param *, const Arguments *,
                   Span, int nextras, Extras *);

@@ -193,9 +193,8 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
   ShapeContext context = {
       .arena = s->arena, .graph = s->graph, .diags = s->diags, .streams = s->options && s->options->streams};
   const bool shares = share_layer(s, frame, op, call, &extras, frame->naming, counterpart, &context.share);
-  naming_add(s, frame->naming,
-             (LayerName){name, node, NULL, call->span,
-                         frame->site}); /* after share_layer, because a layer must not share with itself */
+  /* after share_layer, because a layer must not share its parameters with itself */
+  naming_add(s, frame->naming, (LayerName){name, node, NULL, call->span, frame->site});
   if (!bound.ok || !shares || any_poison(node)) return made;
   context.linted = lint_order(s, node, call);
   if (extras.weights) lint_shared(s, node, call, context.share);

@@ -74,8 +74,7 @@ static void betas_help(Sema *s, Diag *diag, const Argument *given) {
            (int)(b.end - b.start), text + b.start);
 }
 
-/* Whether an argument of another framework can be removed, because its value is the one that the language
- * always uses. */
+/* Whether an argument of another framework can be removed, because the language always uses its value. */
 static bool is_default_value(Sema *s, const Argument *given) {
   const Expr *e = given->value;
   const bool minus = e->kind == EXPR_UNARY && e->op == OP_NEGATE;

@@ -13,8 +13,8 @@ static Const evaluate(Sema *, const Frame *, const Expr *, const Choices *, int 
 
 /* ---- names, attributes and members ---- */
 
-/* Reads x.height and similar sizes. The dimension of a vector is its channels; for regions, the sizes are
- * those of one region. */
+/* Reads x.height and similar sizes. The dimension of a vector is its channels; for regions, the sizes of one
+ * region are read. */
 static bool attribute_read(Shape shape, const char *name, int64_t *value) {
   const int rank = shape.rank;
   if (strcmp(name, "size") == 0) return *value = shape_row_elements(shape), true;

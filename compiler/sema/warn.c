@@ -26,8 +26,8 @@ static void unused_report(Sema *s, const Node *node, const StmtResult *result) {
   }
 }
 
-/* Marks arguments of which only the size is used, such as the argument of crop_like. They are not inputs of
- * the node. */
+/* Marks arguments of which only the size is used, such as the argument of crop_like. Such arguments are not
+ * inputs of the node. */
 static void mark_arguments(const Node *node, bool *live, bool *read) {
   for (int k = 0; node->arg && node->op->params && node->op->params[k].name; k++)
     if (node->op->params[k].type == PARAM_VALUE && node->arg[k].node) {

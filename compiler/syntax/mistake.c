@@ -1,4 +1,4 @@
-/* mistake.c: Messages for syntax errors: the token found, and the expected ones. */
+/* mistake.c: Messages for syntax errors: the token found, and the expected tokens. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/text.h"

@@ -15,7 +15,7 @@ typedef struct CpuCycles {
   double line;   /* extra cycles to read 16 bytes from flash rather than RAM (--flash-wait) */
 } CpuCycles;
 
-/* Throughput and choices that replace those of the target's row (target.h). */
+/* Throughput and choices that replace the fields of the target's row (target.h). */
 typedef struct CpuCore {
   AvxLevel avx; /* the CPU has these features */
   double fmas, l2_rate, memory_rate, gain;

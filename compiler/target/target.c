@@ -76,11 +76,11 @@
   }
 
 /* These numbers were measured on AVX-512 cores; on other cores, they only need to give the right ranking of
- * schedules. LEFT, RESULT: the costs of Strassen's additions are those of cores with full-width 64-byte
- * vectors; a vector of AVX2 has half the bytes. On a core whose additions are up to 1.6x slower, a Strassen
- * schedule that was chosen with GAIN = 0.9 is still not slower than a direct convolution. For AVX2, the
- * number of tiles and GAIN are fitted to the times that `cnnc --tune -v` prints for 274 pointwise layers of
- * 14 nets (AMD Zen 4, restricted to AVX2). */
+ * schedules. LEFT, RESULT: Strassen's additions have the costs of cores with full-width 64-byte vectors; a
+ * vector of AVX2 has half the bytes. On a core whose additions are up to 1.6x slower, a Strassen schedule
+ * that was chosen with GAIN = 0.9 is still not slower than a direct convolution. For AVX2, the number of
+ * tiles and GAIN are fitted to the times that `cnnc --tune -v` prints for 274 pointwise layers of 14 nets
+ * (AMD Zen 4, restricted to AVX2). */
 #define RATES(LEFT, RESULT, GAIN)                                                                            \
   {.direct = 0.95,                                                                                           \
    .winograd = 0.92,                                                                                         \

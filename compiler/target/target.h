@@ -124,7 +124,7 @@ const Target *target_native(void); /* the best target for float nets on this CPU
  * (!int8): returns target n of these, the best target first; NULL: there are no more. */
 const Target *target_better(const Target *, bool int8, int n);
 /* Whether code for such a target is faster on this CPU. CPUs with AMX run the bf16 instructions of AVX-512 at
- * half the rate of float ones. */
+ * half the rate of float instructions. */
 bool target_pays_here(const Target *);
 /* Rounds a row of floats up to an odd number of cache lines, so that adjacent rows are in different cache
  * sets. */

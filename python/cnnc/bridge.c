@@ -186,8 +186,8 @@ static cnn_status open_data(cnn_data **data, const bridge_settings *settings) {
   return cnn_data_open(data, settings->data, &NETWORK, &options);
 }
 
-/* Returns the error message; NULL on success and after `stop`, when the weights are those of the best epoch
- * so far. */
+/* Returns the error message; NULL on success and after `stop`; after `stop`, the weights are from the best
+ * epoch so far. */
 char *bridge_train(const bridge_settings *settings, bridge_report *report) {
   cnn_data *data;
   cnn_status status = open_data(&data, settings);

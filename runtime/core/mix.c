@@ -13,7 +13,7 @@ enum {
   PARTNER = 31,
   TOP = 28,
   LEFT = 29
-}; /* indices of the random numbers for mixing, within those of a step */
+}; /* indices of the random numbers for mixing, within the random numbers of a step */
 
 /* Gamma(shape, 1) by Marsaglia and Tsang (2000); shapes below 1 are computed from shape + 1. One attempt in
  * twenty is rejected. */

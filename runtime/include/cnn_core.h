@@ -166,7 +166,7 @@ typedef struct cnn_mix {
   int64_t partner; /* index of the other sample in the epoch */
   bool boxed;      /* cutmix: this part of the plane comes from the other sample */
   int32_t top, left, bottom, right;
-  bool label; /* a single class becomes that of the other sample, with the probability 1 - share */
+  bool label; /* a single class becomes the class of the other sample, with the probability 1 - share */
 } cnn_mix;
 
 /* False: recipe->augment[step] does not mix. */

@@ -15,7 +15,7 @@
  * N contain all classes.
  *
  * Samples are raw: images are 0..255 whatever the input's type (i8: minus 128), arrays are as in the file.
- * They are always laid out height, width, channels; cnn_port_arrange converts to the caller's layout of an
+ * Samples are always laid out height, width, channels; cnn_port_arrange converts to the caller's layout of an
  * input with layout=chw, after augmentation. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_DATA_H
@@ -76,9 +76,9 @@ const char *cnn_data_class(const cnn_data *data, int32_t c); /* the set's name f
 const char *const *cnn_data_class_names(const cnn_data *data);
 
 /* Checks that the files of a set are readable, before its samples are needed. Images of folders are opened.
- * Images that will be kept in memory are decoded; for others, only the beginning and the end are checked. If
- * one image is unreadable, the result is its error; if several are, the callback gets a line for each of the
- * first ten. */
+ * Images that will be kept in memory are decoded; for other images, only the beginning and the end are
+ * checked. If one image is unreadable, the result is its error; if several are, the callback gets a line for
+ * each of the first ten. */
 typedef struct cnn_inspection {
   int64_t samples[3]; /* number of samples to check in each part, from its first sample */
   int32_t threads;

@@ -33,7 +33,7 @@ cnn_status cnn_weights_load(const cnn_network *network, const char *path, float 
 cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, float *weights,
                                  cnn_weights_report *report);
 
-/* Maps the names of a file to those of the net. */
+/* Maps the names of a file to the names of the net. */
 typedef struct cnn_weights_names {
   const char *prefix; /* "module.": removed from names; names without it are ignored. NULL: a prefix that all
                          names share is removed if needed */
@@ -49,7 +49,7 @@ cnn_status cnn_weights_load_named(const cnn_network *network, const char *path,
                                   const cnn_weights_names *names, bool some, float *weights,
                                   cnn_weights_report *report);
 
-/* Writes a .safetensors file, or an .npz if the path ends in .npz. The file is written atomically. Its
+/* Writes a .safetensors file, or an .npz if the path ends in .npz. The file is written atomically. The file's
  * __metadata__, or the comment of an .npz archive, has the net's name, its inputs, its labels as class names,
  * and notes: key, value, key, value ..., NULL; or NULL. */
 cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights,

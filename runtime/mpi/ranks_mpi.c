@@ -1,5 +1,5 @@
 /* ranks_mpi.c: libcnn-mpi, the table of cnn_ranks.h implemented with MPI. The communicator is a copy of
- * MPI_COMM_WORLD, so that its messages are separate from all others. */
+ * MPI_COMM_WORLD, so that its messages are separate from all other messages. */
 // SPDX-License-Identifier: MIT-0
 #include <limits.h>
 #include <mpi.h>
@@ -110,8 +110,8 @@ static int32_t count_here(MPI_Comm all) {
 }
 
 /* Checks the number of processes, which the launcher passes to each. If MPI reports a single process, another
- * MPI started the program: each process would train alone and overwrite the files of the others. The first
- * process reports the error. */
+ * MPI started the program: each process would train alone and overwrite the files of the other processes. The
+ * first process reports the error. */
 static bool one_of_many(void) {
   static const char *const starter[][2] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
                                            {"PMI_SIZE", "PMI_RANK"},

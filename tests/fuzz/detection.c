@@ -15,7 +15,7 @@ typedef struct Case {
   const int32_t *label;
 } Case;
 
-/* The class of a row: that of the ground-truth box with the largest overlap; 0 if the overlap is below
+/* The class of a row: the class of the ground-truth box with the largest overlap; 0 if the overlap is below
  * `overlap`. */
 static int class_of(const Case *c, int r) {
   float most = 0.f;

@@ -44,7 +44,7 @@ static inline float *room(int n) {
   return x;
 }
 
-/* n classes: a few small ones, -1, and the extremes. */
+/* n classes: a few small numbers, -1, and the extremes. */
 static inline int32_t *labels(Bytes *bytes, int n) {
   int32_t *x = calloc((size_t)n, sizeof *x);
   hold(x != NULL);

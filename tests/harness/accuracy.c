@@ -14,7 +14,7 @@
 #include "schedule/schedule.h"
 
 static const double UNIT = 0x1p-23; /* spacing of floats at 1 */
-static const double LARGER = 10; /* limit of a schedule's error, relative to that of the reference schedule */
+static const double LARGER = 10; /* limit of a schedule's error, relative to the reference schedule's error */
 static const double FLOATS = 16; /* the limit is at least this number of units */
 static const double TYPICAL = 8; /* limit of Winograd and Strassen, relative to their typical error */
 
@@ -123,7 +123,7 @@ static double *table_of(const Trial *t, const Binding *binding) {
   return table;
 }
 
-/* Operands that do not depend on the image; NULL for others. */
+/* Operands that do not depend on the image; NULL for other operands. */
 static double *constant_of(const Trial *t, const Binding *binding, const Buf *buf, bool single) {
   Arena *arena = t->check->sample.arena;
   switch (binding->kind) {

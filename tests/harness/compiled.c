@@ -290,7 +290,7 @@ static void check_gradients(const Check *check, void *library, const char *targe
   if (by_threads(level)) check_gradient_threads(check, what, library, function, loss, gradients, output);
 }
 
-/* Weights are packed for the widest target of a file, and narrower ones read these packs, too. */
+/* Weights are packed for the widest target of a file, and narrower targets read these packs, too. */
 static const Target *wider_here(const Target *target) {
   const Target *widest = target_native();
   return widest->lanes > target->lanes ? widest : NULL;

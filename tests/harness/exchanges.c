@@ -1,8 +1,8 @@
-/* exchanges.c: Mutants of lowered programs that the interpreter cannot detect, or that a particular check
- * of program_verify must detect: exchanges between processes, and element sizes. The interpreter runs one
- * process with all images; but each damaged exchange makes processes compute with stale data of others, or
- * omits a gradient. No other check detects these mutants, so each must be rejected by the check that is named
- * here. */
+/* exchanges.c: Mutants of lowered programs that the interpreter cannot detect, or that a particular check of
+ * program_verify must detect: exchanges between processes, and element sizes. The interpreter runs one
+ * process with all images; but each damaged exchange makes processes compute with stale data of other
+ * processes, or omits a gradient. No other check detects these mutants, so each must be rejected by the check
+ * that is named here. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,6 @@
-/* grammar.c: Checks that tree-sitter's parser of .cnn (editors/tree-sitter/src/parser.c) accepts each
- * file; prints the others with the line of the error. Usage: grammar FILE... It walks the parser's tables
- * like tree-sitter's library, which need not be installed, but builds no tree and does not recover from
- * errors. */
+/* grammar.c: Checks that tree-sitter's parser of .cnn (editors/tree-sitter/src/parser.c) accepts each file;
+ * prints the other files with the line of the error. Usage: grammar FILE... It walks the parser's tables like
+ * tree-sitter's library, which need not be installed, but builds no tree and does not recover from errors. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "tree_sitter/parser.h"

@@ -1,6 +1,6 @@
-/* int8_draw.c: Random int8 weights, occasionally at their limits, with scales for which most values
- * neither saturate nor are equal, and their file. Some values are int16: those that the program names, and
- * a fifth of the others. */
+/* int8_draw.c: Random int8 weights, occasionally at their limits, with scales for which most values neither
+ * saturate nor are equal, and their file. Some values are int16: all values that the program names, and a
+ * fifth of the other values. */
 // SPDX-License-Identifier: Apache-2.0
 #include "int8_draw.h"
 #include <math.h>
@@ -41,8 +41,8 @@ static bool is_kept(const Node *node) {
          (strncmp(node->name, "kept", 4) == 0 || (node->shape.regions && !node->shape.parts));
 }
 
-/* Whether the value may be int16. It may not if it is computed in float, because its rounding may differ
- * from eval's. */
+/* Whether the value may be int16. A value that is computed in float must not be int16, because its rounding
+ * may differ from eval's. */
 static bool can_widen(const Node *node) {
   switch (node->op->traits.int8) {
   case INT8_PRODUCT: return !is_kept(node);
@@ -468,8 +468,8 @@ static void draw_value(Drawing *d, const Node *node) {
   }
 }
 
-/* Whether values that the program does not name may be int16. They may not if outputs are bytes, or if
- * layers share weights, whose bias would have two types. */
+/* Whether values that the program does not name may be int16. They must not be int16 if outputs are bytes, or
+ * if layers share weights, whose bias would have two types. */
 static bool may_widen(const Graph *graph, const int *uses) {
   for (int o = 0; o < graph->outputs.n; o++)
     if (graph->outputs.data[o].as == AS_I8 || graph->outputs.data[o].as == AS_U8) return false;

@@ -23,7 +23,8 @@ static bool broken(Machine *m, const Version *version, int buffer, const char *w
 
 /* ---- buffers and their places ---- */
 
-/* The memory at an address, as elements of `size` bytes; *room: number of elements from there on. Or NULL. */
+/* The memory at an address, as elements of `size` bytes, or NULL; *room: number of elements from this address
+ * on. */
 static double *memory_at(const Machine *m, const Place *place, int64_t size, int64_t image, int shard,
                          int64_t *room) {
   const Graph *graph = m->program->graph;
@@ -128,8 +129,8 @@ static double *constant_of(const Machine *m, int call, const Binding *binding, c
   return *own;
 }
 
-/* The number of elements that a call may access, from the first to the last; for a batched call, only those
- * of its images. The interpreter clears everything that a nest writes. */
+/* The number of elements that a call may access, from the first to the last; for a batched call, only the
+ * elements of its images. The interpreter clears everything that a nest writes. */
 static int64_t reach(const Buf *buf, int64_t images, bool once) {
   int64_t last = 0;
   for (int d = buf->rank - 1; d >= 0; d--) {

@@ -287,7 +287,7 @@ static void draw(Check *check, Mode mode) {
   if (graph_states(s->graph)) limits->batch = smaller(limits->batch, limits->images);
   sample_draw(s, limits->images, 1);
   if (check->special) sample_spoil(s, 1);
-  const bool compares = mode != RACES; /* results are compared with those of eval */
+  const bool compares = mode != RACES; /* results are compared with eval's results */
   if (compares) check->forward = sample_infer(s);
   if (check->special) find_far(check);
   if (!s->training.graph || check->infer || mode == CHOICES) return;
@@ -300,8 +300,8 @@ static void draw(Check *check, Mode mode) {
   if (compares) check->training = sample_train(s, s->weights_double, check->gradients);
 }
 
-/* -O0 and -Os use reference schedules, the same for every target: they are compiled for generic and, at
- * -O0, for the widest, too. */
+/* -O0 and -Os use reference schedules, the same for every target: they are compiled for the target generic
+ * and, at -O0, also for the widest target. */
 static void check_all_compiled(Check *check) {
   const Share *share = &check->limits.share;
   const bool bf16 = graph_has_bf16(check->sample.graph);

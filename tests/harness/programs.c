@@ -129,7 +129,7 @@ static void move_value(Program *p, int home, int64_t by) {
   }
 }
 
-/* Puts a value at the address of another value, or at a small offset from it, as if its lifetime were
+/* Moves a value to the address of another value, or at a small offset from it, as if its lifetime were
  * shorter. */
 static bool shorten_life(Draw *d, Program *p) {
   Operand *operand = some_operand(d, p), *other = some_operand(d, p);

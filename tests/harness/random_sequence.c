@@ -343,7 +343,7 @@ void write_sequence(Net *net) {
   if (net->nvalues == inputs) put_window_layer(net, &net->value[0]);
 }
 
-/* Writes the outputs: values that nothing reads, MOST_OUTPUTS at most, and some others. */
+/* Writes the outputs: values that nothing reads, MOST_OUTPUTS at most, and some other values. */
 int sequence_outputs(Net *net, Value output[MOST_OUTPUTS]) {
   int n = 0;
   for (int i = net->nvalues - 1; i >= 0 && n < MOST_OUTPUTS; i--) {

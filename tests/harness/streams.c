@@ -229,7 +229,7 @@ static void **input_bytes(const Stepping *s) {
   return input;
 }
 
-/* The options of the program, and those of its steps. */
+/* The options of the program, and the options of its steps. */
 static const char *step_options(const Stepping *s) {
   return arena_printf(s->check->sample.arena, "%s %s", s->check->sample.options, s->what);
 }

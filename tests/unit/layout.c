@@ -132,7 +132,7 @@ static void test_overlaps(void) {
   }
 }
 
-/* Random cases: no overlap except the permitted ones. */
+/* Random cases: only permitted overlaps occur. */
 static void test_random_overlaps(void) {
   double room = 0, apart_room = 0;
   for (int seed = 1; seed <= (try_all() ? 200 : 50); seed++) {

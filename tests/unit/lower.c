@@ -319,7 +319,8 @@ static Training *mean_square(Net *net) {
   return training;
 }
 
-/* A layer and each of its gradients; the inner products of the three must agree, as all are linear. */
+/* A layer and each of its gradients; the inner products of the three must agree, because all three are
+ * linear. */
 static void check_layer(Shape input, const Op *op, const char *text) {
   Net net = net_start(input);
   /* a layer with a weight, so that the next layer's input needs a gradient */

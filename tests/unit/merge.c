@@ -214,7 +214,7 @@ static void test_one_size(void) {
   arena_free(arena);
 }
 
-/* A coefficient of 1 is not printed in C, and an addend of the other sign changes the operator: such
+/* A coefficient of 1 is not printed in C, and an addend of the opposite sign changes the operator: such
  * functions stay separate. */
 static void test_dissimilar(void) {
   Arena *arena = arena_new();
@@ -233,8 +233,8 @@ static void test_dissimilar(void) {
   arena_free(arena);
 }
 
-/* One function uses a value twice where the other has two different values. If the function with the one
- * value comes first, they stay separate. */
+/* One function uses a value twice where the other has two different values. If the function that uses one
+ * value comes first, the functions stay separate. */
 static void test_two_values(void) {
   Arena *arena = arena_new();
   for (int first = 0; first < 2; first++) {

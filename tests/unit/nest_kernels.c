@@ -103,7 +103,8 @@ Nest *conv_direct(Arena *arena, const char *name, Conv conv) {
   NestFn *body = tile(b, &conv, PX, in, w, bias, out),
          *tail = rest ? tile(b, &conv, rest, in, w, bias, out) : NULL;
 
-  /* All rows, for one block of input and output channels: edge tiles one by one, the others in a loop. */
+  /* All rows, for one block of input and output channels: edge tiles one by one, the other tiles in a
+   * loop. */
   NestFn *rows = nest_fn(b, "rows", false);
   const Ix block_f = nest_arg(b, "cb"), block_c = nest_arg(b, "ib"), first = nest_flag(b, "first"),
            last = nest_flag(b, "last");

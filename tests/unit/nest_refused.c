@@ -367,7 +367,7 @@ static void test_over_parts_refused(void) {
   nest_fn(b, "tiles", false);
   NEST_FOR(b, t, 3)
     nest_store(b, nest_at(b, out, 8 * t), add(nest_load(b, nest_at(b, out, 8 * t), 8), num(b, 1)));
-  /* the last tile overlaps the one before it */
+  /* the last tile overlaps the tile before it */
   nest_store(b, nest_at(b, out, 22), add(nest_load(b, nest_at(b, out, 22), 8), num(b, 1)));
   refuse(b, "may have been overwritten");
 

@@ -28,7 +28,7 @@ static void test_turned(void) {
   CU_ASSERT(!proved(ROUNDS - 1)); /* 0 to 2 */
 }
 
-/* Loops of 3 and 4 iterations, one directly in the other, which store element first*u + second*n. */
+/* Loops of 3 and 4 iterations, one directly inside the other, which store element first*u + second*n. */
 static Nest *joined(Arena *arena, int64_t first, int64_t second) {
   Nest *b = nest_new(arena, "joined", "");
   Buf *out = NEST_BUF(b, UPDATE, "out", 4 * ROUNDS);

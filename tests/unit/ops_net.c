@@ -42,8 +42,8 @@ static Const window(Net *net, Const value) {
   return (Const){.kind = CONST_DIMS, .n = 1, .items = item};
 }
 
-/* Parses arguments such as "kernel=3 pad=same"; others get the defaults of the table. x=... takes all
- * operands, as in "x=$0,2"; their values are appended to `in`. */
+/* Parses arguments such as "kernel=3 pad=same"; other arguments get the defaults of the table. x=... takes
+ * all operands, as in "x=$0,2"; their values are appended to `in`. */
 static Const *arguments(Net *net, const Param *params, const char *text, Node **in, int *nin) {
   Const *value = NEW_ARRAY(net->arena, Const, 16);
   for (int i = 0; params[i].name; i++) {

@@ -75,7 +75,7 @@ static const char *source(Arena *arena, const char *given, int widest) {
 }
 
 static double ulp(double x) { /* distance of floats at x: denormal floats have the same distance as the
-                                 smallest normal ones */
+                                 smallest normal floats */
   double a = fabs(x);
   if (!(a >= FLT_MIN)) return 0x1p-149;
   int e;

@@ -85,7 +85,7 @@ static void safetensors_are_written_as_the_reference_writes_them(void) {
   CU_ASSERT_EQUAL(cnn_safetensors_write(scratch("no/such/directory"), NULL, 0, NULL, 0).code, CNN_BAD_FILE);
 }
 
-/* Number of allocations by Jansson before the one that fails. */
+/* Number of allocations by Jansson before the allocation that fails. */
 static int failing;
 static void *fail_once(size_t n) { return failing-- == 0 ? NULL : malloc(n); }
 

@@ -1,4 +1,4 @@
-/* runtime_outline.c: Compares polygons and run-length masks with those of pycocotools
+/* runtime_outline.c: Compares polygons and run-length masks with the results of pycocotools
  * (golden/outlines.py). */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>

@@ -136,7 +136,7 @@ static void recording_write(const char *name, int frames) {
   scratch_bytes(name, bytes, 44 + 2 * (size_t)frames);
 }
 
-/* The first sample that a batch order reads from each of two recordings; the others must follow it. */
+/* The first sample that a batch order reads from each of two recordings; the other samples must follow it. */
 static int first_read(const Net *net, const cnn_course *course, int64_t at) {
   cnn_batch batch;
   cnn_reader reader;

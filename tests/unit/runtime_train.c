@@ -196,8 +196,7 @@ static void the_same_seed_gives_the_same_weights(void) {
   remove_directory();
 }
 
-/* Training that is stopped after several numbers of steps, in the middle and at the end of epochs, and then
- * resumed gives the same bits. */
+/* Training gives the same bits if it is stopped in the middle or at the end of an epoch, and then resumed. */
 static void resuming_goes_on_to_the_bit(void) {
   static const cnn_option augment[] = {{"hflip", {0}, 0}, {"shift", {1}, 1}};
   static const int64_t stop_at[] = {1, 5, 56, 57, 58, 100, 171};

@@ -98,8 +98,8 @@ static cnn_truth moved(const cnn_option *step, uint32_t index) {
   return truth;
 }
 
-/* Moves an image whose pixels are object numbers. Its brightest columns and rows must then be those of the
- * box of object 1. */
+/* Moves an image whose pixels are object numbers. The brightest columns and rows must then be the columns and
+ * rows of object 1's box. */
 static void picture_moved(const cnn_option *step, uint32_t index, uint8_t out[H * W]) {
   static float scratch[2 * H * W];
   const cnn_recipe recipe = {.augments = 1, .augment = step};
@@ -209,7 +209,7 @@ static void turned_boxes_hold_their_corners(void) {
   }
 }
 
-/* Planes whose size differs from that of the first input are shifted in proportion to their size. */
+/* Planes whose size differs from the first input's size are shifted in proportion to their size. */
 static void maps_of_half_the_size_move_along(void) {
   static const cnn_option step[] = {{"shift", {4}, 1}};
   const cnn_recipe recipe = {.augments = 1, .augment = step};

@@ -109,7 +109,7 @@ static int row_of(const double box[4], double regions[REGIONS][4]) {
   return -1;
 }
 
-/* The rows are the ground-truth box, then `near` regions that overlap it and `far` others, without
+/* The rows are the ground-truth box, then `near` regions that overlap it and `far` other regions, without
  * duplicates, then zeros. */
 static void check_sample(double (*out)[4], int rows, int near, int far, double regions[REGIONS][4],
                          int *drawn) {

@@ -24,7 +24,7 @@ void cnn_detector_reset(cnn_detector *detector) {
   detector->free_from = 0;
 }
 
-/* The label of a channel. A net with a single score has two classes, and the score is that of the second
+/* The label of a channel. A net with a single score has two classes, and the score belongs to the second
  * class. */
 static const char *label_of(cnn_detector *detector, int64_t channel) {
   const bool single = detector->channels == 1 && detector->network->labels != 1;

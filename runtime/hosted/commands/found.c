@@ -279,8 +279,8 @@ static bool draw_mask(const cnn_runs *mask, const cnn_image *picture, int32_t fa
   return true;
 }
 
-/* Number of detections to draw. They are sorted by descending score; unlikely detections would hide the
- * others. */
+/* Number of detections to draw. Detections are sorted by descending score. Unlikely detections are not drawn,
+ * because they would hide other detections. */
 static int32_t worth_drawing(const cnn_findings *findings) {
   const double least = 0.25;
   int32_t n = 0;

@@ -124,8 +124,8 @@ static double val_of(const cnn_archive *archive, double usual) {
   return val >= 0 && val < 1 ? val : usual;
 }
 
-/* Reads a weight file's metadata: the size of the validation part, and class names, which must be those of
- * the program in the same order. */
+/* Reads a weight file's metadata: the size of the validation part, and class names, which must equal the
+ * program's class names, in the same order. */
 static cnn_status take_notes(const cnn_program *program, const char *path) {
   cnn_program_state *state = program->state;
   cnn_network *network = &state->network;

@@ -192,7 +192,7 @@ static void measure_layers(Bench *bench, cnn_trainer *trainer) {
   } while (bench->mark < end || bench->timed_calls < 3);
   int32_t kept = bench->timed_calls < LAYER_CALLS ? (int32_t)bench->timed_calls : LAYER_CALLS;
   for (int32_t i = 0; i < bench->steps;
-       i++) { /* the median is robust against other programs that take the processor for a moment */
+       i++) { /* the median is robust against other programs that occupy the processor for a moment */
     double *second = bench->layer_second + (int64_t)i * LAYER_CALLS;
     qsort(second, (size_t)kept, sizeof *second, by_size);
     bench->step_seconds[i] = second[kept / 2];

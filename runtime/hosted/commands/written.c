@@ -12,7 +12,8 @@
 #include "hosted/weights/archive.h"
 
 /* The identity of an output file. Outputs have different suffixes, so two outputs are the same file only if
- * that file exists under several names. Devices and pipes are excepted: several outputs may share one. */
+ * that file exists under several names. Devices and pipes are excepted: several outputs may be the same
+ * device or pipe. */
 typedef struct Identity {
   dev_t device;
   ino_t number;

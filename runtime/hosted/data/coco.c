@@ -429,7 +429,7 @@ static cnn_status segments_read(const File *file, const json_t *list, size_t k, 
   return status;
 }
 
-/* Drops images without segments, or with invalid ones. */
+/* Drops images without segments, or with invalid segments. */
 static cnn_status scenes_without_segments(const File *file) {
   BoxesSet *set = file->data->set;
   cnn_scenes *scenes = &set->pool[file->pool];

@@ -314,8 +314,8 @@ static bool has_folders(const Listing *listing) {
   return false;
 }
 
-/* Reads a folder with the name of a part. It is a part if it contains class folders; if it only contains
- * images, it is a class. */
+/* Reads a folder with the name of a part. The folder is a part if it contains class folders; if it only
+ * contains images, it is a class. */
 static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const char *path, bool linked,
                                cnn_status *empty) {
   Listing below;

@@ -125,7 +125,7 @@ static cnn_status idx_choose(cnn_data *data, IdxFile *idx, const char *name) {
   if (idx->path) {
     size_t n = strlen(idx->path), m = strlen(path);
     bool packed = m == n + 3 && strncmp(path, idx->path, n) == 0 &&
-                  strcmp(path + n, ".gz") == 0; /* sorted: the .gz comes second */
+                  strcmp(path + n, ".gz") == 0; /* paths are sorted, so the .gz follows */
     cnn_status status =
         packed ? cnn_success()
                : cnn_failure(CNN_BAD_FORMAT, "%s and %s: a directory must contain one set of IDX files",

@@ -37,8 +37,8 @@ static Sample sample_make(int pool, int64_t index) {
 }
 
 /* The class of a sample. For the first output, classes alternate, so that each has the same number of
- * samples. For another output, the index is mixed first, so that its classes do not depend on those of the
- * first output. */
+ * samples. For another output, the index is mixed first, so that its classes do not depend on the classes of
+ * the first output. */
 static int32_t class_draw(int64_t index, int32_t output, int64_t classes) {
   for (int32_t o = 0; o < output; o++) index = index / 2 + index * 3;
   return (int32_t)(index % classes);
@@ -157,8 +157,8 @@ static float trace(const cnn_data *data, const Sample *sample, int64_t index, in
   return sum / (float)LATENTS;
 }
 
-/* Whether the input takes pixels of 0..255. f32 inputs are about -1..1, unless the program itself normalizes
- * images of 0..255; inputs of other types have the range of their type. */
+/* Whether the input expects pixels of 0..255. f32 inputs are about -1..1, unless the program itself
+ * normalizes images of 0..255; inputs of other types have the range of their type. */
 static bool takes_pixels(const cnn_network *network, const cnn_port *port) {
   if (port->type != CNN_F32) return true;
   for (int32_t l = 0; l < network->layers; l++)

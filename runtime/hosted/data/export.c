@@ -63,7 +63,7 @@ static void color_of(int32_t class, uint8_t color[3]) { /* ignored pixels are gr
   else cnn_mask_color(class, color);
 }
 
-/* Draws the annotation of a pixel: its class, or that of its object; otherwise the pixel itself. */
+/* Draws the annotation of a pixel: its class, or the class of its object; otherwise the pixel itself. */
 static void pixel_show(const cnn_truth *truth, int64_t i, const uint8_t own[3], uint8_t color[3]) {
   memcpy(color, own, 3);
   if (truth->pixels) color_of(truth->pixels[i], color);

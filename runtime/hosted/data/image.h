@@ -7,15 +7,15 @@
 
 /* Whether bytes begin like an image file, even of an unsupported format. */
 bool cnn_image_known(const unsigned char *bytes, size_t n);
-bool cnn_image_named(const char *name); /* whether the extension is that of a supported image format */
-/* Checks that a file is an image. It is decoded only if its beginning or its end is not valid. */
+bool cnn_image_named(const char *name); /* whether it has the extension of a supported image format */
+/* Checks that a file is an image. The file is decoded only if its beginning or its end is not valid. */
 cnn_status cnn_image_inspect(const char *path);
 cnn_status cnn_image_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n);
 /* Whether an input of the net accepts images of `channels` channels and this size (0 x 0: unknown). `what`
  * names the image. */
 cnn_status cnn_image_fits(const char *what, int32_t height, int32_t width, int32_t channels,
                           const cnn_port *port);
-/* Converts an input back to an image, whose pixels have room for it; samples are channels-last also with
+/* Converts an input back to an image; the caller allocates image->pixels. Samples are channels-last also with
  * layout=chw. */
 void cnn_image_of_input(const cnn_port *port, const void *input, cnn_image *image);
 /* Reads a mask: the classes of a PNG, which are its palette indices or gray values, as one channel. */
@@ -38,7 +38,7 @@ const cnn_image *cnn_inputs_picture(const cnn_inputs *inputs);
 enum { CNN_PIXELS_MOST = 1 << 27 }; /* a small file can claim an image of any size */
 cnn_status cnn_image_allocate(cnn_image *image, const char *path, uint32_t height, uint32_t width,
                               int32_t channels);
-/* Blends `mixed`, pixels with alpha after the other channels, over black. */
+/* Blends the image `mixed`, whose last channel is alpha, over black. */
 void cnn_image_over_black(const uint8_t *mixed, cnn_image *image);
 /* 1 to 8; 1 (upright) also if EXIF has no valid orientation. */
 int cnn_exif_orientation(const unsigned char *bytes, size_t n);

@@ -24,7 +24,7 @@ typedef struct Bad {
 typedef struct Work {
   const cnn_data *data;
   const cnn_inspection *inspection;
-  bool *marks; /* [samples]: decode the samples of the pools, and mark bad ones; or NULL */
+  bool *marks; /* [samples]: decode the samples of the pools, and mark bad samples; or NULL */
   int64_t samples;
   atomic_llong next;
   Bad bad[SHOWN + 1]; /* the first bad samples, in order, and room for one more */
@@ -35,7 +35,7 @@ typedef struct Work {
   pthread_cond_t done;
 } Work;
 
-/* Keeps the message if the sample is among the first bad ones. */
+/* Stores the message if the sample is among the first bad samples. */
 static void bad_add(Work *work, int64_t at, const char *message) {
   if (work->marks) work->marks[at] = true;
   const int32_t shown = work->bads < SHOWN ? (int32_t)work->bads : SHOWN;

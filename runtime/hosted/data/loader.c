@@ -1,6 +1,6 @@
-/* loader.c: Threads that fill the next batches while a step is computed. They share the samples of a batch,
- * so that expensive ones (image decoding, rotations, mixtures) keep up with the step. The content of a batch
- * only depends on its position in the epoch. */
+/* loader.c: Threads that fill the next batches while a step is computed. The threads share the samples of a
+ * batch, so that expensive samples (image decoding, rotations, mixtures) are ready in time for the step. The
+ * content of a batch only depends on its position in the epoch. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L

@@ -1,6 +1,6 @@
-/* outline.c: Rasterization of polygons and of run lengths. A polygon is drawn as by COCO's tools: its sides
- * are point sequences on a grid that is five times finer. Where a side crosses the middle of a pixel column,
- * the pixels below change between inside and outside. */
+/* outline.c: Rasterization of polygons and of run lengths. A polygon is drawn as COCO's tools draw it: its
+ * sides are point sequences on a grid that is five times finer. Where a side crosses the middle of a pixel
+ * column, the pixels below change between inside and outside. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/outline.h"
 

@@ -8,8 +8,8 @@
 cnn_status cnn_pixels_fit(const cnn_data *data, const char *what);
 /* Number of classes of every output with pixel classes; 0: there is no such output. */
 int64_t cnn_pixels_limit(const cnn_data *data);
-/* Stores the classes of an image ([height][width], -1: ignored) as targets. They are resized as the image is,
- * with the class of the nearest pixel; positions outside the image are ignored. */
+/* Stores the classes of an image ([height][width], -1: ignored) as targets. The classes are resized like the
+ * image, with the class of the nearest pixel; positions outside the image are ignored. */
 void cnn_pixels_store(const cnn_data *data, const int32_t *pixels, int32_t height, int32_t width,
                       void *const target[]);
 /* Reads a sample with annotations: its image, and its pixel classes if there are any. */

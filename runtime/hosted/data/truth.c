@@ -19,7 +19,7 @@ static cnn_status no_memory(const cnn_truth *truth) {
                      truth->height);
 }
 
-/* Removes objects with empty boxes, and renumbers the others, in the instance map as well. */
+/* Removes objects with empty boxes, and renumbers the other objects, in the instance map as well. */
 static void truth_compact(cnn_truth *truth) {
   uint8_t number[CNN_INSTANCES_MOST + 1] = {0};
   int kept = 0;

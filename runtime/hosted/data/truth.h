@@ -38,8 +38,8 @@ cnn_status cnn_truth_fit(cnn_truth *truth, int32_t height, int32_t width, cnn_fi
 /* Moves the annotations as cnn_augment_input moves the image; objects are dropped as in cnn_truth_fit. */
 cnn_status cnn_truth_augment(cnn_truth *truth, const cnn_augmentation *augmentation);
 /* The record that a loss reads: int32_t count; int32_t class[most]; float box[most][4]; uint8_t
- * instance[height][width], padded to 4 bytes. height 0: no instances. It has the first `most` objects that
- * are not ignored. */
+ * instance[height][width], padded to 4 bytes. height 0: no instances. The record has the first `most` objects
+ * that are not ignored. */
 size_t cnn_truth_record_bytes(int32_t most, int32_t height, int32_t width);
 void cnn_truth_record(const cnn_truth *truth, int32_t most, int32_t height, int32_t width, void *record);
 #endif

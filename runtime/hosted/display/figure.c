@@ -212,7 +212,7 @@ static int32_t bar_width(const Section *section) {
 }
 
 /* Scales by integer factors, so that all pixels have the same size. A panel that is too large shrinks by an
- * integer factor; a panel of few rows is drawn higher. */
+ * integer factor; a panel of few rows is drawn taller. */
 static void drawn_size(const Section *section, const Layout *layout, const Panel *panel, int32_t *height,
                        int32_t *width) {
   const int32_t room_width = layout->room_width, room_height = layout->room_height;

@@ -18,7 +18,7 @@ typedef struct cnn_label {
   char text[120];
 } cnn_label;
 /* Draws labels at the edges of boxes, above them where there is room, so that they do not hide each other.
- * Labels are placed in this order; if not all of them fit, the first labels are drawn on top. False: out of
+ * Labels are placed in their order; if not all of them fit, the first labels are drawn on top. False: out of
  * memory. */
 bool cnn_overlay_labels(const cnn_image *image, const cnn_label *label, int32_t labels);
 /* Colors the nonzero pixels of a mask [height][width], and draws its outline. */

@@ -248,8 +248,8 @@ static double width_of_names(const cnn_network *network, const cnn_data *data, i
   return longest * 7.5;
 }
 
-/* Draws the confusion matrix: rows are true classes, columns predicted ones. A darker cell is a larger share
- * of its row. */
+/* Draws the confusion matrix: rows are true classes, columns are predicted classes. A darker cell is a larger
+ * share of its row. */
 static cnn_status confusion_draw(const char *path, const cnn_network *network, const cnn_data *data,
                                  const cnn_evaluation *evaluation) {
   int32_t n = evaluation->classes;

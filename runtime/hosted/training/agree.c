@@ -8,7 +8,7 @@
 #include "hosted/base/number.h"
 #include "hosted/training/exchange.h"
 
-typedef struct Word { /* message of a process to the others */
+typedef struct Word { /* message from a process to the other processes */
   int32_t code, stop;
   double waited;
 } Word;
@@ -18,8 +18,8 @@ static void fail_memory(const cnn_ranks *ranks) {
   ranks->abandon(ranks->context);
 }
 
-/* The failure that all processes return: that of the first process with a failure. If all have failed, the
- * message names no process. */
+/* The failure that all processes return: the failure of the first process that has one. If all have failed,
+ * the message names no process. */
 static cnn_status first_failure(const cnn_ranks *ranks, const Word *word, const cnn_status *own) {
   typedef struct Said {
     cnn_status status;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/training.h"
 
-/* Each process counts its own samples; the results of all are added in the order of the samples. */
+/* Each process counts its own samples; the results of all processes are added in the order of the samples. */
 static void count_shared(Training *training, const cnn_batch *batch) {
   cnn_run *run = &training->run;
   Exchange *exchange = &training->exchange;

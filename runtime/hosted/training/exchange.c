@@ -1,9 +1,9 @@
 /* exchange.c: All-reduce of gradients over processes, and other messages between the processes. Each process
  * adds up one part of every bucket. Every process first adds its own shards as far as the tree of additions
  * allows, and sends the sums of each part to the process that adds up this part. That process finishes the
- * tree, and sends the result to all. So each process sends and receives about twice the bucket's size, for
- * any number of processes, and the order of the additions is that of one process. Messages progress whenever
- * generated code calls poll. */
+ * tree, and sends the result to all processes. So each process sends and receives about twice the bucket's
+ * size, for any number of processes, and the additions have the same order as in one process. Messages
+ * progress whenever generated code calls poll. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* gethostname */
@@ -179,7 +179,7 @@ static void take_subtree(void *context, int32_t from, int32_t to) {
 
 static int32_t tag_of(const Exchange *x, int32_t step) { return (x->under_way % TAGS) * 2 + step; }
 
-/* Posts receives for the other processes' sums of the part of this process. */
+/* Posts receives for the sums that the other processes send for this process's part. */
 static void post_receives(Exchange *x, Travel *t) {
   const cnn_ranks *ranks = x->ranks;
   const int64_t own = part_length(x, t, ranks->rank);
@@ -215,8 +215,8 @@ static void send_sums(Exchange *x, Travel *t) {
   }
 }
 
-/* Called when all sums of this process's part have arrived: finishes the part, sends it to all, and posts
- * receives for the other parts. */
+/* Called when all sums of this process's part have arrived: finishes the part, sends it to all processes, and
+ * posts receives for the other parts. */
 static void send_part(Exchange *x, Travel *t, int32_t tag) {
   const cnn_ranks *ranks = x->ranks;
   const int64_t own = part_length(x, t, ranks->rank);

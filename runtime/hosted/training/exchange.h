@@ -19,11 +19,11 @@ typedef struct Exchange {
   Travel **travel;        /* [travels]; `under_way` of them were begun in this step and `done` are complete */
   int32_t travels, under_way, done;
   char (*place)[64]; /* [size]: machine names */
-  double *waited;    /* [size]: seconds that each process has waited for others in this epoch */
+  double *waited;    /* [size]: seconds that each process has waited for other processes in this epoch */
   double gathering;  /* seconds that this process has spent in gathers */
   double waiting;    /* seconds spent waiting for the last sums of a step */
   double travelling; /* seconds from the first sum of a step to the last */
-  int32_t slowest;   /* the process for which the others waited in the last epoch; -1: none */
+  int32_t slowest;   /* the process for which the other processes waited in the last epoch; -1: none */
   double begun;      /* start time of the current step */
   double through;    /* seconds from `begun` until all sums begun so far were complete */
   int64_t sent;      /* bytes of gradients */

@@ -1,5 +1,5 @@
-/* facts.h: Settings of a training run, as texts in a checkpoint: those of the program, and those chosen for
- * the run. */
+/* facts.h: Settings of a training run, as texts in a checkpoint: settings of the program, and settings chosen
+ * for the run. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FACTS_H
 #define CNN_FACTS_H
@@ -19,7 +19,7 @@ typedef struct cnn_change {
 /* Rejects changes of settings that are fixed during a run: losses and metrics, random numbers, the
  * optimizer's state. */
 cnn_status cnn_change_check(const cnn_change *change);
-/* Reports each other change, and settings that are kept although the program has another value. */
+/* Reports all other changes, and settings that are kept although the program has another value. */
 void cnn_change_tell(const cnn_change *change, void (*tell)(void *context, const char *line), void *context);
 /* Whether this setting of the program is unchanged since the checkpoint. */
 bool cnn_facts_same(const json_t *a, const json_t *b, const char *name);

@@ -110,7 +110,7 @@ static cnn_status refuse_stranded(const Training *training, const bool *taken) {
 
 /* ---- weights of a file */
 
-/* The first few lines of a text, and the number of the remaining ones; from malloc. NULL: out of memory. */
+/* The first few lines of a text, and the number of the remaining lines; from malloc. NULL: out of memory. */
 static char *lines_first(const char *text) {
   enum { SHOWN = 12, MORE = 40 };
   const char *end = text;

@@ -58,7 +58,7 @@ static bool objects_read(cnn_judged_sample *sample, const cnn_truth *truth, int3
   return fine;
 }
 
-/* The class of a pixel is that of its segment, even if the pixel belongs to an object. */
+/* A pixel has the class of its segment, even if the pixel belongs to an object. */
 static bool truth_segments(cnn_segments *segments, const cnn_truth *truth) {
   const int64_t pixels = (int64_t)truth->height * truth->width;
   if (!cnn_segments_open(segments, pixels)) return false;

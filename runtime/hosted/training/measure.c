@@ -119,7 +119,7 @@ static int64_t largest(const float *score, int64_t n) {
   return best;
 }
 
-/* Number of scores that are better than that of `label`: the first of equal scores wins. */
+/* Number of scores that are better than the score of `label`; of equal scores, the first one is better. */
 static int64_t rank_of(const float *score, int64_t n, int64_t label) {
   int64_t rank = 0;
   for (int64_t i = 0; i < n; i++)
@@ -133,8 +133,8 @@ static void count_class(cnn_class_counts *counts, int64_t truth, int64_t answer)
   counts[truth].correct += truth == answer;
 }
 
-/* Counts binary decisions. One channel decides between two classes. Each of several channels is one class, of
- * which "yes" is counted. */
+/* Counts binary decisions. One channel decides between two classes. With several channels, each channel is
+ * one class, whose "yes" answers are counted. */
 static void judge_binary(const cnn_port *port, const cnn_judged *judged, int64_t *count,
                          cnn_class_counts *counts, int64_t *confusion, const float *score,
                          const void *target) {

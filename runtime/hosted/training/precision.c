@@ -29,7 +29,7 @@ static const double range[RANGES][2] = {{0, 1e10}, {0, 1024}, {1024, 9216}, {921
 typedef struct Room {
   bool masks;
   Found *found;
-  Sought *sought, **order; /* order: annotations of an image, the ignored ones last */
+  Sought *sought, **order; /* order: annotations of an image, ignored annotations last */
   uint8_t *verdict;        /* [TRIALS][detections of a class] */
   double *overlap;         /* IoU in one image: [detections][annotations] */
   int64_t overlaps;

@@ -545,7 +545,7 @@ static void close_training(Training *training) {
   cnn_exchange_close(&training->exchange);
 }
 
-/* If the program has no class names, the weights store those of the data set. */
+/* If the program has no class names, the weights store the class names of the data set. */
 static cnn_network with_names(const cnn_network *network, const cnn_data *data) {
   cnn_network named = cnn_calls_network(network, data);
   if (network->label || cnn_tally_first(network) < 0 || !cnn_data_class_names(data)) return named;

@@ -45,7 +45,8 @@ void cnn_training_send(const Training *, cnn_event);
 __attribute__((format(printf, 2, 3))) void cnn_training_note(const Training *, const char *format, ...);
 void cnn_training_tell(void *training, const char *note); /* a callback for notes */
 
-cnn_status cnn_training_first_weights(Training *); /* the net's own weights, or those of options->init */
+/* The net's own weights, or the weights of options->init. */
+cnn_status cnn_training_first_weights(Training *);
 void cnn_training_note_memory(const Training *);
 void cnn_training_note_idle(const Training *);   /* reports processes that get no part of a batch */
 void cnn_training_note_labels(const Training *); /* reports the number of samples per class */

@@ -17,15 +17,15 @@ char *cnn_classes_note(const char *const *name, int32_t count);
 
 typedef enum cnn_agreement {
   CNN_CLASSES_AGREE,
-  CNN_CLASSES_RENAMED, /* class `place` is the first with two different names */
-  CNN_CLASSES_MOVED    /* the first list's name at `place` is another class in the second list */
+  CNN_CLASSES_RENAMED, /* class `place` is the first class whose two names differ */
+  CNN_CLASSES_MOVED    /* the first list's name of class `place` is another class in the second list */
 } cnn_agreement;
 /* Compares two lists of names class by class. A NULL name matches any name. */
 cnn_agreement cnn_classes_compare(const char *const *a, int32_t as, const char *const *b, int32_t bs,
                                   int32_t *place);
 
 enum { CNN_CLASSES_SHOWN = 10 }; /* maximum number of classes in a message about renamed classes */
-/* Number of classes with two different names; place[] receives the first of them, at most `room`. */
+/* Number of classes whose two names differ; place[] receives the first of these classes, at most `room`. */
 int32_t cnn_classes_renamed(const char *const *a, int32_t as, const char *const *b, int32_t bs,
                             int32_t *place, int32_t room);
 

@@ -1,5 +1,5 @@
 /* foreign.c: Recognition of pickles and of Keras, ONNX and TensorFlow Lite weight files, with advice for
- * each. None of them is opened: pickles can run code, and the others contain whole nets. */
+ * each. None of these files is opened: pickles can run code, and the other files contain whole nets. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/foreign.h"
 

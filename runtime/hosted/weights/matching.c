@@ -319,8 +319,8 @@ static void tell_extra(Match *match) {
   }
 }
 
-/* Whether the order of flattened values is unknown. It is known for files written by programs of cnnc, and
- * for files whose metadata name another framework than PyTorch. */
+/* Whether the order of flattened values is unknown. The order is known for files written by programs of cnnc,
+ * and for files whose metadata name another framework than PyTorch. */
 static bool order_unknown(const cnn_archive *archive) {
   const char *format = cnn_archive_note(archive, "format");
   if (cnn_archive_note(archive, "net")) return false;
@@ -419,7 +419,7 @@ typedef struct Run {
   int32_t weight, tensor, length;
 } Run;
 
-/* Whether two names are those of one layer: the same text before the last '.' or '/'. */
+/* Whether two names belong to one layer: the same text before the last '.' or '/'. */
 static bool same_layer(const char *a, const char *b) {
   size_t n = strlen(a);
   while (n > 0 && a[n - 1] != '.' && a[n - 1] != '/') n--;

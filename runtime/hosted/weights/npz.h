@@ -8,7 +8,7 @@
 /* Sets all fields of `tensor` except its name; the data stay in `bytes`. */
 cnn_status cnn_npy_parse(cnn_tensor *tensor, const char *path, const unsigned char *bytes, size_t n);
 /* Reads arrays under their names without ".npy"; other members are ignored. The archive's comment may contain
- * metadata. Stored members are used in place, deflated ones are unpacked. */
+ * metadata. Stored members are used in place, deflated members are unpacked. */
 cnn_status cnn_npz_parse(cnn_archive *archive, cnn_zip *zip);
 
 /* Both functions write numeric tensors in this machine's byte order, as NumPy does; an .npz is stored, not

@@ -1,5 +1,5 @@
 /* pickle.c: Interpreter of Python's pickles, protocols 2 to 5, as far as torch.save uses them. Only calls of
- * four functions are interpreted, which create tensors and dictionaries; the result of any other call is an
+ * four functions, which create tensors and dictionaries, are interpreted; the result of any other call is an
  * unknown object. https://docs.python.org/3/library/pickletools.html */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/pickle.h"

@@ -93,7 +93,7 @@ static Part literal(Part *pattern) {
   return part;
 }
 
-/* Whether the name matches the pattern. found[]: the text that each '*' matches; the first ones are as short
+/* Whether the name matches the pattern. found[]: the text that each '*' matches; the first texts are as short
  * as possible. */
 static bool fits(Part pattern, const char *name, Part found[STARS]) {
   const int32_t count = stars(pattern);

@@ -1,5 +1,5 @@
-/* safetensors.c: Reader and writer of .safetensors. The rules are those of the format's documentation and of
- * its reference implementation: https://huggingface.co/docs/safetensors */
+/* safetensors.c: Reader and writer of .safetensors. The rules follow the format's documentation and its
+ * reference implementation: https://huggingface.co/docs/safetensors */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/safetensors.h"
 

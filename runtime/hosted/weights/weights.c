@@ -52,7 +52,7 @@ static cnn_status all_finite(const cnn_network *network, const char *path, const
   return status;
 }
 
-/* Adds as many whole lines to a message as fit, and the number of the remaining ones. */
+/* Adds as many whole lines to a message as fit, and the number of the remaining lines. */
 static void lines_add(cnn_status *status, const cnn_matching *matching) {
   enum { REST = 40 };
   for (int32_t i = 0; i < matching->lines; i++) {
