@@ -325,7 +325,7 @@ static const char *prepare_zig(const Build *run, bool links) {
   zig_environment(run->backend->arena, run->scratch.folder);
   if (!links || !zig_unprepared(run->backend->arena, &run->compiler, run->backend->cross, &mark)) return NULL;
   if (!run->backend->messages)
-    fprintf(stderr, "cnnc: note: '%s' prepares its C library, which takes about a minute, once\n",
+    fprintf(stderr, "cnnc: note: '%s' prepares its C library; this happens once and takes about a minute\n",
             run->compiler.name);
   return mark;
 }

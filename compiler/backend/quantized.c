@@ -48,7 +48,7 @@ static const char *take_layer(Arena *arena, const char *name, json_t *layer, Qua
                *factor = json_object_get(layer, "factor"), *kernel = json_object_get(layer, "kernel");
   QuantLayer own = {
       .name = arena_copy(arena, name, strlen(name)), .rounding = file->rounding, .mean_factor = mean != NULL};
-  if (!json_is_object(layer)) return arena_printf(arena, "its entry of layer '%s' must be an object", name);
+  if (!json_is_object(layer)) return arena_printf(arena, "the entry of layer '%s' must be an object", name);
   const char *unknown = unknown_key(layer, keys);
   if (unknown)
     return arena_printf(

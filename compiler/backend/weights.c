@@ -45,8 +45,8 @@ static void report_differences(Diags *diags, const char *path, const Graph *grap
                     "the names of the net");
   if (order)
     diag_help(diag,
-              "a net with a new head starts from the layers that match: NET train --init %s --match=order "
-              "loads the longest run of them",
+              "to train a net with a new head: NET train --init %s --match=order loads the longest sequence "
+              "of matching layers",
               path);
   if (others) diag_help(diag, "the file also has %s: --weights=%s:KEY selects one of them", others, path);
 }

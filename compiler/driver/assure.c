@@ -237,11 +237,13 @@ static const char *defines_text(const AssurePack *p) {
 
 /* The lines of README.md about the run time. */
 static const char *timing_text(const AssurePack *p) {
-  if (!p->cpu) return "No CPU was named (`--cpu`), so there are no cycles.";
+  if (!p->cpu) return "No CPU was named (`--cpu`), so no cycles are estimated.";
   const char *cpu = p->cpu->name;
-  if (p->cpu->varies) return arena_printf(p->arena, "There are no cycles for a %s: %s.", cpu, p->cpu->varies);
+  if (p->cpu->varies)
+    return arena_printf(p->arena, "No cycles are estimated for a %s: %s.", cpu, p->cpu->varies);
   if (!p->int8)
-    return arena_printf(p->arena, "There are no cycles for a %s: they are known for int8 nets only.", cpu);
+    return arena_printf(p->arena, "No cycles are estimated for a %s: they are known for int8 nets only.",
+                        cpu);
   return arena_printf(p->arena,
                       "`%s/wcet.txt` has the estimated cycles of each layer. They are not a bound. "
                       "`bench/wcet` in the sources of cnnc bounds the cycles of the linked program.",

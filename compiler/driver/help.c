@@ -201,7 +201,7 @@ static void put_group(Text *out, const char *group) {
 }
 
 static void put_hint(Text *out, const char *example) {
-  text_put(out, "cnnc --help NAME explains one, for example cnnc --help %s.\n", example);
+  text_put(out, "cnnc --help NAME describes one entry, for example cnnc --help %s.\n", example);
 }
 
 static void list_operators(Text *out) {
@@ -234,7 +234,7 @@ static void list_messages(Text *out) {
     text_put(out, "  %-26s%-9s", diag_info[i].slug, level[diag_info[i].level]);
     put_wrapped(out, diag_info[i].summary, INDENT, WIDTH);
   }
-  text_put(out, "\ncnnc --explain=SLUG explains one, with an example.\n");
+  text_put(out, "\ncnnc --explain=SLUG describes one message, with an example.\n");
 }
 
 static void list_topics(Text *out) {

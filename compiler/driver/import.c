@@ -169,7 +169,8 @@ static const Flag import_options[] = {
      "onnxruntime (default for ONNX)",
      "double litert single float"},
     {"variables", 0, required_argument, flag_word, AT(options.variables), "--variables=KIND",
-     "import of variables in TensorFlow Lite. raise (the default): a streaming model becomes a net that "
+     "how variables of a TensorFlow Lite model are imported. raise (the default): a streaming model becomes "
+     "a net that "
      "takes whole sequences, and recurrent layers start each call from zeros. keep: variables become states, "
      "and recurrent layers get keep=true",
      "raise keep"},

@@ -129,9 +129,8 @@ static bool check_acsl(const Options *options) {
   if (about) return usage_error("--acsl has no annotations for %s", about);
   if (options->batch > 1) return usage_error("--acsl checks a call with one image: remove --batch");
   return !options->updatable ||
-         usage_error(
-             "--acsl checks the weights that are compiled in, and --updatable code also runs with others: "
-             "remove one of the two");
+         usage_error("--acsl checks the code with the compiled-in weights, but --updatable code also accepts "
+                     "other weights: remove one of the two options");
 }
 
 #ifndef __wasi__

@@ -140,8 +140,10 @@ void put_shared_packing(Text *out, Net *net) {
   const int64_t all = floats_in(members_bytes(&net->layout->train));
   int64_t before = 0;
   if (!packing_shared(net)) return;
-  text_put(out, "// Packs the weights for the kernels of a training step. Each thread packs the arrays "
-                "whose middle is in its share of all floats.\n");
+  text_put(
+      out,
+      "// Packs the weights for the kernels of a training step. The floats of all arrays are divided into "
+      "equal ranges, one per thread; a thread packs the arrays whose middle float is in its range.\n");
   Parameters list = {0};
   add_parameter(net->arena, &list, "workspace",
                 arena_printf(net->arena, "%s *workspace", net->own->training));

@@ -91,7 +91,7 @@ bool op_same_regions(ShapeContext *context, const Node *node, const Node *a, con
                                        : "one operand has a value per region, the other is a single value");
   op_note_origin(context, diag, a);
   op_note_origin(context, diag, b);
-  diag_help(diag, some && others ? "use the same boxes for the regions of both"
+  diag_help(diag, some && others ? "use the same boxes for the regions of both operands"
                                  : "apply roi_align or roi_pool to the other operand, too");
   return false;
 }

@@ -193,7 +193,7 @@ static bool check_read(Verifier *v, const Operand *operand, const Buf *buf, cons
   return fail(v,
               held(v, node, place, REACH_PROCESS)
                   ? "is read for all images, some of which are in other processes"
-                  : "is read from memory that does not hold its value",
+                  : "is read from memory that does not contain its value",
               buf->name);
 }
 
@@ -269,7 +269,7 @@ static bool check_copies(Verifier *v, int after) {
     const Place *place = &p->value[v->target][copy->node->id];
     if (copy->after != after || caller_owned(place->space)) continue;
     if (!held(v, copy->node, place, REACH_IMAGE))
-      return fail(v, "an output is copied from memory that does not hold its value", "");
+      return fail(v, "an output is copied from memory that does not contain its value", "");
   }
   return true;
 }
@@ -433,7 +433,7 @@ static bool check_updates(Verifier *v) {
     const Place place = state_place(state);
     if (!update) return fail(v, "a state has no update", state->name);
     if (!held(v, update->in[0], &place, REACH_IMAGE) && !held(v, update, &place, REACH_IMAGE))
-      return fail(v, "a state does not hold its update in the end", state->name);
+      return fail(v, "a state does not contain its update at the end", state->name);
   }
   return true;
 }

@@ -168,7 +168,7 @@ static void put_symbol(Text *out, const Analysis *a, const Symbol *symbol) {
 static bool put_param(Text *out, const Param *p) {
   if (!p) return false;
   text_put(out, "`%s`: %s", p->name, param_type_text(p));
-  if (p->value && p->value[0]) text_put(out, ", `%s` if it is not given", p->value);
+  if (p->value && p->value[0]) text_put(out, ", `%s` by default", p->value);
   text_put(out, "\n\n%s\n", p->help ? p->help : "");
   return true;
 }

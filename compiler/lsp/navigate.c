@@ -197,7 +197,7 @@ json_t *answer_rename(Server *s, Arena *arena, const json_t *params, Failure *fa
   Place place;
   const char *name = json_string_value(json_object_get(params, "newName"));
   if (!name || !is_identifier(name)) {
-    *failure = (Failure){RPC_INVALID_PARAMS, "a name is made of letters, digits and _"};
+    *failure = (Failure){RPC_INVALID_PARAMS, "a name consists of letters, digits and _"};
     return NULL;
   }
   const Occurrence *at = occurrence(s, params, &place, failure);

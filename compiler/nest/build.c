@@ -107,7 +107,7 @@ const Ix *nest_row(const Nest *nest) { return nest->lead_at[nest->nleads - 1]; }
 static Index lead_index(Nest *nest, const Buf *buf) {
   for (int i = 0; i < nest->nleads; i++)
     if (nest->lead[i] == buf->dim[0]) return nest_index(nest, nest->lead_at[i]);
-  nest_misuse(nest, nest_text(nest, "%s has another number of rows", buf->name));
+  nest_misuse(nest, nest_text(nest, "%s has a different number of rows", buf->name));
 }
 
 /* The main function loops over the rows; the other functions receive the row as a parameter. */
@@ -412,7 +412,7 @@ static void store_statement(Nest *nest, Ref ref, Val val, int part) {
   if (buf->place == REGS && val->type.lanes != 1 && val->type.lanes != buf->type.lanes)
     nest_misuse(nest, nest_text(nest, "%s and the stored value differ in their number of lanes", buf->name));
   if (part != val->type.lanes && (buf->place == REGS || part < 1 || part > val->type.lanes))
-    nest_misuse(nest, nest_text(nest, "%s: a part of %d lanes", buf->name, part));
+    nest_misuse(nest, nest_text(nest, "%s: %d lanes are not a valid part of a vector", buf->name, part));
   new_store(nest, ref, val, part);
 }
 

@@ -285,7 +285,8 @@ static void check_choice(Prover *p, const ProofEnv *env, const NestStmt *stmt, c
   if (verdict != 1) prover_fail(p, "a data-dependent index whose range may be empty", NULL, -1, 0, 0);
   if (value->type.elem == F32 &&
       (prover_low(p, &var->lo[0]) < -FLOAT_WHOLE || prover_high(p, &var->hi[0]) > FLOAT_WHOLE))
-    prover_fail(p, "a data-dependent index beyond the integers of a float", NULL, -1, 0, 0);
+    prover_fail(p, "a data-dependent index outside the integers that a float represents exactly", NULL, -1, 0,
+                0);
 }
 
 static void walk_rounds(Prover *p, const ProofEnv *env, const NestStmt *stmt, bool runs) {

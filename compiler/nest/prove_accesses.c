@@ -187,7 +187,7 @@ static void check_range(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi,
     if (!known) prover_fail(p, "elements may be read before they are written", buf, -1, 0, 0);
   }
   if (write && buf->place >= STACK && p->home[buf->id] != p->parallel)
-    prover_fail(p, "parallel iterations share the local", buf, -1, 0, 0);
+    prover_fail(p, "parallel iterations write the same local buffer", buf, -1, 0, 0);
   if (p->overlap && !write && buf == p->overlap->operand) prover_overlap_load(p, lo, hi);
   if (is_followed(p, buf) || (p->parallel && buf->place < STACK)) note_access(p, buf, write, lo, hi);
   if (write && fresh && !known) {
@@ -218,7 +218,7 @@ void prover_check(Prover *p, const ProofEnv *env, const Ref *ref, int lanes, boo
       prover_fail(p, write ? "store out of bounds" : "load out of bounds", buf, d, l, h);
   }
   if (buf->place != REGS && buf->rank == 0 && lanes > 1)
-    prover_fail(p, "a vector is accessed in a single element", buf, -1, 0, 0);
+    prover_fail(p, "a vector is loaded from or stored to a buffer of one element", buf, -1, 0, 0);
   check_range(p, buf, lo, hi, write);
 }
 
@@ -290,7 +290,7 @@ void prover_check_rounds(Prover *p, int first, int t, bool parallel) {
       if (!apart_)
         prover_fail(p,
                     parallel ? "parallel iterations may access the same element"
-                             : "an iteration may read elements that another one has overwritten",
+                             : "an iteration may read elements that another iteration has overwritten",
                     a->buf, -1, 0, 0);
     }
 }

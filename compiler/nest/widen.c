@@ -103,7 +103,7 @@ static void widen_store(Widener *w, NestStmt *stmt) {
   if (to->place == UPDATE && v->type.lanes > 1) v = lane_sum(w, v);
   else if (w->wide[to->id]) v = to->place == REGS ? v : splat(v, w->lanes);
   else if (v->type.lanes > 1)
-    nest_misuse(w->nest, nest_text(w->nest, "%s has room for one image only", to->name));
+    nest_misuse(w->nest, nest_text(w->nest, "%s has space for only one image", to->name));
   stmt->u.store.val = v;
   stmt->u.store.part = v->type.lanes;
 }

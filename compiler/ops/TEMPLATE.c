@@ -13,7 +13,7 @@
 /* Parameters, in the order of positional arguments. This table checks the arguments, prints `--help mirror`
  * and generates docs/operators.md. */
 static const Param params[] = {
-    {"amount", PARAM_NUMBER, "0.5", "how much of the mirror image", 0, 1,
+    {"amount", PARAM_NUMBER, "0.5", "weight of the mirror image", 0, 1,
      NULL}, /* default 0.5, range 0 .. 1; with NULL as the default, the argument is required */
     {0},
 };

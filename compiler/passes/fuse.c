@@ -13,7 +13,7 @@
 
 enum { MOST_FUSED = 8, MOST_OPERANDS = 8, MOST_SCALES = 4 };
 _Static_assert(sizeof((Lower *)0)->other / sizeof(Buf *) >= MOST_FUSED * (MOST_OPERANDS - 1),
-               "a kernel has no room for more operands of fused nodes");
+               "a kernel cannot have more operands of fused nodes");
 
 typedef struct Phases { /* by node id */
   const Plan *plan;

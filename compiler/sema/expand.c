@@ -321,10 +321,10 @@ static bool count_eval(Sema *s, const Frame *frame, const Stmt *stmt, int64_t *c
   if (integer && *count >= 0 && *count <= MOST_ROUNDS) return true;
   Diag *diag = const_is_number(&c)
                    ? diag_report(s->diags, DIAG_repeat_count, stmt->value->span, frame->site,
-                                 "a repeat count of %s", const_text(s->arena, &c))
+                                 "the repeat count is %s", const_text(s->arena, &c))
                    : diag_report(s->diags, DIAG_wrong_type, stmt->value->span, frame->site,
                                  "repeat needs a count, but this is %s", const_describe(s->arena, &c));
-  diag_help(diag, "the count is an integer from 0 to %d", MOST_ROUNDS);
+  diag_help(diag, "the count must be an integer from 0 to %d", MOST_ROUNDS);
   return false;
 }
 

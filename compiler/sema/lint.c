@@ -24,7 +24,7 @@ void lint_input(Sema *s, const Stmt *stmt, Shape shape) {
                 arena_printf(s->arena, "the input '%s' is %lld high and %lld wide with %lld channels",
                              stmt->name.s, (long long)first, (long long)second, (long long)third));
   diag_help(diag, "channels come last: %s", last);
-  diag_help(diag, "if the caller's buffer has them first, add (layout=chw) after the shape");
+  diag_help(diag, "if the caller's buffer has the channels first, add (layout=chw) after the shape");
   if (stmt->value->kind == EXPR_DIMS) diag_fix(diag, stmt->value->span, "%s", last);
 }
 
@@ -94,7 +94,7 @@ void lint_shared(Sema *s, const Node *node, const Call *call, const Node *owner)
     Diag *diag = lint_warn(s, node->arg[i].span, node->site,
                            arena_printf(s->arena, "'%s' has no effect: this %s has the parameters of %s",
                                         name, node->op->name, owner->name));
-    diag_note(diag, owner->span, "%s is here, and its initial values count", owner->name);
+    diag_note(diag, owner->span, "%s is defined here; its initial values are used", owner->name);
     for (int k = 0; k < call->args.n; k++)
       if (call->args.list[k].name.s && !strcmp(call->args.list[k].name.s, name))
         argument_drop(diag, &call->args, k);
@@ -117,7 +117,7 @@ static void lint_optimizer(Sema *s, const Setting *optimizer) {
     return; /* optimizers with an epsilon normalize steps, so that they are about as large as the rate */
   Diag *diag = lint_warn(
       s, rate->span, NULL,
-      arena_printf(s->arena, "with a rate of %s, %s changes each weight by about this much at every step",
+      arena_printf(s->arena, "with a rate of %s, %s changes each weight by about the rate at every step",
                    const_text(s->arena, rate), optimizer->form->name));
   if (second && second->f < 0.5)
     diag_help(diag, "the rate is the first argument, followed by beta1 and beta2: %s(rate=%s)",
@@ -139,7 +139,7 @@ static void lint_schedule(Sema *s, const Training *t) {
   const double epochs = (double)t->epochs;
   const Const *factor = argument_of(schedule, "factor"), *floor = argument_of(schedule, "floor"),
               *rate = argument_of(&t->optimizer, "rate");
-  lint_time(s, argument_of(schedule, "warmup"), "warmup", epochs, "the warm-up takes the whole training");
+  lint_time(s, argument_of(schedule, "warmup"), "warmup", epochs, "the warm-up lasts for the whole training");
   lint_time(s, argument_of(schedule, "every"), "every", epochs, "the rate never changes");
   lint_time(s, argument_of(schedule, "patience"), "patience", epochs, "the rate never changes");
   for (int i = 0; schedule->arg && schedule->form->params[i].name; i++) {

@@ -346,8 +346,8 @@ static const Key keys[] = {
            target_is_input),
     READ("augment", "none", "a list of augmentations: [hflip, shift(2)]", augment_read),
     NUMBER("clip_norm", PARAM_NUMBER, "off", 1e30, "largest norm of the gradient", STORE_NUMBER, clip_norm),
-    NUMBER("early_stop", PARAM_INT, "off", 0, "epochs without an improvement after which training stops",
-           STORE_INT, early_stop),
+    NUMBER("early_stop", PARAM_INT, "off", 0,
+           "number of epochs without an improvement after which training stops", STORE_INT, early_stop),
     NUMBER("label_smoothing", PARAM_NUMBER, "off", 1, "fraction of a label that is spread over all classes",
            STORE_BELOW_1, label_smoothing),
     NUMBER("steps", PARAM_INT, "1", 0, "for nets with states: number of consecutive calls in a sample",
@@ -386,8 +386,8 @@ static void key_store(const Reading *r, const Key *key, const Expr *e) {
   else if (key->store != STORE_SECOND) memcpy(at, &value.f, sizeof value.f);
   else *(bool *)at = strcmp(value.s, strchr(key->param.choices, ' ') + 1) == 0;
   if (key->store == STORE_BELOW_1 && value.f >= 1)
-    diag_report(r->s->diags, DIAG_bad_value, e->span, NULL, "'%s' of the train block is 1, but must be less",
-                key->param.name);
+    diag_report(r->s->diags, DIAG_bad_value, e->span, NULL,
+                "'%s' of the train block is 1, but must be below 1", key->param.name);
 }
 
 /* ---- the block ---- */
@@ -528,7 +528,7 @@ static void steps_check(const Reading *r, Span steps, Span truncate, Span loss_f
                           "'loss_from' is %lld, but a sample has %lld call%s, numbered from 0: the loss "
                           "would include no call",
                           (long long)t->loss_from, (long long)t->steps, t->steps == 1 ? "" : "s"),
-              t->steps == 1 ? "steps = N: calls in a sample" : "loss_from = %lld counts only the last one",
+              t->steps == 1 ? "steps = N: calls in a sample" : "loss_from = %lld counts only the last call",
               (long long)(t->steps - 1));
   if (t->steps == 1 || !states) return;
   if (nodes * t->steps > MOST_CALL_NODES) {

@@ -74,8 +74,8 @@ static Const parts_read(Sema *s, const Frame *frame, const Expr *e, Const value,
     if (value.kind != CONST_VALUE) {
       if (!quiet)
         diag_report(s->diags, DIAG_unknown_attribute, part.span, frame->site,
-                    "%s has no '%s': only values of the net have parts", const_describe(s->arena, &value),
-                    part.s);
+                    "%s has no '%s': only values of the net have attributes",
+                    const_describe(s->arena, &value), part.s);
       return const_poison(e->span);
     }
     const Entry *member = member_find(&value, part.s);
@@ -141,7 +141,7 @@ static Const list_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
     total += list ? items[i].i : 1;
     poison |= items[i].kind == CONST_POISON;
     if (total > MOST_ITEMS) {
-      diag_report(s->diags, DIAG_too_large, e->span, frame->site, "a list of more than %d numbers",
+      diag_report(s->diags, DIAG_too_large, e->span, frame->site, "a list has more than %d numbers",
                   MOST_ITEMS);
       return const_poison(e->span);
     }
@@ -222,8 +222,8 @@ static Const call_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
     return const_poison(e->span);
   }
   if (named) {
-    diag_report(s->diags, DIAG_unknown_argument, e->args.span, frame->site, "the numbers of %s have no names",
-                e->callee.s);
+    diag_report(s->diags, DIAG_unknown_argument, e->args.span, frame->site,
+                "the arguments of %s are numbers without names", e->callee.s);
     return const_poison(e->span);
   }
   return arithmetic_call(s, frame, e, e->args.n, args);

@@ -117,7 +117,7 @@ static void import_follow(Importer *r, ReadFile *from, Import *import) {
   const NetDecl *net = file_net(reading->file);
   if (!net) return;
   Diag *diag = diag_report(r->diags, DIAG_not_a_library, import->span, NULL,
-                           "'%s' holds a net and cannot be imported", import->path);
+                           "'%s' contains a net and cannot be imported", import->path);
   diag_note(diag, net->name.span, "the net is here");
   diag_help(diag, "move the constants and blocks that both need into a file without a net");
 }

@@ -165,7 +165,7 @@ const Expr *literal_string(Parser *p, Span span) {
     const unsigned char c = (unsigned char)s[i];
     if ((c < 0x20 && c != '\t') || c == 0x7f) {
       diag_report(p->diags, DIAG_bad_character, (Span){at.file, at.start, at.start + 1}, NULL,
-                  "a control character (0x%02x) in a string", (unsigned)c);
+                  "a string contains a control character (0x%02x)", (unsigned)c);
     } else if (c != '\\') {
       out[length++] = (char)c;
     } else {

@@ -195,7 +195,7 @@ check(len([line for line in lines if line.startswith(("missing: ", "not in"))]) 
       and "... and 55 more" in lines, "  with the number of omitted lines", lines)
 exits(1, "the compiler needs all weights", "cnnc", "three.cnn", "--weights=all.npz", "--match=order",
       says=("does not have the weights of three",
-            "NET train --init all.npz --match=order loads the longest run of them"))
+            "NET train --init all.npz --match=order loads the longest sequence of matching layers"))
 
 # ---- Frozen weights
 net("cold", "conv(4, 3x3, frozen=true) -> relu", "conv(4, 3x3) -> relu", "conv(5, 3x3) -> relu")

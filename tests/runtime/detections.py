@@ -210,7 +210,7 @@ with open("log.csv") as log, open("plot.svg") as plot:
     head, picture = log.readline(), plot.read()
 check(",iou,val_loss,val_iou,val_map,val_map50,val_map75," in head and ">map50<" in picture,
       "and has them in its log and plot", head)
-exits(0, "a table has them, too", *EVAL, says=("map ", "map50 ", "AP50\n", "boxes: AP of small ones"))
+exits(0, "a table has them, too", *EVAL, says=("map ", "map50 ", "AP50\n", "boxes: AP of small objects"))
 npz("one.npz", x=npy((1, 8, 8, 3), [7] * 192, "|u1", "B"), y=npy((1, 8, 8), [1] * 64, "<i4", "i"))
 exits(1, "no curves without boxes", "./soft", "eval", "--data", "one.npz", "--weights=soft.npz", "--curves",
       "no.svg", says="no output of the net has boxes")

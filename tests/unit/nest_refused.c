@@ -231,7 +231,7 @@ static void test_parallel_refused(void) {
     nest_store(b, nest_at(b, r, 0), nest_load(b, nest_at(b, in, t), 1));
     nest_store(b, nest_at(b, out, t), nest_get(b, nest_at(b, r, 0)));
   }
-  refuse(b, "share the local");
+  refuse(b, "write the same local buffer");
   arena_free(arena);
 }
 
@@ -327,7 +327,7 @@ static void test_over_refused(void) {
   nest_fn(b, "mirrored", false);
   /* the second half reads elements that the first one has written */
   NEST_FOR(b, x, 8) nest_store(b, nest_at(b, out, x), nest_load(b, nest_at(b, out, 7 - x), 1));
-  refuse(b, "another one has overwritten");
+  refuse(b, "another iteration has overwritten");
 
   b = nest_new(arena, "pixel", "");
   out = NEST_BUF(b, OVER, "out", 8, 2);
@@ -336,7 +336,7 @@ static void test_over_refused(void) {
     NEST_FOR(b, c, 2)
       nest_store(b, nest_at(b, out, x, c),
                  nest_load(b, nest_at(b, out, x, 0), 1)); /* similar to a softmax, which reads all channels */
-  refuse(b, "another one has overwritten");
+  refuse(b, "another iteration has overwritten");
 
   b = nest_new(arena, "again", "");
   out = NEST_BUF(b, OVER, "out", 8);
@@ -354,7 +354,7 @@ static void test_over_refused(void) {
     NEST_FOR(b, x, 8)
       nest_accumulate(b, nest_at(b, out, x), nest_load(b, nest_at(b, in, k, x), 1),
                       num(b, 2)); /* later iterations read sums, not the operand */
-  refuse(b, "another one has overwritten");
+  refuse(b, "another iteration has overwritten");
   arena_free(arena);
 }
 
@@ -437,7 +437,7 @@ static void test_chosen_range_refused(void) {
   nest_fn(b, "coarse", false);
   NEST_CHOSEN(b, x, nest_load(b, nest_at(b, in, 0), 1), 0, (1 << 24) + 2)
   nest_store(b, nest_at(b, out, 0), nest_load(b, nest_at(b, in, x), 1));
-  refuse(b, "integers of a float");
+  refuse(b, "integers that a float represents");
 
   c = choice(arena, "value");
   b = c.nest;
@@ -504,7 +504,7 @@ static void test_chosen_stores_refused(void) {
   /* may read what an earlier iteration has written */
   NEST_FOR(b, i, 8) NEST_CHOSEN(b, x, c.value, 0, 8)
   nest_store(b, nest_at(b, out, i), nest_load(b, nest_at(b, out, x), 1));
-  refuse(b, "another one has overwritten");
+  refuse(b, "another iteration has overwritten");
   arena_free(arena);
 }
 

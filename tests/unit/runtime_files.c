@@ -161,7 +161,7 @@ static void hostile_safetensors_are_refused(void) {
       {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":["
        "1],\"data_offsets\":[0,4]}}",
        "duplicate", 4, 0},
-      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", "behind byte 0", 8, 0},
+      {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", "after byte 0", 8, 0},
       {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":["
        "1],\"data_offsets\":[0,4]}}",
        "before byte 4", 4, 0},

@@ -223,7 +223,7 @@ for weights, *says in [
      'weights_only=False)["model"].state_dict()'),
     ("script.pt", "script.pt: is a TorchScript module", 'torch.jit.load("script.pt", map_location="cpu")'),
     ("before2020.pt", "is a PyTorch file from before 1.6", 'torch.load("before2020.pt", map_location="cpu")'),
-    ("pair.bin", "pair.bin: contains no tensors, but dictionaries of them",
+    ("pair.bin", "pair.bin: contains no tensors, but dictionaries of tensors",
      "'nets.one' (9 tensors), 'nets.two.x' (9 tensors)"),
     ("epoch3.ckpt:sma", "epoch3.ckpt: has no dictionary of tensors named 'sma'; it has "
      "'model_state_dict' (9 tensors), 'ema' (9 tensors)"),

@@ -96,7 +96,7 @@ static const char *wire_text(Wire *wire, const WireBytes *bytes) {
 }
 
 static bool read_wire_message(Wire *wire, const WireField *field, uint8_t *place, const WireBytes *bytes) {
-  if (wire->messages == MOST_MESSAGES) return wrong(wire, "it has more than two million parts");
+  if (wire->messages == MOST_MESSAGES) return wrong(wire, "it has more than two million fields");
   void *message = wire_read(wire, field->of, bytes->at, bytes->n);
   if (!message) return false;
   if (field->kind == WIRE_MESSAGE) {
@@ -129,7 +129,7 @@ static bool read_wire_field(Wire *wire, const WireField *field, void *message, C
   case WIRE_TEXT: *(const char **)(void *)place = wire_text(wire, &content->bytes); return true;
   case WIRE_TEXTS: {
     WireTexts *texts = (WireTexts *)(void *)place;
-    if (wire->messages++ == MOST_MESSAGES) return wrong(wire, "it has more than two million parts");
+    if (wire->messages++ == MOST_MESSAGES) return wrong(wire, "it has more than two million fields");
     vec_push(wire->arena, *texts, wire_text(wire, &content->bytes));
     return true;
   }

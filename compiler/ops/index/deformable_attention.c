@@ -74,15 +74,15 @@ static bool takes_places(ShapeContext *context, const Node *node) {
       POINT * weights.dim[1] == places.dim[1])
     return true;
   Arena *arena = context->arena;
-  Diag *diag =
-      table ? op_error_at(context, node, "weights", DIAG_shape_mismatch,
-                          "weights of deformable_attention are %s, but its places %s: one for each",
-                          shape_text(arena, weights), shape_text(arena, places))
-            : op_error_at(context, node, "places", DIAG_shape_mismatch,
-                          "places of deformable_attention are %s, but take x and y of each point of %lld "
-                          "heads and %d level%s",
-                          shape_text(arena, places), (long long)arg_int(node, "heads"), level_count(node),
-                          level_count(node) == 1 ? "" : "s");
+  Diag *diag = table ? op_error_at(context, node, "weights", DIAG_shape_mismatch,
+                                   "weights of deformable_attention have the shape %s, but its places have "
+                                   "the shape %s: each place needs one weight",
+                                   shape_text(arena, weights), shape_text(arena, places))
+                     : op_error_at(context, node, "places", DIAG_shape_mismatch,
+                                   "places of deformable_attention have the shape %s, but must contain x and "
+                                   "y of each point of %lld heads and %d level%s",
+                                   shape_text(arena, places), (long long)arg_int(node, "heads"),
+                                   level_count(node), level_count(node) == 1 ? "" : "s");
   op_note_origin(context, diag, node->in[table ? SHARES : PLACES]);
   if (!table) diag_help(diag, "Lx%lld is one point per head and level", (long long)(POINT * samples));
   else diag_help(diag, "%lldx%lld", (long long)places.dim[0], (long long)(places.dim[1] / POINT));

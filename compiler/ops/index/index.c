@@ -8,7 +8,7 @@ int64_t index_of(double number, int64_t count) {
 
 bool index_fits(ShapeContext *context, const Node *node, const Node *value, int64_t count) {
   if (count <= INDEX_COUNTS) return true;
-  Diag *diag = op_error(context, node, DIAG_too_large, "%s of %s: it takes at most 16,777,216 (2^24)",
+  Diag *diag = op_error(context, node, DIAG_too_large, "%s of %s: the limit is 16,777,216 (2^24)",
                         node->op->name, shape_text(context->arena, value->shape));
   op_note_origin(context, diag, value);
   return false;

@@ -45,7 +45,7 @@ static void shape(ShapeContext *context, Node *node) {
     return;
   }
   Diag *diag =
-      op_error(context, node, DIAG_loss_mismatch, "masks of %s and boxes of %s: each region has a box",
+      op_error(context, node, DIAG_loss_mismatch, "masks of %s and boxes of %s: each region needs one box",
                shape_text(context->arena, scores->shape), shape_text(context->arena, boxes->shape));
   op_note_origin(context, diag, scores);
   op_note_origin(context, diag, boxes);

@@ -158,7 +158,7 @@ static bool keep_fits(ShapeContext *context, const Node *node) {
   const bool way = !strcmp(other, "direction");
   Diag *diag = op_error_at(context, node, "keep", DIAG_wrong_type, "%s with keep=true cannot have %s%s%s",
                            node->op->name, other, way ? "=" : "", way ? arg_const(node, "direction")->s : "");
-  diag_help(diag, way ? "each call starts from the state of the previous one, which needs direction=forward"
+  diag_help(diag, way ? "each call starts from the state of the previous call, which needs direction=forward"
                       : "keep=true starts from the state of the previous call: remove one of the two");
   return false;
 }

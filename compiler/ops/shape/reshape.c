@@ -24,7 +24,7 @@ bool reshape_sizes(ShapeContext *context, const Node *node, Shape *to) {
     to->dim[d] = list ? value->items[d].i : value->i;
     if (to->dim[d] >= 1 && size_multiply(n, to->dim[d], &n) && n <= SHAPE_MOST_ELEMENTS) continue;
     op_error_at(context, node, "shape", to->dim[d] < 1 ? DIAG_bad_size : DIAG_too_large,
-                to->dim[d] < 1 ? "a size of %lld in a shape"
+                to->dim[d] < 1 ? "a shape has the size %lld, but sizes must be at least 1"
                                : "a shape with the size %lld has too many elements",
                 (long long)to->dim[d]);
     return false;

@@ -60,7 +60,7 @@ static bool period_fits(ShapeContext *context, const Node *node, const char *par
   Diag *diag = op_error_at(context, node, param, DIAG_too_large,
                            "%s from %lld to %lld: the numbers of the ratio are too large", node->op->name,
                            (long long)in, (long long)out);
-  diag_fact(diag, "%s: %lld%s / %lld%s is %lld/%lld in lowest terms, and neither may be above %d",
+  diag_fact(diag, "%s: %lld%s / %lld%s is %lld/%lld in lowest terms, and neither number may be above %d",
             window_axis_name(node, axis), (long long)out - corners, corners ? " steps" : "",
             (long long)in - corners, corners ? " steps" : "", (long long)period.to, (long long)period.from,
             AXIS_PERIOD);

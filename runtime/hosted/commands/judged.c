@@ -37,7 +37,7 @@ static int name_width(const cnn_network *network, const cnn_data *data, int32_t 
 
 static void print_sizes(const char *what, const cnn_precision *p) {
   cnn_text room[3];
-  printf("%s: AP of small ones (area up to 32x32) %s, medium (to 96x96) %s, large %s\n", what,
+  printf("%s: AP of small objects (area up to 32x32) %s, medium (to 96x96) %s, large %s\n", what,
          text_of(p->small, &room[0]), text_of(p->medium, &room[1]), text_of(p->large, &room[2]));
 }
 

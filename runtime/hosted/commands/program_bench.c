@@ -414,8 +414,8 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
   Bench bench = {.network = program->network, .seconds = 2};
   int64_t threads = 0;
   const cnn_flag flag[] = {
-      {"seconds", 0, CNN_VALUE_NUMBER, &bench.seconds, "N", "duration of the measurement (2)", 0, 86400, NULL,
-       NULL},
+      {"seconds", 0, CNN_VALUE_NUMBER, &bench.seconds, "N", "duration of the measurement, in seconds (2)", 0,
+       86400, NULL, NULL},
       {"threads", 0, CNN_VALUE_WHOLE, &threads, "N",
        "processors to use, fewer if other programs keep them busy (all)", 1, 4096, NULL, NULL},
       {"train", 0, CNN_VALUE_FLAG, &bench.train, "", "measure training steps instead", 0, 0, NULL, NULL},

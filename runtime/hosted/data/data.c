@@ -123,7 +123,7 @@ static cnn_status labels_agree(const cnn_data *data) {
 }
 
 static const char understood[] =
-    "supported are IDX files (train-images-idx3-ubyte[.gz] ...), CIFAR-10/100 in binary, folders of "
+    "supported formats are IDX files (train-images-idx3-ubyte[.gz] ...), CIFAR-10/100 in binary, folders of "
     "images (train/CLASS/*.png|jpg|webp or CLASS/*), "
     "images with masks (images/ and masks/), images with boxes (YOLO's images/ and labels/, COCO's "
     "annotations/*.json, Pascal VOC's folders), .npz files, tables (.csv, or train.csv and test.csv in a "

@@ -41,7 +41,9 @@ static cnn_status header_parse(cnn_tensor *tensor, const char *path, const unsig
   if (tensor->dtype == CNN_DTYPE_OTHER)
     return cnn_failure(CNN_BAD_FORMAT, "%s: unknown type 0x%02X at byte 2 of the IDX file", path, bytes[2]);
   if (bytes[3] == 0 || bytes[3] > CNN_TENSOR_RANK)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: %d dimensions at byte 3 of the IDX file", path, bytes[3]);
+    return cnn_failure(CNN_BAD_FORMAT,
+                       "%s: the number of dimensions, %d at byte 3 of the IDX file, is not supported", path,
+                       bytes[3]);
   tensor->rank = bytes[3];
   *header = 4 + 4 * (size_t)tensor->rank;
   if (n < *header)
@@ -208,8 +210,8 @@ static cnn_status pool_open(cnn_data *data, IdxSet *set, int pool) {
                   (tensor->rank == 3 || (tensor->rank == 4 && (tensor->dim[3] == 1 || tensor->dim[3] == 3)));
   if (set->pictures &&
       (tensor->dim[1] > 1 << 14 || tensor->dim[2] > 1 << 14 || tensor->dim[1] < 1 || tensor->dim[2] < 1))
-    return cnn_failure(CNN_BAD_FORMAT, "%s: images of %lld x %lld", images->path, (long long)tensor->dim[2],
-                       (long long)tensor->dim[1]);
+    return cnn_failure(CNN_BAD_FORMAT, "%s: the image size, %lld x %lld, is not supported", images->path,
+                       (long long)tensor->dim[2], (long long)tensor->dim[1]);
   if (set->pictures)
     status = cnn_image_fits(images->path, (int32_t)tensor->dim[1], (int32_t)tensor->dim[2],
                             tensor->rank == 4 ? (int32_t)tensor->dim[3] : 1, port);

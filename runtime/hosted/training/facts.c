@@ -239,10 +239,11 @@ cnn_status cnn_change_check(const cnn_change *change) {
   for (int f = 0; f < FACT_COUNT; f++) {
     const char *name = FACTS[f].name;
     if (!FACTS[f].fixed || cnn_facts_same(change->chosen, change->chosen_now, name)) continue;
-    return cnn_failure(CNN_MISMATCH,
-                       "%s: the %s of a run cannot change: it was %s, now it is %s. Restore it, or start "
-                       "another run from the weights of this one, with --init and another --out",
-                       change->path, name, text_of(change->chosen, name), text_of(change->chosen_now, name));
+    return cnn_failure(
+        CNN_MISMATCH,
+        "%s: the %s of a run cannot change: it was %s, now it is %s. Restore the former value, or start "
+        "another run from the weights of this run, with --init and another --out",
+        change->path, name, text_of(change->chosen, name), text_of(change->chosen_now, name));
   }
   /* this setting selects the validation samples, independent of --seed */
   if (!cnn_facts_same(change->program, change->program_now, "seed")) {

@@ -379,8 +379,7 @@ cnn_status cnn_pickle_read(cnn_archive *memory, const char *label, const unsigne
     const int opcode = (int)number(&machine, 1);
     if (!machine.wrong && !constant(&machine, opcode) && !container(&machine, opcode) &&
         !other(&machine, opcode))
-      return cnn_failure(CNN_BAD_FORMAT,
-                         "%s: byte %zu: opcode 0x%02x is not one of those that torch.save uses", label, here,
+      return cnn_failure(CNN_BAD_FORMAT, "%s: byte %zu: torch.save does not use opcode 0x%02x", label, here,
                          (unsigned)opcode);
   }
   machine.marks = 0;

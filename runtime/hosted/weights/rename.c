@@ -60,7 +60,7 @@ static cnn_status rules_read(cnn_archive *archive, const char *path, const cnn_f
   if (status.code != CNN_OK) return status;
   const char *const end = at + length;
   for (const char *c = at; c < end; c++) lines += *c == '\n';
-  if (lines > INT32_MAX) return cnn_failure(CNN_BAD_FORMAT, "%s: more than 2147483647 lines", path);
+  if (lines > INT32_MAX) return cnn_failure(CNN_BAD_FORMAT, "%s: has more than 2147483647 lines", path);
   *count = 0;
   *rules = cnn_archive_alloc(archive, sizeof **rules * lines);
   if (!*rules) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);

@@ -83,10 +83,10 @@ static cnn_status places_check(const char *path, Place *place, int32_t count, si
   int64_t at = 0;
   for (int32_t i = 0; i < count; i++) {
     if (place[i].begin != at)
-      return cnn_failure(CNN_BAD_FORMAT,
-                         "%s: tensor \"%.200s\" begins at byte %lld of the data, %s byte %lld where it must",
-                         path, place[i].name, (long long)place[i].begin,
-                         place[i].begin < at ? "before" : "behind", (long long)at);
+      return cnn_failure(
+          CNN_BAD_FORMAT,
+          "%s: tensor \"%.200s\" begins at byte %lld of the data, %s byte %lld, where it must begin", path,
+          place[i].name, (long long)place[i].begin, place[i].begin < at ? "before" : "after", (long long)at);
     at = place[i].end;
   }
   if ((uint64_t)at != buffer)

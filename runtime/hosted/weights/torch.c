@@ -338,7 +338,7 @@ static cnn_status refuse_key(const char *path, const cnn_pickled *root, const ch
   if (listing.listed == 0)
     return cnn_failure(CNN_MISMATCH, "%s: contains no dictionary of tensors such as a state dict", path);
   return cnn_failure(CNN_MISMATCH,
-                     "%s: contains no tensors, but dictionaries of them: %s. To choose one, append "
+                     "%s: contains no tensors, but dictionaries of tensors: %s. To choose one, append "
                      "':' and its name to the file name",
                      path, listing.text);
 }

@@ -107,7 +107,7 @@ cnn_status cnn_zip_open(cnn_zip *zip, cnn_archive *archive, const char *path, co
   *zip = (cnn_zip){.path = path, .bytes = bytes, .n = n};
   cnn_status status = directory_find(&directory, path, bytes, n);
   if (status.code != CNN_OK) return status;
-  if (directory.entries > 65536) return cnn_failure(CNN_BAD_FORMAT, "%s: more than 65536 members", path);
+  if (directory.entries > 65536) return cnn_failure(CNN_BAD_FORMAT, "%s: has more than 65536 members", path);
   zip->member = cnn_archive_alloc(archive, sizeof *zip->member * (size_t)(directory.entries + 1));
   if (!zip->member) return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   zip->comment = (const char *)bytes + directory.comment;
