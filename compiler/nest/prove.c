@@ -363,9 +363,9 @@ static bool clip(const ProofEnv *env, WrittenBox *box, const Range *range) {
   return false;
 }
 
-/* Like clip, after `if (e >= lo)`, where e is a sum of size parameters minus the first index: the box gets
- * an end that depends on the size parameters. A box that already has an end keeps it if the condition holds
- * for each index before that end. */
+/* Like clip, for a condition `e >= lo`, where e is a sum of size parameters minus the first index. The box
+ * gets an end that depends on the size parameters. A box that already has an end keeps it if the condition
+ * holds for each index before that end. */
 static bool clip_end(Prover *p, const ProofEnv *env, WrittenBox *box, const Range *range) {
   if (range->lo == NO_LO || range->hi != NO_HI || !box->buf->rank) return false;
   const Lin given = lin_of(env, &range->e), e = lin_plus(given, -range->lo); /* at least 0 */

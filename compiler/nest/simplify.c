@@ -72,8 +72,9 @@ static void put_in_body(const Simplifier *s, NestStmt *stmt) {
 }
 
 /* ---- values ---- */
-static Val simple_value(Nest *nest,
-                        Val v) { /* replaces a PICK whose condition is known by the selected operand */
+static Val
+simple_value(Nest *nest,
+             Val v) { /* if the condition of a PICK is known, replaces the PICK by the selected operand */
   ValNode *e = (ValNode *)(uintptr_t)v;
   for (int i = 0; i < 3 && e->a[i]; i++) e->a[i] = simple_value(nest, e->a[i]);
   if (e->op != PICK || (e->seen != 1 && e->seen != 2)) return e;

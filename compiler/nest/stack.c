@@ -1,8 +1,8 @@
 // stack.c: Stack usage of a nest's functions.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Adds up all arrays, wherever they are declared. Named values count in their whole block, as if none were in
-// a register. Each function also needs stack for the registers, arguments and temporaries that a compiler
+// Adds up all arrays, wherever they are declared. A named value counts in its whole block, as if it were not
+// in a register. Each function also needs stack for the registers, arguments and temporaries that a compiler
 // saves.
 #include "nest/nest.h"
 

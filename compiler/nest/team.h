@@ -7,7 +7,7 @@
 typedef enum PieceKind {
   PIECE_ONE,     /* statements that one thread runs */
   PIECE_SHARED,  /* a parallel loop: each thread runs a share of its iterations */
-  PIECE_EACH,    /* statements that every thread runs, such as names of values and stores to locals */
+  PIECE_EACH,    /* statements that every thread runs, such as named values and stores to local buffers */
   PIECE_TOGETHER /* a loop or a branch with parallel loops inside: its body is again a list of pieces, and all
                     threads wait at its end */
 } PieceKind;

@@ -71,8 +71,8 @@ static Val widened_value(Widener *w, Val v) {
   return copy;
 }
 
-/* Splits the value of `sum = sum + x`: the scalar part is the previous value, the vector part is each image's
- * share. */
+/* Splits the value of `sum = sum + x`: the scalar part is the previous value, the vector part is x of each
+ * image. */
 static Val shares(Widener *w, Val v, Val *before) {
   if (v->type.lanes == 1) {
     if (*before) nest_misuse(w->nest, "a store to a sum over images may add only one other value to it");

@@ -1,10 +1,10 @@
-/* Packed words: four bytes or two halves per int32, the lowest first: the operands of fast int8 loops.
+/* Packed words, the operands of fast int8 loops: four bytes or two halves per int32, the lowest first.
  * As in integer_primitives.h, sums are modulo 2^32. -DCNN_PLAIN selects plain C instead of the DSP
  * instructions, to test that both compute the same. */
 // SPDX-License-Identifier: MIT-0
 #include <stdint.h>
 
-/* c + the dot product of four bytes from 0 to 255 and four from -128 to 127. */
+/* c + the dot product of four bytes from 0 to 255 and four bytes from -128 to 127. */
 INLINE int32_t cnn_dot_bytes(int32_t c, int32_t x, int32_t w) {
   uint32_t sum = (uint32_t)c;
   for (int i = 0; i < 32; i += 8)

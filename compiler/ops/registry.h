@@ -103,8 +103,8 @@ void update_hidden(Graph *, Node *value, Node *state);
 Node *state_advanced(Graph *, const char *name, int n, const Op *op, const void *detail);
 /* Number of earlier calls, at most `most`. */
 Node *stream_counter(Graph *, int64_t most);
-/* A copy of a value whose first row is row k*rows + offset of the sequence in call k. Rows with negative
- * indices get the fill. */
+/* A copy of a value. In call k, the first row of the value is row k*rows + offset of the sequence. Rows with
+ * negative indices get the fill. */
 Node *stream_masked(Graph *, Node *value, Node *counter, int64_t rows, int64_t offset, double fill);
 /* Like stream_masked, with a fill for each channel. */
 Node *stream_masked_channels(Graph *, Node *value, Node *counter, int64_t rows, int64_t offset,
@@ -112,7 +112,7 @@ Node *stream_masked_channels(Graph *, Node *value, Node *counter, int64_t rows, 
 Node *stream_started(Graph *, Node *first, Node *state,
                      Node *counter); /* `first` in call 0, then the state */
 
-extern const Op op_copy;     /* hidden, FAMILY_MAP: copies a value, for example into that of a concat */
+extern const Op op_copy;     /* hidden, FAMILY_MAP: copies a value, for example into the value of a concat */
 extern const Op op_row_mean; /* hidden: the mean of each channel over each row of an image */
 extern const Op op_input, op_target; /* hidden: a network input; the target of a loss */
 extern const Op op_whole;            /* hidden: the value of an output as i32 */

@@ -9,7 +9,9 @@
 #include "base/arena.h"
 #include "base/number.h"
 
-enum { SEARCH_WORK = 10 * 1000 * 1000 }; /* comparisons of blocks per order: at most 20 milliseconds */
+enum {
+  SEARCH_WORK = 10 * 1000 * 1000
+}; /* comparisons of blocks per order; they take at most 20 milliseconds */
 
 static int64_t span(const Block *a) { return a->dies - a->born + 1; }
 
@@ -67,8 +69,8 @@ static int by_birth(const void *a, const void *b) {
   return x->born != y->born ? x->born - y->born : by_size(a, b);
 }
 
-/* Latest birth first: a result is then placed before its operand, which is placed above it as far as
- * necessary. */
+/* Latest birth first: a result is placed before its operand; then the operand is placed above the result as
+ * far as necessary. */
 static int by_death(const void *a, const void *b) { return by_birth(b, a); }
 
 static int by_size_and_death(const void *a, const void *b) {
@@ -175,8 +177,8 @@ static int placed_meeting(Placed *placed, const Block *block) {
   return n;
 }
 
-/* Places order[from .. n - 1], until one ends above `most`. Returns the number of placed blocks, including
- * the first `from`. */
+/* Places order[from .. n - 1], until a block ends above `most`. Returns the number of placed blocks,
+ * including the first `from`. */
 static int place_from(Block *const *order, int from, int n, Placed *placed, int64_t most) {
   for (int i = from; i < n; i++) {
     const int meeting = placed_meeting(placed, order[i]);
@@ -269,7 +271,7 @@ Layout layout_blocks(Block *const *block, int n, int steps, const Overlap *overl
   for (int i = 0; i < n; i++) block[i]->number = i;
   Placed placed = placed_new(arena, n, steps, overlap, noverlaps);
   for (int o = 0; o < 2 * norders && layout.bytes > layout.bound;
-       o++) { /* first each order, then a local search from each order */
+       o++) { /* tries each order first, then a local search from each order */
     for (int i = 0; i < n; i++) order[i] = block[i];
     qsort(order, (size_t)n, sizeof *order, orders[o % norders]);
     const int64_t height =

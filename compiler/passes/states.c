@@ -1,7 +1,7 @@
 /* states.c: In-place updates of states. An update is a copy into its state at the end of a call. If every
  * reader of the old value runs before the kernel that computes the new value, that kernel writes into the
  * state, and there is no copy. A kernel that moves rows may do both: read the old value and write the new
- * one.
+ * value.
  *
  * Requires: the kernels in order. Preserves: the order of the kernels; removes copies of states. */
 // SPDX-License-Identifier: Apache-2.0
@@ -92,7 +92,7 @@ static bool moves_state(const Plan *plan, const Kernel *kernel, const Node *stat
 }
 
 /* Whether the first kernel that writes the value runs after the last kernel that reads the state, or both are
- * the same kernel, which moves rows. */
+ * the same kernel and this kernel moves rows. */
 static bool is_computed_late(const Plan *plan, const Node *value, const Node *state) {
   int last_read = -1, made = -1;
   for (int k = 0; k < plan->kernels.n; k++) {

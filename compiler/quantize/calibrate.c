@@ -236,7 +236,7 @@ double calibrate_filter_scale(const Calibrator *k, const double *w, int64_t n, d
   return best;
 }
 
-/* The average shift of a filter's sum that weight rounding causes: the means of the filter's inputs times the
+/* The average shift that weight rounding causes in a filter's sum: the means of the filter's inputs times the
  * rounding errors. */
 static double mean_shift(const Calibrator *k, const Node *node, const Layer *l, double scale, int64_t f) {
   const Observed *seen = table_find(k->observed, node->in[0]->name);
@@ -264,7 +264,7 @@ static double products_most(const Calibrator *k, const Node *node, const Layer *
   return reach * sum;
 }
 
-static const double FAR = 0x1p46; /* half of the range of int16 layers' sums */
+static const double FAR = 0x1p46; /* half of the range of sums in int16 layers */
 
 /* Returns `scale` if the filter's bias and products fit into the sum; otherwise a larger scale, for which
  * they use at most half of the sum's range. */

@@ -79,8 +79,8 @@ bool weights_are_shared(const Graph *, const int *uses, const Node *);
 /* Whether the value can be int16: the value of a layer, a sum, a product of two values, or a float input. */
 bool calibrate_can_widen(const Node *);
 
-/* weights: float, as in the weights struct; observed: table of Observed, by name. If both are NULL, this
- * only determines which values have a scale, and the arrays of the result are undefined. */
+/* weights: float, as in the weights struct; observed: table of Observed, by name. If both are NULL, the
+ * function only determines which values have a scale, and the arrays of the result are undefined. */
 Calibrated *calibrate(Arena *, const Graph *, const float *weights, const Table *observed,
                       const Calibration *);
 

@@ -149,7 +149,7 @@ static float *put_feature_weights(Calibrator *k, const Node *node) {
 }
 
 /* The int16 scale of the features: the largest observed feature fits, and no product of a sum exceeds 32
- * bits. Without samples, the largest feature is assumed to be the largest one that the weights permit. */
+ * bits. Without samples, the largest feature is assumed to be as large as the weights permit. */
 static float feature_scale(const Calibrator *k, const Node *node, const float *weights,
                            const CellSeen *seen) {
   const Weight *weight = node->weight[FEATURE_WEIGHT];

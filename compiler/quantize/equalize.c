@@ -94,7 +94,7 @@ static void divide_row(const Pair *pair, float *weights, int64_t c, double facto
 
 /* Balances a pair; returns the largest change of a factor. */
 static double balance(const Pair *pair, float *weights) {
-  static const double NOTHING = 1e-6; /* weights below this fraction of the largest are not changed */
+  static const double NOTHING = 1e-6; /* weights below this fraction of the largest weight are not changed */
   const int64_t channels = pair->first->weight[0]->dim[0];
   double moved = 0, most = 0;
   for (int64_t c = 0; c < channels; c++) most = fmax(most, row_most(pair, weights, c));

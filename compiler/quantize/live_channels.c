@@ -8,7 +8,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/live_channels.h"
 
-enum { UNIT = 4, WINOGRAD_UNIT = 8 }; /* channel counts stay multiples of these */
+enum { UNIT = 4, WINOGRAD_UNIT = 8 }; /* channel counts stay multiples of these numbers */
 
 static int64_t channel_count(const Node *node) { return shape_extent(node->shape).c; }
 
@@ -56,7 +56,7 @@ static bool is_channelwise(const Node *node) {
          node->op == &op_int8_repeat;
 }
 
-/* Ties the channels of groups, so that groups stay complete. */
+/* Keeps the channels of each group together, so that groups stay complete. */
 static void join_groups(Channels *c, const Node *node) {
   const Filters f = filters_of(node);
   for (int64_t g = 0; g < f.groups && f.groups > 1; g++) {
@@ -74,7 +74,7 @@ static void join_operand(Channels *c, const Node *node, int k) {
   for (int64_t i = 0; i < all && at < 0; i++) tie(c, in, i % n, node, i);
 }
 
-/* Ties operand and result channels; false: the operator is unknown. */
+/* Keeps operand and result channels together; false: the operator is unknown. */
 static bool tie_channels(Channels *c, const Node *node) {
   bool known = node->elem == I8 && node->nin > 0;
   for (int k = 0; k < node->nin; k++) known = known && node->in[k]->elem == I8;
@@ -119,8 +119,7 @@ static bool reads(const Node *node, const Filters *f, int64_t filter, int64_t i)
   return false;
 }
 
-/* Marks the channels that the layer's live filters read. True: at least one channel was not marked before.
- * */
+/* Marks the channels that the layer's live filters read. True: at least one channel was not marked before. */
 static bool mark_needed_inputs(Channels *c, const Node *node) {
   const Filters f = filters_of(node);
   bool more = false;

@@ -1,6 +1,6 @@
 /* live_channels.h: Dead channels of int8 models: intervals.c computes the range of each channel,
- * live_channels.c determines which channels must be stored, and drop.c creates the graph without the others.
- * Private to these files. */
+ * live_channels.c determines which channels must be stored, and drop.c creates the graph without the other
+ * channels. Private to these files. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZE_LIVE_CHANNELS_H
 #define CNNC_QUANTIZE_LIVE_CHANNELS_H

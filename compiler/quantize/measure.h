@@ -7,7 +7,7 @@
 
 typedef struct Measured { /* sums of squares of a value of the float net */
   bool there;             /* the value is stored as int8 or int16 */
-  double signal, noise;   /* sum of squares of the value; of its error */
+  double signal, noise;   /* sum of squares of the value, and of its error */
   double alone; /* sum of squares of the layer's own error: the error that remains if its operands are the
                    float net's values */
 } Measured;

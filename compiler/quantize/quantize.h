@@ -12,15 +12,15 @@
  * after errors: [weights-mismatch] (missing and unsuitable arrays), [int8-overflow], [scale-mismatch]. Notes:
  * [not-int8] (layers that stay float), [dead-filters]. */
 typedef struct QuantizeOptions {
-  bool floats;    /* float outputs for the runtime, whatever the program says */
+  bool floats;    /* outputs are float, for the runtime, even if the program specifies another type */
   bool updatable; /* graph->updatable */
   Node **made;    /* result, by float node id: the int8 node; may be NULL */
 } QuantizeOptions;
 Graph *quantize_graph(Arena *, Diags *, const Graph *, QuantFile *, const QuantizeOptions *);
 
-/* An int8 model with the program's operators, for export. Its int8 values have a Quant; operators without a
- * name only rescale. Its weights are floats; the integers and scales are in `arrays`, with the names of the
- * file. made: as in QuantizeOptions. */
+/* An int8 model with the program's operators, for export. The model's int8 values have a Quant; operators
+ * without a name only rescale. The model's weights are floats; the integers and scales are in `arrays`, with
+ * the names of the file. made: as in QuantizeOptions. */
 Graph *quantize_written(Arena *, const Graph *, Node *const *made, const QuantFile *, Arrays *);
 
 /* The graph without constant and unused channels, with the same results; the graph itself if it is not an

@@ -11,7 +11,7 @@
 #include "quantize/quantizer.h"
 
 /* ---- nodes ---- */
-/* Whether the operator has the window of `of`; conversions after a layer have none. */
+/* Whether the operator has the window of `of`; conversions after a layer have no window. */
 static bool has_windows(const Op *op, const Node *of) {
   return op == of->op || op == &op_int8_product || op == &op_int8_transposed || op == &op_int8_pool;
 }
@@ -177,8 +177,7 @@ static Weight *float_weight(Quantizer *q, const Weight *weight, Node *owner) {
   return q->kept[weight->id] = own;
 }
 
-/* Replaces the weights of a float layer whose weights are int8 in the file by the numbers that they
- * represent. */
+/* If the file has int8 weights for a float layer, replaces them by the numbers that they represent. */
 static void quantize_constant(Quantizer *q, const Node *node) {
   QuantFile *file = q->file;
   const Weight *weight = node->weight[0], *bias = node->nweights > 1 ? node->weight[1] : NULL;

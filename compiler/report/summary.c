@@ -82,8 +82,8 @@ static const Field *fields_find(const Graph *graph) {
 
 typedef struct Totals {
   int64_t parameters, parameter_bytes, trainable, frozen, statistics, macs, bytes;
-  int products, rounded, halves; /* number of layers that multiply bf16 numbers, of values stored as bf16, and
-                                    of layers with f16 weights */
+  int products, rounded, halves; /* numbers of layers that multiply bf16 numbers, values stored as bf16, and
+                                    layers with f16 weights */
 } Totals;
 
 static int64_t node_parameters(const Node *node) { /* shared parameters count for the first layer */

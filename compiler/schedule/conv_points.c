@@ -17,7 +17,7 @@
 // these parts. The sums are the same for any number of threads.
 //
 // With groups, V contains the channels of all groups. Each group has its own panels of weights, in bundles.
-// Its products and outputs are computed before those of the next group.
+// A group's products and outputs are computed before those of the next group.
 #include "schedule/conv_points.h"
 #include "base/number.h"
 #include "schedule/int8/int8_words.h"
@@ -123,7 +123,7 @@ static void transformed(const Points *c, Nest *b, const PointPack *how, int axis
 }
 
 /* In the natural layout, the window of one filter is contiguous; in the packed layout, each point has a row
- * of filters. So the taps of a panel's filters are first copied into rows, so that compilers vectorize the
+ * of filters. So the taps of a panel's filters are first copied into rows; then compilers can vectorize the
  * transform. Because this code runs only once, it is kept small. */
 static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Panels *panels,
                          const PointPack *how) {

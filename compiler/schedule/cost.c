@@ -199,8 +199,8 @@ static double winograd_weights_of(const Correlation *k, int m) { /* number of tr
   return all_tiles(k, m).points * (double)(k->groups * k->l * k->s);
 }
 
-/* Packed weights are many times larger than natural ones. As measurements show, this fraction of their load
- * time must be added even if the multiply-adds take longer. */
+/* Packed weights are many times larger than natural weights. As measurements show, this fraction of their
+ * load time must be added even if the multiply-adds take longer. */
 static const double WAITED_FOR_STRIDE = 0.5;
 
 Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch, int64_t net_bytes) {

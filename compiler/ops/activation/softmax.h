@@ -7,7 +7,7 @@
 
 /* eval: the largest element of a row, and log(sum of exp(x - largest)). */
 double softmax_log_sum(const double *x, int64_t channels, double *largest);
-/* At pixel [y][x]: writes exp(x - largest) to `row`, a scratch of one row; sets the largest element and
+/* At pixel [y][x]: writes exp(x - largest) to `row`, scratch memory for one row; sets the largest element and
  * returns the sum. */
 Val softmax_exponentials(Lower *, Buf *in, Buf *row, int64_t channels, const Ix *y, const Ix *x,
                          Val *largest);

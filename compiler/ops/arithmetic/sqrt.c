@@ -1,4 +1,4 @@
-/* sqrt.c: sqrt, the square root. Its derivative at 0 is infinite, as in PyTorch. */
+/* sqrt.c: sqrt, the square root. The derivative at 0 is infinite, as in PyTorch. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 #include <math.h>

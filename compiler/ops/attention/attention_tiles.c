@@ -1,9 +1,9 @@
 /* attention_tiles.c: Vectorized attention. A tile of queries and a block of keys are multiplied in two ways:
  *
- * scores  lanes are queries, which are transposed once; keys are read in place, each element broadcast to all
- * lanes. The maximum and the sum of each query need no reduction across lanes. mix     lanes are channels of
- * values, which are read in place; each exponential is broadcast to all lanes. The results have their final
- * layout.
+ * scores   lanes are queries, which are transposed once; keys are read in place, each element broadcast to
+ *          all lanes. The maximum and the sum of each query need no reduction across lanes.
+ * mix      lanes are channels of values, which are read in place; each exponential is broadcast to all
+ *          lanes. The results have their final layout.
  *
  * If keys need several blocks, sums are rescaled to the largest score so far. With causal masks and windows,
  * only keys that at least one query of the tile sees are processed.
@@ -116,7 +116,7 @@ static Limits limits_of(const Tile *t, int64_t n, bool groups) {
 }
 #define EACH_SEEN(b, v, limits) NEST_LOOP(b, v, SERIAL, (limits).nlo, (limits).lo, (limits).nhi, (limits).hi)
 
-/* Whether one of the keys from `from` to `to`, all of them in this block, is within the limits. */
+/* Whether at least one of the keys from `from` to `to`, which are all in this block, is within the limits. */
 static Cond in_limits(const Tile *t, const Limits *k, int64_t from, int64_t to) {
   Nest *b = t->l->b;
   if (k->nhi == 1 && k->nlo == 1) return nest_always(b);
@@ -187,8 +187,8 @@ static void score_rows(const Tile *t, const Ix *j0, int rows) {
 /* Emits code for `rows` keys, starting at key `first`; `with` is the caller's data. */
 typedef void KeyGroup(const Tile *t, const void *with, const Ix *first, int rows);
 
-/* Calls `body` for each group of t->rows keys that some query of the tile sees, then for the remaining keys.
- */
+/* Calls `body` for each group of t->rows keys that some query of the tile sees, then for the remaining
+ * keys. */
 static void each_key_group(const Tile *t, KeyGroup *body, const void *with) {
   Nest *b = t->l->b;
   const int64_t groups = t->keys / t->rows, rest = t->keys % t->rows;
@@ -265,8 +265,8 @@ static void mix_values(const Tile *t) {
   Nest *b = t->l->b;
   static const int tall[VECTORS + 1] = {0, 12, 12, 8};
   const bool few = t->l->target->registers < 32;
-  /* A set has many queries, because each set reads all values of its channels, which do not stay in the L1
-   * cache. */
+  /* Many queries are computed per set of vectors, because each set reads all values of its channels, which do
+   * not stay in the L1 cache. */
   const int all = value_vectors(t), most = few ? 2 : VECTORS, sets = (all + most - 1) / most;
   for (int set = 0, v0 = 0; set < sets; set++) {
     const int vectors = (all - v0 + sets - set - 1) / (sets - set),

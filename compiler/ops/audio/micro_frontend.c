@@ -226,9 +226,9 @@ static void make_gains(const Tables *t, const Node *node, int input_bits) {
   }
 }
 
-/* Whether the node is a step of a stream. Its value then has two more rows: the noise estimates. Its inputs
- * are the samples, the number of calls while frames have negative indices, and the estimates of the previous
- * call. */
+/* Whether the node is a step of a stream. The value of such a node has two more rows: the noise estimates.
+ * The inputs of such a node are the samples, the number of calls while frames have negative indices, and the
+ * estimates of the previous call. */
 static bool keeps_noise(const Node *node) { return node->nin > 1; }
 static bool front_counts(const Node *node) { return node->nin == 3; }
 static int64_t frames_in(const Node *node) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT-0
 /* Spectra of frames with a real FFT of 2^a numbers: a complex Stockham FFT of half the length, in passes of
- * radix 4 and, if a factor of 2 remains, one of radix 2. Copied into generated C. */
+ * radix 4 and, if a factor of 2 remains, one pass of radix 2. Copied into generated C. */
 
 /* A pass of radix 4 from x to y: `apart` interleaved transforms of n complex numbers each. wave: the twiddles
- * of fft numbers; the pass uses every (2*apart)th one. */
+ * of fft numbers; the pass uses every (2*apart)th twiddle. */
 static void cnn_rfft_four_routine(const float *x, float *y, const float *wave, int n, int apart) {
   const int quarter = n / 4, leg = 2 * apart * quarter;
   for (int p = 0; p < quarter; p++) {

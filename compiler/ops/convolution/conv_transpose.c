@@ -6,7 +6,7 @@
 //
 // with S the stride, D the dilation and P the elements that padding removes before each axis. The output has
 // (I - 1)*S +
-// D*(K - 1) + 1 + output_pad elements on each axis less the padding, and I*S with pad=same.
+// D*(K - 1) + 1 + output_pad elements on each axis, minus the padding; with pad=same, I*S elements.
 #include "graph/shape.h"
 #include "ops/convolution/correlation.h"
 #include "kernel/window.h"

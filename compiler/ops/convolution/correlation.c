@@ -243,7 +243,8 @@ static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis,
   return nest_loop(b, name, SERIAL, clip_lo ? 2 : 1, lo, clip_hi ? 2 : 1, hi);
 }
 
-/* The indices of the small side for which a tap is inside the large side: a range or a test, as in taps. */
+/* The indices of the small side for which a tap is inside the large side: a range or a test, as for the
+ * taps. */
 static const Ix *places(Nest *b, const char *name, const Correlation *k, int axis, const Ix *tap) {
   const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
   const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);

@@ -1,8 +1,8 @@
 /* correlation.h: Geometry of convolutions, their transposes and all their gradients.
  *
- * A correlation relates a large image to a small one: the small side's element (y, x) sees, through the tap
- * (ky, kx), the large side's (y*stride + ky*dilation - before, the same for x). In w[s][l][ky][kx], s is a
- * channel of the small side and l a channel of the large side, within the group of s:
+ * A correlation relates a large image to a small one: through the tap (ky, kx), element (y, x) of the small
+ * side is connected to element (y*stride + ky*dilation - before, the same for x) of the large side. In
+ * w[s][l][ky][kx], s is a channel of the small side and l a channel of the large side, within the group of s:
  *
  * gather   small[y][x][s] = sum over ky, kx, l of large[y'][x'][l] * w[s][l][ky][kx]:
  *           conv, and the input gradient of conv_transpose
@@ -30,7 +30,7 @@ typedef struct Correlation {
 Correlation correlation_of(const Node *);
 
 bool correlation_pointwise(const Correlation *); /* output pixel i depends only on input pixel i */
-bool correlation_spreads(const Node *);          /* computes the large side from the small one */
+bool correlation_spreads(const Node *); /* whether the node computes the large side from the small side */
 /* The node's correlation in the form of a gather. A spread with stride 1 is a gather from the small side with
  * padding K - 1 - P, flipped weights and exchanged channels. */
 Correlation correlation_gathering(const Node *);

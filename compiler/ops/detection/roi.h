@@ -1,6 +1,6 @@
-/* roi.h: Common code of roi_pool and roi_align. The current value contains the boxes, in[1] the features; the
- * result is an image of `size` for each box. Nests loop over the boxes (op->traits.loops_over_rows), so that
- * threads divide whole regions. */
+/* roi.h: Common code of roi_pool and roi_align. The current value contains the boxes, in[1] the features; for
+ * each box, the result is an image of size `size`. Nests loop over the boxes (op->traits.loops_over_rows), so
+ * that threads divide whole regions. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ROI_H
 #define CNNC_ROI_H

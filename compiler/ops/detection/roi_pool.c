@@ -119,7 +119,7 @@ static void find_region(Work *w) {
   }
 }
 
-/* Edge of this bin, or of the next one, rounded up. */
+/* Edge of this bin, or of the next bin, rounded up. */
 static Val edge_at(const Work *w, int axis, int64_t next) {
   Nest *b = w->l->b;
   const Ix k = *w->bin[axis] + next;

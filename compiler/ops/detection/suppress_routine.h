@@ -78,7 +78,7 @@ static int cnn_suppress_take_routine(float *heap, int n, float *score) {
 }
 
 /* Does a kept box of this class overlap the box by more than `overlap`? The overlap is the area of the
- * intersection divided by that of the union; it is 0 if the boxes do not intersect. */
+ * intersection divided by the area of the union; it is 0 if the boxes do not intersect. */
 static int cnn_suppress_covered_routine(const float *restrict kept, const float *restrict box, float label,
                                         int from, int to, int most, float overlap) {
   const float x1 = box[0], y1 = box[1], x2 = box[2], y2 = box[3], area = (x2 - x1) * (y2 - y1);

@@ -1,6 +1,6 @@
 /* sampling.h: Sampling of images between pixels, for grid_sample and deformable_attention. Along each axis a
- * point is between two pixels, `low` and the next one. Their weights are 1 - |distance|, but at least 0. An
- * axis of one pixel has no next pixel. */
+ * point is between two pixels, `low` and the next one. The weights of these pixels are 1 - |distance|, but at
+ * least 0. An axis of one pixel has no next pixel. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SAMPLING_H
 #define CNNC_SAMPLING_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT-0
 /* The largest or smallest numbers of a vector and their indices. Copied into generated C. */
 
-/* x[n] -> out[k][2]: the k <= n largest numbers, or the smallest ones if not `largest`, sorted, and their
- * indices; ties by index. NaN is larger than all numbers. work[2][n]: scratch; n is at most 2^24. */
+/* x[n] -> out[k][2]: the k <= n largest numbers, or the k smallest numbers if `largest` is 0, sorted, and
+ * their indices; ties by index. NaN is larger than all numbers. work[2][n]: scratch; n is at most 2^24. */
 static void cnn_topk_routine(const float *restrict x, float *restrict work, float *restrict out, int n, int k,
                              int largest) {
   float *const keys = work + n;

@@ -179,7 +179,7 @@ Val int8_load_part(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int pa
 Val int8_stored(Lower *, Stored, Val rounded); /* converted to the type of the node's value */
 Val int8_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c); /* as I32 */
 /* int16 sigmoid or tanh: int8_curve_place gives the position of q between points of the table;
- * int8_curve_value interpolates there, inside NEST_CHOSEN of `step`. */
+ * int8_curve_value interpolates there, and must be called inside NEST_CHOSEN of `step`. */
 typedef struct CurvePlace {
   Val at, size, step;
 } CurvePlace;

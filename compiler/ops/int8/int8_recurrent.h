@@ -16,7 +16,7 @@ typedef struct Int8Recurrent {
   bool wide;                /* an lstm with int16 h, whose sums are int64 */
   const int8_t *weight;     /* weights of h: [gates*units][outputs] */
   const int32_t *bias;      /* bias of the sums with h; NULL: zeros */
-  const Multiplier *factor; /* factors of these sums, to the scale 2^-12 */
+  const Multiplier *factor; /* factors that convert these sums to the scale 2^-12 */
   int32_t zero;             /* zero point of h */
   Stored stored;            /* scale of the value */
   Multiplier out;           /* factor from o*tanh(c), or from relu's sum, to the value's scale */

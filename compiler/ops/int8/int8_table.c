@@ -19,7 +19,7 @@ typedef struct Line {
   int32_t slope, start;
 } Line;
 
-/* Whether the line gives all values with some `start`. Each value restricts `start` to a range. */
+/* Whether there is a `start` for which the line gives all values. Each value restricts `start` to a range. */
 static bool line_starts(const int8_t value[256], int64_t slope, Line *line) {
   const int64_t one = INT64_C(1) << LINE_BITS;
   int64_t least = INT32_MIN / 2, most = INT32_MAX / 2;

@@ -86,7 +86,8 @@ static Val log_complement(Nest *b, Val q) {
                 mul(num(b, -1), q));
 }
 
-/* q^g: the integer part of g by squaring, because exp amplifies the rounding of its operand. */
+/* q^g, with repeated squaring for the integer part of g, because exp amplifies the rounding of its
+ * operand. */
 static Val power_of(Nest *b, Val q, double gamma) {
   Val power = num(b, 1), square = q;
   for (int whole = (int)gamma; whole; whole /= 2) {

@@ -33,7 +33,7 @@ void loss_elements_gradient_lower(Lower *);
 /* ---- losses over classes: a label per pixel; -1, `ignore` and invalid classes do not count ---- */
 void loss_classes_shape(ShapeContext *,
                         Node *); /* at least two classes, one weight per class; raw scores or a softmax */
-double loss_class_weight(const Node *, int64_t c); /* the given weight, or 1 without weights */
+double loss_class_weight(const Node *, int64_t c); /* the class's weight, or 1 without weights */
 bool loss_has_weights(const Node *);
 double loss_label_weight(const Node *, double label,
                          int64_t channels); /* weight of a label, 0 if it does not count */

@@ -36,7 +36,7 @@ static int cnn_yolo_place_routine(const cnn_yolo_head_routine *of, const float *
   return (row * of->w + column) * of->own + best - of->first;
 }
 
-/* Corners of a row's box. sigmoid: of the row's numbers; size: exp(tw), exp(th). */
+/* Corners of a row's box. sigmoid: sigmoids of the row's numbers; size: exp(tw), exp(th). */
 static void cnn_yolo_box_routine(const cnn_yolo_head_routine *of, int r, const float *sigmoid,
                                  const float *size, float *box) {
   const int cell = r / of->own;

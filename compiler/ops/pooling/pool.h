@@ -34,7 +34,8 @@ typedef void PoolTap(Lower *, const Ix *y, const Ix *x,
 
 Pool pool_of(const Node *); /* the node: a pooling operator, or an operator of its backward pass */
 void pool_walk(Lower *, const Pool *, PoolBody,
-               const void *context); /* visits all windows; inner ones in separate loops without tests */
+               const void *context); /* visits all windows; windows inside the image are in separate loops
+                                        without tests */
 void pool_each_tap(Lower *, const PoolPixel *, PoolTap,
                    void *context); /* calls it for each tap of a window, in row order */
 
@@ -54,7 +55,8 @@ typedef struct PoolTarget {
 } PoolTarget;
 void pool_target_put(Lower *, const PoolTarget *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
                      int lanes);
-void pool_lower_gradient(Lower *, PoolBody); /* the whole nest; the body's context is the target */
+void pool_lower_gradient(Lower *,
+                         PoolBody); /* builds the whole nest; the body gets the PoolTarget as its context */
 
 /* maxpool.c, avgpool.c: also used by the global forms */
 void maxpool_run(const Eval *);

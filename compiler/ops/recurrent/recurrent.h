@@ -106,7 +106,7 @@ Node *recurrent_cut(Graph *, const Node *layer, Node *from, Shape, Box);
 enum { FEATURE_WEIGHT, TIME_WEIGHT, SVDF_BIAS, SVDF_WEIGHTS };
 typedef struct Svdf {
   int64_t rows, channels, units, rank, memory, features; /* features: units*rank */
-  int state, calls; /* indices of inputs, 0: none: features of the earlier rows; number of calls */
+  int state, calls; /* indices of inputs (0: none): the features of earlier rows, and the number of calls */
   StreamRow first;  /* index of the first row, computed from the number of calls */
 } Svdf;
 Svdf svdf_of(const Node *);

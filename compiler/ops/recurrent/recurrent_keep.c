@@ -50,7 +50,7 @@ Node *recurrent_update(Graph *graph, Node *layer, const Op *op, Node *state) {
   return update;
 }
 
-/* The state; in call 0 the given value instead. */
+/* The state, or in call 0 the given value. */
 static Node *started(Graph *graph, Node *given, Node *state, Node *calls) {
   return given ? stream_started(graph, given, state, calls) : state;
 }

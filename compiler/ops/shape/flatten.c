@@ -1,5 +1,5 @@
-/* flatten.c: flatten, a vector of all elements: in memory order (height, width, channels: no data moves), or,
- * with order=chw, channel by channel, the order of weights from PyTorch or ONNX. */
+/* flatten.c: flatten, a vector of all elements. It is in memory order (height, width, channels), so no data
+ * moves, or with order=chw channel by channel, which is the order of weights from PyTorch or ONNX. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk.h"
 #include "ops/shape/reshape.h"

@@ -1,4 +1,4 @@
-// row_bands.c: Operators that cut rows out of an image or a sequence, or stack several vertically.
+// row_bands.c: Operators that cut rows out of an image or a sequence, or stack several images vertically.
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "kernel/map.h"
@@ -79,7 +79,7 @@ static void move_pixel(Lower *l, const Ix *y, const Ix *x, int64_t channels) {
 }
 
 /* The input and the result may overlap in memory: rows are copied upwards from the first to the last, so each
- * is read before it is overwritten. */
+ * row is read before it is overwritten. */
 static void lower_moved(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);

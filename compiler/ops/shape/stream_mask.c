@@ -1,5 +1,5 @@
-/* stream_mask.c: Hidden operators that replace rows before the start of an endless sequence by the padding of
- * their user, and that count calls for this purpose (passes/stream.c). */
+/* stream_mask.c: Hidden operators for endless sequences (passes/stream.c): they replace rows before the start
+ * by the padding of the layer that reads them, and count calls for this purpose. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/map.h"

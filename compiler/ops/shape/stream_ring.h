@@ -1,5 +1,5 @@
-/* stream_ring.h: Gather rings: states that keep the last rows of a value, of which dilated windows read
- * few. */
+/* stream_ring.h: Gather rings: states that keep the last rows of a value, if dilated windows read only few of
+ * these rows. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_STREAM_RING_H
 #define CNNC_STREAM_RING_H
@@ -8,7 +8,7 @@
 enum { MOST_RING_ROWS = 1 << 22 }; /* positions are stored as floats */
 
 typedef struct RingPlace {
-  int index;           /* index of its position; a position is the number of the oldest row of a ring */
+  int index; /* index of the ring's position; a position is the number of the oldest row of a ring */
   int64_t rows, added; /* rows of the ring; new rows per call: fewer than the ring has */
 } RingPlace;
 

@@ -77,9 +77,9 @@ Tiling direct_tiling(const Lower *l, int64_t width, int vectors) {
   return tiling_of(width, tile_pixels(l, width, vectors, 1, 0));
 }
 
-/* tile_pixels narrows tiles because of their stores only if the fused nodes are cheap, because expensive
- * nodes already distribute the stores over time. With a leading axis, the cost of fused nodes is only known
- * within its loop, so tiles are not narrowed. */
+/* If fused nodes are expensive, tile_pixels does not narrow tiles because of their stores: such nodes already
+ * distribute the stores over time. With a leading axis, the cost of fused nodes is only known within its
+ * loop, so tiles are not narrowed. */
 static int own_pixels(const Direct *d, const Axis *y, const Axis *x, int vectors) {
   if (d->diagonals) return diagonal_pixels(d, x->count);
   const bool few = d->l->target->stores && d->l->images <= 1 && !d->l->b->nleads &&
@@ -99,8 +99,9 @@ static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* with p
 }
 
 /* Number of rows that are merged into one. All rows are merged if a row has fewer pixels than sums that must
- * be in flight. Otherwise, if the tiles of a single row are less than 90 % full, this is the smallest number
- * of rows that fills tiles to 97 %. With a single panel, rows stay separate, because threads share them. */
+ * be in flight. Otherwise, if the tiles of a single row are less than 90 % full, the result is the smallest
+ * number of rows that fills tiles to 97 %. With a single panel, rows stay separate, because threads share
+ * them. */
 static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
   if (!correlation_pointwise(k) || l->kernel->pool) return 1;
   const int64_t width = k->small.w, rows = k->small.h, most = most_pixels(l, vectors, 1);
