@@ -36,8 +36,8 @@ static bool is_small(const Correlation *k, const MatrixMap *rows, int64_t pitch)
              MORE * (double)(rows->h * runs) * product_cycles(rows->columns);
 }
 
-/* For a single tile that is the map's only row: widens the blocks until equal distances between them end the
- * last block at the end of the row. If there is no such width, there are at most two blocks. */
+/* For a single tile that is the map's only row: widens the blocks until blocks at equal distances end exactly
+ * at the end of the row. If there is no such width, there are at most two blocks. */
 static void row_blocks(MatrixMap *m) {
   for (int64_t columns = m->columns; columns <= MATRIX_ROWS && m->blocks > 1; columns++)
     if ((m->w - columns) % (m->blocks - 1) == 0) {

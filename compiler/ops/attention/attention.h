@@ -9,7 +9,7 @@ typedef struct Attention {
   int64_t l, m;          /* queries, keys */
   int64_t heads, shared; /* shared: number of query heads per key head */
   int64_t dk, dv;        /* channels of a head */
-  int mask, bias;        /* indices of these inputs; -1: none */
+  int mask, bias;        /* indices of the inputs mask and bias; -1: none */
   bool by_head;          /* the bias is heads x L x M, one matrix per head */
   bool causal, windowed; /* causal: j <= i; windowed: i - before <= j <= i + after */
   int64_t before, after;

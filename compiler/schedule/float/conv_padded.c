@@ -60,7 +60,7 @@ static Ref padded_element(const Direct *d, const Ix *block, const Ix *y, const I
                      : nest_at(b, d->from, row, column, *c);
 }
 
-/* Copies a pixel; from_y NULL: zeros. */
+/* Copies a pixel, or zeros if from_y is NULL. */
 static void pad_pixel(const Direct *d, const Ix *y, const Ix *x, const Ix *from_y, const Ix *from_x) {
   Lower *l = d->l;
   Nest *b = l->b;

@@ -93,8 +93,8 @@ static void cut_tiles(Conv *c) {
   c->p.width = count / c->p.rows;
   c->p.many_small = c->dilated || c->whole;
   c->p.images = c->whole;
-  c->p.alone = c->by_phase || c->whole; /* the prover cannot separate the rows of blocks of whole phases; and
-                                           each block of images reads all weights */
+  c->p.alone = c->by_phase || c->whole; /* the prover cannot separate the rows of blocks that consist of whole
+                                           phases; and each block of images reads all weights */
   if (c->whole) {
     c->p.rows = c->l->rows;
     c->p.width = count;
@@ -174,7 +174,7 @@ const char *conv_winograd_title(const Lower *l, const Choice *choice) {
  * correlation_near_limits cannot check this, because it ignores phases, does not count the points of groups,
  * and counts too few points with a stride. */
 static const char *winograd_weights_refused(const Lower *l, const Correlation *k, int64_t points) {
-  enum { UNIT = 16 }; /* filters of a group are padded to this */
+  enum { UNIT = 16 }; /* filters of a group are padded to this number */
   const Correlation own = correlation_of(l->node);
   const bool phases = correlation_spreads(l->node) && !no_stride(&own);
   if (phases && own.l % direct_unit(l, own.l))

@@ -18,8 +18,8 @@ typedef struct Conv {
   bool turned; /* k has its axes exchanged: a single row of pixels becomes a column, which can be divided into
                   blocks */
   /* A transposed convolution has stride[0] * stride[1] phases, whose filters are the output channels of k,
-   * phase after phase. Output q of phase r is output stride*q + r - shift of the node, if that exists. Other
-   * convolutions have one phase. */
+   * phase after phase. Output q of phase r is output stride*q + r - shift of the node, if the node has such
+   * an output. Other convolutions have one phase. */
   int64_t stride[2], shift[2], out[2];
   /* In a dilated convolution, the outputs whose indices have the same remainder modulo the dilation form a
    * phase along the axis. A phase is a convolution without dilation, on inputs that are `dilation` apart.

@@ -118,7 +118,7 @@ static void winograd_tile_split_channels(const void *split, const Channels *at) 
   }
 }
 
-/* Prefetches the columns that the tile after the next one reads first. Each vector of channels prefetches a
+/* Prefetches the columns that the tile after the next tile reads first. Each vector of channels prefetches a
  * few lines, so that other loads need not wait. */
 static void fetch_ahead(const Split *s, const Channels *at) {
   const Conv *c = s->c;

@@ -8,9 +8,8 @@
 //
 // Each of them is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are divided into
 // panels of a few vectors, and register tiles of some rows read at most dense_depth rows of a panel's part of
-// b at a time. In training, that part of b is first copied to contiguous memory, whatever the number of
-// columns. In inference the weights are packed in this order, and each tile prefetches its share of the next
-// part.
+// b at a time. In training, that part of b is first copied to contiguous memory, for any number of columns.
+// In inference the weights are packed in this order, and each tile prefetches its share of the next part.
 //
 // Example: `x: 256 -> dense(64) -> relu -> train(8)` --target=x86-64-v3 --train,
 // lines 97-106 of dense1_training:
@@ -82,14 +81,15 @@ DensePacks dense_packs(Lower *l) {
 }
 
 enum { VECTORS = 2, MOST_VECTORS = 4, TOGETHER = 4 };
-static const double WORTH = 0.9; /* a batched layer is chosen if it takes less than this fraction of the time
-                                    of the layer image by image, because it interrupts the loop over images */
+static const double WORTH =
+    0.9; /* a batched layer is chosen if it takes less than this fraction of the time of the layer image by
+            image, because batching interrupts the loop over images */
 
 typedef struct Product {
   Lower *l;
   Family family;
   int64_t inputs, units;
-  int64_t rows, columns, depth; /* rows, or in the weight gradient depth: maximum size of the leading axis */
+  int64_t rows, columns, depth; /* rows (in the weight gradient: depth): maximum size of the leading axis */
   int lanes, vectors, tile;     /* vectors of a panel, rows of a tile */
   Buf *w, *bias, *dy;           /* dy: in the weight gradient, [units/tile][rows][tile] */
   const Ix *count;

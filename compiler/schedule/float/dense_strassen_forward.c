@@ -129,7 +129,7 @@ static void fetch_weights(Nest *b, const StrassenTile *t, int step) {
   }
 }
 
-/* Computes those factors that are sums, for the weights of `rows` units. */
+/* Computes the factors that are sums, for the weights of `rows` units. */
 static void fill_left(Nest *b, const At *at, int rows, const Ix *from, int part) {
   NEST_FOR(b, r, rows) {
     Val x[STRASSEN_BLOCKS], y[STRASSEN_PRODUCTS];

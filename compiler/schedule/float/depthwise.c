@@ -76,8 +76,8 @@ typedef struct Channels {
   int part, lanes;
 } Channels; /* channels of a vector: the first channel, the number of channels, the number of lanes */
 
-/* n taps of a row, starting at `first`, with their weights for each output row that uses row `r` of the
- * tile's inputs, which is row y of the image. */
+/* n taps of a row, starting at `first`, for row `r` of the tile's inputs, which is row y of the image. w: the
+ * weights of these taps for each output row that reads this row of inputs. */
 typedef struct Taps {
   Ix y, r, first;
   int64_t n;
@@ -321,7 +321,7 @@ static int64_t depthwise_block_of(int64_t vectors, int64_t most) {
   return most;
 }
 
-/* A function for the blocks of a phase, and one for the remaining channels. */
+/* A function for the blocks of a phase, and a function for the remaining channels. */
 typedef struct Rows {
   Tile tile;
   NestFn *fn;

@@ -6,8 +6,8 @@
 #define CNNC_IMAGES_H
 #include "kernel/walk.h"
 
-/* Number of interleaved images of a batch in a plan for these targets: the lanes of the widest one, or 1:
- * no interleaving. */
+/* Number of interleaved images of a batch in a plan for these targets: the lanes of the widest target; 1: no
+ * interleaving. */
 int images_side_by_side(const Graph *, int ntargets, const Target *const *target, int64_t batch,
                         bool training);
 

@@ -201,7 +201,7 @@ static void call_pair_matrix(const void *context, NestFn *fn, const Ix *y, const
 typedef struct PairKind { /* the functions for whole panels, or for the last panel */
   PairPanel q;
   MatrixFns fns; /* a fixed number of rows in tile registers */
-  NestFn *fn[2]; /* for a batch: the function for two blocks of rows; for one block */
+  NestFn *fn[2]; /* for a batch: the functions for two blocks of rows and for one block */
 } PairKind;
 
 /* The first rows of a batch fill tiles; the others are computed one by one. */

@@ -15,9 +15,9 @@ bool takes_groups(const Lower *); /* like takes_channels, with several groups */
 bool takes_depthwise(const Lower *);
 bool takes_whole_batch(const Lower *);
 
-/* Whether all phases of a transposed convolution have the same number of adjacent taps. Then
- * winograd_correlation is the gather with stride 1 whose output channels are the filters of all phases,
- * phase after phase. */
+/* Whether all phases of a transposed convolution have the same number of adjacent taps. If so,
+ * winograd_correlation is the gather with stride 1 whose output channels are the filters of all phases, phase
+ * after phase. */
 bool phases_alike(const Correlation *);
 Correlation winograd_correlation(const Node *);      /* otherwise the node's gather */
 Correlation joined_correlation(const Correlation *); /* the gather with stride 1 that computes all phases */

@@ -10,7 +10,7 @@
 
 enum { FEWEST_IMAGES = 8 }; /* fewest images of a large dense layer in training */
 /* A batched layer is chosen if its predicted time is less than this fraction of the predicted time image by
- * image, because it interrupts the loop over images. A weight gradient also needs values of the forward
+ * image, because batching interrupts the loop over images. A weight gradient also needs values of the forward
  * pass, which must then be stored, not recomputed. */
 static const double WORTH = 0.9, WORTH_KEEPING = 0.7;
 

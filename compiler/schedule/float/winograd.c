@@ -169,7 +169,7 @@ static Spread spread_of(const Winograd *w) {
   return worst;
 }
 
-/* An output is the sum over i of output[k][i] * M[i], and M[i] a sum over the channels of (row i of B^T x)
+/* An output is the sum over i of output[k][i] * M[i], and M[i] is a sum over the channels of (row i of B^T x)
  * (row i of G w). Data of variance 1 give M[i] the variance V[i] = |B^T row|^2 |G row|^2 for each channel.
  * Each of the `channels` steps of the sum rounds the partial sum, on average half of the total, by at most u;
  * the standard deviation of this rounding is u/sqrt(3). The transforms add a few roundings of the total. The

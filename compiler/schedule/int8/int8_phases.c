@@ -157,8 +157,8 @@ static const char *int8_phases_refused(const Lower *l, const Choice *choice) {
   return all_phases(phases_begin(l), l);
 }
 
-/* Each input is multiplied by all taps. So the cost is that of the convolution with inputs and outputs
- * exchanged, in which each output sums all taps. */
+/* Each input is multiplied by all taps. So the cost equals the cost of the convolution with inputs and
+ * outputs exchanged, in which each output sums all taps. */
 static Cycles int8_phases_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   (void)choice;

@@ -3,7 +3,7 @@
 //
 // The convolution is a matrix product: [pixels][input channels] times [input channels][filters]. All three
 // matrices are divided in halves along both axes, and seven products of sums of blocks replace eight products
-// of blocks, in Winograd's form with fifteen additions (strassen.h). Two adjacent pixels are a tile, one for
+// of blocks, in Winograd's form with fifteen additions (strassen.h). A tile is two adjacent pixels, one for
 // each half. A bundle has filters of one half, then the same number of filters of the other half. Factors are
 // sums of up to four bytes: at most 512. So the sums of two factors, which the inner product (int8_inner.c)
 // needs on some targets, also fit into int16. Sums of products are modulo 2^32, and the final result fits
@@ -233,8 +233,8 @@ static const char *int8_strassen_refused(const Lower *l, const Choice *choice) {
   return why ? why : int8_strassen_sizes(&d, l);
 }
 
-/* Measured time of the products, divided by that of a direct convolution: seven products replace eight. The
- * additions take two or three operations for each word of the input, of the weights and of the sums. The
+/* Measured time of the products, divided by the time of a direct convolution: seven products replace eight.
+ * The additions take two or three operations for each word of the input, of the weights and of the sums. The
  * largest cost is that sums are initialized and stored nearly twice as often. */
 static const double PRODUCTS = 0.79;
 

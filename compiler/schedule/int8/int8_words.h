@@ -60,7 +60,7 @@ typedef struct Finish {
   Stored stored; /* the zero point is added after rounding, or is part of the rounding constant */
   int unit;
   int64_t vectors;                          /* of a group */
-  Buf *bias, *factor, *half, *shift, *left; /* NULL if the rounding does not need it */
+  Buf *bias, *factor, *half, *shift, *left; /* NULL if the rounding does not need the array */
 } Finish;
 
 /* False: a partial sum might exceed int32, and lower_assumes does not allow the assumption that it fits. */
@@ -81,7 +81,7 @@ bool inner_pays(const Lower *, const Words *, const Correlation *);
 int32_t inner_of_weights(const int8_t *weight, int64_t n,
                          int64_t stride); /* sum of the products of even and odd weights */
 Val inner_total(Val);                     /* sum of all lanes, modulo 2^32 */
-Buf *inner_begin(Lower *, const Words *); /* for the products of each pixel's words: [rows][columns] */
+Buf *inner_begin(Lower *, const Words *); /* buffer for the products of each pixel's words: [rows][columns] */
 NestFn *inner_function(Lower *, const Words *, Buf *);
 void inner_fill(Lower *, const Words *, NestFn *, LoopKind outer);
 #endif

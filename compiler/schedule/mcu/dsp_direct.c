@@ -40,7 +40,7 @@
 enum {
   FILTERS = 4,          /* filters of a tile */
   WORDS = 4,            /* words of each pixel in an iteration of the inner loop */
-  MANY_WORDS = 8,       /* replaces WORDS if the number of a window's words is a multiple of this */
+  MANY_WORDS = 8,       /* replaces WORDS if the number of a window's words is a multiple of this number */
   MOST_TOGETHER = 24,   /* words in an iteration, for a layer with a single pixel */
   ODD_RUN = 64,         /* maximum elements of an unrolled window row if channels are not a multiple of 4 */
   MOST_WORDS = 1 << 11, /* words of a window; two windows are on the stack: 16 KB */
@@ -381,7 +381,7 @@ static void dsp_direct_multiply(Lower *l, const Tile *tile, const Sums *sums, in
   }
 }
 
-/* Adds the products of one word of one pixel or of two. */
+/* Adds the products of one word, for one or two pixels. */
 static void dsp_direct_add_word(Lower *l, const Direct *d, const Tile *tile, const Sums *sums,
                                 const Ix *block, const Ix *word) {
   Val x[2], w[2];
@@ -390,7 +390,7 @@ static void dsp_direct_add_word(Lower *l, const Direct *d, const Tile *tile, con
   for (int i = 0; i < 2; i++) dsp_direct_multiply(l, tile, sums, i, w[i], x);
 }
 
-/* Adds the products of two words of one pixel. */
+/* Adds the products of two words, for one pixel. */
 static void add_two_words(Lower *l, const Direct *d, const Tile *tile, const Sums *sums, const Ix *block,
                           const Ix *word) {
   const Ix at[2] = {*word + 0, *word + 1};

@@ -77,7 +77,8 @@ static int64_t step_place(bool pairs, int64_t filter, int step) {
 }
 
 /* Whether all filters have the same factor, because their weights have one scale. The model then stores the
- * factor once. A constant filter prevents this, because it would need separate steps. */
+ * factor once. If a filter is constant, the factor cannot be stored once, because that filter would need
+ * separate steps. */
 static bool one_factor(const Lower *l, int64_t filters, const DspFilter *filter) {
   const Int8Product *p = l->node->detail;
   if (l->updatable) return false;
