@@ -9,9 +9,8 @@
 #include "base/arena.h"
 #include "base/number.h"
 
-enum {
-  SEARCH_WORK = 10 * 1000 * 1000
-}; /* comparisons of blocks per order; they take at most 20 milliseconds */
+/* comparisons of blocks per order; they take at most 20 milliseconds */
+enum { SEARCH_WORK = 10 * 1000 * 1000 };
 
 static int64_t span(const Block *a) { return a->dies - a->born + 1; }
 

@@ -19,9 +19,8 @@ enum {
   TRIED_NODES = 1500 * 1000,
   STEP = 64
 }; /* STEP: least_trial reduces the limit by 1/STEP at a time */
-static const int parts[RUNS] = {
-    1,  2,  3,  4,  5,  6,  8,
-    10, 12, 16, 20, 24, 32, 48}; /* a run of layers has at most 1/parts[i] of all candidates */
+/* A run of layers has at most 1/parts[i] of all candidates. */
+static const int parts[RUNS] = {1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48};
 
 typedef struct Value {
   int id;

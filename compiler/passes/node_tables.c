@@ -31,8 +31,8 @@ void plan_set_nodes(Arena *arena, Plan *plan, const Nodes *nodes, const int *was
   plan->graph->nodes.room = nodes->room;
 }
 
-static const Node *
-containing_value(const Plan *plan, const Node *node) { /* the value that contains the node's value, or NULL */
+/* The value that contains the node's value, or NULL. */
+static const Node *containing_value(const Plan *plan, const Node *node) {
   const Node *within = plan->inside[node->id].within;
   if (within) return within;
   return node->op->family == FAMILY_ALIAS && node->nin ? node->in[0] : NULL;

@@ -104,9 +104,8 @@ PassState passes_begin(Arena *arena, const Graph *graph, PlanKind kind, PlanOpti
   PassState state = {.arena = arena, .kind = kind, .options = options, .written = graph};
   state.plan = NEW(arena, Plan);
   state.plan->training = kind == PLAN_TRAINING;
-  const bool apart =
-      kind != PLAN_LOOK &&
-      graph_has_halves(graph); /* bf16 and f16 weights are read as vectors, so images are not interleaved */
+  /* bf16 and f16 weights are read as vectors, so images are not interleaved. */
+  const bool apart = kind != PLAN_LOOK && graph_has_halves(graph);
   state.plan->images = options.images > 1 && !apart ? options.images : 1;
   return state;
 }

@@ -63,8 +63,8 @@ typedef struct Tile {
   const Axis *y, *x;
   int lines, pixels;   /* size of the outputs: rows, and columns of each */
   int64_t first, last; /* start of the first and of the last tile along a row */
-  int64_t vector,
-      each; /* vectors of channels: the first vector of the first block, and the number per block */
+  /* vectors of channels: the first vector of the first block, and the number per block */
+  int64_t vector, each;
   int64_t blocks;
   bool part; /* the tile includes the channels that fill no vector; in that case there is one block */
 } Tile;
