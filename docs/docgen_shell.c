@@ -192,7 +192,7 @@ void shell_bash(Text *out) {
 }
 
 /* ---- zsh ---- */
-/* For -W: error, and each slug with and without no-. */
+/* For -W: "error", and each slug with and without "no-". */
 static const char *warning_words(Arena *arena) {
   const char *words = "error";
   for (const char *const *slug = options_slugs(arena, true); *slug; slug++)

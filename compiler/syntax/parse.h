@@ -64,8 +64,8 @@ typedef struct Chain {
 bool parser_run(Parser *);
 
 /* ---- brackets (parse.c) ---- */
-bool bracket_open(Parser *, Span,
-                  char kind); /* false, after an error, if nested too deeply: skip the rest of the file */
+/* Reports brackets that are nested too deeply; false: skip the rest of the file. */
+bool bracket_open(Parser *, Span, char kind);
 void bracket_close(Parser *, Span, char kind);
 bool bracket_is_open(const Parser *); /* whether the innermost open bracket is ( or [ */
 void brackets_drop(Parser *);         /* after a syntax error: newlines end statements again */

@@ -385,7 +385,7 @@ static uint32_t saved_registers(void) {
   return a;
 }
 
-/* The features of this CPU and the operating system, without AMX. In code that zig compiles
+/* The features of this CPU and the operating system, without AMX. In code that zig compiles,
  * __builtin_cpu_supports is always 0. */
 static AvxLevel avx_here(void) {
   enum { YMM = 6, ZMM = 0xe6 };
@@ -407,7 +407,7 @@ static bool has_amx(void) {
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1) && (d >> 24 & 3) == 3;
 }
 
-/* Requests from Linux the permission to use tile registers. */
+/* Requests permission from Linux to use tile registers. */
 static bool amx_permitted(void) {
 #if defined(__linux__) && defined(SYS_arch_prctl)
   enum { REQUEST = 0x1023, TILES = 18 }; /* ARCH_REQ_XCOMP_PERM of asm/prctl.h, newer than some headers */

@@ -159,7 +159,8 @@ typedef struct cnn_move {
 void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t height, int32_t width,
                       int32_t pixel_bytes, int border);
 
-/* mixup and cutmix: a sample is mixed with another one of `samples`, which is augmented separately. */
+/* mixup and cutmix: a sample is mixed with another of the `samples` samples, which is augmented
+ * separately. */
 typedef struct cnn_mix {
   cnn_plane plane; /* plane of the first input */
   double share;    /* share of the sample itself in the mixture */

@@ -72,7 +72,7 @@ bool cnn_data_has_test(const cnn_data *data); /* whether the set has a separate 
 int64_t cnn_data_shared(const cnn_data *data);
 int32_t cnn_data_classes(const cnn_data *data);              /* 0: its samples have no class */
 const char *cnn_data_class(const cnn_data *data, int32_t c); /* the set's name for a class, or NULL */
-/* All names; NULL if one is missing or not UTF-8. */
+/* All names; NULL if a name is missing or not UTF-8. */
 const char *const *cnn_data_class_names(const cnn_data *data);
 
 /* Checks that the files of a set are readable, before its samples are needed. Images of folders are opened.

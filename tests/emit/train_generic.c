@@ -184,7 +184,7 @@ typedef struct cnn_look { /* inspection of one image: all values are in the call
                              floats from its start */
   size_t bytes;           /* size of that memory, aligned to 64 */
   const int64_t *layer;   /* per layer: its value, [h][w][c]; -1 - i: input i, in the caller's layout */
-  const int64_t *score;   /* per output: the output, or the input of its softmax or sigmoid; as layer */
+  const int64_t *score;   /* per output: the output, or the input of its softmax or sigmoid; like `layer` */
   const int64_t
       *gradient; /* per input: the gradient of the scores, [h][w][c] of floats for any input type; -1: none */
   void (*pack)(void *memory, const float *weights);

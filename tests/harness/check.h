@@ -13,7 +13,8 @@
 typedef struct Limits {
   int64_t images, batch;
   double tolerance, gradient, difference;
-  double rounding; /* precision=bf16: largest difference between the gradients of eval and those in floats */
+  /* precision=bf16: largest difference between eval's gradients and the gradients in floats */
+  double rounding;
   int64_t streams; /* --stream: minimum number of sizes of steps and windows that must be possible */
   const char *cut; /* an input without a gradient, although values depend on it; or NULL */
   bool f16w;       /* --precision=f16w */

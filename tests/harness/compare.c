@@ -13,7 +13,7 @@ static double relative(double error, double largest) {
   return largest > 0 && isfinite(error) ? error / largest : error;
 }
 
-/* Equal infinities count as no difference: in steps, rows before the first one may be infinite. */
+/* Equal infinities count as no difference: in steps, rows before the first row may be infinite. */
 double numbers_error(const double *got, const double *want, int64_t n, double least) {
   double error = 0, largest = least;
   for (int64_t i = 0; i < n; i++) {

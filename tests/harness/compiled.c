@@ -337,8 +337,8 @@ static size_t values_bytes(const Sample *s, const Node *node) {
   return (size_t)(s->count * sample_calls(s) * shape_elements(node->shape)) * bytes;
 }
 
-/* One program for everything: it reads weights, inputs and targets as one block of bytes, and writes
- * outputs, loss and gradients as another. */
+/* One program for everything: it reads weights, inputs and targets as one block of bytes, and writes outputs,
+ * loss and gradients as another block. */
 typedef struct Bare {
   const Check *check;
   Text main;

@@ -47,8 +47,8 @@ static bool gather_closer(Program *p, int i) {
   return true;
 }
 
-static bool gather_wider(Program *p, int i) { /* the stride of images differs from that of the other
-                                                 processes */
+/* the stride of images differs from the stride in other processes */
+static bool gather_wider(Program *p, int i) {
   p->gathers.data[i].stride += 4;
   return true;
 }

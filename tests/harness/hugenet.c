@@ -1,9 +1,9 @@
 /* hugenet.c: Prints a random program with numbers near the limits. Usage: hugenet [far] SEED
  *
- * Either a chain of layers with huge sizes, kernels, strides, dilations and paddings, or ordinary layers
- * and a train block with numbers that barely fit a float, an int or a line of C. cnnc compiles such a
- * program or rejects it with an error that has a position. `far` prints only windows that reach far over
- * small values: these programs are valid, and small enough for netcheck. */
+ * The program has either a chain of layers with huge sizes, kernels, strides, dilations and paddings, or
+ * ordinary layers and a train block with numbers that barely fit a float, an int or a line of C. cnnc
+ * compiles such a program or rejects it with an error that has a position. `far` prints only windows that
+ * reach far over small values: these programs are valid, and small enough for netcheck. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdio.h>

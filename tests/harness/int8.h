@@ -1,4 +1,4 @@
-/* int8.h: Comparison of int8 models, drawn (int8.c) and imported (models.c). */
+/* int8.h: Comparison of int8 models: random models (int8.c) and imported models (models.c). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_INT8_H
 #define TEST_INT8_H

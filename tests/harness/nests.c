@@ -39,7 +39,7 @@ typedef struct Way { /* how a program is lowered and run */
   Tuning *choices; /* choices of schedules; NULL: the cost model's */
 } Way;
 
-/* In steps, rows before the first one may be infinite or NaN. */
+/* In steps, rows before the first row may be infinite or NaN. */
 static double compared(const Check *check, const double *got, const double *want, int64_t n, double least) {
   const bool any = check->special || check->sample.graph->stream;
   return (any ? special_error : numbers_error)(got, want, n, least);

@@ -55,7 +55,7 @@ typedef struct Net {
   Part part[MOST_PARTS];
   Block block[4];
   int nvalues, nparts, nblocks, depth, names, layers, ids;
-  int64_t constant[3];    /* values of `const k0 = ...` and the next two */
+  int64_t constant[3];    /* values of `const k0 = ...` and of the next two constants */
   double macs, most_macs; /* multiply-adds so far; maximum per layer */
   bool uneven;            /* prefers primes and windows of odd sizes */
   Text losses;            /* detection losses, one after the other, each after a comma */

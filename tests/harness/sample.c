@@ -1,5 +1,5 @@
-/* sample.c: Seeded weights, inputs and targets. Numbers are drawn so that float and double represent the
- * same, and variances are positive. */
+/* sample.c: Seeded weights, inputs and targets. Numbers are drawn so that they have the same value in float
+ * and double, and variances are positive. */
 // SPDX-License-Identifier: Apache-2.0
 #include "sample.h"
 #include "machine.h"

@@ -345,7 +345,7 @@ static bool has_halves(const Graph *graph) {
   return false;
 }
 
-/* A net quantized at random: steps return the same bytes as the whole. */
+/* A net quantized at random: steps return the same bytes as the whole net. */
 static void check_int8_steps(const Check *of, const Streaming *options, bool nests) {
   Check check = *of;
   Sample *sample = &check.sample;

@@ -71,7 +71,7 @@ static const GoldenLoss golden_losses[] = {
 #include "../golden/detection_losses.inc"
 };
 
-/* The anchors that rpn uses are those of detection.py. */
+/* The anchors that rpn uses must equal the anchors of detection.py. */
 static const char anchors[] =
     "avgpool kernel=4 -> @0 -> slice channels=2..10 -> @1 -> <0 -> slice channels=0..2 -> "
     "proposals deltas=$1 anchors=[6x8,12x7] stride=4";

@@ -180,7 +180,8 @@ static void test_random(void) {
   CU_ASSERT_TRUE(exact >= 45 && worst <= 0.15);
 }
 
-/* The values of the longest chain of layers: comparing each block with all others would take ten seconds. */
+/* The values of the longest chain of layers: comparing each block with all other blocks would take ten
+ * seconds. */
 static void test_long(void) {
   enum { LAYERS = 100 * 1000 };
   Arena *arena = arena_new();

@@ -62,8 +62,8 @@ static void test_equal(void) {
   arena_free(arena);
 }
 
-/* restrict is part of the code: a function whose result may overlap an operand differs from one where it
- * may not. */
+/* restrict is part of the code: a function whose result may overlap an operand differs from a function whose
+ * result may not overlap. */
 static void test_overlapping(void) {
   Arena *arena = arena_new();
   Functions functions = functions_of("generic");

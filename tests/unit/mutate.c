@@ -73,7 +73,7 @@ static void add_body(Mutants *m, NestStmt *stmt) {
 /* ---- behavior of a mutant ---- */
 enum { FILLS = 6 };
 
-/* Contents of buffers. The first fill is zeros; the others are for data-dependent indices. */
+/* Contents of buffers. The first fill is zeros; the other fills are for data-dependent indices. */
 static double filled(const Buf *buf, int fill, int64_t i) {
   static const double number[] = {0, 1e30, -1e30, NAN, INFINITY, 2147483648.},
                       whole[] = {0, INT32_MAX, INT32_MIN, 1, 3, -1};

@@ -548,7 +548,7 @@ static void test_text(void) {
   arena_free(arena);
 }
 
-static void test_joined_text(void) { /* parallel loops nested directly are one range for the team */
+static void test_joined_text(void) { /* directly nested parallel loops are one range for the team */
   Arena *arena = arena_new();
   Nest *b = nest_new(arena, "tiles", "");
   Buf *out = NEST_BUF(b, OUTPUT, "out", 5, 3, 4);

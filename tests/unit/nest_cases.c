@@ -66,8 +66,8 @@ static bool run(const Nest *nest, Run *r) {
   return ok;
 }
 
-/* Proves the nest, runs it in double and in float, and compares `out` with want. Then simplifies it; the
- * result must stay the same. */
+/* Proves the nest, runs it in double and in float, and compares `out` with want. Then simplifies the nest;
+ * the result must stay the same. */
 void cases_check(Cases *cases, Nest *nest, Run given, const double *want, double tolerance) {
   const Buf *out = buf_named(nest, "out");
   int64_t n = buf_elements(out);

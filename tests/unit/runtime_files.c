@@ -276,8 +276,8 @@ static void files_are_written_whole_or_not_at_all(void) {
   }
 }
 
-/* A killed process leaves its temporary file. The next process that writes the same file removes it, but no
- * temporary files of other files or of living processes. */
+/* A killed process leaves its temporary file. The next process that writes the same file removes this
+ * temporary file, but not the temporary files of other files or of running processes. */
 static void files_of_killed_processes_are_removed(void) {
   enum { NONE = 2147483646 }; /* no process has this number */
   static const char *const stale[] = {"w.%d-0.tmp", "w.%d-12.tmp"}, *const others[] = {"w.last.%d-0.tmp",

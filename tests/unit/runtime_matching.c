@@ -43,7 +43,7 @@ static void files_of_other_frameworks_are_named(void) {
   }
 }
 
-/* A net of two layers. Before the second there is a flatten of 2x2x3. */
+/* A net of two layers. Before the second layer there is a flatten of 2x2x3. */
 static const cnn_weight net_weights[] = {
     {.name = "conv1.weight", .rank = 4, .dim = {3, 2, 1, 5}, .offset = 0, .size = 30},
     {.name = "conv1.bias", .rank = 1, .dim = {3}, .offset = 30, .size = 3},

@@ -238,7 +238,7 @@ static void check(const char *layers, const char *algorithm, bool wide) {
   check_in_net(layers, algorithm, wide, 0);
 }
 
-/* Runs each size and each pair of channels for half of the targets once. Other combinations run only for the
+/* Runs each size and each pair of channels once, for half of the targets. Other combinations run only for the
  * widest target, unless everything is tested. */
 static void sweep(int kernel, const char *algorithm) {
   static const char *const pads[] = {"same", "0", "[2, 0, 1, 3]"};

@@ -10,8 +10,8 @@
 #include "hosted/base/file.h"
 #include "hosted/commands/program_stream.h"
 
-/* In seconds. late: how late after a word a detection may be; apart: false detections that are closer to
- * each other count once. */
+/* In seconds. late: maximum delay of a detection after its word; apart: false detections at a smaller
+ * distance count only once. */
 static const double late = 1, apart = 1;
 
 typedef struct Window {

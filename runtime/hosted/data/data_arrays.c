@@ -1,6 +1,6 @@
 /* data_arrays.c: Data sets in one .npz file: x, y, x_val, y_val, x_test, y_test. For nets with several inputs
- * or targets, arrays are named by the inputs, and OUTPUT_target, with the same endings. Training arrays may
- * also end in _train. */
+ * or targets, arrays have the names of the inputs, or OUTPUT_target, with the same endings. Training arrays
+ * may also end in _train. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>

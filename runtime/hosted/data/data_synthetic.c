@@ -5,7 +5,7 @@
  * one class per position a line divides the image between two classes with different brightness and stripes
  * values                 four numbers: the strengths of patterns in the inputs; targets repeat them
  *
- * Noise is added to all of it. The code only uses additions, products and counter-based random numbers, so
+ * Noise is added to all inputs. The code only uses additions, products and counter-based random numbers, so
  * the set is the same on every machine. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>

@@ -145,7 +145,7 @@ cnn_status cnn_data_cut(const cnn_data *data, cnn_part part, int64_t index, doub
 cnn_status cnn_data_truth(const cnn_data *data, cnn_part part, int64_t index, cnn_image *image,
                           cnn_truth *truth);
 
-/* Number of loss operands: outputs, and further values. */
+/* Number of loss operands: the outputs, and the values that only losses read. */
 static inline int32_t cnn_ports(const cnn_network *network) { return network->outputs + network->values; }
 
 int cnn_data_part_of(const char *name); /* the pool of a folder with this name; POOLS: none */

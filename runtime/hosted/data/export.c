@@ -1,6 +1,6 @@
 /* export.c: Export of a data set as files: images/, masks/ of pixel classes and labels/ of boxes for each
- * part; classes.txt and annotations/ with COCO's JSON if there are objects; folders of images if each has one
- * class; and sheet.png with the first images above their masks and boxes. */
+ * part; classes.txt and annotations/ with COCO's JSON if there are objects; folders of images if each image
+ * has one class; and sheet.png with the first images above their masks and boxes. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L

@@ -5,8 +5,8 @@
 #include <string.h>
 #include "hosted/data/image.h"
 
-/* Height, width and channels that an image must have for this input. An input that is not an image accepts
- * one of the same size: a vector of 784 is a gray 28x28, and so is a sequence 28x28. */
+/* Height, width and channels that an image must have for this input. An input that is not an image accepts an
+ * image of the same size: a vector of 784 is a gray 28x28, and so is a sequence 28x28. */
 static bool port_is_picture(const cnn_port *port) { return port->rank == 3; }
 
 cnn_status cnn_image_fits(const char *what, int32_t height, int32_t width, int32_t channels,

@@ -40,7 +40,7 @@ cnn_status cnn_image_allocate(cnn_image *image, const char *path, uint32_t heigh
                               int32_t channels);
 /* Blends the image `mixed`, whose last channel is alpha, over black. */
 void cnn_image_over_black(const uint8_t *mixed, cnn_image *image);
-/* 1 to 8; 1 (upright) also if EXIF has no valid orientation. */
+/* The orientation, 1 to 8; also 1 (upright) if EXIF has no valid orientation. */
 int cnn_exif_orientation(const unsigned char *bytes, size_t n);
 cnn_status cnn_image_turn(cnn_image *image, const char *path, int orientation);
 

@@ -46,8 +46,8 @@ typedef struct cnn_gathered {
 
 /* Takes ownership of the images and the folder's paths, even after an error. */
 cnn_status cnn_gathered_add(cnn_gathered *gathered, cnn_image_list *pictures, cnn_folder folder);
-/* Gathers the images of a folder whose annotations are in another. The paths are from malloc, or NULL if out
- * of memory; the function takes ownership of them. */
+/* Gathers the images of a folder whose annotations are in another folder. The paths are from malloc, or NULL
+ * if out of memory; the function takes ownership of them. */
 cnn_status cnn_folders_gather(cnn_gathered *gathered, int pool, char *images, char *beside, bool linked);
 /* Marks images that are reached through a link but are already in the set, so that each file is read once,
  * preferably by its own path. Counts these images in `again`, together with the links counted in the lists.

@@ -5,8 +5,8 @@
 #include "cnn_core.h"
 #include "cnn_status.h"
 
-/* Loads the WAV files of a folder, with the rate and channels of the input. bad: unreadable files are skipped
- * and counted there, with the first message; NULL: the first is an error. */
+/* Loads the WAV files of a folder, with the rate and channels of the input. bad: unreadable files are
+ * skipped, and counted in *bad with the first message; NULL: the first is an error. */
 typedef struct cnn_noise_bad {
   int64_t count;
   char first[400];

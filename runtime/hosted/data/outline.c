@@ -80,7 +80,7 @@ cnn_status cnn_outline_run(cnn_outline *outline, double pixels, int64_t *sum, in
 }
 
 /* Reads one number: 5 bits per letter, least significant first; the next bit marks a continuation, and the
- * highest of the last five is the sign. False: unterminated or too long. */
+ * highest of the last five bits is the sign. False: unterminated or too long. */
 static bool number_unpack(const char **text, const char *end, int64_t *number) {
   uint64_t bits = 0;
   for (int shift = 0; shift <= 30; shift += 5) {
@@ -125,8 +125,8 @@ static void span_paint(int64_t first, int64_t end, int32_t height, int32_t width
   }
 }
 
-/* Transitions between inside and outside: `odd` has one byte per pixel, counted down the columns, and one for
- * the end: 1 for an odd number of transitions. */
+/* Transitions between inside and outside: `odd` has one byte per pixel, counted down the columns, and one
+ * byte for the end: 1 for an odd number of transitions. */
 typedef struct Changes {
   uint8_t *odd;
   int64_t first, last; /* range of the transitions; first > last: none */

@@ -23,7 +23,8 @@ void cnn_sound_free(cnn_sound *sound);
 cnn_status cnn_sound_resample(cnn_sound *sound, const char *path, int32_t rate);
 /* Checks that the input can read a WAV file: it must be a sequence of samples, f32 or i16. */
 cnn_status cnn_sound_fits(const char *path, const cnn_port *port);
-/* Converts a sound to the rate and the channels of an input: one channel gets the mean of several. */
+/* Converts a sound to the rate and the channels of an input: several channels become one channel by their
+ * mean. */
 cnn_status cnn_sound_convert(cnn_sound *sound, const char *path, const cnn_port *port);
 /* Fills an input with a converted sound, from frame `first` on; zeros follow its end. */
 void cnn_sound_cut(const cnn_sound *sound, const cnn_port *port, int64_t first, void *input);

@@ -6,7 +6,7 @@
 
 typedef struct cnn_unscaled {
   bool there;             /* false: the numbers are small, or the net scales them itself */
-  double low, high, made; /* made: the result of the net's own normalize for `high`; 0 without one */
+  double low, high, made; /* made: the result of the net's own normalize for `high`, or 0 */
   char remedy[40];        /* "normalize(scale=1/255)" */
 } cnn_unscaled;
 

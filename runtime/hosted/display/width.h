@@ -3,6 +3,7 @@
 #ifndef CNN_WIDTH_H
 #define CNN_WIDTH_H
 
-/* Width of UTF-8 text: a Chinese character is 2 columns wide, a combining character 0, an invalid one 1. */
+/* Width of UTF-8 text: a Chinese character is 2 columns wide, a combining character 0, an invalid character
+ * 1. */
 int cnn_text_columns(const char *text);
 #endif

@@ -7,6 +7,6 @@
 
 /* Compares before the first step. */
 cnn_status cnn_compare_begin(Exchange *, const cnn_data *, const cnn_run *, const cnn_train_options *);
-/* Compares weights at the end of an epoch, or before the first one. */
+/* Compares weights at the end of an epoch, or before the first epoch. */
 cnn_status cnn_compare_weights(Exchange *, const cnn_run *);
 #endif

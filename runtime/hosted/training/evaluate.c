@@ -37,7 +37,7 @@ typedef struct Worker {
 
 struct cnn_evaluator {
   const cnn_network *network;
-  int32_t threads, threads_inside; /* number of workers, and of threads of the net within each */
+  int32_t threads, threads_inside; /* number of workers, and of the net's threads in each worker */
   Worker *worker;
   void *model;
   cnn_sums *sums;            /* [samples][outputs] */

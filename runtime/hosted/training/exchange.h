@@ -16,7 +16,7 @@ typedef struct Exchange {
   int64_t *samples;       /* [size + 1]: the first sample of each process in the current batch */
   int64_t *bytes;         /* [size + 1]: byte offsets of a gather */
   int32_t *subtrees;      /* per process: number of sums of its shards that it sends */
-  Travel **travel;        /* [travels]; `under_way` of them were begun in this step and `done` are complete */
+  Travel **travel; /* [travels]; in this step, `under_way` of them were begun and `done` are complete */
   int32_t travels, under_way, done;
   char (*place)[64]; /* [size]: machine names */
   double *waited;    /* [size]: seconds that each process has waited for other processes in this epoch */

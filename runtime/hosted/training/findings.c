@@ -111,7 +111,7 @@ static bool mask_read(cnn_found *found, const cnn_port *port, const float *regio
 
 /* ---- Boxes */
 
-/* The detected box before clipping, to which masks refer even where it extends past the image. */
+/* The detected box before clipping. Masks refer to this box, even where it extends past the image. */
 static void box_whole(const cnn_view *view, const float *row, double box[BOX]) {
   const cnn_frame *f = &view->frame;
   for (int k = 0; k < BOX; k += 2) {

@@ -12,7 +12,7 @@ typedef struct cnn_tally {
   const cnn_network *network;
   int64_t counts; /* length of count */
   int64_t *count;
-  bool confusion; /* also count true class x predicted class of the first output with classes */
+  bool confusion; /* also count pairs of true and predicted class, for the first output with classes */
   /* with pixel classes, counts for all of iou, accuracy and dice, whichever metric the program names */
   bool all;
 } cnn_tally;

@@ -8,7 +8,7 @@
 
 #include "hosted/base/threads.h"
 
-static const double LONG = 0.02; /* a call of this many seconds or more is not worth a trial */
+static const double LONG = 0.02; /* calls of this many seconds or more get no trials */
 static const double WINDOW = 0.02,
                     TRIAL = 0.005; /* averages cover this many seconds of calls: usually; in a trial */
 static const double SOONEST = 0.1, LATEST = 1;  /* seconds between trials */

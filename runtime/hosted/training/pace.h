@@ -10,7 +10,7 @@
 #include "cnn_network.h"
 
 typedef struct cnn_pace {
-  int32_t most, threads, tried; /* number of threads: maximum; in use now; on trial, or 0 */
+  int32_t most, threads, tried; /* number of threads: maximum; in use now; in the trial, or 0 */
   int64_t calls, tried_calls; /* timed calls: with `threads`, since this number was last chosen or confirmed;
                                  in the trial */
   double seconds, tried_seconds;

@@ -78,8 +78,8 @@ static double overlap_of(const Room *room, const Found *f, const Sought *s) {
   return both > 0 ? both / (s->of->ignored ? f->area : f->area + area - both) : 0;
 }
 
-/* The annotation that a detection matches: the best one that is free. An ignored annotation matches only if
- * no other does; a crowd always stays free. */
+/* The annotation that a detection matches: the best annotation that is free. An ignored annotation matches
+ * only if no other annotation does; a crowd always stays free. */
 static Sought *match(const Room *room, const Sought *first, const double *overlap, int64_t soughts,
                      double least) {
   Sought *best = NULL;

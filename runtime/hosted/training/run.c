@@ -410,7 +410,7 @@ cnn_status cnn_run_look(const char *path, bool *unfinished, char progress[80]) {
   return status.code == CNN_NO_MEMORY ? status : cnn_success();
 }
 
-/* Applies the settings of the recipe: settings that changed in the program have priority over those chosen
+/* Applies the settings of the recipe: settings that changed in the program have priority over settings chosen
  * for the run. */
 static cnn_status take_recipe(const cnn_network *network, const json_t *state, const json_t *settings,
                               cnn_train_options *options) {

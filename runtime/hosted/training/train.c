@@ -343,7 +343,7 @@ static cnn_status check_finite(Training *training, const cnn_batch *batch, float
 }
 
 /* One step: as many batches as the optimizer needs, with the learning rate at the beginning of the step. If
- * the next samples cannot be read, the step ends with those it has. */
+ * the next samples cannot be read, the step ends with the samples that it has. */
 static cnn_status make_step(Training *training, bool *over) {
   cnn_run *run = &training->run;
   cnn_trainer *trainer = &run->trainer;

@@ -30,7 +30,7 @@ typedef struct Training {
   int64_t began_at; /* samples already used when this process took over the epoch */
   bool unread;      /* samples could not be read */
   Exchange exchange;
-  int stop;        /* with other processes: the signal that one of them received, once all know it */
+  int stop; /* with other processes: the signal that one of them received, once all processes know it */
   cnn_tally fresh; /* with other processes: tally of the current batch */
   cnn_sums *each;  /* with other processes: the metric sums of each sample of the batch */
 } Training;

@@ -33,7 +33,7 @@ typedef enum cnn_dtype { /* in the order in which safetensors sorts them; types 
                          CNN_DTYPE_OTHER /* .npy only: texts, objects, structures */
 } cnn_dtype;
 
-#define CNN_NAMELESS "arr_0" /* NumPy's name for an array without a name, such as that of an .npy */
+#define CNN_NAMELESS "arr_0" /* NumPy's name for an array without a name, such as the array of an .npy */
 enum { CNN_TENSOR_RANK = 32 };
 typedef struct cnn_tensor {
   const char *name;

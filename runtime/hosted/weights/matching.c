@@ -1,6 +1,6 @@
 /* matching.c: Matching of a net's weights with a file by name and shape. Nothing is permuted. Two differences
  * between names are allowed: a common prefix of all names, and layers of a PyTorch stack (rnn.weight_ih_l1),
- * which are rounds of a repeat here (rnn.1.weight_ih_l0). */
+ * which are iterations of a repeat here (rnn.1.weight_ih_l0). */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/matching.h"
 
@@ -110,7 +110,7 @@ static const char *remedy(const cnn_tensor *own, const cnn_tensor *found, const 
 
 /* ---- Names */
 
-/* The name after the prefix, or NULL: the name does not have it. */
+/* The name after the prefix; NULL: the name does not have this prefix. */
 static const char *name_behind(const Match *match, const cnn_tensor *tensor) {
   size_t n = strlen(match->prefix);
   return strncmp(tensor->name, match->prefix, n) == 0 ? tensor->name + n : NULL;
@@ -125,7 +125,7 @@ static const cnn_tensor *find_exactly(const Match *match, const char *prefix, co
   return NULL;
 }
 
-/* PyTorch's name of round K of a repeat, if it is a parameter of a recurrent layer: rnn.1.weight_ih_l0 is
+/* PyTorch's name of iteration K of a repeat, if it is a parameter of a recurrent layer: rnn.1.weight_ih_l0 is
  * rnn.weight_ih_l1 there. */
 static bool stacked_name(const char *name, char *out, size_t room) {
   static const char ending[] = "_l0";
@@ -435,7 +435,7 @@ static bool splits_layer(const Match *match, const cnn_tensor *const *list, int3
   return weights || (t > 0 && t < tensors && same_layer(list[t - 1]->name, list[t]->name));
 }
 
-/* Shortens the run by incomplete layers at both ends. */
+/* Removes incomplete layers from both ends of the run. */
 static Run whole_layers(const Match *match, const cnn_tensor *const *list, int32_t tensors, Run run) {
   while (run.length > 0 && splits_layer(match, list, tensors, run, run.length)) run.length--;
   int32_t first = 0;

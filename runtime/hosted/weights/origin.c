@@ -113,7 +113,7 @@ const char *cnn_origin_normalize(const cnn_archive *archive) {
   return arrow ? arrow + 4 : "no normalize";
 }
 
-/* Compares the normalization: inputs whose scale differs from that in training would silently give wrong
+/* Compares the normalization: inputs whose scale differs from the scale in training would silently give wrong
  * results. */
 static void normalize_check(const cnn_archive *archive, const char *path, const cnn_network *network,
                             char *doubt, size_t room) {

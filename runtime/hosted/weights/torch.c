@@ -242,8 +242,8 @@ static cnn_status tensors_take(const Reader *reader, const char *pickle, const c
 
 /* ---- choice of the dictionary */
 
-/* Number of tensors directly in the dictionary with one dimension or more: single numbers, such as a loss,
- * are not weights. */
+/* Number of tensors with one dimension or more that are directly in the dictionary: single numbers, such as a
+ * loss, are not weights. */
 static int32_t tensors_of(cnn_pickled *dict) {
   if (dict->kind != CNN_PICKLED_DICT) return 0;
   if (dict->seen) return dict->seen - 1;
@@ -254,8 +254,8 @@ static int32_t tensors_of(cnn_pickled *dict) {
   return count;
 }
 
-/* The value of the longest key in the dictionary that equals the requested key, or its beginning before a
- * '.'; *rest: the remainder. */
+/* Finds the longest key in the dictionary that equals the requested key, or the beginning of the requested
+ * key before a '.'. Returns the value of this key; *rest: the rest of the requested key. */
 static cnn_pickled *entry_find(const cnn_pickled *dict, const char *key, const char **rest) {
   const size_t n = strlen(key);
   cnn_pickled *found = NULL;
