@@ -11,7 +11,7 @@ struct cnn_inputs {
   const cnn_network *network;
   char *path;
   cnn_fit fit;
-  cnn_image image;  /* an image file; if the input is not an image file, image.pixels is NULL */
+  cnn_image image;  /* an image file; if the input is not an image file, image.pixel is NULL */
   cnn_sound *sound; /* a WAV file; otherwise NULL */
   cnn_data *rows;   /* a table; otherwise NULL */
   cnn_archive archive;

@@ -15,7 +15,7 @@ cnn_status cnn_image_decode(cnn_image *image, const char *path, const unsigned c
  * names the image. */
 cnn_status cnn_image_fits(const char *what, int32_t height, int32_t width, int32_t channels,
                           const cnn_port *port);
-/* Converts an input back to an image; the caller allocates image->pixels. Samples are channels-last also with
+/* Converts an input back to an image; the caller allocates image->pixel. Samples are channels-last also with
  * layout=chw. */
 void cnn_image_of_input(const cnn_port *port, const void *input, cnn_image *image);
 /* Reads a mask: the classes of a PNG, which are its palette indices or gray values, as one channel. */
