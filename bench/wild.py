@@ -219,8 +219,9 @@ def page(rows, cpu):
         "the runtime that it is shipped for (onnxruntime or LiteRT) on the same inputs. The error is the " \
         "largest difference of an output, relative to its largest element; a model matches if it is at " \
         f"most {FLOAT_LIMIT:.0e} ({INT8_LIMIT} for int8 models). Where a model ranks rows by their scores, " \
-        "the best tenth of the runtime's rows is compared with the nearest rows of cnnc: rounding orders " \
-        "rows of nearly equal scores, also between the runtime with and without its optimizations. " \
+        "the best tenth of the runtime's rows is compared with the nearest rows of cnnc: rounding changes " \
+        "the order of rows with nearly equal scores, even between the runtime with and without its " \
+        "optimizations. " \
         "The speed-up is over the runtime, " \
         f"on one thread{f' of {cpu}' if cpu else ''}."
     lines = section.fold(f"{summary(rows)}.") + [""] + section.fold(text)

@@ -649,7 +649,7 @@ static void train_generic_conv1(const float (*restrict in)[4][1], float (*restri
 }
 
 // batchnorm1, line 5: batchnorm
-//     y = (x - mean) / sqrt(variance + epsilon) * weight + bias; mean and variance of the batch in training, running ones in inference and where frozen=true
+//     y = (x - mean) / sqrt(variance + epsilon) * weight + bias; mean and variance: those of the batch in training, the running statistics in inference and with frozen=true
 // batchnorm: 2x2x2 -> 2x2x2
 //   out          [2][2][2]  input and output
 //   running_mean [2]  input

@@ -236,9 +236,10 @@ def write_page(right, reasons):
              "# ONNX's official tests", ""]
     lines += fold(f"`cnnc import` is tested with the {count + refused} models of libonnx-testdata of Debian "
                   f"12 (onnx 1.12). {count} models are imported and compiled, and compute the numbers that "
-                  f"the tests expect. No model computes other numbers. {refused} models are not supported: "
-                  "most of them test whole numbers, texts, sequences and other things that nets do not use. "
-                  "The headings below are the reasons that cnnc gives, with N in place of any number.")
+                  f"the tests expect. No imported model computes different numbers. {refused} models are not "
+                  "supported: most of them test integers, strings, sequences and other types that nets do "
+                  "not use. The headings below are the reasons that cnnc prints, with N instead of each "
+                  "number.")
     for why, names in sorted(reasons.items(), key=lambda row: (-len(row[1]), row[0])):
         lines += ["", f"## {why} ({len(names)})", ""] + fold(", ".join(sorted(names)))
     lines += ["", f"## Right ({count})", ""] + fold(", ".join(right))

@@ -20,7 +20,8 @@ const Op op_add = {
     .name = "add",
     .group = "combining",
     .summary = "elementwise sum of the current value and others",
-    .detail = "y = x0 + x1 + ...; a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
+    .detail =
+        "y = x0 + x1 + ...; a 1x1xC operand is repeated at every pixel, an HxWx1 operand in every channel",
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> add(shortcut) -> relu",
     .shape = combine_shape,

@@ -37,7 +37,7 @@ const Op op_divide = {
     .name = "divide",
     .group = "combining",
     .summary = "elementwise quotient of the current value and another",
-    .detail = "y = x0 / x1; a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
+    .detail = "y = x0 / x1; a 1x1xC operand is repeated at every pixel, an HxWx1 operand in every channel",
     .params = params,
     .example = "conv(16, 3x3) -> divide(255)",
     .traits.equal_rows = true,

@@ -45,7 +45,8 @@ const Op op_maximum = {
     .name = "maximum",
     .group = "combining",
     .summary = "elementwise maximum of the current value and others",
-    .detail = "y = max(x0, x1, ...); a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
+    .detail =
+        "y = max(x0, x1, ...); a 1x1xC operand is repeated at every pixel, an HxWx1 operand in every channel",
     .params = params,
     .example = "conv(16, 3x3) -> maximum(other)",
     .traits.equal_rows = true,

@@ -46,7 +46,8 @@ const Op op_minimum = {
     .name = "minimum",
     .group = "combining",
     .summary = "elementwise minimum of the current value and others",
-    .detail = "y = min(x0, x1, ...); a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
+    .detail =
+        "y = min(x0, x1, ...); a 1x1xC operand is repeated at every pixel, an HxWx1 operand in every channel",
     .params = params,
     .example = "conv(16, 3x3) -> minimum(other)",
     .traits.equal_rows = true,

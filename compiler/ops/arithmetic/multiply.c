@@ -46,7 +46,8 @@ const Op op_multiply = {
     .name = "multiply",
     .group = "combining",
     .summary = "elementwise product of the current value and others",
-    .detail = "y = x0 * x1 * ...; a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
+    .detail =
+        "y = x0 * x1 * ...; a 1x1xC operand is repeated at every pixel, an HxWx1 operand in every channel",
     .params = params,
     .example = "global_avgpool -> dense(16) -> sigmoid -> multiply(features)",
     .shape = combine_shape,

@@ -20,7 +20,7 @@ const Op op_subtract = {
     .name = "subtract",
     .group = "combining",
     .summary = "elementwise difference of the current value and another",
-    .detail = "y = x0 - x1; a 1x1xC operand is repeated at every pixel, HxWx1 over the channels",
+    .detail = "y = x0 - x1; a 1x1xC operand is repeated at every pixel, an HxWx1 operand in every channel",
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> subtract(before)",
     .family = FAMILY_MAP,

@@ -115,8 +115,8 @@ const Op op_spec_mask = {
     .name = "spec_mask",
     .group = "regularization",
     .summary = "masks rows and channels of a spectrogram at random in training; no effect in inference",
-    .detail = "in training sets `count` random runs of up to `rows` rows, and `count` of up to `channels` "
-              "channels, to 0 (SpecAugment)",
+    .detail = "in training, `count` random ranges of up to `rows` rows, and `count` random ranges of up to "
+              "`channels` channels, are set to 0 (SpecAugment)",
     .params = params,
     .example = "mel(40, 16000) -> decibel -> spec_mask(rows=10, channels=8)",
     .family = FAMILY_ALIAS,

@@ -342,11 +342,12 @@ const Op op_nms = {
     .group = "detection",
     .summary =
         "non-maximum suppression: drops boxes that overlap a box of the same class with a higher score",
-    .detail = "the current value is rows of yolo (score = objectness * class score), or boxes with scores=: "
-              "rows x1 y1 x2 y2, or such a box for each class, as decode returns for 4*classes deltas. The "
-              "result is rows x1 y1 x2 y2 score class by descending score, ties by row; unused rows have "
-              "class -1. A box is dropped if its IoU with a better one of its class is more than iou; iou=1 "
-              "drops none. No gradient passes",
+    .detail =
+        "the current value is rows of yolo (score = objectness * class score), or boxes with scores=: "
+        "rows x1 y1 x2 y2, or such a box for each class, as decode returns for 4*classes deltas. The "
+        "result is rows x1 y1 x2 y2 score class by descending score, equal scores by row; unused rows have "
+        "class -1. A box is dropped if its IoU with a box of the same class and a higher score is more than "
+        "iou; iou=1 drops no boxes. No gradient passes",
     .params = params,
     .example = "nms(scores, iou=0.5, max=20)",
     .traits.per_image = true,

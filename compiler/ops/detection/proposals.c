@@ -264,14 +264,15 @@ const Op op_proposals = {
     .name = "proposals",
     .group = "detection",
     .summary = "regions that may contain an object, from the scores and deltas of anchors",
-    .detail = "the current value is the scores, H x W x anchors; deltas are H x W x 4*anchors, dx dy dw dh "
-              "of each anchor. An anchor is a box around (i + 0.5)*stride. Boxes are decoded as in decode "
-              "with weights of 1, and clipped to the image. Of the `before` boxes with the best scores, "
-              "those smaller than 0.001 are dropped, then those whose IoU with a better one is more than "
-              "iou. Rows x1 y1 x2 y2 by descending score; unused rows are zeros. In training with a loss of "
-              "objects: `sample` rows: the ground-truth boxes; random regions with an IoU of at least 0.5 "
-              "with one of them, until there are positives*sample rows; then random other regions; unused "
-              "rows are zeros. No gradient passes. Ren et al., 2015",
+    .detail =
+        "the current value is the scores, H x W x anchors; deltas are H x W x 4*anchors, dx dy dw dh "
+        "of each anchor. An anchor is a box around (i + 0.5)*stride. Boxes are decoded as in decode "
+        "with weights of 1, and clipped to the image. Of the `before` boxes with the best scores, boxes "
+        "smaller than 0.001 are dropped, then boxes whose IoU with a box of a higher score is more than iou. "
+        "Rows x1 y1 x2 y2 by descending score; unused rows are zeros. In training with a loss for objects, "
+        "the result has `sample` rows: the ground-truth boxes; random regions with an IoU of at least 0.5 "
+        "with a ground-truth box, until there are positives*sample rows; then other random regions; unused "
+        "rows are zeros. No gradient passes. Ren et al., 2015",
     .params = params,
     .example = "scores -> proposals(deltas, anchors=[[64, 64], [128, 64], [64, 128]], stride=16)",
     .traits.per_image = true,

@@ -323,10 +323,11 @@ const Op op_roi_align = {
     .name = "roi_align",
     .group = "detection",
     .summary = "features inside each box, resampled bilinearly to one size",
-    .detail = "the current value is the boxes, N x 4: x1 y1 x2 y2 in input pixels; the result is N of size "
-              "x size x channels; a bin is the mean of samples x samples points; points up to one feature "
-              "outside the image are moved to its border, those beyond are 0; no gradient passes to the "
-              "boxes; as torchvision's, with sampling_ratio=samples",
+    .detail =
+        "the current value is the boxes, N x 4: x1 y1 x2 y2 in input pixels; the result is N of size "
+        "x size x channels; a bin is the mean of samples x samples points; points up to one feature outside "
+        "the image are moved to its border, points farther outside are 0; no gradient passes to the "
+        "boxes; as torchvision's, with sampling_ratio=samples",
     .params = params,
     .example = "boxes -> roi_align(features, 7, scale=1/16)",
     .traits.per_image = true,

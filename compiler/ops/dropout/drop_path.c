@@ -12,7 +12,7 @@ const Op op_drop_path = {
     MASK,
     .name = "drop_path",
     .summary = "drops the whole value of a sample at random in training; no effect in inference",
-    .detail = "training: y = 0 with probability rate (one draw per sample), else x / (1 - rate)",
+    .detail = "training: y = 0 with probability rate (one random choice per sample), else x / (1 - rate)",
     .params = params,
     .example = "conv(64, 3x3, pad=same) -> batchnorm -> drop_path(0.1) -> add(x)",
     .train = train,

@@ -100,8 +100,8 @@ const Op op_embedding = {
     .name = "embedding",
     .group = "index",
     .summary = "looks up a trained row of numbers for each index",
-    .detail = "y = weight[x]; indices are truncated and clamped to 0 .. count-1, NaN is 0; the same names "
-              "and layout as nn.Embedding",
+    .detail = "y = weight[x]; indices are truncated and clamped to 0 .. count-1, NaN is 0; the parameter has "
+              "the name and layout of nn.Embedding's",
     .params = params,
     .example = "embedding(30522, 192)",
     .traits.keeps_spatial = true,

@@ -147,8 +147,9 @@ const Op op_topk = {
     .name = "topk",
     .group = "index",
     .summary = "the k largest numbers of a vector, sorted, with their indices",
-    .detail = "y[i] = value, index; largest=false: select the smallest numbers; ties by the lower index; NaN "
-              "is larger than all numbers; no gradient passes to the indices",
+    .detail =
+        "y[i] = value, index; largest=false: select the smallest numbers; of equal numbers, the one with the "
+        "lower index is first; NaN is larger than all numbers; no gradient passes to the indices",
     .params = params,
     .example = "scores -> channel_max -> flatten -> topk(300)",
     .traits.per_image = true,

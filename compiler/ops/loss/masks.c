@@ -123,10 +123,11 @@ const Op op_loss_masks = {
     .name = "masks",
     .group = "loss",
     .summary = "masks of regions",
-    .detail = "R of m x m x classes, sigmoid or linear. Rows count whose IoU with a ground-truth box is at "
-              "least `overlap`: binary cross-entropy between the channel of its class and the pixels of the "
-              "object, cropped to the row's box and sampled bilinearly to m x m; the mean over rows and "
-              "pixels",
+    .detail =
+        "R of m x m x classes, sigmoid or linear. Only rows whose IoU with a ground-truth box is at least "
+        "`overlap` count: binary cross-entropy between the channel of the box's class and the pixels of the "
+        "object, cropped to the row's box and sampled bilinearly to m x m; the mean over rows and "
+        "pixels",
     .params = params,
     .example = "loss = masks(masks, boxes=regions)",
     .traits.object_target = true,

@@ -129,10 +129,11 @@ const Op op_loss_multibox = {
     .group = "loss",
     .summary = "class and box loss of default boxes (SSD)",
     .detail = "scores N x (1 + classes), class 0 is the background; deltas N x 4; boxes from default_boxes. "
-              "A box gets the ground-truth box with the largest IoU, if that is at least `overlap`; each "
-              "ground-truth box also gets the box with the largest IoU. Cross-entropy of these boxes and "
-              "smooth L1 (beta 1) of their deltas, times 10 10 5 5, and cross-entropy of the `negatives` "
-              "worst other boxes for each of them; divided by their number. Liu et al., 2016",
+              "A box is matched with the ground-truth box with the largest IoU, if this IoU is at least "
+              "`overlap`; each ground-truth box is also matched with the box with the largest IoU. The sum "
+              "of the cross-entropy of the matched boxes, smooth L1 (beta 1) of their deltas, times 10 10 5 "
+              "5, and the cross-entropy of the `negatives` worst other boxes for each matched box; divided "
+              "by the number of matched boxes. Liu et al., 2016",
     .params = params,
     .example = "loss = multibox(scores, deltas, boxes=priors)",
     .traits.object_target = true,

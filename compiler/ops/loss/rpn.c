@@ -175,8 +175,8 @@ const Op op_loss_rpn = {
     .summary = "score and box loss of the anchors of proposals",
     .detail = "an anchor inside the image is positive if its IoU with a ground-truth box is at least "
               "`high`, or the largest of all anchors; negative if its IoU with every ground-truth box is "
-              "below `low`. `sample` of these are drawn, of which at most the share `positives` is "
-              "positive: binary cross-entropy of their scores, and smooth L1 (beta 1/9) of the deltas of "
+              "below `low`. `sample` anchors are chosen at random, of which at most the fraction `positives` "
+              "is positive: binary cross-entropy of their scores, and smooth L1 (beta 1/9) of the deltas of "
               "the positive ones; divided by `sample`. Ren et al., 2015",
     .params = params,
     .example = "loss = rpn(p)",

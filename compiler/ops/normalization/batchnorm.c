@@ -576,8 +576,8 @@ const Op op_batchnorm = {
     .name = "batchnorm",
     .group = "normalization",
     .summary = "batch normalization of each channel",
-    .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight + bias; mean and variance of the batch in "
-              "training, running ones in inference and where frozen=true",
+    .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight + bias; mean and variance: those of the "
+              "batch in training, the running statistics in inference and with frozen=true",
     .params = params,
     .example = "conv(32, 3x3, bias=false) -> batchnorm -> relu",
     .traits.fold = FOLD_SCALE,

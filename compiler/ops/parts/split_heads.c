@@ -31,8 +31,8 @@ const Op op_split_heads = {
     .name = "split_heads",
     .group = "attention",
     .summary = "turns channel groups into rows: HxWxC becomes n rows of HxWx(C/n)",
-    .detail = "row r*n + h holds channels h*C/n .. (h+1)*C/n - 1 of row r; the operators after it compute "
-              "each row by itself, until join_heads",
+    .detail = "row r*n + h contains channels h*C/n .. (h+1)*C/n - 1 of row r; the operators up to join_heads "
+              "compute each row separately",
     .params = params,
     .example = "conv(192, 1) -> split_heads(3) -> softmax(axis=length) -> join_heads(3)",
     .traits.mixes_rows = true,

@@ -76,8 +76,8 @@ const Op op_split_windows = {
     .name = "split_windows",
     .group = "attention",
     .summary = "turns the windows of an image into rows: HxWxC becomes R rows of hxwxC",
-    .detail = "block: (H/h)*(W/w) windows, row by row; grid with size [gh, gw]: row i*gw + j holds pixels "
-              "(y*gh + i, x*gw + j); shift as torch.roll by -shift",
+    .detail = "block: (H/h)*(W/w) windows, row by row; grid with size [gh, gw]: row i*gw + j contains pixels "
+              "(y*gh + i, x*gw + j); shift: as torch.roll by -shift",
     .params = params,
     .example = "split_windows(7, shift=3)",
     .traits.mixes_rows = true,

@@ -223,8 +223,8 @@ const Op op_avgpool = {
     .name = "avgpool",
     .group = "pooling",
     .summary = "mean of each window",
-    .detail = "y = sum over the window of x / n; n counts the elements inside the input, with count_pad=true "
-              "those of the padding too",
+    .detail = "y = sum over the window of x / n; n is the number of elements inside the input, with "
+              "count_pad=true also of those in the padding",
     .params = params,
     .example = "avgpool(2)",
     .family = FAMILY_POOL,

@@ -123,8 +123,9 @@ const Op op_blurpool = {
     .name = "blurpool",
     .group = "pooling",
     .summary = "binomial blur with a stride (antialiased subsampling)",
-    .detail = "the binomial filter [1 2 1]/4 of each axis (kernel 3) on the input with its border mirrored; "
-              "O = floor((I - 1) / S) + 1. Zhang, 2019",
+    .detail =
+        "the binomial filter [1 2 1]/4 along each axis (kernel 3) on the input with its border mirrored; "
+        "O = floor((I - 1) / S) + 1. Zhang, 2019",
     .params = params,
     .example = "maxpool(2, stride=1) -> blurpool",
     .traits.needs_axes = true,

@@ -18,7 +18,7 @@ const Op op_gru = {
     .group = "recurrent",
     .summary = "gated recurrent units over the rows of a sequence",
     .detail = "r, z = sigmoid(W_ih x + b_ih + W_hh h + b_hh); n = tanh(W_in x + b_in + r*(W_hn h + b_hn)), "
-              "with reset=before tanh(W_in x + b_in + W_hn (r*h) + b_hn); h' = (1 - z)*n + z*h",
+              "with reset=before n = tanh(W_in x + b_in + W_hn (r*h) + b_hn); h' = (1 - z)*n + z*h",
     .params = params,
     .example = "gru(64, last=true) -> dense(12)",
     .shape = recurrent_shape,

@@ -20,7 +20,7 @@ const Op op_lstm = {
     .group = "recurrent",
     .summary = "long short-term memory over the rows of a sequence",
     .detail = "i, f, o = sigmoid(a), g = tanh(a) with a = W_ih x + b_ih + W_hh h + b_hh; c' = f*c + i*g; "
-              "h' = o*tanh(c'), with project W_hr (o*tanh(c'))",
+              "h' = o*tanh(c'), with project h' = W_hr (o*tanh(c'))",
     .params = params,
     .example = "lstm(64) -> lstm(32, last=true) -> dense(10)",
     .shape = recurrent_shape,

@@ -140,8 +140,8 @@ const Op op_concat = {
     .name = "concat",
     .group = "combining",
     .summary = "concatenation of the current value and others, along the channels or another axis",
-    .detail = "channels of x0, then of x1, ...; axis=length joins sequences, as the rows of several yolo, "
-              "axis=height and axis=width images",
+    .detail = "the channels of x0, then those of x1, ...; axis=length joins the rows of sequences, for "
+              "example of several yolo operators; axis=height and axis=width join images",
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> concat(skip)",
     .traits.keeps_spatial = true,

@@ -19,9 +19,9 @@
 static const Param params[] = {
     {"size", PARAM_WINDOW, NULL, "height and width of the output; on a sequence the length", 0, 0, NULL},
     {"mode", PARAM_CHOICE, "bilinear",
-     "nearest: the element at the coordinate rounded down; nearest_exact: the one with the nearest center, "
-     "as PyTorch's "
-     "nearest-exact; bilinear: a mean of the two on each axis; cubic: a sum of four on each axis",
+     "nearest: the element at the coordinate rounded down; nearest_exact: the element with the nearest "
+     "center, as PyTorch's nearest-exact; bilinear: a weighted mean of two elements on each axis; cubic: a "
+     "weighted sum of four elements on each axis",
      0, 0, "nearest nearest_exact bilinear cubic"},
     {"corners", PARAM_BOOL, "false", "keep the first and last elements in place (align_corners)", 0, 0, NULL},
     {0},
@@ -208,8 +208,9 @@ const Op op_resize = {
     .group = "shape",
     .summary = "resizes the input",
     .detail = "bilinear: s = (o + 0.5)*I/O - 0.5, not below 0, or with corners o*(I - 1)/(O - 1); a mean of "
-              "x[floor(s)] and the next one, weighted by distance; cubic: the same s, also below 0, and a "
-              "sum of four weighted with Keys's kernel, a = -3/4; nearest: x[floor(o*I/O)]; nearest_exact: "
+              "x[floor(s)] and the next element, weighted by distance; cubic: the same s, but it may be "
+              "below 0, and a sum of four elements, weighted with Keys's kernel, a = -3/4; nearest: "
+              "x[floor(o*I/O)]; nearest_exact: "
               "x[floor((o + 0.5)*I/O)]",
     .params = params,
     .example = "resize(56x56, mode=nearest)",
