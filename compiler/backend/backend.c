@@ -140,7 +140,7 @@ static const char *find_mpi_compiler(Arena *arena, const Compiler *cc, const cha
   return compiler;
 }
 
-/* libcnn-mpi.a is next to libcnn.a; in the build tree it is in the folder above. */
+/* libcnn-mpi.a is next to libcnn.a; in the build tree it is in the parent folder. */
 static const char *find_mpi_library(Arena *arena, const char *runtime, const char **why) {
   const char *slash = strrchr(runtime, '/');
   const int length = slash ? (int)(slash + 1 - runtime) : 0;
@@ -255,7 +255,7 @@ static bool compile_whole(Build *run, const BackendUnit *unit, const char *outpu
 }
 
 /* ---- linked units ---- */
-/* Compiles units to temporary objects; the first one has the data. */
+/* Compiles units to temporary objects; the first object has the data. */
 static bool compile_units(const Build *run, const BackendUnit *unit, int n, const char *const *object,
                           const char **why) {
   const Backend *backend = run->backend;
@@ -340,7 +340,7 @@ const char *backend_data_path(Arena *arena, const char *cc) {
   return names_files(&compiler) ? "weights.bin" : "/dev/fd/3";
 }
 
-/* Descriptor 3 must be free, so this is called before other files are opened. */
+/* Descriptor 3 must be free, so this function is called before other files are opened. */
 static bool open_data(Build *run, const char **why) {
   const Backend *backend = run->backend;
   if (!backend->data) return true;

@@ -34,8 +34,8 @@ typedef struct BackendUnit {
 /* The compiler for other systems: zig on the PATH or from the Python package. It may not exist. */
 const char *backend_zig(Arena *);
 
-/* Compiles n units to the file `output`, several at the same time; only the first uses OpenMP and data. False
- * on failure, with the reason; `messages` then has the compiler's messages. */
+/* Compiles n units to the file `output`, several at the same time; only the first unit uses OpenMP and data.
+ * False on failure, with the reason; `messages` then has the compiler's messages. */
 bool backend_compile(const Backend *, const BackendUnit *, int n, const char *output, const char **why);
 
 /* The path of the file with `data` in the C text: an open descriptor, or for zig a file in a temporary

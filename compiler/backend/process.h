@@ -11,7 +11,7 @@ typedef struct Command {
   Arena *arena;
   const char *what; /* its name in messages */
   VEC(const char *) words;
-  const char *input; /* text for its standard input; NULL: it reads cnnc's */
+  const char *input; /* text for its standard input; NULL: it reads cnnc's standard input */
   size_t input_bytes;
   FILE *data;       /* a file passed as descriptor 3, or NULL */
   FILE *printed;    /* where its standard output goes; NULL: the same file as its messages */
@@ -42,8 +42,8 @@ bool commands_run(Command *, int n, const char **why);
 
 /* process_posix.c, platform/windows/process.c: functions that depend on the system. */
 FILE *nameless_file(Arena *); /* in $TMPDIR, because it may be large; NULL: errno says why */
-/* Starts a command with this standard input; NULL: cnnc's. False, with the reason, if the command cannot be
- * started. */
+/* Starts a command with this standard input; NULL: cnnc's standard input. False, with the reason, if the
+ * command cannot be started. */
 bool process_start(Command *, FILE *input, const char **why);
 /* Waits until one of the running commands ends, and returns this command. At least one command must be
  * running. *done: whether it succeeded; if not, with the reason. */

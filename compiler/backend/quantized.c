@@ -1,5 +1,5 @@
-/* quantized.c: Reader of quantized weight files: arrays and metadata. Like weights.c, it uses the runtime's
- * reader of archives. */
+/* quantized.c: Reader of quantized weight files: arrays and metadata. Like weights.c, this file uses the
+ * runtime's reader of archives. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/quantized.h"
 #include <jansson.h>

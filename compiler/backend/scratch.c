@@ -36,7 +36,7 @@ bool scratch_write(Scratch *scratch, const char *name, const void *bytes, size_t
   return *why = arena_printf(scratch->arena, "%s cannot be written: %s", path, strerror(errno)), false;
 }
 
-/* Does not follow links; it removes the links themselves. */
+/* Removes a folder or a file. Links are removed, not followed. */
 static void remove_tree(Arena *arena, const char *path) {
   if (unlink(path) == 0 || rmdir(path) == 0) return;
   DIR *folder = opendir(path);

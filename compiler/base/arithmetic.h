@@ -51,7 +51,7 @@ int32_t stored_put(Stored, int64_t rounded);
 bool sum_fits(int64_t most, int32_t e);
 /* The largest exponent e of a factor that converts a value to or from int16; sum_fits must be true, too. */
 enum { RESCALED_MOST = 14 };
-/* For means: how many int8 or int16 numbers can be added in int32. */
+/* For means: the maximum number of int8 or int16 numbers whose sum fits in int32. */
 enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
 
 /* Whether the arithmetic supports products of two values whose distances from their zero points are at most

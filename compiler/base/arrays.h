@@ -22,9 +22,10 @@ typedef struct Arrays {
 } Arrays;
 
 void arrays_add(Arrays *, const char *name, Elem, int rank, const int64_t *dim, const void *data); /* kept */
-void arrays_add_scale(Arrays *, const char *value, float scale, int64_t zero); /* of an int8 value */
+/* the scale and zero point of an int8 value */
+void arrays_add_scale(Arrays *, const char *value, float scale, int64_t zero);
 void arrays_quantized(
     Arrays *, const char *rounding,
     const char *layers); /* marks an int8 model; layers: members of a JSON object, NULL: none */
-bool arrays_save(const Arrays *, const char *path); /* .safetensors; false: errno has the reason */
+bool arrays_save(const Arrays *, const char *path); /* as .safetensors; false: errno has the reason */
 #endif

@@ -90,13 +90,13 @@ bool diags_option(Diags *,
                                           "no-error=..."; false: no such slug, or not a warning */
 int diags_errors(const Diags *);       /* number of errors, including warnings that count as errors */
 int diags_mistakes(const Diags *);     /* number of errors, excluding warnings that count as errors */
-/* Text and position of recorded error i; NULL after the last one. */
+/* Text and position of recorded error i; NULL after the last error. */
 const char *diags_error(const Diags *, int i, Span *where);
 int diags_warnings(const Diags *);
 
 typedef enum DiagFormat { DIAG_TEXT, DIAG_JSON, DIAG_SARIF } DiagFormat;
-/* Prints all messages in source order (imports first, messages without a position last) and their number. At
- * most 100 errors and 100 warnings are recorded. */
+/* Prints all messages in source order (imports first, messages without a position last), then their number.
+ * At most 100 errors and 100 warnings are recorded. */
 void diags_print(Diags *, FILE *, DiagFormat, bool color);
 
 /* A source with the fixes of all messages applied; of fixes that overlap, only the first is applied. */

@@ -43,7 +43,7 @@ static void put_lines(const Diags *diags, Text *text, Span span, const char *con
   for (int i = 0; i < 4; i++) text_put(text, "%s\"%s\": %d", i ? ", " : "", key[i], place[i]);
 }
 
-/* The file is printed only if it differs from the message's. */
+/* The file is printed only if it differs from the message's file. */
 static void put_fix(const Diags *diags, Text *text, const Diag *diag, const DiagFix *fix) {
   static const char *const key[] = {"line", "column", "end_line", "end_column"};
   text_put(text, "{");

@@ -121,7 +121,7 @@ const char *file_temporary(Arena *arena) {
   return other;
 }
 
-/* The path of this program in `path`; its length, or 0. */
+/* Stores the path of this program in `path`, and returns its length; 0: unknown. */
 static size_t self_path(char *path, size_t room) {
 #if defined(_WIN32)
   return platform_self(path, room);

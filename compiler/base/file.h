@@ -26,8 +26,8 @@ bool file_folder_free(const char *path,
 bool file_absolute(const char *path);
 bool file_same(const char *, const char *); /* whether both are the same regular file */
 const char *file_temporary(Arena *);        /* the folder of temporary files */
-/* On Windows, replaces the backslashes of a path by slashes. Elsewhere a backslash is a character of names.
- */
+/* On Windows, replaces the backslashes of a path by slashes. On other systems, a backslash is an ordinary
+ * character of a name. */
 char *file_slashes(char *path);
 const char *file_self(Arena *); /* the path of the running program; NULL: unknown */
 /* A file of cnnc's installation or build tree, in share/cnnc/lib. NULL: there is none. */
@@ -45,11 +45,11 @@ Outputs *outputs_new(Arena *);
 bool outputs_add(Outputs *, const char *path, const char *bytes, size_t n,
                  const char **why); /* "-" is standard output */
 bool outputs_adopt(Outputs *, const char *path, const char **temporary,
-                   const char **why); /* *temporary: a name for a tool to write to */
+                   const char **why); /* *temporary: the name of the file to which a tool writes */
 bool outputs_folder(Outputs *, const char *path,
                     const char **why); /* creates the folder and its parents if necessary; outputs_abandon
                                           removes created folders */
-/* The bytes of output i, and its path; NULL after the last one. */
+/* The bytes of output i, and its path; NULL after the last output. */
 const char *outputs_bytes(const Outputs *, int i, const char **path, size_t *n);
 bool outputs_commit(Outputs *, const char **why);
 void outputs_abandon(Outputs *);

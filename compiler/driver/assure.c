@@ -1,5 +1,5 @@
-/* assure.c: `cnnc assure`: a folder with the annotated C of a net, reports, copies of its sources, and a
- * Makefile that checks the C with other tools. */
+/* assure.c: `cnnc assure`: writes a folder with the annotated C of a net, reports, copies of its sources, and
+ * a Makefile that checks the C with other tools. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef HAVE_CONFIG_H
 #include "config.h"

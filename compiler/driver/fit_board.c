@@ -116,9 +116,9 @@ static const GainSet *best_set(Arena *arena, const Gains *gains, int64_t bytes) 
   return sets.data[sets.n - 1];
 }
 
-/* Whether most layers with gains have their smallest constants, and none has Winograd weights. Sharing code
- * between layers pays only then: Winograd weights save about as many cycles as shared code costs, and they
- * need much more flash than the code of a layer. */
+/* Whether most layers with gains have their smallest constants, and none has Winograd weights. Otherwise,
+ * code is not shared between layers: Winograd weights save about as many cycles as shared code costs, and
+ * they need much more flash than the code of a layer. */
 static bool mostly_smallest(const Gains *gains, const Small *small) {
   int layers = 0, smallest = 0;
   for (int g = 0; g < gains->n; g++) {
@@ -234,7 +234,7 @@ static void sort(BandTrials *trials, int (*order)(const void *, const void *)) {
 }
 
 /* Lowers the first TRIES trials whose values may fit into `most` bytes, each at most once. `best` becomes the
- * one with the least RAM. */
+ * trial with the least RAM. */
 static void lower_best_trials(Compilation *c, const BandTrials *trials, int64_t most, Lowered *best) {
   int tried = 0;
   for (int i = 0; i < trials->n && tried < TRIES && best->ram > c->options->ram; i++) {

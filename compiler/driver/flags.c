@@ -50,7 +50,7 @@ bool unknown_word(const char *what, const char *word, const char *const *names) 
   return false;
 }
 
-/* The name of the option most similar to a word with any number of dashes, or NULL. */
+/* The name of the option most similar to a word, whose leading dashes do not count; or NULL. */
 static const char *near_option(Arena *arena, const Flag *table, const char *word) {
   WordList names = {0};
   word += strspn(word, "-");

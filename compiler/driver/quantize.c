@@ -336,8 +336,8 @@ static const Chosen *worst_value(const Quantizing *q, bool widen) {
   return worst;
 }
 
-/* Makes the noisiest values int16, or, if none is left, the noisiest layers float: an eighth of all layers at
- * a time. False: everything is float already. */
+/* Makes the noisiest values int16, or, if no value is left, the noisiest layers float: an eighth of all
+ * layers at a time. False: everything is float already. */
 static bool raise_precision(Quantizing *q) {
   enum { PARTS = 8 };
   int layers = 0;

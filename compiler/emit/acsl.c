@@ -159,15 +159,15 @@ const char *acsl_contract(Printer *p, const Instance *instance) {
 /* ---- locations that a loop assigns ---- */
 typedef struct Effects {
   Printer *p;
-  const NestStmt *open[SLOTS]; /* loops around the statement, from the annotated one inwards */
+  const NestStmt *open[SLOTS]; /* loops around the statement, from the annotated loop inwards */
   int nopen;
   bool *inside; /* by buffer id: whether it is declared in the loop */
   Words assigned;
   bool memory; /* whether parameters are assigned */
 } Effects;
 
-/* A bound of the loop's variable: a constant one, if there is any. If there are several bounds, all of them
- * hold. */
+/* A bound of the loop's variable; a constant bound, if the variable has one. If there are several bounds, all
+ * of them hold. */
 static Index bound_of(const Printer *p, const NestStmt *loop, bool low) {
   const Index *bound = low ? loop->u.loop.lo : loop->u.loop.hi;
   const int n = low ? loop->u.loop.nlo : loop->u.loop.nhi;

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "emit/example.h"
 
-/* Functions without a contract, which Eva analyzes instead: they call kernels with pointers into the
+/* Functions without a contract, whose bodies Eva analyzes: they call kernels with pointers into the
  * workspace. */
 static const char *uncontracted(const Net *net) {
   Text list = {.arena = net->arena};

@@ -299,7 +299,7 @@ static uint64_t hashed(uint64_t hash, const char *text) { /* FNV-1a over the tex
   return hash;
 }
 
-/* Hashes the eight bytes of a number. Seven of them are usually zero; then one step is enough. */
+/* Hashes the eight bytes of a number. Seven of these bytes are usually zero; then one step is enough. */
 static uint64_t hashed_number(uint64_t hash, uint64_t number) {
   if (number <= UINT8_MAX)
     return (hash ^ number) * (prime * prime * prime * prime * prime * prime * prime * prime);

@@ -55,8 +55,8 @@ void print_wide(Printer *, Val,
 /* Whether barriers divide the statements that a team runs. */
 bool print_waits(Printer *, const NestStmt *);
 void print_body(Printer *, const NestStmt *, int depth);
-void print_tiled(Printer *, const NestStmt *, int depth); /* nest_tiles.c: a TILED loop with tile registers */
-void print_tile_shape(Printer *, bool begin); /* at the beginning and the end of a nest with TILED loops */
+void print_tiled(Printer *, const NestStmt *, int depth); /* nest_tiles.c: prints a TILED loop */
+void print_tile_shape(Printer *, bool begin); /* called before and after a nest with TILED loops */
 void print_limit(Printer *, int n, const Index *bound,
                  bool low); /* low: the largest lower bound; otherwise the smallest upper bound */
 /* acsl.c: prints the annotation of a loop, if there is one, and the indentation of the line after it.

@@ -10,7 +10,7 @@
  * loops, the threads wait where that is necessary. pool.c.in has the pool. */
 struct PoolNames {
   const char *team;                         /* "struct lenet5_pool_member *team" */
-  const char *member, *split, *take, *call; /* names in the C */
+  const char *member, *split, *take, *call; /* names in the generated C */
   Table functions;                          /* by the name from pool_function */
   /* by function: the function that calls it with words as arguments */
   Table described;
@@ -34,8 +34,8 @@ void pool_describe(Text *, Net *, const char *function, const Parameters *, cons
 void pool_call(Text *, Net *, const char *function, const char *arguments);
 
 bool pool_waits(const Frame *, const Step *); /* whether the step's function takes its shares itself */
-void pool_steps(Frame *);                     /* the calls of an image */
-void pool_step(Frame *, int step);            /* one call */
+void pool_steps(Frame *);                     /* prints the calls of an image */
+void pool_step(Frame *, int step);            /* prints one call */
 /* A call of a team that runs only this call. sizes: how many of the first arguments are numbers. */
 void pool_own_call(Frame *, const Step *, const char *arguments, int sizes);
 #endif

@@ -72,7 +72,7 @@ typedef struct PreludeNames {
   const char *prefix, *suffix, *attribute;
   bool helium; /* vectors of four use Arm's Helium, if the compiler supports it */
   bool vnni;   /* the functions may use AVX-512 VNNI */
-  int bf16;    /* lanes of the vectors that have instructions for bf16 numbers; 0: none have */
+  int bf16;    /* lanes of the vectors that have instructions for bf16 numbers; 0: no vectors have */
   bool amx;    /* TILED loops become products of tile registers */
 } PreludeNames;
 

@@ -40,7 +40,7 @@ typedef struct OnnxOut {
   const char **value;     /* by node: the tensor of its value */
   const char **stored;    /* by node: the tensor of its int8 value, or NULL */
   const Node **flattened; /* by node: NULL, or the flatten that computes this vector, if its tensor keeps
-                             ONNX's order, while the net's order is height, width, channels */
+                             ONNX's order, whereas the net's order is height, width, channels */
   const int *reads;       /* by node, as in graph_live */
   /* by node: whether the value is the same for all images, so that the tensor contains it once */
   const bool *single;

@@ -83,7 +83,7 @@ static const char *of_box(OnnxOut *o, const char *what, int axis, int n, const d
   return out_floats(o, what, axis + 2, dim, to);
 }
 
-static const char *coordinate_pair(OnnxOut *o, const char *x, int64_t from, int64_t axis) { /* of x and y */
+static const char *coordinate_pair(OnnxOut *o, const char *x, int64_t from, int64_t axis) { /* x and y */
   const int64_t to = from + 2;
   return out_part(o, x, 1, &from, &to, &axis);
 }
@@ -97,7 +97,7 @@ static const char *deltas_of(OnnxOut *o, const Node *node, const char *deltas, i
   return out_two(o, "Div", part, of_box(o, from ? "sizes" : "places", axis, 2, weight));
 }
 
-/* Clips boxes to 0, and to the size of the image if there is one. */
+/* Clips boxes to 0, and to the size of the image if an image is given. */
 static const char *clip_boxes(OnnxOut *o, const Node *node, const char *corners, int axis) {
   const Node *picture = picture_of(node);
   if (picture) {

@@ -230,7 +230,7 @@ const char *export_avgpool(OnnxOut *o, const Node *node) {
                   more, false);
 }
 
-/* With r = max(x, 0): the mean of r*r divided by the mean of r; 0 if all are 0. */
+/* With r = max(x, 0): the mean of r*r divided by the mean of r; 0 if all r are 0. */
 const char *export_stochastic_pool(OnnxOut *o, const Node *node) {
   const Window *w = node->window;
   const char *r = out_one(o, "Relu", out_input(o, 0));

@@ -126,9 +126,9 @@ static void look_at_node(const Groups *g, const Node *node) {
   }
 }
 
-/* A value that only max pools with rounded results read is rounded, too: their results stay the same, and the
- * value then needs half the memory. Goes from the last value to the first, because the input of a max pool
- * may be the result of another max pool. */
+/* A value is rounded, too, if only max pools with rounded results read it: the results of the pools stay the
+ * same, and the value then needs half the memory. Goes from the last value to the first, because the input of
+ * a max pool may be the result of another max pool. */
 static void want_pooled(Arena *arena, const Groups *g) {
   const int n = g->graph->nodes.n;
   bool *pooled = NEW_ARRAY(arena, bool, n + 1), *other = NEW_ARRAY(arena, bool, n + 1); /* kinds of readers */

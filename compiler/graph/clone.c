@@ -7,7 +7,7 @@ int *graph_live(Arena *arena, const Graph *graph, int nroots, Node *const *root)
   int *uses = NEW_ARRAY(arena, int, graph->nodes.n + 1);
   for (int i = 0; i < graph->outputs.n; i++) uses[graph->outputs.data[i].node->id]++;
   for (int i = 0; i < nroots; i++) uses[root[i]->id]++;
-  for (int i = graph->nodes.n - 1; i >= 0; i--) { /* backwards: users follow their operands */
+  for (int i = graph->nodes.n - 1; i >= 0; i--) { /* goes backwards, because users follow their operands */
     const Node *node = graph->nodes.data[i];
     if (node->target || node_is_update(node)) uses[i]++;
     for (int k = 0; k < node->nin && uses[i]; k++) uses[node->in[k]->id]++;

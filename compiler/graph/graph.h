@@ -91,7 +91,7 @@ typedef enum InitKind {
 } InitKind;
 typedef struct Init {
   InitKind kind;
-  /* NORMAL: mean a, standard deviation b; UNIFORM: -a .. a; CONSTANT: a; ORTHOGONAL: in blocks of a rows */
+  /* NORMAL: mean a, standard deviation b; UNIFORM: -a .. a; CONSTANT: a; ORTHOGONAL: in blocks of `a` rows */
   double a, b;
   const float *values; /* LITERAL: one float per element of the weight */
 } Init;
@@ -136,7 +136,7 @@ typedef struct Hidden {
   int wrt;
 } Hidden;
 typedef struct PortInfo { /* information about an input, target or state */
-  int index;              /* index among the inputs or states; of a target: the index for graph_port */
+  int index;              /* index among the inputs or states; of a target: the graph_port index */
   Elem elem;              /* element type of the caller's buffer; I32: class indices */
   bool chw;               /* channels first */
   int64_t rate;           /* audio: samples per second; 0: not given */
@@ -228,7 +228,7 @@ typedef struct Setting {
 typedef struct LossUse {
   const struct Op *op;
   const Const *arg;
-  int port;  /* index for graph_port of the value that the loss applies to */
+  int port;  /* graph_port index of the value to which the loss applies */
   int nmore; /* losses on several values: the ports of the other values, in the order of the arguments */
   int *more;
   double weight;

@@ -73,8 +73,9 @@ typedef struct ShapeContext {
   /* for --stream and --slide: rows that remain at the end of a call are read by later calls */
   bool streams;
 } ShapeContext;
-/* Report an error: op_error at the call; op_error_at at an argument, or at the call if the argument is a
- * default; op_error_vector about a vector instead of an image or a sequence (the caller adds help). */
+/* These functions report an error: op_error at the call; op_error_at at an argument, or at the call if the
+ * argument is a default; op_error_vector about a vector instead of an image or a sequence (the caller adds
+ * help). */
 Diag *op_error(ShapeContext *, const Node *, DiagId, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 Diag *op_error_at(ShapeContext *, const Node *, const char *param, DiagId, const char *format, ...)
@@ -87,7 +88,7 @@ bool op_same_regions(ShapeContext *, const Node *, const Node *a, const Node *b)
  * axis has parts, inputs with fewer rows are repeated, so their numbers of rows must divide that number.
  * NULL after an error. */
 const Node *op_common_rows(ShapeContext *, const Node *);
-enum { MOST_ROW_COUNTS = 4 }; /* maximum of different row counts among the inputs of a node */
+enum { MOST_ROW_COUNTS = 4 }; /* maximum number of different row counts among the inputs of a node */
 /* A new parameter of the node, or the parameter shared by weights=; the caller stores it in node->weight.
  * init_param: the argument of type PARAM_INIT, or NULL for a constant. fan_in, fan_out: products per output
  * and per input. NULL after an error. */
@@ -115,7 +116,7 @@ typedef struct Eval {
   int64_t row;           /* row of the leading axis */
   uint64_t seed, step;
 } Eval;
-void eval_keys(const Eval *, uint32_t key[2]); /* keys of the node's random numbers, as lower_keys computes */
+void eval_keys(const Eval *, uint32_t key[2]); /* the node's random keys, as lower_keys computes them */
 
 /* ---- gradient: appends the nodes of the backward pass ---- */
 typedef struct Gradient Gradient;
@@ -182,7 +183,7 @@ struct Op {
   void (*eval)(const Eval *);
 #endif
   void (*gradient)(Gradient *, Node *, Node *dy);
-  Node *(*train)(Graph *, Node *); /* the node that replaces this one in training, or itself */
+  Node *(*train)(Graph *, Node *); /* the node that replaces this node in training, or the node itself */
   /* Appends the nodes that compute this node's value, and returns the last of them. backward: for training.
    * */
   Node *(*parts)(Graph *, Node *, bool backward);

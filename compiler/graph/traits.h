@@ -157,10 +157,11 @@ typedef struct OpTraits {
   bool equal_rows; /* combines values with equal numbers of rows: if the other value has no regions, T regions
                       of n elements are read as T x n */
   bool indices;    /* its elements are indices, which int8 models store as exact floats */
-  /* computes audio features: stays float in int8 models, as do values that only such operators read */
+  /* computes audio features: stays float in int8 models; values that only such operators read stay float,
+   * too */
   bool features;
   bool front_end; /* audio front end without a gradient: layers before it cannot be trained */
-  bool product;   /* multiplies its operands, as does its gradient: precision=bf16 rounds the operands */
+  bool product;   /* it and its gradient multiply their operands: precision=bf16 rounds these operands */
   bool matrix;    /* 1x1 convolution whose weight is a matrix, outputs by inputs */
   /* with `matrix`: on a sequence, the weight has a row of taps for each pair of input channel and output */
   bool matrix_of_taps;

@@ -126,7 +126,7 @@ typedef struct ImportOutput {
   const OnnxPort *port;
   Value *value;
   const View *view;
-  TensorType bytes; /* the caller's type: TENSOR_UINT8, INT8; others: floats */
+  TensorType bytes; /* the caller's type: TENSOR_UINT8, INT8; other types: floats */
   bool as_onnx;     /* the dimensions are in ONNX's order, and the channels are not the last dimension */
 } ImportOutput;
 
@@ -138,7 +138,7 @@ struct ModelImport {
   Onnx *onnx;
   Item *item;           /* by tensor */
   int *maker, *readers; /* by tensor: the node that produces it, or -1; the number of its uses */
-  int *reader;          /* by tensor: a node that reads it; the only such node if it is read once */
+  int *reader;          /* by tensor: a node that reads it; the only such node if the tensor is read once */
   bool *wanted, *live;  /* by tensor: whether it is an output; by node: whether an output depends on it */
   bool *varies;         /* by tensor: whether it depends on the values of inputs */
   const char **became;  /* by node: its layers, for --list */
@@ -191,7 +191,7 @@ const char *number_text(Arena *, double); /* in the program's syntax */
 #define LARGEST_BOUND 3.4e38              /* a larger or infinite bound has no effect */
 
 /* Imports as much of a model as possible, with its problems; NULL after errors. The second function repeats
- * it with other options. */
+ * the import with other options. */
 ModelImport *import_try(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
 ModelImport *import_again(const ModelImport *, Diags *, const ImportOptions *);
 ModelImport *import_together(ModelImport *); /* refusals.c */
@@ -311,8 +311,8 @@ Value *permuted(ModelImport *, Value *, const Factors *);
 /* ---- constant_values.c ---- */
 /* Added to a score, this number hides it: the sum no longer depends on the score. */
 #define EXCLUDED (-1e8)
-/* Named after the node's constant, or after the node if it has no name. Masks are frozen and may contain
- * -inf. NULL after no(), if another number is not finite. */
+/* Named after the node's constant, or after the node if the constant has no name. Masks are frozen and may
+ * contain -inf. NULL after no(), if another number is not finite. */
 Value *constant_statement(ModelImport *, const OnnxNode *, int input, const char *name, Shape, const Tensor *,
                           bool frozen);
 /* A constant as a value, in the layout of the other value: with that value's full shape, or HxWx1. NULL
@@ -324,7 +324,8 @@ Value *constant_vector(ModelImport *, const OnnxNode *, int input, int64_t n, co
 View *constant_alone(ModelImport *, const OnnxNode *, int input, const Tensor *);
 /* An operand of the node as a view: a value, or a constant alone. */
 View *value_or_constant(ModelImport *, const OnnxNode *, int input);
-/* A constant for a concat with values: its size may differ from theirs along one dimension. */
+/* A constant for a concat with values: its size may differ from the sizes of the values along one
+ * dimension. */
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 
 /* ---- ops_einsum.c ---- */
@@ -369,7 +370,7 @@ Value *join_values(ModelImport *, int n, Value **in, int axis); /* along an axis
 Value *frozen_product(ModelImport *, const OnnxNode *, Value *, const Tensor *);
 
 /* ---- ops_combine.c ---- */
-/* Two values combined by an operator of the language; `alone`: the first has no other user. */
+/* Two values combined by an operator of the language; `alone`: the first value has no other user. */
 View *two_values(ModelImport *, const View *x, bool alone, const View *y, const char *word);
 
 /* Combines a value that this node produced with a constant, which is an input of the node. */
@@ -403,8 +404,8 @@ View *differing(ModelImport *, const OnnxNode *);          /* 1 where its two in
 void import_choice(ModelImport *, const OnnxNode *branch); /* an If on a computed boolean; or no() */
 
 /* ---- forms_rotary.c ---- */
-/* The result of a statement. If this statement and those before it compute a rotary embedding, the result of
- * a rotary instead. */
+/* The result of a statement. If this statement and the statements before it compute a rotary embedding, the
+ * result of a rotary instead. */
 View *rotary_of(ModelImport *, View *);
 
 /* ---- ops_norm.c ---- */
@@ -423,8 +424,8 @@ const Quant *quant_kept(const Statement *); /* the quantization of the operand, 
                                                whose result keeps it; or NULL */
 Value *same_value(ModelImport *, Value *);  /* the same value with a separate name */
 TensorType port_bytes(const ModelImport *, const OnnxPort *); /* type of an input that is dequantized; or 0 */
-/* For a node on integers: checks that its statements do not change them, so that its results are integers,
- * too. False after no(). */
+/* For a node on integers: checks that its statements do not change the integers, so that its results are
+ * integers, too. False after no(). */
 bool keeps_bytes(ModelImport *, const OnnxNode *, int statements);
 void quantize_once(ModelImport *); /* removes the second of two equal quantizations of a tensor */
 bool is_move(const Statement *);   /* its elements are elements of its operands */

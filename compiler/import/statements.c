@@ -1,5 +1,5 @@
 /* statements.c: Conversion of a model's graph to statements, node by node; all unsupported nodes are reported
- * together. */
+ * in one message. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 #include "import/tflite/tflite.h"

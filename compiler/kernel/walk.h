@@ -35,8 +35,8 @@ typedef struct Columns {
 } Columns;
 typedef void ColumnsBody(const Columns *, const void *context);
 /* Runs the body for sets of at most `most` vectors. With `overlap`, the last two vectors may overlap: then
- * elements are stored twice, so results must not depend on the memory's previous contents. Without it, the
- * remaining channels are a separate set. */
+ * elements are stored twice, so results must not depend on the memory's previous contents. Without `overlap`,
+ * the remaining channels are a separate set. */
 void walk_columns(Lower *, int64_t channels, int most, bool overlap, ColumnsBody, const void *context);
 Val columns_load(const Columns *, Buf *, const Ix *y, const Ix *x, const Ix *c);
 /* For COLUMNS_EACH, which runs its body once per vector: v is the number of the register, c the first

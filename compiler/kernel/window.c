@@ -144,7 +144,7 @@ static const char *formula(ShapeContext *context, const Window *w, int axis, int
                         w->before[axis], w->after[axis], w->ceil);
 }
 
-/* Notes for the axes that `bad` marks; one note if both have equal numbers. */
+/* Notes for the axes that `bad` marks; one note if both axes have equal numbers. */
 static void put_formulas(ShapeContext *context, Diag *diag, const Node *node, const Window *w,
                          const int64_t input[2], const bool bad[2]) {
   const char *height = formula(context, w, 0, input[0]), *width = formula(context, w, 1, input[1]);
@@ -234,7 +234,7 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
 }
 
 /* The argument that contributes most to the reach of windows. With pad=same the padding depends on the
- * kernel, so it is not to blame. */
+ * kernel, so the padding is not reported. */
 static const char *far_argument(const Window *w, int axis, int64_t outputs) {
   const int64_t kernel = w->dilation[axis] * (w->kernel[axis] - 1), stride = w->stride[axis] * (outputs - 1),
                 padding = w->before[axis];

@@ -134,8 +134,8 @@ static bool is_in_place(const Lower *lower) {
   return lower->out->place == OVER || (lower->out->place == UPDATE && !lower->kernel->result->target);
 }
 
-/* Whether `lower` already has this form of the kernel, with or without an overwritten operand and a stored
- * gradient. If not, the earlier form could not be proved correct, and the kernel is lowered again. */
+/* Whether `lower`, which may be NULL, was lowered with the current choices: whether the result overwrites an
+ * operand, and whether the gradient is stored. These choices change if a proof fails. */
 static bool lowered_so(const Lower *lower, const Kernel *kernel, bool sole) {
   return lower && lower->sole == sole && is_in_place(lower) == (kernel->over != NULL);
 }

@@ -21,8 +21,8 @@ static bool columns_meet(int64_t a, int64_t wide_a, int64_t b, int64_t wide_b, i
   return between < wide_a || pitch - between < wide_b;
 }
 
-/* Columns with equal pitch share a byte if they share one within a pixel. Columns with different pitches are
- * treated as whole ranges. */
+/* Columns with equal pitch share a byte if they share a byte within a pixel. Columns with different pitches
+ * are treated as whole ranges. */
 bool places_meet(const Place *a, const Place *b) {
   if (a->space != b->space || a->index != b->index || end_of(a) <= b->offset || end_of(b) <= a->offset)
     return false;

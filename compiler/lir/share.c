@@ -3,7 +3,7 @@
  * bytes: their inputs are gathered before these calls. Gradient sums are exchanged in buckets, in the order
  * in which the backward pass completes them, while the next phases run.
  *
- * Requires: phases, places and sums. Preserves: all of these; sets gathers and buckets. */
+ * Requires: phases, places and sums. Preserves: phases, places and sums; sets gathers and buckets. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/lir.h"
 

@@ -8,7 +8,7 @@
  */
 enum {
   FEW = 22000,  /* code up to this size is compiled faster by one compiler than by two */
-  UNIT = 22000, /* size of a unit; the common beginning of each unit is about a tenth of it */
+  UNIT = 22000, /* size of a unit; the common beginning of each unit is about a tenth of this size */
   MOST = 64     /* maximum number of units; each unit is an open file */
 };
 

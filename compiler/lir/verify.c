@@ -438,7 +438,7 @@ static bool check_updates(Verifier *v) {
   return true;
 }
 
-/* Replays two calls of the net, because the second call reads the state that the first one has left. */
+/* Replays two calls of the net, because the second call reads the state that the first call has left. */
 static bool replay_calls(Verifier *v) {
   const int calls = graph_states(v->program->graph) ? 2 : 1;
   if (v->program->kind != PROGRAM_INFERENCE) return replay(v) && check_end(v);

@@ -71,7 +71,7 @@ static void publish(Server *s, const char *uri, json_t *list) {
   notify(s, "textDocument/publishDiagnostics", params);
 }
 
-/* Publishes diagnostics of files that have some, are open, or had some before. */
+/* Publishes diagnostics of files that have diagnostics, had diagnostics before, or are open. */
 void diagnostics_publish(Server *s) {
   for (Document *d = s->documents; d; d = d->next) analysis_refresh(s, d);
   s->changed = false;

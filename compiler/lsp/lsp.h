@@ -56,7 +56,7 @@ struct Document {
   json_int_t version;
   bool stale; /* the text, or an imported text, changed after the analysis */
   struct Analysis *now,
-      *good; /* analysis of the text, and the last one without errors, which may be the same */
+      *good; /* analysis of the text, and the last analysis without errors (it may be the same) */
 };
 
 /* ---- analyses (analysis.c) ---- */

@@ -14,7 +14,7 @@ Lines lines_of(Arena *arena, const char *text, size_t n) {
   return (Lines){text, n, start.data, start.n};
 }
 
-/* The number of bytes of the character at `at`, and its number of the editor's units. */
+/* The number of bytes of the character at `at`, and the number of the editor's units in it. */
 static size_t character_at(const Lines *lines, size_t at, bool utf8, json_int_t *units) {
   uint32_t code;
   const int length = text_decode(lines->text + at, lines->n - at, &code);

@@ -1,6 +1,6 @@
 /* code.h: The C function of an instance: its statements, limits, conditions and references, with the
- * constants of the instance. The printer prints these, and function keys (key.c) are computed from them, so
- * functions with equal keys have the same text.
+ * constants of the instance. The printer prints these contents, and function keys (key.c) are computed from
+ * them, so functions with equal keys have the same text.
  *
  * A number in the code has an address: the index, value or buffer that contains it, and its position there.
  * Functions that differ in numbers only can be merged. The numbers become parameters, and the printer finds
@@ -13,7 +13,7 @@
 typedef VEC(const NestStmt *) Stmts;
 
 /* Adds the statements of a body that are printed. The taken side replaces a branch whose condition is known.
- * Dead statements are dropped, as are pins, unless they are requested. */
+ * Dead statements are dropped. Pins are dropped, too, unless they are requested. */
 void code_statements(Arena *, const Instance *, const NestStmt *body, bool pins, Stmts *);
 
 /* Stores the relevant bounds of a loop and returns their number. If there are two, the loop's bound is the

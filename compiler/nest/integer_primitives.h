@@ -1,5 +1,5 @@
-/* Named integer primitives of nests: run by the interpreter and copied into generated code. One
- * self-contained function each; generated code defines the macro INLINE. */
+/* Named integer primitives of nests: run by the interpreter and copied into generated code. Each primitive is
+ * one self-contained function; generated code defines the macro INLINE. */
 // SPDX-License-Identifier: MIT-0
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* nest.h: Loop nests, the compiler's central IR: data structures and operations.
  *
- * A nest is one kernel: buffers, functions, statements, values. A schedule builds it with the macros of
+ * A nest is one kernel: buffers, functions, statements, values. A schedule builds a nest with the macros of
  * build.h. Then:
  *
  *     widen.c    converts a nest for one image to one that computes interleaved images
@@ -145,7 +145,7 @@ typedef enum ValOp {
   RANDOM,    /* uniform in [0, 1): a[0] and a[1] are two I32 keys, a[2] is an I32 counter; random.h of the
                 runtime defines the result */
   PRIMITIVE, /* a named primitive of up to three numbers */
-  PICK,      /* cond ? a[0] : a[1]; only the selected one is evaluated */
+  PICK,      /* cond ? a[0] : a[1]; only the selected operand is evaluated */
 } ValOp;
 typedef struct ValNode {
   ValOp op;
@@ -287,7 +287,7 @@ struct Nest {
   Arena *arena;
   int nbufs, room;
   Buf **buf;          /* the buffers with place < STACK are the parameters, in this order */
-  NestFn *fns, *main; /* main: the last one */
+  NestFn *fns, *main; /* main: the last function */
   /* the current position of the builder */
   NestFn *fn;
   int depth, ground, nslots, scopes; /* ground: the depth of the function's statements */
@@ -327,8 +327,8 @@ typedef struct Proof {
 bool nest_prove(Nest *, Proof *); /* also records the result of each IF's condition */
 /* For a proved nest that runs on one thread: whether `result`, an OUTPUT, may overlap `operand`, an INPUT
  * without later uses. If true, the result may begin at most *most bytes after the start of the operand
- * (before it if *most is negative), at a distance that is a multiple of *step. If false, the two must be
- * disjoint. */
+ * (before it if *most is negative), at a distance that is a multiple of *step. If false, the two buffers must
+ * be disjoint. */
 bool nest_overlap(Nest *, const Buf *operand, const Buf *result, int64_t *most, int64_t *step);
 void nest_simplify(
     Nest *); /* after the proof: inlines loops of one iteration, drops dead branches and unused parameters */

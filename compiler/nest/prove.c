@@ -8,11 +8,12 @@
  * result is correct for any order of replacements.
  *
  * Written elements are kept as boxes with affine corners. At the end of a loop, the boxes written in it are
- * widened if its steps leave no gap; adjacent boxes are merged. All other boxes are forgotten, so a proof can
- * fail, but it cannot wrongly succeed. The elements that iterations of a loop touch are kept as ranges, with
- * a step between the touched elements of a range. Iterations are disjoint if their ranges are disjoint, or
- * if each iteration touches its own part of every step, as in the phases of a dilated convolution. If a
- * resource runs out (variables, fuel, 64 bits), a bound becomes unknown and the proof fails. */
+ * widened if the loop's steps leave no gap; adjacent boxes are merged. All other boxes are forgotten, so a
+ * proof can fail, but it cannot wrongly succeed. The elements that iterations of a loop touch are kept as
+ * ranges, with a step between the touched elements of a range. Iterations are disjoint if their ranges are
+ * disjoint, or if each iteration touches its own part of every step, as in the phases of a dilated
+ * convolution. If a resource runs out (variables, fuel, 64 bits), a bound becomes unknown and the proof
+ * fails. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/prover.h"
 #include <string.h>
@@ -394,7 +395,7 @@ static void walk_branch(Prover *p, const ProofEnv *env, NestStmt *body) {
   p->depth++;
   walk(p, env, body);
   p->depth--;
-  prover_leave_block(p, p->level); /* drops boxes from p->level on, because merges may have moved these */
+  prover_leave_block(p, p->level); /* drops boxes from p->level on: merges may have moved these boxes */
 }
 
 static void
@@ -413,7 +414,7 @@ static void walk_if(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   }
   p->level = boxes;
   const int first = p->accesses.n;
-  VEC(WrittenBox) kept = {0}; /* boxes that every branch visited so far has written */
+  VEC(WrittenBox) kept = {0}; /* boxes written by all branches that were visited so far */
   for (int i = 0, branch = 0; i <= cond->n; i++) {
     bool last = i == cond->n;
     if (!last && !decide_all(p, env, &cond->any[i])) continue;

@@ -4,8 +4,8 @@
 #include "import/import.h"
 
 enum { NOT_KNOWN = -2, MOST_STEPS = 200 };
-/* A tensor derived from an input. For each of its dimensions: the number of the same dimension in the input
- * (-1: a new dimension of one element), and its size (0: unknown). */
+/* A tensor derived from an input. For each dimension of the tensor: the index of the same dimension in the
+ * input (-1: a new dimension of one element), and its size (0: unknown). */
 typedef struct Trace {
   int tensor, rank, from[MOST_DIMS];
   int64_t size[MOST_DIMS];
@@ -113,8 +113,9 @@ static int told_by_axis(const OnnxNode *node, const Trace *x) {
   return d == 1 || (d > 0 && d == x->rank - 1) ? (int)d : -1;
 }
 
-/* The channel dimension of the right operand of a product of two values: of its last two dimensions, the one
- * that is later in the input. A Transpose may have exchanged them, as in the scores of attention. */
+/* The channel dimension of the right operand of a product of two values: of its last two dimensions, the
+ * dimension that is later in the input. A Transpose may have exchanged these dimensions, as in the scores of
+ * attention. */
 static int told_by_product(const ModelImport *im, const OnnxNode *node, int input, const Trace *x) {
   if (input != 1 || !strstr(node->op, "MatMul") || x->rank < 3 || constant_of(im, node, 0)) return -1;
   const int last = x->rank - 1;

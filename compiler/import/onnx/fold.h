@@ -8,7 +8,7 @@ typedef const Tensor *Folding(ModelImport *, const OnnxNode *); /* NULL after no
 #define FOLD(op, function) Folding function;
 #include "import/onnx/folds.def"
 #undef FOLD
-/* Folds elementwise operators. *found: whether the node is one. */
+/* Folds elementwise operators. *found: whether the node is an elementwise operator. */
 const Tensor *fold_elements(ModelImport *, const OnnxNode *, bool *found);
 
 /* Sets a result of the node, not necessarily the first result. */

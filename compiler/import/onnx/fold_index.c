@@ -24,7 +24,7 @@ const Tensor *fold_gather(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- elements by index along an axis ---- */
-/* An index in a dimension of n elements; a negative one counts from the end. -1, with the reason, if it is
+/* An index in a dimension of n elements; a negative index counts from the end. -1, with the reason, if it is
  * out of range. */
 static int64_t index_in(ModelImport *im, const Tensor *index, int64_t i, int64_t n) {
   int64_t at = tensor_integer(index, i);

@@ -81,8 +81,8 @@ static void moments(const Tensor *x, int64_t c, double *mean, double *variance) 
   *variance = squares / (double)count;
 }
 
-/* Folds BatchNormalization of constant weights, with which exporters standardize weights. It uses the
- * statistics of the weights (training mode), or statistics that earlier nodes computed. */
+/* Folds BatchNormalization of constant weights, with which exporters standardize weights. BatchNormalization
+ * uses the statistics of the weights (training mode), or statistics that earlier nodes computed. */
 const Tensor *fold_batchnorm(ModelImport *im, const OnnxNode *node) {
   const bool own = onnx_int(node, "training_mode", 0);
   const Tensor *x = constant_of(im, node, 0), *given[4]; /* weight, bias, mean, variance */

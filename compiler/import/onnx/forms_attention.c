@@ -24,7 +24,8 @@ typedef struct Chain {
     const char *layer; /* layer of a bias, one number per channel; or NULL */
   } term[MOST_TERMS];
   int64_t rows, l[2]; /* rows of the scores, and the number of positions on both sides */
-  int64_t grouped;    /* number of heads whose queries are the positions of one row; otherwise 1 */
+  int64_t grouped; /* number of heads, if the queries of several heads are the positions of one row; otherwise
+                      1 */
 } Chain;
 typedef struct Term Term;
 

@@ -7,7 +7,7 @@
 
 enum { MOST_LEVELS = 13 };
 typedef struct Levels {
-  int n, image[MOST_LEVELS], places; /* tensors; places is 0 until the first level is found */
+  int n, image[MOST_LEVELS], places; /* tensors; `places` is 0 until the first level is found */
 } Levels;
 
 static bool transposes(const OnnxNode *node, int n, const int64_t *wanted) {

@@ -164,7 +164,7 @@ static int before_zero_bound(const ModelImport *im, int tensor) {
   return is_op(bound, "Relu") ? bound->in[0] : tensor;
 }
 
-/* Whether a tensor is mean(x * x) - mean(x)^2, the form of JAX. */
+/* Whether a tensor is mean(x * x) - mean(x)^2, as in JAX. */
 static bool is_variance_of(const ModelImport *im, int tensor, Along *a, bool *kept) {
   const OnnxNode *difference = op_before(im, tensor, "Sub");
   if (!difference || difference->nin != 2) return false;

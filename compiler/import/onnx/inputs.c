@@ -180,7 +180,7 @@ static void input_axes(const OnnxPort *port, int first, int axis[MOST_DIMS]) {
   if (port->channels >= first) axis[port->channels] = next;
 }
 
-/* A view with the dimensions of an input after the batch, if it has one. */
+/* A view with the dimensions of an input after the batch, if the input has a batch. */
 static View *view_of_port(ModelImport *im, const OnnxPort *port, int first) {
   int axis[MOST_DIMS];
   const int rest = port->rank - first;

@@ -47,7 +47,7 @@ static const char *module_path(ModelImport *im, const char *name) {
   VEC(const char *) parts = {0};
   for (const char *part = name; part && *part;) {
     const char *slash = strchr(part, '/');
-    if (!slash) break; /* the last component is the operator's */
+    if (!slash) break; /* the last component is the name of the operator */
     const char *word = arena_copy(im->arena, part, (size_t)(slash - part));
     const char *before = parts.n ? parts.data[parts.n - 1] : NULL;
     const size_t n = before ? strlen(before) : 0;

@@ -244,7 +244,7 @@ static bool becomes_softmax(const ModelImport *im, int tensor) {
 }
 
 /* For a Where that masks scores with a constant: the scores plus a mask of minus infinity, or of a number
- * with the same effect. NULL, even without a reason, for another selection. */
+ * with the same effect. NULL, possibly without a reason, for another selection. */
 static View *masked_scores(ModelImport *im, const OnnxNode *node) {
   const Tensor *kept = constant_of(im, node, 0);
   const int input = constant_of(im, node, 1) ? 1 : 2;

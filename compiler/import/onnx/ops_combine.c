@@ -198,7 +198,7 @@ static View *align(ModelImport *im, const View *x, int rank) {
   return to;
 }
 
-/* Whether the factors of the small value are all channels of the big one, in the same order. */
+/* Whether the factors of the small value are all channels of the big value, in the same order. */
 static bool is_gate(const View *small, const View *big) {
   const int last = small->value->shape.rank - 1, c = big->value->shape.rank - 1;
   if (c != 2 || shape_elements(small->value->shape) != big->value->shape.dim[c]) return false;
@@ -256,7 +256,7 @@ static View *gated(ModelImport *im, const View *big, const View *small, const ch
   return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
 }
 
-/* Whether the small value is one channel of the big one, in the same layout. */
+/* Whether the small value is one channel of the big value, in the same layout. */
 static bool is_plane(const View *small, const View *big) {
   const int c = big->value->shape.rank - 1;
   if (small->value->shape.rank != c + 1 || small->value->shape.dim[c] != 1) return false;
@@ -422,7 +422,7 @@ static View *sum_of_all(ModelImport *im, const OnnxNode *node) {
 }
 
 /* x / t for integers x and t > 0, rounded towards 0 as in ONNX, or down. The quotient is computed from x +
- * 1/2, so that a rounding error never changes an exact integer to the next smaller one. */
+ * 1/2, so that a rounding error never changes an exact integer to the next smaller integer. */
 static View *whole_quotient(ModelImport *im, const OnnxNode *node, const View *x) {
   const Tensor *t = constant_of(im, node, 1);
   const bool counts = x->value->counts, floor = counts || onnx_int(node, "cnnc_floor", 0);
@@ -481,8 +481,8 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
   return strcmp(word, "add") == 0 ? rotary_of(im, y) : y;
 }
 
-/* x / y, but 0 where y is 0. The quotient is computed as x * n / (y + 1 - n), with n = 0 where y is 0 and n =
- * 1 elsewhere, and rounded once, like the quotient. */
+/* x / y, but 0 where y is 0. This is computed as x * n / (y + 1 - n), with n = 0 where y is 0 and n = 1
+ * elsewhere; the result is rounded once, like x / y. */
 View *import_divide_no_nan(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0), *y = x ? view_of(im, node, 1) : NULL;
   if (!y) return NULL;

@@ -31,8 +31,8 @@ static const Tensor *by_units(ModelImport *im, const Tensor *w, bool transposed,
   return t;
 }
 
-/* The constant vector of an Add after the product, if the Add is the product's only user: it becomes the
- * bias. */
+/* The constant vector of an Add after the product, if the Add is the product's only user: this vector becomes
+ * the bias. */
 static const Tensor *vector_behind(ModelImport *im, const OnnxNode *node, const View *x, int64_t units) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;

@@ -49,8 +49,8 @@ static View *chosen_elements(ModelImport *im, const OnnxNode *node, const View *
   return y;
 }
 
-/* Each element of the index is a position along the axis. Along the other dimensions it selects at its own
- * position. */
+/* Each element of the index is a position along the axis. Along the other dimensions, the element selects at
+ * its own position. */
 View *elements_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *t) {
   const View *x = view_of(im, node, 0);
   Elements e = {.n = 1};
@@ -79,7 +79,7 @@ View *elements_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *
 }
 
 /* Each row of the index is a position in the dimensions after the first `batch` dimensions. In these first
- * dimensions it selects at its own position. */
+ * dimensions, the row selects at its own position. */
 View *parts_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *t) {
   const View *x = view_of(im, node, 0);
   const int64_t batch = onnx_int(node, "batch_dims", 0);

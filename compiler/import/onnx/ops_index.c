@@ -373,7 +373,7 @@ int index_of_pairs(const ModelImport *im, const OnnxNode *node) {
 static View *gather_first(ModelImport *im, const OnnxNode *node, const View *index) {
   bool drop[MOST_DIMS] = {false};
   drop[index->rank - 1] = true;
-  return gather_by(im, node, view_without(im, index, drop)); /* GatherND has no attribute `axis`: it is 0 */
+  return gather_by(im, node, view_without(im, index, drop)); /* the axis is 0: GatherND has no `axis` */
 }
 
 View *import_gather_nd(ModelImport *im, const OnnxNode *node) {

@@ -187,8 +187,8 @@ bool reduced_along(ModelImport *im, const OnnxNode *node, const View *x, int64_t
   return true;
 }
 
-/* A norm whose variance is divided by a number other than the size, such as size - 1. With c the ratio of
- * both: x / sqrt(c variance + epsilon) = x / sqrt(variance + epsilon / c) / sqrt(c). */
+/* A norm whose variance is divided by a number other than the size, such as size - 1. With c as the ratio of
+ * both divisors: x / sqrt(c variance + epsilon) = x / sqrt(variance + epsilon / c) / sqrt(c). */
 static Value *spread_norm(ModelImport *im, const OnnxNode *node, Value *v, const Tensor *w, const Tensor *b) {
   const int64_t channels = v->shape.dim[v->shape.rank - 1];
   const double factor = onnx_float(node, "cnnc_spread", 0) * (double)channels;

@@ -30,8 +30,8 @@ static void add_to_group(Group *group, char letter, int64_t size) {
 
 static bool of_batch(const View *x, int d) { return x->along[d].n > 0 && x->along[d].f[0].axis == BATCH; }
 
-/* Whether the operand has this dimension, with more than one element, not broadcast, and not as the batch.
- * */
+/* Whether the operand has this dimension, with more than one element, and the dimension is neither broadcast
+ * nor the batch. */
 static bool dimension_is_there(const View *x, const Letters *in, char letter) {
   const int d = letter_place(in, letter);
   return d >= 0 && x->size[d] > 1 && x->along[d].n > 0 && !of_batch(x, d);

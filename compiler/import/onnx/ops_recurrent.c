@@ -300,8 +300,8 @@ static const char *cell_layer(ModelImport *im, const Cell *c, const char *kind) 
   return layer_called(im, arena_printf(im->arena, "%s.%s%s", c->layer->name, kind, c->way ? "_reverse" : ""));
 }
 
-/* The bias of the sums over x (part 0) or over h (part 1). With one_bias, the bias over x is the sum of
- * both. */
+/* The bias of the sums over x (part 0) or over h (part 1). With one_bias, the bias over x is the sum of both
+ * biases. */
 static const Tensor *cell_bias(ModelImport *im, const Cell *c, int64_t part) {
   const Layer *l = c->layer;
   const int64_t sums = l->kind->gates * l->units, at = 2 * c->way * sums;

@@ -74,7 +74,7 @@ static bool look(ModelImport *im, const View *x, Over *over) {
   return true;
 }
 
-/* The view with its channels as the second dimension, if the reduction is over a part of them. */
+/* The view with its channels as the second dimension, if the reduction is over a part of the channels. */
 static const View *with_whole_channels(ModelImport *im, const View *x, const bool *over) {
   const int c = x->value->shape.rank - 1;
   bool cuts = false;
@@ -144,7 +144,7 @@ static View *over_channels(ModelImport *im, const View *x, int axis, const char 
 
 enum { MOST_PARTS = 16 };
 
-/* Sums over a dimension that divides the channels into a few parts; NULL: the dimension is another one. */
+/* Sums over a dimension that divides the channels into a few parts; NULL: another dimension. */
 static View *over_parts(ModelImport *im, const OnnxNode *node, const View *x, const bool *over) {
   const int c = x->value->shape.rank - 1;
   int axis = -1;
@@ -167,7 +167,8 @@ static View *over_parts(ModelImport *im, const OnnxNode *node, const View *x, co
   return y;
 }
 
-/* Reduces each axis of the value by the operator for that axis; NULL, even without a reason: not possible. */
+/* Reduces each axis of the value by the operator for that axis; NULL, possibly without a reason: not
+ * possible. */
 static View *over_axes(ModelImport *im, const View *x, Over *over, const Reduction *row) {
   if (!(x = with_whole_channels(im, x, over->dim)) || !look(im, x, over)) return NULL;
   View *y = row->before ? map_view(im, x, "%s", row->before) : view_copy(im, x, x->value);

@@ -256,7 +256,7 @@ typedef struct Join {
 } Join;
 
 /* The layout that fits the first value's memory: the concatenated dimension as channels, or another
- * dimension as channels and the concatenated one as positions. */
+ * dimension as channels and the concatenated dimension as positions. */
 static Join join_layout(const ModelImport *im, const OnnxNode *node, int axis) {
   const View *first = im->item[node->in[0]].view;
   Join last = {.chan = axis}, other = {.chan = -1};

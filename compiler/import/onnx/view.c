@@ -256,7 +256,7 @@ static Value *moved(ModelImport *im, Value *v, const Factors *pos, int npos, con
   return made ? made : no(im, "needs a transpose of %s", shape_text(im->arena, v->shape));
 }
 
-/* The innermost `n` channels as a channel dimension, the others as positions. */
+/* The innermost `n` channels as a channel dimension, the other channels as positions. */
 View *view_split_channels(ModelImport *im, const View *view, int64_t n) {
   const Shape s = view->value->shape;
   const int c = s.rank - 1, to_c = c == 2 ? 2 : c + 1;

@@ -11,8 +11,8 @@ static bool is_of_rows(const Value *v, int64_t rows, int64_t n, int64_t c) {
          shape_equal(v->made->in[0]->shape, shape_of_parts(rows, shape_sequence(n, c)));
 }
 
-/* Exchanges `first` and `second` with a single copy. The smaller of the two becomes the heads, unless the
- * value already consists of such rows. */
+/* Exchanges `first` and `second` with a single copy. The smaller of these two parts becomes the heads, unless
+ * the value already consists of such rows. */
 Value *exchanged_as_heads(ModelImport *im, Value *v, int64_t before, int64_t first, int64_t second,
                           int64_t after) {
   if (v->regions) return NULL;
@@ -62,7 +62,7 @@ static Value *before_roll(const Value *v, int axis, int64_t *by) {
   return of && cropped(s->in[1], axis, false, &until) == of && until == *by ? of : NULL;
 }
 
-/* The value before cyclic shifts along its height and width, and their distances. */
+/* The value before cyclic shifts along its height and width, and the distances of these shifts. */
 static Value *before_rolls(Value *v, int64_t shift[2]) {
   shift[0] = shift[1] = 0;
   for (int step = 0; step < 2; step++)
@@ -76,8 +76,8 @@ static Value *before_rolls(Value *v, int64_t shift[2]) {
   return v;
 }
 
-/* The value before cyclic shifts, stored with the quantization of the shifted value; without that, the value
- * itself. */
+/* The value before cyclic shifts, stored with the quantization of the shifted value; if the
+ * unshifted value has another quantization, the shifted value itself. */
 static Value *before_rolls_as_stored(ModelImport *im, Value *v, int64_t shift[2]) {
   Value *image = before_rolls(v, shift);
   const Quant *wanted = quant_of(v), *has = quant_of(image);

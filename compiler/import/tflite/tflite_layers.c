@@ -223,7 +223,8 @@ bool tfl_pool(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* Finds the axes of a reduction over height, width, or both; for sequences it is over the length. */
+/* Finds the axes of a reduction over height, width, or both; for sequences, the reduction is over the
+ * length. */
 static bool pooled_axes(Making *k, const TflOperator *op, int64_t window[2]) {
   int64_t axis[2 * TFLITE_RANK];
   const TflTensor *in = tfl_in(k, op, 0);
