@@ -67,7 +67,7 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   Graph *graph = gradient->graph;
   Node *in[MOST_INPUTS], *own = graph_port(graph, use->port)->node;
   int64_t size = 1;
-  if (loss->inside && own->op != loss->inside) own = own->hidden->of; /* the node that this one replaced */
+  if (loss->inside && own->op != loss->inside) own = own->hidden->of; /* the node that this node replaced */
   int n = loss_operands(loss, own, in);
   for (int i = 0; i < use->nmore; i++) in[n++] = graph_port(graph, use->more[i])->node;
   for (int i = 0; i < TRUTH_PARTS; i++)

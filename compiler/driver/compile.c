@@ -556,7 +556,7 @@ static bool run(Compilation *c) {
   if (c->options->kind == OUTPUT_AST) return parse(c) && !has_errors(c) && emit_output(c);
   return parse(c) &&        // syntax/: source files to AST
          analyze(c) &&      // sema/: AST to graph
-         load_weights(c) && // backend/; quantize/: an int8 graph, if they are int8
+         load_weights(c) && // backend/; quantize/: an int8 graph, if the weights are int8
          stream(c) &&       // passes/: the graph of a step, with --stream or --slide
          tune(c) &&         // --tune, and earlier measurements
          plan(c) &&         // passes/: kernels, and storage of values

@@ -50,7 +50,7 @@ static void put_specified(Text *out, const Net *net) {
 
 static void put_commands(Text *out, const Net *net, const char *file) {
   const char *stem = arena_copy(net->arena, file, strlen(file) - strlen(".c"));
-  text_put(out, "/* %s: the entry point with which Frama-C checks %s. In the directory of both:\n *\n",
+  text_put(out, "/* %s: the entry point with which Frama-C checks %s. In the directory of both files:\n *\n",
            net->name, file);
   text_put(out,
            " * frama-c -c11 -machdep gcc_x86_64 \\\n"
@@ -67,8 +67,8 @@ static void put_commands(Text *out, const Net *net, const char *file) {
            without_blanks(net->arena, uncontracted(net)));
   text_put(out, " * Eva: no input leads to undefined behavior, and each call of a kernel satisfies its "
                 "contract. WP: each\n"
-                " * kernel stays within its contract. Confirmed if the report at the end has nothing \"to be "
-                "validated\".\n */\n"
+                " * kernel stays within its contract. Both are confirmed if the report at the end has\n"
+                " * nothing \"to be validated\".\n */\n"
                 "// SPDX-License-Identifier: MIT-0\n");
 }
 

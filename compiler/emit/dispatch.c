@@ -110,8 +110,9 @@ static const char tiles_text[] =
     "(vnni & bf16 & amx & d >> 24 & d >> 25) && (saved >> 17 & 3) == 3 && %s() ? 5 : 2 + "
     "(int)(vnni + (vnni & bf16 & ~amx))";
 
-/* Since version 4.11, Linux emulates reads of these registers, as its documentation says. Android may have
- * an older kernel, and other systems may end the program. On such systems, the compiler's options decide. */
+/* Since version 4.11, Linux emulates reads of these registers, as its documentation says. Android may have an
+ * older kernel, and other systems may end a program that reads them. On such systems, the compiler's options
+ * decide. */
 static const char arm_text[] = "/* Does the CPU have DotProd@ABOUT@? */\n"
                                "static int @ARM@(void) {\n"
                                "#if @SURELY@\n"

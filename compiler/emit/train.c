@@ -244,7 +244,7 @@ static void put_training_phase(Text *out, Net *net, int target, const Phase *of)
   if (several) {
     text_put(out,
              "/* %d interleaved images, one in each lane: a value is [height][width][channels][%d]. Only the "
-             "first `count` are there; the other lanes repeat the last of them. */\n",
+             "first `count` lanes have different images; the other lanes repeat the last image. */\n",
              f.images, f.images);
     function = arena_printf(net->arena, "%s_%d", function, f.images);
   }

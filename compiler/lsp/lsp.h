@@ -142,7 +142,7 @@ typedef struct Place {
 } Place;
 bool place_of(Server *, const json_t *params, Place *,
               Failure *); /* reads params.textDocument and params.position */
-/* While the text has errors: the same position in the last good analysis; false: there is none. */
+/* While the text has errors: the same position in the last analysis without errors; false: there is none. */
 bool place_before(const Place *, Place *good);
 
 /* ---- search in the tree (find.c) ---- */

@@ -48,7 +48,7 @@ INLINE int32_t cnn_add_even8(int32_t a, int32_t v) {
 #endif
 }
 
-/* Likewise with bytes 1 and 3. */
+/* Adds a byte of v to each half of a: bytes 1 and 3. */
 INLINE int32_t cnn_add_odd8(int32_t a, int32_t v) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;
@@ -168,7 +168,7 @@ INLINE int32_t cnn_add_halves(int32_t a, int32_t b) {
 #endif
 }
 
-/* Likewise a - b. */
+/* Subtracts halves separately, modulo 2^16. */
 INLINE int32_t cnn_sub_halves(int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;

@@ -8,7 +8,7 @@ INLINE int32_t cnn_requantize_single(int32_t x, int32_t m, int32_t e) {
   return (int32_t)(((int64_t)x * m + (INT64_C(1) << (30 - e))) >> (31 - e));
 }
 
-/* The same, but rounded twice: after the product (halves upwards) and after the shift (halves away from
+/* x * m * 2^(e - 31), rounded twice: after the product (halves upwards) and after the shift (halves away from
  * zero). */
 INLINE int32_t cnn_requantize_double(int32_t x, int32_t m, int32_t e) {
   const int32_t left = e > 0 ? e : 0, right = e < 0 ? -e : 0;
@@ -23,7 +23,7 @@ INLINE int32_t cnn_requantize_float(int32_t x, float s) {
   return (int32_t)(nearest - 12582912.0f);
 }
 
-/* x / scale, likewise; NaN becomes the minimum. */
+/* x / scale, clamped to +-2^17, rounded to nearest, ties to even; NaN becomes the minimum. */
 INLINE int32_t cnn_quantize_float(float x, float scale) {
   const float y = x / scale, cut = !(y > -131072.0f) ? -131072.0f : y > 131072.0f ? 131072.0f : y;
   const float nearest = cut + 12582912.0f;
@@ -38,7 +38,7 @@ INLINE int32_t cnn_requantize_wide(int64_t x, int32_t m, int32_t e) {
   return (int32_t)(y < -(1 << 30) ? -(1 << 30) : y > 1 << 30 ? 1 << 30 : y);
 }
 
-/* The same with a 15-bit factor: x * m * 2^(e - 15). */
+/* x * m * 2^(e - 15) with a 15-bit factor m, rounded once, halves upwards, clamped to +-2^30. */
 INLINE int32_t cnn_requantize_reduced(int64_t x, int32_t m, int32_t e) {
   const int64_t y = (x * m + (INT64_C(1) << (14 - e))) >> (15 - e);
   return (int32_t)(y < -(1 << 30) ? -(1 << 30) : y > 1 << 30 ? 1 << 30 : y);
@@ -123,7 +123,7 @@ INLINE int32_t cnn_softmax_share_wide(int32_t exponential, int32_t reciprocal, i
   return (int32_t)(share > 32767 ? 32767 : share < 0 ? 0 : share);
 }
 
-/* The same in 1/256 units, minus 128. */
+/* exponential / sum in units of 1/256, minus 128, from 1 / (1 + x) of the sum and its leading zeros. */
 INLINE int32_t cnn_softmax_share(int32_t exponential, int32_t reciprocal, int32_t zeros) {
   const int32_t p = (int32_t)(((int64_t)exponential * reciprocal + (1 << 30)) >> 31);
   const int32_t shift = zeros > 3 ? 34 - zeros : 31, share = ((p >> shift) + 1) >> 1;
