@@ -146,7 +146,8 @@ static bool check_reports(const Options *options) {
     if (report->kind == REPORT_WCET && options->targets.n > 1)
       return usage_error("--report=wcet is about one CPU: it needs --cpu=NAME, not several targets");
     if (strcmp(report->path, "-") != 0) continue;
-    if (printed) return usage_error("--report and -o - both write to standard output: --report=KIND:FILE");
+    if (printed)
+      return usage_error("--report and -o - both write to standard output: use --report=KIND:FILE");
     printed = true;
   }
   return true;
@@ -349,7 +350,7 @@ static bool check_system(Options *options, Arena *arena) {
                             "same on every system"
                       : options->kind == OUTPUT_WASM ? "WebAssembly is the same on every system: remove --os"
                       : options->cpu && !options->cpu->core
-                          ? "that CPU is for boards without an operating system: remove --os or --cpu"
+                          ? "the CPU of --cpu is for boards without an operating system: remove --os or --cpu"
                       : options->mpi ? "--mpi builds for this machine only: remove --os"
                                      : NULL;
   if (about) return usage_error("%s", about);

@@ -317,7 +317,7 @@ static bool library_possible(Compilation *c) {
   const char *name = c_name(c);
   return !library_name_taken(name) ||
          cannot_write(c, library_file(c, arena_printf(c->arena, "src/%s.h", name)),
-                      "a system header has this name: choose another with --prefix=NAME");
+                      "a system header has this name: choose another name with --prefix=NAME");
 }
 
 static bool write_library(Compilation *c) {

@@ -172,7 +172,7 @@ static void put_alias(Text *out, const Net *net) {
 }
 
 /* ---- bytes in other files ---- */
-static const char elsewhere_text[] = "is not the file that was written together with this one";
+static const char elsewhere_text[] = "is not the file that was written together with this C file";
 
 static void put_embed(Text *out, Net *net) {
   const char *file = net->options->embed_file;

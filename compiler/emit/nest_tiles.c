@@ -99,7 +99,7 @@ void print_tiled(Printer *p, const NestStmt *stmt, int depth) {
   if (rows != p->nest->tiles.rows || vectors > 2 || nblocks * vectors > MOST_TILES ||
       dot->type.lanes != VECTOR || tiled_step(x, slot[3]) != word || elem_bytes(w->buf->type.elem) != size ||
       steps % pairs)
-    nest_misuse(p->nest, "a product for which the tile registers have another shape");
+    nest_misuse(p->nest, "a product for which the tile registers have a different shape");
   put("%s(%lld);\n", printer_function(p, FN_TILE_CLEAR, F32, VECTOR), (long long)(nblocks * vectors));
   for (int i = 0; i < t.ntaps; i++) print_taps(p, t.taps[i], depth + i);
   put("%*s%s(", 2 * (depth + t.ntaps), "",

@@ -73,7 +73,7 @@ void put_state_numbers(Text *out, Net *net) {
                arena_printf(net->arena, "index of the first row of `%s` in call 0; ignore rows below 0",
                             graph->outputs.data[o].name));
     put_define(out, net, net->output[o].macro.LATE, stream ? stream->output[o].late : 0,
-               "delay of its rows, in rows of the input");
+               "delay of the output rows, in rows of the input");
   }
   put_define(out, net, net->macro->READY, stream ? stream->ready : 0,
              "calls after a reset whose outputs are to be ignored");
