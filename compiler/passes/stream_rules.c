@@ -357,7 +357,7 @@ static void refuse_whole(Streams *s, const Node *node) {
   const int64_t rows = stream_rows(first->shape);
   const bool parts = node->shape.regions && !first->shape.regions;
   Diag *diag = refuse_stream(s, node, DIAG_stream_whole,
-                             parts ? "%s returns several sequences, but a step has rows of only one"
+                             parts ? "%s returns several sequences, but a step has rows of only one sequence"
                                    : "%s needs all rows of its input",
                              operator_of(s, node));
   if (!diag) return;
@@ -455,7 +455,7 @@ static bool has_states(Streams *s) {
     if (!node_is_state(node)) continue;
     any = true;
     Diag *diag =
-        refuse_stream(s, node, DIAG_stream_state, "a net with states of its own is not compiled with --%s",
+        refuse_stream(s, node, DIAG_stream_state, "a net with its own states cannot be compiled with --%s",
                       slides(s) ? "slide" : "stream");
     if (diag)
       diag_help(diag,
@@ -476,7 +476,7 @@ static bool first_input_once(Streams *s) {
   if (times < 2) return true;
   if (s->diags)
     diag_report(s->diags, DIAG_duplicate_argument, graph->inputs.data[0].node->span, NULL,
-                "--stream has two numbers of rows for input %s, the first one", graph->inputs.data[0].name);
+                "--stream has two numbers of rows for input %s, the first input", graph->inputs.data[0].name);
   return false;
 }
 

@@ -21,7 +21,7 @@ static Node *table_node(Quantizer *q, const Node *of, Node *in, Quant quant, int
 
 static void report_rescaling(Quantizer *q, const Node *of, double factor) {
   Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, of->span, of->site,
-                           "the scales of %s are incompatible: the scale of its input is %g times its own",
+                           "the scales of %s are incompatible: its input scale is %g times its output scale",
                            of->name, factor);
   diag_help(diag, "data movement and pooling keep the scale of their input");
 }

@@ -59,7 +59,7 @@ static void refuse_gates(Quantizer *q, const Node *node, const Weight *weight, d
                   "the scales of %s are incompatible: the scale of its sums is %g", node->name, unit);
   diag_fact(diag, "gates have the scale 2^-%d; the scale of the sums must be below 2^%d times that",
             GATE_BITS, WIDE_MULTIPLIER_MOST);
-  diag_help(diag, "%s.scale times the scale of its other factor is too large", weight->name);
+  diag_help(diag, "%s.scale times the scale of the other factor is too large", weight->name);
 }
 
 /* Computes the factors that convert the product's sums to gates. one: scales are multiplied as floats. False

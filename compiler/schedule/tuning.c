@@ -144,7 +144,7 @@ void tuning_read(Tuning *tuning, Diags *diags, const Sources *sources, uint32_t 
       (source->n > first && !strchr("\r\n", source->text[first]))) {
     Diag *diag =
         diag_report(diags, DIAG_tuning_ignored, NO_SPAN, NULL,
-                    "'%s' does not begin with '%s': it has another version", source->path, first_line);
+                    "'%s' does not begin with '%s': it has a different version", source->path, first_line);
     diag_help(diag, "--tune rewrites it");
     return;
   }

@@ -167,7 +167,7 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
   if (bound.values.n >= most) {
     Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, call->args.span, frame->site,
                              "%s takes at most %d values in addition to the current one", op->name, most - 1);
-    diag_help(diag, "combine them in two steps");
+    diag_help(diag, "combine the values in two steps");
     bound.ok = false;
   }
   Node **in = NEW_ARRAY(s->arena, Node *, 1 + bound.values.n);

@@ -94,7 +94,7 @@ static void clash_report(Sema *s, const LayerName *layer, const LayerName *befor
                         layer->full)
           : diag_report(s->diags, DIAG_name_clash, layer->span, layer->site,
                         "the layers '%s' and '%s' are both named %s in C", before->full, layer->full, c);
-  diag_note(diag, before->span, "the first one is here");
+  diag_note(diag, before->span, "the first name is here");
   diag_help(diag, "rename one of them: name=\"...\"");
 }
 
@@ -134,8 +134,8 @@ static void port_check(Sema *s, Table *macros, bool output, const Port *port) {
                            kind, port->name)
              : diag_report(s->diags, DIAG_name_clash, port->span, NULL,
                            "'%s' and '%s' are both named %s in C macros", before->name, port->name, macro);
-    diag_note(diag, before->span, "the first one is here");
-    diag_help(diag, "inputs and outputs need distinct names: use another one");
+    diag_note(diag, before->span, "the first name is here");
+    diag_help(diag, "inputs and outputs need distinct names: use another name");
   }
   table_set(s->arena, macros, macro, (void *)port);
 }
@@ -154,7 +154,7 @@ void names_check(Sema *s) {
       Diag *diag = diag_report(s->diags, DIAG_name_clash, weight->owner->span, weight->owner->site,
                                "the parameters '%s' and '%s' are both named %s in C", before->name,
                                weight->name, member);
-      diag_note(diag, before->owner->span, "the first one belongs to this layer");
+      diag_note(diag, before->owner->span, "the first parameter belongs to this layer");
     }
     table_set(s->arena, &members, member, weight);
   }

@@ -264,7 +264,7 @@ static void loss_add(const LossReading *r, const Op *op, const Arguments *args, 
     Diag *diag = diag_report(s->diags, DIAG_loss_mismatch, span, NULL, "%s '%s' has a loss already",
                              use.port < s->graph->outputs.n ? "output" : "value",
                              graph_port(s->graph, use.port)->name);
-    diag_note(diag, r->training->losses.data[i].span, "the first one is here");
+    diag_note(diag, r->training->losses.data[i].span, "the first loss is here");
     diag_help(
         diag,
         "a value can have only one loss: use another value in one of the two losses, or remove one of them");

@@ -122,7 +122,8 @@ static void duplicate_report(Sema *s, const Frame *frame, const char *what, cons
   Diag *diag = diag_report(s->diags, DIAG_duplicate_argument, again->span, frame->site,
                            "'%s' of %s is set twice", name, what);
   diag_note(diag, first->span,
-            again->name.s && !first->name.s ? "it is set by position here" : "the first one is here");
+            again->name.s && !first->name.s ? "the argument is set by position here"
+                                            : "the first value is here");
 }
 
 Matched arguments_match(Sema *s, const Frame *frame, const char *what, const char *kind, int n,

@@ -94,7 +94,7 @@ static void output_add(Sema *s, Ident name, Node *node, PortAs as) {
     if (strcmp(before->name, name.s) != 0) continue;
     Diag *diag =
         diag_report(s->diags, DIAG_duplicate_name, name.span, NULL, "there are two outputs '%s'", name.s);
-    diag_note(diag, before->span, "the first one is here");
+    diag_note(diag, before->span, "the first output is here");
     return;
   }
   vec_push(s->arena, s->graph->outputs, ((Port){name.s, node, name.span, as}));
@@ -104,8 +104,8 @@ void output_make(Sema *s, const Frame *frame, const Stmt *stmt) {
   if (s->output) {
     Diag *diag = diag_report(s->diags, DIAG_duplicate_statement, stmt->span, frame->site,
                              "a net has one output statement");
-    diag_note(diag, s->output->span, "the first one is here");
-    diag_help(diag, "it can name several outputs: output a, b");
+    diag_note(diag, s->output->span, "the first output statement is here");
+    diag_help(diag, "an output statement can name several outputs: output a, b");
     return;
   }
   s->output = stmt;

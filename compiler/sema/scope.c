@@ -173,7 +173,7 @@ void name_report(Sema *s, const Frame *frame, Ident name) {
     } else if (is_defined_later(&at, name)) {
       Diag *diag = diag_report(s->diags, DIAG_use_before_definition, name.span, frame->site,
                                "'%s' is used before it is defined", name.s);
-      diag_note(diag, at.span, "it is defined later, here");
+      diag_note(diag, at.span, "the later definition is here");
       diag_help(diag, "move the definition above its first use");
     } else {
       Diag *diag = diag_report(s->diags, DIAG_unknown_name, name.span, frame->site,

@@ -76,7 +76,7 @@ static void block_register(Sema *s, const Scope *file, int order, const Block *b
   } else if (before) {
     Diag *diag = diag_report(s->diags, DIAG_duplicate_name, block->name.span, NULL,
                              "there are two blocks '%s'", block->name.s);
-    diag_note(diag, before->block->name.span, "the first one is here");
+    diag_note(diag, before->block->name.span, "the first block is here");
   }
   BlockDef *def = NEW(s->arena, BlockDef);
   *def = (BlockDef){.block = block, .file = file, .order = order, .in_main = in_main};

@@ -561,7 +561,7 @@ static void block_read(const Reading *r, const Stmt *stmt, const Argument *seen[
     if (*before) {
       Diag *diag = diag_report(r->s->diags, DIAG_duplicate_argument, setting->span, NULL, "'%s' is set twice",
                                key->param.name);
-      diag_note(diag, (*before)->span, "the first one is here");
+      diag_note(diag, (*before)->span, "the first value is here");
       continue;
     }
     *before = setting;
@@ -588,7 +588,7 @@ void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
     if (s->train) {
       Diag *diag =
           diag_report(s->diags, DIAG_duplicate_statement, stmt->span, NULL, "a net has one train block");
-      diag_note(diag, s->train->span, "the first one is here");
+      diag_note(diag, s->train->span, "the first train block is here");
       return;
     }
     s->train = stmt;

@@ -198,7 +198,7 @@ static void function_report(Sema *s, const Frame *frame, Ident callee) {
   if (name_is_reserved(callee.s) || table_find(&s->blocks, callee.s)) {
     Diag *diag = diag_report(s->diags, DIAG_unknown_name, callee.span, frame->site,
                              "%s produces a value of the net, but the value has no name here", callee.s);
-    diag_help(diag, "give it a name first, x = %s(...), then write x here", callee.s);
+    diag_help(diag, "give the value a name first, x = %s(...), then write x here", callee.s);
     return;
   }
   Diag *diag = diag_report(s->diags, DIAG_unknown_name, callee.span, frame->site, "there is no function '%s'",

@@ -168,7 +168,7 @@ void warn_softmax(Sema *s, const Node *node) {
   if (!before->op->traits.softmax) return;
   Diag *diag = diag_report(s->diags, DIAG_double_softmax, node->span, node->site,
                            "%s of a value that is a %s already", node->op->name, before->op->name);
-  diag_note(diag, before->span, "the first one is here");
+  diag_note(diag, before->span, "the first softmax is here");
   diag_help(diag, "remove one softmax: the second makes all classes nearly equal");
   const Span link = link_span(s, node->span);
   if (link.start < link.end) diag_fix(diag, link, "%s", "");

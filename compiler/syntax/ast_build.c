@@ -216,7 +216,7 @@ void net_add(Parser *p, Span span, Ident name, const Arguments *args, const Body
   p->outside = false;
   if (p->net) {
     Diag *diag = diag_report(p->diags, DIAG_several_nets, name.span, NULL,
-                             "a file contains one net, but '%s' is a second one", name.s);
+                             "a file contains one net, but '%s' is a second net", name.s);
     diag_note(diag, p->net->name.span, "the first is '%s'", p->net->name.s);
     diag_help(diag, "put each net into its own file, and shared blocks into a file that both import");
     return;

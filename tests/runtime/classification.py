@@ -482,7 +482,7 @@ exits(
     0,
     "other classes start with random rows",
     *train("colours", "cyan", *AT_ONCE, "--out", "cyan.safetensors"),
-    says="the scores are those of other classes, so the score layer is trained anew",
+    says="the scores are for other classes, so the score layer is trained anew",
 )
 rename(
     "rgb.checkpoint.safetensors",

@@ -1,4 +1,4 @@
-/* preemphasis.c: preemphasis, each sample minus a fraction of the previous one. */
+/* preemphasis.c: preemphasis, each sample minus a fraction of the previous sample. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/audio/audio.h"
 
@@ -77,7 +77,7 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_preemphasis = {
     .name = "preemphasis",
     .group = "audio",
-    .summary = "each sample minus a fraction of the previous one",
+    .summary = "each sample minus a fraction of the previous sample",
     .detail = "y[t] = x[t] - coefficient*x[t-1], x[-1] = 0; as torchaudio.functional.preemphasis",
     .params = params,
     .example = "preemphasis(0.97)",

@@ -16,7 +16,7 @@ enum { OF_LAYER, OF_STATE, OF_INPUTS };
 
 static const Param params[] = {
     {"units", PARAM_INT, NULL, "number of units: the channels of the result", 0, 0, NULL},
-    {"memory", PARAM_INT, NULL, "rows that a unit sees: the current one and those before it", 0, 0, NULL},
+    {"memory", PARAM_INT, NULL, "rows that a unit reads: the current row and the rows before it", 0, 0, NULL},
     {"rank", PARAM_INT, "1", "features that a unit computes from each row", 0, 0, NULL},
     {"bias", PARAM_BOOL, "true", "whether each unit adds a trained constant", 0, 0, NULL},
     {"activation", PARAM_CHOICE, "none", "activation of the sums", 0, 0, "none relu"},

@@ -58,7 +58,7 @@ static void shape(ShapeContext *context, Node *node) {
               (long long)(e.w - to.w));
   op_note_origin(context, diag, node->in[0]);
   op_note_origin(context, diag, like);
-  if (e.h <= to.h && e.w <= to.w) diag_help(diag, "begin the chain with the larger value, the one to crop");
+  if (e.h <= to.h && e.w <= to.w) diag_help(diag, "begin the chain with the larger value, which is cropped");
   else diag_help(diag, "use zero_pad to enlarge the input");
 }
 

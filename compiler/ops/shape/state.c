@@ -136,7 +136,7 @@ static void update_shape(ShapeContext *context, Node *node) {
   const Node *first = earlier_update(context->graph, node);
   if (first) {
     Diag *diag = op_error(context, node, DIAG_state_update, "a second update of the state '%s'", state->name);
-    diag_note(diag, first->span, "the first one is here");
+    diag_note(diag, first->span, "the first update is here");
     diag_help(diag, "a state has exactly one update: combine the values before it");
     return;
   }

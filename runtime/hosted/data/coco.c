@@ -137,12 +137,12 @@ static cnn_status categories_compare(const File *file, const cnn_category *categ
   for (int32_t k = 0; k < count && k < coco->categories; k++) {
     if (coco->id[k] == category[k].id && strcmp(coco->name[k], category[k].name) == 0) continue;
     return wrong(file, "categories", (size_t)category[k].place, "",
-                 "is %lld '%.80s', but %lld '%.80s' in the file that was read before this one",
-                 (long long)category[k].id, category[k].name, (long long)coco->id[k], coco->name[k]);
+                 "is %lld '%.80s', but %lld '%.80s' in the previous file", (long long)category[k].id,
+                 category[k].name, (long long)coco->id[k], coco->name[k]);
   }
   if (count == coco->categories) return cnn_success();
-  return cnn_failure(CNN_MISMATCH, "%s: has %d categories, but the file that was read before this one has %d",
-                     file->path, (int)count, (int)coco->categories);
+  return cnn_failure(CNN_MISMATCH, "%s: has %d categories, but the previous file has %d", file->path,
+                     (int)count, (int)coco->categories);
 }
 
 static cnn_status categories_read(const File *file, const json_t *list) {

@@ -39,8 +39,8 @@ static cnn_status compare_classes(const Training *training) {
   if (status.code == CNN_OK && layer)
     cnn_training_note(training, "%s: the rows of %s are matched to the labels by class name", path, layer);
   else if (status.code == CNN_OK && moved)
-    cnn_training_note(training,
-                      "%s: the scores are those of other classes, so the score layer is trained anew", path);
+    cnn_training_note(training, "%s: the scores are for other classes, so the score layer is trained anew",
+                      path);
   if (*doubt) cnn_training_note(training, "%s", doubt);
   return status;
 }
