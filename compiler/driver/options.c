@@ -376,7 +376,7 @@ const Flag options_table[] = {
      NULL},
     {"slide", 0, required_argument, flag_number, AT(streaming.slide), "--slide=N",
      "generate NAME_step, which takes the next N rows and returns the outputs for a window of the last rows, "
-     "as long as the input; layers without padding compute only the new rows",
+     "which is as long as the input; layers without padding compute only the new rows",
      NULL},
     {"lookahead", 0, required_argument, flag_number, AT(streaming.lookahead), "--lookahead=R",
      "with --stream: padding at the end of a layer is allowed; outputs may be up to R input rows late", NULL},
@@ -390,8 +390,8 @@ const Flag options_table[] = {
      "stored",
      NULL},
     {"network", 0, optional_argument, read_network, AT(look), "--network[=look]",
-     "generate NAME_network, with which the runtime (libcnn) loads, saves and evaluates the net; look: and "
-     "also inspects it. Executables have both; --train implies --network",
+     "generate NAME_network, with which the runtime (libcnn) loads, saves and evaluates the net; look: the "
+     "runtime also inspects the net. Executables support both; --train implies --network",
      "look"},
     {"target", 0, required_argument, read_targets, 0, "--target=T[,T...]",
      "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m armv7e-m armv8.1-m rv32imc wasm32 wasm32-relaxed, "
@@ -409,7 +409,8 @@ const Flag options_table[] = {
     {"cpu", 0, required_argument, read_cpu, AT(cpu), "--cpu=NAME",
      "a microcontroller's CPU: cortex-m0+ cortex-m3 cortex-m4 cortex-m7 cortex-m33 cortex-m55 cortex-m85 "
      "rv32imc. It sets the default of --target and the cycle counts used to choose int8 schedules. znver4 "
-     "selects schedules for AMD's Zen 4; --target=native on such a CPU implies it if there is no training "
+     "selects schedules for AMD's Zen 4; --target=native on such a CPU implies znver4 if there is no "
+     "training "
      "code",
      "@cpus"},
     {"flash", 0, required_argument, flag_bytes, AT(flash), "--flash=BYTES",
@@ -429,7 +430,7 @@ const Flag options_table[] = {
      "openmp pool none"},
     {"mpi", 0, optional_argument, read_mpi, AT(mpi_most), "--mpi[=PROCESSES]",
      "build an executable whose train also runs under mpirun, with bit-identical results; PROCESSES: the "
-     "maximum number that share a batch (8)",
+     "maximum number of processes for one batch (8)",
      NULL},
     {"prefix", 0, required_argument, read_prefix, AT(prefix), "--prefix=NAME",
      "prefix of the C names (default: the net's name)", NULL},
@@ -441,8 +442,9 @@ const Flag options_table[] = {
     FLAG_DEFINE(AT(defines)),
     FLAG_INCLUDE(AT(directories)),
     {NULL, 'O', required_argument, read_level, AT(level), "-O0 -O1 -O2 -Os",
-     "-O2, the default: all optimizations. -O1: compiles quickly, and the code is nearly as fast: it uses "
-     "-O1 of the C compiler, reference loops for inspection, and no x86-64-v4 code unless --target names it. "
+     "-O2, the default: all optimizations. -O1: compiles quickly, and the code is nearly as fast as with "
+     "-O2: uses -O1 of the C compiler, reference loops for inspection, and no x86-64-v4 code unless --target "
+     "names it. "
      "-O0: readable reference loops, one function per layer. -Os: small code: merged functions, several sums "
      "per loop, the least memory for inference. The default target of -O0 and -Os is generic",
      "0 1 2 s"},
@@ -455,7 +457,7 @@ const Flag options_table[] = {
 #endif
     {"exact", 0, no_argument, flag_set, AT(exact), "--exact",
      "no Winograd and no Strassen, which round differently; int8: no algorithm that stores larger weights "
-     "(Winograd is exact there)",
+     "(int8 Winograd is exact)",
      NULL},
     {"updatable", 0, no_argument, flag_set, AT(updatable), "--updatable",
      "int8 models: generate code that does not depend on the weights, so that NAME_open can load a model "
@@ -490,7 +492,7 @@ const Flag options_table[] = {
     {"summary", 0, no_argument, flag_set, AT(summary), "--summary",
      "also print the table of layers to standard output", NULL},
     {"time-report", 0, no_argument, flag_set, AT(time_report), "--time-report",
-     "print the compiler's own time by stage", NULL},
+     "print the compile time by stage", NULL},
     {NULL, 'M', required_argument, read_dependencies, 0, "-MD, -MF FILE",
      "write a dependency file for make: imports, labels, weights", "D F"},
     {"cc", 0, required_argument, read_compiler, AT(cc), "--cc=COMPILER",
@@ -501,8 +503,8 @@ const Flag options_table[] = {
     {NULL, 'v', no_argument, flag_set, AT(verbose), "-v", "print each command of the backend", NULL},
     {"version", 'V', no_argument, read_version, 0, "-V, --version", "print the version", NULL},
     {"help", 'h', optional_argument, read_help, 0, "-h, --help [TOPIC]",
-     "print this page, or one about an operator (conv), a loss, an optimizer, a statement of the language "
-     "(train), or a list (operators); topics lists them all",
+     "print this page, or the page of an operator (conv), a loss, an optimizer, a statement of the language "
+     "(train), or a list (operators); topics lists all pages",
      "@topics"},
     FLAG_END,
 };

@@ -262,8 +262,8 @@ static bool check_library(const Options *options) {
     return usage_error("a library is a folder, and cannot be written to standard output: -o FOLDER");
   if (options->single_file) return usage_error("--single-file has no header, but a library needs one");
   if (options->embed != EMBED_BY_SIZE && options->embed != EMBED_AS_TEXT)
-    return usage_error("a library contains its weights as text, because a path to a weights file would break "
-                       "when the library is moved");
+    return usage_error("a library contains its weights as text: remove --embed, because the path of a weight "
+                       "file would be wrong after the library is moved");
   if (options->version_name && !is_version(options->version_name))
     return usage_error("--version-name must be a version, such as 1.2.0, not '%s'", options->version_name);
   if (options->author && !is_line(options->author)) return usage_error("--author must be one line of text");
@@ -365,7 +365,7 @@ static bool check_system(Options *options, Arena *arena) {
 bool options_check(Options *options, Arena *arena) {
   const bool kind_given = options->kind_given;
   if (options->tune && options_plain(options))
-    return usage_error("--tune has nothing to choose from with -O0 and -Os");
+    return usage_error("--tune has no schedules to choose from with -O0 and -Os: use -O1 or -O2");
   if (!options->output) {
     if (kind_given && options->kind == OUTPUT_C) options->output = "-";
     else if (kind_given && options->kind == OUTPUT_HEADER) options->output = "-";

@@ -347,9 +347,8 @@ check(not os.path.exists("run.previous.safetensors"), "  writes nothing")
 exits(0, "a bad run", *RUN, *BAD, says=(OLD, "val_loss 0.", "they are kept as run.previous.safetensors"))
 bad = content("run.safetensors")
 check(kept(".safetensors") == good and bad != good, "  keeps the weights before it")
-exits(0, "another bad run", *RUN, *BAD, "--seed=7", says=(OLD,
-                                                          "run.previous.safetensors has better ones (epoch ",
-                                                          "and stays"))
+exits(0, "another bad run", *RUN, *BAD, "--seed=7",
+      says=(OLD, "run.previous.safetensors has better weights (epoch ", "and stays"))
 check(kept(".safetensors") == good and content("run.safetensors") != bad, "  keeps the better ones")
 exits(0, "a good run over it", *RUN, *GOOD, says="and stays")
 check(kept(".safetensors") == good and content("run.safetensors") == good, "  and the last ones")
@@ -357,7 +356,7 @@ exits(0, "going on", *RUN, "--resume", "--epochs=9")
 check(kept(".safetensors") == good, "  is the same run")
 good = content("run.safetensors")
 exits(0, "weights on other data", *TRAIN, "--data=folders", "-o", "run.safetensors",
-      says=(OLD, "in place of those of an older run (epoch "))
+      says=(OLD, "in place of the weights of an older run (epoch "))
 check(kept(".safetensors") == good, "  cannot be compared: the newer weights are kept")
 exits(2, "weights that would be replaced by others are not read", *RUN, "--init=run.previous.safetensors",
       says="run.previous.safetensors cannot be written: the initial weights are read from it")

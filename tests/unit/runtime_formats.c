@@ -258,10 +258,9 @@ static void classes_of_tables_go_by_name(void) {
   net.network.labels = 0;
   refuse_set(&net, csv_of("t.csv", "a,b,s\n1,2,x\n3,4,y\n5,6,z\n"), NULL,
              "t.csv:4: column 3 (s): with 'z' there are more classes than the 2 of the output");
-  refuse_set(
-      &net, csv_of("t.csv", "a,b,s\n1,2,x\n"), NULL,
-      "has 1 named classes, but the output has 2; without labels [...] in the program it is unknown which "
-      "are missing");
+  refuse_set(&net, csv_of("t.csv", "a,b,s\n1,2,x\n"), NULL,
+             "has 1 named classes, but the output has 2; without labels [...] in the program it is unknown "
+             "which classes are missing");
   refuse_set(&net, csv_of("t.csv", "a,b,s\n1,2,0\n1,2,2\n"), NULL,
              "t.csv:3: column 3 (s): label 1 is 2, but the output \"class\" has 2 classes");
 }

@@ -64,7 +64,7 @@ static void wrong_command_lines_exit_with_2(void) {
   CU_ASSERT_EQUAL(RUN(&network, "pedict", "x.png"), 2);
   SAYS("stderr", "unknown command 'pedict'; did you mean 'predict'?\n");
   CU_ASSERT_EQUAL(RUN(&network, "train"), 2);
-  SAYS("stderr", "it needs --data");
+  SAYS("stderr", "this command needs --data");
   CU_ASSERT_EQUAL(RUN(&network, "train", "--data", "synthetic", "--epochs=0"), 2);
   CU_ASSERT_EQUAL(RUN(&network, "train", "--data", "synthetic", "--epochs=3x"), 2);
   CU_ASSERT_EQUAL(RUN(&network, "train", "--data", "synthetic", "--rate=nan"), 2);

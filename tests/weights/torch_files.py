@@ -214,7 +214,7 @@ exits(1, "  not if one was chosen", cnnc("small.cnn", "--weights=epoch3.ckpt:ema
       "not in the net: head.bias", silent="also has")
 exits(1, "  also by programs", run("./other", "predict", "x.npy", "--weights", "epoch3.ckpt"),
       "the weights do not match this net by name; --match=order finds 9 of 9 (the file also has 'ema' (9 "
-      "tensors); append ':' and the name of one to the file name):\n")
+      "tensors); append ':' and one of these names to the file name):\n")
 for weights, *says in [
     ("module.pt", "module.pt: is a whole PyTorch module",
      'weights_only=False).state_dict(), "weights.pt")'),

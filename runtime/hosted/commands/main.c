@@ -42,7 +42,7 @@ static const Command COMMANDS[] = {
     {"info", "", "layers, the target selected on this machine, threads", cnn_program_info, false},
     {"features", "IMAGE --layer NAME -o OUT.png", "feature maps of an image", cnn_program_features, true},
     {"filters", "--layer NAME -o OUT.png", "the filters of a layer", cnn_program_filters, false},
-    {"dream", "--output K -o OUT.png", "an input that excites an output", cnn_program_dream, true},
+    {"dream", "--output K -o OUT.png", "an input that maximizes an output", cnn_program_dream, true},
     {"occlude", "IMAGE -o OUT.png", "change of a score when parts of an image are covered",
      cnn_program_occlude, true},
     {"observe", "--data PATH -o FILE.json", "ranges of all values, for cnnc quantize", cnn_program_observe,
@@ -225,7 +225,8 @@ static int run_command(const cnn_program *program, int argc, char **argv) { /* a
               COMMANDS[i].name);
       return CNN_EXIT_FAILED;
     }
-    fprintf(stderr, "%s: error: '%s' needs an executable built by cnnc; this one was linked otherwise\n",
+    fprintf(stderr,
+            "%s: error: '%s' needs an executable built by cnnc; this executable was linked differently\n",
             program->name, COMMANDS[i].name);
     return CNN_EXIT_FAILED;
   }

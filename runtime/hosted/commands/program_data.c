@@ -125,7 +125,7 @@ int cnn_program_data(const cnn_program *program, int argc, char **argv) {
       sizeof flag / sizeof *flag};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
-  if (!a.data) return cnn_usage_error(&usage, "it needs --data");
+  if (!a.data) return cnn_usage_error(&usage, "this command needs --data");
   struct stat about;
   if (a.out && stat(a.out, &about) == 0)
     return cnn_usage_error(&usage, "%s already exists; -o needs a new folder", a.out);

@@ -244,9 +244,9 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
                  .fit = (int)cnn_fit_usual(program->network)};
   const cnn_flag flag[] = {
       {"output", 0, CNN_VALUE_TEXT, &a.output, "K|all",
-       "a class by number or label, or an output's channel; all: one image each", 0, 0, NULL, NULL},
+       "a class by number or label, or an output's channel; all: one image for each", 0, 0, NULL, NULL},
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
-       ".png: a page; .npy: the inputs themselves, as predict takes them", 0, 0, NULL, NULL},
+       ".png: a page; .npy: the inputs themselves, as predict reads them", 0, 0, NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"from", 0, CNN_VALUE_TEXT, &a.from, "IMAGE", "start image (default: noise)", 0, 0, NULL, NULL},
@@ -257,7 +257,7 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
       {"decay", 0, CNN_VALUE_NUMBER, &a.decay, "X",
        "fraction by which each step moves back towards the start (0.01)", 0, 1, NULL, NULL},
       {"blur", 0, CNN_VALUE_NUMBER, &a.blur, "X",
-       "standard deviation of the first blur, in pixels; it fades out (1)", 0, 100, NULL, NULL},
+       "standard deviation of the first step's blur, in pixels; the blur fades out (1)", 0, 100, NULL, NULL},
       {"jitter", 0, CNN_VALUE_WHOLE, &a.jitter, "N",
        "largest random shift per step, in pixels (a fourteenth of the width)", 0, 1e6, NULL, NULL},
       {"seed", 0, CNN_VALUE_SEED, &a.seed, "S", "seed of the noise and the shifts (0)", 0, 0, NULL, NULL},
@@ -272,7 +272,7 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
                      sizeof flag / sizeof *flag};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
-  if (!a.output) return cnn_usage_error(&usage, "it needs --output");
+  if (!a.output) return cnn_usage_error(&usage, "this command needs --output");
   int ready = cnn_viewer_usage(&usage, program, a.weights, a.from, a.out, true);
   return ready == CNN_GO_ON ? dream(program, &a) : ready;
 }

@@ -199,8 +199,8 @@ static int eval_recordings(const cnn_program *program, const cnn_usage *usage, c
 int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   Arguments a = {.fit = (int)cnn_fit_usual(program->network), .detect = CNN_DETECT_DEFAULTS};
   const cnn_flag flag[] = {
-      {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH", "a data set; its test part, or all of it if there is none",
-       0, 0, NULL, NULL},
+      {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH",
+       "a data set: its test part, or the whole set if it has no test part", 0, 0, NULL, NULL},
       {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
        "target column of a .csv, by name or number (default: the last)", 0, 0, NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),
@@ -236,7 +236,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   if (parsed != CNN_GO_ON) return parsed;
   if (operand < argc || a.truth || a.stream || a.detect.given)
     return eval_recordings(program, &usage, &a, argc - operand, argv + operand);
-  if (!a.data) return cnn_usage_error(&usage, "it needs --data");
+  if (!a.data) return cnn_usage_error(&usage, "this command needs --data");
   int ready = cnn_program_needs_weights(&usage, program, a.weights);
   if (ready != CNN_GO_ON) return ready;
   static const char *const kinds[] = {".svg", ".txt", NULL}, *const svg[] = {".svg", NULL};

@@ -145,7 +145,7 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
   Arguments a = {.channels = 64, .fit = (int)cnn_fit_usual(program->network)};
   const cnn_flag flag[] = {
       {"layer", 0, CNN_VALUE_TEXT, &a.layer, "NAME",
-       "a layer that info lists (default: all layers, a few channels of each)", 0, 0, NULL, NULL},
+       "a layer that the command info lists (default: all layers, a few channels of each)", 0, 0, NULL, NULL},
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page of images; .npy: the layer's values", 0, 0,
        NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),

@@ -230,7 +230,7 @@ int cnn_program_observe(const cnn_program *program, int argc, char **argv) {
       sizeof flag / sizeof *flag};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
-  if (!a.data || !a.out) return cnn_usage_error(&usage, "it needs --data and -o");
+  if (!a.data || !a.out) return cnn_usage_error(&usage, "this command needs --data and -o");
   const int ready = cnn_program_needs_weights(&usage, program, a.weights);
   return ready == CNN_GO_ON ? observe(program, &a) : ready;
 }

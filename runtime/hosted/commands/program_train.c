@@ -220,7 +220,7 @@ static int train(const cnn_program *program, const cnn_usage *usage, const Argum
 }
 
 static int run(const cnn_program *program, const cnn_usage *usage, const Arguments *a) {
-  if (!a->data) return cnn_usage_error(usage, "it needs --data");
+  if (!a->data) return cnn_usage_error(usage, "this command needs --data");
   if (a->resume && a->init)
     return cnn_usage_error(
         usage, "--resume continues from a checkpoint, --init starts from weights: use one of them");
@@ -256,19 +256,20 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
       {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
        "target column of a .csv, by name or number (default: the last)", 0, 0, NULL, NULL},
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "W",
-       "file for the best weights, .safetensors or .npz (NET.safetensors); next to it the last ones and a "
-       "checkpoint. Files of another run are kept: its weights as W.previous, a stopped run as "
+       "file for the best weights, .safetensors or .npz (NET.safetensors); next to it the weights of the "
+       "last epoch and a checkpoint. Files of another run are kept: its weights as W.previous, a stopped run "
+       "as "
        "W.stopped; weights of other tools become W.original",
        0, 0, NULL, NULL},
       {"init", 0, CNN_VALUE_TEXT, &a.init, "W", "start from these weights wherever names and shapes match", 0,
        0, NULL, NULL},
       CNN_FLAG_WEIGHTS_NAMES(a.names),
-      {"epochs", 0, CNN_VALUE_WHOLE, &a.epochs, "N", "overrides the program's", 1, most, NULL,
-       &a.epochs_given},
-      {"batch", 0, CNN_VALUE_WHOLE, &a.batch, "N", "samples per step; overrides the program's", 1, most, NULL,
-       &a.batch_given},
-      {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "R", "learning rate; overrides the program's", 0, 1e30, NULL,
-       &a.rate_given},
+      {"epochs", 0, CNN_VALUE_WHOLE, &a.epochs, "N", "number of epochs; overrides the program's epochs", 1,
+       most, NULL, &a.epochs_given},
+      {"batch", 0, CNN_VALUE_WHOLE, &a.batch, "N", "samples per step; overrides the program's batch", 1, most,
+       NULL, &a.batch_given},
+      {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "R", "learning rate; overrides the program's rate", 0, 1e30,
+       NULL, &a.rate_given},
       {"seed", 0, CNN_VALUE_SEED, &a.seed, "N", "random seed of weights, order, augmentation and dropout", 0,
        0, NULL, &a.seed_given},
       {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},

@@ -73,8 +73,8 @@ cnn_status cnn_viewer_read(cnn_viewer *viewer, const char *path, int64_t index, 
   cnn_status status = cnn_inputs_open(&inputs, path, network, fit);
   if (status.code != CNN_OK) return status;
   if (index >= cnn_inputs_count(inputs)) {
-    status = cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no sample %lld; it has %lld", path, (long long)index,
-                         (long long)cnn_inputs_count(inputs));
+    status = cnn_failure(CNN_BAD_ARGUMENT, "%s: there is no sample %lld; the number of samples is %lld", path,
+                         (long long)index, (long long)cnn_inputs_count(inputs));
   } else {
     status = cnn_inputs_sample(inputs, index, viewer->raw);
   }
@@ -375,7 +375,7 @@ int cnn_viewer_usage(const cnn_usage *usage, const cnn_program *program, const c
   static const char *const both[] = {".png", ".npy", NULL}, *const picture[] = {".png", NULL};
   const int ready = cnn_program_needs_weights(usage, program, weights);
   if (ready != CNN_GO_ON) return ready;
-  if (!out) return cnn_usage_error(usage, "it needs -o OUT.png");
+  if (!out) return cnn_usage_error(usage, "this command needs -o OUT.png");
   const cnn_written written[] = {{"-o", out}, {NULL, NULL}};
   int status = cnn_usage_suffix(usage, "-o", out, array ? both : picture);
   if (status == CNN_GO_ON) status = cnn_written_apart(usage, written);

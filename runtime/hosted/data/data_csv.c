@@ -165,10 +165,11 @@ static cnn_status output_find(const cnn_data *data, int32_t *output) {
   for (int32_t o = 0; o < cnn_ports(data->network); o++) {
     if (!cnn_target_wanted(data, o)) continue;
     if (*output >= 0)
-      return cnn_failure(CNN_MISMATCH,
-                         "%s: a row has one target, but several outputs need one; an .npz has an array for "
-                         "each",
-                         data->path);
+      return cnn_failure(
+          CNN_MISMATCH,
+          "%s: a row has one target, but several outputs need targets; an .npz has an array for "
+          "each",
+          data->path);
     *output = o;
   }
   return cnn_success();
@@ -371,7 +372,7 @@ static cnn_status classes_find(cnn_data *data, int32_t output) {
   if (data->classes < limit)
     return cnn_failure(CNN_MISMATCH,
                        "%s: has %d named classes, but the output has %lld; without labels [...] in the "
-                       "program it is unknown which are missing",
+                       "program it is unknown which classes are missing",
                        data->path, data->classes, (long long)limit);
   return status;
 }

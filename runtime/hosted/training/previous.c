@@ -110,11 +110,12 @@ static cnn_status keep_weights(const char *out, const Weights *there, const char
   const bool stays = before.there && as_good(&before, there);
   const char *holds = "contains the weights of another run";
   if (stays) {
-    snprintf(line, sizeof line, "%.200s %s%s, which are replaced; %.200s has better ones%s, and stays", out,
-             holds, one, previous, other);
-  } else if (before.there) {
-    snprintf(line, sizeof line, "%.200s %s%s; they are kept as %.200s, in place of those of an older run%s",
+    snprintf(line, sizeof line, "%.200s %s%s, which are replaced; %.200s has better weights%s, and stays",
              out, holds, one, previous, other);
+  } else if (before.there) {
+    snprintf(line, sizeof line,
+             "%.200s %s%s; they are kept as %.200s, in place of the weights of an older run%s", out, holds,
+             one, previous, other);
   } else {
     snprintf(line, sizeof line, "%.200s %s%s; they are kept as %.200s", out, holds, one, previous);
   }

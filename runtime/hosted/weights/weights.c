@@ -96,7 +96,7 @@ static cnn_status refuse(const cnn_network *network, const char *path, const cnn
     status = cnn_failure(CNN_MISMATCH, "%.400s: %s%s%s%.400s%s:", path,
                          some ? "no array matches a weight of the net" : "the weights do not match this net",
                          order, others ? " (the file also has " : "", others ? others : "",
-                         others ? "; append ':' and the name of one to the file name)" : "");
+                         others ? "; append ':' and one of these names to the file name)" : "");
   if (!matching->prefix && matching->lines == 0)
     return cnn_failure(CNN_MISMATCH, "%.400s: contains no weights", path);
   lines_add(&status, matching);
