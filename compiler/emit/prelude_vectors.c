@@ -335,10 +335,10 @@ const char prelude_tile_clear[] = "INLINE @avoid tile_clear@l(int sums) {\n"
                                   "  if (sums > 3) __asm__ volatile(\"tilezero %tmm3\");\n"
                                   "}\n";
 #define TILE_ADD(name, type, instruction)                                                                    \
-  "// Adds the products of rows of words and rows of weights. Rows of words are `row` bytes apart,\n"        \
-  "// blocks of rows `block` bytes, and rows of weights `line` bytes. wide: offset in bytes of a\n"          \
-  "// second vector of columns (for at most two blocks), or 0. Each step prefetches `lines` cache\n"         \
-  "// lines of weights; those of the first step begin at `ahead`.\n"                                         \
+  "// Multiplies rows of words by rows of weights, and adds the products to the tile registers. Rows\n"      \
+  "// of words are `row` bytes apart, blocks of rows `block` bytes, and rows of weights `line`\n"            \
+  "// bytes. wide: offset in bytes of a second vector of columns (for at most two blocks), or 0.\n"          \
+  "// Each step prefetches `lines` cache lines of weights; those of the first step begin at `ahead`.\n"      \
   "INLINE @avoid " name "@l(const " type " *left, ptrdiff_t row, ptrdiff_t block, int blocks, const " type   \
   " *right,\n"                                                                                               \
   "    ptrdiff_t line, ptrdiff_t wide, int words, int steps, const void *ahead, int lines) {\n"              \

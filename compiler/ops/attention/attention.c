@@ -17,8 +17,8 @@ static const Param params[] = {
      "number of heads of key and value; each is used by heads/key_heads heads of the query", 0, 0, NULL},
     {"scale", PARAM_NUMBER, "auto", "factor of the products; auto: 1/sqrt(channels of a head)", 0, 0, "auto"},
     {"mask", PARAM_VALUE, "none",
-     "added to the scores: LxM, or one LxM per row of a value with rows; causal: each position sees keys up "
-     "to its own",
+     "added to the scores: LxM, or one LxM per row of a value with rows; causal: each position sees only "
+     "keys up to its own position",
      0, 0, "none causal"},
     {"bias", PARAM_VALUE, "none", "added to the scores: LxM or headsxLxM", 0, 0, "none"},
     {"window", PARAM_REACH, "none", "only keys within this distance of the query", 0, 0, "none"},

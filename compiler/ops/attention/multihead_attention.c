@@ -15,8 +15,8 @@ static const Param params[] = {
     {"value", PARAM_VALUE, "key", "the value to average, with one position per key", 0, 0, "current"},
     {"bias", PARAM_BOOL, "true", "add trained biases to the four products", 0, 0, NULL},
     {"mask", PARAM_VALUE, "none",
-     "added to the scores: LxM, or one LxM per row of a value with rows; causal: each position sees keys up "
-     "to its own",
+     "added to the scores: LxM, or one LxM per row of a value with rows; causal: each position sees only "
+     "keys up to its own position",
      0, 0, "none causal"},
     {"window", PARAM_REACH, "none", "only keys within this distance of the query", 0, 0, "none"},
     {0}};

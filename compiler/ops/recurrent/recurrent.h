@@ -139,7 +139,7 @@ void recurrent_lower_weights(Lower *);
   {"direction",                                                                                              \
    PARAM_CHOICE,                                                                                             \
    "forward",                                                                                                \
-   "order of the rows; both: the channels of forward, then of reverse",                                      \
+   "order of the rows; both: the channels of the forward direction, then those of the reverse direction",    \
    0,                                                                                                        \
    0,                                                                                                        \
    "forward reverse both"},                                                                                  \

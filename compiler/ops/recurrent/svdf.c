@@ -16,8 +16,9 @@ enum { OF_LAYER, OF_STATE, OF_INPUTS };
 
 static const Param params[] = {
     {"units", PARAM_INT, NULL, "number of units: the channels of the result", 0, 0, NULL},
-    {"memory", PARAM_INT, NULL, "rows that a unit reads: the current row and the rows before it", 0, 0, NULL},
-    {"rank", PARAM_INT, "1", "features that a unit computes from each row", 0, 0, NULL},
+    {"memory", PARAM_INT, NULL, "number of rows that a unit reads: the current row and the rows before it", 0,
+     0, NULL},
+    {"rank", PARAM_INT, "1", "number of features that a unit computes from each row", 0, 0, NULL},
     {"bias", PARAM_BOOL, "true", "whether each unit adds a trained constant", 0, 0, NULL},
     {"activation", PARAM_CHOICE, "none", "activation of the sums", 0, 0, "none relu"},
     {"keep", PARAM_BOOL, "false", "start from the rows of the previous call", 0, 0, NULL},

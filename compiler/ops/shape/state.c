@@ -11,7 +11,7 @@
 static const Param state_params[] = {
     {"shape", PARAM_SHAPE, NULL, "one to three sizes: 7x7x32, or [length, channels]", 0, 0, NULL},
     {"init", PARAM_NUMBERS, "0",
-     "its value in the first call: a number, or a list with one number per element", 0, 0, NULL},
+     "value of the state in the first call: a number, or a list with one number per element", 0, 0, NULL},
     {0}};
 
 static void state_shape(ShapeContext *context, Node *node) {
