@@ -115,14 +115,17 @@ static bool is_settled(const Check *check, const Node *node, int64_t image) {
 }
 
 /* Whether kernels of this operator may read numbers that its formula does not: attention multiplies values of
- * positions that are excluded by 0, and the fast Fourier transform adds samples before it subtracts them. */
+ * positions that are excluded by 0, sampling the pixels next to a point that is outside the image, and the
+ * fast Fourier transform adds samples before it subtracts them. */
 static bool is_spreading(const Node *node) {
-  if (!strcmp(node->op->name, "stft")) return true;
+  static const char *const always[] = {"stft", "grid_sample", "deformable_attention"};
+  for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+    if (!strcmp(node->op->name, always[i])) return true;
   return !strcmp(node->op->name, "attention") &&
          (arg_is(node, "mask", "causal") || arg_const(node, "window")->kind != CONST_WORD);
 }
 
-static bool depends_on_spreading(const Check *check, const Node *output) {
+bool may_spread(const Check *check, const Node *output) {
   const Graph *graph = check->sample.graph;
   bool *spreads = NEW_ARRAY(check->sample.arena, bool, graph->nodes.n + 1);
   for (int i = 0; i < graph->nodes.n; i++) {
@@ -140,7 +143,7 @@ static double special_output_error(const Check *check, const Node *node, const f
                                    int64_t images) {
   const int64_t n = shape_elements(node->shape);
   const double *want = check->forward.value[node->id] + first * n;
-  const bool spreads = depends_on_spreading(check, node);
+  const bool spreads = may_spread(check, node);
   float *seen = NEW_ARRAY(check->sample.arena, float, images *n + 1);
   for (int64_t image = 0; image < images; image++) {
     const bool settled = is_settled(check, node, first + image);

@@ -75,9 +75,10 @@ void sample_take(const SampleImage *image, const SamplePoint point[2], double fa
                  double *to) {
   for (int r = 0; r < point[0].corners; r++)
     for (int k = 0; k < point[1].corners; k++) {
-      const double weight = factor * point[0].weight[r] * point[1].weight[k];
+      const double weight = point[0].weight[r] * point[1].weight[k];
+      if (weight == 0) continue; // outside the image, where NaN of its border must not count
       const double *pixel = from + corner_pixel(image, point, r, k);
-      for (int64_t c = image->from; c < image->to; c++) to[c] += weight * pixel[c];
+      for (int64_t c = image->from; c < image->to; c++) to[c] += factor * weight * pixel[c];
     }
 }
 
