@@ -120,7 +120,8 @@ static const char *in_least_memory(const Check *check, const char *options, Outc
 }
 
 static void check_command(const Check *check, const Command *command, bool runs, Outcome *outcome) {
-  const char *options = command->options;
+  const char *options = arena_printf(check->sample.arena, "%s%s%s", command->options,
+                                     *check->sample.options ? " " : "", check->sample.options);
   if (command->kind == LEAST) options = in_least_memory(check, options, outcome);
   const char *said = try_command(check, options, runs, outcome), *wrong = strstr(said, "error: "),
              *what = arena_printf(check->sample.arena, "cnnc %s", options);

@@ -203,8 +203,8 @@ static void each_sampled_place(Spread *s, int level, bool slopes, SampleBody bod
     const Ix number = *s->head * (s->d.levels * s->d.points) + level * s->d.points + p, x = number * POINT,
              y = x + 1;
     s->number = &number;
-    sample_choose(s->l, &between, e, sample_number(s, "y", s->places, &y),
-                  sample_number(s, "x", s->places, &x), slopes, body, s);
+    Val at_y = sample_number(s, "y", s->places, &y), at_x = sample_number(s, "x", s->places, &x);
+    sample_choose(s->l, &between, e, at_y, at_x, slopes, body, s);
   }
 }
 

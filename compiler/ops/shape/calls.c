@@ -45,9 +45,9 @@ Node *calls_part(Graph *graph, Node *all, Shape shape, int64_t first) {
 }
 
 Node *calls_after(Graph *graph, Node *all, int64_t calls, int64_t first) {
+  if (first == 0) return all;
   Shape shape = all->shape;
   const int64_t rows = shape.regions / calls;
-  if (first == 0) return all;
   shape.regions = (calls - first) * rows;
   Node *node = calls_part(graph, all, shape, 0);
   node->detail = call_at(graph, first * rows * shape_row_elements(shape));
