@@ -75,7 +75,7 @@ static void put_float(double x) {
   else printf(" %.3g |", (double)f);
 }
 
-static void put_special_values(void) {
+static void put_special_table(void) {
   static const double at[] = {NAN, INFINITY, -INFINITY, -0.0, 3e38, -3e38};
   puts(
       "## NaN, infinities and very large numbers\n"
@@ -94,6 +94,10 @@ static void put_special_values(void) {
     for (size_t i = 0; i < sizeof at / sizeof *at; i++) put_float(activation_at(*op, at[i]));
     puts("");
   }
+}
+
+static void put_special_values(void) {
+  put_special_table();
   puts(
       "\n- `softmax`, `log_softmax`: -inf has the probability 0. A pixel with NaN or inf, or with only "
       "-inf,\n"
@@ -108,12 +112,11 @@ static void put_special_values(void) {
       "  tile NaN. Strassen (1x1 windows) computes two or four pixels together; one NaN or infinity makes\n"
       "  outputs of all these pixels NaN. A `conv_transpose` with a stride and few filters may multiply\n"
       "  elements next to a window by zero, so NaN and infinities there give NaN.\n"
-      "- `attention`: a position whose scores have NaN or inf is NaN. NaN or an infinity in `value` makes "
-      "each\n"
-      "  position NaN that sees it, and may make positions NaN that exclude it (`mask=causal`, `window`).\n"
-      "- `grid_sample`, `deformable_attention`: NaN or an infinity in a pixel next to a point makes the "
-      "result\n"
-      "  NaN, for some points also where its weight is 0.\n"
+      "- `attention`: a position whose scores have NaN or inf is NaN. NaN or an infinity in `value` makes\n"
+      "  each position NaN that sees it, and may make positions NaN that exclude it (`mask=causal`,\n"
+      "  `window`).\n"
+      "- `grid_sample`, `deformable_attention`: NaN or an infinity in a pixel next to a point makes the\n"
+      "  result NaN, for some points also where its weight is 0.\n"
       "- `stft`: where the fast Fourier transform is used, an infinity makes its frame NaN.\n"
       "- `batchnorm`, `normalize`, `scale`: a product and a sum in inference. In training one NaN or\n"
       "  infinity makes its channel NaN in the whole batch. A running variance below -epsilon gives NaN.\n"

@@ -117,7 +117,7 @@ def streaming_numbers():
                      for net, option in (("listen", "--stream=3"), ("word", "--slide=2")))
     headers = "".join(open(f"streaming/{net}.h").read() for net in ("word", "edges"))
     lines = re.search(r"ends with:\n\n((?:    .*\n)+)", page)[1].splitlines()
-    lines += re.findall(r"takes\s(1/[\d.]+ of the window's)", page)
+    lines += [f"{part} of the window's" for part in re.findall(r"needs\s(1/[\d.]+) of the", page)]
     macros = re.findall(r"`(WORD_\w+|EDGES_\w+)`[\w\s,]*? (?:is|here) (-?\d+)", page)
     wrong = [line for line in lines if line.strip() not in tables]
     wrong += [macro for macro, value in macros if not re.search(rf"#define {macro} +{value}\b", headers)]

@@ -44,8 +44,8 @@ void report_error(const Check *, const char *what, double error, double limit); 
 
 /* Error of the float outputs of all images. */
 double outputs_error(const Check *, float *const *output);
-/* Whether NaN and infinities may make more numbers of this output NaN than eval's, because kernels of operators
- * before it read more numbers than their formulas. */
+/* Whether more numbers of this output may be NaN than eval's, because kernels of operators before it read
+ * more numbers than their formulas. */
 bool may_spread(const Check *, const Node *output);
 /* Error of loss, gradients and outputs. The error of a parameter's gradient is relative to its own scale. */
 double training_error(const Check *, float loss, const float *gradients, float *const *output);
