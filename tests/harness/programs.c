@@ -8,6 +8,7 @@
 #include <string.h>
 #include "check.h"
 #include "machine.h"
+#include "ops/registry.h"
 
 /* ---- numbers drawn ---- */
 typedef struct Draw {
@@ -422,10 +423,19 @@ static void check_training_together(const Check *check, int mutants) {
              "training of a whole batch in little memory", s->count + 2, mutants);
 }
 
+/* $MUTANTS, but fewer for a large net: the interpreter runs each of them. */
+static int mutants_of(const Graph *graph) {
+  static const double MOST_MACS = 5e7;
+  const char *wanted = getenv("MUTANTS");
+  const int most = wanted ? atoi(wanted) : 12;
+  double macs = 1;
+  for (int i = 0; i < graph->nodes.n; i++) macs += (double)node_macs(graph->nodes.data[i]);
+  return (int)fmin(most, fmax(1, MOST_MACS / macs));
+}
+
 void check_programs(Check *check) {
   const Sample *s = &check->sample;
-  const char *wanted = getenv("MUTANTS");
-  const int mutants = wanted ? atoi(wanted) : 12, lanes = target_find("x86-64")->lanes;
+  const int mutants = mutants_of(s->graph), lanes = target_find("x86-64")->lanes;
   Arena *arena = s->arena;
   const Graph *graph = s->graph;
   check_plan(check, plan_inference(arena, graph, FUSE_ALL, 1, 0), "inference", 1, mutants);
