@@ -49,7 +49,7 @@ void prover_forget(Prover *p, const Buf *buf) { /* a local buffer begins a new l
 }
 
 void prover_leave_block(Prover *p, int first) { /* at the end of a block: drops the boxes of its local
-                                                   buffers, all of which are at `first` or later */
+                                                   buffers, which all have index `first` or greater */
   int n = first;
   for (int i = first; i < p->boxes.n; i++) {
     const WrittenBox *box = &p->boxes.data[i];
@@ -83,8 +83,8 @@ static void substitute(Lin *e, int v, const Lin *value) {
 }
 
 static bool widen(Prover *p, WrittenBox *box,
-                  int v) { /* extends a box to everything that all iterations of loop v write; false if that
-                              is not a box: it has gaps, is a diagonal, or has an irregular range */
+                  int v) { /* extends a box to all elements that loop v writes; false if these elements are
+                              not a box, because they have gaps, are a diagonal, or have an irregular range */
   const Var *var = &p->var[v];
   int dim = -1;
   if (prover_one_round(var)) { /* the variable has a single value */
@@ -154,8 +154,8 @@ static void check_not_written(Prover *p, const Buf *buf, const Lin *lo, const Li
   }
 }
 
-/* Checks that no index of a store that initializes elements or overwrites an operand is data-dependent.
- * Stores with a data-dependent index may only modify elements that were written before. */
+/* Checks that a store that initializes elements or overwrites an operand has no data-dependent index. Stores
+ * with a data-dependent index may only modify elements that were written before. */
 static void check_not_chosen(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi) {
   bool chosen = false;
   for (int d = 0; d < buf->rank; d++) chosen = chosen || prover_chosen(p, &lo[d]) || prover_chosen(p, &hi[d]);

@@ -86,7 +86,7 @@ void prover_add_box(Prover *, WrittenBox);
 bool prover_written(Prover *, const Buf *, const Lin *lo, const Lin *hi);
 void prover_forget(Prover *, const Buf *);    /* a local buffer begins a new lifetime */
 void prover_leave_block(Prover *, int first); /* at the end of a block: drops the boxes of its local buffers,
-                                                 all of which are at `first` or later */
+                                                 which all have index `first` or greater */
 void prover_close_boxes(Prover *, int first,
                         int v); /* at the end of the loop over v: widens the boxes that its body wrote */
 

@@ -285,7 +285,7 @@ Pieces team_pieces(Arena *arena, const Nest *nest, const NestStmt *const *list, 
       last = false;
     }
     if (unit.kind == PIECE_ONE)
-      last = !last; /* pieces for one thread go to the first thread and the last thread in turn */
+      last = !last; /* pieces for one thread run on the first and on the last thread alternately */
   }
   return pieces;
 }

@@ -122,7 +122,7 @@ Val fma_(Val x, Val y, Val plus) {
   int factors = lanes_of(x, y), lanes = factors > plus->type.lanes ? factors : plus->type.lanes;
   lanes_of(factors > 1 ? (x->type.lanes > 1 ? x : y) : plus, plus);
   if (lanes > 1 && factors == 1)
-    x = splat(x, lanes); /* without this, the product would be a scalar and rounded before the sum */
+    x = splat(x, lanes); /* otherwise the product would be a scalar, and would be rounded before the sum */
   Type type = {x->type.elem, lanes};
   if (!computes(type.elem))
     nest_misuse(x->nest, "arithmetic needs float, int32 or int64 values: convert them first");

@@ -1,4 +1,4 @@
-/* widen.c: Converts a nest of scalars for one image to one that computes interleaved images.
+/* widen.c: Conversion of a scalar nest for one image to a nest that computes interleaved images.
  *
  * Every per-image value becomes a vector with one image per lane. The caller lists the parameters that
  * contain such values; other buffers contain them if the nest stores such values there. All these buffers get

@@ -21,8 +21,8 @@ typedef struct Loss {
   int trained;
   bool instances;
   const Op *inside; /* NULL, or (for rpn) the operator whose value the loss applies to, and whose inputs it
-                       reads. In training, another node may replace the operator's node; its hidden->of is
-                       then that node */
+                       reads. In training, another node may replace the operator's node; hidden->of of the new
+                       node is then the replaced node */
 } Loss;
 /* node->detail of all nodes of a loss: label smoothing, the loss's weight (a factor of scale), channels of
  * the output, and the kind of activation that was absorbed (SCORES_NONE: none) */

@@ -2,7 +2,7 @@
  * no other user. In inference, batchnorm is folded into the weights of the convolution before it, and
  * normalize into the weights of the convolution after it, if that is exact. If only one convolution uses a
  * value with scaled channels (squeeze and excitation), the weights of the convolution are scaled instead,
- * for each image. Row means are computed by the kernel of the rows.
+ * for each image. Row means are computed by the kernel that computes the rows.
  *
  * Requires: a verified graph. Preserves: the order: a kernel runs at the position of its last node. */
 // SPDX-License-Identifier: Apache-2.0

@@ -1,9 +1,9 @@
 /* memory_limit.c: Training plans within a memory limit: chooses the values of the forward pass to
  * rematerialize. First the pass tries runs of layers, of several lengths: only the first value of a run is
- * kept (Chen et al., 2016, "Training deep nets with sublinear memory cost"). It tries this for all values,
- * and for values that are cheap for their size. Then the pass starts from the best of these trials, and also
- * from a plan without runs. It repeatedly rematerializes the value that saves the most excess memory for its
- * work. When everything fits, it keeps each value for which there is enough memory.
+ * kept (Chen et al., 2016, "Training deep nets with sublinear memory cost"). These runs consist of all
+ * values, or only of values that are cheap for their size. Then the pass starts from the best of these
+ * trials, and also from a plan without runs. It repeatedly rematerializes the value that saves the most
+ * excess memory for its work. When everything fits, it keeps each value for which there is enough memory.
  *
  * Requires: a graph with a train block. Preserves: all values, bit for bit. */
 // SPDX-License-Identifier: Apache-2.0
@@ -28,7 +28,7 @@ typedef struct Value {
 } Value;
 
 typedef struct Search {
-  Arena *arena, *scratch; /* scratch: of the current trial */
+  Arena *arena, *scratch; /* scratch: memory of the current trial */
   PassState base;         /* state before recompute, which each trial copies */
   int nodes;
   int64_t room, shards;
@@ -86,7 +86,7 @@ static double trial_gain(const Trial *from, const Trial *to) {
   return off <= 0 ? 0 : work <= 1 ? off : off / work;
 }
 
-/* Plans a trial. First computes its work. Stops there if the trial could not gain more than `least` over
+/* Plans a trial. First computes its work. Returns then if the trial could not gain more than `least` over
  * `from`, even if it fits in the memory. */
 static void try_for_gain(Search *s, Trial *trial, const Trial *from, double least) {
   PassState state = recompute_state(s->scratch, &s->base, trial->again, true);

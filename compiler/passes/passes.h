@@ -18,7 +18,8 @@ typedef struct PassState { /* state that is passed from pass to pass */
   bool trial;                 /* the plan is only measured: not verified */
   const unsigned char *again; /* training: by node id before recompute, number of rematerializations; NULL:
                                  only cheap values are rematerialized */
-  const struct Times *times;  /* training: times before recompute, shared by forks; or NULL */
+  const struct Times
+      *times; /* training: execution order before recompute, shared by copies of the state; or NULL */
 } PassState;
 
 typedef enum PassId {

@@ -65,8 +65,8 @@ void verify_storage(const Plan *plan) {
   }
 }
 
-/* An overwritten value has no users after that kernel. (States are not checked here: pass_states ensures this
- * for states, and their memory is the caller's.) */
+/* An overwritten value has no users after that kernel. (States are not checked here: pass_states ensures that
+ * overwritten states have no later users, and the caller owns the memory of states.) */
 void verify_in_place(const Plan *plan) {
   for (int k = 0; k < plan->kernels.n; k++) {
     const Kernel *kernel = plan->kernels.data[k];

@@ -272,7 +272,8 @@ static void set_step_window(Step *s, Node *step, const Node *node, const StreamN
   step->window = window;
 }
 
-/* Removes the border along the rows, which the ring provides; false: there is no other border. */
+/* Removes the border along the rows, because the ring provides this border; false: there is no other
+ * border. */
 static bool set_border(Step *s, Node *step, const Node *node) {
   int64_t before[2], after[2];
   const int axis = stream_axis(node->shape);

@@ -49,7 +49,7 @@ bool stream_state_counts(const Node *, StepRows in, StepRows out);
 /* Whether the node is a mean that divides by the number of existing rows, with windows that begin before row
  * 0. */
 bool stream_counts_rows(const Node *);
-int stream_axis(Shape);     /* the axis of the rows of such a value in a Window */
-int64_t stream_rows(Shape); /* number of rows of such a value; 0: it has no rows */
+int stream_axis(Shape);     /* the axis of the value's rows in a Window */
+int64_t stream_rows(Shape); /* number of rows of the value; 0: it has no rows */
 Shape stream_with_rows(Shape, int64_t rows);
 #endif

@@ -420,7 +420,7 @@ static void find_flow(Streams *s, const Node *node) {
   const bool flows = rule != STREAM_WHOLE && combine_flows(s, node, &made) &&
                      (rule == STREAM_ROWS || s->flow[node->in[0]->id].flows);
   if (flows && rules[rule](s, node, &made)) {
-    made.flows = stream_rows(node->shape) > 0; /* otherwise the value is that of the last row */
+    made.flows = stream_rows(node->shape) > 0; /* otherwise the value is the result for the last row */
     made.refused = flow->refused;
     *flow = made;
   } else if (!slides(s)) {

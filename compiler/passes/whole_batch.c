@@ -12,7 +12,8 @@
 
 enum { FEWEST_IMAGES = 8, MOST_IMAGES = 1024, MOST_ELEMENTS = 1 << 29, MOST_UNROLLED = 700 };
 
-/* Whether a node needs the values of all images (statistics), so that the batch is not interleaved. */
+/* Whether a node needs the values of all images, for statistics. In this case, the batch is not
+ * interleaved. */
 static bool needs_all_images(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++)
     for (int k = 0; graph->nodes.data[i]->result == RESULT_BATCH && k < graph->nodes.data[i]->nin; k++) {
@@ -26,8 +27,8 @@ static bool of_family(Family family, Family input, Family weights, const Node *n
   return node->op->family == family || node->op->family == input || node->op->family == weights;
 }
 
-/* Batched kernels keep partial sums in their results, and bf16 has too few bits for sums. Products of words
- * are an exception: they are summed in registers. */
+/* bf16 results cannot be batched, because batched kernels keep partial sums in their results, and bf16 has
+ * too few bits for sums. Products of words are an exception: they are summed in registers. */
 static bool can_batch_dense(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_DENSE, FAMILY_DENSE_INPUT, FAMILY_DENSE_WEIGHTS, node)) return false;
   if ((node->rounded || node_is_bf16(node)) && !bf16_dense_pairs(node)) return false;
@@ -37,8 +38,8 @@ static bool can_batch_dense(const Node *node, int64_t batch) {
   return !forward->in[0]->shape.regions && inputs * units >= TOGETHER_WEIGHTS && larger <= INT32_MAX / batch;
 }
 
-/* Whether batched schedules can unroll the window: they need a few buffers of a nest per tap, and per phase
- * of the stride. */
+/* Whether batched schedules can unroll the window: they create a few buffers per tap, and per phase of the
+ * stride, in a nest. */
 static bool unrolls(const Window *w) {
   const int64_t taps = bounded_product(w->kernel[0], w->kernel[1]),
                 phases = bounded_product(w->stride[0], w->stride[1]);

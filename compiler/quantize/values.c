@@ -387,8 +387,8 @@ static Node *int8_value(Quantizer *q, const Node *node) {
   return stored_floats(q, node);
 }
 
-/* Marks the file's arrays for a node as used, so that they are not reported: an operand of the node has an
- * error. */
+/* Marks the file's arrays for a node as used, so that they are not reported as unused. Called if an operand
+ * of the node has an error. */
 static void pass_over(Quantizer *q, const Node *node) {
   const char *own = arena_printf(q->arena, "%s.", node->name);
   for (int i = 0; i < q->file->arrays.n; i++)

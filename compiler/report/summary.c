@@ -26,8 +26,8 @@ static Field field_input(const Node *node) {
   return (Field){.size = {1, 1}, .jump = {1, 1}, .input = {e.h, e.w}};
 }
 
-/* Extends the field by a window of K elements, D apart; for a transposed convolution, by the inputs whose
- * windows contain an element. */
+/* Extends the field by a window of K elements at distances of D; for a transposed convolution, by the inputs
+ * whose windows contain an element. */
 static void field_window(Field *field, const Node *node) {
   const Window *w = node->window;
   for (int axis = 0; axis < 2; axis++) {

@@ -1,4 +1,5 @@
-/* trace.h: --report=trace: from each function and table of the generated C to the layers of the program. */
+/* trace.h: --report=trace: mapping from each function and table of the generated C to the layers of the
+ * program. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TRACE_H
 #define CNNC_TRACE_H

@@ -6,7 +6,7 @@
 #include "schedule/tuning.h"
 
 typedef struct Candidate {
-  Choice choice;       /* the schedule and its sizes; the schedule chooses the rest */
+  Choice choice;       /* the schedule, and the sizes that it does not choose itself */
   const char *name;    /* "Winograd F(4x4,3x3)" */
   bool compared;       /* rejected by the plan: listed, never chosen */
   const char *refused; /* the reason why it is unsupported, or NULL */

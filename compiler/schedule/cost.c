@@ -15,8 +15,8 @@ static const double PANEL_VECTORS = 2; /* vectors of channels of a register tile
 
 static double vectors(int64_t channels, int lanes) { return (double)((channels + lanes - 1) / lanes); }
 
-/* Sets where weights are loaded from. Between two calls, the rest of the net evicts this layer's weights
- * from every cache of which they fill more than half. */
+/* Sets where weights are loaded from. If the net's weights fill more than half of a cache, the other layers
+ * evict this layer's weights from it between two calls. */
 static void set_memory(Cycles *c, const Target *t, double bytes, int64_t net_bytes) {
   const bool far = net_bytes > t->l3 / 2, near = net_bytes <= t->l2 / 2;
   c->weight_bytes = (int64_t)bytes;

@@ -20,7 +20,7 @@ typedef struct SoftmaxRow {
 } SoftmaxRow;
 void softmax_lower_rows(Lower *, Val (*of_sum)(Nest *, Val sum), WalkBody);
 
-/* Builds the input gradient of each row from one sum over the row, which `body` gets as its context. The
+/* Builds the input gradient of each row. The context of `body` is the sum of `element` over the row. The
  * hidden operator's inputs are dy and y. */
 void softmax_lower_gradient(Lower *, WalkValue element, WalkBody);
 void softmax_backward(Gradient *, Node *, Node *dy, const Op *);

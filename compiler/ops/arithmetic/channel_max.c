@@ -18,7 +18,7 @@ static void run(const Eval *eval) {
   for (int64_t p = 0; p < e.h * e.w; p++) eval->out[p] = largest_of(eval->in[0] + p * e.c, e.c);
 }
 
-/* 0, or NaN if the element is NaN. */
+/* 0, or NaN if the input element is NaN. */
 static Val not_a_number(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                         const void *context) {
   (void)context;

@@ -6,7 +6,7 @@
 static const Param params[] = {
     {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC or HxWx1), or numbers", 0, 0, NULL}, {0}};
 
-/* All operands: those equal to the smallest share the gradient. */
+/* The gradient needs all operands, because all operands equal to the smallest share it. */
 static uint32_t needs(const Node *node, int wrt) {
   (void)wrt;
   return (UINT32_C(1) << node->nin) - 1;

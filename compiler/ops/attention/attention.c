@@ -3,7 +3,7 @@
  *
  * s[i][j] = scale * sum over c of Q[i][c]*K[j][c] + bias[i][j] + mask[i][j],  y[i] = softmax(s[i]) * V
  *
- * for each head. A position without a visible key is 0. */
+ * for each head. If no key is visible for position i, y[i] is 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/attention/attention.h"
 #include <math.h>

@@ -8,7 +8,8 @@
  * If keys need several blocks, sums are rescaled to the largest score so far. With causal masks and windows,
  * only keys that at least one query of the tile sees are processed.
  *
- * Gradients recompute the scores of a tile of queries and all keys, and multiply in the same two ways. */
+ * Gradients recompute the scores between a tile of queries and all keys, and multiply in the same two
+ * ways. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"

@@ -105,8 +105,8 @@ static void run(const Eval *eval) {
 }
 
 /* ---- the nest ----
- * Tiles of a few rows by a few vectors of columns in registers. B is read in vectors of columns. If B is
- * stored transposed, it is first copied so that its columns are adjacent. */
+ * Each tile, a few rows by a few vectors of columns, is computed in registers. B is read in vectors of
+ * columns. If B is stored transposed, it is first copied so that its columns are adjacent. */
 typedef struct Tiles {
   Lower *l;
   MatrixProduct p;

@@ -182,7 +182,7 @@ static Node *product_part(Graph *graph, const Node *layer, const char *suffix, N
   return node;
 }
 
-/* A slice: channels from .. from+n-1 of a value. */
+/* A slice: channels `from` .. from+n-1 of a value. */
 static Node *channels_part(Graph *graph, const Node *layer, const char *suffix, Node *of, int64_t from,
                            int64_t n) {
   Shape to = of->shape;

@@ -276,7 +276,7 @@ static Complex complex_difference(Complex a, Complex b) {
   return (Complex){wrap(a.re - b.re), wrap(a.im - b.im)};
 }
 
-/* The transform of n numbers, every `every`-th number of x: radix 4 or 2, decimation in time. */
+/* The transform of n numbers x[0], x[every], x[2*every], ..., with radix 4 or 2 and decimation in time. */
 static void transform_parts(const Tables *t, const Complex *x, int64_t n, int64_t every, Complex *to) {
   if (n == 1) {
     *to = *x;
@@ -386,8 +386,8 @@ static void frame_features(const Tables *t, Complex *x, Complex *z, uint64_t *en
   }
 }
 
-/* start: halves of the noise estimates [2][bands], then the number of frames that leave them unchanged. After
- * the features, `out` has the last estimates. */
+/* start: upper and lower 16 bits of the noise estimates [2][bands], then the number of frames that leave the
+ * estimates unchanged. After the features, `out` has the last estimates. */
 static void find_features(Arena *arena, const Tables *t, const double *samples, const double *start,
                           double *out) {
   Complex *x = NEW_ARRAY(arena, Complex, t->fft / 2), *z = NEW_ARRAY(arena, Complex, t->fft / 2);

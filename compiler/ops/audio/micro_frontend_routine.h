@@ -19,8 +19,8 @@ static void cnn_micro_turn_routine(const int32_t *x, const float *w, int *to) {
   to[1] = cnn_micro_round_routine((int)x[0] * im + (int)x[1] * re);
 }
 
-/* Butterflies of radix 2 or 4 on complex numbers that are `apart` numbers apart, divided by the radix; every:
- * the step in the table of twiddles. */
+/* Butterflies of radix 2 or 4 on complex numbers at a distance of `apart` numbers; results are divided by the
+ * radix. every: the step in the table of twiddles. */
 static void cnn_micro_butterfly_routine(int32_t *x, const float *wave, int radix, int apart, int every) {
   for (int k = 0; k < apart; k++) {
     int32_t *at[4];

@@ -58,7 +58,8 @@ static Val next_mean_value(Nest *b, const Node *node, Val mean, Val x) {
   return add(mul(num(b, 1 - smooth), mean), mul(num(b, smooth), x));
 }
 
-/* x, or y where `of` is 0. Callers pass a quotient by `of` as x, and its limit as y. */
+/* x, or y where `of` is 0. Callers pass as x a quotient that is undefined where `of` is 0, and as y the limit
+ * of this quotient. */
 static Val unless_zero(Nest *b, Val of, Val x, Val y) { return choose(less_eq(vabs(of), num(b, 0)), y, x); }
 
 /* bias^power * expm1(power * log1p(a/bias)), for small exponents: exact where 1 + a/bias is rounded to 1. */
@@ -110,7 +111,7 @@ static void lower(Lower *l) {
   walk_channels(l, shape_extent(l->node->shape).c, &top, &top, pcen_body, l->node);
 }
 
-/* ---- steps of a stream: the means of all rows, which continue from those of the previous call ---- */
+/* ---- steps of a stream: the means of all rows, starting from the last mean of the previous call ---- */
 /* Whether the node has these inputs: x, the number of calls while rows have negative indices, and the mean
  * of the previous row. */
 static bool mean_counts(const Node *node) { return node->nin == 3; }

@@ -2,7 +2,7 @@
 /* Region proposals: the boxes x1 y1 x2 y2 with the best scores, without boxes that overlap a better box.
  * Copied into generated C. */
 
-/* Does the box's IoU with one of the kept boxes from .. to - 1 exceed `overlap`? kept[4][most]: the corners
+/* Does the box's IoU with one of the kept boxes `from` .. to - 1 exceed `overlap`? kept[4][most]: the corners
  * of kept boxes, coordinate by coordinate, so that a vector holds several boxes. */
 static int cnn_proposals_covered_routine(const float *restrict kept, const float *restrict box, int from,
                                          int to, int most, float overlap) {

@@ -6,7 +6,7 @@
 
 enum {
   BOX = 4,
-  TOGETHER = 8 /* vectors that are processed together */
+  TOGETHER = 8 /* vectors that one loop iteration processes */
 };
 
 /* ---- the shape ---- */
@@ -49,7 +49,8 @@ static bool takes_scale(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* Positions and their number are computed as floats. */
+/* Whether the features and the positions in all regions are so few that floats represent them exactly;
+ * otherwise reports an error. */
 static bool small_enough(ShapeContext *context, const Node *node, const int64_t size[2]) {
   const Shape features = node->in[1]->shape;
   int64_t rows, columns;
@@ -97,8 +98,8 @@ const double *roi_box(const Eval *eval, int k, int64_t row) {
   return eval->in[k] + (of_row ? 0 : row * BOX);
 }
 
-/* Boxes N x 4 are one row of N columns. N regions of 4 are N rows of the leading axis, which may be viewed
- * as rows of pixels. */
+/* Boxes have the shape N x 4 (one row of N pixels), or are N regions of 4 elements (rows of the leading axis
+ * or, in a view, rows of pixels). */
 Val roi_side(Lower *l, Buf *boxes, const Ix *n, int side) {
   Nest *b = l->b;
   return nest_load(b,

@@ -97,8 +97,8 @@ typedef struct Work {
 static Val roi_number(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
 static Val whole(Val x) { return convert(convert(x, I32), F32); } /* rounds towards zero */
 
-/* Rounds halves away from zero, as half of (twice the number plus one). The compiler cannot fuse a product of
- * this expression with a sum, so the product is rounded as in eval. */
+/* Rounds halves away from zero: computes (2*x + 1) / 2 without its fraction, or (2*x - 1) / 2 for negative x.
+ * The compiler cannot fuse a product of this expression with a sum, so the product is rounded as in eval. */
 static Val cell_at(const Work *w, const char *name, int side) {
   Nest *b = w->l->b;
   const double most = 2 * (double)ROI_FAR;

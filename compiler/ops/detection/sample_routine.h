@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT-0
 /* Sampling of the regions that a training step uses (Ren et al., 2015). Copied into generated C. */
 
-/* Fills rows from .. most - 1 of out with the regions whose kind is `wanted` and whose random numbers are
+/* Fills rows `from` .. most - 1 of out with the regions whose kind is `wanted` and whose random numbers are
  * largest; returns the number of rows so far. */
 static int cnn_sample_add_routine(const float *restrict regions, const float *restrict draws,
                                   const float *restrict kind, float *restrict rows_of, float *restrict out,

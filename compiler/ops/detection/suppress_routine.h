@@ -29,8 +29,7 @@ static void cnn_suppress_order_routine(float *heap, int n) {
   for (int i = n / 2 - 1; i >= 0; i--) cnn_suppress_sink_routine(heap, i, n);
 }
 
-/* A score that about `wanted` of n candidates exceed, and at most a quarter of all candidates; estimated from
- * 64 candidates. */
+/* A score that about `wanted` of n candidates exceed, as estimated from 64 candidates. */
 static float cnn_suppress_pivot_routine(const float *heap, int n, int wanted) {
   enum { SAMPLE = 64 };
   float above = 0.f, pivot = 0.f;
@@ -47,8 +46,8 @@ static float cnn_suppress_pivot_routine(const float *heap, int n, int wanted) {
   return pivot;
 }
 
-/* Sorts a batch of the best candidates to the front, at least `wanted` or all; returns their number. Most
- * candidates are never used, and sorting all would take most of the time. */
+/* Moves some of the best candidates to the front: at least `wanted`, or all. Orders these as a heap, and
+ * returns their number. Most candidates are never used, and sorting all would take most of the time. */
 static int cnn_suppress_batch_routine(float *heap, int n, int wanted) {
   int front = 0;
   if (n / 16 > wanted && n >= 64) {

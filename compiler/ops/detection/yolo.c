@@ -234,7 +234,8 @@ static void box_vector(Lower *l, const Rows *r, int part) {
       of_shape = less(num(b, 0.5), constant(l, r->shape, r->width, &zero, r->lanes, r->lanes)),
       value = mul(choose(of_shape, vexp(t), sigmoid_or_slope(r, t, b)),
                   constant(l, r->factor, r->head->anchors * r->width, &at, r->lanes, r->lanes));
-  if (!r->back) { /* in separate statements: each creates a table, and C evaluates arguments in any order */
+  if (!r->back) { /* in separate statements, because each call creates a table, and C evaluates arguments in
+                     any order */
     const Val down = corner(l, r, 1, &zero, r->lanes, r->lanes),
               right = corner(l, r, 0, &zero, r->lanes, r->lanes);
     value = add(value, add(right, down));

@@ -1,5 +1,6 @@
 /* rotary.c: rotary, pairs of channels rotated by an angle that depends on their position (Su et al., 2021).
- * In each head, the first 2*D channels are x1 and x2: its halves or, interleaved, its even and odd channels:
+ * In each head, the first 2*D channels are x1 and x2, each with D channels: the first half and the second
+ * half or, with interleaved=true, the even and the odd channels.
  *
  * y1 = x1*cos - x2*sin,  y2 = x2*cos + x1*sin
  *

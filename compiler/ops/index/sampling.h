@@ -24,7 +24,7 @@ typedef struct SamplePoint { /* a point on one axis */
   double weight[2], slope[2]; /* slope: derivative of the weight with respect to the coordinate */
 } SamplePoint;
 SamplePoint sample_point(const Sampling *, double at, int64_t length);
-/* sample_take samples the channels from .. to-1 of an image [h][w][c] at a point, multiplies them by
+/* sample_take samples the channels `from` .. to-1 of an image [h][w][c] at a point, multiplies them by
  * `factor`, and adds the products to the array `to`. sample_spread adds dy, with the same factors, to the
  * pixels around the point. */
 typedef struct SampleImage {
@@ -62,7 +62,7 @@ Val sample_value(const Sample *, Buf *image, const Val weight[SAMPLE_CORNERS], c
 /* Adds dy times the weights to the channels of the corners. */
 void sample_add(const Sample *, Buf *image, const Val weight[SAMPLE_CORNERS], Val dy, const Ix *c, int part,
                 int lanes);
-/* The products of dy with each corner, summed over the channels from .. from+n-1; dy is at [y][x][c]. */
+/* The products of dy with each corner, summed over the channels `from` .. from+n-1; dy is at [y][x][c]. */
 void sample_products(const Sample *, Buf *image, Buf *dy, const Ix *y, const Ix *x, const Ix *from, int64_t n,
                      Val product[SAMPLE_CORNERS]);
 /* Computed from the products of dy with the corners: the sample, and its derivative along an axis. */

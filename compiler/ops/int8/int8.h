@@ -1,7 +1,7 @@
 /* int8.h: Operators of int8 and int16 models. quantize/values.c creates these nodes from the nodes of a float
- * net and a file with scales; the arithmetic is that of base/arithmetic.h. A value has the type I8, or I16
- * with zero point 0, and a Quant (graph.h). Other data of an operator is in node->detail. Programs cannot
- * contain these operators. */
+ * net and a file with scales; base/arithmetic.h defines the arithmetic. A value has the type I8, or I16 with
+ * zero point 0, and a Quant (graph.h). Other data of an operator is in node->detail. Programs cannot contain
+ * these operators. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_H
 #define CNNC_INT8_H
@@ -55,7 +55,8 @@ typedef struct Int8Matmul {
   Stored stored;
   Multiplier factor;
 } Int8Matmul;
-bool int8_matmul_words(Lower *, const Int8Matmul *); /* the whole nest; false: none for this target */
+/* Builds the whole nest; false: the target or the sizes are not supported. */
+bool int8_matmul_words(Lower *, const Int8Matmul *);
 
 /* embedding: rows of a table, selected by index. */
 typedef struct Int8Embedding {

@@ -12,7 +12,7 @@ typedef struct Core {
   Buf *h, *next, *wide, *c, *middle, *update;
   Buf *gate; /* a unit's sums, then the activated gates */
   bool packed;
-  RecurrentWords words[2]; /* if packed: of the gates that read h, and of the gate that reads r*h */
+  RecurrentWords words[2]; /* if packed: words of the gates that read h, and of the gate that reads r*h */
 } Core;
 
 /* ---- numbers ---- */
@@ -102,7 +102,7 @@ static void put_gate(const Core *core, const Ix *row, Val part, int gate, const 
                                       core->p->litert ? part : cut_to_wide(core->l, part))));
 }
 
-/* Sums of the gates of a unit, if they are computed together. */
+/* Sums of the gates of a unit, if weights are packed. */
 static void packed_sums(const Core *core, int part, const Ix *u, Val sum[]) {
   if (core->packed) int8_recurrent_sums(core->l, &core->words[part], u, sum);
 }

@@ -19,7 +19,8 @@ typedef struct Line {
   int32_t slope, start;
 } Line;
 
-/* Whether there is a `start` for which the line gives all values. Each value restricts `start` to a range. */
+/* Whether there is a `start` with which the line equals the whole table. Each value restricts `start` to a
+ * range. */
 static bool line_starts(const int8_t value[256], int64_t slope, Line *line) {
   const int64_t one = INT64_C(1) << LINE_BITS;
   int64_t least = INT32_MIN / 2, most = INT32_MAX / 2;
@@ -33,8 +34,8 @@ static bool line_starts(const int8_t value[256], int64_t slope, Line *line) {
   return true;
 }
 
-/* Finds a line that gives all values. Its slope is close to the slope between two points: the last q with
- * the first value, and the first q with the last value. */
+/* Finds a line that equals the whole table. Its slope is close to the slope between two points: the last q
+ * with the first value, and the first q with the last value. */
 static bool line_of(const int8_t value[256], Line *line) {
   int from = 0, to = 255;
   while (from < 255 && value[from + 1] == value[0]) from++;

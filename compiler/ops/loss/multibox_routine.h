@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT-0
 /* Loss of a detector that corrects default boxes (Liu et al., 2016). Copied into generated C. */
 
-/* Matches boxes with ground-truth objects; -1: none. A box gets the object with the highest IoU, if that is
- * at least `overlap`; then each object gets the box with the highest IoU. Returns the number of matched
+/* Matches boxes with ground-truth objects; -1: none. A box gets the object with the highest IoU, if this IoU
+ * is at least `overlap`; then each object gets the box with the highest IoU. Returns the number of matched
  * boxes. */
 static int cnn_multibox_match_routine(const float *restrict boxes, const int32_t *restrict label,
                                       const float *restrict truth, float *restrict match, int rows,

@@ -2,9 +2,9 @@
 /* Loss of region proposals (Ren et al., 2015). Copied into generated C. */
 
 /* Matches anchors with ground-truth objects. For each anchor: the index of the object with the highest IoU,
- * if that is at least `high`, or if the anchor is the best one for some object; -1: every IoU is below `low`;
- * -2: the highest IoU is between `low` and `high`; -3: the anchor extends outside the image. An image of
- * width 0 has no border. */
+ * if this IoU is at least `high`, or if the anchor is the best one for some object; -1: every IoU is below
+ * `low`; -2: the highest IoU is between `low` and `high`; -3: the anchor extends outside the image. If the
+ * width is 0, no anchor is outside the image. */
 static void cnn_rpn_match_routine(const float *restrict anchors, const int32_t *restrict label,
                                   const float *restrict truth, float *restrict match, int rows, int n,
                                   int height, int width, float high, float low) {

@@ -73,7 +73,7 @@ static float cnn_yolo_shape_routine(const cnn_yolo_head_routine *of, int r, cons
   return sum;
 }
 
-/* Does one of the first n objects of row r have that class? */
+/* Does one of the first n objects of row r have class c? */
 static int cnn_yolo_class_routine(const float *place, const int32_t *label, int n, int r, int c) {
   int has = 0;
   for (int k = 0; k < n; k++) has |= place[k] == (float)r && label[k] == c;

@@ -20,7 +20,8 @@ Taps pool_taps(const Window *, int axis, int64_t o, int64_t lo, int64_t hi);
 typedef struct Pool {
   Window window;       /* compact */
   Extent large, small; /* the input image, and the image with one element per window */
-  int64_t inner[2][2]; /* by axis: the windows from .. to-1 are entirely inside the image */
+  int64_t inner[2][2]; /* by axis: the first window that is entirely inside the image, and the end of these
+                          windows */
 } Pool;
 typedef struct PoolPixel { /* where a body is called: window [y][x]; clip: the window may extend outside the
                               image */
@@ -37,7 +38,7 @@ void pool_walk(Lower *, const Pool *, PoolBody,
                const void *context); /* visits all windows; windows inside the image are in separate loops
                                         without tests */
 void pool_each_tap(Lower *, const PoolPixel *, PoolTap,
-                   void *context); /* calls it for each tap of a window, in row order */
+                   void *context); /* calls the PoolTap for each tap of a window, in row order */
 
 /* Combines the elements of a window in row order, starting with `start`. */
 Val pool_combine(Lower *, const PoolPixel *, const Ix *c, int part, int lanes, const char *name, double start,

@@ -59,8 +59,8 @@ typedef struct Slopes {
 } Slopes;
 
 /* Gradient of a core's weight. Its rows first .. first+n-1 are sums over the rows of the sequence: slopes,
- * starting at `slope`, times numbers of the record, starting at `from`. moved: the record is that of the
- * previous row. */
+ * starting at `slope`, times numbers of the record, starting at `from`. moved: the numbers are from the
+ * record of the previous row. */
 typedef struct Outer {
   int64_t slope, first, n, from, columns;
   bool moved;

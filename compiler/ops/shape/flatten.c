@@ -1,5 +1,6 @@
-/* flatten.c: flatten, a vector of all elements. It is in memory order (height, width, channels), so no data
- * moves, or with order=chw channel by channel, which is the order of weights from PyTorch or ONNX. */
+/* flatten.c: flatten, a vector of all elements. By default the elements are in memory order (height, width,
+ * channels), which moves no data. With order=chw they are stored channel by channel, as weights from PyTorch
+ * or ONNX require. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk.h"
 #include "ops/shape/reshape.h"

@@ -3,7 +3,7 @@
 #include "ops/shape/weave.h"
 #include "kernel/walk.h"
 
-enum { MOST_WAYS = 8 }; /* with more ways, copies of single elements are as fast as assembled vectors */
+enum { MOST_WAYS = 8 }; /* with more `ways`, copies of single elements are as fast as assembled vectors */
 
 static int lanes_for(const Lower *l, int64_t n) { /* the widest vector that n elements fill */
   int lanes = walk_lanes(l, n);
@@ -30,7 +30,7 @@ static Val picked(const Val *from, int n, int lanes, const int *place) {
     bool some = false;
     for (int t = 0; t < lanes; t++) some |= place[t] / lanes == v;
     if (!some) continue;
-    const bool pair = !all && v + 1 < n; /* one shuffle takes the first two vectors */
+    const bool pair = !all && v + 1 < n; /* one shuffle reads the first two vectors */
     for (int t = 0; t < lanes; t++) {
       const int ahead = place[t] - v * lanes;
       if (!all) lane[t] = ahead >= 0 && ahead < (pair ? 2 : 1) * lanes ? ahead : 0;

@@ -27,17 +27,17 @@ Axis axis_repeated(const Correlation *, int axis, int64_t factor, int64_t phase)
 /* Number of merged taps of all phases. */
 int64_t axis_repeated_taps(const Correlation *, int axis, int64_t factor);
 void axis_repeated_sum(const Correlation *, int axis, int64_t factor, int64_t tap, int64_t *from,
-                       int64_t *to);       /* merged tap `tap` is the sum of taps from .. to-1 */
+                       int64_t *to);       /* merged tap `tap` is the sum of taps `from` .. to-1 */
 bool axis_before(const Axis *, int64_t n); /* whether output n has taps before the start of the input */
 bool axis_behind(const Axis *, int64_t n); /* whether output n has taps after the end of the input */
 void axis_inside(const Axis *, int64_t *from,
-                 int64_t *to); /* the outputs from .. to-1 with all taps inside */
+                 int64_t *to); /* the outputs `from` .. to-1 have all taps inside */
 const Ix *axis_taps(Nest *, const char *name, const Axis *,
                     const Ix *n); /* a loop over the taps of output n: only over taps inside if tap_step is 1,
                                      otherwise over all taps */
 
-/* The taps first .. first+count-1, which are inside the large side for the elements from .. to-1 of the small
- * side. */
+/* The taps first .. first+count-1, which are inside the large side for the elements `from` .. to-1 of the
+ * small side. */
 typedef struct TapRun {
   int64_t first, count, from, to;
 } TapRun;

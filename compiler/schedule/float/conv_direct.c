@@ -98,10 +98,10 @@ static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* with p
   return lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2;
 }
 
-/* Number of rows that are merged into one. All rows are merged if a row has fewer pixels than sums that must
- * be in flight. Otherwise, if the tiles of a single row are less than 90 % full, the result is the smallest
- * number of rows that fills tiles to 97 %. With a single panel, rows stay separate, because threads share
- * them. */
+/* Number of rows that are merged into one. All rows are merged if a row has fewer pixels than the number of
+ * sums that must be in flight. Otherwise, if the tiles of a single row are less than 90 % full, the result is
+ * the smallest number of rows that fills tiles to 97 %. With a single panel, rows stay separate, because
+ * threads share them. */
 static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
   if (!correlation_pointwise(k) || l->kernel->pool) return 1;
   const int64_t width = k->small.w, rows = k->small.h, most = most_pixels(l, vectors, 1);

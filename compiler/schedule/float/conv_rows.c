@@ -312,8 +312,8 @@ static void parts_of_panel(Nest *b, const Rows *c, const Panel *given, const Ix 
   panel(b, c, &own);
 }
 
-/* Images per tile. The registers limit it; a smaller number is chosen if all tiles then have the same
- * size. */
+/* Images per tile. The registers limit this number; a smaller number is chosen if all tiles then have the
+ * same size. */
 static int tile_of(const Rows *c) {
   const Target *t = c->l->target;
   const int most = (t->registers - c->vectors - 1) / c->vectors;

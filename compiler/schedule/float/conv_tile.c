@@ -71,7 +71,7 @@ static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
 }
 
 /* If the result is larger than the second-level cache, its lines are no longer cached when they are written.
- * So these lines are prefetched while the sums are computed, and stores do not wait. */
+ * So these lines are prefetched while the sums are computed; then stores do not wait. */
 static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
   const Direct *d = t->d;
   Buf *out = d->l->out;
@@ -142,7 +142,7 @@ static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
     }
 }
 
-/* Lanes from .. from+part-1 of consecutive vectors. */
+/* Lanes `from` .. from+part-1 of consecutive vectors. */
 static Val lanes_from(Nest *b, const Direct *d, const Val *x, int64_t from, int64_t part) {
   const int64_t L = d->lanes, v = from / L;
   if (from % L == 0) return x[v];

@@ -156,8 +156,8 @@ static NestFn *winograd_tile_split_tile(const Conv *c, const char *name, int kin
   return fn;
 }
 
-/* Tiles from..to-1 of row ty; in the block they start at t0. Each tile at an edge is a separate call, so that
- * its tests are constant. */
+/* Tiles `from` .. to-1 of row ty; in the block they start at t0. Each tile at an edge is a separate call, so
+ * that its tests are constant. */
 typedef struct Row {
   Ix image; /* image of a batch */
   Ix slot, ty, t0;
@@ -224,7 +224,7 @@ static void row_parts(const Conv *c, Parts *parts, const Row *row, NestFn *const
     }
 }
 
-/* The tiles from .. to-1 along an axis with all inputs inside. */
+/* The tiles `from` .. to-1 along an axis, which have all inputs inside. */
 static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
   const Correlation *k = &c->k;
   const Winograd *w = &c->w[axis];
@@ -239,7 +239,7 @@ static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
 }
 
 /* The condition that tile tx of the row only reads inputs inside the image. The condition holds for the tiles
- * from .. to-1 along each axis; with a dilation, for these tiles of each phase. */
+ * `from` .. to-1 along each axis; with a dilation, for these tiles of each phase. */
 static Cond sees_inputs(const Conv *c, const Ix *n, const Ix *tx, const int64_t from[2],
                         const int64_t to[2]) {
   Nest *b = c->l->b;
@@ -421,7 +421,7 @@ static NestFn *winograd_tile_join_tile(const Conv *c, const Bundle *bundle, cons
   return fn;
 }
 
-/* The tiles from .. to-1 of a row whose columns are inside the output. */
+/* The tiles `from` .. to-1 of a row, whose columns are inside the output. */
 static void tiles_whole(const Conv *c, int64_t *from, int64_t *to) {
   const Node *pool = c->l->kernel->pool;
   const int64_t columns = pool         ? shape_extent(pool->shape).w * POOLED

@@ -88,7 +88,7 @@ static void panels(Nest *b, const Dense *d, Buf *w, int64_t first, int64_t count
   }
 }
 
-/* Number of units that are computed together. */
+/* Number of units whose sums are in registers at the same time. */
 static int natural_units(const Lower *l) { return l->target->registers * 5 / 8; }
 
 /* Whether half of the L1 cache can hold one cache line of each row. Lines whose addresses differ by

@@ -359,7 +359,8 @@ static void packed_panel(Nest *b, const Product *p, Buf *w, const Ix *number, co
   panel_of_rows(b, p, &panel);
 }
 
-/* Rows per tile. The registers limit it; a smaller number is chosen if all tiles then have the same size. */
+/* Rows per tile. The registers limit this number; a smaller number is chosen if all tiles then have the same
+ * size. */
 static int dense_rows_tile_of(const Product *p) {
   const int most = 6;
   for (int rows = most; rows >= 4; rows--)

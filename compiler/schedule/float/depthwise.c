@@ -255,7 +255,7 @@ static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Channel
 /* The next narrower vector for the remaining channels. Only the last vector may have unused lanes. */
 static int narrower(int lanes) { return lanes > 4 ? lanes / 2 : lanes; }
 static int depthwise_part_of(int64_t rest,
-                             int lanes) { /* lanes used in the next vector; 0: narrower vectors are enough */
+                             int lanes) { /* channels in the next vector; 0: a narrower vector is enough */
   return rest >= lanes || lanes <= 4 ? (int)smaller(rest, lanes) : 0;
 }
 
@@ -419,8 +419,8 @@ static bool depthwise_scatter_build(Lower *l) {
 }
 
 /* ---- dw[c][0][ky][kx] += sum over y, x of dy[y][x][c] * in[y*S + ky*D - P][x*S + kx*D - P][c] ---- */
-/* Adds the products of columns from .. to-1 of row y: vectors of channels times the taps first ..
- * first+count-1 of row ky. */
+/* Adds the products of columns run.from .. run.to-1 of row y: vectors of channels times the taps run.first ..
+ * run.first+run.count-1 of row ky. */
 static void depthwise_add_columns(Nest *b, const Lower *l, const Correlation *k, Buf *acc, int lanes,
                                   int part, int vectors, const Ix *y, const Ix *ky, const Ix *c, TapRun run) {
   const Ix iy = *y * k->stride[0] + *ky * k->dilation[0] - k->before[0];

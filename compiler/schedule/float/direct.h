@@ -116,8 +116,8 @@ static inline int64_t direct_inner_blocks(const Lower *l) { return (void)l, 1; }
 #else
 void padded_begin(Direct *, bool lined, bool planes, bool single, int64_t spare);
 void padded_fill(const Direct *, LoopKind outer);
-/* Whether weights are merged. With few channels they are, so that the words of all taps of a row fill
- * registers. */
+/* Whether the weights of all taps of a row are merged into one dimension. If there are few channels, merged
+ * words fill registers. */
 bool direct_merges(const Lower *, const Correlation *);
 /* Width of a panel, in vectors of the layout's target: the width of a register tile, if one tile is the whole
  * map. */

@@ -4,10 +4,10 @@
 //
 // A tile of 6x6 inputs q becomes V = B'qB: at most 68 * 128 = 8,704, which fits into int16. Weights are U =
 // GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288. Sums of products are modulo 2^32,
-// and A'(U.V)A is 576 times the outputs modulo 2^32. Multiplied by the inverse of 9, that is 64 times the
-// outputs; this is exact if the outputs are below 2^25, which depends on the weights. With many channels,
-// that bound only holds for parts of the channels, so the outputs of the parts are added. The algorithm needs
-// 1/4 of the products.
+// and A'(U.V)A is 576 times the outputs modulo 2^32. The product with the inverse of 9 is 64 times the
+// outputs; it is exact if the outputs are below 2^25, which depends on the weights. With many channels, that
+// bound only holds for parts of the channels, so the outputs of the parts are added. The algorithm needs 1/4
+// of the products.
 //
 // int8_points.c stores V and U, and conv_points.c multiplies. U is computed in each call. In the model, U
 // would take eight times the memory of the weights, and computing it is cheaper than the products if the

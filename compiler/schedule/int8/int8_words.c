@@ -65,7 +65,7 @@ static int64_t window_begin(const Words *w, int64_t x) {
   return (x * w->stride - w->before[1]) * w->channels;
 }
 
-/* The windows from .. to-1 whose words are entirely inside a row. */
+/* The windows `from` .. to-1, whose words are entirely inside a row. */
 static void windows_inside(const Words *w, int64_t *from, int64_t *to) {
   const int64_t bytes = w->in.w * w->channels;
   for (*from = 0; *from < w->columns && window_begin(w, *from) < 0;) ++*from;
@@ -166,7 +166,7 @@ static void pad_step(Lower *l, const Words *w, const Ix *y, const Ix *at, int la
                          : lower_number(l, "padding", value));
 }
 
-/* Pads columns from .. to-1 of a row with elements that represent 0. */
+/* Pads columns `from` .. to-1 of a row with elements that represent 0. */
 static void pad_columns(Lower *l, const Words *w, const Ix *y, int64_t from, int64_t to) {
   const int64_t at = from * w->pixel;
   if (from < to) each_vector(l, w, y, (to - from) * w->pixel, pad_step, &at);

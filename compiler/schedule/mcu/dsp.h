@@ -1,6 +1,7 @@
 /* dsp.h: int8 schedules for boards (target->dsp). The CPU multiplies two pairs of int16 in one instruction;
- * on other CPUs, plain C does the same. Each schedule requires that sums are within bounds, which depends on
- * the weights. If sums are not, the schedule reports why, and the operator's own loops are used. */
+ * on other CPUs, plain C does the same. Each schedule requires that sums are within bounds. Whether they are
+ * depends on the weights. If a sum exceeds its bound, the schedule reports the reason, and the operator's own
+ * loops are used. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_DSP_H
 #define CNNC_SCHEDULE_DSP_H
@@ -20,7 +21,7 @@ const char *dsp_form_title(const Lower *, const Choice *);
 const char *dsp_form_refused(const Lower *, bool small, const char *(*refused)(const Lower *, bool small));
 Small dsp_form_small(const Choice *);
 
-/* Numbers of instructions, excluding those of loops. */
+/* Numbers of instructions, without the instructions of loops. */
 typedef struct DspWork {
   double loads, stores, pairs, others, vectors;
   double flash; /* bytes of weights that are read; every read counts */

@@ -480,7 +480,7 @@ static void block_nest(Lower *l, const Direct *d, const Tile *tile) {
       nest_store(b, nest_at(b, sums.mix, p, i),
                  nest_load(b, nest_at(b, d->start, *block * FILTERS + 2 * i + 1), 1));
     }
-  const int step = tile->pixels == 1 ? 2 : 1; /* words that are loaded together */
+  const int step = tile->pixels == 1 ? 2 : 1; /* words that one call multiplies */
   NEST_FOR(b, k, most / words)
     for (int u = 0; u < words; u += step) {
       const Ix word = k * words + u;

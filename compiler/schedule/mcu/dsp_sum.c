@@ -4,8 +4,8 @@
 //     each operand   (q - zero) * 2^bits, times its factor, at most 1/2, rounded
 //     their sum      times the factor of the result, rounded
 //
-// Roundings are those of dsp_finish.c. For `single` an operand is shifted by two more bits, so that the bits
-// below the upper half of a product cannot change the quotient.
+// Rounding is the same as in dsp_finish.c. For `single` an operand is shifted by two more bits, so that the
+// bits below the upper half of a product cannot change the quotient.
 //
 // Example: `x: 14x14x8 -> a = conv(16, 1x1) -> conv(16, 1x1) -> add(a)` --target=armv7e-m,
 // lines 2-9 of add1:
