@@ -1,7 +1,7 @@
 /* differentiate.c: Reverse-mode automatic differentiation. For training, this pass copies the graph in
  * training mode (batchnorm as its parts, dropout with its mask) and appends the losses; for inspection, it
- * copies the inference graph and appends class scores with the caller's weights. Then it visits the nodes
- * from last to first, and each operator appends its backward pass, towards trained parameters or towards the
+ * copies the inference graph and appends class scores, weighted by the caller. Then it visits the nodes from
+ * last to first, and each operator appends its backward pass, towards trained parameters or towards the
  * inputs.
  *
  * Requires: a graph with a checked train block. Preserves: parameters and their offsets; nodes stay in
@@ -88,7 +88,7 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
 
 /* output: the operand of a loss. If the loss absorbs an activation, this is the value before the activation;
  * with `steps`, the values of all calls that the loss counts. made: the absorbed activation (with `steps`,
- * that of the last call), or `output` if the loss absorbs none. */
+ * the activation in the last call), or `output` if the loss absorbs none. */
 typedef struct LossOperand {
   Node *made, *output;
 } LossOperand;

@@ -67,8 +67,8 @@ static bool shape_again(const Forward *f, const Node *of, Node *node) {
 typedef VEC(Node *) Values;
 
 /* Collects the unrounded values of one call that update a quantization range: the values that are rounded
- * with this range and, if such a value is a concat, its operands that are rounded with another range or not
- * at all. */
+ * with this range. If such a value is a concat, its operands are collected, too, unless they are rounded with
+ * the same range. */
 static void observe_call(const Forward *f, int64_t call, const QatRounding *rounds, Values *seen) {
   Node *const *value = f->of_call[call];
   for (int i = 0; i < f->graph->nodes.n; i++) {
@@ -134,7 +134,7 @@ static Node *trained_node(Forward *f, const Node *node, int64_t call) {
   Node *made = graph_copy_node(f->arena, node, f->map);
   if (node->op->traits.weights_of_input) made->in[0] = f->exact[node->in[0]->id]; /* the layer's own value */
   if (made->precision == PRECISION_F16W) made->precision = PRECISION_GIVEN; /* weights are trained in float */
-  made->rounded = false; /* is set later, for the whole graph, because the backward pass reads values, too */
+  made->rounded = false; /* set later, for the whole graph, because the backward pass reads values, too */
   if (!node->op->parts) graph_append(f->copy, made);
   made->salt = i + call * f->graph->nodes.n;
   if (!shape_again(f, node, made)) return NULL;

@@ -167,7 +167,8 @@ static const char *level_of(const Compiler *compiler, const char *optimize) {
   return strcmp(optimize, "-O3") == 0 && compiler->clang ? "-O2" : optimize;
 }
 
-/* The system on which the result runs. For a CPU without a C library, results have the format of Linux. */
+/* The system on which the result runs. For a CPU without a C library, object files have the format of
+ * Linux. */
 static const System *system_of(const Backend *backend) {
   return backend->system ? backend->system : backend->cross ? system_table : system_here();
 }

@@ -12,12 +12,13 @@ typedef struct Backend {
   Arena *arena;
   BackendKind kind;
   const char *cc; /* --cc, or NULL: $CNNC_CC, the configured clang, the newest one on the PATH, or zig */
-  const char *const *cross;   /* clang's options for another machine; NULL: for this machine */
-  const System *system;       /* operating system of the other machine; NULL: none, and no C library */
-  const char *arch;           /* with `system`: the CPU, as in Target */
-  const char *soname;         /* BACKEND_SHARED: its SONAME; NULL: its path */
-  const char *runtime;        /* directory of libcnn.a; NULL: cnnc searches for it */
-  FILE *messages;             /* where the C compiler's messages go; NULL: standard error */
+  const char *const *cross; /* clang's options for another machine; NULL: for this machine */
+  const System
+      *system;         /* operating system of the other machine; NULL: no operating system and no C library */
+  const char *arch;    /* with `system`: the CPU, as in Target */
+  const char *soname;  /* BACKEND_SHARED: its SONAME; NULL: its path */
+  const char *runtime; /* directory of libcnn.a; NULL: cnnc searches for it */
+  FILE *messages;      /* where the C compiler's messages go; NULL: standard error */
   bool openmp, pool, verbose; /* pool: the generated C starts its own threads, without OpenMP */
   bool mpi; /* BACKEND_PROGRAM: links libcnn-mpi, with MPI's compiler wrapper, which calls `cc` */
   const void *data;

@@ -52,8 +52,8 @@ static int64_t channels(const Graph *graph, int output) {
   return shape.rank ? shape.dim[shape.rank - 1] : 0;
 }
 
-/* Number of labels that the net gets from n `names` of classes: more than n if the net's only output has
- * more channels; 0: no output fits. */
+/* Number of labels that the net needs if the file names `names` classes: larger than `names` if the net's
+ * only output has more channels; 0: no output fits. */
 static int64_t labels_wanted(const Graph *graph, int64_t names) {
   for (int o = 0; o < graph->outputs.n; o++)
     if (channels(graph, o) == names || (channels(graph, o) == 1 && names == 2)) return names;

@@ -7,8 +7,8 @@
 #include "base/diag.h"
 #include "graph/graph.h"
 
-/* Compares the program's labels and normalization with those in the file: error [weights-mismatch] if a name
- * belongs to another class, warnings [label-renamed] if only a name differs, and [other-normalize]. A program
- * without labels gets the names in the file. To be called after weights_read. */
+/* Compares the program's labels and normalization with the file's labels and normalization: error
+ * [weights-mismatch] if a name belongs to another class, warnings [label-renamed] if only a name differs, and
+ * [other-normalize]. A program without labels gets the names in the file. To be called after weights_read. */
 bool origin_read(Arena *, Diags *, const char *path, Graph *);
 #endif

@@ -85,7 +85,7 @@ bool processes_unwatch(const Command *list, const char **why) {
 }
 
 /* If a standard descriptor is closed, opens a file in its place that can neither be read nor written.
- * Otherwise the next opened file would get its number. */
+ * Otherwise the next opened file would get this descriptor. */
 void backend_begin(void) {
   for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++)
     if (fcntl(descriptor, F_GETFD) < 0)

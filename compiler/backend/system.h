@@ -20,7 +20,7 @@ const System *system_here(void);
 /* The system whose executables or shared libraries have this suffix, if it is not a suffix of this machine's
  * system; otherwise NULL. */
 const System *system_of_suffix(const char *suffix);
-/* The architecture to use if none is given: that of this machine, if the system has it. */
+/* The architecture to use if none is given: this machine's architecture, if the system has it. */
 const char *system_default_arch(const System *);
 bool system_has_arch(const System *, const char *arch);
 /* Clang's options for the system on a CPU of this architecture, NULL-terminated. */

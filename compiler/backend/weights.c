@@ -68,7 +68,7 @@ const char *weights_file(Arena *arena, const char *weights) {
   return arena_printf(arena, "%.*s", (int)cnn_archive_file(weights), weights);
 }
 
-/* Opens the file with renamed arrays, and matches them with the parameters. */
+/* Opens the file, renames its arrays, and matches them with the parameters. */
 static cnn_status find_all(Arena *arena, const WeightsSource *way, const Graph *graph, cnn_archive *archive,
                            cnn_matching *matching) {
   cnn_status status = cnn_archive_open(archive, way->path);

@@ -13,7 +13,7 @@ typedef struct WeightsSource {
   const char *path;
   const char *prefix; /* prefix to remove from names (names without it are ignored), or NULL */
   const char *rename; /* file with renaming rules, or NULL */
-  Text *order;        /* NULL: match by name; otherwise by order, and the renaming rules are written here */
+  Text *order; /* NULL: match by name; otherwise match by order, and write the renaming rules to this text */
 } WeightsSource;
 
 /* Fills out[graph->parameters], in the layout of the weights struct (after graph_layout_weights). False after

@@ -175,7 +175,7 @@ int64_t addition_rounded(Rounding rounding, const Addition *addition, int64_t pa
   return multiplier_apply(rounding, parts, addition->out);
 }
 
-int64_t addition_most(const Addition *addition, int64_t most) { /* a factor is at most 1/2 */
+int64_t addition_most(const Addition *addition, int64_t most) { /* every factor is at most 1/2 */
   return addition->count * (most * (INT64_C(1) << addition->bits) / 2 + 1);
 }
 
@@ -338,7 +338,7 @@ bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out
   if (out.e > 0 || gate.e > 16) return false;
   for (int q = INT8_MIN; q <= INT8_MAX; q++) {
     const int64_t x = (q - in_zero) * 128, value = product16(x, high16(out));
-    int64_t open = x; /* becomes relu6(x + 3) / 6; first x / 3 in Q0.15 */
+    int64_t open = x; /* at the end relu6(x + 3) / 6; before that, x / 3 in Q0.15 */
     if (gate.e > 0) open = cut16(open * (INT64_C(1) << (gate.e - 1)));
     open = product16(open, high16(gate));
     open = gate.e > 0 ? cut16(open * 2) : halved(open, -gate.e);

@@ -63,8 +63,8 @@ bool product_fits(Multiplier, int64_t most);
 typedef struct Addend {
   float scale;
   bool minus;
-  Multiplier factor; /* SINGLE, DOUBLE: its scale divided by twice the largest scale */
-  int64_t whole;     /* FLOAT: its scale divided by the output's, times 2^shift; negative: it is subtracted */
+  Multiplier factor; /* SINGLE, DOUBLE: `scale` divided by twice the largest scale */
+  int64_t whole;     /* FLOAT: `scale` divided by the output's scale, times 2^shift; negative: subtracted */
 } Addend;
 typedef struct Addition {
   const Addend *addend;
@@ -84,7 +84,7 @@ int64_t addition_part(Rounding, const Addition *, int32_t k,
                       int64_t x); /* the term of addend k, relative to its zero point */
 int64_t addition_rounded(Rounding, const Addition *, int64_t parts);
 int64_t addition_most(const Addition *, int64_t most); /* SINGLE, DOUBLE: the largest `parts` */
-/* ROUNDING_FLOAT: the scale of an addend divided by that of the sum must be at least 2^least and below
+/* ROUNDING_FLOAT: the scale of an addend, divided by the scale of the sum, must be at least 2^least and below
  * 2^most. */
 int32_t addition_float_least(bool wide);
 int32_t addition_float_most(bool wide);
@@ -107,7 +107,7 @@ int32_t quantize_real(double x, float scale, Stored); /* rounds half away from z
  * point, with the scales 1/256 and 1/128 and the zero points -128 and 0. */
 void table_logistic(int8_t to[256], float in_scale, int32_t in_zero);
 void table_tanh(int8_t to[256], float in_scale, int32_t in_zero);
-/* All kinds of relu: (q - zero) times `above`; negative values times `slope` and `below`. */
+/* All variants of relu: (q - zero) is multiplied by `above`, or if it is negative, by `slope` and `below`. */
 void table_pieces(int8_t to[256], Rounding, int32_t in_zero, Multiplier above, int32_t slope,
                   Multiplier below, Stored out);
 /* False: the output's scale is too small for TensorFlow Lite's kernel. */

@@ -167,7 +167,7 @@ void fit_flash(Compilation *c) {
 
 /* ---- RAM ----
  * The last layer in row bands and the number of bands are found by trials, in the order of kernel counts: the
- * first trial that fits is used; if none fits, the one with the least RAM. */
+ * first trial that fits is used; if none fits, the trial with the least RAM is used. */
 enum { MOST_LAYERS = 200, MOST_KERNELS = 2000, TRIES = 6 };
 
 typedef struct BandTrial {

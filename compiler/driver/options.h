@@ -40,7 +40,7 @@ typedef enum Level {
   LEVEL_FULL,  /* -O2 */
   LEVEL_PLAIN, /* -O0: straightforward loops */
   LEVEL_QUICK, /* -O1: C that compiles fast */
-  LEVEL_SMALL, /* -Os: reference loops of fused layers */
+  LEVEL_SMALL, /* -Os: small code: reference loops, with fusion of layers */
 } Level;
 
 typedef enum ReportKind { REPORT_TRACE, REPORT_WCET } ReportKind;
@@ -84,7 +84,7 @@ typedef struct Options {
   Level level;
   int precision;    /* for layers without a precision in the program. 0: f32; 1: bf16; 2: f16w; -1: not
                      * given */
-  bool exact, tune; /* exact: no algorithm that rounds differently; tune: measure schedules */
+  bool exact, tune; /* exact: no algorithms such as Winograd; tune: measure schedules */
   bool updatable;   /* int8 models: code and layout do not depend on the weights */
   bool acsl;        /* annotations for Frama-C, and its entry point */
   VEC(ReportUse) reports;

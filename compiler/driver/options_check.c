@@ -31,8 +31,8 @@ static const char *suffix_help(const char *suffix) {
 }
 
 #ifndef __wasi__ /* the browser build has no C compiler */
-/* The suffixes of another system: those of --os; without --os, .exe, .dll and .dylib, which imply a
- * system. */
+/* The suffixes of another system: with --os, this system's suffixes; without --os, .exe, .dll and .dylib,
+ * which imply a system. */
 static bool kind_of_system(Options *options, Arena *arena, const char *suffix) {
   const System *system = options->system ? options->system : system_of_suffix(suffix);
   if (!system) return false;

@@ -176,7 +176,7 @@ static bool adopt_output(Compilation *c, const char *path, const char **temporar
   return outputs_adopt(c->outputs, path, temporary, &why) || cannot_write(c, path, why);
 }
 
-/* ONNX needs the parameters of an activation (of prelu); an activation cannot be exported if the file has
+/* ONNX needs the parameters of an activation such as prelu; an activation cannot be exported if the file has
  * only its table. */
 static bool check_function_tables(Compilation *c) {
   for (int i = 0; i < c->graph->floats->nodes.n; i++) {
@@ -360,7 +360,7 @@ static bool write_code(Compilation *c) {
 #ifdef __wasi__ /* the browser build has no reports */
 static bool write_reports(Compilation *c) { return (void)c, true; }
 #else
-/* The layers as written in the program: those of the whole net, not of a step, and in floats. */
+/* The layers as written in the program: the float layers of the whole net, not of a step. */
 static const Graph *written_graph(const Compilation *c) {
   const Graph *graph = c->graph->stream ? c->graph->stream->whole : c->graph;
   return c->quantized ? c->floats : graph;
@@ -426,7 +426,8 @@ static void put_path(Text *out, const char *before, const char *path) {
   }
 }
 
-/* The target of the rule: for a library one of its files, because the time of a folder is not reliable. */
+/* The target of the rule: for a library one of its files, because the modification time of a folder is not
+ * reliable. */
 static const char *output_target(const Compilation *c) {
   const Options *o = c->options;
   if (o->kind == OUTPUT_LIBRARY) return library_file(c, arena_printf(c->arena, "src/%s.c", c_name(c)));

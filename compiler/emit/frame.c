@@ -185,7 +185,8 @@ static const char *part_of(Frame *f, const char *type, const char *whole, const 
                value_text(f, node));
 }
 
-/* Copies a value that exists once per batch to each interleaved image; unused lanes get 0, for sums. */
+/* Copies a value that exists once per batch to the lanes of all interleaved images; unused lanes get 0, which
+ * adds nothing to a sum. */
 static const char *repeated_value(Frame *f, const Node *node) {
   Arena *arena = f->net->arena;
   const char *wanted = arena_printf(arena, "%s_of_images", value_name(f->part, node));

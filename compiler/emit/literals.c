@@ -42,7 +42,7 @@ void put_floats(Text *out, const float *value, int64_t n, const char *indent) {
 }
 
 /* Seventeen digits identify any double; fewer are printed if they suffice. The locale determines the decimal
- * point, so it is replaced. */
+ * separator of printf, so a '.' replaces the separator. */
 void put_double(Text *out, double value) {
   if (put_special(out, value, "")) return;
   char s[40];

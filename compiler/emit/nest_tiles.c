@@ -1,6 +1,6 @@
 /* nest_tiles.c: TILED loops as products of tile registers (AMX). The loops over rows, over equal blocks of
  * rows, over vectors of columns and over pairs become instructions; the loops over taps between them remain
- * loops. Addresses and strides are those of the statement's loads. */
+ * loops. Addresses and strides come from the statement's loads. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest_print.h"
 #include "nest/build.h"

@@ -25,7 +25,7 @@ static const char *printer_parameter(Printer *p, const void *of, int which) {
   const CodeNumbers *numbers = p->print->merged;
   const char *name = NULL;
   for (int i = 0; numbers && i < numbers->n;
-       /* continues after a match, because the number of a value that is used twice is in the list twice */
+       /* continues after a match, because the list has the number twice if its value is used twice */
        i++) {
     const CodeNumber *number = &numbers->data[i];
     if (number->of != of || number->which != which) continue;

@@ -30,12 +30,13 @@ int pool_most(const Version *);
  * function has the parameters `thread` and `threads`; 0: it does not, and `last` is the end of its argument
  * list. */
 void pool_describe(Text *, Net *, const char *function, const Parameters *, const char *last, int most);
-/* Prints the call of a described function; the arguments are without `team` or `thread`. */
+/* Prints the call of a function after its pool_describe; `arguments` excludes `team` and `thread`. */
 void pool_call(Text *, Net *, const char *function, const char *arguments);
 
 bool pool_waits(const Frame *, const Step *); /* whether the step's function takes its shares itself */
 void pool_steps(Frame *);                     /* prints the calls of an image */
 void pool_step(Frame *, int step);            /* prints one call */
-/* A call of a team that runs only this call. sizes: how many of the first arguments are numbers. */
+/* Prints a call for a team that runs only this call. sizes: the number of leading arguments that are
+ * numbers. */
 void pool_own_call(Frame *, const Step *, const char *arguments, int sizes);
 #endif

@@ -1,4 +1,4 @@
-/* prelude.h: Top of a generated file: macros, vector types, small inline functions; only those that its nests
+/* prelude.h: Top of a generated file: the macros, vector types and small inline functions that its nests
  * use. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_PRELUDE_H
@@ -97,8 +97,8 @@ void emit_prelude_end(Text *, const PreludeNeeds *);
 void emit_prelude(Text *, const PreludeNeeds *, const PreludeNames *);
 
 bool prelude_has_name(
-    const char *); /* whether this is the name of a macro, or, without prefix and suffix, of a vector type or
-                      function, including those that are not needed; no other name may be equal to it */
+    const char *); /* whether the prelude may define this name: as a macro, or, without prefix and suffix, as
+                      a vector type or function; no other name may be equal to it */
 
 /* The name of a vector type: "v16", "v16i", "v16b", "v16c", with a u appended for unaligned vectors. These
  * names are macros, which expand to names with the prefix. With one lane: "float", "int32_t", "uint8_t",
@@ -123,8 +123,8 @@ void prelude_types(Text *, const PreludeNeeds *, const char *prefix); /* prefix 
 void prelude_vector_primitive(Text *, const Primitive *, int lanes, const PreludeNames *);
 const char *prelude_helium(PreludeFn, Elem,
                            int lanes); /* the Helium text of a function; NULL: the common text */
-/* The texts of FN_TILE_...: AMX. Registers 0 to 3 hold sums, for two blocks of rows times two of columns; 4
- * and 5 hold rows of the left operand, 6 and 7 columns of the right operand. */
+/* The texts of FN_TILE_...: AMX. Registers 0 to 3 contain sums, for two blocks of rows times two blocks of
+ * columns; 4 and 5 contain rows of the left operand, 6 and 7 contain columns of the right operand. */
 extern const char prelude_tile_shape[], prelude_tile_clear[], prelude_tile_add[], prelude_tile_add_bytes[],
     prelude_tile_store[];
 /* The text with instructions for bf16 numbers in vectors of `most` lanes, AVX-512 (16) or NEON (4), or NULL.

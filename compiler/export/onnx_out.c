@@ -149,7 +149,7 @@ static void make_output(OnnxOut *o, const Port *output) {
   } else if (strcmp(value, output->name) != 0) {
     out_one(o, "Identity", value);
     o->last->output.data[0] = output->name;
-    /* otherwise the node keeps the name of the layer */
+    /* an op_whole node keeps the name of the layer */
     if (node->op != &op_whole) o->last->name = output->name;
   }
   ValueInfoProto *info = out_port(o, output->name, type, rank, dim, 0);
@@ -193,8 +193,8 @@ static const char *export_region_rows(OnnxOut *o, const Node *node) {
   return out_channels_first(o, out_reshape(o, out_input(o, 0), 3, dim), node->shape);
 }
 
-/* Exports operators that have no syntax in the language: conversion to integers, regions as rows, and values
- * with another scale, for which the operand is returned. */
+/* Exports operators that have no syntax in the language: conversion to integers, regions as rows, and
+ * conversion to another scale, for which the operand is returned. */
 static const char *export_hidden(OnnxOut *o, const Node *node) {
   if (node->op == &op_region_rows) return export_region_rows(o, node);
   if (node->op != &op_whole) return out_input(o, 0);

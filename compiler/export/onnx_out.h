@@ -87,16 +87,16 @@ const char *out_input(const OnnxOut *, int k);
 Extent out_extent(const Node *);
 int out_dims(Shape, int64_t batch, int64_t dim[4]); /* sets the dimensions in ONNX; returns their number */
 const char *out_reshape(OnnxOut *, const char *x, int rank,
-                        const int64_t *dim);             /* 0: unchanged, -1: the rest */
+                        const int64_t *dim); /* dim: 0: unchanged; -1: follows from the number of elements */
 const char *out_shaped(OnnxOut *, const char *x, Shape); /* the same numbers with the dimensions of a shape */
 const char *out_permute(OnnxOut *, const char *x, int rank, const int64_t *from);
 const char *out_channels_last(OnnxOut *, const char *x, Shape); /* converts [N,C,H,W] to [N,H,W,C] */
 const char *out_channels_first(OnnxOut *, const char *x,
-                               Shape); /* the inverse; the shape is that of the net's value */
+                               Shape); /* the inverse; the result has the net's Shape */
 /* A slice along n axes. */
 const char *out_part(OnnxOut *, const char *x, int n, const int64_t *from, const int64_t *to,
                      const int64_t *axis);
-/* The ONNX axes of the argument axis= of an operator; returns their number. */
+/* The ONNX axes that an operator's argument axis= selects; returns their number. */
 int out_axes(const Node *, int64_t axis[2]);
 /* Whether a node keeps the order of a vector: each number is computed from a single number of the input,
  * always by the same function. */

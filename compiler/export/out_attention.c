@@ -1,5 +1,5 @@
-/* out_attention.c: Export of attention and its biases to ONNX: below opset 23 as products with a softmax
- * between them, where positions without keys are NaN. */
+/* out_attention.c: Export of attention and its biases to ONNX. Below opset 23, attention is exported as two
+ * products with a softmax between them; the softmax is NaN at positions without keys. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -204,7 +204,7 @@ static const char *projected(OnnxOut *o, const char *x, Shape shape, const char 
   return vector ? out_shaped(o, y, shape) : y;
 }
 
-/* Uses PyTorch's parameter names; a parameter for all three products is written in three parts. */
+/* Uses PyTorch's parameter names; a parameter for all three projections is exported as three parameters. */
 const char *export_multihead_attention(OnnxOut *o, const Node *node) {
   static const char *const what[] = {"q_proj", "k_proj", "v_proj"};
   const MultiheadLayer m = multihead_layer(node);

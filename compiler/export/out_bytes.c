@@ -14,8 +14,8 @@ static const char *scale_of(OnnxOut *o, const Node *node) {
   return known;
 }
 
-/* The zero point of a value's quantization for this type. For a u8 input, the value's zero point is already
- * that of u8.
+/* The zero point of a value's quantization for this type. For a u8 input, the value's zero point is already a
+ * u8 zero point.
  */
 static const char *zero_of(OnnxOut *o, const Node *node, TensorType type) {
   const bool u8 = node->port && node->port->elem == U8;

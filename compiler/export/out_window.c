@@ -107,7 +107,7 @@ static void cut_ends(const Node *node, int64_t before[2], int64_t after[2], int6
 
 const char *export_conv_transpose(OnnxOut *o, const Node *node) {
   const Window *w = node->window;
-  /* adds elements at the start: first zeros, then the bias everywhere */
+  /* the node adds elements at the start: zeros are added first, and then the bias is added to all elements */
   const bool early = w->before[0] < 0 || w->before[1] < 0;
   const char *bias = early ? NULL : out_bias(o, node);
   int64_t before[2], after[2], more[2];

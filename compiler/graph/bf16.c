@@ -58,8 +58,9 @@ bool bf16_reads_rounded(const Node *operand) {
 /* ---- groups ---- */
 typedef struct Groups { /* by node id */
   const Graph *graph;
-  const int *live; /* by graph_live; 0: only unused values read the value, so it is not stored */
-  int *of;         /* an earlier node of the same group; the first node of a group refers to itself */
+  const int
+      *live; /* number of uses, from graph_live; 0: only unused values read the value, so it is not stored */
+  int *of;   /* an earlier node of the same group; the first node of a group refers to itself */
   bool *wanted, *barred;
 } Groups;
 

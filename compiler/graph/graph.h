@@ -112,9 +112,9 @@ typedef struct Weight {
 /* Limits per node, which graph_verify enforces. */
 enum {
   MOST_INPUTS = 16,
-  MOST_JOINED = 1000, /* inputs of a concat */
-  MOST_CALL_NODES =
-      4096, /* inputs of a concatenation of rows or calls; also nodes of all calls of a sample */
+  MOST_JOINED = 1000,     /* inputs of a concat */
+  MOST_CALL_NODES = 4096, /* inputs of a node that concatenates rows or calls; also the limit of the nodes of
+                             a sample's calls */
   MOST_WEIGHTS = 12
 };
 typedef enum Result {
@@ -258,7 +258,7 @@ typedef enum TruthPart {
   TRUTH_PARTS
 } TruthPart;
 
-/* In a step graph (passes/stream.c): the part of a value of the whole net that call k computes. */
+/* For a step graph (passes/stream.c): the part of a value that call k computes. */
 typedef struct StreamLayer {
   bool flows;           /* rows of an endless sequence; otherwise the whole value */
   int64_t rows, offset; /* the call computes rows k*rows + offset .. (k + 1)*rows + offset - 1 */

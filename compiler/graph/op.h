@@ -85,8 +85,8 @@ void op_note_origin(ShapeContext *, Diag *, const Node *value); /* "4x4x16 is th
 /* Whether two inputs have equal numbers of regions; reports an error if not. */
 bool op_same_regions(ShapeContext *, const Node *, const Node *a, const Node *b);
 /* The input with the most rows of the leading axis; the result has the same number of rows. If the leading
- * axis has parts, inputs with fewer rows are repeated, so their numbers of rows must divide that number.
- * NULL after an error. */
+ * axis has parts, inputs with fewer rows are repeated, so their numbers of rows must divide the result's
+ * number of rows. NULL after an error. */
 const Node *op_common_rows(ShapeContext *, const Node *);
 enum { MOST_ROW_COUNTS = 4 }; /* maximum number of different row counts among the inputs of a node */
 /* A new parameter of the node, or the parameter shared by weights=; the caller stores it in node->weight.
@@ -209,7 +209,7 @@ struct Op {
 };
 
 /* Whether the node only moves elements of its inputs, so that its value may be a view of an input, or an
- * input a view of its value. */
+ * input may be a view of its value. */
 bool node_moves_elements(const Node *node);
 static inline bool node_is_input(const Node *node) { return node->op->role == ROLE_INPUT; }
 static inline bool node_is_target(const Node *node) { return node->op->role == ROLE_TARGET; }

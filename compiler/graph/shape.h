@@ -50,7 +50,7 @@ StepRows step_padded(StepRows in, int64_t before);
 StepRows step_cropped(StepRows in, int64_t before);
 /* The first input row that row `output` of a transposed window operator depends on. */
 int64_t window_transposed_first(const Window *, int axis, int64_t output);
-/* Number of rows of earlier calls that a user of the value needs, if the first row that it reads in call k
+/* Number of rows that a user of the value needs from earlier calls, if the first row that it reads in call k
  * is k*rows + first. */
 int64_t step_history(StepRows in, int64_t first);
 

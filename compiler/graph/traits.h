@@ -84,8 +84,8 @@ typedef struct OpTraits {
 
   /* receptive fields (report/summary.c) */
   bool keeps_spatial; /* each element depends only on input elements at the same pixel: kernel 1, stride 1 */
-  /* Along the axis, an output element depends on `sees` consecutive input elements; those of the next output
-   * element start `jump` elements further. */
+  /* Along the axis, an output element depends on `sees` consecutive input elements; the next output element
+   * depends on elements that start `jump` elements later. */
   void (*receptive_field)(const Node *, int axis, int64_t *sees, double *jump);
 
   /* for the simplification for inference (passes/inference.c) */
@@ -96,8 +96,8 @@ typedef struct OpTraits {
   bool (*repeats)(const Node *, int64_t factor[2]);
   const Op *after_repeats; /* conv: the operator that replaces it and a repeating operator before it; `detail`
                               has the factor */
-  const Op *row_means;     /* if this node's value is the mean of the means of its input's rows: the operator
-                            * for the row means */
+  const Op *row_means; /* if this node's value is the mean of its input's row means: the operator for the row
+                          means */
 
   /* fusion (passes/fuse.c) */
   Fold fold;
@@ -130,7 +130,7 @@ typedef struct OpTraits {
   /* streaming (passes/stream.c) */
   StreamRule
       stream; /* default: STREAM_ROWS for FAMILY_MAP, STREAM_SHAPED for FAMILY_ALIAS, or STREAM_WHOLE */
-  StreamRule (*stream_rule)(const Node *); /* if it depends on the arguments */
+  StreamRule (*stream_rule)(const Node *); /* if the rule depends on the arguments */
   double (*row_fill)(const Node *);        /* value of elements before the first row; default: 0 */
   int64_t (*kept_rows)(const Node *);      /* STREAM_RECURRENT: rows of its state; default: none */
   bool (*counts_inside)(const Node *);     /* whether it is a mean that does not count padding */

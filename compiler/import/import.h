@@ -12,7 +12,7 @@
 
 /* ---- values and views ---- */
 enum { MOST_FACTORS = 8, BATCH = -1 };
-/* The part of a value's axis whose index is index / inner % size. */
+/* A part of a value's axis: at index i of the axis, the index of the part is i / inner % size. */
 typedef struct Factor {
   int axis;
   int64_t inner, size;
@@ -36,9 +36,10 @@ typedef struct Value { /* the result of a statement, or an input */
   const char *affine; /* the layer whose weight and bias can still absorb per-channel factors and constants */
   Prepared *prepared; /* pending preparation, directly after an input */
   const Quant *quant; /* its int8 quantization, or NULL */
-  const Quant *kept;  /* the quantization of the value whose elements it has (after a move), or NULL */
-  Product *product;   /* if it is the product of two values, that product; otherwise NULL */
-  Statement *reader;  /* its last user, known after all statements exist */
+  const Quant
+      *kept; /* after a move: the quantization of the elements, which the move has not changed; or NULL */
+  Product *product;  /* if it is the product of two values, that product; otherwise NULL */
+  Statement *reader; /* its last user, known after all statements exist */
   int reads;
   int64_t regions; /* if the images of ONNX's batch are values of this shape: their number; otherwise 0 */
   bool whole;      /* its elements are integers */
@@ -53,7 +54,7 @@ struct Statement {
 };
 
 /* A tensor of the graph, as a view of a value: each dimension of the tensor is a product of factors of the
- * value's axes. A dimension of more than one element without factors is broadcast. */
+ * value's axes. A dimension that has more than one element but no factors is broadcast. */
 typedef struct View {
   Value *value;
   int rank;
@@ -83,7 +84,7 @@ typedef struct ImportState {         /* an input that is an output of the previo
 typedef struct ModelImport ModelImport;
 struct TflProgram;
 typedef struct ImportLayout { /* position of the channels in the model */
-  const char *input;          /* NULL: the layout of all inputs without their own */
+  const char *input;          /* NULL: all inputs that are not named */
   bool last;                  /* [N,H,W,C]; otherwise [N,C,H,W] */
 } ImportLayout;
 typedef struct ImportOptions {
@@ -190,8 +191,8 @@ bool read_once(const ModelImport *, int tensor, const Value *);
 const char *number_text(Arena *, double); /* in the program's syntax */
 #define LARGEST_BOUND 3.4e38              /* a larger or infinite bound has no effect */
 
-/* Imports as much of a model as possible, with its problems; NULL after errors. The second function repeats
- * the import with other options. */
+/* Imports as much of a model as possible, with its problems; NULL after errors. import_again repeats the
+ * import with other options. */
 ModelImport *import_try(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
 ModelImport *import_again(const ModelImport *, Diags *, const ImportOptions *);
 ModelImport *import_together(ModelImport *); /* refusals.c */
@@ -229,7 +230,8 @@ void find_varying(ModelImport *, const OnnxPort *const *,
 bool set_inputs(ModelImport *);           /* inputs of --set become constants; false after errors */
 bool add_inputs(ModelImport *);           /* false after errors were reported */
 void report_state_hints(ModelImport *im); /* reports inputs that look like states, if there is no --state */
-/* Finds recurrent layers whose initial and final states are exactly those of --state: keep=true. */
+/* Finds recurrent layers whose initial and final states are exactly the states that --state names:
+ * keep=true. */
 void find_kept_layers(ModelImport *);
 int channels_of_input(const ModelImport *, const OnnxPort *); /* the channel dimension, or NO_CHANNELS */
 /* whether its channel dimension is before its positions */
@@ -263,9 +265,9 @@ bool factors_whole(const Factors *, const Value *, int axis); /* whether the fac
 bool factors_batch(const Factors *);                          /* whether the batch is among the factors */
 View *view_new(ModelImport *, Value *, int rank);             /* a view whose dimensions have size 1 */
 View *view_copy(ModelImport *, const View *, Value *);
-/* Repeats the value along broadcast dimensions (those of one element, or of Expand); NULL after no(). */
+/* Repeats the value along the view's broadcast dimensions; NULL after no(). */
 View *view_repeated(ModelImport *, const View *);
-/* The view before dimension d was repeated, if the innermost part of d is *times copies of a value;
+/* The view as it was before dimension d was repeated, if the innermost part of d is *times copies of a value;
  * otherwise NULL. */
 View *view_unrepeated(ModelImport *, const View *, int d, int64_t *times);
 View *view_standard(ModelImport *, Value *, const View *like,
@@ -274,7 +276,7 @@ void view_set(View *, int d, int axis); /* maps dimension d to that axis */
 View *view_reshape(ModelImport *, const View *, int rank, const int64_t *size);
 View *view_permute(ModelImport *, const View *, const int *from, int rank);
 View *view_without(ModelImport *, const View *, const bool *drop);
-View *view_split_channels(ModelImport *, const View *, int64_t n); /* NULL: a dimension contains both parts */
+View *view_split_channels(ModelImport *, const View *, int64_t n); /* NULL: one dimension is in both parts */
 /* A value whose positions are the dimensions `pos` of a view, in this order, and whose channels are the
  * dimensions `chan`; with any_order the positions may be permuted first. */
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
@@ -309,10 +311,10 @@ bool place_operand(ModelImport *, const OnnxNode *, Item *);
 Value *permuted(ModelImport *, Value *, const Factors *);
 
 /* ---- constant_values.c ---- */
-/* Added to a score, this number hides it: the sum no longer depends on the score. */
+/* This number hides a score to which it is added: the sum no longer depends on the score. */
 #define EXCLUDED (-1e8)
-/* Named after the node's constant, or after the node if the constant has no name. Masks are frozen and may
- * contain -inf. NULL after no(), if another number is not finite. */
+/* The statement is named after the node's constant, or after the node if the constant has no name. Masks are
+ * frozen and may contain -inf. NULL after no(), if any other number is not finite. */
 Value *constant_statement(ModelImport *, const OnnxNode *, int input, const char *name, Shape, const Tensor *,
                           bool frozen);
 /* A constant as a value, in the layout of the other value: with that value's full shape, or HxWx1. NULL
@@ -324,13 +326,13 @@ Value *constant_vector(ModelImport *, const OnnxNode *, int input, int64_t n, co
 View *constant_alone(ModelImport *, const OnnxNode *, int input, const Tensor *);
 /* An operand of the node as a view: a value, or a constant alone. */
 View *value_or_constant(ModelImport *, const OnnxNode *, int input);
-/* A constant for a concat with values: its size may differ from the sizes of the values along one
- * dimension. */
+/* A constant for a concat with values: along one dimension, its size may differ from the sizes of the
+ * values. */
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 
 /* ---- ops_einsum.c ---- */
-/* MatMul with a constant as input number `constant`, if that is the first input, or if the constant has more
- * than two dimensions. */
+/* MatMul whose input number `constant` is a constant, if this input is the first one or has more than two
+ * dimensions. */
 View *import_matrices(ModelImport *, const OnnxNode *, int constant);
 
 /* ---- ops_product.c ---- */
@@ -418,8 +420,8 @@ bool reduced_along(ModelImport *, const OnnxNode *, const View *x, int64_t axis,
 bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *over);
 
 /* ---- qdq.c, int8_layers.c: int8 models ---- */
-int64_t quant_shift(TensorType);      /* turns numbers of this type into those of the program, i8 and i16 */
-const Quant *quant_of(const Value *); /* the quantization with which the value is stored, or NULL */
+int64_t quant_shift(TensorType); /* added to a number of this type, it gives the program's i8 or i16 number */
+const Quant *quant_of(const Value *);       /* the quantization with which the value is stored, or NULL */
 const Quant *quant_kept(const Statement *); /* the quantization of the operand, if the statement is a move
                                                whose result keeps it; or NULL */
 Value *same_value(ModelImport *, Value *);  /* the same value with a separate name */

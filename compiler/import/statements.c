@@ -356,7 +356,8 @@ static void add_model_output(ModelImport *im, const OnnxPort *port) {
   for (int i = 0; i < im->outputs.n; i++)
     other = other || (im->outputs.data[i].value == value && im->outputs.data[i].bytes != item->bytes);
   if (other) value = same_value(im, value);
-  else if (!value->made) value = emit_one(im, value, value->shape, "add(0)"); /* an input is an output */
+  else if (!value->made)
+    value = emit_one(im, value, value->shape, "add(0)"); /* this output is an input of the model */
   const ImportOutput output = {port, value, item->view, item->bytes, as_onnx};
   vec_push(im->arena, im->outputs, output);
 }

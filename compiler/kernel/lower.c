@@ -228,7 +228,7 @@ static bool is_dense(const Lower *l, const Node *root) {
   enum { MOST_WEIGHTS_PACKED = 1 << 30 };
   const Family family = root->op->family;
   if (family != FAMILY_DENSE && family != FAMILY_DENSE_INPUT && family != FAMILY_DENSE_WEIGHTS) return false;
-  /* the buffer would contain rounded sums */
+  /* the buffer of a rounded result would contain rounded sums */
   if (l->kernel->result->rounded && !bf16_dense_pairs(root)) return false;
   return (root->target ? root->target : root->weight[0])->size < MOST_WEIGHTS_PACKED;
 }
@@ -273,7 +273,7 @@ Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, con
   l->tuning = o->tuning;
   l->plain = o->plain;
   l->sums = o->sums;
-  l->exact = o->exact || node_weight_elem(l->node) == F16; /* transformed weights would be floats */
+  l->exact = o->exact || node_weight_elem(l->node) == F16; /* transformed f16 weights would be floats */
   l->updatable = o->updatable;
   l->sole = o->sole;
   l->small = o->small;

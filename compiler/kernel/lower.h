@@ -21,7 +21,8 @@ typedef struct Kernel {
   /* batchnorm nodes that passes folded into the packed weights, in order. Per output channel: w' = w*gain,
    * b' = (b - mean)*gain + shift */
   int nscales;
-  Node **scale; /* a normalize before the root whose factor and shift are folded into the weights; or NULL */
+  Node **scale;
+  /* a normalize before the root whose factor and shift are folded into the weights; or NULL */
   Node *normalize;
   bool normalize_shift;
   /* a product before the root that scales the channels of the root's input, or NULL. root->in[0] is the value
@@ -131,7 +132,7 @@ typedef struct Lower {
   struct Decision *decision; /* set before a schedule builds the nest */
   bool plain;                /* -O0, -Os */
   int sums;                  /* reference nests: maximum sums per input loop; 0 means 1 */
-  bool exact;                /* excludes algorithms that round differently */
+  bool exact;                /* excludes algorithms that round differently, such as Winograd */
   bool updatable;            /* graph->updatable: numbers of the weight file are stored in the model */
   Numbers *numbers[2];       /* the numbers for the model: [0] integers, [1] floats; NULL: none yet */
   VEC(const char *) broken;  /* assumptions of the schedule that the weights do not satisfy */
@@ -229,9 +230,9 @@ Buf *lower_rounded_weight(Lower *); /* all rounded weights in natural order */
 /* Applies the chain: the value of elements [y][x][c .. c+part-1] after all fused nodes, `lanes` wide (1:
  * scalar). */
 Val lower_finish(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
-/* For kernels that sum in memory and then apply the chain. lower_sums_in_memory: the buffer for the sums,
- * which is the result, or float scratch if the result is stored as bf16. lower_finishes: whether the sums
- * still need the chain or rounding. */
+/* For kernels that sum in memory and then apply the chain. lower_sums_in_memory: the buffer for the sums: the
+ * result, or float scratch if the result is stored as bf16. lower_finishes: whether the sums still need the
+ * chain or rounding. */
 Buf *lower_sums_in_memory(Lower *);
 bool lower_finishes(const Lower *);
 bool lower_costly(Lower *, Val sum); /* whether the chain has much code, such as exp: then a loop over the

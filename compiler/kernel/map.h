@@ -6,7 +6,7 @@
 #define CNNC_MAP_H
 #include "kernel/lower.h"
 
-void map_shape(ShapeContext *, Node *); /* one operand, whose shape is also that of the result */
+void map_shape(ShapeContext *, Node *); /* one operand, which has the same shape as the result */
 void map_shape_weighted(ShapeContext *,
                         Node *); /* the same with one weight per channel, which `init` initializes */
 void map_shape_weight(ShapeContext *, Node *, const char *member,

@@ -12,7 +12,7 @@ typedef Val WalkValue(Lower *, const Ix *y, const Ix *x, const Ix *c, int part, 
                       const void *context);
 
 int walk_lanes(const Lower *, int64_t channels); /* the vector width for a number of channels, which may be
-                                                    the rest after whole vectors */
+                                                    the channels that whole vectors leave */
 LoopKind walk_rows(const Lower *,
                    int64_t work); /* the kind of an outermost loop whose total amount of work is `work` */
 /* Loops over the pixels y, x: threads share rows, or the positions of a single row, as of a sequence. */
@@ -54,7 +54,7 @@ const Column *columns_enter(const Columns *, bool more);
  */
 void walk_sum_pixels(Lower *, Extent, WalkValue, const void *context);
 /* Shuffles that interleave the lanes of two vectors a and b: `low` gives a0 b0 a1 b1 ..., `high` gives the
- * rest.
+ * remaining lanes.
  */
 void walk_interleave(int lanes, int low[LANES], int high[LANES]);
 /* Transposes a square matrix of vectors: element n of x[k] becomes element k of x[n]. */

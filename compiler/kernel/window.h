@@ -13,7 +13,7 @@ bool window_size(ShapeContext *, const Node *, const char *param,
 /* Fills kernel, stride, dilation and explicit padding from the arguments; groups and multiplier are 1. False
  * after an error, or if the shape of the input is unknown after an earlier error. */
 bool window_arguments(ShapeContext *, const Node *, Window *, PadRule *);
-/* The shape of node's output: that of its input with another size and number of channels. */
+/* The shape of the node's output: its input's shape with another size and number of channels. */
 Shape window_shape(const Node *, int64_t h, int64_t w, int64_t c);
 const char *window_size_text(Arena *, const Node *, const int64_t size[2]); /* "5x5", on sequences "5" */
 const char *window_axis_name(const Node *, int axis);                       /* "height", "width", "length" */

@@ -160,10 +160,11 @@ typedef struct Program {
   bool processes;      /* training: several processes may divide the shards */
   VEC(Gather) gathers; /* gathers and buckets are in the order of phases */
   VEC(Bucket) buckets;
-  const Home *home;       /* by node id: the value that contains the node's value */
-  Place **value;          /* by target and node id: the place of a node's value */
-  Node *const *output;    /* by output: the node whose value is the output */
-  Node *const *loss;      /* training: by loss, the node of one image's share of the loss, one float in ALL */
+  const Home *home;    /* by node id: the value that contains the node's value */
+  Place **value;       /* by target and node id: the place of a node's value */
+  Node *const *output; /* by output: the node whose value is the output */
+  Node *const
+      *loss; /* training: by loss: the node of an image's contribution to the loss, one float in ALL */
   Node *const *target_of; /* training: by port (graph_port), then by part of the annotations: the op_target
                              node, or NULL */
   const int *layer, *score, *gradient; /* inspection: indices of outputs, as in LookGraph */
@@ -178,7 +179,7 @@ typedef struct Programs {
 typedef struct ProgramOptions {
   int ntargets;
   const Target *const *target;
-  bool threads, plain, exact; /* exact: no algorithm that rounds differently */
+  bool threads, plain, exact; /* exact: no algorithm that rounds differently, such as Winograd */
   int sums;                   /* plain: maximum accumulators per input loop; 0 means 1 */
   bool little_ram;            /* results may overlap dead operands if this is proved to be correct */
   int64_t batch;              /* inference: images per call; training and inspection: maximum batch size */
@@ -191,7 +192,7 @@ typedef struct ProgramOptions {
   struct KernelCache *cache; /* earlier lowerings of the same net while fitting; NULL: no cache */
   /* for tests */
   bool team;            /* uses a team regardless of the amount of work */
-  int layout_lanes;     /* number of lanes for which weights are packed; 0: those of the widest target */
+  int layout_lanes;     /* number of lanes for which weights are packed; 0: the widest target's lanes */
   int64_t weight_bytes; /* size of the weights that the choice of schedules assumes; 0: the size of this net's
                            weights */
 } ProgramOptions;

@@ -64,8 +64,9 @@ static void enlarge(const Similar *group, int number) {
     function->stack += (own->value - before) * elem_bytes(buf->type.elem) * buf->type.lanes;
 }
 
-/* In the first function, several places may refer to one number, at one address, while another function has
- * different numbers there. Returns whether one parameter is enough for all these places. */
+/* The code of the first function may contain one number, with one address, several times, where the code of
+ * another function contains different numbers. Returns whether one parameter is still enough for all of
+ * them. */
 static bool agrees_with_its_address(const Similar *group, int number) {
   const CodeNumbers *numbers = &group->functions.data[0]->numbers;
   const CodeNumber *own = &numbers->data[number];

@@ -29,8 +29,8 @@ static bool contended(const Operand *argument) {
          (space == SPACE_ARENA || space == SPACE_OUTPUT || space == SPACE_ALL || space == SPACE_STATE);
 }
 
-/* The bytes of the argument; with batched calls, those of all images, because batched calls access all
- * images, while other calls run on different images in different threads. */
+/* The bytes of the argument. With batched calls, the bytes of all images, because batched calls access all
+ * images, and other calls run on different images in different threads. */
 static Place touched(const Program *p, const Operand *argument) {
   Place place = argument->place;
   if (p->batching.how != WHOLE_BATCH || !place.stride) return place;

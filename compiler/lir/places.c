@@ -17,7 +17,7 @@ static int64_t remainder_of(int64_t a, int64_t b) { return a - floor_divide(a, b
 /* ---- intersection ---- */
 static bool columns_meet(int64_t a, int64_t wide_a, int64_t b, int64_t wide_b, int64_t pitch) {
   const int64_t between =
-      remainder_of(b - a, pitch); /* distance within a pixel from the start of a to that of b */
+      remainder_of(b - a, pitch); /* distance within a pixel from the start of a to the start of b */
   return between < wide_a || pitch - between < wide_b;
 }
 

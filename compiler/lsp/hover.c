@@ -200,7 +200,7 @@ static bool put_hovered_word(Text *out, const Found *found) {
   return e && e->kind == EXPR_PATH && e->nparts == 1 && put_hovered_form(out, e->part[0].s);
 }
 
-/* The range is in the current text; sizes may be those of the last text without errors. */
+/* The range is in the current text; sizes may be from the last text without errors. */
 static bool describe(Text *out, const Place *place) {
   const Found found = tree_find(file_of(place->analysis, place->file), place->offset);
   const Occurrence *name = names_at(place->analysis->names, place->file, place->offset);

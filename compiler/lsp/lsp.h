@@ -124,7 +124,8 @@ void analysis_refresh(Server *, Document *); /* analyzes a stale document */
 void analysis_drop(Document *);
 uint32_t analysis_source(const Analysis *,
                          const char *uri); /* number of the file in the analysis; 0: the file is not in it */
-/* The best analysis of a document: its own or, for a library, that of a net that imports it. */
+/* The best analysis of a document: its own analysis or, for a library, the analysis of a net that imports the
+ * library. */
 Analysis *analysis_for(Server *, Document *, uint32_t *file);
 json_t *range_json(const Server *, const Analysis *, Span);
 json_t *location_json(const Server *, const Analysis *, Span);

@@ -17,8 +17,8 @@ void nest_lead(Nest *, int64_t rows);
 /* Before any function: threads may share the rows. */
 void nest_lead_parallel(Nest *);
 /* After nest_lead: some buffers have only `rows` rows; row i of the nest then reads row (i modulo `rows`) of
- * such a buffer. Each number of rows must divide the next larger number. Returns false if a number does not,
- * or if there are already LEADS numbers. */
+ * such a buffer. Each number of rows must divide the next larger number. Returns false if this rule is
+ * violated, or if there are already LEADS numbers. */
 bool nest_repeat_lead(Nest *, int64_t rows);
 const Ix *nest_row(const Nest *); /* the current row of the leading axis, for use in this function */
 const Ix *nest_param(Nest *, const char *name, ParamKind);

@@ -2,9 +2,10 @@
  * many iterations of a loop at a time. It is suitable for weights of hundreds of megabytes, for which
  * interp.c takes minutes.
  *
- * A loop runs in lanes if its iterations share no register and no loop inside it runs in lanes. Lanes execute
- * the statements in a different order from a serial run, but with the same result if no element is stored
- * twice. Stores are counted to check this: the proof guarantees that each element is stored at least once. */
+ * A loop runs in lanes if its iterations share no register, and if none of its inner loops runs in lanes.
+ * Lanes execute the statements in a different order from a serial run, but with the same result if no element
+ * is stored twice. Stores are counted to check this: the proof guarantees that each element is stored at
+ * least once. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "nest/nest.h"

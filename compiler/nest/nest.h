@@ -122,7 +122,7 @@ typedef enum ValOp {
   EQUAL,  /* the comparisons give masks for SELECT */
   SELECT, /* a[0] ? a[1] : a[2], lane by lane, both evaluated */
   FMA,    /* a[0] * a[1] + a[2], rounded once where the target has the instruction */
-  DOT,    /* a[2] + the products of lower and of upper bf16 halves of a[0] and a[1] */
+  DOT,    /* a[2] + the product of the lower bf16 halves of a[0] and a[1] + the product of the upper halves */
   EXP,
   DECAY, /* exp(x) for x <= 0, but 0 for x < -64, so that there are no denormal numbers, which are slow */
   LOG,
@@ -218,8 +218,8 @@ typedef struct NestStmt {
       Index lo[BOUNDS], hi[BOUNDS];
       Val chosen; /* CHOSEN: I32, or F32 that is truncated; NaN becomes lo */
       int seen, need;
-    } loop; /* max(lo) <= v < min(hi); seen: as for a branch whose condition is that the loop has an
-               iteration; need: a bit for each relevant bound, first the bounds in lo */
+    } loop; /* max(lo) <= v < min(hi); seen: as in a branch, for the condition that the loop has an iteration;
+               need: a bit for each relevant bound, first the bounds in lo */
     struct {
       Cond cond;
       int seen;
@@ -309,8 +309,8 @@ struct Nest {
 int64_t buf_elements(const Buf *);
 int64_t buf_bytes(const Buf *);          /* bytes of its elements, not counting lanes of vectors */
 void buf_append(Buf *, int64_t n);       /* appends a last dimension */
-int64_t buf_room(const Buf *, int from); /* the number of elements that dimensions from, from + 1, ... take in
-                                            memory: the stride of dimension from - 1 */
+int64_t buf_room(const Buf *, int from); /* number of elements in memory of the dimensions `from` and later:
+                                            the stride of dimension `from` - 1 */
 bool buf_contiguous(const Buf *);        /* its elements follow each other in memory */
 
 /* Must run before the proof. Turns every per-image value into a vector with one image per lane. images: by
@@ -318,8 +318,8 @@ bool buf_contiguous(const Buf *);        /* its elements follow each other in me
 void nest_widen(Nest *, int lanes, const bool *images);
 
 /* Proofs. If a nest has size parameters, only a part of an output must be written, up to the size along the
- * first dimension: of out[8][10] with 1 <= count <= 8, the elements out[0 .. count-1][0 .. 9]. Vectors at a
- * tail are written with store_part and read with load_part. */
+ * first dimension: for example, of out[8][10] with 1 <= count <= 8, the elements out[0 .. count-1][0 .. 9].
+ * Vectors at a tail are written with store_part and read with load_part. */
 typedef struct Proof {
   int accesses, reads, pairs;
   char error[256];

@@ -272,7 +272,8 @@ verdict_of_loop(Prover *p,
 }
 
 static int needed_bounds(Prover *p, int n, const Lin *bound,
-                         bool largest) { /* bit k: bound k is needed; a bound that is never stricter is not */
+                         bool largest) { /* bit k: bound k is needed; a bound that is never stricter than the
+                                            other bound is not needed */
   if (n == 1) return 1;
   const Lin *a = &bound[largest ? 0 : 1], *b = &bound[largest ? 1 : 0];
   return prover_low_of_difference(p, a, b) >= 0 ? 1 : prover_low_of_difference(p, b, a) >= 0 ? 2 : 3;

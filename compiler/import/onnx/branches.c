@@ -1,4 +1,4 @@
-/* branches.c: If nodes with constant conditions: selection of the branch. */
+/* branches.c: Branch selection for ONNX's If nodes with constant conditions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/import.h"

@@ -89,7 +89,7 @@ static int told_by_constant(const ModelImport *im, const OnnxNode *node, int inp
   return along == 1 || along == x->rank - 1 ? along : -1;
 }
 
-/* Reductions over all dimensions except the batch and one other. */
+/* Reductions over all dimensions except the batch and one other dimension. */
 static int told_by_reduction(const ModelImport *im, const OnnxNode *node, const Trace *x) {
   int64_t axes[MOST_DIMS];
   bool over[MOST_DIMS] = {true};
@@ -113,9 +113,9 @@ static int told_by_axis(const OnnxNode *node, const Trace *x) {
   return d == 1 || (d > 0 && d == x->rank - 1) ? (int)d : -1;
 }
 
-/* The channel dimension of the right operand of a product of two values: of its last two dimensions, the
- * dimension that is later in the input. A Transpose may have exchanged these dimensions, as in the scores of
- * attention. */
+/* The channel dimension, for the right operand of a product of two values: of the operand's last two
+ * dimensions, the dimension that is later in the input. A Transpose may have exchanged these dimensions, as
+ * in the scores of attention. */
 static int told_by_product(const ModelImport *im, const OnnxNode *node, int input, const Trace *x) {
   if (input != 1 || !strstr(node->op, "MatMul") || x->rank < 3 || constant_of(im, node, 0)) return -1;
   const int last = x->rank - 1;

@@ -34,7 +34,7 @@ static int64_t index_in(ModelImport *im, const Tensor *index, int64_t i, int64_t
   return -1;
 }
 
-/* The element that index i selects along an axis; along the other dimensions, its position is that of the
+/* The element that index i selects along an axis; along the other dimensions, it has the same position as the
  * index. */
 static int64_t element_at(ModelImport *im, const Tensor *x, const Tensor *index, int axis, int64_t i) {
   int64_t at = 0, stride = 1, rest = i;

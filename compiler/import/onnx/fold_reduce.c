@@ -81,8 +81,9 @@ static void moments(const Tensor *x, int64_t c, double *mean, double *variance) 
   *variance = squares / (double)count;
 }
 
-/* Folds BatchNormalization of constant weights, with which exporters standardize weights. BatchNormalization
- * uses the statistics of the weights (training mode), or statistics that earlier nodes computed. */
+/* Folds a BatchNormalization of constant weights, which exporters use to standardize weights.
+ * BatchNormalization uses the statistics of the weights (training mode), or statistics that earlier nodes
+ * computed. */
 const Tensor *fold_batchnorm(ModelImport *im, const OnnxNode *node) {
   const bool own = onnx_int(node, "training_mode", 0);
   const Tensor *x = constant_of(im, node, 0), *given[4]; /* weight, bias, mean, variance */
@@ -115,7 +116,7 @@ const Tensor *fold_batchnorm(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- along one dimension ---- */
-/* The numbers of a constant along an axis: `outer` times `inner` rows of n, with a stride of `inner`. */
+/* The numbers of a constant along an axis: `outer` x `inner` rows of n numbers, whose stride is `inner`. */
 typedef struct Rows {
   int64_t outer, n, inner;
 } Rows;

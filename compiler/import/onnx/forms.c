@@ -174,7 +174,7 @@ int64_t only_axis(const ModelImport *im, const OnnxNode *mean) {
   return list && list->n == 1 ? list->data[0] : INT64_MIN;
 }
 
-/* Replaces a mean over one axis of a mean over another axis by a mean over both. Axes counted from the end
+/* Replaces two successive means, each over one axis, by one mean over both axes. Axes counted from the end
  * are only known if no dimension is dropped between the two means. */
 static void form_mean(ModelImport *im, OnnxNode *node) {
   OnnxNode *inner = is_op(node, "ReduceMean") ? op_before(im, node->in[0], "ReduceMean") : NULL;

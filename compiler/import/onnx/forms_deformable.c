@@ -38,9 +38,9 @@ static bool splits_equally(const ModelImport *im, const OnnxNode *split) {
   return true;
 }
 
-/* If the grid is the part for `level` of the sampling locations of all levels, with heads as images: the
- * tensor of all locations, [N, queries, heads, levels, points, 2] or [N, queries, heads, levels * points,
- * 2]. Otherwise 0. */
+/* If the grid contains the sampling locations of `level`, with heads as images: the tensor with the locations
+ * of all levels, [N, queries, heads, levels, points, 2] or [N, queries, heads, levels * points, 2]. Otherwise
+ * 0. */
 static int places_of_level(const ModelImport *im, int grid, int level) {
   const OnnxNode *split = op_before(im, grid, "Split");
   if (split) {

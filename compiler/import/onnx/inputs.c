@@ -96,7 +96,7 @@ bool set_inputs(ModelImport *im) {
 }
 
 /* ---- values ---- */
-/* Reports an input that does not consist of numbers: the language has no other inputs. */
+/* Reports an input that does not consist of numbers: inputs of the language must be numbers. */
 static bool refuse_text(ModelImport *im, const OnnxPort *port) {
   Diag *diag = diag_report(im->diags, DIAG_import_shape, im->at, NULL,
                            "input '%s' is a string tensor, which the language does not support", port->name);

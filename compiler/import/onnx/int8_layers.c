@@ -94,8 +94,8 @@ static bool is_model_output(const ModelImport *im, const Value *value) {
   return false;
 }
 
-/* The quantization of a layer's result: its own, or that of a clamp that is its only user. A relu becomes
- * part of the layer's rounding; other clamps limit integers of the same scale. */
+/* The quantization of a layer's result: its own quantization, or the quantization of a clamp that is its only
+ * user. A relu becomes part of the layer's rounding; other clamps limit integers of the same scale. */
 static const Quant *result_of(const ModelImport *im, const Value *value) {
   static const char *const bounds[] = {"relu", "relu6", "clip(", "maximum(", "minimum(", NULL};
   const Statement *next = value->reader;

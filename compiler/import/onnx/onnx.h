@@ -135,8 +135,8 @@ typedef struct Onnx {
   OnnxGuard *guard;           /* numbered from 1, below nguards */
   bool tflite;                /* converted from a TensorFlow Lite model: its nodes are parts of operators */
   size_t *computed;           /* shared with an earlier import of the file; or NULL */
-  const int *shown; /* by tensor, if the model was a TensorFlow Lite model: its tensor with the same numbers,
-                       or 0; otherwise NULL */
+  const int *shown; /* by tensor of a converted TensorFlow Lite model: the model's tensor with the same
+                       numbers, or 0; NULL for other models */
 } Onnx;
 
 /* The number of iterations of a Loop or a Scan. `output`, the first output of the node, identifies it. */
@@ -149,7 +149,7 @@ typedef VEC(OnnxLoop) OnnxLoops;
 /* NULL after an error: [import-file] or [import-weights]. External data is relative to the model's directory,
  * and must be inside of it. */
 Onnx *onnx_open(Arena *, Diags *, const char *path, Span at);
-/* Like onnx_open, for bytes that stay valid. loops: NULL, or loops to unroll in addition to those whose
+/* Like onnx_open, for bytes that stay valid. loops: NULL, or loops to unroll in addition to loops whose
  * counts are constants in the file. */
 Onnx *onnx_read(Arena *, Diags *, const char *path, Span at, const OnnxLoops *loops, const uint8_t *bytes,
                 size_t n);
@@ -190,7 +190,7 @@ void onnx_frames(Arena *, WireList *nodes);
 /* Converts fused operators to standard operators. */
 void onnx_fused(Arena *, WireList *nodes);
 /* The nodes of a graph: calls of the model's own functions are inlined, and the nodes of both branches of an
- * If are before it. */
+ * If come before the If. */
 typedef struct OnnxFlat {
   WireList nodes, constants; /* NodeProto, TensorProto */
   WireTexts names;           /* names of the constants */

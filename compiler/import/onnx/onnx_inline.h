@@ -26,7 +26,7 @@ typedef struct Origin {
   bool known;     /* the tensor is known to be one integer: */
   int64_t number; /* this integer; stored, because many tensors may use it */
 } Origin;
-typedef struct Scope Scope; /* the graph, a called function, or a branch; NULL: the graph itself */
+typedef struct Scope Scope; /* a called function or a branch; NULL: the model's graph */
 struct Scope {
   Scope *outer; /* for a branch: the enclosing scope, whose names are visible; NULL for a function */
   const NodeProto *node;

@@ -139,7 +139,7 @@ static double *spread_constant(ModelImport *im, const Tensor *t, const Chosen *a
   return to;
 }
 
-/* Indices into two concatenated vectors of n: n + i where the condition is true, otherwise i. */
+/* Indices into two concatenated vectors of n numbers: n + i where the condition is true, otherwise i. */
 static Value *selection(ModelImport *im, const OnnxNode *node, const View *truth, const Chosen *as) {
   const Tensor *t = truth ? NULL : constant_of(im, node, 0);
   const double *always = t ? spread_constant(im, t, as) : NULL;

@@ -63,7 +63,7 @@ static bool read_roles(ModelImport *im, Contraction *c) {
   return true;
 }
 
-/* The offset in the constant of index i, which combines the indices of all letters of `part`. The last letter
+/* The offset of element i in the constant; i combines the indices of all letters of `part`. The last letter
  * varies fastest. */
 static int64_t offset_of(const Contraction *c, const Part *part, int64_t i) {
   int64_t at = 0;
@@ -156,8 +156,8 @@ static bool put_ellipsis(Letters *to, int n) {
   return true;
 }
 
-/* Reads the letters of an operand or of the result, up to one of the characters in `ends`. rank: the rank of
- * the operand; for the result, the number of its letters and of the `*hidden` dimensions of an ellipsis.
+/* Reads the letters of an operand or of the result, up to one of the characters in `ends`. rank: the
+ * operand's rank; for the result, the number of its letters plus the `*hidden` dimensions of an ellipsis.
  * NULL: there are other characters, or another number of dimensions. */
 static const char *read_letters(const char *at, const char *ends, int rank, int *hidden, Letters *to) {
   int letters = 0;

@@ -135,7 +135,7 @@ static Value *uncut_index(Value *index, int64_t count) {
   return six || strcmp(made->call, call) == 0 ? made->in[0] : index;
 }
 
-/* Whether an index may be negative. This is so for computed integers that were not clamped to 0 or more.
+/* Whether an index may be negative. Computed integers that were not clamped to 0 or more may be negative.
  * Inputs are never negative. */
 static bool may_be_negative(const Value *index) {
   const Statement *made = index->made;

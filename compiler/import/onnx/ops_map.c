@@ -138,7 +138,7 @@ View *import_pow(ModelImport *im, const OnnxNode *node) {
   if (!isfinite(power) || power == floor(power))
     return no(im, "an exponent that is neither an integer up to 64, nor 1/2 or -1/2");
   x = map_view(im, map_view(im, x, "log"), "multiply(%s)", number_text(im->arena, power));
-  return map_view(im, x, "exp"); /* for a negative number, this and the power are both NaN */
+  return map_view(im, x, "exp"); /* if x is negative, both this result and the power are NaN */
 }
 
 /* An error function outside of gelu: (x / t) * (sqrt2 * gelu(sqrt2 * t) / t - 1), where t is |x|, but never

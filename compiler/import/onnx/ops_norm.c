@@ -161,7 +161,7 @@ static bool is_along(const View *x, const Tensor *t, int64_t axis) {
   return t->rank <= x->rank;
 }
 
-/* Whether a tensor's shape is that of x, with one element along the axis. Shapes of Expand may have other
+/* Whether a tensor's shape is the shape of x with one element along the axis. Shapes of Expand may have other
  * dimensions of one element, or the size of x along the axis. */
 static bool is_beside(const View *x, const Tensor *t, int64_t axis, bool exact) {
   if (t->n > x->rank || (exact && t->n != x->rank)) return false;

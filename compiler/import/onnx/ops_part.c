@@ -79,7 +79,8 @@ static const View *along_one_factor(ModelImport *im, const View *x, int d) {
   if (laid && !mixed) return laid;
   if (laid) return along_one_factor(im, laid, d);
   const bool whole = x->along[d].n == 1 && x->along[d].f[0].size == x->size[d];
-  if (!whole && x->along[d].n > 0 && x->rank >= 2 && x->rank <= 4) { /* lays out shuffled channels first */
+  if (!whole && x->along[d].n > 0 && x->rank >= 2 &&
+      x->rank <= 4) { /* first lays out channels that were shuffled */
     const bool table = x->rank == 2 && x->along[0].n && !factors_batch(&x->along[0]);
     const int dims[] = {0, 1};
     Value *v = table ? lay_in_order(im, x, 2, dims) : lay_standard(im, x);
@@ -272,8 +273,8 @@ View *import_slice(ModelImport *im, const OnnxNode *node) {
   return y;
 }
 
-/* Emits a slice for each part that is used. The first result is returned; the other results are stored in
- * their items. */
+/* Emits a slice for each part that is used. Returns the first result, and stores the other results in their
+ * items. */
 View *import_split(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *t = constant_of(im, node, 1);

@@ -129,8 +129,8 @@ static bool channels_innermost(const View *x, int d) {
          along->f[along->n - 1].inner == 1;
 }
 
-/* The operand as one matrix per row: its own positions, then the summed dimension. *turned: the summed
- * dimension first.
+/* The operand as one matrix per row: its own positions, then the summed dimension. *turned: whether the
+ * summed dimension is first instead.
  */
 static Value *laid_as_matrices(ModelImport *im, const View *side, bool *turned) {
   static const int order[2][3] = {{ROWS, FREE, SUMMED}, {ROWS, SUMMED, FREE}};

@@ -30,7 +30,7 @@ Value *laid_as_rows(ModelImport *, const View *, int64_t n, int64_t c);
 Shape shape_of_parts(int64_t rows, Shape row);
 /* The result of a statement on a value, which is emitted once for all users. */
 Value *emitted_once(ModelImport *, Value *, Shape, const char *call);
-/* as_rows converts a value to `rows` rows of nxc, joined_rows is the inverse. */
+/* as_rows converts a value to `rows` rows of nxc; joined_rows is the inverse. */
 Value *as_rows(ModelImport *, Value *, int64_t rows, int64_t n, int64_t c);
 Value *joined_rows(ModelImport *, Value *, int64_t rows, Shape);
 

@@ -212,7 +212,7 @@ static void check_slice(Checked *c) {
 }
 
 /* The operators that the draft specifies. set: attributes that must be set, because the profile has no
- * default values (GR4), except those that the draft excludes or ignores. */
+ * default values (GR4), except attributes that the draft excludes or ignores. */
 static const struct {
   const char *op, *set;
   void (*check)(Checked *);

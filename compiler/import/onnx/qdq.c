@@ -11,7 +11,7 @@
 /* ---- quantization parameters ---- */
 typedef struct Parameters {
   const Tensor *scale, *zero; /* zero: NULL if it is omitted */
-  int axis;                   /* -1: one scale for all */
+  int axis;                   /* -1: one scale for all elements */
 } Parameters;
 
 static bool is_byte_type(TensorType type) { return type == TENSOR_UINT8 || type == TENSOR_INT8; }
@@ -278,7 +278,7 @@ View *import_dequantize(ModelImport *im, const OnnxNode *node) {
   return shift == 0 ? to : map_view(im, to, "add(%s)", number_text(im->arena, shift));
 }
 
-/* ---- operators between them ---- */
+/* ---- operators between DequantizeLinear and QuantizeLinear ---- */
 static bool is_operator(const OnnxNode *node, const char *op) { return strcmp(node->op, op) == 0; }
 
 TensorType port_bytes(const ModelImport *im, const OnnxPort *port) {

@@ -16,7 +16,7 @@ static int channels_at(const View *view, int n, const int *dims) {
   return n - 1;
 }
 
-/* The value as [1][1][..] or [1][..], enlarged to the broadcast size, with which `shape` begins. */
+/* Enlarges the value, viewed as [1][1][..] or [1][..], to `shape`, which begins with the broadcast sizes. */
 static Value *enlarged(ModelImport *im, Value *v, int nrepeat, Shape shape) {
   Shape one = shape;
   for (int a = 0; a < nrepeat; a++) one.dim[a] = 1;

@@ -59,7 +59,7 @@ static bool passes_on(const char *op) {
   return false;
 }
 
-/* Whether a tensor is `source`, or has only its elements, after moves. */
+/* Whether a tensor is `source`, or is moved or concatenated from it. */
 static bool comes_from(const ModelImport *im, int tensor, int source, int depth) {
   if (tensor == source) return true;
   const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;

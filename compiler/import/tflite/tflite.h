@@ -37,7 +37,7 @@ typedef struct TflOperator {
   const char *name; /* "CONV_2D", "CUSTOM MaxUnpooling2D" */
   int nin, nout;
   int *in, *out; /* tensors; -1: omitted */
-  /* options that the operator has; other options are 0 */
+  /* the operator's options; options that the operator does not have are 0 */
   bool same;                                     /* padding */
   int64_t stride[2], dilation[2], size[2], axis; /* height, width */
   int activation;
@@ -85,9 +85,9 @@ typedef struct TflModel {
 
 /* NULL: *why is the error. Names of tensors are unique. */
 TflModel *tflite_read(Arena *, const uint8_t *bytes, size_t n, const char **why);
-/* A model with the requested outputs and sizes of dynamic dimensions. Compressed weights become floats, or
- * dense; convolutions between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND become dilated; operators are sorted,
- * and unused operators are dropped. NULL after [import-file]. */
+/* A model with the requested outputs and sizes of dynamic dimensions. Compressed weights become floats, and
+ * sparse weights become dense; convolutions between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND become dilated;
+ * operators are sorted, and unused operators are dropped. NULL after [import-file]. */
 struct ImportOptions;
 TflModel *tflite_open(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
                       const uint8_t *bytes, size_t n);

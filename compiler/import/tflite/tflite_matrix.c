@@ -1,5 +1,5 @@
 /* tflite_matrix.c: Import of matrix products in quantized TensorFlow Lite models. The leading dimensions of
- * an operand become rows; of an image, each row of pixels becomes a row. */
+ * an operand become rows; if the operand is an image, each row of pixels becomes a row. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>

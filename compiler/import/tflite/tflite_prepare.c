@@ -351,7 +351,8 @@ bool tflite_is_quantized(const TflModel *m) {
 }
 
 static void prepare_model(Arena *arena, TflModel *m, size_t bytes, bool raises) {
-  size_t room = 8 * bytes + (1 << 20); /* limits the elements of all tensors: few tensors share a buffer */
+  size_t room =
+      8 * bytes + (1 << 20); /* limits the elements of all tensors; a few tensors may share a buffer */
   fold_conversions(arena, m, &room);
   tflite_keep_variables(arena, m);
   tflite_sort(arena, m);

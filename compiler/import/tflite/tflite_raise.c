@@ -168,8 +168,9 @@ static bool raise_elements(Raising *r, const TflOperator *op) {
   return true;
 }
 
-/* Converts a reshape, which must keep the rows: they are dim[1] before and after, or there is a single row.
- * */
+/* Converts a reshape, which must keep the rows: the rows are dim[1] before and after the reshape, or there is
+ * a single row.
+ */
 static bool raise_reshape(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
   const TflTensor *out = &r->m->tensor[op->out[0]];
@@ -289,7 +290,7 @@ static bool raise_concat(Raising *r, const TflOperator *op) {
 }
 
 /* ---- windows ---- */
-/* Adds padding to a window of `kernel` rows, in the place of rows before the first call. */
+/* Adds padding to a window of `kernel` rows; the padding replaces the rows before the first call. */
 static bool raise_window(TflOperator *to, const TflRows *x, int64_t kernel) {
   const int64_t before = -x->low, reach = to->dilation[0] * (kernel - 1), stride = to->stride[0];
   if (to->same && (kernel > 1 || stride > 1)) return false; /* each call pads its own rows */

@@ -1,4 +1,4 @@
-/* tflite_read.c: Reader of the tables of a .tflite file; field numbers are those of TensorFlow Lite's
+/* tflite_read.c: Reader of the tables of a .tflite file; field numbers are as in TensorFlow Lite's
  * schema.fbs, version 3. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>

@@ -285,7 +285,7 @@ static Tensor *lstm_biases(Nodes *n, int64_t units) {
   return t;
 }
 
-/* Adds comments on the state of a layer, and on weights whose type differs from that of the values. */
+/* Adds comments on the state of a layer, and on weights whose type differs from the values' type. */
 static void note_state(Nodes *n, OnnxNode *node) {
   node->keeps = n->op->stateful;
   if (!n->op->stateful)

@@ -17,7 +17,7 @@ typedef struct List { /* a list of int32, uint16 or uint8 indices */
 typedef struct Level {
   bool dense;
   int64_t size;         /* size of a dense level */
-  List segment, index;  /* of others */
+  List segment, index;  /* of a level that is not dense */
   int dimension, block; /* block: the size of blocks along the dimension, if the level is inside blocks */
 } Level;
 
@@ -63,7 +63,8 @@ static bool read_levels(Sparse *s, Flat *flat, FlatTable sparsity) {
     level->segment = read_sparse_list(flat, table, SEGMENTS_TYPE, SEGMENTS);
     level->index = read_sparse_list(flat, table, INDICES_TYPE, INDICES);
     if (of < 0 || of >= s->levels || dimension < 0 || dimension >= s->rank) return false;
-    if ((of >= s->rank) != (i >= s->rank)) return false; /* the last levels are those of blocks */
+    if ((of >= s->rank) != (i >= s->rank))
+      return false; /* the last levels are the dimensions within a block */
     level->dimension = (int)dimension;
     level->block = i < s->rank ? 0 : (int)level->size;
     if (i >= s->rank && (!level->dense || level->size < 1 || level->size > s->dim[dimension])) return false;
