@@ -1,5 +1,5 @@
-/* prove_accesses.c: Records written elements as boxes, and checks each access against these boxes, its
- * bounds, and the accesses of other iterations. */
+/* prove_accesses.c: Part of the prover that records written elements as boxes, and checks each access against
+ * these boxes, its bounds, and the accesses of other iterations. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "nest/prover.h"

@@ -1,4 +1,4 @@
-/* prove_overlap.c: Proves how far the result of a nest may overlap a dead operand.
+/* prove_overlap.c: Proof of the maximum overlap of a nest's result with a dead operand.
  *
  * A store may overwrite bytes of the operand after their last read. So the result may begin at most n bytes
  * after the start of the operand. n is the smallest distance from the end of a store to the start of a later
@@ -49,7 +49,7 @@ static void allow(Prover *p, int64_t most) {
   if (most < p->overlap->most) p->overlap->most = most;
 }
 
-/* ---- in the same iterations of all open loops ---- */
+/* ---- distances in the same iterations of all open loops ---- */
 static bool other_channels(Prover *p, const Access *store, const Lin *lo, const Lin *hi) {
   const int c = store->buf->rank - 1, d = p->overlap->operand->rank - 1;
   return p->overlap->by_pixel && (prover_low_of_difference(p, &lo[d], &store->hi[c]) > 0 ||
@@ -66,7 +66,7 @@ void prover_overlap_load(Prover *p, const Lin *lo, const Lin *hi) {
   }
 }
 
-/* ---- in a later iteration of loop t ---- */
+/* ---- distances to a later iteration of loop t ---- */
 static bool later_channels(Prover *p, const Access *store, const Access *load, int t) {
   const int c = store->buf->rank - 1, d = load->buf->rank - 1;
   return p->overlap->by_pixel && prover_apart(p, &store->hi[c], &load->lo[d], t);
@@ -117,7 +117,7 @@ void prover_overlap_routine(Prover *p, const NestStmt *stmt) {
   }
 }
 
-/* ---- of a nest ---- */
+/* ---- the overlap of a nest ---- */
 static int64_t most_of(Nest *nest, OverlapProof *overlap) {
   Proof proof;
   overlap->most = buf_bytes(overlap->operand);

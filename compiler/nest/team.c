@@ -1,4 +1,4 @@
-/* team.c: Splits a nest's main function into pieces for a team of threads, and places barriers.
+/* team.c: Division of a nest's main function into pieces for a team of threads, and placement of barriers.
  *
  * The proof has shown that the iterations of a parallel loop are disjoint. Consecutive pieces may also run
  * concurrently if neither writes elements that the other one touches. The elements that a piece touches are

@@ -15,7 +15,7 @@ typedef enum PieceKind {
 typedef struct Piece {
   PieceKind kind;
   int first, n; /* of the list */
-  bool last;    /* PIECE_ONE: the last thread runs it, instead of the first */
+  bool last;    /* PIECE_ONE: the last thread runs the piece, instead of the first */
   bool wait; /* the piece begins with a barrier, because it touches elements that other threads still use */
 } Piece;
 typedef VEC(Piece) Pieces;

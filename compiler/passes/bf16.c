@@ -1,4 +1,4 @@
-/* bf16.c: Creates bf16 copies of values that products with precision=bf16 read. Such a copy is needed if
+/* bf16.c: Pass that creates bf16 copies of values for products with precision=bf16. Such a copy is needed if
  * the value itself is not rounded: the caller's floats, an output, a state, or a value that other nodes read
  * exactly.
  *

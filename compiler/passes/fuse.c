@@ -1,8 +1,8 @@
 /* fuse.c: Fusion of nodes into kernels. An element-wise node joins the kernel of its input if the input has
- * no other user. In inference, batchnorm is folded into the weights of the convolution before it, and
- * normalize into the weights of the convolution after it, if that is exact. If only one convolution uses a
- * value with scaled channels (squeeze and excitation), the weights of the convolution are scaled instead,
- * for each image. Row means are computed by the kernel that computes the rows.
+ * no other user. In inference, batchnorm is folded into the weights of the convolution before it. A normalize
+ * is folded into the weights of the convolution after it, if the result is exact. If only one convolution
+ * uses a value with scaled channels (squeeze and excitation), the weights of the convolution are scaled
+ * instead, for each image. Row means are computed by the kernel that computes the rows.
  *
  * Requires: a verified graph. Preserves: the order: a kernel runs at the position of its last node. */
 // SPDX-License-Identifier: Apache-2.0
@@ -119,8 +119,8 @@ static bool foldable_scale(const Fuser *f, const Node *node, const Kernel *kerne
          !kernel->root->hidden && kernel->nchain == 0 && kernel->nscales < MOST_SCALES;
 }
 
-/* Whether (x*scale - mean)/std can be folded into the weights and bias of the following convolution: exact
- * only without padding. */
+/* Whether (x*scale - mean)/std can be folded into the weights and bias of the following convolution. This is
+ * exact only without padding. */
 static bool foldable_normalize(const Fuser *f, const Node *node) {
   if (!node->nin) return false;
   const Node *before = node->in[0];

@@ -1,5 +1,5 @@
-/* in_place.c: Proposes results that overwrite an operand of their kernel. Element-wise operators, fused or
- * not, may overwrite an operand, because they read an operand only at the element that they store.
+/* in_place.c: Pass that proposes which results overwrite an operand of their kernel. Element-wise operators,
+ * fused or not, may overwrite an operand, because they read an operand only at the element that they store.
  *
  * Requires: lifetimes and storage. Preserves: everything except kernel->over, which it sets. The proof of the
  * nest accepts or rejects the proposal. lir/overlap.c finds other overlaps. */

@@ -86,8 +86,8 @@ static double trial_gain(const Trial *from, const Trial *to) {
   return off <= 0 ? 0 : work <= 1 ? off : off / work;
 }
 
-/* Plans a trial. First computes its work. Returns then if the trial could not gain more than `least` over
- * `from`, even if it fits in the memory. */
+/* Plans a trial. First computes its work, and stops if the trial could not gain more than `least` over `from`
+ * even if it fits in the memory. */
 static void try_for_gain(Search *s, Trial *trial, const Trial *from, double least) {
   PassState state = recompute_state(s->scratch, &s->base, trial->again, true);
   trial->work = state.plan->recomputed_work;
@@ -164,7 +164,8 @@ static Trial changed(Search *s, const Trial *from, int id, int by, const Trial *
   return trial;
 }
 
-/* Makes the change of one value that gains the most; false: no change gains anything. */
+/* Makes the best single change to a trial: one value is rematerialized one more or one fewer time. False: no
+ * change gains anything. */
 static bool improve_trial(Search *s, Trial *best) {
   int chosen = -1, by = 0;
   double most = 0;

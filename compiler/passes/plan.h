@@ -98,7 +98,7 @@ typedef struct Plan {
   kernels; /* by phase: first the SAMPLE and SUM kernels, which run for each image, then the BATCH kernels */
   /* phases have the numbers first_phase (-1 if a BATCH kernel needs only targets) .. phases - 1 */
   int first_phase, phases;
-  /* Tables by node id, each computed by the pass named here; NULL before it. */
+  /* Tables by node id, each computed by the pass named here; NULL before this pass. */
   bool *whole_batch; /* whole-batch: computed by a batched kernel */
   bool *given;       /* given: an input or target that is read from the caller's memory */
   int *not_before;   /* recompute: the first phase in which the node may run */
@@ -132,8 +132,8 @@ Plan *plan_inference(Arena *, const Graph *, Fusing, int images, int64_t whole_b
 Plan *plan_training(Arena *, const Graph *, Fusing, int images);
 bool plan_batches_conv(const Plan *);    /* whether a convolution is batched */
 Plan *plan_look(Arena *, const Graph *); /* for inspection: without fusion, all shown values are outputs */
-/* The plan with the least work whose values fit into `bytes` by plan_training_needs, or else the smallest
- * plan found. */
+/* The plan with the least work whose values fit into `bytes` according to plan_training_needs, or else the
+ * smallest plan found. */
 Plan *plan_training_within(Arena *, const Graph *, PlanOptions, int64_t bytes, int64_t shards);
 /* bytes: lower bound for the values of a batch, without scratch; over: excess above the limit, summed over
  * all kernels. */

@@ -161,7 +161,7 @@ static bool is_stacked(const Graph *graph, const Node *value) {
   return false;
 }
 
-/* Whether the kernel of the value can write it directly after the history. */
+/* Whether the kernel of the value can write the value directly after the history. */
 static bool can_follow(const Step *s, const Node *value) {
   const OpTraits *traits = &value->op->traits;
   if (is_stacked(s->to, value)) return false;

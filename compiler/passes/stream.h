@@ -25,7 +25,7 @@ typedef struct Streams {
   int64_t jump;          /* the rows of the first input in a step are a multiple of `jump` */
   int64_t lookahead;     /* the smallest --lookahead with which no layer looks ahead */
   int64_t window, begin; /* --slide: rows of the first input in a window; the number of the very first row */
-  bool unpadded;         /* --slide: computes the flows of the net without padding */
+  bool unpadded;         /* --slide: computes each Flow as if no layer had padding */
 } Streams;
 
 /* The rows of an operand that a node reads: in call k, rows k*rows + first .. k*rows + first + count - 1.

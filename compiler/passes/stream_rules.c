@@ -54,7 +54,7 @@ static const char *rows_text(const Streams *s, int64_t n) {
   return arena_printf(s->arena, "%lld row%s", (long long)n, n == 1 ? "" : "s");
 }
 
-/* "2i - 1", "i + 3" */
+/* A row index as text, such as "2i - 1" or "i + 3". */
 static const char *row_text(const Streams *s, int64_t stride, int64_t offset) {
   const char *i = stride == 1 ? "i" : arena_printf(s->arena, "%lldi", (long long)stride);
   if (!offset) return i;

@@ -1,4 +1,4 @@
-/* drop.c: Removes dead channels (live_channels.c) from an int8 model, in their producers and users.
+/* drop.c: Removal of dead channels (live_channels.c) from an int8 model, in their producers and users.
  * Contributions of constant channels move into biases. All other numbers stay the same. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>

@@ -1,5 +1,6 @@
-/* live_channels.c: Determines the channels of an int8 model that must be stored. Unused channels need not be
- * stored. Constant channels need not be stored either, if all their users can fold them into biases.
+/* live_channels.c: Analysis of the channels of an int8 model: which of them must be stored. Unused channels
+ * need not be stored. Constant channels need not be stored either, if all their users can fold them into
+ * biases.
  *
  * Channels before and after a channel-wise operator are kept or removed together (they have one root).
  * Convolutions and dense layers may read any channel. Liveness is propagated backwards. Outputs and operands

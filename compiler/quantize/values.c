@@ -115,8 +115,8 @@ static const Node *layer_of_state(const Quantizer *q, const Node *state) {
   return NULL;
 }
 
-/* The state is stored with its scale in the file; without a scale, the state is float. An int8 layer with
- * keep=true has separate states. */
+/* The state has the scale that the file contains for it; without a scale, the state is float. An int8 layer
+ * with keep=true has separate states. */
 static Node *state_node(Quantizer *q, const Node *node) {
   Quant quant;
   if (node->kept && is_int8_recurrent(q, layer_of_state(q, node))) return NULL;

@@ -54,7 +54,7 @@ typedef struct Scan {
   bool members;        /* the lines are members of a struct; the name of the object follows them */
   Text head;           /* the definition up to its name */
   const char *from;
-  TraceRow *row; /* NULL: a type or a declaration */
+  TraceRow *row; /* NULL: a type or a declaration has no row */
 } Scan;
 
 static bool in_name(char c) { return isalnum((unsigned char)c) || c == '_'; }

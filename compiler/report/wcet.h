@@ -6,7 +6,7 @@
 #include "lir/layout.h"
 
 typedef struct WcetOf {
-  const Layout *layout; /* of an int8 model, for one target */
+  const Layout *layout; /* layout of an int8 model, for one target */
   const Cpu *cpu;       /* NULL: a host */
   int64_t flash_wait;   /* cycles; 0: none */
   bool plain, int8;     /* plain: reference loops */

@@ -4,7 +4,7 @@
 #include <math.h>
 #include "base/number.h"
 
-enum { FEWEST_COLUMNS = 4, MOST_BLOCKS = 8 }; /* blocks of a small map */
+enum { FEWEST_COLUMNS = 4, MOST_BLOCKS = 8 }; /* MOST_BLOCKS: of a small map */
 
 /* Measured (Sapphire Rapids): cycles of a product whose left operand has that number of rows. */
 static double product_cycles(int64_t rows) { return fmax(10, (double)rows + 2); }

@@ -403,7 +403,7 @@ static void find_features(Arena *arena, const Tables *t, const double *samples, 
     int64_t most = 0;
     for (int64_t i = 0; i < t->size; i++) {
       y[i] = wrap(((int64_t)samples[f * t->step + i] * (int64_t)t->window[i]) >> 12);
-      most = larger(most, wrap(y[i] < 0 ? -y[i] : y[i])); /* not -32768, as in the original */
+      most = larger(most, wrap(y[i] < 0 ? -y[i] : y[i])); /* -32768 does not count, as in the original */
     }
     const int shift = 15 - highest_bit((uint64_t)most);
     for (int64_t i = 0; i < t->fft / 2; i++)

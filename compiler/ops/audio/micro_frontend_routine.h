@@ -189,7 +189,8 @@ static void cnn_micro_frontend_routine(const float *x, const float *table, const
     for (int i = 0; i < fft; i++) {
       const int y = i < size ? (int16_t)(((int)x[i] * (int)window[i]) >> 12) : 0;
       work[2 * cnn_micro_place_routine(i / 2, fft / 2) + i % 2] = y;
-      if ((int16_t)(y < 0 ? -y : y) > most) most = y < 0 ? -y : y; /* not -32768, as in the original */
+      if ((int16_t)(y < 0 ? -y : y) > most)
+        most = y < 0 ? -y : y; /* -32768 does not count, as in the original */
     }
     const int shift = 15 - cnn_micro_bits_routine((unsigned)most);
     for (int i = 0; i < fft; i++) work[i] = (int16_t)(work[i] * (1 << shift));

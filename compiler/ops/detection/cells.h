@@ -6,7 +6,7 @@
 #include "ops/detection/box.h"
 #include "kernel/walk.h"
 
-void cells_strides(const Node *, double to[2]); /* the argument `stride`: distance of rows, of columns */
+void cells_strides(const Node *, double to[2]); /* the argument `stride`: distances of rows and of columns */
 /* The box of anchor i. Anchors are ordered by cell, and within a cell as in the node's list `anchors`, which
  * has cells.c elements. */
 void cells_anchor(const Node *, Extent cells, int64_t i, double box[BOX]);

@@ -91,7 +91,7 @@ static void shape(ShapeContext *context, Node *node) {
 typedef struct Anchors {
   Extent cells; /* c: anchors of a cell */
   int64_t count, before, most;
-  double stride[2]; /* distance of rows, of columns */
+  double stride[2]; /* distances of rows and of columns */
   Decoder decoder;
 } Anchors;
 

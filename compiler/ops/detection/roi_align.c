@@ -4,9 +4,9 @@
  *
  * at = x1*scale - offset + bin*width/size + (i + 1/2)*width/(size*samples), width = (x2 - x1)*scale
  *
- * where offset is 1/2 for aligned=true; without it a width below 1 counts as 1. A point between -1 and the
- * length of the axis is clamped to the axis; a point further outside is 0. Between features the value is
- * bilinear. */
+ * where offset is 1/2 for aligned=true. For aligned=false, offset is 0, and a width below 1 counts as 1. A
+ * point between -1 and the length of the axis is clamped to the axis; a point further outside is 0. Between
+ * features the value is bilinear. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"

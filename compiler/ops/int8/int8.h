@@ -115,7 +115,7 @@ extern const Op op_int8_from_float,
 extern const Op op_int8_from_bytes, op_int8_to_bytes; /* conversions from and to u8 (q + 128) */
 extern const Op op_int8_same;                         /* an alias: the same q with another scale */
 extern const Op op_int8_class;                        /* I32: the first channel that has the maximum */
-extern const Op op_int8_argmax;                       /* that channel, as a float */
+extern const Op op_int8_argmax;                       /* like op_int8_class, as a float */
 extern const Op op_int8_embedding;
 
 bool int8_is_wide(const Node *);      /* whether the node's value or an operand is int16 */

@@ -66,7 +66,7 @@ static void cnn_multibox_routine(const float *restrict scores, const float *rest
     }
   }
   if (positives > 0 && others > 0 &&
-      negatives <= (others - 1) / positives) /* negatives * positives < others */
+      negatives <= (others - 1) / positives) /* negatives * positives < others, without overflow */
     others = cnn_best_routine(cost, worst, others, negatives * positives);
   for (int i = 0; i < others && positives > 0; i++) {
     const int r = (int)worst[i];

@@ -190,7 +190,7 @@ static Val packed_sum(const Direct *d, Pack *pack, const Row *row, const Ix *out
 }
 
 /* Compilers unroll two nested loops of up to `MOST` iterations in total. With `LEAST` or more iterations,
- * that is too much code for a loop that runs once. */
+ * unrolling creates too much code for a loop that runs once. */
 static LoopKind row_kind(const Direct *d, const Panels *panels) {
   enum { LEAST = 129, MOST = 512 };
   const int64_t rounds = panels->valid * (d->block > 1 ? d->block : d->k.kernel[1]);

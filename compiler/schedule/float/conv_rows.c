@@ -230,7 +230,7 @@ static void tiles(Nest *b, const Rows *c, const Panel *panel, const Place *p) {
   }
 }
 
-/* Computes all positions, phase by phase if the output is the large side of a stride. */
+/* Computes all positions, phase by phase if the output is the large side and the stride is above 1. */
 static void rows_places(Nest *b, const Rows *c, const Panel *panel, const Ix *first, int64_t depth) {
   const Correlation *k = &c->k;
   const Extent e = shape_extent(c->l->node->shape);

@@ -239,7 +239,7 @@ static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, 
 }
 
 /* The condition that a row is inside the input. With several rows, each row is tested if the tile is at an
- * edge; with one row, the range of ty excludes rows outside. */
+ * edge; with one row, the range of ty excludes rows outside the input. */
 static Cond row_inside(Nest *b, const Tile *t, const TileArgs *a, const Ix *iy, int r) {
   return t->rows > 1
              ? cond_or(nest_no(b, a->edge), nest_within(b, *iy + r * t->y->part_step, 0, t->y->in_size))

@@ -22,14 +22,14 @@ typedef struct Tile {
   Term term[MOST_VECTORS];
   int piece;    /* current piece of the diagonals, if all diagonals need too many sums */
   Buf *squares; /* with several pieces: the sums of whole squares, [pixel][square] */
-  int cut;      /* diagonals longer than a vector: the current output vector; the output vectors of a tile are
-                   consecutive */
+  int cut; /* if diagonals are longer than a vector: the current output vector; the output vectors of a tile
+              are consecutive */
   int rows, columns; /* size of the sums; if windows are pooled, it exceeds one row and `pixels` columns */
   int narrower;      /* number of pixels that a narrow tile lacks */
   Ix real_pixels, real_columns; /* size of the current tile */
   bool guarded;                 /* columns are tested at run time: for edges wider than a few tiles */
-  int64_t runs; /* number of tiles that read a panel before the next panel is read: all of an image, or of a
-                   row; 0: no prefetch */
+  int64_t runs; /* number of tiles that read a panel before the next panel is read: all tiles of an image or
+                   of a row; 0: no prefetch */
   bool again;   /* every row reads all panels again */
   int chains; /* number of input channels that are summed separately; above 1 if pixels * vectors sums are too
                  few to hide the latency of additions */

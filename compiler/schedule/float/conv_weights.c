@@ -175,7 +175,7 @@ static NestFn *weights_row_function(const Weights *w, const Taps *taps, const Pi
     for (int64_t x = all.from + rounds * piece->unroll; x < all.to; x++)
       add_pixel(b, w, piece, acc, (int)(x - all.from - rounds * piece->unroll), &y, NEST_IX(x), &ky, &none,
                 piece->taps, 0, &c);
-    /* columns outside of that range, where only some taps are inside */
+    /* columns outside of the range `all`, where only some taps are inside */
     for (int i = 0; i < taps->ncolumns; i++) {
       const TapRun *run = &taps->columns[i];
       if (run->from < all.from)

@@ -32,7 +32,7 @@ typedef struct WeightsMatrix {
   int64_t pitch, rows;   /* pitch: pixels of a row in the line; rows: rows of the large side that are used */
   int64_t words, length; /* words: words of a sum, filling whole registers; length: pixels of the line, with
                             zeros at its end */
-  int64_t parities;      /* 2, if a tap is at an odd distance */
+  int64_t parities;      /* 2 if a tap is at an odd distance, otherwise 1 */
   Buf *turned;           /* [s][2 * words]: the small side */
   Buf *line;             /* [length][l]: the large side with its padding */
   Buf *pairs;            /* [parities][words of the line][2 * l] */

@@ -82,8 +82,8 @@ DensePacks dense_packs(Lower *l) {
 
 enum { VECTORS = 2, MOST_VECTORS = 4, TOGETHER = 4 };
 static const double WORTH =
-    0.9; /* a batched layer is chosen if it takes less than this fraction of the time of the layer image by
-            image, because batching interrupts the loop over images */
+    0.9; /* a batched layer is chosen if it takes less than this fraction of the time that the layer takes
+            image by image, because batching interrupts the loop over images */
 
 typedef struct Product {
   Lower *l;

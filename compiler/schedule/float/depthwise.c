@@ -149,8 +149,8 @@ static void products(Nest *b, const Tile *t, Buf *acc, const Taps *taps, Val in,
     }
 }
 
-/* The tests whether an input is inside the image, at its left and its right border. Tests that hold for all
- * tiles are omitted. */
+/* The conditions that an input is inside the image, at the left and at the right border. Tests that hold for
+ * all tiles are omitted. */
 typedef struct Borders {
   Cond left, right;
 } Borders;

@@ -18,8 +18,8 @@ enum { WINOGRAD_TILE = 10 };
 typedef struct Winograd {
   int m, r, n, stride;                         /* n = (m - 1) * stride + r inputs, and as many products */
   double input[WINOGRAD_TILE][WINOGRAD_TILE];  /* B^T [n][n] */
-  double weight[WINOGRAD_TILE][WINOGRAD_TILE]; /* G   [n][r]: each row must be multiplied by */
-  double scale[WINOGRAD_TILE];                 /* [n] */
+  double weight[WINOGRAD_TILE][WINOGRAD_TILE]; /* G [n][r], without the factors `scale` */
+  double scale[WINOGRAD_TILE];                 /* [n]: factors of the rows of G */
   double output[WINOGRAD_TILE][WINOGRAD_TILE]; /* A^T [m][n] */
 } Winograd;
 Winograd winograd_of(int m, int r);     /* with stride 1; n is at most WINOGRAD_TILE */
