@@ -194,7 +194,7 @@ static void add_kind(Command *command, const Build *run) {
   case BACKEND_WASM: /* the caller's memory begins at __heap_base; a stack overflow traps */
     command_add_all(command, WORDS("-nostdlib", "-Wl,--no-entry", "-Wl,--export-dynamic",
                                    "-Wl,--export=__heap_base", "-Wl,-z,stack-size=1048576"));
-    if (!run->compiler.zig) command_add(command, "-Wl,--stack-first"); /* zig always passes this option */
+    if (!run->compiler.zig) command_add(command, "-Wl,--stack-first"); /* zig always passes --stack-first */
     /* Since clang 18: clang runs wasm-opt if it finds one, and older versions of wasm-opt reject relaxed
      * vectors. */
     if (!run->compiler.zig && has_flag(backend->cross, "-mrelaxed-simd"))
@@ -209,7 +209,7 @@ static void add_kind(Command *command, const Build *run) {
 static bool add_runtime(Command *command, const Backend *backend, const char **why) {
   const bool here = !backend->system;
   command_add_all(command, WORDS("-x", "none"));
-#ifdef SANITIZER_FLAGS /* the runtime was built with these flags */
+#ifdef SANITIZER_FLAGS /* the runtime was built with the same flags */
   if (here) command_add_all(command, WORDS(SANITIZER_FLAGS));
 #endif
   const char *runtime =

@@ -18,7 +18,7 @@ typedef struct Backend {
   const char *arch;    /* with `system`: the CPU, as in Target */
   const char *soname;  /* BACKEND_SHARED: its SONAME; NULL: its path */
   const char *runtime; /* directory of libcnn.a; NULL: cnnc searches for it */
-  FILE *messages;      /* where the C compiler's messages go; NULL: standard error */
+  FILE *messages;      /* receives the C compiler's messages; NULL: standard error */
   bool openmp, pool, verbose; /* pool: the generated C starts its own threads, without OpenMP */
   bool mpi; /* BACKEND_PROGRAM: links libcnn-mpi, with MPI's compiler wrapper, which calls `cc` */
   const void *data;
@@ -47,7 +47,7 @@ bool backend_takes_units(Arena *, BackendKind, bool cross); /* whether several u
 
 /* opens an unnamed file for `messages`, which the caller closes; NULL on failure */
 FILE *backend_file(Arena *);
-const char *backend_messages(const Backend *); /* the messages so far; "" if they go to standard error */
+const char *backend_messages(const Backend *); /* the messages so far; "" if messages go to standard error */
 
 /* Help for the user if clang was not found; NULL if it was found, or if --cc names another compiler. */
 const char *backend_help(const Backend *);

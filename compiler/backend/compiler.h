@@ -5,7 +5,7 @@
 #include "backend/process.h"
 
 typedef struct Compiler {
-  const char *name;         /* as the user writes it */
+  const char *name;         /* the compiler's name or command, as the user writes it */
   const char *const *words; /* the command, without options */
   bool clang;               /* accepts clang's options; also true for zig */
   bool zig;                 /* `zig cc`, a clang with C libraries of many systems, but without OpenMP */

@@ -9,17 +9,17 @@
 
 typedef struct Command {
   Arena *arena;
-  const char *what; /* its name in messages */
+  const char *what; /* the command's name in messages */
   VEC(const char *) words;
-  const char *input; /* text for its standard input; NULL: it reads cnnc's standard input */
+  const char *input; /* text for the command's standard input; NULL: cnnc's standard input */
   size_t input_bytes;
   FILE *data;       /* a file passed as descriptor 3, or NULL */
-  FILE *printed;    /* where its standard output goes; NULL: the same file as its messages */
-  FILE *messages;   /* where its messages go; NULL: standard error */
-  FILE *buffered;   /* collects its messages until it ends, if several commands run */
-  bool links;       /* never stopped: the linker that it starts would continue to write */
-  bool failed;      /* its exit status was not 0 */
-  intptr_t process; /* its number, on Windows its handle; 0: not running */
+  FILE *printed;    /* the command's standard output; NULL: the same file as `messages` */
+  FILE *messages;   /* the command's messages; NULL: standard error */
+  FILE *buffered;   /* collects messages until the command ends, if several commands run */
+  bool links;       /* the command is never stopped: a linker that it starts would continue to write */
+  bool failed;      /* the exit status was not 0 */
+  intptr_t process; /* number of the process, on Windows the handle; 0: not running */
 } Command;
 
 #define WORDS(...)                                                                                           \
@@ -34,14 +34,14 @@ FILE *command_file(Arena *, const void *bytes, size_t n,
 void signals_hold(void);
 void signals_release(void);
 
-/* False, with the reason, if it cannot be started or fails. */
+/* False, with the reason, if the command cannot be started or fails. */
 bool command_run(Command *, const char **why);
 /* Runs several commands, limited by Jobs. The messages of each command are printed in one block. When a
  * command fails, the other commands are stopped, and their messages are not printed. */
 bool commands_run(Command *, int n, const char **why);
 
 /* process_posix.c, platform/windows/process.c: functions that depend on the system. */
-FILE *nameless_file(Arena *); /* in $TMPDIR, because it may be large; NULL: errno says why */
+FILE *nameless_file(Arena *); /* a file in $TMPDIR, because it may be large; NULL: errno has the reason */
 /* Starts a command with this standard input; NULL: cnnc's standard input. False, with the reason, if the
  * command cannot be started. */
 bool process_start(Command *, FILE *input, const char **why);

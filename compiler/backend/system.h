@@ -8,8 +8,8 @@
 typedef struct System {
   const char *name;             /* of --os: "linux-musl" */
   const char *program, *shared; /* suffixes of executables and shared libraries */
-  const char *soname;           /* linker option for the name of a shared library; NULL: it has none */
-  const char *link;             /* option of zig for a link; NULL: none */
+  const char *soname; /* linker option for the name of a shared library; NULL: there is no such option */
+  const char *link;   /* option of zig for a link; NULL: none */
   /* its name in clang's target triples, after the CPU; and the runtime's folder */
   const char *clang, *folder;
   const char *arch[3]; /* architectures with a runtime, as in Target; NULL-terminated */

@@ -18,7 +18,7 @@ char *arena_copy(Arena *, const char *text, size_t n); /* n bytes and a final ze
 char *arena_printf(Arena *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(Arena *, const char *format, va_list);
 size_t arena_bytes(const Arena *); /* memory obtained from the system */
-void arena_reset(Arena *);         /* frees all its objects, and keeps its last chunk */
+void arena_reset(Arena *);         /* frees all objects of the arena, and keeps the last chunk */
 void arena_free(Arena *);
 
 #define NEW(arena, type) ((type *)arena_alloc((arena), sizeof(type)))

@@ -42,7 +42,7 @@ typedef enum Bound { BOUND_NONE, BOUND_RELU, BOUND_RELU6 } Bound;
 typedef struct Stored {
   int32_t zero, lo, hi;
   Bound bound;  /* determines which of lo and hi depend on the scale */
-  bool settled; /* the rounded sum already contains the zero point: it is not added again */
+  bool settled; /* the rounded sum already contains the zero point, which is not added again */
 } Stored;
 Stored stored_of(float scale, int32_t zero, bool wide, Bound); /* wide: 16 bits, otherwise 8 */
 int32_t stored_put(Stored, int64_t rounded);

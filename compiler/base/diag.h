@@ -21,7 +21,7 @@ typedef struct Source {
   const char *path, *text; /* text: without the byte order mark */
   size_t n;
   bool mark;      /* the file begins with a byte order mark */
-  bool binary;    /* a file without lines: messages print only its name */
+  bool binary;    /* a file without lines: messages print only the file's name */
   uint32_t *line; /* offset of each line */
   int lines;
   int rank;              /* order of messages: imports before the importing file */

@@ -194,7 +194,7 @@ typedef struct Output {
 struct Outputs {
   Arena *arena;
   VEC(Output) list;
-  VEC(const char *) folders; /* created by outputs_folder, in this order */
+  VEC(const char *) folders; /* in the order in which outputs_folder created them */
 };
 
 static void abandon(void *outputs) { outputs_abandon(outputs); }
@@ -280,7 +280,7 @@ bool outputs_add(Outputs *outputs, const char *path, const char *bytes, size_t n
   output.bytes = bytes;
   output.n = n;
   if (output.kind != OUTPUT_RENAMED) output.bytes = arena_copy(outputs->arena, bytes, n);
-  /* recorded before the file exists, so that it is always removed */
+  /* the output is recorded before its file exists, so that the file is always removed */
   vec_push(outputs->arena, outputs->list, output);
   if (output.kind != OUTPUT_RENAMED) return true;
   const int descriptor = temporary_open(output.temporary);

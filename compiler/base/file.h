@@ -32,8 +32,9 @@ char *file_slashes(char *path);
 const char *file_self(Arena *); /* the path of the running program; NULL: unknown */
 /* A file of cnnc's installation or build tree, in share/cnnc/lib. NULL: there is none. */
 const char *file_library(Arena *, const char *path);
-size_t file_begin(const char *path, void *to, size_t most); /* reads the first bytes; returns their number */
-const char *file_identity(Arena *, const char *path);       /* equal for two paths to the same file */
+size_t file_begin(const char *path, void *to,
+                  size_t most); /* reads the first bytes; returns the number of bytes read */
+const char *file_identity(Arena *, const char *path); /* equal for two paths to the same file */
 const char *file_beside(Arena *, const char *beside,
                         const char *path); /* `path` relative to the directory of the file `beside` */
 const char *base_name(const char *path);   /* `path` without its directory */

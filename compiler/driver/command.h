@@ -11,7 +11,7 @@ typedef struct Command {
   const char *does;         /* a short description, printed after the name */
   DocText page, end;        /* paragraphs of --help: before and after the options */
   const Flag *options;
-  const char *suffixes; /* suffixes of its input files, separated by blanks; NULL: no input files */
+  const char *suffixes; /* suffixes of the command's input files, separated by blanks; NULL: no input files */
   /* Returns the exit status. cnnc: argv[0] of this program; argv[0] is the command's name. */
   int (*run)(Arena *, const char *cnnc, int argc, char **argv);
 } Command;

@@ -22,7 +22,7 @@ typedef struct Flag {
   char letter;      /* 0: none */
   int has_arg;      /* as in getopt_long; only the long option may have an optional value */
   FlagRead *read;
-  size_t member;       /* its offset in the struct */
+  size_t member;       /* offset of the option's member in the struct */
   DocText shown, help; /* in --help; NULL: hidden */
   const char *values;  /* the permitted values, @file, @folder, or a list of words: @kinds @passes @targets
                           @cpus @warnings @messages @topics; NULL: anything */
@@ -105,5 +105,6 @@ __attribute__((format(printf, 1, 2))) bool usage_error(const char *format, ...);
 bool unknown_word(const char *what, const char *word, const char *const *names);
 /* The index of an option's value in `names`, which ends with NULL. */
 bool word_index(const char *option, const char *value, const char *const *names, int *index);
-bool is_name(const char *word, size_t n); /* whether it is a C identifier: letters, digits, underscores */
+bool is_name(const char *word,
+             size_t n); /* whether the word is a C identifier: letters, digits, underscores */
 #endif

@@ -102,7 +102,7 @@ bool options_parse(Options *, Arena *, int argc, char **argv);
 /* Chooses the output, targets and threads that the command line does not name. False after an error, as
  * above. */
 bool options_check(Options *, Arena *);
-bool options_kind_of_suffix(const char *suffix, OutputKind *); /* false: no output has this suffix */
+bool options_kind_of_suffix(const char *suffix, OutputKind *); /* false: no kind of output has this suffix */
 bool options_view(OutputKind);                                 /* a view of the program instead of code */
 bool options_backend(OutputKind);                              /* produced by the C compiler */
 bool options_plain(const Options *);                           /* reference schedules: -O0, -Os */

@@ -161,7 +161,7 @@ typedef struct Effects {
   Printer *p;
   const NestStmt *open[SLOTS]; /* loops around the statement, from the annotated loop inwards */
   int nopen;
-  bool *inside; /* by buffer id: whether it is declared in the loop */
+  bool *inside; /* by buffer id: whether the buffer is declared in the loop */
   Words assigned;
   bool memory; /* whether parameters are assigned */
 } Effects;

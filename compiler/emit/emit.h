@@ -41,7 +41,7 @@ typedef struct EmitUnit { /* one of several texts whose objects are linked into 
 /* The C text, split into several units if it is long. */
 EmitUnit *emit_units(Arena *, Net *, bool several, int *n);
 void emit_header(Text *, Net *);
-const void *emit_weights(Net *, size_t *n); /* contents of embed_file; NULL if it is not needed */
+const void *emit_weights(Net *, size_t *n); /* contents of embed_file; NULL if the file is not needed */
 void emit_weights_object(Text *, Net *);
 const void *emit_model(Net *, size_t *n); /* --emit=model: the contents of a file for NAME_open */
 typedef struct LibraryMetadata {

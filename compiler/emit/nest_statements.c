@@ -308,7 +308,7 @@ static void print_stmt(Printer *p, const NestStmt *stmt, int depth) {
   case PIN:
     put("PIN(%s);\n", printer_buf(p, stmt->u.pin.view));
     p->print->needs->pin = true;
-    break; /* with print->standard, earlier code dropped these statements */
+    break; /* with print->standard, earlier code has dropped all PIN statements */
   case PREFETCH: {
     const Buf *buf = stmt->u.prefetch.buf;
     p->print->needs->prefetch = true;

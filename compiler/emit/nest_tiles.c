@@ -87,7 +87,7 @@ void print_tiled(Printer *p, const NestStmt *stmt, int depth) {
   Tiled t = {.outer = {stmt}, .nouter = 1};
   find_parts(stmt->body, false, &t);
   const Val dot = t.dot->u.store.val;
-  const int bytes = dot->op == PRIMITIVE; /* the operands are after the sum; otherwise before it */
+  const int bytes = dot->op == PRIMITIVE; /* whether the operands are after the sum, not before the sum */
   const Ref *x = dot->a[bytes]->a[0]->ref, *w = dot->a[1 + bytes]->ref, *to = &t.store->u.store.ref;
   const NestStmt *wide = tiled_step(w, slot_of(t.outer[t.nouter - 1])) ? t.outer[--t.nouter] : NULL,
                  *row = t.outer[t.nouter - 1], *blocks = t.nouter > 1 ? t.outer[0] : NULL;

@@ -82,8 +82,9 @@ static const LossUse *loss_of(const Graph *graph, int output) {
   return NULL;
 }
 
-static bool absorbs(const Op *op,
-                    Scores scores) { /* whether the loss contains an activation that produces such scores */
+static bool
+absorbs(const Op *op,
+        Scores scores) { /* whether the loss contains an activation that produces scores of this kind */
   for (const Loss *loss = losses; loss->op; loss++)
     for (int i = 0; loss->op == op && i < 4 && loss->absorbs[i]; i++)
       if (loss->absorbs[i]->traits.scores == scores) return true;

@@ -33,7 +33,7 @@ void pool_describe(Text *, Net *, const char *function, const Parameters *, cons
 /* Prints the call of a function after its pool_describe; `arguments` excludes `team` and `thread`. */
 void pool_call(Text *, Net *, const char *function, const char *arguments);
 
-bool pool_waits(const Frame *, const Step *); /* whether the step's function takes its shares itself */
+bool pool_waits(const Frame *, const Step *); /* whether the step's function takes shares itself */
 void pool_steps(Frame *);                     /* prints the calls of an image */
 void pool_step(Frame *, int step);            /* prints one call */
 /* Prints a call for a team that runs only this call. sizes: the number of leading arguments that are

@@ -5,7 +5,7 @@
 #define CNNC_EMIT_PRELUDE_H
 #include "nest/nest.h"
 
-typedef enum PreludeFn { /* in the order of printing, because a function only uses functions before it */
+typedef enum PreludeFn { /* in the order of printing, because a function only uses earlier functions */
                          FN_BITS,
                          FN_FLOAT_OF,
                          FN_FROM_BF16,
@@ -132,7 +132,7 @@ extern const char prelude_tile_shape[], prelude_tile_clear[], prelude_tile_add[]
 const char *prelude_bf16(PreludeFn, int lanes, int most);
 extern const char prelude_sine[], prelude_floor[]; /* text of FN_SINE and FN_FLOOR */
 extern const char prelude_lookup[];                /* the text of FN_LOOKUP */
-bool prelude_vector_of_floats(const Primitive *);  /* whether its text uses vectors of floats */
+bool prelude_vector_of_floats(const Primitive *);  /* whether the function's text uses vectors of floats */
 /* Prints a text that is in the notation of prelude.c. */
 void prelude_text(Text *, const char *text, Elem, int lanes, const PreludeNames *);
 #endif

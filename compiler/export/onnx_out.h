@@ -37,14 +37,14 @@ typedef struct OnnxOut {
   GraphProto *model;
   const Node *node;       /* the current node */
   NodeProto *last;        /* the last ONNX node created for the current node; NULL: none */
-  const char **value;     /* by node: the tensor of its value */
-  const char **stored;    /* by node: the tensor of its int8 value, or NULL */
+  const char **value;     /* by node: the tensor of the node's value */
+  const char **stored;    /* by node: the tensor of the node's int8 value, or NULL */
   const Node **flattened; /* by node: NULL, or the flatten that computes this vector, if its tensor keeps
                              ONNX's order, whereas the net's order is height, width, channels */
   const int *reads;       /* by node, as in graph_live */
   /* by node: whether the value is the same for all images, so that the tensor contains it once */
   const bool *single;
-  const char **next;      /* by state: the tensor of its value in the next call */
+  const char **next;      /* by state: the tensor of the state's value in the next call */
   const char **next_port; /* by state: the output for that tensor */
   Table names, initializers;
 } OnnxOut;
@@ -72,7 +72,7 @@ const char *out_integers(OnnxOut *, const char *what, int rank, const int64_t *d
 const char *out_named(OnnxOut *, const char *name, int rank, const int64_t *dim, const float *);
 /* Parameters of int8 models: out_bytes.c. */
 const NamedArray *out_whole(const OnnxOut *,
-                            const Weight *); /* the parameter as integers; NULL: it is float */
+                            const Weight *); /* the parameter as integers; NULL: a float parameter */
 /* The dequantized integers of a parameter; data: the integers in the model's order. NULL: ONNX has no form
  * for the parameter's scales. */
 const char *out_dequantized(OnnxOut *, const Weight *, const NamedArray *, int rank, const int64_t *dim,

@@ -7,13 +7,13 @@
 
 #ifndef __wasi__
 bool node_is_bf16(const Node *);           /* whether the node multiplies bf16 numbers */
-const Node *graph_has_bf16(const Graph *); /* the first such node, or NULL */
+const Node *graph_has_bf16(const Graph *); /* the first node that multiplies bf16 numbers, or NULL */
 /* The element type to which weight[0] is rounded and in which it is stored: BF16, F16 (--precision=f16w: only
  * the weights), or F32. */
 Elem node_weight_elem(const Node *);
 const Node *
 graph_has_halves(const Graph *); /* the first node with bf16 products, or with weights that are not F32 */
-/* reports such a layer in an int8 model */
+/* reports a layer with bf16 products in an int8 model */
 bool bf16_refused(Diags *, DiagId, const Graph *, const char *why);
 /* Whether a dense layer multiplies words of two bf16 numbers. The layer's input is then stored as an even
  * number of bf16 numbers. */

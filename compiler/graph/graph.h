@@ -18,7 +18,7 @@ typedef struct Graph Graph;
 typedef struct Shape {
   int rank; /* 3: height, width, channels; 2: length, channels; 1: a vector; 0: unknown, after an error */
   int64_t dim[3];
-  int64_t regions; /* size of the leading axis; 0: no such axis */
+  int64_t regions; /* size of the leading axis; 0: no leading axis */
   bool parts;      /* the leading axis separates parts of one value (heads, windows), not regions of boxes */
 } Shape;
 #define POISON ((Shape){0})
@@ -104,7 +104,7 @@ typedef struct Weight {
   bool training_only; /* a statistic that only training needs, so weight files may omit it */
   bool decay;         /* subject to weight decay with `decay = weights` */
   Init init;
-  Node *owner;                /* the layer that first uses it */
+  Node *owner;                /* the first layer that uses the weight */
   const struct Weight *whole; /* for rows of a parameter (parameter_rows), the parameter; otherwise NULL */
 } Weight;
 
@@ -147,7 +147,7 @@ typedef struct QatSettings {
   Span span;
   int64_t start; /* epochs before rounding begins */
   double momentum, percentile;
-  Weight *on; /* the switch, one float: values are rounded if it is positive */
+  Weight *on; /* the switch, one float: values are rounded if the switch is positive */
 } QatSettings;
 /* Fake quantization of a node by QAT: the values that are rounded, and their range. */
 typedef struct QatRounding {
@@ -177,7 +177,7 @@ struct Node {
   Elem elem;          /* element type of its value: F32 except in int8 models */
   const Quant *quant; /* NULL: not quantized */
   int nin;
-  Node **in;            /* in[0] is the current value, then values of arguments in their order */
+  Node **in; /* in[0] is the current value; values of arguments follow, in the order of the arguments */
   const Const *arg;     /* in the order of op->params, with defaults; NULL for hidden operators */
   const Window *window; /* window operators: set by their shape rule */
   int nweights;
@@ -189,7 +189,7 @@ struct Node {
   Precision precision;
   bool rounded; /* its value is rounded to bf16 and stored as bf16: graph/bf16.c */
   Span span;
-  const Site *site; /* the call in the source, and the blocks it was expanded through */
+  const Site *site; /* the call in the source, and the blocks through which the call was expanded */
   Result result;
   bool backward;             /* training: the node belongs to a loss or to the backward pass */
   Hidden *hidden;            /* NULL in the source's graph, and for nodes of a pass without an origin */
@@ -243,8 +243,8 @@ typedef struct Training { /* a train block; keys as in the language reference, s
   int64_t steps, truncate, loss_from; /* nets with states: calls per sample; calls between truncations of the
                                          gradient, 0: off; first call that the loss counts */
   bool decay_weights_only, target_is_input;
-  int64_t objects; /* losses on detections: maximum objects per image; 0: no such loss */
-  bool instances;  /* these losses also need instance masks */
+  int64_t objects; /* losses on detections: maximum objects per image; 0: no loss on detections */
+  bool instances;  /* losses on detections also need instance masks */
   VEC(Setting) augment, metrics;
   QatSettings *aware; /* QAT; NULL: off */
 } Training;
@@ -286,7 +286,7 @@ struct Graph {
   int nlabels;
   const char *const *label;
   Training *training;         /* NULL without a train block */
-  const struct Graph *floats; /* int8 model: the float graph that it was quantized from; otherwise NULL */
+  const struct Graph *floats; /* int8 model: the float graph before quantization; otherwise NULL */
   bool updatable;             /* int8 model: code and layout do not depend on the weights */
   const Stream *stream;       /* step graph; otherwise NULL */
   Node *

@@ -101,7 +101,7 @@ bool op_window(ShapeContext *, Node *, Extent *out);
 /* ---- cost ---- */
 typedef struct Cost {
   int64_t macs;              /* multiply-adds per image, or per row of the leading axis, including padding */
-  int64_t parameters, bytes; /* parameters that are not in node->weight, and their bytes */
+  int64_t parameters, bytes; /* parameters that are not in node->weight, and the bytes of these parameters */
 } Cost;
 
 /* ---- eval: the definition, in double precision ---- */

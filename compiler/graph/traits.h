@@ -11,7 +11,8 @@ typedef enum Fold {
   FOLD_NONE,
   FOLD_SCALE,
   FOLD_NORMALIZE
-} Fold; /* folds into a convolution's weights: batchnorm (SCALE) after it, normalize before it */
+} Fold; /* folds into a convolution's weights: batchnorm (SCALE) after the convolution, normalize before the
+           convolution */
 
 typedef enum Scores {
   SCORES_NONE,
@@ -64,7 +65,7 @@ typedef enum StreamRule {
   STREAM_DEEPER,     /* several input rows become one output row */
   STREAM_FLATTER,    /* parts of an input row become output rows */
   STREAM_RECURRENT,  /* row i, and all rows before it through a state */
-  STREAM_AHEAD,      /* needs later rows, and no padding determines their number */
+  STREAM_AHEAD,      /* needs later rows, and no padding determines the number of later rows */
   STREAM_RULES
 } StreamRule;
 
@@ -76,7 +77,7 @@ typedef struct OpTraits {
   Scores scores;
   Detects detects;
   bool softmax;                     /* probabilities over the channels */
-  int64_t (*classes)(const Node *); /* number of classes, if it is not the number of channels */
+  int64_t (*classes)(const Node *); /* number of classes, if not equal to the number of channels */
   int64_t (*things)(
       const Node *);  /* DETECTS_SEGMENTS: number of object classes, which are the last classes */
   bool class_target;  /* loss: the target has int32 classes, otherwise floats like the output */
@@ -89,22 +90,23 @@ typedef struct OpTraits {
   void (*receptive_field)(const Node *, int axis, int64_t *sees, double *jump);
 
   /* for the simplification for inference (passes/inference.c) */
-  bool (*commutes)(const Node *); /* whether its two inputs can be swapped */
+  bool (*commutes)(const Node *); /* whether the operator's two inputs can be swapped */
   /* zero_pad: the padding that a following convolution can include in its window */
   bool (*padding)(const Node *, int64_t before[2], int64_t after[2]);
   /* Whether the operator only repeats each element of its input, factor[i] times along axis i. */
   bool (*repeats)(const Node *, int64_t factor[2]);
-  const Op *after_repeats; /* conv: the operator that replaces it and a repeating operator before it; `detail`
-                              has the factor */
+  const Op *after_repeats; /* conv: the operator that replaces a repeating operator and the conv after it;
+                              `detail` has the factor */
   const Op *row_means; /* if this node's value is the mean of its input's row means: the operator for the row
                           means */
 
   /* fusion (passes/fuse.c) */
   Fold fold;
-  bool (*fuses_pool)(const Node *, const Node *pool); /* whether it can compute the following pooling */
-  bool (*fuses_row_means)(const Node *);              /* whether it can compute the means of its rows, too */
+  bool (*fuses_pool)(const Node *,
+                     const Node *pool);  /* whether the operator can compute the following pooling */
+  bool (*fuses_row_means)(const Node *); /* whether the operator can compute the means of its rows, too */
   bool (*fuses_gate)(
-      const Node *);         /* whether scaling its weights is faster than scaling its input's channels */
+      const Node *); /* whether it is faster to scale the operator's weights than the channels of its input */
   int (*gate)(const Node *); /* multiply: the input with one factor per channel; -1: none */
   /* FAMILY_POOL: the value of a window of n elements, without padding */
   const struct ValNode *(*pool)(const struct ValNode *const *x, int n);
@@ -112,7 +114,7 @@ typedef struct OpTraits {
   /* aliases (passes/alias.c); the functions return -1 if the node is not an alias */
   int64_t (*channel_offset)(const Node *, int k); /* concat: the channel of its value where input k starts */
   int64_t (*channel_slice)(const Node *);         /* slice of channels: its first channel in the input */
-  bool splits_channels; /* the rows of its value are groups of channels of its input: split_heads */
+  bool splits_channels; /* each row of the value is a group of channels of the input: split_heads */
   bool joins_channels;  /* the inverse of splits_channels: join_heads */
   bool reads_anywhere;  /* its nest can read and write rows of pixels at any distance (Home) */
   int64_t (*slice_offset)(const Node *);         /* contiguous slice: its first element in the input */
@@ -123,7 +125,7 @@ typedef struct OpTraits {
   bool row_local;   /* each output row depends only on the input rows of its window, or on the same row */
   bool elementwise; /* cheap, and each element depends only on the element of in[0] at the same index: like
                        FAMILY_MAP */
-  bool loops_over_rows; /* its nest contains the loop over the rows of its value */
+  bool loops_over_rows; /* the operator's nest contains the loop over the rows of the value */
   bool mixes_rows; /* an output row depends on several input rows, or on a part of a row: eval and the nest
                       run once for all rows */
 
@@ -133,7 +135,7 @@ typedef struct OpTraits {
   StreamRule (*stream_rule)(const Node *); /* if the rule depends on the arguments */
   double (*row_fill)(const Node *);        /* value of elements before the first row; default: 0 */
   int64_t (*kept_rows)(const Node *);      /* STREAM_RECURRENT: rows of its state; default: none */
-  bool (*counts_inside)(const Node *);     /* whether it is a mean that does not count padding */
+  bool (*counts_inside)(const Node *);     /* whether the operator is a mean that does not count padding */
   /* For a result that depends on row numbers: changes the copy in the step graph so that it counts rows from
    * the start of the stream. `calls` is the call number k; row 0 of the copy's input is row k*rows + offset
    * of the stream. */
@@ -142,26 +144,26 @@ typedef struct OpTraits {
   void (*border)(const Node *, int64_t before[2], int64_t after[2]);
   void (*set_border)(Arena *, Node *, const int64_t before[2], const int64_t after[2]);
 
-  /* Its value is the state in[1] with some rows replaced. Only these rows are written to the state's
-   * memory. */
+  /* The operator's value is the state in[1] with some rows replaced. Only these rows are written to the
+   * state's memory. */
   bool rewrites_state;
-  /* Its value is the last part of in[0]. Its nest reads in[0] from front to back, so both can have the same
-   * memory. */
+  /* The operator's value is the last part of in[0]. The nest reads in[0] from front to back, so that the
+   * value and in[0] can have the same memory. */
   bool moves_rows;
 
-  bool stops_gradient;   /* passes no gradient to its operand */
+  bool stops_gradient;   /* the operator passes no gradient to its operand */
   bool weights_of_input; /* eval reads the parameters of in[0], not its own */
   bool recurrent;        /* has several parameters per direction, with a suffix of the direction */
   bool layer_part; /* one of several kernels of a layer: named after its own node, not after the layer */
   bool needs_axes; /* needs a height or length: reads T regions of n elements as a sequence T x n */
   bool equal_rows; /* combines values with equal numbers of rows: if the other value has no regions, T regions
                       of n elements are read as T x n */
-  bool indices;    /* its elements are indices, which int8 models store as exact floats */
+  bool indices;    /* the value's elements are indices, which int8 models store as exact floats */
   /* computes audio features: stays float in int8 models; values that only such operators read stay float,
    * too */
   bool features;
-  bool front_end; /* audio front end without a gradient: layers before it cannot be trained */
-  bool product;   /* it and its gradient multiply their operands: precision=bf16 rounds these operands */
+  bool front_end; /* audio front end without a gradient: layers before the front end cannot be trained */
+  bool product;   /* the operator and its gradient multiply operands, which precision=bf16 rounds */
   bool matrix;    /* 1x1 convolution whose weight is a matrix, outputs by inputs */
   /* with `matrix`: on a sequence, the weight has a row of taps for each pair of input channel and output */
   bool matrix_of_taps;

@@ -35,16 +35,16 @@ typedef struct Value { /* the result of a statement, or an input */
   const char *name;
   const char *affine; /* the layer whose weight and bias can still absorb per-channel factors and constants */
   Prepared *prepared; /* pending preparation, directly after an input */
-  const Quant *quant; /* its int8 quantization, or NULL */
+  const Quant *quant; /* the value's int8 quantization, or NULL */
   const Quant
       *kept; /* after a move: the quantization of the elements, which the move has not changed; or NULL */
-  Product *product;  /* if it is the product of two values, that product; otherwise NULL */
-  Statement *reader; /* its last user, known after all statements exist */
+  Product *product;  /* for a product of two values: a description of the product; otherwise NULL */
+  Statement *reader; /* the value's last user, known after all statements exist */
   int reads;
   int64_t regions; /* if the images of ONNX's batch are values of this shape: their number; otherwise 0 */
-  bool whole;      /* its elements are integers */
-  bool counts;     /* its elements are integers that are not negative */
-  bool odd;        /* it may be infinite or NaN even if all inputs are finite */
+  bool whole;      /* the value's elements are integers */
+  bool counts;     /* the value's elements are integers that are not negative */
+  bool odd;        /* elements may be infinite or NaN even if all inputs are finite */
 } Value;
 struct Statement {
   const char *call; /* %1, %2, ...: the operands after the current value; %*: all of them */
@@ -65,7 +65,8 @@ typedef struct View {
 typedef struct Item { /* the imported form of a tensor: one of these, or none */
   const Tensor *constant;
   View *view;
-  TensorType bytes; /* type of its integers if it is between quantization and dequantization; otherwise 0 */
+  TensorType
+      bytes; /* type of the integers if the tensor is between quantization and dequantization; otherwise 0 */
 } Item;
 
 /* ---- options and results ---- */
@@ -100,7 +101,7 @@ typedef struct ImportOptions {
   VEC(const char *) theirs, ours; /* layer names before and after renaming; each may contain one */
   bool together; /* a first dimension of several elements is a dimension of the value, not the batch */
   bool trial;    /* a trial import: if it fails, no suggestions are made */
-  bool (*admits)(const ModelImport *); /* whether its program compiles; NULL: not checked */
+  bool (*admits)(const ModelImport *); /* whether the imported program compiles; NULL: not checked */
   bool (*admits_tflite)(Arena *,
                         const struct TflProgram *); /* the same check for a quantized TensorFlow Lite model */
 } ImportOptions;
@@ -138,12 +139,13 @@ struct ModelImport {
   const ImportOptions *options;
   Onnx *onnx;
   Item *item;           /* by tensor */
-  int *maker, *readers; /* by tensor: the node that produces it, or -1; the number of its uses */
-  int *reader;          /* by tensor: a node that reads it; the only such node if the tensor is read once */
-  bool *wanted, *live;  /* by tensor: whether it is an output; by node: whether an output depends on it */
-  bool *varies;         /* by tensor: whether it depends on the values of inputs */
-  const char **became;  /* by node: its layers, for --list */
-  const char **refused; /* by node: the reason why it is not supported, or NULL */
+  int *maker, *readers; /* by tensor: the node that produces the tensor, or -1; the number of uses */
+  int *reader;          /* by tensor: a node that reads the tensor */
+  bool *wanted,
+      *live; /* by tensor: whether the tensor is an output; by node: whether an output depends on the node */
+  bool *varies;         /* by tensor: whether the tensor depends on the values of inputs */
+  const char **became;  /* by node: the node's layers, for --list */
+  const char **refused; /* by node: the reason why the node is not supported, or NULL */
   const OnnxNode *node; /* the current node */
   const char *why;      /* the reason why the node is not supported */
   size_t *computed;     /* bytes that may_compute granted in all imports of the file */
@@ -224,7 +226,7 @@ void report_problems(ModelImport *);
 void report_never_imported(ModelImport *);
 void add_problem(ModelImport *, const OnnxNode *); /* a node for which no() has the reason */
 void find_varying(ModelImport *, const OnnxPort *const *,
-                  int n); /* finds the tensors that depend on these inputs */
+                  int n); /* finds the tensors that depend on the given inputs */
 
 /* ---- inputs.c, layout.c ---- */
 bool set_inputs(ModelImport *);           /* inputs of --set become constants; false after errors */
@@ -234,13 +236,14 @@ void report_state_hints(ModelImport *im); /* reports inputs that look like state
  * keep=true. */
 void find_kept_layers(ModelImport *);
 int channels_of_input(const ModelImport *, const OnnxPort *); /* the channel dimension, or NO_CHANNELS */
-/* whether its channel dimension is before its positions */
+/* whether the input's channel dimension is before the positions */
 bool input_has_planes(const OnnxPort *);
 
 /* ---- names.c ---- */
 /* Do --shape and --input name inputs of the model? Reports an error if not. */
 bool names_of_inputs_known(const ModelImport *);
-const char *layer_of(ModelImport *, const OnnxNode *, int input); /* input: index of its weight, or -1 */
+const char *layer_of(ModelImport *, const OnnxNode *,
+                     int input); /* input: index of the node's weight, or -1 */
 const char *layer_of_constant(ModelImport *, const OnnxNode *,
                               int input); /* a layer named after the constant */
 const char *layer_called(ModelImport *,
@@ -388,7 +391,7 @@ View *gather_computed(ModelImport *, const OnnxNode *); /* Gather with a compute
 /* For a Concat of image numbers and indices that GatherND reads: the Concat's input with the indices. 0:
  * another node. */
 int index_of_pairs(const ModelImport *, const OnnxNode *);
-/* whether it is only used as an index, possibly after copies */
+/* whether the tensor is only used as an index, possibly after copies */
 bool only_chooses(const ModelImport *, int tensor);
 /* Imports x == (0, 1, ... n-1), along a dimension of one element of x, as one_hot; NULL: another comparison.
  * */
@@ -430,12 +433,13 @@ TensorType port_bytes(const ModelImport *, const OnnxPort *); /* type of an inpu
  * integers, too. False after no(). */
 bool keeps_bytes(ModelImport *, const OnnxNode *, int statements);
 void quantize_once(ModelImport *); /* removes the second of two equal quantizations of a tensor */
-bool is_move(const Statement *);   /* its elements are elements of its operands */
+bool is_move(const Statement *);   /* whether the result's elements are elements of the operands */
 /* Finds the layers computed in int8, and their arrays. */
 void make_frames(ModelImport *);
 
 /* ---- fold.c, forms.c, program_text.c ---- */
-bool fold(ModelImport *, const OnnxNode *); /* whether the results are constants; if so, they are computed */
+bool fold(ModelImport *,
+          const OnnxNode *); /* computes the results if they are constants; returns whether they are */
 /* May this number of bytes be created or read to compute constants? False after no(). */
 bool may_compute(ModelImport *, size_t bytes);
 /* A constant of zeros, which the caller fills in. Every constant whose size differs from all constants in

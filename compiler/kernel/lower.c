@@ -27,7 +27,8 @@ static const char *kernel_name(Arena *arena, const Node *node) {
     return to_c_name(arena, arena_printf(arena, "%s_%d_%s", node->name, node->id, what)); /* losses */
   const size_t n = strlen(node->hidden->of->op->name);
   if (!strncmp(what, node->hidden->of->op->name, n) && what[n] == ' ') what += n + 1;
-  const bool several = !strncmp(what, "map ", 4); /* there is one such node per operand or parameter */
+  const bool several =
+      !strncmp(what, "map ", 4); /* there is one node with this role per operand or parameter */
   return to_c_name(arena, several ? arena_printf(arena, "%s_%s_%d", node->name, what, node->hidden->wrt)
                                   : arena_printf(arena, "%s_%s", node->name, what));
 }

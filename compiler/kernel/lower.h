@@ -15,7 +15,7 @@ typedef struct Kernel {
   Node **chain;
   Node *pool;   /* a fused pooling after the chain, or NULL */
   Node *means;  /* an op_row_mean of the result, whose value is stored in addition; or NULL */
-  Node *result; /* the last of the nodes above; its value is stored */
+  Node *result; /* the last of the nodes above, whose value is stored */
   const Node
       *over; /* an operand that the result overwrites if the nest allows it (passes/in_place.c); or NULL */
   /* batchnorm nodes that passes folded into the packed weights, in order. Per output channel: w' = w*gain,
@@ -34,7 +34,8 @@ typedef struct Kernel {
   const Home *home; /* by node id: where values are stored; NULL: each value has its own memory */
 } Kernel;
 bool kernel_whole_batch(const Kernel *); /* whether a batched kernel computes a per-image value */
-Node *const *kernel_layers(Arena *, const Kernel *, int *n); /* its n nodes, in the order of their formulas */
+Node *const *kernel_layers(Arena *, const Kernel *,
+                           int *n); /* the kernel's n nodes, in the order of their formulas */
 
 enum {
   TOGETHER_WEIGHTS = 1 << 14
@@ -212,7 +213,7 @@ Pack *lower_pack_weights(
     const int64_t *dim); /* a pack of unchanged weights; they are stored as bf16 if the node requires it */
 Val lower_packed_weight(
     Lower *, Pack *, int rank, const Ix *at, const Ix *out_channel,
-    const Ix *in_channel); /* weight[0] at its natural indices `at`; the channels select the folded factors */
+    const Ix *in_channel); /* weight[0] at the natural indices `at`; the channels select the folded factors */
 Val lower_packed_bias(
     Lower *, Pack *, const Ix *out_channel,
     const Ix *group_channel); /* group_channel: the first input channel of the output's group */

@@ -31,20 +31,21 @@ typedef struct LayoutOptions {
 /* A C function: an instance of one of a nest's functions (nest/instance.h), or several with identical
  * code. */
 typedef struct Code {
-  int id;           /* index among the functions of its target */
+  int id;           /* index among the functions of the target */
   const char *name; /* name without the target's suffix */
   const Key *key;
-  struct NestFunction *entry; /* the NestFunction whose entry point it is; or NULL */
+  struct NestFunction *entry; /* the NestFunction whose entry point this function is; or NULL */
 } Code;
 
 /* The C function of a nest, with the functions that it calls. Kernels with identical code, such as layers of
  * equal shape, share one NestFunction. */
 typedef struct NestFunction {
-  int id;                 /* index among the functions of its target */
+  int id;                 /* index among the functions of the target */
   const char *name, *own; /* "lenet5_conv1_v4", "lenet5_conv1" */
   Nest *nest;
   bool team;            /* a team shares the function's parallel loops */
-  const Kernel *kernel; /* the kernel it was created for; NULL: packs weights or deinterleaves outputs */
+  const Kernel *kernel; /* the kernel for which the function was created; NULL: packs weights or deinterleaves
+                           outputs */
   VEC(const Kernel *) also;
   Instances
       *instances; /* the functions that it calls, each with its `code`; the last one is the function itself */
@@ -52,9 +53,9 @@ typedef struct NestFunction {
   int64_t stack;  /* maximum stack in bytes; -1: unknown */
   /* members for merged functions, which differ in numbers only */
   struct NestFunction *into; /* the function to call: itself, or the function into which it was merged */
-  bool merged;               /* other functions were merged into it */
+  bool merged;               /* other functions were merged into this function */
   VEC(int64_t) sizes;        /* the arguments for the first parameters in a call of `into` */
-  CodeNumbers numbers;       /* the numbers in its code, and the parameters that replace them */
+  CodeNumbers numbers;       /* the numbers in the function's code, and the parameters that replace them */
 } NestFunction;
 
 /* The functions of one target, or the packing functions, which do not depend on the target. */
@@ -98,7 +99,7 @@ typedef struct Part {     /* inference, training, or inspection */
   VEC(Step) steps;
   VEC(Member *) members;
   Table member_of;         /* by key */
-  const char **value;      /* by node id: the name of the step that computes its value; or NULL */
+  const char **value;      /* by node id: the name of the step that computes the node's value; or NULL */
   Names names;             /* of members */
   NestFunction ***outputs; /* by output and target: the function that deinterleaves an output; or NULL */
 } Part;
@@ -125,7 +126,7 @@ typedef struct PortNames {
 } PortNames;                /* name and upper are, for example, image and IMAGE; target is output_target */
 
 typedef struct StateNames {
-  const char *name; /* name of its member in the struct */
+  const char *name; /* name of the state's member in the struct */
   const char *parameter;
 } StateNames;
 
@@ -197,10 +198,10 @@ int64_t layout_training_floats(const Layout *, SpaceKind);
 
 /* Memory of inference on a microcontroller, without code. */
 typedef struct LayerFootprint {
-  const char *name; /* name of its function, without the net's prefix */
+  const char *name; /* name of the layer's function, without the net's prefix */
   int64_t flash;    /* constants that no earlier layer reads */
-  int64_t ram;      /* arena bytes that are live while it runs */
-  int64_t stack;    /* stack of its function; -1: unknown */
+  int64_t ram;      /* arena bytes that are live while the layer runs */
+  int64_t stack;    /* stack of the layer's function; -1: unknown */
 } LayerFootprint;
 typedef struct Footprint {
   int64_t flash, tables, labels; /* flash: weights, tables, labels */

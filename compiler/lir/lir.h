@@ -31,7 +31,7 @@ typedef enum SpaceKind {
   SPACE_ALL,   /* values of all images of a batch, consecutively */
   SPACE_BATCH, /* values that exist once per batch */
   SPACE_GRADIENT, /* the gradients of all weights; one array per shard */
-  SPACE_STATE,    /* the caller's state `index`, for all images of a call; it is kept after the call */
+  SPACE_STATE,    /* the caller's state `index`, for all images of a call, which is kept after the call */
 } SpaceKind;
 enum { SPACES = SPACE_STATE + 1, SPACE_ALIGNMENT = 64 };
 
@@ -68,7 +68,7 @@ typedef struct Version {
   Lower *lower;      /* its nest */
   Operand *argument; /* by buffer id of the nest */
   int64_t scratch;   /* scratch bytes of all buffers of the nest */
-  bool shared;       /* a team shares its parallel loops; otherwise the first thread runs it */
+  bool shared;       /* a team shares the call's parallel loops; otherwise the first thread runs the call */
   bool barrier;      /* preceded by a barrier of the team */
 } Version;
 
@@ -138,7 +138,7 @@ typedef enum ProgramKind { PROGRAM_INFERENCE, PROGRAM_TRAINING, PROGRAM_LOOK } P
 
 typedef struct Program {
   ProgramKind kind;
-  const Graph *graph; /* the graph that its calls compute */
+  const Graph *graph; /* the graph that the program's calls compute */
   int ntargets;
   const Target *const *target; /* best first */
   Batching batching;
@@ -152,7 +152,7 @@ typedef struct Program {
   int first_phase; /* number of the first phase: -1 if a call runs before all images (it reads only targets);
                       otherwise 0 */
   VEC(Copy) copies;
-  VEC(Fill) initial; /* sorted by state, then by byte; reset writes these values */
+  VEC(Fill) initial; /* sorted by state, then by byte; reset writes the values */
   /* Training: gradients to clear before the first call, because calls add to them or no call writes them. A
    * batched call stores the other gradients. */
   Stretches cleared;

@@ -10,8 +10,8 @@ typedef struct Names {
   Arena *arena;
   const struct Names *file, *macros; /* for a function: the enclosing names, which are taken, too; or NULL */
   const char *prefix;                /* for the names of a file: their common prefix in the text, "lenet5_" */
-  Table last;                        /* by name in use: the last number that was appended to it; 1: none */
-} Names;                             /* the names of one scope */
+  Table last; /* by name in use: the last number that was appended to the name; 1: none */
+} Names;      /* the names of one scope */
 bool names_taken(const Names *, const char *name);
 void names_reserve(Names *, const char *name);
 const char *names_unique(Names *,

@@ -18,7 +18,7 @@ bool program_meet(const Place *a, const Place *b) {
 
 typedef struct Open { /* a place accessed since the last barrier */
   Place place;
-  bool written, one; /* one: only the first thread has accessed it */
+  bool written, one; /* one: only the first thread has accessed the place */
 } Open;
 typedef VEC(Open) Opens;
 

@@ -85,7 +85,7 @@ static bool writes_over(const Version *version, int in) {
          program_meet(&version->argument[in].place, &version->argument[out->id].place);
 }
 
-typedef struct Marked { /* a call, to be sorted by its code */
+typedef struct Marked { /* a call, for sorting by the code of the calls */
   const Key *key;
   const Version *version;
   int call;
@@ -108,7 +108,7 @@ static int next_parameter(const Nest *nest, int id) {
 static void mark_equal(Arena *arena, const Marked *call, int n) {
   bool *over = NEW_ARRAY(arena, bool,
                          call->version->lower->b->nbufs +
-                             1); /* by parameter: whether it may overlap in one of the calls */
+                             1); /* by parameter: whether the parameter may overlap in one of the calls */
   for (int c = 0; c < n; c++) {
     const Nest *nest = call[c].version->lower->b;
     for (int i = next_parameter(nest, -1), k = 0; i >= 0; i = next_parameter(nest, i), k++)

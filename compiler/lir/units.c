@@ -49,7 +49,8 @@ Units layout_units(const Layout *layout) {
   for (int t = 0; t < layout->options.ntargets; t++) size += functions_size(&layout->targets[t]);
   if (size <= FEW) return units;
   const int64_t most = size / MOST > UNIT ? size / MOST : UNIT;
-  cut_functions(layout, &units, -1, most, USE_PACKING); /* comes first, because it takes longest to compile */
+  cut_functions(layout, &units, -1, most,
+                USE_PACKING); /* this unit comes first, because it takes longest to compile */
   for (int t = 0; t < layout->options.ntargets; t++) {
     cut_functions(layout, &units, t, most, USE_HOT);
     cut_functions(layout, &units, t, most, USE_COLD);

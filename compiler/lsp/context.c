@@ -9,7 +9,7 @@ enum { DEEPEST = 256 };
 typedef struct Bracket {
   int kind;
   int token;  /* index of the bracket's token */
-  int commas; /* number of commas in it */
+  int commas; /* number of commas in the brackets */
   bool train; /* the { of a train block */
 } Bracket;
 

@@ -48,7 +48,7 @@ json_t *string_json(Arena *, const char *text); /* invalid UTF-8 becomes U+FFFD 
 typedef struct Document Document;
 struct Document {
   Document *next;
-  Arena *arena; /* owns the names; the text has its own memory */
+  Arena *arena; /* memory of the names; the text has separate memory */
   const char *uri, *path, *identity;
   Arena *text_arena;
   const char *text;
@@ -122,8 +122,9 @@ Analysis *analysis_new(Server *, const Document *, int ninstead, const Instead *
 void analysis_free(Analysis *);
 void analysis_refresh(Server *, Document *); /* analyzes a stale document */
 void analysis_drop(Document *);
-uint32_t analysis_source(const Analysis *,
-                         const char *uri); /* number of the file in the analysis; 0: the file is not in it */
+uint32_t analysis_source(
+    const Analysis *,
+    const char *uri); /* number of the file in the analysis; 0: the analysis does not contain the file */
 /* The best analysis of a document: its own analysis or, for a library, the analysis of a net that imports the
  * library. */
 Analysis *analysis_for(Server *, Document *, uint32_t *file);
@@ -151,7 +152,7 @@ typedef struct Found {  /* the call, its argument, or the setting at a position 
   const Call *call;     /* of a chain */
   const Expr *function; /* a call in an expression */
   const Argument *argument;
-  const Argument *setting; /* the setting of a train block that contains it */
+  const Argument *setting; /* the setting of a train block that contains the position */
   /* the position is on the name of the innermost of these (call, argument, setting) */
   bool on_name;
 } Found;

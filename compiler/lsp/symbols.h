@@ -20,7 +20,7 @@ typedef struct NameScope NameScope;
 typedef struct Symbol {
   const char *name;
   SymbolKind kind;
-  Span span; /* position of its first definition */
+  Span span; /* position of the symbol's first definition */
   const Stmt *stmt;
   const Block *block; /* the block itself, or the block that has this parameter */
   const Parameter *parameter;

@@ -62,7 +62,7 @@ typedef struct CodeNumber {
   const void *of;
   int which;
   int64_t value; /* the number as printed: after a minus, without its sign */
-  int parameter; /* merged functions: the parameter that replaces it, from 1 on; 0: none */
+  int parameter; /* merged functions: the parameter that replaces the number, from 1 on; 0: none */
 } CodeNumber;
 typedef VEC(CodeNumber) CodeNumbers;
 

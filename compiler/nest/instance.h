@@ -34,7 +34,7 @@ typedef struct Instance {
   bool inlined;
   Used used;
   int id;   /* its index in `instances` */
-  int code; /* id of its Code, which identifies a called function in keys */
+  int code; /* id of the instance's Code, which identifies a called function in keys */
 } Instance;
 
 typedef struct Instances {

@@ -53,7 +53,7 @@ typedef enum BufPlace {
   INPUT,   /* parameter, fully written before the call */
   WEIGHTS, /* an INPUT with weights that the compiler packed */
   OUTPUT,  /* parameter, fully written by the nest */
-  UPDATE,  /* parameter, fully written before the call and updated by it, such as a sum over samples */
+  UPDATE,  /* parameter, fully written before the call and updated by the call, such as a sum over samples */
   OVER,    /* parameter, input and output in one: fully written before the call and fully written by the
               nest, each element after its last read */
   WORK,    /* parameter for scratch, whose contents before and after the call are undefined */
@@ -78,10 +78,11 @@ typedef struct Buf {
   struct Buf *of;   /* VIEW: the buffer that contains it */
   Index base[DIMS]; /* VIEW: its position in that buffer */
   bool as_floats;   /* the elements are integers, which loads convert to F32 */
-  bool flat; /* printed as a flat pointer, because it is accessed through views or is a part of an array */
+  bool flat;     /* printed as a flat pointer, because the buffer is accessed through views or is a part of an
+                    array */
   bool overlaps; /* INPUT, OUTPUT: may share memory with another parameter; set after values have addresses
                   */
-  bool leads;    /* its first dimension is the leading axis, whose index references omit */
+  bool leads;    /* the first dimension is the leading axis, whose index references omit */
   int scope; /* STACK, REGS, VIEW: the block that declares it; the builder rejects uses outside the block */
 } Buf;
 
@@ -162,8 +163,8 @@ typedef struct ValNode {
   const Cond *cond; /* PICK */
   int seen; /* PICK: bits that the proof sets: 1: the condition was true, 2: it was false, 4: it was not known
              */
-  int scope; /* the innermost block whose variables it uses; 0: none; the builder rejects uses outside the
-                block */
+  int scope; /* the innermost block whose variables the value uses; 0: none; the builder rejects uses outside
+                the block */
   int size, mark, uses; /* for the builder: size: number of nodes of the tree; mark, uses: to find
                            subexpressions that are used twice */
   const struct ValNode *named;
@@ -174,7 +175,7 @@ enum { WORD_BYTES = 4, TABLE_BYTES = 256 };
  * first. */
 bool val_is_words(Val);
 bool val_is_lookup(
-    Val); /* whether it is a LOAD of 256 bytes: a lookup by the bytes of the packed words a[0] */
+    Val); /* whether the value is a LOAD of 256 bytes: a lookup by the bytes of the packed words a[0] */
 
 /* ---- statements ---- */
 typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, ROUTINE, PIN, PREFETCH, COMMENT } NestStmtKind;
@@ -255,8 +256,8 @@ typedef struct NestStmt {
     const char *comment;
   } u;
 } NestStmt;
-bool store_is_words(
-    const NestStmt *); /* whether it is a STORE of I32 as bytes, four per lane, the lowest byte first */
+bool store_is_words(const NestStmt *); /* whether the statement is a STORE of I32 as bytes, four per lane, the
+                                          lowest byte first */
 
 /* ---- functions, nests ---- */
 typedef enum ParamKind { PLAIN, FLAG, VARIED } ParamKind;
@@ -303,15 +304,15 @@ struct Nest {
   int64_t lead[LEADS];         /* numbers of rows, in ascending order */
   LoopKind lead_kind;          /* kind of the loops over rows: SERIAL or PARALLEL */
   const Ix *lead_at[LEADS];    /* in the current function: the row modulo each number of rows */
-  struct Instances *instances; /* cache of instance.c: its C functions; NULL: not computed yet */
+  struct Instances *instances; /* cache of instance.c: the nest's C functions; NULL: not computed yet */
 };
 
 int64_t buf_elements(const Buf *);
-int64_t buf_bytes(const Buf *);          /* bytes of its elements, not counting lanes of vectors */
+int64_t buf_bytes(const Buf *);          /* bytes of the buffer's elements, not counting lanes of vectors */
 void buf_append(Buf *, int64_t n);       /* appends a last dimension */
 int64_t buf_room(const Buf *, int from); /* number of elements in memory of the dimensions `from` and later:
                                             the stride of dimension `from` - 1 */
-bool buf_contiguous(const Buf *);        /* its elements follow each other in memory */
+bool buf_contiguous(const Buf *);        /* whether the buffer's elements follow each other in memory */
 
 /* Must run before the proof. Turns every per-image value into a vector with one image per lane. images: by
  * buffer id, whether a parameter has per-image values. */

@@ -111,9 +111,8 @@ bool prover_one_round(const Var *var) {
   return var->nlo == 1 && var->nhi == 1 && lin_equal(&var->lo[0], &var->hi[0]);
 }
 
-bool prover_chosen(
-    const Prover *p,
-    const Lin *e) { /* whether it depends on a data-dependent index, directly or through a bound of a loop */
+bool prover_chosen(const Prover *p, const Lin *e) { /* whether the index depends on a data-dependent index,
+                                                       directly or through a bound of a loop */
   for (int v = 0; v < p->nvars; v++) {
     const Var *var = &p->var[v];
     if (!e->k[v]) continue;

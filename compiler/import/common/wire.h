@@ -44,7 +44,7 @@ typedef struct WireMessage WireMessage;
 typedef struct WireField {
   WireKind kind;
   uint32_t number;
-  size_t offset; /* offset in the structure of its message */
+  size_t offset; /* offset in the structure of the field's message */
   const WireMessage *of;
 } WireField;
 struct WireMessage {

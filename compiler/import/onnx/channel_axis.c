@@ -268,8 +268,8 @@ static const ImportLayout *layout_given(const ModelImport *im, const char *input
 }
 
 #ifndef __wasi__ /* not in the browser build, which must stay small */
-/* Whether the model is an export of cnnc, and an operator other than a Transpose reads the input: then it is
- * a sequence with the channels second. With --layout=hwc only a Transpose reads an input. */
+/* Whether the model is an export of cnnc, and an operator other than a Transpose reads the input: then the
+ * input is a sequence with the channels second. With --layout=hwc only a Transpose reads an input. */
 static bool is_own_sequence(const ModelImport *im, const OnnxPort *port) {
   if (port->rank != 3 || !im->onnx->producer || strcmp(im->onnx->producer, "cnnc") != 0) return false;
   for (int i = 0; i < im->onnx->nnodes; i++) {

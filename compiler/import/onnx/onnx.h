@@ -65,9 +65,10 @@ struct Tensor {
   const uint8_t *data; /* n numbers as in ONNX's raw_data, unaligned */
   /* name of the initializer that has the same numbers, possibly in another order; or NULL */
   const char *name;
-  const Tensor *whole, *scale; /* the tensors that it was dequantized from, in the same order; or NULL */
-  int64_t zero;                /* the zero point of all scales */
-  int axis;                    /* axis of the scales, if there are several */
+  const Tensor *whole,
+      *scale;   /* the tensors from which the constant was dequantized, in the same order; or NULL */
+  int64_t zero; /* the zero point of all scales */
+  int axis;     /* axis of the scales, if there are several */
 };
 int tensor_width(TensorType); /* bytes per number; 0: an unsupported type */
 bool tensor_whole(TensorType);
@@ -95,7 +96,7 @@ typedef struct OnnxNode {
   int nin, nout;
   int *in, *out; /* tensor numbers; 0: omitted */
   bool keeps;    /* a recurrent layer whose final state is the initial state of the next call */
-  int guard;     /* the branch of an If that contains it; 0: none */
+  int guard;     /* the branch of an If that contains the node; 0: none */
   WireList attribute, metadata;
 } OnnxNode;
 enum { NO_CHANNELS = -1 };
@@ -108,8 +109,9 @@ typedef struct OnnxGuard {
   bool value;    /* value of the condition for which the branch is taken */
 } OnnxGuard;
 typedef struct OnnxPort {
-  const char *name, *called; /* called: its name in the program, if that differs; or NULL */
-  int tensor, rank;          /* rank: -1 if it is not given */
+  const char *name,
+      *called;      /* called: the input's or output's name in the program, if this name differs; or NULL */
+  int tensor, rank; /* rank: -1 if the model does not declare it */
   TensorType type;
   int64_t dim[MOST_DIMS]; /* 0: open */
   int channels;           /* the channel dimension, or NO_CHANNELS: one channel without a dimension */

@@ -13,10 +13,10 @@ typedef struct Inliner {
   const ModelProto *model;
   OnnxFlat *flat;
   const OnnxLoops *loops; /* loops whose number of iterations is known, or NULL */
-  size_t room;            /* remaining bytes for new names */
+  size_t room;            /* number of bytes that new names may still need */
   int nodes;              /* nodes visited so far */
   Table paths;            /* paths of calls and branches */
-  Table origins;          /* by tensor of the list: its Origin */
+  Table origins;          /* by tensor of the list: the tensor's Origin */
   Table graphs;           /* subgraphs that were read, by the address of their bytes */
 } Inliner;
 /* The origin of a tensor of the list: an initializer, or a node. */
@@ -31,13 +31,13 @@ struct Scope {
   Scope *outer; /* for a branch: the enclosing scope, whose names are visible; NULL for a function */
   const NodeProto *node;
   const FunctionProto *function; /* NULL: a branch */
-  const char *path;              /* prefix of names within it */
+  const char *path;              /* prefix of names in the scope */
   int guard;
   Table names; /* by tensor name: the name in the list */
 };
 
 bool inline_refuse(Inliner *, const char *why); /* returns false */
-void inline_node(Inliner *, NodeProto *);       /* adds it to the list */
+void inline_node(Inliner *, NodeProto *);       /* adds the node to the list */
 void inline_constant(Inliner *, TensorProto *, const char *name);
 /* The subgraph in an attribute; NULL after inline_refuse(). */
 const GraphProto *inline_subgraph(Inliner *, const AttributeProto *);

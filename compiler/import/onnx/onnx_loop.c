@@ -11,7 +11,7 @@ enum { MOST_ITERATIONS = 64, MOST_CARRIED = 64, DEEPEST_NUMBER = 16 };
 typedef struct Loop {
   NodeProto *node;
   const GraphProto *body;
-  bool scans; /* a Scan: its body has neither an iteration number nor a condition */
+  bool scans; /* a Scan, whose body has neither an iteration number nor a condition */
   /* number of values passed to the next iteration; number of results with a row per iteration */
   int carried, joined;
   int elements;       /* for a Scan: number of tensors of which each iteration reads one index */

@@ -204,7 +204,7 @@ Tensor *onnx_sparse(Arena *arena, const SparseTensorProto *proto, const char *pa
 /* ---- the graph ---- */
 typedef struct Reader {
   Onnx *onnx;
-  Table names; /* by tensor name: its number */
+  Table names; /* by tensor name: the tensor's number */
   VEC(const char *) tensors;
 } Reader;
 

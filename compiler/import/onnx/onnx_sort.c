@@ -10,7 +10,7 @@ typedef struct Visit {
 } Visit;
 typedef struct Sorter {
   const Onnx *onnx;
-  int *maker; /* by tensor: the node that produces it, or -1 */
+  int *maker; /* by tensor: the node that produces the tensor, or -1 */
   State *state;
   Visit *stack;
   OnnxNode *placed;

@@ -8,7 +8,7 @@
 typedef struct Pads { /* indexed by dimension of the tensor */
   int64_t low[MOST_DIMS], high[MOST_DIMS];
   const char *mode; /* the mode's name in the language */
-  /* infinite: the padding number if it is infinite (`value` is then 0); otherwise 0 */
+  /* infinite: an infinite padding number (`value` is then 0); otherwise 0 */
   double value, infinite;
 } Pads;
 

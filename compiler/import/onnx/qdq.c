@@ -242,7 +242,7 @@ View *import_quantize(ModelImport *im, const OnnxNode *node) {
   if (quant_of(value) && same_quant(quant_of(value), &wanted)) return view_copy(im, x, value);
   if (!may_store(im, node, value)) value = same_value(im, value);
   store_quantized(value, keep_quant(im, wanted));
-  value->affine = NULL; /* later constants are not fused into it */
+  value->affine = NULL; /* later constants are not fused into the layer */
   value->prepared = NULL;
   quantize_parts(value);
   return view_copy(im, x, value);
@@ -325,7 +325,7 @@ static bool equal_constants(const ModelImport *im, const OnnxNode *a, const Onnx
 }
 
 void quantize_once(ModelImport *im) {
-  int *first = NEW_ARRAY(im->arena, int, im->onnx->ntensors); /* by tensor: 1 + its first node */
+  int *first = NEW_ARRAY(im->arena, int, im->onnx->ntensors); /* by tensor: 1 + the tensor's first node */
   for (int i = 0; i < im->onnx->nnodes; i++) {
     OnnxNode *node = &im->onnx->node[i];
     if (!im->live[i] || !is_operator(node, "QuantizeLinear") || !given(node, 0) || node->nout == 0) continue;

@@ -58,11 +58,11 @@ typedef struct TflOperator {
   const char *variable;     /* the variable's name in VAR_HANDLE */
   const TflTensor *initial; /* the initial value of a TFL_STATE */
   float clips[2];           /* clips of a recurrent layer's cells, and of its projection; 0: none */
-  int cell_activation;      /* for a recurrent layer: its activation */
-  bool time_major;          /* for a recurrent layer: the first axis of its input is time */
-  bool hybrid;              /* its int8 weights were converted to floats */
+  int cell_activation;      /* for a recurrent layer: the activation */
+  bool time_major;          /* for a recurrent layer: the input's first axis is time */
+  bool hybrid;              /* the operator's int8 weights were converted to floats */
   bool dense;               /* a convolution that replaced a FULLY_CONNECTED */
-  bool stateful; /* for a recurrent layer: its state outlives a call, as --variables=keep requires */
+  bool stateful; /* for a recurrent layer: the state outlives a call, as --variables=keep requires */
   int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; one bit per dimension */
 } TflOperator;
 
@@ -140,7 +140,7 @@ enum {
 typedef struct TflProgram {
   const char *text;
   Arrays arrays;
-  Shape *output; /* by output: its shape in the model */
+  Shape *output; /* by output: the output's shape in the model */
   int noutputs;
 } TflProgram;
 

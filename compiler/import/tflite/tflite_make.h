@@ -17,18 +17,18 @@ typedef struct Making {
                   use double factors; products of two values use float factors */
   /* by tensor: the tensor with the same value: the tensor itself, or the tensor it was converted from */
   int *same;
-  int *stored;                  /* by tensor, if it is its own `same`: the tensor that has its scale */
+  int *stored;                  /* by tensor that is equal to its `same`: the tensor that has the scale */
   int *reads;                   /* by tensor: number of users; being an output counts as one */
-  const char **value;           /* by tensor: its name in the program; NULL: none */
-  const char **layer;           /* by tensor: the name of the layer that has its scale; NULL: none */
-  bool *there;                  /* by tensor: whether it is an input or the result of a statement */
+  const char **value;           /* by tensor: the tensor's name in the program; NULL: none */
+  const char **layer;           /* by tensor: the name of the layer with the tensor's scale; NULL: none */
+  bool *there;                  /* by tensor: whether the tensor is an input or the result of a statement */
   int current;                  /* the tensor of the last statement; -1: none */
   Table count;                  /* number of layers by operator name, each an int */
   Text inputs, constants, text; /* parts of the program, in this order */
   Table said;                   /* metadata by name of a layer or a value, each a Text */
   VEC(const char *) layers;     /* layers with metadata */
   VEC(Refusal) problems;
-  bool *unknown; /* by tensor: whether its value depends on an unsupported operator */
+  bool *unknown; /* by tensor: whether the tensor's value depends on an unsupported operator */
   size_t *room;  /* bytes of constants that may still be created, also in a second import of the file */
 } Making;
 

@@ -10,7 +10,7 @@ typedef struct Nodes {
   const TflModel *m;
   Onnx *onnx;
   const TflOperator *op;    /* the current operator */
-  const char *onnx_name;    /* name in its row of tflite_ops.def */
+  const char *onnx_name;    /* the operator's name in tflite_ops.def */
   const char *kind, *title; /* its name in messages: "MEAN", "MEAN 2" */
   const char *layer;        /* the layer of the current operator: "/conv1/Conv" */
   int count[8];             /* number of layers by kind */

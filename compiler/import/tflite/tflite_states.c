@@ -17,8 +17,8 @@ typedef struct Resolving {
   TflModel *m;
   Table by_name;
   VEC(TflVariable *) variables;
-  const char **handle; /* by tensor: the variable that it names; NULL: none */
-  int *same;           /* by tensor: the tensor that replaces it */
+  const char **handle; /* by tensor: the variable that the tensor names; NULL: none */
+  int *same;           /* by tensor: the tensor that replaces this tensor */
 } Resolving;
 
 static TflVariable *variable_of(Resolving *r, int tensor) {
