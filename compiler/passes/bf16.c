@@ -29,7 +29,8 @@ void pass_bf16(PassState *state) {
   graph->nodes.n = graph->nodes.room = 0;
   for (int i = 0; i < n; i++) {
     for (int k = 0; k < node[i]->nin && node_is_bf16(node[i]); k++) {
-      Node *operand = node[i]->in[k], **of = &copy[operand->id]; /* the operand already has its new id */
+      Node *operand = node[i]->in[k],
+           **of = &copy[operand->id]; /* operands were appended earlier, so they have their new ids */
       if (bf16_reads_rounded(operand)) continue;
       if (!*of) *of = rounded_copy(graph, operand, node[i]);
       node[i]->in[k] = *of;

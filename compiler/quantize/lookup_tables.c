@@ -44,7 +44,7 @@ static Node *rescale_node(Quantizer *q, const Node *of, Node *in, Quant to, Int8
   return made;
 }
 
-/* Converts the value to the scale `to`. The value, or the result, is int16. */
+/* Converts the value to the scale `to`. At least one of the value and the result is int16. */
 static Node *rescaled(Quantizer *q, const Node *of, Node *in, Quant to) {
   Multiplier factor = multiplier_of((double)in->quant->scale / (double)to.scale);
   factor.real = in->quant->scale / to.scale;

@@ -27,15 +27,15 @@ typedef struct QuantArray {
 /* Computation of the multiplier of a sum or a product from scales. */
 typedef enum Factor {
   FACTOR_FIXED,
-  FACTOR_FLOAT, /* products of two values, relus: divided as floats, then converted to fixed point, as in
-                   LiteRT */
+  FACTOR_FLOAT, /* products of two values, relus: scales are divided as floats, then converted to fixed point,
+                   as in LiteRT */
   FACTOR_DOUBLE /* int16 layers: sums are multiplied by a double, as in LiteRT's dense layers */
 } Factor;
 
 typedef struct QuantLayer {
   const char *name;
   Rounding rounding;
-  bool mean_factor; /* a mean over all positions is one factor of their sum, as in TensorFlow Lite */
+  bool mean_factor; /* a mean over all positions is their sum times one factor, as in TensorFlow Lite */
   Factor factor;
   bool wide;            /* the value is int16 */
   bool litert;          /* an lstm with the arithmetic of LiteRT's kernel */

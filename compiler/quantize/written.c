@@ -28,7 +28,7 @@ static float *real_numbers(Writing *w, const Node *node, int k, const Weight *we
   float *values = NEW_ARRAY(w->arena, float, weight->size);
   if (!array || array->size != weight->size) return values;
   if (array->elem == F32) return memcpy(values, array->data, sizeof *values * (size_t)weight->size);
-  if (!scale || array->elem == I64) return values; /* an int16 layer's bias, which other formats lack */
+  if (!scale || array->elem == I64) return values; /* other formats have no 64-bit bias of int16 layers */
   const int64_t filters = int8_filters(node), terms = weight->size / filters;
   for (int64_t f = 0; f < filters; f++) {
     const float s = ((const float *)scale->data)[scale->size == 1 ? 0 : f];

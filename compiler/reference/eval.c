@@ -118,7 +118,7 @@ static void keep_states(const Graph *graph, const GraphRun *run) {
 }
 
 void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
-  graph_verify(graph); /* so that a node's weights fit into Eval */
+  graph_verify(graph); /* checks that a node's weights fit into Eval */
   run->value = NEW_ARRAY(arena, double *, graph->nodes.n);
   if (run->gradients) {
     memset(run->gradients, 0, (size_t)graph->parameters * sizeof *run->gradients);

@@ -1,5 +1,5 @@
 /* rpn.c: Loss of a region proposal network (Ren et al., 2015): whether an anchor contains an object, and its
- * deltas. In the source, the loss applies to the value of `proposals`, but it reads the inputs of that
+ * deltas. In the source, the loss applies to the value of `proposals`, but the loss reads the inputs of that
  * operator: scores and deltas. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>

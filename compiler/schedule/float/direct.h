@@ -1,4 +1,4 @@
-/* direct.h: Direct convolution kernel, used by convolutions, and by each phase of a transposed one:
+/* direct.h: Direct convolution kernel, used by convolutions, and by each phase of a transposed convolution:
  *
  * out[oy][ox][f] = finish(bias[f] + sum over ty, tx, c of in[iy][ix][c] * w[ky][kx][c][f])
  *

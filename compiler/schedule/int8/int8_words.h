@@ -20,7 +20,7 @@ typedef struct Words {
   Dot dot;
   int planes;
   int64_t rows, columns;
-  int64_t group, pixel; /* words of a group of channels, of all channels, in a plane */
+  int64_t group, pixel; /* words of a pixel in a plane: of a group's channels, of all channels */
   int64_t step, unit;   /* elements of the copy from one column to the next; elements of a word: 1, or 4 if
                            elements are bytes */
   int64_t before[2];

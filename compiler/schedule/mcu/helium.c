@@ -1,4 +1,4 @@
-// helium.c: int8 convolutions and dense layers with Arm Helium: sixteen products per sum.
+// helium.c: int8 convolutions and dense layers with Arm Helium: sixteen products per instruction.
 // SPDX-License-Identifier: Apache-2.0
 //
 // An instruction multiplies sixteen signed bytes by sixteen other bytes, and adds all products to an int32
