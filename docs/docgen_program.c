@@ -41,7 +41,8 @@ static bool is_row(const char *line, size_t n, const char **name, size_t *name_l
   return *help_length > 0;
 }
 
-/* The first part of a row's text, and its continuation lines; `next` becomes the line after these. */
+/* The text of a table row: the n bytes at `help` and the continuation lines from *next on; *next becomes the
+ * line after these lines. */
 static const char *row_text(Arena *arena, const char *help, size_t n, const char **next) {
   Text text = {.arena = arena};
   text_bytes(&text, help, n);

@@ -42,8 +42,8 @@ static bool glued(const Flag *row) {
 static const char *const head =
     "# Generated from cnnc's table of options by docgen.\n# SPDX-License-Identifier: MIT-0\n";
 
-/* The beginning of a help text, up to the end of its first part; `quote` replaces a quotation mark inside
- * a quoted word. */
+/* The beginning of a help text, up to the first of ":;.("; `quote` replaces a quotation mark inside a quoted
+ * word. */
 static const char *short_help(Arena *arena, const Flag *row, const char *quote) {
   size_t n = strcspn(row->help, ":;.(");
   while (n && row->help[n - 1] == ' ') n--;

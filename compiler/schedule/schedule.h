@@ -2,8 +2,8 @@
  * schedule.
  *
  * A schedule is one constant in its own file and one line in registry.def. The chooser (choose.c), the file
- * of measured choices (tuning.c), --emit=schedule and the fitting of boards read the schedules from that
- * table. */
+ * of measured choices (tuning.c), --emit=schedule and the code that fits a net to a board
+ * (driver/fit_board.c) read the schedules from that table. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_H
 #define CNNC_SCHEDULE_H

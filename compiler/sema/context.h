@@ -77,19 +77,19 @@ typedef struct LayerName {
   const BlockDef *block;
   Span span;
   const Site *site;
-} LayerName; /* node, or an application of block */
+} LayerName; /* a node, or an application of `block` */
 typedef struct CallName {
   const char *assigned;
   Naming *naming;
 } CallName; /* the statement's name if this layer gets it; NULL: the layer gets a default name with the next
-               number of naming */
+               number that `naming` counts */
 Naming *naming_inner(Sema *, const Naming *, const char *name); /* a Naming for the names inside of `name` */
 /* The name of a call of the operator or block `what`. share: the layer that owns the parameters. */
 const char *naming_name(Sema *, const Frame *, CallName, const char *what, const void *key,
                         const Argument *given, const char **share);
 bool naming_add(Sema *, const Naming *, LayerName); /* false after a clash, which is reported */
 const LayerName *naming_find(const Sema *, const char *full);
-void names_check(Sema *); /* checks ports, weights and net as C names */
+void names_check(Sema *); /* checks the names of the ports, the weights and the net as C identifiers */
 
 /* Definition of a value's name, for e.c1 and weights=e (Const.origin). */
 typedef struct Origin {
@@ -131,7 +131,7 @@ struct Sema {
   Const current;      /* the current value; NONE before the first input */
   const Stmt *output, *labels, *train;
   int train_order;         /* the train block sees names of the net's scope up to this position */
-  VEC(Span) damage;        /* damaged source ranges: suppresses errors that may follow from them */
+  VEC(Span) damage;        /* damaged source ranges; errors that may follow from them are not reported */
   VEC(StmtResult) results; /* by statement, for warnings about unused values */
   Span clash;              /* position of the last reported name clash */
   const Call *applying;    /* the operator whose arguments are being bound */

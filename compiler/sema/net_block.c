@@ -165,7 +165,7 @@ static void outputs_finish(Sema *s, const NetDecl *net) {
   for (int i = 0; i < graph->outputs.n; i++) {
     const Port *output = &graph->outputs.data[i];
     computes |= !node_is_input(output->node) ||
-                strcmp(output->node->name, output->name) == 0; /* then names_check reports the name */
+                strcmp(output->node->name, output->name) == 0; /* names_check reports equal names */
   }
   if (computes || diags_mistakes(s->diags)) return;
   Diag *diag = diag_report(s->diags, DIAG_empty_net, net->name.span, NULL,

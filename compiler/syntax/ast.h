@@ -61,7 +61,7 @@ typedef struct Arguments {
   const Argument *list;
   Span span;
   bool given;
-} Arguments; /* given: the source has parentheses */
+} Arguments; /* given: the call has parentheses in the source */
 struct Expr {
   ExprKind kind;
   Span span;

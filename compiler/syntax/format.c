@@ -160,7 +160,7 @@ static void take_comment(Layout *l, Gap *gap, int next_kind) {
   gap->ends = 0;
 }
 
-/* True if the next token begins a line. */
+/* Lays out the comments and blank lines before a token; returns true if the token begins a line. */
 static bool take_gap(Layout *l, uint32_t from, uint32_t to, int next_kind) {
   Gap gap = {from, to, from == 0, -1};
   bool comment = false;

@@ -14,10 +14,10 @@
 // reference schedule.
 //
 // AMD's Zen 4 executes a 64-byte vector in two halves: one multiply-add per cycle, with additions in other
-// units at the same time, one load per cycle, and a store every other cycle. So, compared with transforms,
-// the products that Winograd and Strassen save count twice as much as on cores with full-width vectors. Its
-// numbers are fitted to the times that `cnnc --tune -v` prints for the pointwise layers of twelve nets with
-// all schedules and sizes of blocks.
+// units at the same time, one load per cycle, and a store every other cycle. So a product that Winograd or
+// Strassen saves is worth twice as many additions of a transform as on cores with full-width vectors. The
+// numbers of Zen 4 are fitted to the times that `cnnc --tune -v` prints for the pointwise layers of twelve
+// nets with all schedules and block sizes.
 #include "target/cpu.h"
 #include <stddef.h>
 #include <string.h>

@@ -37,7 +37,7 @@ const Cpu *cpu_find(const char *name);
 const CpuCycles *
 cpu_cycles(const Target *);  /* cycles of the first microcontroller with that target, or NULL */
 const Cpu *cpu_native(void); /* this CPU, if its throughput differs from that of its target's row; or NULL */
-/* The target with the throughput of that CPU. If the CPU is a microcontroller, NULL or of another
- * architecture, the target itself. */
+/* Returns the target with the throughput of that CPU; or the unchanged target if the CPU is a
+ * microcontroller, NULL or of another architecture. */
 const Target *cpu_target(Arena *, const Cpu *, const Target *);
 #endif

@@ -28,9 +28,9 @@
 #define LEAST(A, B) ((A) < (B) ? (A) : (B))
 
 /* Measured on AVX-512 cores with a 1 MB L2 cache, and scaled to other CPUs according to the meaning of each
- * number. A target that was measured itself has its own numbers in its row.
+ * number. If a target was measured, its row has the measured numbers instead.
  *
- * direct_panel, direct_weights: smaller on CPUs with a smaller L2 cache, in which they must fit with other
+ * direct_panel, direct_weights: smaller on CPUs with a smaller L2 cache, which must also have space for other
  * data.
  *
  * direct_sums: longer unrolled code is not faster than a loop over the taps, and compilers load inputs long
@@ -465,7 +465,7 @@ bool target_is_foreign(const Target *target) {
 static bool improves(const Target *target) { return target->for_int8 || target->for_bf16; }
 
 const Target *target_better(const Target *target, bool int8, int n) {
-  target = target_find(target->name); /* a target with a CPU's throughput is not in the table */
+  target = target_find(target->name); /* a result of cpu_target is not in the table */
   if (improves(target)) return NULL;
   const Target *last = target;
   while (last[1].name && improves(&last[1])) last++;
@@ -483,7 +483,7 @@ bool target_pays_here(const Target *target) {
 }
 
 bool target_runs_here(const Target *target) {
-  const Target *base = target_find(target->name); /* a target with a CPU's throughput is not in the table */
+  const Target *base = target_find(target->name); /* a result of cpu_target is not in the table */
   while (improves(base)) base--;
   if (!has_avx(target->avx) || !has_arm(target->arm)) return false;
   return !target_is_foreign(target) && base->march_level <= target_native()->march_level;

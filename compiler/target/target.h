@@ -36,8 +36,8 @@ typedef struct Rates {
   double direct, winograd, strassen, plain, together,
       interleaved; /* throughput as a fraction of the core's peak multiply-adds */
   double input_tile, far_input_tile, output_tile; /* cycles to transform a vector of channels of a 6x6 tile */
-  /* per product: cycles to compute a vector of a factor; to initialize and store a vector of sums, and to add
-   * it to the result */
+  /* cycles per product: to compute a vector of a factor; and to initialize a vector of sums, store it, and
+   * add it to the result */
   double strassen_left, strassen_result;
   /* the fractions of two times that the core spends waiting: the time to load Strassen's weights from memory,
    * and the time in which the first block of tiles reads these weights from the last cache */
@@ -120,11 +120,12 @@ const Target *target_of_lanes(int lanes); /* the first target with that number o
 /* The first target with the longest vectors; among equal targets, one without `dsp`. */
 const Target *target_widest(int n, const Target *const *);
 const Target *target_native(void); /* the best target for float nets on this CPU */
-/* The targets that are better than the given target for int8 models (int8) or for nets with bf16 layers
- * (!int8): returns target n of these, the best target first; NULL: there are no more. */
+/* Returns the target with index n in the list of all targets that are better than the given target for int8
+ * models (int8) or for nets with bf16 layers (!int8), the best target first; NULL: the list has no target n.
+ */
 const Target *target_better(const Target *, bool int8, int n);
-/* Whether code for such a target is faster on this CPU. CPUs with AMX run the bf16 instructions of AVX-512 at
- * half the rate of float instructions. */
+/* Whether code for a target of this list is faster on this CPU. CPUs with AMX run the bf16 instructions of
+ * AVX-512 at half the rate of float instructions. */
 bool target_pays_here(const Target *);
 /* Rounds a row of floats up to an odd number of cache lines, so that adjacent rows are in different cache
  * sets. */

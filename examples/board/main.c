@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT-0
 #include "board.h"
 #include "garments.h"
-#include "images.h" /* replace with your camera: images[][], and truth[], their classes */
+#include "images.h" /* images[][] and their classes truth[]; replace with images of your camera */
 
 static garments_workspace workspace;
 

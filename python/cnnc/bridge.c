@@ -134,9 +134,9 @@ int64_t bridge_place(int64_t layer) { return NETWORK.look->layer[layer]; }
 /* ---- training ---- */
 typedef struct bridge_settings {
   const char *data, *init, *out; /* init: file of initial weights, or NULL */
-  double val, rate;              /* NaN: val is 0.1, rate is the program's */
+  double val, rate;              /* NaN: val is 0.1, and the rate is the program's */
   uint64_t seed;
-  int32_t seeded, epochs, batch, threads; /* epochs and batch 0: the program's */
+  int32_t seeded, epochs, batch, threads; /* 0 for epochs or batch: the program's number */
   volatile sig_atomic_t *stop;
 } bridge_settings;
 

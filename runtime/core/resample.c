@@ -66,7 +66,7 @@ void cnn_resample(const uint8_t *in, int32_t h, int32_t w, int32_t channels, cnn
                   int32_t out_h, int32_t out_w, size_t out_stride, void *scratch) {
   Axis rows = axis_make(h, area.y, area.height, out_h), columns = axis_make(w, area.x, area.width, out_w);
   int32_t *weight = scratch, top, first, needed = rows_needed(&rows, out_h, &top);
-  /* `middle` has needed x out_w x channels bytes. */
+  /* The size of `middle` is needed * out_w * channels bytes. */
   uint8_t *middle = (uint8_t *)(weight + (rows.taps > columns.taps ? rows.taps : columns.taps));
   size_t depth = (size_t)channels, in_stride = (size_t)w * depth, row_bytes = (size_t)out_w * depth;
   for (int32_t x = 0; x < out_w; x++) {

@@ -82,8 +82,8 @@ size_t cnn_trainer_bytes(const cnn_network *network, const cnn_recipe *recipe, b
 void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const cnn_recipe *recipe,
                        bool accumulates, void *memory);
 
-/* Quantization-aware training: whether the next batches are rounded, at t epochs. Once true, it stays true.
- */
+/* Quantization-aware training: values and weights are rounded if t, in epochs, is at or after the start of
+ * rounding. Returns true if this call turns rounding on. */
 bool cnn_trainer_quantize(cnn_trainer *trainer, double t);
 /* Gradients of one batch of 1 .. train_batch samples; returns its mean loss. Running statistics are updated
  * immediately. */

@@ -44,8 +44,8 @@ void report_error(const Check *, const char *what, double error, double limit); 
 
 /* Error of the float outputs of all images. */
 double outputs_error(const Check *, float *const *output);
-/* Whether more numbers of this output may be NaN than eval's, because kernels of operators before it read
- * more numbers than their formulas. */
+/* Whether more numbers may be NaN in this output than in eval's, because the kernel of an operator before it
+ * reads more numbers than the operator's formula. */
 bool may_spread(const Check *, const Node *output);
 /* Error of loss, gradients and outputs. The error of a parameter's gradient is relative to its own scale. */
 double training_error(const Check *, float loss, const float *gradients, float *const *output);
@@ -82,7 +82,7 @@ void check_differences(Check *);                          /* slopes.c */
 void check_look(Check *);                                 /* slopes.c */
 /* streams.c: checks steps and windows; nests: only in the interpreter */
 void check_streams(Check *, bool nests);
-void check_step_programs(Check *); /* streams.c: damaged programs of steps and windows */
+void check_step_programs(Check *); /* streams.c: checks damaged programs of steps and windows */
 /* int8.c: quantizes the program with random parameters, with each rounding, and compares every byte with
  * eval. */
 void check_int8(Check *, bool nests); /* nests: only in the interpreter, for any program */

@@ -86,7 +86,7 @@ static void put_whole_outputs(Text *out, const Sample *s, bool train) {
   }
 }
 
-/* The threads of code at -O2. NETCHECK_THREADS=pool: threads without OpenMP. */
+/* Whether code of -O2 has threads without OpenMP (NETCHECK_THREADS=pool); otherwise it uses OpenMP. */
 static bool has_pool(void) { return !strcmp(variable("NETCHECK_THREADS", "openmp"), "pool"); }
 static const char *threads_option(void) { return has_pool() ? " --threads=pool" : " --threads=openmp"; }
 static const char *threads_flags(void) { return has_pool() ? " -pthread -DNET_POOL" : " -fopenmp"; }

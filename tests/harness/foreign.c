@@ -27,9 +27,9 @@ static const char *emulator_of(const Target *target) {
   return NULL;
 }
 
-/* The option with which node accepts modules for the target; NULL: none does. Node 20 has relaxed vectors as
- * an experiment, later versions always have them, and do not know the option. The bytes are a module with an
- * instruction of that extension. */
+/* The option with which node accepts modules for the target; NULL: none does. In Node 20 relaxed vectors are
+ * experimental and need the option; later versions always accept them, and reject the option. The bytes in
+ * the script are a module with an instruction of this extension. */
 static const char *node_option(Arena *arena, const Target *target) {
   static const char *const options[] = {"", "--experimental-wasm-relaxed-simd "};
   static const char script[] =

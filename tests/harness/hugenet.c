@@ -2,8 +2,9 @@
  *
  * The program has either a chain of layers with huge sizes, kernels, strides, dilations and paddings, or
  * ordinary layers and a train block with numbers that barely fit a float, an int or a line of C. cnnc
- * compiles such a program or rejects it with an error that has a position. `far` prints only windows that
- * reach far over small values: these programs are valid, and small enough for netcheck. */
+ * compiles such a program or rejects it with an error that has a position. With `far`, all programs are valid
+ * and small enough for netcheck: their windows have large strides, dilations and paddings, but their values
+ * are small. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdio.h>
@@ -49,7 +50,7 @@ static void put_list(int n, const int64_t *number) {
   printf("]");
 }
 
-/* ---- far windows over small values ---- */
+/* ---- windows with large strides, dilations and paddings, on small values ---- */
 typedef struct Far {
   int64_t kernel, stride, dilation, before, after, out;
 } Far;
@@ -152,7 +153,7 @@ static void put_windowed(Net *net, int rank) {
   printf(")");
 }
 
-static int put_other(Net *net, int rank) { /* returns the rank of its value */
+static int put_other(Net *net, int rank) { /* returns the rank of the result */
   static const char *const plain[] = {"relu",           "batchnorm",     "softmax",        "tanh",
                                       "dropout(0.3)",   "prelu",         "add(in)",        "concat(in)",
                                       "log_softmax",    "gelu",          "drop_path(0.5)", "scale(init=0.5)",

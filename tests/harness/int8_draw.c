@@ -18,7 +18,7 @@ typedef struct Drawing {
   const Graph *graph;
   uint64_t state;
   double *scale; /* by node id */
-  bool *fused;   /* by node id: computed together with the layer before it */
+  bool *fused;   /* by node id: whether the node is fused into the layer before it */
   int *uses;
   bool *wide; /* stored as int16 */
   bool some_wide, rounds_floats;
@@ -129,7 +129,8 @@ static void draw_idle(Drawing *d, const Node *node, int8_t *w, int32_t *bias, do
   const double FAR = 40;
   const int64_t filters = int8_filters(node), terms = node->weight[0]->size / filters,
                 taps = node->window ? node->window->kernel[0] * node->window->kernel[1] : 1;
-  /* below: fraction of the idle filters, which have constant results, with results at the lower bound */
+  /* Idle filters have constant results. dead: fraction of the filters that are idle; below: fraction of the
+   * idle filters whose result is the lower bound. */
   const double dead = sample_number(&d->state) < 0.4 ? between(d, 0.1, 0.7) : 0, below = between(d, 0, 1);
   const int64_t unread = sample_number(&d->state) < 0.3 ? 2 + (int64_t)between(d, 0, 3) : 0;
   for (int64_t f = 0; f < filters; f++) {

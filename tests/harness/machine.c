@@ -21,7 +21,7 @@ static bool broken(Machine *m, const Version *version, int buffer, const char *w
   return false;
 }
 
-/* ---- buffers and their places ---- */
+/* ---- addresses of buffers ---- */
 
 /* The memory at an address, as elements of `size` bytes, or NULL; *room: number of elements from this address
  * on. */
@@ -148,8 +148,8 @@ static bool bind(Machine *m, Run *run, int c, const Version *version, int i, int
   const bool once = m->program->calls.data[c].how == CALL_ONCE;
   const int shard = once ? 0 : (int)(image * m->program->shards / m->images);
   int64_t room = INT64_MAX;
-  if (!operand->used) { /* the C function has no such parameter; the interpreter computes unused names, too,
-                           and needs memory for them */
+  if (!operand->used) { /* the C function has no such parameter; the interpreter also computes values that
+                           nothing uses, and needs memory for them */
     run->mem[i] = NEW_ARRAY(m->arena, double, buf_room(buf, 0));
     return true;
   }

@@ -159,8 +159,8 @@ static void check_together(const Check *check, const Way *way, PlanKind kind) {
   if (plan_any_together(plan)) check_plan(check, plan, way);
 }
 
-/* Checks nests with row bands up to each layer that permits it: with a few bands, or with one row at a time.
- */
+/* Checks nests with row bands up to each layer that permits them: with a few bands, or with one row at a
+ * time. */
 static void check_bands(const Check *check, const Way *way) {
   const Sample *s = &check->sample;
   PlanOptions options = {.fusing = way->level->fusing};
@@ -168,8 +168,8 @@ static void check_bands(const Check *check, const Way *way) {
     check_plan(check, plan_new(s->arena, s->graph, PLAN_INFERENCE, options), way);
 }
 
-/* Whether a value has rows. images_side_by_side does not interleave the images of such a net, and its losses
- * cannot be interleaved. */
+/* Whether a value of the net has rows. If so, images_side_by_side does not interleave the images, and the
+ * losses cannot be interleaved. */
 static bool has_rows(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++)
     if (graph->nodes.data[i]->shape.regions) return true;

@@ -66,7 +66,7 @@ static void write_yolo(Net *net, const Head *h) {
   keep(net, 'n', h->id, table(kept(how), 6), 20);
 }
 
-/* Instances of SSD's boxes, drawn over a class per pixel. */
+/* A panoptic output: a class per pixel, and instances from SSD's boxes. */
 static void write_panoptic(Net *net, const Head *h, int64_t most) {
   const int id = h->id;
   text_put(net->out, "    q%d = n%d -> slice(0..4)\n", id, id);

@@ -158,8 +158,8 @@ static void put_padded(Net *net, Value *from) {
   text_put(net->out, ")\n");
 }
 
-/* Turns windows of rows into regions, in each of which layers compute separately: first T regions of k x c
- * numbers, then T of n or T x n. */
+/* Turns each window of k rows with c channels into a region, and applies layers to each region separately;
+ * the result is a sequence of n channels. */
 static void put_regions(Net *net, Value *from) {
   const Shape in = from->shape;
   const int64_t s = draw_stride(net, from), k = between(net, 1, 5), n = between(net, 1, 6);

@@ -174,7 +174,8 @@ static void put_sleep(Text *out, const char *p) {
   text_put(out, "      state[image] = stored;\n");
 }
 
-/* MODEL: the compiled-in model as an argument. An int8 model may have tables without any weights. */
+/* Defines MODEL, which passes the compiled-in model as an argument; empty if the net has no model. An int8
+ * model may have tables without any weights. */
 static void put_model(Text *out, Arena *arena, const char *p) {
   text_put(out, "#if %s_MODEL_BYTES > 0\n#define MODEL &%s_trained,\n", name_upper(arena, p), p);
   text_put(out, "#else\n#define MODEL\n#endif\n");

@@ -156,8 +156,8 @@ static void places_count_code_points(void) {
   arena_free(arena);
 }
 
-/* A line that is longer than the distance of the marks: characters of one to three bytes, and invalid bytes.
- */
+/* Columns in a line that is longer than MARK_BYTES of source.c, with characters of one to three bytes and
+ * invalid bytes. */
 static void source_columns_in_long_lines(void) {
   enum { UNITS = 900, BYTES = 8 };
   static const char unit[BYTES + 1] = "a\xc3\xa4\xe2\x82\xac\xff"

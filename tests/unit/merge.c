@@ -52,7 +52,7 @@ static void test_equal(void) {
   CU_ASSERT_PTR_EQUAL(merged(&functions, scaled_rows(arena, "longer", "in", 6, 1)), first);
   CU_ASSERT_EQUAL(functions.all.n, 1);
   CU_ASSERT_EQUAL(functions.codes.n, 2);
-  /* the constant differs, so it is another function, which shares the tile of the first */
+  /* the constant differs, so this is a second function, but both call the same tile function */
   const NestFunction *other = merged(&functions, scaled_rows(arena, "other", "in", 4, 3));
   CU_ASSERT_PTR_NOT_EQUAL(other, first);
   CU_ASSERT_EQUAL(functions.all.n, 2);

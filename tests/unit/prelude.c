@@ -107,8 +107,8 @@ static float float_of(uint32_t bits) {
 }
 
 /* ---- a sample of all floats ---- */
-/* At the last numbers, errors are largest: errors of log, tanh (with and without a fused multiply-add), exp,
- * sigmoid, normal_cdf and the power (without and with a fused multiply-add). */
+/* The last numbers are those with the largest errors: of log, of tanh (with and without a fused
+ * multiply-add), of exp, sigmoid and normal_cdf, and of the power (without and with a fused multiply-add). */
 static const float edge[] = {0.f,
                              -0.f,
                              INFINITY,

@@ -90,7 +90,7 @@ static void test_refused(void) {
   Nest *b = nest_new(arena, "unset", "");
   Buf *work = NEST_BUF(b, WORK, "work", N), *out = NEST_BUF(b, OUTPUT, "out", N);
   nest_fn(b, "unset", false);
-  NEST_FOR(b, i, N - 1) nest_store(b, nest_at(b, work, i), num(b, 1)); /* the last one is missing */
+  NEST_FOR(b, i, N - 1) nest_store(b, nest_at(b, work, i), num(b, 1)); /* the last element is not written */
   nest_routine(b, &reverse, (Buf *[]){work, out}, numbers);
   refuse(b, "before they are written");
   Run run = {.mem = (double *[]){NEW_ARRAY(arena, double, N), NEW_ARRAY(arena, double, N)}};

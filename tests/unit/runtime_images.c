@@ -20,7 +20,7 @@
 
 enum { TILE = 16, ROWS = 3, COLUMNS = 2, HEIGHT = ROWS * TILE, WIDTH = COLUMNS * TILE };
 
-/* Places of the tiles 0 1 / 2 3 / 4 5 in each EXIF orientation. */
+/* Positions of the tiles 0 1 / 2 3 / 4 5 in each EXIF orientation. */
 static const struct {
   int32_t rows, columns;
   int tile[6];

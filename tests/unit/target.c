@@ -17,8 +17,8 @@ static void test_caches(void) {
   }
 }
 
-/* Needs registers for accumulators, for vectors that all rows share, for a broadcast, and for a product if
- * there is no fused multiply-add. */
+/* A tile needs registers for its accumulators, for the vectors that all its rows use, for a broadcast and, if
+ * there is no fused multiply-add, for a product. */
 static void fits(const Target *t, int rows, int vectors) {
   CU_ASSERT(rows > 0 && vectors > 0);
   CU_ASSERT(rows * vectors + vectors + 1 + !t->fma <= t->registers);

@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: MIT-0
 #include "board.h"
 #include "gru.h"
-#include "word.h" /* replace with your microphone: word[], 16 bits at 16 kHz */
+#include "word.h" /* word[]: 16-bit samples at 16 kHz; replace with samples of your microphone */
 
-/* steps whose scores are averaged; steps without detection after a detection */
+/* number of steps whose scores are averaged; number of steps after a detection in which no word is detected
+ */
 enum { AVERAGE = 5, HOLD = 100 };
 
 static gru_state state;         /* the state of one stream, which persists between calls */

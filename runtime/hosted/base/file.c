@@ -181,8 +181,8 @@ static bool locked(int descriptor) { /* True if another process holds the lock, 
   return fcntl(descriptor, F_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-/* Removes the temporary files of killed processes. These are files whose process number no process has, and
- * whose lock no process holds. */
+/* Removes the temporary file `name` if its process was killed: if no process has the number in the name, and
+ * no process has locked the file. */
 static void remove_stale(const char *folder, const char *name, const char *base) {
   const long process = temporary_process(name, base);
   struct stat about;
@@ -208,8 +208,8 @@ static void remove_all_stale(const char *path) {
   free(folder);
 }
 
-/* Opens a new file next to `path`. The numbers in its name distinguish it from files of other processes, and
- * of other attempts of this process. */
+/* Opens a new file next to `path`. The numbers in its name are different for each process and for each
+ * attempt of a process. */
 static int temporary_open(cnn_writer *writer, const char *path) {
   remove_all_stale(path);
   for (int attempt = 0; attempt < 100; attempt++) {

@@ -11,7 +11,8 @@ bool cnn_text_plain(const char *text, size_t n); /* UTF-8 without control charac
 size_t cnn_utf8_length(const unsigned char *bytes, size_t n);
 
 /* Copies a name and composes letters with the marks after them (NFC, for the scripts that use such letters
- * most). macOS writes file names decomposed. The copy is from malloc; NULL: out of memory. */
+ * most). macOS stores file names decomposed: letters and marks are separate characters. The copy is from
+ * malloc; NULL: out of memory. */
 char *cnn_composed(const char *name);
 
 typedef enum cnn_likeness {

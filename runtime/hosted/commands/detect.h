@@ -8,7 +8,7 @@
 typedef struct cnn_detect_options {
   double threshold, hold, hop; /* hold and hop in seconds; hop 0: the default of cnn_rows_open */
   int64_t average;             /* number of rows to average */
-  bool given;                  /* one of these options was given on the command line */
+  bool given;                  /* at least one of the detection options was given on the command line */
 } cnn_detect_options;
 
 #define CNN_DETECT_DEFAULTS (cnn_detect_options){.threshold = 0.5, .hold = 1, .average = 5}

@@ -30,10 +30,10 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv);
 /* prints the message; returns CNN_EXIT_FAILED */
 int cnn_program_fail(const cnn_program *program, const cnn_status *status);
 cnn_status cnn_program_finish(void); /* flushes standard output and reports errors */
-/* Returns weights from malloc. They are read from the file at `path`. If path is NULL, they are the
- * compiled-in weights; if there are none, they are read from NET.safetensors next to the program or in the
- * working directory, and a message on standard error names this file. Prints warnings. names: how names in
- * the file are mapped to names of the net. */
+/* Returns weights from malloc, read from the file at `path`. If path is NULL, returns the compiled-in
+ * weights; if the program has none, reads NET.safetensors next to the program or in the working directory,
+ * and names this file on standard error. Prints warnings. names: how names in the file are mapped to names of
+ * the net. */
 cnn_status cnn_program_weights(const cnn_program *program, const char *path, const cnn_weights_names *names,
                                float **weights);
 /* For a data set without a validation part: the share of samples that the training run of these weights used

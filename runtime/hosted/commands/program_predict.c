@@ -362,7 +362,7 @@ static cnn_status open_prediction(const cnn_program *program, Prediction *predic
               (prediction->state || !network->step) && prediction->output && prediction->kept &&
               prediction->score && prediction->rank && prediction->json;
   if (!fine) return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
-  if (network->step) network->reset(prediction->state); /* reset once: inputs are successive calls */
+  if (network->step) network->reset(prediction->state); /* once: all inputs belong to one stream */
   float *weights;
   cnn_status status =
       cnn_program_weights(program, prediction->arguments->weights, &prediction->arguments->names, &weights);

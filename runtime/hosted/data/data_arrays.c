@@ -277,7 +277,7 @@ static void array_files(const cnn_data *data, cnn_each_file *each, void *context
 static const DataKind arrays = {array_sample, array_label, array_close, array_unit, array_files,
                                 NULL,         NULL,        NULL,        NULL};
 
-/* Is the file a zip, whatever its name? */
+/* Sets *zip to whether the file is a zip, whatever its name. */
 static cnn_status zip_look(const char *path, bool *zip) {
   cnn_file file;
   cnn_status status = cnn_file_open(&file, path);

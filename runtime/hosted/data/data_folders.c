@@ -293,7 +293,7 @@ static void folder_files(const cnn_data *data, cnn_each_file *each, void *contex
   for (int64_t i = 0; i < set->background.count; i++) each(context, set->background.picture[i].path);
 }
 
-/* Files in hidden folders are ignored. With a table in the directory itself, the set is a table. */
+/* Files in hidden folders are ignored. If the directory itself contains a table, the set is this table. */
 static bool folder_takes(const cnn_data *data, const char *below) {
   const Folders *set = data->set;
   char first[64];

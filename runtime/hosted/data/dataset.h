@@ -164,7 +164,7 @@ cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders
 
 /* Whether samples need a target for this output. */
 bool cnn_target_wanted(const cnn_data *data, int32_t output);
-/* Whether a loss or metric of the net compares with objects. */
+/* Whether a loss or metric of the net compares outputs with annotated objects. */
 bool cnn_boxes_wanted(const cnn_network *network);
 /* Checks that the set has the object masks that losses need. */
 cnn_status cnn_masks_agree(const cnn_data *data);

@@ -104,7 +104,7 @@ cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, 
     if (!number_unpack(&text, end, &number))
       return cnn_failure(CNN_BAD_FORMAT, "letter %zu cannot begin a number in packed runs",
                          (size_t)(at - begin));
-    if (outline->runs > 2) number += outline->run[outline->runs - 2]; /* from the fourth on: differences */
+    if (outline->runs > 2) number += outline->run[outline->runs - 2]; /* difference to the run before last */
     status = cnn_outline_run(outline, (double)number, &sum, height, width);
   }
   if (status.code == CNN_OK && sum != (int64_t)height * width)

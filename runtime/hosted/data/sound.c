@@ -107,7 +107,8 @@ cnn_status cnn_sound_decode(cnn_sound *sound, const char *path, const unsigned c
     const uint32_t size = little(bytes + at + 4, 4);
     const size_t left = n - at - CHUNK;
     const bool data = memcmp(bytes + at, "data", 4) == 0,
-               open = data && (size == 0 || size == UINT32_MAX); /* data of a pipe end with the file */
+               open = data && (size == 0 || size == UINT32_MAX); /* a file that was written to a pipe has no
+                                                                    size here: its data end with the file */
     if (size > left && !open)
       return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: a chunk at byte %zu has %u bytes, but %zu remain",
                          path, at, size, left);

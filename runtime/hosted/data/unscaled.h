@@ -10,7 +10,7 @@ typedef struct cnn_unscaled {
   char remedy[40];        /* "normalize(scale=1/255)" */
 } cnn_unscaled;
 
-/* Checks the first samples of a part of `samples` samples. */
+/* Checks the first samples of a part; `samples` is the number of samples in the part. */
 cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part, int64_t samples,
                              cnn_unscaled *found);
 

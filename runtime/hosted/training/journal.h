@@ -21,8 +21,8 @@ struct cnn_journal {
   bool titled; /* the header, which precedes the first row, has been written */
 };
 
-/* Starts a new file, with the rows of the epochs before a resumed run. A path that ends in .csv selects CSV.
- */
+/* Starts a new file; if a run is resumed, the file begins with the rows of its earlier epochs. A path that
+ * ends in .csv selects CSV. */
 cnn_status cnn_journal_open(cnn_journal *journal, const char *path, const cnn_epoch *epoch, int32_t epochs);
 /* Like cnn_journal_open, but writes TensorBoard events to a directory, which is created if needed. `name`:
  * name of the net, for the file's name. */

@@ -35,7 +35,7 @@ void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums 
 
 int32_t cnn_tally_first(const cnn_network *network); /* the first output with classes, or -1 */
 const cnn_class_counts *cnn_tally_classes(const cnn_tally *tally, int32_t output);
-const int64_t *cnn_tally_confusion(const cnn_tally *tally); /* NULL: it was not counted */
+const int64_t *cnn_tally_confusion(const cnn_tally *tally); /* NULL: no confusion matrix was counted */
 /* whether larger is better, for a metric or a loss */
 bool cnn_metric_rises(const char *name);
 #endif

@@ -24,7 +24,8 @@ cnn_pace cnn_pace_of(int32_t most);
 int32_t cnn_pace_threads(const cnn_pace *);     /* number of threads for the next call */
 void cnn_pace_took(cnn_pace *, double seconds); /* duration of the last call */
 
-/* Must be called before and after a call of the net: set the number of threads, and measure the time. */
+/* Must be called before and after a call of the net: they set the number of threads and measure the time of
+ * the call. */
 double cnn_pace_begin(cnn_pace *, const cnn_network *);
 void cnn_pace_end(cnn_pace *, double begun);
 #endif

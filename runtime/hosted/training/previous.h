@@ -18,7 +18,8 @@ void cnn_about_weights(cnn_about *about, const char *data, const char *loss, dou
 /* CNN_BAD_ARGUMENT: a file at `out`, or at another path that a run writes, does not contain weights of a
  * program. */
 cnn_status cnn_previous_check(const char *out);
-/* Copies weights at `out` to the sibling "previous" unless that has better weights. Copies weights of other
- * tools to the sibling "original". A stopped run is copied to the sibling "stopped", with its checkpoint. */
+/* Copies weights at `out` to the sibling "previous", unless the sibling has better weights. Copies weights of
+ * other tools to the sibling "original". A stopped run is copied to the sibling "stopped", with its
+ * checkpoint. */
 cnn_status cnn_previous_keep(const char *out, void (*tell)(void *context, const char *line), void *context);
 #endif

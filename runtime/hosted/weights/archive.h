@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include "hosted/base/file.h"
 
-typedef enum cnn_dtype { /* in the order in which safetensors sorts them; types without a number are stored
-                            but cannot be converted */
+typedef enum cnn_dtype { /* in the order in which safetensors sorts them; tensors of some types are only
+                            stored, and cannot be converted: see cnn_tensor_numeric */
                          CNN_DTYPE_BOOL,
                          CNN_DTYPE_F4,
                          CNN_DTYPE_F6_E2M3,

@@ -18,7 +18,7 @@ typedef struct cnn_matching {
   const cnn_tensor **source; /* per weight: its tensor, or NULL */
   int32_t matched, missing, extra,
       differing;     /* number found; missing in the file; missing in the net; with another shape or type */
-  const char **line; /* one line for each of the last three */
+  const char **line; /* one line for each missing weight, extra tensor and mismatch */
   int32_t lines;
   const char *prefix; /* "module.": a prefix that only some names have, if more weights are found with it; the
                          other fields then describe these names. NULL: there is none */

@@ -13,7 +13,8 @@ typedef struct cnn_origin {
   char *inputs, *classes;
 } cnn_origin;
 
-/* "net", "inputs" in the language's syntax, and "classes", a JSON list, if they have names. */
+/* Makes the notes "net", "inputs" (in the language's syntax) and, if the classes have names, "classes" (a
+ * JSON list). */
 cnn_status cnn_origin_make(cnn_origin *origin, const cnn_network *network);
 void cnn_origin_free(cnn_origin *origin);
 
