@@ -1,4 +1,4 @@
-/* parser.y: the grammar of .cnn files. It builds the tree in the parser's arena; no semantic value owns
+/* parser.y: the grammar of .cnn files. The actions build the tree in the parser's arena; no semantic value owns
  * memory. */
 /* SPDX-License-Identifier: Apache-2.0 */
 %require "3.8"
@@ -125,8 +125,8 @@ param : NAME             { $$ = (Parameter){$1, NULL}; }
       | NAME ASSIGN expr { $$ = (Parameter){$1, $3}; } ;
 
 /* ---- statements ---- */
-/* After an error, the tokens up to the end of the statement are dropped. A body among them is parsed
- * nevertheless, so that its braces match. */
+/* After an error, the tokens up to the end of the statement are dropped. A body among the dropped
+ * tokens is parsed nevertheless, so that its braces match. */
 body : LBRACE items RBRACE            { $$ = body_make(p, @$, $2); }
      | LBRACE items item RBRACE       { vec_push(p->arena, $2->v, $3); $$ = body_make(p, @$, $2); }
      | LBRACE items error RBRACE      { yyerrok; $$ = body_make(p, @$, $2); }

@@ -93,7 +93,7 @@ void names_check(Sema *); /* checks the names of the ports, the weights and the 
 
 /* Definition of a value's name, for e.c1 and weights=e (Const.origin). */
 typedef struct Origin {
-  const Scope *members; /* names in the block of the chain, if it has exactly one; else NULL */
+  const Scope *members; /* if the chain has exactly one block: the names in this block; else NULL */
   const char *layer;    /* the layer, block application or prefix with the value's name; or NULL */
   int blocks;           /* number of blocks in the chain */
 } Origin;

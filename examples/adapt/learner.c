@@ -1,5 +1,5 @@
-/* learner.c: training in a product, with generated code and the runtime's core. Both are freestanding: they
- * allocate no memory, open no files, and call only memcpy and memset.
+/* learner.c: training on a device, with generated code and the runtime's core. Both of these are
+ * freestanding: they allocate no memory, open no files, and call only memcpy and memset.
  *
  *     cnnc adapt.cnn --train --weights=lenet5.safetensors -o adapt.c
  *     cc -O2 -ffreestanding -I RUNTIME/include -c adapt.c learner.c

@@ -1,5 +1,5 @@
-/* stream.c: a camera whose images are negatives: how LeNet-5 classifies them, and how it learns them one by
- * one from the stream.
+/* stream.c: simulates a camera whose images are negatives. LeNet-5 classifies these images, and learns them
+ * one by one from the stream.
  *     ./stream train-images-idx3-ubyte train-labels-idx1-ubyte t10k-images-idx3-ubyte t10k-labels-idx1-ubyte
  */
 // SPDX-License-Identifier: MIT-0

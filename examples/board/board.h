@@ -1,4 +1,5 @@
-/* board.h: environment of the program: board.c on a board, host.c on a workstation. */
+/* board.h: functions that the program calls to print and to measure time: defined in board.c for a board, and
+ * in host.c for a workstation. */
 // SPDX-License-Identifier: MIT-0
 #ifndef BOARD_H
 #define BOARD_H

@@ -1,4 +1,4 @@
-/* host.c: the same program on a workstation. */
+/* host.c: the functions of board.h for a workstation. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include "board.h"

@@ -286,8 +286,8 @@ float bridge_gradients(cnn_trainer *trainer, const void *const *input, const voi
                            (uint64_t)trainer->batches, gradients, output, trainer->training);
 }
 
-/* Computes the gradients of some of a step's samples, and stores them in the trainer. `whole`: these are all
- * samples of the step. */
+/* Computes the gradients of some of a step's samples, and stores them in the trainer. `whole`: the call has
+ * all samples of the step. */
 float bridge_part(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count,
                   float *const *output, int32_t whole, int32_t threads) {
   float *const sum = trainer->sum;

@@ -89,7 +89,8 @@ static void rmsprop(const cnn_recipe *recipe, float *restrict w, const float *re
   }
 }
 
-/* The sum of squares, with eight partial sums on any processor, so that the bits are the same. */
+/* The sum of squares, with eight partial sums on every processor, so that all processors compute the same
+ * bits. */
 static double squares_of(const float *value, int64_t count) {
   enum { SUMS = 8 };
   double sum[SUMS] = {0}, all = 0;

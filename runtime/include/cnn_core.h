@@ -93,8 +93,8 @@ float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const vo
  * pass, or -1. Must be called before a step ends, because an update with such a gradient would make all
  * weights non-finite. */
 int32_t cnn_trainer_overflow(const cnn_trainer *trainer);
-/* Ends a step: clips the gradients since the last update, updates the weights with them, and moves the
- * average. */
+/* Ends a step: clips the gradients since the last update, updates the weights with them, and updates the
+ * moving average of the weights. */
 void cnn_trainer_update(cnn_trainer *trainer, double rate);
 /* Calls cnn_trainer_batch and cnn_trainer_update, with the scheduled rate at t epochs. */
 float cnn_train_step(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count,

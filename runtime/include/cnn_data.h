@@ -57,8 +57,8 @@ typedef struct cnn_data_options {
 
 typedef struct cnn_data cnn_data;
 
-/* The net must outlive the set. Labels are checked here, so that training does not stop in the middle of an
- * epoch. */
+/* The net must outlive the set. Checks all labels, so that training does not stop in the middle of an epoch.
+ */
 cnn_status cnn_data_open(cnn_data **data, const char *path, const cnn_network *network,
                          const cnn_data_options *options);
 void cnn_data_close(cnn_data *data); /* NULL is fine */
@@ -90,8 +90,9 @@ cnn_status cnn_data_inspect(const cnn_data *data, const cnn_inspection *inspecti
 
 /* Reads a sample; any number of threads may read concurrently. input[i] has network->input[i].size elements
  * of its type. target[o] has network->output[o].target_size elements: int32_t for classes, float for values;
- * NULL skips it. An output with class scores but no loss counts as an output with classes, one per position.
- * Non-finite numbers are errors. If the target is the input (`target = input`), targets are not written. */
+ * a target that is NULL is not written. An output with class scores but no loss counts as an output with
+ * classes, one per position. Non-finite numbers are errors. If the target is the input (`target = input`),
+ * targets are not written. */
 cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, void *const input[],
                            void *const target[]);
 bool cnn_data_has_noise(const cnn_data *data); /* background recordings, for the augmentation background */

@@ -1,5 +1,5 @@
-/* onnx.c: Fuzz target for cnnc import of ONNX: the bytes are refused or give a program that computes the same
- * as the model, with limited memory. */
+/* onnx.c: Fuzz target for cnnc import of ONNX: the importer rejects the bytes, or writes a program that
+ * computes the same as the model; the importer's memory is limited. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdint.h>
 #include <stdio.h>

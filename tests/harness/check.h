@@ -86,7 +86,7 @@ void check_step_programs(Check *); /* streams.c: checks damaged programs of step
 /* int8.c: quantizes the program with random parameters, with each rounding, and compares every byte with
  * eval. */
 void check_int8(Check *, bool nests); /* nests: only in the interpreter, for any program */
-/* aware.c: compares QAT, with the rounding given by its weights, with the int8 model. */
+/* aware.c: compares QAT with the int8 model that is quantized from its weights. */
 void check_aware(Check *);
 /* models.c: checks an imported int8 model like check_int8, and compares each stored value with the hashes of
  * a reference. */

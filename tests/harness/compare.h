@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-double worse(double error, double other); /* the larger one; infinite if one is NaN */
+double worse(double error, double other); /* the larger of two errors; infinite if one of them is NaN */
 
 /* The largest difference, relative to the largest expected number, or to `least` if all are smaller.
  * Infinite for a NaN on either side. */

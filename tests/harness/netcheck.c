@@ -114,9 +114,9 @@ static bool is_settled(const Check *check, const Node *node, int64_t image) {
   return true;
 }
 
-/* Whether kernels of this operator may read numbers that its formula does not: attention multiplies values of
- * positions that are excluded by 0, sampling the pixels next to a point that is outside the image, and the
- * fast Fourier transform adds samples before it subtracts them. */
+/* Whether kernels of this operator may read numbers that its formula does not: attention multiplies the
+ * values of excluded positions by 0; sampling at a point outside the image multiplies the pixels next to the
+ * point by 0; the fast Fourier transform adds samples, and later subtracts them. */
 static bool is_spreading(const Node *node) {
   static const char *const always[] = {"stft", "grid_sample", "deformable_attention"};
   for (size_t i = 0; i < sizeof always / sizeof *always; i++)

@@ -11,11 +11,11 @@ enum { NO_BARRIER = -1 };
 
 /* The tool that is missing to detect races, or NULL. */
 const char *races_missing(Arena *);
-/* Compiles net.c and glue.c of a directory, where glue.c defines the functions for racer.c. flags: of the
- * threads, " -fopenmp". */
+/* Compiles net.c and glue.c of a directory, where glue.c defines the functions for racer.c. flags: the
+ * compiler's flags for threads, such as " -fopenmp". */
 bool races_compile(Arena *, const char *dir, const char *flags);
-/* Runs the compiled code with a number of threads, which wait at every barrier of net.c, or at all but one:
- * `without`. If they wait at every barrier, sets `out` and prints ThreadSanitizer's reports. */
+/* Runs the compiled code with a number of threads, which wait at every barrier of net.c except barrier
+ * `without`. If they wait at every barrier (NO_BARRIER), sets `out` and prints ThreadSanitizer's reports. */
 Races races_run(Arena *, const char *dir, int threads, int without, const unsigned char *in, size_t in_bytes,
                 unsigned char *out, size_t out_bytes);
 #endif

@@ -66,7 +66,7 @@ bool spend(Net *net, double macs) {
   return true;
 }
 
-/* ---- pieces of text ---- */
+/* ---- text of numbers and arguments ---- */
 void put_number(Net *net, int64_t n) { /* an expression of that value */
   for (int k = 0; k < 3; k++)
     if (net->constant[k] == n && chance(net, 60)) {

@@ -368,7 +368,7 @@ static void check_int8_steps(const Check *of, const Streaming *options, bool nes
   int8_compare(&step, rounding, weights, 2);
 }
 
-/* False: the net does not support this. */
+/* False: the net does not support these options. */
 static bool check_way(Check *check, const Streaming *options, int way, bool nests) {
   Stepping s;
   const bool turn = try_all() || share_has_turn(&check->limits.share, way, nests ? 6 : 3);

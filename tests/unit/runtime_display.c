@@ -86,7 +86,7 @@ static void labels_stay_on_the_image(void) {
   CU_ASSERT_TRUE(is(117, 0, RED) && is(117, WIDTH - 1, RED));
 }
 
-/* Boxes that begin at one corner, such as the boxes of an object and of its part. */
+/* Boxes with the same top left corner, such as the boxes of an object and of its part. */
 static void labels_do_not_hide_each_other(void) {
   enum { LABELS = 6 };
   cnn_label label[LABELS];

@@ -274,7 +274,7 @@ static void targets_that_are_inputs_are_augmented(void) {
 }
 
 /* mixup: each pixel is the weighted mean of two samples; cutmix: each pixel is from one of two samples. The
- * label is from one of them. */
+ * label is the label of one of the two samples. */
 static void samples_are_mixed_with_others(void) {
   enum { N = 8, CLASSES = 5, SAMPLES = 40 };
   static const cnn_option mixing[][1] = {{{"mixup", {1}, 1}}, {{"cutmix", {1}, 1}}};

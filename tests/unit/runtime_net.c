@@ -1,6 +1,6 @@
-/* runtime_net.c: see runtime_net.h. scores = softmax(W (x/255 - mean) * scale + b): `mean` is the running
- * mean of all pixels, `scale` is frozen at 1. In training every pixel of a sample is dropped with probability
- * 1/8. */
+/* runtime_net.c: the linear classifier of runtime_net.h, scores = softmax(W (x/255 - mean) * scale + b).
+ * `mean` is the running mean of all pixels, and `scale` is frozen at 1. In training every pixel of a sample
+ * is dropped with probability 1/8. */
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime_net.h"
 

@@ -116,8 +116,7 @@ cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n,
     free(out);
     return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   }
-  stream.next_in = (unsigned char *)(uintptr_t)gz; /* zlib does not write there, although the pointer is
-                                                      not const */
+  stream.next_in = (unsigned char *)(uintptr_t)gz; /* not const, but zlib only reads these bytes */
   bool enough = false, memory = true;
   int result = Z_OK;
   while (!enough) {

@@ -12,8 +12,8 @@
 
 #include "cnn.h"
 
-/* The library itself does not use OpenMP. If the generated code uses it, its thread count is set here. The
- * linker of macOS does not accept weak functions that are undefined. */
+/* The library itself does not use OpenMP. If the generated code uses OpenMP, the number of OpenMP's threads
+ * is set here. The linker of macOS does not accept weak functions that are undefined. */
 #ifdef __APPLE__
 static void (*const omp_set_num_threads)(int) = NULL;
 static int (*const omp_get_max_threads)(void) = NULL;

@@ -14,7 +14,7 @@ void cnn_threads_spare(void);
 int32_t cnn_threads_of_net(const cnn_network *, int32_t wanted);
 /* Like cnn_threads, but for n processes on this machine: unless a number was requested, the result is at
  * most the number of the machine's processors divided by n. (The other processes may be permitted to use the
- * same processors as this one.) */
+ * same processors as this process.) */
 int32_t cnn_threads_shared(int32_t wanted, int32_t processes);
 double cnn_clock(void);      /* seconds since an arbitrary moment */
 double cnn_wall_clock(void); /* seconds since 1970 */

@@ -19,7 +19,8 @@ typedef struct cnn_batch {
 /* Reads samples into batches; several readers may fill the same batch concurrently. */
 typedef struct cnn_reader {
   const cnn_network *network;
-  /* three samples: without augmentation, augmented, and to be mixed with the augmented one */
+  /* the sample before augmentation; the same sample after augmentation; another sample, which is mixed into
+   * the augmented sample */
   cnn_parts raw, own, other;
   float *scratch;
   cnn_truth truth; /* annotations of the last sample that was read, in pixels of the input */

@@ -169,7 +169,7 @@ bool cnn_boxes_wanted(const cnn_network *network);
 /* Checks that the set has the object masks that losses need. */
 cnn_status cnn_masks_agree(const cnn_data *data);
 /* Whether the target of an output is optional: the output has scores but no loss, and other outputs have
- * losses. The class of a sample is used if there is one; it may be -1. */
+ * losses. If a sample has a class, the class is the target; the class may be -1. */
 bool cnn_target_optional(const cnn_data *data, int32_t output);
 /* Number of classes if the target is one number per sample; 0: any number is accepted. */
 int64_t cnn_label_limit(const cnn_port *output);

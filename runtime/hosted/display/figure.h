@@ -27,9 +27,9 @@ cnn_figure *
 /* NULL: out of memory; the functions below then do nothing. */
 cnn_figure_new(const char *title, const char *subtitle);
 void cnn_figure_free(cnn_figure *figure);
-/* Starts a section for the next panels. `scale` (with the name of its unit) is drawn next to them, and the
- * heading reports the number of NaN and infinite values; NULL: none. `zoom`: side of a panel's pixel in
- * pixels of the page, 0: automatic; `columns` 0: automatic. */
+/* Starts a section for the next panels. `scale` (with the name of its unit) is drawn next to these panels,
+ * and the heading reports the number of NaN and infinite values; NULL: none. `zoom`: side of a panel's pixel
+ * in pixels of the page, 0: automatic; `columns` 0: automatic. */
 void cnn_figure_section(cnn_figure *figure, const char *heading, const cnn_scale *scale, int32_t columns,
                         int32_t zoom);
 /* Draws panels of the last section with this width, whatever their size, so that equal times are at the same

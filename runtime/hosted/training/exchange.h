@@ -15,7 +15,7 @@ typedef struct Exchange {
   cnn_exchange functions; /* for generated code */
   int64_t *samples;       /* [size + 1]: the first sample of each process in the current batch */
   int64_t *bytes;         /* [size + 1]: byte offsets of a gather */
-  int32_t *subtrees;      /* per process: number of sums of its shards that it sends */
+  int32_t *subtrees;      /* per process: number of sums, each over some of its shards, that it sends */
   Travel **travel; /* [travels]; in this step, `under_way` of them were begun and `done` are complete */
   int32_t travels, under_way, done;
   char (*place)[64]; /* [size]: machine names */

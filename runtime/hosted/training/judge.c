@@ -29,7 +29,7 @@ static bool mask_read(cnn_runs *mask, const cnn_truth *truth, int32_t k) {
   return fine;
 }
 
-/* Reads an object's area: from the data set, or the pixels of its mask, or the area of its box. */
+/* Reads an object's area: from the data set, or the number of pixels of its mask, or the area of its box. */
 static bool object_read(cnn_sought *sought, const cnn_truth *truth, int32_t k, bool masks) {
   const cnn_object *object = &truth->object[k];
   cnn_runs mask = {0};

@@ -18,7 +18,7 @@ char *cnn_classes_note(const char *const *name, int32_t count);
 typedef enum cnn_agreement {
   CNN_CLASSES_AGREE,
   CNN_CLASSES_RENAMED, /* class `place` is the first class whose two names differ */
-  CNN_CLASSES_MOVED    /* the first list's name of class `place` is another class in the second list */
+  CNN_CLASSES_MOVED    /* the second list has the first list's name of class `place` for another class */
 } cnn_agreement;
 /* Compares two lists of names class by class. A NULL name matches any name. */
 cnn_agreement cnn_classes_compare(const char *const *a, int32_t as, const char *const *b, int32_t bs,

@@ -118,8 +118,7 @@ cnn_status cnn_zip_open(cnn_zip *zip, cnn_archive *archive, const char *path, co
 static bool inflate_raw(const unsigned char *packed, size_t n, unsigned char *out, size_t size) {
   z_stream stream = {0};
   if (inflateInit2(&stream, -15) != Z_OK) return false;
-  stream.next_in = (unsigned char *)(uintptr_t)packed; /* zlib does not write there, although the pointer
-                                                          is not const */
+  stream.next_in = (unsigned char *)(uintptr_t)packed; /* not const, but zlib only reads these bytes */
   size_t left = n, used = 0;
   unsigned char beyond; /* room for one extra byte, to detect excess data */
   int result;
