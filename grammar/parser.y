@@ -1,5 +1,5 @@
-/* parser.y: the grammar of .cnn files. The actions build the tree in the parser's arena; no semantic value owns
- * memory. */
+/* parser.y: the grammar of .cnn files. The actions build the tree in the parser's arena; no semantic value
+ * owns memory. */
 /* SPDX-License-Identifier: Apache-2.0 */
 %require "3.8"
 %define api.pure full

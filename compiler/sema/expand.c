@@ -421,7 +421,8 @@ static void stmt_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   }
 }
 
-/* After a part of the source with a syntax error, the current value and missing names are unknown. */
+/* A syntax error in this range may have hidden statements: after it, the current value is unknown, and
+ * unknown names are not reported. */
 static void gap_expand(Sema *s, const Frame *frame, uint32_t file, uint32_t start, uint32_t end) {
   if (s->damage.n == 0 || !damage_within(s, file, start, end)) return;
   s->current = value_poison(s, (Span){file, start, end});

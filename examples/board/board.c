@@ -1,6 +1,6 @@
 /* board.c: runs a Cortex-M4 or M7 from reset to board_main, on qemu's boards mps2-an386 and mps2-an500. For
- * your own board, replace this file and board.ld with the startup file and the linker script of its maker.
- * Output goes to the emulator, or to a debugger (semihosting). No C library is needed. */
+ * your own board, replace this file and board.ld with the startup file and the linker script of the board's
+ * maker. Output goes to the emulator, or to a debugger (semihosting). No C library is needed. */
 // SPDX-License-Identifier: MIT-0
 #include "board.h"
 #include <stddef.h>
@@ -56,7 +56,7 @@ __attribute__((noinline)) void board_begin(void) {
   for (uintptr_t at = top - PAINTED; at < top - 64; at += 4) *(volatile uint32_t *)at = PAINT;
   timer[1] = TICKS;
   timer[2] = 0; /* restarts, and clears the overflow flag */
-  timer[0] = 5; /* enabled, with the processor's clock, no interrupt */
+  timer[0] = 5; /* enabled, counts the processor's clock, no interrupt */
   began = timer[2];
 }
 

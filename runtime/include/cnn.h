@@ -119,7 +119,7 @@ typedef enum cnn_event_kind {
   CNN_EVENT_STEP,       /* a step is finished; at most ten events per second */
   CNN_EVENT_VALIDATION, /* validation begins */
   CNN_EVENT_EPOCH,      /* an epoch has ended */
-  CNN_EVENT_END /* success; `done` is the epoch with the best weights, which may precede a resumption */
+  CNN_EVENT_END         /* success; `done` is the epoch with the best weights, possibly before a resumption */
 } cnn_event_kind;
 
 typedef struct cnn_event {

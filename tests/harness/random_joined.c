@@ -187,8 +187,8 @@ static void write_slices(Net *net) {
 }
 
 /* ---- repeats ---- */
-/* Ends the body of a repetition, which is applied to `in`: joins its layers `a` and `b` of n channels each,
- * and restores the number of channels of `in`. */
+/* Ends the body of a repetition whose input is `in`: joins its layers `a` and `b` of n channels each, and
+ * restores the number of channels of `in`. */
 static void join_round(Net *net, int id, const char *flat) {
   static const char *const forms[] = {"a%d -> concat(b%d) -> %s(in.channels%s)",
                                       "a%d -> concat(b%d, in) -> %s(in.channels%s)",

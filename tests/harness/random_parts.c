@@ -214,7 +214,7 @@ static void put_seen(Net *net, int64_t l, int64_t m) { /* which keys */
     text_put(net->out, ", window=[%lld, %lld]", (long long)(l + below(net, 3)), (long long)below(net, 3));
 }
 
-/* Query, key and value at any positions, from 1x1 layers, or values unchanged. */
+/* Attention over any positions; query, key and value are results of 1x1 layers, or values of the net. */
 static bool put_attention(Net *net, Value *query) {
   Value *of = any_value(net);
   if (!rows_meet(query, of) || query->size > 20 || of->size > 20) return false;

@@ -31,8 +31,8 @@ static bool room(const Net *net) {
 }
 
 /* ---- layers ---- */
-/* The name of a vector of n numbers for hidden= or cell=: one that exists, or one that is computed here,
- * before the call. */
+/* The name of a vector of n numbers for hidden= or cell=: an existing vector, or a new vector that is
+ * computed before the call. */
 static const char *vector_for(Net *net, int64_t n) {
   for (int i = 0; i < net->nvalues; i++)
     if (net->value[i].shape.rank == 1 && net->value[i].shape.c == n && chance(net, 70))

@@ -1,5 +1,5 @@
 // lower.c: Convolutions, depthwise, transposed and dense layers with all their gradients: compares their
-// nests in the interpreter, reference and scheduled for every built target, with eval.
+// nests (the reference schedule, and the schedules of every built target) in the interpreter with eval.
 // SPDX-License-Identifier: Apache-2.0
 #include "all.h"
 #include "machine.h"

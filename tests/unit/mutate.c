@@ -1,8 +1,8 @@
 // mutate.c: Soundness of the prover. Moves every constant in every index, bound and condition of a correct
 // nest by one, up and down. The interpreter decides whether the mutant misbehaves (out of bounds, reads an
 // unwritten element, leaves an output unwritten, conflict of parallel iterations); the prover must reject
-// every mutant that does. Serial loops are also made parallel: the interpreter decides whether iterations
-// conflict.
+// every mutant that misbehaves. Serial loops are also made parallel: the interpreter decides whether
+// iterations conflict.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>

@@ -103,7 +103,7 @@ Nest *chosen_sampling_gradient(Arena *arena, int N, int H, int W, int C, int lan
 }
 
 /* A nest with bounds that depend on loops and on another data-dependent index, with a call, branches on the
- * variable, a local array, a range of one number and an unused index. */
+ * index, a local array, a range of one number and an unused index. */
 Nest *chosen_window(Arena *arena, int N) {
   Nest *b = nest_new(arena, "window", "numbers near the diagonal");
   Buf *at = NEST_BUF(b, INPUT, "at", N, 2), *in = NEST_BUF(b, INPUT, "in", N + 7),

@@ -585,8 +585,9 @@ static void test_chosen_proved(void) { /* these are similar to rejected nests, b
   arena_free(arena);
 }
 
-/* Writes two rows, each of two halves with four parts, in an order in which written parts merge across rows
- * and halves; in calls, or in branches that are always taken. */
+/* Whether the prover accepts a nest that writes the first `parts` of 16 parts: two rows of two halves of four
+ * parts, in an order in which written parts merge across rows and halves. Each part is written in a call, or
+ * in a branch that is always taken. */
 static bool proves_parts(bool calls, int parts) {
   enum { PART = 4, HALF = 16, ROWS = 2 };
   Arena *arena = arena_new();

@@ -1,6 +1,7 @@
-/* ops.c: Operators and losses. Small nets, built without the language: compares their nests, reference and
- * scheduled for every built target, fused and not, in the interpreter with eval; their gradients in eval
- * with difference quotients; and eval with PyTorch's numbers (tests/golden/ops.py, special.py). */
+/* ops.c: Operators and losses. Small nets, built without the language: compares their nests (the reference
+ * schedule, and the schedules of every built target; fused or not) in the interpreter with eval; their
+ * gradients in eval with difference quotients; and eval with PyTorch's numbers (tests/golden/ops.py,
+ * special.py). */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>

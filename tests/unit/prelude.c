@@ -1,5 +1,5 @@
-// prelude.c: Compares the functions of generated code with the C library in double, compiled by every
-// available compiler for every target at every width: on a sample of all floats (every STEP-th bit pattern;
+// prelude.c: Compares the functions of generated code, compiled by every available compiler for every target
+// at every width, with the C library in double: on a sample of all floats (every STEP-th bit pattern;
 // PRELUDE_STEP in the environment), and on the values where such functions are least accurate.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE

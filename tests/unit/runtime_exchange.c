@@ -1,5 +1,5 @@
-// runtime_exchange.c: Threads simulate processes: the sums of gradients have the bits of one process for any
-// distribution of shards, and a failure of one process is reported to all.
+// runtime_exchange.c: Threads simulate processes: for any distribution of shards, the sums of gradients are
+// bit-identical to the sums in one process, and a failure of one process is reported to all.
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L /* barriers */

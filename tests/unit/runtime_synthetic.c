@@ -44,8 +44,8 @@ static void the_split_is_seeded_and_exact(void) {
 
 enum { CLASSES = 7, PLACES = 12 * 12 * 2 };
 
-/* Classifies each test sample by the nearest mean of the training samples of a class. If that is right for
- * most test samples, a net can learn the classes. */
+/* Classifies each test sample by the nearest mean of the training samples of a class. If most test samples
+ * are classified correctly, a net can learn the classes. */
 static double nearest_mean(const cnn_data *data) {
   static double mean[CLASSES][PLACES];
   double number[CLASSES] = {0};

@@ -1,5 +1,5 @@
 /* program_recordings.c: `net eval RECORDING... --truth FILE`: detections in long recordings, compared with
- * the windows in which words are spoken, as MLPerf Tiny counts them. */
+ * the windows in which words are spoken, and counted as in MLPerf Tiny. */
 // SPDX-License-Identifier: MIT-0
 #include <jansson.h>
 #include <math.h>

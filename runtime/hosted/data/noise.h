@@ -6,7 +6,7 @@
 #include "cnn_status.h"
 
 /* Loads the WAV files of a folder, with the rate and channels of the input. bad: unreadable files are
- * skipped, and counted in *bad with the first message; NULL: the first is an error. */
+ * skipped; *bad has their number and the first message. NULL: an unreadable file is an error. */
 typedef struct cnn_noise_bad {
   int64_t count;
   char first[400];

@@ -11,8 +11,8 @@ typedef struct cnn_run {
   int64_t samples;  /* number of samples in the training part */
   int32_t finished; /* epochs */
   int64_t at;       /* samples of the current epoch already used; always between two steps */
-  double loss;      /* summed over those samples */
-  double seconds;   /* time spent on them */
+  double loss;      /* sum over the used samples */
+  double seconds;   /* time spent on the used samples */
   double rate;      /* learning rate of the last step */
   double mean_rate; /* sum over the current epoch's steps */
   int64_t rates;    /* number of these steps */

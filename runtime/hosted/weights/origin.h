@@ -27,6 +27,6 @@ const char *cnn_origin_normalize(const cnn_archive *archive);
  * *doubt is empty, or describes the difference. */
 cnn_status cnn_origin_check(const cnn_archive *archive, const char *path, const cnn_network *network,
                             char *doubt, size_t room);
-/* An int8 model: its weights are constants in its code and cannot be replaced. */
+/* Whether the net is an int8 model, whose weights are constants in its code and cannot be replaced. */
 bool cnn_weights_fixed(const cnn_network *network);
 #endif
