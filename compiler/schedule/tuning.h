@@ -23,9 +23,9 @@ typedef struct Tuning {
 } Tuning;
 
 Tuned *tuning_find(const Tuning *, const char *target, const char *key);
-void tuning_set(Tuning *, Tuned);                             /* replaces the entry of that target and key */
-const char *tuning_choice(Arena *, const Choice *);           /* "winograd m=4 tiles=56" */
-void tuning_put(Text *, const Tuning *, const char *program); /* the file */
+void tuning_set(Tuning *, Tuned);                   /* replaces the entry with the same target and key */
+const char *tuning_choice(Arena *, const Choice *); /* "winograd m=4 tiles=56" */
+void tuning_put(Text *, const Tuning *, const char *program); /* prints the tuning file */
 void tuning_read(Tuning *, Diags *, const Sources *,
                  uint32_t file);             /* invalid lines are reported and skipped */
 void tuning_report(const Tuning *, Diags *); /* reports choices that could not be used */

@@ -52,7 +52,7 @@ typedef struct BlockDef {
   bool in_main, applied; /* applied: its body was expanded */
   bool active;           /* being expanded now */
   bool used;             /* reachable from the net */
-  bool broken;           /* recursive: reported once */
+  bool broken;           /* recursive, which was reported */
   int color, height;     /* color: used to find cycles; height: nesting depth of the blocks that it applies */
 } BlockDef;
 
@@ -105,7 +105,7 @@ struct Frame {
   const char *rounds; /* ".1.0": iterations of the enclosing repeats, up to the net or block */
   const Site *site;
   bool net;  /* the position is directly in the net, where inputs, outputs, labels and train are permitted */
-  int depth; /* of blocks */
+  int depth; /* nesting depth of blocks */
 };
 
 typedef struct StmtResult {

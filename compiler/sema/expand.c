@@ -11,7 +11,7 @@ enum { DEEPEST_BODIES = 1000, MOST_ROUNDS = 100000, LONGEST_SHOWN = 40 };
 typedef struct Link {
   const Op *op;
   BlockDef *block;
-} Link; /* both NULL: unknown */
+} Link; /* both NULL: the name is unknown */
 
 static Link link_find(const Sema *s, const Call *call) {
   const Op *op = op_find(call->name.s);

@@ -23,7 +23,7 @@ typedef struct Parser {
   bool ended, given_up;
   bool outside;            /* text outside of declarations was reported since the last declaration */
   int token, before_token; /* the last two tokens returned to the grammar */
-  Span last, before;       /* their locations */
+  Span last, before;       /* locations of these two tokens */
   Tokens *tokens;          /* all tokens if they were requested, or NULL */
   Span foreign;            /* a foreign operator that was already reported */
   Opening open[DEEPEST_NESTING];

@@ -60,11 +60,11 @@ typedef enum AvxLevel {
   AVX_2,    /* AVX2 and FMA */
   AVX_512,  /* F, BW, DQ and VL of AVX-512 */
   AVX_VNNI, /* VNNI of AVX-512, too */
-  AVX_BF16, /* its BF16, too */
+  AVX_BF16, /* BF16 of AVX-512, too */
   AVX_AMX,  /* also AMX, with products of bf16 numbers and of bytes; the operating system must permit it */
 } AvxLevel;
 
-/* The same for aarch64. */
+/* aarch64 features of a CPU; each level includes the previous one. */
 typedef enum A64Level {
   A64_NONE,
   A64_DOTPROD, /* products of bytes */
@@ -102,7 +102,7 @@ typedef struct Target {
   const char *condition; /* condition of #if around its code; NULL: any CPU */
   const char *attribute; /* attribute of its functions; NULL: none. The lowest target of a file needs none */
   AvxLevel avx;          /* the CPU that runs it must have these features */
-  A64Level arm;          /* the same for aarch64 */
+  A64Level arm;          /* the aarch64 CPU that runs it must have these features */
   Dot dot;
   bool for_int8,
       for_bf16;     /* differs from the rows before it only in int8 models, or in nets with bf16 layers */

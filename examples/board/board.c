@@ -45,7 +45,8 @@ void board_say_number(uint32_t number) {
 /* The system timer counts down with the clock of the processor, and has 24 bits. In qemu this clock has 25
  * MHz, and with `-icount shift=0` an instruction takes a nanosecond, so a tick is 40 instructions. On a real
  * board, a tick is a cycle. */
-static volatile uint32_t *const timer = (volatile uint32_t *)0xe000e010u; /* control, reload, now */
+static volatile uint32_t *const timer =
+    (volatile uint32_t *)0xe000e010u; /* control, reload value, current value */
 enum { PAINTED = 16 << 10, PAINT = 0x5eed5eed, TICKS = 0xffffff, THROUGH = 1 << 16 };
 static uint32_t began, most_ticks, most_stack;
 static int too_long;  /* a call took more ticks than the timer can count */

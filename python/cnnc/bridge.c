@@ -95,7 +95,7 @@ static void move_on(const char **input, float **output) {
   for (int32_t o = 0; o < NETWORK.outputs; o++) output[o] += NETWORK.batch * NETWORK.output[o].size;
 }
 
-/* `count` successive calls. */
+/* Makes `count` successive calls of a net with states. */
 void bridge_step(const void *model, const char **input, float **output, int64_t count, void *state,
                  void *workspace, int32_t threads) {
   use_threads(threads);
@@ -238,7 +238,7 @@ typedef struct bridge_target {
 
 int64_t bridge_targets(void) { return NETWORK.outputs + NETWORK.values; }
 
-/* Calls in a sample. */
+/* Number of calls in a sample. */
 int32_t bridge_train_calls(void) { return NETWORK.recipe->steps > 1 ? NETWORK.recipe->steps : 1; }
 
 void bridge_target_of(int64_t i, bridge_target *target) {

@@ -27,11 +27,11 @@ typedef enum cnn_augment_kind {
   CNN_AUGMENTS, /* an unknown step */
 } cnn_augment_kind;
 
-cnn_augment_kind cnn_augment_kind_of(const cnn_option *); /* a step, by its name */
+cnn_augment_kind cnn_augment_kind_of(const cnn_option *); /* the step with this name */
 /* Random number k of a step of the recipe, 0 <= u < 1. */
 double cnn_draw_uniform(const cnn_augmentation *, int32_t step, uint32_t k);
 uint32_t cnn_draw_below(const cnn_augmentation *, int32_t step, uint32_t k, uint32_t limit);
-size_t cnn_core_bytes(cnn_type); /* of one element */
+size_t cnn_core_bytes(cnn_type); /* bytes of one element */
 /* Applies a sound augmentation step to the sequence `in`, and writes `out`. False: this is not a sound step,
  * and nothing is written. */
 bool cnn_augment_sound(const cnn_augmentation *, int32_t step, cnn_plane plane, const float *in, float *out);

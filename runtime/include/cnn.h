@@ -126,7 +126,7 @@ typedef struct cnn_event {
   cnn_event_kind kind;
   const char *note;
   int32_t epoch, epochs;                        /* the current epoch, from 1, and the total number */
-  int64_t step, steps;                          /* in this epoch */
+  int64_t step, steps;                          /* steps of this epoch: done, in all */
   double images_per_second, seconds_left, rate; /* seconds_left: until the end of training */
   const cnn_measures *measures;                 /* STEP: over this epoch so far */
   const cnn_epoch *done;                        /* EPOCH, END */
@@ -134,7 +134,7 @@ typedef struct cnn_event {
 
 typedef struct cnn_train_options {
   cnn_recipe recipe; /* the program's recipe, with any changes */
-  int32_t threads;   /* 0: all */
+  int32_t threads;   /* 0: all processors */
   bool shuffle;      /* false: samples come in the order of the data set */
   /* recipe.epochs applies to `overfit`, too; otherwise overfitting makes a few hundred steps */
   bool epochs_given;

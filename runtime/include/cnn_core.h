@@ -39,7 +39,7 @@ void cnn_random_permutation(cnn_random random, int32_t *order, int32_t count);
 typedef struct cnn_schedule { /* state of a plateau schedule */
   double scale;               /* factor of the rate, after reductions */
   double best;                /* the lowest loss so far */
-  int32_t waiting;            /* epochs since then */
+  int32_t waiting;            /* epochs since the lowest loss */
   int32_t epochs;             /* epochs reported so far; 0: `best` is undefined */
 } cnn_schedule;
 

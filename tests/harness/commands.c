@@ -15,7 +15,7 @@
 #include "check.h"
 #include "machine.h"
 
-enum { MOST_ARGUMENTS = 12, PATIENCE = 120 }; /* seconds */
+enum { MOST_ARGUMENTS = 12, PATIENCE = 120 }; /* PATIENCE: seconds */
 
 /* run: the interpreter runs the lowered program of one in `run` nets; 0: of none. */
 typedef struct Command {

@@ -33,7 +33,7 @@ enum {
 typedef struct Run {
   const cnn_network *network;
   cnn_trainer trainer;
-  int32_t samples; /* of a batch */
+  int32_t samples; /* samples of a batch */
   void *input[BATCHES];
   float *values[BATCHES];
   int32_t *classes[BATCHES];

@@ -371,7 +371,7 @@ static bool is_fused(const Drawing *d, const Node *node) {
   return takes_bounds(before) || (d->fused[before->id] && before->op->traits.fold == FOLD_SCALE);
 }
 
-static bool is_border(const Node *node) { /* zero padding */
+static bool is_border(const Node *node) { /* whether the node pads with zeros and crops nothing */
   int64_t before[2], after[2];
   return node->op->traits.padding && node->op->traits.padding(node, before, after) && before[0] >= 0 &&
          before[1] >= 0 && after[0] >= 0 && after[1] >= 0;

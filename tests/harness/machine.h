@@ -34,7 +34,7 @@ typedef struct Machine {
   double *gradients; /* training: in the order of the weights struct */
   double **state;    /* by state, for all images: as left by the last call */
   const char *error; /* an error message, or NULL */
-  /* its own */
+  /* members that only the machine uses */
   const Program *program;
   double *space[SPACES], *small[SPACES][2]; /* small: the same spaces with elements of 1 and 2 bytes; memory
                                                is read only with the element size with which it was written */

@@ -61,13 +61,13 @@ typedef struct Net {
   Text losses;            /* detection losses, one after the other, each after a comma */
   int heads;              /* number of detection heads */
   bool flows;             /* a net of sequences that can be computed in steps */
-  bool keeps;             /* it has states */
+  bool keeps;             /* the net has states */
   bool jumps;             /* some value is discontinuous: difference quotients cannot determine its slope */
 } Net;
 
 /* ---- random_draw.c ---- */
 int64_t below(Net *, int64_t n);                /* 0 .. n-1 */
-int64_t between(Net *, int64_t lo, int64_t hi); /* both occur */
+int64_t between(Net *, int64_t lo, int64_t hi); /* lo .. hi, inclusive */
 bool chance(Net *, int percent);
 int64_t channels(Net *);
 const char *activation(Net *);

@@ -41,7 +41,7 @@ const char *activation(Net *net) {
                                      "cos"};
   return some[below(net, sizeof some / sizeof *some)];
 }
-int64_t divisor(Net *net, int64_t a, int64_t b) { /* of both */
+int64_t divisor(Net *net, int64_t a, int64_t b) { /* a common divisor */
   int64_t some[8], n = 0;
   for (int64_t g = 1; g <= a && n < 8; g++)
     if (a % g == 0 && b % g == 0) some[n++] = g;

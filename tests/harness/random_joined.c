@@ -22,7 +22,7 @@ static void name_value(Net *net) {
 /* Prefers a recent value, so that some nets are deep. */
 static Value *any_value(Net *net) {
   const int64_t latest = net->nvalues < 5 ? net->nvalues : 5;
-  if (chance(net, 25)) /* prefers a joined one */
+  if (chance(net, 25)) /* prefers a joined value */
     for (int i = net->nvalues - 1; i >= 0; i--)
       if (net->value[i].joined && chance(net, 60)) return &net->value[i];
   return &net->value[chance(net, 55) ? net->nvalues - 1 - below(net, latest) : below(net, net->nvalues)];

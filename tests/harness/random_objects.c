@@ -44,7 +44,7 @@ static void lose(Net *net, Value *v, const char *text) {
   v->lost = true;
 }
 
-static const char *settings(Net *net) { /* of nms */
+static const char *settings(Net *net) { /* settings of nms */
   static const char *const some[] = {"max=4", "iou=0.3, score=0.1, max=5", "score=-1, max=3",
                                      "iou=0.7, score=0.3, max=6"};
   return some[below(net, 4)];

@@ -383,7 +383,7 @@ bool op_combine(Net *net) {
   double size = net->now.size;
   bool some = false;
   for (int i = 0; i < n; i++) {
-    if (chance(net, 15)) continue; /* a number */
+    if (chance(net, 15)) continue; /* the operand is a number */
     operand[i] = draw_value(net, name[0] == 'd' ? divides : combines);
     if (operand[i] && !covers(shape, operand[i]->shape) && !covers(operand[i]->shape, shape))
       operand[i] = NULL;

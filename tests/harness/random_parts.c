@@ -207,7 +207,7 @@ static bool put_matmul(Net *net, Value *from) {
   return net->value[net->nvalues - 1].size < 60 || chance(net, 100);
 }
 
-static void put_seen(Net *net, int64_t l, int64_t m) { /* which keys */
+static void put_seen(Net *net, int64_t l, int64_t m) { /* arguments that select the keys of a query */
   if (l == m && chance(net, 25)) text_put(net->out, ", mask=causal");
   if (chance(net, 15)) text_put(net->out, ", window=%lld", (long long)between(net, l > m ? l : 1, l + m));
   else if (chance(net, 15))

@@ -190,7 +190,7 @@ static int write_outputs(Net *net, Value output[MOST_OUTPUTS]) {
   n++;
   for (const int most = (int)between(net, 1, chance(net, 10) ? MOST_OUTPUTS : 4); n < most; n++) {
     Value *v = &net->value[below(net, net->nvalues)];
-    for (int i = 0; i < net->nvalues && chance(net, 90); i++) /* prefers an unused one */
+    for (int i = 0; i < net->nvalues && chance(net, 90); i++) /* prefers an unused value */
       if (!net->value[i].reads) v = &net->value[i];
     v->reads++;
     output[n] = *v;

@@ -14,7 +14,7 @@ typedef struct Sample {
   Graph *graph;
   int64_t count;          /* images */
   float *weights;         /* like the weights struct */
-  double *weights_double; /* the same numbers */
+  double *weights_double; /* the same weights in double */
   void **input;           /* in the caller's type: float, uint8_t or int8_t */
   double **input_double;
   TrainingGraph training; /* its graph is NULL without a train block */

@@ -321,7 +321,7 @@ static const char *option_of(Arena *arena, const Streaming *o) {
 }
 
 static bool find_steps(Stepping *s, const Check *check, const Graph *whole, const Streaming *options) {
-  enum { MORE = 4 }; /* windows */
+  enum { MORE = 4 }; /* number of windows */
   Arena *arena = check->sample.arena;
   *s = (Stepping){.check = check, .whole = whole, .what = option_of(arena, options), .windows = 1};
   s->graph = stream_graph(arena, NULL, whole, whole, options);

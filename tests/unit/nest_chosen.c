@@ -269,7 +269,7 @@ static void test_text(void) {
 }
 
 /* ---- other users of nests ---- */
-static void test_fill(void) { /* nest_fill refuses this nest */
+static void test_fill(void) { /* nest_fill rejects this nest */
   Arena *arena = arena_new();
   Nest *b = chosen_window(arena, 4);
   CU_ASSERT_FATAL(cases_prove(b));

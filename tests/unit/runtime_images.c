@@ -209,10 +209,10 @@ static void exif_directories_are_read(void) {
     size_t n;
     ExifEntry entry[3];
   } cases[] = {
-      {6, 0, 2, {{MAKER, ASCII, 200, 0xFFFFFFF0}, {ORIENTATION, SHORT, 1, 6}}}, /* others are not followed */
+      {6, 0, 2, {{MAKER, ASCII, 200, 0xFFFFFFF0}, {ORIENTATION, SHORT, 1, 6}}}, /* only this entry is read */
       {3, 8, 2, {{LINK, LONG, 1, 8}, {ORIENTATION, SHORT, 1, 3}}},              /* loops of directories */
       {1, 8, 1, {{LINK, LONG, 1, 8}}},
-      {8, 0, 2, {{ORIENTATION, SHORT, 1, 8}, {ORIENTATION, SHORT, 1, 2}}}, /* the first one */
+      {8, 0, 2, {{ORIENTATION, SHORT, 1, 8}, {ORIENTATION, SHORT, 1, 2}}}, /* the first entry counts */
       {1, 0, 1, {{ORIENTATION, LONG, 1, 6}}},
       {1, 0, 1, {{ORIENTATION, SHORT, 0, 6}}},
       {1, 0, 1, {{ORIENTATION, SHORT, 0x80000001, 6}}},

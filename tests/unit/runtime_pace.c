@@ -36,7 +36,7 @@ static double busy(int32_t threads, int64_t call) {
 static double slow(int32_t threads, int64_t call) { return (void)call, 3.0 / threads; }
 static double small(int32_t threads, int64_t call) {
   return (void)threads, (void)call, 5e-6;
-} /* has no team */
+} /* the number of threads has no effect */
 static double knee(int32_t threads, int64_t call) {
   return (void)call, threads <= 4 ? 200e-6 / threads : 50e-6 + 20e-6 * threads;
 } /* four threads are best */

@@ -23,5 +23,6 @@ int32_t label_of(const cnn_data *data, cnn_part part, int64_t i);
 
 cnn_tensor tensor_of(const char *name, cnn_dtype dtype, const void *data, int32_t rank, int64_t a, int64_t b,
                      int64_t c, int64_t d);
-const char *npz_write(const char *name, const cnn_tensor *tensor, int32_t count); /* its path */
+const char *npz_write(const char *name, const cnn_tensor *tensor,
+                      int32_t count); /* returns the file's path */
 #endif

@@ -158,7 +158,7 @@ static void training_learns(void) {
   CU_ASSERT_STRING_EQUAL(one.measures.metric[1].name, "top2");
   CU_ASSERT(one.measures.metric[0].value > 0.9);
   CU_ASSERT(one.measures.metric[1].value >= one.measures.metric[0].value);
-  CU_ASSERT_EQUAL(one.measures.loss, three.measures.loss); /* to the bit */
+  CU_ASSERT_EQUAL(one.measures.loss, three.measures.loss); /* bit-identical */
   CU_ASSERT_EQUAL(one.measures.samples, cnn_data_count(data, CNN_PART_TEST));
   CU_ASSERT_EQUAL(memcmp(one.confusion, three.confusion, 16 * sizeof *one.confusion), 0);
   int64_t diagonal = 0, all = 0;

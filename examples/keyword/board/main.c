@@ -12,7 +12,7 @@ static gru_state state;         /* the state of one stream, which persists betwe
 static gru_workspace workspace; /* scratch: may share memory with other code */
 
 static void say_detection(int step, int best, float score) {
-  board_say_number((uint32_t)(step + 1) * 10); /* milliseconds that were heard */
+  board_say_number((uint32_t)(step + 1) * 10); /* milliseconds of sound so far */
   board_say(" ms: ");
   board_say(gru_labels[best]);
   board_say(", ");

@@ -44,7 +44,7 @@ static int32_t processors(void) {
 
 int32_t cnn_threads(int32_t wanted) {
   if (wanted > 0) return wanted;
-  if (omp_get_max_threads) return omp_get_max_threads(); /* it respects OMP_NUM_THREADS */
+  if (omp_get_max_threads) return omp_get_max_threads(); /* OpenMP respects OMP_NUM_THREADS */
   const char *set = getenv("OMP_NUM_THREADS");
   const int32_t threads = set ? atoi(set) : 0;
   return threads > 0 ? threads : processors();

@@ -10,7 +10,7 @@
 
 typedef struct cnn_viewer {
   const cnn_program *program;
-  const cnn_network *network; /* the program's */
+  const cnn_network *network; /* the program's net */
   float *weights;
   void *memory;        /* network->look->bytes */
   float **value;       /* per input, [h][w][c]: the inspected sample; may be changed */
@@ -23,7 +23,7 @@ typedef struct cnn_viewer {
 typedef struct cnn_unit {
   int32_t output;
   int32_t channel;
-  int64_t position; /* CNN_EVERYWHERE: all */
+  int64_t position; /* CNN_EVERYWHERE: all positions */
 } cnn_unit;
 enum { CNN_EVERYWHERE = -1 };
 

@@ -9,7 +9,7 @@
 /* An object of an annotation file, or a segment of a segment image. */
 typedef struct cnn_boxed {
   cnn_object object;
-  cnn_outline *outline; /* NULL: it has none */
+  cnn_outline *outline; /* NULL: the object has no outline */
   uint32_t segment;     /* number of the segment in the segment image */
   int32_t class;        /* class of the segment's pixels */
   bool stuff;           /* a segment that is not an object */

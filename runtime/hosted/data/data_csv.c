@@ -19,7 +19,7 @@
 #include "hosted/base/unicode.h"
 
 typedef struct Table {
-  char *path; /* NULL: no such file */
+  char *path; /* NULL: there is no such file */
   cnn_file file;
   int64_t rows;
   unsigned char *input; /* [rows][input size], in the input's type */

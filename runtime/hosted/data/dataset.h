@@ -92,8 +92,8 @@ struct cnn_data {
   bool sounds;            /* the set's files are WAV files */
   void *set;              /* data of the set's kind */
   const cnn_noise *noise; /* background recordings; NULL: none, or nothing needs them */
-  int64_t pool[POOLS];    /* samples */
-  int32_t classes;        /* 0: none */
+  int64_t pool[POOLS];    /* number of samples */
+  int32_t classes;        /* number of classes; 0: no classes */
   char **class_name;      /* NULL, or one name per class, from malloc */
   int64_t unlabeled;      /* with one class per sample: number of samples of class -1, which are ignored */
   bool has_zero;          /* whether a sample is of class 0 */

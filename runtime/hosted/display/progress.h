@@ -7,7 +7,7 @@
 typedef struct cnn_progress {
   bool live, quiet, unicode;
   bool drawn;         /* the current line has a progress bar */
-  int32_t line_every; /* epochs */
+  int32_t line_every; /* number of epochs per printed line */
 } cnn_progress;
 
 typedef enum cnn_progress_kind { CNN_PROGRESS_AUTO, CNN_PROGRESS_PLAIN, CNN_PROGRESS_NONE } cnn_progress_kind;

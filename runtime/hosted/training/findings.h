@@ -14,7 +14,7 @@ cnn_fit cnn_fit_usual(const cnn_network *network);
 
 /* Position of an image of height x width in the input of the net. */
 typedef struct cnn_view {
-  int32_t height, width; /* of the image */
+  int32_t height, width; /* size of the image */
   int32_t input_height, input_width;
   cnn_frame frame;
 } cnn_view;

@@ -10,10 +10,10 @@ typedef struct Shared {
   const cnn_segments *truth, *found;
   int64_t *pixels; /* [1 + truths][1 + founds] */
   int64_t *of_truth, *of_found;
-  bool *matched; /* truths, then founds */
+  bool *matched; /* of each annotated segment, then of each detected segment */
 } Shared;
 
-static int64_t shared(const Shared *s, int32_t truth, int32_t found) { /* -1: none */
+static int64_t shared(const Shared *s, int32_t truth, int32_t found) { /* number of pixels; -1: no segment */
   return s->pixels[(int64_t)(truth + 1) * (s->found->count + 1) + found + 1];
 }
 

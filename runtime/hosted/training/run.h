@@ -9,13 +9,13 @@ typedef struct cnn_run {
   cnn_trainer trainer;
   void *memory;     /* memory of the trainer */
   int64_t samples;  /* number of samples in the training part */
-  int32_t finished; /* epochs */
+  int32_t finished; /* number of finished epochs */
   int64_t at;       /* samples of the current epoch already used; always between two steps */
   double loss;      /* sum over the used samples */
   double seconds;   /* time spent on the used samples */
   double rate;      /* learning rate of the last step */
   double mean_rate; /* sum over the current epoch's steps */
-  int64_t rates;    /* number of these steps */
+  int64_t rates;    /* number of steps in the sum mean_rate */
   cnn_tally tally;  /* counts of the current epoch, like the sums above */
   cnn_sums *sums;
   double best;            /* lowest value of the criterion, valid after `rated` rated epochs */

@@ -60,7 +60,7 @@ typedef struct cnn_archive {
   int32_t count, notes;
   cnn_tensor *tensor;
   cnn_note *note;
-  struct cnn_block *blocks; /* the memory it allocated */
+  struct cnn_block *blocks; /* memory that the archive has allocated */
 } cnn_archive;
 
 /* Opens a file. The format is determined by the contents, not by the name. A path "FILE:KEY" that is not

@@ -57,7 +57,7 @@ static bool take_size(Scan *scan, int64_t *value) {
   for (; scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9'; scan->at++)
     if (__builtin_mul_overflow(*value, 10, value) || __builtin_add_overflow(*value, *scan->at - '0', value))
       return false;
-  if (scan->at < scan->end && *scan->at == 'L') scan->at++; /* Python 2 */
+  if (scan->at < scan->end && *scan->at == 'L') scan->at++; /* Python 2 writes 10L */
   return true;
 }
 
