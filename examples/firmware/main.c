@@ -7,8 +7,7 @@ static float picture[DIGITS_PICTURE_SIZE], scores[DIGITS_SCORES_SIZE];
 static digits_workspace workspace;
 
 int board_main(void) {
-  for (int i = 0; i < DIGITS_PICTURE_SIZE; i++)
-    picture[i] = (float)(i * 37 % 251) / 251; /* replace with your image */
+  for (int i = 0; i < DIGITS_PICTURE_SIZE; i++) picture[i] = (float)(i * 37 % 251) / 251; /* replace this */
   digits_infer(&digits_trained, picture, scores, &workspace);
   for (int i = 0; i < DIGITS_SCORES_SIZE; i++) board_say((int)(1e6f * scores[i]));
   return 0;
