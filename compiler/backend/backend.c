@@ -1,5 +1,5 @@
-/* backend.c: Runs the C compiler: finds the runtime, compiles units at the same time, links them. Units are
- * passed on standard input, so that the output contains no file names. */
+/* backend.c: Driver of the C compiler: finds the runtime, compiles units at the same time, links them. Units
+ * are passed on standard input, so that the output contains no file names. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef HAVE_CONFIG_H
 #include "config.h"

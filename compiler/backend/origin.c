@@ -1,4 +1,4 @@
-/* origin.c: Compares the class names and input normalization of a weight file with the program. */
+/* origin.c: Comparison of the class names and input normalization of a weight file with the program. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/origin.h"
 #include <string.h>

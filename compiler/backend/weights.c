@@ -1,4 +1,4 @@
-/* weights.c: Reads the parameters of a net from a file, with the runtime's code for weight files, which is
+/* weights.c: Reader of a net's parameters in weight files, with the runtime's code for weight files, which is
  * compiled into cnnc. Only weights.c, origin.c and quantized.c use the runtime. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/weights.h"

@@ -1,4 +1,4 @@
-/* diag_fix.c: Applies the fixes of messages to source texts. */
+/* diag_fix.c: Application of the fixes of messages to source texts. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/diag_record.h"

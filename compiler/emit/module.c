@@ -1,4 +1,4 @@
-/* module.c: Prints the functions of a layout, with the comments above them. */
+/* module.c: Printer of the functions of a layout, with the comments above them. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/pool.h"
 #include <string.h>

@@ -1,4 +1,4 @@
-/* pool.c: Prints the pool of threads, the functions that run on it, and their calls. */
+/* pool.c: Printer of the pool of threads, of the functions that run on it, and of their calls. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/pool.h"
 #include <string.h>

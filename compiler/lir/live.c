@@ -1,4 +1,4 @@
-/* live.c: Computes the arena bytes that are live during each call: values with later uses, operands and
+/* live.c: Analysis of the arena bytes that are live during each call: values with later uses, operands and
  * scratch. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>

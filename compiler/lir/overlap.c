@@ -1,4 +1,4 @@
-/* overlap.c: Finds results that may overlap a dead operand of their call, and by how much. If a kernel
+/* overlap.c: Analysis of results that may overlap a dead operand of their call, and by how much. If a kernel
  * traverses its input from front to back, as convolutions do row by row, its input and result then need the
  * memory of the larger value plus a row or two, not of both values.
  *

@@ -1,4 +1,4 @@
-/* imports.c: Reads a program and all its imports, each file once, depth first. */
+/* imports.c: Reader of a program and all its imports, each file once, depth first. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/file.h"
