@@ -1,7 +1,7 @@
 /* differentiate.c: Reverse-mode automatic differentiation. For training, this pass copies the graph in
  * training mode (batchnorm as its parts, dropout with its mask) and appends the losses; for inspection, it
- * copies the inference graph and appends class scores, weighted by the caller. Then it visits the nodes from
- * last to first, and each operator appends its backward pass, towards trained parameters or towards the
+ * copies the inference graph and appends class scores, weighted by the caller. Then the pass visits the nodes
+ * from last to first, and each operator appends its backward pass, towards trained parameters or towards the
  * inputs.
  *
  * Requires: a graph with a checked train block. Preserves: parameters and their offsets; nodes stay in

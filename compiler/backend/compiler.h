@@ -23,8 +23,8 @@ void compiler_add(Command *, const Compiler *);
 /* Adds clang's options for another machine, NULL-terminated; other compilers are assumed to be
  * cross-compilers for it. NULL: for this machine. */
 void compiler_add_machine(Command *, const Compiler *, const char *const *cross);
-/* Whether linking with this zig for this machine first builds C libraries, which takes a minute. *mark: the
- * file that exists once they are built; NULL: unknown. */
+/* Whether linking with this zig for this machine first builds C libraries, which takes a minute. *mark: a
+ * file that exists once the libraries are built; NULL: unknown. */
 bool zig_unprepared(Arena *, const Compiler *, const char *const *cross, const char **mark);
 /* Sets the environment of zig: C libraries are kept in cnnc's cache, everything else in `scratch`. */
 void zig_environment(Arena *, const char *scratch);

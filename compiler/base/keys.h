@@ -25,7 +25,7 @@ typedef struct KeyTable {
   KeySlot *slot;
   int n, room;
 } KeyTable;                                          /* all zero: an empty table */
-void *key_table_find(const KeyTable *, const Key *); /* NULL if it is missing */
+void *key_table_find(const KeyTable *, const Key *); /* NULL if the key is missing */
 void key_table_set(Arena *, KeyTable *, const Key *key,
                    void *thing); /* adds or replaces; refers to the key */
 #endif

@@ -12,6 +12,6 @@ typedef struct Table {
   Slot *slot;
   int n, room;
 } Table;                                                        /* all zero: an empty table */
-void *table_find(const Table *, const char *key);               /* NULL if it is missing */
+void *table_find(const Table *, const char *key);               /* NULL if the string is missing */
 void table_set(Arena *, Table *, const char *key, void *thing); /* adds or replaces; refers to the key */
 #endif

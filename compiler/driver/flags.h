@@ -14,7 +14,7 @@
 typedef VEC(const char *) WordList;
 
 struct FlagUse;
-/* Reads the value of an option into its member; value NULL: no value. */
+/* Reads the value of an option into the option's member; value NULL: no value. */
 typedef bool FlagRead(const struct FlagUse *, void *member, const char *value);
 
 typedef struct Flag {

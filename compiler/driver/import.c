@@ -276,7 +276,7 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
 }
 
 /* Reports numbers that ONNX allows and the language does not, with the messages of the front end. The line
- * number of a message identifies its statement: each statement has one line, after the lines of the comment,
+ * number of a message identifies the statement: each statement has one line, after the lines of the comment,
  * the net and its inputs. */
 static void report_unsupported(const ModelImport *im, const Diags *diags, const Sources *sources) {
   const int before = 3 + im->left_out.n + im->options->settings.n + im->inputs.n, n = diags_errors(diags);
@@ -324,7 +324,7 @@ static bool admits(const ModelImport *im) {
   return import_check(im, "part.cnn", &program, &why) == IMPORT_RIGHT;
 }
 
-/* The output without its suffix; by default the model's name in this directory. */
+/* The output without its suffix; by default the model's name in the current directory. */
 static const char *output_base(Importing *m, const char *model_suffix) {
   const char *base = m->output ? m->output : base_name(m->model);
   return without_suffix(m, without_suffix(m, base, m->output ? ".cnn" : model_suffix), ".safetensors");

@@ -106,7 +106,7 @@ static void print_shared_call(Printer *p, const Instance *instance) {
   put(";\n");
 }
 
-/* Without this attribute, gcc would clone the function for each set of sizes. */
+/* Without the attribute noclone, gcc would clone the function for each set of sizes. */
 static const char not_again[] =
     "#if defined(__GNUC__) && !defined(__clang__)\n__attribute__((noclone))\n#endif\n";
 

@@ -192,8 +192,8 @@ static void print_store(Printer *p, const NestStmt *stmt) {
   put(";\n");
 }
 
-/* The number of elements in a buffer's declaration. In a merged function it is the maximum over the functions
- * that were merged. */
+/* The number of elements in a buffer's declaration. In a merged function, this number is the maximum over the
+ * functions that were merged. */
 static int64_t declared_elements(Printer *p, const Buf *buf) {
   const CodeNumbers *numbers = p->print->merged;
   for (int i = 0; numbers && i < numbers->n; i++)

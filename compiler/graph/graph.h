@@ -309,7 +309,7 @@ const Port *graph_port(const Graph *, int index);
 int64_t graph_weight_bytes(const Graph *);
 int64_t weight_bytes(const Weight *), weight_from(const Weight *);
 /* Rows first .. first + n - 1 of a parameter whose offset is set, as a separate parameter for kernels.
- * Returns the parameter itself if it has only n rows. */
+ * Returns the whole parameter if it has only n rows. */
 Weight *parameter_rows(Arena *, Weight *, int64_t first, int64_t n);
 bool parameters_overlap(const Weight *, const Weight *);
 /* The flatten node, if a dense layer with this weight reads a flattened image or sequence; otherwise NULL. */

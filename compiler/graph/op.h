@@ -164,7 +164,7 @@ typedef enum Role {
   ROLE_STATE,  /* the value of the last call */
   ROLE_UPDATE, /* in[0] is the next value of the state in[1] */
 } Role;
-/* Functions are NULL if they do not apply; name, group, shape, eval and lower are required. */
+/* Functions that do not apply are NULL; name, group, shape, eval and lower are required. */
 struct Op {
   const char *name;   /* the name of a hidden operator contains a space: "conv input gradient" */
   const char *group;  /* section of docs/operators.md */

@@ -213,7 +213,7 @@ bool always_computed(const ModelImport *,
                      int tensor); /* whether the tensor is outside of branches that depend on values */
 bool reads_input(const ModelImport *, const OnnxNode *,
                  int input); /* whether the input's value is used outside of omitted branches */
-/* Returns whether a node is an If. If it is, its results become the results of the taken branch, or no() has
+/* Returns whether a node is an If. The results of an If become the results of the taken branch, or no() has
  * the reason. */
 bool import_if(ModelImport *, const OnnxNode *);
 void fold_conditions(ModelImport *); /* computes the conditions that only depend on constants */
@@ -404,8 +404,8 @@ View *parts_by_constant(ModelImport *, const OnnxNode *, const Tensor *);
 
 /* ---- ops_choice.c ---- */
 bool is_truth(const ModelImport *, int tensor);
-View *truth_of(ModelImport *, const View *);               /* 1 where the view is not 0, otherwise 0 */
-View *differing(ModelImport *, const OnnxNode *);          /* 1 where its two inputs differ, otherwise 0 */
+View *truth_of(ModelImport *, const View *);      /* 1 where the view is not 0, otherwise 0 */
+View *differing(ModelImport *, const OnnxNode *); /* 1 where the node's two inputs differ, otherwise 0 */
 void import_choice(ModelImport *, const OnnxNode *branch); /* an If on a computed boolean; or no() */
 
 /* ---- forms_rotary.c ---- */

@@ -470,7 +470,8 @@ static const OnnxNode *argmax_reader(const ModelImport *im, int tensor) {
   return NULL;
 }
 
-/* Replaces each output that is such an ArgMax by its scores. The same scores become an output only once. */
+/* Replaces each output that such an ArgMax computes by the scores. The same scores become an output only
+ * once. */
 static void leave_out_argmax(ModelImport *im) {
   Onnx *o = im->onnx;
   int n = 0;

@@ -1,5 +1,5 @@
 /* lower.h: Lowering of kernels to loop nests: buffers and their bindings, packed weights, fused nodes.
- * Operators use it to build reference nests, and schedules use it to build tiled nests. */
+ * Operators use this interface to build reference nests, and schedules use it to build tiled nests. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LOWER_H
 #define CNNC_LOWER_H
@@ -221,8 +221,8 @@ Buf *lower_pack_source(Lower *, Pack *, Weight *, const char *prefix); /* in pac
 Buf *lower_pack_done(Lower *, Pack *); /* the WEIGHTS buffer of the main nest */
 
 /* rounded.c: whether the layer computes with rounded weights, as in QAT; also for gradients of such a layer.
- * Then a pack has scales with which it rounds the weight at `index`; channel is the output channel of that
- * weight. */
+ * A pack of rounded weights has scales with which it rounds the weight at `index`; channel is the output
+ * channel of that weight. */
 bool lower_rounds(const Lower *);
 void lower_scales(Lower *, Pack *);
 Val lower_rounded(Lower *, Pack *, Val weight, const Ix *index, const Ix *channel);

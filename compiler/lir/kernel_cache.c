@@ -151,7 +151,7 @@ static void kept_part(Arena *arena, Nodes *nodes, const Node *node) {
   for (int k = 0; node && k < node->nin; k++) kept_operand(arena, nodes, node->in[k]);
 }
 
-/* The nodes of a kernel and their operands, to which its buffers are bound. */
+/* The nodes of a kernel and their operands: the kernel's buffers are bound to these nodes. */
 static Nodes kept_nodes(Arena *arena, const Kernel *kernel) {
   Nodes nodes = {0};
   kept_part(arena, &nodes, kernel->root);

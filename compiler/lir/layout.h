@@ -163,7 +163,7 @@ port_quant(const Node *); /* the scale of an int8 port, or of the value from whi
  * shares the parallel loops. */
 NestFunction *merge_equal(Arena *, Functions *, Nest *, bool team, const char *name, const Kernel *);
 /* Merges functions of a target that differ in numbers only. These numbers become parameters. Flattens the
- * arrays of their nests (Buf.flat); no function may be added afterwards. */
+ * arrays of the functions' nests (Buf.flat); no function may be added afterwards. */
 void merge_similar(Arena *, Functions *);
 
 /* ---- units.c ---- */

@@ -9,7 +9,7 @@
  * layout.h   has the functions, members, names and sizes of its C
  *
  * report/lir_dump.c prints it (--emit=lir), report/schedule_dump.c the schedules of its kernels. The tests
- * interpret it (tests/harness/machine.c). */
+ * interpret lowered programs (tests/harness/machine.c). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PROGRAM_H
 #define CNNC_PROGRAM_H
@@ -218,10 +218,10 @@ void program_mark_overlaps(Program *,
 void program_share(Program *, Arena *, const Graph *written); /* sets gathers and buckets */
 void program_order(Program *, Arena *);                       /* sets `barrier` of phases and versions */
 
-/* Returns the first violation of these rules; NULL: there is none. Every byte that is read was written
- * before, for the same image, and still has the required value. Values that later phases read are kept until
- * then. Calls without a barrier between them do not access each other's results. Every space is large
- * enough. */
+/* Returns the first violation of the following rules; NULL: there is none. Every byte that is read was
+ * written before, for the same image, and still has the required value. Values that later phases read are
+ * kept until then. Calls without a barrier between them do not access each other's results. Every space is
+ * large enough. */
 const char *program_verify(Arena *, const Program *);
 void program_dump(Text *, const Program *);
 void program_nests(Text *, const Programs *); /* --emit=nests */

@@ -59,8 +59,9 @@ static int64_t work_of(const Graph *graph) { /* the work of a graph: its multipl
   return work;
 }
 
-static bool wants_team(const Lowering *l) { /* Whether a team computes each call. With a batch this is usually
-                                               false, because the threads compute different images instead. */
+static bool
+wants_team(const Lowering *l) { /* Whether a team computes each call. With a batch the result is usually
+                                   false, because the threads compute different images instead. */
   const Program *p = l->program;
   const ProgramOptions *o = l->options;
   return p->kind == PROGRAM_INFERENCE && o->threads &&

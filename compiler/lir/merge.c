@@ -7,7 +7,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 
-/* The Code of an instance. The functions that it calls must already have a Code. */
+/* The Code of an instance. The functions that the instance calls must already have a Code. */
 static Code *code_for(Arena *arena, Arena *scratch, Functions *functions, Instances *instances,
                       Instance *instance, bool team) {
   const Key *key = code_key(scratch, instances, instance, team);

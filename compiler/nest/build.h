@@ -141,7 +141,8 @@ Cond cond_and(Cond, Cond), cond_or(Cond, Cond);
 #define nest_yes(b, flag) nest_within(b, flag, 1, 2)
 #define nest_no(b, flag) nest_within(b, flag, 0, 1)
 #define nest_always(b) nest_is(b, NEST_Z, 0)
-/* Parameters are declared in the order of these calls; C does not define that order within one initializer.
+/* Parameters are declared in the order of these calls; C does not define the order of calls within one
+ * initializer.
  */
 #define nest_arg(b, name) (*nest_param(b, name, PLAIN))
 /* If `varied` is true, the parameter never becomes a constant of an instance, even if calls pass constants,

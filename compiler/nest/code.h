@@ -1,5 +1,5 @@
 /* code.h: The C function of an instance: its statements, limits, conditions and references, with the
- * constants of the instance. The printer prints these contents, and function keys (key.c) are computed from
+ * constants of the instance. The printer prints the contents, and function keys (key.c) are computed from
  * them, so functions with equal keys have the same text.
  *
  * A number in the code has an address: the index, value or buffer that contains it, and its position there.
@@ -66,9 +66,9 @@ typedef struct CodeNumber {
 } CodeNumber;
 typedef VEC(CodeNumber) CodeNumbers;
 
-/* The key of an instance's C function. The functions that it calls are identified by their `code`. code_key
- * includes all numbers. code_key_without_numbers excludes numbers that may become parameters, and adds them
- * to the last argument in the order of the key; pairs: the target loads two adjacent words at a time. */
+/* The key of an instance's C function. Called functions are identified by their `code`. code_key includes all
+ * numbers. code_key_without_numbers excludes numbers that may become parameters, and adds them to the last
+ * argument in the order of the key; pairs: the target loads two adjacent words at a time. */
 const Key *code_key(Arena *, Instances *, const Instance *, bool team);
 const Key *code_key_without_numbers(Arena *, Instances *, const Instance *, bool pairs, CodeNumbers *);
 #endif

@@ -1,6 +1,6 @@
-/* fill.c: Fast interpreter for proved nests that fill one buffer from other buffers. It computes in float,
- * many iterations of a loop at a time. It is suitable for weights of hundreds of megabytes, for which
- * interp.c takes minutes.
+/* fill.c: Fast interpreter for proved nests that fill one buffer from other buffers. The interpreter computes
+ * in float, many iterations of a loop at a time. The interpreter is suitable for weights of hundreds of
+ * megabytes, for which interp.c takes minutes.
  *
  * A loop runs in lanes if its iterations share no register, and if none of its inner loops runs in lanes.
  * Lanes execute the statements in a different order from a serial run, but with the same result if no element

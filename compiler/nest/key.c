@@ -105,8 +105,8 @@ static void add_buf(Writer *w, const Buf *buf) {
   key_shape(w, buf);
 }
 
-/* Adds a reference relative to a view's position. The sign of its constant is printed as an operator, and a
- * constant 0 is not printed. */
+/* Adds a reference relative to a view's position. The sign of the reference's constant is printed as an
+ * operator, and a constant 0 is not printed. */
 static void add_in_view(Writer *w, const Ref *ref) {
   const Index sum = code_in_view(&w->instance->known, ref);
   const bool constant = index_constant(&sum);

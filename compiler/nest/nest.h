@@ -171,8 +171,8 @@ typedef struct ValNode {
 } ValNode;
 typedef const ValNode *Val;
 enum { WORD_BYTES = 4, TABLE_BYTES = 256 };
-/* Whether it is a LOAD of I32 from bytes, four per lane, or from bf16 numbers, two per lane, the lowest
- * first. */
+/* Whether the value is a LOAD of I32 from bytes, four per lane, or from bf16 numbers, two per lane, the
+ * lowest first. */
 bool val_is_words(Val);
 bool val_is_lookup(
     Val); /* whether the value is a LOAD of 256 bytes: a lookup by the bytes of the packed words a[0] */
@@ -181,9 +181,9 @@ bool val_is_lookup(
 typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, ROUTINE, PIN, PREFETCH, COMMENT } NestStmtKind;
 
 /* Handwritten C for work that a nest cannot express, such as sorting: one function over whole buffers. The
- * function reads all of its inputs and writes all of its outputs. The proof assumes this without checking, so
- * each runtime function has its own tests. The functions are named NAME_routine; their file may be copied
- * with generated code. */
+ * function reads all of its inputs and writes all of its outputs. The proof assumes both properties without
+ * checking them, so each runtime function has its own tests. The functions are named NAME_routine; their file
+ * may be copied with generated code. */
 enum { ROUTINE_BUFS = 16 };
 typedef struct Routine {
   const char *name, *text;
@@ -204,8 +204,8 @@ typedef enum LoopKind {
   PARALLEL,
   CHOSEN, /* one iteration: the variable is a run-time value, clamped to lo .. hi - 1 */
   TILED,  /* a loop over the rows of a matrix product: for each vector of columns, a sum of DOTs or of
-             dot_bytes in a register, then a store. For targets with tile registers it is printed as tile
-             instructions (emit/nest_tiles.c) */
+             dot_bytes in a register, then a store. For targets with tile registers, the loop is printed as
+             tile instructions (emit/nest_tiles.c) */
 } LoopKind;
 typedef struct NestStmt {
   NestStmtKind kind;

@@ -68,7 +68,7 @@ static int64_t iterations_of(const ModelImport *im, const OnnxNode *node) {
 }
 
 /* Imports the model again, and unrolls all loops whose number of iterations follows from shapes and from
- * inputs with constant values. Returns the first import if there are no such loops. */
+ * inputs with constant values. Returns the first import if the model has no loops of this kind. */
 ModelImport *import_unrolled(ModelImport *im) {
   ImportOptions *options = NEW(im->arena, ImportOptions);
   *options = *im->options;

@@ -282,7 +282,7 @@ static bool place_terms(ModelImport *im, const Chain *c, int64_t heads, Masks *t
 }
 
 /* ---- operands ---- */
-/* The operand without its factor; the factor is applied to the scores instead. */
+/* The operand without the factor by which it is multiplied; the factor is applied to the scores instead. */
 static View *unscaled(ModelImport *im, View *x, double *scale) {
   const double factor = statement_factor(x->value->made);
   if (isnan(factor) || x->value->quant) return x;

@@ -1,6 +1,6 @@
-/* forms_deformable.c: Pattern matching of deformable attention as in DETR models. Such models sample each
- * level at its part of the sampling locations, then stack, weight and sum the samples. All this becomes one
- * node, whose inputs are the levels, the locations of all levels, and the weights. */
+/* forms_deformable.c: Pattern matching of deformable attention as in DETR models. DETR models sample each
+ * level at its part of the sampling locations, then stack, weight and sum the samples. All of these nodes
+ * become one node, whose inputs are the levels, the locations of all levels, and the weights. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/forms.h"

@@ -1,6 +1,6 @@
 /* int8_layers.c: Layers of an imported model that compute in int8 or int16: those between quantized values
  * with quantized weights. These layers get the arrays of docs/int8.md; other layers are marked as float, if
- * they need a mark. The rules are those of quantize/values.c, which reads the file. */
+ * they need a mark. The rules are the same as in quantize/values.c, which reads the file. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -334,7 +334,8 @@ static bool function_fits(const Statement *s, const Op *op) {
   return s->out->shape.dim[s->out->shape.rank - 1] <= MOST_TABLES;
 }
 
-/* Whether the compiler would compute this statement with integers if it is not marked as float. */
+/* Whether the compiler would compute this statement with integers if the statement were not marked as
+ * float. */
 static bool fits_int8(const Statement *s, const Op *op, bool *known) {
   *known = true;
   if (is_move(s)) return move_fits(s);

@@ -310,7 +310,7 @@ static Onnx *bad_file(Diags *diags, Span at, const char *why) {
 }
 
 /* A tensor that two nodes produce, or NULL. Functions that follow a value to its origin require unique
- * producers, so that no imported value depends on itself. */
+ * producers, so that an imported value never depends on itself. */
 const char *onnx_made_twice(const Onnx *o) {
   bool *made = NEW_ARRAY(o->arena, bool, o->ntensors);
   for (int t = 0; t < o->ntensors; t++) made[t] = o->constant[t] != NULL;

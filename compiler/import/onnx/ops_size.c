@@ -85,7 +85,7 @@ static Value *take_off(ModelImport *im, Value *v, const Border *b) {
   return part ? emit_one(im, v, shape, "slice(%lld..%lld)", (long long)from, (long long)to) : v;
 }
 
-/* Pads the channels. To this end, the channels become the columns of an image. */
+/* Pads the channels. For this purpose, the channels become the columns of an image. */
 static Value *pad_value_columns(ModelImport *im, Value *v, int64_t before, int64_t behind, const Pads *p) {
   Shape to = v->shape;
   const int c = to.rank - 1;

@@ -1,6 +1,6 @@
-/* qdq.c: Import of QuantizeLinear and DequantizeLinear. Between them a tensor has int8 or int16 numbers. In
- * the program, the tensors before, between and after them are one value, which is stored as int8 or int16.
- * Constants are dequantized at import. */
+/* qdq.c: Import of QuantizeLinear and DequantizeLinear. Between these two operators, a tensor has int8 or
+ * int16 numbers. In the program, the tensors before, between and after the operators are one value, which is
+ * stored as int8 or int16. Constants are dequantized at import. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 /* ---- quantization parameters ---- */
 typedef struct Parameters {
-  const Tensor *scale, *zero; /* zero: NULL if it is omitted */
+  const Tensor *scale, *zero; /* zero: NULL if the zero point is omitted */
   int axis;                   /* -1: one scale for all elements */
 } Parameters;
 
@@ -193,8 +193,8 @@ static void quantize_parts(const Value *value) {
   }
 }
 
-/* Whether the value itself can be stored with this quantization: it has no float users, and the operator of
- * its statement accepts another scale. */
+/* Whether the value itself can be stored with this quantization: the value has no float users, and the
+ * operator of its statement accepts another scale. */
 static bool may_store(const ModelImport *im, const OnnxNode *node, const Value *value) {
   if (value->quant || !read_once(im, node->in[0], value)) return false;
   const Statement *made = value->made;

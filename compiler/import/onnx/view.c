@@ -302,8 +302,8 @@ static void sort_positions(const View *view, int npos, int *pos) {
 
 typedef enum Laid { LAID_WRONG, LAID_FULL, LAID_REPEATED } Laid;
 
-/* Checks that these are all dimensions except the batch, and that the batch is not part of another
- * dimension. LAID_REPEATED: a dimension is repeated. */
+/* Checks that the given dimensions are all dimensions except the batch, and that the batch is not part of
+ * another dimension. LAID_REPEATED: a dimension is repeated. */
 static Laid check_dimensions(ModelImport *im, const View *view, int nchan, const int *chan, int npos,
                              const int *pos) {
   bool used[MOST_DIMS] = {false}, repeated = false;

@@ -69,8 +69,8 @@ static void fold_conversions(Arena *arena, TflModel *m, size_t *room) {
   }
 }
 
-/* Converts int8 weights of a float layer to floats. Only their values matter, not how the layer's kernel
- * would round its input. */
+/* Converts int8 weights of a float layer to floats. Only the weights' values matter, not how the layer's
+ * kernel would round its input. */
 static void fold_hybrids(Arena *arena, TflModel *m, size_t *room) {
   int *made = NEW_ARRAY(arena, int, m->ntensors + 1), n = m->ntensors, most = n;
   for (int o = 0; o < m->noperators; o++) most += m->op[o].nin;

@@ -136,8 +136,8 @@ static bool is_by_element(int code) {
   }
 }
 
-/* Converts an elementwise operator. All its values must have the same rows, and its constants must be the
- * same for each row.
+/* Converts an elementwise operator. All values of the operator must have the same rows, and its constants
+ * must be the same for each row.
  */
 static bool raise_elements(Raising *r, const TflOperator *op) {
   const TflRows *first = NULL;
@@ -303,7 +303,7 @@ static bool raise_window(TflOperator *to, const TflRows *x, int64_t kernel) {
   return true;
 }
 
-/* Applies an operator with such a window to the whole sequence. */
+/* Applies an operator with a window over rows to the whole sequence. */
 static bool raise_windowed(Raising *r, const TflOperator *op, const TflRows *x, int64_t kernel) {
   const int64_t stride = op->stride[0];
   TflOperator window = *op;

@@ -1,6 +1,6 @@
-/* tflite_states.c: Variables of a TensorFlow Lite model as states. CALL_ONCE runs a graph that assigns their
- * initial values. A READ_VARIABLE before any ASSIGN_VARIABLE reads the state; a later READ_VARIABLE reads the
- * assigned value. */
+/* tflite_states.c: Variables of a TensorFlow Lite model as states. CALL_ONCE runs a graph that assigns the
+ * variables' initial values. A READ_VARIABLE before any ASSIGN_VARIABLE reads the state; a later
+ * READ_VARIABLE reads the assigned value. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/table.h"
