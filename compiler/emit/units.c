@@ -1,6 +1,7 @@
 /* units.c: Division of the C text into several translation units, for parallel compilation. lir/units.c has
- * assigned the functions to units. The functions of nests are in the other units, everything else is in the
- * first unit. Units share only declarations of functions, whose parameters are pointers and numbers.
+ * assigned the functions to units. The functions of nests are in the second and later units; everything else
+ * is in the first unit. Units share only declarations of functions, whose parameters are pointers and
+ * numbers.
  *
  * These functions have hidden visibility, and their symbols contain a period, so that they differ from all
  * names of C functions. */
