@@ -1,4 +1,4 @@
-/* docgen_program.c: cnnc-program(1), from the --help of built programs. */
+/* docgen_program.c: generator of the manual page cnnc-program(1), from the --help of built programs. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* docgen_shell.c: completions of cnnc's command line for bash, zsh and fish, from its table of options. */
+/* docgen_shell.c: generator of completions for bash, zsh and fish, from cnnc's table of options. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include <stdio.h>

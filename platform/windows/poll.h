@@ -1,4 +1,4 @@
-/* poll.h: Whether a pipe has data. */
+/* poll.h: poll() for Windows, which only detects whether a pipe has data. */
 // SPDX-License-Identifier: MIT-0
 #ifndef PLATFORM_POLL_H
 #define PLATFORM_POLL_H

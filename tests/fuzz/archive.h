@@ -1,4 +1,4 @@
-/* archive.h: Shared by fuzz targets of array files: reads every element of an accepted file. */
+/* archive.h: Helper of the fuzz targets for array files: reads every element of an accepted file. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef FUZZ_ARCHIVE_H
 #define FUZZ_ARCHIVE_H

@@ -1,6 +1,6 @@
-/* detection.c: Fuzz target for the runtime function of the loss detection: any numbers, arrays of exactly the
- * declared sizes. Only rows with a ground-truth box have a gradient of their deltas, and only for the class
- * of that box. */
+/* detection.c: Fuzz target for the runtime function of the loss detection, with any numbers in arrays of
+ * exactly the declared sizes. Only rows with a ground-truth box have a gradient of their deltas, and only for
+ * the class of that box. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/box_routine.h"

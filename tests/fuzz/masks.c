@@ -1,4 +1,4 @@
-/* masks.c: Fuzz target for the runtime function of the loss masks: any numbers, arrays of exactly the
+/* masks.c: Fuzz target for the runtime function of the loss masks, with any numbers in arrays of exactly the
  * declared sizes. Only the channel of the class of a row's ground-truth box has a gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"

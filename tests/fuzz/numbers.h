@@ -1,5 +1,6 @@
-/* numbers.h: Shared by fuzz targets of the runtime functions for detection: turns bytes into floats, some of
- * them unusual, and into classes and counts of ground-truth boxes. Arrays have exactly the declared sizes. */
+/* numbers.h: Helpers of the fuzz targets for the runtime's detection functions: turn bytes into floats, some
+ * of them unusual, into classes, and into counts of ground-truth boxes. Arrays have exactly the declared
+ * sizes. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef FUZZ_NUMBERS_H
 #define FUZZ_NUMBERS_H

@@ -1,5 +1,5 @@
-/* proposals.c: Fuzz target for the runtime function proposals: any numbers, arrays of exactly the declared
- * sizes; the result satisfies the definition of proposals. */
+/* proposals.c: Fuzz target for the runtime function proposals, with any numbers in arrays of exactly the
+ * declared sizes; the result satisfies the definition of proposals. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include <string.h>

@@ -1,7 +1,7 @@
-/* quantized.c: Fuzz target for int8 weight files: with any file, a net is lowered to a valid program and
- * exported to ONNX, or refused with an error. Mutations begin with valid files (int8_draw.c) and follow the
- * format: they change single numbers of an array, or the header without its length. Other mutations would all
- * fail at the first check. */
+/* quantized.c: Fuzz target for int8 weight files: for any file, the compiler lowers the net to a valid
+ * program and exports the net to ONNX, or reports an error. Mutations begin with valid files (int8_draw.c)
+ * and follow the format: they change single numbers of an array, or the header without its length. Other
+ * mutations would all fail at the first check. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* rpn.c: Fuzz target for the runtime function of the loss rpn: any numbers, arrays of exactly the declared
- * sizes. At most `sample` anchors count, and all anchors that count are inside the image. */
+/* rpn.c: Fuzz target for the runtime function of the loss rpn, with any numbers in arrays of exactly the
+ * declared sizes. At most `sample` anchors count, and all anchors that count are inside the image. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/best_routine.h"

@@ -1,5 +1,6 @@
-/* runs.c: Fuzz target for outlines: the first two bytes are the size of the image, the third selects packed
- * runs or polygon corners for the rest. Accepted runs are packed to the same bytes again. */
+/* runs.c: Fuzz target for outlines: the first two bytes are the size of the image, and the third byte selects
+ * whether the remaining bytes are packed runs or polygon corners. Accepted runs are packed to the same bytes
+ * again. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>

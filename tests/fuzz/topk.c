@@ -1,5 +1,5 @@
-/* topk.c: Fuzz target for the runtime function topk: any numbers, arrays of exactly the declared sizes. The
- * result is sorted, has no index twice, and omits no better element. */
+/* topk.c: Fuzz target for the runtime function topk, with any numbers in arrays of exactly the declared
+ * sizes. The result is sorted, has no index twice, and omits no better element. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/best_routine.h"

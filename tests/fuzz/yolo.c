@@ -1,5 +1,5 @@
-/* yolo.c: Fuzz target for the runtime function of the loss yolo: any numbers, arrays of exactly the declared
- * sizes. Rows without a ground-truth box add no loss for box and classes. */
+/* yolo.c: Fuzz target for the runtime function of the loss yolo, with any numbers in arrays of exactly the
+ * declared sizes. Rows without a ground-truth box add no loss for box and classes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/box_routine.h"

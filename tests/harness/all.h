@@ -1,5 +1,5 @@
-/* all.h: make check tests only some of the combinations; the seed of the tests selects them. With
- * $NETCHECK_ALL, as in make check-long, all combinations are tested. */
+/* all.h: Selection of the combinations that a run tests: make check tests some of them, selected by the seed
+ * of the tests; with $NETCHECK_ALL, as in make check-long, all combinations are tested. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_ALL_H
 #define TEST_ALL_H

@@ -1,5 +1,5 @@
-/* random_parts.c: Random nets with split rows: heads, windows and rows of pixels, split and joined, products
- * of them, attention, softmax along any axis, indices. */
+/* random_parts.c: Random nets whose rows are split into heads, windows or rows of pixels, and joined again;
+ * with matrix products, attention, softmax along any axis, and indices. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "random.h"

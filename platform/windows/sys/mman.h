@@ -1,4 +1,4 @@
-/* mman.h: Files mapped to memory, read only. */
+/* mman.h: mmap() for Windows, which only maps files to read them. */
 // SPDX-License-Identifier: MIT-0
 #ifndef PLATFORM_MMAN_H
 #define PLATFORM_MMAN_H

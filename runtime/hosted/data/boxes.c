@@ -209,7 +209,8 @@ cnn_status cnn_boxes_begin(cnn_data *data, const char *title) {
   return cnn_success();
 }
 
-/* Makes room for one more element; the capacity doubles at each power of two. NULL: out of memory. */
+/* Makes room for one more element; the capacity doubles when the number of elements reaches a power of two.
+ * NULL: out of memory. */
 static void *room_for(void *array, int64_t count, size_t bytes) {
   if (array && (count & (count - 1))) return array;
   return realloc(array, bytes * (size_t)(count ? 2 * count : 1));

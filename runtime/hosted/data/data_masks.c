@@ -127,7 +127,7 @@ static const DataKind masks = {masks_read,    NULL,        masks_close, NULL, ma
 
 /* Adds a pair; the set takes ownership of both paths. */
 static cnn_status pair_add(const cnn_data *data, Pairs *pairs, Pair pair) {
-  if ((pairs->count & (pairs->count - 1)) == 0) { /* the capacity doubles at each power of two */
+  if ((pairs->count & (pairs->count - 1)) == 0) { /* a power of two: the capacity doubles */
     Pair *moved = realloc(pairs->pair, sizeof *moved * (size_t)(pairs->count ? 2 * pairs->count : 1));
     if (!moved) {
       pair_free(&pair);

@@ -1,4 +1,5 @@
-/* folders.h: Data set of class folders, for the files that open and read it. */
+/* folders.h: Data set of class folders: interface between the files that open it and the files that read it.
+ */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FOLDERS_H
 #define CNN_FOLDERS_H

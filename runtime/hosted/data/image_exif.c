@@ -1,4 +1,4 @@
-/* image_exif.c: EXIF orientation, and images rotated by it. */
+/* image_exif.c: Reading of the EXIF orientation, and rotation of images by this orientation. */
 // SPDX-License-Identifier: MIT-0
 #include <string.h>
 #include "hosted/data/image.h"

@@ -20,8 +20,8 @@ void cnn_outline_free(cnn_outline *outline) {
 
 static cnn_status no_memory(void) { return cnn_failure(CNN_NO_MEMORY, "out of memory for a mask"); }
 
-/* Makes room for one more element; the capacity doubles at each power of two. NULL: out of memory, and the
- * array is unchanged. */
+/* Makes room for one more element; the capacity doubles when the number of elements reaches a power of two.
+ * NULL: out of memory, and the array is unchanged. */
 static void *room_for(void *array, int64_t count, size_t bytes) {
   if (count & (count - 1)) return array;
   return realloc(array, bytes * (size_t)(count ? 2 * count : 1));

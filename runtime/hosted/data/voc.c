@@ -52,7 +52,7 @@ static void XMLCALL begin(void *context, const XML_Char *name, const XML_Char **
   p->letters = 0;
   cnn_voc *voc = p->voc;
   if (!is_at(p, 2, "object", NULL, NULL)) return;
-  if ((voc->count & (voc->count - 1)) == 0) { /* the capacity doubles at each power of two */
+  if ((voc->count & (voc->count - 1)) == 0) { /* a power of two: the capacity doubles */
     cnn_voc_object *moved =
         realloc(voc->object, sizeof *moved * (size_t)(voc->count ? 2 * (size_t)voc->count : 1));
     if (!moved) {

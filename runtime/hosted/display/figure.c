@@ -104,7 +104,8 @@ struct cnn_figure {
   bool failed;
 };
 
-/* Makes room for one more element; the capacity doubles at each power of two. */
+/* Makes room for one more element; the capacity doubles when the number of elements reaches a power of two.
+ */
 static bool grow(void **array, int32_t count, size_t bytes) {
   if ((count & (count - 1)) != 0) return true;
   void *moved = realloc(*array, bytes * (size_t)(count ? 2 * count : 1));

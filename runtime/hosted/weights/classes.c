@@ -1,4 +1,4 @@
-/* classes.c: Class names: in the metadata of weights, compared, and listed in messages. */
+/* classes.c: Class names: stored in the metadata of weights, compared, and listed in messages. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/classes.h"
 

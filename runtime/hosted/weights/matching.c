@@ -221,7 +221,8 @@ static int32_t count_behind(const Match *match, const char *prefix) {
   return count;
 }
 
-/* Tries the prefix before the first name that ends with the name of a weight. */
+/* Finds names in the file that end with the name of a weight, and tries the text before that name as the
+ * prefix of all names. */
 static void prefix_look(Match *match) {
   int32_t tried = 0;
   for (int32_t w = 0; w < match->count && tried < CANDIDATES; w++) {
