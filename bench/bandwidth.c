@@ -58,5 +58,5 @@ int main(int argc, char **argv) {
     printf("%.2f\n", 1e-9 * (double)bytes * rounds / least);
     free(memory);
   }
-  return total[0][0] > 1e30f; /* never true; only keeps the compiler from removing the sums */
+  return total[0][0] > 1e30f; /* never true: keeps the compiler from removing the sums */
 }

@@ -97,5 +97,5 @@ int main(int argc, char **argv) {
     least = seconds < least ? seconds : least;
   }
   printf("%.1f\n", 1e-9 * threads * flops() / least);
-  return sum[0][0] > 1e30f; /* never true; only keeps the compiler from removing the sums */
+  return sum[0][0] > 1e30f; /* never true: keeps the compiler from removing the sums */
 }

@@ -22,7 +22,7 @@ enum { MOST = 4096 };
 
 typedef struct Moment {
   const char *kind;
-  /* in a sum: the range of gradients, in floats; in a gather: from 0 to the bytes of an image */
+  /* of a sum: the range of gradients, in floats; of a gather: the range of bytes of an image, from 0 on */
   int64_t from, to;
   double seconds; /* seconds since the previous moment */
 } Moment;

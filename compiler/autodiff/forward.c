@@ -202,7 +202,8 @@ Graph *graph_forward(Arena *arena, const Graph *graph, Diags *diags) {
   Node **all = values_of_all(&f);
   graph_copy_ports(f.copy, graph, all);
   graph_copy_values(f.copy, graph, all);
-  for (int i = 0; i < TRUTH_PARTS; i++) /* numbered after all ports, which exist by now */
+  for (int i = 0; i < TRUTH_PARTS;
+       i++) /* annotation targets are numbered after all ports, which exist by now */
     if (f.copy->truth[i]) f.copy->truth[i]->port->index = graph_ports(f.copy) + i;
   return f.copy;
 }

@@ -12,7 +12,7 @@ typedef struct NamedArray {
   Elem elem;
   int rank;
   int64_t dim[4], size;
-  const void *data; /* in this machine's byte order */
+  const void *data; /* numbers in this machine's byte order */
 } NamedArray;
 typedef struct Arrays {
   Arena *arena;
@@ -27,5 +27,6 @@ void arrays_add_scale(Arrays *, const char *value, float scale, int64_t zero);
 void arrays_quantized(
     Arrays *, const char *rounding,
     const char *layers); /* marks an int8 model; layers: members of a JSON object, NULL: none */
-bool arrays_save(const Arrays *, const char *path); /* as .safetensors; false: errno has the reason */
+bool arrays_save(const Arrays *,
+                 const char *path); /* saves a .safetensors file; false: errno has the reason */
 #endif

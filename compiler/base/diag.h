@@ -25,7 +25,7 @@ typedef struct Source {
   uint32_t *line; /* offset of each line */
   int lines;
   int rank;              /* order of messages: imports before the importing file */
-  VEC(SourceMark) marks; /* at equal distances; empty until a column of a long line is needed */
+  VEC(SourceMark) marks; /* at equal distances; none until a column of a long line is needed */
 } Source;
 typedef struct Sources {
   Arena *arena;
@@ -38,7 +38,7 @@ const Source *sources_get(const Sources *, uint32_t file);
 typedef struct Place_ {
   const char *path;
   int line, column;
-} SourcePlace; /* both start at 1; columns count code points */
+} SourcePlace; /* lines and columns are counted from 1; a column is one code point */
 SourcePlace sources_place(const Sources *, uint32_t file, uint32_t offset);
 
 /* Stack of block applications, innermost first. NULL in the net itself. */

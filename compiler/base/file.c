@@ -178,7 +178,7 @@ const char *base_name(const char *path) {
 /* ---- outputs ---- */
 
 typedef enum FileKind {
-  OUTPUT_RENAMED, /* written under the temporary name, renamed at the end */
+  OUTPUT_RENAMED, /* the file is written under the temporary name, and renamed at the end */
   OUTPUT_DIRECT,  /* a device or pipe: the bytes are buffered and written at the end */
   OUTPUT_STDOUT,  /* likewise */
 } FileKind;

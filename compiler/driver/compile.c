@@ -30,7 +30,7 @@ static bool parse(Compilation *c) {
   const Options *o = c->options;
   c->program = program_read(c->arena, c->diags, &c->sources, o->input, o->directories.n, o->directories.data);
   stage_done(c, "read and parse");
-  return c->program != NULL; /* also true after an error, so that one run reports all errors */
+  return c->program != NULL; /* the result is also true after an error, so that one run reports all errors */
 }
 
 static void put_library_count(Text *out, int n, const char *what) {

@@ -40,7 +40,7 @@ static Small small_of(const Candidate *way) { return way->choice.schedule->small
 static void add_gains(const Compilation *c, const Lower *l, Gains *gains) {
   const Decision *d = l->decision;
   const Candidate *chosen = &d->candidates.data[d->chosen], *least = smallest(d);
-  if (!chosen->choice.schedule->small) return; /* not a schedule of a microcontroller */
+  if (!chosen->choice.schedule->small) return; /* the schedule is not for microcontrollers */
   for (int i = 0; i < d->candidates.n; i++) {
     const Candidate *way = &d->candidates.data[i];
     if (way->refused || !way->choice.schedule->build || small_of(way) < small_of(chosen)) continue;

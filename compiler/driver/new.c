@@ -130,7 +130,8 @@ static int write_embed_example(const NewProject *b) {
   options.input = project_path(b, arena_printf(b->arena, "%s.cnn", b->name));
   options.output = project_path(b, "embed.c");
   vec_push(b->arena, options.targets, target_find("generic"));
-  vec_push(b->arena, options.warnings, "no-unread-input"); /* reported when the net is compiled */
+  vec_push(b->arena, options.warnings,
+           "no-unread-input"); /* the warning is reported when the net is compiled */
   return compile(b->arena, &options);
 }
 

@@ -76,7 +76,7 @@ typedef struct Options {
   const System *system;        /* --os; NULL: this system, or none */
   const Target *machine;       /* machine of an object; NULL: this machine */
   int threads;                 /* 0: openmp; 1: pool; 2: none; -1: not given */
-  bool threaded, pool;         /* several threads; a thread pool instead of OpenMP */
+  bool threaded, pool;         /* threaded: several threads; pool: a thread pool instead of OpenMP */
   bool mpi;                    /* an executable that MPI processes can share */
   int64_t mpi_most;            /* maximum number of processes; 0: the number of shards */
   Defines defines;

@@ -40,8 +40,9 @@ typedef struct Quantizing {
   Evaluation before, after;
 } Quantizing;
 
-double accuracy_loss(const Quantizing *); /* in points, or the change of a metric that is not a fraction */
-void quantize_warn(Quantizing *);         /* warns about saturating layers */
+double accuracy_loss(
+    const Quantizing *); /* the loss in percentage points, or the change of a metric that is not a fraction */
+void quantize_warn(Quantizing *); /* warns about saturating layers */
 void quantize_print(const Quantizing *);
 bool quantize_report(Quantizing *); /* --report */
 #endif

@@ -21,7 +21,7 @@ typedef struct Printer {
   bool team;                                /* all threads of a team run the statements being printed */
   bool waits;                               /* the function of a team has barriers */
   const char **parameter; /* in a merged function: the names of the parameters that replace numbers */
-  bool *found; /* indexed like the numbers of the merged function: whether the number was printed */
+  bool *found;            /* by index of a number of the merged function: whether the number was printed */
 } Printer;
 
 #define put(...) text_put(p->out, __VA_ARGS__)

@@ -60,7 +60,7 @@ typedef struct PreludeNeeds {
   uint8_t convert[ELEMS][ELEMS];      /* conversions of vectors, indexed by [to][from] */
   uint8_t type[ELEMS], memory[ELEMS]; /* vector types: for values, and for unaligned memory */
   const Routine *routine[ROUTINES];   /* NULL after the last one */
-  uint8_t primitive[PRIMITIVES];      /* indexed as primitive_table, with bits for widths */
+  uint8_t primitive[PRIMITIVES];      /* by index in primitive_table: bits for widths */
   bool inlined, kernel, unroll, roll, team, prefetch, pin, load2, load4, infinite; /* macros */
   bool pool;   /* the team's threads are from a pool */
   bool helium; /* the file must include the header of Arm's intrinsics */
@@ -112,7 +112,8 @@ const char *prelude_convert(Arena *, const PreludeNames *, Elem to, Elem from, i
 /* "dot_bytes_x16_v4"; lanes 1: "dot_bytes". */
 const char *prelude_primitive(Arena *, const PreludeNames *, const Primitive *, int lanes);
 
-/* in prelude_macros.c, like emit_precise, emit_contraction, emit_attribute and emit_prelude_end */
+/* prelude_macros and prelude_has_macro are in prelude_macros.c, like emit_precise, emit_contraction,
+ * emit_attribute and emit_prelude_end */
 void prelude_macros(Text *, const PreludeNeeds *);
 void prelude_word_macros(Text *, const PreludeNeeds *); /* nest_words.c: LOAD2 and LOAD4 */
 bool prelude_has_macro(const char *name);

@@ -120,7 +120,7 @@ enum {
 typedef enum Result {
   RESULT_SAMPLE, /* one value per image */
   RESULT_SUM,    /* training: each image adds to the gradient of `target` */
-  RESULT_BATCH,  /* one value per batch; with a `target`, the new value of that statistic */
+  RESULT_BATCH,  /* one value per batch; with a `target` (a statistic), the new value of `target` */
 } Result;
 /* Quantization of an int8 or int16 value: q represents (q - zero) * scale. */
 typedef struct Quant {
@@ -162,7 +162,7 @@ typedef struct QatRounding {
 /* The argument precision=: element type in an int8 model, or bf16 for products in a float model. The option
  * --precision also sets F16W: the weights of products are stored as f16. */
 typedef enum Precision {
-  PRECISION_GIVEN, /* as specified in the weight file; otherwise float */
+  PRECISION_GIVEN, /* the precision in the weight file; if there is none, float */
   PRECISION_F32,
   PRECISION_BF16,
   PRECISION_F16W,
@@ -181,7 +181,7 @@ struct Node {
   const Const *arg;     /* in the order of op->params, with defaults; NULL for hidden operators */
   const Window *window; /* window operators: set by their shape rule */
   int nweights;
-  Weight **weight; /* in the operator's own order; a missing bias is NULL */
+  Weight **weight; /* weights in the operator's own order; a missing bias is NULL */
   bool frozen;
   /* a node that the source does not call: a state or its update of a layer with keep=true, a conversion to
    * i32 */
@@ -281,7 +281,7 @@ struct Graph {
   VEC(Node *) nodes; /* inputs first, then in program order, which is topological */
   VEC(Port) inputs, outputs;
   VEC(Port) values;      /* values that only losses read: absent from inference */
-  VEC(Weight *) weights; /* in program order; a shared weight occurs once */
+  VEC(Weight *) weights; /* weights in program order; a shared weight occurs once */
   int64_t parameters;    /* number of floats in the weights struct */
   int nlabels;
   const char *const *label;

@@ -153,7 +153,7 @@ typedef struct OpTraits {
 
   bool stops_gradient;   /* the operator passes no gradient to its operand */
   bool weights_of_input; /* eval reads the parameters of in[0], not its own */
-  bool recurrent;        /* has several parameters per direction, with a suffix of the direction */
+  bool recurrent;  /* the operator has several parameters per direction; their names end with the direction */
   bool layer_part; /* one of several kernels of a layer: named after its own node, not after the layer */
   bool needs_axes; /* needs a height or length: reads T regions of n elements as a sequence T x n */
   bool equal_rows; /* combines values with equal numbers of rows: if the other value has no regions, T regions

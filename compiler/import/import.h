@@ -77,7 +77,7 @@ typedef struct ImportShape {
 } ImportShape;
 typedef struct ImportSetting { /* an input with a constant value */
   const char *input;
-  VEC(double) value; /* one number is used for all elements */
+  VEC(double) value; /* the elements; a single number is used for all elements */
 } ImportSetting;
 typedef struct ImportState {         /* an input that is an output of the previous call */
   const char *input, *output, *init; /* init: in the program's syntax, or NULL: zeros */
@@ -103,7 +103,7 @@ typedef struct ImportOptions {
   bool trial;    /* a trial import: if it fails, no suggestions are made */
   bool (*admits)(const ModelImport *); /* whether the imported program compiles; NULL: not checked */
   bool (*admits_tflite)(Arena *,
-                        const struct TflProgram *); /* the same check for a quantized TensorFlow Lite model */
+                        const struct TflProgram *); /* like `admits`, for a quantized TensorFlow Lite model */
 } ImportOptions;
 
 typedef struct ImportWeight {
@@ -111,7 +111,7 @@ typedef struct ImportWeight {
   const Tensor *tensor;
   int rank;
   int64_t dim[4];
-  const void *integers; /* of a layer in int8 or int16: I8 weights, I32 or I64 bias; or NULL */
+  const void *integers; /* for a layer in int8 or int16: the I8 weights, or the I32 or I64 bias; or NULL */
   Elem elem;            /* their type */
 } ImportWeight;
 typedef struct Problem {
@@ -203,8 +203,8 @@ bool import_finish(ModelImport *);           /* completes the program; false aft
 
 /* ---- branches.c ---- */
 typedef enum BranchState {
-  BRANCH_TAKEN, /* also for nodes outside of branches, and for nodes in a branch of an If whose condition is
-                   computed */
+  BRANCH_TAKEN, /* also the state of nodes outside of branches, and of nodes in a branch of an If whose
+                   condition is computed */
   BRANCH_LEFT_OUT,
   BRANCH_UNKNOWN /* the condition depends on an earlier problem */
 } BranchState;
@@ -294,7 +294,8 @@ Value *lay_standard(ModelImport *, const View *);
 /* The value with its elements in memory in the order of these dimensions; the value itself if they already
  * have this order. */
 Value *lay_in_order(ModelImport *, const View *, int n, const int *dims);
-Value *reshaped(ModelImport *, Value *, Shape); /* the same elements in the same order */
+Value *reshaped(ModelImport *, Value *,
+                Shape); /* a value with this shape and the same elements in the same order */
 /* Removes the statements after the first `statements`. */
 void take_back(ModelImport *, int statements);
 /* The result of an operator on a value that was laid out like this. */

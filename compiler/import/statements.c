@@ -216,7 +216,8 @@ void find_varying(ModelImport *im, const OnnxPort *const *port, int n) {
 /* ---- nodes ---- */
 void add_problem(ModelImport *im, const OnnxNode *node) {
   const char *why = im->why ? im->why : "there is no such operator";
-  for (int i = 0; node->title && i < im->problems.n; i++) /* one problem per TensorFlow Lite operator */
+  for (int i = 0; node->title && i < im->problems.n;
+       i++) /* at most one problem is recorded per TensorFlow Lite operator */
     if (im->problems.data[i].node && im->problems.data[i].node->title == node->title) return;
   const Problem row = {.node = node, .what = onnx_name(im->onnx, node), .why = why};
   vec_push(im->arena, im->problems, row);

@@ -130,7 +130,7 @@ typedef struct Lower {
                            calls */
   struct Tuning *tuning;
   Choice choice;
-  struct Decision *decision; /* set before a schedule builds the nest */
+  struct Decision *decision; /* the decision, which is set before a schedule builds the nest */
   bool plain;                /* -O0, -Os */
   int sums;                  /* reference nests: maximum sums per input loop; 0 means 1 */
   bool exact;                /* excludes algorithms that round differently, such as Winograd */

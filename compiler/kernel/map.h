@@ -8,9 +8,9 @@
 
 void map_shape(ShapeContext *, Node *); /* one operand, which has the same shape as the result */
 void map_shape_weighted(ShapeContext *,
-                        Node *); /* the same with one weight per channel, which `init` initializes */
+                        Node *); /* like map_shape, with one weight per channel, which `init` initializes */
 void map_shape_weight(ShapeContext *, Node *, const char *member,
-                      bool decay);               /* the same with another name of the weight */
+                      bool decay); /* like map_shape_weighted, with `member` as the weight's name */
 void map_shape_operands(ShapeContext *, Node *); /* several operands: of equal shape, or broadcast: 1x1xC (or
                                                     a vector of C) to every pixel, HxWx1 to every channel */
 void map_run(const Eval *);                      /* op->eval */
@@ -19,10 +19,10 @@ void map_backward_operand(Gradient *, Node *, Node *dy, int k, bool derivative_i
 uint32_t map_needs_x(const Node *, int wrt); /* op->map_needs for functions of one operand */
 uint32_t map_needs_y(const Node *, int wrt);
 
-extern const Op op_map_gradient; /* its inputs are dy and the operands of the derivative, its value is dy
-                                    times dy/dx[wrt]; it is elementwise, so that it can be fused */
-extern const Op op_map_weight_gradient; /* the same for the derivative with respect to a parameter; its value
-                                           is summed over the pixels */
+extern const Op op_map_gradient; /* inputs: dy and the operands of the derivative; value: dy times dy/dx[wrt];
+                                    elementwise, so that the operator can be fused */
+extern const Op op_map_weight_gradient; /* like op_map_gradient, for the derivative with respect to a
+                                           parameter; the value is summed over the pixels */
 extern const Op op_sum_pixels; /* 1x1xC: the gradient of an operand that was broadcast to all pixels */
 
 #define MAP_OPERATOR                                                                                         \

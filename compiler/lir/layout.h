@@ -49,7 +49,7 @@ typedef struct NestFunction {
   VEC(const Kernel *) also;
   Instances
       *instances; /* the functions that it calls, each with its `code`; the last one is the function itself */
-  bool hot;       /* called by inference or training */
+  bool hot;       /* inference or training calls the function */
   int64_t stack;  /* maximum stack in bytes; -1: unknown */
   /* members for merged functions, which differ in numbers only */
   struct NestFunction *into; /* the function to call: itself, or the function into which it was merged */
@@ -170,7 +170,7 @@ void merge_similar(Arena *, Functions *);
 /* The code that calls the functions of a unit. */
 typedef enum UnitUse {
   USE_HOT,     /* inference and training */
-  USE_PACKING, /* called once per step: unrolling would only cost compile time */
+  USE_PACKING, /* packing functions are called once per step: unrolling would only cost compile time */
   USE_COLD,    /* inspection commands */
 } UnitUse;
 typedef struct Unit {

@@ -12,8 +12,8 @@ static const char *name_of_net(Layout *layout, const char *name) {
 static const char *own_macro(Layout *layout, const char *name) {
   const char *macro = arena_printf(layout->arena, "%s_%s", layout->upper, name);
   names_reserve(&layout->macros, macro);
-  names_reserve(&layout->names, name); /* also reserved for functions: if the net's own name is in capitals,
-                                          functions and macros have the same prefix */
+  names_reserve(&layout->names, name); /* the name is also reserved for functions: if the net's own name is in
+                                          capitals, functions and macros have the same prefix */
   return macro;
 }
 

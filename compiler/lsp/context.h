@@ -9,8 +9,8 @@ typedef enum Where {
   WHERE_NOWHERE,   /* a comment, a string, a new name */
   WHERE_TOP,       /* a declaration may begin */
   WHERE_STATEMENT, /* a statement may begin */
-  WHERE_CHAIN,     /* after an arrow: an operator or a block */
-  WHERE_START,     /* after NAME =: a value is also possible */
+  WHERE_CHAIN,     /* after an arrow: an operator or a block may begin */
+  WHERE_START,     /* after NAME =: an operator, a block or a value may begin */
   WHERE_ARGUMENT,  /* an argument may begin */
   WHERE_CHOICE,    /* after ARGUMENT = */
   WHERE_VALUE,     /* in an expression */

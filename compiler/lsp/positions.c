@@ -77,8 +77,8 @@ static int digit(char c) { return c >= '0' && c <= '9' ? c - '0' : (tolower((uns
 const char *path_of_uri(Arena *arena, const char *uri) {
   static const char scheme[] = "file://";
   if (strncmp(uri, scheme, sizeof scheme - 1) != 0) return arena_copy(arena, uri, strlen(uri));
-  const char *from =
-      strchr(uri + sizeof scheme - 1, '/'); /* after the host, which is empty or this machine */
+  const char *from = strchr(uri + sizeof scheme - 1,
+                            '/'); /* start of the path, after the host, which is empty or this machine */
   Text path = {.arena = arena};
   text_put(&path, "%s", "");
   for (; from && *from; from++) {

@@ -193,7 +193,7 @@ typedef struct Routine {
   Elem elem[ROUTINE_BUFS];
   bool writes[ROUTINE_BUFS]; /* writes the whole buffer before reading it */
   bool whole[ROUTINE_BUFS];  /* by number: true for an int, false for a float */
-  /* the same C text, compiled with double for float: the interpreter runs this */
+  /* the C text of the function, compiled with double for float, which the interpreter runs */
   void (*run)(double *const *buf, const double *number);
 } Routine;
 
@@ -263,13 +263,13 @@ bool store_is_words(const NestStmt *); /* whether the statement is a STORE of I3
 typedef enum ParamKind { PLAIN, FLAG, VARIED } ParamKind;
 typedef struct NestFn {
   const char *name;
-  bool kernel; /* becomes a separate C function for each set of constant arguments; otherwise the function is
-                  inlined at each call */
+  bool kernel; /* the function becomes a separate C function for each set of constant arguments; otherwise the
+                  function is inlined at each call */
   int nparams;
   const char *param[PARAMS]; /* parameter i has slot i + 1 */
   bool
       flag[PARAMS]; /* a flag: 0 or 1, always constant; the names of instances contain the flags that are 1 */
-  bool varied[PARAMS]; /* never constant in an instance */
+  bool varied[PARAMS]; /* the parameter is never constant in an instance */
   bool size[PARAMS];   /* for the main function: a run-time parameter with lo <= value <= hi, such as the
                           number of images */
   int64_t lo[PARAMS], hi[PARAMS];
@@ -299,11 +299,12 @@ struct Nest {
   } open[40];
   int64_t key[SLOTS + 1], serial;
   int slot_scope[SLOTS], marks;
-  int nleads;                  /* 0: no leading axis */
-  TileShape tiles;             /* of the nest's TILED loops; rows 0: there are none */
-  int64_t lead[LEADS];         /* numbers of rows, in ascending order */
-  LoopKind lead_kind;          /* kind of the loops over rows: SERIAL or PARALLEL */
-  const Ix *lead_at[LEADS];    /* in the current function: the row modulo each number of rows */
+  int nleads;          /* 0: no leading axis */
+  TileShape tiles;     /* shape of the tiles of TILED loops; rows 0: the nest has no TILED loops */
+  int64_t lead[LEADS]; /* numbers of rows, in ascending order */
+  LoopKind lead_kind;  /* kind of the loops over rows: SERIAL or PARALLEL */
+  const Ix *
+      lead_at[LEADS]; /* by index in `lead`: the row modulo this element of `lead`, in the current function */
   struct Instances *instances; /* cache of instance.c: the nest's C functions; NULL: not computed yet */
 };
 
@@ -325,7 +326,7 @@ typedef struct Proof {
   int accesses, reads, pairs;
   char error[256];
 } Proof;                          /* counts for a description of the proof; error is empty on success */
-bool nest_prove(Nest *, Proof *); /* also records the result of each IF's condition */
+bool nest_prove(Nest *, Proof *); /* proves the nest, and records the result of each IF's condition */
 /* For a proved nest that runs on one thread: whether `result`, an OUTPUT, may overlap `operand`, an INPUT
  * without later uses. If true, the result may begin at most *most bytes after the start of the operand
  * (before it if *most is negative), at a distance that is a multiple of *step. If false, the two buffers must

@@ -15,7 +15,7 @@ typedef struct Primitive {
   int arguments;
   Elem takes[3]; /* element types of the arguments; the result is I32 */
   int32_t (*run)(const double *argument);
-  bool lanes; /* also defined for vectors, lane by lane */
+  bool lanes; /* the primitive is also defined for vectors, lane by lane */
 } Primitive;
 
 extern const Primitive primitive_requantize_single, primitive_requantize_double, primitive_requantize_float,

@@ -267,7 +267,7 @@ static const ImportLayout *layout_given(const ModelImport *im, const char *input
   return found;
 }
 
-#ifndef __wasi__ /* not in the browser build, which must stay small */
+#ifndef __wasi__ /* the browser build, which must stay small, omits this function */
 /* Whether the model is an export of cnnc, and an operator other than a Transpose reads the input: then the
  * input is a sequence with the channels second. With --layout=hwc only a Transpose reads an input. */
 static bool is_own_sequence(const ModelImport *im, const OnnxPort *port) {

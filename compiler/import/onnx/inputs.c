@@ -31,7 +31,7 @@ static bool sizes_of_input(ModelImport *im, OnnxPort *port) {
     memcpy(port->dim, shape->dim, sizeof port->dim);
   }
   if (port->rank > 1 && port->dim[0] == 0) port->dim[0] = 1;
-  if (port->rank == 0) return false; /* reported with the other inputs */
+  if (port->rank == 0) return false; /* the input is reported with the other scalar inputs */
   bool open = port->rank < 1;
   for (int d = 0; d < port->rank; d++) open = open || port->dim[d] == 0;
   if (!open) return true;

@@ -349,7 +349,7 @@ static void frame(Framing *f, Statement *s) {
   const Op *op = op_of(f->im, s);
   bool bytes = s->nin > 0 && !s->out->regions, known;
   for (int i = 0; i < s->nin; i++) bytes = bytes && quant_of(s->in[i]);
-  if (!op) return; /* reported when the program is compiled */
+  if (!op) return; /* the unknown operator is reported when the program is compiled */
   if (s->out->kept && !is_move(s)) {
     remark(f->im, s, "in the layer before it");
     return;

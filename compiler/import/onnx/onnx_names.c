@@ -73,7 +73,8 @@ static const char *parameter_path(ModelImport *im, const Tensor *weight) {
 
 /* The last words of a list in Python's syntax: ['', 'layer1', 'conv2d']. */
 typedef struct Words {
-  const char *last, *before; /* where the last two words begin; before: NULL if there is only one word */
+  const char *last, *before; /* the beginning of the last word and of the word before it; before: NULL if
+                                there is only one word */
   size_t last_n, before_n;
 } Words;
 

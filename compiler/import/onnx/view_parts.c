@@ -358,7 +358,7 @@ View *combined_by_heads(ModelImport *im, const View *large, const View *small, c
   const View *a = view_apart(im, large, &parts), *b = view_apart(im, small, &parts);
   const int64_t heads = a->size[0], l = a->size[1], m = a->size[2];
   const int before = im->statements.n;
-  View *one = view_copy(im, b, b->value); /* the same value for all heads */
+  View *one = view_copy(im, b, b->value); /* all heads use the same value */
   one->size[0] = 1;
   Value *both[] = {split_into_heads(im, a), laid_as_rows(im, one, l, m)};
   if (!both[0] || !both[1]) return take_back(im, before), NULL;

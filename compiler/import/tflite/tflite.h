@@ -110,8 +110,8 @@ enum {
 #define OP(name, number, make, nodes, onnx) TFL_##name = number,
 #include "import/tflite/tflite_ops.def"
 #undef OP
-  /* not in files, but created by tflite_states.c: TFL_STATE is a variable's value in this call; TFL_UPDATE
-     makes in[1] the next value of in[0] */
+  /* two operators that do not occur in files, but that tflite_states.c creates: TFL_STATE is a variable's
+   * value in this call; TFL_UPDATE makes in[1] the next value of in[0] */
   TFL_STATE = 1000,
   TFL_UPDATE
 };

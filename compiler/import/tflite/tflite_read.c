@@ -77,7 +77,7 @@ static bool read_tensor_shape(Reader *r, FlatTable table, TflTensor *tensor) {
   bool empty = false;
   tensor->size = 1;
   tensor->rank = (int)shape.n;
-  if (shape.n > TFLITE_RANK) return tensor->rank = -1, true; /* reported if the tensor is used */
+  if (shape.n > TFLITE_RANK) return tensor->rank = -1, true; /* an error is reported if the tensor is used */
   for (int d = 0; d < tensor->rank; d++) {
     const int64_t n = flat_int_at(&r->flat, shape, (uint32_t)d, 4);
     if (n < -1 || (n > 0 && tensor->size > INT32_MAX / n)) return bad(r, "a tensor has an invalid size");
