@@ -1,9 +1,10 @@
 /* cnn.h: Runtime of nets compiled by cnnc: training, evaluation, data, weights, and the command line of built
  * programs.
  *
- * cnn_core.h     random numbers, schedules, optimizers, the training step, augmentation: freestanding, for
- * any machine cnn_data.h     data sets; the inputs and outputs of predictions cnn_weights.h  weights from and
- * to files cnn_image.h    images
+ * cnn_core.h     freestanding: random numbers, schedules, optimizers, the training step, augmentation
+ * cnn_data.h     data sets; the inputs and outputs of predictions
+ * cnn_weights.h  weights from and to files
+ * cnn_image.h    images
  *
  * This header adds evaluation and training of a net. Functions return a cnn_status; its message names file,
  * offset and cause. No function prints or ends the process, except cnn_main, which is a whole program. The

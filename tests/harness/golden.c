@@ -1,8 +1,10 @@
 /* golden.c: Compares training with PyTorch. The nets of tests/golden/nets are compiled, and trained with the
  * runtime's core; the results are compared with the numbers in tests/golden/nets.txt and steps.txt.
  *
- *     golden NETS.TXT FOLDER [OPTION]  (CNNC and CC name the compilers; OPTION is for cnnc; one TAP line per
- * comparison)
+ *     golden NETS.TXT FOLDER [OPTION]
+ *
+ * The variables CNNC and CC name the compilers; OPTION is an option of cnnc. Prints one TAP line per
+ * comparison.
  *
  * After one step, losses must agree within 1e-5, weights within 1e-5 of the tensor's largest weight, and
  * gradients within 1e-4 of the largest gradient; after a hundred steps, all must agree within 1e-3. Gradients

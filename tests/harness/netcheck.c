@@ -8,28 +8,29 @@
  *     netcheck --model FILE.cnn FILE.safetensors ROUNDING VALUES
  *     netcheck --draw FILE.cnn ROUNDING SEED FILE.safetensors
  *
- * By default the compiled C is compared with eval in double, for every target of this CPU, at -O0 and -O2;
- * with a train block also eval's gradients with central differences, and the compiled gradients with eval's.
- * Code of -O2 also runs on several threads, and must give the same bits as on one thread. Inspection code
- * (the values of all layers, the gradients of the inputs) always runs in the interpreter.
+ * By default the compiled C is compared with eval in double, for every target of this CPU, at -O0 and -O2.
+ * If there is a train block, eval's gradients are compared with central differences, and the compiled
+ * gradients with eval's gradients. Code of -O2 also runs on several threads, and must give the same bits as
+ * on one thread. Inspection code (the values of all layers, the gradients of the inputs) always runs in the
+ * interpreter.
  *
- *     --nests      runs the loop nests in the interpreter instead: fast, without a C compiler
- *     --rows       likewise, with that number of rows of a leading axis in all values
- *     --choices    likewise, with each schedule that could be chosen
- *     --programs   likewise, with damaged lowered programs ($MUTANTS of each): the verifier must reject those
- *                  that misbehave
+ *     --nests      runs the loop nests in the interpreter: fast, without a C compiler
+ *     --rows=N     like --nests, with N rows of a leading axis in all values
+ *     --choices    like --nests, with each schedule that could be chosen
+ *     --programs   like --nests, with damaged lowered programs ($MUTANTS of each): the verifier must reject
+ *                  the programs that misbehave
  *     --commands   runs cnnc with many command lines, and compares the lowered program with eval
  *     --on=TARGET  runs code for another CPU in an emulator, at -O2
- *     --races      runs code with 2 and 4 threads under ThreadSanitizer: no reports, except for a barrier
- * that was left out; a program without threads prints no line
- *     --special    NaN, infinities, zeros of both signs and denormals as inputs, inference only, without
+ *     --races      runs code with 2 and 4 threads under ThreadSanitizer, which must report a race only if
+ *                  a barrier is left out; prints no line for a program without threads
+ *     --special    inputs are NaN, infinities, zeros of both signs and denormals; inference only, without
  *                  methods that round differently: non-finite results must be the same in eval
  *     --stream     computes programs in steps of several sizes, and in windows; --stream-nests: in the
  *                  interpreter alone
  *     --infer      inference only, for large nets
  *     --draw       writes a random quantization of the program, as --int8 draws it
- *     --accuracy   rounds every result to float: each kernel of training, with each schedule, is compared
- * with the same kernel in double; prints a table
+ *     --accuracy   rounds every result to float, compares each kernel of training, with each schedule,
+ *                  with the same kernel in double, and prints a table
  *
  * Prints one TAP line per comparison. The first lines of a program may set
  *

@@ -30,7 +30,7 @@ typedef struct Value {
 } Value;
 /* id: identifies the computation, whatever its name is. size: approximate magnitude of the numbers. apart: no
  * number is near zero. equal: 1 if some elements are equal, 2 if they are equal up to rounding. regions:
- * values with the same number here have the same leading axis; 0: no such axis. lost: a loss reads it. cut:
+ * values with an equal number have the same leading axis; 0: no leading axis. lost: a loss reads it. cut:
  * no gradient reaches it. level: its mean is the same for every image. pace: its number of rows per row of
  * the input, without the rows that padding adds or windows drop */
 typedef struct Part {
