@@ -16,7 +16,7 @@ typedef struct Backend {
   const System
       *system;         /* operating system of the other machine; NULL: no operating system and no C library */
   const char *arch;    /* with `system`: the CPU, as in Target */
-  const char *soname;  /* BACKEND_SHARED: its SONAME; NULL: its path */
+  const char *soname;  /* BACKEND_SHARED: the library's SONAME; NULL: the path of the output */
   const char *runtime; /* directory of libcnn.a; NULL: cnnc searches for it */
   FILE *messages;      /* receives the C compiler's messages; NULL: standard error */
   bool openmp, pool, verbose; /* pool: the generated C starts its own threads, without OpenMP */

@@ -22,10 +22,9 @@ const char *text_double(Arena *, double);       /* like text_float; an integral 
 void text_json(Text *, const char *utf8);       /* a JSON string with its quotes */
 bool text_number(const char *s, double *value); /* parses s as a decimal number with digits around its point;
                                                    independent of the locale; infinite if too large */
-int text_decode(
-    const char *s, size_t n,
-    uint32_t *code); /* number of bytes of the UTF-8 character at s, 0 if it is invalid within n bytes */
-int text_encode(char out[4], uint32_t code); /* the bytes written */
+int text_decode(const char *s, size_t n, uint32_t *code); /* number of bytes of the UTF-8 character at s, 0 if
+                                                             the character is invalid within n bytes */
+int text_encode(char out[4], uint32_t code);              /* the bytes written */
 
 /* The name among `names` (NULL-terminated) that a misspelled `word` most likely means, or NULL. */
 const char *suggest(const char *word, const char *const *names);

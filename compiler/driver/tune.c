@@ -9,8 +9,8 @@
 #include "schedule/choose.h"
 #include "schedule/schedule.h"
 
-static const double GAIN = 0.97; /* another candidate replaces the cost model's choice if it takes less than
-                                    this fraction of its time; smaller gains are noise */
+static const double GAIN = 0.97; /* another candidate replaces the cost model's choice if the candidate takes
+                                    less than this fraction of the choice's time; smaller gains are noise */
 
 typedef struct Trials {
   int n;

@@ -174,7 +174,7 @@ struct Node {
   int id;           /* position in graph->nodes */
   const char *name; /* name of the layer */
   Shape shape;
-  Elem elem;          /* element type of its value: F32 except in int8 models */
+  Elem elem;          /* element type of the node's value: F32 except in int8 models */
   const Quant *quant; /* NULL: not quantized */
   int nin;
   Node **in; /* in[0] is the current value; values of arguments follow, in the order of the arguments */
@@ -187,7 +187,7 @@ struct Node {
    * i32 */
   bool kept;
   Precision precision;
-  bool rounded; /* its value is rounded to bf16 and stored as bf16: graph/bf16.c */
+  bool rounded; /* the node's value is rounded to bf16 and stored as bf16: graph/bf16.c */
   Span span;
   const Site *site; /* the call in the source, and the blocks through which the call was expanded */
   Result result;

@@ -112,12 +112,12 @@ typedef struct OpTraits {
   const struct ValNode *(*pool)(const struct ValNode *const *x, int n);
 
   /* aliases (passes/alias.c); the functions return -1 if the node is not an alias */
-  int64_t (*channel_offset)(const Node *, int k); /* concat: the channel of its value where input k starts */
-  int64_t (*channel_slice)(const Node *);         /* slice of channels: its first channel in the input */
+  int64_t (*channel_offset)(const Node *, int k); /* concat: the channel of the value where input k starts */
+  int64_t (*channel_slice)(const Node *); /* slice of channels: the slice's first channel in the input */
   bool splits_channels; /* each row of the value is a group of channels of the input: split_heads */
   bool joins_channels;  /* the inverse of splits_channels: join_heads */
-  bool reads_anywhere;  /* its nest can read and write rows of pixels at any distance (Home) */
-  int64_t (*slice_offset)(const Node *);         /* contiguous slice: its first element in the input */
+  bool reads_anywhere;  /* the nest can read and write rows of pixels at any distance (Home) */
+  int64_t (*slice_offset)(const Node *); /* contiguous slice: the slice's first element in the input */
   int64_t (*concat_offset)(const Node *, int k); /* concatenation: the first element of input k */
 
   /* layout of batches and row bands (passes/whole_batch.c, bands.c, recompute.c) */
@@ -134,7 +134,7 @@ typedef struct OpTraits {
       stream; /* default: STREAM_ROWS for FAMILY_MAP, STREAM_SHAPED for FAMILY_ALIAS, or STREAM_WHOLE */
   StreamRule (*stream_rule)(const Node *); /* if the rule depends on the arguments */
   double (*row_fill)(const Node *);        /* value of elements before the first row; default: 0 */
-  int64_t (*kept_rows)(const Node *);      /* STREAM_RECURRENT: rows of its state; default: none */
+  int64_t (*kept_rows)(const Node *);      /* STREAM_RECURRENT: rows of the state; default: none */
   bool (*counts_inside)(const Node *);     /* whether the operator is a mean that does not count padding */
   /* For a result that depends on row numbers: changes the copy in the step graph so that it counts rows from
    * the start of the stream. `calls` is the call number k; row 0 of the copy's input is row k*rows + offset
@@ -152,7 +152,7 @@ typedef struct OpTraits {
   bool moves_rows;
 
   bool stops_gradient;   /* the operator passes no gradient to its operand */
-  bool weights_of_input; /* eval reads the parameters of in[0], not its own */
+  bool weights_of_input; /* eval reads the parameters of in[0], not of this node */
   bool recurrent;  /* the operator has several parameters per direction; their names end with the direction */
   bool layer_part; /* one of several kernels of a layer: named after its own node, not after the layer */
   bool needs_axes; /* needs a height or length: reads T regions of n elements as a sequence T x n */
@@ -167,8 +167,8 @@ typedef struct OpTraits {
   bool matrix;    /* 1x1 convolution whose weight is a matrix, outputs by inputs */
   /* with `matrix`: on a sequence, the weight has a row of taps for each pair of input channel and output */
   bool matrix_of_taps;
-  int64_t (*scale_rows)(const Node *);  /* part of a recurrent layer: number of rows of its weight that share
-                                           an int8 scale. QAT adds its switch as weight PART_SWITCH */
+  int64_t (*scale_rows)(const Node *);  /* part of a recurrent layer: number of weight rows that share an int8
+                                           scale. QAT adds the switch as weight PART_SWITCH */
   int64_t (*second_bias)(const Node *); /* number of output channels with a second bias, weight[2] */
 
   Int8Form int8;   /* in int8 models (quantize/) */

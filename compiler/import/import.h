@@ -41,7 +41,7 @@ typedef struct Value { /* the result of a statement, or an input */
   Product *product;  /* for a product of two values: a description of the product; otherwise NULL */
   Statement *reader; /* the value's last user, known after all statements exist */
   int reads;
-  int64_t regions; /* if the images of ONNX's batch are values of this shape: their number; otherwise 0 */
+  int64_t regions; /* if the images of ONNX's batch are values of this shape: number of images; otherwise 0 */
   bool whole;      /* the value's elements are integers */
   bool counts;     /* the value's elements are integers that are not negative */
   bool odd;        /* elements may be infinite or NaN even if all inputs are finite */
@@ -62,7 +62,7 @@ typedef struct View {
   Factors along[MOST_DIMS];
 } View;
 
-typedef struct Item { /* the imported form of a tensor: one of these, or none */
+typedef struct Item { /* the imported form of a tensor: a constant, a view, or neither */
   const Tensor *constant;
   View *view;
   TensorType

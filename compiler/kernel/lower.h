@@ -123,9 +123,9 @@ typedef struct Lower {
   const Kernel *kernel;
   const Node *node; /* kernel->root */
   const Target *target;
-  int layout_lanes; /* lanes of the file's widest target; packed layouts depend on this and on shapes, never
-                       on `target` */
-  const Target *layout; /* the widest target: choices that determine the packing are made for it */
+  int layout_lanes; /* lanes of the file's widest target; packed layouts depend on this number and on shapes,
+                       never on `target` */
+  const Target *layout; /* the widest target, for which the choices that determine the packing are made */
   int64_t weight_bytes; /* size of the whole net's weights, to estimate whether they stay in a cache between
                            calls */
   struct Tuning *tuning;
@@ -147,7 +147,7 @@ typedef struct Lower {
   int images; /* images interleaved in vector lanes, [h][w][c][images]: the nest is built with scalars,
                  then widened; 0 or 1: not interleaved */
   int64_t rows;   /* size of the nest's leading axis: maximum images of a batch, or regions of an image; 0:
-                     none, or the builder loops over it (nest_lead) */
+                     none, or the builder loops over the axis (nest_lead) */
   Buf **in, *out; /* created by lower_begin: [h][w][c] of the root's inputs and of the result ([rows][h][w][c]
                      in a nest with the leading axis; [batch][h][w][c] for inputs of a RESULT_BATCH node).
                      RESULT_SUM: out is the gradient, with the dimensions of the weight; its place is UPDATE,

@@ -17,7 +17,7 @@ enum { UPSTREAM = 3 };
 
 typedef struct CachedKernel {
   const Lower *lower;
-  VEC(const Node *) nodes; /* the nodes to which its buffers are bound, in the order of the key */
+  VEC(const Node *) nodes; /* the nodes to which the kernel's buffers are bound, in the order of the key */
 } CachedKernel;
 
 struct KernelCache {

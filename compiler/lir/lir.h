@@ -20,7 +20,7 @@ typedef enum SpaceKind {
   SPACE_NONE,
   SPACE_INPUT,   /* the caller's array of an input, for all images of a call */
   SPACE_OUTPUT,  /* the caller's array of an output; inspection: the value in the returned struct */
-  SPACE_TARGET,  /* the caller's targets of an output; inspection: the weights of its scores */
+  SPACE_TARGET,  /* the caller's targets of an output; inspection: the weights of the output's scores */
   SPACE_WEIGHTS, /* weights in their natural layout */
   SPACE_MODEL,   /* packed weights */
   SPACE_TABLE,   /* constants */
@@ -53,7 +53,7 @@ typedef struct Place {
 typedef enum CallHow {
   CALL_IMAGE, /* runs for each image, one after the other */
   CALL_LANES, /* runs for each group of interleaved images, with one image per vector lane */
-  CALL_ONCE,  /* runs once for all images, after the per-image calls of its phase */
+  CALL_ONCE,  /* runs once for all images, after the per-image calls of the phase */
 } CallHow;
 
 typedef struct Operand {  /* the argument for a buffer parameter of a nest */

@@ -19,7 +19,7 @@ typedef struct Rpc {
   size_t skip;          /* remaining bytes of a message that is too large, to be skipped */
   size_t given;         /* size of the last message returned */
   size_t length;        /* length of the message whose header was read */
-  bool has_length, bad; /* has_length: the header has a length; bad: it has an invalid line */
+  bool has_length, bad; /* has_length: the header has a length; bad: the header has an invalid line */
   bool body;            /* the header is complete */
   bool ended, broken;   /* broken: writing is no longer possible */
 } Rpc;
@@ -56,7 +56,7 @@ struct Document {
   json_int_t version;
   bool stale; /* the text, or an imported text, changed after the analysis */
   struct Analysis *now,
-      *good; /* analysis of the text, and the last analysis without errors (it may be the same) */
+      *good; /* analysis of the text, and the last analysis without errors (both may be the same) */
 };
 
 /* ---- analyses (analysis.c) ---- */

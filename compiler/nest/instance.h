@@ -33,7 +33,7 @@ typedef struct Instance {
       *body; /* for a wrapper: the function that it calls; NULL: the function has its own body */
   bool inlined;
   Used used;
-  int id;   /* its index in `instances` */
+  int id;   /* the instance's index in `instances` */
   int code; /* id of the instance's Code, which identifies a called function in keys */
 } Instance;
 

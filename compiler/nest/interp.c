@@ -35,10 +35,10 @@ typedef struct Axis { /* a dimension whose index is computed, or outside of the 
   int64_t limit;  /* the first index that is outside, for the first lane */
   int dimension;
 } Axis;
-typedef struct Spot { /* the element of a reference; if it is in a view, the element of the buffer that
-                         contains the view */
-  double *at; /* the address, for constant indices in registers and on the stack; NULL: it is computed on each
-                 access */
+typedef struct Spot { /* the element of a reference; for a view, the element of the buffer that contains the
+                         view */
+  double *at;         /* the address, for constant indices in registers and on the stack; NULL: the address is
+                         computed on each access */
   const Buf *buf;
   int64_t flat;  /* offset of the element that the constant indices contribute */
   int64_t width; /* numbers in an element: the lanes of a register */
@@ -88,8 +88,8 @@ typedef struct Interp {
               the first iteration of this loop; now: the current iteration (0: none) */
   double **mem; /* by buffer id, including locals */
   Touch **touch;
-  bool **over;      /* by buffer id, for buffers that may be overwritten, then by element: whether it was
-                       overwritten */
+  bool **over; /* by buffer id, for buffers that may be overwritten, then by element: whether the element was
+                  overwritten */
   VEC(Body) bodies; /* bodies of the called functions */
 } Interp;
 

@@ -16,7 +16,7 @@ typedef struct Writer {
   bool pairs, team;     /* team: threads share PARALLEL loops */
   bool
       whole; /* this is the key of a whole nest: called functions are identified by their index in the nest */
-  int *met, n;            /* met: by buffer id, its number in order of first use, from 1 on */
+  int *met, n;            /* met: by buffer id: the buffer's number in order of first use, from 1 on */
   int slot[SLOTS], slots; /* slot: the same numbers for variables, by slot */
 } Writer;
 

@@ -75,21 +75,22 @@ typedef struct Buf {
   /* stride of the first dimension in elements, if it does not follow from `room`; otherwise 0 */
   int64_t apart;
   Nest *nest;
-  struct Buf *of;   /* VIEW: the buffer that contains it */
-  Index base[DIMS]; /* VIEW: its position in that buffer */
+  struct Buf *of;   /* VIEW: the buffer that contains the view */
+  Index base[DIMS]; /* VIEW: the view's position in `of` */
   bool as_floats;   /* the elements are integers, which loads convert to F32 */
   bool flat;     /* printed as a flat pointer, because the buffer is accessed through views or is a part of an
                     array */
   bool overlaps; /* INPUT, OUTPUT: may share memory with another parameter; set after values have addresses
                   */
   bool leads;    /* the first dimension is the leading axis, whose index references omit */
-  int scope; /* STACK, REGS, VIEW: the block that declares it; the builder rejects uses outside the block */
+  int scope; /* STACK, REGS, VIEW: the block that declares the buffer; the builder rejects uses outside the
+                block */
 } Buf;
 
 typedef struct Ref {
   Buf *buf;
   Index at[DIMS];
-} Ref; /* at: the indices; in a view they are relative to its base */
+} Ref; /* at: the indices; in a view, relative to the view's base */
 
 /* ---- conditions: any of up to two alternatives, each a conjunction of ranges lo <= e < hi ---- */
 #define NO_LO (-(INT64_C(1) << 40)) /* no lower bound of a range */

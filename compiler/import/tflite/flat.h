@@ -15,7 +15,7 @@ typedef struct Flat {
 
 /* Positions of the start of a table or of the first element of a vector; 0: none. */
 typedef struct FlatTable {
-  size_t at, fields; /* fields: position of its vtable */
+  size_t at, fields; /* fields: position of the vtable */
   uint32_t count;    /* number of fields in the vtable */
 } FlatTable;
 typedef struct FlatVector {
