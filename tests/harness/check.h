@@ -31,9 +31,9 @@ typedef struct Check {
   bool infer;        /* inference only */
   bool rows;         /* values have a leading axis: images are not interleaved */
   double *gradients; /* gradients of eval; NULL without a train block */
-  GraphRun forward;  /* result of eval for inference; `training`: for training */
+  GraphRun forward;  /* result of eval for inference */
   GraphRun far;      /* if `special`: result of sample_infer_far */
-  GraphRun training;
+  GraphRun training; /* result of eval for training */
 } Check;
 
 enum { SEED = 11, STEP = 3 };
@@ -51,8 +51,8 @@ bool may_spread(const Check *, const Node *output);
 double training_error(const Check *, float loss, const float *gradients, float *const *output);
 /* Threshold below which a gradient counts as 0: the fraction `part` of the magnitude of its summands. */
 double gradient_floor(const Sample *, const GraphRun *, const Weight *, double part);
-/* Largest change of the weight's gradient if values are rounded to floats, from the result of sample_round; 0
- * if that is NULL. */
+/* Largest change of the weight's gradient if values are rounded to floats, from `moved`, the result of
+ * sample_round; 0 if `moved` is NULL. */
 double gradient_rounding(const Weight *, const double *moved);
 
 /* ---- the interpreter ---- */

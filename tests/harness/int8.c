@@ -1,7 +1,7 @@
-/* int8.c: Int8 models: a program quantized with random parameters, with each rounding. Lowered programs in
- * the interpreter and compiled code, with reference and optimized schedules, for every target of this CPU and
- * for other targets in emulators, give eval's results byte for byte. The code for boards, with plain C in
- * place of the boards' instructions, gives the same bytes. */
+/* int8.c: Int8 models: a program quantized with random parameters, with each rounding. The results must equal
+ * eval's results byte for byte: the results of lowered programs in the interpreter, and of compiled code for
+ * every target of this CPU and (in emulators) for other targets, with reference and optimized schedules. The
+ * code for boards, with plain C in place of the boards' instructions, gives the same bytes. */
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <math.h>

@@ -13,11 +13,11 @@ typedef struct Machine {
   int layout_lanes;      /* lanes for which weights are packed; 0: the target's own */
   /* size of the weights for which schedules are chosen; 0: the size of this net's weights */
   int64_t weight_bytes;
-  bool threads; /* as for code with OpenMP */
+  bool threads; /* lowers the plan as for code with OpenMP */
   /* number of processes that share the batch; 0 means 1. The machine runs a single process */
   int64_t processes;
   bool little_ram;       /* results may overlap operands */
-  bool exact;            /* no method that rounds differently */
+  bool exact;            /* like --exact: no method that rounds differently */
   int sums;              /* maximum sums of a reference loop; 0 means 1 */
   bool single;           /* rounds every result to float */
   struct Tuning *tuning; /* choices of schedules, or NULL: the cost model's */

@@ -54,7 +54,7 @@ static const cnn_tensor *find_target(const cnn_data *data, const cnn_archive *ar
                                                                             : tensor;
 }
 
-/* The names in the file, for an error message, as far as they fit. */
+/* Lists the names in the file for an error message, as many as fit. */
 static const char *names(const cnn_archive *archive, char *text, size_t room) {
   enum { MORE = 20 };
   size_t n = 0;

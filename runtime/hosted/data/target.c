@@ -126,8 +126,9 @@ bool cnn_target_optional(const cnn_data *data, int32_t output) {
 
 typedef enum Form { FORM_CLASS, FORM_NUMBER, FORM_ONE_HOT, FORM_NONE } Form;
 
-/* The label of a sample is the label of all its calls. A class is stored as its number: as a float for one
- * sigmoid or a regression, as a one-hot vector for several sigmoids, otherwise as an integer. */
+/* The label of a sample is the label of all its calls. The target of a class is: for one sigmoid or a
+ * regression, its number as a float; for several sigmoids, a one-hot vector; otherwise, its number as an
+ * integer. */
 static Form label_form(const cnn_port *output) {
   const int64_t calls = cnn_port_calls(output), size = output->size / calls;
   if (output->target == CNN_TARGET_VALUES)
