@@ -12,8 +12,8 @@ typedef struct Blocking {
   int64_t direct_weights; /* maximum weights of a convolution whose outer loop is over rows */
   int direct_sums;        /* maximum vector multiply-adds of unrolled code, with few input channels */
   int unrolled_taps;      /* maximum unrolled taps of a kernel row */
-  int edge_tiles;         /* maximum tiles of a row with separate calls; beyond that, edges are computed pixel
-                             by pixel */
+  int edge_tiles; /* maximum number of tiles of a row that have separate calls; with more tiles, edges are
+                     computed pixel by pixel */
   int64_t winograd_channels; /* layout: minimum number of input channels */
   int64_t winograd_block;    /* transformed inputs and products of a block of tiles */
   int64_t winograd_tiles;    /* maximum tiles of an image in one block */
@@ -39,8 +39,8 @@ typedef struct Rates {
   /* cycles per product: to compute a vector of a factor; and to initialize a vector of sums, store it, and
    * add it to the result */
   double strassen_left, strassen_result;
-  /* the fractions of two times that the core spends waiting: the time to load Strassen's weights from memory,
-   * and the time in which the first block of tiles reads these weights from the last cache */
+  /* fractions in which the core only waits: of the time to load Strassen's weights from memory; of the time
+   * in which the first block of tiles reads these weights from the last cache */
   double strassen_loaded, strassen_first;
   double packed_point;  /* cycles to transform the weights of two channels, per point */
   double lane_store;    /* cycles to store a single lane of a vector */

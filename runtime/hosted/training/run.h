@@ -10,7 +10,7 @@ typedef struct cnn_run {
   void *memory;     /* memory of the trainer */
   int64_t samples;  /* number of samples in the training part */
   int32_t finished; /* number of finished epochs */
-  int64_t at;       /* samples of the current epoch already used; always between two steps */
+  int64_t at;       /* number of samples of the current epoch that were used */
   double loss;      /* sum over the used samples */
   double seconds;   /* time spent on the used samples */
   double rate;      /* learning rate of the last step */
@@ -18,7 +18,7 @@ typedef struct cnn_run {
   int64_t rates;    /* number of steps in the sum mean_rate */
   cnn_tally tally;  /* counts of the current epoch, like the sums above */
   cnn_sums *sums;
-  double best;            /* lowest value of the criterion, valid after `rated` rated epochs */
+  double best;            /* lowest value of the criterion in the last `rated` epochs */
   int32_t rated, waiting; /* waiting: epochs since the best epoch */
   cnn_epoch *history;     /* [finished] */
   int32_t room;

@@ -445,7 +445,8 @@ static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   return cnn_training_agree(training, save_epoch(training, epoch->best));
 }
 
-/* Reports once, unless another process has become the slowest. */
+/* Reports the exchange after the first and the last epoch, and when another process has become the slowest.
+ */
 static void note_exchange(Training *training) {
   const int32_t before = training->exchange.slowest;
   char text[400];

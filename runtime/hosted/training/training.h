@@ -30,9 +30,9 @@ typedef struct Training {
   int64_t began_at; /* samples already used when this process took over the epoch */
   bool unread;      /* samples could not be read */
   Exchange exchange;
-  int stop; /* with other processes: the signal that one of them received, once all processes know it */
-  cnn_tally fresh; /* with other processes: tally of the current batch */
-  cnn_sums *each;  /* with other processes: the metric sums of each sample of the batch */
+  int stop; /* with several processes: the signal that one process received, set when all processes know it */
+  cnn_tally fresh; /* with several processes: tally of the current batch */
+  cnn_sums *each;  /* with several processes: the metric sums of each sample of the batch */
 } Training;
 
 /* Processes fail together, and stop at the same step. */
