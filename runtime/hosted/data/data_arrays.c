@@ -54,7 +54,7 @@ static const cnn_tensor *find_target(const cnn_data *data, const cnn_archive *ar
                                                                             : tensor;
 }
 
-/* Lists the names in the file for an error message, as many as fit. */
+/* Lists the names in the file for an error message, up to the length of the message. */
 static const char *names(const cnn_archive *archive, char *text, size_t room) {
   enum { MORE = 20 };
   size_t n = 0;
