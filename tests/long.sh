@@ -144,6 +144,29 @@ compare_bytes() { # compare_bytes PROGRAM...
   done
   return $status
 }
+# The same for imported models, for their C with and without --updatable, and for exported models.
+compare_models() { # compare_models MODEL...
+  status=0
+  for model in "$@"; do
+    rm -rf long-import-1 long-import-2
+    n=0
+    for cnnc in "$here/cnnc" "$here/long-sanitizers/cnnc"; do
+      n=$((n + 1))
+      mkdir -p long-import-$n
+      (export ASAN_OPTIONS=detect_leaks=0
+        cd long-import-$n && "$cnnc" import "$model" -o net || exit
+        for options in -O0 -O2 '-Os --cpu=cortex-m4' '-Os --cpu=cortex-m55'; do
+          for more in '' --updatable; do
+            # shellcheck disable=SC2086
+            "$cnnc" net.cnn --weights=net.safetensors $options $more -o "net $options$more.c" || :
+          done
+        done
+        "$cnnc" net.cnn --weights=net.safetensors --emit=onnx -o net.onnx || :) >long-import.$n 2>&1
+    done
+    diff -r long-import-1 long-import-2 >long-one.c || { status=1; echo "# $model"; head -n 5 long-one.c; }
+  done
+  return $status
+}
 # A seed must generate the same random program with both compilers.
 compare_generators() {
   make -s randomnet hugenet && make -s -C "$here/long-sanitizers" randomnet hugenet || return
@@ -161,7 +184,8 @@ part_same_bytes() {
   step build build_sanitized
   step generators compare_generators
   in_portions 40 compare_bytes $(programs) $(grep -l '^net ' "$top"/examples/*/*.cnn)
-  rm -f long-one.c
+  step models compare_models "$top"/tests/models/*.tflite "$top"/tests/import/*.onnx
+  rm -rf long-one.c long-import*
 }
 
 # ---- all combinations of which make check runs a share: targets, levels, emulators, compiled with -O1 ----

@@ -17,8 +17,9 @@ static const char *table(OnnxOut *o, const char *what, int rank, const int64_t *
 static const char *energy_out(OnnxOut *o, const char *parts, int64_t bins, bool root) {
   const int64_t from[] = {0, bins}, to[] = {bins, 2 * bins}, axis[] = {1};
   const char *squares = out_two(o, "Mul", parts, parts);
-  const char *sum = out_two(o, "Add", out_part(o, squares, 1, from, to, axis),
-                            out_part(o, squares, 1, from + 1, to + 1, axis));
+  const char *real = out_part(o, squares, 1, from, to, axis),
+             *imaginary = out_part(o, squares, 1, from + 1, to + 1, axis);
+  const char *sum = out_two(o, "Add", real, imaginary);
   return root ? out_one(o, "Sqrt", sum) : sum;
 }
 

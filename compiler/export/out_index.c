@@ -155,8 +155,8 @@ const char *export_deformable_attention(OnnxOut *o, const Node *node) {
     out_int(o, "axis", 3);
   }
   const char *by = out_permute(o, out_reshape(o, out_input(o, 2), 4, weights), 4, last);
-  const char *sum =
-      out_two(o, "ReduceSum", out_two(o, "Mul", all, by), out_list(o, "axes", 1, &(int64_t){3}));
+  const char *products = out_two(o, "Mul", all, by), *axes = out_list(o, "axes", 1, &(int64_t){3});
+  const char *sum = out_two(o, "ReduceSum", products, axes);
   out_int(o, "keepdims", 0);
   return out_reshape(o, sum, 3, (const int64_t[]){-1, channels, queries});
 }

@@ -33,10 +33,11 @@ const char *export_rmsnorm(OnnxOut *o, const Node *node) {
   if (o->opset < 23) {
     const char *mean = out_reduced(o, "ReduceMean", out_two(o, "Mul", x, x), 1, &axis);
     const char *root = out_one(o, "Sqrt", out_two(o, "Add", mean, out_number(o, "epsilon", epsilon)));
-    return out_two(o, "Mul", out_two(o, "Div", x, root), out_channels(o, 0));
+    const char *scaled = out_two(o, "Div", x, root);
+    return out_two(o, "Mul", scaled, out_channels(o, 0));
   }
-  const char *y =
-      out_two(o, "RMSNormalization", out_channels_last(o, x, node->shape), out_weight(o, 0, 1, &channels));
+  const char *last = out_channels_last(o, x, node->shape), *weight = out_weight(o, 0, 1, &channels);
+  const char *y = out_two(o, "RMSNormalization", last, weight);
   out_int(o, "axis", -1);
   out_float(o, "epsilon", epsilon);
   return out_channels_first(o, y, node->shape);
@@ -82,7 +83,8 @@ static const char *even_window(OnnxOut *o, const Node *node, const char *x) {
     for (int64_t k = 0; k < channels; k++)
       within[c * channels + k] =
           k >= c - before && k <= c + after ? (float)(arg_number(node, "alpha") / (double)size) : 0;
-  const char *sum = out_two(o, "Conv", out_two(o, "Mul", x, x), out_floats(o, "window", 4, dim, within));
+  const char *squares = out_two(o, "Mul", x, x), *window = out_floats(o, "window", 4, dim, within);
+  const char *sum = out_two(o, "Conv", squares, window);
   sum = out_two(o, "Add", sum, out_number(o, "constant", arg_number(node, "bias")));
   return out_two(o, "Div", x, out_two(o, "Pow", sum, out_number(o, "beta", arg_number(node, "beta"))));
 }

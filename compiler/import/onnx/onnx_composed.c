@@ -20,14 +20,16 @@ static void put_final(NodeBuild *b, const char *op, const char *x, const char *y
 /* x / (1 + |x|) */
 void put_softsign(NodeBuild *b) {
   const char *x = replaced_input(b, 0), *size = build_value(b, "Abs", x, NULL);
-  put_final(b, "Div", x, build_value(b, "Add", size, scalar(b, 1), NULL));
+  const char *divisor = build_value(b, "Add", size, scalar(b, 1), NULL);
+  put_final(b, "Div", x, divisor);
 }
 
 /* Builds half of the sum or difference of e^x and e^-x. */
 static void half_of_exponentials(NodeBuild *b, const char *op) {
   const char *x = replaced_input(b, 0), *up = build_value(b, "Exp", x, NULL),
              *down = build_value(b, "Exp", build_value(b, "Neg", x, NULL), NULL);
-  put_final(b, "Mul", build_value(b, op, up, down, NULL), scalar(b, 0.5F));
+  const char *both = build_value(b, op, up, down, NULL);
+  put_final(b, "Mul", both, scalar(b, 0.5F));
 }
 
 void put_sinh(NodeBuild *b) { half_of_exponentials(b, "Sub"); }
@@ -35,7 +37,8 @@ void put_cosh(NodeBuild *b) { half_of_exponentials(b, "Add"); }
 
 void put_tan(NodeBuild *b) {
   const char *x = replaced_input(b, 0);
-  put_final(b, "Div", build_value(b, "Sin", x, NULL), build_value(b, "Cos", x, NULL));
+  const char *sine = build_value(b, "Sin", x, NULL), *cosine = build_value(b, "Cos", x, NULL);
+  put_final(b, "Div", sine, cosine);
 }
 
 /* The number is multiplied by 1e38 twice and clamped to -1..1, so that even the smallest numbers become -1
@@ -44,8 +47,8 @@ void put_sign(NodeBuild *b) {
   const char *x = replaced_input(b, 0);
   for (int k = 0; k < 2; k++) {
     const char *large = build_value(b, "Mul", x, scalar(b, 1e38F), NULL);
-    x = k ? build_value(b, "Min", large, scalar(b, 1), NULL)
-          : build_value(b, "Max", build_value(b, "Min", large, scalar(b, 1), NULL), scalar(b, -1), NULL);
+    x = build_value(b, "Min", large, scalar(b, 1), NULL);
+    if (k == 0) x = build_value(b, "Max", x, scalar(b, -1), NULL);
   }
   put_final(b, "Max", x, scalar(b, -1));
 }
@@ -54,7 +57,8 @@ void put_sign(NodeBuild *b) {
 void put_celu(NodeBuild *b) {
   const float alpha = number_given(b, "alpha", 1);
   const char *part = build_value(b, "Div", replaced_input(b, 0), scalar(b, alpha), NULL);
-  put_final(b, "Mul", build_value(b, "Elu", part, NULL), scalar(b, alpha));
+  const char *bent = build_value(b, "Elu", part, NULL);
+  put_final(b, "Mul", bent, scalar(b, alpha));
 }
 
 /* Builds x where x is above a number, and 0 elsewhere. */

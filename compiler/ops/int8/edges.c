@@ -51,7 +51,8 @@ static double to_float(const Node *node, double x) {
 static void eval_to_float(const Eval *eval) { each(eval, to_float); }
 static Val to_float_value(Lower *l, Val x) {
   const Quant *quant = l->node->in[0]->quant;
-  return mul(convert(sub(convert(x, I32), int8_zero(l, 0)), F32), lower_real(l, "scale", quant->scale));
+  const Val zero = int8_zero(l, 0), scale = lower_real(l, "scale", quant->scale);
+  return mul(convert(sub(convert(x, I32), zero), F32), scale);
 }
 static void lower_to_float(Lower *l) { lower_each(l, to_float_value); }
 

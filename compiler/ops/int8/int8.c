@@ -90,12 +90,14 @@ Val int8_rounded(Lower *l, Rounding rounding, Val sum, Multiplier factor, const 
   if (rounding == ROUNDING_FLOAT) return nest_primitive(b, by, sum, lower_real(l, name, factor.real), NULL);
   if (sum->type.lanes > 1) {
     const Steps s = int8_steps(rounding, factor);
-    return int8_stepped(l, rounding, sum, s.left || l->updatable ? named(l, name, "left", s.left) : NULL,
-                        named(l, name, "factor", s.m), named(l, name, "half", s.half),
-                        named(l, name, "shift", s.shift));
+    const Val left = s.left || l->updatable ? named(l, name, "left", s.left) : NULL,
+              by_factor = named(l, name, "factor", s.m), half = named(l, name, "half", s.half),
+              shift = named(l, name, "shift", s.shift);
+    return int8_stepped(l, rounding, sum, left, by_factor, half, shift);
   }
   const int32_t m = wide && rounding == ROUNDING_DOUBLE ? multiplier_reduced(factor) : factor.m;
-  return nest_primitive(b, by, sum, named(l, name, "m", m), named(l, name, "e", factor.e));
+  const Val mantissa = named(l, name, "m", m), exponent = named(l, name, "e", factor.e);
+  return nest_primitive(b, by, sum, mantissa, exponent);
 }
 
 /* ---- stores ---- */
@@ -123,9 +125,14 @@ bool int8_cuts_above(const Lower *l, Stored stored) {
   return l->updatable ? stored.bound == BOUND_RELU6 : stored.hi < INT8_MAX;
 }
 
+Val int8_cut(Lower *l, Stored stored, Val q) {
+  const Val highest = int8_highest(l, stored), lowest = int8_lowest(l, stored);
+  return vmax(vmin(q, highest), lowest);
+}
+
 Val int8_stored(Lower *l, Stored stored, Val rounded) {
   const Val q = add(rounded, int8_stored_zero(l, stored));
-  return convert(vmax(vmin(q, int8_highest(l, stored)), int8_lowest(l, stored)), l->node->elem);
+  return convert(int8_cut(l, stored, q), l->node->elem);
 }
 
 void int8_store(Lower *l, Val rounded, Stored stored, const Ix *y, const Ix *x, const Ix *c, int part,

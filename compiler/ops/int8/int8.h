@@ -193,6 +193,7 @@ Val int8_rounded(Lower *, Rounding, Val sum, Multiplier, const char *name);
 /* Numbers of the kernel: the zero point of an operand; the number added to a result, and its limits. */
 Val int8_zero(Lower *, int operand);
 Val int8_stored_zero(Lower *, Stored), int8_lowest(Lower *, Stored), int8_highest(Lower *, Stored);
+Val int8_cut(Lower *, Stored, Val q); /* q, clamped to these limits */
 /* Whether clamping at the lower or the upper limit, or adding the zero point, has an effect. */
 bool int8_cuts_below(const Lower *, Stored), int8_cuts_above(const Lower *, Stored);
 bool int8_adds_zero(const Lower *, Stored);

@@ -85,14 +85,16 @@ static Val sum_value(Lower *l, const Int8Combine *p, const Place *at) {
   return int8_rounded(l, p->rounding, sum, a->out, "sum");
 }
 
+static Val product_value(Lower *l, const Int8Combine *p, const Place *at) {
+  const Val first = operand_value(l, 0, at), second = operand_value(l, 1, at);
+  return int8_rounded(l, p->rounding, mul(first, second), p->factor, "product");
+}
+
 static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
   const Int8Combine *p = context;
   const Place at = {y, x, c, part, lanes};
-  const Val made = p->product
-                       ? int8_rounded(l, p->rounding, mul(operand_value(l, 0, &at), operand_value(l, 1, &at)),
-                                      p->factor, "product")
-                       : sum_value(l, p, &at);
-  int8_store(l, made, p->stored, y, x, c, part, lanes);
+  int8_store(l, p->product ? product_value(l, p, &at) : sum_value(l, p, &at), p->stored, y, x, c, part,
+             lanes);
 }
 
 /* Whether the vectorized code gives the same result as the scalar code. */

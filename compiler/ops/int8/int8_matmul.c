@@ -71,8 +71,10 @@ static void lower_scalar(const Matrices *t) {
     NEST_FOR(b, j, t->p->of.m) {
       const Ref sum = nest_at(b, matmul_sums(t, wide ? I64 : I32, 1, 1, 1), 0, 0);
       nest_store(b, sum, wide ? num_i64(b, 0) : num_i32(b, 0));
-      NEST_FOR(b, k, t->p->of.k)
-        int8_add_term(t->l, sum, left_number(t, &i, &k), right_numbers(t, &k, &j, 1, 1));
+      NEST_FOR(b, k, t->p->of.k) {
+        const Val left = left_number(t, &i, &k), right = right_numbers(t, &k, &j, 1, 1);
+        int8_add_term(t->l, sum, left, right);
+      }
       int8_store(t->l, matmul_rounded(t, nest_get(b, sum)), t->p->stored, &zero, &i, &j, 1, 1);
     }
 }

@@ -118,9 +118,9 @@ Val rounding_passed(const RoundingSteps *grid, Val x, Val dy) {
 
 static RoundingSteps steps_of_map(Map *m) {
   const QatRounding *r = rounds_of(m->node);
-  const Val on = map_weight_at(m, ON, 0);
-  return rounding_steps(m->b, r, on, r->range ? map_weight_at(m, RANGE, LO) : on,
-                        r->range ? map_weight_at(m, RANGE, HI) : on);
+  const Val on = map_weight_at(m, ON, 0), low = r->range ? map_weight_at(m, RANGE, LO) : on,
+            high = r->range ? map_weight_at(m, RANGE, HI) : on;
+  return rounding_steps(m->b, r, on, low, high);
 }
 
 static Val value_map(Map *m) {

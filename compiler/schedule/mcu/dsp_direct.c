@@ -341,10 +341,9 @@ static void gather_rows(Lower *l, const Direct *d, const Tile *tile, int p) {
       for (int64_t r = 0; r < d->run; r += 4)
         for (int odd = 0; odd < 2; odd++) {
           const Ix word = ky * (d->run / 2) + r / 2 + odd;
-          put_word(l, tile, p, &word,
-                   nest_primitive(b, &primitive_low_halves,
-                                  dsp_direct_row_element(l, d, &iy, &left, r + odd, inside),
-                                  dsp_direct_row_element(l, d, &iy, &left, r + odd + 2, inside), NULL));
+          const Val low = dsp_direct_row_element(l, d, &iy, &left, r + odd, inside),
+                    high = dsp_direct_row_element(l, d, &iy, &left, r + odd + 2, inside);
+          put_word(l, tile, p, &word, nest_primitive(b, &primitive_low_halves, low, high, NULL));
         }
   }
 }

@@ -203,7 +203,7 @@ Val dsp_cut(Lower *l, Val q, Stored stored) {
     return nest_primitive(l->b, &primitive_clamp8, q, NULL, NULL);
   if (l->node->elem == I16 && !l->updatable && stored.lo == INT16_MIN && stored.hi == INT16_MAX)
     return nest_primitive(l->b, &primitive_clamp16, q, NULL, NULL);
-  return vmax(vmin(q, int8_highest(l, stored)), int8_lowest(l, stored));
+  return int8_cut(l, stored, q);
 }
 
 Val dsp_shifted_away(Nest *b, Val sign, Val twice, Val m, Val plus, Val shift) {

@@ -70,12 +70,12 @@ static Val dsp_sum_scaled(Lower *l, Rounding rounding, Val x, int bits, Multipli
   Nest *b = l->b;
   const int s = (int)smaller(larger(-factor.e, 0), MOST_SHIFT);
   if (rounding == ROUNDING_SINGLE) {
-    const Val wide = mul(i32(b, INT64_C(1) << (bits + ROOM)), x);
-    return nest_primitive(b, &primitive_shift_right,
-                          nest_primitive(b, &primitive_high_sum,
-                                         lower_number(l, nest_text(b, "half_%d", k), INT32_C(1) << s), wide,
-                                         lower_number(l, nest_text(b, "factor_%d", k), factor.m)),
-                          lower_number(l, nest_text(b, "shift_%d", k), s + 1), NULL);
+    const Val wide = mul(i32(b, INT64_C(1) << (bits + ROOM)), x),
+              half = lower_number(l, nest_text(b, "half_%d", k), INT32_C(1) << s),
+              by = lower_number(l, nest_text(b, "factor_%d", k), factor.m),
+              shift = lower_number(l, nest_text(b, "shift_%d", k), s + 1);
+    const Val sum = nest_primitive(b, &primitive_high_sum, half, wide, by);
+    return nest_primitive(b, &primitive_shift_right, sum, shift, NULL);
   }
   const Val wide = mul(i32(b, INT64_C(1) << (bits + 1)), x), m = i32(b, factor.m);
   return s ? dsp_shifted_away(b, wide, wide, m, i32(b, INT64_C(1) << (s - 1)), i32(b, s))
