@@ -203,7 +203,7 @@ part_targets_wasm32() {
 part_targets_int8() { step all check_all tests/int8/int8.tap; }
 part_targets_unit() {
   step all check_all tests/unit/unit.tap
-  step c check_all tests/embed/generated_c.tap tests/embed/misra.tap tests/docs/docs.tap
+  step c check_all tests/warnings.tap tests/embed/generated_c.tap tests/embed/misra.tap tests/docs/docs.tap
   step libraries check_all tests/import/tflite_ops.tap tests/import/tflite_wide.tap tests/int8/recurrent.tap
 }
 
