@@ -37,7 +37,7 @@ void put_cosh(NodeBuild *b) { half_of_exponentials(b, "Add"); }
 
 void put_tan(NodeBuild *b) {
   const char *x = replaced_input(b, 0);
-  const char *sine = build_value(b, "Sin", x, NULL), *cosine = build_value(b, "Cos", x, NULL);
+  const char *cosine = build_value(b, "Cos", x, NULL), *sine = build_value(b, "Sin", x, NULL);
   put_final(b, "Div", sine, cosine);
 }
 
