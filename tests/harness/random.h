@@ -60,6 +60,7 @@ typedef struct Net {
   bool uneven;            /* prefers primes and windows of odd sizes */
   Text losses;            /* detection losses, one after the other, each after a comma */
   int heads;              /* number of detection heads */
+  bool halves;            /* the net computes in bf16 */
   bool flows;             /* a net of sequences that can be computed in steps */
   bool keeps;             /* the net has states */
   bool jumps;             /* some value is discontinuous: difference quotients cannot determine its slope */

@@ -1,5 +1,5 @@
 /* random_towers.c: Common trainable nets, 16 to 32 channels wide: convolutions with batchnorm in residual
- * blocks, or depthwise and 1x1 layers. */
+ * blocks, or depthwise and 1x1 layers. In bf16 also wider convolutions that are pooled. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 
@@ -77,7 +77,21 @@ static int64_t make_separable(Net *net,
   return 2 * c * (taps + 2 * c);
 }
 
-void write_tower(Net *net) {
+/* After VGG: enough channels for the schedules in bf16. */
+static void write_pooled(Net *net) {
+  static const int64_t inputs[] = {32, 48, 64, 64}, some[] = {24, 32, 40, 64};
+  const int64_t h = 2 * between(net, 1, 3), w = 2 * between(net, 2, 8);
+  Value *v = &net->value[net->nvalues++];
+  *v = (Value){.name = "x0", .id = ++net->ids, .shape = picture(h, w, inputs[below(net, 4)]), .size = 1};
+  text_put(net->out, "    input x0: %s\n    conv(%lld, 3x3, pad=same) -> relu -> %s(2)\n",
+           shape_words(net, v->shape), (long long)some[below(net, 4)],
+           chance(net, 70) ? "maxpool" : "avgpool");
+  if (chance(net, 50))
+    text_put(net->out, "    conv(%lld, %s, pad=same) -> %s\n", (long long)some[below(net, 4)],
+             chance(net, 50) ? "1x1" : "3x3", activation(net));
+}
+
+static void write_units(Net *net) {
   const int64_t c = tower_channels(net), stem = chance(net, 70) ? 3 : c,
                 unit = (chance(net, 50) ? make_residual : make_separable)(net, c);
   const int64_t pixels = TOWER_MACS / (unit + 9 * stem * c), h = between(net, 3, 8), fits = pixels / h,
@@ -90,6 +104,11 @@ void write_tower(Net *net) {
            shape_words(net, v->shape), (long long)c, tower_norm(net));
   text_put(net->out, chance(net, 70) ? "    unit(%lld)\n" : "    unit(%lld, s=2)\n", (long long)c);
   if (chance(net, 50)) text_put(net->out, "    unit(%lld, s=2)\n", (long long)tower_channels(net));
+}
+
+void write_tower(Net *net) {
+  if (net->halves && chance(net, 50)) write_pooled(net);
+  else write_units(net);
   text_put(net->out, "    %s\n", chance(net, 70) ? "global_avgpool" : "flatten -> dropout(0.25)");
   becomes(net, vector(between(net, 2, 10)), 4);
   net->now.softmax = chance(net, 50);

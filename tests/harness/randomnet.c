@@ -237,6 +237,7 @@ int main(int argc, char **argv) {
   for (int k = 0; k < 3; k++) net->constant[k] = channels(net);
   net->most_macs = MOST_MACS;
   net->flows = flows;
+  net->halves = bf16;
   const bool tower = (argc == 2 || bf16) && seed % TOWERS == TOWERS - 1;
   if (joined) write_joined(net);
   else if (parts) write_parts(net);

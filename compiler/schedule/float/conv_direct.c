@@ -387,7 +387,7 @@ static int runs_with_edges(Tile *t, NestFn *whole, int64_t pixels, const char *p
 
 /* Whether a tile function can have another parameter. */
 static bool one_more(const Direct *d) {
-  return (d->blocks > 1) * 2 + (d->l->kernel->pool != NULL) + (d->l->b->nleads != 0) < 2;
+  return (d->blocks > 1) * 2 + (d->inner > 1) + (d->l->kernel->pool != NULL) + (d->l->b->nleads != 0) < 2;
 }
 
 /* Whether panels are prefetched, and by how many tiles. Weights that stay in a cache are not prefetched. */
