@@ -28,10 +28,13 @@ static bool of_family(Family family, Family input, Family weights, const Node *n
 }
 
 /* bf16 results cannot be batched, because batched kernels keep partial sums in their results, and bf16 has
- * too few bits for sums. Products of words are an exception: they are summed in registers. */
+ * too few bits for sums. Products of words are an exception: they are summed in registers. Gradients of
+ * weights are floats. */
 static bool can_batch_dense(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_DENSE, FAMILY_DENSE_INPUT, FAMILY_DENSE_WEIGHTS, node)) return false;
-  if ((node->rounded || node_is_bf16(node)) && !bf16_dense_pairs(node)) return false;
+  if ((node->rounded || node_is_bf16(node)) && !bf16_dense_pairs(node) &&
+      node->op->family != FAMILY_DENSE_WEIGHTS)
+    return false;
   const Node *forward = node_forward(node);
   const int64_t inputs = shape_row_elements(forward->in[0]->shape),
                 units = shape_row_elements(forward->shape), larger = inputs > units ? inputs : units;
@@ -51,7 +54,7 @@ static bool unrolls(const Window *w) {
  * channels, which a matrix of taps does not have. */
 static bool can_batch_conv(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, node)) return false;
-  if (node_weight_elem(node) != F32) return false;
+  if (node->op->family != FAMILY_CONV_WEIGHTS && node_weight_elem(node) != F32) return false;
 #ifdef __wasi__ /* the browser build has no batched schedules of weight gradients */
   if (node->op->family == FAMILY_CONV_WEIGHTS) return false;
 #endif
@@ -110,7 +113,7 @@ static bool is_batched_layer(const PassState *state, const int *last, int at, in
   const PlanOptions *o = &state->options;
   const Node *node = state->plan->graph->nodes.data[at];
   if (can_batch_dense(node, batch)) return !o->pays || o->pays(o->costs, node, batch, 0);
-  return convs && o->pays && can_batch_conv(node, batch) &&
+  return (convs || node->op->family == FAMILY_CONV_WEIGHTS) && o->pays && can_batch_conv(node, batch) &&
          o->pays(o->costs, node, batch, bytes_kept_across(state->plan, last, at));
 }
 
@@ -141,7 +144,7 @@ static void train_whole_batch(PassState *state) {
   const bool statistics = needs_all_images(plan->graph), apart = statistics || plan->images == 1;
   const int64_t fewest = state->options.pays ? 2 : FEWEST_IMAGES;
   const bool together = apart && state->options.fusing == FUSE_ALL && batch >= fewest &&
-                        !graph_has_bf16(plan->graph) && batch_layers(state, batch);
+                        batch_layers(state, batch);
   state->phases = statistics || together;
   if (apart) plan->images = 1;
 }

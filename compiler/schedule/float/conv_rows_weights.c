@@ -24,13 +24,13 @@
 //               else
 //                 AT(v4, small[m][q][y][32*x + n][0]) = (v4){0};
 #include "base/number.h"
+#include "schedule/float/gradient_tile.h"
 #include "schedule/float/images.h"
 #include "schedule/float/phases.h"
 #include "schedule/float/rows.h"
 #include "schedule/schedule.h"
 
-/* Positions slightly larger than the largest position must fit into int. */
-enum { VECTORS = 2, FEW_TAPS = 2, MOST_FETCHED = 1 << 28 };
+enum { VECTORS = 2 };
 
 typedef struct Sums {
   Lower *l;
@@ -42,15 +42,13 @@ typedef struct Sums {
   const Ix *count;
 } Sums;
 
-/* Channels of the large side, starting at `first`; part: lanes in use in the last vector. */
 typedef struct Panel {
-  Ix first;
-  int vectors, part;
+  GradientColumns columns;
   Buf *large; /* [y][x and image][channel] of a block of images */
 } Panel;
 
-static int row_weights_part_of(const Sums *s, const Panel *panel, int v) {
-  return v == panel->vectors - 1 ? panel->part : s->lanes;
+static GradientTile gradient_tile_of(const Sums *s, Buf *sums) {
+  return (GradientTile){s->l, s->lanes, s->taps, sums};
 }
 
 /* ---- copies, with zeros for images that do not exist ---- */
@@ -89,18 +87,20 @@ static void copy_small(Nest *b, const Sums *s, LoopKind loops) {
 }
 
 static void copy_large(Nest *b, const Sums *s, const Panel *panel, const Ix *block) {
+  const GradientColumns *columns = &panel->columns;
+  const GradientTile sums = gradient_tile_of(s, NULL);
   const int L = s->lanes;
   NEST_FOR(b, y, s->k.large.h)
     NEST_FOR(b, x, s->k.large.w)
       NEST_FOR(b, n, s->images) {
         const Ix image = *block * s->images + n;
         NEST_IF(b, nest_at_least(b, *s->count - image, 1))
-          for (int v = 0; v < panel->vectors; v++)
+          for (int v = 0; v < columns->vectors; v++)
             nest_store(b, nest_at(b, panel->large, y, x * s->images + n, v * L),
-                       nest_load_part(b, nest_at(b, s->l->in[0], image, y, x, panel->first + v * L),
-                                      row_weights_part_of(s, panel, v), L));
+                       nest_load_part(b, nest_at(b, s->l->in[0], image, y, x, columns->first + v * L),
+                                      gradient_tile_part(&sums, columns, v), L));
         NEST_ELSE(b)
-          for (int v = 0; v < panel->vectors; v++)
+          for (int v = 0; v < columns->vectors; v++)
             nest_store(b, nest_at(b, panel->large, y, x * s->images + n, v * L), splat(num(b, 0), L));
       }
 }
@@ -111,11 +111,11 @@ static void copy_large(Nest *b, const Sums *s, const Panel *panel, const Ix *blo
 static void add_products(Nest *b, const Sums *s, const Panel *panel, Buf *acc, const Ix *tile,
                          const Ix *block, const Ix *y, const Ix *small, const Ix *ly, const Ix *large) {
   Val w[VECTORS];
-  for (int v = 0; v < panel->vectors; v++)
+  for (int v = 0; v < panel->columns.vectors; v++)
     w[v] = nest_let(b, nest_text(b, "v%d", v),
                     nest_load(b, nest_at(b, panel->large, *ly, *large, v * s->lanes), s->lanes));
   NEST_UNROLL(b, r, s->tile)
-    for (int v = 0; v < panel->vectors; v++)
+    for (int v = 0; v < panel->columns.vectors; v++)
       nest_accumulate(b, nest_at(b, acc, r, v),
                       nest_load(b, nest_at(b, s->small, *tile, *block, *y, *small, r), 1), w[v]);
 }
@@ -140,91 +140,34 @@ static void add_row(Nest *b, const Sums *s, const Panel *panel, Buf *acc, const 
   }
 }
 
-/* Gradients are added to memory in runs that are far apart, so each tap prefetches a share of its tile's
- * gradients. */
-static void prefetch_sums(Nest *b, const Sums *s, const Panel *panel, const Ix *tile, const Ix *tap) {
-  const int64_t line = s->l->target->line / 4, room = s->l->out->dim[1] * s->taps,
-                lines = ceil_divide(panel->vectors * s->lanes * s->taps, line),
-                share = ceil_divide(lines, s->taps);
-  NEST_FOR(b, r, s->tile)
-    for (int64_t i = 0; i < share; i++)
-      nest_prefetch(b, s->l->out,
-                    (*tile * s->tile + r) * room + panel->first * s->taps + (*tap * share + i) * line);
-}
-
 /* The sums of one tap over a block of images, stored in gathered[tap]. */
 static void row_weights_sum_tap(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, const Ix *block,
                                 const Ix *tile, const Ix *ky, const Ix *kx) {
   const Correlation *k = &s->k;
   const int L = s->lanes;
-  if (s->taps > FEW_TAPS && k->s * k->l * s->taps <= MOST_FETCHED)
-    prefetch_sums(b, s, panel, tile, NEST_IX(*ky * k->kernel[1] + *kx));
-  Buf *acc = NEST_REGISTERS(b, "a", L, s->tile, panel->vectors);
+  const GradientTile sums = gradient_tile_of(s, gathered);
+  gradient_tile_prefetch(&sums, &panel->columns, NEST_IX(*tile * s->tile), s->tile,
+                         NEST_IX(*ky * k->kernel[1] + *kx));
+  Buf *acc = NEST_REGISTERS(b, "a", L, s->tile, panel->columns.vectors);
   NEST_UNROLL(b, r, s->tile)
-    for (int v = 0; v < panel->vectors; v++) nest_store(b, nest_at(b, acc, r, v), num(b, 0));
+    for (int v = 0; v < panel->columns.vectors; v++) nest_store(b, nest_at(b, acc, r, v), num(b, 0));
   NEST_FOR(b, y, k->small.h) {
     const Ix ly = y * k->stride[0] + *ky * k->dilation[0] - k->before[0];
     NEST_IF(b, nest_within(b, ly, 0, k->large.h)) add_row(b, s, panel, acc, tile, block, &y, &ly, kx);
   }
   NEST_UNROLL(b, r, s->tile)
-    for (int v = 0; v < panel->vectors; v++)
+    for (int v = 0; v < panel->columns.vectors; v++)
       nest_store(b, nest_at(b, gathered, *ky * k->kernel[1] + *kx, r, v * L),
                  nest_get(b, nest_at(b, acc, r, v)));
 }
 
-/* The value to store at `ref`: the sum, or the previous value plus the sum. */
-static Val with_gradient(Nest *b, const Sums *s, Ref ref, Val sum, int part, int lanes) {
-  return lower_adds(s->l) ? add(nest_load_part(b, ref, part, lanes), sum) : sum;
-}
-
-/* Stores taps, starting at tap `first`, for channel `row` of the tile, which is channel `channel` of the
- * small side. Vectors of channels become runs of taps. */
-static void add_taps(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, const Ix *row,
-                     const Ix *channel, int v, int64_t first) {
-  const int L = s->lanes, taps = (int)smaller(s->taps - first, L), part = row_weights_part_of(s, panel, v);
-  Val x[LANES];
-  for (int t = 0; t < L; t++)
-    x[t] = t < taps ? nest_let(b, nest_text(b, "x%d", t),
-                               nest_load(b, nest_at(b, gathered, first + t, *row, v * L), L))
-                    : splat(num(b, 0), L);
-  if (L > 1 && taps > FEW_TAPS) {
-    walk_transpose(b, x, L);
-    for (int lane = 0; lane < part; lane++) {
-      const Ref ref = nest_at(b, s->l->out, *channel, panel->first + v * L + lane, first);
-      nest_store_part(b, ref, with_gradient(b, s, ref, x[lane], taps, L), taps);
-    }
-    return;
-  }
-  for (int t = 0; t < taps; t++)
-    for (int lane = 0; lane < part; lane++) {
-      const Ref ref = nest_at(b, s->l->out, *channel, panel->first + v * L + lane, first + t);
-      nest_store(b, ref, with_gradient(b, s, ref, L > 1 ? lane_at(b, x[t], NEST_IX(lane)) : x[t], 1, 1));
-    }
-}
-
-static void add_tile(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, const Ix *tile,
-                     int64_t valid) {
-  const int L = s->lanes;
-  NEST_FOR(b, r, valid) {
-    const Ix channel = *tile * s->tile + r;
-    for (int v = 0; v < panel->vectors; v++) {
-      const int part = row_weights_part_of(s, panel, v);
-      if (s->taps == 1) {
-        const Ref ref = nest_at(b, s->l->out, channel, panel->first + v * L);
-        Val sum = nest_load(b, nest_at(b, gathered, 0, r, v * L), L);
-        nest_store_part(b, ref, with_gradient(b, s, ref, sum, part, L), part);
-      } else
-        for (int64_t t = 0; t < s->taps; t += L) add_taps(b, s, panel, gathered, &r, &channel, v, t);
-    }
-  }
-}
-
 static void row_weights_tile(Nest *b, const Sums *s, const Panel *panel, const Ix *block, const Ix *number,
                              int64_t valid) {
-  Buf *gathered = NEST_BUF(b, STACK, "sums", s->taps, s->tile, panel->vectors * s->lanes);
+  Buf *gathered = NEST_BUF(b, STACK, "sums", s->taps, s->tile, panel->columns.vectors * s->lanes);
   NEST_FOR(b, ky, s->k.kernel[0])
     NEST_FOR(b, kx, s->k.kernel[1]) row_weights_sum_tap(b, s, panel, gathered, block, number, &ky, &kx);
-  add_tile(b, s, panel, gathered, number, valid);
+  const GradientTile sums = gradient_tile_of(s, gathered);
+  gradient_tile_add(&sums, &panel->columns, NEST_IX(*number * s->tile), valid);
 }
 
 /* ---- panels ---- */
@@ -232,17 +175,13 @@ static void row_weights_panel(Nest *b, const Sums *s, const Panel *given) {
   const int64_t whole = s->k.s / s->tile, rest = s->k.s % s->tile;
   NEST_FOR(b, q, s->blocks) {
     Panel own = *given;
-    own.large = NEST_BUF(b, STACK, "large", s->k.large.h, s->k.large.w * s->images, own.vectors * s->lanes);
+    own.large =
+        NEST_BUF(b, STACK, "large", s->k.large.h, s->k.large.w * s->images, own.columns.vectors * s->lanes);
     copy_large(b, s, &own, &q);
     if (whole)
       NEST_FOR(b, m, whole) row_weights_tile(b, s, &own, &q, &m, s->tile);
     if (rest) row_weights_tile(b, s, &own, &q, NEST_IX(whole), rest);
   }
-}
-
-static void seen_by_taps(Buf *out, int64_t taps) { /* views [s][l][ky][kx] as [s][l][tap], or [s][l] */
-  out->rank = taps > 1 ? 3 : 2;
-  out->dim[2] = out->room[2] = taps;
 }
 
 static bool conv_rows_weights_build(Lower *l) {
@@ -259,7 +198,7 @@ static bool conv_rows_weights_build(Lower *l) {
   s.small = lower_scratch(
       l, "small", 5,
       (int64_t[]){ceil_divide(k->s, s.tile), s.blocks, k->small.h, k->small.w * s.images, s.tile});
-  seen_by_taps(l->out, s.taps);
+  gradient_tile_by_taps(l->out, s.taps);
   Nest *b = l->b;
   nest_fn(b, b->name, false);
   const Ix count = lower_rows(l);
@@ -267,12 +206,11 @@ static bool conv_rows_weights_build(Lower *l) {
   copy_small(b, &s, loops);
   if (whole)
     NEST_LOOP(b, m, loops, 1, NEST_IX(0), 1, NEST_IX(whole))
-      row_weights_panel(b, &s, &(Panel){.first = m * width, .vectors = VECTORS, .part = s.lanes});
+      row_weights_panel(b, &s, &(Panel){.columns = {m * width, VECTORS, s.lanes}});
   if (rest)
-    row_weights_panel(b, &s,
-                      &(Panel){.first = NEST_Z + whole * width,
-                               .vectors = (int)vectors,
-                               .part = (int)(rest - (vectors - 1) * s.lanes)});
+    row_weights_panel(
+        b, &s,
+        &(Panel){.columns = {NEST_Z + whole * width, (int)vectors, (int)(rest - (vectors - 1) * s.lanes)}});
   lower_about(l, "batched: tiles of %d channels x %d vectors of %d for each tap", s.tile, VECTORS, s.lanes);
   return true;
 }

@@ -10,17 +10,18 @@
 // side, transposed. The right operand has the pixels 2j and 2j + 1 in a word; for taps at odd distances, 2j +
 // 1 and 2j + 2.
 //
-// Example: `x: 14x14x32 -> conv(32, 3x3) -> train(8)` --target=x86-64-v4-amx --precision=bf16 --train,
+// Example: `x: 40x40x32 -> conv(32, 3x3) -> train(8)` --target=x86-64-v4-amx --precision=bf16 --train,
 // lines 3-6 of conv1_weight_gradient_tap_2x2_amx:
 //
 //     _Alignas(64) float sums[32][32];
 //     n_tile_clear_x16_amx(4);
-//     n_tile_add_x16_amx(&turned[0][0], 384, 6144, 2, &pairs[0][0][0], 128, 64, 16, 6, NULL, 0);
+//     n_tile_add_x16_amx(&turned[0][0], 3072, 49152, 2, &pairs[0][0][0], 128, 64, 16, 48, NULL, 0);
 //     n_tile_store_x16_amx(&sums[0][0], 128, 2048, 2, 1);
 #include "base/number.h"
 #include "graph/bf16.h"
 #include "kernel/walk.h"
 #include "schedule/float/phases.h"
+#include "schedule/float/rows.h"
 #include "schedule/matrix.h"
 #include "schedule/schedule.h"
 
@@ -223,24 +224,31 @@ static bool conv_weights_matrix_takes(const Lower *l) {
          !l->b->nleads;
 }
 
-static const char *conv_weights_matrix_refused(const Lower *l, const Choice *choice) {
-  (void)choice;
-  const Correlation k = correlation_of(l->node);
+static const char *weights_matrix_refused(const Target *target, const Node *node) {
+  const Correlation k = correlation_of(node);
   if (!no_stride(&k)) return "a stride";
   if (k.groups > 1 || k.taps) return "groups";
   if (k.s % MATRIX_LANES || k.l % MATRIX_LANES) return "too few channels to fill the registers";
-  if (l->in[0]->type.elem != BF16 || l->in[1]->type.elem != BF16) return "operands in float";
   if (k.before[0] < 0 || k.before[1] < 0 || k.kernel[0] * k.kernel[1] > MOST_TAPS) return "the window";
   const int64_t pixels =
       (k.small.h + k.kernel[0] * k.dilation[0]) * (k.small.w + k.kernel[1] * k.dilation[1]);
-  return 2 * bounded_product(pixels, 3 * k.l + k.s) > 4 * l->target->l2 ? "copies larger than the L2 cache"
-                                                                        : NULL;
+  return 2 * bounded_product(pixels, 3 * k.l + k.s) > 4 * target->l2 ? "copies larger than the L2 cache"
+                                                                     : NULL;
 }
 
-static Cycles conv_weights_matrix_cycles(const Lower *l, const Target *target, const Choice *choice) {
+static const char *conv_weights_matrix_refused(const Lower *l, const Choice *choice) {
   (void)choice;
+  if (l->in[0]->type.elem != BF16 || l->in[1]->type.elem != BF16) return "operands in float";
+  return weights_matrix_refused(l->target, l->node);
+}
+
+bool weights_take_matrix(const Target *target, const Node *node) {
+  return node_is_bf16(node) && target->tiles > 0 && !weights_matrix_refused(target, node);
+}
+
+Cycles weights_by_matrix(const Target *target, const Node *node) {
   static const double PRODUCT = 18, TURNED = 0.6, PAIRED = 0.3, TAP = 60; /* cycles: of registers, elements */
-  const Correlation k = correlation_of(l->node);
+  const Correlation k = correlation_of(node);
   Cycles cycles = cost_weights(target, &k);
   const double line = (double)(k.small.h * (k.small.w + (k.kernel[1] - 1) * k.dilation[1])),
                taps = (double)(k.kernel[0] * k.kernel[1]), tiles = (double)(k.s * k.l) / 256;
@@ -248,6 +256,11 @@ static Cycles conv_weights_matrix_cycles(const Lower *l, const Target *target, c
   cycles.transforms += line * (TURNED * (double)k.s + PAIRED * (taps > 1 ? 2 : 1) * (double)k.l);
   cycles.total = cycles.products + cycles.transforms;
   return cycles;
+}
+
+static Cycles conv_weights_matrix_cycles(const Lower *l, const Target *target, const Choice *choice) {
+  (void)choice;
+  return weights_by_matrix(target, l->node);
 }
 
 const Schedule schedule_conv_weights_matrix = {.name = "tap by tap in tile registers",

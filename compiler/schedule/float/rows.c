@@ -47,6 +47,10 @@ static Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
     const Cycles cycles = cost_strassen(c->target, &k, parts, c->training ? batch : 0, c->weight_bytes);
     if (cycles.total < best.total) best = cycles;
   }
+  if (weights && weights_take_matrix(c->target, node)) {
+    const Cycles cycles = weights_by_matrix(c->target, node);
+    if (cycles.total < best.total) best = cycles;
+  }
   if (weights) best.total += cost_gradient_sums(c->target, &k, c->weight_bytes);
   return best;
 }
@@ -87,6 +91,8 @@ Cycles rows_by_winograd(const RowsCosts *c, const Node *node, int m, int64_t bat
 
 static double least_together(const RowsCosts *c, const Node *node, int64_t batch) {
   double least = rows_direct_refused(c, node) ? INFINITY : rows_directly(c, node, batch).total;
+  if (node->op->family == FAMILY_CONV_WEIGHTS && rows_weights_take_matrix(c->target, node, batch))
+    least = fmin(least, rows_weights_by_matrix(c->target, node, batch, c->weight_bytes).total);
   if (rows_winograd_refused(c, node)) return least;
   const Correlation k = correlation_gathering(node);
   int m[WINOGRAD_SIZES];

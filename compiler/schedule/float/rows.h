@@ -23,6 +23,28 @@ bool rows_pay(const void *rows_costs, const Node *, int64_t batch, int64_t kept)
 bool dense_pays_together(const RowsCosts *,
                          int64_t batch); /* dense_rows.c: are large dense layers batched in inference? */
 
+/* Weight gradients in bf16 with tile registers: cycles per image, and whether they are possible; image by
+ * image (conv_weights_matrix.c) and batched (conv_rows_weights_matrix.c). */
+#ifdef __wasi__ /* the browser build has no bf16 */
+static inline Cycles weights_by_matrix(const Target *t, const Node *node) {
+  return (void)t, (void)node, (Cycles){0};
+}
+static inline bool weights_take_matrix(const Target *t, const Node *node) {
+  return (void)t, (void)node, false;
+}
+static inline Cycles rows_weights_by_matrix(const Target *t, const Node *node, int64_t batch, int64_t bytes) {
+  return (void)t, (void)node, (void)batch, (void)bytes, (Cycles){0};
+}
+static inline bool rows_weights_take_matrix(const Target *t, const Node *node, int64_t batch) {
+  return (void)t, (void)node, (void)batch, false;
+}
+#else
+Cycles weights_by_matrix(const Target *, const Node *);
+bool weights_take_matrix(const Target *, const Node *);
+Cycles rows_weights_by_matrix(const Target *, const Node *, int64_t batch, int64_t weight_bytes);
+bool rows_weights_take_matrix(const Target *, const Node *, int64_t batch);
+#endif
+
 /* The two schedules of conv_rows.c and conv_rows_weights.c as candidates. */
 const char *conv_rows_refused(const Lower *, const Choice *);
 Cycles conv_rows_cycles(const Lower *, const Target *, const Choice *);
