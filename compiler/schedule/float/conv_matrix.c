@@ -8,6 +8,9 @@
 // (conv_direct.c): 16 pairs of a vector of channels are the right operand of an instruction. With few input
 // channels, the words of all taps of a row are contiguous, both in the copy and in the weights.
 //
+// The tiles are divided into parts, each with its own functions: the phases of a transposed convolution or,
+// with large dilations, the tiles for which the same taps are inside the input.
+//
 // Example: `x: 14x14x64 -> conv(32, 3x3, pad=same)` --target=x86-64-v4-amx --precision=bf16,
 // lines 3-10 of conv1_tile_amx:
 //
@@ -23,17 +26,147 @@
 #include "schedule/float/direct.h"
 #include "schedule/matrix.h"
 
-enum { MOST_POOLED = 4, MOST_VECTORS = 2 };
+enum { MOST_POOLED = 4, MOST_VECTORS = 2, MOST_PARTS = 24 };
+
+/* Tiles with the same taps: rows y and columns x of sums from the map of the part. */
+typedef struct MatrixPart {
+  Axis y, x;
+  MatrixMap map;
+} MatrixPart;
 
 typedef struct Matrix {
   Direct *d;
-  Axis y, x;
-  MatrixMap map;
+  int nparts;
+  MatrixPart part[MOST_PARTS];
   bool by_rows;
   /* number of passes over a panel of weights, each of which prefetches a share of the next panel; 0: no
    * prefetch */
   int passes;
 } Matrix;
+
+/* ---- parts ---- */
+/* Successive tiles of a span for which the taps from .. to-1 are inside. */
+typedef struct TapSpan {
+  int span;
+  int64_t first, count, from, to;
+} TapSpan;
+
+/* The taps that are inside the input for at least one of `n` sums from `first` on; at least one tap. */
+static void taps_of_sums(const Axis *a, int64_t first, int64_t n, TapSpan *t) {
+  const int64_t begin = a->in_first + first * a->part_step, end = begin + (n - 1) * a->part_step;
+  t->from = larger(smaller(ceil_divide(-end, a->tap_step), a->taps - 1), 0);
+  t->to = smaller(larger(floor_divide(a->in_size - 1 - begin, a->tap_step) + 1, t->from + 1), a->taps);
+}
+
+/* n: sums of a tile along the axis, or 0 if the span has their number. Returns the number of spans, or 0 if
+ * there are too many. */
+static int tap_spans(const Axis *a, const MatrixSpan span[2], int64_t n, TapSpan to[MOST_PARTS]) {
+  int count = 0;
+  for (int s = 0; s < 2; s++)
+    for (int64_t i = 0; i < span[s].count; i++) {
+      TapSpan t = {.span = s, .first = i, .count = 1};
+      taps_of_sums(a, span[s].first + i * span[s].step, n ? n : span[s].blocks, &t);
+      TapSpan *last = count ? &to[count - 1] : NULL;
+      if (last && last->span == s && last->from == t.from && last->to == t.to) last->count++;
+      else if (count == MOST_PARTS) return 0;
+      else to[count++] = t;
+    }
+  return count;
+}
+
+static int64_t spanned_taps(const TapSpan *t, int n) {
+  int64_t sum = 0;
+  for (int i = 0; i < n; i++) sum += t[i].count * (t[i].to - t[i].from);
+  return sum;
+}
+
+static void narrow_axis(Axis *a, const TapSpan *t, MatrixSpan span[2]) {
+  a->in_first += t->from * a->tap_step;
+  a->tap_first += t->from * a->tap_stride;
+  a->taps = t->to - t->from;
+  span[!t->span].count = 0;
+  span[t->span].first += t->first * span[t->span].step;
+  span[t->span].count = t->count;
+}
+
+/* Divides a part into tiles with the same taps, if this avoids a tenth of the products. */
+static int parts_by_taps(const MatrixPart *whole, bool merged, MatrixPart part[MOST_PARTS]) {
+  TapSpan rows[MOST_PARTS], columns[MOST_PARTS];
+  const MatrixMap *map = &whole->map;
+  part[0] = *whole;
+  if (map->pitch || matrix_is_row(map)) return 1;
+  const int nrows = tap_spans(&whole->y, map->outer, 0, rows),
+            ncolumns = tap_spans(&whole->x, map->inner, map->columns, columns);
+  if (!nrows || !ncolumns || nrows * ncolumns > MOST_PARTS) return 1;
+  if (merged)
+    for (int i = 0; i < ncolumns; i++) columns[i].from = 0, columns[i].to = whole->x.taps;
+  const int64_t tiles =
+                    (map->outer[0].count + map->outer[1].count) * (map->inner[0].count + map->inner[1].count),
+                all = tiles * whole->y.taps * whole->x.taps,
+                inside = spanned_taps(rows, nrows) * spanned_taps(columns, ncolumns);
+  if (10 * inside > 9 * all) return 1;
+  int n = 0;
+  for (int i = 0; i < nrows; i++)
+    for (int j = 0; j < ncolumns; j++) {
+      part[n] = *whole;
+      narrow_axis(&part[n].y, &rows[i], part[n].map.outer);
+      narrow_axis(&part[n].x, &columns[j], part[n].map.inner);
+      n++;
+    }
+  return n;
+}
+
+/* A gather is one part, or is divided by taps; a scatter has a part for each phase. */
+static int parts_of(const Lower *l, MatrixPart part[MOST_PARTS]) {
+  const Correlation own = correlation_of(l->node), k = correlation_gathering(l->node);
+  if (!correlation_spreads(l->node)) {
+    const MatrixPart whole = {axis_pooled(&k, 0, l->kernel->pool), axis_pooled(&k, 1, l->kernel->pool),
+                              direct_matrix_map(l, &k)};
+    return parts_by_taps(&whole, direct_merges(l, &k), part);
+  }
+  int n = 0;
+  for (int64_t y = 0; y < own.stride[0]; y++)
+    for (int64_t x = 0; x < own.stride[1]; x++)
+      part[n++] = (MatrixPart){axis_phase(&own, 0, y), axis_phase(&own, 1, x), direct_matrix_map(l, &k)};
+  return no_stride(&own) ? parts_by_taps(&(const MatrixPart){part[0].y, part[0].x, part[0].map}, false, part)
+                         : n;
+}
+
+double direct_matrix_products(const Lower *l) {
+  const Correlation k = correlation_gathering(l->node);
+  const bool merged = direct_merges(l, &k);
+  const int64_t run = direct_run_of(l, &k);
+  MatrixPart part[MOST_PARTS];
+  const int n = parts_of(l, part);
+  double cycles = 0;
+  for (int i = 0; i < n; i++)
+    cycles += matrix_cycles(&part[i].map, k.s,
+                            part[i].y.taps * (merged ? 1 : part[i].x.taps) * (run / matrix_step(run)));
+  return (double)k.groups * cycles;
+}
+
+/* ---- the input ---- */
+/* The input as a correlation with stride 1 or, in a gather, with its stride, whose windows include all inputs
+ * that the parts read. */
+static Correlation window_of_parts(const Matrix *m) {
+  Correlation k = correlation_gathering(m->d->l->node);
+  const Correlation own = correlation_of(m->d->l->node);
+  if (no_stride(&own) || !correlation_spreads(m->d->l->node)) return k;
+  for (int axis = 0; axis < 2; axis++) {
+    int64_t first = 0, end = 0, count = 0;
+    for (int i = 0; i < m->nparts; i++) {
+      const Axis *a = axis ? &m->part[i].x : &m->part[i].y;
+      first = smaller(first, a->in_first);
+      end = larger(end, a->in_first + a->count + (a->taps - 1) * a->tap_step);
+      count = a->count;
+    }
+    k.stride[axis] = 1;
+    k.before[axis] = -first;
+    k.kernel[axis] = end - first - count + 1;
+    *(axis ? &k.small.w : &k.small.h) = count;
+  }
+  return k;
+}
 
 static bool has_padding(const Correlation *k) {
   for (int axis = 0; axis < 2; axis++)
@@ -47,6 +180,7 @@ static bool has_padding(const Correlation *k) {
 /* ---- a tile ---- */
 typedef struct MatrixTile { /* describes a panel's whole tiles, or the tile of its remaining channels */
   const Matrix *m;
+  const MatrixPart *tiles;
   const Panels *panels;
   int vectors, part; /* part: number of lanes in use in the last vector */
 } MatrixTile;
@@ -67,7 +201,7 @@ static int64_t lines_ahead(const MatrixTile *t) {
 static void fetch_panel_ahead(const MatrixTile *t, const MatrixArgs *a, const Ix *u, const Ix *ib,
                               const Ix *ky, const Ix *kx, const Ix *c) {
   const Matrix *m = t->m;
-  const MatrixMap *map = &m->map;
+  const MatrixMap *map = &t->tiles->map;
   Nest *b = m->d->l->b;
   Buf *w = t->panels->w;
   const int64_t share = lines_ahead(t) * m->d->l->target->line / elem_bytes(w->type.elem),
@@ -93,20 +227,23 @@ static void matrix_sum(const void *context, const Ix *u, const Ix *q, const Ix *
   const MatrixArgs *a = s->a;
   const Matrix *m = t->m;
   const Direct *d = m->d;
-  const Correlation *k = &d->k;
-  const int64_t taps = has_merged(d) ? 1 : k->kernel[1], words = d->steps * k->kernel[1] / taps;
+  const Axis *ay = &t->tiles->y, *ax = &t->tiles->x;
+  const MatrixMap *map = &t->tiles->map;
+  const int64_t taps = has_merged(d) ? 1 : ax->taps, words = direct_run(d);
   Nest *b = d->l->b;
   Buf *sum = NEST_REGISTERS(b, "sum", d->lanes, 1);
   nest_store(b, nest_at(b, sum, 0), num(b, 0));
   NEST_FOR(b, ib, d->inner)
-    NEST_FOR(b, ky, k->kernel[0])
+    NEST_FOR(b, ky, ay->taps)
       NEST_FOR(b, kx, taps)
         NEST_FOR(b, c, words) {
           const Ix none = {0}, lane = a->h + d->lanes * *v, pair = a->pair + ib * d->steps + c,
-                   panel = a->panel + ib, wy = d->turned ? k->kernel[0] - 1 - ky : ky,
-                   wx = d->turned ? k->kernel[1] - 1 - kx : kx,
-                   y = matrix_row_of(&m->map, &a->y, u) * k->stride[0] + ky * k->dilation[0],
-                   x = matrix_column_of(&m->map, &a->x, u, q) * k->stride[1] + kx * k->dilation[1],
+                   panel = a->panel + ib, wy = ay->tap_first + ky * ay->tap_stride,
+                   wx = ax->tap_first + kx * ax->tap_stride,
+                   y = matrix_row_of(map, &a->y, u) * ay->part_step + ky * ay->tap_step + ay->in_first +
+                       d->own.before[0],
+                   x = matrix_column_of(map, &a->x, u, q) * ax->part_step + kx * ax->tap_step + ax->in_first +
+                       d->own.before[1],
                    flat = x + y * d->pitch;
           const Val in =
                         d->planes
@@ -117,8 +254,7 @@ static void matrix_sum(const void *context, const Ix *u, const Ix *q, const Ix *
                      dot_bf16(splat(in, d->lanes), w, nest_get(b, nest_at(b, sum, 0))));
           if (m->passes) fetch_panel_ahead(t, a, u, &ib, &ky, &kx, &c);
         }
-  nest_store(b, nest_at(b, s->sums, matrix_place(&m->map, u, q), d->lanes * *v),
-             nest_get(b, nest_at(b, sum, 0)));
+  nest_store(b, nest_at(b, s->sums, matrix_place(map, u, q), d->lanes * *v), nest_get(b, nest_at(b, sum, 0)));
 }
 
 /* Index, among the sums of a tile, of a sum that contributes to output (y, x). */
@@ -133,13 +269,15 @@ static void finish_output(const MatrixTile *t, const MatrixArgs *a, Buf *sums, V
   Lower *l = m->d->l;
   Nest *b = l->b;
   const int L = m->d->lanes, part = v == t->vectors - 1 ? t->part : L;
-  const Ix oy = a->y + *y, ox = a->x + *x, f = a->f0 + L * v;
+  const Axis *ay = &t->tiles->y, *ax = &t->tiles->x;
+  const Ix oy = ay->out_first + (a->y + *y) * ay->out_step, ox = ax->out_first + (a->x + *x) * ax->out_step,
+           f = a->f0 + L * v;
   Val of[MOST_POOLED];
   int n = 0;
-  for (int64_t r = 0; r < m->y.parts; r++)
-    for (int64_t i = 0; i < m->x.parts; i++) {
-      const Ix row = oy * m->y.parts + r, column = ox * m->x.parts + i;
-      Val sum = nest_load(b, nest_at(b, sums, sum_place(&m->map, y, x, r, i), L * v), L);
+  for (int64_t r = 0; r < ay->parts; r++)
+    for (int64_t i = 0; i < ax->parts; i++) {
+      const Ix row = oy * ay->parts + r, column = ox * ax->parts + i;
+      Val sum = nest_load(b, nest_at(b, sums, sum_place(&t->tiles->map, y, x, r, i), L * v), L);
       if (bias) sum = add(sum, bias);
       of[n++] = l->kernel->pool ? lower_finish(l, sum, &row, &column, &f, part, L) : sum;
     }
@@ -148,9 +286,8 @@ static void finish_output(const MatrixTile *t, const MatrixArgs *a, Buf *sums, V
 }
 
 static void matrix_finish(const MatrixTile *t, const MatrixArgs *a, Buf *sums, int64_t blocks, int64_t skip) {
-  const Matrix *m = t->m;
-  const Direct *d = m->d;
-  const MatrixMap *map = &m->map;
+  const Direct *d = t->m->d;
+  const MatrixMap *map = &t->tiles->map;
   Nest *b = d->l->b;
   const bool row = matrix_is_row(map);
   const int64_t rows = map->pitch ? map->h
@@ -180,8 +317,8 @@ static NestFn *matrix_tile(const void *context, int64_t blocks, int64_t skip) {
   a.pair = nest_arg(b, "c");
   a.f0 = nest_varied(b, "f0", both);
   a.h = nest_varied(b, "h", both);
-  Buf *sums = NEST_BUF(b, STACK, "sums", matrix_sums(&t->m->map, blocks), t->vectors * t->m->d->lanes);
-  matrix_groups(b, &t->m->map, blocks, t->vectors, matrix_sum, &(MatrixSums){t, &a, sums});
+  Buf *sums = NEST_BUF(b, STACK, "sums", matrix_sums(&t->tiles->map, blocks), t->vectors * t->m->d->lanes);
+  matrix_groups(b, &t->tiles->map, blocks, t->vectors, matrix_sum, &(MatrixSums){t, &a, sums});
   matrix_finish(t, &a, sums, blocks, skip);
   return fn;
 }
@@ -193,15 +330,15 @@ typedef struct MatrixPanels { /* functions for the whole tiles of panels, and fo
   int64_t wholes, width; /* whole tiles of a panel, their channels */
 } MatrixPanels;
 
-static MatrixPanels panel_functions(const Matrix *m, const Panels *panels) {
-  const int64_t width = m->map.vectors * m->d->lanes, wholes = panels->valid / width,
+static MatrixPanels panel_functions(const Matrix *m, const MatrixPart *tiles, const Panels *panels) {
+  const int64_t width = tiles->map.vectors * m->d->lanes, wholes = panels->valid / width,
                 rest = panels->valid % width;
   const int vectors = (int)ceil_divide(rest, m->d->lanes);
   MatrixPanels p = {.wholes = wholes, .width = width};
-  const MatrixTile whole = {m, panels, m->map.vectors, m->d->lanes},
-                   last = {m, panels, vectors, (int)rest - (vectors - 1) * m->d->lanes};
-  if (panels->count && wholes) p.fns[0] = matrix_functions(&m->map, matrix_tile, &whole);
-  if (panels->count && rest) p.fns[1] = matrix_functions(&m->map, matrix_tile, &last);
+  const MatrixTile whole = {m, tiles, panels, tiles->map.vectors, m->d->lanes},
+                   last = {m, tiles, panels, vectors, (int)rest - (vectors - 1) * m->d->lanes};
+  if (panels->count && wholes) p.fns[0] = matrix_functions(&tiles->map, matrix_tile, &whole);
+  if (panels->count && rest) p.fns[1] = matrix_functions(&tiles->map, matrix_tile, &last);
   return p;
 }
 
@@ -220,34 +357,39 @@ static void call_matrix_tile(const void *context, NestFn *fn, const Ix *y, const
             at->group * (d->in / 2), first, at->h);
 }
 
-/* Computes the tiles of a panel: all tiles (n NULL), or the tiles of one row. */
-static void panel_tiles(const Matrix *m, const MatrixPanels *p, MatrixPlace *at, int span, const Ix *n) {
+typedef MatrixPanels PartPanels[MOST_PARTS][2];
+
+/* Computes the tiles of a panel in a part: all tiles (n NULL), or the tiles of one row. */
+static void panel_tiles(const Matrix *m, const MatrixMap *map, const MatrixPanels *p, MatrixPlace *at,
+                        int span, const Ix *n) {
   Nest *b = m->d->l->b;
   for (int part = 0; part < 2; part++)
     if (part ? at->panels->valid % p->width : p->wholes)
       NEST_FOR(b, h, part ? 1 : p->wholes) {
         at->h = part ? NEST_Z + p->wholes * p->width : h * p->width;
-        if (n) matrix_row_tiles(b, &m->map, &p->fns[part], span, n, call_matrix_tile, at);
-        else matrix_tiles(b, &m->map, &p->fns[part], call_matrix_tile, at);
+        if (n) matrix_row_tiles(b, map, &p->fns[part], span, n, call_matrix_tile, at);
+        else matrix_tiles(b, map, &p->fns[part], call_matrix_tile, at);
       }
 }
 
-static void row_by_row(const Matrix *m, const MatrixPanels p[2], LoopKind outer) {
+/* The rows of tiles of a part, each with all panels of weights. */
+static void row_by_row(const Matrix *m, int part, const MatrixPanels p[2], LoopKind outer) {
   Nest *b = m->d->l->b;
+  const MatrixMap *map = &m->part[part].map;
   for (int span = 0; span < 2; span++)
-    if (m->map.outer[span].count)
-      NEST_LOOP(b, n, m->map.outer[span].count > 1 ? outer : SERIAL, 1, NEST_IX(0), 1,
-                NEST_IX(m->map.outer[span].count))
+    if (map->outer[span].count)
+      NEST_LOOP(b, n, map->outer[span].count > 1 ? outer : SERIAL, 1, NEST_IX(0), 1,
+                NEST_IX(map->outer[span].count))
         NEST_FOR(b, g, m->d->k.groups)
           for (int i = 0; i < 2; i++)
             if (m->d->panels[i].count)
               NEST_FOR(b, fb, m->d->panels[i].count) {
                 MatrixPlace at = {.d = m->d, .panels = &m->d->panels[i], .group = g, .number = fb};
-                panel_tiles(m, &p[i], &at, span, &n);
+                panel_tiles(m, map, &p[i], &at, span, &n);
               }
 }
 
-static void panel_by_panel(const Matrix *m, const MatrixPanels p[2], LoopKind outer) {
+static void panel_by_panel(const Matrix *m, PartPanels p, LoopKind outer) {
   Nest *b = m->d->l->b;
   const bool by_group = m->d->k.groups > 1;
   NEST_LOOP(b, g, by_group ? outer : SERIAL, 1, NEST_IX(0), 1, NEST_IX(m->d->k.groups))
@@ -256,7 +398,8 @@ static void panel_by_panel(const Matrix *m, const MatrixPanels p[2], LoopKind ou
         NEST_LOOP(b, fb, by_group || m->d->panels[i].count == 1 ? SERIAL : outer, 1, NEST_IX(0), 1,
                   NEST_IX(m->d->panels[i].count)) {
           MatrixPlace at = {.d = m->d, .panels = &m->d->panels[i], .group = g, .number = fb};
-          panel_tiles(m, &p[i], &at, 0, NULL);
+          for (int part = 0; part < m->nparts; part++)
+            panel_tiles(m, &m->part[part].map, &p[part][i], &at, 0, NULL);
         }
 }
 
@@ -264,7 +407,9 @@ static bool has_row_order(const Matrix *m) {
   const Direct *d = m->d;
   const Order order = d->l->choice.order;
   const int64_t bytes = 2 * d->k.groups * d->in * d->out * d->k.kernel[0] * d->k.kernel[1];
-  return m->map.outer[0].count + m->map.outer[1].count > 1 &&
+  int64_t rows = 0;
+  for (int i = 0; i < m->nparts; i++) rows += m->part[i].map.outer[0].count + m->part[i].map.outer[1].count;
+  return rows > 1 &&
          (order == ORDER_OWN ? bytes <= d->l->target->blocking.direct_weights : order == ORDER_ROWS);
 }
 
@@ -274,45 +419,60 @@ static bool has_row_order(const Matrix *m) {
 static int passes_of(const Matrix *m) {
   enum { MOST_PASSES = 16 };
   const Direct *d = m->d;
-  const MatrixMap *map = &m->map;
+  const MatrixMap *map = &m->part[0].map;
   const int64_t passes =
       map->pitch ? ceil_divide(map->blocks, MATRIX_SUMS / map->vectors)
                  : (map->outer[0].count + map->outer[1].count) * (map->inner[0].count + map->inner[1].count);
-  return m->by_rows || d->panels[0].count < 2 || d->l->weight_bytes / 2 <= d->l->target->l2 ||
-                 passes > MOST_PASSES || map->inner[0].count + map->inner[1].count > 1
+  return m->nparts > 1 || m->by_rows || d->panels[0].count < 2 ||
+                 d->l->weight_bytes / 2 <= d->l->target->l2 || passes > MOST_PASSES ||
+                 map->inner[0].count + map->inner[1].count > 1
              ? 0
              : (int)passes;
 }
 
+static void matrix_details(const Matrix *m) {
+  Lower *l = m->d->l;
+  const MatrixMap *map = &m->part[0].map;
+  lower_about(l, "tile registers, tiles of %d x %d pixels x %d vectors of %d channels", (int)map->blocks,
+              (int)map->columns, map->vectors, m->d->lanes);
+  if (map->pitch) lower_detail(l, "the map is one tile, with %d pixels per row", (int)map->pitch);
+  if (m->nparts > 1)
+    lower_detail(l, "%d %s", m->nparts,
+                 correlation_spreads(l->node) && m->part[0].y.out_step > 1
+                     ? "phases of the stride"
+                     : "sets of tiles, each with the taps that are inside the input");
+  lower_detail(l, "%s",
+               m->by_rows ? "order: row by row, each with all panels of weights"
+                          : "order: panel by panel of weights, each over the whole image");
+}
+
 void direct_by_matrix(Direct *d) {
   Lower *l = d->l;
-  d->turned = d->spread;
-  d->k = d->own = correlation_gathering(l->node);
-  Matrix m = {.d = d, .map = direct_matrix_map(l, &d->own)};
-  if (correlation_pointwise(&d->own) && !l->kernel->pool) {
+  Matrix m = {.d = d};
+  PartPanels p;
+  const Correlation whole = correlation_of(l->node);
+  m.nparts = parts_of(l, m.part);
+  const MatrixMap *map = &m.part[0].map;
+  m.by_rows = has_row_order(&m);
+  d->k = d->own = window_of_parts(&m);
+  if (correlation_pointwise(&whole) && !l->kernel->pool) {
     lower_view_rows(l, 1);
     d->k.large.w = d->k.small.w *= d->k.small.h;
     d->k.large.h = d->k.small.h = 1;
   }
-  m.y = axis_pooled(&d->own, 0, l->kernel->pool);
-  m.x = axis_pooled(&d->own, 1, l->kernel->pool);
-  if (m.map.pitch || d->merged || has_padding(&d->own))
-    padded_begin(d, d->merged, d->inner > 1 && d->k.groups == 1, m.map.pitch > 0, m.map.spare);
-  m.by_rows = has_row_order(&m);
+  if (map->pitch || d->merged || has_padding(&d->own))
+    padded_begin(d, d->merged, d->inner > 1 && d->k.groups == 1, map->pitch > 0, map->spare);
   m.passes = passes_of(&m);
-  l->b->tiles = (TileShape){.rows = (int)m.map.columns, .pairs = matrix_step(direct_run(d))};
+  l->b->tiles = (TileShape){.rows = (int)map->columns, .pairs = matrix_step(direct_run(d))};
   if (m.passes) l->b->tiles.lines = (int)lines_ahead(&(MatrixTile){.m = &m, .panels = &d->panels[0]});
-  const MatrixPanels p[2] = {panel_functions(&m, &d->panels[0]), panel_functions(&m, &d->panels[1])};
+  for (int part = 0; part < m.nparts; part++)
+    for (int i = 0; i < 2; i++) p[part][i] = panel_functions(&m, &m.part[part], &d->panels[i]);
   nest_fn(l->b, l->b->name, false);
-  const LoopKind outer = schedule_outer(l, correlation_macs(&d->own));
+  const LoopKind outer = schedule_outer(l, correlation_macs(&whole));
+  if (m.part[0].y.out_step * m.part[0].x.out_step > 1) direct_fill(l, l->out, NULL, d->lanes);
   padded_fill(d, outer);
-  if (m.by_rows) row_by_row(&m, p, outer);
-  else panel_by_panel(&m, p, outer);
-  lower_about(l, "tile registers, tiles of %d x %d pixels x %d vectors of %d channels", (int)m.map.blocks,
-              (int)m.map.columns, m.map.vectors, d->lanes);
-  if (m.map.pitch) lower_detail(l, "the map is one tile, with %d pixels per row", (int)m.map.pitch);
-  lower_detail(l, "%s",
-               m.by_rows ? "order: row by row, each with all panels of weights"
-                         : "order: panel by panel of weights, each over the whole image");
-  cost_padding_detail(l, &d->own);
+  if (!m.by_rows) panel_by_panel(&m, p, outer);
+  for (int part = 0; part < m.nparts && m.by_rows; part++) row_by_row(&m, part, p[part], outer);
+  matrix_details(&m);
+  cost_padding_detail(l, &whole);
 }

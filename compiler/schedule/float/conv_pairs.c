@@ -47,7 +47,18 @@ Ix panel_of(const Direct *d, const Panels *panels, const Ix *group, const Ix *nu
 /* ---- tile registers ---- */
 enum { FEW_CHANNELS = 32, FEWEST_PAIRS = 4, PANEL_VECTORS = 2 };
 
+/* Whether the node computes the large side phase by phase. */
+static bool has_phases(const Lower *l) {
+  const Correlation own = correlation_of(l->node);
+  return correlation_spreads(l->node) && !no_stride(&own);
+}
+
+/* k: the convolution as a gather. The phases of a scatter have one map. */
 MatrixMap direct_matrix_map(const Lower *l, const Correlation *k) {
+  const Correlation own = correlation_of(l->node);
+  if (has_phases(l))
+    return matrix_map(&own, (int64_t[]){axis_phase(&own, 0, 0).count, axis_phase(&own, 1, 0).count},
+                      (int64_t[]){1, 1}, k->s, false);
   const Axis y = axis_pooled(k, 0, l->kernel->pool), x = axis_pooled(k, 1, l->kernel->pool);
   return matrix_map(k, (int64_t[]){y.count, x.count}, (int64_t[]){y.parts, x.parts}, k->s,
                     k->kernel[0] * k->kernel[1] > 1);
@@ -58,19 +69,31 @@ static bool few_channels(const Correlation *k) {
   return k->groups == 1 && k->kernel[1] > 1 && k->dilation[1] == 1 && k->l < FEW_CHANNELS;
 }
 
-/* Number of words that are contiguous in the input and in the weights. */
-static int64_t run_of(const Lower *l, const Correlation *k) {
+int64_t direct_run_of(const Lower *l, const Correlation *k) {
   const bool merged = l->node->op->family == FAMILY_CONV && few_channels(k);
   return ceil_divide(k->l, 2) * (merged ? k->kernel[1] : 1);
+}
+
+/* All phases must have taps, and the same number of outputs. */
+static bool phases_fit(const Lower *l) {
+  const Correlation k = correlation_of(l->node);
+  if (k.dilation[0] > 1 || k.dilation[1] > 1 || l->kernel->pool) return false;
+  for (int axis = 0; axis < 2; axis++) {
+    const int64_t count = axis_phase(&k, axis, 0).count;
+    for (int64_t r = 0; r < k.stride[axis]; r++) {
+      const Axis a = axis_phase(&k, axis, r);
+      if (!a.taps || !a.count || a.count != count) return false;
+    }
+  }
+  return true;
 }
 
 /* k: the convolution as a gather. A scatter with stride 1 also has the form of a gather, with a padding that
  * may be negative. */
 static bool matrix_fits(const Lower *l, const Correlation *k) {
-  const Correlation own = correlation_of(l->node);
-  if (correlation_spreads(l->node) && (!no_stride(&own) || k->before[0] < 0 || k->before[1] < 0))
+  if (has_phases(l) ? !phases_fit(l) : correlation_spreads(l->node) && (k->before[0] < 0 || k->before[1] < 0))
     return false;
-  if (l->b->nleads || direct_unit(l, k->s) != MATRIX_LANES || matrix_step(run_of(l, k)) < FEWEST_PAIRS)
+  if (l->b->nleads || direct_unit(l, k->s) != MATRIX_LANES || matrix_step(direct_run_of(l, k)) < FEWEST_PAIRS)
     return false;
   const MatrixMap map = direct_matrix_map(l, k);
   return !matrix_refused(&map);
@@ -85,12 +108,12 @@ int direct_panel_vectors(const Lower *l, const Correlation *k) {
 int64_t direct_inner_blocks(const Lower *l) {
   enum { BLOCK = 32 };
   const Correlation k = correlation_gathering(l->node);
-  return l->layout->tiles > 0 && k.kernel[0] * k.kernel[1] > 1 && k.l % BLOCK == 0 && matrix_fits(l, &k)
+  return l->layout->tiles > 0 && k.kernel[0] * k.kernel[1] > 1 && k.l % BLOCK == 0 && !has_phases(l) &&
+                 matrix_fits(l, &k)
              ? k.l / BLOCK
              : 1;
 }
 
-/* Like run_of, for the words of a tile. */
 int64_t direct_run(const Direct *d) { return d->merged ? d->steps * d->k.kernel[1] : d->steps; }
 
 bool direct_merges(const Lower *l, const Correlation *k) {
@@ -100,13 +123,5 @@ bool direct_merges(const Lower *l, const Correlation *k) {
 bool direct_matrix(const Lower *l, const Target *target) {
   const Correlation own = correlation_of(l->node), k = correlation_gathering(l->node);
   return target->tiles > 0 && direct_pairs(l, &own, correlation_spreads(l->node)) && matrix_fits(l, &k);
-}
-
-double direct_matrix_products(const Lower *l) {
-  const Correlation k = correlation_gathering(l->node);
-  const MatrixMap map = direct_matrix_map(l, &k);
-  const bool merged = direct_merges(l, &k);
-  const int64_t run = run_of(l, &k), taps = k.kernel[0] * (merged ? 1 : k.kernel[1]);
-  return (double)k.groups * matrix_cycles(&map, k.s, taps * (run / matrix_step(run)));
 }
 #endif

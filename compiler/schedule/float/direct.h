@@ -36,7 +36,6 @@ typedef struct Direct {
                         kernel of merged taps, and `own` has the node's kernel. Otherwise 0 */
   Correlation own;
   bool spread;   /* the output is the large side */
-  bool turned;   /* a scatter with stride 1 as a gather, which reads the taps in reverse order */
   Buf *from;     /* the input, or a copy with its padding (conv_padded.c) */
   bool planes;   /* the copy is [inner][rows][columns][block]: rows of tile registers are adjacent */
   bool lined;    /* the copy is [rows][1][columns * channels] */
@@ -129,8 +128,10 @@ bool direct_matrix(const Lower *,
                    const Target *); /* whether the target computes the convolution with tile registers */
 MatrixMap direct_matrix_map(const Lower *, const Correlation *);
 double direct_matrix_products(const Lower *); /* cycles */
-int64_t direct_run(const Direct *);           /* words that are contiguous in the input and in the weights */
-void direct_by_matrix(Direct *);              /* conv_matrix.c: builds the nest */
+/* Number of words that are contiguous in the input and in the weights. */
+int64_t direct_run_of(const Lower *, const Correlation *);
+int64_t direct_run(const Direct *);
+void direct_by_matrix(Direct *); /* conv_matrix.c: builds the nest */
 #endif
 /* Two bf16 numbers of d->from, or of a view of it; two weights per lane. */
 Val direct_input_pair(const Direct *, Buf *, const Ix *y, const Ix *x, const Ix *c);
