@@ -143,8 +143,8 @@ static void train_whole_batch(PassState *state) {
   const int64_t batch = plan->graph->training->batch;
   const bool statistics = needs_all_images(plan->graph), apart = statistics || plan->images == 1;
   const int64_t fewest = state->options.pays ? 2 : FEWEST_IMAGES;
-  const bool together = apart && state->options.fusing == FUSE_ALL && batch >= fewest &&
-                        batch_layers(state, batch);
+  const bool together =
+      apart && state->options.fusing == FUSE_ALL && batch >= fewest && batch_layers(state, batch);
   state->phases = statistics || together;
   if (apart) plan->images = 1;
 }

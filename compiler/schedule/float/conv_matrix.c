@@ -23,6 +23,7 @@
 //     n_tile_store_x16_amx(&sums[0][0], 128, 1792, 2, 1);
 //     const v16 bias0 = LOAD(v16, bias[0]);
 #include "base/number.h"
+#include "kernel/walk.h"
 #include "schedule/float/direct.h"
 #include "schedule/matrix.h"
 
@@ -469,7 +470,7 @@ void direct_by_matrix(Direct *d) {
     for (int i = 0; i < 2; i++) p[part][i] = panel_functions(&m, &m.part[part], &d->panels[i]);
   nest_fn(l->b, l->b->name, false);
   const LoopKind outer = schedule_outer(l, correlation_macs(&whole));
-  if (m.part[0].y.out_step * m.part[0].x.out_step > 1) direct_fill(l, l->out, NULL, d->lanes);
+  if (m.part[0].y.out_step * m.part[0].x.out_step > 1) walk_clear(l, l->out, shape_extent(l->node->shape));
   padded_fill(d, outer);
   if (!m.by_rows) panel_by_panel(&m, p, outer);
   for (int part = 0; part < m.nparts && m.by_rows; part++) row_by_row(&m, part, p[part], outer);

@@ -188,7 +188,7 @@ static void turn_channels(const WeightsRows *m, const Ix *s16, int part) {
                      part);
 }
 
-static void turn_small_side(const WeightsRows *m, LoopKind loops) {
+static void turn_all_images(const WeightsRows *m, LoopKind loops) {
   Nest *b = m->l->b;
   const int64_t whole = m->k.s / MATRIX_LANES, rest = m->k.s % MATRIX_LANES;
   if (whole)
@@ -206,8 +206,8 @@ typedef struct LargePanel {
 static int panel_vectors(const LargePanel *p) { return (int)ceil_divide(p->valid, MATRIX_LANES); }
 
 /* Stores the words of two images of a pixel (NULL: zeros). */
-static void store_words(const WeightsRows *m, const LargePanel *p, const Ix *row, const Ix *word, const Ix *y,
-                        const Ix *x, const Ix *image, int images) {
+static void store_image_words(const WeightsRows *m, const LargePanel *p, const Ix *row, const Ix *word,
+                              const Ix *y, const Ix *x, const Ix *image, int images) {
   Nest *b = m->l->b;
   int low[LANES], high[LANES];
   walk_interleave(MATRIX_LANES, low, high);
@@ -231,7 +231,7 @@ static void fill_zeros(const WeightsRows *m, const LargePanel *p, const Ix *row,
   Nest *b = m->l->b;
   if (from < to)
     NEST_FROM(b, word, from * m->images / 2, to * m->images / 2)
-      store_words(m, p, row, &word, NULL, NULL, NULL, 0);
+      store_image_words(m, p, row, &word, NULL, NULL, NULL, 0);
 }
 
 /* Fills a row of the copy with row y of all images of a block: for each position modulo the stride, the
@@ -250,10 +250,12 @@ static void fill_row(const WeightsRows *m, const LargePanel *p, const Ix *block,
         NEST_FOR(b, j, m->images / 2) {
           const Ix image = *block * m->images + 2 * j, x = i * S + (phase - P),
                    word = (i + first) * (m->images / 2) + j;
-          NEST_IF(b, nest_at_least(b, m->count - image, 2)) store_words(m, p, row, &word, y, &x, &image, 2);
+          NEST_IF(b, nest_at_least(b, m->count - image, 2))
+            store_image_words(m, p, row, &word, y, &x, &image, 2);
           NEST_ELSE(b) {
-            NEST_IF(b, nest_at_least(b, m->count - image, 1)) store_words(m, p, row, &word, y, &x, &image, 1);
-            NEST_ELSE(b) store_words(m, p, row, &word, NULL, NULL, NULL, 0);
+            NEST_IF(b, nest_at_least(b, m->count - image, 1))
+              store_image_words(m, p, row, &word, y, &x, &image, 1);
+            NEST_ELSE(b) store_image_words(m, p, row, &word, NULL, NULL, NULL, 0);
           }
         }
     fill_zeros(m, p, row, first + right, first + count);
@@ -365,7 +367,7 @@ static bool conv_rows_weights_matrix_build(Lower *l) {
       if (exists[1][i] && exists[0][j]) fn[i][j] = weights_tile_function(&m, size[0][j], size[1][i]);
   nest_fn(b, b->name, false);
   m.count = lower_rows(l);
-  turn_small_side(&m, loops);
+  turn_all_images(&m, loops);
   if (panels)
     NEST_LOOP(b, panel, panels > 1 ? loops : SERIAL, 1, NEST_IX(0), 1, NEST_IX(panels))
       weights_panel(&m, &(LargePanel){panel, WIDTH}, fn[0]);
@@ -379,7 +381,7 @@ static bool conv_rows_weights_matrix_takes(const Lower *l) {
   return kernel_whole_batch(l->kernel) && node_is_bf16(l->node) && l->target->tiles > 0;
 }
 
-static const char *weights_matrix_refused(const Target *target, const Node *node, int64_t batch) {
+static const char *rows_matrix_refused(const Target *target, const Node *node, int64_t batch) {
   const Correlation k = weights_rows_correlation(node);
   if (k.groups > 1 || k.taps) return "groups";
   if (k.kernel[0] * k.kernel[1] > MOST_TAPS) return "the window";
@@ -394,7 +396,7 @@ static const char *weights_matrix_refused(const Target *target, const Node *node
 
 static const char *conv_rows_weights_matrix_refused(const Lower *l, const Choice *choice) {
   (void)choice;
-  return weights_matrix_refused(l->target, l->node, l->batch);
+  return rows_matrix_refused(l->target, l->node, l->batch);
 }
 
 Cycles rows_weights_by_matrix(const Target *target, const Node *node, int64_t batch, int64_t weight_bytes) {
@@ -415,7 +417,7 @@ Cycles rows_weights_by_matrix(const Target *target, const Node *node, int64_t ba
 }
 
 bool rows_weights_take_matrix(const Target *target, const Node *node, int64_t batch) {
-  return node_is_bf16(node) && target->tiles > 0 && !weights_matrix_refused(target, node, batch);
+  return node_is_bf16(node) && target->tiles > 0 && !rows_matrix_refused(target, node, batch);
 }
 
 static Cycles conv_rows_weights_matrix_cycles(const Lower *l, const Target *target, const Choice *choice) {
