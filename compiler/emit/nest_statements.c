@@ -17,11 +17,17 @@ static Stmts live_statements(const Printer *p, const NestStmt *body) {
 
 static bool is_chosen(const NestStmt *stmt) { return stmt->kind == LOOP && stmt->u.loop.kind == CHOSEN; }
 
+/* A TILED loop becomes several calls. */
+static bool is_tiled(const Printer *p, const NestStmt *stmt) {
+  return stmt->kind == LOOP && stmt->u.loop.kind == TILED && p->print->names.amx;
+}
+
 static void print_block(Printer *p, const NestStmt *body, int depth, bool before_else) {
   const Stmts list = live_statements(p, body);
   const NestStmt *only = list.n == 1 ? list.data[0] : NULL;
-  bool one = only && !p->team && !is_chosen(only) && only->kind != DECLARE && only->kind != COMMENT &&
-             !(only->kind == STORE && only->u.store.declare) && !(only->kind == IF && only->otherwise) &&
+  bool one = only && !p->team && !is_chosen(only) && !is_tiled(p, only) && only->kind != DECLARE &&
+             only->kind != COMMENT && !(only->kind == STORE && only->u.store.declare) &&
+             !(only->kind == IF && only->otherwise) &&
              !(before_else && (only->kind == IF || only->kind == LOOP));
   put(one ? "\n" : " {\n");
   print_body(p, body, depth + 1);
@@ -297,7 +303,7 @@ static void print_stmt(Printer *p, const NestStmt *stmt, int depth) {
       print_chosen(p, stmt, depth + 1);
       indent(p, depth);
       put("}\n");
-    } else if (stmt->u.loop.kind == TILED && p->print->names.amx) print_tiled(p, stmt, depth);
+    } else if (is_tiled(p, stmt)) print_tiled(p, stmt, depth);
     else print_loop(p, stmt, depth);
     break;
   case IF: print_if(p, stmt, depth); break;
