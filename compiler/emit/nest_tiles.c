@@ -72,14 +72,36 @@ static void print_ahead(Printer *p, const NestStmt *stmt, const int slot[REPLACE
   put(", %d", p->nest->tiles.lines);
 }
 
-static void print_taps(Printer *p, const NestStmt *loop, int depth) {
+/* The number of products after which a register is stored, so that the CPU keeps the unit for such stores
+ * awake. */
+enum { MOST_PRODUCTS = 36 };
+
+/* How a tile of `sums` registers is kept awake: within a call of FN_TILE_ADD after each `every` steps, or
+ * else at the end of the body of tap loop `level`, the last one being the innermost; -1: not at all. */
+typedef struct Awake {
+  int level;
+  int64_t every;
+} Awake;
+
+static Awake keep_awake(const Printer *p, const Tiled *t, int64_t steps, int64_t sums) {
+  int64_t products = steps * sums;
+  if (products > MOST_PRODUCTS) return (Awake){-1, MOST_PRODUCTS / sums};
+  for (int level = t->ntaps - 1; level >= 0; level--) {
+    const int64_t more = products * tiled_rounds(p, t->taps[level]);
+    if (more > MOST_PRODUCTS) return (Awake){level, 0};
+    products = more;
+  }
+  return (Awake){-1, 0};
+}
+
+static void print_taps(Printer *p, const NestStmt *loop, int depth, bool block) {
   put("%*sfor (int ", 2 * depth, "");
   const char *v = printer_name(p, loop->u.loop.name);
   put("%s = ", v);
   print_limit(p, loop->u.loop.nlo, loop->u.loop.lo, true);
   put("; %s < ", v);
   print_limit(p, loop->u.loop.nhi, loop->u.loop.hi, false);
-  put("; %s++)\n", v);
+  put("; %s++)%s\n", v, block ? " {" : "");
   p->slot_name[loop->u.loop.slot] = v;
 }
 
@@ -101,7 +123,8 @@ void print_tiled(Printer *p, const NestStmt *stmt, int depth) {
       steps % pairs)
     nest_misuse(p->nest, "a product for which the tile registers have a different shape");
   put("%s(%lld);\n", printer_function(p, FN_TILE_CLEAR, F32, VECTOR), (long long)(nblocks * vectors));
-  for (int i = 0; i < t.ntaps; i++) print_taps(p, t.taps[i], depth + i);
+  const Awake awake = keep_awake(p, &t, steps / pairs, nblocks * vectors);
+  for (int i = 0; i < t.ntaps; i++) print_taps(p, t.taps[i], depth + i, i == awake.level);
   put("%*s%s(", 2 * (depth + t.ntaps), "",
       printer_function(p, bytes ? FN_TILE_ADD_BYTES : FN_TILE_ADD, F32, VECTOR));
   print_first(p, x, slot);
@@ -111,7 +134,15 @@ void print_tiled(Printer *p, const NestStmt *stmt, int depth) {
   put(", %lld, %lld, %d, %lld, ", (long long)(size * tiled_step(w, slot[3])),
       (long long)(wide ? size * tiled_step(w, slot[2]) : 0), pairs, (long long)(steps / pairs));
   print_ahead(p, t.ahead, slot);
-  put(");\n");
+  put(", ");
+  if (awake.every) print_first(p, to, slot);
+  else put("NULL");
+  put(", %lld);\n", (long long)awake.every);
+  if (awake.level >= 0) {
+    put("%*s%s(", 2 * (depth + awake.level + 1), "", printer_function(p, FN_TILE_AWAKE, F32, VECTOR));
+    print_first(p, to, slot);
+    put(");\n%*s}\n", 2 * (depth + awake.level), "");
+  }
   p->taken.n = taken;
   put("%*s%s(", 2 * depth, "", printer_function(p, FN_TILE_STORE, F32, VECTOR));
   print_first(p, to, slot);

@@ -106,6 +106,7 @@ static const Function function[FN_COUNT] = {
     [FN_TILE_CLEAR] = {"tile_clear", .text = prelude_tile_clear},
     [FN_TILE_ADD] = {"tile_add", .text = prelude_tile_add},
     [FN_TILE_ADD_BYTES] = {"tile_add_bytes", .text = prelude_tile_add_bytes},
+    [FN_TILE_AWAKE] = {"tile_awake", .text = prelude_tile_awake},
     [FN_TILE_STORE] = {"tile_store", .text = prelude_tile_store},
     [FN_DOT] = {"dot",
                 .text = "// The sum and the products of the bf16 numbers in two words.\n"

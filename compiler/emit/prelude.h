@@ -18,6 +18,7 @@ typedef enum PreludeFn { /* in the order of printing, because a function only us
                          FN_TILE_CLEAR,
                          FN_TILE_ADD,
                          FN_TILE_ADD_BYTES,
+                         FN_TILE_AWAKE,
                          FN_TILE_STORE,
                          FN_SPLAT,
                          FN_SELECT,
@@ -127,7 +128,7 @@ const char *prelude_helium(PreludeFn, Elem,
 /* The texts of FN_TILE_...: AMX. Registers 0 to 3 contain sums, for two blocks of rows times two blocks of
  * columns; 4 and 5 contain rows of the left operand, 6 and 7 contain columns of the right operand. */
 extern const char prelude_tile_shape[], prelude_tile_clear[], prelude_tile_add[], prelude_tile_add_bytes[],
-    prelude_tile_store[];
+    prelude_tile_awake[], prelude_tile_store[];
 /* The text with instructions for bf16 numbers in vectors of `most` lanes, AVX-512 (16) or NEON (4), or NULL.
  */
 const char *prelude_bf16(PreludeFn, int lanes, int most);

@@ -334,14 +334,19 @@ const char prelude_tile_clear[] = "INLINE @avoid tile_clear@l(int sums) {\n"
                                   "  if (sums > 2) __asm__ volatile(\"tilezero %tmm2\");\n"
                                   "  if (sums > 3) __asm__ volatile(\"tilezero %tmm3\");\n"
                                   "}\n";
+/* Stores register 6 to one cache line, row over row. */
+#define TILE_AWAKE                                                                                           \
+  "__asm__ volatile(\"tilestored %%tmm6, (%0,%1,1)\" : : \"r\"(awake), \"r\"(0L) : \"memory\");\n"
 #define TILE_ADD(name, type, instruction)                                                                    \
   "// Multiplies rows of words by rows of weights, and adds the products to the tile registers. Rows\n"      \
   "// of words are `row` bytes apart, blocks of rows `block` bytes, and rows of weights `line`\n"            \
   "// bytes. wide: offset in bytes of a second vector of columns (for at most two blocks), or 0.\n"          \
   "// Each step prefetches `lines` cache lines of weights; those of the first step begin at `ahead`.\n"      \
+  "// After each `every` steps (0: never), a register is stored to 64 bytes at `awake`: see tile_awake.\n"   \
   "INLINE @avoid " name "@l(const " type " *left, ptrdiff_t row, ptrdiff_t block, int blocks, const " type   \
   " *right,\n"                                                                                               \
-  "    ptrdiff_t line, ptrdiff_t wide, int words, int steps, const void *ahead, int lines) {\n"              \
+  "    ptrdiff_t line, ptrdiff_t wide, int words, int steps, const void *ahead, int lines, void *awake,\n"   \
+  "    int every) {\n"                                                                                       \
   "  const char *x = (const char *)left, *w = (const char *)right;\n"                                        \
   "  for (int i = 0; i < steps; i++) {\n"                                                                    \
   "    for (int j = 0; j < lines; j++)\n"                                                                    \
@@ -367,10 +372,16 @@ const char prelude_tile_clear[] = "INLINE @avoid tile_clear@l(int sums) {\n"
   "      __asm__ volatile(\"tileloadd (%0,%1,1), %%tmm5\\n\\t" instruction " %%tmm6, %%tmm5, %%tmm3\"\n"     \
   "                       : : \"r\"(x + 3 * block), \"r\"(row) : \"memory\");\n"                             \
   "    x += 4 * words, w += line * words;\n"                                                                 \
+  "    if (every && i % every == every - 1) {\n"                                                             \
+  "      " TILE_AWAKE "    }\n"                                                                              \
   "  }\n"                                                                                                    \
   "}\n"
 const char prelude_tile_add[] = TILE_ADD("tile_add", "uint16_t", "tdpbf16ps"),
            prelude_tile_add_bytes[] = TILE_ADD("tile_add_bytes", "int32_t", "tdpbusd");
+const char prelude_tile_awake[] = "// Stores a register to 64 bytes that are not read. A store of tile "
+                                  "registers takes 0.25 microseconds if\n"
+                                  "// the CPU has not stored any for some 600 cycles.\n"
+                                  "INLINE @avoid tile_awake@l(void *awake) {\n  " TILE_AWAKE "}\n";
 #define TILE_STORED(tile)                                                                                    \
   "__asm__ volatile(\"tilestored %%" tile ", (%0,%1,1)\" : : \"r\"(at), \"r\"(row) : \"memory\");\n"
 const char prelude_tile_store[] =
