@@ -12,14 +12,16 @@
 // with large dilations, the tiles for which the same taps are inside the input.
 //
 // Example: `x: 14x14x64 -> conv(32, 3x3, pad=same)` --target=x86-64-v4-amx --precision=bf16,
-// lines 3-10 of conv1_tile_amx:
+// lines 3-12 of conv1_tile_amx:
 //
 //     _Alignas(64) float sums[28][32];
 //     n_tile_clear_x16_amx(4);
-//     for (int ib = 0; ib < 2; ib++)
+//     for (int ib = 0; ib < 2; ib++) {
 //       for (int ky = 0; ky < 3; ky++)
 //         for (int kx = 0; kx < 3; kx++)
 //           n_tile_add_x16_amx(&padded[ib][y + ky][kx][0], 64, 1024, 2, &weight[ib][ky][kx][0][0], 1 ...
+//       n_tile_awake_x16_amx(&sums[0][0]);
+//     }
 //     n_tile_store_x16_amx(&sums[0][0], 128, 1792, 2, 1);
 //     const v16 bias0 = LOAD(v16, bias[0]);
 #include "base/number.h"

@@ -6,8 +6,15 @@
 #include "schedule/float/direct.h"
 #include "schedule/matrix.h"
 
+#ifdef __wasi__ /* the browser build has no bf16 */
+static bool pads_filters(const Lower *l) { return (void)l, false; }
+#else
+static bool pads_filters(const Lower *);
+#endif
+
 int64_t direct_unit(const Lower *l, int64_t channels) {
   if (l->layout_lanes == 1) return 4;
+  if (pads_filters(l)) return MATRIX_LANES;
   int64_t unit = 4;
   while (unit < l->layout_lanes && unit < channels) unit *= 2;
   return unit;
@@ -88,15 +95,29 @@ static bool phases_fit(const Lower *l) {
   return true;
 }
 
-/* k: the convolution as a gather. A scatter with stride 1 also has the form of a gather, with a padding that
- * may be negative. */
-static bool matrix_fits(const Lower *l, const Correlation *k) {
+/* Whether tiles of rows fill the registers. k: the convolution as a gather. A scatter with stride 1 also has
+ * the form of a gather, with a padding that may be negative. */
+static bool rows_fit(const Lower *l, const Correlation *k) {
   if (has_phases(l) ? !phases_fit(l) : correlation_spreads(l->node) && (k->before[0] < 0 || k->before[1] < 0))
     return false;
-  if (l->b->nleads || direct_unit(l, k->s) != MATRIX_LANES || matrix_step(direct_run_of(l, k)) < FEWEST_PAIRS)
-    return false;
+  if (l->b->nleads || matrix_step(direct_run_of(l, k)) < FEWEST_PAIRS) return false;
   const MatrixMap map = direct_matrix_map(l, k);
   return !matrix_refused(&map);
+}
+
+static bool matrix_fits(const Lower *l, const Correlation *k) {
+  return rows_fit(l, k) && direct_unit(l, k->s) == MATRIX_LANES;
+}
+
+/* Whether few filters are padded to a whole register, because tile registers compute the convolution. */
+static bool pads_filters(const Lower *l) {
+  const Family family = l->node->op->family;
+  if (l->layout->tiles <= 0 || !node_is_bf16(l->node) || l->in[0]->type.elem != BF16 || l->images > 1 ||
+      kernel_whole_batch(l->kernel) || (family != FAMILY_CONV && family != FAMILY_CONV_SCATTER))
+    return false;
+  const Correlation own = correlation_of(l->node), k = correlation_gathering(l->node);
+  return k.groups == 1 && k.s <= MATRIX_LANES / 2 && own.stride[0] * own.stride[1] <= DIRECT_PHASES &&
+         (k.l % 2 == 0 || (family == FAMILY_CONV && few_channels(&k))) && rows_fit(l, &k);
 }
 
 int direct_panel_vectors(const Lower *l, const Correlation *k) {

@@ -15,7 +15,7 @@
 //
 //     _Alignas(64) float sums[32][32];
 //     n_tile_clear_x16_amx(4);
-//     n_tile_add_x16_amx(&turned[0][0], 3072, 49152, 2, &pairs[0][0][0], 128, 64, 16, 48, NULL, 0);
+//     n_tile_add_x16_amx(&turned[0][0], 3072, 49152, 2, &pairs[0][0][0], 128, 64, 16, 48, NULL, 0, & ...
 //     n_tile_store_x16_amx(&sums[0][0], 128, 2048, 2, 1);
 #include "base/number.h"
 #include "graph/bf16.h"

@@ -8,10 +8,10 @@
 //
 //     _Alignas(64) float sums[40][32];
 //     n_tile_clear_x16_amx(4);
-//     n_tile_add_x16_amx(&in[0][0][0], 128, 1664, 2, &right[0][0][0], 128, 64, 16, 2, NULL, 0);
+//     n_tile_add_x16_amx(&in[0][0][0], 128, 1664, 2, &right[0][0][0], 128, 64, 16, 2, NULL, 0, NULL, 0);
 //     n_tile_store_x16_amx(&sums[0][0], 128, 1664, 2, 1);
 //     n_tile_clear_x16_amx(2);
-//     n_tile_add_x16_amx(&in[0][26][0], 128, 0, 1, &right[0][0][0], 128, 64, 16, 2, NULL, 0);
+//     n_tile_add_x16_amx(&in[0][26][0], 128, 0, 1, &right[0][0][0], 128, 64, 16, 2, NULL, 0, NULL, 0);
 #include "base/number.h"
 #include "kernel/walk.h"
 #include "ops/attention/matmul.h"
