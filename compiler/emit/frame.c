@@ -159,6 +159,14 @@ static const char *kept_value(Frame *f, const Node *node, const Place *place, co
                arena_printf(arena, "%s, kept", value_text(f, node)));
 }
 
+/* The address of an image's value: "all + n * 153". Images with an odd number of bf16 values are not
+ * multiples of a float apart. */
+static const char *image_offset(Frame *f, const char *first, int64_t stride) {
+  const bool floats = stride % (int64_t)sizeof(float) == 0;
+  return arena_printf(f->net->arena, floats ? "%s + %s * %" PRId64 : "(char *)(%s) + %s * %" PRId64, first,
+                      frame_name(f, "n"), floats ? floats_in(stride) : stride);
+}
+
 /* A batched value; the values of its images are consecutive. */
 static const char *value_of_all(Frame *f, const Node *node, const Place *place, const char *name) {
   Net *net = f->net;
@@ -166,10 +174,8 @@ static const char *value_of_all(Frame *f, const Node *node, const Place *place, 
   const char *first = offset_text(
       f, infer ? frame_name(f, "all") : arena_printf(net->arena, "%s->at->all", frame_name(f, "batch")),
       place->offset);
-  const char *value = f->kind == FRAME_SAMPLE || f->kind == FRAME_INFER
-                          ? arena_printf(net->arena, "%s + %s * %" PRId64, first, frame_name(f, "n"),
-                                         floats_in(place->stride))
-                          : first;
+  const char *value =
+      f->kind == FRAME_SAMPLE || f->kind == FRAME_INFER ? image_offset(f, first, place->stride) : first;
   return local(f, "void *", name, value, arena_printf(net->arena, "%s, of all images", value_text(f, node)));
 }
 

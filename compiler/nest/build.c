@@ -10,7 +10,7 @@
 #include <string.h>
 #include "base/number.h"
 
-enum { OPEN = (int)(sizeof((Nest *)0)->open / sizeof *((Nest *)0)->open), STACK_ELEMENTS = 1 << 16 };
+enum { OPEN = (int)(sizeof((Nest *)0)->open / sizeof *((Nest *)0)->open) };
 
 _Noreturn void nest_misuse(const Nest *nest, const char *what) {
   fprintf(stderr, "internal error: nest %s, function %s: %s\n", nest->name, nest->fn ? nest->fn->name : "-",

@@ -32,6 +32,7 @@
 #include "base/text.h"
 #include "nest/primitive.h"
 
+enum { STACK_ELEMENTS = 1 << 16 }; /* most elements of a buffer on the stack */
 enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 11, BOUNDS = 2, LEADS = 4 };
 enum {
   NEST_FAR = 1 << 28

@@ -29,7 +29,7 @@ static bool of_family(Family family, Family input, Family weights, const Node *n
 
 /* bf16 results cannot be batched, because batched kernels keep partial sums in their results, and bf16 has
  * too few bits for sums. Products of words are an exception: they are summed in registers. Gradients of
- * weights are floats. */
+ * weights are floats, so they can be batched. */
 static bool can_batch_dense(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_DENSE, FAMILY_DENSE_INPUT, FAMILY_DENSE_WEIGHTS, node)) return false;
   if ((node->rounded || node_is_bf16(node)) && !bf16_dense_pairs(node) &&
@@ -51,7 +51,8 @@ static bool unrolls(const Window *w) {
 
 /* Whether a batched schedule supports the convolution: one group (several for weight gradients, with
  * Winograd), a window that can be unrolled, indices that fit into an int. The schedules index weights by two
- * channels, which a matrix of taps does not have. */
+ * channels, which a matrix of taps does not have. Weights in bf16 matter
+ * only to kernels that read them. */
 static bool can_batch_conv(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, node)) return false;
   if (node->op->family != FAMILY_CONV_WEIGHTS && node_weight_elem(node) != F32) return false;
@@ -108,7 +109,7 @@ static int64_t bytes_kept_across(const Plan *plan, const int *last, int at) {
   return bytes;
 }
 
-/* convs: whether convolutions may be batched, too */
+/* convs: whether convolutions and their input gradients may be batched, too */
 static bool is_batched_layer(const PassState *state, const int *last, int at, int64_t batch, bool convs) {
   const PlanOptions *o = &state->options;
   const Node *node = state->plan->graph->nodes.data[at];

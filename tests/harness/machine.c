@@ -427,8 +427,7 @@ bool machine_run(Machine *m, const Target *target, bool plain) {
 }
 
 bool machine_seen(const Target *target, const Graph *graph) {
-  if (target->for_int8) return true;
-  if (target->for_bf16) return !graph_has_bf16(graph);
+  if (target->for_int8 || target->for_bf16) return !target->for_bf16 || !graph_has_bf16(graph);
   for (const Target *t = target_table; t != target; t++)
     if (t->lanes == target->lanes && t->registers == target->registers && t->fma == target->fma) return true;
   return false;

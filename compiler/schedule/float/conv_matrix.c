@@ -8,7 +8,7 @@
 // (conv_direct.c): 16 pairs of a vector of channels are the right operand of an instruction. With few input
 // channels, the words of all taps of a row are contiguous, both in the copy and in the weights.
 //
-// The tiles are divided into parts, each with its own functions: the phases of a transposed convolution or,
+// The tiles are divided into sets, each with its own functions: the phases of a transposed convolution or,
 // with large dilations, the tiles for which the same taps are inside the input.
 //
 // Example: `x: 14x14x64 -> conv(32, 3x3, pad=same)` --target=x86-64-v4-amx --precision=bf16,
@@ -29,25 +29,25 @@
 #include "schedule/float/direct.h"
 #include "schedule/matrix.h"
 
-enum { MOST_POOLED = 4, MOST_VECTORS = 2, MOST_PARTS = 24 };
+enum { MOST_POOLED = 4, MOST_VECTORS = 2, MOST_SETS = 24 };
 
-/* Tiles with the same taps: rows y and columns x of sums from the map of the part. */
-typedef struct MatrixPart {
+/* Tiles with the same taps. y, x: the inputs and outputs of both axes; map: the division into registers. */
+typedef struct TileSet {
   Axis y, x;
   MatrixMap map;
-} MatrixPart;
+} TileSet;
 
 typedef struct Matrix {
   Direct *d;
-  int nparts;
-  MatrixPart part[MOST_PARTS];
+  int nsets;
+  TileSet set[MOST_SETS];
   bool by_rows;
   /* number of passes over a panel of weights, each of which prefetches a share of the next panel; 0: no
    * prefetch */
   int passes;
 } Matrix;
 
-/* ---- parts ---- */
+/* ---- sets of tiles ---- */
 /* Successive tiles of a span for which the taps from .. to-1 are inside. */
 typedef struct TapSpan {
   int span;
@@ -63,7 +63,7 @@ static void taps_of_sums(const Axis *a, int64_t first, int64_t n, TapSpan *t) {
 
 /* n: sums of a tile along the axis, or 0 if the span has their number. Returns the number of spans, or 0 if
  * there are too many. */
-static int tap_spans(const Axis *a, const MatrixSpan span[2], int64_t n, TapSpan to[MOST_PARTS]) {
+static int tap_spans(const Axis *a, const MatrixSpan span[2], int64_t n, TapSpan to[MOST_SETS]) {
   int count = 0;
   for (int s = 0; s < 2; s++)
     for (int64_t i = 0; i < span[s].count; i++) {
@@ -71,7 +71,7 @@ static int tap_spans(const Axis *a, const MatrixSpan span[2], int64_t n, TapSpan
       taps_of_sums(a, span[s].first + i * span[s].step, n ? n : span[s].blocks, &t);
       TapSpan *last = count ? &to[count - 1] : NULL;
       if (last && last->span == s && last->from == t.from && last->to == t.to) last->count++;
-      else if (count == MOST_PARTS) return 0;
+      else if (count == MOST_SETS) return 0;
       else to[count++] = t;
     }
   return count;
@@ -92,15 +92,15 @@ static void narrow_axis(Axis *a, const TapSpan *t, MatrixSpan span[2]) {
   span[t->span].count = t->count;
 }
 
-/* Divides a part into tiles with the same taps, if this avoids a tenth of the products. */
-static int parts_by_taps(const MatrixPart *whole, bool merged, MatrixPart part[MOST_PARTS]) {
-  TapSpan rows[MOST_PARTS], columns[MOST_PARTS];
+/* Divides a set into tiles with the same taps, if this avoids a tenth of the products. */
+static int sets_by_taps(const TileSet *whole, bool merged, TileSet set[MOST_SETS]) {
+  TapSpan rows[MOST_SETS], columns[MOST_SETS];
   const MatrixMap *map = &whole->map;
-  part[0] = *whole;
+  set[0] = *whole;
   if (map->pitch || matrix_is_row(map)) return 1;
   const int nrows = tap_spans(&whole->y, map->outer, 0, rows),
             ncolumns = tap_spans(&whole->x, map->inner, map->columns, columns);
-  if (!nrows || !ncolumns || nrows * ncolumns > MOST_PARTS) return 1;
+  if (!nrows || !ncolumns || nrows * ncolumns > MOST_SETS) return 1;
   if (merged)
     for (int i = 0; i < ncolumns; i++) columns[i].from = 0, columns[i].to = whole->x.taps;
   const int64_t tiles =
@@ -111,54 +111,56 @@ static int parts_by_taps(const MatrixPart *whole, bool merged, MatrixPart part[M
   int n = 0;
   for (int i = 0; i < nrows; i++)
     for (int j = 0; j < ncolumns; j++) {
-      part[n] = *whole;
-      narrow_axis(&part[n].y, &rows[i], part[n].map.outer);
-      narrow_axis(&part[n].x, &columns[j], part[n].map.inner);
+      set[n] = *whole;
+      narrow_axis(&set[n].y, &rows[i], set[n].map.outer);
+      narrow_axis(&set[n].x, &columns[j], set[n].map.inner);
       n++;
     }
   return n;
 }
 
-/* A gather is one part, or is divided by taps; a scatter has a part for each phase. */
-static int parts_of(const Lower *l, MatrixPart part[MOST_PARTS]) {
+/* The tiles of a gather are one set, or are divided by taps; a scatter has a set for each phase of its
+ * stride. */
+static int tile_sets(const Lower *l, TileSet set[MOST_SETS]) {
   const Correlation own = correlation_of(l->node), k = correlation_gathering(l->node);
   if (!correlation_spreads(l->node)) {
-    const MatrixPart whole = {axis_pooled(&k, 0, l->kernel->pool), axis_pooled(&k, 1, l->kernel->pool),
-                              direct_matrix_map(l, &k)};
-    return parts_by_taps(&whole, direct_merges(l, &k), part);
+    const TileSet whole = {axis_pooled(&k, 0, l->kernel->pool), axis_pooled(&k, 1, l->kernel->pool),
+                           direct_matrix_map(l, &k)};
+    return sets_by_taps(&whole, direct_merges(l, &k), set);
   }
   int n = 0;
+  const MatrixMap map = direct_matrix_map(l, &k); /* of all phases */
   for (int64_t y = 0; y < own.stride[0]; y++)
     for (int64_t x = 0; x < own.stride[1]; x++)
-      part[n++] = (MatrixPart){axis_phase(&own, 0, y), axis_phase(&own, 1, x), direct_matrix_map(l, &k)};
-  return no_stride(&own) ? parts_by_taps(&(const MatrixPart){part[0].y, part[0].x, part[0].map}, false, part)
-                         : n;
+      set[n++] = (TileSet){axis_phase(&own, 0, y), axis_phase(&own, 1, x), map};
+  const TileSet whole = set[0];
+  return no_stride(&own) ? sets_by_taps(&whole, false, set) : n;
 }
 
 double direct_matrix_products(const Lower *l) {
   const Correlation k = correlation_gathering(l->node);
   const bool merged = direct_merges(l, &k);
   const int64_t run = direct_run_of(l, &k);
-  MatrixPart part[MOST_PARTS];
-  const int n = parts_of(l, part);
+  TileSet set[MOST_SETS];
+  const int n = tile_sets(l, set);
   double cycles = 0;
   for (int i = 0; i < n; i++)
-    cycles += matrix_cycles(&part[i].map, k.s,
-                            part[i].y.taps * (merged ? 1 : part[i].x.taps) * (run / matrix_step(run)));
+    cycles += matrix_cycles(&set[i].map, k.s,
+                            set[i].y.taps * (merged ? 1 : set[i].x.taps) * (run / matrix_step(run)));
   return (double)k.groups * cycles;
 }
 
 /* ---- the input ---- */
 /* The input as a correlation with stride 1 or, in a gather, with its stride, whose windows include all inputs
- * that the parts read. */
-static Correlation window_of_parts(const Matrix *m) {
+ * that the sets read. */
+static Correlation window_of_sets(const Matrix *m) {
   Correlation k = correlation_gathering(m->d->l->node);
   const Correlation own = correlation_of(m->d->l->node);
   if (no_stride(&own) || !correlation_spreads(m->d->l->node)) return k;
   for (int axis = 0; axis < 2; axis++) {
     int64_t first = 0, end = 0, count = 0;
-    for (int i = 0; i < m->nparts; i++) {
-      const Axis *a = axis ? &m->part[i].x : &m->part[i].y;
+    for (int i = 0; i < m->nsets; i++) {
+      const Axis *a = axis ? &m->set[i].x : &m->set[i].y;
       first = smaller(first, a->in_first);
       end = larger(end, a->in_first + a->count + (a->taps - 1) * a->tap_step);
       count = a->count;
@@ -183,7 +185,7 @@ static bool has_padding(const Correlation *k) {
 /* ---- a tile ---- */
 typedef struct MatrixTile { /* describes a panel's whole tiles, or the tile of its remaining channels */
   const Matrix *m;
-  const MatrixPart *tiles;
+  const TileSet *set;
   const Panels *panels;
   int vectors, part; /* part: number of lanes in use in the last vector */
 } MatrixTile;
@@ -204,7 +206,7 @@ static int64_t lines_ahead(const MatrixTile *t) {
 static void fetch_panel_ahead(const MatrixTile *t, const MatrixArgs *a, const Ix *u, const Ix *ib,
                               const Ix *ky, const Ix *kx, const Ix *c) {
   const Matrix *m = t->m;
-  const MatrixMap *map = &t->tiles->map;
+  const MatrixMap *map = &t->set->map;
   Nest *b = m->d->l->b;
   Buf *w = t->panels->w;
   const int64_t share = lines_ahead(t) * m->d->l->target->line / elem_bytes(w->type.elem),
@@ -230,8 +232,8 @@ static void matrix_sum(const void *context, const Ix *u, const Ix *q, const Ix *
   const MatrixArgs *a = s->a;
   const Matrix *m = t->m;
   const Direct *d = m->d;
-  const Axis *ay = &t->tiles->y, *ax = &t->tiles->x;
-  const MatrixMap *map = &t->tiles->map;
+  const Axis *ay = &t->set->y, *ax = &t->set->x;
+  const MatrixMap *map = &t->set->map;
   const int64_t taps = has_merged(d) ? 1 : ax->taps, words = direct_run(d);
   Nest *b = d->l->b;
   Buf *sum = NEST_REGISTERS(b, "sum", d->lanes, 1);
@@ -272,7 +274,7 @@ static void finish_output(const MatrixTile *t, const MatrixArgs *a, Buf *sums, V
   Lower *l = m->d->l;
   Nest *b = l->b;
   const int L = m->d->lanes, part = v == t->vectors - 1 ? t->part : L;
-  const Axis *ay = &t->tiles->y, *ax = &t->tiles->x;
+  const Axis *ay = &t->set->y, *ax = &t->set->x;
   const Ix oy = ay->out_first + (a->y + *y) * ay->out_step, ox = ax->out_first + (a->x + *x) * ax->out_step,
            f = a->f0 + L * v;
   Val of[MOST_POOLED];
@@ -280,7 +282,7 @@ static void finish_output(const MatrixTile *t, const MatrixArgs *a, Buf *sums, V
   for (int64_t r = 0; r < ay->parts; r++)
     for (int64_t i = 0; i < ax->parts; i++) {
       const Ix row = oy * ay->parts + r, column = ox * ax->parts + i;
-      Val sum = nest_load(b, nest_at(b, sums, sum_place(&t->tiles->map, y, x, r, i), L * v), L);
+      Val sum = nest_load(b, nest_at(b, sums, sum_place(&t->set->map, y, x, r, i), L * v), L);
       if (bias) sum = add(sum, bias);
       of[n++] = l->kernel->pool ? lower_finish(l, sum, &row, &column, &f, part, L) : sum;
     }
@@ -290,7 +292,7 @@ static void finish_output(const MatrixTile *t, const MatrixArgs *a, Buf *sums, V
 
 static void matrix_finish(const MatrixTile *t, const MatrixArgs *a, Buf *sums, int64_t blocks, int64_t skip) {
   const Direct *d = t->m->d;
-  const MatrixMap *map = &t->tiles->map;
+  const MatrixMap *map = &t->set->map;
   Nest *b = d->l->b;
   const bool row = matrix_is_row(map);
   const int64_t rows = map->pitch ? map->h
@@ -320,8 +322,8 @@ static NestFn *matrix_tile(const void *context, int64_t blocks, int64_t skip) {
   a.pair = nest_arg(b, "c");
   a.f0 = nest_varied(b, "f0", both);
   a.h = nest_varied(b, "h", both);
-  Buf *sums = NEST_BUF(b, STACK, "sums", matrix_sums(&t->tiles->map, blocks), t->vectors * t->m->d->lanes);
-  matrix_groups(b, &t->tiles->map, blocks, t->vectors, matrix_sum, &(MatrixSums){t, &a, sums});
+  Buf *sums = NEST_BUF(b, STACK, "sums", matrix_sums(&t->set->map, blocks), t->vectors * t->m->d->lanes);
+  matrix_groups(b, &t->set->map, blocks, t->vectors, matrix_sum, &(MatrixSums){t, &a, sums});
   matrix_finish(t, &a, sums, blocks, skip);
   return fn;
 }
@@ -333,7 +335,7 @@ typedef struct MatrixPanels { /* functions for the whole tiles of panels, and fo
   int64_t wholes, width; /* whole tiles of a panel, their channels */
 } MatrixPanels;
 
-static MatrixPanels panel_functions(const Matrix *m, const MatrixPart *tiles, const Panels *panels) {
+static MatrixPanels panel_functions(const Matrix *m, const TileSet *tiles, const Panels *panels) {
   const int64_t width = tiles->map.vectors * m->d->lanes, wholes = panels->valid / width,
                 rest = panels->valid % width;
   const int vectors = (int)ceil_divide(rest, m->d->lanes);
@@ -360,25 +362,25 @@ static void call_matrix_tile(const void *context, NestFn *fn, const Ix *y, const
             at->group * (d->in / 2), first, at->h);
 }
 
-typedef MatrixPanels PartPanels[MOST_PARTS][2];
+typedef MatrixPanels SetPanels[MOST_SETS][2];
 
-/* Computes the tiles of a panel in a part: all tiles (n NULL), or the tiles of one row. */
+/* Computes the tiles of a panel in a set: all tiles (n NULL), or the tiles of one row. */
 static void panel_tiles(const Matrix *m, const MatrixMap *map, const MatrixPanels *p, MatrixPlace *at,
                         int span, const Ix *n) {
   Nest *b = m->d->l->b;
-  for (int part = 0; part < 2; part++)
-    if (part ? at->panels->valid % p->width : p->wholes)
-      NEST_FOR(b, h, part ? 1 : p->wholes) {
-        at->h = part ? NEST_Z + p->wholes * p->width : h * p->width;
-        if (n) matrix_row_tiles(b, map, &p->fns[part], span, n, call_matrix_tile, at);
-        else matrix_tiles(b, map, &p->fns[part], call_matrix_tile, at);
+  for (int rest = 0; rest < 2; rest++)
+    if (rest ? at->panels->valid % p->width : p->wholes)
+      NEST_FOR(b, h, rest ? 1 : p->wholes) {
+        at->h = rest ? NEST_Z + p->wholes * p->width : h * p->width;
+        if (n) matrix_row_tiles(b, map, &p->fns[rest], span, n, call_matrix_tile, at);
+        else matrix_tiles(b, map, &p->fns[rest], call_matrix_tile, at);
       }
 }
 
-/* The rows of tiles of a part, each with all panels of weights. */
-static void row_by_row(const Matrix *m, int part, const MatrixPanels p[2], LoopKind outer) {
+/* The rows of tiles of a set, each with all panels of weights. */
+static void row_by_row(const Matrix *m, int set, const MatrixPanels p[2], LoopKind outer) {
   Nest *b = m->d->l->b;
-  const MatrixMap *map = &m->part[part].map;
+  const MatrixMap *map = &m->set[set].map;
   for (int span = 0; span < 2; span++)
     if (map->outer[span].count)
       NEST_LOOP(b, n, map->outer[span].count > 1 ? outer : SERIAL, 1, NEST_IX(0), 1,
@@ -392,7 +394,7 @@ static void row_by_row(const Matrix *m, int part, const MatrixPanels p[2], LoopK
               }
 }
 
-static void panel_by_panel(const Matrix *m, PartPanels p, LoopKind outer) {
+static void panel_by_panel(const Matrix *m, SetPanels p, LoopKind outer) {
   Nest *b = m->d->l->b;
   const bool by_group = m->d->k.groups > 1;
   NEST_LOOP(b, g, by_group ? outer : SERIAL, 1, NEST_IX(0), 1, NEST_IX(m->d->k.groups))
@@ -401,8 +403,7 @@ static void panel_by_panel(const Matrix *m, PartPanels p, LoopKind outer) {
         NEST_LOOP(b, fb, by_group || m->d->panels[i].count == 1 ? SERIAL : outer, 1, NEST_IX(0), 1,
                   NEST_IX(m->d->panels[i].count)) {
           MatrixPlace at = {.d = m->d, .panels = &m->d->panels[i], .group = g, .number = fb};
-          for (int part = 0; part < m->nparts; part++)
-            panel_tiles(m, &m->part[part].map, &p[part][i], &at, 0, NULL);
+          for (int set = 0; set < m->nsets; set++) panel_tiles(m, &m->set[set].map, &p[set][i], &at, 0, NULL);
         }
 }
 
@@ -411,7 +412,7 @@ static bool has_row_order(const Matrix *m) {
   const Order order = d->l->choice.order;
   const int64_t bytes = 2 * d->k.groups * d->in * d->out * d->k.kernel[0] * d->k.kernel[1];
   int64_t rows = 0;
-  for (int i = 0; i < m->nparts; i++) rows += m->part[i].map.outer[0].count + m->part[i].map.outer[1].count;
+  for (int i = 0; i < m->nsets; i++) rows += m->set[i].map.outer[0].count + m->set[i].map.outer[1].count;
   return rows > 1 &&
          (order == ORDER_OWN ? bytes <= d->l->target->blocking.direct_weights : order == ORDER_ROWS);
 }
@@ -422,26 +423,25 @@ static bool has_row_order(const Matrix *m) {
 static int passes_of(const Matrix *m) {
   enum { MOST_PASSES = 16 };
   const Direct *d = m->d;
-  const MatrixMap *map = &m->part[0].map;
+  const MatrixMap *map = &m->set[0].map;
   const int64_t passes =
       map->pitch ? ceil_divide(map->blocks, MATRIX_SUMS / map->vectors)
                  : (map->outer[0].count + map->outer[1].count) * (map->inner[0].count + map->inner[1].count);
-  return m->nparts > 1 || m->by_rows || d->panels[0].count < 2 ||
-                 d->l->weight_bytes / 2 <= d->l->target->l2 || passes > MOST_PASSES ||
-                 map->inner[0].count + map->inner[1].count > 1
+  return m->nsets > 1 || m->by_rows || d->panels[0].count < 2 || d->l->weight_bytes / 2 <= d->l->target->l2 ||
+                 passes > MOST_PASSES || map->inner[0].count + map->inner[1].count > 1
              ? 0
              : (int)passes;
 }
 
 static void matrix_details(const Matrix *m) {
   Lower *l = m->d->l;
-  const MatrixMap *map = &m->part[0].map;
+  const MatrixMap *map = &m->set[0].map;
   lower_about(l, "tile registers, tiles of %d x %d pixels x %d vectors of %d channels", (int)map->blocks,
               (int)map->columns, map->vectors, m->d->lanes);
   if (map->pitch) lower_detail(l, "the map is one tile, with %d pixels per row", (int)map->pitch);
-  if (m->nparts > 1)
-    lower_detail(l, "%d %s", m->nparts,
-                 correlation_spreads(l->node) && m->part[0].y.out_step > 1
+  if (m->nsets > 1)
+    lower_detail(l, "%d %s", m->nsets,
+                 m->set[0].y.out_step * m->set[0].x.out_step > 1
                      ? "phases of the stride"
                      : "sets of tiles, each with the taps that are inside the input");
   lower_detail(l, "%s",
@@ -452,12 +452,12 @@ static void matrix_details(const Matrix *m) {
 void direct_by_matrix(Direct *d) {
   Lower *l = d->l;
   Matrix m = {.d = d};
-  PartPanels p;
+  SetPanels p;
   const Correlation whole = correlation_of(l->node);
-  m.nparts = parts_of(l, m.part);
-  const MatrixMap *map = &m.part[0].map;
+  m.nsets = tile_sets(l, m.set);
+  const MatrixMap *map = &m.set[0].map;
   m.by_rows = has_row_order(&m);
-  d->k = d->own = window_of_parts(&m);
+  d->k = d->own = window_of_sets(&m);
   if (correlation_pointwise(&whole) && !l->kernel->pool) {
     lower_view_rows(l, 1);
     d->k.large.w = d->k.small.w *= d->k.small.h;
@@ -468,14 +468,14 @@ void direct_by_matrix(Direct *d) {
   m.passes = passes_of(&m);
   l->b->tiles = (TileShape){.rows = (int)map->columns, .pairs = matrix_step(direct_run(d))};
   if (m.passes) l->b->tiles.lines = (int)lines_ahead(&(MatrixTile){.m = &m, .panels = &d->panels[0]});
-  for (int part = 0; part < m.nparts; part++)
-    for (int i = 0; i < 2; i++) p[part][i] = panel_functions(&m, &m.part[part], &d->panels[i]);
+  for (int set = 0; set < m.nsets; set++)
+    for (int i = 0; i < 2; i++) p[set][i] = panel_functions(&m, &m.set[set], &d->panels[i]);
   nest_fn(l->b, l->b->name, false);
   const LoopKind outer = schedule_outer(l, correlation_macs(&whole));
-  if (m.part[0].y.out_step * m.part[0].x.out_step > 1) walk_clear(l, l->out, shape_extent(l->node->shape));
+  if (m.set[0].y.out_step * m.set[0].x.out_step > 1) walk_clear(l, l->out, shape_extent(l->node->shape));
   padded_fill(d, outer);
   if (!m.by_rows) panel_by_panel(&m, p, outer);
-  for (int part = 0; part < m.nparts && m.by_rows; part++) row_by_row(&m, part, p[part], outer);
+  for (int set = 0; set < m.nsets && m.by_rows; set++) row_by_row(&m, set, p[set], outer);
   matrix_details(&m);
   cost_padding_detail(l, &whole);
 }

@@ -26,12 +26,8 @@
 #include "schedule/matrix.h"
 #include "schedule/schedule.h"
 
-enum {
-  WHOLE = 2,
-  WIDTH = WHOLE * MATRIX_LANES,
-  MOST_TAPS = 49
-}; /* WHOLE: registers of a tile along both
-      sides */
+/* WHOLE: registers of a tile along both sides */
+enum { WHOLE = 2, WIDTH = WHOLE * MATRIX_LANES, MOST_TAPS = 49 };
 
 typedef struct WeightsRows {
   Lower *l;
@@ -40,7 +36,7 @@ typedef struct WeightsRows {
   int64_t words, steps;   /* words of a product; products of a row of the map */
   int64_t rows, columns;  /* of the copy of the large side */
   Ix count;
-  Buf *turned; /* [s / 16][block][y][step][16][2 * words]: the small side */
+  Buf *turned; /* [s / 16][block][y][step][16][number]: the small side */
   Buf *pairs;  /* [panel][row][column * images / 2][2 * WIDTH]: a block of the large side */
 } WeightsRows;
 
@@ -242,7 +238,7 @@ static void fill_row(const WeightsRows *m, const LargePanel *p, const Ix *block,
   Nest *b = m->l->b;
   for (int64_t phase = 0; phase < S; phase++) {
     const int64_t first = first_column(k, phase), count = phase_columns(k, phase),
-                  left = smaller(larger(ceil_divide(larger(P - phase, 0), S), 0), count),
+                  left = smaller(ceil_divide(larger(P - phase, 0), S), count),
                   right = larger(smaller(ceil_divide(larger(k->large.w + P - phase, 0), S), count), left);
     fill_zeros(m, p, row, first, first + left);
     if (left < right)
@@ -388,10 +384,10 @@ static const char *rows_matrix_refused(const Target *target, const Node *node, i
   if (smaller(k.s, k.l) < MATRIX_LANES / 2) return "too few channels to fill the registers";
   const WeightsRows m = weights_rows_of(&k, batch, target->l2);
   if (m.words < MATRIX_ROWS / 4) return "too few images to fill the registers";
-  return bounded_product(2 * WIDTH * m.rows, m.columns * m.images) > target->l2 ||
-                 bounded_product(2 * k.s * k.small.h, k.small.w * batch) > 8 * target->l2
-             ? "copies larger than the L2 cache"
-             : NULL;
+  const int64_t panel = bounded_product(2 * WIDTH * m.rows, m.columns * m.images),
+                pairs = bounded_product(panel, ceil_divide(k.l, WIDTH)),
+                turned = bounded_product(2 * k.s * k.small.h, k.small.w * m.images * m.blocks);
+  return panel > target->l2 || pairs + turned > 8 * target->l2 ? "copies larger than the L2 cache" : NULL;
 }
 
 static const char *conv_rows_weights_matrix_refused(const Lower *l, const Choice *choice) {

@@ -261,6 +261,7 @@ static const char *dense_strassen_refused(const Lower *l, const Choice *choice) 
   if (shape_row_elements(forward->in[0]->shape) % 2 || shape_row_elements(forward->shape) % 2)
     return "an odd number of inputs or units";
   if (STRASSEN_PRODUCTS * width * larger(images, STRASSEN_DEPTH) > MOST_STACK) return "too many images";
+  if (l->node->op->family == FAMILY_DENSE && !dense_strassen_forward_fits(l)) return "too many images";
   return l->exact ? "--exact" : NULL;
 }
 

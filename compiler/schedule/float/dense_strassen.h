@@ -24,5 +24,6 @@ void dense_image_factors(Nest *, const ImageFactors *, const Ix *m, const Ix *fi
 /* `part` numbers of image n, starting at `at`; zeros if there is no such image. */
 Val dense_of_image(Nest *, const Ix *count, Buf *values, const Ix *n, const Ix *at, int part, int lanes);
 
-bool dense_strassen_forward(Lower *); /* dense_strassen_forward.c */
+bool dense_strassen_forward_fits(const Lower *); /* whether the sums of a chunk of units fit on the stack */
+bool dense_strassen_forward(Lower *);            /* dense_strassen_forward.c */
 #endif

@@ -225,6 +225,12 @@ static void chunk_of(Nest *b, const Forward *f, const Ix *first, int64_t units) 
   finish(b, f, &chunk);
 }
 
+bool dense_strassen_forward_fits(const Lower *l) {
+  const int64_t width = STRASSEN_VECTORS * l->target->lanes,
+                images = ceil_divide(ceil_divide(l->rows, 2), width) * width;
+  return 4 * images * CHUNK * l->target->blocking.dense_rows <= STACK_ELEMENTS;
+}
+
 bool dense_strassen_forward(Lower *l) {
   Forward f = {.l = l,
                .units = shape_row_elements(l->node->shape) / 2,

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
+#include "graph/bf16.h"
 #include "schedule/float/phases.h"
 #include "schedule/float/rows.h"
 #include "schedule/float/strassen.h"
@@ -56,13 +57,16 @@ static Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
 }
 
 /* A kernel is also unsupported if its stack is too small for two panels: one of the large side of an image,
- * and one of weights or their gradients for a vector of input channels. */
+ * and one of weights or their gradients for a vector of input channels. In bf16, weight gradients may have
+ * panels of any size that fits on the stack, because tile registers of other targets gain from the batch. */
 const char *rows_direct_refused(const RowsCosts *c, const Node *node) {
   const Target *t = c->target;
   const Correlation k = correlation_of(node);
-  const int64_t width = 8 * (int64_t)t->lanes, taps = k.kernel[0] * k.kernel[1];
+  const bool halves = node->op->family == FAMILY_CONV_WEIGHTS && node_is_bf16(node);
+  const int64_t width = 8 * (int64_t)t->lanes, taps = k.kernel[0] * k.kernel[1],
+                panel = halves ? 4 * STACK_ELEMENTS : t->blocking.rows_panel;
   if (k.groups > 1) return "groups";
-  const bool fits = bounded_product(width, k.large.h * k.large.w) <= t->blocking.rows_panel &&
+  const bool fits = bounded_product(width, k.large.h * k.large.w) <= panel &&
                     bounded_product(width * t->lanes, taps) <= 2 * t->blocking.rows_panel;
   return fits ? NULL : "a panel larger than the L2 cache";
 }
@@ -89,15 +93,16 @@ Cycles rows_by_winograd(const RowsCosts *c, const Node *node, int m, int64_t bat
              : cost_winograd_rows(c->target, &k, m, c->training, batch, c->weight_bytes);
 }
 
+/* The files of targets with tile registers have other targets, too, which need another schedule. */
 static double least_together(const RowsCosts *c, const Node *node, int64_t batch) {
   double least = rows_direct_refused(c, node) ? INFINITY : rows_directly(c, node, batch).total;
-  if (node->op->family == FAMILY_CONV_WEIGHTS && rows_weights_take_matrix(c->target, node, batch))
-    least = fmin(least, rows_weights_by_matrix(c->target, node, batch, c->weight_bytes).total);
-  if (rows_winograd_refused(c, node)) return least;
   const Correlation k = correlation_gathering(node);
   int m[WINOGRAD_SIZES];
-  const int sizes = winograd_sizes(&k, m);
+  const int sizes = rows_winograd_refused(c, node) ? 0 : winograd_sizes(&k, m);
   for (int i = 0; i < sizes; i++) least = fmin(least, rows_by_winograd(c, node, m[i], batch).total);
+  if (isfinite(least) && node->op->family == FAMILY_CONV_WEIGHTS &&
+      rows_weights_take_matrix(c->target, node, batch))
+    least = fmin(least, rows_weights_by_matrix(c->target, node, batch, c->weight_bytes).total);
   return least;
 }
 
