@@ -23,12 +23,39 @@ static void put_pointed(Text *out, const char *name, const Buf *buf) {
   text_put(out, "%s + (0 .. %lld)", name, (long long)pointed(buf) - 1);
 }
 
+enum { ROWS_MOST = 64 };
+
+/* Number of rows of a local array that are printed one by one; 0: ranges are printed. */
+static int64_t listed_rows(const Buf *buf) {
+  int64_t rows = 1;
+  if (buf->place < STACK || buf->rank < 2 || code_is_flat(buf)) return 0;
+  for (int d = 0; d < buf->rank - 1; d++) rows *= buf->dim[d];
+  return rows <= ROWS_MOST ? rows : 0;
+}
+
+/* Prints all elements of a local array as "window[0][0][0 .. 5], window[0][1][0 .. 5]". WP compares each
+ * index of a local array separately; with several ranges in one term, the provers would have to find values
+ * for which that term is the element. */
+static void put_cell_rows(Text *out, const char *name, const Buf *buf) {
+  const int64_t last = buf->dim[buf->rank - 1] - 1, rows = listed_rows(buf);
+  for (int64_t row = 0; row < rows; row++) {
+    int64_t inner = rows;
+    text_put(out, "%s%s", row ? ", " : "", name);
+    for (int d = 0; d < buf->rank - 1; d++) {
+      inner /= buf->dim[d];
+      text_put(out, "[%lld]", (long long)(row / inner % buf->dim[d]));
+    }
+    text_put(out, last ? "[0 .. %lld]" : "[0]", (long long)last);
+  }
+}
+
 /* Prints all elements as "(&out[0][0][0])[0 .. 4703]", because provers compare such ranges with linear
- * arithmetic; with gaps as "out[0 .. 27][0 .. 27][0 .. 5]". */
+ * arithmetic; with gaps as "out[0 .. 27][0 .. 27][0 .. 5]"; of a local array as rows. */
 static void put_cells(Text *out, const char *name, const Buf *buf) {
   const bool range = buf->place < STACK && buf->rank > 1 && buf_contiguous(buf);
   if (code_is_variable(buf)) text_put(out, "%s", name);
   else if (code_is_flat(buf)) text_put(out, "%s[0 .. %lld]", name, (long long)pointed(buf) - 1);
+  else if (listed_rows(buf)) put_cell_rows(out, name, buf);
   else {
     text_put(out, range ? "(&%s" : "%s", name);
     for (int d = 0; d < buf->rank; d++)
@@ -196,17 +223,56 @@ static Index extreme(const Effects *e, const Index *index, bool low) {
   return ix;
 }
 
-static void put_assigned_range(const Effects *e, Text *out, const Index *index, int64_t dim) {
-  Index low = extreme(e, index, true), high = extreme(e, index, false);
-  if (index_constant(&low) && low.c < 0) low.c = 0;
-  if (index_constant(&high) && high.c >= dim) high.c = dim - 1;
-  text_put(out, "[");
-  index_put(out, &low, e->p->slot_name);
-  if (memcmp(&low, &high, sizeof low) != 0) {
-    text_put(out, " .. ");
-    index_put(out, &high, e->p->slot_name);
+/* Smallest and largest value of an index of the assigned elements. */
+typedef struct AssignedRange {
+  Index low, high;
+} AssignedRange;
+
+static AssignedRange assigned_range(const Effects *e, const Index *index, int64_t dim) {
+  AssignedRange r = {extreme(e, index, true), extreme(e, index, false)};
+  if (index_constant(&r.low) && r.low.c < 0) r.low.c = 0;
+  if (index_constant(&r.high) && r.high.c >= dim) r.high.c = dim - 1;
+  return r;
+}
+
+static bool is_one_index(const AssignedRange *r) { return !memcmp(&r->low, &r->high, sizeof r->low); }
+
+/* Number of values of the index; 0: it depends on variables. */
+static int64_t index_count(const AssignedRange *r) {
+  Index gap = r->high;
+  for (int s = 1; s < SLOTS; s++) gap.k[s] -= r->low.k[s];
+  return index_constant(&gap) ? gap.c - r->low.c + 1 : 0;
+}
+
+/* Number of assigned elements, if several indices have ranges and the elements follow each other in memory;
+ * otherwise 0. */
+static int64_t adjacent_elements(const Buf *buf, const AssignedRange *range) {
+  int64_t elements = 1;
+  int d = buf->rank - 1, ranges = 0;
+  for (int i = 0; i < buf->rank; i++) ranges += !is_one_index(&range[i]);
+  if (ranges < 2 || !buf_contiguous(buf)) return 0;
+  while (d > 0 && index_count(&range[d]) == buf->dim[d]) elements *= buf->dim[d--];
+  elements *= index_count(&range[d]);
+  while (--d >= 0)
+    if (!is_one_index(&range[d])) return 0;
+  return elements > 0 ? elements : 0;
+}
+
+/* Prints the elements as "(&out[y][0][0])[0 .. 83]", or, if other elements are between them, as
+ * "out[y][0 .. 13][0 .. 3]". */
+static void put_assigned_ranges(const Effects *e, Text *out, const Buf *buf, const AssignedRange *range) {
+  const int64_t elements = adjacent_elements(buf, range);
+  text_put(out, elements ? "(&%s" : "%s", e->p->buf_name[buf->id]);
+  for (int d = 0; d < buf->rank; d++) {
+    text_put(out, "[");
+    index_put(out, &range[d].low, e->p->slot_name);
+    if (!elements && !is_one_index(&range[d])) {
+      text_put(out, " .. ");
+      index_put(out, &range[d].high, e->p->slot_name);
+    }
+    text_put(out, "]");
   }
-  text_put(out, "]");
+  if (elements) text_put(out, ")[0 .. %lld]", (long long)elements - 1);
 }
 
 static void add_whole(Effects *e, const Buf *buf) {
@@ -229,13 +295,14 @@ static bool assigns_all(const Effects *e, const Ref *ref) {
 static void add_assigned(Effects *e, const Ref *ref) {
   const Buf *of = ref->buf->of ? ref->buf->of : ref->buf;
   Text cells = {.arena = e->p->arena};
+  AssignedRange range[DIMS];
   if (e->inside[of->id]) return;
   if (of->place >= STACK || of->flat || ref->buf->of || assigns_all(e, ref)) {
     add_whole(e, of);
     return;
   }
-  text_put(&cells, "%s", e->p->buf_name[of->id]);
-  for (int d = 0; d < of->rank; d++) put_assigned_range(e, &cells, &ref->at[d], of->dim[d]);
+  for (int d = 0; d < of->rank; d++) range[d] = assigned_range(e, &ref->at[d], of->dim[d]);
+  put_assigned_ranges(e, &cells, of, range);
   add_once(e->p->arena, &e->assigned, cells.s);
   e->memory = true;
 }
