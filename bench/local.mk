@@ -9,7 +9,7 @@ EXTRA_DIST += %D%/README.md %D%/HISTORY.md \
   %D%/quantized %D%/shapes %D%/tail %D%/tail.py %D%/programs/csp.cnn \
   %D%/programs/faster_rcnn.cnn %D%/programs/inception17.cnn %D%/programs/perceptron.cnn \
   %D%/programs/pyramid.cnn %D%/programs/resnext50.cnn %D%/programs/trunk.cnn \
-  %D%/sweep %D%/sweep.py %D%/bandwidth.c %D%/scale %D%/scale.py %D%/phases.c %D%/ddp.py \
+  %D%/sweep %D%/sweep.py %D%/bandwidth.c %D%/tile_store.c %D%/scale %D%/scale.py %D%/phases.c %D%/ddp.py \
   %D%/streams %D%/stream_models.py %D%/streams.py %D%/silero.py %D%/silero.cnn %D%/keyword_gru.py \
   %D%/wcet %D%/wcet.py \
   %D%/boards %D%/boards.py %D%/board_streams.py %D%/levels.py %D%/cmsis.py %D%/cmsis_recurrent.py \
