@@ -159,8 +159,8 @@ static const char *kept_value(Frame *f, const Node *node, const Place *place, co
                arena_printf(arena, "%s, kept", value_text(f, node)));
 }
 
-/* The address of an image's value: "all + n * 153". Images with an odd number of bf16 values are not
- * multiples of a float apart. */
+/* The address of an image's value: "all + n * 153". If an image has an odd number of bf16 values, the
+ * distance between two images is not a whole number of floats. */
 static const char *image_offset(Frame *f, const char *first, int64_t stride) {
   const bool floats = stride % (int64_t)sizeof(float) == 0;
   return arena_printf(f->net->arena, floats ? "%s + %s * %" PRId64 : "(char *)(%s) + %s * %" PRId64, first,

@@ -128,9 +128,10 @@ bool direct_matrix(const Lower *,
                    const Target *); /* whether the target computes the convolution with tile registers */
 MatrixMap direct_matrix_map(const Lower *, const Correlation *);
 double direct_matrix_products(const Lower *); /* cycles */
-/* Number of words that are contiguous in the input and in the weights. */
+/* Number of words that are contiguous in the input and in the weights: of all channels of the convolution as
+ * a gather, and of one of the blocks of channels of d. */
 int64_t direct_run_of(const Lower *, const Correlation *);
-int64_t direct_run(const Direct *);
+int64_t direct_run(const Direct *d);
 void direct_by_matrix(Direct *); /* conv_matrix.c: builds the nest */
 #endif
 /* Two bf16 numbers of d->from, or of a view of it; two weights per lane. */

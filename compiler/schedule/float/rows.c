@@ -93,7 +93,7 @@ Cycles rows_by_winograd(const RowsCosts *c, const Node *node, int m, int64_t bat
              : cost_winograd_rows(c->target, &k, m, c->training, batch, c->weight_bytes);
 }
 
-/* The files of targets with tile registers have other targets, too, which need another schedule. */
+/* A file for a target with tile registers also has other targets, which need another schedule. */
 static double least_together(const RowsCosts *c, const Node *node, int64_t batch) {
   double least = rows_direct_refused(c, node) ? INFINITY : rows_directly(c, node, batch).total;
   const Correlation k = correlation_gathering(node);
