@@ -1,10 +1,12 @@
 #!/bin/sh
-# long.sh: tests that take too long for every change, in parts that end within an hour on two processors.
+# long.sh: tests that take too long for every change, in parts that end within minutes on two processors.
 # `make check-long` runs it in the build directory; PART="fuzz-1 kills" names the parts.
 # long.sh SOURCE_DIR [PART]...
 #
 # A part is a list of steps. A step that has passed is not run again for the same commit, so a stopped part
 # continues where it was: long-done/PART has the steps, long-logs/PART.STEP.log the output of each.
+# A sweep has many similar steps, and the seed of the commit selects a share of them, such as one of four;
+# other commits select others. LONG_ALL=yes runs all steps: each part ends within an hour or so.
 # With LONG_MINUTES=10 a part begins no step after ten minutes; the next call goes on there.
 # tests/long.md is the ledger: the line of a part is written when it ends.
 # SPDX-License-Identifier: Apache-2.0
@@ -15,10 +17,10 @@ shift
 all="sanitizers-unit sanitizers-programs sanitizers-front sanitizers-import sanitizers-int8
   sanitizers-nets sanitizers-embed sanitizers-runtime same-bytes targets-run targets-grad
   targets-aarch64 targets-armv7m targets-riscv64 targets-wasm32 targets-int8 targets-unit optimized
-  fuzz-1 fuzz-2 fuzz-3 random-commands random-nests random-far random-sequences-1 random-sequences-2
-  random-parts random-int8 random-code random-mutants random-limits commands choices rows streams programs
-  accuracy functions kills memory examples outputs export steps models special threads pool valgrind editor
-  site packages release windows mpi assure validate"
+  fuzz-1 fuzz-2 fuzz-3 random-commands random-nests random-far random-sequences random-parts random-int8
+  random-code random-mutants random-limits commands choices rows streams programs accuracy functions kills
+  memory examples outputs export steps models special threads pool valgrind editor site packages release
+  windows mpi assure validate"
 [ $# -gt 0 ] || set -- $all
 here=$(pwd)
 seconds=${FUZZ_SECONDS:-65}
@@ -27,12 +29,14 @@ passed=0 failed=0 stopped=0
 commit=$(cd "$top" && git rev-parse --short=10 HEAD 2>/dev/null || echo release)
 [ -z "$(cd "$top" && git status --porcelain --untracked-files=no -- . ':!tests/long.md' 2>/dev/null)" ] ||
   commit=$commit+
+seed=${CNNC_TEST_SEED:-$(sh "$(dirname "$0")/harness/seed.sh")}
 mkdir -p "$here/long-done" "$here/long-logs"
 export top_srcdir="$top" top_builddir="$here" CNNC="$here/cnnc" CLANG="$clang"
 
 # ---- steps ----
 # step NAME COMMAND...: passed if the status is 0 and no TAP line reports a failure
 step() {
+  count=$((count + 1))
   name=$1 log=$here/long-logs/$part.$1.log done=$here/long-done/$part
   shift
   [ "$(head -n 1 "$done" 2>/dev/null)" = "$commit" ] || echo "$commit" >"$done"
@@ -56,15 +60,23 @@ step() {
   fi
 }
 
-# in_portions SIZE COMMAND FILE...: a step for each SIZE files, which are called 1, 2, ...
+# sweep SHARE NAME COMMAND...: a step, of which one of SHARE successive ones is run
+sweep() {
+  share=$1
+  shift
+  turn=$((turn + 1))
+  if [ $((turn % share)) = 0 ] || [ -n "${LONG_ALL:-}" ]; then step "$@"; else count=$((count + 1)); fi
+}
+
+# in_portions SHARE SIZE COMMAND FILE...: a sweep with a step for each SIZE files, which are called 1, 2, ...
 in_portions() {
-  size=$1 command=$2 number=0
-  shift 2
+  of=$1 size=$2 command=$3 number=0
+  shift 3
   while [ $# -gt 0 ]; do
     number=$((number + 1)) k=0 portion=
     while [ $k -lt "$size" ] && [ $# -gt 0 ]; do portion="$portion $1" k=$((k + 1)); shift; done
     # shellcheck disable=SC2086
-    step "$number" $command $portion
+    sweep "$of" "$number" $command $portion
   done
 }
 
@@ -89,18 +101,18 @@ minutes() {
 }
 
 run_part() {
-  steps=0 skipped= wrong= left=0 begin=$(date +%s)
+  steps=0 count=0 turn=$seed skipped= wrong= left=0 begin=$(date +%s)
   "part_$(echo "${part%-[0-9]}" | tr - _)"
   took=$(minutes)
   if [ -n "$wrong" ]; then
     failed=$((failed + 1))
-    record "FAILED:$wrong; $steps steps passed$skipped; $took"
+    record "FAILED:$wrong; $steps of $count steps passed$skipped; $took"
   elif [ $left -gt 0 ]; then
     stopped=$((stopped + 1))
-    record "stopped: $steps of $((steps + left)) steps passed$skipped; $took"
+    record "stopped: $steps of $count steps passed$skipped; $took"
   else
     passed=$((passed + 1))
-    record "passed: $steps steps$skipped; $took"
+    record "passed: $steps of $count steps$skipped; $took"
   fi
 }
 
@@ -116,20 +128,22 @@ build_sanitized() {
     "$top/configure" --silent --enable-sanitizers CC="$clang" CFLAGS='-O2 -g'; } && make -j2 -s
 }
 check_sanitized() { (unset NETCHECK_ALL && cd "$here/long-sanitizers" && make -j2 -s check TESTS="$*"); }
-sanitized() { # sanitized TEST...
+sanitized() { # sanitized SHARE SIZE TEST...
   step build build_sanitized
-  in_portions 8 check_sanitized "$@"
+  share=$1 size=$2
+  shift 2
+  in_portions "$share" "$size" check_sanitized "$@"
 }
-part_sanitizers_unit() { sanitized tests/unit/unit.tap; }
-part_sanitizers_programs() { sanitized $(tests_of run) $(tests_of grad); }
+part_sanitizers_unit() { sanitized 1 1 tests/unit/unit.tap; }
+part_sanitizers_programs() { sanitized 6 8 $(tests_of run) $(tests_of grad); }
 part_sanitizers_front() {
-  sanitized $(scripts_of cli diag broken emit lsp docs) $(cd "$top" && ls tests/*.tap)
+  sanitized 4 2 $(scripts_of cli diag broken emit lsp docs) $(cd "$top" && ls tests/*.tap)
 }
-part_sanitizers_import() { sanitized $(scripts_of import export weights fuzz); }
-part_sanitizers_int8() { sanitized $(scripts_of int8 models aware); }
-part_sanitizers_nets() { sanitized $(scripts_of nets special golden); }
-part_sanitizers_embed() { sanitized $(scripts_of embed targets web); }
-part_sanitizers_runtime() { sanitized $(scripts_of runtime); }
+part_sanitizers_import() { sanitized 4 1 $(scripts_of import export weights fuzz); }
+part_sanitizers_int8() { sanitized 3 1 $(scripts_of int8 models aware); }
+part_sanitizers_nets() { sanitized 4 1 $(scripts_of nets special golden); }
+part_sanitizers_embed() { sanitized 4 1 $(scripts_of embed targets web); }
+part_sanitizers_runtime() { sanitized 4 1 $(scripts_of runtime); }
 
 # The two builds of cnnc are from different C compilers, which evaluate arguments in different orders; their
 # output must be the same.
@@ -171,7 +185,7 @@ compare_models() { # compare_models MODEL...
 compare_generators() {
   make -s randomnet hugenet && make -s -C "$here/long-sanitizers" randomnet hugenet || return
   status=0
-  for seed in $(seq 1 300); do
+  for seed in $(seq 1 100); do
     for generator in randomnet 'randomnet joined' hugenet 'hugenet far'; do
       "$here"/$generator "$seed" >long-one.c
       "$here"/long-sanitizers/$generator "$seed" | cmp -s - long-one.c ||
@@ -183,33 +197,37 @@ compare_generators() {
 part_same_bytes() {
   step build build_sanitized
   step generators compare_generators
-  in_portions 40 compare_bytes $(programs) $(grep -l '^net ' "$top"/examples/*/*.cnn)
-  step models compare_models "$top"/tests/models/*.tflite "$top"/tests/import/*.onnx
+  in_portions 4 20 compare_bytes $(programs) $(grep -l '^net ' "$top"/examples/*/*.cnn)
+  in_portions 4 20 compare_models "$top"/tests/models/*.tflite "$top"/tests/import/*.onnx
   rm -rf long-one.c long-import*
 }
 
 # ---- all combinations of which make check runs a share: targets, levels, emulators, compiled with -O1 ----
 check_all() { make -j2 -s check TESTS="$*"; }
 on_target() { netcheck "--on=$target" "$@"; }
-part_targets_run() { in_portions 10 check_all $(tests_of run); }
-part_targets_grad() { in_portions 10 check_all $(tests_of grad); }
-part_targets_aarch64() { target=aarch64 && in_portions 20 on_target $(programs); }
-part_targets_armv7m() { target=armv7m && in_portions 20 on_target $(programs); }
-part_targets_riscv64() { target=riscv64 && in_portions 20 on_target $(programs); }
+part_targets_run() { in_portions 5 5 check_all $(tests_of run); }
+part_targets_grad() { in_portions 6 4 check_all $(tests_of grad); }
+part_targets_aarch64() { target=aarch64 && in_portions 5 10 on_target $(programs); }
+part_targets_armv7m() { target=armv7m && in_portions 5 10 on_target $(programs); }
+part_targets_riscv64() { target=riscv64 && in_portions 5 10 on_target $(programs); }
 part_targets_wasm32() {
-  target=wasm32 && in_portions 20 on_target $(programs)
+  target=wasm32 && in_portions 5 10 on_target $(programs)
   target=wasm32-relaxed && step relaxed on_target "$top"/tests/run/conv*.cnn
 }
-part_targets_int8() { step all check_all tests/int8/int8.tap; }
+int8() { netcheck --int8 "$@"; }
+part_targets_int8() {
+  in_portions 5 2 int8 "$top"/tests/int8/*.cnn \
+    $(for name in activations elementwise pooling residual shapes; do echo "$top/tests/run/$name.cnn"; done)
+}
 part_targets_unit() {
-  step all check_all tests/unit/unit.tap
-  step c check_all tests/warnings.tap tests/embed/generated_c.tap tests/embed/misra.tap tests/docs/docs.tap
-  step libraries check_all tests/import/tflite_ops.tap tests/import/tflite_wide.tap tests/int8/recurrent.tap
+  in_portions 2 1 check_all tests/unit/unit.tap tests/warnings.tap tests/embed/generated_c.tap \
+    tests/embed/misra.tap tests/docs/docs.tap tests/import/tflite_ops.tap tests/import/tflite_wide.tap \
+    tests/int8/recurrent.tap
 }
 
 # Scripts for which clang does not optimize in make check (harness/quick.sh).
 part_optimized() {
-  in_portions 8 check_all $(cd "$top" && grep -l harness/quick.sh tests/*.tap tests/*/*.tap)
+  in_portions 5 2 check_all $(cd "$top" && grep -l harness/quick.sh tests/*.tap tests/*/*.tap)
 }
 
 # ---- fuzzing ---- Seeds of each target: its own folder; for the parser also every program of the other
@@ -249,67 +267,64 @@ random() {
     NESTS=0 SEQUENCES=0 STREAMS=0 PARTS=0 ROWS=0 INT8=0 CODE=0 MUTANTS=0 LIMITS=0 FAR=0 "$1=$2" \
     sh "$top/tests/nets/random.tap"
 }
-random_portions() { # random_portions KIND PORTIONS COUNT [OFFSET]
+random_portions() { # random_portions SHARE KIND PORTIONS COUNT
   portion=0
-  while [ $portion -lt "$2" ]; do
-    first=$((${RANDOM_FIRST:-100000} + ${4:-0} + portion * $3)) portion=$((portion + 1))
-    step "$1-$first" random "$1" "$3" "$first"
+  while [ $portion -lt "$3" ]; do
+    first=$((${RANDOM_FIRST:-100000} + portion * $4)) portion=$((portion + 1))
+    sweep "$1" "$2-$first" random "$2" "$4" "$first"
   done
 }
-part_random_commands() { random_portions COMMANDS 10 500; }
-part_random_nests() { random_portions NESTS 4 250; random_portions ROWS 1 8; }
-part_random_far() { random_portions FAR 4 250; }
-part_random_sequences() {
-  offset=$((1000 * (${part#random-sequences-} - 1)))
-  random_portions SEQUENCES 5 200 "$offset"
-  random_portions STREAMS 5 50 "$offset"
-}
-part_random_parts() { random_portions PARTS 10 200; }
-part_random_int8() { random_portions INT8 10 300; }
-part_random_code() { random_portions CODE 5 20; }
-part_random_mutants() { random_portions MUTANTS 5 1000; }
-part_random_limits() { random_portions LIMITS 5 4000; }
+part_random_commands() { random_portions 10 COMMANDS 20 250; }
+part_random_nests() { random_portions 4 NESTS 10 100; random_portions 1 ROWS 1 8; }
+part_random_far() { random_portions 5 FAR 10 100; }
+part_random_sequences() { random_portions 5 SEQUENCES 20 100; random_portions 5 STREAMS 10 50; }
+part_random_parts() { random_portions 10 PARTS 20 100; }
+part_random_int8() { random_portions 10 INT8 30 100; }
+part_random_code() { random_portions 5 CODE 10 10; }
+part_random_mutants() { random_portions 5 MUTANTS 10 500; }
+part_random_limits() { random_portions 5 LIMITS 10 2000; }
 
 # ---- programs in the interpreter ----
 commands() { netcheck --commands "$@"; }
-part_commands() { in_portions 10 commands $(programs); }
+part_commands() { in_portions 6 5 commands $(programs); }
 # Other shapes than make check's, and all programs that it compiles.
-choices() { SHAPES='12x12x35 13x15x1 7x7x3' sh "$top/tests/nets/choices.tap" "$@"; }
+shape=
+choices() { SHAPES=$shape sh "$top/tests/nets/choices.tap" "$@"; }
 part_choices() {
   step netcheck make -s netcheck
-  step layers choices
-  in_portions 20 choices "$top"/tests/run/*.cnn
+  for shape in 12x12x35 13x15x1 7x7x3; do sweep 3 $shape choices; done
+  in_portions 5 5 choices "$top"/tests/run/*.cnn
 }
 # In steps and in windows, with all compilers and levels.
 streams() { netcheck --stream "$@"; }
 part_streams() {
   step own sh "$top/tests/stream/stream.tap"
-  in_portions 10 streams $(ls "$top"/tests/run/*.cnn | grep -v -e _far -e _large -e threads -e winograd)
+  in_portions 6 5 streams $(ls "$top"/tests/run/*.cnn | grep -v -e _far -e _large -e threads -e winograd)
 }
 # With three rows of every value, except for nms and detection losses, which read tables of rows.
 rows() { ROWS_OF=$* sh "$top/tests/nets/rows.tap"; }
 part_rows() {
   step netcheck make -s netcheck
-  in_portions 15 rows $(cd "$top/tests" && ls run/*.cnn grad/*.cnn | sed 's/\.cnn$//' |
+  in_portions 5 10 rows $(cd "$top/tests" && ls run/*.cnn grad/*.cnn | sed 's/\.cnn$//' |
     grep -v -e _far -e _large -e detection -e nms -e rcnn -e rpn -e multibox -e yolo -e region \
       -e mask_head -e panoptic)
 }
 # Damaged lowered programs: those that misbehave must be refused.
 damaged() { MUTANTS=100 netcheck --programs "$@"; }
 part_programs() { # conv_blocks takes minutes for each mutant
-  in_portions 8 damaged $(programs | grep -v conv_blocks) "$top"/tests/stream/*.cnn
+  in_portions 10 4 damaged $(programs | grep -v conv_blocks) "$top"/tests/stream/*.cnn
 }
 # Rounding errors of each kernel with each schedule, on all targets.
 accuracy() { FIRST=$1 NETS=10 sh "$top/tests/nets/accuracy.tap"; }
 part_accuracy() {
   step netcheck make -s netcheck randomnet
-  for first in 1 11 21 31 41; do step "$first" accuracy $first; done
+  for first in 1 11 21 31 41; do sweep 3 "$first" accuracy $first; done
 }
 # The bounds on the errors of exp and the like, on one of every 61 floats.
 functions() { make -s unit && PRELUDE_STEP=61 ./unit prelude; }
 part_functions() { step prelude functions; }
 special() { netcheck --special "$@"; }
-part_special() { in_portions 10 special "$top"/tests/special/*.cnn "$top"/tests/run/*.cnn; }
+part_special() { in_portions 5 5 special "$top"/tests/special/*.cnn "$top"/tests/run/*.cnn; }
 
 # ---- executables ----
 # Training that is killed and resumed far more often than in make check, at other moments.
@@ -328,7 +343,7 @@ examples() {
   make -s netcheck && EXAMPLES="$*" TARGETS=x86-64-v4,x86-64-v3,generic sh "$top/tests/nets/examples.tap"
 }
 part_examples() {
-  in_portions 4 examples lenet5 lenet5_1998 lenet5_relu autoencoder speech ds_cnn resnet8 resnet20 \
+  in_portions 5 2 examples lenet5 lenet5_1998 lenet5_relu autoencoder speech ds_cnn resnet8 resnet20 \
     filters:48 antialias alexnet:67 vgg16:32 resnet18:64 resnet50:64 mobilenet_v1:64 mobilenet_v2,side=64 \
     mobilenet_v3_small:64 mobilenet_v3_large:64 squeezenet:64 googlenet:64 densenet121:64 \
     efficientnet_b0:64 \
@@ -394,12 +409,12 @@ races() { netcheck --races "$@"; }
 pool_races() { NETCHECK_THREADS=pool netcheck --races "$@"; }
 part_threads() {
   step programs write_trained
-  in_portions 10 races long-threads/*.cnn long-threads/*/*.cnn
+  in_portions 8 5 races long-threads/*.cnn long-threads/*/*.cnn
 }
 part_pool() { # the same with --threads=pool
   step tap sh "$top/tests/embed/pool.tap"
   step programs write_trained
-  in_portions 10 pool_races long-threads/*.cnn long-threads/*/*.cnn
+  in_portions 8 5 pool_races long-threads/*.cnn long-threads/*/*.cnn
 }
 
 # ---- other tools ----
@@ -415,7 +430,7 @@ under_valgrind() { # under_valgrind PROGRAM...
   [ -z "$wrong_programs" ] || { echo "not ok - valgrind:$wrong_programs"; return 1; }
 }
 part_valgrind() {
-  in_portions 50 under_valgrind "$top"/tests/broken/*.cnn "$top"/tests/diag/*/*.cnn \
+  in_portions 3 25 under_valgrind "$top"/tests/broken/*.cnn "$top"/tests/diag/*/*.cnn \
     "$top/examples/lenet5/lenet5.cnn"
 }
 # A session of the language server with the client of Visual Studio Code, which npm fetches.
