@@ -38,4 +38,5 @@ void arena_free(Arena *);
                 (vec).room = (vec).room ? 2 * (vec).room : 8)                                                \
        : (void)0,                                                                                            \
    (vec).data[(vec).n++] = (item))
+typedef VEC(const char *) WordList;
 #endif

@@ -1,5 +1,5 @@
-/* compilation.h: State of a compilation, from stage to stage. Private to compile.c, fit.c, fit_board.c,
- * limits.c and output.c. */
+/* compilation.h: State of a compilation, from stage to stage. Private to compile.c, fit.c, fit_board.c
+ * and output.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMPILATION_H
 #define CNNC_COMPILATION_H

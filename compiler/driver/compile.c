@@ -17,10 +17,10 @@
 #include "schedule/float/images.h"
 #include "schedule/float/rows.h"
 #include "schedule/schedule.h"
+#include "lir/limits.h"
+#include "sema/fix.h"
 #include "sema/sema.h"
 #include "compilation.h"
-#include "limits.h"
-#include "fix.h"
 #include "tune.h"
 
 /* ---- reading ---- */
@@ -567,6 +567,18 @@ static bool run(Compilation *c) {
          backend(c);        // backend/: the C compiler
 }
 
+/* --fix */
+static void fix_files(Compilation *c) {
+  const Options *o = c->options;
+  const FixInput input = {.path = o->input,
+                          .directories = o->directories,
+                          .warnings = o->warnings,
+                          .defines = o->defines,
+                          .prints = o->format == DIAG_TEXT};
+  const char *path = NULL, *why = NULL;
+  if (!fix_program(c->arena, &input, &path, &why)) cannot_write(c, path, why);
+}
+
 int compile_into(Arena *arena, const Options *options, Outputs *outputs, Compiled *result) {
   Compilation c = {.arena = arena,
                    .options = options,
@@ -575,9 +587,9 @@ int compile_into(Arena *arena, const Options *options, Outputs *outputs, Compile
                    .since = now()};
   c.diags = diags_new(arena, &c.sources);
   for (int i = 0; i < options->warnings.n; i++) diags_option(c.diags, options->warnings.data[i]);
-  const char *why = NULL, *path = NULL;
-  if (options->fix && !fix_program(arena, options, &path, &why)) cannot_write(&c, path, why);
+  if (options->fix) fix_files(&c);
   const bool done = run(&c);
+  const char *why = NULL;
   if (done) print_results(&c);
   if (!done || has_errors(&c)) outputs_abandon(c.outputs);
   else if (!outputs && !outputs_commit(c.outputs, &why))

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include "compilation.h"
 #include "kernel/lower.h"
-#include "limits.h"
+#include "lir/limits.h"
 #include "ops/registry.h"
 
 static int64_t macs_of(const Graph *graph) {

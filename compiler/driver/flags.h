@@ -11,8 +11,6 @@
 #include "graph/op.h"
 #include "sema/sema.h"
 
-typedef VEC(const char *) WordList;
-
 struct FlagUse;
 /* Reads the value of an option into the option's member; value NULL: no value. */
 typedef bool FlagRead(const struct FlagUse *, void *member, const char *value);

@@ -1,8 +1,8 @@
 # compiler/driver: the command line and the pipeline
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/assure.c %D%/command.h %D%/compilation.c %D%/compilation.h %D%/compile.c \
-  %D%/compile.h %D%/fit.c %D%/fit_board.c %D%/fix.c %D%/fix.h %D%/flags.c %D%/flags.h %D%/fmt.c \
-  %D%/help.c %D%/help.h %D%/import.c %D%/import.h %D%/limits.c %D%/limits.h %D%/lsp.c \
+  %D%/compile.h %D%/fit.c %D%/fit_board.c %D%/flags.c %D%/flags.h %D%/fmt.c \
+  %D%/help.c %D%/help.h %D%/import.c %D%/import.h %D%/lsp.c \
   %D%/new.c %D%/options.c %D%/options.h %D%/options_check.c %D%/output.c %D%/quantize.c \
   %D%/quantize_report.c %D%/quantize_report.h %D%/topics.def %D%/tune.c %D%/tune.h
 

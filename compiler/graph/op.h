@@ -132,26 +132,6 @@ void gradient_input(Gradient *, const Op *, Node *node, int nin, Node *const *in
 /* Appends a RESULT_SUM node: the gradient of of->weight[weight]. */
 Node *gradient_sum(Gradient *, const Op *, Node *of, int weight, int nin, Node *const *in);
 
-/* ---- kernel families, for schedules ---- */
-typedef enum Family {
-  FAMILY_NONE,          /* reference schedule only */
-  FAMILY_MAP,           /* element-wise: can be fused into the producer of its input */
-  FAMILY_CONV,          /* convolution as a gather */
-  FAMILY_CONV_SCATTER,  /* convolution as a scatter: conv_transpose, and the input gradient of conv */
-  FAMILY_CONV_REPEATED, /* convolution that includes the nearest upsampling before it */
-  FAMILY_CONV_WEIGHTS,  /* weight gradient of conv and conv_transpose */
-  FAMILY_DEPTHWISE,
-  FAMILY_DEPTHWISE_SCATTER,
-  FAMILY_DEPTHWISE_WEIGHTS,
-  FAMILY_DENSE,
-  FAMILY_DENSE_INPUT,
-  FAMILY_DENSE_WEIGHTS,
-  FAMILY_MATMUL,
-  FAMILY_POOL,
-  FAMILY_INT8,  /* ops/int8 */
-  FAMILY_ALIAS, /* a view of its input: flatten, reshape, dropout in inference */
-} Family;
-
 struct Lower;
 struct Map;
 struct ValNode;

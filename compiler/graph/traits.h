@@ -7,6 +7,26 @@
 typedef struct Op Op;
 struct ValNode;
 
+/* ---- kernel families, for schedules ---- */
+typedef enum Family {
+  FAMILY_NONE,          /* reference schedule only */
+  FAMILY_MAP,           /* element-wise: can be fused into the producer of its input */
+  FAMILY_CONV,          /* convolution as a gather */
+  FAMILY_CONV_SCATTER,  /* convolution as a scatter: conv_transpose, and the input gradient of conv */
+  FAMILY_CONV_REPEATED, /* convolution that includes the nearest upsampling before it */
+  FAMILY_CONV_WEIGHTS,  /* weight gradient of conv and conv_transpose */
+  FAMILY_DEPTHWISE,
+  FAMILY_DEPTHWISE_SCATTER,
+  FAMILY_DEPTHWISE_WEIGHTS,
+  FAMILY_DENSE,
+  FAMILY_DENSE_INPUT,
+  FAMILY_DENSE_WEIGHTS,
+  FAMILY_MATMUL,
+  FAMILY_POOL,
+  FAMILY_INT8,  /* ops/int8 */
+  FAMILY_ALIAS, /* a view of its input: flatten, reshape, dropout in inference */
+} Family;
+
 typedef enum Fold {
   FOLD_NONE,
   FOLD_SCALE,

@@ -2,9 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_FIX_H
 #define CNNC_FIX_H
-#include "options.h"
+#include "sema.h"
+
+typedef struct FixInput {
+  const char *path;               /* of the program */
+  WordList directories, warnings; /* -I, -W */
+  Defines defines;
+  bool prints; /* prints a line for each changed file */
+} FixInput;
 
 /* Applies fixes until none is left, in the program and its imports except those found through -I. Each file
  * is written atomically. False: `path` could not be written, for the reason `why`. */
-bool fix_program(Arena *, const Options *, const char **path, const char **why);
+bool fix_program(Arena *, const FixInput *, const char **path, const char **why);
 #endif

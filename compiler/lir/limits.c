@@ -1,9 +1,11 @@
 /* limits.c: Errors about sizes: C arrays, objects of 32-bit targets, kernel counts, training memory.
- * Errors about flash and RAM are in fit_board.c. */
+ * Errors about flash and RAM are in
+ * driver/fit_board.c. */
 // SPDX-License-Identifier: Apache-2.0
 #include "limits.h"
 #include <inttypes.h>
-#include "compilation.h"
+#include "base/text.h"
+#include "graph/op.h"
 
 typedef struct Object {
   const char *name;

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/file.h"
-#include "sema/sema.h"
 #include "syntax/ast.h"
 
 enum { MOST_ROUNDS = 20 }; /* ends the loop if two fixes undo each other */
@@ -20,23 +19,23 @@ typedef struct Changed {
 
 typedef struct Fixing {
   Arena *arena;
-  const Options *options;
+  const FixInput *input;
   VEC(Changed) changed;
   const char **path, **why; /* the file that could not be written, and the reason */
 } Fixing;
 
 /* Compiles the program as it is on disk, and returns its files with all fixes applied. */
 static int fixes_find(const Fixing *f, Sources *sources, FixedSource **fixed) {
-  const Options *o = f->options;
+  const FixInput *in = f->input;
   Diags *diags = diags_new(f->arena, sources);
-  for (int i = 0; i < o->warnings.n; i++) diags_option(diags, o->warnings.data[i]);
+  for (int i = 0; i < in->warnings.n; i++) diags_option(diags, in->warnings.data[i]);
   const Ast *program =
-      program_read(f->arena, diags, sources, o->input, o->directories.n, o->directories.data);
+      program_read(f->arena, diags, sources, in->path, in->directories.n, in->directories.data);
   if (!program) return 0;
   const char *labels_file = NULL;
   const SemaOptions options = {
-      .ndirs = o->directories.n, .dirs = o->directories.data, .labels_file = &labels_file};
-  sema_build(f->arena, diags, sources, program, o->defines.data, o->defines.n, &options);
+      .ndirs = in->directories.n, .dirs = in->directories.data, .labels_file = &labels_file};
+  sema_build(f->arena, diags, sources, program, in->defines.data, in->defines.n, &options);
 
   bool *may_change = NEW_ARRAY(f->arena, bool, sources->list.n + 1);
   for (int i = 0; i < program->files.n; i++) {
@@ -76,8 +75,8 @@ static bool fixes_write(Fixing *f, const Sources *sources, int n, const FixedSou
   return true;
 }
 
-bool fix_program(Arena *arena, const Options *options, const char **path, const char **why) {
-  Fixing fixing = {.arena = arena, .options = options, .path = path, .why = why}, *f = &fixing;
+bool fix_program(Arena *arena, const FixInput *input, const char **path, const char **why) {
+  Fixing fixing = {.arena = arena, .input = input, .path = path, .why = why}, *f = &fixing;
   bool written = true;
   for (int round = 0; round < MOST_ROUNDS && written; round++) {
     Sources sources = {.arena = arena};
@@ -86,7 +85,7 @@ bool fix_program(Arena *arena, const Options *options, const char **path, const 
     if (n == 0) break;
     written = fixes_write(f, &sources, n, fixed);
   }
-  for (int i = 0; i < f->changed.n && options->format == DIAG_TEXT; i++) {
+  for (int i = 0; i < f->changed.n && input->prints; i++) {
     const Changed *changed = &f->changed.data[i];
     fprintf(stderr, "%s: fixed in %d place%s\n", changed->path, changed->places,
             changed->places == 1 ? "" : "s");
