@@ -11,7 +11,7 @@ EXTRA_DIST += %D%/README.md %D%/HISTORY.md \
   %D%/programs/pyramid.cnn %D%/programs/resnext50.cnn %D%/programs/trunk.cnn \
   %D%/sweep %D%/sweep.py %D%/bandwidth.c %D%/tile_store.c %D%/scale %D%/scale.py %D%/phases.c %D%/ddp.py \
   %D%/streams %D%/stream_models.py %D%/streams.py %D%/silero.py %D%/silero.cnn %D%/keyword_gru.py \
-  %D%/wcet %D%/wcet.py \
+  %D%/wcet %D%/wcet.py %D%/flow_facts.py %D%/l4r5.py \
   %D%/boards %D%/boards.py %D%/board_streams.py %D%/levels.py %D%/cmsis.py %D%/cmsis_recurrent.py \
   %D%/cmsis_steps.py %D%/drawn.py \
   %D%/board/board.h %D%/board/board.ld %D%/board/count.c %D%/board/start.c

@@ -13,11 +13,13 @@ import json
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 
 import boards
+import flow_facts
 
 CPUS = {"cortex-m4": ("-mcpu=cortex-m4 -mfpu=fpv4-sp-d16", "mps2-an386"),
         "cortex-m3": ("-mcpu=cortex-m3 -mfloat-abi=soft", "mps2-an385"),
@@ -32,6 +34,9 @@ LINE = 16  # bytes of flash per fetch
 FILLS = (0, 255, 128, 127, 256)  # value of all bytes of an input; 256: random bytes
 
 Insn = collections.namedtuple("Insn", "address size word operands function")
+# executions: {address: n}. flash: bytes of flash that are read as data. misses: {"code": n, "data": n} of the
+# caches. loops: {header: (back edges per entry, at most, and in total)}
+Run = collections.namedtuple("Run", "executions flash misses loops")
 
 
 def instructions(elf, objdump):
@@ -105,10 +110,10 @@ class Board(boards.Board):
         abi = [] if "float-abi" in options else ["-mfloat-abi=hard"]
         self.options = ["-mthumb", *abi, *options.split()]
 
-    def executions(self, elf):
-        """The number of executions of each address, and the bytes of flash that are read as data."""
+    def executions(self, elf, more=""):
+        """A run of the program, counted; more: arguments of the plugin."""
         counted = elf + ".count"
-        marks = f"start={self.mark(elf, 'mark_start')},stop={self.mark(elf, 'mark_stop')},out={counted}"
+        marks = f"start={self.mark(elf, 'mark_start')},stop={self.mark(elf, 'mark_stop')},out={counted}{more}"
         said = subprocess.run(["qemu-system-arm", "-M", self.machine, "-display", "none", "-serial", "none",
                                "-monitor", "none", "-semihosting-config", "enable=on,target=native",
                                "-kernel", elf, "-plugin", f"{self.plugin},{marks}"],
@@ -117,8 +122,11 @@ class Board(boards.Board):
             raise SystemExit(f"{elf} failed under qemu: {said.stdout}{said.stderr}")
         with open(counted) as lines:
             counts = {what: int(n) for what, n in (line.split() for line in lines)}
+        named = {kind: {what.split(":")[1]: counts.pop(what) for what in list(counts)
+                        if what.startswith(kind + ":")} for kind in ("most", "total", "misses")}
+        loops = {int(header, 16): (n, named["total"][header]) for header, n in named["most"].items()}
         flash = counts.pop("flash")
-        return {int(address, 16): n for address, n in counts.items()}, flash
+        return Run({int(address, 16): n for address, n in counts.items()}, flash, named["misses"], loops)
 
 
 def program(name, inputs, outputs, fill):
@@ -132,8 +140,9 @@ def program(name, inputs, outputs, fill):
             "  mark_stop();\n  return 0;\n}\n")
 
 
-def count(options, work):
-    """The program's instructions, and for each input their executions and the bytes of flash read."""
+def count(options, work, more=""):
+    """The program's instructions, its loops (if their bounds are wanted), and a run for each input. more:
+    arguments of the plugin."""
     board, build = Board(work, options.cpu, options.prefix, options.level), os.path.join(work, "net")
     described = json.loads(boards.run(options.cnnc, options.net, "--emit=json"))
     if len(described["inputs"]) != 1 or len(described["outputs"]) != 1:
@@ -144,18 +153,23 @@ def count(options, work):
         boards.run(options.cnnc, options.net, f"--weights={options.weights}", f"--cpu={options.cpu}",
                    "-Wno-dead-filters", "-o", build + ".c", *options.cnnc_option)
     source = options.c or build + ".c"
-    runs, name = [], described["net"]
-    boards.run(options.prefix + "gcc", *board.options, options.level, "-std=c11", "-ffunction-sections",
-               "-fdata-sections", "-c", source, "-o", build + ".o")
+    runs, loops, name = [], None, described["net"]
+    boards.run(options.prefix + "gcc", *board.options, options.level, *options.cflag, "-std=c11",
+               "-ffunction-sections", "-fdata-sections", "-c", source, "-o", build + ".o")
     for fill in FILLS if described["inputs"][0]["type"] != "f32" else (0, 63):  # 63: floats of about 0.75
         text = program(name, *sizes, fill).replace('"net.h"', f'"{os.path.basename(source)[:-2]}.h"')
         with open(build + "_main.c", "w") as file:
             file.write(text)
         board.compile(build + ".elf", [build + "_main.c", build + ".o"], [os.path.dirname(source) or "."])
-        runs.append(board.executions(build + ".elf"))
-        if not runs[1:]:
+        if not runs:
             code = instructions(build + ".elf", options.prefix + "objdump")
-    return code, runs
+            if options.flow_facts:
+                loops = flow_facts.loops(code, name + "_infer")
+                with open(build + ".loops", "w") as file:
+                    file.write(flow_facts.plugin_text(loops))
+                more += f",loops={build}.loops"
+        runs.append(board.executions(build + ".elf", more))
+    return code, loops, runs
 
 
 def measured(code):
@@ -165,22 +179,32 @@ def measured(code):
 
 def paths(code, runs):
     """Functions that do not execute the same instructions for each input."""
-    first = runs[0][0]
-    return sorted({i.function for i in measured(code) for counts, _ in runs[1:]
-                   if counts.get(i.address, 0) != first.get(i.address, 0)})
+    first = runs[0].executions
+    return sorted({i.function for i in measured(code) for run in runs[1:]
+                   if run.executions.get(i.address, 0) != first.get(i.address, 0)})
+
+
+def write_flow_facts(options, loops, runs, work):
+    """Writes the loop bounds, and the linked program next to them."""
+    if any(run.loops != runs[0].loops for run in runs):
+        sys.exit("wcet: no flow facts: the iterations of a loop depend on the input")
+    elf = os.path.splitext(options.flow_facts)[0] + ".elf"
+    name = json.loads(boards.run(options.cnnc, options.net, "--emit=json"))["net"]
+    shutil.copyfile(os.path.join(work, "net.elf"), elf)
+    with open(options.flow_facts, "w") as file:
+        file.write(flow_facts.ffx(loops, runs[0].loops, name + "_infer", os.path.basename(elf)))
 
 
 def bound(options, code, run):
     """Per function: instructions, and a bound of their cycles."""
-    counts, flash = run
     table, loads = collections.defaultdict(lambda: [0, 0]), 0
     for insn in measured(code):
-        n = counts.get(insn.address, 0)
+        n = run.executions.get(insn.address, 0)
         loads += n * transfers(insn) * ("ldr" in insn.word or "ldm" in insn.word or "pop" in insn.word)
         table[insn.function][0] += n
         table[insn.function][1] += n * most_cycles(options.cpu, insn, options.multiply)
         table[insn.function][1] += waits(insn, n, options.flash_wait)
-    data = options.flash_wait * min(loads, flash)
+    data = options.flash_wait * min(loads, run.flash)
     if data:
         table["(data in flash)"] = [0, data]
     return {name: row for name, row in table.items() if any(row)}
@@ -195,21 +219,29 @@ def main():
     parser.add_argument("--multiply", type=int, default=32, choices=(1, 32),
                         help="cycles of a multiplication on a Cortex-M0+")
     parser.add_argument("--level", default="-O3", help="optimization level of the C compiler")
+    parser.add_argument("--cflag", action="append", default=[], help="another option of the C compiler")
     parser.add_argument("--prefix", default="arm-none-eabi-")
     parser.add_argument("--cnnc-option", action="append", default=[])
     parser.add_argument("--weights", required=True)
     parser.add_argument("--c",
                         help="the generated C, with its header next to it (by default cnnc generates it)")
     parser.add_argument("--json", help="writes the result to this file")
+    parser.add_argument("--flow-facts", metavar="FILE.ffx",
+                        help="writes the loop bounds for OTAWA to this file, and the program to FILE.elf")
     parser.add_argument("net")
     options = parser.parse_args()
     if options.cpu in REFUSED:
         sys.exit(f"wcet: no bound for {options.cpu}: {REFUSED[options.cpu]}")
     with tempfile.TemporaryDirectory() as work:
-        code, runs = count(options, work)
-    wrong = paths(code, runs)
-    if wrong:
-        sys.exit("wcet: no bound: the executed instructions depend on the input in " + ", ".join(wrong))
+        try:
+            code, loops, runs = count(options, work)
+        except flow_facts.Unsupported as reason:
+            sys.exit(f"wcet: no flow facts: {reason}")
+        wrong = paths(code, runs)
+        if wrong:
+            sys.exit("wcet: no bound: the executed instructions depend on the input in " + ", ".join(wrong))
+        if options.flow_facts:
+            write_flow_facts(options, loops, runs, work)
     table = bound(options, code, runs[0])
     total = [sum(column) for column in zip(*table.values())]
     print(f"{'function':48} {'instructions':>14} {'cycles, at most':>16}")
