@@ -429,13 +429,28 @@ static bool has_indices(const Node *node) {
   return node->op->traits.indices || (node_is_input(node) && node->port->elem == I32);
 }
 
+/* Whether a move of indices is also the input of an int8 layer, which needs a scale. */
+static bool feeds_layer(const Drawing *d, const Node *node) {
+  for (int i = 0; i < d->graph->nodes.n; i++) {
+    const Node *reader = d->graph->nodes.data[i];
+    if (d->uses[i] && reader->nin && reader->in[0] == node && node->op->traits.int8 == INT8_MOVE &&
+        reader->op->traits.int8 == INT8_PRODUCT && !is_kept(reader))
+      return true;
+  }
+  return false;
+}
+
 static void draw_value(Drawing *d, const Node *node) {
   const double first = node->nin ? d->scale[node->in[0]->id] : 0;
   d->fused[node->id] = is_fused(d, node);
   d->scale[node->id] = first;
   d->wide[node->id] = node->nin && d->wide[node->in[0]->id];
   if (d->fused[node->id] || (node->op->identity && node->op->identity(node)) || node_is_update(node)) return;
-  if (node->kept || has_indices(node)) return;
+  if (node->kept) return;
+  if (has_indices(node)) {
+    if (feeds_layer(d, node)) put_scale(d, node, between(d, 0.05, 0.3), any_zero(d));
+    return;
+  }
   if (node_is_state(node)) put_scale(d, node, between(d, 0.005, 0.03), any_zero(d));
   else if (node_is_input(node))
     put_scale(d, node, between(d, 0.005, 0.03), node->port->elem == U8 ? -128 : any_zero(d));
@@ -450,7 +465,7 @@ static void draw_value(Drawing *d, const Node *node) {
   else if (node->op->traits.int8 == INT8_PRODUCT) draw_weights(d, node);
   else if (combine_has_int8(node) && node->op->traits.int8 == INT8_MULTIPLY)
     put_scale(d, node, first * d->scale[node->in[1]->id] * between(d, 70, 140), any_zero(d));
-  else if (node->op->traits.int8 == INT8_MATMUL) draw_matmul(d, node);
+  else if (node->op->traits.int8 == INT8_MATMUL && matmul_sizes(node).scale > 0) draw_matmul(d, node);
   else if (combine_has_int8(node)) put_scale(d, node, sum_scale(d, node), any_zero(d));
   else if (is_fixed(node) && is_wide(d, node) && node->precision == PRECISION_I16) put_unit(d, node);
   else if (is_fixed(node) && is_wide(d, node))

@@ -53,6 +53,11 @@ def _power(n: float) -> Function:
     return lambda x: np.power(x, n)
 
 
+def _modulo(n: float) -> Function:
+    n = float(np.float32(n))
+    return lambda x: x - n * np.floor(x / n)
+
+
 SELU = (1.0507009873554804934193349852946, 1.6732632423543772848170429916717)
 FIXED: dict[str, Callable[[dict[str, Any]], Function]] = {
     "relu": lambda a: lambda x: np.where(x < 0, 0, x),
@@ -75,7 +80,7 @@ FIXED: dict[str, Callable[[dict[str, Any]], Function]] = {
     "log": lambda a: _log,
     "power": lambda a: _power(float(a["n"])),
     "floor": lambda a: np.floor,
-    "modulo": lambda a: lambda x: x - a["n"] * np.floor(x / a["n"]),
+    "modulo": lambda a: _modulo(a["n"]),
     "sin": lambda a: _libm(math.sin),
     "cos": lambda a: _libm(math.cos),
 }
