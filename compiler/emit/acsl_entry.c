@@ -57,18 +57,17 @@ static void put_commands(Text *out, const Net *net, const char *file) {
            " *   -cpp-extra-args=\"-w -D_Alignof=__alignof__ '-D_Alignas(x)=' '-D_Pragma(x)='\" \\\n"
            " *   -warn-special-float none %s.acsl.c %s \\\n",
            stem, file);
-  text_put(out, " *   -eva -eva-precision 0 -eva-msg-key=-initial-state,-final-states -main eva_main");
-  put_specified(out, net);
   text_put(out,
-           " \\\n *   -then -no-eva -no-warn-signed-overflow -wp -wp-rte -rte-no-float-to-int "
-           "-wp-no-init-const \\\n"
-           " *     -wp-prover z3,cvc4 -wp-timeout 20 \\\n *     -wp-skip-fct %s \\\n *   -then -no-wp "
-           "-report\n *\n",
+           " *   -no-warn-signed-overflow -wp -wp-rte -rte-no-float-to-int -wp-no-init-const \\\n"
+           " *     -wp-prover z3,cvc4 -wp-timeout 20 \\\n *     -wp-skip-fct %s \\\n",
            without_blanks(net->arena, uncontracted(net)));
-  text_put(out, " * Eva: no input leads to undefined behavior, and each call of a kernel satisfies its "
-                "contract. WP: each\n"
-                " * kernel stays within its contract. Both are confirmed if the report at the end has\n"
-                " * nothing \"to be validated\".\n */\n"
+  text_put(out, " *   -then -no-wp -warn-signed-overflow -eva -eva-precision 0 \\\n"
+                " *     -eva-msg-key=-initial-state,-final-states -main eva_main");
+  put_specified(out, net);
+  text_put(out, " \\\n *   -then -no-eva -report\n *\n");
+  text_put(out, " * WP: each kernel stays within its contract, whoever calls it. Eva: no input leads to undefined\n"
+                " * behavior, and each call of a kernel satisfies its contract. Both are confirmed if all goals of WP\n"
+                " * are proved and the report at the end has nothing \"to be validated\".\n */\n"
                 "// SPDX-License-Identifier: MIT-0\n");
 }
 
