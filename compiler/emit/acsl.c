@@ -436,7 +436,8 @@ static const struct {
     /* Eva does not use the fact that comparisons with NaN are false: tests/assure/quantize.c runs this
        function for every quotient. */
     {"quantize_float", "assigns \\nothing; admit ensures -131072 <= \\result <= 131072;", NULL},
-    {"softmax_share_wide", "requires 0 <= zeros <= 30; assigns \\nothing;", NULL},
+    {"softmax_place", "requires 0 <= zeros <= 31; assigns \\nothing;", NULL},
+    {"softmax_share_wide", "requires 0 <= zeros <= 31; assigns \\nothing;", NULL},
     {"softmax_share", "requires 0 <= zeros <= 31; assigns \\nothing;", NULL},
     {"exponential_halves", "requires 0 <= whole <= 13; assigns \\nothing;",
      "loop unroll 7; loop invariant 0 <= i <= 7; loop assigns i, y; loop variant 7 - i;"},

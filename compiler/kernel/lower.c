@@ -645,7 +645,8 @@ Val lower_finish(Lower *l, Val value, const Ix *y, const Ix *x, const Ix *c, int
 
 Buf *lower_sums_in_memory(Lower *l) {
   const Buf *out = l->out;
-  return out->type.elem == F32 ? l->out : lower_scratch(l, "sums", out->rank, out->dim);
+  if (out->type.elem == F32) return l->out;
+  return lower_scratch(l, "sums", out->rank - out->leads, out->dim + out->leads);
 }
 
 bool lower_finishes(const Lower *l) {

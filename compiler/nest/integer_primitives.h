@@ -112,14 +112,14 @@ INLINE int32_t cnn_softmax_reciprocal(int32_t sum, int32_t zeros) {
 
 /* Position of a sum between two powers of two: -32768 to 32767. */
 INLINE int32_t cnn_softmax_place(int32_t sum, int32_t zeros) {
-  const int64_t leading = ((((int64_t)sum << zeros) >> 1) + (1 << 13)) >> 14, place = leading - 98304;
+  const int64_t leading = (((sum * (INT64_C(1) << zeros)) >> 1) + (1 << 13)) >> 14, place = leading - 98304;
   return (int32_t)(place > 32767 ? 32767 : place < -32768 ? -32768 : place);
 }
 
 /* exponential / sum in Q15, from 1 / (1 + x) of the sum and its leading zeros. */
 INLINE int32_t cnn_softmax_share_wide(int32_t exponential, int32_t reciprocal, int32_t zeros) {
   const int32_t shift = 31 - zeros;
-  const int64_t share = ((int64_t)exponential * reciprocal + (INT64_C(1) << (shift - 1))) >> shift;
+  const int64_t share = ((int64_t)exponential * reciprocal + ((INT64_C(1) << shift) >> 1)) >> shift;
   return (int32_t)(share > 32767 ? 32767 : share < 0 ? 0 : share);
 }
 

@@ -38,7 +38,7 @@ typedef struct Place {
 
 /* Loads an element of operand k; dimensions of size 1 are broadcast. */
 static Val operand_value(Lower *l, int k, const Place *at) {
-  const int64_t *dim = l->in[k]->dim + l->in[k]->rank - 3;
+  const int64_t *dim = l->in[k]->dim + l->in[k]->leads;
   const Ix none = {0};
   const bool one = dim[2] == 1;
   const Val q = int8_load_part(l, l->in[k], dim[0] == 1 ? &none : at->y, dim[1] == 1 ? &none : at->x,
