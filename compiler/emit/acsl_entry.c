@@ -65,10 +65,11 @@ static void put_commands(Text *out, const Net *net, const char *file) {
                 " *     -eva-msg-key=-initial-state,-final-states -main eva_main");
   put_specified(out, net);
   text_put(out, " \\\n *   -then -no-eva -report\n *\n");
-  text_put(out, " * WP: each kernel stays within its contract, whoever calls it. Eva: no input leads to undefined\n"
-                " * behavior, and each call of a kernel satisfies its contract. Both are confirmed if all goals of WP\n"
-                " * are proved and the report at the end has nothing \"to be validated\".\n */\n"
-                "// SPDX-License-Identifier: MIT-0\n");
+  text_put(out,
+           " * WP: each kernel stays within its contract, whoever calls it. Eva: no input leads to\n"
+           " * undefined behavior, and each call of a kernel satisfies its contract. Both are confirmed if\n"
+           " * all goals of WP are proved and the report at the end has nothing \"to be validated\".\n */\n"
+           "// SPDX-License-Identifier: MIT-0\n");
 }
 
 static void put_unknown(Text *out, const char *address, const char *object) {
