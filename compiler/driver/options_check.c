@@ -108,20 +108,20 @@ static bool check_mpi(const Options *options) {
   return options->train || usage_error("--mpi is for training, which --no-train disables");
 }
 
-/* Frama-C reads standard C: the annotations are for the reference loops of one image. */
+/* Frama-C reads standard C: the annotations are for the reference loops of one image, and for
+ * microcontrollers, whose instructions have an equivalent in C. */
 static bool check_acsl(const Options *options) {
   if (!options->acsl) return true;
   const Target *target = options->targets.data[0];
   if (options->kind != OUTPUT_C || !options->output || strcmp(options->output, "-") == 0 ||
       options->single_file)
     return usage_error("--acsl writes C with a header, and NAME.acsl.c next to them: it needs -o FILE.c");
-  if (!options_plain(options))
+  if (options->targets.n > 1 || target->lanes > 1 || target->vectors)
+    return usage_error("--acsl needs --target=generic or a microcontroller without vectors: the code for %s "
+                       "has instructions that Frama-C cannot read",
+                       options->targets.n > 1 ? "several targets" : target->name);
+  if (!options_plain(options) && !target->condition)
     return usage_error("--acsl needs -O0 or -Os: Frama-C cannot read the vector code of other levels");
-  if (options->targets.n > 1 || strcmp(target->name, "generic") != 0)
-    return usage_error(
-        "--acsl needs --target=generic: the code for %s has vectors or instructions that Frama-C "
-        "cannot read",
-        options->targets.n > 1 ? "several targets" : target->name);
   const char *about = options->train      ? "training code: remove --train"
                       : options->network  ? "the runtime's tables: remove --network"
                       : options->threaded ? "threads: remove --threads"

@@ -106,17 +106,24 @@ static const struct {
 };
 enum { RANGES = sizeof range_table / sizeof *range_table };
 
-static void put_weight_range(Printer *p, Text *out, const Buf *buf, int64_t lo, int64_t hi) {
-  const int rank = code_is_flat(buf) ? 1 : buf->rank;
+/* Of all elements that the reference can mean: a constant index stays. */
+static void put_weight_range(Printer *p, Text *out, const Ref *ref, int64_t lo, int64_t hi) {
+  const Buf *buf = ref->buf;
+  const bool flat = code_is_flat(buf);
   Text names = {.arena = p->arena}, limits = names, element = names;
-  for (int d = 0; d < rank; d++) {
-    const long long n = code_is_flat(buf) ? pointed(buf) : buf->dim[d];
-    text_put(&names, "%si%d", d ? ", " : "", d);
-    text_put(&limits, "%s0 <= i%d < %lld", d ? " && " : "", d, n);
+  for (int d = 0; d < (flat ? 1 : buf->rank); d++) {
+    if (!flat && index_constant(&ref->at[d])) {
+      text_put(&element, "[%lld]", (long long)ref->at[d].c);
+      continue;
+    }
+    text_put(&limits, "%s0 <= i%d < %lld", names.n ? " && " : "", d,
+             (long long)(flat ? pointed(buf) : buf->dim[d]));
+    text_put(&names, "%si%d", names.n ? ", " : "", d);
     text_put(&element, "[i%d]", d);
   }
-  text_put(out, "    requires \\forall integer %s; %s ==> %lld <= %s%s <= %lld;\n", names.s, limits.s,
-           (long long)lo, p->buf_name[buf->id], element.s, (long long)hi);
+  text_put(out, "    requires ");
+  if (names.n) text_put(out, "\\forall integer %s; %s ==> ", names.s, limits.s);
+  text_put(out, "%lld <= %s%s <= %lld;\n", (long long)lo, p->buf_name[buf->id], element.s, (long long)hi);
 }
 
 static void find_value_weight_ranges(Printer *p, Val val, Words *found) {
@@ -124,7 +131,7 @@ static void find_value_weight_ranges(Printer *p, Val val, Words *found) {
     const Val argument = val->primitive == range_table[i].of ? val->a[range_table[i].argument] : NULL;
     Text range = {.arena = p->arena};
     if (!argument || argument->op != LOAD || argument->ref->buf->place != WEIGHTS) continue;
-    put_weight_range(p, &range, argument->ref->buf, range_table[i].lo, range_table[i].hi);
+    put_weight_range(p, &range, argument->ref, range_table[i].lo, range_table[i].hi);
     add_once(p->arena, found, range.s);
   }
   for (int k = 0; k < 3; k++)
@@ -369,6 +376,34 @@ static int64_t iterations(const Printer *p, const NestStmt *loop, bool nested) {
   return n < 1 || n > UNROLL_MOST || n * most > UNROLL_MOST ? 0 : n * (nested ? most : 1);
 }
 
+static bool condition_depends(const Cond *cond, int slot) {
+  for (int i = 0; i < cond->n; i++)
+    for (int k = 0; k < cond->any[i].n; k++)
+      if (cond->any[i].range[k].e.k[slot]) return true;
+  return false;
+}
+
+static bool picks_by(Val val, int slot) {
+  if (val->op == PICK && condition_depends(val->cond, slot)) return true;
+  for (int k = 0; k < 3; k++)
+    if (val->a[k] && picks_by(val->a[k], slot)) return true;
+  return false;
+}
+
+/* Whether a loop's variable decides a condition in its body, such as that of a clipped window. */
+static bool decides(const Printer *p, int slot, const NestStmt *body) {
+  Stmts list = {0};
+  code_statements(p->arena, p->instance, body, false, &list);
+  for (int i = 0; i < list.n; i++) {
+    const NestStmt *stmt = list.data[i];
+    if (stmt->kind == STORE && picks_by(stmt->u.store.val, slot)) return true;
+    if (stmt->kind == IF && condition_depends(&stmt->u.branch.cond, slot)) return true;
+    if ((stmt->kind == LOOP || stmt->kind == IF) && decides(p, slot, stmt->body)) return true;
+    if (stmt->kind == IF && decides(p, slot, stmt->otherwise)) return true;
+  }
+  return false;
+}
+
 /* Whether lo <= v <= hi is an invariant of a loop in ACSL: the loop's number of iterations must not be
  * negative, whatever the values of the variables of outer loops. */
 static bool is_ordered(const Printer *p, const NestStmt *loop) {
@@ -388,9 +423,18 @@ static const char *limit_text(Printer *p, const NestStmt *loop, bool low) {
   return text.s;
 }
 
+/* The number of iterations that Eva computes separately; 0: none. It does so if a loop only assigns local
+ * variables, so that sums and windows keep their bounds; and, where WP proves no indices, if the loop's
+ * variable decides which elements of a window are in the map. */
+static int64_t separate_iterations(const Printer *p, const NestStmt *loop, bool memory) {
+  enum { SEPARATE_MOST = 256 };
+  const int64_t n = iterations(p, loop, false);
+  if (!memory) return iterations(p, loop, true) ? n : 0;
+  return p->print->acsl_eva && n <= SEPARATE_MOST && decides(p, loop->u.loop.slot, loop->body) ? n : 0;
+}
+
 /* Prints the annotation and begins a new line for the loop. v: its variable; end: the variable with its upper
- * limit, or NULL. If a loop only assigns local variables, Eva computes each iteration separately, so that
- * sums and windows keep their bounds. */
+ * limit, or NULL. */
 void print_loop_annotation(Printer *p, const NestStmt *loop, int depth, const char *v, const char *end) {
   if (!p->print->acsl || p->print->merged) return;
   Effects e = {.p = p, .inside = NEW_ARRAY(p->arena, bool, p->nest->nbufs + 1)};
@@ -399,7 +443,7 @@ void print_loop_annotation(Printer *p, const NestStmt *loop, int depth, const ch
   vec_push(p->arena, e.assigned, v);
   e.open[e.nopen++] = loop;
   add_effects(&e, loop->body);
-  const int64_t n = e.memory || !iterations(p, loop, true) ? 0 : iterations(p, loop, false);
+  const int64_t n = separate_iterations(p, loop, e.memory);
   put("/*@ ");
   if (n) put("loop unroll %lld;\n%*s", (long long)n, margin, "");
   if (is_ordered(p, loop)) put("loop invariant %s <= %s <= %s;\n%*s", lo, v, top, margin, "");

@@ -50,26 +50,34 @@ static void put_specified(Text *out, const Net *net) {
 
 static void put_commands(Text *out, const Net *net, const char *file) {
   const char *stem = arena_copy(net->arena, file, strlen(file) - strlen(".c"));
+  const bool board = net->section[0].print.acsl_eva;
   text_put(out, "/* %s: the entry point with which Frama-C checks %s. In the directory of both files:\n *\n",
            net->name, file);
   text_put(out,
-           " * frama-c -c11 -machdep gcc_x86_64 \\\n"
+           " * frama-c -c11 -machdep %s \\\n"
            " *   -cpp-extra-args=\"-w -D_Alignof=__alignof__ '-D_Alignas(x)=' '-D_Pragma(x)='\" \\\n"
            " *   -warn-special-float none %s.acsl.c %s \\\n",
-           stem, file);
-  text_put(out,
-           " *   -no-warn-signed-overflow -wp -wp-rte -rte-no-float-to-int -wp-no-init-const \\\n"
-           " *     -wp-prover z3,cvc4 -wp-timeout 20 \\\n *     -wp-skip-fct %s \\\n",
-           without_blanks(net->arena, uncontracted(net)));
-  text_put(out, " *   -then -no-wp -warn-signed-overflow -eva -eva-precision 0 \\\n"
-                " *     -eva-msg-key=-initial-state,-final-states -main eva_main");
+           board ? "gcc_x86_32" : "gcc_x86_64", stem, file);
+  if (!board)
+    text_put(out,
+             " *   -no-warn-signed-overflow -wp -wp-rte -rte-no-float-to-int -wp-no-init-const \\\n"
+             " *     -wp-prover z3,cvc4 -wp-timeout 20 \\\n *     -wp-skip-fct %s \\\n",
+             without_blanks(net->arena, uncontracted(net)));
+  text_put(out, " *   %s-eva -eva-precision 0 \\\n", board ? "" : "-then -no-wp -warn-signed-overflow ");
+  text_put(out, " *     -eva-msg-key=-initial-state,-final-states -main eva_main");
   put_specified(out, net);
   text_put(out, " \\\n *   -then -no-eva -report\n *\n");
-  text_put(out,
-           " * WP: each kernel stays within its contract, whoever calls it. Eva: no input leads to\n"
-           " * undefined behavior, and each call of a kernel satisfies its contract. Both are confirmed if\n"
-           " * all goals of WP are proved and the report at the end has nothing \"to be validated\".\n */\n"
-           "// SPDX-License-Identifier: MIT-0\n");
+  text_put(
+      out,
+      board
+          ? " * Eva: no input leads to undefined behavior in this code, with C instead of the CPU's\n"
+            " * instructions, and each call of a kernel satisfies its contract. This is confirmed if there\n"
+            " * is no alarm and each precondition is valid. WP cannot read words in arrays of bytes.\n */\n"
+          : " * WP: each kernel stays within its contract, whoever calls it. Eva: no input leads to\n"
+            " * undefined behavior, and each call of a kernel satisfies its contract. Both are confirmed if\n"
+            " * all goals of WP are proved and the report at the end has nothing \"to be validated\".\n "
+            "*/\n");
+  text_put(out, "// SPDX-License-Identifier: MIT-0\n");
 }
 
 static void put_unknown(Text *out, const char *address, const char *object) {

@@ -17,7 +17,8 @@ typedef struct NestPrint {
                  compilers produce slower code if several of them are inlined into one function */
   bool load2; /* one instruction loads two adjacent words */
   bool acsl;  /* annotations for Frama-C */
-  bool standard;             /* no assembly or other features that a compiler may lack */
+  bool acsl_eva; /* for Eva alone, without WP: loops whose variables decide conditions are unrolled */
+  bool standard; /* no assembly or other features that a compiler may lack */
   const CodeNumbers *merged; /* for a merged function: the numbers that are parameters; NULL: not merged */
   PreludeNeeds *needs;       /* receives the prelude functions that the printed text uses */
 } NestPrint;

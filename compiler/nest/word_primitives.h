@@ -84,7 +84,8 @@ INLINE int32_t cnn_even_of_two(int32_t a, int32_t b) {
   return (int32_t)(((uint32_t)a & 0x00ff00ffu) | ((uint32_t)b & 0x00ff00ffu) << 8);
 }
 
-/* Bytes 1 and 3 of both words in turn: a1 b1 a3 b3. */ INLINE int32_t cnn_odd_of_two(int32_t a, int32_t b) {
+/* Bytes 1 and 3 of both words in turn: a1 b1 a3 b3. */
+INLINE int32_t cnn_odd_of_two(int32_t a, int32_t b) {
   return (int32_t)(((uint32_t)a >> 8 & 0x00ff00ffu) | ((uint32_t)b & 0xff00ff00u));
 }
 

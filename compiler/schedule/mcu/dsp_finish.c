@@ -220,8 +220,9 @@ Val dsp_stepped(Lower *l, const DspFinish *finish, const DspSteps *steps, Val su
                        nest_primitive(b, &primitive_high_sum, steps->plus, sum, steps->factor), steps->shift,
                        NULL);
   else
-    q = dsp_shifted_away(b, sum, finish->doubled ? sum : add(sum, sum), steps->factor, steps->plus,
-                         steps->shift);
+    q = dsp_shifted_away(
+        b, sum, finish->doubled ? sum : nest_primitive(b, &primitive_shift_left, sum, num_i32(b, 1), NULL),
+        steps->factor, steps->plus, steps->shift);
   return convert(dsp_cut(l, q, finish->stored), l->node->elem);
 }
 
