@@ -447,7 +447,7 @@ part_site() { step all site; }
 # Frama-C over published nets and seeded mistakes.
 assure() { ASSURE="$*" sh "$top/tests/assure/assure.tap"; }
 part_assure() {
-  for case in reciprocal lenet5 lenet5_int8 kws ad01 str_ww resnet vww wide families mistakes; do
+  for case in reciprocal lenet5 lenet5_int8 kws ad01 str_ww resnet vww wide families boards mistakes; do
     step $case assure $case
   done
   step pack sh "$top/tests/assure/pack.tap"
