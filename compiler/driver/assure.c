@@ -201,7 +201,13 @@ static bool write_layers(const AssurePack *p) {
   return compile_into(p->arena, &options, p->outputs, &result) == 0;
 }
 
-/* The C text for the CPU; Frama-C cannot read this text. */
+/* Whether Frama-C can read the C text for the CPU. */
+static bool board_is_readable(const AssurePack *p) {
+  const Target *target = target_find(p->cpu->target);
+  return target->lanes == 1 && !target->vectors;
+}
+
+/* The C text for the CPU. */
 static bool write_board(const AssurePack *p) {
   Compiled result;
   const char *why = NULL;
@@ -213,6 +219,7 @@ static bool write_board(const AssurePack *p) {
   options.weights = p->weights;
   options.embed = EMBED_AS_TEXT;
   options.cpu = p->cpu;
+  options.acsl = board_is_readable(p);
   options.flash_wait = p->flash_wait;
   options.targets_given = true;
   vec_push(p->arena, options.targets, target_find(p->cpu->target));
@@ -253,11 +260,22 @@ static const char *timing_text(const AssurePack *p) {
 /* The table row of README.md for the C text for the board. */
 static const char *board_row(const AssurePack *p) {
   if (!p->cpu) return "";
+  const char *cpu = p->cpu->name;
+  return arena_printf(p->arena,
+                      "| `%s/` | faster C for a %s%s; its trace. `make validate` and `make count` run it on "
+                      "this machine, with plain C instead of the board's instructions |\n",
+                      cpu, cpu, board_is_readable(p) ? "" : ", which Frama-C cannot read");
+}
+
+/* The claim about the C text for the board. */
+static const char *board_claim(const AssurePack *p) {
+  if (!p->cpu || !board_is_readable(p)) return "";
   return arena_printf(
       p->arena,
-      "| `%s/` | faster C for a %s, which Frama-C cannot read; its trace. `make validate` and "
-      "`make count` run it on this machine, with plain C instead of the board's instructions |",
-      p->cpu->name, p->cpu->name);
+      "| the first two claims for `%s/%s.c`, with plain C instead of the board's instructions "
+      "| Frama-C (Eva) | `make prove` | this plain C computes what the instructions compute, "
+      "which cnnc's tests check in an emulator |\n",
+      p->cpu->name, p->name);
 }
 
 /* The command that writes the folder again. */
@@ -285,6 +303,7 @@ static bool add_texts(const AssurePack *p) {
                           {"COMMAND", assure_command_text(p)},
                           {"TIMING", timing_text(p)},
                           {"BOARD_ROW", board_row(p)},
+                          {"BOARD_CLAIM", board_claim(p)},
                           {"PREFIX", p->prefix},
                           {NULL, NULL}};
   return add_filled(p, "Makefile", "makefile.in", blanks) &&
