@@ -468,7 +468,7 @@ const Flag options_table[] = {
     {"acsl", 0, no_argument, flag_set, AT(acsl), "--acsl",
      "annotate the C for Frama-C: contracts of functions and loops are added as comments. Also write "
      "NAME.acsl.c, which calls the net with any input and contains the command for the check. Needs -O0 or "
-     "-Os, and --target=generic",
+     "-Os with --target=generic, or a microcontroller without vectors, such as --cpu=cortex-m4",
      NULL},
 #ifndef __wasi__
     {"report", 0, required_argument, read_report, 0, "--report=KIND[:FILE]",
