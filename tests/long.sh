@@ -274,11 +274,11 @@ random_portions() { # random_portions SHARE KIND PORTIONS COUNT
     sweep "$1" "$2-$first" random "$2" "$4" "$first"
   done
 }
-part_random_commands() { random_portions 10 COMMANDS 20 250; }
-part_random_nests() { random_portions 4 NESTS 10 100; random_portions 1 ROWS 1 8; }
+part_random_commands() { random_portions 25 COMMANDS 50 100; }
+part_random_nests() { random_portions 13 NESTS 25 40; random_portions 1 ROWS 1 8; }
 part_random_far() { random_portions 5 FAR 10 100; }
-part_random_sequences() { random_portions 5 SEQUENCES 20 100; random_portions 5 STREAMS 10 50; }
-part_random_parts() { random_portions 10 PARTS 20 100; }
+part_random_sequences() { random_portions 40 SEQUENCES 80 25; random_portions 10 STREAMS 20 25; }
+part_random_parts() { random_portions 20 PARTS 20 100; }
 part_random_int8() { random_portions 10 INT8 30 100; }
 part_random_code() { random_portions 5 CODE 10 10; }
 part_random_mutants() { random_portions 5 MUTANTS 10 500; }
