@@ -2,9 +2,9 @@
 
 Format: FFX, the XML that otawa::FlowFactLoader reads (github.com/statinf-otawa/otawa, revision 83c9d9b7,
 src/prog/flowfact_FlowFactLoader.cpp, page "Flow Fact XML format"). The meaning of the two numbers follows
-from the constraints that OTAWA makes of them (src/prog/ipet_FlowFactConstraintBuilder.cpp): maxcount bounds
-the back edges of a loop per entry, totalcount bounds them in the whole task. A loop whose header is executed
-ten times after one entry has nine back edges."""
+from the constraints that OTAWA derives from them (src/prog/ipet_FlowFactConstraintBuilder.cpp): maxcount
+bounds the back edges of a loop per entry, totalcount bounds them in the whole task. A loop whose header is
+executed ten times after one entry has nine back edges."""
 # SPDX-License-Identifier: Apache-2.0
 import collections
 import re

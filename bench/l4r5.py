@@ -77,7 +77,7 @@ def main():
     parser.add_argument("--cnnc-option", action="append", default=[])
     parser.add_argument("--cmsis", help="a checkout of CMSIS-NN, whose times are computed, too")
     parser.add_argument("--systems", action="store_true", help="print where the published results are")
-    parser.add_argument("task", nargs="*", choices=[*TASKS, []], help="by default all")
+    parser.add_argument("task", nargs="*", choices=[*TASKS, []], metavar="TASK", help="by default all")
     options = parser.parse_args()
     vars(options).update(cpu="cortex-m4", rounding="double", c=None, flow_facts=None, flash_wait=WAIT,
                          multiply=1)

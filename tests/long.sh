@@ -37,6 +37,8 @@ export top_srcdir="$top" top_builddir="$here" CNNC="$here/cnnc" CLANG="$clang"
 # step NAME COMMAND...: passed if the status is 0 and no TAP line reports a failure
 step() {
   count=$((count + 1))
+  case " $names " in *" $1 "*) echo "long.sh: two steps $1 in $part" >&2; exit 2 ;; esac
+  names="$names $1"
   name=$1 log=$here/long-logs/$part.$1.log done=$here/long-done/$part
   shift
   [ "$(head -n 1 "$done" 2>/dev/null)" = "$commit" ] || echo "$commit" >"$done"
@@ -60,7 +62,7 @@ step() {
   fi
 }
 
-# sweep SHARE NAME COMMAND...: a step, of which one of SHARE successive ones is run
+# sweep SHARE NAME COMMAND...: a step; of SHARE successive calls, the seed selects one
 sweep() {
   share=$1
   shift
@@ -68,7 +70,7 @@ sweep() {
   if [ $((turn % share)) = 0 ] || [ -n "${LONG_ALL:-}" ]; then step "$@"; else count=$((count + 1)); fi
 }
 
-# in_portions SHARE SIZE COMMAND FILE...: a sweep with a step for each SIZE files, which are called 1, 2, ...
+# in_portions SHARE SIZE COMMAND FILE...: a sweep with a step for each SIZE files, COMMAND-1, COMMAND-2, ...
 in_portions() {
   of=$1 size=$2 command=$3 number=0
   shift 3
@@ -76,7 +78,7 @@ in_portions() {
     number=$((number + 1)) k=0 portion=
     while [ $k -lt "$size" ] && [ $# -gt 0 ]; do portion="$portion $1" k=$((k + 1)); shift; done
     # shellcheck disable=SC2086
-    sweep "$of" "$number" $command $portion
+    sweep "$of" "$command-$number" $command $portion
   done
 }
 
@@ -101,7 +103,7 @@ minutes() {
 }
 
 run_part() {
-  steps=0 count=0 turn=$seed skipped= wrong= left=0 begin=$(date +%s)
+  steps=0 count=0 names= turn=$seed skipped= wrong= left=0 begin=$(date +%s)
   "part_$(echo "${part%-[0-9]}" | tr - _)"
   took=$(minutes)
   if [ -n "$wrong" ]; then
@@ -202,7 +204,7 @@ part_same_bytes() {
   rm -rf long-one.c long-import*
 }
 
-# ---- all combinations of which make check runs a share: targets, levels, emulators, compiled with -O1 ----
+# ---- targets, levels and emulators of which make check runs a share ----
 check_all() { make -j2 -s check TESTS="$*"; }
 on_target() { netcheck "--on=$target" "$@"; }
 part_targets_run() { in_portions 5 5 check_all $(tests_of run); }

@@ -38,5 +38,7 @@ void arena_free(Arena *);
                 (vec).room = (vec).room ? 2 * (vec).room : 8)                                                \
        : (void)0,                                                                                            \
    (vec).data[(vec).n++] = (item))
+
+/* Words in an arena, such as the values of an option that may be repeated. */
 typedef VEC(const char *) WordList;
 #endif

@@ -51,7 +51,7 @@ static const Flag assure_options[] = {
      "trained weights to compile in", "@file"},
     {"cpu", 0, required_argument, flag_text, AT(cpu_name), "--cpu=NAME",
      "also write the optimized C for a microcontroller's CPU, with its estimated cycles, in a folder with "
-     "the CPU's name",
+     "the CPU's name; make prove checks this C with Eva, unless the CPU has vectors",
      "@cpus"},
     {"flash-wait", 0, required_argument, flag_number, AT(flash_wait), "--flash-wait=CYCLES",
      "with --cpu: extra cycles to read 16 bytes from flash instead of RAM", NULL},
@@ -201,12 +201,6 @@ static bool write_layers(const AssurePack *p) {
   return compile_into(p->arena, &options, p->outputs, &result) == 0;
 }
 
-/* Whether Frama-C can read the C text for the CPU. */
-static bool board_is_readable(const AssurePack *p) {
-  const Target *target = target_find(p->cpu->target);
-  return target->lanes == 1 && !target->vectors;
-}
-
 /* The C text for the CPU. */
 static bool write_board(const AssurePack *p) {
   Compiled result;
@@ -219,7 +213,7 @@ static bool write_board(const AssurePack *p) {
   options.weights = p->weights;
   options.embed = EMBED_AS_TEXT;
   options.cpu = p->cpu;
-  options.acsl = board_is_readable(p);
+  options.acsl = target_is_scalar_board(target_find(p->cpu->target)); /* other C has vectors */
   options.flash_wait = p->flash_wait;
   options.targets_given = true;
   vec_push(p->arena, options.targets, target_find(p->cpu->target));
@@ -260,16 +254,19 @@ static const char *timing_text(const AssurePack *p) {
 /* The table row of README.md for the C text for the board. */
 static const char *board_row(const AssurePack *p) {
   if (!p->cpu) return "";
-  const char *cpu = p->cpu->name;
+  const char *cpu = p->cpu->name,
+             *about = target_is_scalar_board(target_find(p->cpu->target))
+                          ? arena_printf(p->arena, ", with annotations and its own `%s.acsl.c`", p->name)
+                          : ", which Frama-C cannot read";
   return arena_printf(p->arena,
                       "| `%s/` | faster C for a %s%s; its trace. `make validate` and `make count` run it on "
                       "this machine, with plain C instead of the board's instructions |\n",
-                      cpu, cpu, board_is_readable(p) ? "" : ", which Frama-C cannot read");
+                      cpu, cpu, about);
 }
 
 /* The claim about the C text for the board. */
 static const char *board_claim(const AssurePack *p) {
-  if (!p->cpu || !board_is_readable(p)) return "";
+  if (!p->cpu || !target_is_scalar_board(target_find(p->cpu->target))) return "";
   return arena_printf(
       p->arena,
       "| the first two claims for `%s/%s.c`, with plain C instead of the board's instructions "

@@ -116,12 +116,13 @@ static bool check_acsl(const Options *options) {
   if (options->kind != OUTPUT_C || !options->output || strcmp(options->output, "-") == 0 ||
       options->single_file)
     return usage_error("--acsl writes C with a header, and NAME.acsl.c next to them: it needs -o FILE.c");
-  const bool one = options->targets.n == 1 && target->lanes == 1 && !target->vectors;
-  if (!options_plain(options) && !(one && target->condition))
-    return usage_error("--acsl needs -O0 or -Os: Frama-C cannot read the vector code of other levels");
-  if (!one)
+  const bool board = options->targets.n == 1 && target_is_scalar_board(target);
+  if (!board && !options_plain(options))
+    return usage_error("--acsl needs -O0 or -Os with --target=generic, or a microcontroller without vectors: "
+                       "Frama-C cannot read vector code");
+  if (!board && (options->targets.n > 1 || strcmp(target->name, "generic") != 0))
     return usage_error("--acsl needs --target=generic or a microcontroller without vectors: the code for %s "
-                       "has instructions that Frama-C cannot read",
+                       "has vectors or instructions that Frama-C cannot read",
                        options->targets.n > 1 ? "several targets" : target->name);
   const char *about = options->train      ? "training code: remove --train"
                       : options->network  ? "the runtime's tables: remove --network"

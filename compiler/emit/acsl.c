@@ -106,7 +106,7 @@ static const struct {
 };
 enum { RANGES = sizeof range_table / sizeof *range_table };
 
-/* Of all elements that the reference can mean: a constant index stays. */
+/* The range of all elements that the reference may read. Constant indices are kept. */
 static void put_weight_range(Printer *p, Text *out, const Ref *ref, int64_t lo, int64_t hi) {
   const Buf *buf = ref->buf;
   const bool flat = code_is_flat(buf);
@@ -423,7 +423,7 @@ static const char *limit_text(Printer *p, const NestStmt *loop, bool low) {
   return text.s;
 }
 
-/* The number of iterations that Eva computes separately; 0: none. It does so if a loop only assigns local
+/* The number of iterations that Eva computes separately; 0: none. Eva does this if a loop only assigns local
  * variables, so that sums and windows keep their bounds; and, where WP proves no indices, if the loop's
  * variable decides which elements of a window are in the map. */
 static int64_t separate_iterations(const Printer *p, const NestStmt *loop, bool memory) {

@@ -105,7 +105,7 @@ static void section_begin(Net *net, Section *section, const Functions *functions
       .apart = !target || target->dsp,
       .load2 = target && target->dsp,
       .acsl = net->options->acsl,
-      .acsl_eva = target && target->condition,
+      .acsl_eva = target && target_is_scalar_board(target),
       .pool = net_pool(net) ? net_pool(net)->team : NULL,
       .standard = target && !target->condition,
       .needs = &section->needs};

@@ -1,6 +1,5 @@
 /* limits.c: Errors about sizes: C arrays, objects of 32-bit targets, kernel counts, training memory.
- * Errors about flash and RAM are in
- * driver/fit_board.c. */
+ * driver/fit_board.c reports errors about flash and RAM. */
 // SPDX-License-Identifier: Apache-2.0
 #include "limits.h"
 #include <inttypes.h>

@@ -355,6 +355,8 @@ const Target *target_find(const char *name) {
   return NULL;
 }
 
+bool target_is_scalar_board(const Target *target) { return target->dsp && !target->vectors; }
+
 const Target *target_of_lanes(int lanes) {
   for (const Target *t = target_table; t->name; t++)
     if (t->lanes == lanes) return t;

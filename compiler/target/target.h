@@ -116,7 +116,8 @@ typedef struct Target {
 } Target;
 extern const Target target_table[]; /* ends with name NULL */
 const Target *target_find(const char *name);
-const Target *target_of_lanes(int lanes); /* the first target with that number of lanes */
+bool target_is_scalar_board(const Target *); /* a microcontroller without vectors */
+const Target *target_of_lanes(int lanes);    /* the first target with that number of lanes */
 /* The first target with the longest vectors; among equal targets, one without `dsp`. */
 const Target *target_widest(int n, const Target *const *);
 const Target *target_native(void); /* the best target for float nets on this CPU */
