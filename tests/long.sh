@@ -1,12 +1,12 @@
 #!/bin/sh
-# long.sh: tests that take too long for every change, in parts that end within minutes on two processors.
+# long.sh: tests that take too long for every change, in parts.
 # `make check-long` runs it in the build directory; PART="fuzz-1 kills" names the parts.
 # long.sh SOURCE_DIR [PART]...
 #
 # A part is a list of steps. A step that has passed is not run again for the same commit, so a stopped part
 # continues where it was: long-done/PART has the steps, long-logs/PART.STEP.log the output of each.
 # A sweep has many similar steps, and the seed of the commit selects a share of them, such as one of four;
-# other commits select others. LONG_ALL=yes runs all steps: each part ends within an hour or so.
+# other commits select others. LONG_ALL=yes runs all steps.
 # With LONG_MINUTES=10 a part begins no step after ten minutes; the next call goes on there.
 # tests/long.md is the ledger: the line of a part is written when it ends.
 # SPDX-License-Identifier: Apache-2.0
@@ -289,7 +289,7 @@ part_random_limits() { random_portions 5 LIMITS 10 2000; }
 # ---- programs in the interpreter ----
 commands() { netcheck --commands "$@"; }
 part_commands() { in_portions 6 5 commands $(programs); }
-# Other shapes than make check's, and all programs that it compiles.
+# Other shapes than make check's, and programs of tests/run.
 shape=
 choices() { SHAPES=$shape sh "$top/tests/nets/choices.tap" "$@"; }
 part_choices() {
