@@ -55,9 +55,10 @@ static double gradients_error(const Check *check, const double *gradients, const
   double error = 0;
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
-    /* smaller values are rounding errors, for example of gelu for large negative numbers; double has 29 more
-     * bits than float */
-    const double terms = fmax(1e-9, gradient_floor(&check->sample, &check->training, weight, 1e-3)),
+    /* Smaller values are rounding errors, for example of gelu for large negative numbers. If this is not
+     * enough: double has 29 more bits than float, and some constants, which are floats, multiply a term. */
+    const double part = moved ? 4 * 0x1p-24 / NEST_ERROR : 1e-3,
+                 terms = fmax(1e-9, gradient_floor(&check->sample, &check->training, weight, part)),
                  least = fmax(terms, gradient_rounding(weight, moved) * 0x1p-29 / NEST_ERROR);
     const double e =
         numbers_error(gradients + weight->offset, check->gradients + weight->offset, weight->size, least);
