@@ -245,9 +245,8 @@ int64_t lower_sums(const Lower *, int64_t channels); /* reference nests: the num
 void lower_store_sums(
     Lower *, Buf *sum, int64_t sums, const Ix *y, const Ix *x,
     const Ix *block); /* finishes and stores the sums of the channels from block * sums on */
-void lower_put(
-    Lower *, Val finished, const Ix *y, const Ix *x, const Ix *c, int part,
-    int lanes); /* applies a fused pooling, then stores to out; the chain has already been applied */
+void lower_put(Lower *, Val finished, const Ix *y, const Ix *x, const Ix *c, int part,
+               int lanes); /* stores to out; the chain has already been applied */
 Val lower_root_map(
     Lower *, const Ix *y, const Ix *x, const Ix *c, int part,
     int lanes); /* FAMILY_MAP: the value of the root, to which the chain has not been applied */
