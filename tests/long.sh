@@ -5,8 +5,8 @@
 #
 # A part is a list of steps. A step that has passed is not run again for the same commit, so a stopped part
 # continues where it was: long-done/PART has the steps, long-logs/PART.STEP.log the output of each.
-# A sweep has many similar steps, and the seed of the commit selects a share of them, such as one of four;
-# other commits select others. LONG_ALL=yes runs all steps.
+# A sweep has many similar steps. The seed of the commit selects a share of them, such as one of four, and
+# after SWEEP_MINUTES (2) a sweep begins none of the remaining steps. LONG_ALL=yes runs all steps.
 # With LONG_MINUTES=10 a part begins no step after ten minutes; the next call goes on there.
 # tests/long.md is the ledger: the line of a part is written when it ends.
 # SPDX-License-Identifier: Apache-2.0
@@ -62,12 +62,19 @@ step() {
   fi
 }
 
-# sweep SHARE NAME COMMAND...: a step; of SHARE successive calls, the seed selects one
+# sweep SHARE NAME COMMAND...: a step; of SHARE successive calls, the seed selects one. The first of a part
+# always runs.
 sweep() {
   share=$1
   shift
   turn=$((turn + 1))
-  if [ $((turn % share)) = 0 ] || [ -n "${LONG_ALL:-}" ]; then step "$@"; else count=$((count + 1)); fi
+  if [ -n "${LONG_ALL:-}" ]; then step "$@"
+  elif [ $((turn % share)) != 0 ] || { [ -n "$sweep_end" ] && [ "$(date +%s)" -ge "$sweep_end" ]; }; then
+    count=$((count + 1))
+  else
+    sweep_end=${sweep_end:-$(($(date +%s) + 60 * ${SWEEP_MINUTES:-2}))}
+    step "$@"
+  fi
 }
 
 # in_portions SHARE SIZE COMMAND FILE...: a sweep with a step for each SIZE files, COMMAND-1, COMMAND-2, ...
@@ -103,7 +110,7 @@ minutes() {
 }
 
 run_part() {
-  steps=0 count=0 names= turn=$seed skipped= wrong= left=0 begin=$(date +%s)
+  steps=0 count=0 names= turn=$seed sweep_end= skipped= wrong= left=0 begin=$(date +%s)
   "part_$(echo "${part%-[0-9]}" | tr - _)"
   took=$(minutes)
   if [ -n "$wrong" ]; then
