@@ -295,20 +295,20 @@ part_random_limits() { random_portions 5 LIMITS 10 2000; }
 
 # ---- programs in the interpreter ----
 commands() { netcheck --commands "$@"; }
-part_commands() { in_portions 6 5 commands $(programs); }
+part_commands() { in_portions 15 2 commands $(programs); }
 # Other shapes than make check's, and programs of tests/run.
 shape=
 choices() { SHAPES=$shape sh "$top/tests/nets/choices.tap" "$@"; }
 part_choices() {
   step netcheck make -s netcheck
   for shape in 12x12x35 13x15x1 7x7x3; do sweep 3 $shape choices; done
-  in_portions 5 5 choices "$top"/tests/run/*.cnn
+  in_portions 25 1 choices "$top"/tests/run/*.cnn
 }
 # In steps and in windows, with all compilers and levels.
 streams() { netcheck --stream "$@"; }
 part_streams() {
   step own sh "$top/tests/stream/stream.tap"
-  in_portions 6 5 streams $(ls "$top"/tests/run/*.cnn | grep -v -e _far -e _large -e threads -e winograd)
+  in_portions 15 2 streams $(ls "$top"/tests/run/*.cnn | grep -v -e _far -e _large -e threads -e winograd)
 }
 # With three rows of every value, except for nms and detection losses, which read tables of rows.
 rows() { ROWS_OF=$* sh "$top/tests/nets/rows.tap"; }
@@ -321,7 +321,7 @@ part_rows() {
 # Damaged lowered programs: those that misbehave must be refused.
 damaged() { MUTANTS=100 netcheck --programs "$@"; }
 part_programs() { # conv_blocks takes minutes for each mutant
-  in_portions 10 4 damaged $(programs | grep -v conv_blocks) "$top"/tests/stream/*.cnn
+  in_portions 40 1 damaged $(programs | grep -v conv_blocks) "$top"/tests/stream/*.cnn
 }
 # Rounding errors of each kernel with each schedule, on all targets.
 accuracy() { FIRST=$1 NETS=10 sh "$top/tests/nets/accuracy.tap"; }
@@ -333,7 +333,7 @@ part_accuracy() {
 functions() { make -s unit && PRELUDE_STEP=61 ./unit prelude; }
 part_functions() { step prelude functions; }
 special() { netcheck --special "$@"; }
-part_special() { in_portions 5 5 special "$top"/tests/special/*.cnn "$top"/tests/run/*.cnn; }
+part_special() { in_portions 12 2 special "$top"/tests/special/*.cnn "$top"/tests/run/*.cnn; }
 
 # ---- executables ----
 # Training that is killed and resumed far more often than in make check, at other moments.
