@@ -281,7 +281,6 @@ CU_TestInfo suite_quantize[] = {{"products of sums and factors", test_applicatio
                                 {"products of 64-bit sums and factors", factors_on_64_bit_sums},
                                 {"ties", test_ties},
                                 {"functions of int16 values", test_fixed_functions},
-                                {"functions of int16 values", test_fixed_functions},
                                 {"factors of scales", test_factors},
                                 {"bounds of values and sums", test_bounds},
                                 {"additions", test_additions},
