@@ -12,7 +12,7 @@ sys.path.append(os.path.join(top, "bench"))
 import section, zoo
 
 MOST = 1e-4  # relative to the largest number of an output
-LIGHT = ("ONNX's own test models have weights that are all equal; they are also compared with the "
+LIGHT = ("All weights of ONNX's own test models are equal. The outputs are also compared with the "
          "outputs that are recorded with the models.")
 
 
@@ -247,8 +247,8 @@ def write_page(results):
             "over noise, and the test image is noise. The numbers are the largest difference of an output, "
             f"relative to its largest element; a net matches if its number is at most {MOST:.0e}. Rows that "
             "a net ranks by their scores may be in another order. `torch` is PyTorch's tracing exporter "
-            "(`dynamo=False`), `dynamo` is its exporter that uses torch.export; an empty "
-            "field: not tried. `lines` is the length of the program.")
+            "(`dynamo=False`), `dynamo` is its exporter that uses torch.export; in an empty "
+            "field, the exporter was not tried. `lines` is the length of the program.")
     lines = section.fold(text)
     for library in zoo.NETS:
         if any(row["library"] == library for row in rows):
