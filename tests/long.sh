@@ -307,8 +307,8 @@ part_choices() {
 # In steps and in windows, with all compilers and levels.
 streams() { netcheck --stream "$@"; }
 part_streams() {
-  step own sh "$top/tests/stream/stream.tap"
-  in_portions 15 2 streams $(ls "$top"/tests/run/*.cnn | grep -v -e _far -e _large -e threads -e winograd)
+  in_portions 15 2 streams "$top"/tests/stream/*.cnn \
+    $(ls "$top"/tests/run/*.cnn | grep -v -e _far -e _large -e threads -e winograd)
 }
 # With three rows of every value, except for programs whose operators need tables, sequences or states.
 rows() { ROWS_OF=$* sh "$top/tests/nets/rows.tap"; }
