@@ -9,7 +9,8 @@
   {"axis",                                                                                                   \
    PARAM_CHOICE,                                                                                             \
    "channels",                                                                                               \
-   "channels of each pixel; height or width of images, length of sequences; positions: all pixels",          \
+   "axis of the sum: channels (of each pixel), height or width (of images), length (of sequences), "         \
+   "positions (all pixels together)",                                                                        \
    0,                                                                                                        \
    0,                                                                                                        \
    "channels length height width positions"}

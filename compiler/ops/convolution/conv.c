@@ -18,17 +18,20 @@ enum { MOST_TERMS_POOLED = 512 };
 
 static const Param params[] = {
     {"filters", PARAM_INT, NULL, "output channels", 0, 0, NULL},
-    {"kernel", PARAM_WINDOW, NULL, "size of the window: N, HxW or [h, w]; one number on a sequence", 0, 0,
+    {"kernel", PARAM_WINDOW, NULL, "size of the window: N, HxW or [h, w]; for a sequence, one number N", 0, 0,
      NULL},
     {"stride", PARAM_WINDOW, "1", "step from one window to the next", 0, 0, NULL},
     {"pad", PARAM_PAD, "valid",
-     "valid, same, causal (sequences), N, [h, w], [top, bottom, left, right] or [before, after]", 0, 0, NULL},
+     "zeros added around the input: valid, same, causal (for sequences), N, [h, w], [top, bottom, left, "
+     "right] or [before, after]",
+     0, 0, NULL},
     {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
-    {"groups", PARAM_INT, "1", "number of channel groups, convolved separately", 0, 0, NULL},
+    {"groups", PARAM_INT, "1", "number of channel groups; each group is convolved separately", 0, 0, NULL},
     {"bias", PARAM_BOOL, "true", "adds a trained constant per filter", 0, 0, NULL},
     {"init", PARAM_INIT, "he",
-     "initial weights; a literal kernel such as [[1, 0, -1], [2, 0, -2], [1, 0, -1]] is a fixed filter", 0, 0,
-     NULL},
+     "initial weights; a literal kernel such as [[1, 0, -1], [2, 0, -2], [1, 0, -1]] initializes every "
+     "filter, and frozen=true keeps it fixed",
+     0, 0, NULL},
     {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
     {0},
 };

@@ -7,10 +7,14 @@
 
 static const Param params[] = {
     {"kernel", PARAM_WINDOW, NULL, "size of the window", 0, 0, NULL},
-    {"stride", PARAM_WINDOW, "kernel", "steps between windows", 0, 0, NULL},
-    {"pad", PARAM_PAD, "valid", "padding", 0, 0, NULL},
+    {"stride", PARAM_WINDOW, "kernel", "step from one window to the next", 0, 0, NULL},
+    {"pad", PARAM_PAD, "valid",
+     "padding around the input: valid, same, causal (for sequences), N, [h, w], [top, bottom, left, right] "
+     "or [before, after]",
+     0, 0, NULL},
     {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
-    {"ceil", PARAM_BOOL, "false", "include a last window that extends past the input", 0, 0, NULL},
+    {"ceil", PARAM_BOOL, "false", "also compute a last window that extends past the end of the input", 0, 0,
+     NULL},
     {0},
 };
 
@@ -129,7 +133,7 @@ const Op op_maxpool = {
     .name = "maxpool",
     .group = "pooling",
     .summary = "maximum of each window",
-    .detail = "y = max over the window of x; padding is minus infinity",
+    .detail = "y = max over the window of x; elements in the padding are minus infinity",
     .params = params,
     .example = "maxpool(2)",
     .family = FAMILY_POOL,

@@ -139,7 +139,8 @@ void recurrent_lower_weights(Lower *);
   {"direction",                                                                                              \
    PARAM_CHOICE,                                                                                             \
    "forward",                                                                                                \
-   "order of the rows; both: the channels of the forward direction, then those of the reverse direction",    \
+   "order in which the rows are computed; both: the result has the channels of the forward pass, then the "  \
+   "channels of the reverse pass",                                                                           \
    0,                                                                                                        \
    0,                                                                                                        \
    "forward reverse both"},                                                                                  \
@@ -149,5 +150,5 @@ void recurrent_lower_weights(Lower *);
   }
 #define RECURRENT_BIAS {"bias", PARAM_BOOL, "true", "add trained biases to the sums", 0, 0, NULL}
 #define RECURRENT_INIT                                                                                       \
-  {"init", PARAM_CHOICE, "rnn", "initial weights as in PyTorch (rnn) or Keras", 0, 0, "rnn keras"}
+  {"init", PARAM_CHOICE, "rnn", "initial weights: rnn as in PyTorch, keras as in Keras", 0, 0, "rnn keras"}
 #endif
