@@ -36,7 +36,7 @@ MAP_GRADIENT(gradient) {
 const Op op_divide = {
     .name = "divide",
     .group = "combining",
-    .summary = "elementwise quotient of the current value and another",
+    .summary = "the current value divided by another value, elementwise",
     .detail = "y = x0 / x1; a 1x1xC operand is repeated at every pixel, an HxWx1 operand in every channel",
     .params = params,
     .example = "conv(16, 3x3) -> divide(255)",

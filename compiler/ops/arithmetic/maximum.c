@@ -44,7 +44,7 @@ MAP_GRADIENT(gradient) {
 const Op op_maximum = {
     .name = "maximum",
     .group = "combining",
-    .summary = "elementwise maximum of the current value and others",
+    .summary = "elementwise maximum of the current value and other values",
     .detail =
         "y = max(x0, x1, ...); a 1x1xC operand is repeated at every pixel, an HxWx1 operand in every channel",
     .params = params,

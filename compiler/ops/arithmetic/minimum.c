@@ -45,7 +45,7 @@ MAP_GRADIENT(gradient) {
 const Op op_minimum = {
     .name = "minimum",
     .group = "combining",
-    .summary = "elementwise minimum of the current value and others",
+    .summary = "elementwise minimum of the current value and other values",
     .detail =
         "y = min(x0, x1, ...); a 1x1xC operand is repeated at every pixel, an HxWx1 operand in every channel",
     .params = params,
