@@ -102,7 +102,7 @@ const Op op_argmax = {
     .name = "argmax",
     .group = "index",
     .summary = "index of the largest channel of each pixel: an image becomes HxWx1",
-    .detail = "y = the first c with the largest x[c]; NaN is the largest; no gradient passes",
+    .detail = "y = the first c with the largest x[c]; NaN counts as the largest number; no gradient passes",
     .params = params,
     .example = "conv(21, 1x1) -> argmax",
     .traits.keeps_spatial = true,
