@@ -9,7 +9,7 @@
 #endif
 
 /* Elements are independent: the result does not depend on the number of threads. For small tensors, several
- * threads are not faster. */
+ * threads are not faster than one. */
 #ifdef _OPENMP
 #define ELEMENTS(i)                                                                                          \
   _Pragma("omp parallel for schedule(static) if (count > 65536)") for (int64_t i = 0; i < count; i++)
@@ -39,7 +39,7 @@ static void sgd(const cnn_recipe *recipe, float *restrict w, const float *restri
     return;
   }
   const float ahead = recipe->nesterov ? momentum : 0,
-              now = recipe->nesterov ? 1 : 0; /* the step is along g*now + b*ahead, or along b */
+              now = recipe->nesterov ? 1 : 0; /* Nesterov: a step along g*now + b*ahead; otherwise along b */
   const float plain = recipe->nesterov ? 0 : 1;
   ELEMENTS(i) {
     float g = gradient[i] + decay * w[i];
@@ -122,7 +122,7 @@ static void lars(const cnn_recipe *recipe, float *restrict w, const float *restr
 
 /* You et al., "Large batch optimization for deep learning" (2020), algorithm 2, with phi(x) = x: r = m /
  * (sqrt(v) + epsilon) + decay*w with the corrected averages; w -= rate * |w|/|r| * r. The ratio |w|/|r| is 1
- * if one of them is 0, and in the cases listed for lars. r is computed twice to save memory. */
+ * if |w| or |r| is 0, and in the cases listed for lars. r is computed twice to save memory. */
 static inline float lamb_step(float m, float v, float w, float first, float second, float epsilon,
                               float decay) {
   return first * m / (cnn_sqrt_float(v) * second + epsilon) + decay * w;

@@ -137,7 +137,7 @@ typedef struct cnn_train_options {
   cnn_recipe recipe; /* the program's recipe, with any changes */
   int32_t threads;   /* 0: all processors */
   bool shuffle;      /* false: samples come in the order of the data set */
-  /* recipe.epochs applies to `overfit`, too; otherwise overfitting makes a few hundred steps */
+  /* true: recipe.epochs applies to `overfit`, too; false: `overfit` makes a few hundred steps */
   bool epochs_given;
   bool resume;     /* continues from the checkpoint of `out`, as if training had never stopped */
   bool dry_run;    /* one step and one validation batch; writes nothing */
