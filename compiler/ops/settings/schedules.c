@@ -31,7 +31,7 @@ static const Param plateau_params[] = {
      "number of epochs without an improvement of the validation loss after which the rate is lowered, "
      "counted as in Keras (PyTorch's number + 1); 0 means 1",
      0, 1e9, NULL},
-    FACTOR("0.1", "then"),
+    FACTOR("0.1", "each time"),
     WARMUP};
 
 static const Form constant = {"constant", "a constant rate", constant_params, SCHEDULE_PLAIN};
