@@ -49,7 +49,7 @@ def layers(facts):
             number[layer["name"]] = inputs[0]
             continue
         shape = pixel(layer["shape"])
-        if layer["operator"] == "flatten" and rows and rows[inputs[0]][1] == shape:  # of one pixel
+        if layer["operator"] == "flatten" and rows and rows[inputs[0]][1] == shape:  # a flatten of one pixel
             number[layer["name"]] = inputs[0]
             continue
         number[layer["name"]] = len(rows)
@@ -152,7 +152,7 @@ def by_onnxruntime(programs, what, *options):
     if "ModuleNotFoundError" in made.stderr:
         print(f"# onnxruntime is not there, and has not computed {what}")
         return
-    same = ("\n" + made.stdout).count("\nok - ") - 1  # the last one is about all of them
+    same = ("\n" + made.stdout).count("\nok - ") - 1  # the last "ok" line is about all programs
     check(made.returncode == 0 and same == len(programs), f"onnxruntime computes the same {what}",
           made.stdout + made.stderr)
 
