@@ -170,8 +170,8 @@ static void put_operators(void) {
 
 static void put_diagnostics(void) {
   puts("<!-- Made by `make docs` from compiler/base/diag.def; do not edit. -->\n# Diagnostics\n");
-  puts("Every message ends in a slug; `cnnc --explain=SLUG` prints its page. `-Wno-SLUG` turns a warning\n"
-       "off, `-Werror=SLUG` makes it an error.\n");
+  puts("Every message ends in a slug; `cnnc --explain=SLUG` prints the page of this slug. `-Wno-SLUG` turns\n"
+       "a warning off, `-Werror=SLUG` makes a warning an error.\n");
   puts("| slug | level | |\n|---|---|---|");
   for (int i = 0; i < DIAG_COUNT; i++)
     printf("| [%s](#%s) | %s | %s |\n", diag_info[i].slug, diag_info[i].slug,
