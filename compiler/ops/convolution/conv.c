@@ -30,7 +30,7 @@ static const Param params[] = {
     {"bias", PARAM_BOOL, "true", "adds a trained constant per filter", 0, 0, NULL},
     {"init", PARAM_INIT, "he",
      "initial weights; a literal kernel such as [[1, 0, -1], [2, 0, -2], [1, 0, -1]] initializes every "
-     "filter, and frozen=true keeps it fixed",
+     "filter; add frozen=true to exclude the filters from training",
      0, 0, NULL},
     {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
     {0},

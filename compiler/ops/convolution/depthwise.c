@@ -22,8 +22,9 @@ static const Param params[] = {
     {"multiplier", PARAM_INT, "1", "output channels per input channel", 0, 0, NULL},
     {"bias", PARAM_BOOL, "true", "adds a trained constant per output channel", 0, 0, NULL},
     {"init", PARAM_INIT, "he",
-     "initial weights; a literal kernel initializes every filter, and frozen=true keeps it fixed", 0, 0,
-     NULL},
+     "initial weights; a literal kernel initializes every filter; add frozen=true to exclude the filters "
+     "from training",
+     0, 0, NULL},
     {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
     {0},
 };

@@ -13,7 +13,7 @@
 static const Param params[] = {
     {"sizes", PARAM_LIST, NULL, "side lengths of square boxes, in image pixels", 0, 0, NULL},
     {"ratios", PARAM_LIST, NULL, "aspect ratios, width / height, of the boxes of each size", 0, 0, NULL},
-    {"stride", PARAM_WINDOW, NULL, "image pixels from one cell to the next", 0, 0, NULL},
+    {"stride", PARAM_WINDOW, NULL, "number of image pixels from one cell to the next", 0, 0, NULL},
     {0},
 };
 

@@ -24,8 +24,8 @@ static const Param params[] = {
      "scores of each box for each class, one row per box; not used for rows of yolo, which contain their "
      "scores",
      0, 0, NULL},
-    {"iou", PARAM_NUMBER, "0.5", "drop a box if its IoU with a box of a higher score is above this", 0, 1,
-     NULL},
+    {"iou", PARAM_NUMBER, "0.5", "drop a box if its IoU with a box of a higher score is above this value", 0,
+     1, NULL},
     {"score", PARAM_NUMBER, "0.25", "drop boxes with a lower score", 0, 0, NULL},
     {"max", PARAM_INT, "100", "number of rows of the result", 0, 0, NULL},
     {0},

@@ -30,8 +30,8 @@ static const Param params[] = {
      NULL},
     {"sample", PARAM_INT, "256", "number of sampled anchors per image", 0, 0, NULL},
     {"high", PARAM_NUMBER, "0.7", "minimum IoU with an object for an anchor to be positive", 0, 1, NULL},
-    {"low", PARAM_NUMBER, "0.3", "an anchor is negative if its IoU with every object is below this", 0, 1,
-     NULL},
+    {"low", PARAM_NUMBER, "0.3", "an anchor is negative if its IoU with every object is below this value", 0,
+     1, NULL},
     {0},
 };
 

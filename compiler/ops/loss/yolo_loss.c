@@ -24,7 +24,7 @@ enum { FLOAT_COUNTS = 1 << 24, SIDES = 4 };
 
 static const Param params[] = {
     {"ignore", PARAM_NUMBER, "0.5",
-     "no objectness loss for unassigned boxes whose IoU with an object is above this", 0, 1, NULL},
+     "unassigned boxes have no objectness loss if their IoU with an object is above this value", 0, 1, NULL},
     {"most", PARAM_INT, "64", "maximum number of objects per image", 1, 1 << 20, NULL},
     {0},
 };

@@ -5,8 +5,12 @@
 #include "kernel/map.h"
 
 static const Param params[] = {
-    {"mean", PARAM_CHANNELS, "0", "mean of the data after scaling: a number, or one per channel", 0, 0, NULL},
-    {"std", PARAM_CHANNELS, "1", "standard deviation of the data after scaling: a number, or one per channel",
+    {"mean", PARAM_CHANNELS, "0",
+     "mean of the data after scaling: one number for all channels, or a list with one number per channel", 0,
+     0, NULL},
+    {"std", PARAM_CHANNELS, "1",
+     "standard deviation of the data after scaling: one number for all channels, or a list with one number "
+     "per channel",
      0, 0, NULL},
     {"scale", PARAM_CHANNELS, "1", "factor that is applied first, before mean and std; use 1/255 for bytes",
      0, 0, NULL},

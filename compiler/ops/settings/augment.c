@@ -52,7 +52,8 @@ static const Form cutout = {"cutout", "erases a random region", size_params, AUG
 static const Form noise = {"noise", "adds noise with a normal distribution", noise_params, AUGMENT_ANY};
 static const Form crop = {"crop", "random crop of the given size, resized to the input's size", size_params,
                           AUGMENT_PIECE};
-static const Form resized_crop = {"resized_crop", "random crop of random area, resized to the input's size",
+static const Form resized_crop = {"resized_crop",
+                                  "random crop with a random area, resized to the input's size",
                                   resized_crop_params, AUGMENT_PICTURE};
 static const Form saturation = {"saturation", "random change of saturation", contrast_params, AUGMENT_COLOR};
 static const Form hue = {"hue", "random change of hue", hue_params, AUGMENT_COLOR};

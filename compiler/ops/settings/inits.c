@@ -5,7 +5,7 @@
 
 static const Param none[] = {{0}};
 static const Param normal_params[] = {{"std", PARAM_NUMBER, NULL, "standard deviation", 0, 1e6, NULL},
-                                      {"mean", PARAM_NUMBER, "0", "mean", 0, 0, NULL},
+                                      {"mean", PARAM_NUMBER, "0", "mean of the distribution", 0, 0, NULL},
                                       {0}};
 static const Param uniform_params[] = {
     {"limit", PARAM_NUMBER, NULL, "the distribution is from -limit to limit", 0, 1e6, NULL}, {0}};
@@ -17,10 +17,10 @@ static const Form glorot = {
 static const Form glorot_normal = {"glorot_normal", "normal distribution with variance 2/(fan_in + fan_out)",
                                    none, 0};
 static const Form lecun = {"lecun", "normal distribution with variance 1/fan_in", none, 0};
-static const Form zeros = {"zeros", "0", none, 0};
-static const Form ones = {"ones", "1", none, 0};
-static const Form normal = {"normal", "normal", normal_params, 0};
-static const Form uniform = {"uniform", "uniform", uniform_params, 0};
+static const Form zeros = {"zeros", "all elements are 0", none, 0};
+static const Form ones = {"ones", "all elements are 1", none, 0};
+static const Form normal = {"normal", "normal distribution", normal_params, 0};
+static const Form uniform = {"uniform", "uniform distribution", uniform_params, 0};
 static const Form bilinear = {"bilinear", "weights of a bilinear interpolation, for conv_transpose", none, 0};
 
 const Form *const init_table[] = {&he,   &he_uniform, &glorot,  &glorot_normal, &lecun, &zeros,
