@@ -106,8 +106,8 @@ static double length_of(const float *value, int64_t count) { return cnn_sqrt(squ
 
 /* You, Gitman & Ginsburg, "Large batch training of convolutional networks" (2017), algorithm 1: local = trust
  * * |w| / (|g| + decay*|w|); b = momentum*b + rate * local * (g + decay*w); w -= b. local is 1 for a tensor
- * whose weights or gradients are all zero, and for a tensor without decay (with `decay = weights`, these are
- * biases and parameters of norms). */
+ * whose weights or gradients are all zero, and for a tensor without decay. With `decay = weights`, biases and
+ * parameters of norms have no decay. */
 static void lars(const cnn_recipe *recipe, float *restrict w, const float *restrict gradient,
                  float *restrict b, int64_t count, double rate, double decay, bool local) {
   const double long_w = local ? length_of(w, count) : 0, long_g = local ? length_of(gradient, count) : 0;

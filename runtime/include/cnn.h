@@ -165,9 +165,9 @@ typedef struct cnn_train_options {
 
 /* The program's recipe; out is NULL and must be set. */
 cnn_train_options cnn_train_defaults(const cnn_network *network);
-/* For resuming: copies the settings of the run that left a checkpoint for options->out (seed, batch, epochs,
- * rate, shuffle, overfit, val, limit, fit, target) into the options, where they can be changed again. Must
- * be called before the data set is opened. */
+/* For resuming a run from the checkpoint of options->out: copies the settings of that run into the options,
+ * where they can be changed again. These are seed, batch, epochs, rate, shuffle, overfit, val, limit, fit and
+ * target. Must be called before the data set is opened. */
 cnn_status cnn_train_settings(const cnn_network *network, cnn_train_options *options);
 cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options);
 
