@@ -21,7 +21,7 @@ TEST_CXX = $(CXX)
 TEST_CLANG = $(CLANG)
 TEST_SEED = $(shell sh '$(top_srcdir)/tests/harness/seed.sh')
 
-# Waiting threads sleep, so that parallel tests are not delayed by spinning ones. cnnc's memory is freed by
+# Waiting threads sleep, so that parallel tests are not delayed by spinning threads. cnnc's memory is freed by
 # the arena or at the end of the process; with SANITIZED, scripts skip valgrind.
 if SANITIZERS
 SANITIZER_ENVIRONMENT = SANITIZED=yes; export SANITIZED; \

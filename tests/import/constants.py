@@ -73,7 +73,7 @@ def scan(name, nodes, state, rows, outputs, **weights):
     return graph
 
 
-# ---- Scan: its body once for each row; along another axis, from the last row on, results likewise
+# ---- Scan: its body once for each row; along another axis, from the last row on; also for results
 case("scans", [
     node("Scan", "start steps", "last rows", "cell", num_scan_inputs=1, body=scan("cell", [
         node("MatMul", "h r", "p"), node("Add", "p row", "q"), node("Tanh", "q", "next"),
