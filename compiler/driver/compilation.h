@@ -58,7 +58,7 @@ typedef struct Compilation {
   int64_t ram_whole;         /* RAM needed without row bands */
   double recompute_overhead; /* extra MACs of --memory, as a fraction of the step's other MACs */
   Outputs *outputs;
-  VEC(Stage) stages; /* for --time-report */
+  VEC(Stage) stages; /* times of the stages, for --time-report */
   double since;
 } Compilation;
 

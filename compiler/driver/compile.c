@@ -142,7 +142,7 @@ static const Options *with_better_targets(const Options *o, Arena *arena, bool i
     }
     const bool tiles = chosen->tiles > 0;
     if (!instead) options_add_target(own, arena, target);
-    /* for systems that do not let programs use tile registers */
+    /* the variant without tile registers, for systems that do not let programs use them */
     if (tiles && (instead || i + 1 == o->targets.n))
       options_add_target(own, arena, target_find(int8 ? "x86-64-v4-vnni" : "x86-64-v4"));
   }

@@ -82,7 +82,7 @@ typedef struct Options {
   Defines defines;
   WordList directories, warnings;
   Level level;
-  int precision;    /* for layers without a precision in the program. 0: f32; 1: bf16; 2: f16w; -1: not
+  int precision;    /* precision of layers without one in the program. 0: f32; 1: bf16; 2: f16w; -1: not
                      * given */
   bool exact, tune; /* exact: no algorithms such as Winograd; tune: measure schedules */
   bool updatable;   /* int8 models: code and layout do not depend on the weights */

@@ -18,7 +18,7 @@ typedef struct Function {
   int nuses;
 } Function; /* `text` for scalars and vectors, or a separate text for each */
 
-static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* of names */
+static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* characters of names */
 
 /* exp(r) = 1 + r + r*r*p for |r| <= log(2)/2, within 4e-9 */
 #define EXP_POLYNOMIAL                                                                                       \

@@ -79,7 +79,7 @@ typedef struct PreludeNames {
 
 void prelude_need(PreludeNeeds *, PreludeFn, Elem, int lanes);
 void prelude_need_type(PreludeNeeds *, Elem, int lanes, bool memory);
-void prelude_need_convert(PreludeNeeds *, Elem to, Elem from, int lanes); /* of vectors */
+void prelude_need_convert(PreludeNeeds *, Elem to, Elem from, int lanes); /* conversion of vectors */
 void prelude_need_routine(PreludeNeeds *, const Routine *);
 void prelude_need_primitive(PreludeNeeds *, const Primitive *, int lanes);
 void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);

@@ -112,7 +112,7 @@ typedef struct ImportWeight {
   int rank;
   int64_t dim[4];
   const void *integers; /* for a layer in int8 or int16: the I8 weights, or the I32 or I64 bias; or NULL */
-  Elem elem;            /* their type */
+  Elem elem;            /* element type of `integers` */
 } ImportWeight;
 typedef struct Problem {
   const OnnxNode *node; /* NULL: an output */
@@ -190,7 +190,7 @@ View *map_view(ModelImport *, const View *, const char *call, ...) __attribute__
 /* Is this node the only user of the value? If so, each tensor between the value's producer and the node is
  * read only once. */
 bool read_once(const ModelImport *, int tensor, const Value *);
-const char *number_text(Arena *, double); /* in the program's syntax */
+const char *number_text(Arena *, double); /* the number in the program's syntax */
 #define LARGEST_BOUND 3.4e38              /* a larger or infinite bound has no effect */
 
 /* Imports as much of a model as possible, with its problems; NULL after errors. import_again repeats the

@@ -56,7 +56,7 @@ typedef struct Pack { /* packed weights: a nest reads weights in their natural l
                          buffer */
   const char *name;   /* "stage1_conv1_weight" : C name of the model's member */
   Nest *nest;
-  Buf *out; /* in pack->nest */
+  Buf *out; /* the packed weights, in pack->nest */
   VEC(Weight *) source;
   VEC(Buf *) source_buf; /* the nest's input buffers; without sources it packs only constants */
   const void *values;    /* constants without a nest; NULL: there is a nest */

@@ -149,7 +149,7 @@ bool place_before(const Place *, Place *good);
 
 /* ---- search in the tree (find.c) ---- */
 typedef struct Found {  /* the call, its argument, or the setting at a position */
-  const Call *call;     /* of a chain */
+  const Call *call;     /* the call of a chain */
   const Expr *function; /* a call in an expression */
   const Argument *argument;
   const Argument *setting; /* the setting of a train block that contains the position */

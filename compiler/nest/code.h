@@ -22,7 +22,7 @@ int code_limit(const Known *, int n, const Index *bound, bool low, const Index *
 
 /* Form of a range test in a condition. */
 typedef enum RangeForm {
-  RANGE_SETTLED, /* not at all */
+  RANGE_SETTLED, /* no test is printed: the range's result is known */
   RANGE_NO_FLAG,
   RANGE_FLAG,
   RANGE_IS,    /* e == lo */

@@ -25,7 +25,7 @@ typedef struct MultiplyTile {
 typedef struct Points {
   /* these members are defined by the algorithm */
   Lower *l;
-  int64_t points;      /* of a tile */
+  int64_t points;      /* points of a tile */
   int64_t groups, in;  /* input channels of a group at a point */
   int64_t channels;    /* input channels of all groups, as in V */
   int64_t phases[2];   /* number of phases along each axis: all read the same tiles, with different filters */

@@ -38,7 +38,7 @@ struct Schedule {
   bool (*compared)(const Lower *);
   /* Its possible sizes, as choices that the cost model ranks; NULL: it has no sizes. */
   void (*sizes)(const Lower *, Choices *);
-  const char *(*title)(const Lower *, const Choice *); /* its name with these sizes; NULL: name */
+  const char *(*title)(const Lower *, const Choice *); /* name with these sizes; NULL: `name` */
   const char *(*refused)(const Lower *,
                          const Choice *); /* the reason why it is not possible; NULL: always possible */
   Cycles (*cycles)(const Lower *, const Target *, const Choice *);

@@ -177,7 +177,7 @@ bool words_have(const char *words, const char *word);
 const char *const *words_split(Arena *, const char *words); /* NULL-terminated */
 
 /* ---- arguments (match.c, bind.c, convert.c) ---- */
-typedef struct Matched { /* which argument each parameter gets */
+typedef struct Matched { /* the argument for each parameter */
   const Argument **slot; /* n, NULL where not given */
   int nrest;
   const Argument *const *rest; /* positional arguments of the variadic parameter */

@@ -33,7 +33,7 @@ typedef struct SemaOptions {
   int ndirs;
   const char *const *dirs;  /* -I: where label files are searched, after the directory of the program */
   const char **labels_file; /* set to the path of the label file, for -MD; may be NULL */
-  SemaRecord *record;       /* to be filled, or NULL */
+  SemaRecord *record;       /* receives the results for editors, or NULL */
   Precision precision;      /* --precision: for layers whose precision the program does not state */
   bool streams;             /* for --stream and --slide */
 } SemaOptions;

@@ -1,6 +1,6 @@
 // target.c: Table of targets: one row per target, with all properties that schedules use.
 // SPDX-License-Identifier: Apache-2.0
-#define _DEFAULT_SOURCE // for syscall
+#define _DEFAULT_SOURCE // declares syscall
 #include "target/target.h"
 #include <stddef.h>
 #include <string.h>

@@ -123,7 +123,7 @@ typedef struct Layer {
   ImportWeight *weight, *bias;
   int64_t filters, scales, inner; /* inner: adjacent elements of a filter */
   const float *scale;
-  bool wide; /* its input or its result is int16 */
+  bool wide; /* the layer's input or result is int16 */
   int8_t *bytes;
   int64_t *words;
 } Layer;

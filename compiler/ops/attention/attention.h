@@ -43,7 +43,7 @@ Val attention_score(Lower *, const Attention *, Val product, const Ix *h, const 
 Val attention_finite(Nest *, Val largest);
 Val attention_inverse(Nest *, Val sum); /* 1/sum, or 0 if the sum is 0 */
 
-Val attention_position(Nest *, const Ix *i);                                   /* as a float */
+Val attention_position(Nest *, const Ix *i);                                   /* the position i as a float */
 Val attention_unless_seen(Nest *, const Attention *, Val i, Val j, Val score); /* i, j: positions as floats */
 Val attention_added(Lower *, const Attention *, const Ix *h, const Ix *i, const Ix *j, int part, int lanes,
                     const int in[2]);

@@ -85,7 +85,7 @@ static void back_eval(const Eval *eval) {
 /* ---- the nest ---- */
 typedef struct Work {
   Table table;
-  Shape in;        /* of x */
+  Shape in;        /* shape of x */
   Buf *x, *dy;     /* dy: in the backward pass, is added to the gradient x; otherwise NULL */
   const Ix *k, *c; /* c: with each=true, the channel of the index */
 } Work;

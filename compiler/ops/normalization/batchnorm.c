@@ -129,7 +129,7 @@ static Val index_value_of(Nest *b, const Ix *index) { return convert(position(b,
 typedef struct Moments {
   const Columns *set;
   Extent e;
-  int64_t rows; /* of a block */
+  int64_t rows; /* rows of a block */
   Buf *mean, *squares, *all_means, *all_squares;
 } Moments;
 

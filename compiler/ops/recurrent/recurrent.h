@@ -72,7 +72,7 @@ Recurrent recurrent_direction(const Node *layer, int direction);
 int recurrent_directions(const Node *layer);
 const Recurrent *recurrent_of(const Node *); /* the node is a core, or a node of its backward pass */
 Record recurrent_record(const Recurrent *);
-Record recurrent_value(const Recurrent *); /* the same channels in the core's value */
+Record recurrent_value(const Recurrent *); /* the channels of these parts in the value of the core */
 Slopes recurrent_slopes(const Recurrent *);
 int64_t recurrent_row(const Recurrent *, int64_t step); /* the row of a step */
 int64_t recurrent_summed_bias(const Recurrent *); /* number of sums to which the gates add both biases */

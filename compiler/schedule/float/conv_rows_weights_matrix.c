@@ -34,7 +34,7 @@ typedef struct WeightsRows {
   Correlation k;
   int64_t images, blocks; /* an even number of images per block; number of blocks */
   int64_t words, steps;   /* words of a product; products of a row of the map */
-  int64_t rows, columns;  /* of the copy of the large side */
+  int64_t rows, columns;  /* size of the copy of the large side */
   Ix count;
   Buf *turned; /* [s / 16][block][y][step][16][number]: the small side */
   Buf *pairs;  /* [panel][row][column * images / 2][2 * WIDTH]: a block of the large side */

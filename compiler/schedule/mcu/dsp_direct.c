@@ -53,7 +53,7 @@ typedef struct Direct {
   bool pointwise;    /* k's pixels are in one row */
   bool by_rows;      /* the window is gathered row by row */
   int64_t runs, run; /* number of contiguous runs in a window, and elements of each, a multiple of 4 */
-  int64_t words;     /* of a window */
+  int64_t words;     /* words of a window */
   int64_t blocks;    /* blocks of filters; the last block may have fewer filters */
   int64_t phases[2]; /* number of outputs along each axis to which a pixel contributes with separate weights:
                         1, unless the convolution is transposed */
@@ -495,7 +495,7 @@ static void block_nest(Lower *l, const Direct *d, const Tile *tile) {
 /* Adjacent tiles, from pixel x on. */
 typedef struct Group {
   int64_t tiles;
-  int pixels; /* of a tile */
+  int pixels; /* pixels of a tile */
   Buf *window;
   const Ix *y, *x;
 } Group;
