@@ -170,7 +170,7 @@ static const Options *int8_targets(const Options *o, Arena *arena) {
   return own;
 }
 
-/* Adds the targets for layers in bf16, if there are any. */
+/* If the net has layers in bf16, adds the targets for such layers. */
 static bool add_bf16_targets(Compilation *c) {
   if (graph_has_bf16(c->graph)) c->options = with_better_targets(c->options, c->arena, false);
   c->options = with_cpu(c->options, c->arena, c->training);

@@ -222,7 +222,8 @@ void fold_conditions(ModelImport *); /* computes the conditions that only depend
 /* The reason why a node is not supported, regardless of the values before it; NULL: it may be supported. */
 const char *never_imported(const ModelImport *, const OnnxNode *);
 void report_problems(ModelImport *);
-/* Called if an input cannot be imported: reports the other problems, which do not depend on that input. */
+/* Called if an input cannot be imported: reports all other problems, except those that depend on that
+ * input. */
 void report_never_imported(ModelImport *);
 void add_problem(ModelImport *, const OnnxNode *); /* a node for which no() has the reason */
 void find_varying(ModelImport *, const OnnxPort *const *,
@@ -296,7 +297,7 @@ Value *lay_standard(ModelImport *, const View *);
 Value *lay_in_order(ModelImport *, const View *, int n, const int *dims);
 Value *reshaped(ModelImport *, Value *,
                 Shape); /* a value with this shape and the same elements in the same order */
-/* Removes the statements after the first `statements`. */
+/* Keeps only the first `statements` statements. */
 void take_back(ModelImport *, int statements);
 /* The result of an operator on a value that was laid out like this. */
 View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, const int *pos);

@@ -75,9 +75,9 @@ typedef struct Member {
   const int64_t *dim;
   Elem elem;
   int64_t bytes;
-  const Weight *copy; /* the contents are: a copy of the weight in its natural layout; or */
-  const Pack *pack; /* the result of the pack's nest, which `function` computes from weights in their natural
-                       layout or from constants; or */
+  const Weight *copy; /* if not NULL, the contents are a copy of this weight in its natural layout */
+  const Pack *pack; /* if not NULL, the contents are the result of the pack's nest, which `function` computes
+                       from weights in their natural layout or from constants */
   const NestFunction *function;
   const Key *nest;     /* key of the pack's nest */
   uint32_t targets;    /* for tables: bit t is set if functions of target t read it */

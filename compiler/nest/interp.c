@@ -531,7 +531,7 @@ static void interp_exec_loop(Interp *in, int64_t *env, const Step *step) {
   }
   const bool parallel = stmt->u.loop.kind == PARALLEL && !in->now, joined = in->joined;
   const bool counts =
-      parallel && !team_inner_loop(stmt); /* in joined loops only iterations of the innermost loop count */
+      parallel && !team_inner_loop(stmt); /* of joined loops, only iterations of the innermost loop count */
   if (parallel && !joined) in->first = in->serial + 1;
   in->joined = joined || (parallel && !counts);
   for (int64_t v = lo; v < hi && !in->run->error[0]; v++) {

@@ -264,8 +264,8 @@ static void make_panels(Points *c, const PointPack *how) {
 }
 
 /* ---- multiply ---- */
-/* The argument for the group, or for the part of the input channels. It is the last argument, and is omitted
- * if there are neither groups nor parts. */
+/* The argument for the group, or for the part of the input channels. This argument is the last one, and is
+ * omitted if there are no groups and no parts. */
 static Ix group_arg(const Points *c) {
   Nest *b = c->l->b;
   return c->groups > 1 ? nest_arg(b, "group") : c->parts > 1 ? nest_arg(b, "part") : NEST_Z;

@@ -53,7 +53,7 @@ typedef struct Points {
   int lanes, vectors;
   int64_t block, blocks, last; /* rows of tiles in a block; whole blocks; rows of the last block, or 0 */
   int64_t slots;               /* number of blocks, or bundles, in progress at the same time */
-  /* threads share the loop over blocks, or the loops inside a block; neither: one thread */
+  /* threads share the loop over blocks, or the loops inside a block; both false: one thread */
   bool by_blocks, by_points;
   LoopKind
       by_bundles; /* int8: kind of the loop over slots, which share V, and over the rows of tiles in split */

@@ -40,7 +40,7 @@ void name_report(Sema *, const Frame *, Ident); /* reports an unknown name: why 
                                                    similar names */
 bool name_defined_below(const Scope *, Ident);
 const char *const *names_visible(Sema *, const Scope *); /* NULL-terminated */
-/* whether it is the name of an operator, or of a future operator */
+/* whether the word is the name of an operator, or is reserved for a future operator */
 bool name_is_reserved(const char *name);
 const char *reserved_text(const char *name); /* "an operator", for messages */
 

@@ -47,7 +47,7 @@ static const char *required_text(Sema *s, const char *name) {
   return text.s;
 }
 
-/* 1, (1) or [1, 1] */
+/* Whether the expression is 1, (1), [1, 1] or another list of ones. */
 static bool is_one(const Expr *e) {
   bool one = e->kind == EXPR_INT ? e->i == 1 : e->kind == EXPR_LIST && e->n > 0;
   for (int i = 0; one && e->kind == EXPR_LIST && i < e->n; i++) one = is_one(e->items[i]);

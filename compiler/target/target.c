@@ -20,8 +20,8 @@
 #define MB (INT64_C(1) << 20)
 #define X86 "(defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)"
 
-/* Options for object files of other machines. They need no C library of that machine, because objects call
- * at most memcpy and memset. */
+/* Options for object files of other machines. No C library of that machine is needed, because objects call at
+ * most memcpy and memset. */
 #define CROSS(...)                                                                                           \
   (const char *const[]) { __VA_ARGS__, "-ffreestanding", NULL }
 

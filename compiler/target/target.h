@@ -39,8 +39,8 @@ typedef struct Rates {
   /* cycles per product: to compute a vector of a factor; and to initialize a vector of sums, store it, and
    * add it to the result */
   double strassen_left, strassen_result;
-  /* fractions in which the core only waits: of the time to load Strassen's weights from memory; of the time
-   * in which the first block of tiles reads these weights from the last cache */
+  /* fractions in which the core only waits: first, of the time to load Strassen's weights from memory;
+   * second, of the time in which the first block of tiles reads these weights from the last cache */
   double strassen_loaded, strassen_first;
   double packed_point;  /* cycles to transform the weights of two channels, per point */
   double lane_store;    /* cycles to store a single lane of a vector */
@@ -121,8 +121,8 @@ const Target *target_of_lanes(int lanes);    /* the first target with that numbe
 /* The first target with the longest vectors; among equal targets, one without `dsp`. */
 const Target *target_widest(int n, const Target *const *);
 const Target *target_native(void); /* the best target for float nets on this CPU */
-/* Returns the target with index n in the list of all targets that are better than the given target for int8
- * models (int8) or for nets with bf16 layers (!int8), the best target first; NULL: the list has no target n.
+/* Returns target n of a list, or NULL after its end. The list has all targets that are better than the given
+ * target for int8 models (int8) or for nets with bf16 layers (!int8), the best target first.
  */
 const Target *target_better(const Target *, bool int8, int n);
 /* Whether code for a target of this list is faster on this CPU. CPUs with AMX run the bf16 instructions of

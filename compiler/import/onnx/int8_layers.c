@@ -1,4 +1,4 @@
-/* int8_layers.c: Layers of an imported model that compute in int8 or int16: those between quantized values
+/* int8_layers.c: Layers of an imported model that compute in int8 or int16: layers between quantized values,
  * with quantized weights. These layers get the arrays of docs/int8.md; other layers are marked as float, if
  * they need a mark. The rules are the same as in quantize/values.c, which reads the file. */
 // SPDX-License-Identifier: Apache-2.0

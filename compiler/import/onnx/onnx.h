@@ -116,8 +116,8 @@ typedef struct OnnxPort {
   int64_t dim[MOST_DIMS]; /* 0: open */
   int channels;           /* the channel dimension, or NO_CHANNELS: one channel without a dimension */
 } OnnxPort;
-/* Prefix of a state in the metadata of a model that cnnc exported: the key is ONNX_STATE_KEY and the input;
- * the value is the output and, after =, the initial numbers. */
+/* Prefix of a state in the metadata of a model that cnnc exported: the key is ONNX_STATE_KEY followed by the
+ * input's name; the value is the output's name and, after =, the initial numbers. */
 #define ONNX_STATE_KEY "cnnc.state."
 typedef struct OnnxState {
   const char *input, *output, *init; /* init: in the program's syntax, or NULL: zeros */

@@ -7,7 +7,7 @@
 static const Param params[] = {
     {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC or HxWx1), or numbers", 0, 0, NULL}, {0}};
 
-/* The gradient needs all operands, because all operands equal to the largest share it. */
+/* The gradient needs all operands, because it is shared by all operands that equal the largest one. */
 static uint32_t needs(const Node *node, int wrt) {
   (void)wrt;
   return (UINT32_C(1) << node->nin) - 1;

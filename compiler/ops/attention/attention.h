@@ -24,8 +24,8 @@ void attention_arguments(const Node *, Attention *); /* arguments mask=causal an
 bool attention_lengths_fit(ShapeContext *, const Node *, int key, int value);
 const Node *attention_rows(ShapeContext *, const Node *, const Attention *);
 void attention_run(const Eval *, const Attention *);
-/* p[j] = exp(score of key j - largest score) for a head and a query; returns their sum, which is 0 if no key
- * is visible. in: indices of the inputs mask and bias. */
+/* p[j] = exp(score of key j - largest score) for a head and a query; returns the sum of all p[j], which is 0
+ * if no key is visible. in: indices of the inputs mask and bias. */
 double attention_exponentials(const Eval *, const Attention *, const int in[2], int64_t h, int64_t i,
                               double *p);
 

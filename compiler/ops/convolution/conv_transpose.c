@@ -1,4 +1,4 @@
-// conv_transpose.c: transposed convolution, the input gradient of a convolution as a layer
+// conv_transpose.c: Transposed convolution: the input gradient of a convolution as a layer
 // (Zeiler et al., 2010), and its two gradients.
 // SPDX-License-Identifier: Apache-2.0
 //

@@ -57,8 +57,8 @@ static void run(const Eval *eval) {
 }
 
 /* ---- the nest ---- */
-/* Loads from a row of boxes or deltas. A region is viewed as a row of pixels, a row of a sequence as a
- * column. */
+/* Loads from a row of boxes or deltas. A region is viewed as a row of pixels; a row of a sequence is viewed
+ * as a column. */
 static Val load_row(Lower *l, Buf *buf, const Ix *row, const Ix *c, int part, int lanes) {
   const Ix zero = {0};
   const bool below = buf->dim[buf->leads] > 1;
@@ -81,7 +81,7 @@ static void decode_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
   lower_store(l, decoder_vector(l, row->tables, delta, center, side), y, x, c, part, lanes);
 }
 
-/* One box, with scalars. */
+/* Decodes one box without vectors. */
 static void decode_scalar(Lower *l, const Decoder *d, const Ix *row, const Ix *first) {
   Nest *b = l->b;
   const Ix zero = {0};

@@ -1,5 +1,5 @@
-/* argmax.c: argmax, the index of the largest channel of each pixel. If several are equal, the first is
- * the result; NaN counts as the largest. It has no gradient. */
+/* argmax.c: argmax, the index of the largest channel of each pixel. If several channels are largest, the
+ * result is the first of their indices; NaN counts as the largest. The index has no gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/channels.h"

@@ -1,5 +1,5 @@
 /* one_hot.c: one_hot, a 1 at the channel of an index: y[c] = 1 where c is the index, otherwise 0. An index
- * outside 0 .. n-1, or one that is not an integer, gives zeros. It has no gradient. */
+ * outside 0 .. n-1, or one that is not an integer, gives zeros. The operator passes no gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/index/index.h"
 

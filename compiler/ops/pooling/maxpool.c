@@ -1,6 +1,6 @@
 /* maxpool.c: maxpool, y[y][x][c] = max over the window of x, where padding counts as minus infinity. The
- * gradient goes to the maximum: to the first in row order, if several elements are equal, and to the first
- * element of the window, if the maximum is NaN. */
+ * gradient goes to the maximum. If several elements equal the maximum, it goes to the first of them in row
+ * order. If the maximum is NaN, it goes to the first element of the window. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/pooling/pool.h"
@@ -66,7 +66,8 @@ static Val largest_of(const Val *x, int n) {
 }
 
 /* ---- input gradient ----
- * Inputs are dy, x, y. The first element that is not less than the maximum gets dy, the others get 0. */
+ * Inputs are dy, x, y. The first element that is not less than the maximum gets dy; all other elements get
+ * 0. */
 static int64_t receiver(const double *x, Extent in, const Window *w, int64_t oy, int64_t ox, int64_t c) {
   const int64_t best = largest_in_window(x, in, w, oy, ox, c);
   if (!isnan(x[best])) return best;

@@ -90,10 +90,10 @@ Node *recurrent_keep(Graph *, Node *layer, Node *calls, int64_t rows, int64_t of
 Node *recurrent_state(Graph *, const Node *layer, const char *part, Shape);
 Node *recurrent_update(Graph *, Node *layer, const Op *, Node *state);
 Node *recurrent_final(Graph *, Node *layer, Node *value, bool cell); /* h or c of the last row */
-/* Nodes that compute a float or int8 layer. recurrent_rows: its input as a sequence; recurrent_gates: the
- * gates of all rows for one direction, a 1x1 convolution; recurrent_start: a direction's part of an initial
- * value; recurrent_join: the joined directions; recurrent_stacked: the rows of `above`, then the rows of
- * `below`; recurrent_cut: a part of a value. */
+/* Nodes that compute a float or int8 layer. recurrent_rows: the layer's input as a sequence; recurrent_gates:
+ * the gates of all rows for one direction, a 1x1 convolution; recurrent_start: a direction's part of an
+ * initial value; recurrent_join: the joined directions; recurrent_stacked: the rows of `above`, then the rows
+ * of `below`; recurrent_cut: a part of a value. */
 Node *recurrent_rows(Graph *, const Node *layer, const Recurrent *, Node *in);
 Node *recurrent_gates(Graph *, const Node *layer, const Op *, const Recurrent *, int way, Node *rows);
 Node *recurrent_start(Graph *, const Node *layer, Node *given, int way, int64_t n, const char *suffix);

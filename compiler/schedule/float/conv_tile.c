@@ -105,8 +105,8 @@ static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
   return sum;
 }
 
-/* The first of the output vectors that are finished together: all vectors of the tile, or the vectors of the
- * current cut. */
+/* The first of the output vectors that are finished together. These are all vectors of the tile, or the
+ * vectors of the current cut. */
 static int first_vector(const Tile *t) { return t->cut; }
 static int end_vector(const Tile *t) {
   return t->d->diagonals && diagonal_cuts(t->d) > 1 ? t->cut + 1 : t->vectors;

@@ -5,9 +5,9 @@
 // The windows of two pixels are gathered as int16, minus their zero point. So padding is 0, and no correction
 // is needed. Each 16-bit half of a weight word contains 256*wB + wA, for two filters A and B. The sum of
 // products with these halves is mix = 256*SB + SA; the sum of products with their low bytes is SA. So SB =
-// (mix - SA) / 256, which is exact modulo 2^32 if |SB| < 2^23. Whether this holds depends on the weights. So
-// weights stay bytes in flash, and a word of weights is widened once for four products. A tile is two pixels
-// by four filters.
+// (mix - SA) / 256, which is exact modulo 2^32 if |SB| < 2^23. Whether SB is in this range depends on the
+// weights. So weights stay bytes in flash, and a word of weights is widened once for four products. A tile is
+// two pixels by four filters.
 //
 // Bytes are widened in the order 0 2 1 3, in which weights are packed. A window is gathered tap by tap if the
 // number of channels is a multiple of four; otherwise row by row, with zero weights for extra elements.
