@@ -47,7 +47,7 @@ typedef struct Value { /* the result of a statement, or an input */
   bool odd;        /* elements may be infinite or NaN even if all inputs are finite */
 } Value;
 struct Statement {
-  const char *call; /* %1, %2, ...: the operands after the current value; %*: all of them */
+  const char *call; /* %1, %2, ...: the operands after the current value; %*: all these operands */
   int nin;
   Value **in, *out;
   const OnnxNode *origin; /* NULL: a statement that only lays out an output */
@@ -425,7 +425,7 @@ bool reduced_along(ModelImport *, const OnnxNode *, const View *x, int64_t axis,
 bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *over);
 
 /* ---- qdq.c, int8_layers.c: int8 models ---- */
-int64_t quant_shift(TensorType); /* added to a number of this type, it gives the program's i8 or i16 number */
+int64_t quant_shift(TensorType); /* the program's i8 or i16 number minus the model's number of this type */
 const Quant *quant_of(const Value *);       /* the quantization with which the value is stored, or NULL */
 const Quant *quant_kept(const Statement *); /* the quantization of the operand, if the statement is a move
                                                whose result keeps it; or NULL */

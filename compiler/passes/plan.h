@@ -10,7 +10,7 @@ struct Kernel;
 
 typedef enum PlanKind { PLAN_INFERENCE, PLAN_TRAINING, PLAN_LOOK } PlanKind;
 
-/* Which nodes are fused into the kernel of their input. */
+/* Nodes that are fused into the kernel of their input. */
 typedef enum Fusing {
   FUSE_ALL,
   FUSE_NOTHING, /* -O0 */
@@ -85,7 +85,8 @@ typedef struct Inside {
   const Node *within; /* the value that contains this value, or NULL */
   int64_t from;       /* where this value begins in `within`: a channel of the first pixel, or a row */
   int64_t rows;       /* distance between rows, as in Home; 0: the same as in that value */
-  bool done; /* needs no kernel: it is a view of its input (slice), or its inputs are views of it (concat) */
+  bool done; /* the value needs no kernel: it is a view of its input (slice), or its inputs are views of the
+                value (concat) */
 } Inside;
 
 typedef struct Plan {

@@ -42,12 +42,13 @@ struct Schedule {
   const char *(*refused)(const Lower *,
                          const Choice *); /* why a choice is not possible; NULL: all are possible */
   Cycles (*cycles)(const Lower *, const Target *, const Choice *);
-  WinogradError (*error)(const Lower *, const Choice *); /* NULL: it rounds like the reference loops */
+  WinogradError (*error)(const Lower *, const Choice *); /* NULL: rounds like the reference loops */
   /* Builds the nest of l->node for l->target with l->choice, or returns false before it has built anything.
    * NULL: the operator's own nest. */
   bool (*build)(Lower *);
   bool (*build_interleaved)(Lower *); /* for batch-innermost layout; NULL: the nest of one image is widened */
-  /* Lists the variants that --tune measures, beginning with the choice itself. NULL: it measures none. */
+  /* Lists the variants that --tune measures, beginning with the choice itself. NULL: --tune measures no
+   * variant. */
   void (*variants)(const Lower *, const Choice *, Choices *);
   Small (*small)(const Choice *); /* size class of the schedule's constants on boards; NULL: not for boards */
 };

@@ -137,8 +137,8 @@ struct Sema {
   const Call *applying;    /* the operator whose arguments are being bound */
   const Node *applied_to;  /* the input of that operator */
   bool no_input_reported;
-  bool unknown_calls; /* unknown operators or blocks were called: values that seem unused may be meant for
-                         them */
+  bool unknown_calls; /* unknown operators or blocks were called: perhaps values that seem unused are
+                         arguments of these calls */
   bool abstract;      /* a block is checked without an application: its arguments are unknown */
   bool stopped;       /* a limit was exceeded and reported */
   int64_t steps, napplications;

@@ -91,7 +91,7 @@ static void sizes_check(Sema *s, Node *node) {
 /* ---- shared parameters ---- */
 
 /* Finds the layer that owns the parameters: named by weights=, or the counterpart of this layer in a shared
- * block. False: it is missing. */
+ * block. False: that layer is missing. */
 static bool share_layer(Sema *s, const Frame *frame, const Op *op, const Call *call, const Extras *extras,
                         const Naming *naming, const char *counterpart, const Node **share) {
   const LayerName *found = NULL;

@@ -41,9 +41,9 @@ typedef struct SemaOptions {
 /* The keys of a train block in order, with defaults and descriptions; NULL after the last. */
 const struct Param *train_key(int i);
 
-/* The graph of a program; NULL if it has no net, after a check of its blocks. After errors the graph is
- * incomplete, and failed nodes have POISON shapes. Adds the texts of -D to the sources, so that messages can
- * show them. */
+/* The graph of a program. If the program has no net, checks the program's blocks and returns NULL. After
+ * errors the graph is incomplete, and failed nodes have POISON shapes. Adds the texts of -D to the sources,
+ * so that messages can show them. */
 Graph *sema_build(Arena *, Diags *, Sources *, const Ast *, const Define *defines, int ndefines,
                   const SemaOptions *);
 

@@ -108,8 +108,8 @@ static const Rates measured = RATES(2, 4.1, 0.9), measured_avx2 = RATES(1, 2, 0.
 
 /* Common part of the rows of AVX-512 targets.
  *
- * stores (measured on Zen 5): 28 stores at the end of a tile stall the next tile for 42 cycles, or 57 with a
- * relu6 before each; 14 stores stall it for 3 or 6 cycles. */
+ * stores (measured on Zen 5): 28 stores at the end of a tile stall the next tile for 42 cycles, or for 57
+ * cycles with a relu6 before each store. 14 stores stall it for 3 cycles, or for 6 cycles with a relu6. */
 #define AVX_512_CORE                                                                                         \
   .lanes = 16, .registers = 32, .fma = true, .l1 = 32 * KB, .l2 = 1 * MB, .l3 = 32 * MB, .fmas = 2,          \
   .l2_rate = 62, .l3_rate = 27, .memory_rate = 9.3, .line = 64, .chains = 8, .stores = 14,                   \

@@ -101,8 +101,8 @@ typedef struct Target {
   const Rates *rates;
   const char *condition; /* condition of #if around its code; NULL: any CPU */
   const char *attribute; /* attribute of its functions; NULL: none. The lowest target of a file needs none */
-  AvxLevel avx;          /* the CPU that runs it must have these features */
-  A64Level arm;          /* the aarch64 CPU that runs it must have these features */
+  AvxLevel avx;          /* the code needs a CPU with these features */
+  A64Level arm;          /* the code needs an aarch64 CPU with these features */
   Dot dot;
   bool for_int8,
       for_bf16;     /* differs from the rows before it only in int8 models, or in nets with bf16 layers */

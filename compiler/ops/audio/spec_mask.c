@@ -30,8 +30,8 @@ static Axis mask_axis(const Node *node, int axis) {
 }
 
 /* ---- training; the backward pass is the same operator, with dy instead of x ---- */
-/* Whether element `at` of the axis is masked. A mask has a random width of 0 .. most, and a random start at
- * which it fits on the axis. */
+/* Whether element `at` of the axis is masked. A mask has a random width of 0 .. most, and a random start. The
+ * start is such that the whole mask is on the axis. */
 static bool masked(const uint32_t key[2], Axis axis, uint32_t draw, int64_t at) {
   const int64_t width = (int64_t)(random_uniform(key[0], key[1], draw) * (float)(axis.most + 1)),
                 start =

@@ -326,8 +326,8 @@ static void cell_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
   lower_store(l, value, y, x, c, part, lanes);
 }
 
-/* Builds the nest over cells, if the result can be viewed as cells: it is contiguous, and no nodes are fused
- * after it. Otherwise returns false. */
+/* Builds the nest over cells, if the result can be viewed as cells: the result is contiguous, and no nodes
+ * are fused after the operator. Otherwise returns false. */
 static bool lower_cells(Lower *l) {
   const YoloHead *head = l->node->detail;
   Buf *out = l->out;

@@ -44,7 +44,7 @@ void pool_each_tap(Lower *, const PoolPixel *, PoolTap,
 Val pool_combine(Lower *, const PoolPixel *, const Ix *c, int part, int lanes, const char *name, double start,
                  Val (*combine)(Val, Val));
 
-/* How the backward pass adds to the elements of windows. */
+/* Ways in which the backward pass adds to the elements of windows. */
 typedef enum PoolSum {
   POOL_FINAL,
   POOL_ONCE,

@@ -297,7 +297,7 @@ static LoopKind taps_kind(const Tile *t) {
   return x->taps > most->unrolled_taps || (large && tile_edges(x, t->pixels) == 0) ? SERIAL : UNROLLED;
 }
 
-/* A loop over few channels is unrolled, unless many taps of a row are unrolled, too: in such a long block
+/* A loop over few channels is unrolled, unless many taps of a row are unrolled, too. In such a long block,
  * clang loads the inputs of several channels in advance, and then runs out of registers. */
 static LoopKind channels_kind(const Tile *t) {
   if (t->d->steps > FEW_CHANNELS) return SERIAL;
