@@ -226,7 +226,7 @@ class OpenVINO:
                                    glob.glob(os.path.join(os.path.dirname(openvino.__file__), "libs",
                                                           "libopenvino_c.so*"))[0])
         settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": "NO"}
-        if not getattr(options, "bf16", False):  # its default is bf16, on CPUs with instructions for it
+        if not getattr(options, "bf16", False):  # OpenVINO's default is bf16 if the CPU has bf16 instructions
             settings["INFERENCE_PRECISION_HINT"] = "f32"
         words = [ctypes.c_char_p(str(word).encode()) for pair in settings.items() for word in pair]
         core, network, compiled, self.request = (ctypes.c_void_p() for _ in range(4))

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 import sides
 import timing
 
-GATES = {"lstm": [0, 3, 1, 2], "gru": [1, 0, 2]}  # of ONNX (i o f c, z r h) among those of PyTorch
+GATES = {"lstm": [0, 3, 1, 2], "gru": [1, 0, 2]}  # PyTorch's index of each ONNX gate (i o f c, z r h)
 CASES = [(cell, units, rows) for cell in GATES for units in (64, 128, 256, 512) for rows in (1, 50)]
 
 

@@ -1,6 +1,6 @@
 /* tile_store.c: AMX products of 32 rows and 32 columns over many channels, whose sums are stored after the
  * last step; with `every`, a register that nothing reads is also stored after each `every` steps. Usage:
- * tile_store STEPS EVERY; prints the nanoseconds of a step, the shortest of 300 runs. With 24 steps, EVERY 0
+ * tile_store STEPS EVERY; prints the nanoseconds of a step in the fastest of 300 runs. With 24 steps, EVERY 0
  * and 8 show why the generated code stores an unread register (docs/dev/decisions.md). */
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE

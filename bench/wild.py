@@ -189,7 +189,7 @@ def one(row, options):
     return row | {"sha256": digest} | found
 
 
-# ---- all of them
+# ---- all models
 def report(row):
     words = [row["state"], row["package"], row["path"]]
     if "error" in row:

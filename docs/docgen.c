@@ -77,17 +77,17 @@ static void put_float(double x) {
 
 static void put_special_table(void) {
   static const double at[] = {NAN, INFINITY, -INFINITY, -0.0, 3e38, -3e38};
-  puts(
-      "## NaN, infinities and very large numbers\n"
-      "\n"
-      "Inference computes in single precision with IEEE 754 arithmetic and has no special cases: the\n"
-      "outputs follow from the formulas, as in PyTorch. NaN propagates: an operator that reads NaN returns\n"
-      "NaN. Operators that read or select boxes are different, as in torchvision; see below.\n"
-      "\n"
-      "Results of the activations, with default arguments, `clip(-1, 1)`, `power(-1)`, and a prelu of 0.25:\n"
-      "\n"
-      "| | NaN | inf | -inf | -0 | 3e38 | -3e38 |\n"
-      "|---|---|---|---|---|---|---|");
+  puts("## NaN, infinities and very large numbers\n"
+       "\n"
+       "Inference computes in single precision with IEEE 754 arithmetic and has no special cases: the\n"
+       "outputs follow from the formulas, as in PyTorch. NaN propagates: an operator that reads NaN returns\n"
+       "NaN. Operators that read or select boxes follow other rules, as in torchvision; see the list below.\n"
+       "\n"
+       "The table has the results of the activations with default arguments; the other arguments are\n"
+       "`clip(-1, 1)`, `power(-1)`, `modulo(-1)`, and a slope of 0.25 for prelu:\n"
+       "\n"
+       "| | NaN | inf | -inf | -0 | 3e38 | -3e38 |\n"
+       "|---|---|---|---|---|---|---|");
   for (const Op *const *op = op_table; *op; op++) {
     if (strcmp((*op)->group, "activation") || !(*op)->map_eval) continue;
     printf("| %s |", (*op)->name);
@@ -99,52 +99,53 @@ static void put_special_table(void) {
 static void put_special_values(void) {
   put_special_table();
   puts(
-      "\n- `softmax`, `log_softmax`: -inf has the probability 0. A pixel with NaN or inf, or with only "
-      "-inf,\n"
+      "\n"
+      "- `softmax`, `log_softmax`: -inf has the probability 0. A pixel with NaN or inf, or with only -inf,\n"
       "  is NaN in all channels. The largest value is subtracted first, so nothing else overflows.\n"
-      "- `maxpool`, `global_maxpool`, `maximum`: NaN counts as the largest number, in `minimum` as the\n"
-      "  smallest. Padding is -inf, and no window consists only of padding. The gradient of a window whose\n"
-      "  maximum is NaN goes to its first element.\n"
-      "- `conv`, `depthwise`, `conv_transpose`, `dense`, `avgpool`: NaN in a window makes its outputs NaN;\n"
-      "  inf makes them inf, -inf or NaN (inf - inf, 0 * inf). Other outputs are not affected, with three\n"
-      "  exceptions, which `--exact` rules out; `--emit=schedule` shows the algorithm of each layer.\n"
-      "  With Winograd, which adds the inputs of a tile first, one NaN or infinity makes all outputs of its\n"
-      "  tile NaN. Strassen (1x1 windows) computes two or four pixels together; one NaN or infinity makes\n"
-      "  outputs of all these pixels NaN. A `conv_transpose` with a stride and few filters may multiply\n"
-      "  elements next to a window by zero, so NaN and infinities there give NaN.\n"
-      "- `attention`: a position whose scores have NaN or inf is NaN. NaN or an infinity in `value` makes\n"
-      "  each position NaN that sees it, and may make positions NaN that exclude it (`mask=causal`,\n"
-      "  `window`).\n"
+      "- `maxpool`, `global_maxpool`, `maximum`: NaN counts as the largest number; in `minimum` it counts\n"
+      "  as the smallest number. Padding is -inf, and no window consists only of padding. The gradient of a\n"
+      "  window whose maximum is NaN goes to the first element of the window.\n"
+      "- `conv`, `depthwise`, `conv_transpose`, `dense`, `avgpool`: NaN in a window makes the outputs of\n"
+      "  the window NaN; inf in a window makes them inf, -inf or NaN (inf - inf, 0 * inf). Other outputs\n"
+      "  are not affected, except in the following three cases, which `--exact` prevents; `--emit=schedule`\n"
+      "  shows the algorithm of each layer. Winograd first adds the inputs of a tile, so one NaN or\n"
+      "  infinity makes all outputs of the tile NaN. Strassen (1x1 windows) computes two or four pixels\n"
+      "  together; one NaN or infinity makes outputs of all these pixels NaN. A `conv_transpose` with a\n"
+      "  stride and few filters may multiply elements next to a window by zero, so NaN and infinities there\n"
+      "  give NaN.\n"
+      "- `attention`: a position whose scores have NaN or inf is NaN. If an element of `value` is NaN or\n"
+      "  infinite, each position that sees this element is NaN; positions that exclude this element\n"
+      "  (`mask=causal`, `window`) may be NaN, too.\n"
       "- `grid_sample`, `deformable_attention`: NaN or an infinity in a pixel next to a point makes the\n"
-      "  result NaN, for some points also where its weight is 0.\n"
-      "- `stft`: where the fast Fourier transform is used, an infinity makes its frame NaN.\n"
-      "- `batchnorm`, `normalize`, `scale`: a product and a sum in inference. In training one NaN or\n"
-      "  infinity makes its channel NaN in the whole batch. A running variance below -epsilon gives NaN.\n"
-      "- `lrn`: inf becomes NaN (inf / inf), finite neighbors in its window become 0.\n"
+      "  result NaN, for some points even if the weight of this pixel is 0.\n"
+      "- `stft`: if the fast Fourier transform is used, an infinity makes its frame NaN.\n"
+      "- `batchnorm`, `normalize`, `scale`: in inference, they compute a product and a sum. In training,\n"
+      "  one NaN or infinity makes its channel of a `batchnorm` NaN in the whole batch. A running variance\n"
+      "  below -epsilon gives NaN.\n"
+      "- `lrn`: inf becomes NaN (inf / inf), and finite neighbors in its window become 0.\n"
       "- `divide`: x / 0 is inf or -inf, 0 / 0 is NaN.\n"
       "- `exp` is inf above 88.73 and 0 below -103.98. `sqrt` of negative numbers is NaN.\n"
-      "- `roi_align` returns 0 if a corner of the box is NaN. In `roi_pool` such a corner counts as far\n"
-      "  to the left of the image, or far above it; NaN features are never the maximum, and a bin with\n"
-      "  only NaN and -inf is -3.4e38. `decode` returns NaN. `nms` and `proposals` drop NaN scores. In\n"
-      "  `nms` a box with NaN, or with an area of 0 or inf, overlaps no other box; `proposals` drops\n"
-      "  boxes with NaN, and `panoptic` does not paint them.\n"
-      "- Denormal numbers keep their values, unless the caller sets the CPU to flush them to zero. Some "
-      "CPUs\n"
-      "  are slow on them.\n"
+      "- `roi_align` returns 0 if a corner of the box is NaN. `roi_pool` treats a NaN corner as a corner\n"
+      "  far to the left of the image, or far above the image; NaN features are never the maximum, and a\n"
+      "  bin with only NaN and -inf is -3.4e38. `decode` returns NaN. `nms` and `proposals` drop NaN\n"
+      "  scores. In `nms` a box with NaN, or with an area of 0 or inf, overlaps no other box; `proposals`\n"
+      "  drops boxes with NaN, and `panoptic` does not paint boxes with NaN.\n"
+      "- Denormal numbers keep their values, unless the caller sets the CPU to flush them to zero. Some\n"
+      "  CPUs are slow on denormal numbers.\n"
       "- Results above 3.4e38 are inf, even if a later sum would be smaller.\n"
       "- Gradients at NaN: relu, relu6 and hard_swish pass the gradient on; leaky_relu and prelu use the\n"
-      "  slope of negative values; hard_sigmoid, clip, abs, maximum and minimum give 0; all others give "
-      "NaN.\n"
-      "- `u8` and `i8` inputs have no such values. All of this requires that the C is compiled without\n"
-      "  `-ffast-math`.\n"
+      "  slope of negative values; hard_sigmoid, clip, abs, maximum and minimum give 0; all others give\n"
+      "  NaN.\n"
+      "- `u8` and `i8` inputs contain neither NaN nor infinities. All these rules require that the C is\n"
+      "  compiled without `-ffast-math`.\n"
       "");
 }
 
 static void put_operators(void) {
   puts("<!-- Made by `make docs` from the compiler's tables; do not edit. -->\n# Operators\n");
   puts("Look up an operator here or with `cnnc --help OPERATOR`. All operators accept `name=\"…\"` and\n"
-       "`precision=` (bf16, or f32 in an int8 model). Operators with parameters also accept\n"
-       "`weights=LAYER` (share the parameters of that layer) and `frozen=true` (do not train).\n");
+       "`precision=` (bf16 in a float net; f32 or i16 in an int8 model). Operators with parameters also\n"
+       "accept `weights=LAYER` (share the parameters of that layer) and `frozen=true` (do not train).\n");
   for (const Op *const *first = op_table; *first;
        first++) { /* chapters in the order of their first operators */
     bool seen = false;
@@ -169,8 +170,8 @@ static void put_operators(void) {
 
 static void put_diagnostics(void) {
   puts("<!-- Made by `make docs` from compiler/base/diag.def; do not edit. -->\n# Diagnostics\n");
-  puts("Every message ends in a slug; `cnnc --explain=SLUG` prints its page. `-Wno-SLUG` turns a warning\n"
-       "off, `-Werror=SLUG` makes it an error.\n");
+  puts("Every message ends in a slug; `cnnc --explain=SLUG` prints the page of this slug. `-Wno-SLUG` turns\n"
+       "a warning off, `-Werror=SLUG` makes a warning an error.\n");
   puts("| slug | level | |\n|---|---|---|");
   for (int i = 0; i < DIAG_COUNT; i++)
     printf("| [%s](#%s) | %s | %s |\n", diag_info[i].slug, diag_info[i].slug,

@@ -21,7 +21,7 @@ TEST_CXX = $(CXX)
 TEST_CLANG = $(CLANG)
 TEST_SEED = $(shell sh '$(top_srcdir)/tests/harness/seed.sh')
 
-# Waiting threads sleep, so that parallel tests are not delayed by spinning ones. cnnc's memory is freed by
+# Waiting threads sleep, so that parallel tests are not delayed by spinning threads. cnnc's memory is freed by
 # the arena or at the end of the process; with SANITIZED, scripts skip valgrind.
 if SANITIZERS
 SANITIZER_ENVIRONMENT = SANITIZED=yes; export SANITIZED; \
@@ -96,8 +96,8 @@ netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/accuracy.c %D%/harness/che
   %D%/harness/foreign.c %D%/harness/foreign.h %D%/harness/sample.c %D%/harness/sample.h \
   %D%/harness/machine.c %D%/harness/machine.h %D%/harness/share.c %D%/harness/share.h
 netcheck_LDADD = libcnnc.a $(CNNC_LIBS) -ldl -lm
-# These programs with a schedule outside of the tree, EXTENDED/SCHEDULE.c, and the registry.def in
-# EXTENDED/schedule: for tests/docs/howto_schedule.tap.
+# netcheck and cnnc with an additional schedule from outside of the tree, for tests/docs/howto_schedule.tap.
+# EXTENDED/SCHEDULE.c is the schedule, and EXTENDED/schedule has the registry.def that lists it.
 EXTEND = $(CC) $(DEFS) -I'$(EXTENDED)' $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(AM_CFLAGS) $(CFLAGS) \
   $(LDFLAGS) '$(EXTENDED)/$(SCHEDULE).c' '$(srcdir)/compiler/schedule/registry.c'
 netcheck-extended: $(netcheck_OBJECTS) libcnnc.a

@@ -267,8 +267,8 @@ part_fuzz() { # one of three shares of the targets, or $FUZZ_TARGETS
 }
 
 # ---- random programs, with other seeds than make check's ----
-# random KIND COUNT FIRST: the other kinds of random.tap are left out. Mutants go through the cnnc with
-# sanitizers, where there is one.
+# random KIND COUNT FIRST: runs random.tap with this kind of programs only. Mutants are compiled with the cnnc
+# that has sanitizers, if it has been built.
 random() {
   make -s netcheck randomnet hugenet mutant || return
   [ "$1" != MUTANTS ] || [ ! -x long-sanitizers/cnnc ] || CNNC=$here/long-sanitizers/cnnc

@@ -6,5 +6,5 @@
 void put(const char *text);
 void put_number(uint32_t number);
 void mark_start(void); /* instruction counting starts here */
-void mark_stop(void);  /* to here */
+void mark_stop(void);  /* instruction counting ends here */
 #endif

@@ -7,7 +7,8 @@
  *
  * loops: a file with one line per edge to a loop's header: the header's address, the address of the
  * instruction executed before, and 1 for a back edge, 0 for an entry. Address 0 means all other instructions.
- * FILE gets lines "most:HEADER N" and "total:HEADER N": back edges per entry, at most, and in total.
+ * FILE gets lines "most:HEADER N" and "total:HEADER N": the largest number of back edges per entry, and the
+ * number of all back edges.
  *
  * caches: numbers of lines of a code cache and a data cache of the flash (fully associative, least recently
  * used, LINE bytes). FILE gets lines "misses:code N" and "misses:data N". */
@@ -55,12 +56,12 @@ typedef struct {
   uint64_t header, from[EDGES];
   bool back[EDGES], others; /* others: edges from any other instruction are back edges */
   unsigned edges;
-  uint64_t now, most, total; /* back edges: since the last entry, at most, in total */
+  uint64_t now, most, total; /* numbers of back edges: since the last entry, at most per entry, in total */
 } Loop;
 static Loop loops[LOOPS];
 static unsigned n_loops;
 static uint16_t *loop_at; /* number of the loop, from 1 on, of each header */
-static uint64_t previous; /* the instruction before */
+static uint64_t previous; /* address of the previous instruction */
 
 static void enter_header(Loop *loop) {
   bool back = loop->others;

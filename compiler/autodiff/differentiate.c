@@ -1,5 +1,5 @@
 /* differentiate.c: Reverse-mode automatic differentiation. For training, this pass copies the graph in
- * training mode (batchnorm as its parts, dropout with its mask) and appends the losses; for inspection, it
+ * training mode (batchnorm as its parts, dropout with its mask) and appends the losses. For inspection, it
  * copies the inference graph and appends class scores, weighted by the caller. Then the pass visits the nodes
  * from last to first, and each operator appends its backward pass, towards trained parameters or towards the
  * inputs.

@@ -235,7 +235,7 @@ static void add_flags(Command *command, const Build *run, const BackendUnit *uni
     command_add_all(command,
                     compiler->clang ? WORDS("-fvectorize", "-fslp-vectorize") : WORDS("-ftree-vectorize"));
   if (openmp) command_add(command, "-fopenmp");
-  if (run->scratch.folder) command_add_all(command, WORDS("-I", run->scratch.folder)); /* of the data */
+  if (run->scratch.folder) command_add_all(command, WORDS("-I", run->scratch.folder)); /* folder of data */
 }
 
 /* Compiles one unit directly to the output: an object or WebAssembly. */

@@ -32,7 +32,7 @@ typedef struct BackendUnit {
   bool vectorize;       /* enable the C compiler's vectorizers even at -O1 */
 } BackendUnit;
 
-/* The compiler for other systems: zig on the PATH or from the Python package. It may not exist. */
+/* The compiler for other systems: zig on the PATH or from the Python package. This program may not exist. */
 const char *backend_zig(Arena *);
 
 /* Compiles n units to the file `output`, several at the same time; only the first unit uses OpenMP and data.

@@ -46,7 +46,7 @@ FILE *nameless_file(Arena *); /* a file in $TMPDIR, because it may be large; NUL
  * command cannot be started. */
 bool process_start(Command *, FILE *input, const char **why);
 /* Waits until one of the running commands ends, and returns this command. At least one command must be
- * running. *done: whether it succeeded; if not, with the reason. */
+ * running. *done: whether the command succeeded; if not, *why has the reason. */
 Command *process_wait(Command *, int n, bool *done, const char **why);
 void processes_stop(const Command *, int n); /* requests the running commands to end */
 /* Until processes_unwatch, a fatal signal stops these commands. processes_unwatch returns false, with the

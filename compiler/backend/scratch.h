@@ -7,8 +7,8 @@
 #include "base/arena.h"
 
 /* Files without names in $TMPDIR, which commands open as /dev/fd/N: nothing remains, even if cnnc is killed.
- * Zig closes all descriptors before it starts its linker, so for zig these files are in a folder, which is
- * removed at the end, also after SIGHUP, SIGINT and SIGTERM. */
+ * Zig closes all descriptors before it starts its linker, so for zig these files are in a folder. The folder
+ * is removed at the end, also after SIGHUP, SIGINT and SIGTERM. */
 typedef struct Scratch {
   Arena *arena;
   const char *folder; /* NULL: the files have no names */

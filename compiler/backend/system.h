@@ -6,11 +6,11 @@
 #include "base/arena.h"
 
 typedef struct System {
-  const char *name;             /* of --os: "linux-musl" */
+  const char *name;             /* the system's name in --os: "linux-musl" */
   const char *program, *shared; /* suffixes of executables and shared libraries */
   const char *soname; /* linker option for the name of a shared library; NULL: there is no such option */
   const char *link;   /* option of zig for a link; NULL: none */
-  /* its name in clang's target triples, after the CPU; and the runtime's folder */
+  /* the system's name in clang's target triples, after the CPU; and the folder of its runtime */
   const char *clang, *folder;
   const char *arch[3]; /* architectures with a runtime, as in Target; NULL-terminated */
 } System;

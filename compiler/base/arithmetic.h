@@ -88,7 +88,7 @@ int64_t addition_most(const Addition *, int64_t most); /* SINGLE, DOUBLE: the la
  * 2^most. */
 int32_t addition_float_least(bool wide);
 int32_t addition_float_most(bool wide);
-bool addition_fits(Rounding, const Addition *, int64_t most); /* for |q - zero| <= most */
+bool addition_fits(Rounding, const Addition *, int64_t most); /* whether sums fit if |q - zero| <= most */
 
 int64_t average_of(int64_t sum, int64_t n);   /* sum / n, rounded half away from zero */
 int64_t average_even(int64_t sum, int64_t n); /* rounded half to even */

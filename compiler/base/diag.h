@@ -25,7 +25,7 @@ typedef struct Source {
   uint32_t *line; /* offset of each line */
   int lines;
   int rank;              /* order of messages: imports before the importing file */
-  VEC(SourceMark) marks; /* at equal distances; none until a column of a long line is needed */
+  VEC(SourceMark) marks; /* marks at equal distances; none until a column of a long line is needed */
 } Source;
 typedef struct Sources {
   Arena *arena;

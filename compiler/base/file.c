@@ -194,7 +194,7 @@ typedef struct Output {
 struct Outputs {
   Arena *arena;
   VEC(Output) list;
-  VEC(const char *) folders; /* in the order in which outputs_folder created them */
+  VEC(const char *) folders; /* created folders, in the order in which outputs_folder created them */
 };
 
 static void abandon(void *outputs) { outputs_abandon(outputs); }

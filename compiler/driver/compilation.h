@@ -58,7 +58,7 @@ typedef struct Compilation {
   int64_t ram_whole;         /* RAM needed without row bands */
   double recompute_overhead; /* extra MACs of --memory, as a fraction of the step's other MACs */
   Outputs *outputs;
-  VEC(Stage) stages; /* for --time-report */
+  VEC(Stage) stages; /* times of the stages, for --time-report */
   double since;
 } Compilation;
 
@@ -67,10 +67,10 @@ bool has_errors(const Compilation *);
 double now(void);                                 /* monotonic time in seconds */
 void stage_done(Compilation *, const char *name); /* records the time of a stage, for --time-report */
 void print_times(const Compilation *);
-bool cannot_write(Compilation *, const char *path, const char *why); /* reports it; returns false */
+bool cannot_write(Compilation *, const char *path, const char *why); /* reports the error; returns false */
 /* Stream for the messages of the C compiler; NULL: standard error, unless it carries JSON or SARIF. */
 FILE *messages_open(const Compilation *);
-bool backend_failed(Compilation *, const Backend *, const char *why);   /* reports it; returns false */
+bool backend_failed(Compilation *, const Backend *, const char *why);   /* reports the error; returns false */
 const char *with_suffix(Arena *, const char *path, const char *suffix); /* net.cnn, ".c": net.c */
 const char *header_path(const Compilation *); /* path of the header next to the output, or NULL */
 const char *c_name(const Compilation *);      /* prefix of C names */

@@ -142,7 +142,7 @@ static const Options *with_better_targets(const Options *o, Arena *arena, bool i
     }
     const bool tiles = chosen->tiles > 0;
     if (!instead) options_add_target(own, arena, target);
-    /* for systems that do not let programs use tile registers */
+    /* the variant without tile registers, for systems that do not let programs use them */
     if (tiles && (instead || i + 1 == o->targets.n))
       options_add_target(own, arena, target_find(int8 ? "x86-64-v4-vnni" : "x86-64-v4"));
   }
@@ -170,7 +170,7 @@ static const Options *int8_targets(const Options *o, Arena *arena) {
   return own;
 }
 
-/* Adds the targets for layers in bf16, if there are any. */
+/* If the net has layers in bf16, adds the targets for such layers. */
 static bool add_bf16_targets(Compilation *c) {
   if (graph_has_bf16(c->graph)) c->options = with_better_targets(c->options, c->arena, false);
   c->options = with_cpu(c->options, c->arena, c->training);

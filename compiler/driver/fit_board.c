@@ -166,8 +166,8 @@ void fit_flash(Compilation *c) {
 }
 
 /* ---- RAM ----
- * The last layer in row bands and the number of bands are found by trials, in the order of kernel counts: the
- * first trial that fits is used; if none fits, the trial with the least RAM is used. */
+ * Trials find the last layer in row bands and the number of bands. They are made in the order of kernel
+ * counts, and the first trial that fits is used. If none fits, the trial with the least RAM is used. */
 enum { MOST_LAYERS = 200, MOST_KERNELS = 2000, TRIES = 6 };
 
 typedef struct BandTrial {

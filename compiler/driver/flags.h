@@ -21,7 +21,7 @@ typedef struct Flag {
   int has_arg;      /* as in getopt_long; only the long option may have an optional value */
   FlagRead *read;
   size_t member;       /* offset of the option's member in the struct */
-  DocText shown, help; /* in --help; NULL: hidden */
+  DocText shown, help; /* the option and its text in --help; NULL: hidden */
   const char *values;  /* the permitted values, @file, @folder, or a list of words: @kinds @passes @targets
                           @cpus @warnings @messages @topics; NULL: anything */
 } Flag;                /* a table ends with a row without `read` */

@@ -19,7 +19,7 @@ extern const Topic topic_table[];
 struct Form;
 typedef struct FormKind {
   const char *one, *several; /* singular and plural */
-  const char *key;           /* their key in a program */
+  const char *key;           /* the key of these forms in a program */
   const struct Form *const *table;
 } FormKind;
 extern const FormKind form_kinds[];

@@ -82,7 +82,7 @@ typedef struct Options {
   Defines defines;
   WordList directories, warnings;
   Level level;
-  int precision;    /* for layers without a precision in the program. 0: f32; 1: bf16; 2: f16w; -1: not
+  int precision;    /* precision of layers without one in the program. 0: f32; 1: bf16; 2: f16w; -1: not
                      * given */
   bool exact, tune; /* exact: no algorithms such as Winograd; tune: measure schedules */
   bool updatable;   /* int8 models: code and layout do not depend on the weights */
@@ -99,8 +99,8 @@ typedef struct Options {
 
 /* False after an error on the command line, which was reported on standard error. */
 bool options_parse(Options *, Arena *, int argc, char **argv);
-/* Chooses the output, targets and threads that the command line does not name. False after an error, as
- * above. */
+/* Chooses the output, targets and threads that the command line does not name. False after an error, which
+ * was reported. */
 bool options_check(Options *, Arena *);
 bool options_kind_of_suffix(const char *suffix, OutputKind *); /* false: no kind of output has this suffix */
 bool options_view(OutputKind);                                 /* a view of the program instead of code */

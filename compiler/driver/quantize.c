@@ -1,7 +1,7 @@
-/* quantize.c: `cnnc quantize`: post-training quantization of a float net to an int8 weight file. Builds the
- * net as an executable, whose command observe writes the ranges of its values on the data; chooses scales
- * from these ranges; reads the int8 file as the compiler does; evaluates the int8 executable on the test
- * data. */
+/* quantize.c: `cnnc quantize`: post-training quantization of a float net to an int8 weight file. The command
+ * builds the net as an executable, whose command observe writes the ranges of its values on the data, and
+ * chooses scales from these ranges. Then it reads the int8 file as the compiler does, and evaluates the int8
+ * executable on the test data. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "command.h"

@@ -473,7 +473,8 @@ static const struct {
     {"shift_right", "requires 0 <= s <= 31; assigns \\nothing;", NULL},
     {"average", "requires n > 0; assigns \\nothing;", NULL},
     {"leading_zeros", "assigns \\nothing; ensures 0 <= \\result <= 31;", NULL},
-    /* Eva and WP cannot bound Newton's iteration: tests/assure/reciprocal.c runs it for every argument. */
+    /* Eva and WP cannot bound Newton's iteration: tests/assure/reciprocal.c runs this function for every
+     * argument. */
     {"softmax_reciprocal",
      "requires 0 <= zeros <= 31; assigns \\nothing; admit ensures 1073741820 <= \\result <= 2147483647;",
      "loop unroll 3; loop invariant 0 <= i <= 3; loop assigns i, x; loop variant 3 - i;"},

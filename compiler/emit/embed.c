@@ -1,10 +1,10 @@
 /* embed.c: Compiled-in weights, and model files.
  *
- * A small number of weights is printed as arrays in the C text. A larger number of weights is stored as a
- * string in the text, a file next to it (read with the compiler's #embed, or else the assembler's .incbin), a
- * file that the backend has open, or another object. Each of these forms defines one array, NAME_bytes. This
- * array contains the packed model, which is also named NAME_trained, and, if training may continue, the
- * weights in their natural layout. */
+ * A small number of weights is printed as arrays in the C text. A larger number of weights is stored in one
+ * of four ways: as a string in the text; as a file next to it, which the compiler's #embed or the assembler's
+ * .incbin reads; as a file that the backend has open; or as another object. Each of these forms defines one
+ * array, NAME_bytes. This array contains the packed model, which is also named NAME_trained, and, if training
+ * may continue, the weights in their natural layout. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>

@@ -76,8 +76,9 @@ static void print_ahead(Printer *p, const NestStmt *stmt, const int slot[REPLACE
  * awake. */
 enum { MOST_PRODUCTS = 36 };
 
-/* How a tile of `sums` registers is kept awake: within a call of FN_TILE_ADD after each `every` steps, or
- * else at the end of the body of tap loop `level`, the last one being the innermost; -1: not at all. */
+/* How the unit for stores is kept awake during a tile of `sums` registers: within a call of FN_TILE_ADD after
+ * each `every` steps, or else at the end of the body of tap loop `level`. The last tap loop is the innermost
+ * one. If `level` is -1 and `every` is 0, the unit is not kept awake. */
 typedef struct Awake {
   int level;
   int64_t every;

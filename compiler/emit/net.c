@@ -87,8 +87,8 @@ static void put_codeless(Text *out, Net *net) {
 }
 
 /* ---- sections ---- */
-/* Prints a line of a function's comment. Lines that were printed for the first target of the file are not
- * repeated for the other targets. An operator's formula, which is an indented line, is not repeated either.
+/* Prints a line of a function's comment. Lines that were printed for the first target of the file, and
+ * formulas of operators (indented lines), are not repeated for the other targets.
  */
 static void put_line_once(Text *out, Net *net, const char *of, const char *line) {
   static const char formula[] = "    ";

@@ -5,9 +5,9 @@
  * element types: vector, element, width and letter. A word before @n or @l is a function's name and gets the
  * net's prefix. Macros have no prefix; emit_prelude_end undefines them.
  *
- * No intrinsics, no library. Error bounds were measured by tests/unit/prelude.c over all floats. The
- * polynomials were fitted for cnnc (minimax on the given interval, coefficients rounded one by one). The text
- * may be copied with generated code under MIT-0. */
+ * The text uses no intrinsics and no library. Error bounds were measured by tests/unit/prelude.c over all
+ * floats. The polynomials were fitted for cnnc (minimax on the given interval, coefficients rounded one by
+ * one). The text may be copied with generated code under MIT-0. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>
@@ -18,7 +18,7 @@ typedef struct Function {
   int nuses;
 } Function; /* `text` for scalars and vectors, or a separate text for each */
 
-static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* of names */
+static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* characters of names */
 
 /* exp(r) = 1 + r + r*r*p for |r| <= log(2)/2, within 4e-9 */
 #define EXP_POLYNOMIAL                                                                                       \

@@ -79,7 +79,7 @@ typedef struct PreludeNames {
 
 void prelude_need(PreludeNeeds *, PreludeFn, Elem, int lanes);
 void prelude_need_type(PreludeNeeds *, Elem, int lanes, bool memory);
-void prelude_need_convert(PreludeNeeds *, Elem to, Elem from, int lanes); /* of vectors */
+void prelude_need_convert(PreludeNeeds *, Elem to, Elem from, int lanes); /* conversion of vectors */
 void prelude_need_routine(PreludeNeeds *, const Routine *);
 void prelude_need_primitive(PreludeNeeds *, const Primitive *, int lanes);
 void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
@@ -99,7 +99,7 @@ void emit_prelude(Text *, const PreludeNeeds *, const PreludeNames *);
 
 bool prelude_has_name(
     const char *); /* whether the prelude may define this name: as a macro, or, without prefix and suffix, as
-                      a vector type or function; no other name may be equal to it */
+                      a vector type or function; no other name may be equal to such a name */
 
 /* The name of a vector type: "v16", "v16i", "v16b", "v16c", with a u appended for unaligned vectors. These
  * names are macros, which expand to names with the prefix. With one lane: "float", "int32_t", "uint8_t",
@@ -119,7 +119,7 @@ void prelude_macros(Text *, const PreludeNeeds *);
 void prelude_word_macros(Text *, const PreludeNeeds *); /* nest_words.c: LOAD2 and LOAD4 */
 bool prelude_has_macro(const char *name);
 bool prelude_loads(const PreludeNeeds *); /* whether vectors are loaded from memory */
-void prelude_types(Text *, const PreludeNeeds *, const char *prefix); /* prefix NULL: undefines them */
+void prelude_types(Text *, const PreludeNeeds *, const char *prefix); /* prefix NULL: undefines the types */
 
 /* prelude_vectors.c: primitives of vectors. */
 void prelude_vector_primitive(Text *, const Primitive *, int lanes, const PreludeNames *);

@@ -127,7 +127,7 @@ static void look_at_node(const Groups *g, const Node *node) {
   }
 }
 
-/* A value is rounded, too, if only max pools with rounded results read it: the results of the pools stay the
+/* A value is also rounded if only max pools with rounded results read it. The results of the pools stay the
  * same, and the value then needs half the memory. Goes from the last value to the first, because the input of
  * a max pool may be the result of another max pool. */
 static void want_pooled(Arena *arena, const Groups *g) {

@@ -263,7 +263,7 @@ typedef struct StreamLayer {
   bool flows;           /* rows of an endless sequence; otherwise the whole value */
   int64_t rows, offset; /* the call computes rows k*rows + offset .. (k + 1)*rows + offset - 1 */
   int64_t history;      /* rows kept for later calls */
-  bool gathers;         /* its history is a ring buffer from which few rows are gathered */
+  bool gathers;         /* the history is a ring buffer from which few rows are gathered */
   int64_t late;         /* delay, in rows of the net's input */
 } StreamLayer;
 typedef struct Stream {

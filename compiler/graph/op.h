@@ -140,7 +140,7 @@ struct ValNode;
 typedef enum Role {
   ROLE_NONE,
   ROLE_INPUT,
-  ROLE_TARGET, /* of a loss */
+  ROLE_TARGET, /* the target of a loss */
   ROLE_STATE,  /* the value of the last call */
   ROLE_UPDATE, /* in[0] is the next value of the state in[1] */
 } Role;

@@ -131,7 +131,7 @@ typedef struct Line {
 } Line;
 
 /* Shortens the step of `line` if at most one of its positions reads the input, whatever the position of
- * `other`: the other positions of `line` only need to stay outside of the input. */
+ * `other`. All other positions of `line` only need to stay outside of the input. */
 static void shorten_step(Line *line, Line *other, int64_t input, int64_t *before) {
   const int64_t span = (other->n - 1) * other->step;
   const int64_t first = larger(ceil_divide(*before - span, line->step), 0);

@@ -47,7 +47,7 @@ typedef struct Value { /* the result of a statement, or an input */
   bool odd;        /* elements may be infinite or NaN even if all inputs are finite */
 } Value;
 struct Statement {
-  const char *call; /* %1, %2, ...: the operands after the current value; %*: all of them */
+  const char *call; /* %1, %2, ...: the operands after the current value; %*: all these operands */
   int nin;
   Value **in, *out;
   const OnnxNode *origin; /* NULL: a statement that only lays out an output */
@@ -112,7 +112,7 @@ typedef struct ImportWeight {
   int rank;
   int64_t dim[4];
   const void *integers; /* for a layer in int8 or int16: the I8 weights, or the I32 or I64 bias; or NULL */
-  Elem elem;            /* their type */
+  Elem elem;            /* element type of `integers` */
 } ImportWeight;
 typedef struct Problem {
   const OnnxNode *node; /* NULL: an output */
@@ -190,7 +190,7 @@ View *map_view(ModelImport *, const View *, const char *call, ...) __attribute__
 /* Is this node the only user of the value? If so, each tensor between the value's producer and the node is
  * read only once. */
 bool read_once(const ModelImport *, int tensor, const Value *);
-const char *number_text(Arena *, double); /* in the program's syntax */
+const char *number_text(Arena *, double); /* the number in the program's syntax */
 #define LARGEST_BOUND 3.4e38              /* a larger or infinite bound has no effect */
 
 /* Imports as much of a model as possible, with its problems; NULL after errors. import_again repeats the
@@ -222,7 +222,8 @@ void fold_conditions(ModelImport *); /* computes the conditions that only depend
 /* The reason why a node is not supported, regardless of the values before it; NULL: it may be supported. */
 const char *never_imported(const ModelImport *, const OnnxNode *);
 void report_problems(ModelImport *);
-/* Called if an input cannot be imported: reports the other problems, which do not depend on that input. */
+/* Called if an input cannot be imported: reports all other problems, except those that depend on that
+ * input. */
 void report_never_imported(ModelImport *);
 void add_problem(ModelImport *, const OnnxNode *); /* a node for which no() has the reason */
 void find_varying(ModelImport *, const OnnxPort *const *,
@@ -296,7 +297,7 @@ Value *lay_standard(ModelImport *, const View *);
 Value *lay_in_order(ModelImport *, const View *, int n, const int *dims);
 Value *reshaped(ModelImport *, Value *,
                 Shape); /* a value with this shape and the same elements in the same order */
-/* Removes the statements after the first `statements`. */
+/* Keeps only the first `statements` statements. */
 void take_back(ModelImport *, int statements);
 /* The result of an operator on a value that was laid out like this. */
 View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, const int *pos);
@@ -424,7 +425,7 @@ bool reduced_along(ModelImport *, const OnnxNode *, const View *x, int64_t axis,
 bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *over);
 
 /* ---- qdq.c, int8_layers.c: int8 models ---- */
-int64_t quant_shift(TensorType); /* added to a number of this type, it gives the program's i8 or i16 number */
+int64_t quant_shift(TensorType); /* the program's i8 or i16 number minus the model's number of this type */
 const Quant *quant_of(const Value *);       /* the quantization with which the value is stored, or NULL */
 const Quant *quant_kept(const Statement *); /* the quantization of the operand, if the statement is a move
                                                whose result keeps it; or NULL */

@@ -17,8 +17,8 @@ typedef struct AxisTap {
 /* Stores the taps of row or column `to` of the forward node's value, and returns their number. An input
  * element may occur more than once. */
 typedef int AxisRule(const Node *forward, int axis, int64_t to, AxisTap tap[AXIS_TAPS]);
-/* Result row i + to has the same weight for input row j + from as result row i has for input row j, except
- * for about `border` rows near the ends. */
+/* The weight of input row j + from in result row i + to equals the weight of input row j in result row i,
+ * except for about `border` rows near the ends. */
 typedef struct AxisPeriod {
   int64_t from, to, border;
 } AxisPeriod;

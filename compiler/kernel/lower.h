@@ -44,7 +44,7 @@ enum {
 typedef enum BindKind {
   BIND_VALUE,    /* the value of `node`: [h][w][c]; in a batched nest [batch][h][w][c] */
   BIND_INPUT,    /* the caller's buffer of `node`, which is an input or target and in[0] of its conversion
-                    kernel; it has the element type and layout of node->port */
+                    kernel; the buffer has the element type and layout of node->port */
   BIND_WEIGHT,   /* `weight` in its natural layout */
   BIND_PACK,     /* `pack` */
   BIND_GRADIENT, /* the gradient of `weight` in its natural layout (RESULT_SUM, BATCH with a target) */
@@ -56,7 +56,7 @@ typedef struct Pack { /* packed weights: a nest reads weights in their natural l
                          buffer */
   const char *name;   /* "stage1_conv1_weight" : C name of the model's member */
   Nest *nest;
-  Buf *out; /* in pack->nest */
+  Buf *out; /* the packed weights, in pack->nest */
   VEC(Weight *) source;
   VEC(Buf *) source_buf; /* the nest's input buffers; without sources it packs only constants */
   const void *values;    /* constants without a nest; NULL: there is a nest */

@@ -9,7 +9,7 @@
  * is 1. Returns false after an error. */
 bool window_pair(ShapeContext *, const Node *, const char *param, int64_t to[2]);
 bool window_size(ShapeContext *, const Node *, const char *param,
-                 int64_t to[2]); /* the same, but on any input the argument is read as for an image */
+                 int64_t to[2]); /* like window_pair, but on any input the argument is read as for an image */
 /* Fills kernel, stride, dilation and explicit padding from the arguments; groups and multiplier are 1. False
  * after an error, or if the shape of the input is unknown after an earlier error. */
 bool window_arguments(ShapeContext *, const Node *, Window *, PadRule *);

@@ -18,7 +18,7 @@
 enum { ALIGNMENT = SPACE_ALIGNMENT, ALIGNED_FLOATS = ALIGNMENT / 4 };
 
 typedef struct LayoutOptions {
-  const char *prefix; /* of C names */
+  const char *prefix; /* prefix of C names */
   int64_t batch;
   int ntargets;
   const Target *const *target; /* best first */
@@ -75,11 +75,11 @@ typedef struct Member {
   const int64_t *dim;
   Elem elem;
   int64_t bytes;
-  const Weight *copy; /* the contents are: a copy of the weight in its natural layout; or */
-  const Pack *pack; /* the result of the pack's nest, which `function` computes from weights in their natural
-                       layout or from constants; or */
+  const Weight *copy; /* if not NULL, the contents are a copy of this weight in its natural layout */
+  const Pack *pack; /* if not NULL, the contents are the result of the pack's nest, which `function` computes
+                       from weights in their natural layout or from constants */
   const NestFunction *function;
-  const Key *nest;     /* of the pack */
+  const Key *nest;     /* key of the pack's nest */
   uint32_t targets;    /* for tables: bit t is set if functions of target t read it */
   struct Member *next; /* the next member with the same key but another pack */
   const float *table;  /* constants */
@@ -100,7 +100,7 @@ typedef struct Part {     /* inference, training, or inspection */
   VEC(Member *) members;
   Table member_of;         /* by key */
   const char **value;      /* by node id: the name of the step that computes the node's value; or NULL */
-  Names names;             /* of members */
+  Names names;             /* names of members */
   NestFunction ***outputs; /* by output and target: the function that deinterleaves an output; or NULL */
 } Part;
 

@@ -111,8 +111,8 @@ bool check_plan_limits(Arena *arena, Diags *diags, const Graph *graph, const Pla
 }
 
 /* ---- training memory ---- */
-/* Suggests a smaller batch with the same number of images per step: 1, or, with batch statistics, half the
- * batch. */
+/* Suggests a smaller batch with `accumulate`, so that a step has the same number of images. The suggested
+ * batch is 1 or, with batch statistics, half of the batch. */
 static const char *smaller_batch(Arena *arena, const Graph *graph) {
   const int64_t batch = graph->training->batch;
   bool statistics = false;

@@ -65,7 +65,7 @@ typedef struct Operand {  /* the argument for a buffer parameter of a nest */
 
 /* A call as it is compiled for one target. */
 typedef struct Version {
-  Lower *lower;      /* its nest */
+  Lower *lower;      /* the kernel, lowered to a nest */
   Operand *argument; /* by buffer id of the nest */
   int64_t scratch;   /* scratch bytes of all buffers of the nest */
   bool shared;       /* a team shares the call's parallel loops; otherwise the first thread runs the call */

@@ -142,7 +142,7 @@ static bool lowered_so(const Lower *lower, const Kernel *kernel, bool sole) {
 }
 
 /* Lowers a kernel for all targets, which share one layout: if a result cannot overwrite an operand on one
- * target, it does not overwrite it on any target; if one target adds to a gradient, no target stores it. */
+ * target, it does not overwrite it on any target; if one target adds to a gradient, all targets add to it. */
 static void lower_versions(const Lowering *l, Kernel *kernel, KernelCall *call, bool sole) {
   LowerOptions options = lower_options(l, kernel, call->team);
   bool over = true, stored = true;

@@ -1,9 +1,9 @@
 /* overlap.c: Analysis of results that may overlap a dead operand of their call, and by how much. If a kernel
- * traverses its input from front to back, as convolutions do row by row, its input and result then need the
- * memory of the larger value plus a row or two, not of both values.
+ * traverses its input from front to back, as convolutions do row by row, its input and result together need
+ * only the memory of the larger value plus a row or two.
  *
- * The C of such a call cannot use restrict, and its loops cannot be parallel, so this is only done if memory
- * is limited: on microcontrollers, with --ram and with -Os.
+ * The C of such a call cannot use restrict, and its loops cannot be parallel. So results overlap operands
+ * only if memory is limited: on microcontrollers, with --ram and with -Os.
  *
  * Requires: the nests of all calls. Preserves: the nests; sets plan->overlaps and, after addresses are
  * assigned, Buf.overlaps. */

@@ -39,7 +39,7 @@ static bool fail(Verifier *v, const char *what, const char *buffer) {
 }
 
 /* ---- bytes ---- */
-static int64_t state_bytes(const Node *state) { /* of an image */
+static int64_t state_bytes(const Node *state) { /* bytes of one image's state */
   return elem_bytes(state->elem) * shape_elements(state->shape);
 }
 

@@ -24,7 +24,7 @@ enum { MOST_GIVEN = 64 };
 typedef struct Context {
   Where where;
   const char *word;    /* the part already typed */
-  uint32_t word_start; /* its offset in the source */
+  uint32_t word_start; /* offset of that part in the source */
   const char *callee;  /* name of the innermost enclosing call, or NULL */
   const char *name;    /* name of the argument, or of the setting */
   const char *path;    /* MEMBER: the text before the dot */

@@ -108,7 +108,7 @@ enum {
 };
 
 Document *document_find(const Server *, const char *uri);
-/* The document in params.textDocument; NULL: it is not open, and the failure states this. */
+/* The document in params.textDocument; NULL: the document is not open, and the Failure has this reason. */
 Document *document_of(const Server *, const json_t *params, Failure *);
 void documents_open(Server *, const json_t *params), documents_change(Server *, const json_t *params),
     documents_close(Server *, const json_t *params);
@@ -131,8 +131,7 @@ Analysis *analysis_for(Server *, Document *, uint32_t *file);
 json_t *range_json(const Server *, const Analysis *, Span);
 json_t *location_json(const Server *, const Analysis *, Span);
 const LayerNumbers *analysis_numbers(Analysis *);
-/* The results of calls at this span: returns their number n; they are order[*first] .. order[*first + n -
- * 1]. */
+/* The results of calls at this span: order[*first] .. order[*first + n - 1]. Returns n. */
 int calls_at(const Analysis *, Span, int *first);
 const SemaCall *call_of(const Analysis *, int i);
 
@@ -149,7 +148,7 @@ bool place_before(const Place *, Place *good);
 
 /* ---- search in the tree (find.c) ---- */
 typedef struct Found {  /* the call, its argument, or the setting at a position */
-  const Call *call;     /* of a chain */
+  const Call *call;     /* the call of a chain */
   const Expr *function; /* a call in an expression */
   const Argument *argument;
   const Argument *setting; /* the setting of a train block that contains the position */

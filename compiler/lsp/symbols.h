@@ -11,7 +11,7 @@ typedef enum SymbolKind {
   SYMBOL_PARAMETER,
   SYMBOL_VALUE,
   SYMBOL_INPUT,
-  SYMBOL_ROUND, /* of a repeat */
+  SYMBOL_ROUND, /* the variable of a repeat */
   SYMBOL_NET,
   SYMBOL_OUTPUT, /* a name introduced by an output statement */
 } SymbolKind;

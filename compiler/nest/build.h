@@ -11,14 +11,15 @@ const char *nest_text(Nest *, const char *format, ...) __attribute__((format(pri
 Buf *nest_buf(Nest *, BufPlace, const char *name, Type, int rank, const int64_t *dim);
 Buf *nest_view(Nest *, const char *name, Buf *of, const Ix *at);
 NestFn *nest_fn(Nest *, const char *name, bool kernel);
-/* Before any function: the nest runs once per row of a leading axis. Marked buffers have this axis as their
- * first dimension, and references omit its index. The main function has the nest's name. */
+/* Must be called before the first nest_fn. The nest then runs once per row of a leading axis. Marked buffers
+ * have this axis as their first dimension, and references omit its index. The main function has the nest's
+ * name. */
 void nest_lead(Nest *, int64_t rows);
-/* Before any function: threads may share the rows. */
+/* Must be called before the first nest_fn. Threads may then share the rows. */
 void nest_lead_parallel(Nest *);
-/* After nest_lead: some buffers have only `rows` rows; row i of the nest then reads row (i modulo `rows`) of
- * such a buffer. Each number of rows must divide the next larger number. Returns false if this rule is
- * violated, or if there are already LEADS numbers. */
+/* Must be called after nest_lead. Some buffers then have only `rows` rows, and row i of the nest reads row (i
+ * modulo `rows`) of such a buffer. Each number of rows must divide the next larger number. Returns false if
+ * this rule is violated, or if there are already LEADS numbers. */
 bool nest_repeat_lead(Nest *, int64_t rows);
 const Ix *nest_row(const Nest *); /* the current row of the leading axis, for use in this function */
 const Ix *nest_param(Nest *, const char *name, ParamKind);

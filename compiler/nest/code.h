@@ -12,17 +12,17 @@
 
 typedef VEC(const NestStmt *) Stmts;
 
-/* Adds the statements of a body that are printed. The taken side replaces a branch whose condition is known.
- * Dead statements are dropped. Pins are dropped, too, unless they are requested. */
+/* Adds the statements of a body that are printed. A branch whose condition is known is replaced by the side
+ * that runs. Dead statements are dropped. Pins are dropped, too, unless they are requested. */
 void code_statements(Arena *, const Instance *, const NestStmt *body, bool pins, Stmts *);
 
-/* Stores the relevant bounds of a loop and returns their number. If there are two, the loop's bound is the
- * larger bound for `low`, otherwise the smaller bound. */
+/* Stores the relevant bounds of a loop and returns their number. If there are two bounds, the loop's bound is
+ * the larger one for `low`, and otherwise the smaller one. */
 int code_limit(const Known *, int n, const Index *bound, bool low, const Index *limit[BOUNDS]);
 
 /* Form of a range test in a condition. */
 typedef enum RangeForm {
-  RANGE_SETTLED, /* not at all */
+  RANGE_SETTLED, /* no test is printed: the range's result is known */
   RANGE_NO_FLAG,
   RANGE_FLAG,
   RANGE_IS,    /* e == lo */

@@ -31,7 +31,7 @@ typedef struct Sum {
 } Sum;
 typedef struct Axis { /* a dimension whose index is computed, or outside of the buffer */
   Sum index;
-  int64_t stride; /* in elements */
+  int64_t stride; /* stride of the dimension in elements */
   int64_t limit;  /* the first index that is outside, for the first lane */
   int dimension;
 } Axis;
@@ -49,7 +49,7 @@ typedef struct Test { /* lo <= e < hi */
   Sum e;
   int64_t lo, hi;
   bool ends; /* this is the last test of an alternative */
-  bool none; /* this entry is no test, but marks the end of the alternatives */
+  bool none; /* this entry only marks the end of the alternatives and has no test */
 } Test;
 typedef struct Code { /* a compact form of a value, because the nodes of large kernels exceed the caches */
   ValOp op;
@@ -531,7 +531,7 @@ static void interp_exec_loop(Interp *in, int64_t *env, const Step *step) {
   }
   const bool parallel = stmt->u.loop.kind == PARALLEL && !in->now, joined = in->joined;
   const bool counts =
-      parallel && !team_inner_loop(stmt); /* in joined loops only iterations of the innermost loop count */
+      parallel && !team_inner_loop(stmt); /* of joined loops, only iterations of the innermost loop count */
   if (parallel && !joined) in->first = in->serial + 1;
   in->joined = joined || (parallel && !counts);
   for (int64_t v = lo; v < hi && !in->run->error[0]; v++) {

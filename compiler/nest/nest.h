@@ -17,8 +17,8 @@
  * ky - P`. Ix is a vector: lane k holds the coefficient of the variable in slot k. C adds a scalar to
  * *every* lane of a vector, so a constant c is the vector (c, c, ..., c). So lane 0 is the constant of any
  * index, and the coefficient of slot k is lane k minus lane 0. The last lane is a checksum. The checksum
- * stays valid in every affine combination, but not in a product of two variables or for a variable outside of
- * its loop; index_of() reports these as a misuse.
+ * stays valid in every affine combination. It becomes invalid in a product of two variables, or if a variable
+ * is used outside of its loop; index_of() reports both as a misuse.
  */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NEST_H

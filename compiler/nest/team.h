@@ -14,7 +14,7 @@ typedef enum PieceKind {
 
 typedef struct Piece {
   PieceKind kind;
-  int first, n; /* of the list */
+  int first, n; /* first statement in the list, and number of statements */
   bool last;    /* PIECE_ONE: the last thread runs the piece, instead of the first */
   bool wait; /* the piece begins with a barrier, because it touches elements that other threads still use */
 } Piece;

@@ -40,8 +40,8 @@ typedef struct LossDetail {
 extern const Op op_object_scale, op_object_part;
 extern const Loss losses[]; /* ends with op NULL */
 const Loss *loss_parts(const Op *);
-/* The operands of a loss on a value: the input of the activation that the loss absorbs, or the inputs of
- * the operator that it replaces. Returns their number; loss may be NULL. */
+/* The operands of a loss on a value: the input of the activation that the loss absorbs, or the inputs of the
+ * operator `inside`. Returns the number of operands; loss may be NULL. */
 int loss_operands(const Loss *, Node *value, Node **in);
 extern const Op op_sum_gradients; /* hidden, FAMILY_MAP: adds its inputs, which have one shape */
 

@@ -182,8 +182,8 @@ static void place_join(Placer *p, Node *join, Nodes *to) {
 /* ---- slice ---- */
 /* Whether a slice is copied, instead of being a view. Gradients of a convolution read each pixel several
  * times. If the slice is a small part of a wide value (for example one of many layers in a concat), it is
- * better to copy it once. Then its pixels are adjacent, and layers of equal size share functions, no matter
- * which values contain their inputs. */
+ * better to copy it once. Then its pixels are adjacent, and layers of equal size share functions, whichever
+ * values contain their inputs. */
 static bool is_copied(const Placer *p, const Node *node) {
   return p->plan->training && p->uses[node->id] > 1 &&
          WIDE * shape_extent(node->shape).c <= shape_extent(node->in[0]->shape).c;

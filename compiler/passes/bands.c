@@ -148,8 +148,8 @@ static void add_rows(Banding *b, int i, int64_t hi) {
   rows->made = hi;
 }
 
-/* Computes rows up to `hi`, step by step, and the rows of earlier layers that they need. The depth of the
- * recursion is the number of layers in bands. */
+/* Computes rows up to `hi`, step by step, and the rows of earlier layers that these rows need. The depth of
+ * the recursion is the number of layers in bands. */
 static void compute_rows_up_to(Banding *b, int i, int64_t hi) {
   const Node *node = b->from->nodes.data[i];
   Rows *rows = &b->rows[i];

@@ -185,7 +185,8 @@ static void append_node(Fuser *f, Node *node) {
   f->kernel[node->id] = kernel;
 }
 
-/* Index of a kernel's group: by phase, per-image kernels before batched ones. */
+/* Index of a kernel's group. Groups are ordered by phase; in a phase, per-image kernels are before batched
+ * kernels. */
 static int kernel_group(const Plan *plan, const Kernel *kernel) {
   return 2 * (kernel->phase - plan->first_phase) + kernel->batch;
 }
@@ -217,8 +218,8 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
   f->kernel[normalize->id] = NULL;
 }
 
-/* For a convolution that reads a gated value (a product with one factor per channel) and can scale its
- * weights instead: the product's input that has the factors. -1: none. */
+/* The input of a product that has one factor per channel, if a convolution reads the product and can scale
+ * its weights by these factors instead. -1: none. */
 static int foldable_gate(const Fuser *f, const Kernel *kernel) {
   const Node *node = kernel->root, *product = node->nin ? node->in[0] : NULL;
   if (f->plan->training || f->options->fusing != FUSE_ALL || f->options->exact || f->plan->images > 1 ||

@@ -12,6 +12,6 @@ typedef struct Life {
   bool all; /* read or computed by a batched kernel */
 } Life;
 
-const Node *home_of(const Plan *, const Node *); /* the value in whose memory it is stored */
+const Node *home_of(const Plan *, const Node *); /* the value in whose memory the node's value is stored */
 int64_t plan_aligned(int64_t bytes);             /* rounded up like the size of a value */
 #endif

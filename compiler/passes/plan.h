@@ -10,7 +10,7 @@ struct Kernel;
 
 typedef enum PlanKind { PLAN_INFERENCE, PLAN_TRAINING, PLAN_LOOK } PlanKind;
 
-/* Which nodes are fused into the kernel of their input. */
+/* Nodes that are fused into the kernel of their input. */
 typedef enum Fusing {
   FUSE_ALL,
   FUSE_NOTHING, /* -O0 */
@@ -45,7 +45,7 @@ typedef struct PlanOptions {
   const bool *repeated; /* inference: by node id of the source, convolutions that include the nearest
                            upsampling before them; NULL: none */
   int64_t whole_batch;  /* inference: maximum number of images of batched kernels; 0: no batched kernels */
-  WholeBatchPays *pays; /* which layers are batched; NULL: large dense layers */
+  WholeBatchPays *pays; /* selects batched layers; NULL: large dense layers */
   const void *costs;    /* first argument of `pays` */
   Bands bands;          /* inference */
   const Streaming *streaming; /* inference; NULL: whole sequences */
@@ -71,7 +71,7 @@ typedef struct Storage {
   StoreKind kind;
   int index;
   int64_t offset;
-} Storage; /* for a part of another value (plan->home): the storage of that value */
+} Storage; /* if the value is part of another value (plan->home), this is the storage of that value */
 
 /* The result of a kernel may overlap an operand without later uses, if the result begins at most `most` bytes
  * after the operand, at a distance that is a multiple of `step` bytes. */
@@ -85,7 +85,8 @@ typedef struct Inside {
   const Node *within; /* the value that contains this value, or NULL */
   int64_t from;       /* where this value begins in `within`: a channel of the first pixel, or a row */
   int64_t rows;       /* distance between rows, as in Home; 0: the same as in that value */
-  bool done; /* needs no kernel: it is a view of its input (slice), or its inputs are views of it (concat) */
+  bool done; /* the value needs no kernel: it is a view of its input (slice), or its inputs are views of the
+                value (concat) */
 } Inside;
 
 typedef struct Plan {

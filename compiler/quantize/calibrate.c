@@ -200,8 +200,8 @@ static Layer folded_layer(Calibrator *k, const Node *node, int nnorms, const Nod
   return l;
 }
 
-/* A filter whose weights are negligible compared with the others is replaced by zeros, to avoid a tiny
- * scale. */
+/* A filter whose weights are negligible compared with the weights of other filters is replaced by zeros, to
+ * avoid a tiny scale. */
 static const double NOTHING = 1e-6;
 
 static double weight_most(const Calibrator *k) { return k->how->reduced ? 64 : INT8_MAX; }
@@ -461,7 +461,7 @@ static const Node *updating_node(const Graph *graph, const Node *state) {
   return node;
 }
 
-/* A state gets the scale of its update, so that the update is a copy; but if a concat reads the state, the
+/* A state gets the scale of its update, so that the update is a copy. But if a concat reads the state, the
  * state gets the range of the concat. */
 static void calibrate_state(Calibrator *k, const Node *state) {
   const Int8Form form = updating_node(k->graph, state)->op->traits.int8;

@@ -1,6 +1,7 @@
-/* equalize.c: Cross-layer equalization (Nagel et al., 2019). If a layer has only one user, with at most relu
- * and batchnorm between the two, each channel can be divided by a factor in the first layer, and multiplied
- * by this factor in the second. The factor that balances the ranges of weights is sqrt(r1*r2)/r2. */
+/* equalize.c: Cross-layer equalization (Nagel et al., 2019). Let a layer have only one user, with at most
+ * relu and batchnorm between the two. Then each channel can be divided by a factor in the first layer, and
+ * multiplied by this factor in the second. The factor that balances the ranges of weights is
+ * sqrt(r1*r2)/r2. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "graph/op.h"

@@ -29,7 +29,7 @@ typedef struct Quantizer {
 void quant_problem(Quantizer *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Looks up V.scale and V.zero of value V. False: they are missing, or invalid, which is recorded. */
 bool quant_given(Quantizer *, const char *value, Quant *);
-const Quant *quant_keep(Quantizer *, Quant); /* for node->quant */
+const Quant *quant_keep(Quantizer *, Quant); /* a copy of the Quant, for node->quant */
 /* The stored value of a layer: its scale, by the layer's name or the name of a node fused after it (relu,
  * relu6, folded batchnorm, identity). */
 typedef struct StoredForm {

@@ -28,7 +28,7 @@ static SeenRange least_error(const Observed *o, int steps) {
   const int CUTS = 128;
   SeenRange best = {o->lo, o->hi, 0};
   double least = squared_error(o, o->lo, o->hi, steps);
-  for (int k = CUTS - 1; k > 0; k--) { /* of equally good ranges the widest is chosen */
+  for (int k = CUTS - 1; k > 0; k--) { /* of equally good ranges, the widest range is chosen */
     const double lo = o->lo * k / CUTS, hi = o->hi * k / CUTS, error = squared_error(o, lo, hi, steps);
     if (error >= least) continue;
     least = error;
@@ -69,7 +69,7 @@ static SeenRange least_divergence(const Observed *o) {
   SeenRange best = {o->lo, o->hi, 0};
   if (!(width > 0) || !(all_of(o) > 0)) return best;
   double least = divergence(o, 0, o->bins);
-  for (int k = CUTS - 1; k >= LEAST; k--) { /* of equally good ranges the widest is chosen */
+  for (int k = CUTS - 1; k >= LEAST; k--) { /* of equally good ranges, the widest range is chosen */
     const int zero = (int)fmin(o->bins, fmax(0, floor(-o->lo / width))), first = zero - zero * k / CUTS,
               end = zero + (o->bins - zero) * k / CUTS;
     const double found = divergence(o, first, end);

@@ -90,7 +90,7 @@ typedef struct Layer {
   const Node *node;
   Quant h;     /* quantization of the value h */
   Quant start; /* quantization of the initial h */
-  Quant cell;  /* of c */
+  Quant cell;  /* quantization of c */
   int32_t cell_bits;
   Rounding rounding;
   bool litert, keeps, wide; /* wide: x and h are int16 */

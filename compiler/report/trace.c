@@ -251,8 +251,8 @@ static void add_kernel_layers(Trace *t, TraceRow *row, const Kernel *kernel) {
   for (int i = 0; i < n; i++) add_layer_name(t, row, layer[i]);
 }
 
-/* The row of a member of the weights struct: its own row, the row of its table, or the row of the whole model
- * if that is an array of bytes. */
+/* The row of a member of the weights struct: the member's own row, the row of its table, or, if the model is
+ * an array of bytes, the row of the whole model. */
 static TraceRow *row_of_member(const Trace *t, const Member *member) {
   const Layout *l = t->of->layout;
   const char *const names[] = {arena_printf(t->arena, "%s.%s", l->own.trained, member->name),

@@ -6,10 +6,10 @@
 #include "schedule/tuning.h"
 
 typedef struct Candidate {
-  Choice choice;       /* the schedule, and the sizes that it does not choose itself */
+  Choice choice;       /* the schedule, and those sizes that the schedule does not choose */
   const char *name;    /* "Winograd F(4x4,3x3)" */
   bool compared;       /* rejected by the plan: listed, never chosen */
-  const char *refused; /* the reason why it is unsupported, or NULL */
+  const char *refused; /* the reason why the candidate is unsupported, or NULL */
   /* Predicted cycles for the target. The choice that determines the packing of weights uses the cycles of the
    * file's widest target. */
   Cycles cycles;

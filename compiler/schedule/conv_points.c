@@ -35,7 +35,7 @@ static int64_t points_padded(const Points *c, int64_t floats) {
 }
 static int64_t points_phases_of(const Points *c) { return c->phases[0] * c->phases[1]; }
 static Elem elem_of(const Points *c) { return points_int8(c) ? I32 : F32; } /* type of V, M and the weights */
-static int64_t all_filters(const Points *c) { return points_phases_of(c) * c->filters; } /* of a group */
+static int64_t all_filters(const Points *c) { return points_phases_of(c) * c->filters; } /* per group */
 
 /* ---- choices ---- */
 /* The number of slots that minimizes the waiting time of two, four and eight threads. */
@@ -264,8 +264,8 @@ static void make_panels(Points *c, const PointPack *how) {
 }
 
 /* ---- multiply ---- */
-/* The argument for the group, or for the part of the input channels. It is the last argument, and is omitted
- * if there are neither groups nor parts. */
+/* The argument for the group, or for the part of the input channels. This argument is the last one, and is
+ * omitted if there are no groups and no parts. */
 static Ix group_arg(const Points *c) {
   Nest *b = c->l->b;
   return c->groups > 1 ? nest_arg(b, "group") : c->parts > 1 ? nest_arg(b, "part") : NEST_Z;

@@ -25,7 +25,7 @@ typedef struct MultiplyTile {
 typedef struct Points {
   /* these members are defined by the algorithm */
   Lower *l;
-  int64_t points;      /* of a tile */
+  int64_t points;      /* points of a tile */
   int64_t groups, in;  /* input channels of a group at a point */
   int64_t channels;    /* input channels of all groups, as in V */
   int64_t phases[2];   /* number of phases along each axis: all read the same tiles, with different filters */
@@ -53,7 +53,7 @@ typedef struct Points {
   int lanes, vectors;
   int64_t block, blocks, last; /* rows of tiles in a block; whole blocks; rows of the last block, or 0 */
   int64_t slots;               /* number of blocks, or bundles, in progress at the same time */
-  /* threads share the loop over blocks, or the loops inside a block; neither: one thread */
+  /* threads share the loop over blocks, or the loops inside a block; both false: one thread */
   bool by_blocks, by_points;
   LoopKind
       by_bundles; /* int8: kind of the loop over slots, which share V, and over the rows of tiles in split */

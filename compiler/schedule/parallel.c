@@ -14,7 +14,7 @@ enum {
                               microseconds on one thread, 60 on two (Xeon, AVX-512) */
   PARALLEL_MACS = 1 << 12, /* half a microsecond. The cost of barriers is not included, because the team waits
                               before and after every layer anyway. In a smaller loop, the second thread saves
-                              less time than it takes to move the values to the cache of its core */
+                              less time than is needed to move the values to the cache of its core */
 };
 
 /* Whether a team makes the net faster. The multiply-adds and the loading of weights overlap, so the net takes

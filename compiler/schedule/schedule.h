@@ -23,33 +23,34 @@ void choices_itself(const Lower *, const Choice *, Choices *);
 void choices_by_tiles(const Lower *, const Choice *,
                       Choices *); /* the given choice, and its copies with blocks of 32 to 256 tiles */
 
-/* A member that is omitted (0) has the meaning given in its comment. */
+/* A member may be omitted (0 or NULL); its comment states the meaning of that. */
 typedef struct Schedule Schedule;
 struct Schedule {
   const char *name;        /* "direct": in --emit=schedule */
-  const char *tuning_name; /* "direct": in a file of measured choices; NULL: it is never measured */
-  unsigned families;       /* FAMILY_BIT of each family whose kernels it computes */
+  const char *tuning_name; /* "direct": in a file of measured choices; NULL: never measured */
+  unsigned families;       /* FAMILY_BIT of each family whose kernels the schedule computes */
   const char *transforms;  /* the label of Cycles.transforms in the schedule's listing; NULL: "transforms" */
 
-  /* Which kernels of its families it supports; NULL: all kernels of one image. */
+  /* Whether the schedule supports this kernel of its families; NULL: it supports all kernels of one image. */
   bool (*takes)(const Lower *);
   /* Whether the plan computes the kernel without this schedule, so that the schedule is listed but never
-   * chosen. NULL: no kernel */
+   * chosen. NULL: false for every kernel */
   bool (*compared)(const Lower *);
-  /* Its possible sizes, as choices that the cost model ranks; NULL: it has no sizes. */
+  /* The schedule's possible sizes, as choices that the cost model ranks; NULL: the schedule has no sizes. */
   void (*sizes)(const Lower *, Choices *);
-  const char *(*title)(const Lower *, const Choice *); /* its name with these sizes; NULL: name */
+  const char *(*title)(const Lower *, const Choice *); /* name with these sizes; NULL: `name` */
   const char *(*refused)(const Lower *,
-                         const Choice *); /* the reason why it is not possible; NULL: always possible */
+                         const Choice *); /* why a choice is not possible; NULL: all are possible */
   Cycles (*cycles)(const Lower *, const Target *, const Choice *);
-  WinogradError (*error)(const Lower *, const Choice *); /* NULL: it rounds like the reference loops */
+  WinogradError (*error)(const Lower *, const Choice *); /* NULL: rounds like the reference loops */
   /* Builds the nest of l->node for l->target with l->choice, or returns false before it has built anything.
    * NULL: the operator's own nest. */
   bool (*build)(Lower *);
   bool (*build_interleaved)(Lower *); /* for batch-innermost layout; NULL: the nest of one image is widened */
-  /* Lists the variants that --tune measures, beginning with the choice itself. NULL: it measures none. */
+  /* Lists the variants that --tune measures, beginning with the choice itself. NULL: --tune measures no
+   * variant. */
   void (*variants)(const Lower *, const Choice *, Choices *);
-  Small (*small)(const Choice *); /* size class of its constants on boards; NULL: not for boards */
+  Small (*small)(const Choice *); /* size class of the schedule's constants on boards; NULL: not for boards */
 };
 #define FAMILY_BIT(family) (1u << (family))
 

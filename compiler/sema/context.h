@@ -40,7 +40,7 @@ void name_report(Sema *, const Frame *, Ident); /* reports an unknown name: why 
                                                    similar names */
 bool name_defined_below(const Scope *, Ident);
 const char *const *names_visible(Sema *, const Scope *); /* NULL-terminated */
-/* whether it is the name of an operator, or of a future operator */
+/* whether the word is the name of an operator, or is reserved for a future operator */
 bool name_is_reserved(const char *name);
 const char *reserved_text(const char *name); /* "an operator", for messages */
 
@@ -137,8 +137,8 @@ struct Sema {
   const Call *applying;    /* the operator whose arguments are being bound */
   const Node *applied_to;  /* the input of that operator */
   bool no_input_reported;
-  bool unknown_calls; /* unknown operators or blocks were called: values that seem unused may be meant for
-                         them */
+  bool unknown_calls; /* unknown operators or blocks were called: perhaps values that seem unused are
+                         arguments of these calls */
   bool abstract;      /* a block is checked without an application: its arguments are unknown */
   bool stopped;       /* a limit was exceeded and reported */
   int64_t steps, napplications;
@@ -177,7 +177,7 @@ bool words_have(const char *words, const char *word);
 const char *const *words_split(Arena *, const char *words); /* NULL-terminated */
 
 /* ---- arguments (match.c, bind.c, convert.c) ---- */
-typedef struct Matched { /* which argument each parameter gets */
+typedef struct Matched { /* the argument for each parameter */
   const Argument **slot; /* n, NULL where not given */
   int nrest;
   const Argument *const *rest; /* positional arguments of the variadic parameter */

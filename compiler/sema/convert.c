@@ -332,7 +332,7 @@ static Const default_parse(Arena *arena, const char *text) {
   return integer ? const_int(NO_SPAN, strtoll(text, NULL, 10)) : const_float(NO_SPAN, f);
 }
 
-/* [10, 10, 5, 5], (0.02, 0) */
+/* The numbers of a list in a default, such as [10, 10, 5, 5] or (0.02, 0). */
 static Const default_list(Arena *arena, const char *text) {
   VEC(Const) items = {0};
   for (const char *at = text + 1; *at && *at != ']' && *at != ')';) {

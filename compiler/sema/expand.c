@@ -47,7 +47,7 @@ static const char *required_text(Sema *s, const char *name) {
   return text.s;
 }
 
-/* 1, (1) or [1, 1] */
+/* Whether the expression is 1, (1), [1, 1] or another list of ones. */
 static bool is_one(const Expr *e) {
   bool one = e->kind == EXPR_INT ? e->i == 1 : e->kind == EXPR_LIST && e->n > 0;
   for (int i = 0; one && e->kind == EXPR_LIST && i < e->n; i++) one = is_one(e->items[i]);
@@ -108,7 +108,7 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
   if (value && (name_defined_below(frame->scope, call->name) || (!last && !meant)))
     return name_report(s, frame, call->name);
   s->unknown_calls = true;
-  if ((!meant && s->damage.n) || damage_mentions(s, name)) return; /* it may be a block with a syntax error */
+  if ((!meant && s->damage.n) || damage_mentions(s, name)) return; /* perhaps a block with a syntax error */
   const char *neither = value ? "an operator, a block nor a value" : "an operator nor a block";
   Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site,
                            "'%s' is neither %s", name, neither);

@@ -5,7 +5,7 @@
 #include "sema.h"
 
 typedef struct FixInput {
-  const char *path;               /* of the program */
+  const char *path;               /* path of the program */
   WordList directories, warnings; /* -I, -W */
   Defines defines;
   bool prints; /* prints a line for each changed file */

@@ -91,7 +91,7 @@ static void sizes_check(Sema *s, Node *node) {
 /* ---- shared parameters ---- */
 
 /* Finds the layer that owns the parameters: named by weights=, or the counterpart of this layer in a shared
- * block. False: it is missing. */
+ * block. False: that layer is missing. */
 static bool share_layer(Sema *s, const Frame *frame, const Op *op, const Call *call, const Extras *extras,
                         const Naming *naming, const char *counterpart, const Node **share) {
   const LayerName *found = NULL;
@@ -123,8 +123,8 @@ static bool any_poison(const Node *node) {
   return false;
 }
 
-/* Whether the operator must read T regions of n elements as the T rows of a sequence, because it needs a
- * length, or because it combines the regions with a value that has no regions. */
+/* Whether the operator must read T regions of n elements as the T rows of a sequence: it needs a length, or
+ * it combines the regions with a value that has no regions. */
 static bool takes_rows(const Op *op, const Const *arg, int nin, Node *const *in) {
   int regions = 0;
   bool parts = false;
@@ -193,7 +193,7 @@ Made layer_make(Sema *s, const Frame *frame, const Op *op, const Call *call, con
   ShapeContext context = {
       .arena = s->arena, .graph = s->graph, .diags = s->diags, .streams = s->options && s->options->streams};
   const bool shares = share_layer(s, frame, op, call, &extras, frame->naming, counterpart, &context.share);
-  /* after share_layer, because a layer must not share its parameters with itself */
+  /* called after share_layer, because a layer must not share its parameters with itself */
   naming_add(s, frame->naming, (LayerName){name, node, NULL, call->span, frame->site});
   if (!bound.ok || !shares || any_poison(node)) return made;
   context.linted = lint_order(s, node, call);

@@ -30,7 +30,7 @@ void lint_input(Sema *s, const Stmt *stmt, Shape shape) {
 
 /* Three positional numbers, which in PyTorch are input channels, filters and kernel. */
 typedef struct Triple {
-  long long filters, size, step; /* their meaning in the language: filters, kernel, stride */
+  long long filters, size, step; /* meaning of the numbers in the language: filters, kernel, stride */
   bool window;                   /* the third number is written as a pair, 5x5 */
 } Triple;
 

@@ -33,7 +33,7 @@ typedef struct SemaOptions {
   int ndirs;
   const char *const *dirs;  /* -I: where label files are searched, after the directory of the program */
   const char **labels_file; /* set to the path of the label file, for -MD; may be NULL */
-  SemaRecord *record;       /* to be filled, or NULL */
+  SemaRecord *record;       /* receives the results for editors, or NULL */
   Precision precision;      /* --precision: for layers whose precision the program does not state */
   bool streams;             /* for --stream and --slide */
 } SemaOptions;
@@ -41,9 +41,9 @@ typedef struct SemaOptions {
 /* The keys of a train block in order, with defaults and descriptions; NULL after the last. */
 const struct Param *train_key(int i);
 
-/* The graph of a program; NULL if it has no net, after a check of its blocks. After errors the graph is
- * incomplete, and failed nodes have POISON shapes. Adds the texts of -D to the sources, so that messages can
- * show them. */
+/* The graph of a program. If the program has no net, checks the program's blocks and returns NULL. After
+ * errors the graph is incomplete, and failed nodes have POISON shapes. Adds the texts of -D to the sources,
+ * so that messages can show them. */
 Graph *sema_build(Arena *, Diags *, Sources *, const Ast *, const Define *defines, int ndefines,
                   const SemaOptions *);
 

@@ -24,7 +24,7 @@ static uint32_t skip_blanks(const Parser *p, uint32_t at) {
   return at;
 }
 
-/* The next character that is not a blank; a newline at the end of the text. */
+/* The next character that is not a blank; at the end of the text, a newline. */
 static char next_character(const Parser *p, uint32_t at) {
   at = skip_blanks(p, at);
   return at < p->text->n ? p->text->text[at] : '\n';

@@ -83,8 +83,8 @@ struct Expr {
 enum { AST_DEEPEST = 1000 };
 
 /* ---- statements ---- */
-/* A single word at the start of a chain is call[0] without arguments: sema/ decides whether it is a value, as
- * in `x -> relu`, or an operator, as in `relu -> tanh`. `in`, `in.a` and `a.b` are heads. */
+/* A single word at the start of a chain is call[0] without arguments. Later, sema/ decides whether the word
+ * is a value, as in `x -> relu`, or an operator, as in `relu -> tanh`. `in`, `in.a` and `a.b` are heads. */
 typedef struct Call {
   Ident name;
   Arguments args;

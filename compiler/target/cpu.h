@@ -27,7 +27,7 @@ typedef struct CpuCore {
 typedef struct Cpu {
   const char *name;         /* "cortex-m4" */
   const char *target;       /* the default target */
-  CpuCycles cycles;         /* of a microcontroller */
+  CpuCycles cycles;         /* cycles of a microcontroller's instructions */
   const CpuCore *core;      /* NULL: a microcontroller */
   const char *varies;       /* why the time of an instruction may vary; NULL: times are constant */
   const char *const *cross; /* clang's options for object files */

@@ -1,6 +1,6 @@
 // target.c: Table of targets: one row per target, with all properties that schedules use.
 // SPDX-License-Identifier: Apache-2.0
-#define _DEFAULT_SOURCE // for syscall
+#define _DEFAULT_SOURCE // declares syscall
 #include "target/target.h"
 #include <stddef.h>
 #include <string.h>
@@ -20,8 +20,8 @@
 #define MB (INT64_C(1) << 20)
 #define X86 "(defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)"
 
-/* Options for object files of other machines. They need no C library of that machine, because objects call
- * at most memcpy and memset. */
+/* Options for object files of other machines. No C library of that machine is needed, because objects call at
+ * most memcpy and memset. */
 #define CROSS(...)                                                                                           \
   (const char *const[]) { __VA_ARGS__, "-ffreestanding", NULL }
 
@@ -108,8 +108,8 @@ static const Rates measured = RATES(2, 4.1, 0.9), measured_avx2 = RATES(1, 2, 0.
 
 /* Common part of the rows of AVX-512 targets.
  *
- * stores (measured on Zen 5): 28 stores at the end of a tile stall the next tile for 42 cycles, or 57 with a
- * relu6 before each; 14 stores stall it for 3 or 6 cycles. */
+ * stores (measured on Zen 5): 28 stores at the end of a tile stall the next tile for 42 cycles, or for 57
+ * cycles with a relu6 before each store. 14 stores stall it for 3 cycles, or for 6 cycles with a relu6. */
 #define AVX_512_CORE                                                                                         \
   .lanes = 16, .registers = 32, .fma = true, .l1 = 32 * KB, .l2 = 1 * MB, .l3 = 32 * MB, .fmas = 2,          \
   .l2_rate = 62, .l3_rate = 27, .memory_rate = 9.3, .line = 64, .chains = 8, .stores = 14,                   \

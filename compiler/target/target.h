@@ -39,8 +39,8 @@ typedef struct Rates {
   /* cycles per product: to compute a vector of a factor; and to initialize a vector of sums, store it, and
    * add it to the result */
   double strassen_left, strassen_result;
-  /* fractions in which the core only waits: of the time to load Strassen's weights from memory; of the time
-   * in which the first block of tiles reads these weights from the last cache */
+  /* fractions in which the core only waits: first, of the time to load Strassen's weights from memory;
+   * second, of the time in which the first block of tiles reads these weights from the last cache */
   double strassen_loaded, strassen_first;
   double packed_point;  /* cycles to transform the weights of two channels, per point */
   double lane_store;    /* cycles to store a single lane of a vector */
@@ -101,8 +101,8 @@ typedef struct Target {
   const Rates *rates;
   const char *condition; /* condition of #if around its code; NULL: any CPU */
   const char *attribute; /* attribute of its functions; NULL: none. The lowest target of a file needs none */
-  AvxLevel avx;          /* the CPU that runs it must have these features */
-  A64Level arm;          /* the aarch64 CPU that runs it must have these features */
+  AvxLevel avx;          /* the code needs a CPU with these features */
+  A64Level arm;          /* the code needs an aarch64 CPU with these features */
   Dot dot;
   bool for_int8,
       for_bf16;     /* differs from the rows before it only in int8 models, or in nets with bf16 layers */
@@ -121,8 +121,8 @@ const Target *target_of_lanes(int lanes);    /* the first target with that numbe
 /* The first target with the longest vectors; among equal targets, one without `dsp`. */
 const Target *target_widest(int n, const Target *const *);
 const Target *target_native(void); /* the best target for float nets on this CPU */
-/* Returns the target with index n in the list of all targets that are better than the given target for int8
- * models (int8) or for nets with bf16 layers (!int8), the best target first; NULL: the list has no target n.
+/* Returns target n of a list, or NULL after its end. The list has all targets that are better than the given
+ * target for int8 models (int8) or for nets with bf16 layers (!int8), the best target first.
  */
 const Target *target_better(const Target *, bool int8, int n);
 /* Whether code for a target of this list is faster on this CPU. CPUs with AMX run the bf16 instructions of

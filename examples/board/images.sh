@@ -1,11 +1,11 @@
 #!/bin/sh
-# images.sh DATA N: the first N test images of Fashion-MNIST and their classes as C. The files have headers
-# of 16 and 8 bytes.
+# images.sh DATA N: prints the first N test images of Fashion-MNIST and their classes as C. The image file
+# has a header of 16 bytes, the class file a header of 8 bytes.
 # SPDX-License-Identifier: MIT-0
 set -eu
 data=$1 n=$2 pixels=784
 
-# NAME SKIPPED BYTES: the file, compressed or not, if it has that size
+# choose NAME SKIPPED BYTES: the file, compressed or not, if it has BYTES bytes after SKIPPED bytes
 choose() {
   for file in "$data/$1" "$data/$1.gz"; do
     if [ ! -f "$file" ]; then continue; fi
@@ -20,7 +20,7 @@ choose() {
   exit 1
 }
 
-# FILE SKIPPED BYTES IN_A_ROW
+# numbers FILE SKIPPED BYTES IN_A_ROW: BYTES bytes of FILE after SKIPPED bytes, as numbers
 numbers() {
   gzip -dcf "$1" | tail -c +$(($2 + 1)) | head -c "$3" | od -An -v -w"$4" -tu1 |
     sed 's/  */ /g; s/\([0-9]\) /\1,/g'

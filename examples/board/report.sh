@@ -1,12 +1,12 @@
 #!/bin/sh
-# report.sh CPU...: flash, RAM and stack of the nets in out/, as predicted by cnnc and as built, and whether
-# their results equal those of this machine. The exit status is 1 if they do not.
+# report.sh CPU...: prints flash, RAM and stack of the nets in out/, as predicted by cnnc and as built, and
+# whether the results of each CPU equal those of this machine. The exit status is 1 if a result differs.
 # SPDX-License-Identifier: MIT-0
 set -eu
 cross=${CROSS:-arm-none-eabi-}
 status=0
 
-# from out/CPU/summary.txt: ROW COLUMN; the flash is in column 3, the RAM in column 4
+# ROW COLUMN: a number of out/CPU/summary.txt; the flash is in column 3, the RAM in column 4
 told() {
   awk -F'|' -v row="$1" -v column="$2" '$2 ~ "^ " row { gsub(/[ ,]/, "", $column); print $column; exit }' \
     "$out/summary.txt"

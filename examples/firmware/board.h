@@ -1,4 +1,4 @@
-/* board.h: functions of board.c for the program. */
+/* board.h: functions of board.c that the program calls, and the function that board.c calls. */
 // SPDX-License-Identifier: MIT-0
 #ifndef BOARD_H
 #define BOARD_H

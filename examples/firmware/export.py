@@ -1,5 +1,5 @@
-"""export.py DIGITS.pth: exports the module of that state dict as an ONNX model, digits.onnx. Layers keep
-their names in the state dict, and batch normalization stays a separate layer."""
+"""export.py DIGITS.pth: exports a module with the state dict of DIGITS.pth as the ONNX model digits.onnx.
+Layers keep their names in the state dict, and batch normalization stays a separate layer."""
 # SPDX-License-Identifier: MIT-0
 import sys
 import torch
@@ -7,7 +7,7 @@ from torch import nn
 
 
 class Digits(nn.Module):
-    """In your project, import it from your training code."""
+    """The net. In your project, import the class from your training code."""
 
     def __init__(self):
         super().__init__()

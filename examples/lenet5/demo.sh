@@ -1,6 +1,6 @@
 #!/bin/sh
 # demo.sh CNNC SOURCE_DIR WORK_DIR: trains LeNet-5 on Fashion-MNIST, evaluates it, generates C with the
-# weights inside, and embeds that in a program.
+# weights inside, and embeds this C in a program.
 # SPDX-License-Identifier: MIT-0
 set -eu
 cnnc=$1 top=$2 work=$3

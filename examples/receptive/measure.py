@@ -29,7 +29,7 @@ def mean_gradient(cnnc, net, work):
     """The net's metadata, and the mean of |gradient| at each pixel of its input."""
     source, program = os.path.join(here, net + ".cnn"), os.path.join(work, net)
     facts = json.loads(subprocess.run([cnnc, source, "--emit=json"], check=True, capture_output=True).stdout)
-    # Without --exact, Winograd's rounding errors could make gradients nonzero that are 0.
+    # Without --exact, rounding errors of Winograd could turn gradients of 0 into small numbers.
     subprocess.run([cnnc, source, "--exact", "-o", program], check=True)
     shape, rng = facts["inputs"][0]["shape"], random.Random(1)
     weights, picture, result = (os.path.join(work, name) for name in ("w.safetensors", "x.npy", "g.npy"))

@@ -11,7 +11,7 @@ const relaxed = () =>
       65, 1, 253, 15, 65, 2, 253, 15, 253, 128, 2, 11),
   );
 
-// Loads NAME.wasm and NAME.json; instead, if given and possible, those of --target=wasm32-relaxed.
+// Loads `name`.wasm and .json, or `faster`.wasm and .json (--target=wasm32-relaxed) if the engine accepts it.
 export async function load(name, faster) {
   const file = faster && relaxed() ? faster : name;
   const [module, facts] = await Promise.all([
@@ -21,8 +21,8 @@ export async function load(name, faster) {
   return start(module, facts);
 }
 
-// label(c) is the name of a class. Write the inputs' `numbers`, call run(), read those of the outputs. If
-// the net was compiled with --stream, a run is a step; reset() begins a sequence.
+// label(c) is the name of a class. Write the inputs' `numbers`, call run(), and read the outputs'.
+// If the net was compiled with --stream, a run is a step; reset() begins a sequence.
 export function start(module, facts) {
   const net = new WebAssembly.Instance(module).exports;
   let end = net.__heap_base.value;

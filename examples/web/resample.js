@@ -18,7 +18,7 @@ function kernel(phase, from, to, reach) {
   return { first: first + reach, weights: Float64Array.from(weights) };
 }
 
-// A function from the next samples at rate `from` to those at rate `to`, a few milliseconds late.
+// Returns a function that converts the next samples from rate `from` to rate `to`, delayed by milliseconds.
 export function resampler(from, to) {
   if (from === to) return (samples) => samples;
   const common = divisor(from, to);

@@ -14,7 +14,7 @@ from ._facts import Layer, Port
 _LINE = re.compile(r"^(\S+)\s+(\S+)\s+(.*)    # (.*)$")
 _NAMED = re.compile(r'name="([^"]*)"')
 _NOTHING = ("view", "constant", "not needed", "after an unsupported node")
-# If these have no layer, they are a part of the layer before them.
+# A node with one of these operators but without a layer is a part of the layer before it.
 _FOLDED = ("Add", "Sub", "Mul", "Div", "Identity")
 
 

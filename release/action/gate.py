@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The GitHub Action of cnnc: measures each net of $NETS in this checkout and in the one of $BASE, prints the
-table, adds it to $GITHUB_STEP_SUMMARY, and fails if a limit is exceeded. action.yml describes the variables.
+"""The GitHub Action of cnnc: measures each net of $NETS in this checkout and in a checkout of $BASE, prints
+a table, adds it to $GITHUB_STEP_SUMMARY, and fails if a limit is exceeded. action.yml describes the
+variables.
 
 Flash and RAM are the numbers of `cnnc --emit=json`, without the code. The accuracy is measured by `eval` of
 an executable for this machine, built from the same program and weights."""

@@ -97,7 +97,7 @@ static Warp rotation(double degrees) {
 }
 
 /* A random crop with an area between lo and hi and an aspect between 3/4 and 4/3 (Szegedy et al., 2015);
- * after ten crops that do not fit, the whole image. */
+ * if ten crops in a row do not fit, it is the whole image. */
 static Warp random_piece(const cnn_augmentation *a, int32_t step, double lo, double hi) {
   const double h = a->plane.height, w = a->plane.width, log_aspect = 0.28768207245178090; /* log(4/3) */
   for (uint32_t k = 0; k < 10; k++) {
@@ -200,7 +200,7 @@ static int32_t floor_of(double x) {
   return (double)i > x ? i - 1 : i;
 }
 
-/* Interpolates at an edge of the image: the weighted sum of the neighbors that are inside. */
+/* Interpolates at an edge of the image: the weighted sum of the neighbors that are inside the image. */
 static void blend_edge(cnn_plane plane, const float *in, int32_t left, int32_t top, const float part[4],
                        float *out) {
   const int64_t depth = plane.channels;
@@ -213,8 +213,8 @@ static void blend_edge(cnn_plane plane, const float *in, int32_t left, int32_t t
   }
 }
 
-/* Bilinear resampling with half-pixel centers; zero outside. Nearly all pixels have four neighbors inside the
- * image and need no tests. */
+/* Bilinear resampling with half-pixel centers; pixels outside the image are zero. Nearly all pixels have four
+ * neighbors inside the image and need no tests. */
 static void resample(const Warp *warp, cnn_plane plane, const float *in, float *out) {
   const Warp w = *warp;
   const double width = plane.width, height = plane.height;

@@ -9,7 +9,7 @@
 #endif
 
 /* Elements are independent: the result does not depend on the number of threads. For small tensors, several
- * threads are not faster. */
+ * threads are not faster than one. */
 #ifdef _OPENMP
 #define ELEMENTS(i)                                                                                          \
   _Pragma("omp parallel for schedule(static) if (count > 65536)") for (int64_t i = 0; i < count; i++)
@@ -39,7 +39,7 @@ static void sgd(const cnn_recipe *recipe, float *restrict w, const float *restri
     return;
   }
   const float ahead = recipe->nesterov ? momentum : 0,
-              now = recipe->nesterov ? 1 : 0; /* the step is along g*now + b*ahead, or along b */
+              now = recipe->nesterov ? 1 : 0; /* Nesterov: a step along g*now + b*ahead; otherwise along b */
   const float plain = recipe->nesterov ? 0 : 1;
   ELEMENTS(i) {
     float g = gradient[i] + decay * w[i];
@@ -106,8 +106,8 @@ static double length_of(const float *value, int64_t count) { return cnn_sqrt(squ
 
 /* You, Gitman & Ginsburg, "Large batch training of convolutional networks" (2017), algorithm 1: local = trust
  * * |w| / (|g| + decay*|w|); b = momentum*b + rate * local * (g + decay*w); w -= b. local is 1 for a tensor
- * whose weights or gradients are all zero, and for a tensor without decay (with `decay = weights`, these are
- * biases and parameters of norms). */
+ * whose weights or gradients are all zero, and for a tensor without decay. With `decay = weights`, biases and
+ * parameters of norms have no decay. */
 static void lars(const cnn_recipe *recipe, float *restrict w, const float *restrict gradient,
                  float *restrict b, int64_t count, double rate, double decay, bool local) {
   const double long_w = local ? length_of(w, count) : 0, long_g = local ? length_of(gradient, count) : 0;
@@ -122,7 +122,7 @@ static void lars(const cnn_recipe *recipe, float *restrict w, const float *restr
 
 /* You et al., "Large batch optimization for deep learning" (2020), algorithm 2, with phi(x) = x: r = m /
  * (sqrt(v) + epsilon) + decay*w with the corrected averages; w -= rate * |w|/|r| * r. The ratio |w|/|r| is 1
- * if one of them is 0, and in the cases listed for lars. r is computed twice to save memory. */
+ * if |w| or |r| is 0, and in the cases listed for lars. r is computed twice to save memory. */
 static inline float lamb_step(float m, float v, float w, float first, float second, float epsilon,
                               float decay) {
   return first * m / (cnn_sqrt_float(v) * second + epsilon) + decay * w;

@@ -137,7 +137,7 @@ typedef struct cnn_train_options {
   cnn_recipe recipe; /* the program's recipe, with any changes */
   int32_t threads;   /* 0: all processors */
   bool shuffle;      /* false: samples come in the order of the data set */
-  /* recipe.epochs applies to `overfit`, too; otherwise overfitting makes a few hundred steps */
+  /* true: recipe.epochs applies to `overfit`, too; false: `overfit` makes a few hundred steps */
   bool epochs_given;
   bool resume;     /* continues from the checkpoint of `out`, as if training had never stopped */
   bool dry_run;    /* one step and one validation batch; writes nothing */
@@ -165,9 +165,9 @@ typedef struct cnn_train_options {
 
 /* The program's recipe; out is NULL and must be set. */
 cnn_train_options cnn_train_defaults(const cnn_network *network);
-/* For resuming: copies the settings of the run that left a checkpoint for options->out (seed, batch, epochs,
- * rate, shuffle, overfit, val, limit, fit, target) into the options, where they can be changed again. Must
- * be called before the data set is opened. */
+/* For resuming a run from the checkpoint of options->out: copies the settings of that run into the options,
+ * where they can be changed again. These are seed, batch, epochs, rate, shuffle, overfit, val, limit, fit and
+ * target. Must be called before the data set is opened. */
 cnn_status cnn_train_settings(const cnn_network *network, cnn_train_options *options);
 cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options);
 

@@ -1,18 +1,24 @@
 /* cnn_data.h: Data sets for training and evaluation, and the inputs and outputs of a prediction.
  *
- * The contents of the path determine the kind of the set: IDX files (MNIST, Fashion-MNIST; plain or .gz),
- * CIFAR-10/100 in binary, folders of images (train/CLASS, val/CLASS, test/CLASS, or CLASS alone), an .npz
- * file (x, y, x_val, y_val, x_test, y_test), a table (.csv; or train.csv, val.csv and test.csv in a
- * directory), images with one class mask each (images/ and masks/; Pascal VOC's folders), images with boxes
- * (YOLO's images/ and labels/, COCO's annotations/ or one of its JSON files, Pascal VOC's Annotations/), the
- * word "synthetic", a small learnable set generated for any net, or "synthetic:shapes", images of shapes with
- * boxes, masks or a class per pixel.
+ * The contents of the path determine the kind of the set:
  *
- * A folder's class is the label of the same name (cnn_network.label); folders named by integers are the
- * classes of these numbers; if the net has no labels, the folders are numbered in the order of their names.
+ *   IDX files            MNIST, Fashion-MNIST; plain or .gz
+ *   CIFAR-10/100         the binary files
+ *   image folders        train/CLASS, val/CLASS, test/CLASS, or CLASS alone
+ *   an .npz file         x, y, x_val, y_val, x_test, y_test
+ *   a table              .csv; or train.csv, val.csv and test.csv in a directory
+ *   class masks          images/ and masks/, one mask per image; Pascal VOC's folders
+ *   boxes                YOLO's images/ and labels/; COCO's annotations/ or one of its JSON files; Pascal
+ *                        VOC's Annotations/
+ *   "synthetic"          a small learnable set, generated for any net
+ *   "synthetic:shapes"   images of shapes with boxes, masks or a class per pixel
+ *
+ * If the net has labels (cnn_network.label), a folder's class is the label of the same name. If all folders
+ * are named by integers, these are the class numbers. Otherwise, if the net has no labels, the folders are
+ * numbered in the order of their names.
  *
  * Samples come in the order of the file. Samples of folders alternate between the classes, so that the first
- * N contain all classes.
+ * N samples contain all classes.
  *
  * Samples are raw: images are 0..255 whatever the input's type (i8: minus 128), arrays are as in the file.
  * Samples are always laid out height, width, channels; cnn_port_arrange converts to the caller's layout of an

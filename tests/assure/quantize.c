@@ -1,6 +1,6 @@
-/* quantize.c: exhaustive check of quantize_float: for every quotient of its number and its scale, including
- * NaN and infinities, the conversion to an integer is defined, and the result is in the range of the contract
- * that --acsl assumes (compiler/emit/acsl.c). */
+/* quantize.c: exhaustive check of quantize_float, for every quotient of a number and a scale, including NaN
+ * and infinities. The conversion to an integer must be defined, and the result must be in the range of the
+ * contract that --acsl assumes (compiler/emit/acsl.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdio.h>

@@ -26,10 +26,10 @@ CC = os.environ.get("CC", "cc")
 ALL = bool(os.environ.get("NETCHECK_ALL"))
 SEED = int(os.environ.get("CNNC_TEST_SEED", "1"))
 ROUNDINGS = ("single", "double", "float")
-# Nets all of whose outputs depend on layers in float, and single outputs of other nets that do.
+# Nets whose outputs all depend on float layers, and single outputs of other nets that depend on float layers.
 FLOAT_NETS = {"audio", "edges", "kept", "precision"}
 FLOAT_OUTPUTS = {"sums": 2}
-# For each rounding of an imported model, as in models.tap.
+# Models that are imported with each rounding, as in models.tap.
 MODELS = ("ad01_int8", "kws_ref_model", "pretrainedResnet_quant", "str_ww_ref_model", "vww_96_int8")
 WIDE_MODELS = ("autoencoder_16x8", "residual_16x8", "separable_16x8")
 

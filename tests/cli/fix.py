@@ -9,7 +9,7 @@ cnnc = os.environ["CNNC"]
 source = os.path.abspath(os.path.join(os.environ["top_srcdir"], "tests", "diag"))
 work = start("fix")
 
-# Fixes after which another error appears, which the first one hid.
+# Fixes after which another error appears, which the fixed error had hidden.
 NOT_RIGHT_YET = {}
 
 

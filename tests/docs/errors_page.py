@@ -1,6 +1,6 @@
 # errors_page.py: each ```cnn block of docs/errors.md is net.cnn; the ```text block after it is the output of
-# cnnc, and a ```cnn block after the words "`cnnc --fix net.cnn` changes it to:" is the fixed form of the
-# program before it.
+# cnnc. After the words "`cnnc --fix net.cnn` changes it to:", a ```cnn block is the fixed form of the program
+# before it.
 # SPDX-License-Identifier: Apache-2.0
 import os, re, subprocess
 from tap import check, finish, start

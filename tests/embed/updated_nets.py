@@ -126,9 +126,9 @@ for name, body in NETS.items():
             continue
         fresh, later = answers(name, f"{folder}/fresh", True), answers(
             name, f"{folder}/first", False, f"{folder}/later.model")
-        check(fresh[0] == 0 and later == fresh, "    updated, it is that of the later weights",
+        check(fresh[0] == 0 and later == fresh, "    after the update, the later results",
               f"{later[0]}\n{later[1][:300]}\n{fresh[1][:300]}")
-        check(answers(name, f"{folder}/first", True)[1] != fresh[1], "    and was another")
+        check(answers(name, f"{folder}/first", True)[1] != fresh[1], "    and other results before")
         check(answers(name, f"{folder}/first", False, f"{folder}/plain.model")[0] == 3,
               "    a model without --updatable is refused")
 finish()

@@ -186,7 +186,7 @@ INLINE v4 conv_v3_max_nan_x4_v1(v4 a, v4 b) { return (v4)((v4i)conv_v3_max_x4_v1
 // relu1, line 4: relu
 //     y = max(x, 0)
 // maxpool1, line 5: maxpool(2)
-//     y = max over the window of x; padding is minus infinity
+//     y = max over the window of x; elements in the padding are minus infinity
 // conv + relu + maxpool: 12x12x3 -> 6x6x16; tiles of 3 pixels x 1 vectors of 4 channels
 //   in     [12][12][3]  input
 //   out    [6][6][16]  output

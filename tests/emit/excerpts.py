@@ -18,8 +18,9 @@ from tap import check, finish, start
 start("excerpts")
 EXAMPLE = re.compile(r"^// Example: `x: (\w+) -> ([^`]*)`(.*?),(?: |\n// )lines (\d+)-(\d+) of (\w+):\n//\n"
                      r"((?://     .*\n|//\n(?=//     ))*)", re.M)
-WIDTH = 98  # of a line of the excerpt; what is longer ends in ...
-# These files build no kernel: plan_views records decisions of the plan, the other is the operator's own nest.
+WIDTH = 98  # maximum width of a line of the excerpt; a longer line ends in ...
+# These files build no kernel: plan_views records decisions of the plan, the other file has the operator's own
+# nest.
 NONE = {"rows.c", "dsp.c"}
 
 

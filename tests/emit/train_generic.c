@@ -649,7 +649,7 @@ static void train_generic_conv1(const float (*restrict in)[4][1], float (*restri
 }
 
 // batchnorm1, line 5: batchnorm
-//     y = (x - mean) / sqrt(variance + epsilon) * weight + bias; mean and variance: those of the batch in training, the running statistics in inference and with frozen=true
+//     y = (x - mean) / sqrt(variance + epsilon) * weight + bias. In training, mean and variance are computed over the batch; in inference and with frozen=true, they are the running statistics
 // batchnorm: 2x2x2 -> 2x2x2
 //   out          [2][2][2]  input and output
 //   running_mean [2]  input
@@ -829,7 +829,7 @@ static void train_generic_dropout1_mask(const float (*restrict in)[1][8], float 
 }
 
 // loss, line 7: cross_entropy
-//     mean of -log p[label], with `weights` a weighted mean; labels -1 and `ignore` do not count
+//     mean of -log p[label], or the weighted mean with `weights`; samples with label -1 or `ignore` do not count
 // cross_entropy: 2 -> 1
 //   in  [1][1][2]  input
 //   in1 [1][1][1]  input

@@ -49,7 +49,7 @@ def layers(facts):
             number[layer["name"]] = inputs[0]
             continue
         shape = pixel(layer["shape"])
-        if layer["operator"] == "flatten" and rows and rows[inputs[0]][1] == shape:  # of one pixel
+        if layer["operator"] == "flatten" and rows and rows[inputs[0]][1] == shape:  # a flatten of one pixel
             number[layer["name"]] = inputs[0]
             continue
         number[layer["name"]] = len(rows)
@@ -92,7 +92,7 @@ def there_and_back(word, name, text, *options):
     if made.returncode:
         return None
     made = compiled.command(cnnc, "import", name + ".onnx", "-o", name + "_back")
-    check(made.returncode == 0, f"{word} comes back", made.stderr)
+    check(made.returncode == 0, f"{word} is imported again", made.stderr)
     return None if made.returncode else (facts, compiled.facts_of(cnnc, name + "_back.cnn"))
 
 
@@ -107,7 +107,7 @@ def round_trip(word):
     if not both_facts:
         return
     why = same(*both_facts)
-    check(why == "", f"{word} comes back as the same program", why)
+    check(why == "", f"{word} is imported again as the same program", why)
     if name in COMPUTED or "all" in COMPUTED:
         compute_both(word, name)
     for path in glob.glob(name + ".*") + glob.glob(name + "_back.*"):
@@ -120,7 +120,7 @@ def program_back(path, *options):
     both_facts = there_and_back(name, name, open(path).read(), *options)
     if both_facts:
         why = same(*both_facts)
-        check(why == "", f"{name} comes back as the same program", why)
+        check(why == "", f"{name} is imported again as the same program", why)
         compute_both(name, name)
 
 
@@ -142,7 +142,7 @@ def detections(program):
     check(made.returncode == 0, f"{name} is written with its nms", made.stderr)
     made = compiled.command(cnnc, "import", name + ".onnx", "-o", name + "_back")
     refused = made.returncode == 1 and "NonMaxSuppression" in made.stderr
-    check(refused, "  which does not come back", made.stderr)
+    check(refused, "  which cannot be imported again", made.stderr)
 
 
 def by_onnxruntime(programs, what, *options):
@@ -152,7 +152,7 @@ def by_onnxruntime(programs, what, *options):
     if "ModuleNotFoundError" in made.stderr:
         print(f"# onnxruntime is not there, and has not computed {what}")
         return
-    same = ("\n" + made.stdout).count("\nok - ") - 1  # the last one is about all of them
+    same = ("\n" + made.stdout).count("\nok - ") - 1  # the last "ok" line is about all programs
     check(made.returncode == 0 and same == len(programs), f"onnxruntime computes the same {what}",
           made.stdout + made.stderr)
 

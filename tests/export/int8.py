@@ -68,7 +68,7 @@ def round_trip(rounding):
     check(("[onnx-rounding]" in out.stderr) == (rounding != "float"),
           f"{rounding}: a note says where ONNX rounds differently", out.stderr)
     out = compiled.command(cnnc, "import", model, "--rounding=" + rounding, "-o", back)
-    check(out.returncode == 0, f"{rounding}: it comes back", out.stderr)
+    check(out.returncode == 0, f"{rounding}: it is imported again", out.stderr)
     if out.returncode:
         return
     ours, theirs = operators("net.cnn"), operators(back + ".cnn")
@@ -182,7 +182,7 @@ def others():
     out = written("relu", ends)
     check(out.returncode == 0, "an input that is an output, in bytes", out.stderr)
     out = compiled.command(cnnc, "import", "other.onnx", "--rounding=float", "-o", "other_back")
-    check(out.returncode == 0, "  comes back", out.stderr)
+    check(out.returncode == 0, "  is imported again", out.stderr)
     if out.returncode:
         return
     first = compiled.Net(cnnc, "other.cnn", "other.safetensors", "first")

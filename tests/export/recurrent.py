@@ -57,7 +57,7 @@ def there_and_back(name, text, options=()):
     made = compiled.command(cnnc, name + ".cnn", f"--weights={name}.safetensors", "-o", name + ".onnx")
     check(made.returncode == 0, f"{name} is written as ONNX", made.stderr)
     made = compiled.command(cnnc, "import", name + ".onnx", "-o", name + "_back", *options)
-    check(made.returncode == 0, "  and comes back", made.stderr)
+    check(made.returncode == 0, "  and is imported again", made.stderr)
 
 
 def check_program(name):

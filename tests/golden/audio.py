@@ -12,7 +12,7 @@ import scipy
 import scipy.fft
 import scipy.signal
 import torch
-torch.version.cuda = None  # torchaudio refuses a torch of another CUDA version, which is not used here
+torch.version.cuda = None  # torchaudio rejects a torch with another CUDA version; CUDA is not used here
 import torchaudio
 import torchaudio.functional as F
 

@@ -147,7 +147,7 @@ def rpn():
 def head():
     for rows, count, overlap, each in [(8, 3, 0.5, True), (12, 5, 0.3, False), (5, 0, 0.5, True)]:
         regions, truth = boxes(rows, 20).round(decimals=3), boxes(count, 20).round(decimals=3)
-        regions[:count] = truth + (torch.rand(count, 4) - 0.5).round(decimals=2)  # some that are near
+        regions[:count] = truth + (torch.rand(count, 4) - 0.5).round(decimals=2)  # near ground-truth boxes
         labels, classes = torch.randint(0, 3, [count]), 4
         scores = (torch.randn(rows, classes) * 2).round(decimals=4).requires_grad_()
         deltas = torch.randn(rows, 4 * classes if each else 4).round(decimals=4).requires_grad_()

@@ -42,7 +42,7 @@ def applications():
 
     for e in range(-31, 3):
         for m in (1 << 30, (1 << 30) + 1, 1518500250, INT_MAX - 1, INT_MAX):
-            half = 1 << max(0, -e)  # sums whose product ends in a half, where m is 2^30
+            half = 1 << max(0, -e)  # where m is 2^30, the product of these sums ends in 1/2
             for x in (0, 1, -1, half, -half, half - 1, 1 - half, half + 1, -half - 1, 3 * half, -3 * half,
                       INT_MAX - 256, 256 - INT_MAX, (INT_MAX - 256) // 4, -((INT_MAX - 256) // 4)):
                 row(x, m, e)
@@ -51,7 +51,7 @@ def applications():
     return rows
 
 
-def reduced(x, m, e):  # MultiplyByQuantizedMultiplier of 64 bits, there
+def reduced(x, m, e):  # the int64 MultiplyByQuantizedMultiplier of that file
     shift = 15 - e
     upper = (m + (1 << 15)) >> 16 if m < 0x7FFF0000 else 0x7FFF
     return (x * upper + (1 << (shift - 1))) >> shift

@@ -1,9 +1,9 @@
-# nets.py: makes nets.txt, the losses and weights of PyTorch after 1 and 100 steps of the nets in nets/, in
-# double. Needs torch and numpy.
+# nets.py: writes nets.txt: PyTorch's losses and weights after 1 and 100 training steps of the nets in nets/,
+# in double. Needs torch and numpy.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Weights, samples and targets come from the runtime's random numbers by counter, so that the test makes the
-# same ones; each case is in the file of its name.
+# Weights, samples and targets come from the runtime's counter-based random numbers, so that the test
+# generates the same numbers. Each case is in the file with its name.
 import math
 import os
 import numpy
@@ -178,13 +178,13 @@ def constant(t):
     return 1
 
 
-def cosine(t):  # of rate 0.02, two epochs of warm-up from 0
+def cosine(t):  # the rate divided by 0.02; two epochs of warm-up from 0
     return t / 2 if t < 2 else (0.001 +
                                 (0.02 - 0.001) * (1 + math.cos(math.pi * (t - 2) / (EPOCHS - 2))) / 2) / 0.02
 
 
-# A sum near 0 takes the other side of a relu where it is added up in another order. Rates are so low that one
-# such side moves no weight by 1e-3.
+# If a sum near 0 is computed in another order, it may get the other sign before a relu. Rates are so low that
+# one such change moves no weight by 1e-3.
 # name: net, input, loss, classes or floats as targets, optimizer with its arguments, factor of the rate at t
 # epochs, more
 CASES = {
@@ -242,7 +242,7 @@ def write(out, weights, what="weight"):
 def run(out, case):
     network, shape, loss_of, classes, optimizer, arguments, factor, more = CASES[case]
     net = Net()
-    network(net, batch(0, shape, classes)[0])  # makes the weights; then the statistics are set back
+    network(net, batch(0, shape, classes)[0])  # creates the weights; afterwards the statistics are reset
     for i, (name, value) in enumerate(net.weight.items()):
         value.data.copy_(first_weight(i, name, tuple(value.shape)))
     trained = {name: value for name, value in net.weight.items() if value.requires_grad}

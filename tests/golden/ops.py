@@ -66,7 +66,7 @@ def kinks():
 
 
 def activations():
-    # clip is not tested at its limits: there its derivative is 1, as in torch 2.3; torch 2.15 gives 0
+    # clip is not tested at its limits: there its derivative is 1 here and in torch 2.3, but 0 in torch 2.15
     for layers, net in [
         ("relu", F.relu), ("relu6", F.relu6), ("leaky_relu", F.leaky_relu),
         ("leaky_relu slope=-0.5", lambda x: F.leaky_relu(x, -0.5)), ("elu", F.elu),
@@ -229,8 +229,8 @@ def norms():
 
 
 def regions():
-    # inside; a part of it outside; all of it; the whole; of a point; of less than a feature; inverted; far
-    # away; on both sides of all features; with corners that lie on halves
+    # boxes inside the image; partly outside; fully outside; the whole image; one point; less than a feature;
+    # inverted; far away; larger than the image on all sides; with corners at halves
     boxes = torch.tensor([
         [[1, 2, 9, 11], [-3, 4, 5, 19.5], [30, 30, 40, 35], [0, 0, 14, 12]],
         [[0, 0, 0, 0], [4.25, 3.5, 4.75, 3.75], [11, 10, 3, 2], [-900, -900, -800, 900]],

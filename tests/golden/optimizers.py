@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-# optimizers.py: writes optimizers.txt, the weights that PyTorch's optimizers reach on given gradients, and
-# those of LARS and LAMB, in double, by the formulas of their papers. Needs torch (1.13 or later).
+# optimizers.py: writes optimizers.txt: the weights that PyTorch's optimizers reach with given gradients, and
+# the weights of LARS and LAMB by the formulas of their papers, all in double. Needs torch (1.13 or later).
 # SPDX-License-Identifier: Apache-2.0
 import os
 import torch

@@ -12,7 +12,7 @@ rows = []
 
 def add(height, width, polygons):
     packed = mask.merge(mask.frPyObjects(polygons, height, width))
-    runs, inside, at = [], 0, 0  # of the map that pycocotools unpacks, down its columns
+    runs, inside, at = [], 0, 0  # run lengths of the map that pycocotools unpacks, down its columns
     column_major = mask.decode(packed).flatten(order="F")
     for value in column_major:
         if value != inside:
@@ -27,14 +27,14 @@ def number(most):
     return round(random.uniform(0, most), random.choice([0, 1, 2]))
 
 
-add(4, 6, [[0, 0, 6, 0, 6, 4, 0, 4]])  # all of it
+add(4, 6, [[0, 0, 6, 0, 6, 4, 0, 4]])  # the whole image
 add(7, 9, [[1, 1, 5, 1, 5, 4, 1, 4]])
 add(7, 9, [[1.5, 1.5, 5.5, 1.5, 5.5, 4.5, 1.5, 4.5]])
 add(7, 9, [[2, 2, 2, 2, 2, 2]])  # one point
 add(7, 9, [[1, 3, 8, 3, 1, 3]])  # a line
-add(9, 9, [[0, 0, 8, 8, 8, 0, 0, 8]])  # crosses itself
-add(9, 9, [[-4, 2, 5, -6, 14, 5, 3, 13]])  # sticks out everywhere
-add(9, 9, [[1, 1, 4, 1, 4, 4, 1, 4], [3, 3, 8, 3, 8, 8, 3, 8]])  # two that overlap
+add(9, 9, [[0, 0, 8, 8, 8, 0, 0, 8]])  # a polygon that crosses itself
+add(9, 9, [[-4, 2, 5, -6, 14, 5, 3, 13]])  # extends past the image on all sides
+add(9, 9, [[1, 1, 4, 1, 4, 4, 1, 4], [3, 3, 8, 3, 8, 8, 3, 8]])  # two polygons that overlap
 add(5, 200, [[2, 1, 198.5, 2, 197, 4.2, 1, 4]])
 for _ in range(16):
     height, width = random.randint(3, 40), random.randint(3, 40)

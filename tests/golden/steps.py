@@ -1,10 +1,11 @@
-# steps.py: writes steps.txt, the loss and the gradients of PyTorch in the first step of the nets in nets/
+# steps.py: writes steps.txt: PyTorch's loss and gradients in the first training step of the nets in nets/
 # that segment images or detect objects, in double. Needs torch, torchvision and numpy.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Weights, pictures and classes of pixels come from the runtime's random numbers by counter, as in nets.py;
-# the objects stand in steps.txt. Where a choice depends on a rounding, as between two scores that are nearly
-# equal, a gradient would say nothing: all must stay as they are when the weights change a little.
+# Weights, images and pixel classes come from the runtime's counter-based random numbers, as in nets.py; the
+# objects are in steps.txt. If rounding decided between two choices, such as two nearly equal scores,
+# gradients could not be compared. Therefore all gradients must stay nearly the same when the weights change
+# slightly.
 import os
 import types
 import numpy
@@ -28,13 +29,13 @@ class Picture:
         self.boxes = torch.tensor(boxes).reshape(-1, 4)
         self.instance = torch.zeros(SIDE, SIDE)
         at = torch.arange(SIDE) + 0.5
-        for k, (x1, y1, x2, y2) in enumerate(boxes):  # the box without its quarter at the lower right
+        for k, (x1, y1, x2, y2) in enumerate(boxes):  # the box without its lower right quarter
             inside = ((at >= y1) & (at < y2))[:, None] & (at >= x1) & (at < x2)
             missing = (2 * at >= y1 + y2)[:, None] & (2 * at >= x1 + x2)
             self.instance[inside & ~missing] = k + 1
 
 
-PICTURES = [  # objects near to what the nets propose, some of which cover others; then none
+PICTURES = [  # first: objects near the nets' proposals, some of which cover others; second: no objects
     Picture([0, 2, 1, 2, 1], [[12.375, 0.5, 62.125, 28], [0.5, 26.5, 33.625, 58.25],
                               [28, 54.875, 41.125, 63.5], [24.375, 26, 63.5, 49.75],
                               [2.5, 22.625, 21.5, 42.75]]),
@@ -143,7 +144,7 @@ def rcnn(net, x, masks):
     moves = rows(net.conv("regions.moves", shared, 16, 1), 4)
     made = anchors(*x.shape[2:], [(10, 10), (14, 20), (20, 14), (32, 32)], 8)
     regions, total = [], 0
-    for i, picture in enumerate(PICTURES):  # everything is in the sample, in any order
+    for i, picture in enumerate(PICTURES):  # the sample contains all regions, in any order
         total = total + rpn_loss(objects[i], moves[i], made, (SIDE, SIDE), picture.boxes, 0.7, 0.3, 256)
         found = proposed(objects[i].detach(), moves[i].detach(), made, (SIDE, SIDE), 150, 40, 0.7)
         found = torch.cat([picture.boxes, found])
@@ -164,7 +165,7 @@ def rcnn(net, x, masks):
     return total / len(PICTURES)
 
 
-# name: net, side of the images, their number, mean and deviation of `normalize`
+# name: net, side of the images, number of images, mean and deviation of `normalize`
 CASES = {
     "unet": (unet, 32, 2, 0.5, 0.02),
     "yolo": (yolo, SIDE, 3, 0.5, 0.25),

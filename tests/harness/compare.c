@@ -101,8 +101,9 @@ Slope slope_judge(Function *f, void *context, double x, double gradient, double 
     *error = HUGE_VAL;
     return SLOPE_WRONG;
   }
-  /* There is no derivative if the slopes on both sides of x, or the slopes for smaller and larger steps,
-   * differ by at least half of the error. Differences that are explained by the rounding of f do not count.
+  /* There is no derivative if slopes differ by at least half of the error: the slopes on both sides of x, or
+   * the slopes for smaller and larger steps. Differences that are explained by the rounding of f do not
+   * count.
    */
   const double h1 = first_step / 10, h2 = first_step / 100;
   const double right = (up[1] - middle) / h1, left = (middle - down[1]) / h1;

@@ -1,6 +1,7 @@
-// editor.cjs: a session with `cnnc lsp` by the client library of Visual Studio Code: open, introduce an
-// error, hint, hover, complete, rename across an import, format, fix, shut down. NODE_PATH is where npm has
-// put vscode-languageserver-protocol; CNNC is the compiler.
+// editor.cjs: a session with `cnnc lsp`, using the client library of Visual Studio Code. It opens two
+// documents, requests hints and a hover text, renames a block across an import, formats, introduces an error,
+// requests its fix and completions, and shuts down. NODE_PATH is the folder in which npm has installed
+// vscode-languageserver-protocol; CNNC is the compiler.
 // SPDX-License-Identifier: Apache-2.0
 const assert = require('assert');
 const { spawn } = require('child_process');

@@ -8,8 +8,8 @@
  *
  * After one step, losses must agree within 1e-5, weights within 1e-5 of the tensor's largest weight, and
  * gradients within 1e-4 of the largest gradient; after a hundred steps, all must agree within 1e-3. Gradients
- * are summed in program order (--threads=openmp). In another order the run is just as correct, but a sum near
- * 0 may end up on the other side of a relu, and from there on the two runs diverge. */
+ * are summed in program order (--threads=openmp). A run with another order is just as correct. But a sum near
+ * 0 may then have the other sign before a relu, and from there on the two runs diverge. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include <dlfcn.h>

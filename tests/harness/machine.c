@@ -82,7 +82,7 @@ static int64_t images_from(const Machine *m, int64_t image) { /* number of image
   return m->images - image < m->lanes ? m->images - image : m->lanes;
 }
 
-/* A value without interleaving, repeated for each of the interleaved images: 0 for unused lanes. */
+/* Repeats a value without interleaving for each of the interleaved images; unused lanes are 0. */
 static double *repeated(const Machine *m, const Place *place, int64_t image) {
   int64_t room;
   double *own = NEW_ARRAY(m->arena, double, m->lanes);

@@ -35,8 +35,8 @@ void sample_spoil(Sample *, uint64_t seed); /* puts NaN, infinities, zeros of bo
                                                float inputs: one image of each kind */
 double sample_number(uint64_t *state);      /* uniform in [0, 1) */
 GraphRun sample_infer(const Sample *);      /* eval in double */
-/* Like sample_infer, but values that exceed half of the float range and from which sums are computed are
- * replaced with NaN, because in float such a sum may overflow before it reaches its value in double. */
+/* Like sample_infer, but replaces an operand of a sum with NaN if it exceeds half of the float range. In
+ * float, such a sum may overflow before it reaches its value in double. */
 GraphRun sample_infer_far(const Sample *);
 GraphRun sample_train(const Sample *, const double *weights, double *gradients); /* forward and backward */
 /* Runs forward in double, as in training, up to the losses. Values that the gradients treat as constant are

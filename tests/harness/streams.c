@@ -1,6 +1,6 @@
 /* streams.c: Checks nets in steps (--stream) and in windows (--slide). For several numbers of rows per step,
- * eval runs the graph of a step call by call, and each row must equal the row that the net computes for the
- * whole sequence; with --slide each call must equal the whole net on the last rows. Compiled code must agree
+ * eval runs the graph of a step call by call. Each row must equal the row that the net computes for the whole
+ * sequence. With --slide, each call must equal the whole net on the last rows. Compiled code must agree
  * exactly at -O0, and up to rounding at -O2. The graph of a step is also checked like other nets with states:
  * its nests in the interpreter, and quantized at random. */
 // SPDX-License-Identifier: Apache-2.0

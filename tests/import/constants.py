@@ -73,7 +73,7 @@ def scan(name, nodes, state, rows, outputs, **weights):
     return graph
 
 
-# ---- Scan: its body once for each row; along another axis, from the last row on, results likewise
+# ---- Scan: its body once for each row; along another axis, from the last row on; also for results
 case("scans", [
     node("Scan", "start steps", "last rows", "cell", num_scan_inputs=1, body=scan("cell", [
         node("MatMul", "h r", "p"), node("Add", "p row", "q"), node("Tanh", "q", "next"),
@@ -306,7 +306,7 @@ refused = {
         node("Cast", "sr", "f", to=TensorProto.FLOAT), node("Div", "x f", "d"),
         node("LSTM", "d W R", "y", hidden_size=5)], {"x": [9, 1, 12], "sr": []}, "y",
         {"W": (1, 20, 12), "R": (1, 20, 5)}),
-    # Several of them: one help for all; the reason that prevents the import comes first.
+    # Several such inputs: one help text for all of them; the reason that prevents the import comes first.
     "scalars": ([
         node("Clip", "x low high", "c"), node("TopK", "c k", "t -"), node("DFT", "x", "d"),
         node("GatherElements", "t t", "g"), node("Round", "x", "e"),
@@ -327,7 +327,7 @@ refused = {
          "third": third[None], "step": np.array(1, i64), "size": np.array(1 << 28, i64),
          "from": numbers(-1), "to": numbers(-1 << 40), "axis": numbers(1), "back": numbers(-1),
          "many": np.ones([1] * 8, f32)}),
-    # The attempts to import a part of it do not compute 800 MB again.
+    # The attempts to import a part of the model do not compute the 800 MB again.
     "large_again": ([
         node("ConstantOfShape", "long", "a", value=numpy_helper.from_array(np.ones(1, f32))),
         node("Slice", "a zero four zero", "b"), node("Mul", "x b", "c"), node("Relu", "c", "d"),
@@ -344,7 +344,7 @@ refused = {
         {"w": (4, 4), "three": (2, 4, 4)}),
     "branchless": ([node("If", "flag", "b"), node("Add", "x b", "y")], {"x": [1, 4]}, "y",
                    {"flag": np.array(True)}),
-    # An output that has no layout is not suggested: the convolution before it is.
+    # An output that has no layout is not suggested; the convolution before it is suggested.
     "steps": ([
         node("Conv", "x k", "c", pads=[1] * 4), node("Relu", "c", "r"),
         node("Transpose", "r", "turn", perm=[3, 0, 1, 2]), node("Expand", "turn shape", "steps"),

@@ -168,7 +168,7 @@ def most_memory(name, units):
 
 def thrifty():
     small, large = most_memory("small", 1024), most_memory("large", 1024 * 17)
-    check(small and large and large - small < 1.2 * 2 ** 26, "a model lies in memory once",
+    check(small and large and large - small < 1.2 * 2 ** 26, "a model is in memory only once",
           f"64 MiB more of weights take {large and small and (large - small) >> 20} MiB")
 
 

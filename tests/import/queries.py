@@ -101,7 +101,7 @@ case("floor_quotients", [
     {"x": [1, 3, 6, 5]}, "y",
     {"many": f32(40), "seven": np.int64(7), "zero": np.int64(0), "no": np.bool_(False), "one": np.int64(1)})
 
-# ---- MaxViT: windows joined, then a grid whose sizes are not those of the windows
+# ---- MaxViT: windows joined, then a grid with other sizes than the windows
 case("windows_twice", [
     node("Reshape", "x cut", "c0"), node("Transpose", "c0", "c1", perm=[0, 2, 4, 3, 5, 1]),
     node("Reshape", "c1 windows", "c2"), node("MatMul", "c2 w", "c3"), node("Reshape", "c3 apart", "c4"),

@@ -150,7 +150,7 @@ def from_samples():
     net = Steps(KINDS[I8], (2,), options=("--stream=12",), given=ctypes.c_int16)
     made = [net.step(samples[12 * k:12 * k + 12])[0] for k in range(calls)]
     check(front in program() and made == kept and len(set(map(tuple, made))) > 10,
-          "features in front of an int8 model")
+          "features before an int8 model")
 
 
 def stays(title, **words):

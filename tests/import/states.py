@@ -127,7 +127,7 @@ def run_lstms():
     lstm = Lstm(project=([0.3, -0.7],))
     told = imported("m.tflite", lstm.net.write(lstm.y), "--variables=keep")
     check(told.returncode == 1 and "its projection has a bias, and its state is kept" in told.stderr,
-          "  and biases, of which the state is kept, is refused", told.stderr)
+          "  and biases is refused if its state is kept", told.stderr)
 
 
 class Svdf:

@@ -88,7 +88,7 @@ def read_golden():
     for line in open(os.path.join(folder, "tflite.txt")):
         name, sample, *hashes = line.split("\n")[0].split("\t")
         golden[name, int(sample)] = hashes
-    check(len(golden) > 50, "golden/tflite.txt has what LiteRT gives")
+    check(len(golden) > 50, "golden/tflite.txt has LiteRT's results")
     return golden
 
 

@@ -118,7 +118,7 @@ def diagnostics():
           "a code action fixes it", actions)
     whole = [a for a in actions if a["kind"] == "source.fixAll.cnnc"]
     check(len(whole) == 1 and apply(broken, whole[0]["edit"]["changes"][net]) == NET,
-          "all fixes at once, too", actions)
+          "and so does the action for all fixes", actions)
     only = c.of("textDocument/codeAction", net, range=found[0]["range"],
                 context={"diagnostics": [], "only": ["refactor"]})
     check(only == [], "no actions of kinds that were not requested", only)

@@ -45,7 +45,7 @@ def speed(check, rounds=30):
         c.change(uri, ((0, 0), (0, 0), "#") if i % 2 == 0 else ((0, 0), (0, 1), ""))
         for method in ("hover", "completion", "codeLens", "inlayHint"):
             c.at("textDocument/" + method, uri, 2, 6)
-    sanitized = "SANITIZED" in os.environ  # sanitizers keep what was freed
+    sanitized = "SANITIZED" in os.environ  # sanitizers keep freed memory
     check(sanitized or begun is None or resident(c) < begun + MOST_MORE,
           "the memory does not grow with the number of changes", f"{begun} kB, then {resident(c)} kB")
     c.finish()

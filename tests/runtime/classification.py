@@ -96,7 +96,7 @@ exits(
     says="the folder '3' is not one of the labels Red, green, blue, and is not the number of a label (0 to 2",
 )
 
-# ---- sets without some classes, or with empty ones
+# ---- sets without some classes, or with empty classes
 exits(
     0,
     "fewer folders than classes, without labels",

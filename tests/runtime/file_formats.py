@@ -109,7 +109,7 @@ for first in 0, 1, 7:  # 0 and 1: as pandas numbers columns
 write("lines.csv", "\n".join(",".join(str(i) for i in range(16)) for _ in range(2)))
 done = exits(0, "  before others it numbers the columns", "./four", "predict", "lines.csv",
              says="lines.csv[0]: ")
-check("lines.csv[1]" not in done.stdout, "    and is none", done.stdout)
+check("lines.csv[1]" not in done.stdout, "    and is not a sample", done.stdout)
 write("a.png", b"no picture")
 exits(1, "--target of a file that is not a table", *BEANS, "beans.safetensors", "--target", "kind",
       says="nor a table (.csv)")

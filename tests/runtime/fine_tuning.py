@@ -1,5 +1,6 @@
-# fine_tuning.py: the cases of fine_tuning.tap: an imported MobileNetV2, small and trained on other shapes, is
-# trained further for three epochs on a folder of PNGs, from the program and from the Python package.
+# fine_tuning.py: the cases of fine_tuning.tap: a small imported MobileNetV2, which was trained on other
+# shapes, is trained further for three epochs on a folder of PNGs. The program trains it, and so does the
+# Python package.
 # SPDX-License-Identifier: Apache-2.0
 import os, re, shutil, subprocess, sys
 from tap import check, finish, start

@@ -60,7 +60,7 @@ def learns(title, program, data, iou=0.99):
     result = json.loads(done.stdout)
     found = result["metrics"]
     good = found["iou"] > iou and found["dice"] > iou and found["accuracy"] > iou
-    check(good, f"{title}: is learnt", found)
+    check(good, f"{title}: is learned", found)
     return result
 
 

@@ -50,7 +50,7 @@ exits(0, "the parts of the lists", "./words", "data", "--data", "set",
       says=("folders of sounds: 37 training, 11 validation and 5 test samples, 4 classes",
             "2 folders whose names are not a label, treated as 'unknown': cat, dog"))
 check(counts("set") == {"yes": 10, "no": 10, "unknown": 20, "silence": 9 + 3 + 1},
-      "silence has as many as the mean class", str(counts("set")))
+      "silence has the mean number of samples of a class", str(counts("set")))
 program('"yes", "no", "cat", "dog"')
 exits(0, "background noise is not a class", "./words", "data", "--data", "set",
       says="28 training, 8 validation and 4 test samples, 4 classes")

@@ -211,7 +211,7 @@ static void equal_blocks_keep_their_order(void) {
   for (int i = 0; i < MOST; i++) CU_ASSERT_EQUAL(c.list[i]->offset, 16 * i);
 }
 
-CU_TestInfo suite_layout[] = {{"small", test_small},
+CU_TestInfo suite_layout[] = {{"a few blocks", test_small},
                               {"a chain of layers", test_orders},
                               {"results that overlap operands", test_overlaps},
                               {"results that overlap operands, random", test_random_overlaps},

@@ -321,6 +321,6 @@ CU_TestInfo suite_mutate[] = {{"plain convolution", test_plain},
                               {"tiled convolutions", test_direct},
                               {"dense, pool, a batch with sizes and tails", test_others},
                               {"a result that is written over an operand", test_over},
-                              {"indices that are chosen by data", test_chosen},
+                              {"data-dependent indices", test_chosen},
                               {"weight gradient, Winograd, LeNet's second layer", test_large},
                               CU_TEST_INFO_NULL};

@@ -102,7 +102,7 @@ Nest *chosen_sampling_gradient(Arena *arena, int N, int H, int W, int C, int lan
   return b;
 }
 
-/* A nest with bounds that depend on loops and on another data-dependent index, with a call, branches on the
+/* A nest whose bounds depend on loops and on another data-dependent index. It has a call, branches on the
  * index, a local array, a range of one number and an unused index. */
 Nest *chosen_window(Arena *arena, int N) {
   Nest *b = nest_new(arena, "window", "numbers near the diagonal");

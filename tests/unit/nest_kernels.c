@@ -129,11 +129,10 @@ Nest *conv_direct(Arena *arena, const char *name, Conv conv) {
   return b;
 }
 
-/* ---- Winograd ----
- * V[xi][t][c] are the transformed input tiles of a block of whole rows of tiles, U[f/32][xi][c][32] the
- * transformed weights,
- * M[xi][t][f] = sum over c of V[xi][t][c] * U[xi][c][f], which the output transform turns into 4x4 pixels
- * (Lavin & Gray 2015) ---- */
+/* ---- Winograd (Lavin & Gray 2015) ----
+ * V[xi][t][c]: the transformed input tiles of a block of whole rows of tiles.
+ * U[f/32][xi][c][32]: the transformed weights.
+ * M[xi][t][f] = sum over c of V[xi][t][c] * U[xi][c][f]; the output transform turns M into 4x4 pixels. */
 enum { L = 16, N = 32 };
 
 static Val scaled(Nest *b, double k, Val x) { return mul(num(b, k), x); }

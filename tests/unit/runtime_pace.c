@@ -99,7 +99,11 @@ static void test_left_alone(void) { /* calls that take long, and nets that alway
 }
 
 CU_TestInfo suite_pace[] = {
-    {"alone", test_alone},   {"busy", test_busy},     {"changes", test_changes},
-    {"waking", test_waking}, {"middle", test_middle}, {"left alone", test_left_alone},
+    {"an idle machine", test_alone},
+    {"a busy machine", test_busy},
+    {"other programs start and end", test_changes},
+    {"threads that wake up late", test_waking},
+    {"fewer threads than the maximum are fastest", test_middle},
+    {"long calls and small nets", test_left_alone},
     CU_TEST_INFO_NULL,
 };

@@ -214,7 +214,7 @@ static void outputs_are_written_as_arrays(void) {
 
 CU_TestInfo suite_synthetic[] = {
     {"the split depends on the seed and has exact sizes", the_split_is_seeded_and_exact},
-    {"synthetic classes can be learnt", synthetic_classes_can_be_learnt},
+    {"synthetic classes can be learned", synthetic_classes_can_be_learnt},
     {"synthetic data have every kind of target", synthetic_serves_every_kind_of_target},
     {"inputs are images or arrays", inputs_are_images_or_arrays},
     {"outputs are written as arrays", outputs_are_written_as_arrays},

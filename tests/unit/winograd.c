@@ -356,7 +356,7 @@ CU_TestInfo suite_winograd[] = {
     {"matrices", test_matrices},
     {"the estimated rounding error", test_error},
     {"F(4x4,3x3): sizes, channels, padding", test_f4},
-    {"F(2x2,5x5): the same", test_f2_5x5},
+    {"F(2x2,5x5): sizes, channels, padding", test_f2_5x5},
     {"F(2x2,3x3)", test_f2},
     {"one-dimensional windows", test_rows},
     {"phases", test_phases},

@@ -58,7 +58,7 @@ expected("ema.npz", other)
 torch.save({"nets": {"one": state, "two.x": other}}, "pair.bin")
 torch.save({"module." + name: t for name, t in state.items()}, "parallel.pt")
 
-# what is refused
+# files that are refused
 sys.modules["nets"] = sys.modules["__main__"]
 Net.__module__ = "nets"
 torch.save(net, "module.pt")

@@ -48,7 +48,7 @@ for kind in "lstm", "gru", "rnn":
             file.write(len(text.encode()).to_bytes(8, "little") + text.encode() + data[8 + size:])
         done, got = model_of("torch.safetensors")
         names = "rnn.weight_hh_l2_reverse" in text and "rnn.2" not in text
-        check(wanted and names and got == wanted, f"{kind}: PyTorch's names behind '{prefix}'", done.stderr)
+        check(wanted and names and got == wanted, f"{kind}: PyTorch's names after '{prefix}'", done.stderr)
     text = head.replace("rnn.1.weight_ih_l0", "rnn.1.weight_ih_l1")
     with open("torch.safetensors", "wb") as file:
         file.write(len(text.encode()).to_bytes(8, "little") + text.encode() + data[8 + size:])

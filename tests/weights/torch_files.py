@@ -46,7 +46,7 @@ def c_of(weights, *more):
 
 # ---- Files of torch.save
 wanted = {name: c_of(name + ".npz") for name in ("state", "ema")}
-check(wanted["state"] != wanted["ema"] and b"_trained" in wanted["state"], "what is wanted is there")
+check(wanted["state"] != wanted["ema"] and b"_trained" in wanted["state"], "the expected weights exist")
 for weights, like in [
     ("state.pt", "state"), ("protocol4.pth", "state"), ("epoch3.ckpt", "state"), ("epoch3.ckpt:ema", "ema"),
     ("epoch3.ckpt:model_state_dict", "state"), ("pair.bin:nets.one", "state"), ("pair.bin:nets.two.x", "ema"),

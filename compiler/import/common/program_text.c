@@ -1,5 +1,5 @@
-/* program_text.c: Printer of imported statements as a program. A statement is chained to the next statement
- * if the next one uses its value; otherwise its value gets a name. */
+/* program_text.c: Printer of imported statements as a program. If the next statement uses the value of a
+ * statement, both are printed as a chain; otherwise the value gets a name. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <string.h>

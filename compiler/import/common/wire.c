@@ -86,7 +86,7 @@ static void put_bytes(Wire *wire, WireBytes *all, const WireBytes *more) {
     memcpy(copy, all->at, all->n);
     *all = (WireBytes){copy, all->n, 2 * (all->n + more->n)};
   }
-  uint8_t *end = (uint8_t *)(uintptr_t)all->at + all->n; /* in the copy */
+  uint8_t *end = (uint8_t *)(uintptr_t)all->at + all->n; /* end of the bytes in the copy */
   memcpy(end, more->at, more->n);
   all->n += more->n;
 }

@@ -1,5 +1,6 @@
-/* wire.h: Wire format of protocol buffers, read and written with field tables (onnx_schema.def). Whatever
- * the bytes are, the reader reads nothing outside of them, and their number limits its allocations. */
+/* wire.h: Wire format of protocol buffers, read and written with field tables (onnx_schema.def). Whatever the
+ * bytes are, the reader reads nothing outside of them, and the number of bytes limits the size of its
+ * allocations. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WIRE_H
 #define CNNC_WIRE_H

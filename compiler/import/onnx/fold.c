@@ -52,7 +52,7 @@ int fold_axis(ModelImport *im, const Tensor *x, int64_t axis) {
 /* ---- types, filled and enumerated constants ---- */
 const Tensor *fold_cast(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
-  const Tensor *like = constant_of(im, node, 1); /* of CastLike */
+  const Tensor *like = constant_of(im, node, 1); /* the input of CastLike that has the type */
   const int64_t to = like ? (int64_t)like->type : onnx_int(node, "to", 0);
   if (to == (int64_t)x->type) return x;
   if (to < 1 || to > 16) return no(im, "a cast to an unsupported type");

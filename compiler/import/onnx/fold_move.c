@@ -124,7 +124,7 @@ const Tensor *fold_slice(ModelImport *im, const OnnxNode *node) {
 
 const Tensor *fold_shaped(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
-  Value *vector = NEW(im->arena, Value); /* its elements in order, as one axis */
+  Value *vector = NEW(im->arena, Value); /* the elements of the view in order, as one axis */
   vector->shape = shape_vector(x->n);
   View *view = view_new(im, vector, x->rank);
   int64_t stride = 1;

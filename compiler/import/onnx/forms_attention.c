@@ -15,7 +15,7 @@ typedef struct Chain {
   const Product *product;
   int nsteps;
   const Statement *step[MOST_STEPS];
-  int key; /* which side of the scores the softmax normalizes over */
+  int key; /* the side of the scores over which the softmax normalizes */
   double scale;
   int nterms;
   struct Term {

@@ -1,4 +1,4 @@
-/* int8_layers.c: Layers of an imported model that compute in int8 or int16: those between quantized values
+/* int8_layers.c: Layers of an imported model that compute in int8 or int16: layers between quantized values,
  * with quantized weights. These layers get the arrays of docs/int8.md; other layers are marked as float, if
  * they need a mark. The rules are the same as in quantize/values.c, which reads the file. */
 // SPDX-License-Identifier: Apache-2.0
@@ -123,7 +123,7 @@ typedef struct Layer {
   ImportWeight *weight, *bias;
   int64_t filters, scales, inner; /* inner: adjacent elements of a filter */
   const float *scale;
-  bool wide; /* its input or its result is int16 */
+  bool wide; /* the layer's input or result is int16 */
   int8_t *bytes;
   int64_t *words;
 } Layer;

@@ -82,13 +82,13 @@ Tensor *tensor_new(Arena *, TensorType, int rank, const int64_t *dim);
 size_t room_of_file(size_t bytes);
 void tensor_put(Tensor *, int64_t i, double);
 Tensor *tensor_scalar(Arena *, TensorType, double);
-Tensor *tensor_list(Arena *, int n, const int64_t *); /* of INT64 */
+Tensor *tensor_list(Arena *, int n, const int64_t *); /* a list of INT64 */
 Tensor *tensor_shaped(Arena *, const Tensor *, int rank,
                       const int64_t *dim); /* a constant with the same numbers and other sizes */
 
 /* ---- models ---- */
 typedef struct OnnxNode {
-  const char *op, *name; /* for other domains: "domain::op" */
+  const char *op, *name; /* an operator of another domain is "domain::op" */
   const char *kind;      /* the TensorFlow Lite operator that the node is a part of: "MEAN"; or NULL */
   const char *title;     /* the title of the TensorFlow Lite operator: "MEAN 2" */
   const char *refused;   /* the reason why the TensorFlow Lite operator is not supported; or NULL */
@@ -116,8 +116,8 @@ typedef struct OnnxPort {
   int64_t dim[MOST_DIMS]; /* 0: open */
   int channels;           /* the channel dimension, or NO_CHANNELS: one channel without a dimension */
 } OnnxPort;
-/* Prefix of a state in the metadata of a model that cnnc exported: the key is ONNX_STATE_KEY and the input;
- * the value is the output and, after =, the initial numbers. */
+/* Prefix of a state in the metadata of a model that cnnc exported: the key is ONNX_STATE_KEY followed by the
+ * input's name; the value is the output's name and, after =, the initial numbers. */
 #define ONNX_STATE_KEY "cnnc.state."
 typedef struct OnnxState {
   const char *input, *output, *init; /* init: in the program's syntax, or NULL: zeros */
@@ -125,7 +125,7 @@ typedef struct OnnxState {
 typedef struct Onnx {
   Arena *arena;
   const char *path, *producer, *version;
-  const uint8_t *file; /* its bytes */
+  const uint8_t *file; /* bytes of the file */
   size_t bytes;
   int opset, nnodes, ntensors, ninputs, noutputs, nguards;
   OnnxNode *node;

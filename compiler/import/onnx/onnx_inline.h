@@ -47,7 +47,7 @@ const char *inline_name(Inliner *, Scope *, const char *name);
 /* The path of a call, a branch or an iteration. The path is unique even if several nodes have the same
  * name. */
 const char *inline_path(Inliner *, const NodeProto *, const char *otherwise, const char *branch);
-bool inline_graph(Inliner *, const GraphProto *, Scope *, int depth); /* with its constants */
+bool inline_graph(Inliner *, const GraphProto *, Scope *, int depth); /* inlines a graph with its constants */
 
 /* ---- onnx_loop.c ---- */
 /* Unrolls a Loop with a constant count, or a Scan of a known number of rows. Other loops stay nodes. */

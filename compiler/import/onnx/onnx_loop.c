@@ -15,7 +15,7 @@ typedef struct Loop {
   /* number of values passed to the next iteration; number of results with a row per iteration */
   int carried, joined;
   int elements;       /* for a Scan: number of tensors of which each iteration reads one index */
-  int64_t iterations; /* at most */
+  int64_t iterations; /* maximum number of iterations */
   const char *value[MOST_CARRIED], *row[MOST_CARRIED][MOST_ITERATIONS];
 } Loop;
 

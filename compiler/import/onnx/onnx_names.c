@@ -95,8 +95,8 @@ static bool read_words(const char *list, Words *words) {
   }
 }
 
-/* The module of a node from torch.export: the last but one of its scopes, because the last one is the node
- * itself. "": the whole model; NULL: no module of the model. */
+/* The module of a node from torch.export: the last but one of the node's scopes, because the last scope is
+ * the node itself. "": the whole model; NULL: no module of the model. */
 static const char *module_scope(ModelImport *im, const OnnxNode *node) {
   Words scopes;
   if (!read_words(onnx_metadata(node, "pkg.torch.onnx.name_scopes"), &scopes)) return NULL;

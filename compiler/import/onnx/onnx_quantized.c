@@ -10,7 +10,7 @@ enum { MOST_VALUES = 4, NONE = -1 };
  * inputs. */
 typedef struct Frame {
   const char *op, *becomes;
-  bool microsoft;         /* its domain */
+  bool microsoft;         /* the operator is in the domain com.microsoft */
   int value[MOST_VALUES]; /* the values; NONE ends the list */
   int bias;   /* a bias of type int32, or NONE; its scale is the product of the scales of both values */
   int result; /* the scale of the result; NONE: floats */

@@ -482,7 +482,7 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
 }
 
 /* x / y, but 0 where y is 0. The result is computed as x * n / (y + 1 - n), with n = 0 where y is 0 and n = 1
- * elsewhere; it is rounded once, like x / y. */
+ * elsewhere. The result is rounded once, like x / y. */
 View *import_divide_no_nan(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0), *y = x ? view_of(im, node, 1) : NULL;
   if (!y) return NULL;

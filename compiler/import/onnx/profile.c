@@ -9,7 +9,7 @@ enum { MOST_LISTED = 40 };
 
 typedef struct Checked { /* a model and its violations */
   Arena *arena;
-  const char *path;       /* of the model */
+  const char *path;       /* path of the model */
   Table types, constants; /* by name of a tensor: TypeProtoTensor, TensorProto */
   const NodeProto *node;  /* the current node */
   Table undeclared;       /* tensors without a type or shape */

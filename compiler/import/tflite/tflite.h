@@ -29,7 +29,7 @@ typedef struct TflTensor {
   int64_t zero;     /* the first zero point; for weights, all zero points must be 0 */
   bool zeros;       /* all are 0 */
   bool is_u8;       /* the caller uses q + 128 instead of q */
-  bool is_variable; /* its value persists until the next call */
+  bool is_variable; /* the tensor's value persists until the next call */
 } TflTensor;
 
 typedef struct TflOperator {
@@ -100,7 +100,7 @@ bool tflite_has_own_state(const TflOperator *, int input);
 void tflite_keep_variables(Arena *, TflModel *);
 /* A comment for a program of whole sequences: how to compile it. */
 const char *tflite_step_comment(Arena *, const TflModel *);
-const char *tflite_state_operators(Arena *, const TflModel *); /* their names */
+const char *tflite_state_operators(Arena *, const TflModel *); /* names of the stateful operators */
 /* The initial value of a state, as text for init=; "": zeros. of: the state's tensor, which has the scale. */
 const char *tflite_initial_text(Arena *, const TflTensor *of, const TflTensor *initial);
 bool tflite_is(const uint8_t *bytes, size_t n); /* whether the bytes have the format's signature */
@@ -155,5 +155,5 @@ TflProgram *tflite_import(Arena *, Diags *, Span at, const char *path, const str
 Onnx *tflite_nodes(Arena *, Diags *, Span at, const char *path, const TflModel *, const uint8_t *bytes,
                    size_t);
 Onnx *tflite_graph(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
-                   const uint8_t *bytes, size_t); /* of its bytes */
+                   const uint8_t *bytes, size_t); /* like tflite_nodes, for the bytes of a file */
 #endif

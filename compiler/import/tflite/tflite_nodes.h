@@ -11,7 +11,7 @@ typedef struct Nodes {
   Onnx *onnx;
   const TflOperator *op;    /* the current operator */
   const char *onnx_name;    /* the operator's name in tflite_ops.def */
-  const char *kind, *title; /* its name in messages: "MEAN", "MEAN 2" */
+  const char *kind, *title; /* the operator's name in messages: "MEAN", "MEAN 2" */
   const char *layer;        /* the layer of the current operator: "/conv1/Conv" */
   int count[8];             /* number of layers by kind */
   const char *stateful;     /* the operators that keep state, if there are any */

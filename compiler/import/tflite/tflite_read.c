@@ -37,7 +37,7 @@ typedef struct Reader {
   Flat flat;
   TflModel *model;
   FlatVector codes, buffers;
-  Table names; /* of tensors */
+  Table names; /* names of tensors */
   size_t room; /* number of bytes that sparse constants may still need */
   size_t more; /* number of tensors and operators that branches may still add */
   const char *why;

@@ -17,7 +17,7 @@ typedef struct List { /* a list of int32, uint16 or uint8 indices */
 typedef struct Level {
   bool dense;
   int64_t size;         /* size of a dense level */
-  List segment, index;  /* of a level that is not dense */
+  List segment, index;  /* segments and indices of a level that is not dense */
   int dimension, block; /* block: the size of blocks along the dimension, if the level is inside blocks */
 } Level;
 

@@ -4,8 +4,8 @@
 #include "kernel/map.h"
 
 static const Param params[] = {
-    {"min", PARAM_NUMBER, NULL, "the least value", 0, 0, NULL},
-    {"max", PARAM_NUMBER, NULL, "the largest value", 0, 0, NULL},
+    {"min", PARAM_NUMBER, NULL, "lower limit", 0, 0, NULL},
+    {"max", PARAM_NUMBER, NULL, "upper limit", 0, 0, NULL},
     {0},
 };
 

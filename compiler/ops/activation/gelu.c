@@ -7,7 +7,7 @@
 
 static const double sqrt_half = 0.70710678118654752440,
                     density_at_0 = 0.39894228040143267794, /* 1 / sqrt(2 pi) */
-    root_2_pi = 0.79788456080286535588, cubic = 0.044715;  /* of the tanh */
+    root_2_pi = 0.79788456080286535588, cubic = 0.044715;  /* constants of the tanh approximation */
 
 static const Param params[] = {{"approximate", PARAM_CHOICE, "none",
                                 "tanh: the tanh approximation, as in PyTorch and Keras", 0, 0, "none tanh"},

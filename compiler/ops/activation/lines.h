@@ -9,7 +9,8 @@
   {"axis",                                                                                                   \
    PARAM_CHOICE,                                                                                             \
    "channels",                                                                                               \
-   "channels of each pixel; height or width of images, length of sequences; positions: all pixels",          \
+   "axis of the sum: channels (of each pixel), height or width (of images), length (of sequences), "         \
+   "positions (all pixels together)",                                                                        \
    0,                                                                                                        \
    0,                                                                                                        \
    "channels length height width positions"}
@@ -43,6 +44,6 @@ void line_each(const Line *, int64_t from, LineElement, const void *context);
 /* The value of an element of the line, computed from that element of the inputs. */
 typedef Val LineValue(const Line *, Val const *in, const void *context);
 Val line_sum(const Line *, const char *name, LineValue, const void *context);
-Val line_max(const Line *); /* of in[0] */
+Val line_max(const Line *); /* the largest element of in[0] in the line */
 void line_store(const Line *, LineValue, const void *context);
 #endif

@@ -23,8 +23,8 @@ const Op op_selu = {
     .name = "selu",
     .group = "activation",
     .summary = "scaled exponential linear unit (self-normalizing)",
-    .detail = "y = l*x where x > 0, l*a*(exp(x) - 1) elsewhere; l = 1.0507, a = 1.6733. Use it with "
-              "init=lecun",
+    .detail = "y = l*x where x > 0, l*a*(exp(x) - 1) elsewhere; l = 1.0507, a = 1.6733. Use init=lecun in "
+              "the layer before selu",
     .params = params,
     .example = "dense(64, init=lecun) -> selu",
     .shape = map_shape,

@@ -14,7 +14,7 @@ const Op op_sigmoid = {
     .name = "sigmoid",
     .group = "activation",
     .traits.scores = SCORES_BINARY,
-    .summary = "logistic function, 0 .. 1",
+    .summary = "logistic function, with results in 0 .. 1",
     .detail = "y = 1 / (1 + exp(-x))",
     .params = params,
     .example = "dense(1) -> sigmoid",

@@ -13,7 +13,7 @@ MAP_GRADIENT(gradient) { return mul(dy, fma_(mul(number(-1), m->y), m->y, number
 const Op op_tanh = {
     .name = "tanh",
     .group = "activation",
-    .summary = "hyperbolic tangent, -1 .. 1",
+    .summary = "hyperbolic tangent, with results in -1 .. 1",
     .detail = "y = tanh(x)",
     .params = params,
     .example = "conv(6, 5x5) -> tanh",

@@ -19,7 +19,7 @@ MAP_VALUE(value) {
 const Op op_add = {
     .name = "add",
     .group = "combining",
-    .summary = "elementwise sum of the current value and others",
+    .summary = "elementwise sum of the current value and other values",
     .detail =
         "y = x0 + x1 + ...; a 1x1xC operand is repeated at every pixel, an HxWx1 operand in every channel",
     .params = params,

@@ -56,8 +56,8 @@ static Val is_largest(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
                 num(l->b, 0));
 }
 
-/* Number of lanes after the last channel that equal the largest channel. These lanes of the last vector are
- * zeros. */
+/* The lanes of the last vector after the last channel contain zeros. Returns the number of these lanes if the
+ * largest channel is 0, too; otherwise 0. */
 static Val counted_beyond(Lower *l, int64_t channels, Val largest) {
   const int lanes = walk_lanes(l, channels);
   const int64_t rest = channels % lanes;

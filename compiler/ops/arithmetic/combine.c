@@ -50,6 +50,6 @@ Val combine_value(Map *m, int operand) {
 void combine_shape(ShapeContext *context, Node *node) {
   if (combine_count(node) > 1000)
     op_error(context, node, DIAG_too_many_arguments, "%s of %d operands", node->op->name,
-             combine_count(node)); /* only convolutions need sums of more terms */
+             combine_count(node)); /* only convolutions need sums with more terms */
   else map_shape_operands(context, node);
 }

@@ -16,7 +16,7 @@ static void shape(ShapeContext *context, Node *node) {
 
 static uint32_t needs(const Node *node, int wrt) {
   return node->nin < 2 ? 0 : wrt ? 2 | MAP_NEEDS_Y : 2;
-} /* x1, and also y for dy/dx1 = -y/x1 */
+} /* both gradients need x1; dy/dx1 = -y/x1 also needs y */
 
 MAP_EVAL(quotient) { return x[0] / combine_x(node, 1, x); }
 MAP_SLOPE(slope) { return wrt ? -y / x[1] : 1 / combine_x(node, 1, x); }
@@ -36,7 +36,7 @@ MAP_GRADIENT(gradient) {
 const Op op_divide = {
     .name = "divide",
     .group = "combining",
-    .summary = "elementwise quotient of the current value and another",
+    .summary = "the current value divided by another value, elementwise",
     .detail = "y = x0 / x1; a 1x1xC operand is repeated at every pixel, an HxWx1 operand in every channel",
     .params = params,
     .example = "conv(16, 3x3) -> divide(255)",

@@ -13,7 +13,7 @@ const Op op_floor = {
     .name = "floor",
     .group = "activation",
     .summary = "each element rounded down to an integer",
-    .detail = "y = the largest integer n with n <= x; no gradient passes",
+    .detail = "y = the largest integer that is at most x; no gradient passes",
     .params = params,
     .example = "multiply(0.25) -> floor",
     .family = FAMILY_MAP,

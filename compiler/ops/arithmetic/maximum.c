@@ -7,7 +7,7 @@
 static const Param params[] = {
     {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC or HxWx1), or numbers", 0, 0, NULL}, {0}};
 
-/* The gradient needs all operands, because all operands equal to the largest share it. */
+/* The gradient needs all operands, because it is shared by all operands that equal the largest one. */
 static uint32_t needs(const Node *node, int wrt) {
   (void)wrt;
   return (UINT32_C(1) << node->nin) - 1;
@@ -44,7 +44,7 @@ MAP_GRADIENT(gradient) {
 const Op op_maximum = {
     .name = "maximum",
     .group = "combining",
-    .summary = "elementwise maximum of the current value and others",
+    .summary = "elementwise maximum of the current value and other values",
     .detail =
         "y = max(x0, x1, ...); a 1x1xC operand is repeated at every pixel, an HxWx1 operand in every channel",
     .params = params,

@@ -6,7 +6,7 @@
 static const Param params[] = {
     {"x", PARAM_OPERANDS, NULL, "values of the same shape (or 1x1xC or HxWx1), or numbers", 0, 0, NULL}, {0}};
 
-/* The gradient needs all operands, because all operands equal to the smallest share it. */
+/* The gradient needs all operands, because it is shared by all operands that equal the smallest one. */
 static uint32_t needs(const Node *node, int wrt) {
   (void)wrt;
   return (UINT32_C(1) << node->nin) - 1;
@@ -45,7 +45,7 @@ MAP_GRADIENT(gradient) {
 const Op op_minimum = {
     .name = "minimum",
     .group = "combining",
-    .summary = "elementwise minimum of the current value and others",
+    .summary = "elementwise minimum of the current value and other values",
     .detail =
         "y = min(x0, x1, ...); a 1x1xC operand is repeated at every pixel, an HxWx1 operand in every channel",
     .params = params,

@@ -34,7 +34,7 @@ const Op op_modulo = {
     .name = "modulo",
     .group = "activation",
     .summary = "remainder of each element after division by a number",
-    .detail = "y = x - n*floor(x/n), which has the sign of n; dy/dx = 1, as in PyTorch's remainder",
+    .detail = "y = x - n*floor(x/n), so y has the sign of n; dy/dx = 1, as for PyTorch's remainder",
     .params = params,
     .example = "indices -> modulo(80)",
     .shape = shape,

@@ -45,7 +45,7 @@ static int gate(const Node *node) {
 const Op op_multiply = {
     .name = "multiply",
     .group = "combining",
-    .summary = "elementwise product of the current value and others",
+    .summary = "elementwise product of the current value and other values",
     .detail =
         "y = x0 * x1 * ...; a 1x1xC operand is repeated at every pixel, an HxWx1 operand in every channel",
     .params = params,

@@ -7,7 +7,8 @@
 static const double largest = 64;
 
 static const Param params[] = {
-    {"n", PARAM_NUMBER, NULL, "an integer from -64 to 64 except 0, or 1/2 or -1/2", 0, 0, NULL}, {0}};
+    {"n", PARAM_NUMBER, NULL, "exponent: an integer from -64 to 64 except 0, or 1/2 or -1/2", 0, 0, NULL},
+    {0}};
 
 static double exponent(const Node *node) { return arg_number(node, "n"); }
 static bool of_root(const Node *node) { return fabs(exponent(node)) == 0.5; }
@@ -73,7 +74,7 @@ MAP_GRADIENT(gradient) {
 const Op op_power = {
     .name = "power",
     .group = "activation",
-    .summary = "integer power of each element, its reciprocal, or a square root",
+    .summary = "power of each element, with an integer exponent or with the exponent 1/2 or -1/2",
     .detail = "y = x^n; n = -1: 1/x, n = 1/2: sqrt(x), n = -1/2: 1/sqrt(x)",
     .params = params,
     .example = "square -> channel_mean -> add(1e-6) -> power(-1/2)",

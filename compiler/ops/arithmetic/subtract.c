@@ -19,7 +19,7 @@ static void backward(Gradient *pass, Node *node, Node *dy) {
 const Op op_subtract = {
     .name = "subtract",
     .group = "combining",
-    .summary = "elementwise difference of the current value and another",
+    .summary = "the current value minus another value, elementwise",
     .detail = "y = x0 - x1; a 1x1xC operand is repeated at every pixel, an HxWx1 operand in every channel",
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> subtract(before)",

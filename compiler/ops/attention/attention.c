@@ -14,14 +14,16 @@ static const Param params[] = {
     {"value", PARAM_VALUE, NULL, "the values that are averaged, one per key", 0, 0, NULL},
     {"heads", PARAM_INT, "1", "number of channel groups that attend separately", 0, 0, NULL},
     {"key_heads", PARAM_INT, "heads",
-     "number of heads of key and value; each is used by heads/key_heads heads of the query", 0, 0, NULL},
-    {"scale", PARAM_NUMBER, "auto", "factor of the products; auto: 1/sqrt(channels of a head)", 0, 0, "auto"},
+     "number of heads of key and value; heads/key_heads heads of the query share each of them", 0, 0, NULL},
+    {"scale", PARAM_NUMBER, "auto",
+     "factor of the product of query and key; auto: 1/sqrt(channels of a head)", 0, 0, "auto"},
     {"mask", PARAM_VALUE, "none",
-     "added to the scores: LxM, or one LxM per row of a value with rows; causal: each position sees only "
-     "keys up to its own position",
+     "a value that is added to the scores: LxM, or one LxM matrix per row of a value with rows; or causal: "
+     "each position sees only keys up to its own position",
      0, 0, "none causal"},
-    {"bias", PARAM_VALUE, "none", "added to the scores: LxM or headsxLxM", 0, 0, "none"},
-    {"window", PARAM_REACH, "none", "only keys within this distance of the query", 0, 0, "none"},
+    {"bias", PARAM_VALUE, "none", "a value that is added to the scores: LxM or headsxLxM", 0, 0, "none"},
+    {"window", PARAM_REACH, "none", "each position sees only keys within this distance from its own position",
+     0, 0, "none"},
     {0}};
 
 static int64_t positions_of(Shape s) {
@@ -204,10 +206,11 @@ static void eval(const Eval *eval) {
 const Op op_attention = {
     .name = "attention",
     .group = "attention",
-    .summary = "scaled dot-product attention: each position of the current value, the query, attends to keys",
+    .summary = "scaled dot-product attention; the current value is the query, and each of its positions "
+               "attends to keys",
     .detail = "s = scale * Q*K^T + bias + mask per head, y = softmax(s) * V; head h uses key head "
-              "floor(h*key_heads/heads); a position without visible keys is 0; an image is H*W positions, "
-              "row by row",
+              "floor(h*key_heads/heads); the result for a position without visible keys is 0; an image has "
+              "H*W positions, ordered row by row",
     .params = params,
     .example = "q -> attention(k, v, heads=3)",
     .shape = shape,

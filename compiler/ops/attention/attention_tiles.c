@@ -96,7 +96,7 @@ static Val added_row(const Tile *t, const Ix *query, const Ix *j, int part) {
 static bool cuts(const Attention *a) { return a->causal || a->windowed; }
 static int64_t groups_up(const Tile *t, int64_t n) { return (n + t->rows - 1) / t->rows; }
 
-/* Limits of a loop over the keys of a block, or over groups of keys, so that it visits only keys that at
+/* Limits of a loop over the keys of a block, or over groups of keys. The loop then visits only keys that at
  * least one query of the tile sees. */
 typedef struct Limits {
   int nlo, nhi;
@@ -376,8 +376,8 @@ static void begin_tile(const Tile *t) {
         nest_store(b, query_lanes(t, t->s, &j, v), splat(num(b, 0), t->lanes));
 }
 
-/* Keys that are processed together: a divisor of a tile's size and of KEY_BLOCK. With 16 registers, 12 sums
- * and 3 vectors of queries leave one register, which is too few: compilers then store a sum in every
+/* Number of keys that are processed together: a divisor of a tile's size and of KEY_BLOCK. With 16 registers,
+ * 12 sums and 3 vectors of queries leave one register, which is too few: compilers then store a sum in every
  * iteration. */
 static int key_rows(const Tile *t) {
   static const int few[AT_ONCE + 1] = {0, 12, 6, 3};

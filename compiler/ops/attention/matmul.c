@@ -7,10 +7,10 @@
 #include "ops/attention/matmul.h"
 
 static const Param params[] = {
-    {"x", PARAM_VALUE, NULL, "the right factor B: a sequence, or a vector as a matrix of one row", 0, 0,
-     NULL},
-    {"transpose", PARAM_CHOICE, "none", "which of the two factors is transposed; left: the current value", 0,
-     0, "none left right both"},
+    {"x", PARAM_VALUE, NULL, "the right factor B: a sequence, or a vector, which is a matrix with one row", 0,
+     0, NULL},
+    {"transpose", PARAM_CHOICE, "none",
+     "factors that are transposed: left is the current value A, right is B", 0, 0, "none left right both"},
     {"scale", PARAM_NUMBER, "1", "factor by which the product is multiplied", 0, 0, NULL},
     {0}};
 
@@ -256,9 +256,9 @@ const Op op_matmul = {
     .name = "matmul",
     .family = FAMILY_MATMUL,
     .group = "attention",
-    .summary = "matrix product: the current value, LxK, times B, KxM, is LxM",
-    .detail = "y = scale * sum over k of A*B; transpose=right: B is MxK; left: A is KxL; a vector is a "
-              "matrix of one row; a value with rows is multiplied row by row",
+    .summary = "matrix product of the current value A (LxK) and the value B (KxM); the result is LxM",
+    .detail = "y = scale * sum over k of A*B; with transpose=right, B is MxK; with transpose=left, A is KxL; "
+              "a vector is a matrix with one row; a value with rows is multiplied row by row",
     .params = params,
     .example = "q -> matmul(k, transpose=right, scale=0.125) -> softmax -> matmul(v)",
     .shape = shape,

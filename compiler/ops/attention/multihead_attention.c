@@ -12,13 +12,14 @@
 static const Param params[] = {
     {"heads", PARAM_INT, NULL, "number of channel groups that attend separately", 0, 0, NULL},
     {"key", PARAM_VALUE, "current", "the value from which the keys are computed", 0, 0, "current"},
-    {"value", PARAM_VALUE, "key", "the value to average, with one position per key", 0, 0, "current"},
+    {"value", PARAM_VALUE, "key", "the value that is averaged, with one position per key", 0, 0, "current"},
     {"bias", PARAM_BOOL, "true", "add trained biases to the four products", 0, 0, NULL},
     {"mask", PARAM_VALUE, "none",
-     "added to the scores: LxM, or one LxM per row of a value with rows; causal: each position sees only "
-     "keys up to its own position",
+     "a value that is added to the scores: LxM, or one LxM matrix per row of a value with rows; or causal: "
+     "each position sees only keys up to its own position",
      0, 0, "none causal"},
-    {"window", PARAM_REACH, "none", "only keys within this distance of the query", 0, 0, "none"},
+    {"window", PARAM_REACH, "none", "each position sees only keys within this distance from its own position",
+     0, 0, "none"},
     {0}};
 
 typedef MultiheadLayer Layer;
@@ -245,9 +246,10 @@ const Op op_multihead_attention = {
     .name = "multihead_attention",
     .group = "attention",
     .summary = "attention layer with trained projections of query, key, value and output",
-    .detail = "y = attention(x*Wq^T + bq, key*Wk^T + bk, value*Wv^T + bv)*Wo^T + bo; parameters as in "
-              "nn.MultiheadAttention: in_proj_weight has the rows of Wq, Wk, Wv, or q_proj_weight, "
-              "k_proj_weight, v_proj_weight where channels differ; out_proj.weight is Wo",
+    .detail =
+        "y = attention(x*Wq^T + bq, key*Wk^T + bk, value*Wv^T + bv)*Wo^T + bo. Parameters are named as in "
+        "nn.MultiheadAttention: in_proj_weight has the rows of Wq, Wk and Wv; if x, key and value differ in "
+        "channels, Wq, Wk and Wv are q_proj_weight, k_proj_weight and v_proj_weight; out_proj.weight is Wo",
     .params = params,
     .example = "layernorm -> multihead_attention(3) -> add(in)",
     .shape = shape,

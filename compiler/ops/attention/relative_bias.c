@@ -8,11 +8,12 @@
 #include "kernel/walk.h"
 #include "kernel/window.h"
 
-static const Param params[] = {
-    {"window", PARAM_WINDOW, NULL, "height and width of a window; its pixels are the positions", 0, 0, NULL},
-    {"heads", PARAM_INT, NULL, "heads of the attention", 0, 0, NULL},
-    {"init", PARAM_INIT, "normal(0.02)", "initial biases", 0, 0, NULL},
-    {0}};
+static const Param params[] = {{"window", PARAM_WINDOW, NULL,
+                                "height and width of a window; the pixels of the window are the positions", 0,
+                                0, NULL},
+                               {"heads", PARAM_INT, NULL, "number of heads of the attention", 0, 0, NULL},
+                               {"init", PARAM_INIT, "normal(0.02)", "initial biases", 0, 0, NULL},
+                               {0}};
 
 void bias_window(const Node *node, int64_t size[2]) {
   const Const *window = arg_const(node, "window");
@@ -99,9 +100,8 @@ const Op op_relative_bias = {
     .name = "relative_bias",
     .group = "attention",
     .summary = "a trained attention bias for each relative position of two pixels in a window",
-    .detail =
-        "y[n][i][j] = weight[(yi - yj + h - 1)*(2w - 1) + xi - xj + w - 1][n]: headsxLxL with L = h*w; it "
-        "has no input: name it, and pass it as bias=",
+    .detail = "y[n][i][j] = weight[(yi - yj + h - 1)*(2w - 1) + xi - xj + w - 1][n]: headsxLxL with L = h*w. "
+              "relative_bias has no input: give the result a name, and pass it to attention as bias=",
     .params = params,
     .example = "b = relative_bias(7x7, 3)",
     .source = true,

@@ -59,9 +59,9 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_dct = {
     .name = "dct",
     .group = "audio",
-    .summary = "cosine transform of the channels, orthonormal",
+    .summary = "orthonormal cosine transform of the channels",
     .detail = "DCT-II: y[k] = s*sum over c of x[c]*cos(pi*k*(2c + 1)/(2C)), s = sqrt(1/C) for k = 0, else "
-              "sqrt(2/C); as scipy.fft.dct(norm=\"ortho\")",
+              "sqrt(2/C); as in scipy.fft.dct(norm=\"ortho\")",
     .params = params,
     .example = "mel(40, 16000) -> decibel -> dct(13)",
     .traits.features = true,

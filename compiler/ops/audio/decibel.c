@@ -29,7 +29,7 @@ MAP_GRADIENT(gradient) {
 const Op op_decibel = {
     .name = "decibel",
     .group = "audio",
-    .summary = "power in decibels",
+    .summary = "converts power to decibels",
     .detail = "y = 10*log10(max(x, floor))",
     .params = params,
     .example = "stft(512, 160) -> mel(40, 16000) -> decibel",

@@ -5,7 +5,7 @@
 #include "ops/audio/audio.h"
 
 static const Param params[] = {
-    {"bands", PARAM_INT, NULL, "number of triangles", 0, 0, NULL},
+    {"bands", PARAM_INT, NULL, "number of bands; each band is one triangle", 0, 0, NULL},
     {"rate", PARAM_NUMBER, NULL, "samples per second", 0, 0, NULL},
     {"low", PARAM_NUMBER, "0", "frequency where the first triangle begins, in Hz", 0, 0, NULL},
     {"high", PARAM_NUMBER, "", "frequency where the last triangle ends, in Hz; default: rate/2", 0, 0, NULL},
@@ -158,11 +158,12 @@ static Cost cost(const Node *node) { return (Cost){.macs = 2 * shape_row_element
 const Op op_mel = {
     .name = "mel",
     .group = "audio",
-    .summary = "mel filter bank over the bins of a spectrum",
-    .detail =
-        "y[m] = sum over k of weight[m][k]*x[k]: triangles over bands + 2 points equally spaced in mel. "
-        "torchaudio: 2595*log10(1 + f/700), slopes in Hz; librosa: Slaney's scale, slopes in Hz, area 1; "
-        "tensorflow: 1127*ln(1 + f/700), slopes in mel, without bin 0. No gradient passes",
+    .summary = "mel filter bank: weighted sums of the bins of a spectrum",
+    .detail = "y[m] = sum over k of weight[m][k]*x[k]. The weights of a band are a triangle; the corners of "
+              "all triangles are bands + 2 points, equally spaced in mel. like=torchaudio: mel = "
+              "2595*log10(1 + f/700), and triangles are linear in Hz. like=librosa: Slaney's mel scale, and "
+              "triangles are linear in Hz and have the area 1. like=tensorflow: mel = 1127*ln(1 + f/700), "
+              "triangles are linear in mel, and bin 0 is not used. No gradient passes",
     .params = params,
     .example = "stft(512, 160) -> mel(40, 16000, low=60, high=7600)",
     .traits.per_image = true,

@@ -16,24 +16,26 @@ static const char text[] =
 
 static const Param params[] = {
     {"rate", PARAM_INT, "16000", "samples per second", 0, 0, NULL},
-    {"size", PARAM_INT, "480", "samples of a frame", 0, 0, NULL},
-    {"step", PARAM_INT, "160", "samples from one frame to the next", 0, 0, NULL},
+    {"size", PARAM_INT, "480", "number of samples in a frame", 0, 0, NULL},
+    {"step", PARAM_INT, "160", "number of samples from the start of a frame to the start of the next", 0, 0,
+     NULL},
     {"bands", PARAM_INT, "40", "number of mel bands", 1, 1000, NULL},
     {"low", PARAM_NUMBER, "125", "frequency where the first band begins, in Hz", 0, 0, NULL},
     {"high", PARAM_NUMBER, "7500", "frequency where the last band ends, in Hz", 0, 0, NULL},
-    {"smoothing_bits", PARAM_INT, "10", "fractional bits of the noise estimate", 1, 16, NULL},
+    {"smoothing_bits", PARAM_INT, "10", "number of fractional bits of the noise estimate", 1, 16, NULL},
     {"even", PARAM_NUMBER, "0.025", "weight of a new frame in the noise estimate of bands 0, 2, ...", 0, 1,
      NULL},
     {"odd", PARAM_NUMBER, "0.06", "weight of a new frame in the noise estimate of bands 1, 3, ...", 0, 1,
      NULL},
-    {"remaining", PARAM_NUMBER, "0.05", "fraction of the signal that always remains", 0, 1, NULL},
+    {"remaining", PARAM_NUMBER, "0.05", "minimum fraction of the signal that noise reduction keeps", 0, 1,
+     NULL},
     {"pcan", PARAM_BOOL, "true", "normalize the gain of each band", 0, 0, NULL},
     {"strength", PARAM_NUMBER, "0.95", "exponent of the gain", 0, 100, NULL},
     {"offset", PARAM_NUMBER, "80", "offset added to the noise estimate before the gain is computed", 0, 1e6,
      NULL},
-    {"gain_bits", PARAM_INT, "21", "fractional bits of the gain", 16, 30, NULL},
+    {"gain_bits", PARAM_INT, "21", "number of fractional bits of the gain", 16, 30, NULL},
     {"log", PARAM_BOOL, "true", "return logarithms", 0, 0, NULL},
-    {"shift", PARAM_INT, "6", "fractional bits of the logarithms", 0, 15, NULL},
+    {"shift", PARAM_INT, "6", "number of fractional bits of the logarithms", 0, 15, NULL},
     {0}};
 
 enum { NOISE_ROWS = 2 }; /* upper and lower 16 bits of the noise estimates */
@@ -516,10 +518,10 @@ static Node *keep(Graph *graph, Node *layer, Node *calls, int64_t rows, int64_t 
 const Op op_micro_frontend = {
     .name = "micro_frontend",
     .group = "audio",
-    .summary = "features of int16 samples as TensorFlow Lite Micro computes them, bit for bit",
-    .detail = "window, int16 FFT, mel bands, square roots, noise reduction, gain normalization, "
-              "logarithms: whole numbers 0..65535, T x bands. The noise estimates begin with 0. No gradient "
-              "passes",
+    .summary = "audio features of int16 samples, bit-identical to the features of TensorFlow Lite Micro",
+    .detail = "The steps are: window, int16 FFT, mel bands, square roots, noise reduction, gain "
+              "normalization, logarithms. The result is T x bands integers in 0 .. 65535. The noise "
+              "estimates start at 0. No gradient passes",
     .params = params,
     .example = "micro_frontend -> multiply(10/256)",
     .traits.per_image = true,

@@ -9,8 +9,8 @@
 static const Param params[] = {
     {"smooth", PARAM_NUMBER, "0.025", "weight of the new row in the running mean", 0, 1, NULL},
     {"gain", PARAM_NUMBER, "0.98", "exponent of the running mean", 0, 1e6, NULL},
-    {"bias", PARAM_NUMBER, "2", "constant added before the root is taken; must be above 0", 0, 1e6, NULL},
-    {"power", PARAM_NUMBER, "0.5", "exponent of the root; must be above 0", 0, 1e6, NULL},
+    {"bias", PARAM_NUMBER, "2", "constant added before the power is taken; must be above 0", 0, 1e6, NULL},
+    {"power", PARAM_NUMBER, "0.5", "exponent; 0.5 is a square root; must be above 0", 0, 1e6, NULL},
     {"epsilon", PARAM_NUMBER, "1e-6", "constant added to the running mean; must be above 0", 0, 1e6, NULL},
     {0}};
 
@@ -184,9 +184,8 @@ const Op op_pcen = {
     .name = "pcen",
     .group = "audio",
     .summary = "per-channel energy normalization of a sequence",
-    .detail =
-        "m[t] = (1 - smooth)*m[t-1] + smooth*x[t], m[-1] = 1; y = (x/(epsilon + m)^gain + bias)^power - "
-        "bias^power; as librosa.pcen. No gradient passes",
+    .detail = "m[t] = (1 - smooth)*m[t-1] + smooth*x[t], m[-1] = 1; y = (x/(epsilon + m)^gain + bias)^power "
+              "- bias^power; as in librosa.pcen. No gradient passes",
     .params = params,
     .example = "stft(512, 160) -> mel(40, 16000) -> pcen",
     .keep = keep,

@@ -78,7 +78,7 @@ const Op op_preemphasis = {
     .name = "preemphasis",
     .group = "audio",
     .summary = "each sample minus a fraction of the previous sample",
-    .detail = "y[t] = x[t] - coefficient*x[t-1], x[-1] = 0; as torchaudio.functional.preemphasis",
+    .detail = "y[t] = x[t] - coefficient*x[t-1], x[-1] = 0; as in torchaudio.functional.preemphasis",
     .params = params,
     .example = "preemphasis(0.97)",
     .traits.needs_axes = true,

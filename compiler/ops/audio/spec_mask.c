@@ -12,7 +12,7 @@ enum { MOST_MASKS = 16, DRAWS = 4 /* random numbers for a pair of masks: width a
 static const Param params[] = {
     {"rows", PARAM_INT, "10", "maximum number of rows in a mask", 0, 1000000, NULL},
     {"channels", PARAM_INT, "8", "maximum number of channels in a mask", 0, 1000000, NULL},
-    {"count", PARAM_INT, "2", "number of row masks, and of channel masks", 1, MOST_MASKS, NULL},
+    {"count", PARAM_INT, "2", "number of row masks, and also number of channel masks", 1, MOST_MASKS, NULL},
     {0}};
 
 static void shape(ShapeContext *context, Node *node) {
@@ -30,8 +30,8 @@ static Axis mask_axis(const Node *node, int axis) {
 }
 
 /* ---- training; the backward pass is the same operator, with dy instead of x ---- */
-/* Whether element `at` of the axis is masked. A mask has a random width of 0 .. most, and a random start at
- * which it fits on the axis. */
+/* Whether element `at` of the axis is masked. A mask has a random width of 0 .. most, and a random start. The
+ * start is such that the whole mask is on the axis. */
 static bool masked(const uint32_t key[2], Axis axis, uint32_t draw, int64_t at) {
   const int64_t width = (int64_t)(random_uniform(key[0], key[1], draw) * (float)(axis.most + 1)),
                 start =
@@ -115,8 +115,8 @@ const Op op_spec_mask = {
     .name = "spec_mask",
     .group = "regularization",
     .summary = "masks rows and channels of a spectrogram at random in training; no effect in inference",
-    .detail = "in training, `count` random ranges of up to `rows` rows, and `count` random ranges of up to "
-              "`channels` channels, are set to 0 (SpecAugment)",
+    .detail = "in training, `count` random ranges of up to `rows` rows and `count` random ranges of up to "
+              "`channels` channels are set to 0 (SpecAugment)",
     .params = params,
     .example = "mel(40, 16000) -> decibel -> spec_mask(rows=10, channels=8)",
     .family = FAMILY_ALIAS,

@@ -19,17 +19,20 @@ static const char rfft_text[] =
 enum { FAST_FROM = 64, MOST_FFT = 1 << 20 };
 
 static const Param params[] = {
-    {"size", PARAM_INT, NULL, "samples of a frame", 0, 0, NULL},
-    {"step", PARAM_INT, NULL, "samples from one frame to the next", 0, 0, NULL},
-    {"fft", PARAM_INT, "size", "length of the transform: `size`, or more if frames are padded with zeros", 0,
-     0, NULL},
-    {"window", PARAM_CHOICE, "hann", "factors of the samples of a frame; hann and hamming are periodic", 0, 0,
+    {"size", PARAM_INT, NULL, "number of samples in a frame", 0, 0, NULL},
+    {"step", PARAM_INT, NULL, "number of samples from the start of a frame to the start of the next", 0, 0,
+     NULL},
+    {"fft", PARAM_INT, "size", "length of the transform; if fft is above size, frames are padded with zeros",
+     0, 0, NULL},
+    {"window", PARAM_CHOICE, "hann",
+     "window function by which the samples of a frame are multiplied; hann and hamming are periodic", 0, 0,
      "hann hann_symmetric hamming hamming_symmetric ones"},
-    {"place", PARAM_CHOICE, "centre", "position of the frame in a longer fft", 0, 0,
+    {"place", PARAM_CHOICE, "centre", "position of the frame in the transform, if fft is above size", 0, 0,
      "centre start"}, /* plain: ok */
     {"center", PARAM_BOOL, "false",
      "mirror fft/2 samples at both ends, so that sample t*step is the center of frame t", 0, 0, NULL},
-    {"give", PARAM_CHOICE, "power", "result for each bin; complex: real part, then imaginary part", 0, 0,
+    {"give", PARAM_CHOICE, "power",
+     "result for each bin; complex: the real part of the bin, then its imaginary part", 0, 0,
      "power magnitude complex"},
     {"pad", PARAM_PAD, "valid", "zeros around the samples: valid, same, causal, N or [before, after]", 0, 0,
      NULL},
@@ -272,11 +275,10 @@ const Op op_stft = {
     .name = "stft",
     .group = "audio",
     .summary = "spectra of overlapping frames of samples",
-    .detail =
-        "X[t][k] = sum over n < size of w[n]*x[t*step + n - before]*exp(-2*pi*i*k*(n + at)/fft), at = 0 "
-        "with place=start, else (fft - size)/2; power: scale*|X|^2. L x 1 becomes T x (fft/2 + 1), twice "
-        "that with give=complex. center=true: as librosa.stft and torch.stft; place=start: as "
-        "tf.signal.stft. No gradient passes",
+    .detail = "X[t][k] = sum over n < size of w[n]*x[t*step + n - before]*exp(-2*pi*i*k*(n + at)/fft), at = "
+              "0 with place=start, else (fft - size)/2. With give=power the result is scale*|X|^2. L x 1 "
+              "becomes T x (fft/2 + 1), or T x 2*(fft/2 + 1) with give=complex. center=true is as in "
+              "librosa.stft and torch.stft, place=start as in tf.signal.stft. No gradient passes",
     .params = params,
     .example = "stft(480, 160, fft=512) -> mel(40, 16000)",
     .traits.per_image = true,

@@ -4,8 +4,9 @@
 #include "ops/audio/audio.h"
 
 static const Param params[] = {
-    {"size", PARAM_INT, NULL, "rows of a window", 0, 0, NULL},
-    {"step", PARAM_INT, "size", "rows from one window to the next", 0, 0, NULL},
+    {"size", PARAM_INT, NULL, "number of rows in a window", 0, 0, NULL},
+    {"step", PARAM_INT, "size", "number of rows from the start of a window to the start of the next", 0, 0,
+     NULL},
     {"pad", PARAM_PAD, "valid",
      "rows of zeros around the sequence: valid, same, causal, N or [before, after]", 0, 0, NULL},
     {0}};
@@ -103,9 +104,9 @@ const Op op_unfold = {
     .name = "unfold",
     .group = "audio",
     .summary = "cuts a sequence into windows; each window is a region",
-    .detail = "y[t][n] = x[t*step + n - before]: L x C becomes T windows of size x C. The layers after it "
-              "process each window separately; flatten -> dense(n) gives T vectors of n, which are accepted "
-              "as a sequence T x n",
+    .detail = "y[t][n] = x[t*step + n - before]: an L x C sequence becomes T windows of size x C. Later "
+              "layers process each window separately. For example, flatten -> dense(n) returns T vectors of "
+              "n numbers, which the next operator can read as a T x n sequence",
     .params = params,
     .example = "unfold(576, step=512, pad=[64, 0]) -> conv(64, 5) -> flatten -> dense(128)",
     .traits.loops_over_rows = true,

@@ -10,25 +10,28 @@
 #include "kernel/window.h"
 
 /* A direct convolution also computes the following pooling if it has at most this number of terms per
- * output. Fusing saves a pass over the result: 4 to 43 % of the time for up to 64 terms, 0 to 4 % from 256
- * to 512, more with 5x5 at stride 2 (measured with AVX-512, one thread, windows from 1x1 to 7x7, 16 to 512
- * filters). With more terms, fusing saves nothing. A pooled convolution reads all its weights for each row of
- * the result, so it is 2x slower if the weights exceed the cache. */
+ * output. Fusing saves a pass over the result. This pass takes 4 to 43 % of the time for up to 64 terms, and
+ * 0 to 4 % for 256 to 512 terms, but more for 5x5 kernels with stride 2. (Measured with AVX-512, one thread,
+ * windows from 1x1 to 7x7, 16 to 512 filters.) With more terms, fusing saves nothing. A pooled convolution
+ * reads all its weights for each row of the result, so it is 2x slower if the weights exceed the cache. */
 enum { MOST_TERMS_POOLED = 512 };
 
 static const Param params[] = {
     {"filters", PARAM_INT, NULL, "output channels", 0, 0, NULL},
-    {"kernel", PARAM_WINDOW, NULL, "size of the window: N, HxW or [h, w]; one number on a sequence", 0, 0,
+    {"kernel", PARAM_WINDOW, NULL, "size of the window: N, HxW or [h, w]; for a sequence, one number N", 0, 0,
      NULL},
     {"stride", PARAM_WINDOW, "1", "step from one window to the next", 0, 0, NULL},
     {"pad", PARAM_PAD, "valid",
-     "valid, same, causal (sequences), N, [h, w], [top, bottom, left, right] or [before, after]", 0, 0, NULL},
+     "zeros added around the input: valid, same, causal (for sequences), N, [h, w], [top, bottom, left, "
+     "right] or [before, after]",
+     0, 0, NULL},
     {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
-    {"groups", PARAM_INT, "1", "number of channel groups, convolved separately", 0, 0, NULL},
+    {"groups", PARAM_INT, "1", "number of channel groups; each group is convolved separately", 0, 0, NULL},
     {"bias", PARAM_BOOL, "true", "adds a trained constant per filter", 0, 0, NULL},
     {"init", PARAM_INIT, "he",
-     "initial weights; a literal kernel such as [[1, 0, -1], [2, 0, -2], [1, 0, -1]] is a fixed filter", 0, 0,
-     NULL},
+     "initial weights; a literal kernel such as [[1, 0, -1], [2, 0, -2], [1, 0, -1]] initializes every "
+     "filter; add frozen=true to exclude the filters from training",
+     0, 0, NULL},
     {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
     {0},
 };

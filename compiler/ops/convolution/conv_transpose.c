@@ -1,4 +1,4 @@
-// conv_transpose.c: transposed convolution, the input gradient of a convolution as a layer
+// conv_transpose.c: Transposed convolution: the input gradient of a convolution as a layer
 // (Zeiler et al., 2010), and its two gradients.
 // SPDX-License-Identifier: Apache-2.0
 //
@@ -14,19 +14,19 @@
 
 static const Param params[] = {
     {"filters", PARAM_INT, NULL, "output channels", 0, 0, NULL},
-    {"kernel", PARAM_WINDOW, NULL, "size of the window: N, HxW or [h, w]; one number on a sequence", 0, 0,
+    {"kernel", PARAM_WINDOW, NULL, "size of the window: N, HxW or [h, w]; for a sequence, one number N", 0, 0,
      NULL},
-    {"stride", PARAM_WINDOW, "1", "step in the output from one input element to the next", 0, 0, NULL},
+    {"stride", PARAM_WINDOW, "1", "step in the output for each step of one element in the input", 0, 0, NULL},
     {"pad", PARAM_PAD, "valid",
-     "elements cropped from the output: valid, same (output = input * stride), N, [h, w], [top, bottom, "
-     "left, right] or "
-     "[before, after]",
+     "number of elements cropped from the output: valid, same (output size = input size * stride), N, [h, "
+     "w], [top, bottom, left, right] or [before, after]",
      0, 0, NULL},
-    {"output_pad", PARAM_INT, "0", "rows and columns added at the end of the output", 0, 1000000, NULL},
+    {"output_pad", PARAM_INT, "0", "number of rows and columns added at the end of the output", 0, 1000000,
+     NULL},
     {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
-    {"groups", PARAM_INT, "1", "number of channel groups, convolved separately", 0, 0, NULL},
+    {"groups", PARAM_INT, "1", "number of channel groups; each group is convolved separately", 0, 0, NULL},
     {"bias", PARAM_BOOL, "true", "adds a trained constant per filter", 0, 0, NULL},
-    {"init", PARAM_INIT, "he", "initial weights; bilinear for upsampling", 0, 0, NULL},
+    {"init", PARAM_INIT, "he", "initial weights; use bilinear for upsampling", 0, 0, NULL},
     {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
     {0},
 };

@@ -143,8 +143,8 @@ static void add_to_weights(const Correlation *k, const double *matrices, double 
         *weight++ += matrices[matrix_index(k, false, tap, s, l)];
 }
 
-/* For a tap of the kernel and a group: the positions of the first channel of the small pixel (y, x), of the
- * first channel of the large pixel (ly, lx), and of the first element of the matrix. */
+/* Positions for a tap of the kernel and a group: of the first channel of the small side's pixel (y, x), of
+ * the first channel of the large side's pixel (ly, lx), and of the first element of the matrix. */
 typedef struct Products {
   int64_t small, large, matrix;
 } Products;

@@ -26,7 +26,7 @@ typedef struct Correlation {
   bool taps;            /* the weight is [s*l][kx]: op->traits.matrix_of_taps */
 } Correlation;
 
-/* For conv, depthwise, conv_transpose, and the hidden operators of their backward pass. */
+/* The correlation of a conv, depthwise or conv_transpose, or of a hidden operator of their backward pass. */
 Correlation correlation_of(const Node *);
 
 bool correlation_pointwise(const Correlation *); /* output pixel i depends only on input pixel i */
@@ -55,12 +55,12 @@ Buf *correlation_bias(Lower *, const Correlation *, bool spread, int64_t padded)
 Buf *correlation_bias_copies(Lower *, const Correlation *, bool spread, int64_t copies, int64_t padded);
 int64_t correlation_macs(const Correlation *);
 Cost correlation_cost(const Node *);
-/* Whether tiles, packed weights or separate taps might need more than 31 bits, or take years to run. The
- * operator's own loops support all sizes that its shape rule permits. */
+/* Whether tiles, packed weights or separate taps might need numbers of more than 31 bits, or years of run
+ * time. The operator's own loops support all sizes that its shape rule permits. */
 bool correlation_near_limits(const Correlation *);
 
-/* Appends the required parts of the backward pass. input, weights: the hidden operators that compute the
- * gradients. */
+/* Appends the required gradients of the backward pass. input, weights: the hidden operators that compute the
+ * gradients of the input and of the weights. */
 void correlation_backward(Gradient *, Node *, Node *dy, const Op *input, const Op *weights);
 /* Shape, weight and bias of a forward node with a known window, with `outputs` channels at h x w. */
 void correlation_shape(ShapeContext *, Node *, int64_t h, int64_t w, int64_t outputs);

@@ -11,15 +11,20 @@
 #include "kernel/window.h"
 
 static const Param params[] = {
-    {"kernel", PARAM_WINDOW, NULL, "size of the window: N, HxW or [h, w]; one number on a sequence", 0, 0,
+    {"kernel", PARAM_WINDOW, NULL, "size of the window: N, HxW or [h, w]; for a sequence, one number N", 0, 0,
      NULL},
     {"stride", PARAM_WINDOW, "1", "step from one window to the next", 0, 0, NULL},
     {"pad", PARAM_PAD, "valid",
-     "valid, same, causal (sequences), N, [h, w], [top, bottom, left, right] or [before, after]", 0, 0, NULL},
+     "zeros added around the input: valid, same, causal (for sequences), N, [h, w], [top, bottom, left, "
+     "right] or [before, after]",
+     0, 0, NULL},
     {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
     {"multiplier", PARAM_INT, "1", "output channels per input channel", 0, 0, NULL},
     {"bias", PARAM_BOOL, "true", "adds a trained constant per output channel", 0, 0, NULL},
-    {"init", PARAM_INIT, "he", "initial weights; a literal kernel is a fixed filter", 0, 0, NULL},
+    {"init", PARAM_INIT, "he",
+     "initial weights; a literal kernel initializes every filter; add frozen=true to exclude the filters "
+     "from training",
+     0, 0, NULL},
     {"bias_init", PARAM_INIT, "zeros", "initial bias", 0, 0, NULL},
     {0},
 };

@@ -1,4 +1,4 @@
-// dense.c: a fully connected layer, and its two gradients.
+// dense.c: Fully connected layer, and its two gradients.
 // SPDX-License-Identifier: Apache-2.0
 //
 //     out[u] = bias[u] + sum over i of weight[u][i] * in[i]

@@ -57,8 +57,8 @@ static void run(const Eval *eval) {
 }
 
 /* ---- the nest ---- */
-/* Loads from a row of boxes or deltas. A region is viewed as a row of pixels, a row of a sequence as a
- * column. */
+/* Loads from a row of boxes or deltas. A region is viewed as a row of pixels; a row of a sequence is viewed
+ * as a column. */
 static Val load_row(Lower *l, Buf *buf, const Ix *row, const Ix *c, int part, int lanes) {
   const Ix zero = {0};
   const bool below = buf->dim[buf->leads] > 1;
@@ -81,7 +81,7 @@ static void decode_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
   lower_store(l, decoder_vector(l, row->tables, delta, center, side), y, x, c, part, lanes);
 }
 
-/* One box, with scalars. */
+/* Decodes one box without vectors. */
 static void decode_scalar(Lower *l, const Decoder *d, const Ix *row, const Ix *first) {
   Nest *b = l->b;
   const Ix zero = {0};
@@ -128,12 +128,12 @@ const Op op_decode = {
     .name = "decode",
     .group = "detection",
     .summary = "moves and scales boxes by predicted deltas",
-    .detail =
-        "the current value is the boxes, rows x1 y1 x2 y2; deltas dx dy dw dh are divided by the "
-        "weights; the center moves by dx*width, dy*height, the sides are multiplied by exp(dw), "
-        "exp(dh), with dw and dh at most log(1000/16). Corners are clipped to the image: the first input "
-        "HxWxC that the boxes or deltas depend on; without such an input, to at least 0. 4*classes deltas "
-        "give one box per class, which nms accepts. No gradient passes",
+    .detail = "the current value is the boxes, rows x1 y1 x2 y2. The deltas dx dy dw dh are divided by the "
+              "weights. The center of a box moves by dx*width and dy*height; its sides are multiplied by "
+              "exp(dw) and exp(dh), with dw and dh limited to log(1000/16). Corners are clipped to the "
+              "image, which is the first HxWxC input that the boxes or deltas depend on; without such an "
+              "input, corners are only clipped to at least 0. With 4*classes deltas per row, the result has "
+              "one box per class, and nms accepts it. No gradient passes",
     .params = params,
     .example = "default_boxes([30, 60], [1, 2, 0.5], 8) -> decode(deltas)",
     .shape = shape,

@@ -12,8 +12,8 @@
 
 static const Param params[] = {
     {"sizes", PARAM_LIST, NULL, "side lengths of square boxes, in image pixels", 0, 0, NULL},
-    {"ratios", PARAM_LIST, NULL, "aspect ratios, width / height, for each size", 0, 0, NULL},
-    {"stride", PARAM_WINDOW, NULL, "image pixels from one cell to the next", 0, 0, NULL},
+    {"ratios", PARAM_LIST, NULL, "aspect ratios, width / height, of the boxes of each size", 0, 0, NULL},
+    {"stride", PARAM_WINDOW, NULL, "number of image pixels from one cell to the next", 0, 0, NULL},
     {0},
 };
 
@@ -83,10 +83,10 @@ static void lower(Lower *l) {
 const Op op_default_boxes = {
     .name = "default_boxes",
     .group = "detection",
-    .summary = "boxes of several sizes and ratios around the center of each pixel",
-    .detail = "rows x1 y1 x2 y2 in image pixels, ordered by cell, then size, then ratio: center (i + "
-              "0.5)*stride, width size*sqrt(ratio), height size/sqrt(ratio). Only the input's height and "
-              "width are used. Liu et al., 2016",
+    .summary = "boxes of several sizes and aspect ratios around the center of each pixel",
+    .detail = "The result has rows x1 y1 x2 y2 in image pixels, ordered by cell, then by size, then by "
+              "ratio. A box has the center (i + 0.5)*stride, the width size*sqrt(ratio) and the height "
+              "size/sqrt(ratio). Only the height and width of the input are used. Liu et al., 2016",
     .params = params,
     .example = "default_boxes(sizes=[30, 60], ratios=[1, 2, 0.5], stride=8)",
     .shape = shape,

@@ -21,9 +21,11 @@ enum { BOX = 4, ROW = 6, KEPT = 5, FLOAT_COUNTS = 1 << 24 };
 
 static const Param params[] = {
     {"scores", PARAM_VALUE, "",
-     "scores of each box for each class, one row per box; rows of yolo contain their scores", 0, 0, NULL},
-    {"iou", PARAM_NUMBER, "0.5", "drop a box if its IoU with a box of a higher score is above this", 0, 1,
-     NULL},
+     "scores of each box for each class, one row per box; not used for rows of yolo, which contain their "
+     "scores",
+     0, 0, NULL},
+    {"iou", PARAM_NUMBER, "0.5", "drop a box if its IoU with a box of a higher score is above this value", 0,
+     1, NULL},
     {"score", PARAM_NUMBER, "0.25", "drop boxes with a lower score", 0, 0, NULL},
     {"max", PARAM_INT, "100", "number of rows of the result", 0, 0, NULL},
     {0},
@@ -343,11 +345,11 @@ const Op op_nms = {
     .summary =
         "non-maximum suppression: drops boxes that overlap a box of the same class with a higher score",
     .detail =
-        "the current value is rows of yolo (score = objectness * class score), or boxes with scores=: "
-        "rows x1 y1 x2 y2, or such a box for each class, as decode returns for 4*classes deltas. The "
-        "result is rows x1 y1 x2 y2 score class by descending score, equal scores by row; unused rows have "
-        "class -1. A box is dropped if its IoU with a box of the same class and a higher score is more than "
-        "iou; iou=1 drops no boxes. No gradient passes",
+        "the current value is the rows of yolo (score = objectness * class score). With scores=, the current "
+        "value is boxes: rows x1 y1 x2 y2, or rows with one box per class, as decode returns for 4*classes "
+        "deltas. The result has rows x1 y1 x2 y2 score class by descending score; equal scores are ordered "
+        "by input row; unused rows have class -1. A box is dropped if its IoU with a box of the same class "
+        "and a higher score is more than iou; iou=1 drops no boxes. No gradient passes",
     .params = params,
     .example = "nms(scores, iou=0.5, max=20)",
     .traits.per_image = true,

@@ -15,7 +15,7 @@ static const char text[] =
 enum { ROW = 6, SCORE = 4, LABEL = 5 };
 
 static const Param params[] = {
-    {"boxes", PARAM_VALUE, NULL, "the instances, rows of nms: x1 y1 x2 y2 score class", 0, 0, NULL},
+    {"boxes", PARAM_VALUE, NULL, "the instances, as rows of nms: x1 y1 x2 y2 score class", 0, 0, NULL},
     {"masks", PARAM_VALUE, NULL, "masks of the boxes, one channel per class", 0, 0, NULL},
     {"threshold", PARAM_NUMBER, "0.5", "minimum mask value for a pixel to belong to an instance", 0, 0, NULL},
     {0},
@@ -216,11 +216,11 @@ const Op op_panoptic = {
     .name = "panoptic",
     .group = "detection",
     .summary = "a class and an instance for each pixel",
-    .detail = "two channels: class, instance. Boxes are painted by descending score, each on the unpainted "
-              "pixels where its mask (bilinear, in the channel of its class) is above the threshold; a box "
-              "that keeps less than half of its mask is dropped. Instance k is row k - 1 of the boxes. All "
-              "other pixels have instance 0, and the current value's largest channel as class. No gradient "
-              "passes",
+    .detail = "The result has two channels: class and instance. Boxes are painted by descending score, each "
+              "on the unpainted pixels where its mask (in the channel of its class, interpolated bilinearly) "
+              "is above the threshold. A box is dropped if less than half of the pixels of its mask are "
+              "unpainted. Instance k is row k - 1 of the boxes. All other pixels have instance 0, and their "
+              "class is the largest channel of the current value. No gradient passes",
     .params = params,
     .example = "panoptic(found, masks, threshold=0.5)",
     .traits.per_image = true,

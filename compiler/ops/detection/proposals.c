@@ -22,15 +22,15 @@ enum { FLOAT_COUNTS = 1 << 24 };
 static const Param params[] = {
     {"deltas", PARAM_VALUE, NULL, "dx dy dw dh of each anchor", 0, 0, NULL},
     {"anchors", PARAM_LIST, NULL, "[width, height] of each anchor of a cell, in image pixels", 0, 0, NULL},
-    {"stride", PARAM_WINDOW, "16", "image pixels from one cell to the next", 0, 0, NULL},
-    {"before", PARAM_INT, "2000", "number of boxes with the highest scores that are passed to nms", 0, 0,
-     NULL},
-    {"max", PARAM_INT, "300", "rows of the result", 0, 0, NULL},
-    {"iou", PARAM_NUMBER, "0.7", "drop a box if its IoU with a box of a higher score is above this", 0, 1,
-     NULL},
-    {"sample", PARAM_INT, "64", "number of rows of the result in training", 0, 0, NULL},
-    {"positives", PARAM_NUMBER, "0.25", "maximum fraction of the sampled regions that contain an object", 0,
+    {"stride", PARAM_WINDOW, "16", "number of image pixels from one cell to the next", 0, 0, NULL},
+    {"before", PARAM_INT, "2000",
+     "number of boxes with the highest scores; all other boxes are dropped before suppression", 0, 0, NULL},
+    {"max", PARAM_INT, "300", "number of rows of the result", 0, 0, NULL},
+    {"iou", PARAM_NUMBER, "0.7", "drop a box if its IoU with a box of a higher score is above this value", 0,
      1, NULL},
+    {"sample", PARAM_INT, "64", "number of rows of the result in training", 0, 0, NULL},
+    {"positives", PARAM_NUMBER, "0.25",
+     "in training, maximum fraction of the sampled regions that contain an object", 0, 1, NULL},
     {0},
 };
 
@@ -265,14 +265,14 @@ const Op op_proposals = {
     .group = "detection",
     .summary = "regions that may contain an object, from the scores and deltas of anchors",
     .detail =
-        "the current value is the scores, H x W x anchors; deltas are H x W x 4*anchors, dx dy dw dh "
-        "of each anchor. An anchor is a box around (i + 0.5)*stride. Boxes are decoded as in decode "
-        "with weights of 1, and clipped to the image. Of the `before` boxes with the best scores, boxes "
-        "smaller than 0.001 are dropped, then boxes whose IoU with a box of a higher score is more than iou. "
-        "Rows x1 y1 x2 y2 by descending score; unused rows are zeros. In training with a loss for objects, "
-        "the result has `sample` rows: the ground-truth boxes; random regions with an IoU of at least 0.5 "
-        "with a ground-truth box, until there are positives*sample rows; then other random regions; unused "
-        "rows are zeros. No gradient passes. Ren et al., 2015",
+        "the current value is the scores, H x W x anchors; deltas are H x W x 4*anchors, dx dy dw dh of each "
+        "anchor. An anchor is a box around (i + 0.5)*stride. Boxes are decoded as in decode with weights of "
+        "1, and clipped to the image. Only the `before` boxes with the best scores are used. Boxes narrower "
+        "or lower than 0.001 pixels are dropped, then boxes whose IoU with a box of a higher score is more "
+        "than iou. The result has rows x1 y1 x2 y2 by descending score; unused rows are zeros. In training "
+        "with a loss for objects, the result has `sample` rows instead: first the ground-truth boxes; then "
+        "random regions whose IoU with a ground-truth box is at least 0.5, until there are positives*sample "
+        "rows; then other random regions; unused rows are zeros. No gradient passes. Ren et al., 2015",
     .params = params,
     .example = "scores -> proposals(deltas, anchors=[[64, 64], [128, 64], [64, 128]], stride=16)",
     .traits.per_image = true,

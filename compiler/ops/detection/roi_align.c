@@ -15,9 +15,9 @@
 static const Param params[] = {
     {"features", PARAM_VALUE, NULL, "the image from which the regions are taken", 0, 0, NULL},
     {"size", PARAM_WINDOW, NULL, "height and width of the result for each region", 0, 0, NULL},
-    {"scale", PARAM_NUMBER, NULL, "features per input pixel: 1/16 if a feature is 16 pixels wide", 0, 0,
-     NULL},
-    {"samples", PARAM_INT, "2", "sampling points per bin on each axis", 1, 1000, NULL},
+    {"scale", PARAM_NUMBER, NULL, "number of features per input pixel: 1/16 if a feature is 16 pixels wide",
+     0, 0, NULL},
+    {"samples", PARAM_INT, "2", "number of sampling points per bin along each axis", 1, 1000, NULL},
     {"aligned", PARAM_BOOL, "true",
      "false: do not subtract half a feature from the coordinates (legacy RoIAlign)", 0, 0, NULL},
     {0},
@@ -322,12 +322,11 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_roi_align = {
     .name = "roi_align",
     .group = "detection",
-    .summary = "features inside each box, resampled bilinearly to one size",
-    .detail =
-        "the current value is the boxes, N x 4: x1 y1 x2 y2 in input pixels; the result is N of size "
-        "x size x channels; a bin is the mean of samples x samples points; points up to one feature outside "
-        "the image are moved to its border, points farther outside are 0; no gradient passes to the "
-        "boxes; as torchvision's, with sampling_ratio=samples",
+    .summary = "features inside each box, resampled bilinearly to a fixed size",
+    .detail = "the current value is the boxes, N x 4: x1 y1 x2 y2 in input pixels. The result is N regions "
+              "of size x size x channels. A bin is the mean of samples x samples points. Points up to one "
+              "feature outside the image are moved to the border of the image; points farther outside are 0. "
+              "No gradient passes to the boxes. As roi_align in torchvision with sampling_ratio=samples",
     .params = params,
     .example = "boxes -> roi_align(features, 7, scale=1/16)",
     .traits.per_image = true,

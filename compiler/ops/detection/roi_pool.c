@@ -14,8 +14,8 @@
 static const Param params[] = {
     {"features", PARAM_VALUE, NULL, "the image from which the regions are taken", 0, 0, NULL},
     {"size", PARAM_WINDOW, NULL, "height and width of the result for each region", 0, 0, NULL},
-    {"scale", PARAM_NUMBER, NULL, "features per input pixel: 1/16 if a feature is 16 pixels wide", 0, 0,
-     NULL},
+    {"scale", PARAM_NUMBER, NULL, "number of features per input pixel: 1/16 if a feature is 16 pixels wide",
+     0, 0, NULL},
     {0},
 };
 
@@ -233,10 +233,11 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_roi_pool = {
     .name = "roi_pool",
     .group = "detection",
-    .summary = "features inside each box, max-pooled to one size",
-    .detail = "the current value is the boxes, N x 4: x1 y1 x2 y2 in input pixels; the result is N of size "
-              "x size x channels; corners are rounded to features, and the box includes both; a bin outside "
-              "the image is 0; no gradient passes to the boxes; as torchvision's",
+    .summary = "features inside each box, max-pooled to a fixed size",
+    .detail =
+        "the current value is the boxes, N x 4: x1 y1 x2 y2 in input pixels. The result is N regions of size "
+        "x size x channels. The corners of a box are rounded to whole features, and the box includes both "
+        "corners; a bin outside the image is 0. No gradient passes to the boxes. As roi_pool in torchvision",
     .params = params,
     .example = "boxes -> roi_pool(features, 7, scale=1/16)",
     .traits.per_image = true,

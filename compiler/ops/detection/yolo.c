@@ -326,8 +326,8 @@ static void cell_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
   lower_store(l, value, y, x, c, part, lanes);
 }
 
-/* Builds the nest over cells, if the result can be viewed as cells: it is contiguous, and no nodes are fused
- * after it. Otherwise returns false. */
+/* Builds the nest over cells, if the result can be viewed as cells: the result is contiguous, and no nodes
+ * are fused after the operator. Otherwise returns false. */
 static bool lower_cells(Lower *l) {
   const YoloHead *head = l->node->detail;
   Buf *out = l->out;
@@ -367,11 +367,11 @@ static int64_t classes(const Node *node) { return node->shape.dim[1] - YOLO_CLAS
 const Op op_yolo = {
     .name = "yolo",
     .group = "detection",
-    .summary = "decodes the boxes of YOLOv3: one row for each anchor in each cell",
-    .detail = "the input has tx ty tw th, objectness and class scores for each anchor; the rows of the "
-              "result are ordered by cell, then by anchor: center x y = (sigmoid(t) + the cell's column or "
-              "row) * stride, w h = anchor * exp(t), in image pixels, then sigmoids of the other numbers; "
-              "stride = size of the first image input / cells",
+    .summary = "decodes the boxes of YOLOv3; the result has one row for each anchor in each cell",
+    .detail = "For each anchor, the input has tx ty tw th, objectness and class scores. The rows of the "
+              "result are ordered by cell, then by anchor. A row has center x y = (sigmoid(t) + column or "
+              "row of the cell) * stride and w h = anchor * exp(t), in image pixels, then the sigmoids of "
+              "objectness and class scores. stride = size of the first image input / number of cells",
     .params = params,
     .example = "conv(255, 1x1) -> yolo(80, anchors=[[10, 14], [23, 27], [37, 58]]) -> nms",
     .traits.classes = classes,

@@ -1,5 +1,5 @@
-/* dropout.c: dropout  (Srivastava et al., 2014): in training each element is zero with probability `rate`,
- * the others are divided by 1 - rate; no effect in inference. */
+/* dropout.c: dropout (Srivastava et al., 2014): in training each element becomes zero with probability
+ * `rate`, and all other elements are divided by 1 - rate; no effect in inference. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/dropout/mask.h"
 

@@ -7,7 +7,7 @@
 extern const Op op_dropout_mask, op_drop_path_mask; /* training: y = 0 with probability rate, otherwise x / (1
                                                        - rate); for each element, or for a whole sample */
 void mask_shape(ShapeContext *, Node *);
-Node *mask_train(Graph *, Node *, const Op *mask); /* the node's stand-in */
+Node *mask_train(Graph *, Node *, const Op *mask); /* the node that replaces this node in training */
 
 /* The gradient in inference, where nothing is dropped. */
 void mask_gradient(Gradient *, Node *, Node *dy);

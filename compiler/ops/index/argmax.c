@@ -1,5 +1,5 @@
-/* argmax.c: argmax, the index of the largest channel of each pixel. If several are equal, the first is
- * the result; NaN counts as the largest. It has no gradient. */
+/* argmax.c: argmax, the index of the largest channel of each pixel. If several channels are largest, the
+ * result is the first of their indices; NaN counts as the largest. The index has no gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/channels.h"
@@ -102,7 +102,7 @@ const Op op_argmax = {
     .name = "argmax",
     .group = "index",
     .summary = "index of the largest channel of each pixel: an image becomes HxWx1",
-    .detail = "y = the first c with the largest x[c]; NaN is the largest; no gradient passes",
+    .detail = "y = the first c with the largest x[c]; NaN counts as the largest number; no gradient passes",
     .params = params,
     .example = "conv(21, 1x1) -> argmax",
     .traits.keeps_spatial = true,

@@ -372,8 +372,8 @@ const Op op_deformable_attention = {
     .summary =
         "multi-scale deformable attention: for each head, weighted sums of a few samples from several images",
     .detail = "y[i][h*d + c] = sum over l, p of weights[i][h][l][p] * sample(level l, "
-              "places[i][h][l][p])[h*d + c]; the current value is level 0; places are x, y in 0 .. 1; "
-              "samples between pixels are bilinear, those outside the image are 0",
+              "places[i][h][l][p])[h*d + c]. The current value is level 0; places are x, y in 0 .. 1. A "
+              "sample between pixels is interpolated bilinearly; pixels outside the image are 0",
     .params = params,
     .example = "p3 -> deformable_attention(places, share, 8, p4, p5)",
     .traits.per_image = true,

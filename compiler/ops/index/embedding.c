@@ -4,8 +4,8 @@
 #include "ops/index/index.h"
 
 static const Param params[] = {
-    {"count", PARAM_INT, NULL, "rows of the table", 1, INDEX_COUNTS, NULL},
-    {"channels", PARAM_INT, NULL, "numbers per row", 0, 0, NULL},
+    {"count", PARAM_INT, NULL, "number of rows of the table", 1, INDEX_COUNTS, NULL},
+    {"channels", PARAM_INT, NULL, "number of elements of each row", 0, 0, NULL},
     {"init", PARAM_INIT, "normal(1)", "initial rows", 0, 0, NULL},
     {0},
 };
@@ -100,8 +100,8 @@ const Op op_embedding = {
     .name = "embedding",
     .group = "index",
     .summary = "looks up a trained row of numbers for each index",
-    .detail = "y = weight[x]; indices are truncated and clamped to 0 .. count-1, NaN is 0; the parameter has "
-              "the name and layout of nn.Embedding's",
+    .detail = "y = weight[x]; indices are truncated to integers and clamped to 0 .. count-1; the index NaN "
+              "counts as 0; the parameter has the same name and layout as in nn.Embedding",
     .params = params,
     .example = "embedding(30522, 192)",
     .traits.keeps_spatial = true,

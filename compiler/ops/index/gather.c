@@ -7,8 +7,8 @@
 #include "ops/index/index.h"
 
 static const Param params[] = {
-    {"index", PARAM_VALUE, NULL, "indices of positions: a vector of K or Kx1; with each=true KxC", 0, 0,
-     NULL},
+    {"index", PARAM_VALUE, NULL, "indices of positions: a vector of K elements, or Kx1; with each=true, KxC",
+     0, 0, NULL},
     {"each", PARAM_BOOL, "false", "use a separate index for each channel", 0, 0, NULL},
     {0},
 };
@@ -85,7 +85,7 @@ static void back_eval(const Eval *eval) {
 /* ---- the nest ---- */
 typedef struct Work {
   Table table;
-  Shape in;        /* of x */
+  Shape in;        /* shape of x */
   Buf *x, *dy;     /* dy: in the backward pass, is added to the gradient x; otherwise NULL */
   const Ix *k, *c; /* c: with each=true, the channel of the index */
 } Work;
@@ -152,9 +152,10 @@ const Op op_gather = {
     .name = "gather",
     .group = "index",
     .summary = "positions of the current value, selected by index",
-    .detail = "y[k][c] = x[index[k]][c]; each=true: y[k][c] = x[index[k][c]][c]; positions of an image are "
-              "its pixels, row by row; a vector of N is Nx1; indices are truncated and clamped to 0 .. "
-              "last, NaN is 0; no gradient passes to the index",
+    .detail = "y[k][c] = x[index[k]][c]; each=true: y[k][c] = x[index[k][c]][c]. The positions of an image "
+              "are its pixels, ordered row by row; a vector of N elements has N positions of one channel. "
+              "Indices are truncated to integers and clamped to 0 .. last; the index NaN counts as 0. No "
+              "gradient passes to the index",
     .params = params,
     .example = "memory -> gather(chosen)",
     .traits.per_image = true,

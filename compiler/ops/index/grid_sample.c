@@ -12,8 +12,10 @@ static const Param params[] = {
     {"grid", PARAM_VALUE, NULL, "x and y of each point, in -1 .. 1: PxQx2 or Lx2", 0, 0, NULL},
     {"mode", PARAM_CHOICE, "bilinear", "interpolate between pixels, or use the nearest pixel", 0, 0,
      "bilinear nearest"},
-    {"outside", PARAM_CHOICE, "zeros", "values outside the image", 0, 0, "zeros border reflect"},
-    {"corners", PARAM_BOOL, "false", "-1 and 1 are the centers of the border pixels, not their edges", 0, 0,
+    {"outside", PARAM_CHOICE, "zeros", "how pixels outside the image are defined", 0, 0,
+     "zeros border reflect"},
+    {"corners", PARAM_BOOL, "false",
+     "true: -1 and 1 are the centers of the border pixels; false: the outer edges of these pixels", 0, 0,
      NULL},
     {0},
 };
@@ -247,10 +249,11 @@ const Op op_grid_sample = {
     .name = "grid_sample",
     .group = "index",
     .summary = "samples an image at the points of a grid",
-    .detail = "as torch's grid_sample: X = ((x + 1)*W - 1)/2, with corners=true X = (x + 1)/2*(W - 1), Y "
-              "likewise; bilinear: from the four nearest pixels; nearest: rounds half to even; "
-              "outside=zeros: pixels outside the image are 0, border: X is clamped to 0..W-1, reflect: "
-              "mirrored at -1/2 and W - 1/2, with corners=true at 0 and W - 1, then clamped",
+    .detail = "as grid_sample in PyTorch: X = ((x + 1)*W - 1)/2, or with corners=true X = (x + 1)/2*(W - 1); "
+              "Y is computed in the same way. mode=bilinear interpolates between the four nearest pixels; "
+              "mode=nearest rounds X and Y, half to even. outside=zeros: pixels outside the image are 0. "
+              "outside=border: X is clamped to 0 .. W - 1. outside=reflect: X is mirrored at -1/2 and W - "
+              "1/2, or with corners=true at 0 and W - 1, and then clamped",
     .params = params,
     .example = "image -> grid_sample(grid)",
     .traits.per_image = true,

@@ -1,5 +1,5 @@
 /* one_hot.c: one_hot, a 1 at the channel of an index: y[c] = 1 where c is the index, otherwise 0. An index
- * outside 0 .. n-1, or one that is not an integer, gives zeros. It has no gradient. */
+ * outside 0 .. n-1, or one that is not an integer, gives zeros. The operator passes no gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/index/index.h"
 
@@ -39,9 +39,9 @@ static void lower(Lower *l) {
 const Op op_one_hot = {
     .name = "one_hot",
     .group = "index",
-    .summary = "turns each index into a row with 1 at that index and 0 elsewhere",
-    .detail = "y[c] = 1 where x = c, else 0; an index outside 0 .. n-1, or one that is not an integer, "
-              "gives zeros; no gradient passes",
+    .summary = "turns each index into a row of zeros, with a 1 at that index",
+    .detail = "y[c] = 1 if x = c, else 0; an index that is not an integer in 0 .. n-1 gives a row of zeros; "
+              "no gradient passes",
     .params = params,
     .example = "classes -> one_hot(10)",
     .traits.keeps_spatial = true,

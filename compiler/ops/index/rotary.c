@@ -12,11 +12,12 @@
 enum { X, COSINE, SINE };
 
 static const Param params[] = {
-    {"cos", PARAM_VALUE, NULL, "cosines, LxD", 0, 0, NULL},
-    {"sin", PARAM_VALUE, NULL, "sines, LxD", 0, 0, NULL},
-    {"heads", PARAM_INT, "1", "number of channel groups; all are rotated by the same angles", 0, 0, NULL},
+    {"cos", PARAM_VALUE, NULL, "cosines of the angles: LxD", 0, 0, NULL},
+    {"sin", PARAM_VALUE, NULL, "sines of the angles: LxD", 0, 0, NULL},
+    {"heads", PARAM_INT, "1", "number of channel groups; all groups are rotated by the same angles", 0, 0,
+     NULL},
     {"interleaved", PARAM_BOOL, "false",
-     "rotate pairs of neighboring channels instead of pairs from both halves", 0, 0, NULL},
+     "true: rotate pairs of neighboring channels; false: pairs of a channel of each half", 0, 0, NULL},
     {0},
 };
 
@@ -225,11 +226,11 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 const Op op_rotary = {
     .name = "rotary",
     .group = "index",
-    .summary =
-        "rotary position embedding: rotates pairs of channels by an angle that depends on their position",
-    .detail = "x1 and x2 are the halves of the first 2*D channels of each head, or with interleaved=true "
-              "their even and odd channels; y1 = x1*cos - x2*sin, y2 = x2*cos + x1*sin; other channels do "
-              "not change",
+    .summary = "rotary position embedding: rotates pairs of channels of each position by angles that depend "
+               "on the position",
+    .detail = "x1 and x2 are the two halves of the first 2*D channels of each head; with interleaved=true, "
+              "x1 are the even channels and x2 the odd channels. y1 = x1*cos - x2*sin, y2 = x2*cos + x1*sin; "
+              "the channels after the first 2*D of each head do not change",
     .params = params,
     .example = "conv(192, 1) -> rotary(cosines, sines, heads=3)",
     .shape = shape,

@@ -14,7 +14,8 @@ enum { PAIR = 2 };
 
 static const Param params[] = {
     {"k", PARAM_INT, NULL, "number of results", 0, 0, NULL},
-    {"largest", PARAM_BOOL, "true", "false: select the smallest numbers", 0, 0, NULL},
+    {"largest", PARAM_BOOL, "true", "select the largest numbers; false: select the smallest numbers", 0, 0,
+     NULL},
     {0},
 };
 
@@ -148,8 +149,8 @@ const Op op_topk = {
     .group = "index",
     .summary = "the k largest numbers of a vector, sorted, with their indices",
     .detail =
-        "y[i] = value, index; largest=false: select the smallest numbers; of equal numbers, the one with the "
-        "lower index is first; NaN is larger than all numbers; no gradient passes to the indices",
+        "row i of the result is a number and its index. If numbers are equal, the number with the lower "
+        "index is first; NaN counts as larger than all numbers; no gradient passes to the indices",
     .params = params,
     .example = "scores -> channel_max -> flatten -> topk(300)",
     .traits.per_image = true,

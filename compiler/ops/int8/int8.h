@@ -30,8 +30,8 @@ typedef struct Int8Combine {
   Stored stored;
   bool wide; /* an operand or the result is int16 */
   bool product;
-  Addition addition; /* for sums and differences */
-  Multiplier factor; /* for products */
+  Addition addition; /* factors of sums and differences */
+  Multiplier factor; /* factor of products */
 } Int8Combine;
 
 /* Pools. */

@@ -44,8 +44,8 @@ static int64_t most_sum(const Int8Recurrent *p, int gate, int64_t u) {
   return most;
 }
 
-/* Number of gates that read h. In gru with reset=before, the last gate reads r*h instead, after the other
- * gates. */
+/* Number of gates that read h. In gru with reset=before, the last gate does not read h: it reads r*h, after
+ * the other gates. */
 static int gates_of_h(const Int8Recurrent *p) { return (int)p->r.gates - (p->r.before ? 1 : 0); }
 
 static bool gate_pairs_fit(const Int8Recurrent *p) {

@@ -40,7 +40,8 @@ const Op op_loss_binary_cross_entropy = {
     .name = "binary_cross_entropy",
     .group = "loss",
     .summary = "binary cross entropy of each element",
-    .detail = "mean over all elements of -t*log p - (1 - t)*log(1 - p), p = sigmoid of the raw scores",
+    .detail = "mean over all elements of -t*log p - (1 - t)*log(1 - p), with p = sigmoid of the raw score "
+              "and t = target",
     .params = params,
     .example = "loss = binary_cross_entropy",
     .shape = shape,

@@ -98,8 +98,8 @@ static Val counts_value(Lower *l, Val label, int64_t classes) {
              : counts;
 }
 
-/* The weight of a label, 0 if it does not count. The weight is computed as a sum over the classes, without an
- * index that depends on data. */
+/* The weight of a label, 0 if it does not count. The weight is computed as a sum over the classes, without a
+ * data-dependent index. */
 static Val weight_value(Lower *l, Val label, Val counts, int64_t classes) {
   Nest *b = l->b;
   if (!weights_of(l->node)) return counts;

@@ -10,7 +10,7 @@
 #include "ops/activation/softmax.h"
 
 static const Param params[] = {
-    {"weights", PARAM_LIST, "", "a weight for each class", 0, 0, NULL},
+    {"weights", PARAM_LIST, "", "list with one weight per class", 0, 0, NULL},
     {"ignore", PARAM_INT, "-1", "a label to ignore; -1 is always ignored", -1, 2147483647, NULL},
     {0},
 };
@@ -114,9 +114,10 @@ static void gradient_lower(Lower *l) {
 const Op op_loss_cross_entropy = {
     .name = "cross_entropy",
     .group = "loss",
-    .summary = "cross entropy of classes: with a softmax, log_softmax or raw scores; for an image output, "
-               "per pixel",
-    .detail = "mean of -log p[label], with `weights` a weighted mean; labels -1 and `ignore` do not count",
+    .summary = "cross entropy of classes, from a softmax, log_softmax or raw scores; an image output has one "
+               "class per pixel",
+    .detail = "mean of -log p[label], or the weighted mean with `weights`; samples with label -1 or `ignore` "
+              "do not count",
     .params = params,
     .example = "loss = cross_entropy",
     .traits.class_target = true,

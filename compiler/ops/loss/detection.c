@@ -140,10 +140,11 @@ static void lower(Lower *l) {
 const Op op_loss_detection = {
     .name = "detection",
     .group = "loss",
-    .summary = "class and box loss of regions",
-    .detail = "scores R x (1 + classes), class 0 is the background; deltas R x 4 or R x 4*(1 + classes): "
-              "cross-entropy over the rows; and smooth L1 (beta 1) of the deltas, times 10 10 5 5, over the "
-              "rows whose IoU with a ground-truth box is at least `overlap`; divided by R",
+    .summary = "class loss and box loss of regions",
+    .detail = "scores are R x (1 + classes), class 0 is the background; deltas are R x 4 or R x 4*(1 + "
+              "classes). The loss is the sum of two parts, divided by R: the cross-entropy of all rows; and, "
+              "for rows whose IoU with a ground-truth box is at least `overlap`, the smooth L1 (beta 1) "
+              "between the deltas and the true deltas times 10 10 5 5",
     .params = params,
     .example = "loss = detection(scores, deltas, boxes=regions)",
     .traits.object_target = true,

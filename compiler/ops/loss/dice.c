@@ -282,9 +282,10 @@ static void gradient_lower(Lower *l) {
 const Op op_loss_dice = {
     .name = "dice",
     .group = "loss",
-    .summary = "overlap of predicted and true pixels; the output is a softmax, sigmoids or raw scores",
-    .detail = "mean over images, and over the classes that appear in them, of "
-              "1 - (2 * sum p*t + 1) / (sum p + sum t + 1); labels -1 do not count",
+    .summary =
+        "one minus the overlap of predicted and true pixels; the output is a softmax, sigmoids or raw scores",
+    .detail = "mean over the images, and over the classes that appear in an image, of 1 - (2 * sum p*t + 1) "
+              "/ (sum p + sum t + 1); pixels with label -1 do not count",
     .params = params,
     .example = "loss = dice",
     .traits.class_target = true,

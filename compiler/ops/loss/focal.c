@@ -11,7 +11,8 @@
 #include "ops/activation/softmax.h"
 
 static const Param params[] = {
-    {"gamma", PARAM_NUMBER, "2", "how strongly well-classified examples are down-weighted", 0, 100, NULL},
+    {"gamma", PARAM_NUMBER, "2",
+     "exponent; a larger gamma reduces the weight of well-classified examples more", 0, 100, NULL},
     {0}};
 
 static double gamma_of(const Node *node) { return arg_number(node, "gamma"); }

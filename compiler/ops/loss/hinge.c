@@ -99,8 +99,9 @@ static void gradient_lower(Lower *l) {
 const Op op_loss_hinge = {
     .name = "hinge",
     .group = "loss",
-    .summary = "margin between classes, on raw scores",
-    .detail = "mean of 1/C * sum over the other classes of max(0, 1 - o[label] + o[c])",
+    .summary = "hinge loss on raw scores: the margin between the true class and the other classes",
+    .detail = "mean of 1/C * sum over all classes c except the label of max(0, 1 - o[label] + o[c]), with "
+              "raw scores o",
     .params = params,
     .example = "loss = hinge",
     .traits.class_target = true,

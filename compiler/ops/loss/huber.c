@@ -30,7 +30,8 @@ MAP_GRADIENT(gradient) {
 const Op op_loss_huber = {
     .name = "huber",
     .summary = "squared error for small differences, absolute error for large differences",
-    .detail = "mean over all elements of d^2/2 where |d| <= delta, else delta*(|d| - delta/2)",
+    .detail =
+        "d = output - target; mean over all elements of d^2/2 if |d| <= delta, else delta*(|d| - delta/2)",
     .params = params,
     .example = "loss = huber(delta=0.5)",
     LOSS_ELEMENTS,

@@ -49,7 +49,7 @@ void loss_classes_lower(Lower *, LossShare *);
 typedef struct LabelValues {
   Val label, score, weight, counts;
 } LabelValues; /* at a pixel: the label, the output of the label's class, the label's weight (0: it does not
-                  count), 1 if it counts */
+                  count), 1 if the label counts */
 void loss_label_weights(Lower *, Val label, Val *counts, Val *weight);
 LabelValues loss_label(Lower *, const Ix *y, const Ix *x);
 Val loss_class_weight_value(Lower *, const Ix *c);  /* as given */

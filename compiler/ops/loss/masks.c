@@ -122,12 +122,11 @@ static void lower(Lower *l) {
 const Op op_loss_masks = {
     .name = "masks",
     .group = "loss",
-    .summary = "masks of regions",
-    .detail =
-        "R of m x m x classes, sigmoid or linear. Only rows whose IoU with a ground-truth box is at least "
-        "`overlap` count: binary cross-entropy between the channel of the box's class and the pixels of the "
-        "object, cropped to the row's box and sampled bilinearly to m x m; the mean over rows and "
-        "pixels",
+    .summary = "mask loss of regions",
+    .detail = "The output is R regions of m x m x classes, sigmoid or linear. Only regions whose IoU with a "
+              "ground-truth box is at least `overlap` count. Their loss is the binary cross-entropy between "
+              "the channel of the object's class and the mask of the object, cropped to the region's box and "
+              "sampled bilinearly to m x m; the result is the mean over regions and pixels",
     .params = params,
     .example = "loss = masks(masks, boxes=regions)",
     .traits.object_target = true,

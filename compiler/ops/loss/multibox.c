@@ -23,7 +23,7 @@ enum { BOX = 4 };
 
 static const Param params[] = {
     {"deltas", PARAM_VALUE, NULL, "box deltas: 4 numbers per row", 0, 0, NULL},
-    {"boxes", PARAM_VALUE, NULL, "a value of default_boxes", 0, 0, NULL},
+    {"boxes", PARAM_VALUE, NULL, "the default boxes, a value of the operator default_boxes", 0, 0, NULL},
     {"overlap", PARAM_NUMBER, "0.5", "minimum IoU with a ground-truth box for a default box to get its class",
      0, 1, NULL},
     {"negatives", PARAM_INT, "3", "number of background boxes in the loss for each box with an object", 0,
@@ -127,13 +127,14 @@ static void lower(Lower *l) {
 const Op op_loss_multibox = {
     .name = "multibox",
     .group = "loss",
-    .summary = "class and box loss of default boxes (SSD)",
-    .detail = "scores N x (1 + classes), class 0 is the background; deltas N x 4; boxes from default_boxes. "
-              "A box is matched with the ground-truth box with the largest IoU, if this IoU is at least "
-              "`overlap`; each ground-truth box is also matched with the box with the largest IoU. The sum "
-              "of the cross-entropy of the matched boxes, smooth L1 (beta 1) of their deltas, times 10 10 5 "
-              "5, and the cross-entropy of the `negatives` worst other boxes for each matched box; divided "
-              "by the number of matched boxes. Liu et al., 2016",
+    .summary = "class loss and box loss of default boxes (SSD)",
+    .detail =
+        "scores are N x (1 + classes), class 0 is the background; deltas are N x 4; boxes come from "
+        "default_boxes. A box is matched with the ground-truth box with the largest IoU, if this IoU is at "
+        "least `overlap`; each ground-truth box is also matched with the box with the largest IoU. The loss "
+        "is the sum of three parts, divided by the number of matched boxes: the cross-entropy of the matched "
+        "boxes; the smooth L1 (beta 1) between their deltas and the true deltas times 10 10 5 5; and the "
+        "cross-entropy of the worst other boxes, `negatives` boxes for each matched box. Liu et al., 2016",
     .params = params,
     .example = "loss = multibox(scores, deltas, boxes=priors)",
     .traits.object_target = true,

@@ -28,10 +28,10 @@ enum { SCORES, DELTAS, VALUES };
 static const Param params[] = {
     {"positives", PARAM_NUMBER, "0.5", "maximum fraction of the sampled anchors that are positive", 0, 1,
      NULL},
-    {"sample", PARAM_INT, "256", "sampled anchors per image", 0, 0, NULL},
-    {"high", PARAM_NUMBER, "0.7", "minimum IoU of a positive anchor with an object", 0, 1, NULL},
-    {"low", PARAM_NUMBER, "0.3", "an anchor is negative if its IoU with every object is below this", 0, 1,
-     NULL},
+    {"sample", PARAM_INT, "256", "number of sampled anchors per image", 0, 0, NULL},
+    {"high", PARAM_NUMBER, "0.7", "minimum IoU with an object for an anchor to be positive", 0, 1, NULL},
+    {"low", PARAM_NUMBER, "0.3", "an anchor is negative if its IoU with every object is below this value", 0,
+     1, NULL},
     {0},
 };
 
@@ -172,12 +172,13 @@ static void lower(Lower *l) {
 const Op op_loss_rpn = {
     .name = "rpn",
     .group = "loss",
-    .summary = "score and box loss of the anchors of proposals",
-    .detail = "an anchor inside the image is positive if its IoU with a ground-truth box is at least "
-              "`high`, or the largest of all anchors; negative if its IoU with every ground-truth box is "
-              "below `low`. `sample` anchors are chosen at random, of which at most the fraction `positives` "
-              "is positive: binary cross-entropy of their scores, and smooth L1 (beta 1/9) of the deltas of "
-              "the positive ones; divided by `sample`. Ren et al., 2015",
+    .summary = "score loss and box loss of the anchors of proposals",
+    .detail = "An anchor inside the image is positive if its IoU with a ground-truth box is at least `high`, "
+              "or is the largest IoU of all anchors with that box. An anchor is negative if its IoU with "
+              "every ground-truth box is below `low`. `sample` anchors are drawn at random, and at most the "
+              "fraction `positives` of them is positive. The loss is the binary cross-entropy of the scores "
+              "of these anchors, plus the smooth L1 (beta 1/9) of the deltas of the positive anchors, "
+              "divided by `sample`. Ren et al., 2015",
     .params = params,
     .example = "loss = rpn(p)",
     .traits.object_target = true,

@@ -24,7 +24,7 @@ enum { FLOAT_COUNTS = 1 << 24, SIDES = 4 };
 
 static const Param params[] = {
     {"ignore", PARAM_NUMBER, "0.5",
-     "no objectness loss for unassigned boxes whose IoU with an object is above this", 0, 1, NULL},
+     "unassigned boxes have no objectness loss if their IoU with an object is above this value", 0, 1, NULL},
     {"most", PARAM_INT, "64", "maximum number of objects per image", 1, 1 << 20, NULL},
     {0},
 };
@@ -209,12 +209,13 @@ const Op op_loss_yolo = {
     .name = "yolo",
     .group = "loss",
     .summary = "box, objectness and class loss of a YOLOv3 head",
-    .detail = "for a value of the operator yolo. Each ground-truth box is assigned to one anchor in the cell "
-              "of its center: among the anchors of all yolo losses, the one with the most similar shape. The "
-              "loss of assigned boxes: squared errors of sigmoid(tx), sigmoid(ty), tw and th, times (2 - w*h "
-              "/ area of the image), and binary cross-entropy of objectness and classes. The loss of all "
-              "other boxes: binary cross-entropy of objectness and 0, except if the IoU of the box and a "
-              "ground-truth box is above `ignore`. The losses are summed over cells",
+    .detail =
+        "The argument is a value of the operator yolo. Each ground-truth box is assigned to one anchor in "
+        "the cell of its center: the anchor with the most similar shape among the anchors of all yolo "
+        "losses. The loss of assigned boxes is the squared errors of sigmoid(tx), sigmoid(ty), tw and th, "
+        "times (2 - w*h / area of the image), plus the binary cross-entropy of objectness and classes. The "
+        "loss of each other box is the binary cross-entropy of its objectness and 0; a box whose IoU with a "
+        "ground-truth box is above `ignore` has no loss. The losses are summed over cells",
     .params = params,
     .example = "loss = [yolo(small), yolo(large, ignore=0.7)]",
     .traits.object_target = true,

@@ -31,10 +31,11 @@ enum { MERGED_MEAN, MERGED_FACTOR, MERGED_VARIANCE }; /* rows of `merge` */
 
 static const Param params[] = {
     {"momentum", PARAM_NUMBER, "0.9",
-     "fraction of the running statistics kept at each step: PyTorch's 0.1 is 0.9 here", 0, 1, NULL},
+     "fraction of the running statistics that each step keeps; PyTorch's momentum=0.1 is momentum=0.9 here",
+     0, 1, NULL},
     {"epsilon", PARAM_NUMBER, "1e-5", "added to the variance", 0, 1e6, NULL},
-    {"scale", PARAM_BOOL, "true", "one trained factor per channel", 0, 0, NULL},
-    {"shift", PARAM_BOOL, "true", "one trained constant per channel", 0, 0, NULL},
+    {"scale", PARAM_BOOL, "true", "multiply by one trained factor per channel", 0, 0, NULL},
+    {"shift", PARAM_BOOL, "true", "add one trained constant per channel", 0, 0, NULL},
     {"init", PARAM_INIT, "ones", "initial factors", 0, 0, NULL},
     {"bias_init", PARAM_INIT, "zeros", "initial constants", 0, 0, NULL},
     {0},
@@ -128,7 +129,7 @@ static Val index_value_of(Nest *b, const Ix *index) { return convert(position(b,
 typedef struct Moments {
   const Columns *set;
   Extent e;
-  int64_t rows; /* of a block */
+  int64_t rows; /* rows of a block */
   Buf *mean, *squares, *all_means, *all_squares;
 } Moments;
 
@@ -576,8 +577,8 @@ const Op op_batchnorm = {
     .name = "batchnorm",
     .group = "normalization",
     .summary = "batch normalization of each channel",
-    .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight + bias; mean and variance: those of the "
-              "batch in training, the running statistics in inference and with frozen=true",
+    .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight + bias. In training, mean and variance are "
+              "computed over the batch; in inference and with frozen=true, they are the running statistics",
     .params = params,
     .example = "conv(32, 3x3, bias=false) -> batchnorm -> relu",
     .traits.fold = FOLD_SCALE,

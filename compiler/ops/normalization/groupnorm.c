@@ -4,7 +4,7 @@
 #include "ops/normalization/standardize.h"
 
 static const Param params[] = {
-    {"groups", PARAM_INT, NULL, "number of channel groups, normalized separately", 0, 0, NULL},
+    {"groups", PARAM_INT, NULL, "number of channel groups; each group is normalized separately", 0, 0, NULL},
     STANDARDIZE_PARAMS};
 
 static const Op op_back = {.name = "groupnorm input gradient", STANDARDIZE_BACK};
@@ -30,8 +30,8 @@ const Op op_groupnorm = {
     .name = "groupnorm",
     .group = "normalization",
     .summary = "normalization of each channel group over its channels and pixels",
-    .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight[c] + bias[c]; mean and variance of "
-              "C/groups channels of one image",
+    .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight[c] + bias[c]; mean and variance are "
+              "computed over all pixels of C/groups channels of one image",
     .params = params,
     .example = "conv(32, 3x3, pad=same) -> groupnorm(8) -> relu",
 

@@ -16,8 +16,8 @@ const Op op_instancenorm = {
     .name = "instancenorm",
     .group = "normalization",
     .summary = "normalization of each channel over its pixels",
-    .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight[c] + bias[c]; mean and variance of a "
-              "channel of one image",
+    .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight[c] + bias[c]; mean and variance are "
+              "computed over all pixels of one channel of one image",
     .params = params,
     .example = "conv(32, 3x3, pad=same) -> instancenorm -> relu",
 

@@ -117,7 +117,8 @@ static void shape(ShapeContext *context, Node *node) { lines_shape(context, node
 #define L2NORM                                                                                               \
   .name = "l2norm", .group = "normalization", .params = params, .shape = shape,                              \
   .traits.keeps_spatial = true, .summary = "divides the channels of each pixel by their L2 norm",            \
-  .detail = "y[c] = x[c] / max(sqrt(sum over k of x[k]^2), epsilon); or over another axis",                  \
+  .detail =                                                                                                  \
+      "y[c] = x[c] / max(sqrt(sum over k of x[k]^2), epsilon); with axis=, the sum is over another axis",    \
   .example = "conv(64, 1x1) -> l2norm -> scale(20)"
 
 static const Op op_l2norm_lines = {L2NORM, .eval = run, .gradient = lines_backward, .lower = lines_nest,

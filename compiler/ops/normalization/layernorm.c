@@ -18,8 +18,8 @@ const Op op_layernorm = {
     .name = "layernorm",
     .group = "normalization",
     .summary = "normalization over the channels of each pixel",
-    .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight[c] + bias[c]; mean and variance of the "
-              "channels of a pixel",
+    .detail = "y = (x - mean) / sqrt(variance + epsilon) * weight[c] + bias[c]; mean and variance are "
+              "computed over the channels of a pixel",
     .params = params,
     .example = "depthwise(7, pad=same) -> layernorm -> conv(384, 1x1)",
     .traits.keeps_spatial = true,

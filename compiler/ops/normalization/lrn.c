@@ -24,12 +24,13 @@ enum {
 
 static const Param params[] = {
     {"size", PARAM_INT, "5", "number of channels in the window", 1, 1e6, NULL},
-    {"alpha", PARAM_NUMBER, "1e-4", "factor of the sum of squares, divided by size", 0, 0, NULL},
+    {"alpha", PARAM_NUMBER, "1e-4", "alpha/size is the factor of the sum of squares", 0, 0, NULL},
     {"beta", PARAM_NUMBER, "0.75", "exponent", 0, 0, NULL},
-    {"bias", PARAM_NUMBER, "1", "added to the sum", 0, 0, NULL},
+    {"bias", PARAM_NUMBER, "1", "constant added to the sum before the power is taken", 0, 0, NULL},
     {"even", PARAM_CHOICE, "before",
-     "side on which an even window has one more channel: before (as in PyTorch) or after (as in ONNX)", 0, 0,
-     "before after"},
+     "if size is even, the side of the window with one more channel: before (as in PyTorch) or after (as in "
+     "ONNX)",
+     0, 0, "before after"},
     {0},
 };
 
@@ -264,9 +265,8 @@ const Op op_lrn = {
     .name = "lrn",
     .group = "normalization",
     .summary = "local response normalization over neighboring channels",
-    .detail = "y[c] = x[c] / (bias + alpha/size * sum of x[k]^2)^beta, k from c - size/2 to c + (size - "
-              "1)/2, or with even=after "
-              "from c - (size - 1)/2 to c + size/2",
+    .detail = "y[c] = x[c] / (bias + alpha/size * sum of x[k]^2)^beta for k from c - size/2 to c + (size - "
+              "1)/2, or, with even=after, from c - (size - 1)/2 to c + size/2",
     .params = params,
     .example = "conv(96, 11x11, stride=4) -> relu -> lrn(5)",
     .traits.keeps_spatial = true,

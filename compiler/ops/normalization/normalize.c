@@ -5,10 +5,15 @@
 #include "kernel/map.h"
 
 static const Param params[] = {
-    {"mean", PARAM_CHANNELS, "0", "mean of the data after scaling: a number, or one per channel", 0, 0, NULL},
-    {"std", PARAM_CHANNELS, "1", "standard deviation of the data after scaling: a number, or one per channel",
+    {"mean", PARAM_CHANNELS, "0",
+     "mean of the data after scaling: one number for all channels, or a list with one number per channel", 0,
+     0, NULL},
+    {"std", PARAM_CHANNELS, "1",
+     "standard deviation of the data after scaling: one number for all channels, or a list with one number "
+     "per channel",
      0, 0, NULL},
-    {"scale", PARAM_CHANNELS, "1", "factor, applied first: 1/255 for bytes", 0, 0, NULL},
+    {"scale", PARAM_CHANNELS, "1", "factor that is applied first, before mean and std; use 1/255 for bytes",
+     0, 0, NULL},
     {0},
 };
 
@@ -99,7 +104,7 @@ MAP_GRADIENT(gradient) { return mul(dy, constants(m, false)); }
 const Op op_normalize = {
     .name = "normalize",
     .group = "normalization",
-    .summary = "(x*scale - mean) / std with constants; no trained parameters",
+    .summary = "(x*scale - mean) / std with constant mean, std and scale; has no trained parameters",
     .detail = "y = (x*scale - mean) / std = x*(scale/std) - mean/std",
     .params = params,
     .example = "normalize(mean=0.2860, std=0.3530, scale=1/255)",

@@ -137,7 +137,8 @@ const Op op_rmsnorm = {
     .name = "rmsnorm",
     .group = "normalization",
     .summary = "divides the channels of each pixel by the root of their mean square",
-    .detail = "y = x / sqrt(mean(x^2) + epsilon) * weight[c]; the mean over the channels of a pixel",
+    .detail =
+        "y = x / sqrt(mean(x^2) + epsilon) * weight[c]; the mean is computed over the channels of a pixel",
     .params = params,
     .example = "conv(64, 1) -> rmsnorm -> conv(256, 1)",
     .traits.keeps_spatial = true,

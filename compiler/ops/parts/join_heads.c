@@ -39,7 +39,8 @@ const Op op_join_heads = {
     .group = "attention",
     .summary = "turns rows into channel groups (the inverse of split_heads): R*n rows of HxWxC become R rows "
                "of HxWx(n*C)",
-    .detail = "channels h*C .. (h+1)*C - 1 of row r are input row r*n + h; if R is 1, the value has no rows",
+    .detail = "channels h*C .. (h+1)*C - 1 of row r are input row r*n + h; if R is 1, the result is a value "
+              "without rows",
     .params = params,
     .example = "split_heads(4) -> softmax(axis=length) -> join_heads(4)",
     .traits.mixes_rows = true,

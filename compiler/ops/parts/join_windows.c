@@ -6,7 +6,7 @@
 static const Param params[] = {
     {"size", PARAM_WINDOW, NULL, "height and width of the image", 0, 0, NULL},
     {"mode", PARAM_CHOICE, "block", "as in split_windows", 0, 0, "block grid"},
-    {"shift", PARAM_NUMBERS, "0", "the shift of split_windows, which join_windows undoes", 0, 0, NULL},
+    {"shift", PARAM_NUMBERS, "0", "the shift of split_windows; join_windows undoes this shift", 0, 0, NULL},
     {0}};
 
 static void shape(ShapeContext *context, Node *node) {
@@ -58,7 +58,7 @@ const Op op_join_windows = {
     .name = "join_windows",
     .group = "attention",
     .summary = "the inverse of split_windows: R rows of hxwxC become HxWxC",
-    .detail = "use the mode and shift of split_windows; join_windows shifts back",
+    .detail = "pass the same mode and shift as to split_windows; join_windows undoes the shift",
     .params = params,
     .example = "split_windows(7, shift=3) -> join_windows([56, 56], shift=3)",
     .traits.mixes_rows = true,

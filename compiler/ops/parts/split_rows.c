@@ -29,7 +29,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_split_rows = {
     .name = "split_rows",
     .group = "attention",
-    .summary = "turns the rows of pixels into separate rows: HxWxC becomes H rows of WxC",
+    .summary = "splits an image into its rows of pixels: HxWxC becomes H rows of WxC",
     .detail = "the elements and their order do not change",
     .params = params,
     .example = "masks = constant(64x49x49, frozen=true) -> split_rows",

@@ -5,9 +5,10 @@
 #include "ops/parts/moves.h"
 
 static const Param params[] = {
-    {"size", PARAM_WINDOW, NULL, "size of a window; mode=grid: number of windows along each axis", 0, 0,
-     NULL},
-    {"mode", PARAM_CHOICE, "block", "block: a window has neighboring pixels; grid: pixels at equal distances",
+    {"size", PARAM_WINDOW, NULL, "size of a window; with mode=grid, the number of windows along each axis", 0,
+     0, NULL},
+    {"mode", PARAM_CHOICE, "block",
+     "block: a window has neighboring pixels; grid: a window has pixels at equal distances from each other",
      0, 0, "block grid"},
     {"shift", PARAM_NUMBERS, "0", "N or [dy, dx]: pixel (y, x) is read from ((y+dy) mod H, (x+dx) mod W)", 0,
      0, NULL},
@@ -76,8 +77,9 @@ const Op op_split_windows = {
     .name = "split_windows",
     .group = "attention",
     .summary = "turns the windows of an image into rows: HxWxC becomes R rows of hxwxC",
-    .detail = "block: (H/h)*(W/w) windows, row by row; grid with size [gh, gw]: row i*gw + j contains pixels "
-              "(y*gh + i, x*gw + j); shift: as torch.roll by -shift",
+    .detail =
+        "mode=block: (H/h)*(W/w) windows, ordered row by row. mode=grid with size [gh, gw]: row i*gw + j "
+        "contains the pixels (y*gh + i, x*gw + j). The image is shifted first, as with torch.roll by -shift",
     .params = params,
     .example = "split_windows(7, shift=3)",
     .traits.mixes_rows = true,

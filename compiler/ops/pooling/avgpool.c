@@ -7,10 +7,14 @@
 
 static const Param params[] = {
     {"kernel", PARAM_WINDOW, NULL, "size of the window", 0, 0, NULL},
-    {"stride", PARAM_WINDOW, "kernel", "steps between windows", 0, 0, NULL},
-    {"pad", PARAM_PAD, "valid", "padding", 0, 0, NULL},
+    {"stride", PARAM_WINDOW, "kernel", "step from one window to the next", 0, 0, NULL},
+    {"pad", PARAM_PAD, "valid",
+     "padding around the input: valid, same, causal (for sequences), N, [h, w], [top, bottom, left, right] "
+     "or [before, after]",
+     0, 0, NULL},
     {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
-    {"ceil", PARAM_BOOL, "false", "include a last window that extends past the input", 0, 0, NULL},
+    {"ceil", PARAM_BOOL, "false", "also compute a last window that extends past the end of the input", 0, 0,
+     NULL},
     {"count_pad", PARAM_BOOL, "false", "include the padding in the mean, as zeros", 0, 0, NULL},
     {0},
 };
@@ -223,8 +227,8 @@ const Op op_avgpool = {
     .name = "avgpool",
     .group = "pooling",
     .summary = "mean of each window",
-    .detail = "y = sum over the window of x / n; n is the number of elements inside the input, with "
-              "count_pad=true also of those in the padding",
+    .detail = "y = (sum over the window of x) / n; n is the number of window elements inside the input; with "
+              "count_pad=true, n also counts the elements in the padding",
     .params = params,
     .example = "avgpool(2)",
     .family = FAMILY_POOL,

@@ -12,7 +12,7 @@
 #include "kernel/window.h"
 
 static const Param params[] = {
-    {"kernel", PARAM_WINDOW, "3", "size of the filter: 2 is a mean, 3 is [1 2 1]/4, 5 is [1 4 6 4 1]/16", 0,
+    {"kernel", PARAM_WINDOW, "3", "size of the filter: 2 is [1 1]/2, 3 is [1 2 1]/4, 5 is [1 4 6 4 1]/16", 0,
      0, NULL},
     {"stride", PARAM_WINDOW, "2", "step from one window to the next", 0, 0, NULL},
     {0},
@@ -124,8 +124,8 @@ const Op op_blurpool = {
     .group = "pooling",
     .summary = "binomial blur with a stride (antialiased subsampling)",
     .detail =
-        "the binomial filter [1 2 1]/4 along each axis (kernel 3) on the input with its border mirrored; "
-        "O = floor((I - 1) / S) + 1. Zhang, 2019",
+        "applies the binomial filter along each axis, [1 2 1]/4 for kernel 3. The input is mirrored at its "
+        "borders. An axis of I elements becomes O = floor((I - 1) / S) + 1 with the stride S. Zhang, 2019",
     .params = params,
     .example = "maxpool(2, stride=1) -> blurpool",
     .traits.needs_axes = true,

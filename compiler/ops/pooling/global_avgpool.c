@@ -12,7 +12,7 @@ const Op op_row_mean = {
 const Op op_global_avgpool = {
     .name = "global_avgpool",
     .group = "pooling",
-    .summary = "mean of each channel: an image becomes 1x1xC, a sequence a vector of C",
+    .summary = "mean of each channel: an image becomes 1x1xC, and a sequence becomes a vector of C elements",
     .detail = "y[c] = mean over all pixels of x[c]",
     .params = params,
     .example = "global_avgpool -> dense(10)",

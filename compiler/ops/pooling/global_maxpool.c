@@ -8,7 +8,8 @@ static const Param params[] = {{0}};
 const Op op_global_maxpool = {
     .name = "global_maxpool",
     .group = "pooling",
-    .summary = "maximum of each channel: an image becomes 1x1xC, a sequence a vector of C",
+    .summary =
+        "maximum of each channel: an image becomes 1x1xC, and a sequence becomes a vector of C elements",
     .detail = "y[c] = max over all pixels of x[c]",
     .params = params,
     .example = "global_maxpool -> dense(10)",

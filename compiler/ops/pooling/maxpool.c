@@ -1,16 +1,20 @@
 /* maxpool.c: maxpool, y[y][x][c] = max over the window of x, where padding counts as minus infinity. The
- * gradient goes to the maximum: to the first in row order, if several elements are equal, and to the first
- * element of the window, if the maximum is NaN. */
+ * gradient goes to the maximum. If several elements equal the maximum, it goes to the first of them in row
+ * order. If the maximum is NaN, it goes to the first element of the window. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/pooling/pool.h"
 
 static const Param params[] = {
     {"kernel", PARAM_WINDOW, NULL, "size of the window", 0, 0, NULL},
-    {"stride", PARAM_WINDOW, "kernel", "steps between windows", 0, 0, NULL},
-    {"pad", PARAM_PAD, "valid", "padding", 0, 0, NULL},
+    {"stride", PARAM_WINDOW, "kernel", "step from one window to the next", 0, 0, NULL},
+    {"pad", PARAM_PAD, "valid",
+     "padding around the input: valid, same, causal (for sequences), N, [h, w], [top, bottom, left, right] "
+     "or [before, after]",
+     0, 0, NULL},
     {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
-    {"ceil", PARAM_BOOL, "false", "include a last window that extends past the input", 0, 0, NULL},
+    {"ceil", PARAM_BOOL, "false", "also compute a last window that extends past the end of the input", 0, 0,
+     NULL},
     {0},
 };
 
@@ -62,7 +66,8 @@ static Val largest_of(const Val *x, int n) {
 }
 
 /* ---- input gradient ----
- * Inputs are dy, x, y. The first element that is not less than the maximum gets dy, the others get 0. */
+ * Inputs are dy, x, y. The first element that is not less than the maximum gets dy; all other elements get
+ * 0. */
 static int64_t receiver(const double *x, Extent in, const Window *w, int64_t oy, int64_t ox, int64_t c) {
   const int64_t best = largest_in_window(x, in, w, oy, ox, c);
   if (!isnan(x[best])) return best;
@@ -129,7 +134,7 @@ const Op op_maxpool = {
     .name = "maxpool",
     .group = "pooling",
     .summary = "maximum of each window",
-    .detail = "y = max over the window of x; padding is minus infinity",
+    .detail = "y = max over the window of x; elements in the padding are minus infinity",
     .params = params,
     .example = "maxpool(2)",
     .family = FAMILY_POOL,

@@ -23,8 +23,8 @@ typedef struct Pool {
   int64_t inner[2][2]; /* by axis: the first window that is entirely inside the image, and the end of these
                           windows */
 } Pool;
-typedef struct PoolPixel { /* where a body is called: window [y][x]; clip: the window may extend outside the
-                              image */
+typedef struct PoolPixel { /* the window for which a body is called, [y][x]; clip: the window may extend
+                              outside the image */
   const Pool *pool;
   const Ix *y, *x;
   bool clip[2];
@@ -44,7 +44,7 @@ void pool_each_tap(Lower *, const PoolPixel *, PoolTap,
 Val pool_combine(Lower *, const PoolPixel *, const Ix *c, int part, int lanes, const char *name, double start,
                  Val (*combine)(Val, Val));
 
-/* How the backward pass adds to the elements of windows. */
+/* Ways in which the backward pass adds to the elements of windows. */
 typedef enum PoolSum {
   POOL_FINAL,
   POOL_ONCE,

@@ -11,7 +11,7 @@
 
 static const Param params[] = {
     {"kernel", PARAM_WINDOW, NULL, "size of the window", 0, 0, NULL},
-    {"stride", PARAM_WINDOW, "kernel", "steps between windows", 0, 0, NULL},
+    {"stride", PARAM_WINDOW, "kernel", "step from one window to the next", 0, 0, NULL},
     {0},
 };
 
@@ -290,11 +290,10 @@ static const Op op_mean_gradient = {
 const Op op_stochastic_pool = {
     .name = "stochastic_pool",
     .group = "pooling",
-    .summary = "a random element of each window, with probability proportional to its value; inference: the "
-               "weighted mean",
-    .detail =
-        "r = max(x, 0); training: y = r[i] with probability r[i] / sum of r; inference: y = sum of r*r / "
-        "sum of r. Zeiler & Fergus, 2013",
+    .summary = "training: a random element of each window, with probability proportional to its value; "
+               "inference: the mean, weighted with these probabilities",
+    .detail = "r = max(x, 0); training: y = r[i] with probability r[i] / (sum of r); inference: y = (sum of "
+              "r*r) / (sum of r). Zeiler & Fergus, 2013",
     .params = params,
     .example = "conv(16, 3x3) -> relu -> stochastic_pool(2)",
     .traits.needs_axes = true,

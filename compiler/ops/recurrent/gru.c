@@ -8,7 +8,8 @@ static const Param params[] = {
     RECURRENT_DIRECTION,
     RECURRENT_BIAS,
     RECURRENT_INIT,
-    {"reset", PARAM_CHOICE, "after", "apply r after or before the product of h and its weights", 0, 0,
+    {"reset", PARAM_CHOICE, "after",
+     "after: r multiplies the product of h and its weights; before: r multiplies h before that product", 0, 0,
      "after before"},
     {0},
 };
@@ -17,8 +18,8 @@ const Op op_gru = {
     .name = "gru",
     .group = "recurrent",
     .summary = "gated recurrent units over the rows of a sequence",
-    .detail = "r, z = sigmoid(W_ih x + b_ih + W_hh h + b_hh); n = tanh(W_in x + b_in + r*(W_hn h + b_hn)), "
-              "with reset=before n = tanh(W_in x + b_in + W_hn (r*h) + b_hn); h' = (1 - z)*n + z*h",
+    .detail = "r, z = sigmoid(W_ih x + b_ih + W_hh h + b_hh); n = tanh(W_in x + b_in + r*(W_hn h + b_hn)); "
+              "with reset=before, n = tanh(W_in x + b_in + W_hn (r*h) + b_hn); h' = (1 - z)*n + z*h",
     .params = params,
     .example = "gru(64, last=true) -> dense(12)",
     .shape = recurrent_shape,

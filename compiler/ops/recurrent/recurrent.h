@@ -72,7 +72,7 @@ Recurrent recurrent_direction(const Node *layer, int direction);
 int recurrent_directions(const Node *layer);
 const Recurrent *recurrent_of(const Node *); /* the node is a core, or a node of its backward pass */
 Record recurrent_record(const Recurrent *);
-Record recurrent_value(const Recurrent *); /* the same channels in the core's value */
+Record recurrent_value(const Recurrent *); /* the channels of these parts in the value of the core */
 Slopes recurrent_slopes(const Recurrent *);
 int64_t recurrent_row(const Recurrent *, int64_t step); /* the row of a step */
 int64_t recurrent_summed_bias(const Recurrent *); /* number of sums to which the gates add both biases */
@@ -90,10 +90,10 @@ Node *recurrent_keep(Graph *, Node *layer, Node *calls, int64_t rows, int64_t of
 Node *recurrent_state(Graph *, const Node *layer, const char *part, Shape);
 Node *recurrent_update(Graph *, Node *layer, const Op *, Node *state);
 Node *recurrent_final(Graph *, Node *layer, Node *value, bool cell); /* h or c of the last row */
-/* Nodes that compute a float or int8 layer. recurrent_rows: its input as a sequence; recurrent_gates: the
- * gates of all rows for one direction, a 1x1 convolution; recurrent_start: a direction's part of an initial
- * value; recurrent_join: the joined directions; recurrent_stacked: the rows of `above`, then the rows of
- * `below`; recurrent_cut: a part of a value. */
+/* Nodes that compute a float or int8 layer. recurrent_rows: the layer's input as a sequence; recurrent_gates:
+ * the gates of all rows for one direction, a 1x1 convolution; recurrent_start: a direction's part of an
+ * initial value; recurrent_join: the joined directions; recurrent_stacked: the rows of `above`, then the rows
+ * of `below`; recurrent_cut: a part of a value. */
 Node *recurrent_rows(Graph *, const Node *layer, const Recurrent *, Node *in);
 Node *recurrent_gates(Graph *, const Node *layer, const Op *, const Recurrent *, int way, Node *rows);
 Node *recurrent_start(Graph *, const Node *layer, Node *given, int way, int64_t n, const char *suffix);
@@ -139,7 +139,8 @@ void recurrent_lower_weights(Lower *);
   {"direction",                                                                                              \
    PARAM_CHOICE,                                                                                             \
    "forward",                                                                                                \
-   "order of the rows; both: the channels of the forward direction, then those of the reverse direction",    \
+   "order in which the rows are computed; both: the result has the channels of the forward pass, then the "  \
+   "channels of the reverse pass",                                                                           \
    0,                                                                                                        \
    0,                                                                                                        \
    "forward reverse both"},                                                                                  \
@@ -149,5 +150,5 @@ void recurrent_lower_weights(Lower *);
   }
 #define RECURRENT_BIAS {"bias", PARAM_BOOL, "true", "add trained biases to the sums", 0, 0, NULL}
 #define RECURRENT_INIT                                                                                       \
-  {"init", PARAM_CHOICE, "rnn", "initial weights as in PyTorch (rnn) or Keras", 0, 0, "rnn keras"}
+  {"init", PARAM_CHOICE, "rnn", "initial weights: rnn as in PyTorch, keras as in Keras", 0, 0, "rnn keras"}
 #endif

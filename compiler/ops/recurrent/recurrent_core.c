@@ -39,7 +39,7 @@ typedef struct Core {
   Buf *middle, *z; /* middle: operand of a second product; z: the update gates, stored until that product */
   Buf *read;       /* QAT: h rounded, for the products; or NULL */
   RoundingSteps steps;
-  Buf *bias; /* bias of h's candidates if r scales it; or NULL */
+  Buf *bias; /* bias of the sums of h for the candidates, if r scales this bias; or NULL */
   Product product[2];
 } Core;
 

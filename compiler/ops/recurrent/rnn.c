@@ -15,7 +15,7 @@ const Op op_rnn = {
     .name = "rnn",
     .group = "recurrent",
     .summary = "a recurrent layer without gates over the rows of a sequence",
-    .detail = "h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu of it",
+    .detail = "h' = act(W_ih x + b_ih + W_hh h + b_hh); act is tanh or relu",
     .params = params,
     .example = "rnn(32) -> dropout(0.2) -> rnn(32, last=true)",
     .shape = recurrent_shape,

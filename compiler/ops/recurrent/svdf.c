@@ -19,9 +19,10 @@ static const Param params[] = {
     {"memory", PARAM_INT, NULL, "number of rows that a unit reads: the current row and the rows before it", 0,
      0, NULL},
     {"rank", PARAM_INT, "1", "number of features that a unit computes from each row", 0, 0, NULL},
-    {"bias", PARAM_BOOL, "true", "whether each unit adds a trained constant", 0, 0, NULL},
+    {"bias", PARAM_BOOL, "true", "add a trained constant per unit", 0, 0, NULL},
     {"activation", PARAM_CHOICE, "none", "activation of the sums", 0, 0, "none relu"},
-    {"keep", PARAM_BOOL, "false", "start from the rows of the previous call", 0, 0, NULL},
+    {"keep", PARAM_BOOL, "false", "before row 0, use the last rows of the previous call instead of zeros", 0,
+     0, NULL},
     {0},
 };
 
@@ -289,10 +290,10 @@ static int64_t history(const Node *node) { return arg_int(node, "memory") - 1; }
 const Op op_svdf = {
     .name = "svdf",
     .group = "recurrent",
-    .summary = "singular value decomposition filter: features of each row, weighted over the latest rows of "
-               "a sequence",
+    .summary = "singular value decomposition filter: features of each row, and a weighted sum of the "
+               "features of the latest rows",
     .detail = "f[t] = W_feature x[t]; y[t][u] = act(bias[u] + sum over r < rank, j < memory of "
-              "weight_time[u*rank + r][j] * f[t - memory + 1 + j][u*rank + r]); f of rows before 0 is 0",
+              "weight_time[u*rank + r][j] * f[t - memory + 1 + j][u*rank + r]); f[t] is 0 for t < 0",
     .params = params,
     .example = "svdf(64, memory=10, rank=2, activation=relu)",
     .shape = shape,

@@ -4,7 +4,7 @@
 #define CNNC_ROUNDING_H
 #include "kernel/lower.h"
 
-/* The int8 steps of a range. In eval: */
+/* The int8 steps of a range, for eval. */
 typedef struct RoundingGrid {
   bool any; /* the switch: whether anything is rounded */
   float scale;
@@ -14,7 +14,7 @@ RoundingGrid rounding_grid(const QatRounding *, const double *range, const doubl
 double rounding_nearest(const RoundingGrid *, double x);
 bool rounding_clips(const RoundingGrid *, double x);
 
-/* In a nest: */
+/* The int8 steps of a range, in a nest. */
 typedef struct RoundingSteps {
   Nest *b;
   Val any, scale, least, most; /* any: 1 or 0 */

@@ -8,7 +8,7 @@ static const Param none[] = {{0}};
 static const Param shift_params[] = {
     {"pixels", PARAM_INT, NULL, "largest shift along each axis", 0, 1e6, NULL}, {0}};
 static const Param rotate_params[] = {
-    {"degrees", PARAM_NUMBER, NULL, "largest angle in both directions", 0, 180, NULL}, {0}};
+    {"degrees", PARAM_NUMBER, NULL, "largest angle of rotation in either direction", 0, 180, NULL}, {0}};
 static const Param zoom_params[] = {{"range", PARAM_RANGE, NULL, "smallest..largest factor", 1e-3, 1e3, NULL},
                                     {0}};
 static const Param brightness_params[] = {
@@ -29,7 +29,7 @@ static const Param alpha_params[] = {
     {0}};
 
 static const Param time_shift_params[] = {
-    {"milliseconds", PARAM_NUMBER, NULL, "largest shift in both directions", 0, 1e6, NULL}, {0}};
+    {"milliseconds", PARAM_NUMBER, NULL, "largest shift in either direction", 0, 1e6, NULL}, {0}};
 static const Param gain_params[] = {
     {"range", PARAM_RANGE, NULL, "smallest..largest gain in dB", -200, 200, NULL}, {0}};
 static const Param background_params[] = {
@@ -41,7 +41,7 @@ static const Param speed_params[] = {{"range", PARAM_RANGE, NULL, "smallest..lar
 
 static const Form hflip = {"hflip", "random horizontal flip, with probability 1/2", none, AUGMENT_PICTURE};
 static const Form vflip = {"vflip", "random vertical flip, with probability 1/2", none, AUGMENT_PICTURE};
-static const Form shift = {"shift", "random shift by some pixels", shift_params, AUGMENT_PICTURE};
+static const Form shift = {"shift", "random shift by up to `pixels` pixels", shift_params, AUGMENT_PICTURE};
 static const Form rotate = {"rotate", "random rotation about the center", rotate_params, AUGMENT_PICTURE};
 static const Form zoom = {"zoom", "random zoom about the center", zoom_params, AUGMENT_PICTURE};
 static const Form brightness = {"brightness", "random change of brightness", brightness_params,
@@ -49,10 +49,11 @@ static const Form brightness = {"brightness", "random change of brightness", bri
 static const Form contrast = {"contrast", "random change of contrast, about the mean", contrast_params,
                               AUGMENT_PICTURE};
 static const Form cutout = {"cutout", "erases a random region", size_params, AUGMENT_PICTURE};
-static const Form noise = {"noise", "normal noise added", noise_params, AUGMENT_ANY};
+static const Form noise = {"noise", "adds noise with a normal distribution", noise_params, AUGMENT_ANY};
 static const Form crop = {"crop", "random crop of the given size, resized to the input's size", size_params,
                           AUGMENT_PIECE};
-static const Form resized_crop = {"resized_crop", "random crop of random area, resized to the input's size",
+static const Form resized_crop = {"resized_crop",
+                                  "random crop with a random area, resized to the input's size",
                                   resized_crop_params, AUGMENT_PICTURE};
 static const Form saturation = {"saturation", "random change of saturation", contrast_params, AUGMENT_COLOR};
 static const Form hue = {"hue", "random change of hue", hue_params, AUGMENT_COLOR};
@@ -62,8 +63,8 @@ static const Form cutmix = {"cutmix",
                             "pastes a region of another sample, and mixes the targets (Yun et al., 2019)",
                             alpha_params, AUGMENT_MIX_PICTURE};
 
-static const Form time_shift = {"time_shift", "random shift in time; the rest is silence", time_shift_params,
-                                AUGMENT_TIME};
+static const Form time_shift = {"time_shift", "random shift in time; the part without sound becomes silence",
+                                time_shift_params, AUGMENT_TIME};
 static const Form gain = {"gain", "random change of loudness", gain_params, AUGMENT_SOUND};
 static const Form background = {"background",
                                 "mixes in background noise, from the WAV files of _background_noise_",

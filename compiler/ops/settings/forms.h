@@ -4,13 +4,13 @@
 #define CNNC_FORMS_H
 
 typedef enum ScheduleCode {
-  SCHEDULE_PLAIN, /* its arguments are independent */
+  SCHEDULE_PLAIN, /* the arguments are independent of each other */
   SCHEDULE_STEP,  /* exactly one of `every` and `at` is given */
 } ScheduleCode;
 
 typedef enum AugmentCode {
   AUGMENT_ANY,         /* any input */
-  AUGMENT_MIX,         /* for any input; mixes two samples */
+  AUGMENT_MIX,         /* mixes two samples, of any input */
   AUGMENT_PICTURE,     /* the first input is an image */
   AUGMENT_MIX_PICTURE, /* the first input is an image; mixes two samples */
   AUGMENT_COLOR,       /* an image with three channels */

@@ -5,19 +5,23 @@
 #include "ops/registry.h"
 
 static const Param none[] = {{0}};
-static const Param top_params[] = {
-    {"k", PARAM_INT, "5", "number of classes with the highest scores to consider", 0, 0, NULL}, {0}};
+static const Param top_params[] = {{"k", PARAM_INT, "5",
+                                    "number of classes with the highest scores; a label must be one of them",
+                                    0, 0, NULL},
+                                   {0}};
 
-static const Form accuracy = {"accuracy", "fraction classified correctly; binary: threshold 0.5", none,
-                              METRIC_CLASSES};
+static const Form accuracy = {
+    "accuracy",
+    "fraction of the samples that are classified correctly; for a binary output, with the threshold 0.5",
+    none, METRIC_CLASSES};
 static const Form top = {"top", "fraction of labels that are among the k classes with the highest scores",
                          top_params, METRIC_CLASSES};
 static const Form mae = {"mae", "mean absolute error", none, METRIC_VALUES};
-static const Form iou = {"iou", "intersection over union, the mean over the classes that appear", none,
+static const Form iou = {"iou", "intersection over union, as a mean over the classes that appear", none,
                          METRIC_PIXELS};
 static const Form dice = {"dice",
-                          "overlap of predicted and true pixels, the mean over the classes that appear", none,
-                          METRIC_PIXELS};
+                          "overlap of predicted and true pixels, as a mean over the classes that appear",
+                          none, METRIC_PIXELS};
 
 static const Form map = {"map",
                          "average precision of boxes and masks, as in COCO: mean over IoUs from 0.50 to 0.95",

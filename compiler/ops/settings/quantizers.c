@@ -4,8 +4,9 @@
 #include "ops/registry.h"
 
 static const Param int8_params[] = {
-    {"start", PARAM_INT, "5", "epochs before values and weights are rounded", 0, 1e6, NULL},
-    {"momentum", PARAM_NUMBER, "0.99", "fraction of the previous range that a step keeps", 0, 1, NULL},
+    {"start", PARAM_INT, "5", "number of epochs before values and weights are rounded", 0, 1e6, NULL},
+    {"momentum", PARAM_NUMBER, "0.99", "fraction of the previous range of a value that each step keeps", 0, 1,
+     NULL},
     {"percentile", PARAM_NUMBER, "99.99", "percentage of an image's elements that the range must cover", 50,
      100, NULL},
     {0}};

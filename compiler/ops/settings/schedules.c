@@ -5,28 +5,34 @@
 #include "ops/registry.h"
 
 #define WARMUP                                                                                               \
-  {"warmup", PARAM_NUMBER, "0", "epochs in which the rate rises linearly from 0", 0, 1e9, NULL}, {0}
+  {"warmup", PARAM_NUMBER, "0", "number of epochs at the start in which the rate rises linearly from 0",     \
+   0,        1e9,          NULL},                                                                            \
+      {0}
 #define FACTOR(value, when)                                                                                  \
   {"factor", PARAM_NUMBER, value, "factor by which the rate is multiplied " when, 0, 1e6, NULL}
 
 static const Param constant_params[] = {WARMUP};
 static const Param step_params[] = {
-    {"every", PARAM_NUMBER, "", "epochs between two steps; alternative to `at`", 1e-9, 1e9, NULL},
+    {"every", PARAM_NUMBER, "", "number of epochs between two steps; use `every` or `at`", 1e-9, 1e9, NULL},
     FACTOR("0.1", "at each step"),
-    {"at", PARAM_LIST, "", "epochs of the steps, as in [30, 60]; alternative to `every`", 0, 0, NULL},
+    {"at", PARAM_LIST, "", "epochs at which the steps are, as in [30, 60]; use `at` or `every`", 0, 0, NULL},
     WARMUP,
 };
 static const Param exponential_params[] = {FACTOR(NULL, "each epoch"), WARMUP};
-static const Param poly_params[] = {
-    {"power", PARAM_NUMBER, "0.9", "rate * (1 - t/epochs)**power", 0, 1e6, NULL}, WARMUP};
-static const Param cosine_params[] = {{"floor", PARAM_NUMBER, "0", "the rate at the end", 0, 1e6, NULL},
-                                      WARMUP};
-static const Param plateau_params[] = {{"patience", PARAM_INT, "3",
-                                        "epochs without an improvement of the validation loss, as in Keras "
-                                        "(one more than in PyTorch); 0 is as 1",
-                                        0, 1e9, NULL},
-                                       FACTOR("0.1", "then"),
-                                       WARMUP};
+static const Param poly_params[] = {{"power", PARAM_NUMBER, "0.9",
+                                     "exponent: after t epochs the rate is rate * (1 - t/epochs)**power, "
+                                     "with t and epochs counted after the warm-up",
+                                     0, 1e6, NULL},
+                                    WARMUP};
+static const Param cosine_params[] = {
+    {"floor", PARAM_NUMBER, "0", "the rate at the end of the training", 0, 1e6, NULL}, WARMUP};
+static const Param plateau_params[] = {
+    {"patience", PARAM_INT, "3",
+     "number of epochs without an improvement of the validation loss after which the rate is lowered, "
+     "counted as in Keras (PyTorch's number + 1); 0 means 1",
+     0, 1e9, NULL},
+    FACTOR("0.1", "each time"),
+    WARMUP};
 
 static const Form constant = {"constant", "a constant rate", constant_params, SCHEDULE_PLAIN};
 static const Form step = {"step", "lowers the rate in steps", step_params, SCHEDULE_STEP};

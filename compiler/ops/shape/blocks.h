@@ -12,12 +12,13 @@ void blocks_lower(struct Lower *, bool to_deep);
 void blocks_gradient(Gradient *, Node *, Node *dy, bool to_deep);
 void blocks_field(const Node *, int axis, int64_t *sees, double *jump);
 #define BLOCKS_PARAMS                                                                                        \
-  {"factor", PARAM_WINDOW, NULL, "height and width of a block; on a sequence its length", 0, 0, NULL},       \
+  {"factor", PARAM_WINDOW, NULL, "height and width of a block; for a sequence, the length of a block", 0,    \
+   0,        NULL},                                                                                          \
       {"order",                                                                                              \
        PARAM_CHOICE,                                                                                         \
        "crd",                                                                                                \
-       "crd: elements of one channel are adjacent, as in PyTorch's pixel_shuffle; dcr: channels of one "     \
-       "element are adjacent, as in TensorFlow and by default in ONNX",                                      \
+       "order of the channels; crd: the pixels of one channel are adjacent, as in PyTorch's pixel_shuffle; " \
+       "dcr: the channels of one pixel are adjacent, as in TensorFlow and by default in ONNX",               \
        0,                                                                                                    \
        0,                                                                                                    \
        "crd dcr"},                                                                                           \

@@ -10,7 +10,7 @@
 static const Param params[] = {
     {"x", PARAM_VALUES, NULL, "values whose shapes differ only along the axis", 0, 0, NULL},
     {"axis", PARAM_CHOICE, "channels",
-     "axis of the concatenation: channels; height or width of images, length of sequences", 0, 0,
+     "axis of the concatenation: channels, height or width (of images), length (of sequences)", 0, 0,
      "channels length height width"},
     {0}};
 
@@ -139,9 +139,10 @@ static StreamRule stream_rule(const Node *node) {
 const Op op_concat = {
     .name = "concat",
     .group = "combining",
-    .summary = "concatenation of the current value and others, along the channels or another axis",
-    .detail = "the channels of x0, then those of x1, ...; axis=length joins the rows of sequences, for "
-              "example of several yolo operators; axis=height and axis=width join images",
+    .summary = "concatenates the current value and other values along the channels or another axis",
+    .detail =
+        "the result has the channels of x0, then the channels of x1, ...; axis=length joins the rows of "
+        "sequences, for example the rows of several yolo operators; axis=height and axis=width join images",
     .params = params,
     .example = "conv(16, 3x3, pad=same) -> concat(skip)",
     .traits.keeps_spatial = true,

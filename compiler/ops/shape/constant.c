@@ -6,7 +6,8 @@
 
 static const Param params[] = {
     {"shape", PARAM_SHAPE, NULL, "one to three sizes: 7x7x32, or [length, channels]", 0, 0, NULL},
-    {"init", PARAM_INIT, "zeros", "initial values; fan_in and fan_out are the channels", 0, 0, NULL},
+    {"init", PARAM_INIT, "zeros", "initial values; fan_in and fan_out are the number of channels", 0, 0,
+     NULL},
     {0}};
 
 static void shape(ShapeContext *context, Node *node) {
@@ -75,7 +76,7 @@ const Op op_constant = {
     .name = "constant",
     .group = "combining",
     .summary = "a trained constant tensor, the same for every input",
-    .detail = "y = weight; it has no input: name it, and combine other values with it",
+    .detail = "y = weight. A constant has no input: give it a name, and combine other values with it",
     .params = params,
     .example = "places = constant(7x7x32, init=normal(0.02))",
     .source = true,

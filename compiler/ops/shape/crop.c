@@ -4,8 +4,8 @@
 #include "kernel/window.h"
 
 static const Param params[] = {{"n", PARAM_BORDER, NULL,
-                                "elements removed on each side: N, [height, width], [top, bottom, left, "
-                                "right]; on a sequence N or [before, after]",
+                                "number of elements removed on each side: N, [height, width], [top, bottom, "
+                                "left, right]; for a sequence N or [before, after]",
                                 0, 0, NULL},
                                {0}};
 

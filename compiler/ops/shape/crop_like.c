@@ -97,9 +97,9 @@ static void set_border(Arena *arena, Node *node, const int64_t before[2], const 
 const Op op_crop_like = {
     .name = "crop_like",
     .group = "shape",
-    .summary = "crops the center of the input to the height and width of another value",
-    .detail =
-        "crops floor((H - H2)/2) rows at the top and ceil((H - H2)/2) at the bottom, and columns likewise",
+    .summary = "removes the borders of the input, so that it gets the height and width of another value",
+    .detail = "an input of height H becomes H2 high: floor((H - H2)/2) rows are removed at the top, and "
+              "ceil((H - H2)/2) rows at the bottom; columns are removed in the same way",
     .params = params,
     .example = "crop_like(decoded) -> concat(decoded)",
     .traits.keeps_spatial = true,

@@ -5,9 +5,10 @@
 #include "kernel/walk.h"
 #include "ops/shape/reshape.h"
 
-static const Param params[] = {{"order", PARAM_CHOICE, "hwc",
-                                "chw: channel by channel, for weights from PyTorch or ONNX", 0, 0, "hwc chw"},
-                               {0}};
+static const Param params[] = {
+    {"order", PARAM_CHOICE, "hwc",
+     "order of the elements; chw: channel by channel, for weights from PyTorch or ONNX", 0, 0, "hwc chw"},
+    {0}};
 
 static const Op op_flatten_planes;
 
@@ -32,7 +33,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
   .name = "flatten", .group = "shape", .traits.keeps_spatial = true, .traits.int8 = INT8_MOVE,               \
   .summary = "turns a value into a vector of all its elements", .params = params,                            \
   .example = "flatten -> dense(10)", .shape = shape,                                                         \
-  .detail = "y[(h*W + w)*C + c] = x[h][w][c]; with order=chw y[(c*H + h)*W + w]"
+  .detail = "y[(h*W + w)*C + c] = x[h][w][c]; with order=chw, y[(c*H + h)*W + w] = x[h][w][c]"
 
 const Op op_flatten = {FLATTEN, .family = FAMILY_ALIAS, .eval = reshape_eval, .gradient = backward};
 

@@ -23,7 +23,7 @@ Node *box_gradient_place(Gradient *, Node *of, Node *dy, Shape, Box);
  * after]. False after an error. */
 bool box_border(ShapeContext *, const Node *, const char *param, int64_t before[2], int64_t after[2]);
 void box_border_of(const Node *, const char *param, int64_t before[2],
-                   int64_t after[2]);            /* for a checked node */
+                   int64_t after[2]);            /* like box_border, for a node that was checked */
 Box box_inside(const Node *, const char *param); /* the box inside the border of zero_pad or crop */
 /* Sets another border as argument n of a copied node. */
 void box_set_border(Arena *, Node *, const int64_t before[2], const int64_t after[2]);

@@ -17,13 +17,14 @@
 #include "kernel/window.h"
 
 static const Param params[] = {
-    {"size", PARAM_WINDOW, NULL, "height and width of the output; on a sequence the length", 0, 0, NULL},
+    {"size", PARAM_WINDOW, NULL, "height and width of the output; for a sequence, its length", 0, 0, NULL},
     {"mode", PARAM_CHOICE, "bilinear",
      "nearest: the element at the coordinate rounded down; nearest_exact: the element with the nearest "
-     "center, as PyTorch's nearest-exact; bilinear: a weighted mean of two elements on each axis; cubic: a "
+     "center, as nearest-exact in PyTorch; bilinear: a weighted mean of two elements on each axis; cubic: a "
      "weighted sum of four elements on each axis",
      0, 0, "nearest nearest_exact bilinear cubic"},
-    {"corners", PARAM_BOOL, "false", "keep the first and last elements in place (align_corners)", 0, 0, NULL},
+    {"corners", PARAM_BOOL, "false",
+     "the first and last elements of input and output coincide (align_corners)", 0, 0, NULL},
     {0},
 };
 
@@ -207,11 +208,12 @@ const Op op_resize = {
     .name = "resize",
     .group = "shape",
     .summary = "resizes the input",
-    .detail = "bilinear: s = (o + 0.5)*I/O - 0.5, not below 0, or with corners o*(I - 1)/(O - 1); a mean of "
-              "x[floor(s)] and the next element, weighted by distance; cubic: the same s, but it may be "
-              "below 0, and a sum of four elements, weighted with Keys's kernel, a = -3/4; nearest: "
-              "x[floor(o*I/O)]; nearest_exact: "
-              "x[floor((o + 0.5)*I/O)]",
+    .detail =
+        "Along an axis of I input and O output elements, output element o is at position s of the input. "
+        "mode=bilinear: s = max(0, (o + 0.5)*I/O - 0.5), or with corners=true s = o*(I - 1)/(O - 1); the "
+        "result is the mean of x[floor(s)] and the next element, weighted by distance. mode=cubic: the same "
+        "s, except that s may be negative; the result is a sum of four elements, weighted with Keys's "
+        "kernel, a = -3/4. mode=nearest: x[floor(o*I/O)]. mode=nearest_exact: x[floor((o + 0.5)*I/O)]",
     .params = params,
     .example = "resize(56x56, mode=nearest)",
     .traits.needs_axes = true,

@@ -161,7 +161,7 @@ static Node *shaped_node(Graph *graph, const Op *op, Shape shape, int n, Node *c
   node->name = in[0]->name;
   node->shape = shape;
   node->elem = in[0]->elem;
-  /* If one image is a part of a rounded value, the other images are, too. */
+  /* If one image is a part of a rounded value, all other images are parts of rounded values, too. */
   for (int k = 0; k < n; k++) node->rounded |= in[k]->rounded;
   node->quant = in[0]->quant;
   node->span = in[0]->span;

@@ -3,10 +3,11 @@
 #include <math.h>
 #include "ops/shape/region.h"
 
-static const Param params[] = {{"channels", PARAM_RANGE, NULL,
-                                "from..to: channels from, from + 1, ..., to - 1; from..: to the last one", 0,
-                                0, NULL},
-                               {0}};
+static const Param params[] = {
+    {"channels", PARAM_RANGE, NULL,
+     "from..to: channels from, from + 1, ..., to - 1; from..: channels from, ..., the last channel", 0, 0,
+     NULL},
+    {0}};
 
 static int64_t whole_item(const Const *item) { return item->kind == CONST_INT ? item->i : (int64_t)item->f; }
 static bool is_open(const Const *end) { return end->kind == CONST_FLOAT && isinf(end->f) && end->f > 0; }
@@ -66,7 +67,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_slice = {
     .name = "slice",
     .group = "shape",
-    .summary = "selects the channels from .. to-1",
+    .summary = "selects the channels from, from + 1, ..., to - 1",
     .detail = "y[c] = x[from + c]",
     .params = params,
     .example = "slice(0..16)",

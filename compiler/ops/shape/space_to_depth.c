@@ -38,7 +38,8 @@ const Op op_space_to_depth = {
     .name = "space_to_depth",
     .group = "shape",
     .summary = "rearranges blocks of pixels into channels",
-    .detail = "y[h][w][c*f*f + i*f + j] = x[h*f + i][w*f + j][c]; with order=dcr y[h][w][(i*f + j)*C + c]",
+    .detail = "y[h][w][c*f*f + i*f + j] = x[h*f + i][w*f + j][c]; with order=dcr, y[h][w][(i*f + j)*C + c] = "
+              "x[h*f + i][w*f + j][c]",
     .params = params,
     .example = "space_to_depth(2) -> conv(64, 3x3, pad=same)",
     .traits.needs_axes = true,

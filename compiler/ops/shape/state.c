@@ -77,9 +77,9 @@ const Op op_state = {
     .name = "state",
     .group = "state",
     .summary = "a value that is kept between calls",
-    .detail =
-        "y = init in the first call, later the value that update(NAME) got in the previous call.\nstate has "
-        "no input. A net with states is compiled to NAME_step, which computes one step per call",
+    .detail = "y = init in the first call; in later calls, y is the value that update(NAME) stored in the "
+              "previous call.\nstate has no input. A net with states is compiled to NAME_step, which "
+              "computes one step per call",
     .params = state_params,
     .example = "past = state(2x40)",
     .role = ROLE_STATE,
@@ -180,8 +180,8 @@ const Op op_update = {
     .name = "update",
     .group = "state",
     .summary = "stores the current value for the next call, and returns it unchanged",
-    .detail = "y = x; in the next call, state(NAME) is x; in this call NAME is the old value, even after "
-              "update",
+    .detail = "y = x. In the next call, the value of the state NAME is x. In this call, NAME is still the "
+              "old value, even after update",
     .params = update_params,
     .example = "rows -> crop([3, 0]) -> update(past)",
     .role = ROLE_UPDATE,

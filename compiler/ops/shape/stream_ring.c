@@ -93,7 +93,7 @@ typedef struct Gathered {
   RingTaps taps;
 } Gathered;
 
-/* Number of rows of tap t that are in the ring; the others are new. */
+/* Number of rows of tap t that are in the ring; all other rows of the tap are new. */
 static int64_t rows_kept_of(const Gathered *g, int64_t t) {
   const int64_t n = g->ring.rows - (g->taps.first + t * g->taps.apart);
   return n < 0 ? 0 : n < g->taps.rows ? n : g->taps.rows;

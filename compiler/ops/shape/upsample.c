@@ -5,7 +5,8 @@
 #include "ops/shape/resize.h"
 
 static const Param params[] = {
-    {"factor", PARAM_WINDOW, NULL, "factor for height and width; on a sequence for its length", 0, 0, NULL},
+    {"factor", PARAM_WINDOW, NULL, "factor of the height and width; for a sequence, factor of the length", 0,
+     0, NULL},
     {"mode", PARAM_CHOICE, "nearest", "nearest: each element is repeated; bilinear: as in resize", 0, 0,
      "nearest bilinear"},
     {0},
@@ -24,7 +25,8 @@ const Op op_upsample = {
     .name = "upsample",
     .group = "shape",
     .summary = "enlarges the input by an integer factor",
-    .detail = "nearest: y[i][j] = x[floor(i/factor)][floor(j/factor)]; bilinear: as resize to the same size",
+    .detail = "nearest: y[i][j] = x[floor(i/factor)][floor(j/factor)]; bilinear: the same result as resize "
+              "to that size",
     .params = params,
     .example = "upsample(2) -> conv(16, 3x3, pad=same)",
     .traits.needs_axes = true,

@@ -11,14 +11,17 @@
 
 static const Param params[] = {
     {"n", PARAM_BORDER, NULL,
-     "elements on each side: N, [height, width], [top, bottom, left, right]; on a sequence N or [before, "
-     "after]",
+     "number of elements added on each side: N, [height, width], [top, bottom, left, right]; for a sequence "
+     "N or [before, after]",
      0, 0, NULL},
     {"mode", PARAM_CHOICE, "zero",
-     "zero: `value`; reflect: mirrored at the outermost elements; edge: the outermost elements repeated", 0,
-     0, "zero reflect edge"},
-    {"value", PARAM_NUMBER, "0", "the value of the border, if mode=zero", 0, 0, NULL},
-    {"channels", PARAM_LIST, "[0,0]", "numbers of channels with `value` to add before and after the others",
+     "elements of the border; zero: the number `value`; reflect: the input, mirrored at its outermost "
+     "elements; edge: the outermost elements, repeated",
+     0, 0, "zero reflect edge"},
+    {"value", PARAM_NUMBER, "0", "number that fills the border with mode=zero", 0, 0, NULL},
+    {"channels", PARAM_LIST, "[0,0]",
+     "[before, after]: number of channels, filled with `value`, that are added before and after the channels "
+     "of the input",
      0, 0, NULL},
     {0}};
 
@@ -163,8 +166,8 @@ const Op op_zero_pad = {
     .name = "zero_pad",
     .group = "shape",
     .summary = "adds a border: zeros, another number, or elements of the input",
-    .detail = "the input with zeros around it; reflect: ... 2 1 | 0 1 2 3 | 2 1 ...; edge: ... 0 0 | 0 1 2 3 "
-              "| 3 3 ...",
+    .detail = "the input with a border around it. For the input 0 1 2 3, mode=reflect gives ... 2 1 | 0 1 2 "
+              "3 | 2 1 ... and mode=edge gives ... 0 0 | 0 1 2 3 | 3 3 ...",
     .params = params,
     .example = "zero_pad(2, mode=reflect)",
     .traits.keeps_spatial = true,

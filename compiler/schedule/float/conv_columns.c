@@ -32,8 +32,8 @@ typedef struct Columns {
   Correlation k;
   Axis y, x;
   int lanes, vectors;     /* lanes and vectors of a tile's row of columns */
-  int64_t filters;        /* of a tile */
-  int64_t tiles;          /* of a row */
+  int64_t filters;        /* filters of a tile */
+  int64_t tiles;          /* tiles of a row */
   Buf *w, *bias, *padded; /* [ky][kx][filter], [filter], [row][column] */
 } Columns;
 

@@ -60,8 +60,9 @@ static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t 
 }
 
 /* The width of a tile. After a tile with many sums, the CPU waits until most of them are stored; this matters
- * if a sum has few `products`. A narrower tile that divides the row is then used, if it is wide enough, and
- * if the weights, which narrower tiles read more often, are in the L1 cache. products 0: never narrower. */
+ * if a sum has few `products`. Then a narrower tile that divides the row is used, if it is wide enough. The
+ * weights must also be in the L1 cache, because narrower tiles read them more often. products 0: never
+ * narrower. */
 static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts, int64_t products) {
   const Target *t = l->target;
   const int64_t most = most_pixels(l, vectors, parts), few = t->stores / vectors;

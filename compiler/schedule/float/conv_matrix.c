@@ -129,7 +129,7 @@ static int tile_sets(const Lower *l, TileSet set[MOST_SETS]) {
     return sets_by_taps(&whole, direct_merges(l, &k), set);
   }
   int n = 0;
-  const MatrixMap map = direct_matrix_map(l, &k); /* of all phases */
+  const MatrixMap map = direct_matrix_map(l, &k); /* the map of all phases */
   for (int64_t y = 0; y < own.stride[0]; y++)
     for (int64_t x = 0; x < own.stride[1]; x++)
       set[n++] = (TileSet){axis_phase(&own, 0, y), axis_phase(&own, 1, x), map};

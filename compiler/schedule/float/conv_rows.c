@@ -192,7 +192,7 @@ static void tap(Nest *b, const Rows *c, const Panel *panel, const Place *p, Buf 
     }
 }
 
-/* fetch: number of the tile, if it prefetches weights. */
+/* fetch: number of the tile if the tile prefetches weights; otherwise NULL. */
 static void rows_tile(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *row, int rows,
                       const Ix *fetch) {
   Buf *acc = NEST_REGISTERS(b, "a", c->lanes, rows, panel->vectors);

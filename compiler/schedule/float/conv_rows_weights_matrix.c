@@ -34,7 +34,7 @@ typedef struct WeightsRows {
   Correlation k;
   int64_t images, blocks; /* an even number of images per block; number of blocks */
   int64_t words, steps;   /* words of a product; products of a row of the map */
-  int64_t rows, columns;  /* of the copy of the large side */
+  int64_t rows, columns;  /* size of the copy of the large side */
   Ix count;
   Buf *turned; /* [s / 16][block][y][step][16][number]: the small side */
   Buf *pairs;  /* [panel][row][column * images / 2][2 * WIDTH]: a block of the large side */
@@ -396,7 +396,7 @@ static const char *conv_rows_weights_matrix_refused(const Lower *l, const Choice
 }
 
 Cycles rows_weights_by_matrix(const Target *target, const Node *node, int64_t batch, int64_t weight_bytes) {
-  /* cycles: of a product; of an element that is copied; of a gradient that is added as it is */
+  /* cycles of a product; per element that is copied; per gradient that is added without being transposed */
   static const double PRODUCT = 18, TURNED = 0.6, PAIRED = 0.3, ADDED = 0.1;
   const Correlation k = weights_rows_correlation(node);
   const WeightsRows m = weights_rows_of(&k, batch, target->l2);

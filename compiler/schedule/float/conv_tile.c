@@ -105,8 +105,8 @@ static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
   return sum;
 }
 
-/* The first of the output vectors that are finished together: all vectors of the tile, or the vectors of the
- * current cut. */
+/* The first of the output vectors that are finished together. These are all vectors of the tile, or the
+ * vectors of the current cut. */
 static int first_vector(const Tile *t) { return t->cut; }
 static int end_vector(const Tile *t) {
   return t->d->diagonals && diagonal_cuts(t->d) > 1 ? t->cut + 1 : t->vectors;
@@ -297,7 +297,7 @@ static LoopKind taps_kind(const Tile *t) {
   return x->taps > most->unrolled_taps || (large && tile_edges(x, t->pixels) == 0) ? SERIAL : UNROLLED;
 }
 
-/* A loop over few channels is unrolled, unless many taps of a row are unrolled, too: in such a long block
+/* A loop over few channels is unrolled, unless many taps of a row are unrolled, too. In such a long block,
  * clang loads the inputs of several channels in advance, and then runs out of registers. */
 static LoopKind channels_kind(const Tile *t) {
   if (t->d->steps > FEW_CHANNELS) return SERIAL;

@@ -247,7 +247,7 @@ bool weights_take_matrix(const Target *target, const Node *node) {
 }
 
 Cycles weights_by_matrix(const Target *target, const Node *node) {
-  static const double PRODUCT = 18, TURNED = 0.6, PAIRED = 0.3, TAP = 60; /* cycles: of registers, elements */
+  static const double PRODUCT = 18, TURNED = 0.6, PAIRED = 0.3, TAP = 60; /* cycles per register or element */
   const Correlation k = correlation_of(node);
   Cycles cycles = cost_weights(target, &k);
   const double line = (double)(k.small.h * (k.small.w + (k.kernel[1] - 1) * k.dilation[1])),

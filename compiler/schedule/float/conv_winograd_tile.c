@@ -134,7 +134,7 @@ static void fetch_ahead(const Split *s, const Channels *at) {
       nest_prefetch(b, in, (s->y0 + y) * buf_room(in, y_axis + 1) + first + size * line);
 }
 
-enum { INSIDE, BORDER, EITHER }; /* which tiles a function computes: inside, at a border, or both */
+enum { INSIDE, BORDER, EITHER }; /* tiles that a function computes: inside, at a border, or both */
 
 static NestFn *winograd_tile_split_tile(const Conv *c, const char *name, int kind) {
   Nest *b = c->l->b;

@@ -169,7 +169,7 @@ typedef struct Piece {
   NestFn *join[2]; /* for a whole panel of the small side; for the last panel */
 } Piece;
 
-/* The argument for the group. It is the last argument of both functions, and is omitted if there are no
+/* The argument for the group. This argument is the last one of both functions, and is omitted if there are no
  * groups. */
 static Ix winograd_weight_group_arg(const Weights *k) {
   return k->k.groups > 1 ? nest_arg(k->l->b, "group") : NEST_Z;

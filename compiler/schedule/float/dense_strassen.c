@@ -156,7 +156,7 @@ static Ref result_at(Nest *b, const StrassenTile *t, int block, const Ix *r, int
 
 /* The gradients of a tile are not cached: they are prefetched while its products are computed. */
 static void fetch_gradients(Nest *b, const StrassenTile *t, int step) {
-  static const int stored[STRASSEN_BLOCKS] = {0, 2, 3, 1}; /* in this order */
+  static const int stored[STRASSEN_BLOCKS] = {0, 2, 3, 1}; /* the blocks are stored in this order */
   const At *at = t->at;
   const Product *p = at->p;
   if (step >= STRASSEN_BLOCKS) return;

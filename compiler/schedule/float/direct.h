@@ -49,7 +49,7 @@ typedef struct Direct {
   int64_t inner;
   /* iterations of the loop over the channels of a block: block, or with pairs half of it */
   int64_t steps;
-  int lanes, vectors; /* of a tile */
+  int lanes, vectors; /* lanes and vectors of a tile */
   Panels panels[2];   /* whole panels; the rest */
   Buf *packed[2];     /* with a gate: the weights of the model, whose scaled copies are in panels */
   Buf *bias;          /* padded to whole vectors, or NULL */

@@ -167,7 +167,7 @@ static void pack_right_panel(const RightPanel *r) {
   Nest *b = f->p.l->b;
   const int lanes = f->p.lanes;
   const int64_t words = ceil_divide(f->m.k, 2),
-                columns = lanes == 1 ? r->width : ceil_divide(r->valid, lanes) * lanes; /* that are written */
+                columns = lanes == 1 ? r->width : ceil_divide(r->valid, lanes) * lanes; /* columns written */
   if (lanes == 1) pack_numbers(r);
   else if (f->m.right) transpose_words(r, lanes);
   else interleave_rows(r, lanes);

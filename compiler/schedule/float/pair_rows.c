@@ -204,7 +204,7 @@ typedef struct PairKind { /* the functions for whole panels, or for the last pan
   NestFn *fn[2]; /* for a batch: the functions for two blocks of rows and for one block */
 } PairKind;
 
-/* The first rows of a batch fill tiles; the others are computed one by one. */
+/* The first rows of a batch fill tiles; the remaining rows are computed one by one. */
 static void batch_rows(const PairKind *kind, const Ix *count, const Ix *panel, const Ix *f0, int tile) {
   const PairRows *p = kind->q.p;
   Nest *b = p->l->b;

@@ -13,7 +13,7 @@ typedef struct PairRows {
   Buf *in;      /* bf16: [row][1][1][2 * pairs] if `leading`, or [1][row][2 * pairs], or [row][2 * pairs] */
   bool leading; /* rows are rows of the leading axis; the nest has a size argument if this axis is a batch */
   int64_t rows; /* maximum number of rows */
-  Ix count;     /* of a batch: the number of rows; pair_rows_build sets it */
+  Ix count;     /* number of rows of a batch; pair_rows_build sets it */
   int64_t pairs, columns;
   int64_t panels, width, rest, rest_width;
   int lanes;        /* lanes of the target's vectors that process a panel */

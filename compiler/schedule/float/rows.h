@@ -16,7 +16,7 @@ RowsCosts rows_costs(const Lower *); /* the inputs of the choice for a batched k
 /* Cycles of a convolution or its gradient, batched. */
 Cycles rows_by_winograd(const RowsCosts *, const Node *, int m, int64_t batch);
 const char *rows_direct_refused(const RowsCosts *,
-                                const Node *); /* the reason why it is unsupported; NULL: it is supported */
+                                const Node *); /* why the schedule is unsupported; NULL: it is supported */
 const char *rows_winograd_refused(const RowsCosts *, const Node *);
 
 bool rows_pay(const void *rows_costs, const Node *, int64_t batch, int64_t kept); /* a WholeBatchPays */

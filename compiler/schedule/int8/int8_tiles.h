@@ -19,7 +19,7 @@ typedef struct Product {
   Buf *weight;
   Buf *halves;        /* [slots][ky][words of kx and channels][even, odd][channels of a strip]; or NULL */
   Buf *inner;         /* Winograd's inner product: the products of each pixel's words; or NULL */
-  int lanes, vectors; /* of a tile */
+  int lanes, vectors; /* lanes and vectors of a tile */
   Tiling row;
   /* number of strips whose halves are stored at the same time; number of whole strips of a group */
   int64_t slots, strips;

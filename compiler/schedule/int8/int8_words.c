@@ -97,7 +97,7 @@ bool words_see_windows(const Lower *l, const Correlation *k) {
   if (k->groups > 1 || k->dilation[1] > 1 || !joins_pixels(l->in[0])) return false;
   const Words w = windows_of(l, k);
   int64_t from, to;
-  const int64_t words = k->kernel[1] * ceil_divide(k->l, WORD_BYTES); /* of pixels */
+  const int64_t words = k->kernel[1] * ceil_divide(k->l, WORD_BYTES); /* words per window row of pixels */
   if (w.unit == WORD_BYTES)
     return w.pixel <= words && k->l % WORD_BYTES && w.in.w * w.channels >= FEWEST_BYTES;
   if (w.pixel >= words) return false;
@@ -107,7 +107,7 @@ bool words_see_windows(const Lower *l, const Correlation *k) {
 
 Words words_of_windows(Lower *l, const Correlation *k) {
   Words w = windows_of(l, k);
-  const int64_t all = (w.columns - 1) * w.step + w.pixel * w.unit; /* of a row */
+  const int64_t all = (w.columns - 1) * w.step + w.pixel * w.unit; /* elements of a row of the copy */
   join_pixels(l);
   w.buf = w.unit == 1
               ? lower_scratch_of(l, "words", I32, 3, (int64_t[]){w.planes, w.rows, all})
@@ -257,7 +257,7 @@ static void copy_windows(Lower *l, const Words *w, const Ix *y) {
 static void pad_bytes(Lower *l, const Words *w, const Ix *y, int64_t from, int64_t to) {
   Nest *b = l->b;
   const int32_t zero = l->node->in[0]->quant->zero;
-  const int32_t byte = words_lift(w->dot) ? zero ^ INT8_MIN : zero; /* the same conversion as in bytes_up */
+  const int32_t byte = words_lift(w->dot) ? zero ^ INT8_MIN : zero; /* converted like the bytes in bytes_up */
   if (from < to)
     NEST_FOR(b, i, to - from)
       nest_store(b, nest_at(b, w->buf, 0, *y, from + i), convert(lower_number(l, "padding_byte", byte), I8));

@@ -25,7 +25,7 @@ typedef struct Words {
                            elements are bytes */
   int64_t before[2];
   Extent in;
-  int64_t channels; /* of a group */
+  int64_t channels; /* channels of a group */
   int64_t window;   /* bytes of a row of a window, or 0: columns are pixels */
   int64_t stride;   /* stride of windows, in pixels */
   int64_t pitch;    /* if all rows are a single row: columns from one row to the next; otherwise 0 */
@@ -59,7 +59,7 @@ typedef struct Finish {
   Rounding rounding;
   Stored stored; /* the zero point is added after rounding, or is part of the rounding constant */
   int unit;
-  int64_t vectors;                          /* of a group */
+  int64_t vectors;                          /* vectors of a group */
   Buf *bias, *factor, *half, *shift, *left; /* NULL if the rounding does not need the array */
 } Finish;
 

@@ -1,7 +1,7 @@
 /* dsp.h: int8 schedules for boards (target->dsp). The CPU multiplies two pairs of int16 in one instruction;
- * on other CPUs, plain C does the same. Each schedule requires that sums are within bounds. Whether they are
- * depends on the weights. If a sum exceeds its bound, the schedule reports the reason, and the operator's own
- * loops are used. */
+ * on other CPUs, plain C does the same. Each schedule requires that sums are within bounds. Whether a sum is
+ * within its bound depends on the weights. If a sum exceeds its bound, the schedule reports the reason, and
+ * the operator's own loops are used. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_DSP_H
 #define CNNC_SCHEDULE_DSP_H

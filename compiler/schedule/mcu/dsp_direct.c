@@ -5,9 +5,9 @@
 // The windows of two pixels are gathered as int16, minus their zero point. So padding is 0, and no correction
 // is needed. Each 16-bit half of a weight word contains 256*wB + wA, for two filters A and B. The sum of
 // products with these halves is mix = 256*SB + SA; the sum of products with their low bytes is SA. So SB =
-// (mix - SA) / 256, which is exact modulo 2^32 if |SB| < 2^23. Whether this holds depends on the weights. So
-// weights stay bytes in flash, and a word of weights is widened once for four products. A tile is two pixels
-// by four filters.
+// (mix - SA) / 256, which is exact modulo 2^32 if |SB| < 2^23. Whether SB is in this range depends on the
+// weights. So weights stay bytes in flash, and a word of weights is widened once for four products. A tile is
+// two pixels by four filters.
 //
 // Bytes are widened in the order 0 2 1 3, in which weights are packed. A window is gathered tap by tap if the
 // number of channels is a multiple of four; otherwise row by row, with zero weights for extra elements.
@@ -53,7 +53,7 @@ typedef struct Direct {
   bool pointwise;    /* k's pixels are in one row */
   bool by_rows;      /* the window is gathered row by row */
   int64_t runs, run; /* number of contiguous runs in a window, and elements of each, a multiple of 4 */
-  int64_t words;     /* of a window */
+  int64_t words;     /* words of a window */
   int64_t blocks;    /* blocks of filters; the last block may have fewer filters */
   int64_t phases[2]; /* number of outputs along each axis to which a pixel contributes with separate weights:
                         1, unless the convolution is transposed */
@@ -495,7 +495,7 @@ static void block_nest(Lower *l, const Direct *d, const Tile *tile) {
 /* Adjacent tiles, from pixel x on. */
 typedef struct Group {
   int64_t tiles;
-  int pixels; /* of a tile */
+  int pixels; /* pixels of a tile */
   Buf *window;
   const Ix *y, *x;
 } Group;

@@ -5,9 +5,9 @@
 // F(4x4): a tile of 6x6 inputs d, minus their zero point, becomes V = B'dB: at most 68 * 255 = 17,340, which
 // fits into int16. Weights are U = GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288.
 // Sums of products are modulo 2^32, and A'(U.V)A is 576 times the outputs modulo 2^32. The product with the
-// inverse of 9 is 64 times the outputs, which are exact if they are below 2^25. Whether this holds depends on
-// the weights. F(2x2): tiles of 4x4 inputs, |V| <= 4 * 255; with G times 2, |U| <= 9 * 127. The result is 4
-// times the outputs, which are exact if they are below 2^29.
+// inverse of 9 is 64 times the outputs, which are exact if they are below 2^25. Whether all outputs are below
+// this bound depends on the weights. F(2x2): tiles of 4x4 inputs, |V| <= 4 * 255; with G times 2, |U| <= 9 *
+// 127. The result is 4 times the outputs, which are exact if they are below 2^29.
 //
 // Every output contains the sum at point (1,1) once, so this sum starts at 576 or 4 times the bias. F(4x4)
 // needs a fourth of the products and 8x the memory for its int16 weights; F(2x2) needs 1/2.25 of the products

@@ -28,7 +28,7 @@
 #include "schedule/mcu/helium.h"
 
 enum {
-  BYTES = 16, /* of a vector */
+  BYTES = 16, /* bytes of a vector */
   LANES_OF_SUMS = 4,
   PIXELS = 3,
   SHORT = 4, /* vectors of a window that compilers unroll: starting a loop takes six instructions */
@@ -42,7 +42,7 @@ typedef struct Across {
   bool in_place; /* windows are read in place */
   int64_t run;   /* elements of a row of a window */
   int64_t depth; /* elements of a window, rounded up to whole vectors */
-  int pixels;    /* of a tile */
+  int pixels;    /* pixels of a tile */
   int filters;   /* filters of a tile: 2 or 4 */
   Finish finish;
   Buf *weight; /* [units * 4 / filters][depth / 16][filters * 16] */

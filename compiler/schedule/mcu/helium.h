@@ -6,7 +6,7 @@
 #include "schedule/mcu/dsp.h"
 #include "schedule/int8/int8_words.h"
 
-bool helium_may(const Lower *); /* whether it is a convolution or dense layer, on a CPU with Helium */
+bool helium_may(const Lower *); /* whether the kernel is a convolution or dense layer, on a CPU with Helium */
 const char *helium_refused(const Lower *, const Choice *);
 DspWork helium_finish_work(const Lower *,
                            double vectors); /* requantizes the sums of four channels per vector to int8 */

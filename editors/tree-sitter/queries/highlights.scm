@@ -1,4 +1,4 @@
-; highlights.scm: the colours of .cnn. SPDX-License-Identifier: Apache-2.0
+; highlights.scm: the colors of .cnn. SPDX-License-Identifier: Apache-2.0
 (name) @variable
 (comment) @comment
 ["net" "block" "input" "output" "const" "labels" "train" "repeat" "if" "else" "import" "as"] @keyword

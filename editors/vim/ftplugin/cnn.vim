@@ -9,7 +9,7 @@ setlocal commentstring=#\ %s comments=:#
 setlocal expandtab shiftwidth=4 softtabstop=4
 setlocal smartindent cinkeys-=0#
 setlocal suffixesadd=.cnn
-" :make checks the program; the summary goes to standard output, the messages look as those of gcc
+" :make checks the program; the summary goes to standard output, the messages look like gcc's
 setlocal makeprg=cnnc\ %:S
 setlocal errorformat=%f:%l:%c:\ %trror:\ %m,%f:%l:%c:\ %tarning:\ %m,%f:%l:%c:\ %tote:\ %m,%-G%.%#
 

@@ -1,4 +1,4 @@
-" cnn.vim: colours for .cnn files.
+" cnn.vim: colors for .cnn files.
 " SPDX-License-Identifier: Apache-2.0
 if exists('b:current_syntax')
   finish

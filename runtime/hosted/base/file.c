@@ -109,7 +109,7 @@ cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n,
   *data = NULL;
   *size = 0;
   size_t room = most < 4096 ? most + 1 : 4096, used = 0,
-         left = n; /* the buffer grows with the data read, so a false size in the header costs nothing */
+         left = n; /* the buffer grows with the data read, so a false size in the header allocates nothing */
   unsigned char *out = malloc(room);
   z_stream stream = {0};
   if (!out || inflateInit2(&stream, 15 + 16) != Z_OK) { /* + 16: the data have a gzip header */

@@ -98,7 +98,7 @@ static cnn_status segments_take(const cnn_data *data, const cnn_scene *scene, cn
   return status;
 }
 
-/* Ignored objects are painted below the others. */
+/* Ignored objects are painted below the other objects. */
 static cnn_status outlines_paint(const cnn_data *data, const cnn_scene *scene, cnn_truth *truth) {
   truth->instance = calloc((size_t)truth->height * (size_t)truth->width, 1);
   bool memory = truth->instance != NULL;

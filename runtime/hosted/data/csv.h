@@ -21,8 +21,8 @@ typedef struct cnn_csv {
   size_t text_bytes, text_room;
 } cnn_csv;
 
-/* Opens a CSV text; the bytes must stay valid. UTF-8, which is checked, with or without a byte order mark;
- * lines end in LF, CRLF or CR. */
+/* Opens a CSV text; the bytes must stay valid. The text must be UTF-8, which is checked; it may begin with a
+ * byte order mark. Its lines end in LF, CRLF or CR. */
 cnn_status cnn_csv_open(cnn_csv *csv, const char *path, const unsigned char *bytes, size_t n);
 /* Reads a row; empty lines are skipped. `more` is false after the last row. */
 cnn_status cnn_csv_row(cnn_csv *csv, bool *more);

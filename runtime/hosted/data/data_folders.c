@@ -255,8 +255,9 @@ static bool folder_unit(const cnn_data *data, int32_t input) {
   return data->sounds;
 }
 
-/* Images that stay in memory are decoded once anyway. Images for an input that is not an image are also
- * decoded, because their size must match. */
+/* Decodes images that will stay in memory, because these must be decoded anyway. Also decodes images for an
+ * input that is not an image, because their size must match. Inspects all other images without decoding them,
+ * unless they look damaged. */
 static cnn_status folder_inspect(const cnn_data *data, int pool, int64_t index, void *input) {
   const Folders *set = data->set;
   const bool kept = set->all_kept && index < set->pool[pool].kept.count;

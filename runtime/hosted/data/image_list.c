@@ -17,7 +17,7 @@ static bool is_litter(const char *name) {
   return false;
 }
 
-/* Both functions take ownership of the path. */
+/* The next two functions take ownership of the path. */
 static bool add_picture(cnn_image_list *pictures, char *path, const Entry *entry, bool linked) {
   if ((pictures->count & (pictures->count - 1)) == 0) { /* a power of two: the capacity doubles */
     size_t room = (size_t)(pictures->count ? 2 * pictures->count : 1);

@@ -37,7 +37,7 @@ struct cnn_loader {
   int32_t workers, running;
   bool quit;
   pthread_mutex_t mutex;
-  pthread_cond_t work, done; /* signaled when samples may be available; when a batch is complete */
+  pthread_cond_t work, done; /* work: samples may be available; done: a batch is complete */
 };
 
 int32_t cnn_course_count(const cnn_course *course, int64_t at) {

@@ -1,8 +1,8 @@
 /* shapes.c: Synthetic images: discs, squares, triangles, stars and rings of different sizes on a textured
  * background; some shapes cover others. Colors are independent of the shape, and the background uses the same
  * colors, so that no threshold separates shapes from the background. Light comes from one side, and noise
- * covers everything. The code only uses additions, products, divisions and counter-based random numbers: the
- * same images on every machine. */
+ * covers everything. The code only uses additions, products, divisions and counter-based random numbers, so
+ * the images are the same on every machine. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/shapes.h"
 

@@ -23,7 +23,7 @@ cnn_image cnn_overlay_copy(const cnn_image *image) {
 }
 
 /* Labels need an image whose sides have a few hundred pixels. For a long image the factor is limited, because
- * the result would be too large. */
+ * otherwise the result would be too large. */
 bool cnn_overlay_enlarge(cnn_image *image) {
   enum { WANTED = 320, MOST = 2048 };
   const int32_t side = least(image->height, image->width), end = most(image->height, image->width);

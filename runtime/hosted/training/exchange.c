@@ -1,9 +1,9 @@
 /* exchange.c: All-reduce of gradients over processes, and other messages between the processes. Each process
- * adds up one part of every bucket. Every process first adds its own shards as far as the tree of additions
- * allows, and sends the sums of each part to the process that adds up this part. That process finishes the
- * tree, and sends the result to all processes. So each process sends and receives about twice the bucket's
- * size, for any number of processes, and the additions have the same order as in one process. Messages
- * progress whenever generated code calls poll. */
+ * adds up one part of every bucket. First, every process adds its own shards as far as the tree of additions
+ * allows. It sends the sums of each part to the process that adds up this part. The receiving process
+ * finishes the tree, and sends the result to all processes. So each process sends and receives about twice
+ * the bucket's size, for any number of processes, and the additions have the same order as in one process.
+ * Messages progress whenever generated code calls poll. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* gethostname */

@@ -1,8 +1,8 @@
-/* pace.c: Search for the fastest number of threads. Occasional trials use half or twice as many threads; if
- * the calls are faster, the new number is kept. The first call of a trial wakes threads and is not counted. A
- * trial ends as soon as its calls are clearly slower. Trials that fail become less frequent, so that they
- * cost about 1 % of the time. Long calls get no trials, because a thread without a processor delays them
- * little. */
+/* pace.c: Search for the fastest number of threads. Occasional trials use half or twice the current number of
+ * threads; if the calls of a trial are faster, its number of threads is kept. The first call of a trial wakes
+ * threads and is not counted. A trial ends as soon as its calls are clearly slower than usual. Trials that
+ * fail become less frequent, so that they cost about 1 % of the time. Long calls get no trials, because a
+ * thread without a processor delays them little. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/pace.h"
 

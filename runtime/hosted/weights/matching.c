@@ -415,7 +415,7 @@ bool cnn_match_by_order(cnn_archive *archive, const cnn_wanted *wanted, int32_t 
 
 /* ---- the longest run of layers with equal shapes */
 
-/* `count` weights from `weight` on, and tensors of a list from `tensor` on. */
+/* `length` weights from `weight` on, and `length` tensors of a list from `tensor` on. */
 typedef struct Run {
   int32_t weight, tensor, length;
 } Run;

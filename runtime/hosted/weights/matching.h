@@ -27,15 +27,16 @@ typedef struct cnn_matching {
   int32_t unordered;   /* the weight that this warning is about */
 } cnn_matching;
 
-/* `prefix`: only names with this prefix count, and it is removed; NULL: all names count, and a prefix that
- * all of them share is removed if more weights are found. The archive owns all memory. False: out of memory.
+/* `prefix`: only names with this prefix count, and the prefix is removed. NULL: all names count, and a prefix
+ * that all of them share is removed if more weights are then found. The archive owns all memory. False: out
+ * of memory.
  */
 bool cnn_match(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
                cnn_matching *matching);
 /* Matches in order, ignoring names: the file's first array is the net's first weight. */
 bool cnn_match_by_order(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
                         cnn_matching *matching);
-/* Matches the longest run of layers, in order, with equal shapes, and nothing else. */
+/* Matches, in order, the longest run of layers with equal shapes; all other layers stay unmatched. */
 bool cnn_match_run(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
                    cnn_matching *matching);
 /* Renames the archive's tensors by the lines of a file: "theirs = ours". A '*' in theirs matches any text;

@@ -11,8 +11,8 @@
 cnn_status cnn_safetensors_parse(cnn_archive *archive, const char *path, const unsigned char *bytes,
                                  size_t n);
 
-/* Writes tensors and metadata like the reference implementation, byte for byte: the wide types first, then by
- * name. */
+/* Writes tensors and metadata like the reference implementation, byte for byte: tensors of wider types come
+ * first, and tensors of one type are sorted by name. */
 cnn_status cnn_safetensors_write(const char *path, const cnn_tensor *tensor, int32_t count,
                                  const cnn_note *note, int32_t notes);
 #endif

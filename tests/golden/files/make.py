@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-# make.py: writes the files beside it, which tests/unit/runtime_files.c reads, with the reference
-# implementations of their formats: pip install numpy safetensors 'pillow<13' (Pillow 13 resamples the axes in
-# another order).
+# make.py: writes the other files of this folder with the reference implementations of their formats;
+# tests/unit/runtime_files.c reads the files. Needs: pip install numpy safetensors 'pillow<13' (Pillow 13
+# resamples the axes in another order).
 # SPDX-License-Identifier: Apache-2.0
 import os
 import numpy as np
