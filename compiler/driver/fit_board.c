@@ -1,5 +1,5 @@
-/* fit_board.c: --flash and --ram: chooses the fastest int8 schedules whose constants fit into flash, and
- * computes the first layers in row bands (passes/bands.c) if values do not fit into RAM. */
+/* fit_board.c: Search for a net within --flash and --ram: chooses the fastest int8 schedules whose constants
+ * fit into flash. If values do not fit into RAM, computes the first layers in row bands (passes/bands.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "compilation.h"

@@ -1,5 +1,6 @@
-/* bf16.c: precision=bf16 of a float net. The operands of products are rounded to bf16: weights, input values
- * and, in training, gradients. Such a value is rounded once, when it is computed, for all its readers.
+/* bf16.c: Rounding for precision=bf16 in a float net. The operands of products are rounded to bf16: weights,
+ * input values and, in training, gradients. Such a value is rounded once, when it is computed, for all its
+ * readers.
  *
  * Values that are views or copies of each other form a group, which is rounded as a whole or not at all. The
  * group is not rounded if exact values are needed: by the caller (inputs, outputs), by another call
