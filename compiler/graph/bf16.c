@@ -86,7 +86,7 @@ static bool copies_input(const Node *node, const Node *from) {
 }
 
 /* A gradient that reads both the value and the operand of a layer may compare them, as the gradient of
- * maxpool does. So either both are rounded, or neither. */
+ * maxpool does. So either both of them are rounded, or none of them. */
 static void join_compared(const Groups *g, const Node *node) {
   const Node *layer = node->backward && node->hidden ? node->hidden->of : NULL;
   bool value = false;
