@@ -1,4 +1,4 @@
-/* weights.h: --weights: reads the parameters of a net from a .safetensors, .npz or PyTorch file. */
+/* weights.h: Reader of a net's parameters from a .safetensors, .npz or PyTorch file (--weights). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WEIGHTS_H
 #define CNNC_WEIGHTS_H

@@ -30,7 +30,7 @@ Multiplier multiplier_of(double factor);
  * TFLite first rounds the product of scales to float. */
 Multiplier multiplier_of_scales(float in, float weight, float out, bool one);
 int64_t multiplier_apply(Rounding, int64_t x, Multiplier);
-/* Sums of layers with int16 values, -2^47 < x < 2^47, are rounded once, in all three modes of rounding;
+/* Sums of layers with int16 values, -2^47 < x < 2^47, are rounded once, in all three modes of rounding.
  * DOUBLE multiplies by the upper 15 bits of m, like TFLite. */
 enum { WIDE_SUM_BITS = 47, WIDE_MULTIPLIER_MOST = 7 };
 int64_t multiplier_apply_wide(Rounding, int64_t x, Multiplier);

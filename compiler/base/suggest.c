@@ -1,4 +1,4 @@
-/* suggest.c: "Did you mean": finds the name most similar to a misspelled word. */
+/* suggest.c: Search for the name most similar to a misspelled word ("did you mean"). */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/text.h"

@@ -1,4 +1,5 @@
-/* fit.c: --memory, --flash and --ram: repeats planning and lowering until the net fits the limits. */
+/* fit.c: Search for plans within --memory, --flash and --ram: repeats planning and lowering until the net
+ * fits. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "compilation.h"

@@ -1,5 +1,5 @@
-/* fit_board.c: --flash and --ram: chooses the fastest int8 schedules whose constants fit into flash, and
- * computes the first layers in row bands (passes/bands.c) if values do not fit into RAM. */
+/* fit_board.c: Search for a net within --flash and --ram: chooses the fastest int8 schedules whose constants
+ * fit into flash. If values do not fit into RAM, computes the first layers in row bands (passes/bands.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "compilation.h"
@@ -117,8 +117,8 @@ static const GainSet *best_set(Arena *arena, const Gains *gains, int64_t bytes) 
 }
 
 /* Whether most layers with gains have their smallest constants, and none has Winograd weights. Otherwise,
- * code is not shared between layers: Winograd weights save about as many cycles as shared code costs, and
- * they need much more flash than the code of a layer. */
+ * layers do not share code. Winograd weights save about as many cycles as shared code costs, and they need
+ * much more flash than the code of a layer. */
 static bool mostly_smallest(const Gains *gains, const Small *small) {
   int layers = 0, smallest = 0;
   for (int g = 0; g < gains->n; g++) {

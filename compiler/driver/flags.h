@@ -1,6 +1,6 @@
 /* flags.h: Command-line options as tables. A table maps each option to a member of its command's struct and
- * to the function that reads its value; --help, cnnc(1) and shell completions are generated from the same
- * table. Functions that return false have reported the reason on standard error. */
+ * to the function that reads the option's value. The same table generates --help, cnnc(1) and shell
+ * completions. Functions that return false have reported the reason on standard error. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_FLAGS_H
 #define CNNC_FLAGS_H

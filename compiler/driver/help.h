@@ -1,4 +1,4 @@
-/* help.h: --help about options and the language, generated from the tables that check them. */
+/* help.h: Text of --help about options and the language, from the tables that check them. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_HELP_H
 #define CNNC_HELP_H

@@ -1,5 +1,5 @@
-/* tune.c: --tune: times the candidates of each kernel on this machine, for each target that the machine
- * supports, and records the fastest one. */
+/* tune.c: Measurement for --tune: times the candidates of each kernel on this machine, for each target that
+ * the machine supports, and records the fastest one. */
 // SPDX-License-Identifier: Apache-2.0
 #include "tune.h"
 #include <stdio.h>

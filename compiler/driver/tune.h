@@ -1,5 +1,5 @@
-/* tune.h: --tune: measures the candidate schedules of each kernel on this machine, and records the fastest.
- */
+/* tune.h: Measurement of the candidate schedules of each kernel on this machine, to record the fastest one
+ * (--tune). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TUNE_H
 #define CNNC_TUNE_H

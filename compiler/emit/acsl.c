@@ -404,8 +404,8 @@ static bool decides(const Printer *p, int slot, const NestStmt *body) {
   return false;
 }
 
-/* Whether lo <= v <= hi is an invariant of a loop in ACSL: the loop's number of iterations must not be
- * negative, whatever the values of the variables of outer loops. */
+/* Whether lo <= v <= hi is an invariant of a loop in ACSL. For this, the loop's number of iterations must not
+ * be negative for any values of the variables of outer loops. */
 static bool is_ordered(const Printer *p, const NestStmt *loop) {
   const Index low = printer_fold(p, &loop->u.loop.lo[0]);
   Index gap = printer_fold(p, &loop->u.loop.hi[0]);
@@ -424,8 +424,8 @@ static const char *limit_text(Printer *p, const NestStmt *loop, bool low) {
 }
 
 /* The number of iterations that Eva computes separately; 0: none. Eva does this if a loop only assigns local
- * variables, so that sums and windows keep their bounds; and, where WP proves no indices, if the loop's
- * variable decides which elements of a window are in the map. */
+ * variables, so that sums and windows keep their bounds. Where WP proves no indices, Eva also does this if
+ * the loop's variable decides which elements of a window are in the map. */
 static int64_t separate_iterations(const Printer *p, const NestStmt *loop, bool memory) {
   enum { SEPARATE_MOST = 256 };
   const int64_t n = iterations(p, loop, false);

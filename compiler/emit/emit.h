@@ -8,7 +8,7 @@
 #include "lir/layout.h"
 
 typedef enum Embed {                /* how weights are compiled in if they have more than embed_text bytes */
-                     EMBED_TEXT,    /* as arrays or strings in the C text */
+                     EMBED_TEXT,    /* as a string in the C text */
                      EMBED_BESIDE,  /* as a file next to the C file, named embed_file */
                      EMBED_BACKEND, /* as the file embed_file, which exists while the backend runs */
                      EMBED_OBJECT,  /* as another object, which the backend builds from the text of

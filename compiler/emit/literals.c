@@ -1,4 +1,4 @@
-/* literals.c: identifiers and literals of generated C. */
+/* literals.c: Identifiers and literals of generated C. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/literals.h"
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-/* literals.h: identifiers and literals of generated C. */
+/* literals.h: Identifiers and literals of generated C. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LITERALS_H
 #define CNNC_LITERALS_H

@@ -6,7 +6,7 @@
 #include "emit/module.h"
 
 /* All threads of a call run one function, which has a parameter `team`. The function's loops SHARES(most) run
- * once for each share that the thread takes: share number `thread` of `threads` shares; between two such
+ * once for each share that the thread takes: share number `thread` of `threads` shares. Between two such
  * loops, the threads wait where that is necessary. pool.c.in has the pool. */
 struct PoolNames {
   const char *team;                         /* "struct lenet5_pool_member *team" */

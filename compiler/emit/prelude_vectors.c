@@ -1,7 +1,7 @@
 /* prelude_vectors.c: Vector primitives, with the scalar operations of nest/word_primitives.h and
  * integer_primitives.h in each lane. The texts are in the notation of prelude.c. If a CPU has an instruction
- * for a primitive, the text is that instruction in assembly: compilers do not generate it from C, and the
- * names of its intrinsic differ between compilers. */
+ * for a primitive, the text is that instruction in assembly. Compilers do not generate the instruction from
+ * C, and the names of its intrinsic differ between compilers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>

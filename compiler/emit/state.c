@@ -1,4 +1,4 @@
-/* state.c: the C of states: struct NAME_state, its macros, NAME_reset and NAME_state_ok. */
+/* state.c: Printer of states as C: struct NAME_state, its macros, NAME_reset and NAME_state_ok. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>

@@ -21,7 +21,7 @@ static bool repeats_images(const OnnxOut *o, const Node *node, int k) {
   return node->op->family == FAMILY_MAP || node->op == &op_decode || node->op == &op_matmul;
 }
 
-/* A constant is single unless an output or a node needs a copy for each image; a value computed from
+/* A constant is single unless an output or a node needs a copy for each image. A value computed from
  * constants is single if all of these constants are single. Returns false if nothing changed. */
 static bool fewer_single(const OnnxOut *o, const bool *fixed, bool *single) {
   const Graph *g = o->graph;

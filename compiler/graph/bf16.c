@@ -1,5 +1,6 @@
-/* bf16.c: precision=bf16 of a float net. The operands of products are rounded to bf16: weights, input values
- * and, in training, gradients. Such a value is rounded once, when it is computed, for all its readers.
+/* bf16.c: Rounding for precision=bf16 in a float net. The operands of products are rounded to bf16: weights,
+ * input values and, in training, gradients. Such a value is rounded once, when it is computed, for all its
+ * readers.
  *
  * Values that are views or copies of each other form a group, which is rounded as a whole or not at all. The
  * group is not rounded if exact values are needed: by the caller (inputs, outputs), by another call
@@ -85,7 +86,7 @@ static bool copies_input(const Node *node, const Node *from) {
 }
 
 /* A gradient that reads both the value and the operand of a layer may compare them, as the gradient of
- * maxpool does. So either both are rounded, or neither. */
+ * maxpool does. So either both of them are rounded, or none of them. */
 static void join_compared(const Groups *g, const Node *node) {
   const Node *layer = node->backward && node->hidden ? node->hidden->of : NULL;
   bool value = false;

@@ -1,4 +1,4 @@
-/* bf16.h: precision=bf16 of a float net. */
+/* bf16.h: Rounding for precision=bf16 in a float net. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BF16_H
 #define CNNC_BF16_H

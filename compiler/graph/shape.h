@@ -39,9 +39,9 @@ int64_t window_end(const Window *, int axis, int64_t output);
 typedef struct StepRows {
   int64_t rows, offset;
 } StepRows;
-/* The rows of an operator's value: for a window operator without padding at the end, whose stride divides
- * in.rows; for a transposed window operator; for an operator that repeats each row, merges `factor` rows,
- * pads, or crops. */
+/* The rows of an operator's value. The operators are: window operators without padding at the end and with a
+ * stride that divides in.rows; transposed window operators; operators that repeat each row, merge `factor`
+ * rows, pad, or crop. */
 StepRows step_window(const Window *, int axis, StepRows in);
 StepRows step_transposed(const Window *, int axis, StepRows in);
 StepRows step_repeated(StepRows in, int64_t factor);

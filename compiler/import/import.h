@@ -411,8 +411,8 @@ View *differing(ModelImport *, const OnnxNode *); /* 1 where the node's two inpu
 void import_choice(ModelImport *, const OnnxNode *branch); /* an If on a computed boolean; or no() */
 
 /* ---- forms_rotary.c ---- */
-/* The result of a statement. If this statement and the statements before it compute a rotary embedding, the
- * result of a rotary instead. */
+/* The result of a statement. But if this statement and the statements before it compute a rotary embedding,
+ * the result of a rotary that replaces them. */
 View *rotary_of(ModelImport *, View *);
 
 /* ---- ops_norm.c ---- */

@@ -25,8 +25,8 @@ typedef struct Kernel {
   /* a normalize before the root whose factor and shift are folded into the weights; or NULL */
   Node *normalize;
   bool normalize_shift;
-  /* a product before the root that scales the channels of the root's input, or NULL. root->in[0] is the value
-   * before the scaling and root->in[1] are the factors, by which the weights are multiplied instead */
+  /* a product before the root that scales the channels of the root's input, or NULL. root->in[0] is then the
+   * value before the scaling, and root->in[1] has the factors: the weights are multiplied by them */
   Node *gate;
   int phase;  /* the kernels of a phase run image by image */
   bool batch; /* the kernel runs once for all images, after the per-image kernels of its phase: a BATCH node,

@@ -141,8 +141,9 @@ static bool lowered_so(const Lower *lower, const Kernel *kernel, bool sole) {
   return lower && lower->sole == sole && is_in_place(lower) == (kernel->over != NULL);
 }
 
-/* Lowers a kernel for all targets, which share one layout: if a result cannot overwrite an operand on one
- * target, it does not overwrite it on any target; if one target adds to a gradient, all targets add to it. */
+/* Lowers a kernel for all targets, which share one layout. If a result cannot overwrite an operand on one
+ * target, it does not overwrite the operand on any target. If one target adds to a gradient, all targets add
+ * to it. */
 static void lower_versions(const Lowering *l, Kernel *kernel, KernelCall *call, bool sole) {
   LowerOptions options = lower_options(l, kernel, call->team);
   bool over = true, stored = true;

@@ -30,8 +30,8 @@ static size_t line_end(const Lines *lines, int line) {
   return end;
 }
 
-/* Invalid positions are moved: after the end of a line, to that end; after the last line, to the end of the
- * text; within a character, to the start of that character. */
+/* Invalid positions are moved. A position after the end of a line moves to that end; a position after the
+ * last line, to the end of the text; a position within a character, to the start of that character. */
 size_t lines_offset(const Lines *lines, bool utf8, json_int_t line, json_int_t character) {
   if (line >= lines->count) return lines->n;
   size_t at = lines->start[line];

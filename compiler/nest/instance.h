@@ -12,7 +12,7 @@ typedef struct Known {
 Index known_fold(const Known *, const Index *);
 int known_decide_all(const Known *, const All *); /* 1: always true, 0: never true, -1: not known */
 int known_branch(const Known *,
-                 const NestStmt *); /* the result of an IF; uses the results of the proof, too */
+                 const NestStmt *); /* the result of an IF; also uses the results of the proof */
 int known_pick(const Known *, Val);
 
 /* Names that a body uses. Dead branches and values of unused names do not count. */

@@ -112,7 +112,7 @@ static bool can_lie_in(const Placer *p, const Node *node, const Node *join) {
 
 /* Writing an input directly into the concat makes the whole concat live from then on, and moves the input's
  * pixels apart in memory, which wastes cache lines. If there is much work between the input and the concat,
- * copying the input later is cheaper. In training the input and the concat are kept for the backward pass
+ * it is cheaper to copy the input later. In training the input and the concat are kept for the backward pass
  * anyway. */
 static bool is_near_join(const Placer *p, const Node *node, const Node *join) {
   int64_t between = 0;
@@ -181,9 +181,9 @@ static void place_join(Placer *p, Node *join, Nodes *to) {
 
 /* ---- slice ---- */
 /* Whether a slice is copied, instead of being a view. Gradients of a convolution read each pixel several
- * times. If the slice is a small part of a wide value (for example one of many layers in a concat), it is
- * better to copy it once. Then its pixels are adjacent, and layers of equal size share functions, whichever
- * values contain their inputs. */
+ * times. If the slice is a small part of a wide value (for example one of many layers in a concat), one copy
+ * is faster than repeated reads of the view. The pixels of the copy are adjacent, and layers of equal size
+ * share functions, whichever values contain their inputs. */
 static bool is_copied(const Placer *p, const Node *node) {
   return p->plan->training && p->uses[node->id] > 1 &&
          WIDE * shape_extent(node->shape).c <= shape_extent(node->in[0]->shape).c;

@@ -207,7 +207,7 @@ static Trial copy_trial(const Search *s, const Trial *trial) {
   return copy;
 }
 
-/* Also searches with smaller limits, which sometimes give a better plan. */
+/* Also searches with smaller limits, which sometimes lead to a better plan than the limit itself. */
 static Trial search(Search *s, const Trial *from) {
   enum { AIMS = 3, CLOSER = 24 };
   const int64_t room = s->room;

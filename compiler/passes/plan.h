@@ -84,7 +84,7 @@ typedef struct ValueOverlap {
 typedef struct Inside {
   const Node *within; /* the value that contains this value, or NULL */
   int64_t from;       /* where this value begins in `within`: a channel of the first pixel, or a row */
-  int64_t rows;       /* distance between rows, as in Home; 0: the same as in that value */
+  int64_t rows;       /* distance between rows, as in Home; 0: the same distance as in `within` */
   bool done; /* the value needs no kernel: it is a view of its input (slice), or its inputs are views of the
                 value (concat) */
 } Inside;

@@ -1,4 +1,4 @@
-/* stream.c: pass that builds the graph of one step, which computes the next rows of an endless sequence. A
+/* stream.c: Pass that builds the graph of one step, which computes the next rows of an endless sequence. A
  * reader that needs rows of earlier calls gets a concatenation: the rows in a state, then the new rows. The
  * state is updated with the last of these rows. So the graph of a step is an ordinary net with states.
  *

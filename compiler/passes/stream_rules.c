@@ -1,5 +1,5 @@
-/* stream_rules.c: rows of each value that a step computes, by operator (the table `rules`), and the errors
- * for layers that cannot be computed in steps.
+/* stream_rules.c: Rules for the rows of each value that a step computes, by operator (the table `rules`), and
+ * errors for layers that cannot be computed in steps.
  *
  * The formulas are the same as for windows (graph/shape.c), applied to the number of rows known so far. */
 // SPDX-License-Identifier: Apache-2.0

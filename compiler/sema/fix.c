@@ -1,5 +1,5 @@
-/* fix.c: --fix: applies the fixes of all messages to the program's files, and checks again, because one
- * mistake may hide another. */
+/* fix.c: Application of the fixes of all messages to the program's files (--fix). The program is then checked
+ * again, because one mistake may hide another. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "fix.h"

@@ -1,4 +1,4 @@
-/* fix.h: --fix: applies suggested fixes to the files of a program. */
+/* fix.h: Application of suggested fixes to the files of a program (--fix). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_FIX_H
 #define CNNC_FIX_H

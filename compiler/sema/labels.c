@@ -1,4 +1,4 @@
-/* labels.c: Class names: a list, or a file with one per line. */
+/* labels.c: Class names: a list, or a file with one name per line. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/file.h"

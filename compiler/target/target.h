@@ -59,8 +59,8 @@ typedef enum AvxLevel {
   AVX_NONE, /* none of these, or another architecture */
   AVX_2,    /* AVX2 and FMA */
   AVX_512,  /* F, BW, DQ and VL of AVX-512 */
-  AVX_VNNI, /* VNNI of AVX-512, too */
-  AVX_BF16, /* BF16 of AVX-512, too */
+  AVX_VNNI, /* also VNNI of AVX-512 */
+  AVX_BF16, /* also BF16 of AVX-512 */
   AVX_AMX,  /* also AMX, with products of bf16 numbers and of bytes; the operating system must permit it */
 } AvxLevel;
 

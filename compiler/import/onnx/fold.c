@@ -16,7 +16,7 @@ bool may_compute(ModelImport *im, size_t bytes) {
 
 Tensor *constant_new(ModelImport *im, TensorType type, int rank, const int64_t *dim) {
   int64_t n = 1, all = 1; /* all: the product of the sizes that are not 0; if `all` is below 2^31, the product
-                             of any of these sizes is, too */
+                             of any of these sizes is also below 2^31 */
   if (rank > MOST_DIMS) return no(im, "a constant of more than 8 dimensions");
   for (int d = 0; d < rank; d++) {
     if (dim[d] < 0 || dim[d] > INT32_MAX) return no(im, "a constant with an invalid size");

@@ -167,8 +167,8 @@ static View *over_parts(ModelImport *im, const OnnxNode *node, const View *x, co
   return y;
 }
 
-/* Reduces each axis of the value by the operator for that axis; NULL, possibly without a reason: not
- * possible. */
+/* Reduces each axis of the value by the operator for that axis; NULL, possibly without a reason, if this is
+ * not possible. */
 static View *over_axes(ModelImport *im, const View *x, Over *over, const Reduction *row) {
   if (!(x = with_whole_channels(im, x, over->dim)) || !look(im, x, over)) return NULL;
   View *y = row->before ? map_view(im, x, "%s", row->before) : view_copy(im, x, x->value);

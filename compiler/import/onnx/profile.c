@@ -1,4 +1,5 @@
-/* profile.c: the restrictions of ONNX's safety-related profile (SONNX), for `cnnc import --profile=sonnx`. */
+/* profile.c: Checker for the restrictions of ONNX's safety-related profile (SONNX), for `cnnc import
+ * --profile=sonnx`. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/table.h"

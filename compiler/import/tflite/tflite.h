@@ -1,6 +1,6 @@
-/* tflite.h: TensorFlow Lite models: tflite_read.c reads them, tflite_prepare.c normalizes them;
- * tflite_import.c converts quantized models to programs, with tflite_make.h, and tflite_nodes.c converts
- * other models to ONNX graphs. */
+/* tflite.h: TensorFlow Lite models: tflite_read.c reads them, and tflite_prepare.c normalizes them.
+ * tflite_import.c (with tflite_make.h) converts quantized models to programs; tflite_nodes.c converts other
+ * models to ONNX graphs. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TFLITE_H
 #define CNNC_TFLITE_H

@@ -1,5 +1,5 @@
-/* log_softmax.c: the logarithm of softmax, y[c] = x[c] - log(sum over k of exp(x[k])), without rounding small
- * probabilities to 0. */
+/* log_softmax.c: log_softmax, the logarithm of softmax, y[c] = x[c] - log(sum over k of exp(x[k])), without
+ * rounding small probabilities to 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/map.h"

@@ -1,4 +1,5 @@
-/* attention.h: softmax(scale * Q*K^T + bias + mask) * V by heads, without a matrix of scores in memory. */
+/* attention.h: Attention: softmax(scale * Q*K^T + bias + mask) * V by heads, without a matrix of scores in
+ * memory. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ATTENTION_H
 #define CNNC_ATTENTION_H

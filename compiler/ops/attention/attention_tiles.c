@@ -1,7 +1,7 @@
 /* attention_tiles.c: Vectorized attention. A tile of queries and a block of keys are multiplied in two ways:
  *
- * scores   lanes are queries, which are transposed once; keys are read in place, each element broadcast to
- *          all lanes. The maximum and the sum of each query need no reduction across lanes.
+ * scores   lanes are queries, which are transposed once. Keys are read in place, and each element is
+ *          broadcast to all lanes. The maximum and the sum of each query need no reduction across lanes.
  * mix      lanes are channels of values, which are read in place; each exponential is broadcast to all
  *          lanes. The results have their final layout.
  *

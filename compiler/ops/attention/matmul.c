@@ -1,5 +1,5 @@
-/* matmul.c: matmul, the product of two values as matrices: y = scale * A*B, where A is the current value and
- * either may be transposed. */
+/* matmul.c: matmul, the product of two values as matrices: y = scale * A*B, where A is the current value.
+ * Both A and B may be transposed. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "kernel/parts.h"

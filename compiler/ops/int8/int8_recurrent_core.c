@@ -1,4 +1,4 @@
-// int8_recurrent_core.c: loop nest of int8 recurrent cores: row after row, unit after unit.
+// int8_recurrent_core.c: Loop nest of int8 recurrent cores: row after row, unit after unit.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8_recurrent.h"
 

@@ -1,4 +1,4 @@
-/* bf16.c: rounding to bf16, for products with precision=bf16 (passes/bf16.c). */
+/* bf16.c: Rounding to bf16, for products with precision=bf16 (passes/bf16.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "kernel/map.h"

@@ -1,4 +1,4 @@
-// conv_direct.c: direct convolution without a halo.
+// conv_direct.c: Direct convolution without a halo.
 // SPDX-License-Identifier: Apache-2.0
 //
 // A tile of PX pixels of a row times NV vectors of output channels stays in registers during the loops over

@@ -1,9 +1,9 @@
-// conv_groups_weights.c: the weight gradient of convolutions whose groups are narrower than a vector.
+// conv_groups_weights.c: Weight gradient of convolutions whose groups are narrower than a vector.
 // SPDX-License-Identifier: Apache-2.0
 //
 //     dw[s][l][ky][kx] += sum over y, x of small[y][x][s] * large[y*S + ky*D - P][x*S + kx*D - P][l]
 //
-// This uses the diagonals of conv_groups.c. For diagonal r, the lanes of a vector of the small side are
+// The sums use the diagonals of conv_groups.c. For diagonal r, the lanes of a vector of the small side are
 // exchanged, once for all taps of a row of the kernel, so that channel j ^ r is in the lane of channel j of
 // the large side. The sums over all pixels are the gradient, one vector per diagonal; they are stored lane by
 // lane.

@@ -1,5 +1,5 @@
-// conv_matrix.c: the direct convolution of bf16 numbers as products of tiles in registers that hold 16 rows
-// of 32 numbers (AMX).
+// conv_matrix.c: Direct convolution of bf16 numbers as products of tiles in registers that hold 16 rows of 32
+// numbers (AMX).
 // SPDX-License-Identifier: Apache-2.0
 //
 // A tile is a part of the map (matrix.h) times one or two vectors of channels. Its sums stay in registers for

@@ -1,4 +1,4 @@
-// conv_padded.c: a copy of a convolution's bf16 input with its padding.
+// conv_padded.c: Copy of a convolution's bf16 input with its padding.
 // SPDX-License-Identifier: Apache-2.0
 //
 // Loops over the copy need no conditions, and its pixels have an even number of channels, so that words of

@@ -1,5 +1,5 @@
-// conv_pairs.c: whether a direct convolution multiplies words of two bf16 numbers, and the packing of its
-// weights in that case. The widest target decides for all targets of a file.
+// conv_pairs.c: Decision whether a direct convolution multiplies words of two bf16 numbers, and packing of
+// its weights in that case. The widest target decides for all targets of a file.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "graph/bf16.h"

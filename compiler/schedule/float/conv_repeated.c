@@ -4,8 +4,8 @@
 // Outputs whose windows cover the repeated elements in the same way form a phase, as in conv_scatter.c: a
 // direct convolution of the small image, in which taps that read the same element are merged. A 3x3
 // convolution after upsample(2) becomes four convolutions of 2x2: 16 products replace 9 times 4, and the
-// large image is never stored. Winograd needs fewer products, but must transform inputs and outputs, so the
-// number of channels determines which of the two is faster.
+// large image is never stored. Winograd needs even fewer products, but must transform inputs and outputs, so
+// the number of channels determines which of the two methods is faster.
 //
 // Example: `x: 14x14x8 -> upsample(2) -> conv(16, 3x3, pad=same)` --target=x86-64-v3,
 // lines 9-18 of conv1_phase0_tile_5x2_body:

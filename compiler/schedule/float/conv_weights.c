@@ -277,8 +277,8 @@ static int64_t cost_over(int64_t lanes, int64_t vector, int64_t broadcast, int64
   return vectors * pixels / 2 + (whole_stores ? vectors : 2 * vector * broadcast);
 }
 
-/* With vectors of images: a vector of the small side (one channel) is loaded once for all taps of a row, and
- * the large side's vector was already loaded for the previous tap. */
+/* With vectors of images, a vector of the small side (one channel) is loaded once for all taps of a row. The
+ * large side's vector was already loaded for the previous tap. */
 static void take_rows(Weights *w, int64_t most) {
   if (w->k.kernel[1] == 1 || w->k.kernel[1] > most) return;
   w->over_large = false;

@@ -29,9 +29,9 @@ static Val winograd_tile_input_at(const Conv *c, const Ix *border, const Ix *y, 
   return border ? pick(b, at_border(b, border, y, c->k.large.h), value, zero) : value;
 }
 
-/* If the channels fill more than one vector, but less than two: two whole vectors that overlap need half as
- * much code as a whole vector and a partial vector. Returns the start of the second vector; the common lanes
- * are stored twice. */
+/* If the channels fill more than one vector, but less than two, two whole vectors that overlap are used. They
+ * need half as much code as a whole vector and a partial vector. Returns the start of the second vector; the
+ * common lanes are stored twice. */
 static int64_t overlapping(int64_t channels, int lanes) {
   return channels > lanes && channels < 2 * lanes ? channels - lanes : 0;
 }

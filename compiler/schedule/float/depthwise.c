@@ -1,4 +1,4 @@
-// depthwise.c: depthwise convolution and its gradients: vectors run over the channels.
+// depthwise.c: Depthwise convolution and its gradients: vectors run over the channels.
 // SPDX-License-Identifier: Apache-2.0
 //
 // A tile of a few pixels of two rows times one vector of channels stays in registers; an input used by

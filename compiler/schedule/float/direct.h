@@ -11,9 +11,9 @@
 #include "schedule/matrix.h"
 #include "schedule/schedule.h"
 
-typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block][width]; bf16, if the input
-                           is bf16, too: [...][block / 2][2 * width], with adjacent weights of two input
-                           channels; merged: [groups * each][ky][1][kx * block / 2][2 * width] */
+typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block][width]; if the input is
+                           bf16, the weights are bf16: [...][block / 2][2 * width], with adjacent weights of
+                           two input channels; merged: [groups * each][ky][1][kx * block / 2][2 * width] */
   Buf *w;
   int64_t count, width; /* panels of a group; floats of a row, a multiple of the layout's vectors */
   int64_t valid,
@@ -128,8 +128,8 @@ bool direct_matrix(const Lower *,
                    const Target *); /* whether the target computes the convolution with tile registers */
 MatrixMap direct_matrix_map(const Lower *, const Correlation *);
 double direct_matrix_products(const Lower *); /* cycles */
-/* Number of words that are contiguous in the input and in the weights: of all channels of the convolution as
- * a gather, and of one of the blocks of channels of d. */
+/* Numbers of words that are contiguous in the input and in the weights. The first function counts all
+ * channels of the convolution as a gather, the second one only a block of channels of d. */
 int64_t direct_run_of(const Lower *, const Correlation *);
 int64_t direct_run(const Direct *d);
 void direct_by_matrix(Direct *); /* conv_matrix.c: builds the nest */

@@ -67,7 +67,7 @@ static void add_bytes(const Product *d, const Tile *t, const TileArgs *a, Buf *s
 }
 
 /* Adds the products of one plane after the other. If a row is short, one loop processes both planes, because
- * a second loop costs more. */
+ * a second loop would take more time. */
 static void add_halves(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, Buf *in, const Ix *ky,
                        const Ix *kx, int64_t words) {
   enum { SHORT = 16 };

@@ -1,4 +1,4 @@
-/* int8_tiles.h: the outputs of an int8 convolution, or of one phase of a transposed convolution, as register
+/* int8_tiles.h: Outputs of an int8 convolution, or of one phase of a transposed convolution, as register
  * tiles. Private to int8_direct.c and int8_phases.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_TILES_H
