@@ -213,7 +213,7 @@ static void draw_rows(Drawing *d, const Node *node, const Weight *weight, const 
             sizeof *scale * (size_t)scales);
   if (!bias) return;
   int64_t *wide_bias = NEW_ARRAY(d->arena, int64_t, rows);
-  for (int64_t s = 0; s < rows; s++) wide_bias[s] = (int64_t)b[s] << WIDE_BITS;
+  for (int64_t s = 0; s < rows; s++) wide_bias[s] = (int64_t)b[s] * (1 << WIDE_BITS);
   if (is_wide(d, node))
     put_array(d, bias->name, "I64", 1, &rows, wide_bias, sizeof *wide_bias * (size_t)rows);
   else put_array(d, bias->name, "I32", 1, &rows, b, sizeof *b * (size_t)rows);
