@@ -290,8 +290,8 @@ static const Op op_mean_gradient = {
 const Op op_stochastic_pool = {
     .name = "stochastic_pool",
     .group = "pooling",
-    .summary = "training: a random element of each window, with probability proportional to its value; "
-               "inference: the mean, weighted with these probabilities",
+    .summary = "training: a random element of each window, more likely if it is larger; inference: the "
+               "expected value",
     .detail = "r = max(x, 0); training: y = r[i] with probability r[i] / (sum of r); inference: y = (sum of "
               "r*r) / (sum of r). Zeiler & Fergus, 2013",
     .params = params,

@@ -290,8 +290,8 @@ static int64_t history(const Node *node) { return arg_int(node, "memory") - 1; }
 const Op op_svdf = {
     .name = "svdf",
     .group = "recurrent",
-    .summary = "singular value decomposition filter: features of each row, and a weighted sum of the "
-               "features of the latest rows",
+    .summary = "singular value decomposition filter: features of each row, and a weighted sum over the "
+               "latest rows",
     .detail = "f[t] = W_feature x[t]; y[t][u] = act(bias[u] + sum over r < rank, j < memory of "
               "weight_time[u*rank + r][j] * f[t - memory + 1 + j][u*rank + r]); f[t] is 0 for t < 0",
     .params = params,
