@@ -92,7 +92,7 @@ static bool read_assure_line(AssurePack *p, int argc, char **argv) {
     p->folder = arena_copy(p->arena, p->folder, n - 1);
   p->cpu = p->cpu_name ? cpu_find(p->cpu_name) : NULL;
   if (p->cpu && p->cpu->core)
-    return usage_error("--cpu=%s: the folder has C for any computer; --cpu adds that for a microcontroller",
+    return usage_error("--cpu=%s: the folder has C for any computer; --cpu adds C for a microcontroller",
                        p->cpu->name);
   if (p->cpu_name && !p->cpu) return unknown_word("CPU", p->cpu_name, options_cpus(p->arena));
   if (p->flash_wait && !p->cpu)
@@ -270,8 +270,8 @@ static const char *board_claim(const AssurePack *p) {
   return arena_printf(
       p->arena,
       "| the first two claims for `%s/%s.c`, with plain C instead of the board's instructions "
-      "| Frama-C (Eva) | `make prove` | this plain C computes what the instructions compute, "
-      "which cnnc's tests check in an emulator |\n",
+      "| Frama-C (Eva) | `make prove` | this plain C computes the same results as the instructions, "
+      "as cnnc's tests check in an emulator |\n",
       p->cpu->name, p->name);
 }
 

@@ -78,7 +78,7 @@ bool flag_names_once(const FlagUse *use, const void *rows, int n, size_t size, c
       flag_define,                                                                                           \
       member,                                                                                                \
       "-D NAME=VALUE",                                                                                       \
-      "replaces the value of a file's const",                                                                \
+      "replace the value of the file's constant NAME",                                                       \
       NULL}
 #define FLAG_INCLUDE(member)                                                                                 \
   {NULL,                                                                                                     \

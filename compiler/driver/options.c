@@ -58,7 +58,7 @@ bool options_plain(const Options *options) {
 #ifdef __wasi__ /* the browser build has no bf16 */
 #define BF16_TARGETS ""
 #else
-#define BF16_TARGETS "for bf16 x86-64-v4-amx, x86-64-v4-bf16 and aarch64-bf16, "
+#define BF16_TARGETS "; for bf16: x86-64-v4-amx, x86-64-v4-bf16 and aarch64-bf16"
 #endif
 
 /* ---- subcommands ---- */
@@ -355,8 +355,8 @@ const Flag options_table[] = {
      "'theirs =' drops an array",
      "@file"},
     {"match", 0, required_argument, flag_choice, AT(match), "--match=HOW",
-     "match the arrays in the weight file by name, or by file order where all shapes agree; order prints "
-     "the pairs of names as a file for --rename",
+     "match the arrays in the weight file by name, or by file order where all shapes agree; --match=order "
+     "prints the pairs of names as a file for --rename",
      "name order"},
     {"layout", 0, required_argument, flag_choice, AT(layout), "--layout=ORDER",
      "image layout of an ONNX model: chw (the default) or hwc (channels last)", "chw hwc"},
@@ -375,8 +375,8 @@ const Flag options_table[] = {
      "rows that they complete; a caller-owned struct keeps the state between calls",
      NULL},
     {"slide", 0, required_argument, flag_number, AT(streaming.slide), "--slide=N",
-     "generate NAME_step, which takes the next N rows and returns the outputs for a window of the last rows, "
-     "which is as long as the input; layers without padding compute only the new rows",
+     "generate NAME_step, which takes the next N rows and returns the outputs for a window of the last rows. "
+     "The window is as long as the input; layers without padding compute only the new rows",
      NULL},
     {"lookahead", 0, required_argument, flag_number, AT(streaming.lookahead), "--lookahead=R",
      "with --stream: padding at the end of a layer is allowed; outputs may be up to R input rows late", NULL},
@@ -395,10 +395,10 @@ const Flag options_table[] = {
      "look"},
     {"target", 0, required_argument, read_targets, 0, "--target=T[,T...]",
      "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m armv7e-m armv8.1-m rv32imc wasm32 wasm32-relaxed, "
-     "generic (scalar C for any CPU), native; for int8 models x86-64-v4-vnni and "
-     "aarch64-dotprod, " BF16_TARGETS
-     "which are added to x86-64-v4 and aarch64. If there are several, the best target that the "
-     "CPU supports is selected at run time",
+     "generic (scalar C for any CPU), native. Variants of x86-64-v4 and aarch64 for int8 models: "
+     "x86-64-v4-vnni and aarch64-dotprod" BF16_TARGETS
+     ". The default targets include the variants that suit the net. If there are several targets, the best "
+     "target that the CPU supports is selected at run time",
      "@targets"},
 #ifndef __wasi__
     {"os", 0, required_argument, read_system, AT(system), "--os=SYSTEM",
@@ -429,8 +429,8 @@ const Flag options_table[] = {
      "compiler has no OpenMP; or none",
      "openmp pool none"},
     {"mpi", 0, optional_argument, read_mpi, AT(mpi_most), "--mpi[=PROCESSES]",
-     "build an executable whose train also runs under mpirun, with bit-identical results; PROCESSES: the "
-     "maximum number of processes for one batch (8)",
+     "build an executable whose command train also runs under mpirun, with bit-identical results; PROCESSES: "
+     "the maximum number of processes for one batch (8)",
      NULL},
     {"prefix", 0, required_argument, read_prefix, AT(prefix), "--prefix=NAME",
      "prefix of the C names (default: the net's name)", NULL},
@@ -443,8 +443,8 @@ const Flag options_table[] = {
     FLAG_INCLUDE(AT(directories)),
     {NULL, 'O', required_argument, read_level, AT(level), "-O0 -O1 -O2 -Os",
      "-O2, the default: all optimizations. -O1: compiles quickly, and the code is nearly as fast as with "
-     "-O2: uses -O1 of the C compiler, reference loops for inspection, and no x86-64-v4 code unless --target "
-     "names it. "
+     "-O2. -O1 uses -O1 of the C compiler, reference loops for inspection, and no x86-64-v4 code unless "
+     "--target names it. "
      "-O0: readable reference loops, one function per layer. -Os: small code: merged functions, several sums "
      "per loop, the least memory for inference. The default target of -O0 and -Os is generic",
      "0 1 2 s"},

@@ -95,7 +95,7 @@ static bool check_weight_options(const Options *options) {
                       : options->match        ? "match"
                                               : NULL;
   if (about && !options->weights)
-    return usage_error("--%s applies to the file of --weights, which is missing", about);
+    return usage_error("--%s applies to the weight file, but --weights is missing", about);
   if (options->match && options->output && strcmp(options->output, "-") == 0)
     return usage_error("--match=order and the output both write to standard output");
   return true;

@@ -92,8 +92,8 @@ static void put_numbers(Text *out, Net *net) {
 static void put_weights_struct(Text *out, Net *net) {
   const Graph *graph = net->graph;
   text_put(out,
-           "/* Trained parameters in the usual layouts, one after the other without padding: also an array "
-           "of %s floats. */\n",
+           "/* Trained parameters in the usual layouts, one after the other without padding. The struct is "
+           "also an array of %s floats. */\n",
            net->macro->PARAMETERS);
   text_put(out, "typedef struct %s %s;\nstruct %s {\n", net->own->weights, net->own->weights,
            net->own->weights);

@@ -171,7 +171,7 @@ static const char *weights_text(Net *net) {
       "`%s(bytes, size)`\nopens it in place, in flash or mapped, without a copy. Or `%s(&model, &weights)` "
       "packs "
       "a struct of\n`%s`, arrays in the usual layout. The model is the first argument of `%s`.",
-      net->options->weights ? "The weights are compiled in. To use others,"
+      net->options->weights ? "The weights are compiled in. To use other weights,"
                             : "No weights are compiled in; the program loads them at run time:",
       name, net->own->open, net->own->pack, net->own->weights, infer_name(net));
 }

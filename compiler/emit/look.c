@@ -66,7 +66,7 @@ static void put_pass(Text *out, Net *net, int target, bool backward) {
              packed = frame_mentions(&f, "packed");
   if (values) text_put(out, "  %s *const look = memory;\n", net->own->look);
   if (packed)
-    text_put(out, "  const %s *const packed = memory; // the same: its weights are only read\n",
+    text_put(out, "  const %s *const packed = memory; // the same memory; its packed weights are only read\n",
              net->own->look);
   if (values || packed) frame_name(&f, "memory");
   if (frame_mentions(&f, "weights")) frame_name(&f, "parameters");

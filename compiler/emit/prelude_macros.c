@@ -34,7 +34,7 @@ void emit_attribute(Text *out, const char *macro, const char *attribute, int lan
   const bool wide = lanes == 16;
   if (wide)
     text_put(out,
-             "#ifdef __clang__ // for some CPUs clang splits 512-bit vectors without this attribute\n"
+             "#ifdef __clang__ // without this attribute, clang splits 512-bit vectors for some CPUs\n"
              "#define %s %s __attribute__((min_vector_width(512)))\n#else\n",
              macro, attribute);
   text_put(out, "#define %s %s\n", macro, attribute);
@@ -75,7 +75,7 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
   if (needs->prefetch) text_put(out, "#define PREFETCH(p) __builtin_prefetch((p), 0, 2)\n");
   if (needs->pin)
     text_put(out, "#define PIN(position) __asm__ volatile(\"\" : \"+r\"(position)) // no instruction: loads "
-                  "at it are neither merged with others nor moved out of loops\n");
+                  "at this position are neither merged with other loads nor moved out of loops\n");
   if (gnu) text_put(out, "#else\n");
   if (needs->inlined) text_put(out, "#define INLINE static inline\n");
   if (needs->kernel) text_put(out, "#define KERNEL static\n");
@@ -129,7 +129,7 @@ static bool needs_macro(const PreludeNeeds *needs, int i) {
 }
 
 void emit_prelude_end(Text *out, const PreludeNeeds *needs) {
-  text_put(out, "/* ---- the end: what follows in the same translation unit is compiled as if this file were "
+  text_put(out, "/* ---- the end: later code of the same translation unit is compiled as if this file were "
                 "not there ---- */\n\n");
   for (int i = 0; i < MACROS; i++)
     if (needs_macro(needs, i)) text_put(out, "#undef %s\n", macros[i].name);

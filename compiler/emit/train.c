@@ -104,7 +104,7 @@ void put_batch_struct(Text *out, Net *net) {
   for (int o = 0; o < net->graph->outputs.n; o++) text_put(out, "  float *%s;\n", net->output[o].name);
   text_put(out,
            "  int32_t count;\n  uint64_t seed, step;\n  %s *at;\n  const %s *packed; // "
-           "the same: its weights are only read\n",
+           "the same memory; its packed weights are only read\n",
            net->own->training, net->own->training);
   if (net->options->program) text_put(out, "  void (*mark)(void *, int32_t);\n  void *context;\n");
   text_put(out, "} %s;\n\n", net->own->batch);

@@ -50,7 +50,7 @@ static bool all_have_forms(Diags *diags, const Graph *graph, const int *reads) {
     const char *why = reads[i] || is_port(node) ? refusal(node) : NULL,
                *op = is_port(node) ? "input" : node->op->name;
     if (!why) continue;
-    if (diag) diag_note(diag, node->span, "nor has %s '%s': %s", op, node->name, why);
+    if (diag) diag_note(diag, node->span, "%s '%s' has no form in ONNX: %s", op, node->name, why);
     else
       diag = diag_report(diags, DIAG_onnx_operator, node->span, node->site, "%s '%s' has no form in ONNX: %s",
                          op, node->name, why);

@@ -13,7 +13,7 @@ static void report_factor(Quantizer *q, const Node *node, int32_t most, double i
   Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
                            "the scales of %s are incompatible: its sum is multiplied by %g", node->name,
                            in / (double)out);
-  diag_fact(diag, "the scale of the sum is %g, of the result %g; the factor must be below %d", in,
+  diag_fact(diag, "the scale of the sum is %g, that of the result is %g; the factor must be below %d", in,
             (double)out, 1 << most);
   diag_help(diag, "a scale should be about the largest absolute element / %d: %s.scale is too small",
             most > MULTIPLIER_MOST ? INT16_MAX : INT8_MAX, node->name);

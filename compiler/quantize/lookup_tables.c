@@ -253,7 +253,7 @@ Node *quant_softmax(Quantizer *q, const Node *node) {
   Node *in = quant_int8_value(q, node->in[0]);
   if (!in) return NULL;
   if (quant_given(q, node->name, &given) && (given.scale != own.scale || given.zero != own.zero))
-    quant_problem(q, "%s.scale: is %g and %s.zero %d; softmax needs 1/256 and -128", node->name,
+    quant_problem(q, "%s.scale: is %g, and %s.zero is %d; softmax needs 1/256 and -128", node->name,
                   (double)given.scale, node->name, given.zero);
   if (!softmax_scale_fits(in->quant->scale)) {
     Diag *diag =

@@ -121,8 +121,8 @@ static bool find_value(Quantizer *q, Layer *l, const Recurrent *r) {
   l->h = (Quant){.scale = BYTE_SCALE};
   l->start = r->cell == CELL_GRU ? (Quant){.scale = UNIT_SCALE, .wide = true} : l->h;
   if (!found || (given.scale == l->h.scale && given.zero == 0 && !given.wide)) return true;
-  quant_problem(q, "%s.scale: is %g and %s.zero %d; must be 1/128 and 0 for %s", name, (double)given.scale,
-                name, given.zero, l->node->op->name);
+  quant_problem(q, "%s.scale: is %g, and %s.zero is %d; must be 1/128 and 0 for %s", name,
+                (double)given.scale, name, given.zero, l->node->op->name);
   return false;
 }
 

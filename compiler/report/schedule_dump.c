@@ -193,7 +193,7 @@ void program_schedules(Text *out, const Programs *programs, const ProgramOptions
     put_schedule_head(out, options, options->target[t]);
     put_program(out, sources, programs->infer, t);
     if (programs->train) {
-      text_put(out, "\ntraining, an image:\n\n");
+      text_put(out, "\ntraining, per image:\n\n");
       put_program(out, sources, programs->train, t);
     }
   }

@@ -137,7 +137,7 @@ static bool loss_takes_floats(const LossReading *r, const LossUse *use) {
   Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
                            "the loss of output '%s' trains nothing: i32 has no gradient", whole->name);
   diag_note(diag, whole->span, "'%s' is i32 here", whole->name);
-  diag_help(diag, "give the value another name, and use that in the loss: floats = ..., %s = floats",
+  diag_help(diag, "give the value another name, and use that name in the loss: floats = ..., %s = floats",
             whole->name);
   return false;
 }

@@ -210,7 +210,8 @@ static void quantize_check(const Reading *r) {
     Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, t->aware->span, NULL,
                              "quantize trains int8 models, but the inputs of %s stay in float",
                              t->losses.data[i].op->name);
-    diag_help(diag, "remove quantize; cnnc quantize chooses scales for the layers before it from data");
+    diag_help(diag,
+              "remove quantize; for the layers before the loss, cnnc quantize chooses scales from data");
     return;
   }
 }

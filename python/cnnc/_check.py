@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LayerCheck:
-    """A layer or an output: its largest difference, relative to the largest value of the reference; None
-    where the reference has no value for it."""
+    """The comparison of a layer or an output. difference: the largest difference, relative to the largest
+    value of the reference; None if the reference has no value for this layer."""
 
     name: str
     operator: str

@@ -23,7 +23,7 @@ OPSET = 17
 def nodes_of(
     model: str | os.PathLike[str], layers: Sequence[Layer], options: Sequence[str] = ()
 ) -> dict[str, list[str]]:
-    """For each layer of a program, the nodes of the model that it was imported from."""
+    """For each layer of a program, the nodes of the model from which the layer was imported."""
     try:
         return _listing.tensors(_listing.read(_tool.cnnc(["import", model, "--list", *options])), layers)
     except _tool.CompileError:
@@ -86,11 +86,11 @@ def from_onnx(
 ) -> Net:
     """Imports an ONNX model, as `cnnc import` does.
 
-    outputs: names of the tensors or nodes to compute; shapes: of inputs whose size the model leaves open;
-    inputs: {"x": "u8"} makes an input take bytes; set: {"sr": 16000} makes an input a constant; layout="chw":
-    the net's buffers have the channels first; "nhwc" or "nchw": the layout of the model's inputs; rename: a
-    file of names for layers; train: the lines of a train block, to train the net further. The program is
-    net.source."""
+    outputs: names of the tensors or nodes to compute; shapes: sizes of inputs with symbolic dimensions;
+    inputs: {"x": "u8"} makes the input x take bytes; set: {"sr": 16000} makes the input sr a constant;
+    layout="chw": the net's buffers have the channels first; "nhwc" or "nchw": the layout of the model's
+    inputs; rename: a file of names for layers; train: the lines of a train block, to train the net further.
+    The program is net.source."""
     base = Path(tempfile.mkdtemp(prefix="cnnc-")) / "net"
     options = _options(outputs, shapes, inputs, layout, set)
     if rename is not None:

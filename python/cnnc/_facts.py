@@ -38,8 +38,8 @@ class Port:
 
 @dataclass(frozen=True)
 class Layer:
-    """An operator of the program as written. receptive_field and jump are None where it covers all
-    of the input."""
+    """An operator of the program as written. receptive_field and jump are None if the receptive field
+    covers all of the input."""
 
     name: str
     operator: str

@@ -35,8 +35,8 @@ def read(text: str) -> list[Node]:
 
 
 def tensors(nodes: Iterable[Node], layers: Sequence[Layer]) -> dict[str, list[str]]:
-    """Maps each layer to the nodes whose result it should have. If the layers are, in order, those of the
-    listing, all are mapped; otherwise only those with a name."""
+    """Maps each layer to the nodes whose result the layer should have. If the listing has the same operators
+    as the layers, in the same order, all layers are mapped; otherwise only layers with a name."""
     listed = [node for node in nodes if node.operators or (node.form == "view" and node.operator in _FOLDED)]
     in_order = [layer.operator for layer in layers] == [name for node in listed for name in node.operators]
     known = {layer.name for layer in layers}

@@ -263,8 +263,8 @@ class Net:
         return warning
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the weights as .safetensors, or as .npz if the path ends in it. If the weights are int8,
-        it copies the file that was loaded, which is .safetensors."""
+        """Writes the weights as .safetensors, or as .npz if the path ends in .npz. For an int8 model, save
+        copies the .safetensors file that was loaded."""
         self._need_weights()
         if self._constants:
             target = Path(path)
@@ -286,8 +286,8 @@ class Net:
     # ---- inference
 
     def __call__(self, x: Any, layout: str = "hwc") -> Any:
-        """The outputs for a sample or a batch: an array, or a dict by name for several outputs. Several
-        inputs are a dict by name, too. layout="chw": input and output images have the channels first, as in
+        """The outputs for a sample or a batch: an array, or a dict by name for several outputs. Pass several
+        inputs as a dict by name. layout="chw": input and output images have the channels first, as in
         torch; outputs of an imported model have the model's shape."""
         inputs, batched = _arrays.take_all(self.inputs, x, layout, self._planes, self._orders)
         outputs = self._infer(inputs)
@@ -534,9 +534,9 @@ def load(
     precision: str | None = None,
 ) -> Net:
     """Compiles a program, FILE.cnn, for this machine. define: values for its consts; batch: number of
-    samples per call; threads: their number, which does not change results; cc: the C compiler; precision:
-    "bf16" computes products with bf16 numbers, "f16w" stores weights in half precision, where the program
-    states no precision."""
+    samples per call; threads: the number of threads, which does not change results; cc: the C compiler;
+    precision: "bf16" computes products with bf16 numbers, "f16w" stores weights in half precision. A
+    precision in the program overrides this argument."""
     return Net(
         Path(path),
         define=define,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Values:
-    """The values of one sample. A layer has several if it is not known which of them corresponds to it."""
+    """The values of one sample. A layer has several values if it is unknown which one is its result."""
 
     outputs: list[Array]
     layers: dict[str, list[Array]] = field(default_factory=dict)
@@ -37,8 +37,8 @@ def wanted(name: str, purpose: str) -> Any:
 
 
 def orders(value: Array, shape: Shape, inner: bool = False) -> Iterator[Array]:
-    """The value of a sample in each layout that the net may use for it: for outputs channels last, or the
-    model's order; for inner layers any order of the dimensions."""
+    """The value of a sample in each layout that the net may use. An output has its channels last, or the
+    model's order; an inner layer may have any order of the dimensions."""
     if value.size != int(np.prod(shape)):
         return
     every = list(range(value.ndim))
@@ -261,8 +261,8 @@ def made_up(ports: Sequence[Port], n: int, layout: str, known: Mapping[str, _arr
 
 
 def modules(nodes: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """For each layer, the torch modules whose result it computes. If a module became several layers, only the
-    last of these computes its result."""
+    """For each layer, the torch modules whose result the layer computes. If a module became several
+    layers, only the last of these computes the result of the module."""
     found = {layer: list(map(_listing.module, names)) or [layer] for layer, names in nodes.items()}
     owner = {name: layer for layer, names in found.items() for name in names}
     return {

@@ -112,7 +112,7 @@ def _part(validation: Any) -> float:
 
 @contextlib.contextmanager
 def _named_as_arrays(folder: Path) -> Iterator[None]:
-    """Replaces the name of the file with the caller's arrays in messages with the arrays' names."""
+    """In messages, replaces the path of the temporary data file with `the arrays`."""
     try:
         yield
     except RuntimeError as error:

@@ -21,7 +21,7 @@
 #include <stdint.h>
 #if __STDC_HOSTED__ || !defined(__GNUC__)
 #include <string.h>
-#else // without a C library: if they become calls, they call functions named memcpy and memset
+#else // without a C library: the builtins may become calls of functions named memcpy and memset
 #define memcpy __builtin_memcpy
 #define memset __builtin_memset
 #endif
@@ -42,7 +42,7 @@
 #define CONV_V3_WORKSPACE_BYTES 2304
 #define CONV_V3_TRAINING_BYTES 0
 
-/* Trained parameters in the usual layouts, one after the other without padding: also an array of CONV_V3_PARAMETERS floats. */
+/* Trained parameters in the usual layouts, one after the other without padding. The struct is also an array of CONV_V3_PARAMETERS floats. */
 typedef struct conv_v3_weights conv_v3_weights;
 struct conv_v3_weights {
   float conv1_weight[16][3][3][3];
@@ -98,7 +98,7 @@ _Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace"
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline, unused))
 #define KERNEL static __attribute__((noinline))
-#define PIN(position) __asm__ volatile("" : "+r"(position)) // no instruction: loads at it are neither merged with others nor moved out of loops
+#define PIN(position) __asm__ volatile("" : "+r"(position)) // no instruction: loads at this position are neither merged with other loads nor moved out of loops
 #else
 #define INLINE static inline
 #define KERNEL static
@@ -493,7 +493,7 @@ void conv_v3_infer(const conv_v3_model *model, const float image[CONV_V3_BATCH *
   conv_v3_run(model, image, output, workspace->arena);
 }
 
-/* ---- the end: what follows in the same translation unit is compiled as if this file were not there ---- */
+/* ---- the end: later code of the same translation unit is compiled as if this file were not there ---- */
 
 #undef INLINE
 #undef KERNEL

@@ -20,7 +20,7 @@
 #include <stdint.h>
 #if __STDC_HOSTED__ || !defined(__GNUC__)
 #include <string.h>
-#else // without a C library: if they become calls, they call functions named memcpy and memset
+#else // without a C library: the builtins may become calls of functions named memcpy and memset
 #define memcpy __builtin_memcpy
 #define memset __builtin_memset
 #endif
@@ -35,7 +35,7 @@
 #define DENSE_O0_WORKSPACE_BYTES 64
 #define DENSE_O0_TRAINING_BYTES 0
 
-/* Trained parameters in the usual layouts, one after the other without padding: also an array of DENSE_O0_PARAMETERS floats. */
+/* Trained parameters in the usual layouts, one after the other without padding. The struct is also an array of DENSE_O0_PARAMETERS floats. */
 typedef struct dense_O0_weights dense_O0_weights;
 struct dense_O0_weights {
   float dense1_weight[3][4];
@@ -225,7 +225,7 @@ void dense_O0_infer(const dense_O0_model *model, const float x[DENSE_O0_BATCH * 
   dense_O0_run(model, x, output, workspace->arena);
 }
 
-/* ---- the end: what follows in the same translation unit is compiled as if this file were not there ---- */
+/* ---- the end: later code of the same translation unit is compiled as if this file were not there ---- */
 
 #undef INLINE
 #undef KERNEL

@@ -24,7 +24,7 @@
 #include <stdint.h>
 #if __STDC_HOSTED__ || !defined(__GNUC__)
 #include <string.h>
-#else // without a C library: if they become calls, they call functions named memcpy and memset
+#else // without a C library: the builtins may become calls of functions named memcpy and memset
 #define memcpy __builtin_memcpy
 #define memset __builtin_memset
 #endif
@@ -46,7 +46,7 @@
 #define TEAM_WORKSPACE_BYTES 100352
 #define TEAM_TRAINING_BYTES 0
 
-/* Trained parameters in the usual layouts, one after the other without padding: also an array of TEAM_PARAMETERS floats. */
+/* Trained parameters in the usual layouts, one after the other without padding. The struct is also an array of TEAM_PARAMETERS floats. */
 typedef struct team_weights team_weights;
 struct team_weights {
   float a_weight[16][16][1][1];
@@ -115,7 +115,7 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline, unused))
 #define KERNEL static __attribute__((noinline))
-#define PIN(position) __asm__ volatile("" : "+r"(position)) // no instruction: loads at it are neither merged with others nor moved out of loops
+#define PIN(position) __asm__ volatile("" : "+r"(position)) // no instruction: loads at this position are neither merged with other loads nor moved out of loops
 #else
 #define INLINE static inline
 #define KERNEL static
@@ -621,7 +621,7 @@ void team_infer(const team_model *model, const float x[TEAM_BATCH * TEAM_X_SIZE]
   TEAM team_run(model, x, b, c, workspace->arena, THREAD, THREADS);
 }
 
-/* ---- the end: what follows in the same translation unit is compiled as if this file were not there ---- */
+/* ---- the end: later code of the same translation unit is compiled as if this file were not there ---- */
 
 #undef INLINE
 #undef KERNEL

@@ -26,7 +26,7 @@
 #include <stdint.h>
 #if __STDC_HOSTED__ || !defined(__GNUC__)
 #include <string.h>
-#else // without a C library: if they become calls, they call functions named memcpy and memset
+#else // without a C library: the builtins may become calls of functions named memcpy and memset
 #define memcpy __builtin_memcpy
 #define memset __builtin_memset
 #endif
@@ -287,7 +287,7 @@ typedef struct cnn_network {
 #define TRAIN_GENERIC_WORKSPACE_BYTES 128
 #define TRAIN_GENERIC_TRAINING_BYTES 1680
 
-/* Trained parameters in the usual layouts, one after the other without padding: also an array of TRAIN_GENERIC_PARAMETERS floats. */
+/* Trained parameters in the usual layouts, one after the other without padding. The struct is also an array of TRAIN_GENERIC_PARAMETERS floats. */
 typedef struct train_generic_weights train_generic_weights;
 struct train_generic_weights {
   float conv1_weight[2][1][3][3];
@@ -546,7 +546,7 @@ typedef struct train_generic_batch {
   int32_t count;
   uint64_t seed, step;
   train_generic_training *at;
-  const train_generic_training *packed; // the same: its weights are only read
+  const train_generic_training *packed; // the same memory; its packed weights are only read
 } train_generic_batch;
 
 // Layers without separate code:
@@ -1295,7 +1295,7 @@ const cnn_network train_generic_network = {
   .gradients = train_generic_network_gradients,
 };
 
-/* ---- the end: what follows in the same translation unit is compiled as if this file were not there ---- */
+/* ---- the end: later code of the same translation unit is compiled as if this file were not there ---- */
 
 #undef INLINE
 #undef KERNEL

@@ -206,7 +206,7 @@ exits(1, "  a prefix without its dot is reported", "./raw", "eval", "--data", "r
 exits(0, "  and by cnnc", os.environ["CNNC"], "raw.cnn", "--weights=module.safetensors",
       "--weights-prefix=module.", "-o", "raw.c", says="[weights-order]")
 exits(2, "a prefix without a file", os.environ["CNNC"], "raw.cnn", "--weights-prefix=module.", "-o", "raw.c",
-      says="--weights, which is missing")
+      says="--weights is missing")
 write("state.pt", b"\x80\x02}q\x00." + bytes(8))
 write("net.onnx", b"\x08\x08\x12\x04test" + bytes(16))
 write("net.h5", b"\x89HDF\r\n\x1a\n" + bytes(16))

@@ -144,7 +144,7 @@ exits(0, "    but not --init, which loads matching layers",
           "--out", "short.safetensors"),
       "6 of 8 weights loaded; 2 initialized", "\nmissing: conv2.weight [4, 3, 3, 3]\n",
       "not in the net: features.3.weight [4, 3, 1, 1]\n", "\nfeatures.0.weight = conv1.weight\n")
-exits(2, "--match needs a file", cnnc("net.cnn", "--match=order"), "--weights, which is missing")
+exits(2, "--match needs a file", cnnc("net.cnn", "--match=order"), "--weights is missing")
 exits(2, "  and standard output", cnnc("net.cnn", "--weights=state.pt", "--match=order", "-o", "-"))
 exits(2, "  and a pairing", cnnc("net.cnn", "--weights=state.pt", "--match=size"), "order")
 

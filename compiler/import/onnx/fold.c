@@ -123,7 +123,7 @@ static const Tensor *fold_constant(ModelImport *im, const OnnxNode *node) {
     return t ? t : no(im, "a sparse constant: %s", why);
   }
   if (onnx_attribute(node, "value_string") || onnx_attribute(node, "value_strings"))
-    return no(im, "a constant of text");
+    return no(im, "a string constant");
   if ((a = onnx_attribute(node, "value_floats"))) return floats_constant(im, &a->floats);
   if ((a = onnx_attribute(node, "value_float"))) return tensor_scalar(im->arena, TENSOR_FLOAT, (double)a->f);
   if ((a = onnx_attribute(node, "value_int"))) {

@@ -260,7 +260,7 @@ static View *masked_scores(ModelImport *im, const OnnxNode *node) {
 }
 
 View *import_where(ModelImport *im, const OnnxNode *node) {
-  if (node->nin != 3 || !is_truth(im, node->in[0])) return no(im, "a choice by value");
+  if (node->nin != 3 || !is_truth(im, node->in[0])) return no(im, "a condition that is not boolean");
   if (constant_of(im, node, 0)) {
     View *masked = masked_scores(im, node);
     return masked || im->why ? masked : selected(im, node, NULL, 1, 2);

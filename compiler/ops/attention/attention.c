@@ -14,7 +14,9 @@ static const Param params[] = {
     {"value", PARAM_VALUE, NULL, "the values that are averaged, one per key", 0, 0, NULL},
     {"heads", PARAM_INT, "1", "number of channel groups that attend separately", 0, 0, NULL},
     {"key_heads", PARAM_INT, "heads",
-     "number of heads of key and value; heads/key_heads heads of the query share each of them", 0, 0, NULL},
+     "number of heads of key and value; heads/key_heads heads of the query share one head of key and "
+     "value",
+     0, 0, NULL},
     {"scale", PARAM_NUMBER, "auto",
      "factor of the product of query and key; auto: 1/sqrt(channels of a head)", 0, 0, "auto"},
     {"mask", PARAM_VALUE, "none",

@@ -28,9 +28,10 @@ from .weights import Weights
 
 CALLS = 3  # number of consecutive inputs for a net with states
 
-DESCRIPTION = """Computes an int8 net in whole numbers, as docs/int8.md defines it and without the compiler's
-code, and compares the outputs of the generated C with that: on random inputs, on the limits of the stored
-numbers, and on inputs that drive sums to their bounds. Prints the first difference and ends with status 1."""
+DESCRIPTION = """Computes an int8 net in whole numbers, as docs/int8.md defines it, without the compiler's
+code. Compares these results with the outputs of the generated C, on random inputs, on the limits of the
+stored numbers, and on inputs that drive sums to their bounds. If a number differs, prints the first
+difference and ends with status 1."""
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
@@ -42,7 +43,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--c", type=Path, metavar="NET.c", help="the generated C; without it cnnc generates it"
     )
-    parser.add_argument("--prefix", help="the prefix of the names in the C, if not that of the net")
+    parser.add_argument("--prefix", help="the prefix of the C names (default: the net's name)")
     parser.add_argument(
         "--options", default="", help="options of cnnc, for the program and the C: '-O0 -Dn=3'"
     )

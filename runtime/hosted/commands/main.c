@@ -167,7 +167,7 @@ cnn_status cnn_program_weights(const cnn_program *program, const char *path, con
     fprintf(stderr, "weights: %s\n", path);
   }
   if ((names->prefix || names->rename || names->by_order) && !path)
-    return cnn_failure(CNN_BAD_ARGUMENT, "--%s applies to the file of --weights, which is missing",
+    return cnn_failure(CNN_BAD_ARGUMENT, "--%s applies to the weight file, but --weights is missing",
                        names->prefix   ? "weights-prefix"
                        : names->rename ? "rename"
                                        : "match");

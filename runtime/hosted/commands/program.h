@@ -48,7 +48,7 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
    CNN_VALUE_TEXT,                                                                                           \
    &(to),                                                                                                    \
    "W",                                                                                                      \
-   ".safetensors, .npz or PyTorch's .pt, .pth, .ckpt, .bin[:KEY] (those compiled in, else "                  \
+   ".safetensors, .npz or PyTorch's .pt, .pth, .ckpt, .bin[:KEY] (default: the compiled-in weights, else "   \
    "NET.safetensors next to the executable or in this directory)",                                           \
    0,                                                                                                        \
    0,                                                                                                        \
@@ -60,7 +60,7 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
    CNN_VALUE_TEXT,                                                                                           \
    &(to).prefix,                                                                                             \
    "PREFIX",                                                                                                 \
-   "removes PREFIX ('module.') from the names in that file; names without it are ignored. A "                \
+   "removes PREFIX ('module.') from the names in the weight file; names without it are ignored. A "          \
    "prefix that all names have is removed automatically",                                                    \
    0,                                                                                                        \
    0,                                                                                                        \
@@ -71,16 +71,16 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
        CNN_VALUE_TEXT,                                                                                       \
        &(to).rename,                                                                                         \
        "FILE",                                                                                               \
-       "renames the arrays in that file: lines 'theirs = ours', with '*' for any text; later "               \
-       "ones win",                                                                                           \
+       "renames the arrays in the weight file: lines 'theirs = ours', with '*' for any text; later "         \
+       "lines win",                                                                                          \
        0,                                                                                                    \
        0,                                                                                                    \
        NULL,                                                                                                 \
        NULL},                                                                                                \
   {                                                                                                          \
     "match", 0, CNN_VALUE_CHOICE, &(to).by_order, "name|order",                                              \
-        "matches the arrays in that file by name, or by file order where all shapes "                        \
-        "agree, which prints the pairs of names as a file for --rename on standard error",                   \
+        "matches the arrays in the weight file by name, or by file order where all shapes agree; order "     \
+        "prints the pairs of names as a file for --rename on standard error",                                \
         0, 0, cnn_match_choices, NULL                                                                        \
   }
 const char *cnn_program_label(const cnn_network *network, const cnn_data *data, int64_t c, char room[24]);

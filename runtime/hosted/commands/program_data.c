@@ -119,8 +119,8 @@ int cnn_program_data(const cnn_program *program, int argc, char **argv) {
       program->name,
       "data",
       "",
-      "Reads all of a data set and counts its classes; or writes it as files: images, masks,"
-      " boxes, and a sheet of them.",
+      "Reads a whole data set and counts its classes. With -o, writes the data set as files: images, masks, "
+      "boxes, and a contact sheet.",
       flag,
       sizeof flag / sizeof *flag};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);

@@ -219,7 +219,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
        "false detections",
        0, 0, NULL, NULL},
       {"stream", 0, CNN_VALUE_FLAG, &a.stream, "",
-       "for recordings: as in predict --stream; --truth implies it", 0, 0, NULL, NULL},
+       "for recordings: as in predict --stream; --truth implies --stream", 0, 0, NULL, NULL},
       CNN_FLAGS_DETECT(a.detect),
       {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "", "skip and count unusable images, masks and boxes", 0,
        0, NULL, NULL},
@@ -227,8 +227,8 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   cnn_usage usage = {program->name,
                      "eval",
                      "[RECORDING.wav...]",
-                     "Loss, metrics and a table of classes on a data set; of recordings, detections compared "
-                     "with --truth.",
+                     "Loss, metrics and a table of classes on a data set. For recordings, compares the "
+                     "detections with --truth.",
                      flag,
                      sizeof flag / sizeof *flag};
   int operand;

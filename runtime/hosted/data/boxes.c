@@ -375,7 +375,7 @@ static void tell_skipped(cnn_data *data) {
 static void tell_unmasked(cnn_data *data) {
   const BoxesSet *set = data->set;
   if (!data->masks || set->unmasked == 0 || data->network->truth_height == 0) return;
-  cnn_data_note(data, "%lld object%s no mask; the loss masks treats %s as empty", (long long)set->unmasked,
+  cnn_data_note(data, "%lld object%s no mask; the loss 'masks' treats %s as empty", (long long)set->unmasked,
                 set->unmasked == 1 ? " has" : "s have", set->unmasked == 1 ? "it" : "them");
 }
 

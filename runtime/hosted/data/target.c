@@ -112,7 +112,7 @@ cnn_status cnn_masks_agree(const cnn_data *data) {
   if (data->network->truth_height == 0 || data->masks) return cnn_success();
   return cnn_failure(
       CNN_MISMATCH,
-      "%s: %s have boxes, but no masks of their objects, and the loss masks of the net needs these",
+      "%s: %s have boxes, but no masks of their objects; the loss 'masks' of the net needs them",
       data->path, data->title);
 }
 

@@ -90,8 +90,8 @@ cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, c
 cnn_unscaled_hint cnn_unscaled_text(const cnn_unscaled *found, const char *input) {
   cnn_unscaled_hint hint;
   snprintf(hint.text, sizeof hint.text,
-           "hint: the input \"%.80s\" has values up to %g, and its normalize turns them into %g: means and "
-           "standard deviations of values from 0 to 1 also need %s",
+           "hint: the input \"%.80s\" has values up to %g, and its normalize turns them into %g: if mean "
+           "and std are those of values from 0 to 1, normalize also needs %s",
            input, found->high, found->made, found->remedy);
   return hint;
 }

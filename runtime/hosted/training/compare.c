@@ -140,8 +140,8 @@ cnn_status cnn_compare_weights(Exchange *x, const cnn_run *run) {
                        (int)other, x->place[other], x->place[0]);
   return cnn_failure(
       CNN_MISMATCH,
-      "the weights of process %d on %s differ from those of process 0 on %s after epoch %d: its memory, its "
-      "processor or a message is at fault. The weights of earlier epochs are saved",
+      "the weights of process %d on %s differ from those of process 0 on %s after epoch %d: the memory or "
+      "the processor of one process, or a message, is at fault. The weights of earlier epochs are saved",
       (int)other, x->place[other], x->place[0], (int)run->finished + 1);
 }
 
