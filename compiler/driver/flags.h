@@ -71,15 +71,14 @@ bool flag_names_once(const FlagUse *use, const void *rows, int n, size_t size, c
    "auto always never; NO_COLOR is honored",                                                                 \
    "auto always never"} /* int: argument of flag_wants_color */
 #define FLAG_DEFINE(member)                                                                                  \
-  {                                                                                                          \
-      NULL,                                                                                                  \
-      'D',                                                                                                   \
-      required_argument,                                                                                     \
-      flag_define,                                                                                           \
-      member,                                                                                                \
-      "-D NAME=VALUE",                                                                                       \
-      "replace the value of the file's constant NAME",                                                       \
-      NULL}
+  {NULL,                                                                                                     \
+   'D',                                                                                                      \
+   required_argument,                                                                                        \
+   flag_define,                                                                                              \
+   member,                                                                                                   \
+   "-D NAME=VALUE",                                                                                          \
+   "replace the value of the file's constant NAME",                                                          \
+   NULL}
 #define FLAG_INCLUDE(member)                                                                                 \
   {NULL,                                                                                                     \
    'I',                                                                                                      \

@@ -109,7 +109,7 @@ bool options_plain(const Options *);                           /* reference sche
 /* adds the target, if it is missing; the list is sorted by descending march_level */
 void options_add_target(Options *, Arena *, const Target *);
 Precision options_precision(const Options *);
-bool options_step(const Options *); /* --stream or --slide: the net of a step */
+bool options_step(const Options *); /* whether --stream or --slide is given: compile one step */
 extern const Flag options_table[];
 const char *const *options_kinds(Arena *); /* the values of --emit */
 const char *const *options_targets(Arena *);

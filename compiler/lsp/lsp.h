@@ -143,7 +143,8 @@ typedef struct Place {
 } Place;
 bool place_of(Server *, const json_t *params, Place *,
               Failure *); /* reads params.textDocument and params.position */
-/* While the text has errors: the same position in the last analysis without errors; false: there is none. */
+/* While the text has errors: finds the same position in the last analysis without errors. False: the text has
+ * no errors, or no earlier analysis has this position. */
 bool place_before(const Place *, Place *good);
 
 /* ---- search in the tree (find.c) ---- */

@@ -26,7 +26,8 @@ static bool pools_slowly(const Node *pool) {
 }
 
 /* Whether the node reads each element about once, so that it may convert bytes itself. Measured:
- * convolutions, dense layers and copies of boxes of few channels are slower than with a conversion kernel. */
+ * convolutions, dense layers and crops of few channels are slower if they convert the bytes themselves than
+ * if a conversion kernel does it first. */
 static bool reads_once(const Node *node, const Node *value) {
   const bool repeated = shape_elements(value->shape) < shape_elements(node->shape);
   if (node->result != RESULT_SAMPLE) return false;

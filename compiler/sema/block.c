@@ -96,8 +96,8 @@ typedef struct Application {
   Extras extras;
 } Application;
 
-/* Matches arguments with the block's parameters, and with name, precision, weights and frozen, unless the
- * block has a parameter of that name. */
+/* Matches arguments with the block's parameters and with the extra arguments (`name`, `precision`, `weights`,
+ * `frozen`). A parameter of the block hides the extra argument with the same name. */
 static Application block_arguments(Sema *s, const Frame *frame, const Block *block, const Arguments *args) {
   const char **names = NEW_ARRAY(s->arena, const char *, block->nparams + EXTRAS);
   int n = 0, at[EXTRAS];

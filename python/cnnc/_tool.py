@@ -68,7 +68,7 @@ class Tools:
 
     @property
     def runtime(self) -> Path:
-        """libcnn.so, or the libcnn.a of a release, which contains the libraries that it needs."""
+        """libcnn.so; in a release libcnn.a, which also contains the libraries that it needs."""
         name, whole = "libcnn.so.0", "lib/libcnn.a"
         places = (
             f".libs/{name}",

@@ -1,6 +1,6 @@
-/* int8_draw.c: Random int8 weights, occasionally at their limits, with scales for which most values neither
- * saturate nor are equal, and their file. Some values are int16: all values that the program names, and a
- * fifth of the other values. */
+/* int8_draw.c: File of random int8 weights, occasionally at their limits. With its scales, most values do not
+ * saturate and differ from each other. Some values are int16: all values that the program names, and a fifth
+ * of the other values. */
 // SPDX-License-Identifier: Apache-2.0
 #include "int8_draw.h"
 #include <math.h>

@@ -105,7 +105,7 @@ static void put_recurrent(Net *net, Value *from, bool states) {
   text_put(net->out, "    %s = %s -> %s%s\n", made->name, name, call, chance(net, 20) ? " -> relu" : "");
 }
 
-/* The stride stays small, so that a step may have few rows. */
+/* The product of all strides stays at most 4, so that the net can be computed in steps of few rows. */
 static int64_t draw_stride(Net *net, const Value *from) {
   const int64_t s = between(net, 1, 3);
   return net->flows && from->pace < (double)s / 4 ? 1 : s;

@@ -117,7 +117,7 @@ exits(1, "another number of calls", "./wake", "train", "--data", "short.npz",
 exits(0, "synthetic samples", "./wake", "train", "--data", "synthetic", "--limit", "100", "--out",
       "s.safetensors")
 
-# ---- sound: the calls of a sample are one recording
+# ---- sound: augmentations treat all calls of a sample as one recording
 build("hear", """net hear {
     input samples: 100x1 (rate=8000)
     labels ["low", "high"]

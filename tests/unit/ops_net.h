@@ -26,8 +26,8 @@ Net net_new(void);
 Node *net_input(Net *, Shape, Elem, bool chw);
 /* text: arguments such as "kernel=3 pad=same" */
 Node *net_layer(Net *, const char *op_name, const char *text);
-/* Adds layers: "maxpool kernel=3 -> relu -> @0 -> add x=$1". @0 names the current value $0, <0 continues from
- * $0. */
+/* Adds layers: "maxpool kernel=3 -> relu -> @0 -> add x=$1". @0 gives the current value the name $0; <0
+ * continues from $0. */
 void net_chain(Net *, const char *text);
 /* Adds only the node of the loss. */
 Node *net_loss(Net *, const char *loss, const char *text, int nin, Node *const *in);
@@ -38,7 +38,7 @@ GraphRun net_eval(Net *, const Graph *, const Data *, bool training);
 
 bool close_to(const char *what, const char *where, const double *got, const double *want, int64_t n,
               double tolerance);
-/* The gradient with respect to the input of the scale. */
+/* The gradient with respect to the output of the layer `scale`. */
 const Node *gradient_of_scale(const Graph *, const Node *scale);
 /* Checks inference and training, for each target, in the interpreter. */
 void net_check_nests(Net *, const Data *);

@@ -164,7 +164,7 @@ static bool check_svdf(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *w = tfl_in(k, op, SVDF_FEATURES), *time = tfl_in(k, op, SVDF_TIME),
                   *bias = tfl_in(k, op, SVDF_BIAS), *state = tfl_in(k, op, SVDF_STATE), *out = tfl_out(k, op);
   if (op->activation && op->activation != TFL_ACTIVATION_RELU)
-    return tfl_no(k, op, "its activation is neither none nor RELU");
+    return tfl_no(k, op, "its activation must be NONE or RELU");
   if (in->elem != I8 || out->elem != I8) return tfl_no(k, op, "it is %s, not int8", out->type);
   if (in->rank != 2 || in->dim[0] != 1) return tfl_no(k, op, "its input must be one row");
   if (!state || !state->known || (state->elem != I8 && state->elem != I16) || state->scales != 1 ||
@@ -362,7 +362,7 @@ void nodes_svdf(Nodes *n) {
          *bias = svdf_constant(n, SVDF_BIAS, 1);
   const bool biased = nodes_tensor(n, SVDF_BIAS) != NULL;
   if (op->activation && op->activation != TFL_ACTIVATION_RELU)
-    return nodes_refuse(n, "its activation is neither none nor RELU");
+    return nodes_refuse(n, "its activation must be NONE or RELU");
   if (!w || !time || (biased && !bias)) return nodes_refuse(n, "its weights are not float constants");
   const int in[] = {nodes_in(n, 0), nodes_constant(n, w), nodes_constant(n, time),
                     bias ? nodes_constant(n, bias) : 0};

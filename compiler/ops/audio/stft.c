@@ -67,7 +67,7 @@ static bool transform_fits(ShapeContext *context, const Node *node) {
                        "center=true mirrors fft/2 = %lld samples, and the input has %lld",
                        (long long)(fft / 2), (long long)n);
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "an fft of at most %lld, or pad=", (long long)(2 * (n - 1)));
+    diag_help(diag, "use an fft of at most %lld, or pad= instead of center=true", (long long)(2 * (n - 1)));
   } else return true;
   return false;
 }

@@ -48,7 +48,7 @@ typedef struct Sample { /* axis 0 is y; at: index of the pixel `low` */
   Val weight[2][2], slope[2][2];
 } Sample;
 typedef void SampleBody(const Sample *, const void *context);
-/* Calls the body with the pixels around a point of an image of this height and width. */
+/* Calls the body with the pixels around the point (y, x). The extent is that of the image. */
 void sample_choose(Lower *, const Sampling *, Extent, Val y, Val x, bool slopes, SampleBody,
                    const void *context);
 /* The corners of a point, k = 2*row + column. sample_has: whether corner k is inside the image. */

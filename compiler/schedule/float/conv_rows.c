@@ -39,8 +39,9 @@ typedef struct Rows {
   Ix count;
 } Rows;
 
-/* Output channels, starting at `first`; part: lanes in use in the last vector. The weights are
- * w[ky][kx][c][channel], in inference w[number][ky][kx][c][from ..]. */
+/* Output channels, starting at `first`; part: lanes in use in the last vector. In training the weights are
+ * w[ky][kx][c][channel]. In inference they are packed: w[number][ky][kx][c][from ..], where `number` is the
+ * index of a block of channels, and the panel starts at channel `from` of this block. */
 typedef struct Panel {
   Ix first;
   int vectors, part;

@@ -134,8 +134,9 @@ int64_t direct_run_of(const Lower *, const Correlation *);
 int64_t direct_run(const Direct *d);
 void direct_by_matrix(Direct *); /* conv_matrix.c: builds the nest */
 #endif
-/* Two bf16 numbers of d->from, or of a view of it; two weights per lane. */
+/* Two bf16 numbers of the input: d->from, or a view of it. */
 Val direct_input_pair(const Direct *, Buf *, const Ix *y, const Ix *x, const Ix *c);
+/* Two weights per lane. */
 Val direct_weight_pairs(const Direct *, const Panels *, const Ix *panel, const Ix *ky, const Ix *kx,
                         const Ix *c, const Ix *lane);
 #endif

@@ -299,8 +299,8 @@ void pair_rows_build(PairRows *p, PairRowsBegin *begin, const void *context) {
       rows_of_panel(&kind[0], &m, NEST_IX(m * p->width), tile, p->panels > 1 ? SERIAL : loop);
   if (p->rest) rows_of_panel(&kind[1], &none, NEST_IX(p->panels * p->width), tile, loop);
   if (tiles)
-    lower_about(l, "tile registers, tiles of %d x %d rows x %d vectors of %d columns", (int)map.blocks,
-                (int)map.columns, map.vectors, p->lanes);
+    lower_about(l, "tile registers, tiles of %d blocks of %d rows x %d vectors of %d columns",
+                (int)map.blocks, (int)map.columns, map.vectors, p->lanes);
   else
     lower_about(l, "words of two bf16 numbers, tiles of %d rows x %d vectors of %d columns", tile,
                 (int)(p->width / p->lanes), p->lanes);

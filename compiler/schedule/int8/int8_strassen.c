@@ -228,7 +228,8 @@ static bool int8_strassen_takes(const Lower *l) {
 static const char *int8_strassen_refused(const Lower *l, const Choice *choice) {
   Points8 d;
   (void)choice;
-  if (words_kind(l) != DOT_HALVES) return "products of four bytes, which are faster";
+  if (words_kind(l) != DOT_HALVES)
+    return "direct convolution is faster with the 4-way byte dot products of this target";
   const char *why = int8_product_refused(l);
   return why ? why : int8_strassen_sizes(&d, l);
 }

@@ -112,8 +112,8 @@ cnn_status cnn_masks_agree(const cnn_data *data) {
   if (data->network->truth_height == 0 || data->masks) return cnn_success();
   return cnn_failure(
       CNN_MISMATCH,
-      "%s: %s have boxes, but no masks of their objects; the loss 'masks' of the net needs them",
-      data->path, data->title);
+      "%s: %s have boxes, but no masks of their objects; the loss 'masks' of the net needs them", data->path,
+      data->title);
 }
 
 bool cnn_target_optional(const cnn_data *data, int32_t output) {
