@@ -310,13 +310,15 @@ part_streams() {
   in_portions 15 2 streams "$top"/tests/stream/*.cnn \
     $(ls "$top"/tests/run/*.cnn | grep -v -e _far -e _large -e threads -e winograd)
 }
-# With three rows of every value, except for programs whose operators need tables, sequences or states.
+# With three rows of every value, except for programs whose operators need tables, sequences, states or values
+# in several parts.
 rows() { ROWS_OF=$* sh "$top/tests/nets/rows.tap"; }
 part_rows() {
   step netcheck make -s netcheck
   in_portions 5 10 rows $(cd "$top/tests" && ls run/*.cnn grad/*.cnn | grep -v -e _far -e _large \
-    -e detection -e nms -e rcnn -e rpn -e multibox -e yolo -e region -e mask_head -e panoptic |
-    xargs grep -L -e 'lstm(' -e 'gru(' -e 'rnn(' -e 'svdf(' -e '^ *state ' | sed 's/\.cnn$//')
+    -e detection -e nms -e rcnn -e rpn -e multibox -e yolo -e region -e mask_head -e panoptic -e audio |
+    xargs grep -L -e 'lstm(' -e 'gru(' -e 'rnn(' -e 'svdf(' -e '^ *state ' \
+      -e 'split_' -e 'join_' -e 'attention' | sed 's/\.cnn$//')
 }
 # Damaged lowered programs: those that misbehave must be refused.
 damaged() { MUTANTS=100 netcheck --programs "$@"; }
