@@ -1,6 +1,6 @@
 /* int8_draw.c: File of random int8 weights, occasionally at their limits. With its scales, most values do not
- * saturate and differ from each other. Some values are int16: all values that the program names, and a fifth
- * of the other values. */
+ * saturate, and they differ from each other. Some values are int16: all values that the program names, and a
+ * fifth of the other values. */
 // SPDX-License-Identifier: Apache-2.0
 #include "int8_draw.h"
 #include <math.h>
