@@ -82,12 +82,14 @@ double number_error(double got, double want) { return worse(0, fabs(got - want) 
 
 /* ---- slopes ---- */
 enum { STEPS = 4 };
-/* The next steps are 1/10, 1/100 ... of the first step, because a kink may be nearer than the first step. */
+/* First step, relative to |x| if |x| is over 1: with smaller steps, the rounding of f hides small slopes of
+ * bytes. The next steps are 1/10, 1/100 ... of it, because a kink may be nearer than the first step. */
 static const double first_step = 1e-5;
 
 Slope slope_judge(Function *f, void *context, double x, double gradient, double scale, double limit,
                   double *error) {
-  double up[STEPS], down[STEPS], h = first_step;
+  const double first = first_step * fmax(1, fabs(x));
+  double up[STEPS], down[STEPS], h = first;
   *error = HUGE_VAL;
   for (int i = 0; i < STEPS; i++, h /= 10) {
     up[i] = f(context, x + h);
@@ -105,10 +107,10 @@ Slope slope_judge(Function *f, void *context, double x, double gradient, double 
    * the slopes for smaller and larger steps. Differences that are explained by the rounding of f do not
    * count.
    */
-  const double h1 = first_step / 10, h2 = first_step / 100;
+  const double h1 = first / 10, h2 = first / 100;
   const double right = (up[1] - middle) / h1, left = (middle - down[1]) / h1;
   const double nearer = (up[2] - down[2]) / (2 * h2), wider = (up[1] - down[1]) / (2 * h1);
-  const double widest = (up[0] - down[0]) / (2 * first_step);
+  const double widest = (up[0] - down[0]) / (2 * first);
   const double noise = 1e-15 * (1 + fabs(middle)) / h2 / scale, least = fmax(0.5 * *error, noise);
   const bool bent = fabs(right - left) / scale > least;
   const bool scattered = fabs(nearer - wider) / scale > least || fabs(wider - widest) / scale > least;

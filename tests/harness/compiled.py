@@ -48,16 +48,17 @@ def aligned(count):
 
 
 TYPES = {"f32": (ctypes.c_float, "f"), "u8": (ctypes.c_uint8, "B"), "i8": (ctypes.c_int8, "b"),
-         "i32": (ctypes.c_int32, "i")}
+         "i16": (ctypes.c_int16, "h"), "i32": (ctypes.c_int32, "i")}
 
 
 def draw_inputs(facts, seed=5):
-    """An array for each input, in the order of memory: bytes, or numbers around 0."""
+    """An array for each input, in the order of memory: bytes, samples, small indices, or numbers around 0."""
     numbers, inputs = random.Random(seed), []
     for port in facts["inputs"]:
         count, kind = math.prod(port["shape"]), port["type"]
         draw = {"f32": lambda: numbers.uniform(-2, 2), "u8": lambda: numbers.randrange(256),
-                "i8": lambda: numbers.randrange(-128, 128)}[kind]
+                "i8": lambda: numbers.randrange(-128, 128), "i16": lambda: numbers.randrange(-32768, 32768),
+                "i32": lambda: numbers.randrange(5)}[kind]
         inputs.append(array.array(TYPES[kind][1], (draw() for _ in range(count))))
     return inputs
 
@@ -83,7 +84,7 @@ class Net:
     def __call__(self, inputs):
         net, ports = self.facts["net"], self.facts["inputs"]
         buffers = [(TYPES[port["type"]][0] * len(x))(*x) for port, x in zip(ports, inputs)]
-        results = [(ctypes.c_float * math.prod(port["shape"]))() for port in self.facts["outputs"]]
+        results = [(TYPES[port["as"]][0] * math.prod(port["shape"]))() for port in self.facts["outputs"]]
         kept, workspace = aligned(self.size)
         symbol = net + "_trained"
         first = [ctypes.byref(ctypes.c_char.in_dll(self.library, symbol))] if self.trained else []
