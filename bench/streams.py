@@ -81,7 +81,7 @@ def measure(options, case, folder):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cnnc", required=True)
-    parser.add_argument("--target", default="x86-64-v4")
+    parser.add_argument("--target", default="native")
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--cc", default="clang-22")
     parser.add_argument("cases", nargs="*", help="lstm, gru, or names as the table has them")
