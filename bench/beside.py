@@ -86,7 +86,7 @@ def side(options, net, program, threads):
 
 
 def times(options, net, programs, threads):
-    """The minimum milliseconds of each, in alternation."""
+    """The minimum milliseconds of a call of each program; the programs alternate."""
     sides = [side(options, net, program, threads) for program in programs]
     least = in_turns(sides, threads, options.seconds)
     for one in sides:

@@ -239,7 +239,7 @@ class Net:
 
 
 def cmsis_library(options, board):
-    """Built once: the objects, next to an include folder."""
+    """Compiles CMSIS-NN; returns its object files, which are next to its folder `include`."""
     source = options.cmsis
     if not source:
         source = os.path.join(board.work, "CMSIS-NN")

@@ -61,7 +61,7 @@ def draw(net):
 
 
 def write_weights(weights, path, metadata=None):
-    """weights: {name: (shape, numbers)}. Numbers that are not an array of another type are floats."""
+    """weights: {name: (shape, numbers)}. Numbers that are not an array.array are written as floats."""
     head, at = {"__metadata__": metadata} if metadata else {}, 0
     weights = {name: (shape, values if isinstance(values, array.array) else array.array("f", values))
                for name, (shape, values) in weights.items()}

@@ -15,7 +15,7 @@ FASHION = "/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz"
 
 
 def draw(case, number):
-    """Other weights for every draw but the first: the same numbers in another order."""
+    """Shuffles the weights of each array; draw 0 keeps the original weights."""
     random = np.random.default_rng(number)
     for weight in case.weights.values():
         if number and weight.ndim > 1:

@@ -24,7 +24,7 @@ def inputs_of(path):
 
 
 def export(options, library, name, exporter, path):
-    """Writes the model; returns the reason if there is none."""
+    """Writes the model; returns the reason if it cannot be written or used."""
     try:
         zoo.write(library, name, exporter, path + ".new")
         ports = inputs_of(path + ".new")
@@ -43,7 +43,7 @@ def refused(made):
 
 
 def recorded(library, name):
-    """The net's outputs for every image, or None."""
+    """The stored outputs of one of onnx's light models, the same for every image; None for other nets."""
     import onnx
     if library != "onnx":
         return None
@@ -76,7 +76,7 @@ def own_error(path):
 
 
 def ranks(path):
-    """Whether rows of the outputs are chosen by rank, in which equal scores may change places."""
+    """Whether a TopK ranks rows of the outputs, so that rows with equal scores may change places."""
     import onnx
     return any(node.op_type == "TopK" for node in onnx.load(path, load_external_data=False).graph.node)
 

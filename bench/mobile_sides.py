@@ -24,7 +24,7 @@ def float_model(case):
 
 @contextlib.contextmanager
 def captured():
-    """A file with what C code prints meanwhile, which would be in the middle of a table."""
+    """Redirects the output of C code to a file, so that it does not interrupt a table."""
     sys.stdout.flush()
     saved = [os.dup(stream) for stream in (1, 2)]
     with tempfile.TemporaryFile("w+", errors="replace") as text:

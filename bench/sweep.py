@@ -152,7 +152,7 @@ class Machine:
         return self.known[size] * self.threads
 
     def least(self, case, train):
-        """The minimum seconds. A training step computes a layer three times, and reads and writes as much."""
+        """The minimum seconds. Training computes, reads and writes three times as much as inference."""
         flops = 2 * case.facts["totals"]["macs"] * case.batch
         weights = sum(int(np.prod(row["shape"])) for row in case.facts["weights"])
         numbers = weights + case.batch * sum(int(np.prod(port["shape"])) for port in

@@ -58,7 +58,7 @@ def measure(options, case, work):
 
 
 def largest_difference(case, work):
-    """Of both modules from onnxruntime-web, relative to the largest number of the output."""
+    """The largest difference of the modules' outputs from the peer's, relative to the largest number."""
 
     def read(side, i, shape):
         return np.fromfile(os.path.join(work, f"{side}.{i}"), np.float32).reshape(shape)

@@ -11,7 +11,7 @@ typedef enum BackendKind { BACKEND_OBJECT, BACKEND_SHARED, BACKEND_WASM, BACKEND
 typedef struct Backend {
   Arena *arena;
   BackendKind kind;
-  const char *cc; /* --cc, or NULL: $CNNC_CC, the configured clang, the newest one on the PATH, or zig */
+  const char *cc; /* --cc, or NULL: $CNNC_CC, the configured clang, the newest clang on the PATH, or zig */
   const char *const *cross; /* clang's options for another machine; NULL: for this machine */
   const System
       *system;         /* operating system of the other machine; NULL: no operating system and no C library */
@@ -22,7 +22,7 @@ typedef struct Backend {
   bool openmp, pool, verbose; /* pool: the generated C starts its own threads, without OpenMP */
   bool mpi; /* BACKEND_PROGRAM: links libcnn-mpi, with MPI's compiler wrapper, which calls `cc` */
   const void *data;
-  size_t data_bytes; /* contents of the file backend_data_path, which the C text refers to; or NULL */
+  size_t data_bytes; /* data: the contents of the file backend_data_path, which the C text reads; or NULL */
 } Backend;
 
 typedef struct BackendUnit {

@@ -28,7 +28,7 @@ static int processors(void) {
   return 1;
 }
 
-/* Opens the pipe again, so that O_NONBLOCK does not affect other processes. */
+/* Opens the job server's pipe separately, so that O_NONBLOCK does not affect other processes. */
 static int open_tokens(const char *path, int flags) {
   struct stat status;
   const int descriptor = open(path, flags | O_NONBLOCK | O_CLOEXEC);

@@ -74,7 +74,7 @@ static bool check_defines(const AssurePack *p) {
   return true;
 }
 
-/* The Makefile has the names in single quotes. */
+/* Checks that the name can be in single quotes in the Makefile. */
 static bool check_file_name(const char *path) {
   return !strpbrk(base_name(path), "'$\\\n") ||
          usage_error("'%s': the Makefile cannot contain this name", path);
@@ -162,7 +162,7 @@ static void add_report(const AssurePack *p, Options *options, ReportKind kind, c
   vec_push(p->arena, options->reports, report);
 }
 
-/* Warnings are reported once, for the annotated C. */
+/* Disables all warnings: they are reported once, for the annotated C. */
 static void silence(const AssurePack *p, Options *options) {
   for (const char *const *slug = options_slugs(p->arena, true); *slug; slug++)
     vec_push(p->arena, options->warnings, arena_printf(p->arena, "no-%s", *slug));
@@ -190,7 +190,7 @@ static bool write_annotated(AssurePack *p) {
   return true;
 }
 
-/* The layers and shapes of the program, which the validator reads. */
+/* Writes the layers and shapes of the program, which the validator reads. */
 static bool write_layers(const AssurePack *p) {
   Compiled result;
   Options options = compiler_options(p, "program.json");
@@ -201,7 +201,7 @@ static bool write_layers(const AssurePack *p) {
   return compile_into(p->arena, &options, p->outputs, &result) == 0;
 }
 
-/* The C text for the CPU. */
+/* Writes the C text for --cpu. */
 static bool write_board(const AssurePack *p) {
   Compiled result;
   const char *why = NULL;
@@ -213,7 +213,7 @@ static bool write_board(const AssurePack *p) {
   options.weights = p->weights;
   options.embed = EMBED_AS_TEXT;
   options.cpu = p->cpu;
-  options.acsl = target_is_scalar_board(target_find(p->cpu->target)); /* other C has vectors */
+  options.acsl = target_is_scalar_board(target_find(p->cpu->target)); /* C for other CPUs has vectors */
   options.flash_wait = p->flash_wait;
   options.targets_given = true;
   vec_push(p->arena, options.targets, target_find(p->cpu->target));

@@ -24,7 +24,7 @@
 #include "tune.h"
 
 /* ---- reading ---- */
-enum { LARGEST_TEXT = 1 << 20 }; /* by default, up to this number of bytes of weights is printed as C text */
+enum { LARGEST_TEXT = 1 << 20 }; /* weights of up to this number of bytes are C text by default */
 
 static bool parse(Compilation *c) {
   const Options *o = c->options;
@@ -83,7 +83,7 @@ static bool build_graph(Compilation *c) {
   return true;
 }
 
-/* Without an output, and in summaries, sizes include training, if the net has a train block. */
+/* Whether sizes include training if the net has a train block, even without --train. */
 static bool summarized(const Options *o) {
   return !o->output || o->kind == OUTPUT_SUMMARY || o->kind == OUTPUT_JSON;
 }
@@ -101,7 +101,7 @@ static bool check_training(Compilation *c) {
   return !has_errors(c);
 }
 
-/* The prefix 'cnn' is taken: cnn_network and cnn_target are types of the runtime's header. */
+/* Rejects the prefix 'cnn': cnn_network and cnn_target are types of the runtime's header. */
 static bool check_name(Compilation *c) {
   const bool code = c->options->output && !options_view(c->options->kind),
              shared = c->training || c->options->network || c->options->kind == OUTPUT_PROGRAM;
@@ -410,7 +410,7 @@ static void set_options(Compilation *c) {
   choose_embedding(c);
 }
 
-/* ASTs, graphs and ONNX models are not lowered. */
+/* Whether the output needs the lowered program; ASTs, graphs and ONNX models do not. */
 static bool is_lowered(const Options *o) {
   const OutputKind kind = o->kind;
   return o->summary || !o->output ||
@@ -454,7 +454,7 @@ static ProgramOptions training_lowering(const Compilation *c) {
   return options;
 }
 
-/* Inspection is rarely called, so -O1 gives it the reference schedule, which compiles fast. */
+/* Inspection is rarely called, so at -O1 it has the reference schedule, which compiles fast. */
 static ProgramOptions inspection_lowering(const Compilation *c) {
   ProgramOptions options = training_lowering(c);
   if (c->options->level != LEVEL_QUICK) return options;

@@ -19,8 +19,8 @@ static const char *put_condition(Text *out, const char *open, const char *condit
   return condition;
 }
 
-/* Linux gives a process tile registers on request. The system call is arch_prctl; its arguments are
- * ARCH_REQ_XCOMP_PERM and the number of the registers. */
+/* On Linux, a process must request the permission to use tile registers. The system call is arch_prctl; its
+ * arguments are ARCH_REQ_XCOMP_PERM and the number of the registers. */
 static const char amx_text[] = "/* Does the system permit tile registers? */\n"
                                "static int @AMX@(void) {\n"
                                "#if defined(__linux__) && defined(__x86_64__)\n"
@@ -205,7 +205,7 @@ static void put_level(Text *out, const Net *net, const char *condition) {
   text_put(out, "  __atomic_store_n(&known, level + 1, __ATOMIC_RELAXED);\n  return level;\n}\n");
 }
 
-/* Prints each architecture once. */
+/* Prints the detection code, once for each architecture. */
 static void put_detection(Text *out, const Net *net) {
   for (int level = net->layout->options.ntargets - 1; level > 0; level--) {
     const char *condition = target_of_level(net, level)->condition;

@@ -162,7 +162,7 @@ static void put_text_bytes(Text *out, Net *net) {
   text_put(out, "  ;\n#ifdef __GNUC__\n#pragma GCC diagnostic pop\n#endif\n");
 }
 
-/* The model is the first part of the bytes. */
+/* Defines NAME_trained as an alias of NAME_bytes, because the model is the first part of these bytes. */
 static void put_alias(Text *out, const Net *net) {
   if (!has_trained(net)) return;
   text_put(out, "#ifdef __APPLE__\n__asm__(\".globl _%s\\n.set _%s, _%s\");\n#else\n", net->own->trained,

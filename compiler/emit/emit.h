@@ -34,11 +34,12 @@ bool prelude_has_name(const char *);
 typedef struct Net Net; /* a layout with the text of its functions */
 Net *emit_net(Layout *, const Sources *, const EmitOptions *);
 void emit_c(Text *, Net *);
-typedef struct EmitUnit { /* one of several texts whose objects are linked into one */
+typedef struct EmitUnit { /* one of several texts that are compiled separately; their objects are linked into
+                             one */
   Text text;
   UnitUse use;
 } EmitUnit;
-/* The C text, split into several units if it is long. */
+/* The C text; split into several units if `several` is true and the text is long. */
 EmitUnit *emit_units(Arena *, Net *, bool several, int *n);
 void emit_header(Text *, Net *);
 const void *emit_weights(Net *, size_t *n); /* contents of embed_file; NULL if the file is not needed */

@@ -76,7 +76,7 @@ static const char *local(Frame *f, const char *type, const char *wanted, const c
   return name;
 }
 
-/* "arena + 4704" */
+/* The text of an address, such as "arena + 4704". */
 /* `base` points to floats, but an array of bytes may start at an address that is not a multiple of 4. */
 static const char *offset_text(Frame *f, const char *base, int64_t bytes) {
   Arena *arena = f->net->arena;
@@ -97,7 +97,7 @@ static const char *value_name(const Part *part, const Node *node) {
   return step ? step : *node->name ? node->name : "value";
 }
 
-/* "28x28x64", "28x28x64 of 28x28x128" */
+/* The shape of a value, such as "28x28x64"; for a part of another value "28x28x64 of 28x28x128". */
 static const char *value_text(const Frame *f, const Node *node) {
   Arena *arena = f->net->arena;
   while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];

@@ -59,7 +59,8 @@ const char *library_mark(Arena *arena, const char *name) {
   return arena_printf(arena, "Made by cnnc (library %s).", name);
 }
 
-/* Arduino library names begin with a letter, must not begin with "arduino", and have at most 63 letters. */
+/* Arduino library names begin with a letter, must not begin with "arduino", and have at most 63
+ * characters. */
 static const char *arduino_name(Arena *arena, const char *name) {
   enum { MOST = 63 };
   const char *from = name + strspn(name, "_"), *own = "arduino";

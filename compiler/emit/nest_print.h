@@ -1,5 +1,5 @@
 /* nest_print.h: Printer of one C function of a nest: nest_values.c prints operands; nest_statements.c,
- * nest_joined.c and nest_words.c print statements; nest.c prints whole functions. Private to these. */
+ * nest_joined.c and nest_words.c print statements; nest.c prints whole functions. Private to these files. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_NEST_PRINT_H
 #define CNNC_EMIT_NEST_PRINT_H

@@ -189,8 +189,8 @@ static void put_segment(Frame *f, int from, int to) {
 
 void pool_step(Frame *f, int step) { put_segment(f, step, step + 1); }
 
-/* Whether call `to` is in the segment that begins with call `from`. In a program the time of each shared call
- * is measured, so each such call is a separate segment. */
+/* Whether call `to` is in the segment that begins with call `from`. In an executable the time of each shared
+ * call is measured, so each such call is a separate segment. */
 static bool joins_segment(const Frame *f, int from, int to) {
   const Step *step = f->part->steps.data;
   bool shared = false;

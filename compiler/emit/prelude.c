@@ -499,7 +499,8 @@ bool prelude_has_name(const char *name) {
          is_conversion(name); /* v16, v16u, v16i, v16iu, ... */
 }
 
-/* Whether any conversion of bytes is needed. Bytes are converted via int16. */
+/* Whether any conversion between types of different sizes is needed. Such conversions use int16 in
+ * between. */
 static bool any_convert(const PreludeNeeds *needs, int bit) {
   int bits = 0;
   for (int to = 0; to < ELEMS; to++)
@@ -634,7 +635,7 @@ static void emit_half(Text *out, int half, int first) {
   text_put(out, ")");
 }
 
-/* Reduces a vector to a number by adding halves. */
+/* Reduces a vector to its sum or maximum, by combining halves. */
 static void emit_halves(Text *out, PreludeFn fn, int lanes, const PreludeNames *names) {
   const char *type = prelude_type(out->arena, F32, lanes),
              *half_type = prelude_type(out->arena, F32, lanes / 2);

@@ -29,7 +29,7 @@ void emit_contraction(Text *out, bool fused) {
 }
 
 /* When Clang tunes for an Intel CPU (-march=native on such a CPU, and -march=x86-64-v4), it splits each
- * 512-bit operation into two of 256 bits, unless a function requests 512. */
+ * 512-bit operation into two of 256 bits, unless a function requests 512-bit vectors. */
 void emit_attribute(Text *out, const char *macro, const char *attribute, int lanes) {
   const bool wide = lanes == 16;
   if (wide)

@@ -34,7 +34,7 @@ typedef struct VectorText {
   "    const " type " above = v[i] > " largest ", below = v[i] < -" largest " - 1;\n"                        \
   "    v[i] = (above & " largest ") | (below & (-" largest " - 1)) | (~(above | below) & v[i]);\n"           \
   "  }\n"
-/* In each 16-byte part, packs the numbers of a and then those of b; then permutes the bytes of the part. */
+/* In each 16-byte part, packs the numbers of a, then the numbers of b, and permutes the bytes of the part. */
 #define PACKED(instruction, order)                                                                           \
   "  typedef int8_t bytes __attribute__((vector_size(sizeof(@I)), aligned(1)));\n"                           \
   "  static const int8_t order[] = {" order ",\n    " order ",\n    " order ",\n    " order "};\n"           \
@@ -334,7 +334,7 @@ const char prelude_tile_clear[] = "INLINE @avoid tile_clear@l(int sums) {\n"
                                   "  if (sums > 2) __asm__ volatile(\"tilezero %tmm2\");\n"
                                   "  if (sums > 3) __asm__ volatile(\"tilezero %tmm3\");\n"
                                   "}\n";
-/* Stores register 6 to one cache line, row over row. */
+/* Stores register 6 to one cache line: the stride is 0, so all rows have the same address. */
 #define TILE_AWAKE                                                                                           \
   "__asm__ volatile(\"tilestored %%tmm6, (%0,%1,1)\" : : \"r\"(awake), \"r\"(0L) : \"memory\");\n"
 #define TILE_ADD(name, type, instruction)                                                                    \

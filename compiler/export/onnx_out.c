@@ -1,5 +1,5 @@
-/* onnx_out.c: Export of a net as an ONNX model: inputs, a few ONNX nodes per node of the net, outputs; files.
- */
+/* onnx_out.c: Export of a net as an ONNX model (inputs, a few ONNX nodes per node of the net, outputs) and
+ * its files. */
 // SPDX-License-Identifier: Apache-2.0
 #include "export/onnx_out.h"
 #include "ops/registry.h"
@@ -55,7 +55,7 @@ static bool all_have_forms(Diags *diags, const Graph *graph, const int *reads) {
       diag = diag_report(diags, DIAG_onnx_operator, node->span, node->site, "%s '%s' has no form in ONNX: %s",
                          op, node->name, why);
   }
-  if (diag) diag_help(diag, "a net whose outputs are before %s can be exported", n == 1 ? "it" : "them");
+  if (diag) diag_help(diag, "to export a part of the net, select outputs before %s", n == 1 ? "it" : "them");
   return !n;
 }
 

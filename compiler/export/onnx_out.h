@@ -39,8 +39,8 @@ typedef struct OnnxOut {
   NodeProto *last;        /* the last ONNX node created for the current node; NULL: none */
   const char **value;     /* by node: the tensor of the node's value */
   const char **stored;    /* by node: the tensor of the node's int8 value, or NULL */
-  const Node **flattened; /* by node: NULL, or the flatten that computes this vector, if its tensor keeps
-                             ONNX's order, whereas the net's order is height, width, channels */
+  const Node **flattened; /* by node: if the vector's tensor has ONNX's order, not the net's (height, width,
+                             channels): the flatten that computes the vector; otherwise NULL */
   const int *reads;       /* by node, as in graph_live */
   /* by node: whether the value is the same for all images, so that the tensor contains it once */
   const bool *single;

@@ -193,7 +193,7 @@ static const char *boxes_by_candidate(OnnxOut *o, const Candidates *c) {
   return out_reshape(o, out_permute(o, out_reshape(o, c->boxes, 4, apart), 4, from), 3, joined);
 }
 
-/* The n best rows, [N, 6, n]: box, class and 1. Missing rows are zero. */
+/* The n best rows, [N, 6, n]: box, score, and class + 1. Missing rows are zero. */
 static const char *best_rows(OnnxOut *o, const Candidates *c, const char *scores, const char *none,
                              int64_t n) {
   static const int64_t box[] = {1, BOX, 1}, rows_first[] = {0, 2, 1};

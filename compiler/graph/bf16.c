@@ -60,7 +60,7 @@ bool bf16_reads_rounded(const Node *operand) {
 typedef struct Groups { /* by node id */
   const Graph *graph;
   const int
-      *live; /* number of uses, from graph_live; 0: only unused values read the value, so it is not stored */
+      *live; /* number of uses, from graph_live; 0: no output depends on the value, so it is not stored */
   int *of;   /* an earlier node of the same group; the first node of a group refers to itself */
   bool *wanted, *barred;
 } Groups;
@@ -130,10 +130,11 @@ static void look_at_node(const Groups *g, const Node *node) {
 
 /* A value is also rounded if only max pools with rounded results read it. The results of the pools stay the
  * same, and the value then needs half the memory. Goes from the last value to the first, because the input of
- * a max pool may be the result of another max pool. */
+ * a max pool may be the result of another max pool. pooled, other: whether a value has a reader that is such
+ * a pool, and whether it has another reader. */
 static void want_pooled(Arena *arena, const Groups *g) {
   const int n = g->graph->nodes.n;
-  bool *pooled = NEW_ARRAY(arena, bool, n + 1), *other = NEW_ARRAY(arena, bool, n + 1); /* kinds of readers */
+  bool *pooled = NEW_ARRAY(arena, bool, n + 1), *other = NEW_ARRAY(arena, bool, n + 1);
   for (int i = n - 1; i >= 0; i--) {
     if (!g->live[i]) continue;
     const Node *node = g->graph->nodes.data[i];

@@ -35,7 +35,7 @@ typedef struct Kernel {
 } Kernel;
 bool kernel_whole_batch(const Kernel *); /* whether a batched kernel computes a per-image value */
 Node *const *kernel_layers(Arena *, const Kernel *,
-                           int *n); /* the kernel's n nodes, in the order of their formulas */
+                           int *n); /* the kernel's n nodes, in the order in which they are computed */
 
 enum {
   TOGETHER_WEIGHTS = 1 << 14
@@ -43,10 +43,10 @@ enum {
 
 typedef enum BindKind {
   BIND_VALUE,    /* the value of `node`: [h][w][c]; in a batched nest [batch][h][w][c] */
-  BIND_INPUT,    /* the caller's buffer of `node`, which is an input or target and in[0] of its conversion
-                    kernel; the buffer has the element type and layout of node->port */
+  BIND_INPUT,    /* in a conversion kernel: the caller's buffer of `node`, which is an input or a target; the
+                    buffer has the element type and layout of node->port */
   BIND_WEIGHT,   /* `weight` in its natural layout */
-  BIND_PACK,     /* `pack` */
+  BIND_PACK,     /* the packed weights `pack` */
   BIND_GRADIENT, /* the gradient of `weight` in its natural layout (RESULT_SUM, BATCH with a target) */
   BIND_SCRATCH,
   BIND_KEYS,  /* int32 [2]: the keys of this image's random numbers, the second one XOR node->salt */
@@ -74,7 +74,7 @@ typedef struct Binding {
 } Binding;
 
 struct Schedule;                                                  /* schedule/schedule.h */
-typedef enum Order { ORDER_OWN, ORDER_ROWS, ORDER_PANELS } Order; /* the outer loop */
+typedef enum Order { ORDER_OWN, ORDER_ROWS, ORDER_PANELS } Order; /* outer loop; OWN: the schedule's choice */
 /* A schedule and its parameters. If a parameter is 0, the schedule chooses it. The schedule and m determine
  * the packing of weights. */
 typedef struct Choice {
@@ -109,7 +109,7 @@ typedef struct LowerOptions { /* as in Lower */
   bool updatable; /* graph->updatable */
   bool sole;      /* only this kernel adds to the gradient, so it may store the gradient instead */
   Small small;
-  const CpuCycles *cycles; /* NULL: those of `layout` */
+  const CpuCycles *cycles; /* NULL: the cycles of `layout` */
   int64_t batch, call;
   int images;
   const Target *layout; /* NULL: the first target in the table with layout_lanes lanes */

@@ -30,7 +30,8 @@ static bool merge(Prover *p, WrittenBox *into,
   return true;
 }
 
-/* repeated, because a merge may make another merge possible */
+/* Adds a box, merged with other boxes. After each merge the search starts again, because a merge may make
+ * another merge possible. */
 void prover_add_box(Prover *p, WrittenBox box) {
   for (int i = p->level; i < p->boxes.n; i++)
     if (p->boxes.data[i].buf == box.buf && merge(p, &box, &p->boxes.data[i])) {

@@ -155,7 +155,7 @@ Cycles cost_columns(const Target *t, const Correlation *k, int64_t outputs, int6
 /* Tiles of the output, m outputs long on the axes on which the kernel is longer than 1. */
 typedef struct Tiles {
   double points, count; /* points of a tile; number of tiles */
-  double transform;     /* time of a point relative to a tile of 6x6 */
+  double transform;     /* time to transform a point, relative to a point of a 6x6 tile */
 } Tiles;
 
 static const double ROW_TRANSFORM =
@@ -199,8 +199,8 @@ static double winograd_weights_of(const Correlation *k, int m) { /* number of tr
   return all_tiles(k, m).points * (double)(k->groups * k->l * k->s);
 }
 
-/* Packed weights are many times larger than natural weights. As measurements show, this fraction of their
- * load time must be added even if the multiply-adds take longer. */
+/* With a stride, packed weights are many times larger than natural weights. As measurements show, this
+ * fraction of their load time must be added even if the multiply-adds take longer. */
 static const double WAITED_FOR_STRIDE = 0.5;
 
 Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch, int64_t net_bytes) {
@@ -215,7 +215,7 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
 /* Cycles for the transfer of weights, transformed inputs and products through the last cache. conv_points.c
  * divides the tiles into blocks. A block reads all weights, and writes its transformed inputs and its
  * products; every bundle of filters reads the transformed inputs. Without strassen_tiles, inputs and
- * products of one block fill about the whole second-level cache, although other values need half of it. With
+ * products of one block fill about the whole second-level cache, but only half of it is free for them. With
  * strassen_tiles, inputs and products are transferred only if the image itself is larger than the
  * second-level cache (measured). */
 static double strassen_passed(const Target *t, double points, double tiles, double in, double out,

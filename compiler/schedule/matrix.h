@@ -20,8 +20,8 @@ enum {
   MATRIX_SUMS = 4
 }; /* rows and lanes of a register; sums of a tile */
 
-typedef struct MatrixSpan { /* tiles on an axis: `count` tiles from `first` on, `step` sums apart
-                             */
+typedef struct MatrixSpan { /* tiles on an axis: `count` tiles from sum `first` on, `step` sums apart; a tile
+                               has `blocks` blocks, whose first `skip` columns are not stored */
   int64_t first, step, count, blocks, skip;
 } MatrixSpan;
 
@@ -50,8 +50,8 @@ Ix matrix_column_of(const MatrixMap *, const Ix *x, const Ix *t, const Ix *q);
 Ix matrix_place(const MatrixMap *, const Ix *t, const Ix *q); /* index of a sum in its tile */
 int64_t matrix_sums(const MatrixMap *, int64_t blocks);       /* number of sums of a tile */
 
-/* The sums of a tile as TILED loops over block u, column q, vector v of channels. Each loop has as many
- * blocks as there are registers. */
+/* The sums of a tile as TILED loops over block u, column q, vector v of channels. Each loop has at most as
+ * many blocks as fit in the registers. */
 typedef void MatrixSum(const void *context, const Ix *u, const Ix *q, const Ix *v);
 void matrix_groups(Nest *, const MatrixMap *, int64_t blocks, int64_t vectors, MatrixSum,
                    const void *context);
@@ -64,8 +64,8 @@ typedef struct MatrixFns {
 typedef NestFn *MatrixBuild(const void *context, int64_t blocks, int64_t skip);
 typedef void MatrixCall(const void *context, NestFn *, const Ix *y, const Ix *x);
 MatrixFns matrix_functions(const MatrixMap *, MatrixBuild, const void *context);
-/* Calls the functions for the tiles of an outer span, starting at `at`, or for all tiles of the map. y and x
- * are outputs. */
+/* Calls the functions for the tiles at position `at` of an outer span, or for all tiles of the map. y and x
+ * are in units of outputs. */
 void matrix_row_tiles(Nest *, const MatrixMap *, const MatrixFns *, int span, const Ix *at, MatrixCall,
                       const void *context);
 void matrix_tiles(Nest *, const MatrixMap *, const MatrixFns *, MatrixCall, const void *context);

@@ -229,8 +229,7 @@ static bool has_pixels(const Graph *graph, const LossUse *use) {
   return shape.rank == 3 && shape.dim[0] * shape.dim[1] > 1;
 }
 
-/* The metrics that fit the prediction of a loss: metrics for classes, for a class per pixel, or for numbers.
- * */
+/* The metrics that fit the prediction of a loss: metrics for classes, a class per pixel, or numbers. */
 static MetricCode loss_measure(const Graph *graph, const LossUse *use) {
   if (use->op->traits.class_target) return has_pixels(graph, use) ? METRIC_PIXELS : METRIC_CLASSES;
   return METRIC_VALUES;
@@ -441,7 +440,7 @@ static void target_check(const Reading *r) {
   }
 }
 
-/* Reports mix and mix_picture with losses on objects: annotations of two images cannot be mixed. */
+/* Reports mixup and cutmix with losses on objects: annotations of two images cannot be mixed. */
 static void mix_check(const Reading *r) {
   const Training *t = r->training;
   const LossUse *objects = NULL;

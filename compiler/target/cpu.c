@@ -1,7 +1,7 @@
 // cpu.c: Table of CPUs.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Cycles of the Cortex-M4 are those of Arm's table (DDI 0439), where an instruction that loads two words
+// Cycles of the Cortex-M4 are from Arm's table (DDI 0439), in which an instruction that loads two words
 // takes three cycles. Cycles of the M7 are from LLVM's scheduling model of the inner loops, where about half
 // of the instructions are dual-issued. Cycles of other CPUs are derived from the load and multiply latencies
 // in their manuals. They need only be precise enough to rank schedules.

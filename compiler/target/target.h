@@ -36,11 +36,11 @@ typedef struct Rates {
   double direct, winograd, strassen, plain, together,
       interleaved; /* throughput as a fraction of the core's peak multiply-adds */
   double input_tile, far_input_tile, output_tile; /* cycles to transform a vector of channels of a 6x6 tile */
-  /* cycles per product: to compute a vector of a factor; and to initialize a vector of sums, store it, and
-   * add it to the result */
+  /* cycles per product of Strassen: left: to compute a vector of the left factor; result: to initialize a
+   * vector of sums, to store it, and to add it to the result */
   double strassen_left, strassen_result;
-  /* fractions in which the core only waits: first, of the time to load Strassen's weights from memory;
-   * second, of the time in which the first block of tiles reads these weights from the last cache */
+  /* fraction of a load time during which the core computes nothing. loaded: of the time to load Strassen's
+   * weights from memory; first: of the time in which the first block reads them from the last cache */
   double strassen_loaded, strassen_first;
   double packed_point;  /* cycles to transform the weights of two channels, per point */
   double lane_store;    /* cycles to store a single lane of a vector */
@@ -118,7 +118,7 @@ extern const Target target_table[]; /* ends with name NULL */
 const Target *target_find(const char *name);
 bool target_is_scalar_board(const Target *); /* a microcontroller without vectors */
 const Target *target_of_lanes(int lanes);    /* the first target with that number of lanes */
-/* The first target with the longest vectors; among equal targets, one without `dsp`. */
+/* The first target with the longest vectors; among equal targets, one without `dsp` or `vectors`. */
 const Target *target_widest(int n, const Target *const *);
 const Target *target_native(void); /* the best target for float nets on this CPU */
 /* Returns target n of a list, or NULL after its end. The list has all targets that are better than the given

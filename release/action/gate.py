@@ -48,7 +48,7 @@ def fail(text: str) -> NoReturn:
 
 
 def size_of(text: str) -> int | None:
-    """256K in bytes."""
+    """The number of bytes in a text such as 256K."""
     if not text:
         return None
     found = re.fullmatch(r"(\d+)([KMG]?)", text)
@@ -146,7 +146,7 @@ def row(net: list[str], now: Size, before: Size | None, wrong: list[str]) -> str
 
 
 def before_of(cnnc: str, net: list[str], folder: Path | None, data: str) -> Size | None:
-    """None: the base branch does not have the net, or its cnnc refuses it."""
+    """The size in the base branch. None: the branch does not have the net, or its cnnc refuses it."""
     if not folder or not (folder / net[0]).is_file():
         return None
     try:

@@ -206,7 +206,7 @@ starts("frozen weights that are not in the file", "cold", "gray.npz",
        "keep their initial values", status=1)
 check(not os.path.exists("out.npz"), "  nothing is trained")
 exits(0, "without a file: a warning", "./cold", "train", "--data", "synthetic", "--limit", "8", "--out",
-      "out.npz", says="1 of 2 frozen weights keep random numbers (first: conv1.weight); --init loads them")
+      "out.npz", says="1 of 2 frozen weights keep random values (first: conv1.weight); --init loads them")
 net("normed", "conv(4, 3x3, frozen=true) -> batchnorm(frozen=true) -> relu", "conv(4, 3x3) -> relu")
 layers("bare.npz", ("conv1.weight", (4, 3, 3, 3)), ("conv1.bias", (4,)), ("batchnorm1.weight", (4,)),
        ("batchnorm1.bias", (4,)))

@@ -111,7 +111,7 @@ static double error_of(double got, double want, bool exact) {
   return exact ? 1 : isfinite(got - want) ? fabs(got - want) : HUGE_VAL;
 }
 
-/* Error of the rows that steps have returned for output o, or of its windows. */
+/* Error of output o: of the rows that the steps returned, or of the windows. */
 static double output_error(const Stepping *s, int o, bool exact, int64_t *compared) {
   const StreamLayer *layer = &s->graph->stream->output[o];
   const int64_t rows = larger(stream_rows(s->whole->outputs.data[o].node->shape), 1),

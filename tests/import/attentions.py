@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""attentions.py [NAME...]: more models of this folder, as make.py makes them: Attention, RotaryEmbedding,
+"""attentions.py [NAME...]: writes models of this folder, like make.py: Attention, RotaryEmbedding,
 RMSNormalization, and the fused operators of onnxruntime's transformer optimizer."""
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np

@@ -6,8 +6,8 @@ from lsp_client import Client, apply, uri_of
 
 
 def shapes_missing(path, hints):
-    """Layers of the program without a shape hint; the states of keep=true and views of regions as rows
-    have no line."""
+    """Layers of the program without a shape hint. States of keep=true, and regions viewed as rows, are
+    ignored: they are not written in the program."""
     run = subprocess.run([os.environ["CNNC"], "--emit=graph", path, "-o", "-"], capture_output=True,
                          text=True, timeout=60)
     layers = re.findall(r"^%\d+ = (?!input\()[^)]*\) ([\w.]+): ((?:\d+ of )?[\dx]+)", run.stdout, re.M)

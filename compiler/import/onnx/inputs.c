@@ -50,7 +50,8 @@ static bool refuse_setting(const ModelImport *im, const char *input, const char 
   return false;
 }
 
-/* Sets the sizes of an input of --set: unknown sizes become 1, or the length of the list of values. */
+/* Sets the sizes of an input of --set. Unknown sizes are those of --shape, the length of the list of values,
+ * or 1. */
 static bool sizes_of_setting(const ModelImport *im, OnnxPort *port, const ImportSetting *set, int64_t *n) {
   const ImportShape *shape = shape_given(im, port->name);
   if (port->rank < 0) port->rank = shape ? shape->rank : set->value.n > 1;
@@ -180,7 +181,8 @@ static void input_axes(const OnnxPort *port, int first, int axis[MOST_DIMS]) {
   if (port->channels >= first) axis[port->channels] = next;
 }
 
-/* A view with the dimensions of an input after the batch, if the input has a batch. */
+/* A view of an input: its dimensions from `first` on are axes of the value, the dimension before is the
+ * batch. */
 static View *view_of_port(ModelImport *im, const OnnxPort *port, int first) {
   int axis[MOST_DIMS];
   const int rest = port->rank - first;
@@ -257,13 +259,13 @@ static const ImportState *state_given(const ModelImport *im, const OnnxPort *por
   return NULL;
 }
 
-/* Adds a state: an input, with the output that it becomes in the next call. */
+/* Adds a state: an input whose value is an output of the previous call. */
 static bool add_kept(ModelImport *im, OnnxPort *port, const ImportState *state) {
   if (port->type && port->type != TENSOR_FLOAT) {
     diag_report(im->diags, DIAG_import_shape, im->at, NULL, "--state: input '%s' must be float", port->name);
     return false;
   }
-  /* [layers, batch, units] */
+  /* in [layers, batch, units], an open batch is 1 */
   if (!shape_given(im, port->name) && port->rank == 3 && port->dim[1] == 0) port->dim[1] = 1;
   if (!add_input(im, port)) return false;
   for (int o = 0; o < im->onnx->noutputs; o++)

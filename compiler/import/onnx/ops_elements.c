@@ -3,7 +3,7 @@
 #include "import/import.h"
 
 enum { MOST_ELEMENTS = 1 << 22 };
-/* A tensor whose elements are elements of another tensor: for each, its position in that other tensor. */
+/* A selection from a tensor: the shape of the result, and the position of each element in the tensor. */
 typedef struct Elements {
   int rank;
   int64_t size[MOST_DIMS], n;
@@ -18,7 +18,8 @@ static bool set_size(ModelImport *im, Elements *e, int64_t size) {
   return true;
 }
 
-/* The position along a dimension, counted from its end if negative; -1 after no(). */
+/* Number i of a constant index, as a position in a dimension of this size; a negative number counts from the
+ * end. -1 after no(). */
 static int64_t index_within(ModelImport *im, const Tensor *t, int64_t i, int64_t size) {
   int64_t at = tensor_integer(t, i);
   if (at < 0) at += size;

@@ -93,7 +93,7 @@ View *import_hard_sigmoid(ModelImport *im, const OnnxNode *node) {
   return map_view(im, x, "clip(0, 1)");
 }
 
-/* Reads a bound of Clip: an input, or before opset 11 an attribute. The bound must not be computed. */
+/* Reads a bound of Clip: a constant input or, before opset 11, an attribute. A computed bound is not read. */
 static bool bound(ModelImport *im, const OnnxNode *node, int input, const char *name, double *value) {
   const Tensor *t = constant_of(im, node, input);
   if (given(node, input) && !t) return true;

@@ -112,8 +112,8 @@ static void find_positions(const View *x, Window2 *w) {
   w->pos[1] = 2;
 }
 
-/* Lays out the value for the window, and sets the members of the window that depend on its size. NULL after a
- * refusal. */
+/* Lays out the value for the window, and sets the members of the window that depend on the value's size. NULL
+ * after no(). */
 static Value *lay_window(ModelImport *im, const OnnxNode *node, const View *x, Window2 *w, bool pointwise) {
   static const int channels[] = {1};
   find_positions(x, w);

@@ -27,7 +27,7 @@ typedef struct TflTensor {
   int scales, axis;    /* axis: the dimension along which each index has its own scale */
   const float *scale;
   int64_t zero;     /* the first zero point; for weights, all zero points must be 0 */
-  bool zeros;       /* all are 0 */
+  bool zeros;       /* all zero points are 0 */
   bool is_u8;       /* the caller uses q + 128 instead of q */
   bool is_variable; /* the tensor's value persists until the next call */
 } TflTensor;
@@ -66,7 +66,7 @@ typedef struct TflOperator {
   int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; one bit per dimension */
 } TflOperator;
 
-/* Assignments in the graph of a CALL_ONCE. */
+/* The initial value of a variable, which the graph of a CALL_ONCE assigns. */
 typedef struct TflInitial {
   const char *variable;
   TflTensor value;

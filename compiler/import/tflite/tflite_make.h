@@ -1,5 +1,5 @@
-/* tflite_make.h: State of the conversion of a TensorFlow Lite model: interface between tflite_import.c and
- * the operator families, tflite_layers.c, tflite_maps.c and tflite_shape.c. Private to these. */
+/* tflite_make.h: State of the conversion of a quantized TensorFlow Lite model to a program, shared by
+ * tflite_import.c and the operator families, such as tflite_layers.c. Private to these. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TFLITE_MAKE_H
 #define CNNC_TFLITE_MAKE_H
@@ -65,11 +65,11 @@ bool tfl_is_bytes(const Making *, const TflOperator *); /* whether the operator'
 bool tfl_is_wide(const Making *, const TflOperator *);  /* whether the operator's result is int16 */
 bool tfl_shape(const TflTensor *, Shape *);             /* false: the language has no such shape */
 bool tfl_same_scale(Making *, const TflOperator *, const TflTensor *, const TflTensor *);
-bool tfl_below(Multiplier); /* whether the multiplier is a valid factor */
+bool tfl_below(Multiplier); /* whether the factor is below 2^8 */
 
 const char *tfl_layer(Making *, const char *word); /* "conv1" */
-/* Write a statement: its beginning; its calls, each with the name of its layer and its precision, or without
- * a name; its end with the activation. The result has the scale of `layer`. */
+/* tfl_begin, tfl_call and tfl_end write a statement: its operand; its calls, each with the name of its layer
+ * and its precision; its activation and the line end. The result has the scale of `layer`. */
 void tfl_begin(Making *, const TflOperator *, int from);
 void tfl_begin_named(Making *, const char *name, int from); /* name: NULL if none is needed */
 void tfl_call(Making *, const TflOperator *, const char *layer, const char *call, ...)
@@ -83,7 +83,7 @@ void tfl_element(const TflTensor *, int64_t i, void *to); /* stores element i in
 double tfl_number(const TflTensor *, int64_t i);          /* the real number that element i represents */
 void tfl_scale(Making *, const char *value,
                const TflTensor *); /* sets the scale of a value; no effect for floats */
-/* Sets metadata of a layer, which are stored in the file. */
+/* Sets an entry of a layer's metadata, which the weight file contains. */
 void tfl_say(Making *, const char *layer, const char *key, const char *value);
 /* Adds a constant to the program, quantized with the scale of `scaled`, or in floats if `scaled` is NULL.
  * Returns its name. */

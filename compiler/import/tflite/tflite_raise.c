@@ -137,8 +137,7 @@ static bool is_by_element(int code) {
 }
 
 /* Converts an elementwise operator. All values of the operator must have the same rows, and its constants
- * must be the same for each row.
- */
+ * must be the same for each row. */
 static bool raise_elements(Raising *r, const TflOperator *op) {
   const TflRows *first = NULL;
   for (int i = 0; i < op->nin; i++) {
@@ -168,9 +167,8 @@ static bool raise_elements(Raising *r, const TflOperator *op) {
   return true;
 }
 
-/* Converts a reshape, which must keep the rows: the rows are dim[1] before and after the reshape, or there is
- * a single row.
- */
+/* Converts a reshape, which must keep the rows: they are dim[1] before and after the reshape, or there is one
+ * row. */
 static bool raise_reshape(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
   const TflTensor *out = &r->m->tensor[op->out[0]];
@@ -320,7 +318,7 @@ static bool raise_conv(Raising *r, const TflOperator *op) {
          raise_windowed(r, op, x, w->dim[1]);
 }
 
-/* Pools count the rows before the first call, but not padding, so only windows without padding match. */
+/* A pool counts the zero rows before the first call, but not padding, so the window must not need padding. */
 static bool raise_pool(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
   return x && !x->low && raise_windowed(r, op, x, op->size[0]);

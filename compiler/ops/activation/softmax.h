@@ -5,7 +5,7 @@
 #define CNNC_SOFTMAX_H
 #include "kernel/walk.h"
 
-/* eval: the largest element of a row, and log(sum of exp(x - largest)). */
+/* For eval: sets the largest element of a row, and returns log(sum of exp(x - largest)). */
 double softmax_log_sum(const double *x, int64_t channels, double *largest);
 /* At pixel [y][x]: writes exp(x - largest) to `row`, scratch memory for one row; sets the largest element and
  * returns the sum. */

@@ -1,5 +1,5 @@
-/* combine.h: Operands of add, subtract, multiply, divide and maximum: the current value, then named values
- * and numbers as in the source. */
+/* combine.h: Operands of add, subtract, multiply, divide, maximum and minimum: the current value, then named
+ * values and numbers as in the source. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMBINE_H
 #define CNNC_COMBINE_H

@@ -1,5 +1,5 @@
-/* attention.h: Attention: softmax(scale * Q*K^T + bias + mask) * V by heads, without a matrix of scores in
- * memory. */
+/* attention.h: Attention: softmax(scale * Q*K^T + bias + mask) * V for each head, without a matrix of scores
+ * in memory. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ATTENTION_H
 #define CNNC_ATTENTION_H
@@ -25,8 +25,8 @@ void attention_arguments(const Node *, Attention *); /* arguments mask=causal an
 bool attention_lengths_fit(ShapeContext *, const Node *, int key, int value);
 const Node *attention_rows(ShapeContext *, const Node *, const Attention *);
 void attention_run(const Eval *, const Attention *);
-/* p[j] = exp(score of key j - largest score) for a head and a query; returns the sum of all p[j], which is 0
- * if no key is visible. in: indices of the inputs mask and bias. */
+/* Sets p[j] = exp(score of key j - largest score) for head h and query i; returns the sum of all p[j], which
+ * is 0 if no key is visible. in: indices of the inputs mask and bias. */
 double attention_exponentials(const Eval *, const Attention *, const int in[2], int64_t h, int64_t i,
                               double *p);
 
@@ -44,8 +44,9 @@ Val attention_score(Lower *, const Attention *, Val product, const Ix *h, const 
 Val attention_finite(Nest *, Val largest);
 Val attention_inverse(Nest *, Val sum); /* 1/sum, or 0 if the sum is 0 */
 
-Val attention_position(Nest *, const Ix *i);                                   /* the position i as a float */
-Val attention_unless_seen(Nest *, const Attention *, Val i, Val j, Val score); /* i, j: positions as floats */
+Val attention_position(Nest *, const Ix *i); /* position i as a float */
+/* `score`, or -infinity if query i does not see key j. i, j: positions as floats. */
+Val attention_unless_seen(Nest *, const Attention *, Val i, Val j, Val score);
 Val attention_added(Lower *, const Attention *, const Ix *h, const Ix *i, const Ix *j, int part, int lanes,
                     const int in[2]);
 

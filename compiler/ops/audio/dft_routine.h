@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT-0
-/* Spectra of frames by direct summation, for lengths that are short or not a power of two. Copied into
- * generated C. */
+/* Spectra of frames with direct sums, for lengths that are short or not a power of two. Copied into generated
+ * C. */
 
 /* out[frames][2*(fft/2 + 1)]: for each frame of x[n], the real and imaginary part of each bin. window[size]
  * begins at sample `at` of a frame; wave[fft][2]: cosines and negative sines of one period. work[size]. */

@@ -4,7 +4,7 @@
 
 /* A mask in a box of the image. */
 typedef struct cnn_panoptic_instance_routine {
-  const float *mask; /* [height][width][channels], at its channel */
+  const float *mask; /* points to the mask's channel in [height][width][channels] */
   int height, width, channels;
   float left, top, across, down; /* the box's corner; mask cells per pixel */
 } cnn_panoptic_instance_routine;

@@ -110,8 +110,8 @@ static void lower(Lower *l) {
 
 const Op op_int8_transposed = {
     .name = "int8_transposed",
-    .detail = "x[f] = bias[f] + sum of weight * (in - zero) over all contributions to the pixel; out[f] = "
-              "clamp(round(x[f] * factor[f]) + zero of out)",
+    .detail = "x[f] = bias[f] + sum of weight * (in - zero point) over all contributions to the pixel; "
+              "out[f] = clamp(round(x[f] * factor[f]) + zero point of out)",
     .traits.per_image = true,
     .family = FAMILY_INT8,
     .cost = int8_product_cost,

@@ -31,7 +31,7 @@ enum { CORE_WEIGHT, CORE_BIAS, CORE_PROJECTION, CORE_WEIGHTS, CORE_RANGE = PART_
 /* One direction of a layer: the `detail` of the layer's nodes. */
 typedef struct Recurrent {
   Cell cell;
-  int64_t rows, channels, units, outputs, gates; /* outputs: length of h; gates: G in the formulas */
+  int64_t rows, channels, units, outputs, gates; /* outputs: length of h; gates: number of gates */
   bool project, reverse, last, before, relu;     /* before: reset=before */
   bool records;                                  /* training: the core returns a record of each row */
   /* the final state is kept for the next call: the core of an lstm returns h, then c, for each row */
@@ -39,7 +39,8 @@ typedef struct Recurrent {
   double clip;              /* 0: none */
   const QatRounding *reads; /* QAT: rounding of h where it is multiplied by weights; or NULL. The state of a
                                gru is not rounded, because it is int16 in an int8 model */
-  int hidden, state;        /* indices of the core's inputs initial h and c; 0: zeros */
+  int hidden, state;        /* indices of initial h and initial c among the core's inputs; 0: initially
+                               zeros */
   int calls; /* index of the layer's input that is the number of calls; 0: no row has a negative index */
   StreamRow first; /* index of the first row, computed from the number of calls */
 } Recurrent;
@@ -74,7 +75,7 @@ const Recurrent *recurrent_of(const Node *); /* the node is a core, or a node of
 Record recurrent_record(const Recurrent *);
 Record recurrent_value(const Recurrent *); /* the channels of these parts in the value of the core */
 Slopes recurrent_slopes(const Recurrent *);
-int64_t recurrent_row(const Recurrent *, int64_t step); /* the row of a step */
+int64_t recurrent_row(const Recurrent *, int64_t step); /* the row that a step computes */
 int64_t recurrent_summed_bias(const Recurrent *); /* number of sums to which the gates add both biases */
 
 extern const Op op_concat, op_lstm, op_gru, op_state, op_update;

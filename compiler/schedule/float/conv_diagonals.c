@@ -16,7 +16,7 @@ static int64_t terms_of(const Direct *d) {
   return d->diagonals->n * larger(d->diagonals->ins, d->diagonals->outs);
 }
 
-/* With more sums a tile would have fewer than three pixels. */
+/* The maximum number of sums per pixel; with more sums, a tile would have fewer than three pixels. */
 static int64_t most_terms(const Direct *d) {
   int64_t most = 2;
   while (2 * most * 3 + 4 <= d->l->target->registers) most *= 2;

@@ -38,8 +38,8 @@ static bool own_pairs(const Lower *l) {
   return direct_pairs(l, &k, l->node->op->family == FAMILY_CONV_SCATTER);
 }
 
-/* The most pixels of a tile whose accumulators, weights and one broadcast fit in the registers. Words of
- * bf16 numbers are two vectors each, unless an instruction multiplies them. */
+/* The maximum number of pixels of a tile whose accumulators, weights and one broadcast fit in the registers.
+ * Words of bf16 numbers are two vectors each, unless an instruction multiplies them. */
 static int most_pixels(const Lower *l, int vectors, int64_t parts) {
   const Target *t = l->target;
   const int64_t operands = (vectors + 1) * (own_pairs(l) && t->dots <= 0 ? 2 : 1) + !t->fma,
@@ -49,8 +49,8 @@ static int most_pixels(const Lower *l, int vectors, int64_t parts) {
 
 /* A tile width that divides the row, if there is one that is wide enough; otherwise a width that splits the
  * row evenly. parts: sums per pixel. In theory, the number of sums need not exceed the number of
- * multiply-adds in flight, but more sums are needed to hide late operands. If a separate instruction adds
- * the products, sums only wait for this addition, which has half the latency. */
+ * multiply-adds in flight, but more sums are needed to hide late operands. Without fused multiply-adds, that
+ * number is enough, because a sum only waits for its addition. */
 static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t parts, int64_t most) {
   const int64_t under_way = t->chains - !t->fma;
   for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors * parts > under_way;
@@ -99,7 +99,7 @@ static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* with p
   return lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2;
 }
 
-/* Number of rows that are merged into one. All rows are merged if a row has fewer pixels than the number of
+/* Number of rows that are merged into one. All rows are merged if a row has no more pixels than the number of
  * sums that must be in flight. Otherwise, if the tiles of a single row are less than 90 % full, the result is
  * the smallest number of rows that fills tiles to 97 %. With a single panel, rows stay separate, because
  * threads share them. */
@@ -137,8 +137,8 @@ static int direct_vectors(const Lower *l, int lanes, int64_t channels) {
   return (int)smaller(tile_vectors(l, lanes, channels), ceil_divide(channels, lanes));
 }
 
-/* Tiles for a convolution: first the tile for few fused nodes, then other promising tiles. most: the widest
- * tile that fits in the registers. */
+/* Widths of tiles to try for a convolution: first the width that is chosen if fused nodes are cheap. most:
+ * the widest tile that fits in the registers. */
 enum { MOST_TILES = 5 };
 static int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
   const Correlation k = correlation_of(l->node);
@@ -167,7 +167,7 @@ const char *direct_pixels_refused(const Lower *l, const Choice *choice) {
 typedef struct Row {      /* a panel's row: output channels of one tap and input channel */
   Ix g, fb, ib, c;        /* c: the input channel, or the pair of input channels */
   int64_t from[2], to[2]; /* the elements of the original kernel that are summed in this tap */
-  bool half;              /* a pair of which only the first channel exists */
+  bool half;              /* a pair whose second channel does not exist */
 } Row;
 
 static Val packed_element(const Direct *d, Pack *pack, const Ix *out, const Ix *in, const Ix *out_channel,

@@ -61,7 +61,7 @@ static void exchange(Nest *b, const Sums *s, const Val small[2], int64_t u, Val 
   const Correlation *k = &s->k;
   for (int64_t h = 0; h < s->smalls; h++)
     for (int64_t r = 0; r < s->n; r++) {
-      /* `r` with one bit cleared: that diagonal was already computed. */
+      /* The diagonal `r` with its lowest bit cleared, which was already computed. */
       const int64_t fewer = s->larges * s->smalls == 1 ? r & (r - 1) : 0;
       const Val from = fewer ? term[fewer] : small[0];
       int *lane = NEW_ARRAY(b->arena, int, s->lanes);

@@ -1,8 +1,8 @@
 // conv_padded.c: Copy of a convolution's bf16 input with its padding.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Loops over the copy need no conditions, and its pixels have an even number of channels, so that words of
-// two bf16 numbers contain them.
+// Loops over the copy need no conditions. Its pixels have an even number of channels, so that a pixel
+// consists of whole words of two bf16 numbers.
 #include "base/number.h"
 #include "schedule/float/direct.h"
 

@@ -67,8 +67,8 @@ static int64_t product_words(int64_t images, int64_t width) {
   return each;
 }
 
-/* The columns of the large side's copy that have position p modulo the stride. They exist only if a tap reads
- * them. */
+/* Number of columns in the large side's copy whose position is p modulo the stride; 0 if no tap reads such a
+ * column. */
 static int64_t phase_columns(const Correlation *k, int64_t p) {
   int64_t count = 0;
   for (int64_t kx = 0; kx < k->kernel[1]; kx++) {
@@ -138,7 +138,7 @@ static void turn_numbers(const WeightsRows *m, const Ix *s16, const Chunk *c, in
     nest_store_part(b, turned_at(m, s16, c, NEST_IX(i), NEST_IX(first)), v[i], numbers);
 }
 
-/* The same, one number at a time: some of the images do not exist. */
+/* Like turn_numbers for all words, but one number at a time, because some of the images do not exist. */
 static void turn_some(const WeightsRows *m, const Ix *s16, const Chunk *c, int part) {
   Nest *b = m->l->b;
   NEST_FOR(b, i, c->pixels)
@@ -164,7 +164,7 @@ static void turn_chunk(const WeightsRows *m, const Ix *s16, const Chunk *c, int 
   NEST_ELSE(b) turn_some(m, s16, c, part);
 }
 
-/* part: number of channels that exist. */
+/* Copies all words of 16 channels, of which `part` exist. */
 static void turn_channels(const WeightsRows *m, const Ix *s16, int part) {
   Nest *b = m->l->b;
   const int64_t numbers = 2 * m->words, each = m->images > numbers ? m->images / numbers : 1,
@@ -201,7 +201,7 @@ typedef struct LargePanel {
 
 static int panel_vectors(const LargePanel *p) { return (int)ceil_divide(p->valid, MATRIX_LANES); }
 
-/* Stores the words of two images of a pixel (NULL: zeros). */
+/* Stores the words of two images of a pixel, from `image` on; zeros if `image` is NULL. */
 static void store_image_words(const WeightsRows *m, const LargePanel *p, const Ix *row, const Ix *word,
                               const Ix *y, const Ix *x, const Ix *image, int images) {
   Nest *b = m->l->b;
@@ -396,7 +396,7 @@ static const char *conv_rows_weights_matrix_refused(const Lower *l, const Choice
 }
 
 Cycles rows_weights_by_matrix(const Target *target, const Node *node, int64_t batch, int64_t weight_bytes) {
-  /* cycles of a product; per element that is copied; per gradient that is added without being transposed */
+  /* cycles per product; per copied element of the small and the large side; per gradient of a single tap */
   static const double PRODUCT = 18, TURNED = 0.6, PAIRED = 0.3, ADDED = 0.1;
   const Correlation k = weights_rows_correlation(node);
   const WeightsRows m = weights_rows_of(&k, batch, target->l2);

@@ -288,7 +288,8 @@ int64_t tile_edges(const Axis *x, int64_t pixels) {
   return n;
 }
 
-/* Taps are unrolled if tiles at an edge skip some of them, and if the code stays small. */
+/* The taps of a row are unrolled unless they are many, or the code would be large and no tile at an edge
+ * skips taps. */
 static LoopKind taps_kind(const Tile *t) {
   const Axis *x = t->x;
   const Blocking *most = &t->d->l->target->blocking;

@@ -43,7 +43,7 @@ typedef struct TileArgs {
 
 void tile_channels(Nest *, const Tile *, TileArgs *); /* declares the tile's parameters from panel to h */
 NestFn *tile_function(Tile *, const char *phase);     /* computes the tile given by TileArgs */
-/* With diagonals: the terms of the output vector `cut`; number of cuts of a tile; outputs of a pixel. */
+/* With diagonals: sets the terms of output vector `cut`; the numbers of cuts, of pieces and of squares. */
 void diagonal_terms(Tile *, int cut);
 int diagonal_cuts(const Direct *);
 int diagonal_pieces(const Direct *);

@@ -178,7 +178,7 @@ static NestFn *tap_tile_function(const WeightsMatrix *m, int blocks, int vectors
   return fn;
 }
 
-/* Computes all taps of the tiles that have these numbers of registers on the two sides. */
+/* Calls the tile function for all taps of the tile whose first channels are s and l. */
 static void tap_tiles(const WeightsMatrix *m, NestFn *fn, const Ix *s, const Ix *l) {
   for (int64_t ky = 0; ky < m->k.kernel[0]; ky++)
     for (int64_t kx = 0; kx < m->k.kernel[1]; kx++) {
@@ -247,7 +247,8 @@ bool weights_take_matrix(const Target *target, const Node *node) {
 }
 
 Cycles weights_by_matrix(const Target *target, const Node *node) {
-  static const double PRODUCT = 18, TURNED = 0.6, PAIRED = 0.3, TAP = 60; /* cycles per register or element */
+  /* cycles per product; per copied element of the small and of the large side; per tap of four registers */
+  static const double PRODUCT = 18, TURNED = 0.6, PAIRED = 0.3, TAP = 60;
   const Correlation k = correlation_of(node);
   Cycles cycles = cost_weights(target, &k);
   const double line = (double)(k.small.h * (k.small.w + (k.kernel[1] - 1) * k.dilation[1])),

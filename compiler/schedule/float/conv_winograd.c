@@ -1,6 +1,6 @@
 // conv_winograd.c: Winograd convolutions, F(4x4,3x3), F(2x2,5x5), F(1x4,1x7) and others: convolutions with
-// stride 1, with square windows of 2, 3 and 5 or one-dimensional windows of 2, 3, 5 and 7; phases of dilated
-// and transposed convolutions; and input gradients. They may have any number of groups.
+// stride 1 and square windows of 2, 3 and 5 or one-dimensional windows of 2, 3, 5 and 7; 3x3 with stride 2;
+// phases of dilated and transposed convolutions; and input gradients. There may be any number of groups.
 // SPDX-License-Identifier: Apache-2.0
 //
 // conv_points.c multiplies, point by point. This file defines its tiles:
@@ -170,7 +170,7 @@ const char *conv_winograd_title(const Lower *l, const Choice *choice) {
   return takes_whole_batch(l) ? arena_printf(l->arena, "all images by %s", name) : name;
 }
 
-/* Whether the sizes are supported. Each panel of weights, and each output of join, belongs to one phase.
+/* The reason why sizes are not supported, or NULL. Each panel of weights and output of join has one phase.
  * correlation_near_limits cannot check this, because it ignores phases, does not count the points of groups,
  * and counts too few points with a stride. */
 static const char *winograd_weights_refused(const Lower *l, const Correlation *k, int64_t points) {

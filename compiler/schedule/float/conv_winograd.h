@@ -6,7 +6,7 @@
 #include "schedule/conv_points.h"
 #include "schedule/float/winograd.h"
 
-enum { POOLED = 2 }; /* the windows of a following pooling, which never span two tiles */
+enum { POOLED = 2 }; /* size of the windows of a fused pooling; no window spans two tiles */
 
 typedef struct Conv {
   Points p; /* the first member, which conv_points.c uses */

@@ -57,7 +57,7 @@ void winograd_channels(Nest *b, int64_t groups, int64_t channels, int64_t panel,
   }
 }
 
-/* A tile: its first input, its position in the block. */
+/* A tile: its first input (y0, x0), and its number t in the block. */
 typedef struct Split {
   const Conv *c;
   const Ix *border; /* NULL: the whole tile is inside */
@@ -74,7 +74,7 @@ static Ref split_at(const Split *s, const Ix *point, const Channels *at) {
 
 static void fetch_ahead(const Split *, const Channels *);
 
-/* Column i of a tile transformed along the first axis, or zeros. */
+/* Transforms column i of a tile along the first axis; stores zeros if the column is outside. */
 static void split_column(const Split *s, const Channels *at, const Ix *i, Buf *d) {
   const Conv *c = s->c;
   Nest *b = c->l->b;
@@ -156,8 +156,8 @@ static NestFn *winograd_tile_split_tile(const Conv *c, const char *name, int kin
   return fn;
 }
 
-/* Tiles `from` .. to-1 of row ty; in the block they start at t0. Each tile at an edge is a separate call, so
- * that its tests are constant. */
+/* Row ty of tiles, which starts at tile t0 of the block. If an edge has few tiles, each of them is a separate
+ * call, so that its tests are constant. */
 typedef struct Row {
   Ix image; /* image of a batch */
   Ix slot, ty, t0;

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Forward: panels [units/64][inputs][64] are read once from start to end, with at least eight independent
-// sums. Backward: rows of the natural weights [units][inputs] already have the order for both gradients.
+// sums. Backward: natural weights [units][inputs] already have the order that both gradients need.
 //
 // Example: `x: 256 -> dense(64)` --target=x86-64-v3, lines 12-21 of dense1:
 //
@@ -180,7 +180,7 @@ static bool dense_input_build(Lower *l) {
                 units_ = shape_row_elements(l->node->in[0]->shape);
   const int lanes = dense_lanes_for(l, inputs),
             most = l->images > 1 ? l->target->registers * 5 / 8
-                                 : l->target->chains; /* with images, a weight is loaded for one vector */
+                                 : l->target->chains; /* with images, a weight is used for one vector */
   const int64_t step = most * lanes, whole = inputs / step, rest = inputs % step;
   const int vectors = (int)((rest + lanes - 1) / lanes);
   Nest *b = l->b;

@@ -68,13 +68,13 @@ static inline bool has_merged(const Direct *d) { return d->merged; }
 #endif
 
 Direct direct_begin(Lower *, bool spread); /* chooses the blocks and creates the packs */
-/* Position in the packed weights of a panel of a group, with a block of the input channels. */
+/* Index, in the packed weights, of panel `number` of a group for one block of input channels. */
 Ix panel_of(const Direct *, const Panels *, const Ix *group, const Ix *number, const Ix *block);
 void direct_functions(Direct *, const Axis *y, const Axis *x, const char *phase,
                       NestFn *row[2][2]); /* creates row[panel][whole or rest of the tiles]; called before the
                                              main function is built */
-/* Whether the convolution multiplies words of two bf16 numbers: the layout of its weights, for all
- * targets. */
+/* Whether the convolution multiplies words of two bf16 numbers. This determines the layout of its weights for
+ * all targets. */
 bool direct_pairs(const Lower *, const Correlation *, bool spread);
 typedef struct Tiling {
   int64_t pixels, count, rest,
@@ -127,7 +127,7 @@ int64_t direct_inner_blocks(const Lower *);
 bool direct_matrix(const Lower *,
                    const Target *); /* whether the target computes the convolution with tile registers */
 MatrixMap direct_matrix_map(const Lower *, const Correlation *);
-double direct_matrix_products(const Lower *); /* cycles */
+double direct_matrix_products(const Lower *); /* cycles of the products in tile registers */
 /* Numbers of words that are contiguous in the input and in the weights. The first function counts all
  * channels of the convolution as a gather, the second one only a block of channels of d. */
 int64_t direct_run_of(const Lower *, const Correlation *);

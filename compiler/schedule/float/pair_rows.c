@@ -126,7 +126,7 @@ bool pair_rows_in_tiles(const Lower *l, const Target *target, int64_t rows, int6
          matrix_step(pairs) >= FEWEST_STEP;
 }
 
-/* Rows as the pixels of a 1x1 convolution. */
+/* The map of the rows, which are the pixels of a 1x1 convolution. */
 static MatrixMap map_of_rows(int64_t rows, int64_t columns) {
   const Extent e = {.h = 1, .w = rows, .c = 1};
   const Correlation k = {
@@ -201,7 +201,7 @@ static void call_pair_matrix(const void *context, NestFn *fn, const Ix *y, const
 typedef struct PairKind { /* the functions for whole panels, or for the last panel */
   PairPanel q;
   MatrixFns fns; /* a fixed number of rows in tile registers */
-  NestFn *fn[2]; /* for a batch: the functions for two blocks of rows and for one block */
+  NestFn *fn[2]; /* for a batch: the functions for a tile of several blocks of rows and for one block */
 } PairKind;
 
 /* The first rows of a batch fill tiles; the remaining rows are computed one by one. */

@@ -9,7 +9,7 @@
 #include "schedule/float/strassen.h"
 #include "schedule/schedule.h"
 
-enum { FEWEST_IMAGES = 8 }; /* fewest images of a large dense layer in training */
+enum { FEWEST_IMAGES = 8 }; /* minimum images for which a large dense layer is batched in training */
 /* A batched layer is chosen if its predicted time is less than this fraction of the predicted time image by
  * image, because batching interrupts the loop over images. A weight gradient also needs values of the forward
  * pass, which must then be stored, not recomputed. */
@@ -94,7 +94,8 @@ Cycles rows_by_winograd(const RowsCosts *c, const Node *node, int m, int64_t bat
              : cost_winograd_rows(c->target, &k, m, c->training, batch, c->weight_bytes);
 }
 
-/* A file for a target with tile registers also has other targets, which need another schedule. */
+/* Cycles of the fastest batched schedule. Infinite if only tile registers support the kernel, because the
+ * file's other targets need a schedule, too. */
 static double least_together(const RowsCosts *c, const Node *node, int64_t batch) {
   double least = rows_direct_refused(c, node) ? INFINITY : rows_directly(c, node, batch).total;
   const Correlation k = correlation_gathering(node);

@@ -13,7 +13,7 @@ typedef struct RowsCosts {
 } RowsCosts;
 RowsCosts rows_costs(const Lower *); /* the inputs of the choice for a batched kernel */
 
-/* Cycles of a convolution or its gradient, batched. */
+/* Cycles of a batched convolution or its gradient, with Winograd. */
 Cycles rows_by_winograd(const RowsCosts *, const Node *, int m, int64_t batch);
 const char *rows_direct_refused(const RowsCosts *,
                                 const Node *); /* why the schedule is unsupported; NULL: it is supported */
@@ -21,7 +21,7 @@ const char *rows_winograd_refused(const RowsCosts *, const Node *);
 
 bool rows_pay(const void *rows_costs, const Node *, int64_t batch, int64_t kept); /* a WholeBatchPays */
 bool dense_pays_together(const RowsCosts *,
-                         int64_t batch); /* dense_rows.c: are large dense layers batched in inference? */
+                         int64_t batch); /* dense_rows.c: whether inference batches large dense layers */
 
 /* Weight gradients in bf16 with tile registers: cycles per image, and whether they are possible; image by
  * image (conv_weights_matrix.c) and batched (conv_rows_weights_matrix.c). */

@@ -236,7 +236,8 @@ static NestFn *int8_depthwise_tile_of(const Depthwise *d, int pixels, int part) 
 }
 
 /* ---- a tile of quads ---- */
-/* Column j of the tile's input, for the channels 4i and 4i + 2, or 4i + 1 and 4i + 3. */
+/* Words of column j of the tile's input: x[0] for channels 4i and x[1] for channels 4i + 2; if odd, for
+ * channels 4i + 1 and 4i + 3. */
 static void column_words(const Depthwise *d, const Tile *t, int64_t word, int64_t j, int odd, Val x[2]) {
   Nest *b = d->l->b;
   const int64_t n = rows_of_word(d, word), first = word * d->height;
@@ -371,9 +372,9 @@ static Tiles int8_depthwise_tiles_of(const Depthwise *d) {
   return tiles;
 }
 
-/* Chooses the pixels of a tile so that these fit in registers: sums, the weights of a row of words, a word,
- * products. With quads: two sums per pixel and the widened even sums; the rows of a word, and two widened
- * rows. */
+/* Chooses the number of pixels of a tile so that registers hold the sums, the weights of a row of words, a
+ * word, and products. With quads, registers hold two sums per pixel, the widened even sums, the rows of a
+ * word, and two widened rows. */
 static void choose_pixels(Depthwise *d) {
   const int registers = d->l->target->registers;
   const int64_t width = d->k.small.w, taps = d->k.kernel[1],

@@ -47,7 +47,8 @@ static int64_t int8_finish_place_of(const Finish *finish, const Correlation *k, 
          (finish->quads ? f / quad * quad + f % WORD_BYTES * finish->unit + f % quad / WORD_BYTES : f);
 }
 
-/* A constant of each filter; by_filter stores the constants by channel, with zeros up to whole vectors. */
+/* Computes a constant for a filter. by_filter stores the constants by channel, with zeros up to whole
+ * vectors. */
 typedef int32_t OfFilter(const Lower *, const Finish *, const Int8Product *, const Correlation *,
                          int64_t filter);
 static Buf *by_filter(Lower *l, const Finish *finish, const Int8Product *p, const Correlation *k,

@@ -15,7 +15,9 @@ typedef struct Tile {
 } Tile;
 
 typedef struct TileArgs {
-  Ix y, x, vector, out, slot, word; /* first pixel, vector of the members, output channel, halves, word */
+  Ix y, x, vector, out, slot, word; /* y, x: the first pixel; vector: first vector in the model's arrays; out:
+                                       first output channel; slot: index in `halves`; word: with groups, the
+                                       first word of the group in a pixel */
 } TileArgs;
 
 static Ix int8_tiles_vector_of(const Product *d, const TileArgs *a, int v) {
@@ -44,7 +46,7 @@ static void int8_tiles_add_word(const Product *d, const Tile *t, Buf *sum, Buf *
   }
 }
 
-/* Adds products of the packed weights, without splitting these into halves. */
+/* Adds the products with the packed weights. For words of halves, each word is split just before its use. */
 static void add_bytes(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, Buf *in, const Ix *ky,
                       const Ix *kx, int64_t words) {
   Nest *b = d->l->b;
@@ -78,7 +80,7 @@ static void add_halves(const Product *d, const Tile *t, const TileArgs *a, Buf *
       for (int turn = 0; turn < turns; turn++) {
         const Ix odd = plane + turn;
         Val w[8];
-        if (turn) nest_pin(b, in); /* as above */
+        if (turn) nest_pin(b, in); /* as in add_bytes */
         for (int v = 0; v < t->vectors; v++)
           w[v] = nest_let(
               b, nest_text(b, "w%d", v),
@@ -228,8 +230,8 @@ static void int8_tiles_call_row(const Product *d, const Strip *strip, const Ix *
       }
 }
 
-/* Calls the tiles row after row, each row with all weights. The halves of all weights of a group are
- * stored. */
+/* Calls the tiles row after row, each row with all weights. If weights are split, the halves of all strips
+ * are stored. */
 static void int8_tiles_call_rows(const Product *d, const Strip *whole, const Strip *part) {
   Nest *b = d->l->b;
   const Ix last = NEST_Z + d->strips, first = NEST_Z;

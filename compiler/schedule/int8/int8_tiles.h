@@ -29,7 +29,8 @@ typedef struct Product {
 
 /* Functions for strips of that number of vectors. */
 typedef struct Strip {
-  NestFn *split, *tile[2]; /* halves of the weights; the tiles of a row. NULL: none */
+  NestFn *split, *tile[2]; /* split: splits weights into halves; tile: for tiles of row.pixels and of row.rest
+                              pixels. NULL: there is no such function */
 } Strip;
 
 /* For the outputs of a phase: creates the weights, and the functions of whole strips and of the remaining

@@ -151,7 +151,7 @@ static NestFn *int8_winograd_split_row(const Points8 *d) {
   return fn;
 }
 
-/* An argument of functions that are called for each part. */
+/* The argument `part` of functions that are called once per part; 0 if there is one part. */
 static Ix part_arg(const Points8 *d) { return d->p.parts > 1 ? nest_arg(d->l->b, "part") : NEST_Z; }
 
 /* ---- weights ---- */

@@ -92,7 +92,8 @@ static Words windows_of(const Lower *l, const Correlation *k) {
 }
 
 bool words_see_windows(const Lower *l, const Correlation *k) {
-  /* MOST_WORDS: words at the edges, which are handled separately; FEWEST_BYTES: bytes of a row. */
+  /* MOST_WORDS: maximum number of words at the edges, which have separate code; FEWEST_BYTES: minimum number
+   * of bytes in a row. */
   enum { MOST_WORDS = 32, FEWEST_BYTES = 16 };
   if (k->groups > 1 || k->dilation[1] > 1 || !joins_pixels(l->in[0])) return false;
   const Words w = windows_of(l, k);

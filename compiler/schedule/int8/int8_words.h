@@ -32,7 +32,7 @@ typedef struct Words {
 } Words;
 
 Words words_begin(Lower *, const Correlation *); /* makes the buffer */
-/* The rows of the copy are a single row, with `spare` more columns. */
+/* Like words_begin, but the rows of the copy are a single row, with `spare` more columns. */
 Words words_in_line(Lower *, const Correlation *, int64_t spare);
 Ref words_at(Nest *, const Words *, int plane, const Ix *y, const Ix *at); /* if columns are pixels */
 bool words_see_windows(const Lower *, const Correlation *);
@@ -63,7 +63,7 @@ typedef struct Finish {
   Buf *bias, *factor, *half, *shift, *left; /* NULL if the rounding does not need the array */
 } Finish;
 
-/* False: a partial sum might exceed int32, and lower_assumes does not allow the assumption that it fits. */
+/* Whether all partial sums fit into int32, or may be assumed to fit (lower_assumes). */
 bool finish_may(const Lower *, Dot, const Int8Product *, const Correlation *);
 Finish finish_begin(Lower *, Dot, const Int8Product *, const Correlation *, int unit, bool inner);
 Finish finish_quads(Lower *, Dot, const Int8Product *, const Correlation *, int unit);

@@ -31,7 +31,7 @@
 enum {
   TAPS = 3,
   CHANNELS = 4,
-  NARROW = 16,       /* columns */
+  NARROW = 16,       /* axes of a tall map are exchanged if it has fewer columns */
   MOST_ROWS = 12,    /* maximum number of output rows for which planes are computed together */
   MOST_PLANES = 4096 /* bytes of all planes */
 };
@@ -42,7 +42,7 @@ typedef struct Depthwise {
   int64_t stride, rows, plane_rows, pairs; /* rows: output rows at a time; pairs: words of a row of a plane */
   const DspFilter *filter;
   bool small; /* weights are bytes */
-  /* [channels][6], or small: [channels][3]; [channels]; [4][plane_rows][pairs] */
+  /* weight: [channels][6], or [channels][3] if small; start: [channels]; plane: [4][plane_rows][pairs] */
   Buf *weight, *start, *plane;
   DspFinish finish;
 } Depthwise;
@@ -151,7 +151,7 @@ static void make_constants(Lower *l, Depthwise *d) {
 }
 
 /* ---- planes ---- */
-/* Two pixels of four channels become a word of each of four planes. Pixels outside are 0. */
+/* Two pixels of four channels become a word of each of four planes. Pixels outside of the image are 0. */
 static void transpose_pair(Lower *l, const Depthwise *d, const Ix *c, const Ix *iy, const Ix *i, const Ix *j,
                            const bool inside[2]) {
   Nest *b = l->b;

@@ -423,7 +423,7 @@ static void warn_unsound(const cnn_program *program, const Prediction *predictio
             program->network->output[prediction->strange].name);
 }
 
-/* Keeps the outputs of sample `index`, and the image of the first sample if a drawing is requested. */
+/* Makes sample `index` the current sample. If a drawing is requested, keeps the image of the first sample. */
 static cnn_status see_sample(Prediction *prediction, const cnn_inputs *inputs, const char *path,
                              int64_t index) {
   const cnn_network *network = prediction->network;

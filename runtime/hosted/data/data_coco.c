@@ -52,7 +52,7 @@ static void place_name(Place *place, const char *name, bool panoptic, bool bare)
 
 /* ---- Image folders */
 
-/* memory: false if there was too little memory to check. */
+/* Whether the folder contains some files of a list. Sets *memory to false if memory runs out. */
 static bool has_pictures(const json_t *root, const char *list, const char *folder, bool *memory) {
   const json_t *elements = json_object_get(root, list);
   bool there = false;
@@ -67,7 +67,7 @@ static bool has_pictures(const json_t *root, const char *list, const char *folde
   return there;
 }
 
-/* folder/below, or folder/below/inner; from malloc. */
+/* folder/name, or folder/name/inner; from malloc. */
 static char *below(const char *folder, const char *name, const char *inner) {
   char *path = cnn_path_join(folder, name), *whole = path && *inner ? cnn_path_join(path, inner) : NULL;
   if (!*inner) return path;

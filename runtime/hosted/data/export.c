@@ -302,10 +302,11 @@ cnn_status cnn_data_export(const cnn_data *data, const char *directory) {
   Export e = {.data = data, .directory = directory};
   const bool classes = !data->kind->truth && images_have_classes(data);
   if (!data->kind->truth && !classes)
-    return cnn_failure(
-        CNN_NOT_BUILT, "%s: only images with classes, masks or boxes can be written as files%s", data->path,
-        data->kind->unit && data->kind->unit(data, 0) ? "; with normalize in the net, its inputs are images"
-                                                      : "");
+    return cnn_failure(CNN_NOT_BUILT,
+                       "%s: only images with classes, masks or boxes can be written as files%s", data->path,
+                       data->kind->unit && data->kind->unit(data, 0) ? "; with normalize in the net, its "
+                                                                       "inputs are written as images"
+                                                                     : "");
   if (strlen(directory) + 110 > PATH_ROOM)
     return cnn_failure(CNN_BAD_ARGUMENT, "%s: the path is too long", directory);
   cnn_status status = folder_make(directory);

@@ -133,8 +133,8 @@ static void XMLCALL entity(void *context, const XML_Char *name, int parameter, c
                            const XML_Char *notation) {
   (void)parameter, (void)value, (void)n, (void)base, (void)system, (void)public, (void)notation;
   Parse *p = context;
-  fail(p, cnn_failure(CNN_BAD_FORMAT, "%s:%lld: declares the entity '%.40s'; no entities are read", p->path,
-                      line_of(p), name));
+  fail(p, cnn_failure(CNN_BAD_FORMAT, "%s:%lld: declares the entity '%.40s'; entities are not supported",
+                      p->path, line_of(p), name));
 }
 
 cnn_status cnn_voc_parse(cnn_voc *voc, const char *path, const char *bytes, size_t n) {
