@@ -11,7 +11,7 @@ from timing import in_turns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NETS = ["resnet50", "mobilenet_v2", "efficientnet_b0"]
-ONCE = re.compile(r"_(pack|open)$")  # called once; they differ because the import has folded layers
+ONCE = re.compile(r"_(pack|open)$")  # run once; here imported nets differ: layers are folded
 FOLDED = re.compile(r" \+ (batchnorm|drop_path|dropout)\b")  # layers that the exporter folded or left out
 
 

@@ -95,8 +95,8 @@ def make(name, cnnc, run, program, weights, rounding):
 
 
 def recurrent(call, rows, columns, cnnc, run, program, weights, rounding):
-    """Writes a program of one recurrent layer, y, and its int8 weights; scales as CMSIS-NN has them: for the
-    weights of an lstm one for each gate, otherwise one."""
+    """Writes a program of one recurrent layer, y, and its int8 weights. As in CMSIS-NN, an lstm has one
+    scale for the weights of each gate; other layers have one scale."""
     with open(program, "w") as file:
         file.write(f"net net {{\n    input x: {rows}x{columns} as i8\n    y = {call}\n    output y as i8\n"
                    "}\n")

@@ -48,8 +48,8 @@ def convert(work, model, command, result):
 
 
 class Ncnn:
-    """Its package exports no C functions, so a call is several of Python's: 4 microseconds for a net of
-    one ReLU. The allocators are those of its own benchmark."""
+    """Its package exports no C functions, so a call consists of several Python calls: 4 microseconds for a
+    net of one ReLU. The allocators are the same as in its own benchmark."""
     name = "ncnn"
 
     def __init__(self, options, case, threads):

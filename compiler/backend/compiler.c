@@ -133,7 +133,7 @@ Compiler compiler_find(Arena *arena, const char *cc) {
   Compiler compiler = {.name = cc ? cc : environment("CNNC_CC")};
   if (!compiler.name) compiler.name = find_any(arena);
   Command command = split_words(arena, file_slashes(arena_copy(arena, compiler.name, strlen(compiler.name))));
-  /* the name has only blanks: kept as one word, so that starting it fails */
+  /* a name of blanks only is kept as one word, so that the start of the command fails */
   if (!command.words.n) command_add(&command, compiler.name);
   compiler.zig = is_zig(&command);
   for (int i = 0; i < command.words.n && !compiler.clang; i++)

@@ -92,7 +92,7 @@ static bool read_assure_line(AssurePack *p, int argc, char **argv) {
     p->folder = arena_copy(p->arena, p->folder, n - 1);
   p->cpu = p->cpu_name ? cpu_find(p->cpu_name) : NULL;
   if (p->cpu && p->cpu->core)
-    return usage_error("--cpu=%s: the folder has C for any computer; --cpu adds C for a microcontroller",
+    return usage_error("--cpu=%s: cnnc assure needs a microcontroller here; the folder has generic C, too",
                        p->cpu->name);
   if (p->cpu_name && !p->cpu) return unknown_word("CPU", p->cpu_name, options_cpus(p->arena));
   if (p->flash_wait && !p->cpu)
@@ -243,11 +243,11 @@ static const char *timing_text(const AssurePack *p) {
   if (p->cpu->varies)
     return arena_printf(p->arena, "No cycles are estimated for a %s: %s.", cpu, p->cpu->varies);
   if (!p->int8)
-    return arena_printf(p->arena, "No cycles are estimated for a %s: they are known for int8 nets only.",
+    return arena_printf(p->arena, "No cycles are estimated for a %s: estimates exist only for int8 nets.",
                         cpu);
   return arena_printf(p->arena,
-                      "`%s/wcet.txt` has the estimated cycles of each layer. They are not a bound. "
-                      "`bench/wcet` in the sources of cnnc bounds the cycles of the linked program.",
+                      "`%s/wcet.txt` has the estimated cycles of each layer. The estimates are not upper "
+                      "bounds. `bench/wcet` in the sources of cnnc bounds the cycles of the linked program.",
                       cpu);
 }
 

@@ -151,7 +151,7 @@ static const Small *smaller_constants(const Compilation *c, int64_t flash, bool 
   return small;
 }
 
-/* Repeats the choice: layers that share weights save less than each of them predicts. */
+/* Chooses several times, because layers that share weights save less flash than the sum of their savings. */
 void fit_flash(Compilation *c) {
   enum { TRIES = 3 };
   int64_t flash = layout_footprint(c->layout).flash;

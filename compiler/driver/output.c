@@ -222,7 +222,7 @@ static const Graph *int8_export_graph(Compilation *c, OnnxNumbers *numbers) {
       c->diags, DIAG_onnx_rounding, c->graph->name_span, NULL,
       "ONNX rounds as in the rounding mode float, but this net uses %s: int8 results may differ by 1",
       rounding_name(rounding));
-  diag_help(diag, "cnnc import --rounding=%s restores the exact bytes", rounding_name(rounding));
+  diag_help(diag, "cnnc import --rounding=%s restores the exact results", rounding_name(rounding));
   return graph;
 }
 

@@ -50,8 +50,8 @@ static void put_cell_rows(Text *out, const char *name, const Buf *buf) {
 }
 
 /* Prints all elements as "(&out[0][0][0])[0 .. 4703]", because provers compare such ranges with linear
- * arithmetic. If there are gaps between the elements, prints "out[0 .. 27][0 .. 27][0 .. 5]"; prints the rows
- * of a local array. */
+ * arithmetic. If there are gaps between the elements, prints "out[0 .. 27][0 .. 27][0 .. 5]". Local arrays
+ * with few rows are printed row by row. */
 static void put_cells(Text *out, const char *name, const Buf *buf) {
   const bool range = buf->place < STACK && buf->rank > 1 && buf_contiguous(buf);
   if (code_is_variable(buf)) text_put(out, "%s", name);
@@ -291,7 +291,7 @@ static void add_whole(Effects *e, const Buf *buf) {
   e->memory = e->memory || buf->place < STACK;
 }
 
-/* Whether the loop may assign all elements. */
+/* Whether the loop may assign all elements of the buffer. */
 static bool assigns_all(const Effects *e, const Ref *ref) {
   for (int d = 0; d < ref->buf->rank; d++) {
     const Index low = extreme(e, &ref->at[d], true), high = extreme(e, &ref->at[d], false);

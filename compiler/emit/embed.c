@@ -231,8 +231,8 @@ static void put_declaration(Text *out, const Net *net) {
 static void put_beside(Text *out, Net *net) {
   const char *file = net->options->embed_file;
   text_put(out,
-           "/* %s is next to this file. Compilers without #embed look for it in the directory they run in "
-           "and in those of -I. */\n",
+           "/* %s is next to this file. Compilers without #embed search it in the current directory and in "
+           "the directories of -I. */\n",
            file);
   text_put(out, "#ifdef __has_embed\n#if __has_embed(\"%s\") == 1\n#define %s\n#endif\n#endif\n", file,
            net->macro->EMBED);

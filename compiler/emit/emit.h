@@ -55,7 +55,7 @@ typedef struct LibraryFile {
 const LibraryFile *emit_library(Net *, const LibraryMetadata *); /* --emit=library */
 /* With --acsl: the entry point of Frama-C for NAME.c, with the commands that check it. */
 void emit_acsl_entry(Text *, Net *, const char *c_file);
-void emit_embed(Text *, Net *); /* a program that calls NAME.c with compiled-in weights */
+void emit_embed(Text *, Net *); /* an example program for NAME.c with compiled-in weights */
 const char *library_mark(Arena *, const char *name); /* a line that each file of a library contains */
 bool library_name_taken(const char *name);           /* whether C has a standard header of that name */
 struct Lower;

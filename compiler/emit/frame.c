@@ -200,7 +200,7 @@ static const char *repeated_value(Frame *f, const Node *node) {
   if (name) return name;
   name = local_new(f, key, name_identifier(arena, wanted));
   text_put(&f->locals,
-           "  float %s[%d]; /* 0 for images that do not count: they add nothing to any sum */\n  for "
+           "  float %s[%d]; /* 0 for repeated images, so that they add nothing to any sum */\n  for "
            "(int32_t i = 0; i < %d; i++) %s[i] = i < %s ? %s->at->batch[%" PRId64 "] : 0;\n",
            name, f->images, f->images, name, frame_name(f, "count"), frame_name(f, "batch"),
            floats_in(f->part->program->value[f->target][node->id].offset));

@@ -337,7 +337,7 @@ void put_infer(Text *out, Net *net, int target) {
         f.images, f.images);
   else
     text_put(out,
-             "/* One image. Activations share one arena: the space of values that are dead is reused. */\n");
+             "/* One image. Activations share one arena: the memory of dead values is reused. */\n");
   put_function(out, &f,
                arena_printf(net->arena, "%s%s", f.images > 1 ? net->own->images : net->own->run,
                             net->section[target].suffix));

@@ -169,9 +169,9 @@ static const char *weights_text(Net *net) {
   return arena_printf(
       net->arena,
       "%s the command below,\nwith `--weights=FILE` and `--emit=model -o %s.model`, writes them to a file. "
-      "`%s(bytes, size)`\nopens it in place, in flash or mapped, without a copy. Or `%s(&model, &weights)` "
-      "packs "
-      "a struct of\n`%s`, arrays in the usual layout. The model is the first argument of `%s`.",
+      "`%s(bytes, size)`\nopens the file in place, in flash or mapped, without a copy. Or "
+      "`%s(&model, &weights)` packs a struct\n`%s`, which has arrays in the usual layout. The model is the "
+      "first argument of `%s`.",
       net->options->weights ? "The weights are compiled in. To use other weights,"
                             : "No weights are compiled in; the program loads them at run time:",
       name, net->own->open, net->own->pack, net->own->weights, infer_name(net));

@@ -43,8 +43,8 @@ bool pool_used(const Net *net) {
 void pool_declare(Text *out, const Net *net, bool first) {
   const PoolNames *pool = net->pool;
   text_put(out,
-           "// A net runs on threads, which take shares of its loops: iterations from .. to-1 of each. Where "
-           "a thread needs results of others, it waits until all shares are done.\n"
+           "// A net runs on several threads. A thread takes shares of a loop: iterations from .. to-1. "
+           "Before a loop that reads results of other threads, it waits until all their shares are done.\n"
            "struct %s;\n",
            pool->member);
   const char *const heads[] = {arena_printf(net->arena, "int %s(struct %s *member, int most)", pool->split,

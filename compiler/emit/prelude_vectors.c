@@ -323,7 +323,7 @@ const char *prelude_bf16(PreludeFn fn, int lanes, int most) {
 
 /* ---- tile registers ---- */
 const char prelude_tile_shape[] =
-    "// The shapes of the tile registers; NULL: they are free.\n"
+    "// Sets the shapes of the tile registers; NULL: releases the registers.\n"
     "INLINE @avoid tile_shape@l(const uint8_t *shape) {\n"
     "  if (shape) __asm__ volatile(\"ldtilecfg (%0)\" : : \"r\"(shape) : \"memory\");\n"
     "  else __asm__ volatile(\"tilerelease\");\n"
@@ -378,7 +378,7 @@ const char prelude_tile_clear[] = "INLINE @avoid tile_clear@l(int sums) {\n"
   "}\n"
 const char prelude_tile_add[] = TILE_ADD("tile_add", "uint16_t", "tdpbf16ps"),
            prelude_tile_add_bytes[] = TILE_ADD("tile_add_bytes", "int32_t", "tdpbusd");
-const char prelude_tile_awake[] = "// Stores a register to 64 bytes that are not read. A store of tile "
+const char prelude_tile_awake[] = "// Stores a register to 64 bytes that nothing reads. A store of tile "
                                   "registers takes 0.25 microseconds if\n"
                                   "// the CPU has not stored any for some 600 cycles.\n"
                                   "INLINE @avoid tile_awake@l(void *awake) {\n  " TILE_AWAKE "}\n";

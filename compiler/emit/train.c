@@ -465,8 +465,8 @@ static void put_sum(Text *out, Net *net) {
   add_pointer(net, &list, net->own->weights, "gradients");
   add_constant_pointer(net, &list, net->own->weights, "sum");
   text_put(out,
-           "// The gradients of all shards, added in pairs, whatever the number of threads.\nstatic void "
-           "%s(%s%s%s) {\n",
+           "// The gradients of all shards, added in pairs, in the same order for any number of threads.\n"
+           "static void %s(%s%s%s) {\n",
            net->own->add, parameters_text(net->arena, &list), net_pool(net) ? ", " : "",
            net_pool(net) ? net_pool(net)->team : "");
   text_put(out, "  typedef struct flat { float f[%s]; } flat; // the same floats, without their names\n",

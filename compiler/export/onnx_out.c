@@ -166,8 +166,8 @@ static const char *output_name(const OnnxOut *o, const Node *node, TensorType ty
   return NULL;
 }
 
-/* The last ONNX node computes the value of the net's node. This ONNX node gets the name of the net's node; if
- * the value is an output, its tensor gets the output's name. */
+/* Names the last ONNX node, which computes the value of `node`, after `node`. The tensor of the value gets
+ * the name of the output that has this value, or else the name of `node`. */
 static void name_last(OnnxOut *o, const Node *node) {
   const char *value = node->quant ? NULL : output_name(o, node, TENSOR_FLOAT);
   o->last->name = node->name;

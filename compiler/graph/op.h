@@ -12,8 +12,8 @@ typedef enum ParamType {
   PARAM_NUMBER,
   PARAM_BOOL,
   PARAM_STRING,
-  PARAM_WINDOW, /* N, HxW or [h, w]; on a sequence N: DIMS of 1 or 2 positive numbers */
-  PARAM_PAD, /* valid, same, causal, N, [h, w] / [before, after], [t, b, l, r]: a WORD, INT or LIST of INT */
+  PARAM_WINDOW, /* N, HxW or [h, w]; on a sequence N. Stored as DIMS of 1 or 2 positive numbers */
+  PARAM_PAD, /* valid, same, causal (a WORD), N, [h, w], [before, after] or [t, b, l, r] (INT, LIST of INT) */
   PARAM_BORDER, /* zero_pad, crop: N, [h, w], [t, b, l, r], on sequences [before, after] */
   PARAM_REACH,  /* N or [before, after] */
   PARAM_CHOICE, /* one of `choices` */

@@ -72,21 +72,21 @@ typedef enum Int8Form {
   INT8_ARGMAX,    /* the value is an index */
 } Int8Form;
 
-/* Streaming: the input rows that output row i depends on. The sequence is endless, and each call gets its
- * next rows (passes/stream_rules.c). */
+/* Streaming: how output rows depend on the rows of an operand. The sequence is endless, and each call gets
+ * its next rows (passes/stream_rules.c). */
 typedef enum StreamRule {
-  STREAM_WHOLE,      /* all rows: not streamable */
-  STREAM_ROWS,       /* row i of each operand */
-  STREAM_WINDOW,     /* the rows of window i of node->window */
-  STREAM_TRANSPOSED, /* transposed convolution: the input rows whose windows contain row i */
+  STREAM_WHOLE,      /* output row i depends on all rows: not streamable */
+  STREAM_ROWS,       /* output row i depends on row i of each operand */
+  STREAM_WINDOW,     /* output row i depends on the rows of window i of node->window */
+  STREAM_TRANSPOSED, /* transposed convolution: depends on the input rows whose windows contain row i */
   STREAM_REPEATED,   /* upsampling: each input row becomes several output rows */
   STREAM_CROPPED,    /* removes rows at both ends */
   STREAM_PADDED,     /* adds rows at both ends */
-  STREAM_SHAPED,     /* reshape: row by row if the first axis stays */
+  STREAM_SHAPED,     /* reshape: like STREAM_ROWS if the number of rows is unchanged */
   STREAM_DEEPER,     /* several input rows become one output row */
   STREAM_FLATTER,    /* parts of an input row become output rows */
-  STREAM_RECURRENT,  /* row i, and all rows before it through a state */
-  STREAM_AHEAD,      /* needs later rows, but has no padding that states how many */
+  STREAM_RECURRENT,  /* output row i depends on row i and, through a state, on all rows before it */
+  STREAM_AHEAD,      /* depends on later rows, which a stream does not have yet: not streamable */
   STREAM_RULES
 } StreamRule;
 
@@ -137,7 +137,7 @@ typedef struct OpTraits {
   int64_t (*channel_slice)(const Node *); /* slice of channels: the slice's first channel in the input */
   bool splits_channels; /* each row of the value is a group of channels of the input: split_heads */
   bool joins_channels;  /* the inverse of splits_channels: join_heads */
-  bool reads_anywhere;  /* the nest can read and write rows of pixels at any distance (Home) */
+  bool reads_anywhere;  /* the nest supports any distance between rows of pixels (Home.pitch, Home.rows) */
   int64_t (*slice_offset)(const Node *); /* contiguous slice: the slice's first element in the input */
   int64_t (*concat_offset)(const Node *, int k); /* concatenation: the first element of input k */
 

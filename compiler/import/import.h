@@ -40,7 +40,7 @@ typedef struct Value { /* the result of a statement, or an input */
   Product *product;   /* for a product of two values: a description of the product; otherwise NULL */
   Statement *reader;  /* the value's last user, known after all statements exist */
   int reads;
-  int64_t regions; /* if ONNX's batch dimension counts regions of this shape: their number; otherwise 0 */
+  int64_t regions; /* number of regions of this shape in ONNX's batch dimension; 0: its elements are images */
   bool whole;      /* the value's elements are integers */
   bool counts;     /* the value's elements are integers that are not negative */
   bool odd;        /* elements may be infinite or NaN even if all inputs are finite */
@@ -141,7 +141,7 @@ struct ModelImport {
   int *maker, *readers; /* by tensor: the node that produces the tensor, or -1; the number of uses */
   int *reader;          /* by tensor: a node that reads the tensor */
   bool *wanted,
-      *live; /* by tensor: whether the tensor is an output; by node: whether an output depends on the node */
+      *live; /* wanted: by tensor, whether it is an output; live: by node, whether an output depends on it */
   bool *varies;         /* by tensor: whether the tensor depends on the values of inputs */
   const char **became;  /* by node: the node's layers, for --list */
   const char **refused; /* by node: the reason why the node is not supported, or NULL */
@@ -218,7 +218,7 @@ bool import_if(ModelImport *, const OnnxNode *);
 void fold_conditions(ModelImport *); /* computes the conditions that only depend on constants */
 
 /* ---- refusals.c ---- */
-/* The reason why a node is not supported, regardless of the values before it; NULL: it may be supported. */
+/* The reason why a node is not supported, whatever its operands are; NULL: it may be supported. */
 const char *never_imported(const ModelImport *, const OnnxNode *);
 void report_problems(ModelImport *);
 /* Called if an input cannot be imported: reports all other problems, except those that depend on that
@@ -284,9 +284,9 @@ View *view_split_channels(ModelImport *, const View *, int64_t n);
 /* A value whose positions are the dimensions `pos` of a view, in this order, and whose channels are the
  * dimensions `chan`; with any_order the positions may be permuted first. */
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
-/* Lays out a value with dimension `axis` as channels; `pos` is set to all other dimensions that vary, in any
- * order. More than two of them may keep their order in memory: then pos[0] is AS_IT_LIES, which only
- * view_laid accepts. */
+/* Lays out a value with dimension `axis` as channels, and sets `pos` to its positions: all other dimensions
+ * that vary, in any order. If they are more than two and need no move, pos[0] is AS_IT_LIES instead, which
+ * only view_laid accepts. */
 enum { AS_IT_LIES = -1 };
 Value *lay_channels(ModelImport *, const View *, int axis, int *npos, int pos[MOST_DIMS]);
 /* Whether the value's elements are in memory in the order of these dimensions. */

@@ -16,8 +16,8 @@ typedef VEC(const NestStmt *) Stmts;
  * that runs. Dead statements are dropped. Pins are dropped, too, unless they are requested. */
 void code_statements(Arena *, const Instance *, const NestStmt *body, bool pins, Stmts *);
 
-/* Stores the relevant bounds of a loop and returns their number. If there are two bounds, the loop's bound is
- * the larger one for `low`, and otherwise the smaller one. */
+/* Stores the relevant lower (`low`) or upper bounds of a loop and returns their number. If there are two, the
+ * loop runs from the larger lower bound, or to the smaller upper bound. */
 int code_limit(const Known *, int n, const Index *bound, bool low, const Index *limit[BOUNDS]);
 
 /* Form of a range test in a condition. */

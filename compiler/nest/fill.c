@@ -2,7 +2,8 @@
  * in float, many iterations of a loop at a time. The interpreter is suitable for weights of hundreds of
  * megabytes, for which interp.c takes minutes.
  *
- * A loop runs in lanes if its iterations share no register, and if none of its inner loops runs in lanes.
+ * A loop runs in lanes if its iterations share no register and have inner loops with the same bounds, and if
+ * none of its inner loops runs in lanes.
  * Lanes execute the statements in a different order from a serial run, but with the same result if no element
  * is stored twice. To check this, stores are counted: the proof guarantees that each element is stored at
  * least once, so no element is stored twice if there are as many stores as elements. */

@@ -184,8 +184,8 @@ typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, ROUTINE, PIN, PREFETCH,
 
 /* Handwritten C for work that a nest cannot express, such as sorting: one function over whole buffers. The
  * function reads all of its inputs and writes all of its outputs. The proof assumes both properties without
- * checking them, so each runtime function has its own tests. The functions are named NAME_routine; their file
- * may be copied with generated code. */
+ * checking them, so each runtime function has its own tests. The functions are named NAME_routine. The
+ * license of their files permits copies in generated code. */
 enum { ROUTINE_BUFS = 16 };
 typedef struct Routine {
   const char *name, *text;

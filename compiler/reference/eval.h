@@ -6,7 +6,7 @@
 
 typedef struct GraphRun {
   int64_t count; /* images */
-  int nodes;     /* number of nodes to compute; no states are then updated. 0: all nodes */
+  int nodes;     /* 0: all nodes; n: only the first n nodes, without updates of states */
   bool training;
   uint64_t seed, step;
   const double *weights;       /* graph->parameters numbers, in the order of the weights struct */

@@ -369,7 +369,7 @@ static void put_trace_names(Text *out, const char *what, const NameList *list) {
   text_put(out, "\n");
 }
 
-/* The layers of a row that are not in the program, such as conversions of an int8 model. */
+/* Lists the layers of a row that the compiler has added, such as the conversions of an int8 model. */
 static NameList unwritten_layers(const Trace *t, const TraceRow *row) {
   NameList other = {0};
   for (int i = 0; i < row->layers.n; i++)

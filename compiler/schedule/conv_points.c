@@ -102,7 +102,7 @@ static void choose_blocks(Points *c) {
 }
 
 /* ---- packed weights ---- */
-/* All points of a group are consecutive, so the weights of the group are one stream. */
+/* All points of a group are consecutive, so the weights of a group are read sequentially. */
 static Ix points_point_of(const Points *c, const Ix *group, const Ix *xi) { return c->points * *group + *xi; }
 
 static Ref packed_at(const Points *c, Pack *pack, const PointWeight *w, Ix point) {
@@ -113,7 +113,7 @@ static Ref packed_at(const Points *c, Pack *pack, const PointWeight *w, Ix point
 
 static int taps_of(const PointPack *how, int axis) { return how->taps[axis][0] * how->taps[axis][1]; }
 
-/* Transforms the taps of filter f, which are stored in `from` at index `first` and after it, to y. */
+/* Transforms the taps of filter f to y. The taps are in `from`, starting at index `first`. */
 static void transformed(const Points *c, Nest *b, const PointPack *how, int axis, Buf *from, const Ix *first,
                         const Ix *f, Val *y) {
   Val x[MOST_AXIS];
@@ -556,7 +556,7 @@ void points_loops(Nest *b, Points *c) {
   }
   const Ix none = {0};
   const int64_t each = c->blocks / c->slots, left = c->blocks % c->slots;
-  /* The kind of loops in a block that all threads compute together. */
+  /* The kind of the loops in a block that all threads compute together. */
   const LoopKind kind = c->by_blocks || c->by_points ? PARALLEL : c->by_bundles;
   if (c->by_blocks)
     NEST_PARALLEL(b, s, c->slots)

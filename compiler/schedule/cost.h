@@ -6,16 +6,16 @@
 #include "ops/convolution/correlation.h"
 
 typedef struct Cycles {
-  double products;   /* multiply-adds */
-  double transforms; /* other computations, and stores of partial vectors */
-  /* loads of weights (in cost_stream also of values), in parallel with the products */
+  double products;   /* cycles of multiply-adds */
+  double transforms; /* cycles of other computations, and of stores of partial vectors */
+  /* cycles of loads of weights (in cost_stream also of values), in parallel with the products */
   double memory;
   double total;
   int64_t weight_bytes; /* size of the packed weights */
   const char *from;     /* the memory from which weights are loaded: "memory" */
 } Cycles;
 
-/* Adds the wait for own_bytes of weights to known products and transforms. */
+/* Adds the load time of own_bytes of weights to known products and transforms, and sets the total. */
 Cycles cost_with_weights(Cycles, const Target *, int64_t own_bytes, int64_t weight_bytes);
 /* weight_bytes: bytes of all weights of the net, which determine the cache level of a layer's weights. */
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
@@ -50,9 +50,8 @@ Cycles cost_winograd_weights(const Target *, const Correlation *,
 /* A kernel without a specific model: its multiply-adds, weights and values. For `cycles` of a Schedule. */
 Cycles cost_kernel(const Lower *, const Target *, const Choice *);
 double cost_read(const Target *, int64_t bytes); /* cycles to load bytes that are read once per call */
-/* Cycles to keep that number of bytes per image in memory for a whole batch: a store and a load. If images
- * are computed one by one, this cost does not arise, because an image's values are used while they are
- * cached. */
+/* Cycles to store and load `bytes` bytes per image if the values of a whole batch must be kept. If images are
+ * computed one by one, there is no such cost, because an image's values are used while they are cached. */
 double cost_passed(const Target *, double bytes, int64_t batch);
 /* Cycles per image of a batched convolution, or of its input gradient. spread: the kernel computes the input
  * side; turned: weights are permuted first. */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include "schedule/float/images.h"
 
-/* A nest that cannot be proved is a compiler bug: nothing is written. */
+/* A nest that cannot be proved is a compiler bug. The compiler then exits and writes no output. */
 static void schedule_check(Nest *nest) {
   Proof proof;
   if (nest_prove(nest, &proof)) {

@@ -132,7 +132,7 @@ static void rate_check(const Reading *r, const Setting *setting, const Port *inp
       diag_report(r->s->diags, DIAG_missing_argument, setting->span, NULL,
                   "%s is in milliseconds, but the input '%s' has no rate", setting->form->name, input->name);
   diag_note(diag, input->span, "'%s' is declared here", input->name);
-  diag_help(diag, "the sampling rate in the declaration, as in (rate=16000)");
+  diag_help(diag, "add the sampling rate to the declaration, as in (rate=16000)");
 }
 
 static bool is_of_sound(int code) { return code == AUGMENT_SOUND || code == AUGMENT_TIME; }
@@ -359,7 +359,7 @@ static const Key keys[] = {
      STORE_INT,
      offsetof(Training, loss_from),
      false},
-    READ("metrics", "by the loss", "a list of metrics: [accuracy, top(5)]", metrics_read),
+    READ("metrics", "set by the loss", "a list of metrics: [accuracy, top(5)]", metrics_read),
     READ("quantize", "off", "quantization-aware training that starts at an epoch: int8(start=5)",
          quantize_read),
 };

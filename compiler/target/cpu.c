@@ -63,7 +63,7 @@ const Cpu cpu_table[] = {
     {.name = "cortex-m7",
      .target = "armv7e-m",
      .cycles = {.load = 0.75, .store = 0.75, .pair = 1, .other = 0.6},
-     .varies = VARIES("caches, branch prediction and pairs of instructions are not modeled"),
+     .varies = VARIES("caches, branch prediction and dual issue are not modeled"),
      .cross = ARM("thumbv7em-none-eabihf", "cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-d16")},
     {.name = "cortex-m33",
      .target = "armv7e-m",

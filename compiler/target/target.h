@@ -26,7 +26,7 @@ typedef struct Blocking {
   int dense_vectors;    /* inference: vectors of a register tile with packed weights */
   int64_t rows_panel;   /* weights of a convolution that all images of a batch reuse */
   int dense_rows;       /* training: rows of a register tile of two vectors */
-  int gradient_rows;    /* weight gradient: rows of a register tile of two vectors */
+  int gradient_rows;    /* weight gradients: rows of a register tile of two vectors */
   int depthwise_pixels; /* columns of a register tile of one vector and two rows */
   int depthwise_sums;   /* maximum multiply-adds of a tile whose taps are all unrolled */
 } Blocking;
@@ -117,7 +117,7 @@ typedef struct Target {
 extern const Target target_table[]; /* ends with name NULL */
 const Target *target_find(const char *name);
 bool target_is_scalar_board(const Target *); /* a microcontroller without vectors */
-const Target *target_of_lanes(int lanes);    /* the first target with that number of lanes */
+const Target *target_of_lanes(int lanes);    /* the first target with `lanes` lanes */
 /* The first target with the longest vectors; among equal targets, one without `dsp` or `vectors`. */
 const Target *target_widest(int n, const Target *const *);
 const Target *target_native(void); /* the best target for float nets on this CPU */
@@ -125,7 +125,7 @@ const Target *target_native(void); /* the best target for float nets on this CPU
  * target for int8 models (int8) or for nets with bf16 layers (!int8), the best target first.
  */
 const Target *target_better(const Target *, bool int8, int n);
-/* Whether code for a target of this list is faster on this CPU. CPUs with AMX run the bf16 instructions of
+/* Whether code for a target of target_better is faster on this CPU. CPUs with AMX run the bf16 instructions of
  * AVX-512 at half the rate of float instructions. */
 bool target_pays_here(const Target *);
 /* Rounds a row of floats up to an odd number of cache lines, so that adjacent rows are in different cache

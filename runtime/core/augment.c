@@ -112,7 +112,7 @@ static Warp random_piece(const cnn_augmentation *a, int32_t step, double lo, dou
   return NOTHING;
 }
 
-/* The warp of a step. False: the step is not geometric. */
+/* Sets *warp to the warp of a step. False: the step is not geometric. */
 static bool step_warp(const cnn_augmentation *a, int32_t step, Warp *warp) {
   const cnn_option *option = &a->recipe->augment[step];
   const double *v = option->value;

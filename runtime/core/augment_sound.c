@@ -69,7 +69,7 @@ static double sine(double half_turns) { /* sin(pi * half_turns), half_turns >= 0
   return turn < 1 ? value : -value;
 }
 
-/* A sinc under a Hann window; t counts zero crossings. */
+/* The Hann-windowed sinc filter, t zero crossings from its center. */
 static double filter_at(double t) {
   const double pi = 3.14159265358979323846, away = t < 0 ? -t : t;
   if (away < 1e-9) return 1;

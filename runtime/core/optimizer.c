@@ -39,7 +39,7 @@ static void sgd(const cnn_recipe *recipe, float *restrict w, const float *restri
     return;
   }
   const float ahead = recipe->nesterov ? momentum : 0,
-              now = recipe->nesterov ? 1 : 0; /* Nesterov: a step along g*now + b*ahead; otherwise along b */
+              now = recipe->nesterov ? 1 : 0; /* the step is along g*now + b*ahead (nesterov) or along b */
   const float plain = recipe->nesterov ? 0 : 1;
   ELEMENTS(i) {
     float g = gradient[i] + decay * w[i];

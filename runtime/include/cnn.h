@@ -163,7 +163,7 @@ typedef struct cnn_train_options {
   void *context;
 } cnn_train_options;
 
-/* The program's recipe; out is NULL and must be set. */
+/* Default options, with the program's recipe. The field `out` is NULL and must be set. */
 cnn_train_options cnn_train_defaults(const cnn_network *network);
 /* For resuming a run from the checkpoint of options->out: copies the settings of that run into the options,
  * where they can be changed again. These are seed, batch, epochs, rate, shuffle, overfit, val, limit, fit and

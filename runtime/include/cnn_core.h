@@ -90,7 +90,7 @@ bool cnn_trainer_quantize(cnn_trainer *trainer, double t);
 float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const void *const *target,
                         int32_t count, float *const *output);
 /* Returns the index of the last weight of the net with a non-finite gradient, or -1. The backward pass
- * computes the gradient of this weight before those of earlier weights. Must be called before a step ends,
+ * computes its gradient before the gradients of earlier weights. Must be called before a step ends,
  * because an update with such a gradient can make all weights non-finite. */
 int32_t cnn_trainer_overflow(const cnn_trainer *trainer);
 /* Ends a step: clips the gradients since the last update, updates the weights with them, and updates the
@@ -168,7 +168,7 @@ typedef struct cnn_mix {
   int64_t partner; /* index of the other sample in the epoch */
   bool boxed;      /* true for cutmix: the rectangle below comes from the other sample */
   int32_t top, left, bottom, right;
-  bool label; /* true, with probability 1 - share: a single class becomes that of the other sample */
+  bool label; /* true with probability 1 - share: a single class is taken from the other sample */
 } cnn_mix;
 
 /* Draws the random numbers of a mixing step. `samples`: number of samples in the epoch. False:

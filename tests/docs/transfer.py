@@ -1,6 +1,6 @@
 # transfer.py: the cases of transfer.tap: the commands of docs/transfer.md are run verbatim, with the weights
 # of a small body that is trained here and written in the formats of PyTorch and Keras. Their output is as
-# shown, except for decimals, times and rates. Then --init with layers that do not match.
+# shown, except for decimals, times and rates. Other tests use --init with layers that do not match.
 # SPDX-License-Identifier: Apache-2.0
 import collections, os, random, re, shutil, struct, subprocess, zipfile
 from samples import npy, npz, write_png

@@ -51,7 +51,7 @@ static bool can_widen(const Node *node) {
   case INT8_MULTIPLY: return combine_has_int8(node);
   case INT8_RELU:
   case INT8_RELU6:
-    /* a relu may be the last part of a function that has no int16 form */
+    /* a relu may be fused into its operand, which then needs an int16 form */
     return can_widen(node->in[0]);
   case INT8_MATMUL:
   case INT8_LARGEST:

@@ -9,7 +9,7 @@
 typedef struct Machine {
   Arena *arena;
   Plan *plan;            /* lowered by machine_run */
-  int64_t images, batch; /* images: number of images to run; batch: its maximum */
+  int64_t images, batch; /* images: number of images to run; batch: maximum per call, 0 means 1 */
   int layout_lanes;      /* lanes for which weights are packed; 0: the target's own */
   /* size of the weights for which schedules are chosen; 0: the size of this net's weights */
   int64_t weight_bytes;

@@ -313,7 +313,7 @@ static GraphRun run_of(const Sample *sample, const double *weights) {
                     .target = (const double *const *)sample->target_double};
 }
 
-/* Runs the net. A net with states is called several times; the results are those of the last call. */
+/* Runs the net. A net with states is called several times; the results are from the last call. */
 static void run_calls(const Sample *sample, GraphRun *run) {
   const int states = graph_states(sample->graph);
   if (states) run->state = graph_state_vector(sample->arena, sample->graph, sample->count);
@@ -352,7 +352,7 @@ GraphRun sample_infer_far(const Sample *sample) {
   return run;
 }
 
-/* Replaces the values through which no gradient passes by those of the first run. */
+/* Replaces the values through which no gradient passes with the values of the first run. */
 static void hold_truncated(void *context, const Node *node, double *value, int64_t n) {
   const GraphRun *first = context;
   if (node->op->traits.stops_gradient) memcpy(value, first->value[node->id], (size_t)n * sizeof *value);

@@ -28,7 +28,7 @@ class Steps:
     def __init__(self, kind, sizes, keeps=True, options=(), given=None):
         Steps.made += 1
         self.keeps = keeps
-        path = f"./m{Steps.made}.so"  # a library is loaded once by its name
+        path = f"./m{Steps.made}.so"  # dlopen would return the loaded library again for an old name
         steps = ([CNNC, "m.cnn", "--weights=m.safetensors", *options, "-o", "m.c"],
                  library_command("m.c", path))
         for step in steps:

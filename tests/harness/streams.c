@@ -163,7 +163,7 @@ static void put_arguments(Text *out, const Stepping *s, const Graph *graph, int6
              (long long)output_size(graph, o));
 }
 
-/* Between calls a state is saved, and all other memory is cleared: the state struct and the workspace. */
+/* Writes the code between calls: saves the state, overwrites its struct and the workspace, restores it. */
 static void put_sleep(Text *out, const char *p) {
   text_put(out, "      if (call == 0) %s_reset(&state[image]);\n", p);
   text_put(out, "      if (!%s_state_ok(&state[image])) return;\n", p);

@@ -1,5 +1,5 @@
 # lsp_programs.py: compares the responses for each program of tests/ and examples/ with the compiler: each
-# call of a layer is followed by its shape, each name can be renamed, and formatting is that of cnnc fmt.
+# call of a layer is followed by its shape, each name can be renamed, and formatting equals cnnc fmt's.
 # SPDX-License-Identifier: Apache-2.0
 import glob, os, re, subprocess
 from lsp_client import Client, apply, uri_of

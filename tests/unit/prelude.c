@@ -107,8 +107,8 @@ static float float_of(uint32_t bits) {
 }
 
 /* ---- a sample of all floats ---- */
-/* The last numbers are those with the largest errors: of log, of tanh (with and without a fused
- * multiply-add), of exp, sigmoid and normal_cdf, and of the power (without and with a fused multiply-add). */
+/* At the last numbers the functions have their largest errors: log, tanh (with and without a fused
+ * multiply-add), exp, sigmoid and normal_cdf, and the power (without and with a fused multiply-add). */
 static const float edge[] = {0.f,
                              -0.f,
                              INFINITY,

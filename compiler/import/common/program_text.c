@@ -19,7 +19,7 @@ static const char *sizes(ModelImport *im, int rank, const int64_t *size) {
   return text.s ? text.s : "1";
 }
 
-/* The value before the first statement: an input, or the last state. */
+/* The value that the first statement's call is applied to: the last state, or else the first input. */
 static const Value *first_current(const ModelImport *im) {
   return im->kept.n ? im->inputs.data[im->inputs.n - 1] : im->inputs.data[0];
 }

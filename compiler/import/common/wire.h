@@ -57,7 +57,7 @@ struct WireMessage {
 typedef struct Wire {
   Arena *arena;
   const char *why; /* the error, if there is one */
-  int messages;    /* number of messages and of list texts that were read so far */
+  int messages;    /* number of messages, and of texts in lists, read so far */
 } Wire;
 
 /* Reads a message; NULL if the bytes are invalid, with the reason in `why`. */

@@ -21,7 +21,7 @@ typedef struct Chain {
   struct Term {
     Value *value;
     double factor;
-    const char *layer; /* layer of a bias, one number per channel; or NULL */
+    const char *layer; /* the layer whose bias is this term, one number per channel; or NULL */
   } term[MOST_TERMS];
   int64_t rows, l[2]; /* number of rows of the scores, and of positions on each side */
   int64_t grouped; /* number of heads, if the queries of several heads are the positions of one row; otherwise

@@ -203,7 +203,7 @@ static bool is_variance(const ModelImport *im, int tensor, int numerator, const 
   return (kept || back) && !of.failed && of.axis == a->axis;
 }
 
-/* The number of times that the variance reads the operand of its square. */
+/* How often the variance reads x - mean: twice if it is squared by a Mul, otherwise once. */
 static int reads_of(const ModelImport *im, int variance) {
   const OnnxNode *mean = op_before(im, variance, "ReduceMean");
   return mean && op_before(im, mean->in[0], "Mul") ? 2 : 1;

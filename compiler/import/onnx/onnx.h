@@ -110,10 +110,10 @@ typedef struct OnnxGuard {
 } OnnxGuard;
 typedef struct OnnxPort {
   const char *name,
-      *called;      /* called: the input's or output's name in the program, if this name differs; or NULL */
+      *called;      /* called: the input's or output's name in the program; NULL: the same as `name` */
   int tensor, rank; /* rank: -1 if the model does not declare it */
   TensorType type;
-  int64_t dim[MOST_DIMS]; /* 0: open */
+  int64_t dim[MOST_DIMS]; /* 0: the size is unknown */
   int channels;           /* the channel dimension, or NO_CHANNELS: one channel without a dimension */
 } OnnxPort;
 /* Prefix of a state in the metadata of a model that cnnc exported: the key is ONNX_STATE_KEY followed by the

@@ -24,7 +24,7 @@ typedef struct Origin {
   const TensorProto *constant;
   const NodeProto *maker;
   bool known;     /* whether the tensor is known to be one integer, `number` */
-  int64_t number; /* stored, because many tensors may depend on it */
+  int64_t number; /* stored, so that it is computed only once */
 } Origin;
 typedef struct Scope Scope; /* a called function, a branch, or an iteration; NULL: the model's graph */
 struct Scope {

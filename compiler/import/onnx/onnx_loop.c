@@ -14,7 +14,7 @@ typedef struct Loop {
   bool scans; /* a Scan, whose body has neither an iteration number nor a condition */
   /* number of values passed to the next iteration; number of results with a row per iteration */
   int carried, joined;
-  int elements;       /* for a Scan: number of scanned tensors: each iteration reads one index of them */
+  int elements;       /* for a Scan: number of scanned tensors, of which each iteration reads one row */
   int64_t iterations; /* maximum number of iterations */
   const char *value[MOST_CARRIED], *row[MOST_CARRIED][MOST_ITERATIONS];
 } Loop;

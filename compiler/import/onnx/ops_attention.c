@@ -236,7 +236,7 @@ static bool attention_refused(ModelImport *im, const OnnxNode *node) {
     if (given(node, k)) return no(im, "attention with a cache"), true;
   if (result_is_used(im, node, OUT_PRESENT_KEY) || result_is_used(im, node, OUT_PRESENT_VALUE))
     return no(im, "attention with a cache"), true;
-  if (result_is_used(im, node, OUT_SCORES)) return no(im, "attention with its scores as an output"), true;
+  if (result_is_used(im, node, OUT_SCORES)) return no(im, "attention whose scores are read"), true;
   if (onnx_float(node, "softcap", 0) != 0) return no(im, "attention with a softcap"), true;
   return false;
 }

@@ -109,7 +109,7 @@ static View *vector_product(ModelImport *im, const OnnxNode *node, int constant,
   return y ? view_without(im, y, drop) : NULL;
 }
 
-/* MatMul, and onnxruntime's FusedMatMul: both matrices may be transposed, and there is a factor. */
+/* MatMul, and onnxruntime's FusedMatMul, which may transpose both matrices and multiply by `alpha`. */
 View *import_matmul(ModelImport *im, const OnnxNode *node) {
   const int constant = constant_of(im, node, 1) ? 1 : 0;
   const Tensor *w = constant_of(im, node, constant);

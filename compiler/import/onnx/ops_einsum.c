@@ -111,7 +111,7 @@ static View *view_of_result(ModelImport *im, const Contraction *c, Value *v, int
       continue;
     }
     y->size[d] = c->x->size[from];
-    y->along[d] = c->x->along[from]; /* remains for a dimension of the batch */
+    y->along[d] = c->x->along[from]; /* for the batch; a position is set below */
     for (int k = 0; k < npos; k++)
       if (pos[k] == from) view_set(y, d, k);
   }

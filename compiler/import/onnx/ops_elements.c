@@ -50,8 +50,7 @@ static View *chosen_elements(ModelImport *im, const OnnxNode *node, const View *
   return y;
 }
 
-/* Each element of the index is a position along the axis. Along the other dimensions, the element selects at
- * its own position. */
+/* If the axis is 0, element (i, j, k) of the result is x[index[i, j, k], j, k]; likewise for other axes. */
 View *elements_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *t) {
   const View *x = view_of(im, node, 0);
   Elements e = {.n = 1};
@@ -79,8 +78,8 @@ View *elements_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *
   return chosen_elements(im, node, x, &e);
 }
 
-/* Each row of the index is a position in the dimensions after the first `batch` dimensions. In these first
- * dimensions, the row selects at its own position. */
+/* The last dimension of the index has the coordinates of a part in x, without its first `batch` coordinates:
+ * these are the same as in the index. */
 View *parts_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *t) {
   const View *x = view_of(im, node, 0);
   const int64_t batch = onnx_int(node, "batch_dims", 0);

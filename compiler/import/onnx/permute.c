@@ -9,7 +9,7 @@ typedef struct Blocks {
   int64_t size[MOST_BLOCKS];
 } Blocks;
 
-/* Distance between neighboring elements of a factor; 0: not a factor of the value. */
+/* Distance in memory between neighboring elements of a factor; 0 for the batch. */
 static int64_t factor_stride(Factor f, Shape shape) {
   int64_t stride = f.axis == BATCH ? 0 : f.inner;
   for (int axis = shape.rank - 1; axis > f.axis && f.axis != BATCH; axis--) stride *= shape.dim[axis];

@@ -182,7 +182,7 @@ Value *same_value(ModelImport *im, Value *value) {
                   (long long)s.dim[2]);
 }
 
-/* Quantizes the parts of a concat of many values. */
+/* A concat of many values is a chain of concats: gives all of them the quantization of the last one. */
 static void quantize_parts(const Value *value) {
   for (Statement *s = value->made; s && s->nin > 1 && strncmp(s->call, "concat(", 7) == 0;) {
     Value *first = s->in[0];

@@ -39,8 +39,8 @@ static bool is_of_windows(const Value *v) {
   return false;
 }
 
-/* The value from which v was cropped along an axis; NULL: none. With `behind`, v is the part from *at on,
- * otherwise the part up to *at. */
+/* The value from which v was cropped along an axis; NULL: none. With `behind`, v has the positions from *at
+ * on; otherwise the positions before *at. */
 static Value *cropped(const Value *v, int axis, bool behind, int64_t *at) {
   const Statement *s = v->made;
   long long cut[4];
@@ -62,7 +62,7 @@ static Value *before_roll(const Value *v, int axis, int64_t *by) {
   return of && cropped(s->in[1], axis, false, &until) == of && until == *by ? of : NULL;
 }
 
-/* The value before cyclic shifts along its height and width, and the distances of these shifts. */
+/* The value before cyclic shifts along its height and width. shift: the distances of these shifts. */
 static Value *before_rolls(Value *v, int64_t shift[2]) {
   shift[0] = shift[1] = 0;
   for (int step = 0; step < 2; step++)
@@ -125,7 +125,7 @@ static Value *join_into_image(ModelImport *im, Value *v, const int64_t size[2], 
                                    (long long)whole.dim[1], grid ? ", mode=grid" : ""));
 }
 
-/* Whether factor number `axis` of a is the outer part of this axis, and that of b the inner part. */
+/* Whether a->f[axis] is the outer part of this axis of v, and b->f[axis] the inner part. */
 static bool are_parts(const Factors *a, const Factors *b, const Value *v, int axis) {
   return a->f[axis].axis == axis && b->f[axis].axis == axis && b->f[axis].inner == 1 &&
          a->f[axis].inner == b->f[axis].size && a->f[axis].size * b->f[axis].size == v->shape.dim[axis];
@@ -198,9 +198,9 @@ static bool is_plain(const View *x) {
   return true;
 }
 
-/* Combines two values of the same size. The second one (small) is laid out as `part`: [rows, positions,
- * channels], in the order of the first one's axes. NULL if only the second value has a plain layout; the
- * caller then converts the first value to that layout. */
+/* Combines two values of the same size. `part` is a view of the small value as [rows, positions, channels],
+ * in the order of the large value's axes. NULL if only the small value has a plain layout; the caller then
+ * converts the large value to that layout. */
 static View *combined_in_full(ModelImport *im, const View *large, const View *small, const View *part,
                               const char *word) {
   const Shape s = large->value->shape;

@@ -38,7 +38,7 @@ typedef struct TflOperator {
   int nin, nout;
   int *in, *out; /* tensors; -1: omitted */
   /* the operator's options; options that the operator does not have are 0 */
-  bool same;                                     /* padding */
+  bool same;                                     /* SAME padding; false: VALID */
   int64_t stride[2], dilation[2], size[2], axis; /* height, width */
   int activation;
   float beta;          /* beta of softmax; slope of leaky_relu */
@@ -62,7 +62,7 @@ typedef struct TflOperator {
   bool time_major;          /* for a recurrent layer: the input's first axis is time */
   bool hybrid;              /* the operator's int8 weights were converted to floats */
   bool dense;               /* a convolution that replaced a FULLY_CONNECTED */
-  bool stateful; /* for a recurrent layer: the state outlives a call, as --variables=keep requires */
+  bool stateful; /* for a recurrent layer: the state is kept after a call (--variables=keep) */
   int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; one bit per dimension */
 } TflOperator;
 

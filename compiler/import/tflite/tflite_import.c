@@ -164,8 +164,8 @@ void tfl_call(Making *k, const TflOperator *op, const char *layer, const char *c
            tfl_is_bytes(k, op) ? "" : ", precision=f32");
 }
 
-/* Appends the activation of a layer. The layer's rounding can clamp at 0 and 6; other bounds, and bounds of
- * floats between int8 values, become separate layers. */
+/* Appends the activation of a layer. The rounding of int8 and int16 layers includes relu and relu6; clips to
+ * -1 .. 1, and activations of float layers, become separate layers. */
 static const char *put_activation(Making *k, const TflOperator *op, const char *layer) {
   const bool between = op->activation == TFL_ACTIVATION_RELU_N1_TO_1, bytes = tfl_is_bytes(k, op);
   const char *call = op->activation == TFL_ACTIVATION_RELU ? "relu" : between ? "clip" : "relu6";
@@ -393,7 +393,7 @@ static void count_reads(Making *k) {
 }
 
 /* ---- inputs and outputs ---- */
-/* The type of an input or output. The caller has floats for int16 values. */
+/* The type of an input or output. int16 inputs and outputs are floats for the caller. */
 static const char *type_text(const TflTensor *t) {
   return t->elem != I8 ? "" : t->is_u8 ? " as u8" : " as i8";
 }
@@ -426,7 +426,7 @@ static const char *put_tfl_inputs(Making *k) {
     k->layer[tensor] = k->value[tensor];
     k->there[tensor] = true;
   }
-  /* after constants there is no current value */
+  /* constants are printed after the inputs, so the first statement names its operand */
   k->current = computes_with_constants(k) ? -1 : k->m->input[0];
   k->inputs = k->text;
   k->text = (Text){.arena = k->arena};
@@ -454,7 +454,7 @@ static TflProgram *refuse_file(Diags *diags, Span at, const char *path, const ch
   return NULL;
 }
 
-/* Marks a tensor whose unsigned bytes at the caller are int8 numbers plus 128. */
+/* Converts the type of a u8 tensor to int8, and marks it: the caller's bytes are the int8 numbers plus 128. */
 static void take_unsigned(TflModel *m, int tensor) {
   TflTensor *t = &m->tensor[tensor];
   if (t->elem != U8 || t->scales != 1 || t->zero < 0 || t->zero > UINT8_MAX || t->data) return;

@@ -381,8 +381,8 @@ const char *tfl_constant_beside(Making *k, const TflOperator *op, const TflTenso
   return tfl_constant(k, shape, data, t);
 }
 
-/* Whether TensorFlow Lite uses its older kernel, which shifts int16 values if all scales are powers of two.
- * With a single scale, its result is the same as the new kernel's. */
+/* Whether TensorFlow Lite uses its older kernel, which shifts int16 values, because all scales are powers of
+ * two. If all scales are equal, both kernels have the same results. */
 static bool shifts(const Making *k, const TflOperator *op, const TflTensor *const operand[2]) {
   const float out = tfl_out(k, op)->scale[0];
   const TflTensor *of[3] = {operand[0], operand[1], tfl_out(k, op)};

@@ -57,7 +57,7 @@ static bool has_scale(Making *k, const TflOperator *op, float scale, int zero) {
                 zero);
 }
 
-/* Sets *own to whether the function needs a table in the file, which is stored in `table`. False after
+/* Sets *own to whether the function needs a table in the weight file, and computes this table. False after
  * tfl_no(). */
 static bool make_table(Making *k, const TflOperator *op, int8_t *table, bool *own) {
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);

@@ -13,7 +13,7 @@ enum { STEPS = 200, MOST_RAISED = 1 << 24 }; /* STEPS: number of calls in a sequ
  * of the call. */
 typedef struct TflRows {
   bool known;
-  bool flat;    /* all rows in one dimension */
+  bool flat;    /* the tensor is [1, elements of all rows] */
   int sequence; /* the tensor with the rows of all calls; -1: none, because this tensor is only a state */
   int64_t n;    /* new rows per call */
   int64_t low, high;
@@ -41,7 +41,8 @@ static const TflTensor *raised_constant(const Raising *r, const TflOperator *op,
   return t >= 0 && r->m->tensor[t].data ? &r->m->tensor[t] : NULL;
 }
 
-/* [1, rows, width, channels], [1, rows, channels] or [1, channels]; false: it has no rows. */
+/* Reads the number and the sizes of the rows of a tensor [1, rows, width, channels], [1, rows, channels] or
+ * [1, channels]. False: the tensor has another shape. */
 static bool read_rows(const TflTensor *t, int64_t *rows, TflRows *to) {
   if (t->rank < 2 || t->rank > 4 || t->size < 1 || t->dim[0] != 1) return false;
   *rows = t->rank == 2 ? 1 : t->dim[1];

@@ -278,7 +278,7 @@ static int64_t tfl_nearest_source(const TflOperator *op, int64_t in, int64_t out
   return from < (float)(in - 1) ? (int64_t)from : in - 1;
 }
 
-/* Whether resize selects the same elements: the element below, or the element with the nearest center. */
+/* Whether resize selects the same elements. exact: those with the nearest center; otherwise those below. */
 static bool tfl_nearest_fits(const TflOperator *op, const TflTensor *in, const TflTensor *out, bool exact) {
   enum { MOST = 1 << 16 };
   for (int d = 1; d < 3; d++) {

@@ -1,4 +1,4 @@
-/* multiply.c: multiply, y = x0 * x1 * ...: gates, squeeze and excitation. */
+/* multiply.c: multiply, y = x0 * x1 * ..., used for gates, as in squeeze and excitation. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/arithmetic/combine.h"
 
@@ -7,7 +7,7 @@ static const Param params[] = {
 
 static uint32_t needs(const Node *node, int wrt) {
   return ((UINT32_C(1) << node->nin) - 1) & ~(UINT32_C(1) << wrt);
-} /* all other operands */
+} /* the gradient of an operand needs all other operands */
 
 MAP_EVAL(product) {
   double y = x[0];

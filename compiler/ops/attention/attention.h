@@ -32,10 +32,10 @@ double attention_exponentials(const Eval *, const Attention *, const int in[2], 
 
 /* attention_core.c */
 void attention_lower(Lower *);
-/* Must be called before nest_fn: views images as sequences of positions, so that a value with heads is
- * [1][heads*L][M]. */
+/* Changes the dimensions of all buffers from images to sequences of positions; a value with heads becomes
+ * [1][heads*L][M]. Must be called before nest_fn. */
 void attention_flatten(Lower *);
-Ix attention_bias_row(const Attention *, const Ix *h, const Ix *i); /* the row in a flattened bias */
+Ix attention_bias_row(const Attention *, const Ix *h, const Ix *i); /* row of query i in a flattened bias */
 /* The scaled product of query i and key j plus mask and bias; -infinity if the key is hidden. in: indices of
  * the inputs mask and bias. */
 Val attention_score(Lower *, const Attention *, Val product, const Ix *h, const Ix *i, const Ix *j,
@@ -67,7 +67,7 @@ enum { IN_WEIGHT, KEY_WEIGHT, VALUE_WEIGHT, IN_BIAS, OUT_WEIGHT, OUT_BIAS, LAYER
 enum { SOURCES = VALUE + 1 }; /* number of sources: QUERY, KEY and VALUE */
 typedef struct MultiheadLayer {
   Attention core;
-  int from[SOURCES];         /* input of each source; equal if sources are the same value */
+  int from[SOURCES];         /* index of the node's input for each source; equal for the same value */
   int64_t channels[SOURCES]; /* channels of each source */
   bool joined;               /* all sources have the same number of channels and share one weight */
 } MultiheadLayer;

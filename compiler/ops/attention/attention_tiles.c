@@ -96,8 +96,8 @@ static Val added_row(const Tile *t, const Ix *query, const Ix *j, int part) {
 static bool cuts(const Attention *a) { return a->causal || a->windowed; }
 static int64_t groups_up(const Tile *t, int64_t n) { return (n + t->rows - 1) / t->rows; }
 
-/* Limits of a loop over the keys of a block, or over groups of keys. The loop then visits only keys that at
- * least one query of the tile sees. */
+/* Limits of a loop over the keys of a block, or over groups of keys. With these limits, the loop visits only
+ * keys that at least one query of the tile sees. */
 typedef struct Limits {
   int nlo, nhi;
   Ix lo[2], hi[2];
@@ -111,7 +111,7 @@ static Limits limits_of(const Tile *t, int64_t n, bool groups) {
   const int64_t after = a->causal ? 0 : a->after;
   if (a->causal || (a->windowed && after < a->m))
     k.hi[k.nhi++] = first - key + groups_up(t, t->queries + after) * unit;
-  if (a->windowed && a->l - a->before <= a->m) /* otherwise, some tile would see no key */
+  if (a->windowed && a->l - a->before <= a->m) /* otherwise, the last query sees no key */
     k.lo[k.nlo++] = first - key - groups_up(t, a->before) * unit;
   return k;
 }
@@ -420,8 +420,8 @@ static void query_tile(Tile *t, const Ix *index, int64_t queries) {
         store_mixed(t, nest_load(b, mix_sums(t, &i, v), t->lanes), &i, v);
 }
 
-/* Tiles `from` .. `to`-1 of each head, with `queries` queries each. Threads share heads and tiles as one
- * range. */
+/* Computes tiles `from` .. `to`-1 of each head, with `queries` queries each. The three loops have the same
+ * kind: if they are parallel, threads share all pairs of a head and a tile. */
 static void query_tiles(Tile *t, LoopKind kind, int64_t from, int64_t to, int64_t queries) {
   Nest *b = t->l->b;
   const Attention *a = t->a;

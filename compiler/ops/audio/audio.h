@@ -23,6 +23,7 @@ void bank_lower(Lower *, Bank, bool transposed);
 /* The linear maps that these operators compute, for export. */
 Bank mel_bank(Arena *, const Node *);
 Bank dct_bank(Arena *, const Node *);
-/* stft: maps the samples of a frame to its bins, without `scale`. Real and imaginary parts alternate. */
+/* stft: maps the samples of a frame to its bins, not multiplied by scale=. Real and imaginary parts
+ * alternate. */
 Bank stft_bank(Arena *, const Node *);
 #endif

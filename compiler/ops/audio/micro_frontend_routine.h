@@ -52,7 +52,7 @@ static void cnn_micro_butterfly_routine(int32_t *x, const float *wave, int radix
   }
 }
 
-/* The complex FFT of n numbers in x, in place; the numbers are in digit-reversed order. */
+/* The complex FFT of n numbers in x, in place. At the start, the numbers are in digit-reversed order. */
 static void cnn_micro_transform_routine(int32_t *x, const float *wave, int n) {
   int apart = 1, radix = 4;
   for (int left = n; left > 1; left /= 4) radix = left == 2 ? 2 : 4;

@@ -80,7 +80,7 @@ typedef struct Int8Table {
 } Int8Table;
 
 typedef struct Int8Softmax {
-  int32_t exponential[256], part[256]; /* indexed by maximum - q */
+  int32_t exponential[256], part[256]; /* indexed by maximum - q; part: terms of the sum */
 } Int8Softmax;
 
 /* int16 softmax. */
@@ -147,7 +147,7 @@ Steps int8_steps(Rounding, Multiplier);
 bool int8_steps_fit(Rounding, Multiplier, int64_t most);
 
 int32_t int8_halves(int32_t low, int32_t high); /* a word of two int16 numbers */
-/* Words are operands of the target's dot product: four bytes q + 128 or q, or two halves q. */
+/* A word is an operand of the target's dot product: four bytes, q + 128 or q, or two 16-bit halves q. */
 int32_t words_lift(Dot);                    /* the number added to each q: 128 or 0 */
 const Primitive *words_dot(Dot, int lanes); /* operands: a sum, a word of lifted q, a word of weights */
 
@@ -172,8 +172,8 @@ Int8Constants int8_constants(Lower *, const Correlation *, int64_t channels);
 Ref int8_sum(Lower *);
 void int8_add_term(Lower *, Ref sum, Val q, Val weight); /* q: minus its zero point; q and weight are
                                                             32-bit */
-/* Applies the steps of a multiplication by a factor that is given as values of the nest. left may be NULL:
- * nothing is shifted to the left. */
+/* Multiplies x by a factor, in the steps of struct Steps, whose numbers are values of the nest. If `left` is
+ * NULL, x is not shifted to the left. */
 Val int8_stepped(Lower *, Rounding, Val x, Val left, Val m, Val half, Val shift);
 /* Views the rows of the value and of its operands as [1][w*c] if their elements are contiguous. Returns the
  * extent of the value, viewed or not. */
@@ -190,9 +190,11 @@ Buf *int8_curve_points(Lower *);
 CurvePlace int8_curve_place(Lower *, const Curve *, Val q);
 Val int8_curve_value(Lower *, const Curve *, Buf *points, const CurvePlace *, const Ix *step);
 const Primitive *int8_requantizer(Rounding, bool wide); /* wide: for int64 sums */
-/* name: base of the names of the factor's numbers in the kernel. */
+/* The sum times the multiplier, rounded. name: prefix of the names of the multiplier's numbers in the
+ * kernel. */
 Val int8_rounded(Lower *, Rounding, Val sum, Multiplier, const char *name);
-/* Numbers of the kernel: the zero point of an operand; the number added to a result, and its limits. */
+/* Numbers that the kernel uses: the zero point of an operand; the zero point that is added to a result; the
+ * lower and the upper limit of a result. */
 Val int8_zero(Lower *, int operand);
 Val int8_stored_zero(Lower *, Stored), int8_lowest(Lower *, Stored), int8_highest(Lower *, Stored);
 Val int8_cut(Lower *, Stored, Val q); /* q, clamped to these limits */

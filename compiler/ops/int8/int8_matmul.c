@@ -160,8 +160,8 @@ static void lower(Lower *l) {
 
 const Op op_int8_matmul = {
     .name = "int8_matmul",
-    .detail = "x = sum over k of (a - zero point of a) * (b - zero point of b); out = clamp(round(x * factor) "
-              "+ zero point of out)",
+    .detail = "x = sum over k of (a - zero point of a) * (b - zero point of b); out = clamp(round(x * "
+              "factor) + zero point of out)",
     .traits.per_image = true,
     .cost = cost,
     .eval = eval,

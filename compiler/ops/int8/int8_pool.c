@@ -63,7 +63,8 @@ static void eval(const Eval *eval) {
 }
 
 /* ---- lower ---- */
-/* Whether all windows are inside the counted area, so that all windows have the same number of elements. */
+/* Whether all windows are inside the counted area, or with within_input inside the input, so that all windows
+ * have the same number of elements. */
 static bool all_inside(const Node *node, bool within_input) {
   const Window *w = node->window;
   const Extent in = shape_extent(node->in[0]->shape), out = shape_extent(node->shape);

@@ -22,7 +22,7 @@ typedef struct Int8Recurrent {
   Stored stored;            /* scale of the value */
   Multiplier out;           /* factor from o*tanh(c), or from relu's sum, to the value's scale */
   Multiplier forget, add;   /* lstm: factors of f*c and i*g to the scale of c, 2^bits */
-  int32_t bits, clip;       /* clip: negative if there is none */
+  int32_t bits, clip;       /* clip: limit of |c|; negative if there is none */
 } Int8Recurrent;
 
 extern const Op op_int8_recurrent;
@@ -32,7 +32,7 @@ void int8_recurrent_lower(Lower *);
 /* Op.keep of a core in steps of a stream (int8_recurrent_keep.c). With r.keeps, a core returns, for each row,
  * the state that the next row needs. */
 Node *int8_recurrent_keep(Graph *, Node *core, Node *calls, int64_t rows, int64_t offset);
-/* values of the gates for which a state of zeros stays zero */
+/* values of the gates with which a state that is 0 remains 0 */
 const double *int8_idle_gates(Arena *, const Int8Recurrent *);
 Val int8_upper_byte(Nest *, Val wide);
 
@@ -41,7 +41,7 @@ typedef struct RecurrentWords {
   const Int8Recurrent *p;
   int first, gates;    /* the sums of the gates first .. first + gates - 1 */
   int64_t words;       /* number of words of h, with two channels each */
-  Buf *halves, *bytes; /* weights of pairs of gates, and of the last gate if their number is odd */
+  Buf *halves, *bytes; /* halves: weights of pairs of gates; bytes: of a last gate without a partner */
   Buf *steps, *window; /* window: h, widened to int16 */
 } RecurrentWords;
 /* bias: the bias of each sum, which includes the zero point of h times the weights. */

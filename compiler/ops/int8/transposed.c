@@ -34,7 +34,8 @@ static int64_t transposed_sum_at(const Eval *eval, const Correlation *k, int64_t
 static void eval(const Eval *eval) { int8_product_eval(eval, transposed_sum_at); }
 
 /* ---- lower ---- */
-/* The range of input rows around i that contribute to a position S*i + r. */
+/* The input rows that may contribute to position S*i + r: row i + first_row and the rows after it, before row
+ * i + behind_last_row. */
 static int64_t first_row(const Correlation *k, int axis) {
   return rounded_down(k->before[axis] - (k->kernel[axis] - 1) * k->dilation[axis], k->stride[axis]);
 }

@@ -220,7 +220,7 @@ static bool add_parameters(ShapeContext *context, Node *node, const Recurrent *r
   return !r->project || to[PROJECTION];
 }
 
-/* Checks the sizes of the sums and of the record of all rows, which are also values. */
+/* Checks the sizes of the record and of the slopes of all rows, because both are also values. */
 static bool sizes_fit(ShapeContext *context, const Node *node, const Recurrent *r) {
   int64_t most, width = recurrent_record(r).width, other = recurrent_slopes(r).width;
   if (other > width) width = other;

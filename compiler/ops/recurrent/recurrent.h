@@ -7,11 +7,11 @@
  *
  * In training a sequence of many rows is computed in segments, each with its own gates and record.
  *
- * m is o*tanh(c) where a projection computes h from it. q belongs to gate r of a gru: it is the candidate's
- * product with h (reset=after), or r*h (reset=before). Slopes are the gradients of the sums. The parts in
- * brackets are the gradient of h (only with a projection), and the gradients of the hidden products (only
- * with reset=after: q in place of n). If a layer has initial values, an additional last row has the gradients
- * of the initial values: of h, then of c. */
+ * [m], only with a projection, is o*tanh(c), from which the projection computes h. q belongs to gate r of a
+ * gru: it is the candidate's product with h (reset=after), or r*h (reset=before). Slopes are the gradients of
+ * the sums. [h], only with a projection, is the gradient of h. [r z q], only with reset=after, are the
+ * gradients of the products with h. If a layer has initial values, an additional last row of the slopes has
+ * the gradients of the initial values: of h, then of c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_RECURRENT_H
 #define CNNC_RECURRENT_H
@@ -59,9 +59,9 @@ typedef struct Slopes {
   int64_t other, width, rows; /* other: the channel after the slopes of the sums */
 } Slopes;
 
-/* Gradient of a core's weight. Its rows first .. first+n-1 are sums over the rows of the sequence: slopes,
- * starting at `slope`, times numbers of the record, starting at `from`. moved: the numbers are from the
- * record of the previous row. */
+/* A part of the gradient of a core's weight: rows first .. first+n-1. They are sums over the rows of the
+ * sequence, of the slopes from index `slope` on, times the record's numbers from index `from` on. moved: the
+ * numbers are from the record of the previous row. */
 typedef struct Outer {
   int64_t slope, first, n, from, columns;
   bool moved;

@@ -54,7 +54,8 @@ Axis axis_phase(const Correlation *k, int axis, int64_t r) {
   return a;
 }
 
-/* At tap k, output factor*q + r reads the element q + floor((r + k - P) / factor). */
+/* Output factor*q + r reads, at tap `tap`, the element q + seen(...), where P = k->before[axis]:
+ * floor((r + tap - P) / factor). */
 static int64_t seen(const Correlation *k, int axis, int64_t factor, int64_t r, int64_t tap) {
   return floor_divide(r + tap - k->before[axis], factor);
 }

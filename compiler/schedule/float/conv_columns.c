@@ -31,7 +31,7 @@ typedef struct Columns {
   Lower *l;
   Correlation k;
   Axis y, x;
-  int lanes, vectors;     /* lanes and vectors of a tile's row of columns */
+  int lanes, vectors;     /* a row of a tile: `vectors` vectors of `lanes` columns */
   int64_t filters;        /* filters of a tile */
   int64_t tiles;          /* tiles of a row */
   Buf *w, *bias, *padded; /* [ky][kx][filter], [filter], [row][column] */

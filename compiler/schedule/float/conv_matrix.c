@@ -61,8 +61,8 @@ static void taps_of_sums(const Axis *a, int64_t first, int64_t n, TapSpan *t) {
   t->to = smaller(larger(floor_divide(a->in_size - 1 - begin, a->tap_step) + 1, t->from + 1), a->taps);
 }
 
-/* Divides the tiles of two spans into TapSpans. n: sums of a tile along the axis; 0: the `blocks` of its
- * span. Returns the number of TapSpans, or 0 if there are too many. */
+/* Divides the tiles of two spans into TapSpans. n: number of sums of a tile along the axis; 0: the number is
+ * `blocks` of the tile's span. Returns the number of TapSpans, or 0 if there are too many. */
 static int tap_spans(const Axis *a, const MatrixSpan span[2], int64_t n, TapSpan to[MOST_SETS]) {
   int count = 0;
   for (int s = 0; s < 2; s++)
@@ -92,7 +92,7 @@ static void narrow_axis(Axis *a, const TapSpan *t, MatrixSpan span[2]) {
   span[t->span].count = t->count;
 }
 
-/* Divides a set into tiles with the same taps, if this avoids a tenth of the products. */
+/* Divides a set into sets of tiles with the same taps, if this avoids at least a tenth of the products. */
 static int sets_by_taps(const TileSet *whole, bool merged, TileSet set[MOST_SETS]) {
   TapSpan rows[MOST_SETS], columns[MOST_SETS];
   const MatrixMap *map = &whole->map;

@@ -211,7 +211,7 @@ static void call_taps(Nest *b, const Weights *w, const Taps *taps, const Piece *
     }
 }
 
-/* The Piece for these numbers of channels, at most the numbers of a whole tile. */
+/* The Piece for these numbers of channels, which are at most the channels of a whole tile. */
 static Piece weights_piece_of(const Weights *w, int64_t broadcast, int64_t vector_channels) {
   const int64_t vectors = (vector_channels + w->lanes - 1) / w->lanes;
   Piece piece = {.broadcast = broadcast,
@@ -225,8 +225,8 @@ static Piece weights_piece_of(const Weights *w, int64_t broadcast, int64_t vecto
   return piece;
 }
 
-/* A tile has a few of many channels, so its channels of adjacent pixels are far apart in memory, often by a
- * power of two. A cache holds few such lines, so the tile is copied. */
+/* A tile has a few of many channels, so the distance in memory from a pixel's channels to the next pixel's is
+ * large, often a power of two. A cache holds few lines at such distances, so the tile is copied. */
 static void weights_copy_tile(Nest *b, const Weights *w, const Ix *channel, int vectors) {
   NEST_FOR(b, y, w->k.small.h)
     NEST_FOR(b, x, w->k.small.w)
@@ -243,7 +243,7 @@ static void weights_all_tiles(const Weights *w, const Taps *taps) {
   Piece piece[2][2];
   NestFn *fn[2][2] = {{NULL, NULL}, {NULL, NULL}};
   for (int v = 0; v < 2; v++)
-    for (int c = 0; c < 2; c++) { /* c, v: whole tiles or the rest, for each side */
+    for (int c = 0; c < 2; c++) { /* v, c: 0 for whole tiles, 1 for the rest, on the two sides */
       if (!(v ? rest[0] : size[0]) || !(c ? rest[1] : size[1])) continue;
       piece[v][c] = weights_piece_of(w, c ? rest[1] : w->broadcast, v ? rest[0] : step);
       fn[v][c] = w->whole_rows ? weights_row_function(w, taps, &piece[v][c]) : tap_function(w, &piece[v][c]);

@@ -156,8 +156,8 @@ static NestFn *winograd_tile_split_tile(const Conv *c, const char *name, int kin
   return fn;
 }
 
-/* Row ty of tiles, which starts at tile t0 of the block. If an edge has few tiles, each of them is a separate
- * call, so that its tests are constant. */
+/* Row ty of tiles, which starts at tile t0 of the block. If an edge has few tiles, each of them has its own
+ * call with a constant position, so that its tests are constant. */
 typedef struct Row {
   Ix image; /* image of a batch */
   Ix slot, ty, t0;
@@ -224,7 +224,7 @@ static void row_parts(const Conv *c, Parts *parts, const Row *row, NestFn *const
     }
 }
 
-/* The tiles `from` .. to-1 along an axis, which have all inputs inside. */
+/* Sets the range `from` .. to-1 of the tiles along an axis whose inputs are all inside the image. */
 static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
   const Correlation *k = &c->k;
   const Winograd *w = &c->w[axis];
@@ -421,7 +421,7 @@ static NestFn *winograd_tile_join_tile(const Conv *c, const Bundle *bundle, cons
   return fn;
 }
 
-/* The tiles `from` .. to-1 of a row, whose columns are inside the output. */
+/* Sets the range `from` .. to-1 of the tiles of a row whose columns are all inside the output. */
 static void tiles_whole(const Conv *c, int64_t *from, int64_t *to) {
   const Node *pool = c->l->kernel->pool;
   const int64_t columns = pool         ? shape_extent(pool->shape).w * POOLED

@@ -74,7 +74,7 @@ typedef struct Chunk {
   int64_t units;
 } Chunk;
 
-typedef struct At { /* a tile: units from `unit` of the chunk on, panel of images, inputs from `first` on */
+typedef struct At { /* a tile: its first unit in the chunk, its panel of images, its first input */
   const Forward *f;
   const Chunk *chunk;
   Buf *left;

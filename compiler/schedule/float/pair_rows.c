@@ -110,8 +110,8 @@ static void pair_tiles(const PairPanel *q, const Ix *row, int rows, const Ix *pa
     pair_tile(q, row, rows, panel, f0, v * q->p->lanes, (int)smaller(vectors, all - v));
 }
 
-/* Rows of a tile, chosen so that sums and operands fit into the registers. Without an instruction for words
- * an operand is two vectors. */
+/* Rows of a tile, chosen so that sums and operands fit into the registers. If the target has no instruction
+ * that multiplies words, an operand takes two vectors. */
 static int pair_tile_rows(const PairRows *p) {
   const Target *t = p->l->target;
   const PairPanel q = panel_of_kind(p, p->panels == 0, NULL);
@@ -162,7 +162,7 @@ static void pair_sum(const void *context, const Ix *u, const Ix *q, const Ix *v)
              nest_get(b, nest_at(b, sum, 0)));
 }
 
-/* The function of a tile, of which the first `skip` rows are not stored. */
+/* The function of a tile. The first `skip` rows of the tile are computed, but not stored. */
 static NestFn *pair_matrix(const void *context, int64_t blocks, int64_t skip) {
   const PairPanel *q = context;
   const PairRows *p = q->p;

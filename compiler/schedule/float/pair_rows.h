@@ -21,7 +21,7 @@ typedef struct PairRows {
   double scale;
 } PairRows;
 
-/* Sets the panels for a number of columns. */
+/* Sets panels, width, rest and rest_width from `columns`. */
 void pair_rows_panels(PairRows *);
 /* Creates the functions and loops; `begin` is called after the main function has begun. */
 typedef void PairRowsBegin(const void *context);

@@ -56,10 +56,10 @@ static Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
   return best;
 }
 
-/* A kernel is also unsupported if its stack is too small for two panels: one of the large side of an image,
- * and one of weights or their gradients for a vector of input channels. In bf16, weight gradients may have
- * panels of any size that fits on the stack, because other targets, with tile registers, gain from the
- * batch. */
+/* A kernel is unsupported if one of two panels is too large: the panel of the large side of an image, or the
+ * panel of weights or their gradients for a vector of input channels. In bf16 weight gradients, the panel of
+ * the large side may be as large as the stack permits, because the file's targets with tile registers gain
+ * from the batch. */
 const char *rows_direct_refused(const RowsCosts *c, const Node *node) {
   const Target *t = c->target;
   const Correlation k = correlation_of(node);

@@ -23,8 +23,9 @@ bool rows_pay(const void *rows_costs, const Node *, int64_t batch, int64_t kept)
 bool dense_pays_together(const RowsCosts *,
                          int64_t batch); /* dense_rows.c: whether inference batches large dense layers */
 
-/* Weight gradients in bf16 with tile registers: cycles per image, and whether they are possible; image by
- * image (conv_weights_matrix.c) and batched (conv_rows_weights_matrix.c). */
+/* Weight gradients in bf16 with tile registers: predicted cycles per image, and whether the target supports
+ * them. weights_...: image by image (conv_weights_matrix.c); rows_weights_...: batched
+ * (conv_rows_weights_matrix.c). */
 #ifdef __wasi__ /* the browser build has no bf16 */
 static inline Cycles weights_by_matrix(const Target *t, const Node *node) {
   return (void)t, (void)node, (Cycles){0};
@@ -45,7 +46,7 @@ Cycles rows_weights_by_matrix(const Target *, const Node *, int64_t batch, int64
 bool rows_weights_take_matrix(const Target *, const Node *, int64_t batch);
 #endif
 
-/* The two schedules of conv_rows.c and conv_rows_weights.c as candidates. */
+/* Members of the schedules of conv_rows.c and conv_rows_weights.c. */
 const char *conv_rows_refused(const Lower *, const Choice *);
 Cycles conv_rows_cycles(const Lower *, const Target *, const Choice *);
 #endif

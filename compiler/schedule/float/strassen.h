@@ -8,7 +8,7 @@
 
 enum { STRASSEN_BLOCKS = 4, STRASSEN_PRODUCTS = 7, STRASSEN_LEVELS = 2 /* maximum applications */ };
 
-/* Error of a float sum over that number of channels. typical: expected on random data, relative to the
+/* Error of a float sum over `channels` channels. typical: expected on random data, relative to the
  * largest output; worst: proven bound, relative to (largest input) * (largest weight) * channels. */
 WinogradError strassen_error(int levels, int64_t channels);
 

@@ -48,7 +48,7 @@ Winograd winograd_of(int m, int r) {
   return w;
 }
 
-/* With stride 2: first the points of F(m,2) of the even inputs, then the odd inputs. */
+/* With stride 2, the first points are F(m,2) of the even inputs; the remaining points are the odd inputs. */
 static Winograd even_inputs(int m) { return winograd_of(m, 2); }
 
 Winograd winograd_of_stride_two(int m) {
@@ -140,8 +140,8 @@ const char *winograd_refused(const Lower *l, const Correlation *k) {
 /* ---- rounding ---- */
 static double winograd_size_of(double x) { return x < 0 ? -x : x; }
 
-/* The worst output of an axis. variance: the sum of the variances of its products, for data of variance 1;
- * absolute: the sum of absolute coefficients. */
+/* Maxima over the outputs of an axis. variance: the sum of the variances of an output's products, for data of
+ * variance 1; absolute: the sum of the absolute coefficients of an output. */
 typedef struct Spread {
   double variance, absolute;
 } Spread;
@@ -208,9 +208,9 @@ static Val winograd_named(Nest *b, const char *name, Val x) {
   return x->op == LOAD ? x : nest_let(b, name, x);
 }
 
-/* y = matrix * x; rows 1 and 2, 3 and 4, ... belong to pairs of points. If n is odd, the last finite point
- * has no partner. In that case the rows of the input transform are not pairs, because their polynomials are
- * products over all points. */
+/* y = matrix * x. Rows 1 and 2, 3 and 4, ... belong to pairs of points, p and -p, and share partial sums. If
+ * n is odd, the last finite point has no partner. Then the rows of the input transform share no sums, because
+ * each row's polynomial is a product over all other points. */
 static void by_rows(Nest *b, int n, int columns, const double matrix[][WINOGRAD_TILE], const Val *x, Val *y) {
   const bool pairs = n % 2 == 0 || columns < n;
   for (int j = 0; j < n; j++) {

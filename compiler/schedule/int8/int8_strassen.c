@@ -211,9 +211,10 @@ static bool int8_strassen_build(Lower *l) {
   nest_fn(l->b, l->b->name, false);
   points_loops(l->b, &d.p);
   points8_about(&d, "Strassen's algorithm",
-                inner ? ", products of int16 pairs, half as many" : ", products of int16 pairs");
+                inner ? ", products of int16 pairs (half the products: Winograd's inner product)"
+                      : ", products of int16 pairs");
   const int64_t blocks = d.p.blocks + (d.p.last > 0);
-  if (blocks > 1) lower_detail(l, "%d bands of %d tiles", (int)blocks, (int)d.p.block);
+  if (blocks > 1) lower_detail(l, "%d blocks of %d tiles", (int)blocks, (int)d.p.block);
   return true;
 }
 

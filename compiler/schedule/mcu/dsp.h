@@ -28,7 +28,7 @@ typedef struct DspWork {
 } DspWork;
 Cycles dsp_cycles(const Lower *, DspWork products, DspWork others);
 DspWork dsp_finish_work(const Lower *, double outputs); /* requantization of sums to int8 */
-DspWork dsp_small_work(double filters); /* extra cost of small constants, for that number of filters */
+DspWork dsp_small_work(double filters); /* extra cost of small constants, for `filters` filters */
 /* Total bytes of n arrays of the model; words[i]: number of words of array i. */
 int64_t dsp_bytes(int n, const int64_t *words);
 

@@ -52,7 +52,7 @@ typedef struct Direct {
   Correlation k;
   bool pointwise;    /* k's pixels are in one row */
   bool by_rows;      /* the window is gathered row by row */
-  int64_t runs, run; /* number of contiguous runs in a window, and elements of each, a multiple of 4 */
+  int64_t runs, run; /* a window is `runs` contiguous runs of `run` elements, a multiple of 4 */
   int64_t words;     /* words of a window */
   int64_t blocks;    /* blocks of filters; the last block may have fewer filters */
   int64_t phases[2]; /* number of outputs along each axis to which a pixel contributes with separate weights:

@@ -28,7 +28,7 @@ from .weights import Weights
 
 CALLS = 3  # number of consecutive inputs for a net with states
 
-DESCRIPTION = """Computes an int8 net in whole numbers, as docs/int8.md defines it, without the compiler's
+DESCRIPTION = """Computes an int8 net in integers, as docs/int8.md defines it, without the compiler's
 code. Compares these results with the outputs of the generated C, on random inputs, on the limits of the
 stored numbers, and on inputs that drive sums to their bounds. If a number differs, prints the first
 difference and ends with status 1."""

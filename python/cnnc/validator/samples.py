@@ -138,7 +138,7 @@ class Samples:
         """Inputs with extreme sums in deeper layers, by random search: parts of the best inputs are drawn
         anew, and kept if the sums are larger.
 
-        measure: the least and largest sum of each layer for each input."""
+        measure: returns the least and largest sum of each layer for each input."""
         kept: list[Inputs] = []
         for name in layers:
             for k, sign in ((0, -1), (1, 1)):
@@ -173,7 +173,7 @@ class Samples:
 
 
 def _tiled(pattern: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """The pattern repeated over the shape, one dimension of it after the other."""
+    """Repeats the pattern along each dimension, and cuts the result to the shape."""
     if pattern.ndim == 1 and len(shape) > 1 and pattern.size == int(np.prod(shape)):
         return pattern.reshape(shape)
     while pattern.ndim > len(shape):

@@ -24,7 +24,7 @@ bool cnn_net_finds(const cnn_network *network) {
   return input && cnn_port_is_picture(input) && (finds_boxes(network) || finds_segments(network));
 }
 
-/* ---- classes: if pixels have classes, too, background classes precede object classes */
+/* ---- classes: in panoptic outputs, background classes precede object classes */
 
 static const cnn_port *segments_port(const cnn_network *network) {
   const int32_t o = cnn_output_first(network, CNN_OUTPUT_PANOPTIC);
@@ -88,8 +88,8 @@ static Extent *extents_of(const cnn_segments *segments, int32_t width) {
   return extent;
 }
 
-/* Score of an instance; -1: no score. If the net also has an output of boxes, `instance` is the number of its
- * box in that output, from 1. */
+/* Score of an instance; -1: no score. In a net with detections, segment->instance is the number of the
+ * instance's row in that output, from 1. */
 static double score_of(const cnn_network *network, float *const output[], int64_t slot,
                        const cnn_segment *segment) {
   enum { ROW = 6, SCORE = 4, LABEL = 5 };

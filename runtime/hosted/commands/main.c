@@ -22,7 +22,7 @@
 #define PACKAGE_VERSION "0.1.0"
 #endif
 
-/* The index of a word is its value in cnn_weights_names.by_order and in cnn_fit. */
+/* The index of a word is the value of cnn_weights_names.by_order, or of a cnn_fit. */
 const char *const cnn_match_choices[] = {"name", "order", NULL};
 const char *const cnn_fit_choices[] = {"stretch", "crop", "letterbox", NULL};
 

@@ -35,7 +35,7 @@ typedef struct Observer {
   int64_t samples;
   int32_t count;
   Seen *seen;    /* inputs, then layers */
-  void **target; /* NULL: not requested */
+  void **target; /* [outputs]: all NULL, because targets are not read */
   int64_t inputs;
   json_t *input; /* the first samples, one list per input */
 } Observer;

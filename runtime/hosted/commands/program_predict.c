@@ -494,7 +494,7 @@ static cnn_status predict_folder(Prediction *prediction, const char *path) {
   for (int64_t i = 0; status.code == CNN_OK && i < pictures.count; i++) {
     status = predict_file(prediction, pictures.picture[i].path);
     if (status.code != CNN_BAD_FORMAT || prediction->arguments->out)
-      continue; /* with -o, every image needs a row */
+      continue; /* with -o, an unreadable image is an error: the file needs a row for every image */
     fprintf(stderr, "%s\n", status.message);
     status = cnn_success();
     failed++;

@@ -65,8 +65,8 @@ cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t 
 /* Converts all elements of an input to float. */
 void cnn_port_floats(const cnn_port *port, const void *raw, float *value);
 bool cnn_port_is_picture(const cnn_port *port); /* whether it has 1 or 3 channels */
-/* The input as RGB. Images have values of 0..255 for every type (i8: reduced by 128); other arrays are
- * stretched to the visible range. */
+/* Converts an input to RGB. Values of the type's range are mapped to 0..255. If f32 values are not pixels of
+ * 0..255, their own range is mapped. */
 void cnn_port_pixels(const cnn_port *port, const float *value, uint8_t *rgb);
 /* Range of the port's values; infinite if unlimited. */
 void cnn_port_range(const cnn_port *port, double *low, double *high);

@@ -95,7 +95,7 @@ static char *folder_find(const Place *place, const json_t *root, const char *lis
 
 /* ---- A file */
 
-/* Rejects a file that cannot fit in memory: a number of two bytes needs twenty times as much memory when
+/* Rejects a file that cannot fit in memory: a number that has two bytes in the file needs 40 bytes when it is
  * parsed. */
 static cnn_status json_fits(const char *path, const cnn_file *file) {
   enum { VALUE_BYTES = 40 };

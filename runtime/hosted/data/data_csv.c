@@ -239,7 +239,7 @@ static int32_t columns_beyond(const cnn_data *data, const Tables *set) {
 }
 
 /* Finds the target columns: one column with a class or a number, or one column per value of a regression. If
- * the input is the target, --target excludes a column. */
+ * the input is the target, the column of --target is not part of the input. */
 static cnn_status columns_find(const cnn_data *data, Tables *set) {
   int32_t output;
   cnn_status status = output_find(data, &output);

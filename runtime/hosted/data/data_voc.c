@@ -132,7 +132,7 @@ static cnn_status stem_take(cnn_data *data, Voc *voc, int pool, const char *imag
 
 /* ---- Parts */
 
-/* The first word of each line of ImageSets/Main/PART.txt is an image; `there`: the file exists. */
+/* Reads ImageSets/Main/PART.txt: the first word of each line names an image. `there`: the file exists. */
 static cnn_status list_take(cnn_data *data, Voc *voc, int pool, const char *part, const char *images,
                             const char *annotations, bool *there) {
   char below[64], stem[300];

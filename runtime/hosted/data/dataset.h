@@ -78,7 +78,7 @@ typedef struct DataKind {
 typedef struct Part {
   int64_t first, count;
   int64_t *list;
-} Part; /* samples list[i], or first + i if there is no list; numbered over all pools */
+} Part; /* sample i is list[i], or first + i if list is NULL; a number over all pools */
 
 struct cnn_data {
   const cnn_network *network; /* the net with the ports of a sample: see calls.h */

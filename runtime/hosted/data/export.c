@@ -122,7 +122,7 @@ static void sheet_add(cnn_image *sheet, int64_t place, int32_t height, int32_t w
   for (int k = 0; k < truth->count; k++) box_draw(&cell, &truth->object[k]);
 }
 
-/* bands: rows of images for each row of samples, 2 with annotations. */
+/* bands: rows of images per row of samples: 1, or 2 with annotations. */
 static cnn_status sheet_open(cnn_image *sheet, int64_t samples, const cnn_image *first, int32_t bands) {
   const int32_t rows = samples >= COLUMNS * ROWS ? ROWS : (int32_t)((samples + COLUMNS - 1) / COLUMNS);
   *sheet = (cnn_image){bands * rows * first->height, COLUMNS * first->width, 3, NULL};

@@ -21,8 +21,8 @@ static bool scales_itself(const cnn_network *network) {
   return true;
 }
 
-/* The smallest or largest number of an argument in the text of a normalize: a number, or a list in brackets.
- * `name` is "scale=", for instance; 1 if the text lacks it. */
+/* Smallest or largest number of the argument `name` ("scale=") in the text of a normalize. The argument is a
+ * number, or a list in brackets. If the text lacks it, the result is 1. */
 static double extreme(const char *text, const char *name, bool largest) {
   const char *at = strstr(text, name);
   double found = largest ? -INFINITY : INFINITY;

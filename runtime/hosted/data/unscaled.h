@@ -14,7 +14,7 @@ typedef struct cnn_unscaled {
 cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part, int64_t samples,
                              cnn_unscaled *found);
 
-/* Text of the hint if found->made > 0, which means that values are still large after the net's normalize. */
+/* Text of the hint for a net with its own normalize (found->made > 0), whose results are still large. */
 typedef struct cnn_unscaled_hint {
   char text[320];
 } cnn_unscaled_hint;

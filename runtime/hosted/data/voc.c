@@ -30,7 +30,7 @@ static void fail(Parse *p, cnn_status status) {
 
 static long long line_of(const Parse *p) { return (long long)XML_GetCurrentLineNumber(p->parser); }
 
-/* Whether the enclosing elements are the given elements; the last of these is at `depth`. */
+/* Whether the parser is at `depth`, and the elements below the root are first, second and third (or NULL). */
 static bool is_at(const Parse *p, int depth, const char *first, const char *second, const char *third) {
   const char *const name[3] = {first, second, third};
   if (p->depth != depth) return false;

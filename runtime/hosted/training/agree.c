@@ -18,7 +18,7 @@ static void fail_memory(const cnn_ranks *ranks) {
   ranks->abandon(ranks->context);
 }
 
-/* Returns the failure of the first process that failed, in all processes. If all processes failed, the
+/* Returns, in all processes, the failure of the first process that failed. If all processes failed, the
  * message names no process. */
 static cnn_status first_failure(const cnn_ranks *ranks, const Word *word, const cnn_status *own) {
   typedef struct Said {
@@ -95,7 +95,7 @@ void cnn_exchange_add_counts(Exchange *x, int64_t *count, int64_t counts) {
   free(all);
 }
 
-/* Names the process that waits least, because the other processes wait for it. */
+/* Writes the name of the process that waits least, because the other processes wait for it. */
 static void tell_slowest(Exchange *x, char *text, size_t room) {
   int32_t slowest = 0;
   double most = 0;

@@ -90,8 +90,8 @@ static void add_blocks(const Travel *t, int32_t from, int32_t to, int64_t offset
     add_tree(t, from, to, offset + at, n - at < BLOCK ? n - at : BLOCK, out + at);
 }
 
-/* Calls `each` for the largest subtrees of the shards from .. to - 1 that only contain shards of one process:
- * first .. last - 1. */
+/* Calls `each` for the largest subtrees of the shards from .. to - 1 whose shards all belong to one process,
+ * which has the shards first .. last - 1. */
 typedef void each_subtree(void *context, int32_t from, int32_t to);
 static void for_subtrees(int32_t from, int32_t to, int32_t first, int32_t last, each_subtree *each,
                          void *context) {

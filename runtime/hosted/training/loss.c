@@ -14,8 +14,8 @@ typedef struct Loss Loss;
 struct Loss {
   const char *name;
   double parameter; /* default value of the loss's parameter */
-  /* the loss of one position with `n` scores and class `label`, or of one value with its target; the other
-   * function is NULL
+  /* of_class: the loss of one position with `n` scores and class `label`; of_value: the loss of one value. A
+   * loss has one of these three functions; the others are NULL.
    */
   double (*of_class)(const cnn_port *, const cnn_loss *, const float *score, int64_t n, int32_t label);
   double (*of_value)(const cnn_port *, const cnn_loss *, double value, double target);
