@@ -11,7 +11,7 @@ from timing import in_turns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NETS = ["resnet50", "mobilenet_v2", "efficientnet_b0"]
-ONCE = re.compile(r"_(pack|open)$")  # called once; they differ because the import has folded layers
+ONCE = re.compile(r"_(pack|open)$")  # run once; here imported nets differ: layers are folded
 FOLDED = re.compile(r" \+ (batchnorm|drop_path|dropout)\b")  # layers that the exporter folded or left out
 
 
@@ -86,7 +86,7 @@ def side(options, net, program, threads):
 
 
 def times(options, net, programs, threads):
-    """The minimum milliseconds of each, in alternation."""
+    """The minimum milliseconds of a call of each program; the programs alternate."""
     sides = [side(options, net, program, threads) for program in programs]
     least = in_turns(sides, threads, options.seconds)
     for one in sides:

@@ -114,14 +114,15 @@ def window(options, board):
 
 
 def model(options):
-    """The net of the JSON that cmsis.Writer reads."""
+    """net.cnn with its weights, in the form that cmsis.Writer reads."""
     describe = lambda *words: json.loads(run(options.cnnc, "net.cnn", *words, "--emit=json"))  # noqa: E731
     return types.SimpleNamespace(weights="net.safetensors", floats=describe(),
                                  quant=describe("--weights=net.safetensors"))
 
 
 def with_logit(path):
-    """Adds an output to a wake word's, which is 0 for most noise. Returns the rows of a step."""
+    """Adds the logit as an output to a wake-word net, whose score is 0 for most noise. Returns the rows of a
+    step."""
     with open(path) as file:
         text = file.read()
     more = re.sub(r"(conv\(.*\)\n +y = sigmoid)", r"logit = \1", text)

@@ -190,7 +190,7 @@ class Net:
         self.outputs = math.prod(self.floats["outputs"][0]["shape"])
 
     def build(self, options, board, more=()):
-        """cnnc's program: the executable, its bytes of flash, and those of the model."""
+        """cnnc's program: the executable, its bytes of flash, and the model's bytes of flash."""
         run(options.cnnc, *self.source, "--cpu=" + options.cpu, "-o", os.path.join(self.dir, "net.c"),
             *options.cnnc_option, *more, **({"stderr": subprocess.DEVNULL} if more else {}))
         main, elf = os.path.join(self.dir, "main.c"), os.path.join(self.dir, "ours.elf")
@@ -239,7 +239,7 @@ class Net:
 
 
 def cmsis_library(options, board):
-    """Built once: the objects, next to an include folder."""
+    """Compiles CMSIS-NN; returns its object files, which are next to its folder `include`."""
     source = options.cmsis
     if not source:
         source = os.path.join(board.work, "CMSIS-NN")

@@ -39,7 +39,7 @@ def gate(data, files, n, side, bias):
 
 
 def lstm(files, rows, keep):
-    """The data and the call."""
+    """The data and the call of an lstm, as C."""
     cell, (scale, zero) = files["y.cell.scale"][1][0], stored(files, "y")
     units, data, gates = files["y.weight_hh_l0"][0][1], [], {}
     for n, name in enumerate(GATES):

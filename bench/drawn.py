@@ -61,7 +61,7 @@ def draw(net):
 
 
 def write_weights(weights, path, metadata=None):
-    """weights: {name: (shape, numbers)}. Numbers that are not an array of another type are floats."""
+    """weights: {name: (shape, numbers)}. Numbers that are not an array.array are written as floats."""
     head, at = {"__metadata__": metadata} if metadata else {}, 0
     weights = {name: (shape, values if isinstance(values, array.array) else array.array("f", values))
                for name, (shape, values) in weights.items()}
@@ -95,8 +95,8 @@ def make(name, cnnc, run, program, weights, rounding):
 
 
 def recurrent(call, rows, columns, cnnc, run, program, weights, rounding):
-    """Writes a program of one recurrent layer, y, and its int8 weights; scales as CMSIS-NN has them: for the
-    weights of an lstm one for each gate, otherwise one."""
+    """Writes a program of one recurrent layer, y, and its int8 weights. As in CMSIS-NN, an lstm has one
+    scale for the weights of each gate; other layers have one scale."""
     with open(program, "w") as file:
         file.write(f"net net {{\n    input x: {rows}x{columns} as i8\n    y = {call}\n    output y as i8\n"
                    "}\n")

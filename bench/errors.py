@@ -1,7 +1,7 @@
-"""errors.py: rounding errors of bf16. For each net the largest difference of the outputs from those of cnnc's
-float code, relative to the largest output, in cnnc and in OpenVINO's default precision: the mean and the
-largest of several draws of random weights. With --weights, instead: the share of the test images of
-Fashion-MNIST that get the same class in float and in bf16 (top-1 agreement).
+"""errors.py: rounding errors of bf16, in cnnc and in OpenVINO's default precision. The error of a net is the
+largest difference from the outputs of cnnc's float code, relative to the largest output. Prints the mean and
+the maximum over several draws of random weights. With --weights, prints the share of Fashion-MNIST's test
+images that get the same class in float and in bf16 (top-1 agreement).
 """
 # SPDX-License-Identifier: Apache-2.0
 import gzip, os, sys
@@ -15,7 +15,7 @@ FASHION = "/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz"
 
 
 def draw(case, number):
-    """Other weights for every draw but the first: the same numbers in another order."""
+    """Shuffles the weights of each array; draw 0 keeps the original weights."""
     random = np.random.default_rng(number)
     for weight in case.weights.values():
         if number and weight.ndim > 1:

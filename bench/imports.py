@@ -12,8 +12,8 @@ sys.path.append(os.path.join(top, "bench"))
 import section, zoo
 
 MOST = 1e-4  # relative to the largest number of an output
-LIGHT = ("All weights of ONNX's own test models are equal. The outputs are also compared with the "
-         "outputs that are recorded with the models.")
+LIGHT = ("In each of ONNX's own test models, all weights have the same value. The outputs are also compared "
+         "with the expected outputs that are stored with the models.")
 
 
 # ---- one net, in a separate process
@@ -24,7 +24,7 @@ def inputs_of(path):
 
 
 def export(options, library, name, exporter, path):
-    """Writes the model; returns the reason if there is none."""
+    """Writes the model; returns the reason if it cannot be written or used."""
     try:
         zoo.write(library, name, exporter, path + ".new")
         ports = inputs_of(path + ".new")
@@ -43,7 +43,7 @@ def refused(made):
 
 
 def recorded(library, name):
-    """The net's outputs for every image, or None."""
+    """The stored outputs of one of onnx's light models, the same for every image; None for other nets."""
     import onnx
     if library != "onnx":
         return None
@@ -76,7 +76,7 @@ def own_error(path):
 
 
 def ranks(path):
-    """Whether rows of the outputs are chosen by rank, in which equal scores may change places."""
+    """Whether a TopK ranks rows of the outputs, so that rows with equal scores may change places."""
     import onnx
     return any(node.op_type == "TopK" for node in onnx.load(path, load_external_data=False).graph.node)
 
@@ -243,12 +243,13 @@ def write_page(results):
     right = {(row["library"], row["net"]) for row in rows if row["state"] == "right"}
     nets = {(row["library"], row["net"]) for row in rows}
     text = (f"{len(right)} of {len(nets)} nets of model libraries are imported by `cnnc import`, compiled, "
-            "and match onnxruntime. Weights are random, batch normalization has the statistics of a pass "
-            "over noise, and the test image is noise. The numbers are the largest difference of an output, "
-            f"relative to its largest element; a net matches if its number is at most {MOST:.0e}. Rows that "
-            "a net ranks by their scores may be in another order. `torch` is PyTorch's tracing exporter "
-            "(`dynamo=False`), `dynamo` is its exporter that uses torch.export; in an empty "
-            "field, the exporter was not tried. `lines` is the length of the program.")
+            "and match onnxruntime. Weights are random, batch normalization has statistics that were "
+            "measured on noise, and the test image is noise. Each number is the largest difference between "
+            "an output of cnnc and of onnxruntime, relative to the largest element of this output; a net "
+            f"matches if its number is at most {MOST:.0e}. If a net sorts rows by their scores, the rows may "
+            "be in another order. `torch` is PyTorch's tracing exporter (`dynamo=False`), `dynamo` is its "
+            "exporter that uses torch.export; an empty field means that the exporter was not tried. `lines` "
+            "is the length of the program.")
     lines = section.fold(text)
     for library in zoo.NETS:
         if any(row["library"] == library for row in rows):

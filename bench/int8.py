@@ -127,7 +127,7 @@ def quantized_model(options, case, work):
 
 
 def error(side, floats):
-    """The root mean square of the difference over all outputs, relative to that of the float outputs."""
+    """RMS (root mean square) of the difference over all outputs, relative to the RMS of the float outputs."""
     got, meant = (np.concatenate([x.ravel() for x in s.results()]) for s in (side, floats))
     return math.sqrt(float(((got - meant) ** 2).mean() / (meant**2).mean()))
 

@@ -4,8 +4,8 @@ Needs qemu-system-arm, gcc-arm-none-eabi and its newlib; no Python packages.
 
 Three times, from one count of the executed instructions in qemu:
   no waits   Arm's table of the Cortex-M4 (bench/boards), and flash as fast as the CPU
-  estimate   and 5 cycles for each 16 bytes that a model of the flash's caches does not have: 1 KB of
-             instructions, 256 bytes of data, fully associative, least recently used, no prefetch
+  estimate   the same plus 5 cycles for each miss in a model of the flash's caches: 1 KB of instructions,
+             256 bytes of data, lines of 16 bytes, fully associative, least recently used, no prefetch
   bound      bench/wcet: the maximum of each instruction, and 5 cycles for each 16 bytes of code and each load
              from flash, without caches or prefetch
 With --cmsis, the first two also for the calls of CMSIS-NN that TensorFlow Lite for Microcontrollers makes."""
@@ -40,7 +40,7 @@ PUBLISHED = [  # name, submitter/results/system, {task: rate}
 
 
 def estimate(board, elf, run):
-    """Cycles without waits, and with those of the caches' misses."""
+    """Cycles without wait states, and with the wait states of cache misses."""
     counts = {f"{address:x}": n for address, n in run.executions.items()}
     cycles = boards.totals(boards.Code(elf, {**counts, "flash": run.flash}, board.prefix + "objdump"))[1]
     return cycles, cycles + WAIT * sum(run.misses.values())
@@ -52,7 +52,7 @@ def cmsis_times(board, net, library):
 
 
 def times(options, board, net):
-    """Cycles: without waits, estimated, and at most."""
+    """The cycles of the three models: no waits, estimate and bound."""
     options.net, options.weights = net.program, net.weights
     code, _, runs = wcet.count(options, net.dir, f",caches={CACHES}")
     wrong = wcet.paths(code, runs)

@@ -3,8 +3,8 @@
 A second process runs an endless loop on the second of two cores, to which all threads are restricted. The
 sides are cnnc's C on one thread, on two with OpenMP, and on two with the file's own pool (--threads=pool);
 other runtimes are optional. They take turns, with and without the loop; the median call of each counts,
-because the shortest one is a call that the loop did not disturb. A ratio is the time of one thread, in the
-same circumstances, divided by that of the side: with half a core less, 1.5 would be ideal. """
+because the shortest one is a call that the loop did not disturb. A ratio is the time of one thread, with or
+without the loop, divided by the side's time. With the loop, 1.5 would be ideal: half a core is missing. """
 # SPDX-License-Identifier: Apache-2.0
 import os, statistics, subprocess, sys, time
 from inference import make_case, print_machine, read_options

@@ -24,7 +24,7 @@ def float_model(case):
 
 @contextlib.contextmanager
 def captured():
-    """A file with what C code prints meanwhile, which would be in the middle of a table."""
+    """Redirects the output of C code to a file, so that it does not interrupt a table."""
     sys.stdout.flush()
     saved = [os.dup(stream) for stream in (1, 2)]
     with tempfile.TemporaryFile("w+", errors="replace") as text:
@@ -48,8 +48,8 @@ def convert(work, model, command, result):
 
 
 class Ncnn:
-    """Its package exports no C functions, so a call is several of Python's: 4 microseconds for a net of
-    one ReLU. The allocators are those of its own benchmark."""
+    """Its package exports no C functions, so a call consists of several Python calls: 4 microseconds for a
+    net of one ReLU. The allocators are the same as in its own benchmark."""
     name = "ncnn"
 
     def __init__(self, options, case, threads):

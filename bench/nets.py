@@ -1,8 +1,8 @@
 """nets.py: the nets of examples/ as ONNX, with weights drawn from a fixed seed.
 
 An image has 8 bits per channel, as in the generated code, and is normalized in the graph. Otherwise a graph
-is like that of an exporter that optimizes for onnxruntime: the normalization is one multiplication and one
-addition, and the order of flatten is folded into the weights of the dense layer after it.
+is optimized for onnxruntime, as exporters do: the normalization is one multiplication and one addition, and
+the order of flatten is folded into the weights of the dense layer after it.
 """
 # SPDX-License-Identifier: Apache-2.0
 import glob, math, os

@@ -8,9 +8,9 @@ update of the weights is a constant time, too.
 
 The model of the network has a latency and a bandwidth. A gather takes latency * log2(N) plus the transfer of
 the other processes' bytes; a sum sends (N-1)/N of its bytes twice, in messages that take half a microsecond
-each, and begins when its phase ends; one sum begins after the other. "batch" is the efficiency of N processes
-that share the program's batch, if it has enough groups of images; "growing" is the efficiency with a batch
-that is N times as large.
+each. A sum begins when its phase has ended and the previous sum is complete. "batch" is the efficiency of N
+processes that share the program's batch, if it has enough groups of images; "growing" is the efficiency with
+a batch that is N times as large.
 """
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, math, os, shutil, statistics, subprocess, sys, tempfile

@@ -79,7 +79,7 @@ void stop(void) {{
 
 
 def march(target):
-    """For an AMD CPU clang mixes SSE4a with AVX instructions, which makes some nets several times slower."""
+    """Compiler options for the target. SSE4a is off: clang mixes it with AVX, which makes some nets slow."""
     sse4a = ["-mno-sse4a"] if platform.machine() == "x86_64" else []
     return ["-march=" + target, *sse4a]
 

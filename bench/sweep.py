@@ -1,9 +1,10 @@
 """sweep.py: the time of single layers of published nets, relative to the limits of this machine.
 
-Each layer is a separate net with float inputs and outputs. Its lower bound is the longer of two times: that
-of its multiply-adds, as written, at the peak rate of multiply-adds in registers (peak.c); and that of one
-pass over its weights, input and output, at the bandwidth for this number of bytes (bandwidth.c). Its share is
-the bound divided by the measured time; Winograd's algorithm multiplies less, so shares above 100 % occur. """
+Each layer is a separate net with float inputs and outputs. Its lower bound is the longer of two times. One is
+the time of its multiply-adds, as written, at the peak rate of multiply-adds in registers (peak.c). The other
+is the time of one pass over its weights, input and output, at the bandwidth for this number of bytes
+(bandwidth.c). Its share is the bound divided by the measured time; Winograd needs fewer multiplications, so
+shares above 100 % occur. """
 # SPDX-License-Identifier: Apache-2.0
 import argparse, collections, ctypes, json, os, re, subprocess, tempfile
 import numpy as np
@@ -152,7 +153,7 @@ class Machine:
         return self.known[size] * self.threads
 
     def least(self, case, train):
-        """The minimum seconds. A training step computes a layer three times, and reads and writes as much."""
+        """The minimum seconds. Training computes, reads and writes three times as much as inference."""
         flops = 2 * case.facts["totals"]["macs"] * case.batch
         weights = sum(int(np.prod(row["shape"])) for row in case.facts["weights"])
         numbers = weights + case.batch * sum(int(np.prod(port["shape"])) for port in

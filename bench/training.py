@@ -107,7 +107,7 @@ def draw_weights(rows):
     return weights
 
 
-# ---- cnnc ---- Memory is on huge pages, as in cnnc's programs (cnn_aligned of runtime/hosted).
+# ---- cnnc: memory is on huge pages, as in cnnc's programs (cnn_aligned of runtime/hosted) ----
 GLUE = """
 #define _DEFAULT_SOURCE
 #include <stdlib.h>

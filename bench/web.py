@@ -1,7 +1,7 @@
 """web.py: nets as WebAssembly in node: cnnc's modules with and without relaxed vectors, and onnxruntime-web.
 
 One thread. web.mjs calls the sides in turns, and the shortest call of each counts. The ratio is the time of
-onnxruntime-web divided by that of the faster module of cnnc; a page chooses the module when it loads. """
+onnxruntime-web divided by the time of cnnc's faster module; a page chooses the module when it loads. """
 # SPDX-License-Identifier: Apache-2.0
 import json, os, subprocess, tempfile
 import numpy as np
@@ -58,7 +58,7 @@ def measure(options, case, work):
 
 
 def largest_difference(case, work):
-    """Of both modules from onnxruntime-web, relative to the largest number of the output."""
+    """The largest difference of the modules' outputs from the peer's, relative to the largest number."""
 
     def read(side, i, shape):
         return np.fromfile(os.path.join(work, f"{side}.{i}"), np.float32).reshape(shape)

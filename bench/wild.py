@@ -70,7 +70,7 @@ def views(x, shape):
 
 
 def input_arrays(inputs, arrays, reference, is_tflite):
-    """The model's inputs as those of the net, by name, otherwise by size."""
+    """The net's inputs from the model's inputs, which are matched by name, otherwise by size."""
     left, made = dict(arrays), {}
     quantization = {p["name"]: p["quantization"] for p in reference.ports} if is_tflite else {}
     for name, shape, theirs, rest in inputs:

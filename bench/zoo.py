@@ -1,6 +1,6 @@
 """zoo.py: published nets with random weights: of torchvision, timm, Ultralytics, Hugging Face and Keras, the
 light models of onnx's tests, and a net in the usual style of PyTorch code. Weights are random, statistics of
-batch normalization are those of noise, and each net is exported to ONNX by every exporter that supports
+batch normalization are computed from noise, and each net is exported to ONNX by every exporter that supports
 it."""
 # SPDX-License-Identifier: Apache-2.0
 import os, shutil, sys, tempfile, warnings

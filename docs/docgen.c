@@ -1,5 +1,5 @@
-/* docgen.c: generates docs/operators.md, docs/diagnostics.md, manual pages and shell completions from the
- * tables of the compiler: docgen
+/* docgen.c: generator of docs/operators.md, docs/diagnostics.md, manual pages and shell completions from the
+ * tables of the compiler. Usage: docgen
  * operators|diagnostics|cnnc.1|cnn.5|cnnc-program.1|cnnc.bash|_cnnc|cnnc.fish */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
@@ -54,7 +54,7 @@ static void put_forms(const char *title, const Form *const *forms) {
 }
 
 /* ---- values that are not finite ---- */
-/* The activation with its default arguments; those without a default are -1, 1, ... */
+/* The activation with its default arguments; arguments without a default are -1, 1, ... */
 static double activation_at(const Op *op, double x) {
   Const arg[8] = {{0}};
   Node node = {.op = op, .arg = arg};

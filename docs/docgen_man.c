@@ -98,16 +98,18 @@ static void put_program(Text *out, const char *program) {
 static const char *const outputs[][2] = {
     {"-o NAME.c", "NAME.c, and NAME.h next to it; -o - writes one file on standard output"},
     {"-o NAME.o, -o libNAME.so, -o NAME.wasm", "the same C, compiled, and the header"},
-    {"-o NAME", "a program that trains, evaluates and predicts: cnnc-program(1)"},
+    {"-o NAME", "an executable that trains, evaluates and predicts: cnnc-program(1)"},
     {"--emit=library -o FOLDER", "a folder for Arduino, PlatformIO, ESP-IDF, Zephyr and CMake"},
     {"-o NAME.model", "only the packed weights, for NAME_open"},
     {"no -o", "writes nothing: checks the program, and prints the table of its layers"},
 };
 static const char *const environment[][2] = {
     {"NO_COLOR", "if it is set and not empty, messages have no colors"},
-    {"CNNC_RUNTIME", "the folder of libcnn.a, for linking programs, if it is not next to cnnc or "
-                     "where it was installed"},
-    {"TMPDIR", "folder for the timing programs of --tune"},
+    {"CNNC_RUNTIME", "the folder of libcnn.a, which executables link; needed if libcnn.a is neither next "
+                     "to cnnc nor where it was installed"},
+    {"CNNC_RUNTIMES", "the folder of the runtimes for other systems (--os)"},
+    {"CNNC_CC", "the C compiler, if --cc is not given"},
+    {"TMPDIR", "the folder for temporary files"},
 };
 static const char *const statuses[][2] = {
     {"0", "success"},
@@ -135,7 +137,7 @@ void man_compiler(Text *out) {
   }
   man_heading(out, "DESCRIPTION");
   man_page(out, "cnnc checks the net that FILE.cnn describes, and writes it as C with fixed dimensions, "
-                "without allocation, libraries or state. cnn(5) describes the language. "
+                "which allocates no memory and needs no library. cnn(5) describes the language. "
                 "The name of the output selects the output format:");
   EACH(i, outputs) man_entry(out, outputs[i][0], outputs[i][1]);
   man_heading(out, "OPTIONS");
@@ -156,7 +158,7 @@ void man_compiler(Text *out) {
             "next to NAME.cnn: the fastest schedules that --tune found, read by later compilations");
   man_heading(out, "EXAMPLES");
   man_page(out, "    cnnc digits.cnn                                        # check, and print the layers\n"
-                "    cnnc digits.cnn -o digits                              # a program\n"
+                "    cnnc digits.cnn -o digits                              # an executable\n"
                 "    ./digits train --data fashion-mnist                    # writes digits.safetensors\n"
                 "    cnnc digits.cnn --weights=digits.safetensors -o digits.c\n");
   man_heading(out, "SEE ALSO");

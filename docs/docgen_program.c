@@ -1,4 +1,4 @@
-/* docgen_program.c: generator of the manual page cnnc-program(1), from the --help of built programs. */
+/* docgen_program.c: generator of the manual page cnnc-program(1), from the --help of executables. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include "cnn.h"
 #include "docgen.h"
 
-/* Standard output of a program; NULL if it fails. */
+/* Standard output of an executable with these arguments; NULL if it fails. */
 static const char *printed_by(Arena *arena, int argc, char **argv) {
   static const cnn_look nothing = {0};
   static const cnn_network network = {.name = "NET", .look = &nothing}; /* the help reads no other members */
@@ -76,9 +76,9 @@ bool man_program(Text *out) {
   char name[] = "NET", option[] = "--help";
   const char *help = printed_by(out->arena, 2, (char *[]){name, option, NULL});
   if (!help) return false;
-  man_title(out, "cnnc-program", 1, "programs that cnnc builds from nets");
+  man_title(out, "cnnc-program", 1, "executables that cnnc builds from nets");
   man_heading(out, "DESCRIPTION");
-  man_page(out, "cnnc FILE.cnn -o NET builds a program that trains, evaluates and inspects the net. "
+  man_page(out, "cnnc FILE.cnn -o NET builds an executable that trains, evaluates and inspects the net. "
                 "Results go to standard output, progress and messages to "
                 "standard error.");
   put_help(out, help);

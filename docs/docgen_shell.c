@@ -122,7 +122,7 @@ static void bash_command(Text *out, const Command *command) {
                 "    return\n  fi\n");
 }
 
-/* Completions after a compiler option of a program. */
+/* Completions of values after the options of cnnc itself. */
 static void bash_values(Text *out) {
   text_put(out, "  case $name in\n");
   for (const Flag *row = options_table; row->read; row++) {

@@ -1,8 +1,8 @@
 pkgconfig_DATA = %D%/cnn.pc
 EXTRA_DIST += %D%/cnn.pc.in
 CLEANFILES += %D%/cnn.pc
-# Written by each `make`, not by configure, because `make install prefix=DIR` changes the directories. Those
-# under the prefix are relative to cnn.pc, so that the installation can be moved.
+# Each `make` writes cnn.pc, not configure, because `make install prefix=DIR` changes the directories.
+# Directories under the prefix are relative to cnn.pc, so that the installation can be moved.
 .PHONY: cnn.pc-anew
 %D%/cnn.pc: %D%/cnn.pc.in cnn.pc-anew
 	@$(MKDIR_P) %D%; up='$(prefix)'; \

@@ -99,7 +99,7 @@ def token_of(scope):
 
 
 class CnnLexer(Lexer):
-    """Highlights .cnn with the grammar that editors use: of all patterns the one that matches first."""
+    """Highlights .cnn with the grammar of the editors: the earliest match of any pattern is applied."""
 
     name = "cnn"
     aliases = ["cnn"]
@@ -152,7 +152,7 @@ class CnnLexer(Lexer):
 
 
 def add_start(app, error):
-    """index.html leads to the start page, which is called README as in the repository."""
+    """Writes index.html, which redirects to the start page, README.html."""
     if not error:
         page = f'<!DOCTYPE html><meta charset="utf-8"><title>{html.escape(html_title)}</title>\n' \
                '<meta http-equiv="refresh" content="0; url=README.html"><a href="README.html">cnnc</a>\n'
@@ -164,5 +164,5 @@ def setup(app):
     app.connect("source-read", add_sidebar)
     app.connect("build-finished", add_start)
     app.add_lexer("cnn", CnnLexer)
-    for name in ("csv", "names"):  # no language of Pygments'
+    for name in ("csv", "names"):  # Pygments has no lexer for these
         app.add_lexer(name, TextLexer)

@@ -4,7 +4,7 @@
 # long.sh SOURCE_DIR [PART]...
 #
 # A part is a list of steps. A step that has passed is not run again for the same commit, so a stopped part
-# continues where it was: long-done/PART has the steps, long-logs/PART.STEP.log the output of each.
+# continues where it was. long-done/PART lists the steps; long-logs/PART.STEP.log is the output of a step.
 # A sweep has many similar steps. The seed of the commit selects a share of them, such as one of four, and
 # after SWEEP_MINUTES (2) a sweep begins none of the remaining steps. LONG_ALL=yes runs all steps.
 # With LONG_MINUTES=10 a part begins no step after ten minutes; the next call goes on there.
@@ -130,8 +130,8 @@ programs() { ls "$top"/tests/run/*.cnn "$top"/tests/grad/*.cnn; }
 tests_of() { (cd "$top" && ls "tests/$1"/*.cnn); }
 netcheck() { make -s netcheck && ./netcheck "$@"; }
 
-# ---- all tests with the address and undefined-behavior sanitizers ---- Code compiled by cnnc runs without
-# sanitizers: make check's share of it is enough here.
+# ---- all tests with the address and undefined-behavior sanitizers ----
+# Generated code is compiled without sanitizers: the share of it that make check runs is enough here.
 build_sanitized() {
   mkdir -p "$here/long-sanitizers" && cd "$here/long-sanitizers" && { [ -f config.status ] ||
     "$top/configure" --silent --enable-sanitizers CC="$clang" CFLAGS='-O2 -g'; } && make -j2 -s
@@ -211,7 +211,7 @@ part_same_bytes() {
   rm -rf long-one.c long-import*
 }
 
-# ---- targets, levels and emulators of which make check runs a share ----
+# ---- all targets, levels and emulators; make check runs a share ----
 check_all() { make -j2 -s check TESTS="$*"; }
 on_target() { netcheck "--on=$target" "$@"; }
 part_targets_run() { in_portions 5 5 check_all $(tests_of run); }
@@ -239,8 +239,8 @@ part_optimized() {
   in_portions 5 2 check_all $(cd "$top" && grep -l harness/quick.sh tests/*.tap tests/*/*.tap)
 }
 
-# ---- fuzzing ---- Seeds of each target: its own folder; for the parser also every program of the other
-# tests.
+# ---- fuzzing ----
+# Seeds of each target: its own folder; for the parser also every program of the other tests.
 seeds() {
   ls -d "$top/tests/fuzz/$1" 2>/dev/null || true
   [ "$1" != tflite ] || echo "$top/tests/models"
@@ -322,7 +322,7 @@ part_rows() {
 }
 # Damaged lowered programs: those that misbehave must be refused.
 damaged() { MUTANTS=100 netcheck --programs "$@"; }
-part_programs() { # conv_blocks takes minutes for each mutant
+part_programs() { # without conv_blocks, which takes minutes for each mutant
   in_portions 40 1 damaged $(programs | grep -v conv_blocks) "$top"/tests/stream/*.cnn
 }
 # Rounding errors of each kernel with each schedule, on all targets.
@@ -349,7 +349,7 @@ allocations() { ALLOCATIONS=0 sh "$top/tests/cli/out_of_memory.tap"; }
 part_memory() { step all allocations; }
 
 # ---- the nets of examples/ and tests/models ----
-# At sizes that eval can do.
+# Compared with eval, at small sizes.
 examples() {
   make -s netcheck && EXAMPLES="$*" TARGETS=x86-64-v4,x86-64-v3,generic sh "$top/tests/nets/examples.tap"
 }
@@ -361,7 +361,7 @@ part_examples() {
     convnext_t:64 unet,side=32 unet_2015:188,width=4 fcn8s,side=32 deeplab_v3,side=32 tiny_yolo:64 \
     tiny_yolov3,side=32 ssd,side=32 faster_rcnn mask_rcnn panoptic fast_rcnn rcnn fsrcnn espcn dcgan
 }
-# At full size they agree with onnxruntime. The first run needs Python's venv and a package index.
+# Compared with onnxruntime, at full size. The first run needs Python's venv and a package index.
 part_outputs() { step all sh "$top/bench/run" outputs "$here"; }
 # ONNX export: onnxruntime agrees on every program of tests/run, and all classifiers of examples/ can be
 # exported and imported with the same results.
@@ -381,8 +381,8 @@ part_models() {
 }
 
 # ---- threads ----
-# No data races: ThreadSanitizer over all programs, and over nets with large layers. A program without a train
-# block gets one, so that all of them train except those without gradients.
+# No data races: all programs, and nets with large layers, run with ThreadSanitizer. A program without a train
+# block gets one, so that all programs are trained except those without gradients.
 trained() { # trained PROGRAM
   losses=$("$here/cnnc" --emit=json "$1" -o - 2>/dev/null |
     sed -n '/^  "outputs"/,/^  ]/s/.*{"name": "\([^"]*\)".*/mse(\1)/p' | paste -sd,)

@@ -56,7 +56,8 @@ const Schedule schedule_dsp_winograd = {.name = "dsp_winograd"};
 
 /* Operators that the page only reports as missing. */
 static void absent_shape(ShapeContext *context, Node *node) {
-  op_error(context, node, DIAG_unknown_operator, "the browser build has no %s; cnnc has", node->op->name);
+  op_error(context, node, DIAG_unknown_operator, "the browser build has no %s; use cnnc itself",
+           node->op->name);
 }
 static const Param absent_params[] = {{"x", PARAM_OPERANDS, "", "", 0, 0, NULL}, {0}};
 #define ABSENT(operator)                                                                                     \
@@ -136,7 +137,7 @@ void lines_shape(ShapeContext *context, Node *node, const Op *other) {
   (void)other;
   if (arg_is(node, "axis", "channels")) node->shape = node->in[0]->shape;
   else
-    op_error(context, node, DIAG_unknown_operator, "the browser build has no axis= of %s; cnnc has",
+    op_error(context, node, DIAG_unknown_operator, "the browser build has no axis= of %s; use cnnc itself",
              node->op->name);
 }
 StreamRule lines_stream_rule(const Node *node) { return (void)node, STREAM_WHOLE; }
@@ -156,7 +157,7 @@ Graph *stream_graph(Arena *arena, Diags *diags, const Graph *from, const Graph *
                     const Streaming *options) {
   (void)arena, (void)from, (void)options;
   diag_report(diags, DIAG_stream_whole, written->name_span, NULL,
-              "the browser build has no --stream; cnnc has");
+              "the browser build has no --stream; use cnnc itself");
   return NULL;
 }
 double stream_first_row(const Eval *eval, const StreamRow *row) { return (void)eval, (void)row, 0; }

@@ -1,8 +1,8 @@
 /* differentiate.c: Reverse-mode automatic differentiation. For training, this pass copies the graph in
  * training mode (batchnorm as its parts, dropout with its mask) and appends the losses. For inspection, it
- * copies the inference graph and appends class scores, weighted by the caller. Then the pass visits the nodes
- * from last to first, and each operator appends its backward pass, towards trained parameters or towards the
- * inputs.
+ * copies the inference graph and appends class scores, whose gradients the caller passes as targets. Then the
+ * pass visits the nodes from last to first, and each operator appends its backward pass, towards trained
+ * parameters or towards the inputs.
  *
  * Requires: a graph with a checked train block. Preserves: parameters and their offsets; nodes stay in
  * topological order. */
@@ -228,8 +228,8 @@ static int add_loss_output(Graph *graph, const char *name, Node *value) {
   return graph->outputs.n - 1;
 }
 
-/* The score of an output: the value before softmax or sigmoid, whose gradients vanish if the net is certain.
- */
+/* The score of an output: the value before softmax or sigmoid, because the gradients of softmax and sigmoid
+ * vanish if the net is certain. */
 static Node *score_of(Node *output) {
   return output->op->traits.scores != SCORES_NONE ? output->in[0] : output;
 }

@@ -132,7 +132,7 @@ static Node *state_after(const Forward *f, const Node *state, int64_t call) {
 static Node *trained_node(Forward *f, const Node *node, int64_t call) {
   const int i = node->id;
   Node *made = graph_copy_node(f->arena, node, f->map);
-  if (node->op->traits.weights_of_input) made->in[0] = f->exact[node->in[0]->id]; /* the layer's own value */
+  if (node->op->traits.weights_of_input) made->in[0] = f->exact[node->in[0]->id]; /* the unrounded layer */
   if (made->precision == PRECISION_F16W) made->precision = PRECISION_GIVEN; /* weights are trained in float */
   made->rounded = false; /* set later, for the whole graph, because the backward pass reads values, too */
   if (!node->op->parts) graph_append(f->copy, made);

@@ -4,10 +4,10 @@
 #define CNNC_FORWARD_H
 #include "graph/graph.h"
 
-/* The graph of outputs and losses with nodes in training mode (op->train). Some nodes, such as proposals,
- * have another number of rows in training; the shapes of their users are then inferred again. If a shape
- * does not fit, this function reports an error and returns NULL. diags may be NULL if the shapes were
- * checked before.
+/* The graph that computes the outputs and the operands of the losses, with nodes in training mode
+ * (op->train). Some nodes, such as proposals, have another number of rows in training; the shapes of their
+ * users are then inferred again. If a shape does not fit, this function reports an error and returns NULL.
+ * diags may be NULL if the shapes were checked before.
  *
  * With `steps` the graph has all calls of a sample: inputs and outputs have one region per call, and a state
  * is the value of its update in the previous call. */

@@ -1,4 +1,4 @@
-/* backend.c: Driver of the C compiler: finds the runtime, compiles units at the same time, links them. Units
+/* backend.c: Driver of the C compiler: finds the runtime, compiles units in parallel, links them. Units
  * are passed on standard input, so that the output contains no file names. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef HAVE_CONFIG_H
@@ -83,8 +83,8 @@ static const char *own_directory(Arena *arena) {
   return slash ? arena_copy(arena, path, (size_t)(slash + 1 - path)) : "";
 }
 
-/* libcnn.a: from $CNNC_RUNTIME, in the build tree, next to an installed cnnc, or at the configured
- * installation path. */
+/* The path of libcnn.a: in the given folder or $CNNC_RUNTIME, in the build tree, next to an installed cnnc,
+ * or at the configured installation path. */
 static const char *find_runtime(Arena *arena, const char *given, const char **why) {
   const char *own = own_directory(arena), *named = given ? given : getenv("CNNC_RUNTIME");
   if (named && *named) {
@@ -155,7 +155,7 @@ static const char *find_mpi_library(Arena *arena, const char *runtime, const cha
 }
 
 /* ---- results ---- */
-/* The command: the compiler, or MPI's wrapper. */
+/* Adds the program to start: the compiler, or MPI's wrapper. */
 static void add_compiler(Command *command, const Build *run) {
   if (run->mpi) command_add(command, run->mpi);
   else compiler_add(command, &run->compiler);
@@ -189,13 +189,13 @@ static void add_kind(Command *command, const Build *run) {
     if (backend->soname && system->soname)
       command_add_all(command, WORDS("-Xlinker", system->soname, "-Xlinker", backend->soname));
     if (backend->cross && !backend->system)
-      command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* the program contains memcpy */
+      command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* the program has its own memcpy */
     break;
   case BACKEND_WASM: /* the caller's memory begins at __heap_base; a stack overflow traps */
     command_add_all(command, WORDS("-nostdlib", "-Wl,--no-entry", "-Wl,--export-dynamic",
                                    "-Wl,--export=__heap_base", "-Wl,-z,stack-size=1048576"));
     if (!run->compiler.zig) command_add(command, "-Wl,--stack-first"); /* zig always passes --stack-first */
-    /* Since clang 18: clang runs wasm-opt if it finds one, and older versions of wasm-opt reject relaxed
+    /* clang 18 and later run wasm-opt if they find it, and older versions of wasm-opt reject relaxed
      * vectors. */
     if (!run->compiler.zig && has_flag(backend->cross, "-mrelaxed-simd"))
       command_add(command, "--no-wasm-opt");
@@ -235,7 +235,7 @@ static void add_flags(Command *command, const Build *run, const BackendUnit *uni
     command_add_all(command,
                     compiler->clang ? WORDS("-fvectorize", "-fslp-vectorize") : WORDS("-ftree-vectorize"));
   if (openmp) command_add(command, "-fopenmp");
-  if (run->scratch.folder) command_add_all(command, WORDS("-I", run->scratch.folder)); /* folder of data */
+  if (run->scratch.folder) command_add_all(command, WORDS("-I", run->scratch.folder)); /* the data's folder */
 }
 
 /* Compiles one unit directly to the output: an object or WebAssembly. */
@@ -299,7 +299,7 @@ static bool link_units(Build *run, const char *const *object, int n, const char 
   return command_run(&command, why);
 }
 
-/* Makes a symbol local if only units of the same object use it. */
+/* Joins the units' objects to one object. Its hidden symbols, which only these units use, become local. */
 static bool join_units(Build *run, const char *const *object, int n, const char *output, const char **why) {
   const Backend *backend = run->backend;
   const char *joined = scratch_file(&run->scratch, why);
@@ -320,7 +320,8 @@ static bool compile_apart(Build *run, const BackendUnit *unit, int n, const char
 }
 
 /* ---- zig ---- */
-/* The first link for a machine also builds its C library. This takes a minute, but only once. */
+/* Prints a note before zig's first link for a machine. That link also builds the machine's C library, which
+ * takes a minute, but only once. Returns the file that marks this link as done, or NULL. */
 static const char *prepare_zig(const Build *run, bool links) {
   const char *mark = NULL;
   zig_environment(run->backend->arena, run->scratch.folder);
@@ -363,8 +364,8 @@ bool backend_compile(const Backend *backend, const BackendUnit *unit, int n, con
            false;
   if (backend->mpi) run.mpi = find_mpi_compiler(backend->arena, &run.compiler, why);
   if (*why || !scratch_open(&run.scratch, backend->arena, names_files(&run.compiler), why)) return false;
-  /* Links temporary objects, because a compiler that is ended by a signal would not remove the objects that
-   * it created itself. */
+  /* Programs and shared libraries are linked from cnnc's own temporary objects: a compiler that is ended by a
+   * signal does not remove the objects that it created itself. */
   const bool linked = backend->kind == BACKEND_PROGRAM || backend->kind == BACKEND_SHARED;
   const char *mark = zig ? prepare_zig(&run, linked) : NULL;
   const bool done = open_data(&run, why) && (n > 1 || linked ? compile_apart(&run, unit, n, output, why)

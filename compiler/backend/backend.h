@@ -11,7 +11,7 @@ typedef enum BackendKind { BACKEND_OBJECT, BACKEND_SHARED, BACKEND_WASM, BACKEND
 typedef struct Backend {
   Arena *arena;
   BackendKind kind;
-  const char *cc; /* --cc, or NULL: $CNNC_CC, the configured clang, the newest one on the PATH, or zig */
+  const char *cc; /* --cc, or NULL: $CNNC_CC, the configured clang, the newest clang on the PATH, or zig */
   const char *const *cross; /* clang's options for another machine; NULL: for this machine */
   const System
       *system;         /* operating system of the other machine; NULL: no operating system and no C library */
@@ -22,7 +22,7 @@ typedef struct Backend {
   bool openmp, pool, verbose; /* pool: the generated C starts its own threads, without OpenMP */
   bool mpi; /* BACKEND_PROGRAM: links libcnn-mpi, with MPI's compiler wrapper, which calls `cc` */
   const void *data;
-  size_t data_bytes; /* contents of the file backend_data_path, which the C text refers to; or NULL */
+  size_t data_bytes; /* data: the contents of the file backend_data_path, which the C text reads; or NULL */
 } Backend;
 
 typedef struct BackendUnit {
@@ -39,8 +39,8 @@ const char *backend_zig(Arena *);
  * False on failure, with the reason; `messages` then has the compiler's messages. */
 bool backend_compile(const Backend *, const BackendUnit *, int n, const char *output, const char **why);
 
-/* The path of the file with `data` in the C text: an open descriptor, or for zig a file in a temporary
- * folder. */
+/* The path that the C text uses for the file with `data`: an open descriptor, or for zig a file in a
+ * temporary folder. */
 const char *backend_data_path(Arena *, const char *cc);
 bool backend_has_openmp(Arena *, const char *cc);           /* false for zig; other compilers are not tried */
 bool backend_takes_units(Arena *, BackendKind, bool cross); /* whether several units are possible */
@@ -64,8 +64,8 @@ bool backend_output(Arena *, const char *what, const char *const *words, const c
  * `backend`. */
 bool backend_run(const Backend *, const char *text, size_t n, const char **printed, const char **why);
 
-/* To be called first: ensures that standard input, output and error are open. */
+/* Must be called first. Ensures that standard input, output and error are open. */
 void backend_begin(void);
-/* To be called last: if a signal stopped a command, ends cnnc with the same signal. */
+/* Must be called last. If a signal stopped a command, ends cnnc with the same signal. */
 void backend_end(void);
 #endif

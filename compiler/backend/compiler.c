@@ -117,7 +117,7 @@ static bool is_zig(const Command *command) {
   return command->words.n && strncmp(base_name(command->words.data[0]), "zig", 3) == 0;
 }
 
-/* The program itself, not a wrapper such as zigcc, which calls `zig cc`. */
+/* Whether the command is zig itself, which needs the argument `cc`. Wrappers such as zigcc add it. */
 static bool wants_cc(const Command *command) {
   return strncmp(base_name(command->words.data[0]), "zigcc", 5) != 0 &&
          strncmp(base_name(command->words.data[0]), "zig-cc", 6) != 0;
@@ -133,7 +133,7 @@ Compiler compiler_find(Arena *arena, const char *cc) {
   Compiler compiler = {.name = cc ? cc : environment("CNNC_CC")};
   if (!compiler.name) compiler.name = find_any(arena);
   Command command = split_words(arena, file_slashes(arena_copy(arena, compiler.name, strlen(compiler.name))));
-  /* a name of only blanks, which cannot be started */
+  /* a name of blanks only is kept as one word, so that the start of the command fails */
   if (!command.words.n) command_add(&command, compiler.name);
   compiler.zig = is_zig(&command);
   for (int i = 0; i < command.words.n && !compiler.clang; i++)
@@ -205,8 +205,8 @@ void compiler_add_machine(Command *command, const Compiler *compiler, const char
 }
 
 /* ---- zig's folders ---- */
-/* $XDG_CACHE_HOME/cnnc/zig or ~/.cache/cnnc/zig, which the Python package uses, too; on Windows in
- * %LOCALAPPDATA%. NULL: no home. */
+/* Zig's cache: $ZIG_GLOBAL_CACHE_DIR, $XDG_CACHE_HOME/cnnc/zig, or ~/.cache/cnnc/zig, as in the Python
+ * package; on Windows in %LOCALAPPDATA%. NULL: there is no home directory. */
 static const char *zig_cache(Arena *arena) {
   const char *base = environment("XDG_CACHE_HOME"), *home = environment("HOME");
   if (environment("ZIG_GLOBAL_CACHE_DIR")) return getenv("ZIG_GLOBAL_CACHE_DIR");
@@ -231,7 +231,7 @@ void zig_environment(Arena *arena, const char *scratch) {
   setenv("ZIG_LOCAL_CACHE_DIR", arena_printf(arena, "%s/local", scratch), 1);
 }
 
-/* NULL: unknown, also if a wrapper calls `zig cc`. */
+/* The version of zig; NULL: unknown, for example because the compiler is a wrapper that calls `zig cc`. */
 static const char *zig_version(Arena *arena, const Compiler *compiler) {
   char line[64] = "";
   const char *why;

@@ -17,11 +17,11 @@ const char *on_path(Arena *, const char *program);
  * not exist; then starting it fails. */
 Compiler compiler_find(Arena *, const char *cc);
 /* Whether objects and data need file names, because /dev/fd/N does not work: zig closes all descriptors
- * before it links, and only Linux is known to have all files /dev/fd/N. */
+ * before it links, and on systems other than Linux some files /dev/fd/N may be missing. */
 bool names_files(const Compiler *);
 void compiler_add(Command *, const Compiler *);
-/* Adds clang's options for another machine, NULL-terminated; other compilers are assumed to be
- * cross-compilers for it. NULL: for this machine. */
+/* Adds the options for another machine. cross: clang's options, NULL-terminated; NULL: for this machine. A
+ * compiler other than clang is assumed to be a cross-compiler for that machine. */
 void compiler_add_machine(Command *, const Compiler *, const char *const *cross);
 /* Whether linking with this zig for this machine first builds C libraries, which takes a minute. *mark: a
  * file that exists once the libraries are built; NULL: unknown. */

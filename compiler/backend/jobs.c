@@ -1,6 +1,6 @@
 /* jobs.c: Limit on the number of concurrent compilers: one per processor of this process. Under make -j, each
- * compiler except the first takes a token of make's job server, a byte of a pipe or fifo, which is returned
- * when the compiler ends. If make does not pass on the job server, one compiler runs at a time. */
+ * compiler except the first takes a token of make's job server: a byte of a pipe or fifo, which is written
+ * back when the compiler ends. If make does not pass on its job server, one compiler runs at a time. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef __linux__
 #define _GNU_SOURCE /* sched_getaffinity */
@@ -28,7 +28,7 @@ static int processors(void) {
   return 1;
 }
 
-/* Opens the pipe again, so that O_NONBLOCK does not affect other processes. */
+/* Opens the job server's pipe separately, so that O_NONBLOCK does not affect other processes. */
 static int open_tokens(const char *path, int flags) {
   struct stat status;
   const int descriptor = open(path, flags | O_NONBLOCK | O_CLOEXEC);

@@ -25,7 +25,7 @@ static bool take_value(Arena *arena, const json_t *value, Table *table) {
   return true;
 }
 
-/* One list per sample, each with one list per input. */
+/* Reads the samples: one list per sample, which contains one list per input. */
 static bool take_inputs(Arena *arena, const json_t *samples, const Graph *graph, Observations *seen) {
   const int inputs = graph->inputs.n;
   seen->samples = (int64_t)json_array_size(samples);

@@ -7,8 +7,8 @@
 #include "base/diag.h"
 #include "graph/graph.h"
 
-/* Compares the program's labels and normalization with the file's labels and normalization: error
- * [weights-mismatch] if a name belongs to another class, warnings [label-renamed] if only a name differs, and
- * [other-normalize]. A program without labels gets the names in the file. To be called after weights_read. */
+/* Compares the program's labels and normalization with the file's. Reports an error [weights-mismatch] if a
+ * name belongs to another class, a warning [label-renamed] if only a name differs, and [other-normalize] if
+ * the normalization differs. A program without labels gets the file's names. Called after weights_read. */
 bool origin_read(Arena *, Diags *, const char *path, Graph *);
 #endif

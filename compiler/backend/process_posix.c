@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include "backend/backend.h"
 
-enum { DATA_DESCRIPTOR = 3 }; /* backend_data_path */
+enum { DATA_DESCRIPTOR = 3 }; /* the descriptor in backend_data_path */
 extern char **environ;
 
 FILE *nameless_file(Arena *arena) {
@@ -84,8 +84,8 @@ bool processes_unwatch(const Command *list, const char **why) {
   return *why = arena_printf(list->arena, "stopped by signal %d", (int)fatal_signal), false;
 }
 
-/* If a standard descriptor is closed, opens a file in its place that can neither be read nor written.
- * Otherwise the next opened file would get this descriptor. */
+/* If a standard descriptor is closed, opens /dev/null in its place, so that standard input cannot be read and
+ * output cannot be written. Otherwise the next opened file would get this descriptor. */
 void backend_begin(void) {
   for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++)
     if (fcntl(descriptor, F_GETFD) < 0)
@@ -151,7 +151,7 @@ static pid_t wait_again(pid_t pid, int *status) {
   return ended;
 }
 
-/* The number of the only running command, or -1: any. */
+/* The process number of the running command; -1, for any process, if several commands run. */
 static pid_t awaited(const Command *list, int n) {
   intptr_t only = 0;
   for (int i = 0; i < n; i++) {

@@ -5,10 +5,10 @@
 #include "backend/weights.h"
 #include "quantize/quant_file.h"
 
-/* file: NULL for float weights (no metadata `cnnc.quantization`). False after an error [weights-file]: the
- * file cannot be read, or its metadata are invalid. */
+/* Sets *file, to NULL for float weights (without metadata `cnnc.quantization`). Returns false after an error
+ * [weights-file]: the file cannot be read, or its metadata are invalid. */
 bool quantized_read(Arena *, Diags *, const WeightsSource *, QuantFile **file);
-/* Like quantized_read, for an open archive: `path` is for messages. */
+/* Like quantized_read, for an open archive; `path` is only used in messages. */
 struct cnn_archive;
 bool quantized_take(Arena *, Diags *, const char *path, const struct cnn_archive *, QuantFile **file);
 #endif

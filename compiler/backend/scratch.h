@@ -18,7 +18,7 @@ typedef struct Scratch {
 bool scratch_open(Scratch *, Arena *, bool named, const char **why);
 /* The path of a new empty file; NULL, with the reason, on failure. */
 const char *scratch_file(Scratch *, const char **why);
-/* Writes a file of this name to the folder. */
+/* Writes a file with this name to the folder. */
 bool scratch_write(Scratch *, const char *name, const void *bytes, size_t n, const char **why);
 void scratch_close(Scratch *);
 #endif

@@ -9,7 +9,7 @@ typedef struct System {
   const char *name;             /* the system's name in --os: "linux-musl" */
   const char *program, *shared; /* suffixes of executables and shared libraries */
   const char *soname; /* linker option for the name of a shared library; NULL: there is no such option */
-  const char *link;   /* option of zig for a link; NULL: none */
+  const char *link;   /* additional option for zig when it links; NULL: none */
   /* the system's name in clang's target triples, after the CPU; and the folder of its runtime */
   const char *clang, *folder;
   const char *arch[3]; /* architectures with a runtime, as in Target; NULL-terminated */

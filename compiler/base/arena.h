@@ -1,5 +1,5 @@
-/* arena.h: Arena allocator: all objects of an arena are freed in one call. One arena per compilation, a
- * scratch arena per pass; `free` is used nowhere else. */
+/* arena.h: Arena allocator: all objects of an arena are freed in one call. There is one arena per
+ * compilation, and a scratch arena per pass. No other file of the compiler calls malloc. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ARENA_H
 #define CNNC_ARENA_H

@@ -51,7 +51,8 @@ static int64_t apply_single(int64_t x, Multiplier factor) {
   return shifted(x * factor.m + (INT64_C(1) << (30 - factor.e)), 31 - factor.e);
 }
 
-/* Int8 and int16 values are always within the clamping range, for any zero point. */
+/* The clamp to +-2^17 changes no final result: for any zero point, larger numbers are outside of int8 and
+ * int16. */
 static int64_t apply_float(int64_t x, float real) {
   static const float FAR = 1 << 17;
   const float y = (float)x * real;
@@ -71,7 +72,8 @@ int32_t multiplier_reduced(Multiplier factor) {
   return factor.m < 0x7fff0000 ? (factor.m + (1 << 15)) >> 16 : 0x7fff;
 }
 
-/* RSH(x * m + 2^(s-1), s), where the product may have 78 bits: computed in two 32-bit halves. */
+/* RSH(x * m + 2^(s-1), s), where the product may have 78 bits. x is split into its low 32 bits and the
+ * rest. */
 static int64_t scaled_by(int64_t x, int32_t m, int32_t s) {
   const int64_t low = (int64_t)((uint64_t)x & UINT32_MAX), high = (x - low) / (INT64_C(1) << 32);
   const uint64_t below = (uint64_t)low * (uint64_t)m + (UINT64_C(1) << (s - 1));
@@ -213,7 +215,7 @@ void table_requantize(int8_t to[256], Rounding rounding, float in_scale, int32_t
 
 /* ---- softmax: gemmlowp's fixed point ---- */
 static int64_t product_saturated(int64_t a, int64_t b) { return shifted(a * b + (INT64_C(1) << 30), 31); }
-static int64_t halved(int64_t x, int32_t e) { /* x / 2^e, halves away from zero */
+static int64_t halved(int64_t x, int32_t e) { /* x / 2^e, rounded half away from zero */
   const int64_t rest = x & ((INT64_C(1) << e) - 1), half = (INT64_C(1) << e) / 2 - 1 + (x < 0);
   return shifted(x, e) + (e && rest > half);
 }
@@ -325,7 +327,7 @@ void table_pieces(int8_t to[256], Rounding rounding, int32_t in_zero, Multiplier
 
 /* Saturates to int16, as in TensorFlow Lite's kernel. */
 static int64_t cut16(int64_t x) { return x < INT16_MIN ? INT16_MIN : x > INT16_MAX ? INT16_MAX : x; }
-static int64_t product16(int64_t a, int64_t b) { /* a * b / 2^15, halves up */
+static int64_t product16(int64_t a, int64_t b) { /* a * b / 2^15, rounded half up */
   const int64_t ab = a * b;
   return cut16((ab + (ab >= 0 ? 1 << 14 : 1 - (1 << 14))) / (1 << 15));
 }
@@ -338,7 +340,7 @@ bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out
   if (out.e > 0 || gate.e > 16) return false;
   for (int q = INT8_MIN; q <= INT8_MAX; q++) {
     const int64_t x = (q - in_zero) * 128, value = product16(x, high16(out));
-    int64_t open = x; /* at the end relu6(x + 3) / 6; before that, x / 3 in Q0.15 */
+    int64_t open = x; /* first x / 3 in Q0.15, at the end relu6(x + 3) / 6 */
     if (gate.e > 0) open = cut16(open * (INT64_C(1) << (gate.e - 1)));
     open = product16(open, high16(gate));
     open = gate.e > 0 ? cut16(open * 2) : halved(open, -gate.e);

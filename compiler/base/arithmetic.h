@@ -78,10 +78,10 @@ typedef struct Addition {
 } Addition;
 /* Fractional bits of a sum of two int8 and of two int16 values; FLOAT uses ADDITION_BITS for both. */
 enum { ADDITION_BITS = 20, WIDE_ADDITION_BITS = 15 };
-/* Completes addends whose scale and minus are set; wide: an addend or the result is int16. */
+/* Sets the factors of addends from their members scale and minus. wide: an addend or the result is int16. */
 Addition addition_of(Addend *, int32_t count, float out, bool wide);
 int64_t addition_part(Rounding, const Addition *, int32_t k,
-                      int64_t x); /* the term of addend k, relative to its zero point */
+                      int64_t x); /* the term of addend k; x: its value minus the zero point */
 int64_t addition_rounded(Rounding, const Addition *, int64_t parts);
 int64_t addition_most(const Addition *, int64_t most); /* SINGLE, DOUBLE: the largest `parts` */
 /* ROUNDING_FLOAT: the scale of an addend, divided by the scale of the sum, must be at least 2^least and below
@@ -154,9 +154,9 @@ enum { FIXED_WHOLE = 3, FIXED_WHOLE_MOST = 6 };
 int64_t fixed_logistic(int64_t q);
 int64_t fixed_tanh(int64_t q, int32_t whole);
 
-/* A function by linear interpolation of 513 points, at multiples of 128 from -32768 on. */
+/* Tables for linear interpolation: 513 points of a function, at multiples of 128 from -32768 on. */
 enum { LINES = 512, LINES_BITS = 7 };
-/* Softmax with the scale 2^-15, by two tables with positions from -32768 to 32767: exp(x) for x from -10
+/* Softmax with the scale 2^-15. It uses two tables with positions from -32768 to 32767: exp(x) for x from -10
  * to 0, and 1 / (1 + x) for x from 0 to 1. */
 enum { SOFTMAX_WIDE_CHANNELS = 65535 };
 void softmax_wide_tables(int16_t exponential[LINES + 1], int16_t reciprocal[LINES + 1]);

@@ -21,7 +21,8 @@ typedef struct Arrays {
   const char *net;  /* metadata: name of the net; NULL: not stored */
 } Arrays;
 
-void arrays_add(Arrays *, const char *name, Elem, int rank, const int64_t *dim, const void *data); /* kept */
+void arrays_add(Arrays *, const char *name, Elem, int rank, const int64_t *dim,
+                const void *data); /* adds an array; data is not copied */
 /* the scale and zero point of an int8 value */
 void arrays_add_scale(Arrays *, const char *value, float scale, int64_t zero);
 void arrays_quantized(

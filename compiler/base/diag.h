@@ -10,7 +10,7 @@
 
 typedef struct Span {
   uint32_t file, start, end;
-} Span; /* bytes start .. end-1 of source `file` (1 is the main file; 0: nowhere) */
+} Span; /* bytes start .. end-1 of source `file` (1 is the main file; 0: no position) */
 #define NO_SPAN ((Span){0, 0, 0})
 
 typedef struct SourceMark { /* the offset of a character, and the number of characters before it */
@@ -106,7 +106,8 @@ typedef struct FixedSource {
   const char *text;
   size_t n;
 } FixedSource;
-/* may_change: by Span.file. Returns the number of changed sources; texts include byte order marks. */
+/* may_change[file]: whether this source (Span.file) may be changed. Returns the number of changed sources;
+ * texts include byte order marks. */
 int diags_fix(const Diags *, const bool *may_change, FixedSource **fixed);
 
 int diag_find(const char *slug); /* DiagId of a slug, or -1 */

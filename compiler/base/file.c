@@ -20,7 +20,7 @@
 
 static const size_t largest_file = (size_t)1 << 30;
 
-/* Retries a call that a signal has interrupted. */
+/* Opens a file; repeats the call if a signal has interrupted it. */
 static int open_again(const char *path, int flags) {
   int descriptor;
   do descriptor = open(path, flags, 0666);
@@ -180,7 +180,7 @@ const char *base_name(const char *path) {
 typedef enum FileKind {
   OUTPUT_RENAMED, /* the file is written under the temporary name, and renamed at the end */
   OUTPUT_DIRECT,  /* a device or pipe: the bytes are buffered and written at the end */
-  OUTPUT_STDOUT,  /* likewise */
+  OUTPUT_STDOUT,  /* standard output, buffered like OUTPUT_DIRECT */
 } FileKind;
 
 typedef struct Output {

@@ -27,5 +27,5 @@ typedef struct KeyTable {
 } KeyTable;                                          /* all zero: an empty table */
 void *key_table_find(const KeyTable *, const Key *); /* NULL if the key is missing */
 void key_table_set(Arena *, KeyTable *, const Key *key,
-                   void *thing); /* adds or replaces; refers to the key */
+                   void *thing); /* adds or replaces; key is not copied */
 #endif

@@ -25,7 +25,7 @@ static inline int64_t common_divisor(int64_t a, int64_t b) {
 /* The least common multiple of positive numbers. */
 static inline int64_t least_multiple(int64_t a, int64_t b) { return a / common_divisor(a, b) * b; }
 
-/* INT64_MAX on overflow; neither factor is negative. */
+/* The product, or INT64_MAX on overflow; neither factor is negative. */
 static inline int64_t bounded_product(int64_t a, int64_t b) {
   int64_t product;
   return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;

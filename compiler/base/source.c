@@ -75,8 +75,8 @@ static uint32_t characters_before(const Source *source, uint32_t offset) {
   return mark->characters + characters_between(source, mark->at, offset);
 }
 
-/* In a long line, characters are counted from the nearest mark before them: many messages and nodes may be in
- * one line. */
+/* In a long line, characters are counted from the last mark before the offset, because many messages and
+ * nodes may be in one line. */
 static uint32_t characters_from(Arena *arena, Source *source, uint32_t begin, uint32_t offset) {
   if (offset - begin <= MARK_BYTES) return characters_between(source, begin, offset);
   if (!source->marks.n) marks_make(arena, source);

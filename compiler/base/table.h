@@ -13,5 +13,5 @@ typedef struct Table {
   int n, room;
 } Table;                                                        /* all zero: an empty table */
 void *table_find(const Table *, const char *key);               /* NULL if the string is missing */
-void table_set(Arena *, Table *, const char *key, void *thing); /* adds or replaces; refers to the key */
+void table_set(Arena *, Table *, const char *key, void *thing); /* adds or replaces; key is not copied */
 #endif

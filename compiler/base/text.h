@@ -24,7 +24,7 @@ bool text_number(const char *s, double *value); /* parses s as a decimal number 
                                                    independent of the locale; infinite if too large */
 int text_decode(const char *s, size_t n, uint32_t *code); /* number of bytes of the UTF-8 character at s, 0 if
                                                              the character is invalid within n bytes */
-int text_encode(char out[4], uint32_t code);              /* the bytes written */
+int text_encode(char out[4], uint32_t code);              /* returns the number of bytes written */
 
 /* The name among `names` (NULL-terminated) that a misspelled `word` most likely means, or NULL. */
 const char *suggest(const char *word, const char *const *names);

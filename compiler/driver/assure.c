@@ -74,7 +74,7 @@ static bool check_defines(const AssurePack *p) {
   return true;
 }
 
-/* The Makefile has the names in single quotes. */
+/* Checks that the name can be in single quotes in the Makefile. */
 static bool check_file_name(const char *path) {
   return !strpbrk(base_name(path), "'$\\\n") ||
          usage_error("'%s': the Makefile cannot contain this name", path);
@@ -92,7 +92,7 @@ static bool read_assure_line(AssurePack *p, int argc, char **argv) {
     p->folder = arena_copy(p->arena, p->folder, n - 1);
   p->cpu = p->cpu_name ? cpu_find(p->cpu_name) : NULL;
   if (p->cpu && p->cpu->core)
-    return usage_error("--cpu=%s: the folder has C for any computer; --cpu adds C for a microcontroller",
+    return usage_error("--cpu=%s: cnnc assure needs a microcontroller here; the folder has generic C, too",
                        p->cpu->name);
   if (p->cpu_name && !p->cpu) return unknown_word("CPU", p->cpu_name, options_cpus(p->arena));
   if (p->flash_wait && !p->cpu)
@@ -162,7 +162,7 @@ static void add_report(const AssurePack *p, Options *options, ReportKind kind, c
   vec_push(p->arena, options->reports, report);
 }
 
-/* Warnings are reported once, for the annotated C. */
+/* Disables all warnings: they are reported once, for the annotated C. */
 static void silence(const AssurePack *p, Options *options) {
   for (const char *const *slug = options_slugs(p->arena, true); *slug; slug++)
     vec_push(p->arena, options->warnings, arena_printf(p->arena, "no-%s", *slug));
@@ -190,7 +190,7 @@ static bool write_annotated(AssurePack *p) {
   return true;
 }
 
-/* The layers and shapes of the program, which the validator reads. */
+/* Writes the layers and shapes of the program, which the validator reads. */
 static bool write_layers(const AssurePack *p) {
   Compiled result;
   Options options = compiler_options(p, "program.json");
@@ -201,7 +201,7 @@ static bool write_layers(const AssurePack *p) {
   return compile_into(p->arena, &options, p->outputs, &result) == 0;
 }
 
-/* The C text for the CPU. */
+/* Writes the C text for --cpu. */
 static bool write_board(const AssurePack *p) {
   Compiled result;
   const char *why = NULL;
@@ -213,7 +213,7 @@ static bool write_board(const AssurePack *p) {
   options.weights = p->weights;
   options.embed = EMBED_AS_TEXT;
   options.cpu = p->cpu;
-  options.acsl = target_is_scalar_board(target_find(p->cpu->target)); /* other C has vectors */
+  options.acsl = target_is_scalar_board(target_find(p->cpu->target)); /* C for other CPUs has vectors */
   options.flash_wait = p->flash_wait;
   options.targets_given = true;
   vec_push(p->arena, options.targets, target_find(p->cpu->target));
@@ -243,11 +243,11 @@ static const char *timing_text(const AssurePack *p) {
   if (p->cpu->varies)
     return arena_printf(p->arena, "No cycles are estimated for a %s: %s.", cpu, p->cpu->varies);
   if (!p->int8)
-    return arena_printf(p->arena, "No cycles are estimated for a %s: they are known for int8 nets only.",
+    return arena_printf(p->arena, "No cycles are estimated for a %s: estimates exist only for int8 nets.",
                         cpu);
   return arena_printf(p->arena,
-                      "`%s/wcet.txt` has the estimated cycles of each layer. They are not a bound. "
-                      "`bench/wcet` in the sources of cnnc bounds the cycles of the linked program.",
+                      "`%s/wcet.txt` has the estimated cycles of each layer. The estimates are not upper "
+                      "bounds. `bench/wcet` in the sources of cnnc bounds the cycles of the linked program.",
                       cpu);
 }
 

@@ -1,4 +1,4 @@
-/* compilation.h: State of a compilation, from stage to stage. Private to compile.c, fit.c, fit_board.c
+/* compilation.h: State of a compilation, passed from stage to stage. Private to compile.c, fit.c, fit_board.c
  * and output.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMPILATION_H
@@ -34,7 +34,7 @@ typedef struct Compilation {
   const Graph *floats;     /* the float graph that the int8 graph was quantized from */
   QuantFile *file;         /* the int8 weight file */
   Node **made;             /* by id of a float node: the int8 node with its value */
-  const char *order;       /* lines for --rename, or NULL */
+  const char *order;       /* suggested lines of a --rename file, or NULL */
   const char *tuning_file; /* NAME.tune next to the program; NULL if there is none */
   Tuning tuning;
   const char *summary;
@@ -68,7 +68,8 @@ double now(void);                                 /* monotonic time in seconds *
 void stage_done(Compilation *, const char *name); /* records the time of a stage, for --time-report */
 void print_times(const Compilation *);
 bool cannot_write(Compilation *, const char *path, const char *why); /* reports the error; returns false */
-/* Stream for the messages of the C compiler; NULL: standard error, unless it carries JSON or SARIF. */
+/* Opens a stream for the messages of the C compiler if standard error carries JSON or SARIF. NULL: the
+ * messages go to standard error. */
 FILE *messages_open(const Compilation *);
 bool backend_failed(Compilation *, const Backend *, const char *why);   /* reports the error; returns false */
 const char *with_suffix(Arena *, const char *path, const char *suffix); /* net.cnn, ".c": net.c */

@@ -24,7 +24,7 @@
 #include "tune.h"
 
 /* ---- reading ---- */
-enum { LARGEST_TEXT = 1 << 20 }; /* by default, up to this number of bytes of weights is printed as C text */
+enum { LARGEST_TEXT = 1 << 20 }; /* weights of up to this number of bytes are C text by default */
 
 static bool parse(Compilation *c) {
   const Options *o = c->options;
@@ -83,7 +83,7 @@ static bool build_graph(Compilation *c) {
   return true;
 }
 
-/* Without an output, and in summaries, sizes include training, if the net has a train block. */
+/* Whether sizes include training if the net has a train block, even without --train. */
 static bool summarized(const Options *o) {
   return !o->output || o->kind == OUTPUT_SUMMARY || o->kind == OUTPUT_JSON;
 }
@@ -101,14 +101,14 @@ static bool check_training(Compilation *c) {
   return !has_errors(c);
 }
 
-/* The prefix 'cnn' is taken: cnn_network and cnn_target are types of the runtime's header. */
+/* Rejects the prefix 'cnn': cnn_network and cnn_target are types of the runtime's header. */
 static bool check_name(Compilation *c) {
   const bool code = c->options->output && !options_view(c->options->kind),
              shared = c->training || c->options->network || c->options->kind == OUTPUT_PROGRAM;
   if (!code || !shared || strcmp(c_name(c), "cnn") != 0) return true;
   Diag *diag = diag_report(c->diags, DIAG_name_clash, c->graph->name_span, NULL,
-                           "the C names of net %s would be names of the runtime, which begin with 'cnn': "
-                           "cnn_network, cnn_target",
+                           "the C names of net %s would clash with names of the runtime, such as "
+                           "cnn_network and cnn_target",
                            c->graph->name);
   diag_help(diag, "give the net another name, or set the prefix of its C names: --prefix=NAME");
   return false;
@@ -124,7 +124,7 @@ static Options *without_targets(const Options *o, Arena *arena) {
   return own;
 }
 
-/* The options for the targets that suit a net. Some targets have better variants for int8 models or for
+/* The options with the targets that suit a net. Some targets have better variants for int8 models or for
  * layers in bf16. Without --target, the variants are added before their target, except AMX for int8 models.
  * If the target was chosen for this CPU, the best variant that is faster on this CPU replaces it. */
 static const Options *with_better_targets(const Options *o, Arena *arena, bool int8) {
@@ -161,10 +161,10 @@ static const Options *with_cpu(const Options *o, Arena *arena, bool training) {
   return own;
 }
 
-/* The options of an int8 model. */
+/* The options with the targets for an int8 model; by default, a library is for boards. */
 static const Options *int8_targets(const Options *o, Arena *arena) {
   if (o->kind != OUTPUT_LIBRARY || o->targets_given) return with_better_targets(o, arena, true);
-  Options *own = without_targets(o, arena); /* targets of boards, whose schedules share weights */
+  Options *own = without_targets(o, arena); /* their schedules read the same packed weights */
   vec_push(arena, own->targets, target_find("armv7e-m"));
   vec_push(arena, own->targets, target_find("armv7m"));
   return own;
@@ -410,7 +410,7 @@ static void set_options(Compilation *c) {
   choose_embedding(c);
 }
 
-/* ASTs, graphs and ONNX models are not lowered. */
+/* Whether the output needs the lowered program; ASTs, graphs and ONNX models do not. */
 static bool is_lowered(const Options *o) {
   const OutputKind kind = o->kind;
   return o->summary || !o->output ||
@@ -454,7 +454,7 @@ static ProgramOptions training_lowering(const Compilation *c) {
   return options;
 }
 
-/* Inspection is rarely called, so -O1 gives it the reference schedule, which compiles fast. */
+/* Inspection is rarely called, so at -O1 it has the reference schedule, which compiles fast. */
 static ProgramOptions inspection_lowering(const Compilation *c) {
   ProgramOptions options = training_lowering(c);
   if (c->options->level != LEVEL_QUICK) return options;

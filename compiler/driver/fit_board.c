@@ -1,5 +1,6 @@
-/* fit_board.c: Search for a net within --flash and --ram: chooses the fastest int8 schedules whose constants
- * fit into flash. If values do not fit into RAM, computes the first layers in row bands (passes/bands.c). */
+/* fit_board.c: Search for schedules and row bands with which a net fits into --flash and --ram. Chooses the
+ * fastest int8 schedules whose constants fit into flash. If values do not fit into RAM, computes the first
+ * layers in row bands (passes/bands.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "compilation.h"
@@ -76,9 +77,8 @@ static int by_bytes(const void *a, const void *b) {
   return x->cycles > y->cycles ? -1 : x->cycles < y->cycles;
 }
 
-/* The Pareto-optimal sets by bytes and cycles; while there are more than MOST sets, every second set is
- dropped.
- */
+/* The Pareto-optimal sets by bytes and cycles. While there are more than MOST sets, every second set is
+ * dropped. */
 static Sets best_sets(Arena *arena, Sets all) {
   enum { MOST = 4096 };
   Sets kept = {0};
@@ -95,7 +95,7 @@ static Sets best_sets(Arena *arena, Sets all) {
 }
 
 /* The set that saves the most cycles with at most `bytes` bytes, with at most one gain per layer (a
- * multiple- choice knapsack). */
+ * multiple-choice knapsack). */
 static const GainSet *best_set(Arena *arena, const Gains *gains, int64_t bytes) {
   Sets sets = {0};
   vec_push(arena, sets, NEW(arena, GainSet));
@@ -116,9 +116,9 @@ static const GainSet *best_set(Arena *arena, const Gains *gains, int64_t bytes) 
   return sets.data[sets.n - 1];
 }
 
-/* Whether most layers with gains have their smallest constants, and none has Winograd weights. Otherwise,
- * layers do not share code. Winograd weights save about as many cycles as shared code costs, and they need
- * much more flash than the code of a layer. */
+/* Whether functions should be merged: most layers with gains have their smallest constants, and none has
+ * Winograd weights. Winograd weights save about as many cycles as shared code costs, and they need much more
+ * flash than the code of a layer. */
 static bool mostly_smallest(const Gains *gains, const Small *small) {
   int layers = 0, smallest = 0;
   for (int g = 0; g < gains->n; g++) {
@@ -132,8 +132,8 @@ static bool mostly_smallest(const Gains *gains, const Small *small) {
 }
 
 /* The size class of each kernel's constants in the fastest net within --flash, by node id of the kernel's
- * root. flash: the bytes needed now. NULL: the net fits already, or no constants can be smaller. Sets
- * `merge` if functions should be merged, too. */
+ * root. flash: bytes of flash that the net needs so far. NULL: the net fits already, or no constants can be
+ * smaller. Sets `merge` if functions should be merged, too. */
 static const Small *smaller_constants(const Compilation *c, int64_t flash, bool *merge) {
   const Gains gains = find_gains(c);
   if (!gains.n || flash <= c->options->flash) return NULL;
@@ -151,7 +151,7 @@ static const Small *smaller_constants(const Compilation *c, int64_t flash, bool 
   return small;
 }
 
-/* Repeats the choice: layers that share weights save less than each of them predicts. */
+/* Chooses several times, because layers that share weights save less flash than the sum of their savings. */
 void fit_flash(Compilation *c) {
   enum { TRIES = 3 };
   int64_t flash = layout_footprint(c->layout).flash;

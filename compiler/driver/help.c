@@ -248,7 +248,7 @@ static void list_topics(Text *out) {
   put_line(out, "messages", "every error and warning");
   put_line(out, "options", "every option of the command line");
   text_put(out,
-           "\ncnnc --help NAME shows one, and explains each operator, loss, optimizer ... by its name.\n");
+           "\ncnnc --help NAME prints one of these pages, or the page of an operator, loss, optimizer ...\n");
 }
 
 static bool is_named(const char *name, const char *one, const char *several) {

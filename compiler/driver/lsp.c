@@ -22,7 +22,7 @@ static const Flag lsp_options[] = {
      "overrides it",
      "@folder"},
     {"stdio", 0, no_argument, flag_set, AT(stdio), "--stdio",
-     "use standard input and output (the default; some editors pass it)", NULL},
+     "use standard input and output (the default; some editors pass this option)", NULL},
     FLAG_HELP(AT(help)),
     FLAG_END,
 };

@@ -461,7 +461,7 @@ const Flag options_table[] = {
      NULL},
     {"updatable", 0, no_argument, flag_set, AT(updatable), "--updatable",
      "int8 models: generate code that does not depend on the weights, so that NAME_open can load a model "
-     "file from later training (it always can for float models)",
+     "file from later training (for float models, it always can)",
      NULL},
     {"no-fma", 0, no_argument, flag_set, AT(no_fma), "--no-fma",
      "no fused multiply-adds: with --target=generic the results are bit-identical on every CPU", NULL},

@@ -82,8 +82,7 @@ typedef struct Options {
   Defines defines;
   WordList directories, warnings;
   Level level;
-  int precision;    /* precision of layers without one in the program. 0: f32; 1: bf16; 2: f16w; -1: not
-                     * given */
+  int precision;    /* precision of layers that state none. 0: f32; 1: bf16; 2: f16w; -1: not given */
   bool exact, tune; /* exact: no algorithms such as Winograd; tune: measure schedules */
   bool updatable;   /* int8 models: code and layout do not depend on the weights */
   bool acsl;        /* annotations for Frama-C, and its entry point */

@@ -31,8 +31,8 @@ static const char *suffix_help(const char *suffix) {
 }
 
 #ifndef __wasi__ /* the browser build has no C compiler */
-/* The suffixes of another system: with --os, this system's suffixes; without --os, .exe, .dll and .dylib,
- * which imply a system. */
+/* Sets the kind of the output if its suffix is one of the system of --os. Without --os, the suffixes .exe,
+ * .dll and .dylib imply a system. */
 static bool kind_of_system(Options *options, Arena *arena, const char *suffix) {
   const System *system = options->system ? options->system : system_of_suffix(suffix);
   if (!system) return false;
@@ -168,7 +168,7 @@ static bool check_memory(const Options *options) {
 
 /* ---- targets and systems ---- */
 #ifndef __wasi__
-/* Chooses the CPU of --os. one: the target that names the CPU, or NULL. */
+/* Chooses the machine of --os. one: the target whose architecture is used; NULL: the system's usual one. */
 static bool choose_system(Options *options, const Target *one) {
   const System *system = options->system;
   const char *arch = one ? one->arch : system_default_arch(system), *other = system->arch[1];
@@ -232,7 +232,7 @@ static bool check_streaming(const Options *options) {
          usage_error("an ONNX model takes whole sequences: remove --%s", about);
 }
 
-/* MAJOR.MINOR.PATCH, with the suffixes of semantic versioning. */
+/* Whether the text is MAJOR.MINOR.PATCH, with the suffixes of semantic versioning. */
 static bool is_version(const char *text) {
   static const char digits[] = "0123456789";
   for (int part = 0; part < 3; part++) {

@@ -176,8 +176,8 @@ static bool adopt_output(Compilation *c, const char *path, const char **temporar
   return outputs_adopt(c->outputs, path, temporary, &why) || cannot_write(c, path, why);
 }
 
-/* ONNX needs the parameters of an activation such as prelu; an activation cannot be exported if the file has
- * only its table. */
+/* ONNX needs the parameters of an activation such as prelu. An activation cannot be exported if the weight
+ * file has only its table. */
 static bool check_function_tables(Compilation *c) {
   for (int i = 0; i < c->graph->floats->nodes.n; i++) {
     const Node *node = c->graph->floats->nodes.data[i];
@@ -222,7 +222,7 @@ static const Graph *int8_export_graph(Compilation *c, OnnxNumbers *numbers) {
       c->diags, DIAG_onnx_rounding, c->graph->name_span, NULL,
       "ONNX rounds as in the rounding mode float, but this net uses %s: int8 results may differ by 1",
       rounding_name(rounding));
-  diag_help(diag, "cnnc import --rounding=%s restores the exact bytes", rounding_name(rounding));
+  diag_help(diag, "cnnc import --rounding=%s restores the exact results", rounding_name(rounding));
   return graph;
 }
 

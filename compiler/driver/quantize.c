@@ -1,7 +1,7 @@
-/* quantize.c: `cnnc quantize`: post-training quantization of a float net to an int8 weight file. The command
- * builds the net as an executable, whose command observe writes the ranges of its values on the data, and
- * chooses scales from these ranges. Then it reads the int8 file as the compiler does, and evaluates the int8
- * executable on the test data. */
+/* quantize.c: `cnnc quantize`: post-training quantization of a float net to an int8 weight file. First, the
+ * net is built as an executable, whose command `observe` writes the ranges of the values on the data. From
+ * these ranges, scales are chosen. Then the int8 file is read as the compiler does, and the int8 executable
+ * is evaluated on the test data. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "command.h"
@@ -409,7 +409,7 @@ static void quantize_net(Quantizing *q) {
   q->wrong = !check_qat_options(q);
   if (q->wrong || !check_keep(q)) return;
   diags_print(q->diags, stderr, DIAG_TEXT,
-              flag_wants_color(0)); /* messages about the source; each trial adds its own messages */
+              flag_wants_color(0)); /* messages about the source; each trial has its own */
   q->diags = diags_new(q->arena, &q->sources);
   if (q->data && !build_executable(q, NULL, program)) return;
   if (!equalize_net(q, &weights) || (q->data && !run_calibration(q, program, weights))) return;

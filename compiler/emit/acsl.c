@@ -34,8 +34,8 @@ static int64_t listed_rows(const Buf *buf) {
 }
 
 /* Prints all elements of a local array as "window[0][0][0 .. 5], window[0][1][0 .. 5]". WP compares each
- * index of a local array separately; with several ranges in one term, the provers would have to find values
- * for which that term is the element. */
+ * index of a local array separately. If a term had several ranges, the provers would have to find an index in
+ * each range. */
 static void put_cell_rows(Text *out, const char *name, const Buf *buf) {
   const int64_t last = buf->dim[buf->rank - 1] - 1, rows = listed_rows(buf);
   for (int64_t row = 0; row < rows; row++) {
@@ -50,7 +50,8 @@ static void put_cell_rows(Text *out, const char *name, const Buf *buf) {
 }
 
 /* Prints all elements as "(&out[0][0][0])[0 .. 4703]", because provers compare such ranges with linear
- * arithmetic; with gaps as "out[0 .. 27][0 .. 27][0 .. 5]"; of a local array as rows. */
+ * arithmetic. If there are gaps between the elements, prints "out[0 .. 27][0 .. 27][0 .. 5]". Local arrays
+ * with few rows are printed row by row. */
 static void put_cells(Text *out, const char *name, const Buf *buf) {
   const bool range = buf->place < STACK && buf->rank > 1 && buf_contiguous(buf);
   if (code_is_variable(buf)) text_put(out, "%s", name);
@@ -106,7 +107,8 @@ static const struct {
 };
 enum { RANGES = sizeof range_table / sizeof *range_table };
 
-/* The range of all elements that the reference may read. Constant indices are kept. */
+/* Prints the requirement that all elements that the reference may read are in lo .. hi. Constant indices are
+ * kept. */
 static void put_weight_range(Printer *p, Text *out, const Ref *ref, int64_t lo, int64_t hi) {
   const Buf *buf = ref->buf;
   const bool flat = code_is_flat(buf);
@@ -244,7 +246,7 @@ static AssignedRange assigned_range(const Effects *e, const Index *index, int64_
 
 static bool is_one_index(const AssignedRange *r) { return !memcmp(&r->low, &r->high, sizeof r->low); }
 
-/* Number of values of the index; 0: it depends on variables. */
+/* Number of values of the index; 0: the number depends on variables. */
 static int64_t index_count(const AssignedRange *r) {
   Index gap = r->high;
   for (int s = 1; s < SLOTS; s++) gap.k[s] -= r->low.k[s];
@@ -289,7 +291,7 @@ static void add_whole(Effects *e, const Buf *buf) {
   e->memory = e->memory || buf->place < STACK;
 }
 
-/* Whether the loop may assign all elements. */
+/* Whether the loop may assign all elements of the buffer. */
 static bool assigns_all(const Effects *e, const Ref *ref) {
   for (int d = 0; d < ref->buf->rank; d++) {
     const Index low = extreme(e, &ref->at[d], true), high = extreme(e, &ref->at[d], false);
@@ -358,7 +360,8 @@ static void add_effects(Effects *e, const NestStmt *body) {
 /* ---- loops ---- */
 enum { UNROLL_MOST = 1 << 16 };
 
-/* Maximum number of iterations of a loop, including those of its inner loops; 0: not known, or too many. */
+/* Maximum number of iterations of a loop, including the iterations of inner loops; 0: not known, or too
+ * many. */
 static int64_t iterations(const Printer *p, const NestStmt *loop, bool nested) {
   Index low = bound_of(p, loop, true), high = bound_of(p, loop, false);
   int64_t most = 1;
@@ -390,7 +393,8 @@ static bool picks_by(Val val, int slot) {
   return false;
 }
 
-/* Whether a loop's variable decides a condition in its body, such as that of a clipped window. */
+/* Whether a loop's variable decides a condition in the loop's body, such as the condition of a clipped
+ * window. */
 static bool decides(const Printer *p, int slot, const NestStmt *body) {
   Stmts list = {0};
   code_statements(p->arena, p->instance, body, false, &list);

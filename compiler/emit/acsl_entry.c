@@ -72,9 +72,9 @@ static void put_commands(Text *out, const Net *net, const char *file) {
       board
           ? " * Eva: no input leads to undefined behavior in this code, with C instead of the CPU's\n"
             " * instructions, and each call of a kernel satisfies its contract. This is confirmed if there\n"
-            " * is no alarm and each precondition is valid. WP is not run: its memory model has no words in\n"
-            " * arrays of bytes.\n */\n"
-          : " * WP: each kernel stays within its contract, whoever calls it. Eva: no input leads to\n"
+            " * is no alarm and each precondition is valid. WP is not run: its memory model cannot read\n"
+            " * words from arrays of bytes.\n */\n"
+          : " * WP: each kernel satisfies its contract, for any caller. Eva: no input leads to\n"
             " * undefined behavior, and each call of a kernel satisfies its contract. Both are confirmed if\n"
             " * all goals of WP are proved and the report at the end has nothing \"to be validated\".\n "
             "*/\n");

@@ -19,8 +19,8 @@ static const char *put_condition(Text *out, const char *open, const char *condit
   return condition;
 }
 
-/* Linux gives a process tile registers on request. The system call is arch_prctl; its arguments are
- * ARCH_REQ_XCOMP_PERM and the number of the registers. */
+/* On Linux, a process must request the permission to use tile registers. The system call is arch_prctl; its
+ * arguments are ARCH_REQ_XCOMP_PERM and the number of the registers. */
 static const char amx_text[] = "/* Does the system permit tile registers? */\n"
                                "static int @AMX@(void) {\n"
                                "#if defined(__linux__) && defined(__x86_64__)\n"
@@ -46,7 +46,7 @@ static void put_permission(Text *out, const Net *net, const Target *target) {
 
 static void put_forced(Text *out, const Net *net) {
   text_put(out, "#ifdef %s\n", net->macro->FORCE_TARGET);
-  text_put(out, "/* -D%s=%s, in quotes or not, with - or _. */\n", net->macro->FORCE_TARGET,
+  text_put(out, "/* -D%s=%s: the name may be in quotes, with - or _. */\n", net->macro->FORCE_TARGET,
            target_of_level(net, 0)->name);
   text_put(out, "#define %s(x) %s(x)\n#define %s(x) #x\n", net->macro->TEXT, net->macro->TEXT_,
            net->macro->TEXT_);
@@ -110,9 +110,9 @@ static const char tiles_text[] =
     "(vnni & bf16 & amx & d >> 24 & d >> 25) && (saved >> 17 & 3) == 3 && %s() ? 5 : 2 + "
     "(int)(vnni + (vnni & bf16 & ~amx))";
 
-/* Since version 4.11, Linux emulates reads of these registers, as its documentation says. Android may have an
- * older kernel, and other systems may end a program that reads them. On such systems, the compiler's options
- * decide. */
+/* Linux 4.11 and later documents that programs may read the ID registers, which it emulates. Android may have
+ * an older kernel, and other systems may end a program that reads them. On such systems, the compiler's
+ * options decide. */
 static const char arm_text[] = "/* Does the CPU have DotProd@ABOUT@? */\n"
                                "static int @ARM@(void) {\n"
                                "#if @SURELY@\n"
@@ -205,7 +205,7 @@ static void put_level(Text *out, const Net *net, const char *condition) {
   text_put(out, "  __atomic_store_n(&known, level + 1, __ATOMIC_RELAXED);\n  return level;\n}\n");
 }
 
-/* Prints each architecture once. */
+/* Prints the detection code, once for each architecture. */
 static void put_detection(Text *out, const Net *net) {
   for (int level = net->layout->options.ntargets - 1; level > 0; level--) {
     const char *condition = target_of_level(net, level)->condition;

@@ -162,7 +162,7 @@ static void put_text_bytes(Text *out, Net *net) {
   text_put(out, "  ;\n#ifdef __GNUC__\n#pragma GCC diagnostic pop\n#endif\n");
 }
 
-/* The model is the first part of the bytes. */
+/* Defines NAME_trained as an alias of NAME_bytes, because the model is the first part of these bytes. */
 static void put_alias(Text *out, const Net *net) {
   if (!has_trained(net)) return;
   text_put(out, "#ifdef __APPLE__\n__asm__(\".globl _%s\\n.set _%s, _%s\");\n#else\n", net->own->trained,
@@ -231,8 +231,8 @@ static void put_declaration(Text *out, const Net *net) {
 static void put_beside(Text *out, Net *net) {
   const char *file = net->options->embed_file;
   text_put(out,
-           "/* %s is next to this file. Compilers without #embed look for it in the directory they run in "
-           "and in those of -I. */\n",
+           "/* %s is next to this file. Compilers without #embed search it in the current directory and in "
+           "the directories of -I. */\n",
            file);
   text_put(out, "#ifdef __has_embed\n#if __has_embed(\"%s\") == 1\n#define %s\n#endif\n#endif\n", file,
            net->macro->EMBED);

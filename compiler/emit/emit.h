@@ -34,11 +34,12 @@ bool prelude_has_name(const char *);
 typedef struct Net Net; /* a layout with the text of its functions */
 Net *emit_net(Layout *, const Sources *, const EmitOptions *);
 void emit_c(Text *, Net *);
-typedef struct EmitUnit { /* one of several texts whose objects are linked into one */
+typedef struct EmitUnit { /* one of several texts that are compiled separately; their objects are linked into
+                             one */
   Text text;
   UnitUse use;
 } EmitUnit;
-/* The C text, split into several units if it is long. */
+/* The C text; split into several units if `several` is true and the text is long. */
 EmitUnit *emit_units(Arena *, Net *, bool several, int *n);
 void emit_header(Text *, Net *);
 const void *emit_weights(Net *, size_t *n); /* contents of embed_file; NULL if the file is not needed */
@@ -54,7 +55,7 @@ typedef struct LibraryFile {
 const LibraryFile *emit_library(Net *, const LibraryMetadata *); /* --emit=library */
 /* With --acsl: the entry point of Frama-C for NAME.c, with the commands that check it. */
 void emit_acsl_entry(Text *, Net *, const char *c_file);
-void emit_embed(Text *, Net *); /* a program that calls NAME.c with compiled-in weights */
+void emit_embed(Text *, Net *); /* an example program for NAME.c with compiled-in weights */
 const char *library_mark(Arena *, const char *name); /* a line that each file of a library contains */
 bool library_name_taken(const char *name);           /* whether C has a standard header of that name */
 struct Lower;

@@ -76,7 +76,7 @@ static const char *local(Frame *f, const char *type, const char *wanted, const c
   return name;
 }
 
-/* "arena + 4704" */
+/* The text of an address, such as "arena + 4704". */
 /* `base` points to floats, but an array of bytes may start at an address that is not a multiple of 4. */
 static const char *offset_text(Frame *f, const char *base, int64_t bytes) {
   Arena *arena = f->net->arena;
@@ -97,7 +97,7 @@ static const char *value_name(const Part *part, const Node *node) {
   return step ? step : *node->name ? node->name : "value";
 }
 
-/* "28x28x64", "28x28x64 of 28x28x128" */
+/* The shape of a value, such as "28x28x64"; for a part of another value "28x28x64 of 28x28x128". */
 static const char *value_text(const Frame *f, const Node *node) {
   Arena *arena = f->net->arena;
   while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
@@ -200,7 +200,7 @@ static const char *repeated_value(Frame *f, const Node *node) {
   if (name) return name;
   name = local_new(f, key, name_identifier(arena, wanted));
   text_put(&f->locals,
-           "  float %s[%d]; /* 0 for images that do not count: they add nothing to any sum */\n  for "
+           "  float %s[%d]; /* 0 for repeated images, so that they add nothing to any sum */\n  for "
            "(int32_t i = 0; i < %d; i++) %s[i] = i < %s ? %s->at->batch[%" PRId64 "] : 0;\n",
            name, f->images, f->images, name, frame_name(f, "count"), frame_name(f, "batch"),
            floats_in(f->part->program->value[f->target][node->id].offset));

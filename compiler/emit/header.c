@@ -202,7 +202,7 @@ static void put_training(Text *out, Net *net) {
            "/* Computes the mean loss of 1 to %s samples and its gradients (zeros for frozen parameters; "
            "running statistics get their new values).\n"
            "   Random numbers depend only on seed, step and the sample's index in the batch.%s%s%s%s */\n",
-           net->macro->TRAIN_BATCH, net->graph->outputs.n ? " Outputs are written unless NULL." : "",
+           net->macro->TRAIN_BATCH, net->graph->outputs.n ? " An output that is NULL is not written." : "",
            steps ? "\n   Inputs, targets and outputs of a sample are those of " : "",
            steps ? net->macro->TRAIN_STEPS : "", steps ? " calls, one after the other." : "");
   const Parameters parameters = gradients_parameters(net);

@@ -9,7 +9,7 @@
 /* ---- parameters and arguments, in the order of the C interface ---- */
 void list_add(Text *list, const char *text) { text_put(list, "%s%s", list->n ? ", " : "", text); }
 
-/* A port's name must differ from all other parameters, which naming.c lists. */
+/* Checks that naming.c has reserved the parameter's name, so that no port has the same name. */
 static void check_parameter(const Net *net, const char *name) {
   if (names_taken(&net->layout->locals, name)) return;
   fprintf(stderr, "cnnc: internal error: parameter %s of net %s is not in own_names.def\n", name, net->name);
@@ -337,7 +337,7 @@ void put_infer(Text *out, Net *net, int target) {
         f.images, f.images);
   else
     text_put(out,
-             "/* One image. Activations share one arena: the space of values that are dead is reused. */\n");
+             "/* One image. Activations share one arena: the memory of dead values is reused. */\n");
   put_function(out, &f,
                arena_printf(net->arena, "%s%s", f.images > 1 ? net->own->images : net->own->run,
                             net->section[target].suffix));

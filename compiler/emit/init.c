@@ -37,7 +37,7 @@ static const char keys_text[] =
     "}\n\n";
 
 static const char bits_text[] =
-    "// 24 random bits by counter.\n"
+    "// 24 random bits, determined by keys and counter.\n"
     "static uint32_t @BITS@(const int32_t keys[2], uint32_t counter) {\n"
     "  uint32_t x = counter * 0x9E3779B9u ^ (uint32_t)keys[0];\n"
     "  x ^= x >> 16, x *= 0x85EBCA6Bu, x ^= x >> 13, x += (uint32_t)keys[1], x *= 0xC2B2AE35u;\n"
@@ -54,7 +54,7 @@ static const char uniform_text[] =
     "}\n\n";
 
 static const char normal_text[] =
-    "// Natural logarithm of a positive number: x = 2^e * m, the series of artanh for m.\n"
+    "// Natural logarithm of a positive number x = 2^e * m: the series of artanh for m.\n"
     "static double @LOG@(double x) {\n"
     "  uint64_t bits;\n"
     "  memcpy(&bits, &x, sizeof bits);\n"
@@ -67,7 +67,7 @@ static const char normal_text[] =
     "  for (int k = 23; k > 0; k -= 2) sum = sum * z + 1.0 / k;\n"
     "  return 2 * s * sum + e * 0.6931471805599453;\n"
     "}\n"
-    "// Square root by Newton's iteration, from half the exponent.\n"
+    "// Square root: Newton's iteration, which starts from half the exponent.\n"
     "static double @ROOT@(double x) {\n"
     "  uint64_t bits;\n"
     "  double y;\n"
@@ -78,7 +78,7 @@ static const char normal_text[] =
     "  for (int k = 0; k < 5; k++) y = 0.5 * (y + x / y);\n"
     "  return y;\n"
     "}\n"
-    "// Cosine and sine of a turn 0 <= t < 1: Taylor's series in the nearest quarter.\n"
+    "// Cosine and sine of the angle 2*pi*t, 0 <= t < 1: Taylor series around the nearest quarter turn.\n"
     "static void @TURN@(double t, double *cosine, double *sine) {\n"
     "  const int quarter = (int)(4 * t + 0.5);\n"
     "  const double x = (4 * t - quarter) * 1.5707963267948966, z = x * x;\n"
@@ -89,7 +89,7 @@ static const char normal_text[] =
     "  *cosine = quarter == 1 ? -s : quarter == 2 ? -c : quarter == 3 ? s : c;\n"
     "  *sine = quarter == 1 ? c : quarter == 2 ? -s : quarter == 3 ? -c : s;\n"
     "}\n"
-    "// Normal numbers in pairs (Box and Muller, 1958).\n"
+    "// Normally distributed numbers, in pairs (Box and Muller, 1958).\n"
     "static void @NORMAL@(float *w, int64_t n, uint64_t seed, uint64_t weight, double mean, double "
     "deviation) {\n"
     "  int32_t keys[2];\n"
@@ -107,7 +107,7 @@ static const char normal_text[] =
 
 static const char orthogonal_text[] =
     "// Each block of `rows` rows gets orthonormal rows, or columns if these are fewer: the Gram-Schmidt\n"
-    "// process on normal numbers.\n"
+    "// process on normally distributed numbers.\n"
     "static void @ORTHOGONAL@(float *w, int64_t n, int64_t rows, int64_t columns, uint64_t seed,\n"
     "                         uint64_t weight) {\n"
     "  const int64_t vectors = rows < columns ? rows : columns, length = rows < columns ? columns : rows;\n"

@@ -59,7 +59,8 @@ const char *library_mark(Arena *arena, const char *name) {
   return arena_printf(arena, "Made by cnnc (library %s).", name);
 }
 
-/* Arduino library names begin with a letter, must not begin with "arduino", and have at most 63 letters. */
+/* Arduino library names begin with a letter, must not begin with "arduino", and have at most 63
+ * characters. */
 static const char *arduino_name(Arena *arena, const char *name) {
   enum { MOST = 63 };
   const char *from = name + strspn(name, "_"), *own = "arduino";
@@ -168,9 +169,9 @@ static const char *weights_text(Net *net) {
   return arena_printf(
       net->arena,
       "%s the command below,\nwith `--weights=FILE` and `--emit=model -o %s.model`, writes them to a file. "
-      "`%s(bytes, size)`\nopens it in place, in flash or mapped, without a copy. Or `%s(&model, &weights)` "
-      "packs "
-      "a struct of\n`%s`, arrays in the usual layout. The model is the first argument of `%s`.",
+      "`%s(bytes, size)`\nopens the file in place, in flash or mapped, without a copy. Or "
+      "`%s(&model, &weights)` packs a struct\n`%s`, which has arrays in the usual layout. The model is the "
+      "first argument of `%s`.",
       net->options->weights ? "The weights are compiled in. To use other weights,"
                             : "No weights are compiled in; the program loads them at run time:",
       name, net->own->open, net->own->pack, net->own->weights, infer_name(net));

@@ -27,7 +27,7 @@ BUILT_SOURCES += %D%/pool_text.inc
 CLEANFILES += %D%/pool_text.inc
 %D%/libcnnc_a-pool.$(OBJEXT): %D%/pool_text.inc
 
-# Templates as rows {"its file", "its text"}.
+# Templates as rows {"file name", "text"}.
 AS_ROWS = $(MKDIR_P) $(@D) && for file in $^; do printf '{"%s",\n' "$${file\#\#*/}" && \
   $(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' "$$file" && \
   echo '},'; done > $@.tmp && mv $@.tmp $@

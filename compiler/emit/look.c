@@ -1,6 +1,6 @@
 /* look.c: Inspection code of programs: every layer's value for an image, and the gradient of the scores with
- * respect to the inputs. The values are consecutive at the start of the struct; tables give the runtime their
- * positions. Kernels that are equal to training kernels are not printed again. */
+ * respect to the inputs. The values are consecutive at the start of the struct; tables for the runtime
+ * contain their positions. Kernels that are equal to training kernels are not printed again. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "emit/module.h"
@@ -13,8 +13,8 @@ int64_t look_value_offset(const Part *part, int output) {
   return floats;
 }
 
-/* Position in floats from the start; for an input that is read from the caller's array, -1 minus its index.
- */
+/* Position of a value in the struct, in floats. For an input that is read from the caller's array, the result
+ * is -1 minus the index of the input. */
 static int64_t look_offset(const Part *part, int output) {
   const Place *place = &part->program->value[0][part->program->output[output]->id];
   return place->space == SPACE_INPUT ? -1 - place->index : look_value_offset(part, place->index);
@@ -80,8 +80,8 @@ static void put_pass(Text *out, Net *net, int target, bool backward) {
 }
 
 void put_look(Text *out, Net *net, int target) {
-  text_put(out, "/* One image: the values of all layers; then the gradient of the scores, added up with the "
-                "weights in `seed`. */\n");
+  text_put(out, "/* One image: the values of all layers; then the gradient of a weighted sum of the scores; "
+                "`seed` has the weights of the sum. */\n");
   put_pass(out, net, target, false);
   put_pass(out, net, target, true);
 }

@@ -75,7 +75,8 @@ static void print_function(Net *net, Section *section, const NestFunction *funct
   vec_push(net->arena, section->functions, printed);
 }
 
-/* Comment on the layers that a function computes in addition to the layers that its comment names. */
+/* Adds comments on the layers that a function computes in addition to the layers that its own comment
+ * names. */
 static void add_also(Net *net, const Section *section, const Functions *functions) {
   for (int i = 0; i < section->functions.n; i++) {
     Printed *printed = section->functions.data[i];

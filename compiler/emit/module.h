@@ -81,7 +81,7 @@ typedef struct Frame { /* the body of a function; local variables are declared w
   const Part *part;
   int target;
   FrameKind kind;
-  int images; /* images per call: 1, or the target's lanes, of which `count` are used */
+  int images; /* images per call: 1, or the number of the target's lanes; `count` lanes are used */
   Text locals, calls;
   Table local; /* names of variables, by wanted name and value */
   Names names;
@@ -110,8 +110,8 @@ void frame_end(Text *, Frame *);          /* prints the body of the function */
 
 const char *array_argument(Arena *, const Nest *, int buffer, const char *array, int rank,
                            const int64_t *dim);
-/* An expression for a parameter, or for some of its rows, which is a member of `holder`. Used by
- * array_argument. */
+/* An expression for a parameter, or for some of its rows, which is a member of `holder`. The result is an
+ * argument of array_argument. */
 const char *weight_text(Net *, const char *holder, const Weight *);
 void list_add(Text *list, const char *item); /* puts commas between the items */
 void put_signature(Text *, const Net *, const char *head, const Parameters *,
@@ -120,7 +120,7 @@ Parameters infer_parameters(Net *, bool some); /* parameters of NAME_infer, NAME
 Parameters gradients_parameters(Net *);
 
 /* ---- state.c: nets with state ---- */
-bool net_steps(const Net *);         /* whether the net has states */
+bool net_steps(const Net *); /* whether the net has states, or was compiled with --stream or --slide */
 const char *infer_name(const Net *); /* NAME_infer, or NAME_step */
 void put_define(Text *, const Net *, const char *name, int64_t value, const char *comment);
 void put_state_struct(Text *, Net *);

@@ -15,7 +15,7 @@
 
 /* ---- functions ---- */
 static const char *
-/* declared: the declarator, such as "restrict in"; "" gives the type without a name. */
+/* declared: the declarator, such as "restrict in"; "" returns the type without a name. */
 pointer_text(Arena *arena, const Buf *buf, const char *declared) {
   const char *text =
       arena_printf(arena, "%s%s ", buf->place <= WEIGHTS ? "const " : "", elem_c_type(buf->type.elem));

@@ -1,4 +1,4 @@
-/* nest.h: Printer of nests as C, the only printer of loops. */
+/* nest.h: Printer of nests as C, the only printer of kernels' loops. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_NEST_H
 #define CNNC_EMIT_NEST_H
@@ -23,8 +23,8 @@ typedef struct NestPrint {
   PreludeNeeds *needs;       /* receives the prelude functions that the printed text uses */
 } NestPrint;
 
-/* `static void NAME_SUFFIX(buffers, sizes)` after its helper functions, with its comment above. An unused
- * buffer is not a parameter. */
+/* Prints `static void NAME_SUFFIX(buffers, sizes)` after its helper functions, with a comment above it. An
+ * unused buffer is not a parameter. */
 void emit_nest(Text *, const Nest *, const NestPrint *);
 /* The same text in parts: the comment above the main function, and each function. */
 Words emit_nest_heading(Arena *, const Instances *); /* lines */

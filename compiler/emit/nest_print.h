@@ -1,5 +1,5 @@
 /* nest_print.h: Printer of one C function of a nest: nest_values.c prints operands; nest_statements.c,
- * nest_joined.c and nest_words.c print statements; nest.c prints whole functions. Private to these. */
+ * nest_joined.c and nest_words.c print statements; nest.c prints whole functions. Private to these files. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_NEST_PRINT_H
 #define CNNC_EMIT_NEST_PRINT_H
@@ -34,8 +34,9 @@ const char *printer_name(
     Printer *,
     const char *wanted); /* returns a name that is not yet used in the function, and marks it as used */
 const char *printer_buf(Printer *, const Buf *);    /* returns the buffer's name and marks it as used */
-Index printer_fold(const Printer *, const Index *); /* an index without the function's constant parameters */
-/* Names of prelude functions, which are marked as used. */
+Index printer_fold(const Printer *, const Index *); /* replaces the function's constant parameters */
+/* The first function is described in nest_values.c. The others return names of the prelude and mark them as
+ * used. */
 bool printer_bytes_at_once(const Printer *, const Buf *, Elem number, int lanes);
 const char *printer_function(Printer *, PreludeFn, Elem, int lanes);
 const char *printer_type(Printer *, Elem, int lanes);

@@ -17,7 +17,7 @@ static Stmts live_statements(const Printer *p, const NestStmt *body) {
 
 static bool is_chosen(const NestStmt *stmt) { return stmt->kind == LOOP && stmt->u.loop.kind == CHOSEN; }
 
-/* A TILED loop becomes several calls. */
+/* Whether the statement is a TILED loop that becomes calls of tile functions. */
 static bool is_tiled(const Printer *p, const NestStmt *stmt) {
   return stmt->kind == LOOP && stmt->u.loop.kind == TILED && p->print->names.amx;
 }
@@ -360,8 +360,7 @@ bool print_waits(Printer *p, const NestStmt *stmt) {
   return waits;
 }
 
-/* Prints the pieces of a function for a pool of threads. A piece is the code between two barriers; it runs
- * once for each share. */
+/* Prints n pieces between two barriers, for a pool of threads. This code runs once for each share. */
 static void print_shares(Printer *p, const Stmts *list, const Piece *piece, int n, int depth) {
   bool several = false;
   for (int i = 0; i < n; i++) several = several || piece[i].kind != PIECE_ONE;
@@ -376,7 +375,7 @@ static void print_shares(Printer *p, const Stmts *list, const Piece *piece, int 
   put("}\n");
 }
 
-/* With shares, a statement that every thread must run would run once per share. So a piece with such a
+/* With shares, a statement that every thread must run would run once per share. So a body with such a
  * statement has only one share. */
 static void print_one_share(Printer *p, const NestStmt *stmt, int depth) {
   indent(p, depth);

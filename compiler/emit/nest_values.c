@@ -73,7 +73,7 @@ void print_index(Printer *p, const Index *raw) {
   print_terms(p, raw, &ix);
 }
 
-/* A number in the code, or the parameter that replaces it. */
+/* Prints a number in the code, or the parameter that replaces it. */
 static void print_open(Printer *p, const void *of, int which, int64_t value) {
   const char *parameter = printer_parameter(p, of, which);
   if (parameter) put("%s", parameter);

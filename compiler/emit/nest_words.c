@@ -30,7 +30,7 @@ void print_words(Printer *p, const NestStmt *const *stmt, int n, const char **ne
 
 void prelude_word_macros(Text *out, const PreludeNeeds *needs) {
   if (needs->load2)
-    text_put(out, "// Two adjacent words. Clang finds the instruction by itself.\n"
+    text_put(out, "// Loads two adjacent words. Clang selects ldrd by itself.\n"
                   "#if defined(__ARM_FEATURE_SIMD32) && !defined(__clang__)\n"
                   "#define LOAD2(first, second, element) do { typedef uint64_t two_words "
                   "__attribute__((may_alias, aligned(4))); __asm__ volatile(\"ldrd %%0, %%1, %%2\" : "
@@ -38,7 +38,7 @@ void prelude_word_macros(Text *out, const PreludeNeeds *needs) {
                   "#else\n#define LOAD2(first, second, element) ((first) = (&(element))[0], (second) = "
                   "(&(element))[1])\n#endif\n");
   if (needs->load4)
-    text_put(out, "// Four adjacent words; moves the pointer after them. The instruction needs registers in "
+    text_put(out, "// Loads four adjacent words, and moves the pointer past them. ldmia needs registers in "
                   "this order.\n"
                   "#if defined(__ARM_FEATURE_SIMD32) && !defined(__clang__)\n"
                   "#define LOAD4(first, second, third, fourth, next) do { typedef struct "

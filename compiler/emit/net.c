@@ -1,4 +1,4 @@
-/* net.c: The C file, from its first comment to its last function. */
+/* net.c: Printer of the C file, from its first comment to its last function. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* network.c: NAME_network: the constant that describes the net to the runtime, and its functions, with the
- * same types for all nets. */
+/* network.c: Printer of NAME_network, the constant that describes the net to the runtime, and of the
+ * functions in it, whose types are the same for all nets. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -102,7 +102,7 @@ static bool is_masks(const Graph *graph, Shape shape) {
   return found && shape.rank == 3;
 }
 
-/* The function of the runtime that converts an output to class scores. */
+/* The runtime's constant for the conversion of an output to class scores. */
 static const char *scores_of(const Graph *graph, int output) {
   const Node *node = graph_port(graph, output)->node;
   const LossUse *use = loss_of(graph, output);
@@ -174,7 +174,7 @@ static void put_target(Text *out, const Net *net, const LossUse *use, int port) 
            classes ? e.n * e.h * e.w : shape_elements(shape), use->op->name, net->own->network_loss, port);
 }
 
-/* Outputs, then the values that only losses read. */
+/* Prints the outputs, then the values that only losses read. */
 static void put_outputs(Text *out, Net *net) {
   const Graph *graph = written(net);
   const Stream *stream = net->graph->stream;

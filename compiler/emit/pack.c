@@ -167,7 +167,7 @@ void put_pack(Text *out, Net *net) {
   if (net->pack.functions.n || net->layout->tables.n || net->weights)
     text_put(out, "/* ---- weights ---- */\n\n");
   put_tables(out, net);
-  if (!net->weights) return; /* the compiler has packed everything */
+  if (!net->weights) return; /* cnnc has already packed all weights */
   put_functions(out, net, &net->pack);
   text_put(out, "%svoid %s(%s *model, const %s *weights) {\n", net_linkage(net), net->own->pack,
            net->own->model, net->own->weights);

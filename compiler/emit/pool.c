@@ -43,8 +43,8 @@ bool pool_used(const Net *net) {
 void pool_declare(Text *out, const Net *net, bool first) {
   const PoolNames *pool = net->pool;
   text_put(out,
-           "// A net runs on threads, which take shares of its loops: iterations from .. to-1 of each. Where "
-           "a thread needs results of others, it waits until all shares are done.\n"
+           "// A net runs on several threads. A thread takes shares of a loop: iterations from .. to-1. "
+           "Before a loop that reads results of other threads, it waits until all their shares are done.\n"
            "struct %s;\n",
            pool->member);
   const char *const heads[] = {arena_printf(net->arena, "int %s(struct %s *member, int most)", pool->split,
@@ -189,8 +189,8 @@ static void put_segment(Frame *f, int from, int to) {
 
 void pool_step(Frame *f, int step) { put_segment(f, step, step + 1); }
 
-/* Whether call `to` is in the segment that begins with call `from`. In a program the time of each shared call
- * is measured, so each such call is a separate segment. */
+/* Whether call `to` is in the segment that begins with call `from`. In an executable the time of each shared
+ * call is measured, so each such call is a separate segment. */
 static bool joins_segment(const Frame *f, int from, int to) {
   const Step *step = f->part->steps.data;
   bool shared = false;

@@ -24,7 +24,8 @@ void pool_define(Text *, Net *);
 
 /* The name of an additional function for the function `of`. */
 const char *pool_function(Net *, const char *of, const char *what);
-/* Maximum number of shares of a call: 1 or, depending on its cost, up to four per thread. */
+/* Number of shares of a call: 1, or a number that depends on its cost; the pool changes this number to one to
+ * four shares per thread. */
 int pool_most(const Version *);
 /* Prints a function that calls `function` with words as arguments. most: the number of shares, if the
  * function has the parameters `thread` and `threads`; 0: it does not, and `last` is the end of its argument

@@ -47,12 +47,12 @@ static const Function function[FN_COUNT] = {
          .uses = {FN_FLOAT_OF}, .nuses = 1},
     [FN_TO_BF16] =
         {"upper_of",
-         .scalar = "// The upper half of a float, to nearest, ties to even; NaN stays NaN.\n"
+         .scalar = "// The upper half of a float, rounded to nearest, ties to even; NaN stays NaN.\n"
                    "INLINE @a@T upper_of@l(float x) {\n"
                    "  union { float f; uint32_t u; } v = {x};\n"
                    "  return (@T)((x == x ? v.u + 0x7fffu + (v.u >> 16 & 1) : v.u | 0x400000u) >> 16);\n"
                    "}\n",
-         .vector = "// The upper halves of floats, to nearest, ties to even; NaN stays NaN.\n"
+         .vector = "// The upper halves of floats, rounded to nearest, ties to even; NaN stays NaN.\n"
                    "INLINE @a@T upper_of@l(@F x) {\n"
                    "  const @U u = (@U)x, number = (@U)(x == x);\n"
                    "  const @U r = ((u + 0x7fffu + (u >> 16 & 1)) & number) | ((u | 0x400000u) & ~number);\n"
@@ -83,7 +83,7 @@ static const Function function[FN_COUNT] = {
     [FN_TO_F16] =
         {"half_of",
          .scalar =
-             "// Half precision, to nearest, ties to even; NaN stays NaN.\n"
+             "// A float as half precision, rounded to nearest, ties to even; NaN stays NaN.\n"
              "INLINE @a@T half_of@l(float x) {\n"
              "  union { float f; uint32_t u; } v = {x};\n"
              "  const uint32_t sign = v.u >> 16 & 0x8000, size = v.u & 0x7fffffff;\n"
@@ -92,7 +92,7 @@ static const Function function[FN_COUNT] = {
              "  if (size >= 0x38800000) return (@T)(sign | (size - 0x38000000 + 0xfff + (size >> 13 & 1)) >> "
              "13);\n"
              "  v.u = size;\n"
-             "  v.f += 0.5f; // the distance of floats from here on is that of the smallest halves\n"
+             "  v.f += 0.5f; // from 0.5 on, floats have the spacing of the smallest half-precision numbers\n"
              "  return (@T)(sign | (v.u - 0x3f000000));\n"
              "}\n"},
     [FN_PAIRS] =
@@ -134,8 +134,8 @@ static const Function function[FN_COUNT] = {
     [FN_ABS] = {"abs", .text = "INLINE @a@F abs@n(@F x) { return float_of@n(bits@n(x) & 0x7fffffffu); }\n",
                 .uses = {FN_BITS, FN_FLOAT_OF}, .nuses = 2},
     [FN_EXP] = {"exp",
-                .text = "// e to the power x, within 1.1 ulp: x = n*log(2) + r, a polynomial in r, the power "
-                        "of two in two steps for results at both ends of the range.\n"
+                .text = "// e to the power x, within 1.1 ulp: 2^n times a polynomial in r, with x = n*log(2) "
+                        "+ r. 2^n is multiplied in two steps, for results at both ends of the range.\n"
                         "INLINE @a@F exp@n(@F x) {\n"
                         "  const @F top = select@n(x > @(89.f), @(89.f), x), c = select@n(top < @(-104.f), "
                         "@(-104.f), top);\n"
@@ -206,7 +206,7 @@ static const Function function[FN_COUNT] = {
          .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
     [FN_TANH] = {"tanh",
                  .text = "// Hyperbolic tangent, within 2.7 ulp: H / (H + 1) with H = (exp(2|x|) - 1) / 2 = "
-                         "2^n * (exp(2v) - 1) / 2 + (2^n - 1) / 2, which loses nothing near zero.\n"
+                         "2^n * (exp(2v) - 1) / 2 + (2^n - 1) / 2, which is accurate near zero.\n"
                          "INLINE @a@F tanh@n(@F x) {\n"
                          "  const @F a = abs@n(x), c = select@n(a > @(10.f), @(10.f), a);\n"
                          "  const @F shifted = c * 2.88539008f + 12583039.f, n = shifted - 12583039.f; // "
@@ -243,8 +243,8 @@ static const Function function[FN_COUNT] = {
          .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
     [FN_CDF] =
         {"normal_cdf",
-         .text = "// P(X <= x) for a standard normal X, within 1.9 * 2^-24; P(X <= -|x|) = 2^m / 2, m a "
-                 "polynomial in |x|.\n"
+         .text = "// P(X <= x) for a standard normal X, within 1.9 * 2^-24; P(X <= -|x|) = 2^m / 2, where m "
+                 "is a polynomial in |x|.\n"
                  "INLINE @a@F normal_cdf@n(@F x) {\n"
                  "  const @F a = abs@n(x);\n"
                  "  @F m = a * -1.59470358e-6f + 2.56106414e-5f;\n"
@@ -272,8 +272,8 @@ static const Function function[FN_COUNT] = {
         {"power_minus_three_quarters",
          .text =
              "// x to the power -3/4, within 1.9 ulp (1.4 with fused multiply-adds): z^3 * (1 - e)^(-3/4), a "
-             "polynomial in e = 1 - x*z^4; z is a guess of x^(-1/4) from the bits of x, so short that z^3 "
-             "is exact, and |e| < 0.135.\n"
+             "polynomial in e = 1 - x*z^4. z approximates x^(-1/4) and is computed from the bits of x; it "
+             "has so few bits that z^3 is exact, and |e| < 0.135.\n"
              "INLINE @a@F power_minus_three_quarters@n(@F x) {\n"
              "  const @I tiny = x < @(0.f) + 1.17549435e-38f;\n"
              "  const @F s = select@n(tiny, x * 0x1p64f + 0.f, x); // -0 becomes 0\n"
@@ -317,7 +317,7 @@ static const Function function[FN_COUNT] = {
                              "  return (float)(x >> 8) * 0x1p-24f;\n"
                              "}\n",
                    .uses = {FN_BITS}, .nuses = 1},
-    [FN_CHOSEN] = {"chosen", .scalar = "// x as an index, clamped to lo .. last; NaN is lo.\n"
+    [FN_CHOSEN] = {"chosen", .scalar = "// x as an index, clamped to lo .. last; NaN becomes lo.\n"
                                        "INLINE @aint chosen@l(@T x, int lo, int last) { return x > (@T)lo ? "
                                        "x < (@T)last ? (int)x : last : lo; }\n"},
     [FN_LOAD_PART] = {"load_part", .vector =
@@ -499,7 +499,8 @@ bool prelude_has_name(const char *name) {
          is_conversion(name); /* v16, v16u, v16i, v16iu, ... */
 }
 
-/* Whether any conversion of bytes is needed. Bytes are converted via int16. */
+/* Whether any conversion between types of different sizes is needed. Such conversions use int16 in
+ * between. */
 static bool any_convert(const PreludeNeeds *needs, int bit) {
   int bits = 0;
   for (int to = 0; to < ELEMS; to++)
@@ -542,7 +543,7 @@ void prelude_types(Text *out, const PreludeNeeds *needs, const char *prefix) {
 
 static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix) {
   const size_t begin = out->n;
-  text_put(out, "// Vectors; those with a u need not be aligned. Extensions of GCC and Clang.\n"
+  text_put(out, "// Vectors (extensions of GCC and Clang). Types that end in u need not be aligned.\n"
                 "#if !defined(__GNUC__) || defined(__TINYC__)\n#error \"this compiler has no vector "
                 "extensions: generate the C with cnnc --target=generic\"\n#endif\n");
   const size_t types = out->n;
@@ -553,7 +554,8 @@ static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix)
         out,
         "#define LOAD(type, element) ((type)*(const type##u *)&(element)) // the vector that begins at an "
         "element\n"
-        "#define AT(type, element) (*(type##u *)&(element))              // the same, to be stored to\n");
+        "#define AT(type, element) (*(type##u *)&(element))              // the same, as the target of a "
+        "store\n");
 }
 
 static const char *upper_of(Arena *arena, const char *name) {
@@ -634,7 +636,7 @@ static void emit_half(Text *out, int half, int first) {
   text_put(out, ")");
 }
 
-/* Reduces a vector to a number by adding halves. */
+/* Reduces a vector to its sum or maximum, by combining halves. */
 static void emit_halves(Text *out, PreludeFn fn, int lanes, const PreludeNames *names) {
   const char *type = prelude_type(out->arena, F32, lanes),
              *half_type = prelude_type(out->arena, F32, lanes / 2);

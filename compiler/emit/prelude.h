@@ -54,8 +54,8 @@ typedef enum PreludeFn { /* in the order of printing, because a function only us
 
 enum { ROUTINES = 16 };
 
-/* The parts of the prelude that the nests need, recorded by emit_nest. Each bit means one width: bit
- * log2(lanes). All zero: nothing is needed. */
+/* The parts of the prelude that the nests need, recorded by emit_nest. In the masks, bit log2(lanes) is set
+ * if vectors of that width are needed. */
 typedef struct PreludeNeeds {
   uint8_t fn[FN_COUNT][ELEMS];        /* functions by element type and width */
   uint8_t convert[ELEMS][ELEMS];      /* conversions of vectors, indexed by [to][from] */
@@ -73,7 +73,7 @@ typedef struct PreludeNames {
   const char *prefix, *suffix, *attribute;
   bool helium; /* vectors of four use Arm's Helium, if the compiler supports it */
   bool vnni;   /* the functions may use AVX-512 VNNI */
-  int bf16;    /* lanes of the vectors that have instructions for bf16 numbers; 0: no vectors have */
+  int bf16;    /* lanes of the vectors that have instructions for bf16 numbers; 0: none */
   bool amx;    /* TILED loops become products of tile registers */
 } PreludeNames;
 
@@ -89,7 +89,7 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
  * and contraction are reset, because other files may follow in the same translation unit. */
 void emit_precise(Text *); /* before the first function */
 void emit_contraction(Text *, bool fused);
-/* The macro that enables the instructions for functions with vectors of that number of floats. */
+/* Prints the macro that enables the CPU's instructions in functions with vectors of `lanes` floats. */
 void emit_attribute(Text *, const char *macro, const char *attribute, int lanes);
 void emit_prelude_file(Text *, const PreludeNeeds *, const char *prefix);
 void emit_prelude_end(Text *, const PreludeNeeds *);

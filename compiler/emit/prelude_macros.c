@@ -14,22 +14,22 @@ void emit_precise(Text *out) {
 void emit_contraction(Text *out, bool fused) {
   if (!fused) {
     text_put(out, "%s",
-             "// Each product is rounded before it is added to something, on every CPU and whatever the "
-             "command line says: equal bits everywhere.\n"
+             "// Each product is rounded before it is added to something, on every CPU and with all compiler "
+             "options: the results are bit-identical.\n"
              "#if defined(__clang__)\n#pragma clang fp contract(off)\n#elif defined(__GNUC__)\n#pragma GCC "
              "optimize(\"fp-contract=off\", \"no-tree-loop-distribute-patterns\")\n#else\n#pragma STDC "
              "FP_CONTRACT OFF\n#endif\n");
     return;
   }
   text_put(out, "%s",
-           "// Products and sums become fused multiply-adds where the CPU has them, whatever the command "
-           "line says; loops that copy stay loops.\n"
+           "// Products and sums become fused multiply-adds if the CPU has them, with all compiler options; "
+           "copy loops are not replaced by calls.\n"
            "#if defined(__clang__)\n#pragma clang fp contract(fast)\n#elif defined(__GNUC__)\n#pragma GCC "
            "optimize(\"fp-contract=fast\", \"no-tree-loop-distribute-patterns\")\n#endif\n");
 }
 
 /* When Clang tunes for an Intel CPU (-march=native on such a CPU, and -march=x86-64-v4), it splits each
- * 512-bit operation into two of 256 bits, unless a function requests 512. */
+ * 512-bit operation into two of 256 bits, unless a function requests 512-bit vectors. */
 void emit_attribute(Text *out, const char *macro, const char *attribute, int lanes) {
   const bool wide = lanes == 16;
   if (wide)
@@ -74,8 +74,8 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
   if (needs->kernel) text_put(out, "#define KERNEL static __attribute__((noinline))\n");
   if (needs->prefetch) text_put(out, "#define PREFETCH(p) __builtin_prefetch((p), 0, 2)\n");
   if (needs->pin)
-    text_put(out, "#define PIN(position) __asm__ volatile(\"\" : \"+r\"(position)) // no instruction: loads "
-                  "at this position are neither merged with other loads nor moved out of loops\n");
+    text_put(out, "#define PIN(position) __asm__ volatile(\"\" : \"+r\"(position)) // adds no instruction; "
+                  "loads at this position are neither merged with other loads nor moved out of loops\n");
   if (gnu) text_put(out, "#else\n");
   if (needs->inlined) text_put(out, "#define INLINE static inline\n");
   if (needs->kernel) text_put(out, "#define KERNEL static\n");
@@ -97,8 +97,8 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
                   "defined(__GNUC__)\n#define ROLL _Pragma(\"GCC unroll 1\")\n"
                   "#else\n#define ROLL\n#endif\n");
   if (needs->team && !needs->pool)
-    text_put(out, "// A net runs on a team of threads. Each thread runs its share of the iterations "
-                  "from .. to-1 of a loop; where a thread needs results of others, all threads wait.\n"
+    text_put(out, "// A net runs on a team of threads. Each thread runs its share of the iterations from .. "
+                  "to-1 of a loop. Before a loop that reads results of other threads, all threads wait.\n"
                   "#ifdef _OPENMP\n#include <omp.h>\n#define TEAM _Pragma(\"omp parallel\")\n#define THREAD "
                   "omp_get_thread_num()\n#define THREADS omp_get_num_threads()\n"
                   "#define BARRIER() _Pragma(\"omp barrier\")\n#else\n#define TEAM\n#define THREAD "
@@ -129,8 +129,8 @@ static bool needs_macro(const PreludeNeeds *needs, int i) {
 }
 
 void emit_prelude_end(Text *out, const PreludeNeeds *needs) {
-  text_put(out, "/* ---- the end: later code of the same translation unit is compiled as if this file were "
-                "not there ---- */\n\n");
+  text_put(out, "/* ---- the end: this file does not affect later code of the same translation unit ---- */"
+                "\n\n");
   for (int i = 0; i < MACROS; i++)
     if (needs_macro(needs, i)) text_put(out, "#undef %s\n", macros[i].name);
   prelude_types(out, needs, NULL);

@@ -4,9 +4,9 @@
 #include "emit/prelude.h"
 
 const char prelude_sine[] =
-    "// Sine of x + turn*pi/2, within 2.7 ulp of results above 2^-6: |x| = (q + f)*pi/2 with |f| <= 1/2, a "
-    "product in integers\n// with the digits of 2/pi that count, then a polynomial in f*pi/2. It is right "
-    "for numbers of any size.\n"
+    "// Sine of x + turn*pi/2, within 2.7 ulp for results above 2^-6, for x of any size. |x| = (q + f)*pi/2 "
+    "with |f| <= 1/2:\n// an integer product with the relevant digits of 2/pi computes q and f; then the "
+    "sine is a polynomial in f*pi/2.\n"
     "INLINE @a@F sine@n(@F x, uint32_t turn) {\n"
     "  static const uint32_t digits[] = {0,           0xa2f9836eu, 0x4e441529u, 0xfc2757d1u,\n"
     "                                    0xf534ddc0u, 0xdb629599u, 0x3c439041u};\n"

@@ -34,7 +34,7 @@ typedef struct VectorText {
   "    const " type " above = v[i] > " largest ", below = v[i] < -" largest " - 1;\n"                        \
   "    v[i] = (above & " largest ") | (below & (-" largest " - 1)) | (~(above | below) & v[i]);\n"           \
   "  }\n"
-/* In each 16-byte part, packs the numbers of a and then those of b; then permutes the bytes of the part. */
+/* In each 16-byte part, packs the numbers of a, then the numbers of b, and permutes the bytes of the part. */
 #define PACKED(instruction, order)                                                                           \
   "  typedef int8_t bytes __attribute__((vector_size(sizeof(@I)), aligned(1)));\n"                           \
   "  static const int8_t order[] = {" order ",\n    " order ",\n    " order ",\n    " order "};\n"           \
@@ -323,7 +323,7 @@ const char *prelude_bf16(PreludeFn fn, int lanes, int most) {
 
 /* ---- tile registers ---- */
 const char prelude_tile_shape[] =
-    "// The shapes of the tile registers; NULL: they are free.\n"
+    "// Sets the shapes of the tile registers; NULL: releases the registers.\n"
     "INLINE @avoid tile_shape@l(const uint8_t *shape) {\n"
     "  if (shape) __asm__ volatile(\"ldtilecfg (%0)\" : : \"r\"(shape) : \"memory\");\n"
     "  else __asm__ volatile(\"tilerelease\");\n"
@@ -334,7 +334,7 @@ const char prelude_tile_clear[] = "INLINE @avoid tile_clear@l(int sums) {\n"
                                   "  if (sums > 2) __asm__ volatile(\"tilezero %tmm2\");\n"
                                   "  if (sums > 3) __asm__ volatile(\"tilezero %tmm3\");\n"
                                   "}\n";
-/* Stores register 6 to one cache line, row over row. */
+/* Stores register 6 to one cache line: the stride is 0, so all rows have the same address. */
 #define TILE_AWAKE                                                                                           \
   "__asm__ volatile(\"tilestored %%tmm6, (%0,%1,1)\" : : \"r\"(awake), \"r\"(0L) : \"memory\");\n"
 #define TILE_ADD(name, type, instruction)                                                                    \
@@ -378,7 +378,7 @@ const char prelude_tile_clear[] = "INLINE @avoid tile_clear@l(int sums) {\n"
   "}\n"
 const char prelude_tile_add[] = TILE_ADD("tile_add", "uint16_t", "tdpbf16ps"),
            prelude_tile_add_bytes[] = TILE_ADD("tile_add_bytes", "int32_t", "tdpbusd");
-const char prelude_tile_awake[] = "// Stores a register to 64 bytes that are not read. A store of tile "
+const char prelude_tile_awake[] = "// Stores a register to 64 bytes that nothing reads. A store of tile "
                                   "registers takes 0.25 microseconds if\n"
                                   "// the CPU has not stored any for some 600 cycles.\n"
                                   "INLINE @avoid tile_awake@l(void *awake) {\n  " TILE_AWAKE "}\n";

@@ -92,7 +92,7 @@ static const char program[] =
     ": at + WEIGHTS;\n    }\n  }\n"
     "  for (int i = 0; i < TRIALS; i++) printf(\"%.4f\\n\", 1e6 * best[i]);\n  return 0;\n}\n";
 
-/* Linux gives a process tile registers on request (dispatch.c). */
+/* On Linux, a process must request the permission to use tile registers (dispatch.c). */
 static const char permitted[] = "#include <sys/syscall.h>\nlong syscall(long, ...);\n"
                                 "#define PERMIT syscall(SYS_arch_prctl, 0x1023, 18)\n\n";
 

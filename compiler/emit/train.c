@@ -162,9 +162,9 @@ static void put_output(Frame *f, int o) {
   const Node *node = f->part->program->output[o];
   const int64_t there = shape_elements(node->shape),
                 room = shape_elements(net->graph->outputs.data[o].node->shape);
-  const char *size = there < room
-                         ? arena_printf(net->arena, "%" PRId64, there) /* training samples fewer proposals */
-                         : sample;
+  const char *size =
+      there < room ? arena_printf(net->arena, "%" PRId64, there) /* in training there are fewer proposals */
+                   : sample;
   text_put(&f->calls, "  if (batch->%s) memcpy(batch->%s + n * %s, %s, %s * sizeof(float));\n", port->name,
            port->name, sample, frame_value(f, node), size);
 }
@@ -214,8 +214,8 @@ static Parameters calls_parameters(Net *net, bool batch) {
   return list;
 }
 
-/* Otherwise a compiler would inline all phases into the gradients function; with many phases, that takes
- * long to compile. */
+/* With many phases, compilation takes long if the compiler inlines all of them into the gradients
+ * function. */
 bool phases_apart(const Net *net) {
   enum { FEW = 8 };
   return net->layout->train.program && net->layout->train.program->phases.n > FEW;
@@ -336,7 +336,7 @@ static Parameters put_shards_head(Text *out, Net *net, const char *function, boo
 
 static const char shard_from[] = "SHARE(first, last, thread)", shard_to[] = "SHARE(first, last, thread + 1)";
 
-/* Functions for put_shards. */
+/* Prints the functions that put_shards calls. */
 static void put_shards_functions(Text *out, Net *net) {
   const Program *p = net->layout->train.program;
   for (int i = 0; net_pool(net) && p->shards > 1 && i < p->phases.n; i++) {
@@ -465,8 +465,8 @@ static void put_sum(Text *out, Net *net) {
   add_pointer(net, &list, net->own->weights, "gradients");
   add_constant_pointer(net, &list, net->own->weights, "sum");
   text_put(out,
-           "// The gradients of all shards, added in pairs, whatever the number of threads.\nstatic void "
-           "%s(%s%s%s) {\n",
+           "// The gradients of all shards, added in pairs, in the same order for any number of threads.\n"
+           "static void %s(%s%s%s) {\n",
            net->own->add, parameters_text(net->arena, &list), net_pool(net) ? ", " : "",
            net_pool(net) ? net_pool(net)->team : "");
   text_put(out, "  typedef struct flat { float f[%s]; } flat; // the same floats, without their names\n",
@@ -524,8 +524,8 @@ static const char *gathered(Net *net, const Gather *g) { /* the address of the v
   }
 }
 
-/* Prints code before a phase, or before the loss after the last phase: it gathers the inputs that other
- * processes have. */
+/* Prints code before a phase, or before the loss after the last phase: it gathers the images of inputs that
+ * other processes have. */
 static void put_gathers(Text *out, Net *net, int before) {
   const Program *p = net->layout->train.program;
   for (int i = 0; i < p->gathers.n; i++) {

@@ -1,5 +1,5 @@
-/* onnx_out.c: Export of a net as an ONNX model: inputs, a few ONNX nodes per node of the net, outputs; files.
- */
+/* onnx_out.c: Export of a net as an ONNX model (inputs, a few ONNX nodes per node of the net, outputs) and
+ * its files. */
 // SPDX-License-Identifier: Apache-2.0
 #include "export/onnx_out.h"
 #include "ops/registry.h"
@@ -55,7 +55,7 @@ static bool all_have_forms(Diags *diags, const Graph *graph, const int *reads) {
       diag = diag_report(diags, DIAG_onnx_operator, node->span, node->site, "%s '%s' has no form in ONNX: %s",
                          op, node->name, why);
   }
-  if (diag) diag_help(diag, "a net whose outputs are before %s can be exported", n == 1 ? "it" : "them");
+  if (diag) diag_help(diag, "to export a part of the net, select outputs before %s", n == 1 ? "it" : "them");
   return !n;
 }
 
@@ -166,8 +166,8 @@ static const char *output_name(const OnnxOut *o, const Node *node, TensorType ty
   return NULL;
 }
 
-/* The last ONNX node computes the value of the net's node. This ONNX node gets the name of the net's node; if
- * the value is an output, its tensor gets the output's name. */
+/* Names the last ONNX node, which computes the value of `node`, after `node`. The tensor of the value gets
+ * the name of the output that has this value, or else the name of `node`. */
 static void name_last(OnnxOut *o, const Node *node) {
   const char *value = node->quant ? NULL : output_name(o, node, TENSOR_FLOAT);
   o->last->name = node->name;

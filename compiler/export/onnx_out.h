@@ -17,8 +17,8 @@ typedef struct OnnxOptions {
   bool channels_last; /* inputs are [N,H,W,C] */
   int opset;          /* 17 or 23 */
 } OnnxOptions;
-/* Exports the program with these weights. Values with a Quant are quantized and dequantized, like int8
- * weights. NULL after an error. */
+/* Exports the program with these weights. Values with a Quant, and int8 weights, are exported as integers
+ * that a DequantizeLinear converts to floats. NULL after an error. */
 ModelProto *onnx_out(Arena *, Diags *, const Graph *, const OnnxNumbers *, const OnnxOptions *);
 /* Moves the data of all tensors with `least` or more bytes out of the model, into the external file
  * `location` next to it. Returns the contents of that file, in order. */
@@ -39,8 +39,8 @@ typedef struct OnnxOut {
   NodeProto *last;        /* the last ONNX node created for the current node; NULL: none */
   const char **value;     /* by node: the tensor of the node's value */
   const char **stored;    /* by node: the tensor of the node's int8 value, or NULL */
-  const Node **flattened; /* by node: NULL, or the flatten that computes this vector, if its tensor keeps
-                             ONNX's order, whereas the net's order is height, width, channels */
+  const Node **flattened; /* by node: the flatten that produced the vector, if the vector's tensor has ONNX's
+                             order and not the net's (height, width, channels); otherwise NULL */
   const int *reads;       /* by node, as in graph_live */
   /* by node: whether the value is the same for all images, so that the tensor contains it once */
   const bool *single;
@@ -57,7 +57,7 @@ const char *out_also(OnnxOut *, const char *what); /* adds another output to the
 void out_int(OnnxOut *, const char *attribute, int64_t);
 void out_float(OnnxOut *, const char *attribute, double);
 void out_text(OnnxOut *, const char *attribute, const char *);
-void out_also_text(OnnxOut *, const char *attribute, const char *); /* adds an element to a list */
+void out_also_text(OnnxOut *, const char *attribute, const char *); /* adds a text to a list attribute */
 void out_ints(OnnxOut *, const char *attribute, int n, const int64_t *);
 /* Constants. A parameter has its own name; other constants are named after the node and `what`. */
 const char *out_weight(OnnxOut *, int k, int rank, const int64_t *dim);
@@ -77,7 +77,7 @@ const NamedArray *out_whole(const OnnxOut *,
  * for the parameter's scales. */
 const char *out_dequantized(OnnxOut *, const Weight *, const NamedArray *, int rank, const int64_t *dim,
                             const void *data);
-/* Quantizes a value to integers of this type with the scale of a node, and dequantizes them. */
+/* out_quantized quantizes x to this type with the node's scale; out_raw dequantizes `raw`. */
 const char *out_quantized(OnnxOut *, const Node *, const char *x, TensorType);
 const char *out_raw(OnnxOut *, const Node *, const char *raw, TensorType);
 const char *out_constant(OnnxOut *, const char *name, TensorType, int rank, const int64_t *dim, WireBytes);
@@ -87,12 +87,12 @@ const char *out_input(const OnnxOut *, int k);
 Extent out_extent(const Node *);
 int out_dims(Shape, int64_t batch, int64_t dim[4]); /* sets the dimensions in ONNX; returns their number */
 const char *out_reshape(OnnxOut *, const char *x, int rank,
-                        const int64_t *dim); /* dim: 0: unchanged; -1: follows from the number of elements */
+                        const int64_t *dim); /* size 0: unchanged; -1: follows from the number of elements */
 const char *out_shaped(OnnxOut *, const char *x, Shape); /* the same numbers with the dimensions of a shape */
 const char *out_permute(OnnxOut *, const char *x, int rank, const int64_t *from);
 const char *out_channels_last(OnnxOut *, const char *x, Shape); /* converts [N,C,H,W] to [N,H,W,C] */
 const char *out_channels_first(OnnxOut *, const char *x,
-                               Shape); /* the inverse; the result has the net's Shape */
+                               Shape); /* the inverse; Shape: the net's shape of the result */
 /* A slice along n axes. */
 const char *out_part(OnnxOut *, const char *x, int n, const int64_t *from, const int64_t *to,
                      const int64_t *axis);
@@ -124,8 +124,8 @@ OutRows out_row_axes(const OnnxOut *, const Node *); /* the row axes of the node
 /* Reshapes a value to its own number of rows along these row axes, followed by the given dimensions. */
 const char *out_beside(OnnxOut *, const OutRows *, const Node *value, const char *x, int rank,
                        const int64_t *size);
-const char *out_whole_rows(OnnxOut *, const char *x, Shape); /* the inverse */
-/* Repeats a value to that number of rows. */
+const char *out_whole_rows(OnnxOut *, const char *x, Shape); /* the inverse of out_beside */
+/* Repeats a value of this shape until it has `rows` rows. */
 const char *out_repeated(OnnxOut *, Shape, const char *x, int64_t rows);
 void out_find_constants(OnnxOut *);
 /* A constant, repeated per image if ONNX does not broadcast it. */

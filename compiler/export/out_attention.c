@@ -15,7 +15,7 @@ static void keys_seen(const Attention *a, int64_t query, int64_t *first, int64_t
   if (a->windowed && *last > query + a->after) *last = query + a->after;
 }
 
-/* Constant masks hide no key, because parameters are finite. */
+/* A mask of parameters hides no key, because parameters are finite. */
 bool out_hides_all_keys(const Node *node) {
   const bool layer = node->op == &op_multihead_attention;
   if (!layer && node->op != &op_attention) return false;
@@ -72,7 +72,7 @@ static const char *out_term(OnnxOut *o, const Node *node, const Attention *a, in
 }
 
 /* ---- operands ---- */
-/* x: the tensors of query, key and value; like: nodes with the same rows and positions */
+/* x: the tensors of query, key and value; like: for each, a node with the same rows and positions */
 typedef struct Operands {
   const Node *like[SOURCES];
   const char *x[SOURCES];
@@ -84,7 +84,7 @@ static int64_t places_of(const Node *node) {
 }
 
 /* ---- ONNX's Attention ---- */
-/* An operand as [N, positions, channels], with all rows. */
+/* An operand as [N, positions, channels], repeated to the number of rows of the result. */
 static const char *positions_first(OnnxOut *o, const Node *node, const Operands *of, int k,
                                    int64_t channels) {
   static const int64_t turned[] = {0, 2, 1};
@@ -180,12 +180,12 @@ const char *export_attention(OnnxOut *o, const Node *node) {
 }
 
 /* ---- the layer ---- */
-typedef struct Rows { /* some rows of a parameter, from the given row on */
+typedef struct Rows { /* rows of a parameter; first: index of the first row */
   int parameter;
   int64_t first;
 } Rows;
 
-/* A 1x1 convolution with some rows of a parameter and some numbers of a bias. */
+/* A 1x1 convolution with `rows` filters: its weights are rows of parameter w, its biases are numbers of b. */
 static const char *projected(OnnxOut *o, const char *x, Shape shape, const char *what, Rows w, Rows b,
                              int64_t rows) {
   const Weight *weight = o->node->weight[w.parameter], *bias = o->node->weight[b.parameter];

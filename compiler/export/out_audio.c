@@ -23,8 +23,8 @@ static const char *energy_out(OnnxOut *o, const char *parts, int64_t bins, bool 
   return root ? out_one(o, "Sqrt", sum) : sum;
 }
 
-/* Computes the bins of all frames by a convolution. interleaved: re, im, re, im; otherwise all real parts
- * come first. */
+/* Computes the bins of all frames with a convolution. interleaved: real and imaginary parts alternate;
+ * otherwise all real parts come first. */
 static const char *bins_out(OnnxOut *o, const Node *node, bool interleaved) {
   const Window *w = node->window;
   const Bank bank = stft_bank(o->arena, node);

@@ -97,7 +97,7 @@ static const char *deltas_of(OnnxOut *o, const Node *node, const char *deltas, i
   return out_two(o, "Div", part, of_box(o, from ? "sizes" : "places", axis, 2, weight));
 }
 
-/* Clips boxes to 0, and to the size of the image if an image is given. */
+/* Clips coordinates to at least 0 and, if the node has an image, to at most the image's size. */
 static const char *clip_boxes(OnnxOut *o, const Node *node, const char *corners, int axis) {
   const Node *picture = picture_of(node);
   if (picture) {
@@ -107,7 +107,7 @@ static const char *clip_boxes(OnnxOut *o, const Node *node, const char *corners,
   return out_two(o, "Max", corners, out_number(o, "zero", 0));
 }
 
-/* If there are several classes, the boxes have a separate axis: [N, classes, 4, rows]. */
+/* If there are several classes, the boxes have a class axis: [N, classes, 4, rows]. */
 const char *export_decode(OnnxOut *o, const Node *node) {
   const int64_t rows = node->shape.dim[0], classes = node->shape.dim[1] / BOX;
   const int axis = classes > 1 ? 2 : 1;
@@ -185,7 +185,7 @@ static const char *kept_scores(OnnxOut *o, const Node *node, const Candidates *c
   return out_node(o, "ScatterND", 3, scattered);
 }
 
-/* The box of each candidate, or of each row: [N, 4, rows * classes or rows]. */
+/* The boxes: [N, 4, rows]; if a row has one box per class, [N, 4, rows * classes]. */
 static const char *boxes_by_candidate(OnnxOut *o, const Candidates *c) {
   if (!c->each) return c->boxes;
   const int64_t apart[] = {-1, c->classes, BOX, c->rows}, from[] = {0, 2, 3, 1},
@@ -193,7 +193,7 @@ static const char *boxes_by_candidate(OnnxOut *o, const Candidates *c) {
   return out_reshape(o, out_permute(o, out_reshape(o, c->boxes, 4, apart), 4, from), 3, joined);
 }
 
-/* The n best rows, [N, 6, n]: box, class and 1. Missing rows are zero. */
+/* The n best rows, [N, 6, n]: box, score, and class + 1. Missing rows are zero. */
 static const char *best_rows(OnnxOut *o, const Candidates *c, const char *scores, const char *none,
                              int64_t n) {
   static const int64_t box[] = {1, BOX, 1}, rows_first[] = {0, 2, 1};

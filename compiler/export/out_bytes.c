@@ -14,9 +14,8 @@ static const char *scale_of(OnnxOut *o, const Node *node) {
   return known;
 }
 
-/* The zero point of a value's quantization for this type. For a u8 input, the value's zero point is already a
- * u8 zero point.
- */
+/* The zero point of a value, as a number of this type: int8 zero points become u8 zero points by adding 128.
+ * A u8 input already has a u8 zero point. */
 static const char *zero_of(OnnxOut *o, const Node *node, TensorType type) {
   const bool u8 = node->port && node->port->elem == U8;
   const int32_t zero = node->quant->zero + (type == TENSOR_UINT8 && !u8 ? -INT8_MIN : 0);

@@ -166,7 +166,7 @@ static const char *channels_of_heads(OnnxOut *o, const char *x, int64_t from, in
   return out_part(o, x, 1, &from, &to, &(int64_t){2});
 }
 
-/* Exports rotary as ONNX's RotaryEmbedding, whose first axis is the positions. */
+/* Exports rotary as ONNX's RotaryEmbedding, whose operands are [N, positions, channels]. */
 static const char *rotary_operator(OnnxOut *o, const Node *node) {
   const int64_t heads = arg_int(node, "heads"), turned = 2 * node->in[1]->shape.dim[1];
   const char *in[3];

@@ -72,8 +72,7 @@ const char *export_instancenorm(OnnxOut *o, const Node *node) {
 
 /* ---- lrn ---- */
 /* With an even number of channels in the window, ONNX may place the window differently, and onnxruntime does
- * not support the operator. So the sum of squares is a 1x1 convolution with weights of 1 within the window.
- * */
+ * not support the operator. So a 1x1 convolution with equal weights within the window sums the squares. */
 static const char *even_window(OnnxOut *o, const Node *node, const char *x) {
   const int64_t channels = out_extent(node).c, size = arg_int(node, "size");
   const int64_t dim[] = {channels, channels, 1, 1};

@@ -149,7 +149,7 @@ static const char *rolled_image(OnnxOut *o, const char *x, const Windows *w, boo
   return x;
 }
 
-/* Blocks split an axis into windows, then pixels; a grid splits it into pixels, then windows. */
+/* Without grid, an axis is split as [windows][pixels of a window]; with grid, as [pixels][windows]. */
 const char *export_split_windows(OnnxOut *o, const Node *node) {
   static const int64_t block[] = {0, 2, 4, 1, 3, 5}, grid[] = {0, 3, 5, 1, 2, 4};
   const Windows w = windows_of(node);

@@ -57,8 +57,8 @@ const char *export_channel_shuffle(OnnxOut *o, const Node *node) {
   return out_shaped(o, out_permute(o, x, 4, from), node->shape);
 }
 
-typedef struct Blocks { /* blocks of fy x fx pixels; flat: the shape with the blocks as adjacent pixels; deep:
-                           the shape with the blocks as channels */
+typedef struct Blocks { /* blocks of fy x fx pixels; flat: the extent of the image with all pixels; deep: its
+                           extent with the pixels of a block as channels */
   Extent flat, deep;
   int64_t fy, fx;
   bool dcr, square;

@@ -89,12 +89,13 @@ static const char *resized(OnnxOut *o, const char *x, Extent in, Shape shape, co
   return y;
 }
 
-/* The index of the input element that becomes element `at`: exact, or rounded as in runtimes, which compute
- * it with a float factor. */
+/* The index of the input element that becomes element `at`: with `exact`, the element with the nearest
+ * center, otherwise the element below. */
 static int64_t source(int64_t in, int64_t out, int64_t at, bool exact) {
   return exact ? (2 * at + 1) * in / (2 * out) : at * in / out;
 }
 
+/* Whether runtimes, which compute these indices with a float factor, select the same elements. */
 static bool rounds_right(int64_t in, int64_t out, bool exact) {
   const float scale = (float)out / (float)in;
   for (int64_t at = 0; at < out; at++) {
@@ -129,7 +130,7 @@ static const char *nearest(OnnxOut *o, const Node *node, bool exact) {
   return y;
 }
 
-/* onnxruntime's cubic mode requires images. */
+/* onnxruntime's cubic mode requires images, so a sequence is resized as an image of height 1. */
 static const char *between(OnnxOut *o, const Node *node, const char *mode, bool corners) {
   const Extent in = out_extent(node->in[0]), out = out_extent(node);
   const char *place = corners ? "align_corners" : "half_pixel", *x = out_input(o, 0);

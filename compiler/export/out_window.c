@@ -4,8 +4,8 @@
 #include <string.h>
 #include "export/onnx_out.h"
 
-typedef struct Axes { /* number of the window's axes, and the first of them in the value; a sequence has one
-                         axis */
+typedef struct Axes { /* n: number of axes of the window, 1 for a sequence; first: index of the first of them
+                         in arrays of {height, width} */
   int n, first;
 } Axes;
 
@@ -107,7 +107,7 @@ static void cut_ends(const Node *node, int64_t before[2], int64_t after[2], int6
 
 const char *export_conv_transpose(OnnxOut *o, const Node *node) {
   const Window *w = node->window;
-  /* the node adds elements at the start: zeros are added first, and then the bias is added to all elements */
+  /* a negative w->before adds zeros at the start; they get the bias, too, so the bias is added after them */
   const bool early = w->before[0] < 0 || w->before[1] < 0;
   const char *bias = early ? NULL : out_bias(o, node);
   int64_t before[2], after[2], more[2];

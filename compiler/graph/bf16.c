@@ -60,7 +60,7 @@ bool bf16_reads_rounded(const Node *operand) {
 typedef struct Groups { /* by node id */
   const Graph *graph;
   const int
-      *live; /* number of uses, from graph_live; 0: only unused values read the value, so it is not stored */
+      *live; /* number of uses, from graph_live; 0: no output depends on the value, so it is not stored */
   int *of;   /* an earlier node of the same group; the first node of a group refers to itself */
   bool *wanted, *barred;
 } Groups;
@@ -86,7 +86,7 @@ static bool copies_input(const Node *node, const Node *from) {
 }
 
 /* A gradient that reads both the value and the operand of a layer may compare them, as the gradient of
- * maxpool does. So either both of them are rounded, or none of them. */
+ * maxpool does. So either both of them are rounded, or neither. */
 static void join_compared(const Groups *g, const Node *node) {
   const Node *layer = node->backward && node->hidden ? node->hidden->of : NULL;
   bool value = false;
@@ -129,11 +129,12 @@ static void look_at_node(const Groups *g, const Node *node) {
 }
 
 /* A value is also rounded if only max pools with rounded results read it. The results of the pools stay the
- * same, and the value then needs half the memory. Goes from the last value to the first, because the input of
- * a max pool may be the result of another max pool. */
+ * same, and the value then needs half the memory. The loop visits the last value first, because the input of
+ * a max pool may be the result of another max pool. pooled: whether a value is read by such a pool; other:
+ * whether it is read by another node. */
 static void want_pooled(Arena *arena, const Groups *g) {
   const int n = g->graph->nodes.n;
-  bool *pooled = NEW_ARRAY(arena, bool, n + 1), *other = NEW_ARRAY(arena, bool, n + 1); /* kinds of readers */
+  bool *pooled = NEW_ARRAY(arena, bool, n + 1), *other = NEW_ARRAY(arena, bool, n + 1);
   for (int i = n - 1; i >= 0; i--) {
     if (!g->live[i]) continue;
     const Node *node = g->graph->nodes.data[i];

@@ -1,4 +1,4 @@
-/* gradient.c: Functions by which operators append the gradients of their inputs and weights. */
+/* gradient.c: Functions with which operators append the gradients of their inputs and weights. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/gradient.h"
 

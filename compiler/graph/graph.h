@@ -1,6 +1,6 @@
-/* graph.h: Graph of a net: one node per operator, one value per node. An operator's own rule checks shapes
- * when a node is created. The same structures represent the source program, its simplification for inference,
- * and the training graph with its backward pass. */
+/* graph.h: Graph of a net: one node per operator, one value per node. When a node is created, the operator's
+ * own rule checks its shapes. The same structures represent the source program, its simplification for
+ * inference, and the training graph with its backward pass. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_GRAPH_H
 #define CNNC_GRAPH_H
@@ -74,9 +74,9 @@ typedef struct Const {
   double f;      /* FLOAT, INT */
   const char *s; /* STRING: its text; WORD: a choice; CALL: the name of the callee, as in init=normal(0.02) */
   int n;
-  const struct Const *items; /* DIMS, LIST: the items; RANGE: lo, hi or infinity; CALL: the arguments, in the
-                                order of the callee's parameter table, if there is one */
-  Node *node;                /* VALUE */
+  const struct Const *items;   /* DIMS, LIST: the items; RANGE: lo and hi, which may be infinity; CALL: the
+                                  arguments, in the order of the callee's parameter table, if there is one */
+  Node *node;                  /* VALUE */
   const struct Origin *origin; /* VALUE: where its name was defined (sema/) */
 } Const;
 
@@ -91,21 +91,23 @@ typedef enum InitKind {
 } InitKind;
 typedef struct Init {
   InitKind kind;
-  /* NORMAL: mean a, standard deviation b; UNIFORM: -a .. a; CONSTANT: a; ORTHOGONAL: in blocks of `a` rows */
+  /* NORMAL: mean a, standard deviation b; UNIFORM: -a .. a; CONSTANT: a; ORTHOGONAL: orthogonal blocks of `a`
+   * rows */
   double a, b;
   const float *values; /* LITERAL: one float per element of the weight */
 } Init;
 typedef struct Weight {
   const char *name, *member; /* "stage1.conv1.weight", "weight" */
   int id, rank;
-  int64_t dim[4], size, offset; /* offset in floats in the weights struct; set by graph_layout_weights */
+  int64_t dim[4], size, offset; /* offset: in floats, in the weights struct; set by graph_layout_weights */
   bool statistic;               /* a running mean or variance */
   bool frozen;
   bool training_only; /* a statistic that only training needs, so weight files may omit it */
   bool decay;         /* subject to weight decay with `decay = weights` */
   Init init;
   Node *owner;                /* the first layer that uses the weight */
-  const struct Weight *whole; /* for rows of a parameter (parameter_rows), the parameter; otherwise NULL */
+  const struct Weight *whole; /* if this weight is some rows of a parameter (parameter_rows): that parameter;
+                                 otherwise NULL */
 } Weight;
 
 /* ---- nodes ---- */
@@ -113,8 +115,8 @@ typedef struct Weight {
 enum {
   MOST_INPUTS = 16,
   MOST_JOINED = 1000,     /* inputs of a concat */
-  MOST_CALL_NODES = 4096, /* inputs of a node that concatenates rows or calls; also the limit of the nodes of
-                             a sample's calls */
+  MOST_CALL_NODES = 4096, /* inputs of a node that concatenates rows or calls; also limits the nodes of all
+                             calls of a sample */
   MOST_WEIGHTS = 12
 };
 typedef enum Result {
@@ -131,8 +133,8 @@ typedef struct Quant {
 /* Origin of a node that a pass created. */
 typedef struct Hidden {
   Node *of; /* the node of the forward graph that this node represents or differentiates */
-  /* index of the input or weight of `of` with respect to which the node differentiates, or of the statistic
-   * that it updates */
+  /* index in `of`: the input or weight whose gradient the node computes, or the statistic that the node
+   * updates */
   int wrt;
 } Hidden;
 typedef struct PortInfo { /* information about an input, target or state */
@@ -183,8 +185,8 @@ struct Node {
   int nweights;
   Weight **weight; /* weights in the operator's own order; a missing bias is NULL */
   bool frozen;
-  /* a node that the source does not call: a state or its update of a layer with keep=true, a conversion to
-   * i32 */
+  /* a node without a call in the source: the state of a layer with keep=true, the update of such a state, or
+   * a conversion to i32 */
   bool kept;
   Precision precision;
   bool rounded; /* the node's value is rounded to bf16 and stored as bf16: graph/bf16.c */
@@ -192,7 +194,8 @@ struct Node {
   const Site *site; /* the call in the source, and the blocks through which the call was expanded */
   Result result;
   bool backward;             /* training: the node belongs to a loss or to the backward pass */
-  Hidden *hidden;            /* NULL in the source's graph, and for nodes of a pass without an origin */
+  Hidden *hidden;            /* NULL in the source's graph, and for nodes that a pass created without an
+                                origin */
   PortInfo *port;            /* inputs, targets and states; otherwise NULL */
   Weight *target;            /* for RESULT_SUM and RESULT_BATCH */
   int64_t salt;              /* distinguishes the random numbers of nodes */
@@ -229,8 +232,8 @@ typedef struct LossUse {
   const struct Op *op;
   const Const *arg;
   int port;  /* graph_port index of the value to which the loss applies */
-  int nmore; /* losses on several values: the ports of the other values, in the order of the arguments */
-  int *more;
+  int nmore; /* losses on several values: number of the other values */
+  int *more; /* their graph_port indices, in the order of the arguments */
   double weight;
   Span span;
 } LossUse;
@@ -260,7 +263,7 @@ typedef enum TruthPart {
 
 /* For a step graph (passes/stream.c): the part of a value that call k computes. */
 typedef struct StreamLayer {
-  bool flows;           /* rows of an endless sequence; otherwise the whole value */
+  bool flows;           /* each call computes rows of an endless sequence; otherwise the whole value */
   int64_t rows, offset; /* the call computes rows k*rows + offset .. (k + 1)*rows + offset - 1 */
   int64_t history;      /* rows kept for later calls */
   bool gathers;         /* the history is a ring buffer from which few rows are gathered */
@@ -301,8 +304,8 @@ Node *graph_port_node(Graph *, const struct Op *, PortInfo); /* appends an input
 Hidden *hidden_of(Arena *, Node *of);
 const Node *node_forward(const Node *); /* the forward node of a hidden node; any other node itself */
 void graph_layout_weights(Graph *);     /* assigns ids and offsets */
-/* Number of ports: outputs, then values that only losses read. Targets have the same indices; annotation
- * targets follow. */
+/* Number of ports: outputs, then values that only losses read. The target of a port has the same index as the
+ * port; annotation targets have the indices after all ports. */
 int graph_ports(const Graph *);
 const Port *graph_port(const Graph *, int index);
 /* In bytes: size of the weights struct; size and offset of a weight. */

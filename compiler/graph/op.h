@@ -12,8 +12,8 @@ typedef enum ParamType {
   PARAM_NUMBER,
   PARAM_BOOL,
   PARAM_STRING,
-  PARAM_WINDOW, /* N, HxW or [h, w]; on a sequence N: DIMS of 1 or 2 positive numbers */
-  PARAM_PAD, /* valid, same, causal, N, [h, w] / [before, after], [t, b, l, r]: a WORD, INT or LIST of INT */
+  PARAM_WINDOW, /* N, HxW or [h, w]; on a sequence N. Stored as DIMS of 1 or 2 positive numbers */
+  PARAM_PAD, /* valid, same, causal (a WORD), N, [h, w], [before, after] or [t, b, l, r] (INT, LIST of INT) */
   PARAM_BORDER, /* zero_pad, crop: N, [h, w], [t, b, l, r], on sequences [before, after] */
   PARAM_REACH,  /* N or [before, after] */
   PARAM_CHOICE, /* one of `choices` */
@@ -109,10 +109,10 @@ typedef struct Eval {
   const Node *node;
   const double **in; /* one image, [h][w][c], or one row of the leading axis; for RESULT_BATCH all `count`
                         images of SAMPLE inputs */
-  double *out;       /* the result, which RESULT_SUM adds to, and RESULT_BATCH with a target updates */
+  double *out;       /* the result. RESULT_SUM adds to it; RESULT_BATCH with a target updates it */
   const double *weight[MOST_WEIGHTS];
   bool training;
-  int64_t sample, count; /* index of the image; images of the batch */
+  int64_t sample, count; /* index of the image; number of images in the batch */
   int64_t row;           /* row of the leading axis */
   uint64_t seed, step;
 } Eval;
@@ -141,7 +141,7 @@ typedef enum Role {
   ROLE_NONE,
   ROLE_INPUT,
   ROLE_TARGET, /* the target of a loss */
-  ROLE_STATE,  /* the value of the last call */
+  ROLE_STATE,  /* the value that the previous call stored */
   ROLE_UPDATE, /* in[0] is the next value of the state in[1] */
 } Role;
 /* Functions that do not apply are NULL; name, group, shape, eval and lower are required. */
@@ -168,15 +168,15 @@ struct Op {
    * */
   Node *(*parts)(Graph *, Node *, bool backward);
   /* Appends a layer and its states, so that each call continues from the final state of the previous call;
-   * returns the layer's value. calls: NULL, or the call number k of a stream. Row 0 is row k*rows + offset;
-   * rows below 0 are skipped. */
+   * returns the layer's value. calls: NULL, or the call number k of a stream. Row 0 of the input is then row
+   * k*rows + offset of the stream; rows with negative indices are skipped. */
   Node *(*keep)(Graph *, Node *, Node *calls, int64_t rows, int64_t offset);
   bool (*identity)(const Node *); /* whether inference can drop the node */
   void (*lower)(struct Lower *);  /* the reference schedule */
 
   /* FAMILY_MAP: y = f(x0, x1, ...) per element; map.c derives eval, gradient and lower. `weight` has the
-   * parameters of channel c. map_slope: dy/dx[wrt], or 1; map_needs: the operands of the slope, x[i] (bit i)
-   * and y (MAP_NEEDS_Y); map_weight_slope: dy/dweight[k], which may use all x. */
+   * parameters of channel c. map_slope: dy/dx[wrt], or NULL if it is 1; map_needs: the operands of the slope,
+   * x[i] (bit i) and y (MAP_NEEDS_Y); map_weight_slope: dy/dweight[k], which may use all x. */
   double (*map_eval)(const Node *, const double *x, const double *weight, int64_t c);
   double (*map_slope)(const Node *, const double *x, double y, const double *weight, int64_t c, int wrt);
   uint32_t (*map_needs)(const Node *, int wrt);
@@ -199,6 +199,6 @@ static inline bool node_is_update(const Node *node) { return node->op->role == R
 /* ---- quantization-aware training (rounding_switch.c; operators in ops/rounding) ---- */
 void rounding_add_switch(Arena *, Node *, const QatSettings *); /* adds the switch to the weights of a node */
 int rounding_switch(const Node *); /* index of the switch among the weights; -1: no rounding */
-/* The number of the weight's rows, or filters, that share a scale; 0: the weight is not rounded. */
+/* The number of rows (filters) of the weight that share a scale; 0: the weight is not rounded. */
 int64_t rounding_scale_rows(const Node *);
 #endif

@@ -96,7 +96,7 @@ const char *window_formula(Arena *arena, int64_t input, int64_t kernel, int64_t 
 int64_t window_transposed(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t output_pad,
                           PadRule rule, int64_t *before, int64_t *after) {
   const int64_t whole = (input - 1) * stride + dilation * (kernel - 1) + 1 + output_pad;
-  if (rule == PAD_SAME) { /* a negative crop appends zeros: the stride is larger than the kernel */
+  if (rule == PAD_SAME) { /* stride > kernel: `after` is negative, so zeros are appended */
     const int64_t total = whole - input * stride;
     *before = total > 0 ? total / 2 : 0;
     *after = total - *before;

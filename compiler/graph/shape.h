@@ -8,7 +8,7 @@ typedef enum PadRule { PAD_VALID, PAD_SAME, PAD_CAUSAL, PAD_EXPLICIT } PadRule;
 
 /* Output size on one axis: O = floor((I + P - D*(K - 1) - 1) / S) + 1. `ceil` rounds up, but omits a last
  * window that would start after the input. Sets the padding for PAD_SAME and PAD_CAUSAL; for PAD_EXPLICIT,
- * `before` and `after` are inputs. Zero or less: the kernel does not fit. */
+ * `before` and `after` are inputs. If the result is zero or less, the kernel does not fit. */
 int64_t window_output(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, PadRule, bool ceil,
                       int64_t *before, int64_t *after);
 /* The formula with its numbers: "floor((4 + 0 - 1*(5 - 1) - 1) / 1) + 1 = 0". */
@@ -29,7 +29,8 @@ int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t str
 void window_compact(Window *, int axis, int64_t input, int64_t output);
 /* The largest unclipped position, before + S*(output - 1) + D*(K - 1): it must fit into 31 bits. */
 int64_t window_reach(const Window *, int axis, int64_t output);
-/* The positions that an output reads: first to end, exclusive. Positions outside the input are padding. */
+/* An output reads the positions from window_first up to, but without, window_end. Positions outside the input
+ * are padding. */
 int64_t window_first(const Window *, int axis, int64_t output);
 int64_t window_end(const Window *, int axis, int64_t output);
 

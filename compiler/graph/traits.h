@@ -47,7 +47,8 @@ typedef enum Detects {
   DETECTS_SEGMENTS /* class and instance of each pixel */
 } Detects;
 
-/* Form of an operator in an int8 model (quantize/values.c). INT8_NONE: a lookup table if it is unary. */
+/* Form of an operator in an int8 model (quantize/values.c). INT8_NONE: a unary operator becomes a lookup
+ * table. */
 typedef enum Int8Form {
   INT8_NONE,
   INT8_PRODUCT, /* conv, conv_transpose, depthwise, dense */
@@ -71,21 +72,21 @@ typedef enum Int8Form {
   INT8_ARGMAX,    /* the value is an index */
 } Int8Form;
 
-/* Streaming: the input rows that output row i depends on. The sequence is endless, and each call gets its
- * next rows (passes/stream_rules.c). */
+/* Streaming: how output rows depend on the rows of an operand. The sequence is endless, and each call gets
+ * its next rows (passes/stream_rules.c). */
 typedef enum StreamRule {
-  STREAM_WHOLE,      /* all rows: not streamable */
-  STREAM_ROWS,       /* row i of each operand */
-  STREAM_WINDOW,     /* the rows of node->window */
-  STREAM_TRANSPOSED, /* transposed convolution: the input rows whose windows contain row i */
+  STREAM_WHOLE,      /* output row i depends on all rows: not streamable */
+  STREAM_ROWS,       /* output row i depends on row i of each operand */
+  STREAM_WINDOW,     /* output row i depends on the rows of window i of node->window */
+  STREAM_TRANSPOSED, /* transposed convolution: depends on the input rows whose windows contain row i */
   STREAM_REPEATED,   /* upsampling: each input row becomes several output rows */
   STREAM_CROPPED,    /* removes rows at both ends */
   STREAM_PADDED,     /* adds rows at both ends */
-  STREAM_SHAPED,     /* reshape: row by row if the first axis stays */
+  STREAM_SHAPED,     /* reshape: like STREAM_ROWS if the number of rows is unchanged */
   STREAM_DEEPER,     /* several input rows become one output row */
   STREAM_FLATTER,    /* parts of an input row become output rows */
-  STREAM_RECURRENT,  /* row i, and all rows before it through a state */
-  STREAM_AHEAD,      /* needs later rows, and no padding determines the number of later rows */
+  STREAM_RECURRENT,  /* output row i depends on row i and, through a state, on all rows before it */
+  STREAM_AHEAD,      /* depends on later rows, which a stream does not have yet: not streamable */
   STREAM_RULES
 } StreamRule;
 
@@ -117,8 +118,8 @@ typedef struct OpTraits {
   bool (*repeats)(const Node *, int64_t factor[2]);
   const Op *after_repeats; /* conv: the operator that replaces a repeating operator and the conv after it;
                               `detail` has the factor */
-  const Op *row_means; /* if this node's value is the mean of its input's row means: the operator for the row
-                          means */
+  const Op *row_means;     /* the operator for row means, if this node's value is the mean of its input's row
+                              means */
 
   /* fusion (passes/fuse.c) */
   Fold fold;
@@ -127,7 +128,7 @@ typedef struct OpTraits {
   bool (*fuses_row_means)(const Node *); /* whether the operator can compute the means of its rows, too */
   bool (*fuses_gate)(
       const Node *); /* whether it is faster to scale the operator's weights than the channels of its input */
-  int (*gate)(const Node *); /* multiply: the input with one factor per channel; -1: none */
+  int (*gate)(const Node *); /* multiply: index of the input that has one factor per channel; -1: none */
   /* FAMILY_POOL: the value of a window of n elements, without padding */
   const struct ValNode *(*pool)(const struct ValNode *const *x, int n);
 
@@ -136,12 +137,12 @@ typedef struct OpTraits {
   int64_t (*channel_slice)(const Node *); /* slice of channels: the slice's first channel in the input */
   bool splits_channels; /* each row of the value is a group of channels of the input: split_heads */
   bool joins_channels;  /* the inverse of splits_channels: join_heads */
-  bool reads_anywhere;  /* the nest can read and write rows of pixels at any distance (Home) */
+  bool reads_anywhere;  /* the nest supports any distance between rows of pixels (Home.pitch, Home.rows) */
   int64_t (*slice_offset)(const Node *); /* contiguous slice: the slice's first element in the input */
   int64_t (*concat_offset)(const Node *, int k); /* concatenation: the first element of input k */
 
   /* layout of batches and row bands (passes/whole_batch.c, bands.c, recompute.c) */
-  bool per_image;   /* its nest calls a runtime function or has data-dependent indices: not interleaved */
+  bool per_image;   /* the nest calls a runtime function or has data-dependent indices: not interleaved */
   bool row_local;   /* each output row depends only on the input rows of its window, or on the same row */
   bool elementwise; /* cheap, and each element depends only on the element of in[0] at the same index: like
                        FAMILY_MAP */
@@ -154,7 +155,7 @@ typedef struct OpTraits {
       stream; /* default: STREAM_ROWS for FAMILY_MAP, STREAM_SHAPED for FAMILY_ALIAS, or STREAM_WHOLE */
   StreamRule (*stream_rule)(const Node *); /* if the rule depends on the arguments */
   double (*row_fill)(const Node *);        /* value of elements before the first row; default: 0 */
-  int64_t (*kept_rows)(const Node *);      /* STREAM_RECURRENT: rows of the state; default: none */
+  int64_t (*kept_rows)(const Node *);      /* STREAM_RECURRENT: number of rows in the state; default: none */
   bool (*counts_inside)(const Node *);     /* whether the operator is a mean that does not count padding */
   /* For a result that depends on row numbers: changes the copy in the step graph so that it counts rows from
    * the start of the stream. `calls` is the call number k; row 0 of the copy's input is row k*rows + offset

@@ -26,22 +26,21 @@ typedef struct Statement Statement;
 typedef struct Product Product; /* products.h */
 enum { MOST_PREPARED = 4 };
 typedef struct Prepared { /* preprocessing of an input, as in normalize: gain*x + shift, per channel */
-  int64_t n;              /* number of factors and constants; 1: the same for all channels */
+  int64_t n;              /* number of gains and shifts; 1: the same for all channels */
   double gain[MOST_PREPARED], shift[MOST_PREPARED];
 } Prepared;
 typedef struct Value { /* the result of a statement, or an input */
   Shape shape;
   Statement *made; /* NULL: an input */
   const char *name;
-  const char *affine; /* the layer whose weight and bias can still absorb per-channel factors and constants */
+  const char *affine; /* layer whose weight and bias can absorb per-channel factors and addends; or NULL */
   Prepared *prepared; /* pending preparation, directly after an input */
   const Quant *quant; /* the value's int8 quantization, or NULL */
-  const Quant
-      *kept; /* after a move: the quantization of the elements, which the move has not changed; or NULL */
-  Product *product;  /* for a product of two values: a description of the product; otherwise NULL */
-  Statement *reader; /* the value's last user, known after all statements exist */
+  const Quant *kept;  /* quantization that the elements keep from the operand of a move (is_move); or NULL */
+  Product *product;   /* for a product of two values: a description of the product; otherwise NULL */
+  Statement *reader;  /* the value's last user, known after all statements exist */
   int reads;
-  int64_t regions; /* if the images of ONNX's batch are values of this shape: number of images; otherwise 0 */
+  int64_t regions; /* number of regions of this shape in ONNX's batch dimension; 0: its elements are images */
   bool whole;      /* the value's elements are integers */
   bool counts;     /* the value's elements are integers that are not negative */
   bool odd;        /* elements may be infinite or NaN even if all inputs are finite */
@@ -79,12 +78,12 @@ typedef struct ImportSetting { /* an input with a constant value */
   const char *input;
   VEC(double) value; /* the elements; a single number is used for all elements */
 } ImportSetting;
-typedef struct ImportState {         /* an input that is an output of the previous call */
+typedef struct ImportState {         /* an input whose value is an output of the previous call */
   const char *input, *output, *init; /* init: in the program's syntax, or NULL: zeros */
 } ImportState;
 typedef struct ModelImport ModelImport;
 struct TflProgram;
-typedef struct ImportLayout { /* position of the channels in the model */
+typedef struct ImportLayout { /* position of the channels among an input's dimensions */
   const char *input;          /* NULL: all inputs that are not named */
   bool last;                  /* [N,H,W,C]; otherwise [N,C,H,W] */
 } ImportLayout;
@@ -98,7 +97,7 @@ typedef struct ImportOptions {
   VEC(ImportState) states;
   VEC(ImportLayout) layouts;
   OnnxLoops loops;                /* loops whose number of iterations an earlier try has computed */
-  VEC(const char *) theirs, ours; /* layer names before and after renaming; each may contain one */
+  VEC(const char *) theirs, ours; /* --rename: layer names before and after; each may contain one * */
   bool together; /* a first dimension of several elements is a dimension of the value, not the batch */
   bool trial;    /* a trial import: if it fails, no suggestions are made */
   bool (*admits)(const ModelImport *); /* whether the imported program compiles; NULL: not checked */
@@ -140,9 +139,9 @@ struct ModelImport {
   Onnx *onnx;
   Item *item;           /* by tensor */
   int *maker, *readers; /* by tensor: the node that produces the tensor, or -1; the number of uses */
-  int *reader;          /* by tensor: a node that reads the tensor */
+  int *reader;          /* by tensor: a node that reads the tensor, or -1 */
   bool *wanted,
-      *live; /* by tensor: whether the tensor is an output; by node: whether an output depends on the node */
+      *live; /* wanted: by tensor, whether it is an output; live: by node, whether an output depends on it */
   bool *varies;         /* by tensor: whether the tensor depends on the values of inputs */
   const char **became;  /* by node: the node's layers, for --list */
   const char **refused; /* by node: the reason why the node is not supported, or NULL */
@@ -164,7 +163,7 @@ struct ModelImport {
   const char *text; /* the program */
 };
 
-/* A program and its weights; NULL after errors. */
+/* Imports a model as a program with weights; NULL after errors. */
 ModelImport *import_model(Arena *, Diags *, const char *path, Span at, const ImportOptions *);
 ModelImport *import_bytes(Arena *, Diags *, const char *path, Span at, const ImportOptions *, const uint8_t *,
                           size_t n);
@@ -181,20 +180,21 @@ void *no(ModelImport *, const char *why, ...)
     __attribute__((format(printf, 2, 3))); /* sets the reason; returns NULL */
 const Tensor *constant_of(const ModelImport *, const OnnxNode *, int input); /* or NULL */
 View *view_of(ModelImport *, const OnnxNode *, int input);                   /* NULL after no() */
-bool given(const OnnxNode *, int input);                                     /* the input is not omitted */
+OnnxNode *node_reading(const ModelImport *, int tensor); /* a node that reads the tensor; NULL: none does */
+bool given(const OnnxNode *, int input);                 /* the input is not omitted */
 Value *emit(ModelImport *, int nin, Value *const *in, Shape, const char *call, ...)
     __attribute__((format(printf, 5, 6)));
 Value *emit_one(ModelImport *, Value *, Shape, const char *call, ...) __attribute__((format(printf, 4, 5)));
 void value_of_regions(ModelImport *, Value *, int64_t regions); /* sets Value.regions */
 View *map_view(ModelImport *, const View *, const char *call, ...) __attribute__((format(printf, 3, 4)));
-/* Is this node the only user of the value? If so, each tensor between the value's producer and the node is
- * read only once. */
+/* Whether the user of this tensor is the only user of the value: from the value's producer on, each tensor
+ * has one user. */
 bool read_once(const ModelImport *, int tensor, const Value *);
 const char *number_text(Arena *, double); /* the number in the program's syntax */
 #define LARGEST_BOUND 3.4e38              /* a larger or infinite bound has no effect */
 
-/* Imports as much of a model as possible, with its problems; NULL after errors. import_again repeats the
- * import with other options. */
+/* Imports as much of a model as possible, and records the problems; NULL after errors. import_again repeats
+ * the import with other options. */
 ModelImport *import_try(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
 ModelImport *import_again(const ModelImport *, Diags *, const ImportOptions *);
 ModelImport *import_together(ModelImport *); /* refusals.c */
@@ -219,7 +219,7 @@ bool import_if(ModelImport *, const OnnxNode *);
 void fold_conditions(ModelImport *); /* computes the conditions that only depend on constants */
 
 /* ---- refusals.c ---- */
-/* The reason why a node is not supported, regardless of the values before it; NULL: it may be supported. */
+/* The reason why a node is not supported, whatever its operands are; NULL: it may be supported. */
 const char *never_imported(const ModelImport *, const OnnxNode *);
 void report_problems(ModelImport *);
 /* Called if an input cannot be imported: reports all other problems, except those that depend on that
@@ -229,19 +229,19 @@ void add_problem(ModelImport *, const OnnxNode *); /* a node for which no() has 
 void find_varying(ModelImport *, const OnnxPort *const *,
                   int n); /* finds the tensors that depend on the given inputs */
 
-/* ---- inputs.c, layout.c ---- */
+/* ---- inputs.c, state_hints.c, ops_recurrent.c, channel_axis.c ---- */
 bool set_inputs(ModelImport *);           /* inputs of --set become constants; false after errors */
 bool add_inputs(ModelImport *);           /* false after errors were reported */
 void report_state_hints(ModelImport *im); /* reports inputs that look like states, if there is no --state */
-/* Finds recurrent layers whose initial and final states are exactly the states that --state names:
- * keep=true. */
+/* Finds recurrent layers whose initial and final states are exactly the states that --state names. They are
+ * imported with keep=true. */
 void find_kept_layers(ModelImport *);
 int channels_of_input(const ModelImport *, const OnnxPort *); /* the channel dimension, or NO_CHANNELS */
 /* whether the input's channel dimension is before the positions */
 bool input_has_planes(const OnnxPort *);
 
-/* ---- names.c ---- */
-/* Do --shape and --input name inputs of the model? Reports an error if not. */
+/* ---- onnx_names.c ---- */
+/* Whether all options for inputs, such as --shape, name inputs of the model. Reports an error if not. */
 bool names_of_inputs_known(const ModelImport *);
 const char *layer_of(ModelImport *, const OnnxNode *,
                      int input); /* input: index of the node's weight, or -1 */
@@ -280,13 +280,14 @@ void view_set(View *, int d, int axis); /* maps dimension d to that axis */
 View *view_reshape(ModelImport *, const View *, int rank, const int64_t *size);
 View *view_permute(ModelImport *, const View *, const int *from, int rank);
 View *view_without(ModelImport *, const View *, const bool *drop);
-View *view_split_channels(ModelImport *, const View *, int64_t n); /* NULL: one dimension is in both parts */
+/* Splits the channels: the innermost n remain channels, the others become positions. NULL: not possible. */
+View *view_split_channels(ModelImport *, const View *, int64_t n);
 /* A value whose positions are the dimensions `pos` of a view, in this order, and whose channels are the
  * dimensions `chan`; with any_order the positions may be permuted first. */
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
-/* Lays out a value with one dimension as channels; `pos` is set to all other dimensions that vary, in any
- * order. Positions that consist of parts of several axes may stay in their order in memory: then pos[0] is
- * AS_IT_LIES, which only view_laid accepts. */
+/* Lays out a value with dimension `axis` as channels, and sets `pos` to its positions: all other dimensions
+ * that vary, in any order. If they are more than two and need no move, pos[0] is AS_IT_LIES instead, which
+ * only view_laid accepts. */
 enum { AS_IT_LIES = -1 };
 Value *lay_channels(ModelImport *, const View *, int axis, int *npos, int pos[MOST_DIMS]);
 /* Whether the value's elements are in memory in the order of these dimensions. */
@@ -299,13 +300,12 @@ Value *reshaped(ModelImport *, Value *,
                 Shape); /* a value with this shape and the same elements in the same order */
 /* Keeps only the first `statements` statements. */
 void take_back(ModelImport *, int statements);
-/* The result of an operator on a value that was laid out like this. */
+/* The view of the result of an operator whose operand lay_channels has laid out with these dimensions. */
 View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, const int *pos);
 
 /* ---- broadcast.c ---- */
-/* The constant operand of a node, with the rank that it needs to be combined with a value. NULL: there is no
- * such operand, or after no().
- */
+/* The constant operand of a node, with the rank that it needs to be combined with a value. NULL: the operand
+ * is not constant, or after no(). */
 const Tensor *constant_beside(ModelImport *, const OnnxNode *, int input, const View *);
 /* Changes the Item of a second operand, constant or computed, to the rank that it needs to be combined with
  * the first operand. False after no(). */
@@ -316,23 +316,23 @@ bool place_operand(ModelImport *, const OnnxNode *, Item *);
 Value *permuted(ModelImport *, Value *, const Factors *);
 
 /* ---- constant_values.c ---- */
-/* This number hides a score to which it is added: the sum no longer depends on the score. */
+/* A mask adds this number, or a smaller one, to the scores that it hides. */
 #define EXCLUDED (-1e8)
-/* The statement is named after the node's constant, or after the node if the constant has no name. Masks are
- * frozen and may contain -inf. NULL after no(), if any other number is not finite. */
+/* Emits a constant. It is called `name` if node is NULL; otherwise it is named after the node's constant, or
+ * after the node if that constant has no name. Masks are frozen and may contain -inf. NULL after no():
+ * another number is not finite. */
 Value *constant_statement(ModelImport *, const OnnxNode *, int input, const char *name, Shape, const Tensor *,
                           bool frozen);
-/* A constant as a value, in the layout of the other value: with that value's full shape, or HxWx1. NULL
- * after no(). */
+/* A constant as a value in the layout of the other operand, `beside`: with the full shape of that operand's
+ * value, or with one channel. NULL after no(). */
 Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *beside);
-/* Like constant_operand, for a vector created by the importer. */
+/* A constant vector of n numbers that the importer computed; NULL after no(). */
 Value *constant_vector(ModelImport *, const OnnxNode *, int input, int64_t n, const double *, bool frozen);
-/* A constant with a first dimension of size 1 and at most three further dimensions. */
+/* A constant as a value of at most three dimensions, without a first dimension of size 1. NULL after no(). */
 View *constant_alone(ModelImport *, const OnnxNode *, int input, const Tensor *);
 /* An operand of the node as a view: a value, or a constant alone. */
 View *value_or_constant(ModelImport *, const OnnxNode *, int input);
-/* A constant for a concat with values: along one dimension, its size may differ from the sizes of the
- * values. */
+/* A constant for a concat with values: along one dimension, it may have another size than the values. */
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 
 /* ---- ops_einsum.c ---- */
@@ -355,11 +355,10 @@ Value *moved_as_windows(ModelImport *, Value *, int npos, const Factors *pos, co
 /* For an image that was joined from windows and then rolled: the image, joined in rolled order. Otherwise the
  * value itself. */
 Value *join_windows_shifted(ModelImport *, Value *rolled);
-/* Combines two values, of which the smaller one is broadcast over several rows of the larger one; NULL: not
- * possible. */
+/* Combines two values; the smaller one is broadcast over several rows of the other. NULL: not possible. */
 View *combined_by_rows(ModelImport *, const View *large, const View *small, const char *word);
-/* Combines two values, of which the smaller one is broadcast over parts of the larger one's channels; the
- * parts become heads. NULL: not possible. */
+/* Combines two values; the smaller one is broadcast over parts of the larger one's channels, which become
+ * heads. NULL: not possible. */
 View *combined_by_heads(ModelImport *, const View *large, const View *small, const char *word);
 /* Combines two values after repeating the smaller one to the size and order of the larger one; NULL: not
  * possible. */
@@ -368,7 +367,7 @@ View *combined_repeated(ModelImport *, const View *large, const View *small, con
 View *mapped_along_axis(ModelImport *, const View *, int d, const char *word, const char *arguments);
 
 /* ---- ops_part.c ---- */
-/* The tensor laid out with the value's channels as channels; NULL: no dimension is exactly these channels. */
+/* The tensor, laid out with the value's channel axis as channels; NULL: no dimension is this axis. */
 const View *view_with_channels(ModelImport *, const View *);
 
 /* ---- ops_shape.c ---- */
@@ -395,8 +394,8 @@ View *gather_computed(ModelImport *, const OnnxNode *); /* Gather with a compute
 int index_of_pairs(const ModelImport *, const OnnxNode *);
 /* whether the tensor is only used as an index, possibly after copies */
 bool only_chooses(const ModelImport *, int tensor);
-/* Imports x == (0, 1, ... n-1), along a dimension of one element of x, as one_hot; NULL: another comparison.
- * */
+/* Imports x == (0, 1, ... n-1) as one_hot, along a dimension where x has one element. NULL: another
+ * comparison. */
 View *equal_to_range(ModelImport *, const View *x, const Tensor *);
 
 /* ---- ops_elements.c ---- */
@@ -411,8 +410,8 @@ View *differing(ModelImport *, const OnnxNode *); /* 1 where the node's two inpu
 void import_choice(ModelImport *, const OnnxNode *branch); /* an If on a computed boolean; or no() */
 
 /* ---- forms_rotary.c ---- */
-/* The result of a statement. But if this statement and the statements before it compute a rotary embedding,
- * the result of a rotary that replaces them. */
+/* If the last statements compute a rotary embedding: the result of one rotary that replaces them; otherwise
+ * the given result. */
 View *rotary_of(ModelImport *, View *);
 
 /* ---- ops_norm.c ---- */

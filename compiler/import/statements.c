@@ -27,7 +27,7 @@ View *view_of(ModelImport *im, const OnnxNode *node, int input) {
               : no(im, given(node, input) ? "a constant where a value is expected" : "an input is missing");
 }
 
-/* Replaces sizes that the language rejects, so that nothing is computed from them. */
+/* Sets im->huge, and all sizes to 1, if the shape has more than INT32_MAX elements. */
 static Shape bounded(ModelImport *im, Shape shape) {
   int64_t n = 1;
   for (int a = 0; a < shape.rank; a++)
@@ -151,8 +151,7 @@ static bool find_outputs(ModelImport *im) {
   return true;
 }
 
-/* Finds the outputs that are next values of states: they are computed even if other outputs were requested.
- */
+/* Adds the next values of states to the outputs: they are computed even if --outputs does not name them. */
 static bool find_state_outputs(ModelImport *im) {
   Onnx *o = im->onnx;
   for (int i = 0; i < im->options->states.n; i++) {
@@ -182,6 +181,7 @@ static void find_live(ModelImport *im) {
   for (int i = 0; i < o->noutputs; i++) im->wanted[o->output[i].tensor] = true;
   bool *needed = NEW_ARRAY(im->arena, bool, o->ntensors);
   memset(im->readers, 0, sizeof *im->readers * (size_t)o->ntensors);
+  for (int t = 0; t < o->ntensors; t++) im->reader[t] = -1;
   memcpy(needed, im->wanted, sizeof *needed * (size_t)o->ntensors);
   for (int i = o->nnodes - 1; i >= 0; i--) {
     const OnnxNode *node = &o->node[i];
@@ -199,7 +199,12 @@ static void find_live(ModelImport *im) {
   for (int i = 0; i < o->noutputs; i++) im->readers[o->output[i].tensor]++;
 }
 
-/* Finds tensors that depend on the values of inputs, not only on sizes and constants. */
+OnnxNode *node_reading(const ModelImport *im, int tensor) {
+  return im->reader[tensor] < 0 ? NULL : &im->onnx->node[im->reader[tensor]];
+}
+
+/* Finds tensors that depend on the values of inputs, not only on sizes and constants. Results of unsupported
+ * nodes are among them. */
 void find_varying(ModelImport *im, const OnnxPort *const *port, int n) {
   const Onnx *o = im->onnx;
   for (int i = 0; i < n; i++) im->varies[port[i]->tensor] = true;
@@ -238,7 +243,7 @@ static bool is_known(const ModelImport *im, const OnnxNode *node) {
   return false;
 }
 
-/* Numbers of a model may be infinite or NaN; numbers of a program must be finite. */
+/* Whether a call contains an infinite number or NaN, which a program must not contain. */
 static bool has_odd_number(const char *call) {
   for (const char *c = call; c[0]; c++)
     if (strchr("(=[- ", *c) && (strncmp(c + 1, "nan", 3) == 0 || strncmp(c + 1, "inf", 3) == 0)) return true;
@@ -293,7 +298,7 @@ static void import_node(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- outputs ---- */
-/* The number of dimensions of an output besides its batch; -1 after no(). */
+/* Lists the dimensions of an output, except its batch, in dims; returns their number, or -1 after no(). */
 static int dimensions_of(ModelImport *im, const View *view, int dims[MOST_DIMS]) {
   int n = 0;
   for (int d = 0; d < view->rank; d++) {
@@ -309,8 +314,7 @@ static int dimensions_of(ModelImport *im, const View *view, int dims[MOST_DIMS])
   return n;
 }
 
-/* If the value's channels consist of several dimensions: the value with the last of them as its channels.
- */
+/* The value, reshaped if necessary so that its channels are only the output's last dimension. */
 static Value *with_last(ModelImport *im, Value *value, const View *view, int n, const int *dims) {
   Shape shape = {.rank = n};
   for (int k = 0; k < n; k++) shape.dim[k] = view->size[dims[k]];
@@ -326,7 +330,7 @@ static Value *lay_output(ModelImport *im, const View *output, bool *as_onnx) {
   if (!view) return NULL;
   int dims[MOST_DIMS], order[3][MOST_DIMS], best = 0, least = INT32_MAX;
   const int n = dimensions_of(im, view, dims), before = im->statements.n;
-  int ways = 1; /* the model's order, which, for TensorFlow Lite, is the language's order */
+  int ways = 1; /* only ONNX's order; TensorFlow Lite's order is the language's order */
   if (n < 0) return NULL;
   while (!im->onnx->tflite && ways < 3 && ways < n && dims[ways - 1] == ways && (ways < 2 || n > 3)) ways++;
   for (int way = ways - 1; way >= 0; way--) {
@@ -353,7 +357,8 @@ static void add_model_output(ModelImport *im, const OnnxPort *port) {
     vec_push(im->arena, im->problems, row);
     return;
   }
-  bool other = !value->made && item->bytes; /* whether the same value is also an output with another type */
+  /* an input of integers, or the same value is also an output with another type */
+  bool other = !value->made && item->bytes;
   for (int i = 0; i < im->outputs.n; i++)
     other = other || (im->outputs.data[i].value == value && im->outputs.data[i].bytes != item->bytes);
   if (other) value = same_value(im, value);
@@ -416,7 +421,7 @@ static bool state_named(const ImportOptions *options, const char *input) {
   return false;
 }
 
-/* The states of --state, then other states in the model's metadata. */
+/* The options, with the states of --state followed by all other states in the model's metadata. */
 static const ImportOptions *own_states(Arena *arena, const ImportOptions *options, const Onnx *onnx) {
   if (!onnx->states.n) return options;
   ImportOptions *own = NEW(arena, ImportOptions);
@@ -455,7 +460,7 @@ static ModelImport *import_begin(Arena *arena, Diags *diags, Span at, const Impo
   return im;
 }
 
-/* The ArgMax that computes an output, which the caller can compute from the scores; NULL: another output. */
+/* The ArgMax that computes an output; the caller can apply argmax to the scores. NULL: another output. */
 static const OnnxNode *argmax_reader(const ModelImport *im, int tensor) {
   static const char *const passed[] = {"Cast",    "Squeeze",  "Unsqueeze", "Reshape",
                                        "Flatten", "Identity", NULL};
@@ -471,8 +476,7 @@ static const OnnxNode *argmax_reader(const ModelImport *im, int tensor) {
   return NULL;
 }
 
-/* Replaces each output that such an ArgMax computes by the scores. The same scores become an output only
- * once. */
+/* Replaces each output that an ArgMax computes by the scores. The same scores become an output only once. */
 static void leave_out_argmax(ModelImport *im) {
   Onnx *o = im->onnx;
   int n = 0;
@@ -568,8 +572,8 @@ static void drop_constant(ModelImport *im, const Statement *s) {
   im->weights.n = n;
 }
 
-/* Drops unused statements except layers, such as a reshape that a gather replaced, or products and masks
- * that became attention. */
+/* Drops unused statements, such as a reshape that a gather replaced, or products and masks that became
+ * attention. Layers are kept. */
 static void drop_unread(ModelImport *im) {
   int n = 0;
   for (int i = im->statements.n - 1; i >= 0; i--) {

@@ -60,7 +60,7 @@ void axes_run(const Eval *eval, AxisRule rule) { run_from_zero(eval, rule, false
 void axes_run_back(const Eval *eval, AxisRule rule) { run_from_zero(eval, rule, true); }
 
 /* ---- a map along an axis ---- */
-typedef struct Tap { /* `count` consecutive elements with one weight */
+typedef struct Tap { /* `count` consecutive elements with the same weight */
   int64_t from, count;
   double weight;
 } Tap;
@@ -68,8 +68,8 @@ typedef struct Line { /* the taps of an element */
   int n, room;
   Tap *tap;
 } Line;
-/* `head` separate lines, then `count` repetitions of `period` lines, each `step` further in the source,
- * then the remaining separate lines: line[] holds head, one period, and the tail. */
+/* The map has `head` separate lines, then `count` repetitions of `period` lines, each `step` further in the
+ * source, then the remaining separate lines. line[] holds the head, one period, and the tail. */
 typedef struct AxisMap {
   int64_t size, head, period, step, count, lines;
   Line *line;

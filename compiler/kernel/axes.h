@@ -26,7 +26,7 @@ typedef AxisPeriod AxisPeriodOf(const Node *forward, int axis);
 
 /* ---- the oracle: its rule is computed in double, and shares no code with the rule of the nest ---- */
 void axes_run(const Eval *, AxisRule);
-void axes_run_back(const Eval *, AxisRule); /* the gradient with respect to the input, computed from in[0] */
+void axes_run_back(const Eval *, AxisRule); /* the gradient with respect to the input, from dy, in[0] */
 
 /* ---- the nests ---- */
 void axes_lower(Lower *, AxisRule, AxisPeriodOf);

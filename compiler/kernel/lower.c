@@ -519,8 +519,8 @@ static Val with_second_bias(Lower *l, Pack *pack, Val bias, const Ix *channel) {
   return add(bias, second);
 }
 
-/* The bias after the folded batchnorms. Each value has its own statement, because sources are listed in the
- * order of their first use. */
+/* The bias after the folded batchnorms. Each value has its own statement, because the pack lists its source
+ * weights in the order of these calls. */
 static Val scaled_bias(Lower *l, Pack *pack, Val bias, const Ix *out_channel) {
   for (int i = 0; i < l->kernel->nscales; i++) {
     Val centered = sub(bias, scale_part(l, pack, i, BN_MEAN, out_channel, 0));

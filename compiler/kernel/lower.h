@@ -35,7 +35,7 @@ typedef struct Kernel {
 } Kernel;
 bool kernel_whole_batch(const Kernel *); /* whether a batched kernel computes a per-image value */
 Node *const *kernel_layers(Arena *, const Kernel *,
-                           int *n); /* the kernel's n nodes, in the order of their formulas */
+                           int *n); /* the kernel's n nodes, in the order in which they are computed */
 
 enum {
   TOGETHER_WEIGHTS = 1 << 14
@@ -43,10 +43,10 @@ enum {
 
 typedef enum BindKind {
   BIND_VALUE,    /* the value of `node`: [h][w][c]; in a batched nest [batch][h][w][c] */
-  BIND_INPUT,    /* the caller's buffer of `node`, which is an input or target and in[0] of its conversion
-                    kernel; the buffer has the element type and layout of node->port */
+  BIND_INPUT,    /* in a conversion kernel: the caller's buffer of `node`, which is an input or a target; the
+                    buffer has the element type and layout of node->port */
   BIND_WEIGHT,   /* `weight` in its natural layout */
-  BIND_PACK,     /* `pack` */
+  BIND_PACK,     /* the packed weights `pack` */
   BIND_GRADIENT, /* the gradient of `weight` in its natural layout (RESULT_SUM, BATCH with a target) */
   BIND_SCRATCH,
   BIND_KEYS,  /* int32 [2]: the keys of this image's random numbers, the second one XOR node->salt */
@@ -74,7 +74,7 @@ typedef struct Binding {
 } Binding;
 
 struct Schedule;                                                  /* schedule/schedule.h */
-typedef enum Order { ORDER_OWN, ORDER_ROWS, ORDER_PANELS } Order; /* the outer loop */
+typedef enum Order { ORDER_OWN, ORDER_ROWS, ORDER_PANELS } Order; /* outer loop; OWN: the schedule's choice */
 /* A schedule and its parameters. If a parameter is 0, the schedule chooses it. The schedule and m determine
  * the packing of weights. */
 typedef struct Choice {
@@ -109,7 +109,7 @@ typedef struct LowerOptions { /* as in Lower */
   bool updatable; /* graph->updatable */
   bool sole;      /* only this kernel adds to the gradient, so it may store the gradient instead */
   Small small;
-  const CpuCycles *cycles; /* NULL: those of `layout` */
+  const CpuCycles *cycles; /* NULL: the cycles of `layout` */
   int64_t batch, call;
   int images;
   const Target *layout; /* NULL: the first target in the table with layout_lanes lanes */
@@ -174,7 +174,7 @@ Lower *lower_begin(Arena *, const Kernel *, const Target *, const LowerOptions *
 const Binding *lower_binding(const Lower *, int buffer); /* all zeros for a local buffer */
 Buf *lower_weight(Lower *,
                   int k); /* node->weight[k], natural layout [dims]; NULL if the node has no such weight */
-Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* WORK */
+Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* F32, with the place WORK */
 Buf *lower_scratch_of(Lower *, const char *name, Elem, int rank, const int64_t *dim);
 /* Constants in the model, in the order in which int8 kernels read them. */
 Buf *lower_constants(Lower *, const char *member, Elem, int rank, const int64_t *dim, const void *values);
@@ -187,7 +187,7 @@ Val lower_real(Lower *, const char *name, float);
  * satisfy. */
 bool lower_assumes(const Lower *, bool holds);
 void lower_needs(Lower *, bool holds, const char *what);
-Buf *lower_keys(Lower *);                                  /* I32 [2] */
+Buf *lower_keys(Lower *);                                  /* keys of random numbers (BIND_KEYS), I32 [2] */
 Buf *lower_table(Lower *, const float *values, int64_t n); /* constants [n]; equal tables are stored once */
 void lower_view_rows(Lower *,
                      int64_t rows); /* before nest_fn: views the pixels as `rows` rows, [rows][h*w/rows][c],
@@ -217,12 +217,12 @@ Val lower_packed_weight(
 Val lower_packed_bias(
     Lower *, Pack *, const Ix *out_channel,
     const Ix *group_channel); /* group_channel: the first input channel of the output's group */
-Buf *lower_pack_source(Lower *, Pack *, Weight *, const char *prefix); /* in pack->nest */
-Buf *lower_pack_done(Lower *, Pack *); /* the WEIGHTS buffer of the main nest */
+Buf *lower_pack_source(Lower *, Pack *, Weight *, const char *prefix); /* the weight's buffer in pack->nest */
+Buf *lower_pack_done(Lower *, Pack *); /* returns the WEIGHTS buffer of the main nest for this pack */
 
-/* rounded.c: whether the layer computes with rounded weights, as in QAT; also for gradients of such a layer.
- * A pack of rounded weights has scales with which it rounds the weight at `index`; channel is the output
- * channel of that weight. */
+/* rounded.c. lower_rounds: whether the layer, or the layer whose gradient this is, computes with rounded
+ * weights, as in QAT. lower_scales: adds the scales to a pack. lower_rounded: rounds the weight at `index`
+ * with these scales; channel: the output channel of that weight. */
 bool lower_rounds(const Lower *);
 void lower_scales(Lower *, Pack *);
 Val lower_rounded(Lower *, Pack *, Val weight, const Ix *index, const Ix *channel);

@@ -16,7 +16,7 @@ typedef struct Filters {
   bool spread;
   int64_t groups, filters, terms; /* filters: number of filters per group; terms: number of products per
                                      output and kernel position, in a group */
-  int64_t rows;                   /* filters with a common scale */
+  int64_t rows;                   /* number of filters that share a scale */
   int64_t kernel[2];
 } Filters;
 

@@ -214,7 +214,7 @@ void walk_interleave(int lanes, int low[LANES], int high[LANES]) {
   }
 }
 
-/* Interleaves halves, repeatedly. */
+/* Interleaves the first half of the vectors with the second half, log2(lanes) times. */
 void walk_transpose(Nest *b, Val x[LANES], int lanes) {
   Val y[LANES];
   int low[LANES], high[LANES];

@@ -11,11 +11,11 @@ typedef void WalkBody(Lower *, const Ix *y, const Ix *x, const Ix *c, int part, 
 typedef Val WalkValue(Lower *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                       const void *context);
 
-int walk_lanes(const Lower *, int64_t channels); /* the vector width for a number of channels, which may be
-                                                    the channels that whole vectors leave */
+int walk_lanes(const Lower *, int64_t channels); /* the vector width for a number of channels, for example
+                                                    for the remaining channels after whole vectors */
 LoopKind walk_rows(const Lower *,
                    int64_t work); /* the kind of an outermost loop whose total amount of work is `work` */
-/* Loops over the pixels y, x: threads share rows, or the positions of a single row, as of a sequence. */
+/* Loops over the pixels y, x: threads share the rows or, as in a sequence, the positions of a single row. */
 #define WALK_PIXELS(b, y, x, e, kind)                                                                        \
   NEST_LOOP(b, y, (e).h > 1 ? (kind) : SERIAL, 1, NEST_IX(0), 1, NEST_IX((e).h))                             \
     NEST_LOOP(b, x, (e).h > 1 ? SERIAL : (kind), 1, NEST_IX(0), 1, NEST_IX((e).w))

@@ -108,8 +108,8 @@ static int64_t flash_of(Arena *arena, const Step *step, int target, Table *seen)
   return bytes;
 }
 
-/* Stack of NAME_infer: the largest frame of a function plus the frames of functions that gcc inlines, up to
- * gcc's limit. */
+/* Stack of NAME_infer: its own frame, the largest frame of a layer's function, and the second largest, up to
+ * gcc's limit for inlining (gcc may inline that function). */
 static int64_t footprint_stack_of(const Footprint *f) {
   enum { FRAME = 256, INLINED = 768 };
   int64_t first = 0, second = 0;

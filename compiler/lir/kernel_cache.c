@@ -1,9 +1,9 @@
 /* kernel_cache.c: Cache of lowered kernels. When the driver fits a net to a memory limit, it lowers the net
  * several times, and most kernels stay the same. The nests of such kernels are built and proved only once.
  *
- * The key of a kernel has everything that lowering reads: its nodes and some steps upstream, the aliases
- * among their values, the target and the options. The key contains pointers, so a kernel with nodes that a
- * pass has rebuilt is lowered again. */
+ * The key of a kernel has everything that lowering reads: the kernel's nodes, the nodes up to UPSTREAM steps
+ * before them, the aliases among their values, the target and the options. The key contains pointers, so a
+ * kernel with nodes that a pass has rebuilt is lowered again. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/keys.h"
 #include "kernel/lower.h"
@@ -25,7 +25,7 @@ struct KernelCache {
   KeyTable nodes, kernels;
   int numbers; /* number of different nodes so far */
   ProgramKind kind;
-  const int *number; /* by node id; nodes with equal upstream nodes have equal numbers */
+  const int *number; /* by node id; equal nodes with equal upstream nodes have equal numbers */
 };
 
 KernelCache *kernel_cache_new(Arena *arena) {
@@ -87,7 +87,7 @@ static int number_for(KernelCache *kept, Key *key) {
   return *number;
 }
 
-/* The operator's data; NULL for a slice, which its alias identifies. */
+/* The operator's data; NULL for a slice, because its alias (kept_place) identifies it. */
 static const void *kept_detail(const Node *node) {
   return node->op->traits.slice_offset ? NULL : node->detail;
 }
@@ -176,7 +176,8 @@ static Home kept_home(const Kernel *kernel, const Node *node) {
   return kernel->home ? kernel->home[node->id] : home_own(node);
 }
 
-/* Index of the first node in the same containing value; from: the node must also have the same offset. */
+/* Index of the first node with the same containing value as `home`; if `from` is true, also with the same
+ * offset. */
 static int kept_beside(const Kernel *kernel, const Nodes *nodes, const Home *home, bool from) {
   for (int i = 0;; i++) {
     const Home other = kept_home(kernel, nodes->data[i]);
@@ -184,9 +185,8 @@ static int kept_beside(const Kernel *kernel, const Nodes *nodes, const Home *hom
   }
 }
 
-/* Adds the facts about the node's alias on which a nest depends: the shape of the containing value, and the
- * other nodes in it.
- */
+/* Adds everything about the node's alias on which a nest depends: the shape of the containing value, and the
+ * other nodes in it. */
 static void kept_place(Arena *arena, Key *key, const Kernel *kernel, const Nodes *nodes, const Node *node) {
   const Home home = kept_home(kernel, node);
   key_add(arena, key, kept_beside(kernel, nodes, &home, false));
@@ -229,7 +229,7 @@ static const Key *kernel_key(const KernelCache *kept, Arena *arena, const Kernel
   return key;
 }
 
-/* Whether all nodes to which buffers are bound are in the key, so that they can be replaced. */
+/* Whether all nodes to which buffers are bound are in the key, so that bound_again can replace them. */
 static bool binds_own(const Lower *l, const Nodes *nodes) {
   for (int i = 0; i < l->bindings.n; i++) {
     const Node *node = l->bindings.data[i].node;

@@ -169,7 +169,8 @@ static void name_call(Layout *layout, Part *part, const KernelCall *call) {
   if (!*value) *value = step.name;
 }
 
-/* Members are ordered by alignment: members with whole vectors first, then by decreasing element size. */
+/* Members are ordered by alignment: first the members whose size is a multiple of ALIGNMENT, then the others
+ * by decreasing element size. */
 enum { RANKS = 4 };
 static int rank_of(const Member *member) {
   if (member->bytes % ALIGNMENT == 0) return 0;

@@ -23,12 +23,12 @@ typedef struct LayoutOptions {
   int ntargets;
   const Target *const *target; /* best first */
   bool embedded;               /* weights are compiled in: they need flash, not RAM */
-  bool merge;                  /* layers that differ in numbers only share a function */
+  bool merge;                  /* layers that differ only in numbers share a function */
   /* whether the fixed text around the layers uses a name */
   bool (*taken)(const char *name);
 } LayoutOptions;
 
-/* A C function: an instance of one of a nest's functions (nest/instance.h), or several with identical
+/* A C function: one instance of a nest's function (nest/instance.h), or several instances with identical
  * code. */
 typedef struct Code {
   int id;           /* index among the functions of the target */
@@ -47,10 +47,10 @@ typedef struct NestFunction {
   const Kernel *kernel; /* the kernel for which the function was created; NULL: packs weights or deinterleaves
                            outputs */
   VEC(const Kernel *) also;
-  Instances
-      *instances; /* the functions that it calls, each with its `code`; the last one is the function itself */
-  bool hot;       /* inference or training calls the function */
-  int64_t stack;  /* maximum stack in bytes; -1: unknown */
+  Instances *instances; /* instances of the functions that it calls, each with its `code`; the last instance
+                           is the function itself */
+  bool hot;             /* inference or training calls the function */
+  int64_t stack;        /* maximum stack in bytes; -1: unknown */
   /* members for merged functions, which differ in numbers only */
   struct NestFunction *into; /* the function to call: itself, or the function into which it was merged */
   bool merged;               /* other functions were merged into this function */
@@ -76,8 +76,7 @@ typedef struct Member {
   Elem elem;
   int64_t bytes;
   const Weight *copy; /* if not NULL, the contents are a copy of this weight in its natural layout */
-  const Pack *pack; /* if not NULL, the contents are the result of the pack's nest, which `function` computes
-                       from weights in their natural layout or from constants */
+  const Pack *pack;   /* if not NULL, the contents are the pack's constants, or the result of its nest */
   const NestFunction *function;
   const Key *nest;     /* key of the pack's nest */
   uint32_t targets;    /* for tables: bit t is set if functions of target t read it */
@@ -153,7 +152,7 @@ typedef struct Layout {
 } Layout;
 
 Layout *layout_new(Arena *, const Graph *, const Programs *, const LayoutOptions *);
-void layout_name(Layout *, const Programs *); /* naming.c: must be called before functions are named */
+void layout_name(Layout *, const Programs *); /* must be called before functions are named; in naming.c */
 const char *layout_identifier(const Layout *, const char *name); /* "stage1.conv1" -> "stage1_conv1" */
 const Quant *
 port_quant(const Node *); /* the scale of an int8 port, or of the value from which it is computed */
@@ -162,8 +161,8 @@ port_quant(const Node *); /* the scale of an int8 port, or of the value from whi
 /* The function of a nest: an existing function with identical code, or a new one with that name. team: a team
  * shares the parallel loops. */
 NestFunction *merge_equal(Arena *, Functions *, Nest *, bool team, const char *name, const Kernel *);
-/* Merges functions of a target that differ in numbers only. These numbers become parameters. Flattens the
- * arrays of the functions' nests (Buf.flat); no function may be added afterwards. */
+/* Merges functions of a target that differ in numbers only. These numbers become parameters. All arrays of
+ * the functions' nests must be flat (Buf.flat). No function may be added afterwards. */
 void merge_similar(Arena *, Functions *);
 
 /* ---- units.c ---- */
@@ -179,7 +178,7 @@ typedef struct Unit {
   VEC(const NestFunction *) functions;
 } Unit;
 typedef VEC(Unit) Units;
-/* The units other than the first one, which calls their functions. */
+/* All translation units except the first one, which calls the functions of the other units. */
 Units layout_units(const Layout *);
 
 /* ---- sizes ---- */
@@ -191,7 +190,7 @@ int64_t aligned(int64_t floats), floats_in(int64_t bytes);
 int64_t members_bytes(const Part *); /* size of a struct with these members */
 int64_t layout_model_bytes(const Layout *);
 int64_t layout_state_bytes(const Layout *); /* size of the state struct for all images; 0 without states */
-int64_t layout_all_floats(const Layout *);  /* part of the workspace shared by all images */
+int64_t layout_all_floats(const Layout *);  /* floats of ALL in the workspace, for all images */
 int64_t layout_slot_floats(const Layout *);
 /* Number of floats of a space in the training struct: one arena, the records of all images, ALL, or BATCH. */
 int64_t layout_training_floats(const Layout *, SpaceKind);

@@ -75,8 +75,8 @@ bool check_call_limits(Arena *arena, Diags *diags, const Graph *graph, int64_t b
   return good;
 }
 
-/* Limits the number of kernels: each kernel needs about 100 KB per target while nests are proved and
- * printed. */
+/* Limits the number of kernels: each kernel needs about 100 KB of memory per target while nests are proved
+ * and printed. */
 static bool check_kernel_count(Arena *arena, Diags *diags, const Graph *graph, const Plan *plan) {
   enum { MOST_KERNELS = 10000 };
   if (plan->kernels.n <= MOST_KERNELS) return true;

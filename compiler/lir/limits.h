@@ -1,4 +1,4 @@
-/* limits.h: Checks of sizes. If a size is too large, a function reports an error with the sizes and returns
+/* limits.h: Checks of sizes. If a size is too large, the function reports an error with the sizes and returns
  * false. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LIMITS_H

@@ -6,10 +6,10 @@
  * order.c    places barriers between the threads of a team
  * verify.c   verifies it, without the builder's code; a failure is a bug of cnnc
  * live.c     computes the memory that is live during each call
- * layout.h   has the functions, members, names and sizes of its C
+ * layout.h   layout of the generated C: functions, members, names and sizes
  *
- * report/lir_dump.c prints it (--emit=lir), report/schedule_dump.c the schedules of its kernels. The tests
- * interpret lowered programs (tests/harness/machine.c). */
+ * report/lir_dump.c prints the program (--emit=lir); report/schedule_dump.c prints the schedules of its
+ * kernels. The tests interpret lowered programs (tests/harness/machine.c). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PROGRAM_H
 #define CNNC_PROGRAM_H
@@ -22,7 +22,7 @@ typedef enum SpaceKind {
   SPACE_OUTPUT,  /* the caller's array of an output; inspection: the value in the returned struct */
   SPACE_TARGET,  /* the caller's targets of an output; inspection: the weights of the output's scores */
   SPACE_WEIGHTS, /* weights in their natural layout */
-  SPACE_MODEL,   /* packed weights */
+  SPACE_MODEL,   /* packed weights; in inference, also the weights in their natural layout */
   SPACE_TABLE,   /* constants */
   SPACE_KEYS,    /* the keys of an image's random numbers */
   SPACE_ARENA, /* values and scratch of the current image; one arena per slot (inference) or shard (training)
@@ -31,18 +31,18 @@ typedef enum SpaceKind {
   SPACE_ALL,   /* values of all images of a batch, consecutively */
   SPACE_BATCH, /* values that exist once per batch */
   SPACE_GRADIENT, /* the gradients of all weights; one array per shard */
-  SPACE_STATE,    /* the caller's state `index`, for all images of a call, which is kept after the call */
+  SPACE_STATE,    /* the caller's state number `index`, for all images of a call; it is kept after the call */
 } SpaceKind;
 enum { SPACES = SPACE_STATE + 1, SPACE_ALIGNMENT = 64 };
 
-/* bytes: size of one arena, of one record, of one image's part of ALL, or of BATCH; bound: a lower bound of
- * that size for these calls in this order. */
+/* bytes: size of one arena, one record, one image's part of ALL, BATCH, or one array of gradients. bound: a
+ * lower bound of this size for the program's calls in their order. */
 typedef struct Space {
   int64_t bytes, bound;
 } Space;
 
 /* A set of bytes of a space. Image n begins at offset + n * stride. Pixels are `pitch` bytes apart, and
- * `width` bytes of each belong to the place: fewer than `pitch` for an alias in a concat. */
+ * `width` bytes of each pixel belong to the place. For an alias in a concat, `width` is less than `pitch`. */
 typedef struct Place {
   SpaceKind space;
   int index; /* number of the INPUT, OUTPUT, TARGET or STATE */
@@ -53,7 +53,7 @@ typedef struct Place {
 typedef enum CallHow {
   CALL_IMAGE, /* runs for each image, one after the other */
   CALL_LANES, /* runs for each group of interleaved images, with one image per vector lane */
-  CALL_ONCE,  /* runs once for all images, after the per-image calls of the phase */
+  CALL_ONCE,  /* runs once for all images, after the per-image calls with the same phase number */
 } CallHow;
 
 typedef struct Operand {  /* the argument for a buffer parameter of a nest */
@@ -67,7 +67,7 @@ typedef struct Operand {  /* the argument for a buffer parameter of a nest */
 typedef struct Version {
   Lower *lower;      /* the kernel, lowered to a nest */
   Operand *argument; /* by buffer id of the nest */
-  int64_t scratch;   /* scratch bytes of all buffers of the nest */
+  int64_t scratch;   /* bytes of all scratch buffers of the nest */
   bool shared;       /* a team shares the call's parallel loops; otherwise the first thread runs the call */
   bool barrier;      /* preceded by a barrier of the team */
 } Version;
@@ -95,8 +95,8 @@ typedef struct Phase {
   bool barrier; /* preceded by a barrier of the team */
 } Phase;
 
-/* Initial values of a state: before the first call, bytes from .. to of each image's state are filled with
- * the element `value`. */
+/* Initial values of a state: before the first call, bytes from .. to - 1 of each image's state are filled
+ * with elements equal to `value`. */
 typedef struct Fill {
   int state;
   int64_t from, to;
@@ -110,7 +110,7 @@ typedef struct Batching {
   int64_t images; /* maximum number of images per call */
 } Batching;
 
-/* The bytes from .. to. */
+/* The bytes from .. to - 1. */
 typedef struct Stretch {
   int64_t from, to;
 } Stretch;
@@ -119,8 +119,8 @@ typedef VEC(Stretch) Stretches;
 /* ---- several processes ----
  * Each process computes some shards of a batch, and all batched calls. */
 
-/* Before this phase (or after the last phase, for the loss) each process receives the other processes' images
- * of a value in INPUT, TARGET or ALL. The bytes of image n begin at offset + n * stride. */
+/* Before the phase with index `before` (for the loss: after the last phase), each process receives the other
+ * processes' images of a value in INPUT, TARGET or ALL. The bytes of image n begin at offset + n * stride. */
 typedef struct Gather {
   int before;
   SpaceKind space;
@@ -128,7 +128,7 @@ typedef struct Gather {
   int64_t offset, stride;
 } Gather;
 
-/* Bytes from .. to of the gradients, whose sums are complete after this phase. */
+/* Bytes from .. to - 1 of the gradients. Their sums are complete after the phase with index `after`. */
 typedef struct Bucket {
   int after;
   int64_t from, to;
@@ -143,9 +143,9 @@ typedef struct Program {
   const Target *const *target; /* best first */
   Batching batching;
   bool team;             /* inference: a team of threads computes the calls of an image */
-  bool threads;          /* there is more than one thread */
-  int64_t slots, shards; /* slots: images that run at the same time; shards: parts of a batch that are summed
-                            separately */
+  bool threads;          /* the generated code may use more than one thread */
+  int64_t slots, shards; /* slots: number of images, or groups of interleaved images, that run at the same
+                            time; shards: number of parts of a batch whose gradients are summed separately */
   Space space[SPACES];
   VEC(KernelCall) calls;
   VEC(Phase) phases;
@@ -157,7 +157,7 @@ typedef struct Program {
    * batched call stores the other gradients. */
   Stretches cleared;
   Stretches sums;      /* gradients that each shard sums separately */
-  bool processes;      /* training: several processes may divide the shards */
+  bool processes;      /* training: the shards may be divided among several processes */
   VEC(Gather) gathers; /* gathers and buckets are in the order of phases */
   VEC(Bucket) buckets;
   const Home *home;    /* by node id: the value that contains the node's value */
@@ -180,16 +180,16 @@ typedef struct ProgramOptions {
   int ntargets;
   const Target *const *target;
   bool threads, plain, exact; /* exact: no algorithm that rounds differently, such as Winograd */
-  int sums;                   /* plain: maximum accumulators per input loop; 0 means 1 */
-  bool little_ram;            /* results may overlap dead operands if this is proved to be correct */
-  int64_t batch;              /* inference: images per call; training and inspection: maximum batch size */
-  int64_t shards;             /* 0: chosen automatically */
-  int64_t processes;          /* training: maximum number of processes that share the batch; 0 means 1 */
-  const Graph *written;       /* the graph as written */
+  int sums;             /* reference nests: maximum number of accumulators per reduction loop; 0 means 1 */
+  bool little_ram;      /* results may overlap dead operands if this is proved to be correct */
+  int64_t batch;        /* inference: images per call; training and inspection: maximum batch size */
+  int64_t shards;       /* 0: chosen automatically */
+  int64_t processes;    /* training: maximum number of processes that share the batch; 0 means 1 */
+  const Graph *written; /* the graph as written */
   struct Tuning *tuning;
   const CpuCycles *cycles;   /* cycles of the microcontroller's CPU; NULL: the default of the targets */
-  const Small *small;        /* by root id; NULL: no restriction on weights */
-  struct KernelCache *cache; /* earlier lowerings of the same net while fitting; NULL: no cache */
+  const Small *small;        /* by id of a kernel's root: the size class of its constants; NULL: SMALL_NOT */
+  struct KernelCache *cache; /* earlier lowerings, while a net is fitted to a memory limit; NULL: no cache */
   /* for tests */
   bool team;            /* uses a team regardless of the amount of work */
   int layout_lanes;     /* number of lanes for which weights are packed; 0: the widest target's lanes */
@@ -202,13 +202,13 @@ typedef struct ProgramOptions {
 typedef struct KernelCache KernelCache;
 KernelCache *kernel_cache_new(Arena *);
 void kernel_cache_begin(KernelCache *, ProgramKind,
-                        const Graph *); /* must be called before a program of that graph is lowered */
+                        const Graph *); /* must be called before kernels of that graph are looked up */
 /* Returns a kernel from the cache, or lowers it with schedule_kernel. */
 Lower *kernel_cache_get(KernelCache *, Arena *, const Kernel *, const Target *, const LowerOptions *);
 
 struct Plan;
-/* Lowers each kernel for each target, lays out the plan and orders the calls. If a result cannot overwrite
- * its operand on one target, kernel->over is set to NULL, for all targets. */
+/* Lowers each kernel for each target, assigns addresses and places barriers. If a result cannot overwrite its
+ * operand on one target, kernel->over is set to NULL, for all targets. */
 Program *program_lower(Arena *, ProgramKind, struct Plan *, const ProgramOptions *);
 void program_overlaps(
     Arena *, const Program *, struct Plan *,
@@ -218,10 +218,10 @@ void program_mark_overlaps(Program *,
 void program_share(Program *, Arena *, const Graph *written); /* sets gathers and buckets */
 void program_order(Program *, Arena *);                       /* sets `barrier` of phases and versions */
 
-/* Returns the first violation of the following rules; NULL: there is none. Every byte that is read was
- * written before, for the same image, and still has the required value. Values that later phases read are
- * kept until then. Calls without a barrier between them do not access each other's results. Every space is
- * large enough. */
+/* Returns the first violation of the following rules; NULL: no violation. Every byte that is read was written
+ * before, for the same image, and still has the required value. Values that later phases read are kept until
+ * then. Calls without a barrier between them do not access each other's results. Every space is large
+ * enough. */
 const char *program_verify(Arena *, const Program *);
 void program_dump(Text *, const Program *);
 void program_nests(Text *, const Programs *); /* --emit=nests */
@@ -239,6 +239,6 @@ bool program_writes(const Program *,
  * 1 plus the sum of shards middle .. to - 1. */
 int64_t program_sum_middle(int64_t from, int64_t to);
 const char *space_name(SpaceKind);
-/* bytes, by call: the bytes of an arena that are live while the call runs. */
+/* Sets bytes[c], for each call c, to the number of arena bytes that are live while the call runs. */
 void program_live(Arena *, const Program *, int target, int64_t *bytes);
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include "lir/lir.h"
 
-/* Bytes from .. to of the arena, with the first and the last call that use them. */
+/* Bytes from .. to - 1 of the arena, with the first and the last call that use them. */
 typedef struct Piece {
   int64_t from, to;
   int first, last;
@@ -50,7 +50,7 @@ static int by_place(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Values that overwrite one another share their bytes. */
+/* Bytes that several live pieces share, as when a result overwrites its operand, are counted once. */
 void program_live(Arena *arena, const Program *p, int target, int64_t *bytes) {
   Pieces pieces = pieces_of(arena, p, target);
   if (pieces.n) qsort(pieces.data, (size_t)pieces.n, sizeof *pieces.data, by_place);

@@ -45,7 +45,7 @@ const char *space_name(SpaceKind space) {
 }
 
 /* ---- threads, slots, shards ---- */
-/* number of groups of images; the images of a group are computed together */
+/* Number of image groups; the images of a group are computed together. */
 static int64_t image_groups(const Program *p) {
   return (p->batching.images + p->batching.lanes - 1) / p->batching.lanes;
 }
@@ -71,7 +71,7 @@ wants_team(const Lowering *l) { /* Whether a team computes each call. With a bat
 }
 
 /* Number of shards. The images of a shard run sequentially and add to the shard's own gradients, which are
- * then added in a fixed order. Without threads there is one shard, to save memory. */
+ * then added in a fixed order. Without threads and processes there is one shard, to save memory. */
 static int64_t shards_of(const Lowering *l) {
   const Program *p = l->program;
   const int64_t most_bytes = INT64_C(512) << 20,
@@ -112,7 +112,8 @@ static LowerOptions lower_options(const Lowering *l, const Kernel *kernel, bool 
                         .tuning = o->tuning};
 }
 
-/* Whether a kernel is the only one that adds to its batched gradient. */
+/* Whether the kernel is batched, computes the gradient of weights, and no other kernel adds to this
+ * gradient. */
 static bool sole_writer(const Lowering *l, const Kernel *kernel) {
   const Node *root = kernel->root;
   if (!kernel->batch || root->result != RESULT_SUM) return false;
@@ -199,7 +200,7 @@ static void lower_call(const Lowering *l, Kernel *kernel, bool team) {
 }
 
 /* ---- memory ---- */
-/* All targets share one layout: each kernel gets as much scratch as the target that needs most. */
+/* All targets share one layout: each kernel gets the scratch size of the target that needs the most. */
 static void lay_out_calls(const Lowering *l) {
   Program *p = l->program;
   Plan *plan = l->plan;
@@ -340,8 +341,8 @@ static void find_phases(const Lowering *l) {
   }
 }
 
-/* Lists the outputs that are copied to the caller: in training as soon as they are computed; in inference at
- * the end, unless calls write them directly. */
+/* Lists the outputs that are copied to the caller, because no call writes them directly. They are copied as
+ * soon as they are computed; in inference without interleaving, after the last call. */
 static void find_copies(const Lowering *l) {
   Program *p = l->program;
   const bool interleaved = p->batching.how == INTERLEAVED;
@@ -385,7 +386,8 @@ static void scatter_outputs(const Lowering *l) {
   }
 }
 
-/* Whether per-image kernels add to the gradient; then each shard has its own sum. */
+/* Whether per-image kernels add to the gradient, so that each shard has its own sum. Also true if no kernel
+ * computes the gradient. */
 static bool shards_add_to(const Program *p, const Weight *weight) {
   bool together = false;
   for (int c = 0; c < p->calls.n; c++) {

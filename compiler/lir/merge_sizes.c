@@ -1,7 +1,7 @@
 /* merge_sizes.c: Function merging with parameters: if flash is limited, layers that differ in numbers only
- * share a function, with these numbers as its first parameters. Each nest is proved with its own numbers,
- * which its call passes, so the merged function needs no proof. An array on the stack gets the largest size.
- */
+ * share a function, with these numbers as its first parameters. Each nest is proved with its own numbers, and
+ * its call passes exactly these numbers, so the merged function needs no proof. A stack array gets the
+ * largest of its sizes in the merged functions. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 
@@ -52,7 +52,7 @@ static bool differs(const Similar *group, int number) {
   return false;
 }
 
-/* Gives an array on the stack the largest size of all functions. */
+/* Sets the size of a stack array to the largest of its sizes in all functions. */
 static void enlarge(const Similar *group, int number) {
   NestFunction *function = group->functions.data[0];
   CodeNumber *own = &function->numbers.data[number];
@@ -64,8 +64,8 @@ static void enlarge(const Similar *group, int number) {
     function->stack += (own->value - before) * elem_bytes(buf->type.elem) * buf->type.lanes;
 }
 
-/* The code of the first function may contain one number, with one address, several times, where the code of
- * another function contains different numbers. Returns whether one parameter is still enough for all of
+/* The code of the first function may contain a number with the same address at several positions. Returns
+ * whether, in every function, the numbers at these positions are equal, so that one parameter is enough for
  * them. */
 static bool agrees_with_its_address(const Similar *group, int number) {
   const CodeNumbers *numbers = &group->functions.data[0]->numbers;

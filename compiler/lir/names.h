@@ -8,7 +8,7 @@
 
 typedef struct Names {
   Arena *arena;
-  const struct Names *file, *macros; /* for a function: the enclosing names, which are taken, too; or NULL */
+  const struct Names *file, *macros; /* for a function: the names of its file and of macros; or NULL */
   const char *prefix;                /* for the names of a file: their common prefix in the text, "lenet5_" */
   Table last; /* by name in use: the last number that was appended to the name; 1: none */
 } Names;      /* the names of one scope */

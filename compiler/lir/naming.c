@@ -1,5 +1,5 @@
-/* naming.c: Names of a net's interface and of the text around its layers, taken before functions are named.
- */
+/* naming.c: Names of a net's interface and of the text around its layers, reserved before functions are
+ * named. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "lir/layout.h"
@@ -48,7 +48,7 @@ static const char *unique_port_name(const Layout *layout, const char *given) {
   return arena_printf(layout->arena, "%s%s", hides ? "port_" : "", layout_identifier(layout, given));
 }
 
-/* Names of the struct's members, and of parameters in functions that take states one by one. */
+/* Names of the struct's members, and of parameters in functions that have one parameter per state. */
 static void name_states(Layout *layout, Names *parameters) {
   const int n = graph_states(layout->graph);
   Names members = {.arena = layout->arena};
@@ -62,9 +62,9 @@ static void name_states(Layout *layout, Names *parameters) {
   }
 }
 
-/* Reserves the names of the other parameters and variables in generated functions that take ports. Ports are
- * named once, before any function is printed: they are part of the interface, which must not depend on the
- * functions. */
+/* Reserves the names of the other parameters and variables in generated functions that have ports as
+ * parameters. Ports are named once, before any function is printed: they are part of the interface, which
+ * must not depend on the functions. */
 static void name_ports(Layout *layout) {
   const Graph *graph = layout->graph;
   Names *names = &layout->locals, uppers = {.arena = layout->arena};

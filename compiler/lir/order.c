@@ -29,8 +29,8 @@ static bool contended(const Operand *argument) {
          (space == SPACE_ARENA || space == SPACE_OUTPUT || space == SPACE_ALL || space == SPACE_STATE);
 }
 
-/* The bytes of the argument. With batched calls, the bytes of all images, because batched calls access all
- * images, and other calls run on different images in different threads. */
+/* The bytes of the argument. In a program with batched kernels, the bytes of all images: batched calls access
+ * all images, and the threads run the other calls on different images. */
 static Place touched(const Program *p, const Operand *argument) {
   Place place = argument->place;
   if (p->batching.how != WHOLE_BATCH || !place.stride) return place;
@@ -73,8 +73,9 @@ static void order_calls(Program *p, Arena *arena, int target) {
   }
 }
 
-/* Whether a phase needs a barrier before it. With batched kernels, each thread runs all calls of a phase for
- * some images, without barriers. In a phase of calls that run once, only the first call counts here. */
+/* Whether a phase needs a barrier before it. In a per-image phase, each thread runs all calls for some
+ * images, without barriers. In a phase of calls that run once, only the first call is checked here;
+ * order_phases places the barriers before the other calls. */
 static bool phase_waits(const Program *p, const Phase *phase, const Opens *opens) {
   for (int t = 0; t < p->ntargets; t++)
     for (int c = phase->first; c < phase->first + (phase->once ? 1 : phase->n); c++)

@@ -1,6 +1,6 @@
-/* overlap.c: Analysis of results that may overlap a dead operand of their call, and by how much. If a kernel
- * traverses its input from front to back, as convolutions do row by row, its input and result together need
- * only the memory of the larger value plus a row or two.
+/* overlap.c: Analysis of results that may overlap a dead operand of their call, and of the permitted
+ * distance. If a kernel traverses its input from front to back, as convolutions do row by row, its input and
+ * result together need only the memory of the larger value plus a row or two.
  *
  * The C of such a call cannot use restrict, and its loops cannot be parallel. So results overlap operands
  * only if memory is limited: on microcontrollers, with --ram and with -Os.
@@ -104,7 +104,7 @@ static int next_parameter(const Nest *nest, int id) {
   return -1;
 }
 
-/* Gives calls with identical code the same overlaps, so that they still share their functions. */
+/* Marks the same overlaps in calls with identical code, so that these calls still share their functions. */
 static void mark_equal(Arena *arena, const Marked *call, int n) {
   bool *over = NEW_ARRAY(arena, bool,
                          call->version->lower->b->nbufs +

@@ -10,7 +10,7 @@
 /* For messages of this size, the latency of common networks is negligible. */
 enum { BUCKET_BYTES = 128 << 10 };
 
-/* The place of a value of many images. */
+/* The place of a value, for all images. */
 typedef struct Region {
   SpaceKind space;
   int index;
@@ -142,8 +142,8 @@ static void find_gathers(Sharing *s) {
   }
 }
 
-/* The last phase in which a per-image call adds to these bytes of the gradients; -1: none. Batched results,
- * such as running statistics, are computed by every process. */
+/* The last phase that writes these bytes of the gradients; -1: no per-image call adds to them. Batched
+ * results, such as running statistics, are computed by every process. */
 static int last_phase(const Program *p, int64_t from, int64_t to) {
   int last = -1;
   bool images = false;

@@ -7,7 +7,7 @@
  * C.
  */
 enum {
-  FEW = 22000,  /* code up to this size is compiled faster by one compiler than by two */
+  FEW = 22000,  /* code up to this size is compiled faster by one compiler process than by two */
   UNIT = 22000, /* size of a unit; the common beginning of each unit is about a tenth of this size */
   MOST = 64     /* maximum number of units; each unit is an open file */
 };
@@ -28,7 +28,7 @@ static int64_t functions_size(const Functions *functions) {
   return size;
 }
 
-/* Cuts functions into units in program order. */
+/* Divides functions into units, in program order. */
 static void cut_functions(const Layout *layout, Units *units, int target, int64_t most, UnitUse use) {
   const Functions *functions = target < 0 ? &layout->pack : &layout->targets[target];
   int64_t size = 0;
@@ -50,7 +50,7 @@ Units layout_units(const Layout *layout) {
   if (size <= FEW) return units;
   const int64_t most = size / MOST > UNIT ? size / MOST : UNIT;
   cut_functions(layout, &units, -1, most,
-                USE_PACKING); /* this unit comes first, because it takes longest to compile */
+                USE_PACKING); /* the packing units come first, because they take longest to compile */
   for (int t = 0; t < layout->options.ntargets; t++) {
     cut_functions(layout, &units, t, most, USE_HOT);
     cut_functions(layout, &units, t, most, USE_COLD);

@@ -1,18 +1,18 @@
 /* verify.c: Verifier of lowered programs: replays the calls on ranges of bytes, for a symbolic image, and
  * tracks the value of each range. The verifier shares no code with the program builder.
  *
- * nest/prove.c has proved each nest: it stays in its buffers, reads only written INPUT elements and writes
- * all of its OUTPUTs. */
+ * nest/prove.c has proved each nest: the nest accesses only its buffers, does not write its inputs, and
+ * writes all elements of its outputs. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 #include <inttypes.h>
 #include "base/number.h"
 #include "lir/places.h"
 
-/* The images whose bytes have a value: the current image, the images of the process, or all images. */
+/* The images for which bytes have a value: the current image, the images of the process, or all images. */
 typedef enum Reach { REACH_IMAGE, REACH_PROCESS, REACH_ALL } Reach;
 
-/* Bytes that have a value. home: the containing value; base: where it starts. */
+/* Bytes that have a value. home: node id of the containing value; base: offset of that value. */
 typedef struct Piece {
   Place place;
   int home;
@@ -197,7 +197,7 @@ static bool check_read(Verifier *v, const Operand *operand, const Buf *buf, cons
               buf->name);
 }
 
-/* Checks an operand in the caller's arrays, of which each process has only its own images. */
+/* Checks an operand in the caller's arrays. Each process has only its own images of these arrays. */
 static bool check_passed(Verifier *v, int phase, const Operand *operand, const Buf *buf) {
   const Program *p = v->program;
   const Place *place = &operand->place;
@@ -275,8 +275,8 @@ static bool check_copies(Verifier *v, int after) {
 }
 
 /* ---- a phase ---- */
-/* A value in SPACE_ALL that the call would overwrite for another image, or NULL. An image may overwrite its
- * own part of a value. */
+/* The name of a result of the call that would overwrite another image's part of the value in `place` (in
+ * SPACE_ALL), or NULL. An image may overwrite its own part of a value. */
 static const char *written_in_turn(const Verifier *v, int call, const Node *node, const Place *place) {
   const Program *p = v->program;
   if (place->space != SPACE_ALL) return NULL;
@@ -391,7 +391,7 @@ static Place state_place(const Node *state) {
   return (Place){SPACE_STATE, state->port->index, 0, bytes, bytes, pixel, pixel};
 }
 
-/* Checks that reset writes each byte once, in whole elements, with the net's numbers. */
+/* Checks that reset writes each byte once, in whole elements, with the initial values of the net. */
 static bool check_initial(Verifier *v) {
   const Program *p = v->program;
   int at = 0;

@@ -116,7 +116,7 @@ static void symbol_item(Completing *c, const Symbol *symbol, bool constants) {
                         symbol->kind == SYMBOL_ROUND,
              value = symbol->kind == SYMBOL_VALUE || symbol->kind == SYMBOL_INPUT;
   const Span at = symbol->span;
-  /* skips names that are defined after the cursor */
+  /* names that are defined after the cursor are skipped */
   if (at.file == c->place.file && at.start >= c->context.word_start) return;
   if (value || (constant && (constants || symbol->kind == SYMBOL_PARAMETER)))
     item(c, 1, constant ? ITEM_CONSTANT : ITEM_VARIABLE, symbol->name,

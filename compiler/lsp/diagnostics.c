@@ -119,7 +119,7 @@ static bool wants(const json_t *params, const char *kind) {
   return wanted;
 }
 
-/* All fixes in this document that do not overlap. */
+/* Adds a code action that applies all fixes of this document that do not overlap. */
 static void fix_all(Server *s, const Document *d, json_t *actions) {
   const Analysis *a = d->now;
   bool *may = NEW_ARRAY(a->arena, bool, a->sources.list.n + 2);

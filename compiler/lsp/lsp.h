@@ -71,7 +71,7 @@ typedef struct Analysis {
   int main_files;        /* sources from 1 to this number are files; other sources are synthetic */
   const char **uri;      /* by source */
   Lines *lines;          /* by source, with the byte order mark if the editor counts it */
-  uint32_t *mark;        /* its bytes */
+  uint32_t *mark;        /* bytes of this byte order mark, or 0 */
   int *order;            /* calls of the record, sorted by file and position */
   LayerNumbers *numbers; /* by node id; NULL until needed, or after errors */
   const char *memory;    /* text of the code lens; NULL until needed */
@@ -174,7 +174,7 @@ const char *source_text(const Analysis *, Arena *, Span);
 json_t *markdown_json(Arena *, const Text *);
 void op_markdown(Text *, const Op *);
 
-/* ---- answers, one file each; NULL with a failure, or the result ---- */
+/* ---- answers to requests: each returns the result, or NULL and a Failure ---- */
 typedef json_t *Answer(Server *, Arena *, const json_t *params, Failure *);
 Answer answer_hints, answer_lens, answer_hover, answer_completion, answer_resolve, answer_signature,
     answer_definition, answer_references, answer_highlight, answer_prepare_rename, answer_rename,

@@ -1,5 +1,5 @@
 /* server.c: Main loop. The server reads all available messages, then answers them in order. So canceled
- * requests are not started, and of several changes only the last text is analyzed. */
+ * requests are not started, and after several changes only the last text is analyzed. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lsp/server.h"
 #include <stdlib.h>
@@ -32,7 +32,7 @@ static void refuse_request(Server *s, const json_t *id, int code, const char *me
   arena_free(arena);
 }
 
-/* Requests a refresh by the editor, after a change of an imported file. */
+/* Requests that the editor refreshes its hints, after a change of an imported file. */
 static void ask_refresh(Server *s) {
   static const char *const methods[] = {"workspace/inlayHint/refresh", "workspace/codeLens/refresh"};
   for (int i = 0; s->refreshes && i < 2; i++)

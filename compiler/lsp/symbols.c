@@ -139,7 +139,7 @@ static void path_walk(Names *names, const NameScope *scope, const Expr *e) {
   }
 }
 
-/* The parameter of an argument, in the table or in the block. */
+/* The parameter of argument i in a parameter table. */
 static const Param *param_for(const Param *params, const Arguments *args, int i) {
   if (args->list[i].name.s) return param_named(params, args->list[i].name.s);
   int n = 0;

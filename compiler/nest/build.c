@@ -1,7 +1,7 @@
 /* build.c: Nest builder: functions, loops, buffers, statements, conditions. val.c builds values.
  *
- * A schedule that misuses the builder is a compiler bug, found on its first run: nest_misuse names the
- * function and the mistake. */
+ * If a schedule misuses the builder, that is a compiler bug, and the first run of the schedule finds it:
+ * nest_misuse prints the function and the mistake. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/build.h"
 #include <stdarg.h>
@@ -375,7 +375,7 @@ bool nest_enter(Nest *nest) {
   }
   if (nest->depth == nest->ground) nest_misuse(nest, "a block was left by break or return");
   const NestStmt *closed = nest->open[--nest->depth].last;
-  if (closed->kind == LOOP) nest->nslots = closed->u.loop.slot - 1; /* the loop's slot is free now */
+  if (closed->kind == LOOP) nest->nslots = closed->u.loop.slot - 1; /* the loop's slot is free */
   return false;
 }
 

@@ -31,8 +31,8 @@ const Ix *nest_loop(Nest *, const char *name, LoopKind, int nlo, const Ix *lo, i
 const Ix *nest_chosen(Nest *, const char *name, Val, const Ix *lo, const Ix *hi);
 int nest_if(Nest *, Cond);
 int nest_else(Nest *);
-bool nest_enter(
-    Nest *); /* true on the first call for the innermost open statement; the second call closes it */
+bool nest_enter(Nest *); /* the first call for the innermost open statement returns true; the second call
+                            closes the statement and returns false */
 void nest_pin(Nest *, Buf *view);
 void nest_prefetch_at(Nest *, Buf *, const Ix *flat);
 void nest_comment(Nest *, const char *);
@@ -49,12 +49,12 @@ _Noreturn void
 nest_misuse(const Nest *,
             const char *what); /* reports an invalid schedule, which is a compiler bug; exits with status 3 */
 
-/* values; an operation on a scalar and a vector gives a vector */
+/* values; an operation on a scalar and a vector returns a vector */
 Val num(Nest *, double);
 Val num_i32(Nest *, int32_t), num_i64(Nest *, int64_t);       /* num_i64: absolute value at most 2^53 */
 Val nest_primitive(Nest *, const Primitive *, Val, Val, Val); /* unused arguments are NULL */
 Val add(Val, Val), sub(Val, Val), mul(Val, Val), div_(Val, Val), vmin(Val, Val), vmax(Val, Val);
-Val vmax_nan(Val, Val); /* if a value is NaN: returns NaN, while vmin and vmax return the second value */
+Val vmax_nan(Val, Val); /* returns NaN if an argument is NaN; vmin and vmax then return the second argument */
 Val less(Val, Val), less_eq(Val, Val), equal(Val, Val), choose(Val mask, Val yes, Val no);
 Val vexp(Val), vdecay(Val), vlog(Val), vsqrt(Val), vtanh(Val), vsigmoid(Val), vnormal_cdf(Val), vabs(Val);
 Val vpower_minus_three_quarters(Val), vsin(Val), vcos(Val), vfloor(Val);
@@ -81,7 +81,7 @@ void nest_store(Nest *, Ref, Val);
 void nest_store_part(Nest *, Ref, Val, int part); /* stores the first `part` lanes of a vector */
 void nest_store_words(Nest *, Ref, Val); /* stores each I32 lane as four bytes, the lowest byte first */
 void nest_accumulate(Nest *, Ref, Val x,
-                     Val y); /* adds x * y to as many elements in memory as the product has lanes */
+                     Val y); /* adds x * y to memory, to one element per lane of the product */
 Val nest_let(Nest *, const char *name, Val);
 Ref nest_ref(Nest *, Buf *, int rank, const Ix *);
 

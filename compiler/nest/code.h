@@ -16,8 +16,8 @@ typedef VEC(const NestStmt *) Stmts;
  * that runs. Dead statements are dropped. Pins are dropped, too, unless they are requested. */
 void code_statements(Arena *, const Instance *, const NestStmt *body, bool pins, Stmts *);
 
-/* Stores the relevant bounds of a loop and returns their number. If there are two bounds, the loop's bound is
- * the larger one for `low`, and otherwise the smaller one. */
+/* Stores the relevant lower (`low`) or upper bounds of a loop and returns their number. If there are two, the
+ * loop runs from the larger lower bound, or to the smaller upper bound. */
 int code_limit(const Known *, int n, const Index *bound, bool low, const Index *limit[BOUNDS]);
 
 /* Form of a range test in a condition. */
@@ -32,8 +32,8 @@ typedef enum RangeForm {
 } RangeForm;
 RangeForm code_range(const Instance *, const Range *);
 
-/* A dimension of a reference to an array that is printed as a flat row of elements. Dimensions with index
- * 0 are omitted. */
+/* A dimension of a reference to an array that is printed as a flat array. Dimensions with index 0 are
+ * omitted. */
 typedef struct FlatTerm {
   const Index *at;
   int64_t stride; /* elements */
@@ -43,10 +43,9 @@ Index code_in_view(const Known *, const Ref *); /* the referenced element, relat
 
 bool code_is_flat(const Buf *); /* whether the buffer's pointer points to elements, not to arrays */
 bool code_is_variable(
-    const Buf *); /* whether registers are a single variable in C, whatever their dimensions */
-bool code_adds(const NestStmt *); /* whether a store is printed as += */
-const Ref *
-code_named_word(const NestStmt *); /* the 32-bit array element to which the statement gives a name; or NULL */
+    const Buf *); /* whether registers are a single variable in C, regardless of their dimensions */
+bool code_adds(const NestStmt *);             /* whether a store is printed as += */
+const Ref *code_named_word(const NestStmt *); /* the 32-bit array element that the statement names; or NULL */
 /* The number of statements at the start of the list that name adjacent words of an array, and so are printed
  * as one load: 4, 2 or 1. */
 enum { WORDS_AT_ONCE = 4 };
@@ -55,8 +54,8 @@ int code_words_at_once(const NestStmt *const *list, int n);
 bool code_continues(const NestStmt *before, const NestStmt *);
 
 /* ---- numbers ---- */
-/* Position of a number in an index, range, value or buffer: 0 is the constant of an index, or the number of
- * a value; s >= 1 is the coefficient of slot s; */
+/* Position of a number in an index, range, value or buffer: 0 is the constant of an index, or the number of a
+ * value; 1 .. SLOTS - 1 are the coefficients of the slots; the other positions are listed here. */
 enum { NUMBER_STRIDE = SLOTS, NUMBER_LOW, NUMBER_HIGH, NUMBER_ELEMENTS };
 typedef struct CodeNumber {
   const void *of;

@@ -1,5 +1,5 @@
-/* Packed 16-bit arithmetic, two halves per word, as in the DSP instructions of Cortex-M; and
- * requantization to int8. -DCNN_PLAIN as in word_primitives.h. */
+/* dsp_primitives.h: Named primitives on packed 16-bit halves, two per word, as in the DSP instructions of
+ * Cortex-M, and for requantization to int8. -DCNN_PLAIN has the same effect as in word_primitives.h. */
 // SPDX-License-Identifier: MIT-0
 #include <stdint.h>
 
@@ -36,7 +36,7 @@ INLINE int32_t cnn_dot2_here(int32_t c, int32_t a, int32_t b) {
 #endif
 }
 
-/* Adds a byte of v to each half of a: bytes 0 and 2. */
+/* Adds bytes 0 and 2 of v, which are signed, to the low and the high half of a. */
 INLINE int32_t cnn_add_even8(int32_t a, int32_t v) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;
@@ -48,7 +48,7 @@ INLINE int32_t cnn_add_even8(int32_t a, int32_t v) {
 #endif
 }
 
-/* Adds a byte of v to each half of a: bytes 1 and 3. */
+/* Adds bytes 1 and 3 of v, which are signed, to the low and the high half of a. */
 INLINE int32_t cnn_add_odd8(int32_t a, int32_t v) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;
@@ -131,7 +131,7 @@ INLINE int32_t cnn_high_sum_rounded(int32_t c, int32_t a, int32_t b) {
 #endif
 }
 
-/* c, minus 1 where x is negative. */
+/* c - 1 if x is negative, otherwise c. */
 INLINE int32_t cnn_less_sign(int32_t c, int32_t x) { return c + (x >> 31); }
 
 /* Clamps to int8. */

@@ -2,10 +2,11 @@
  * in float, many iterations of a loop at a time. The interpreter is suitable for weights of hundreds of
  * megabytes, for which interp.c takes minutes.
  *
- * A loop runs in lanes if its iterations share no register, and if none of its inner loops runs in lanes.
+ * A loop runs in lanes if its iterations share no register and have inner loops with the same bounds, and if
+ * none of its inner loops runs in lanes.
  * Lanes execute the statements in a different order from a serial run, but with the same result if no element
- * is stored twice. Stores are counted to check this: the proof guarantees that each element is stored at
- * least once. */
+ * is stored twice. To check this, stores are counted: the proof guarantees that each element is stored at
+ * least once, so no element is stored twice if there are as many stores as elements. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "nest/nest.h"
@@ -159,7 +160,7 @@ static bool lane_holds(const Fill *f, const Cond *cond, int lane) {
   return false;
 }
 
-/* The lanes that start at `at` and for which the condition has the same value, *is. */
+/* The longest run of lanes from `at` on in which the condition has the same value, *is. */
 static Lanes same_lanes(const Fill *f, const Cond *cond, Lanes all, int at, bool *is) {
   Lanes run = {at, at + 1};
   *is = lane_holds(f, cond, at);
@@ -241,7 +242,7 @@ static void eval(const Fill *f, Val e, Lanes at, float *r) {
     if (e->type.elem == F16) EACH((float)f16_nearest((double)a[0][l]));
     else EACH(e->type.elem == BF16 ? (float)bf16_nearest((double)a[0][l]) : a[0][l]);
     break;
-  default: break; /* value_fits */
+  default: break; /* value_fits excludes the other operations */
   }
 #undef EACH
 }
@@ -302,7 +303,7 @@ static void exec(Fill *f, const NestStmt *stmt, Lanes at) {
     case LOOP: exec_loop(f, stmt, at); break;
     case IF: exec_if(f, stmt, at); break;
     case STORE: exec_store(f, stmt, at); break;
-    default: break; /* fits */
+    default: break; /* fits_lanes excludes the other statements */
     }
 }
 

@@ -1,4 +1,4 @@
-/* instance.h: C functions of a nest, with their constants and the names they use. */
+/* instance.h: C functions of a nest, with their constants and the names that they use. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NEST_INSTANCE_H
 #define CNNC_NEST_INSTANCE_H
@@ -21,7 +21,8 @@ typedef struct Used {
                        not only stored to */
   bool slot[SLOTS];
 } Used;
-bool used_dead(const Used *, const NestStmt *); /* unused name, local or declaration: not printed */
+bool used_dead(const Used *, const NestStmt *); /* whether the statement is not printed, because it only sets
+                                                   or declares an unused name */
 
 /* A C function. A kernel function that is called with several sets of constants becomes one inlined body and
  * a small wrapper for each set. */

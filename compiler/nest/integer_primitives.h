@@ -1,14 +1,15 @@
-/* Named integer primitives of nests: run by the interpreter and copied into generated code. Each primitive is
- * one self-contained function; generated code defines the macro INLINE. */
+/* integer_primitives.h: Named integer primitives of nests. The interpreter runs them, and generated code
+ * contains copies of them. Each primitive is one self-contained function; generated code defines the macro
+ * INLINE. */
 // SPDX-License-Identifier: MIT-0
 #include <stdint.h>
 
-/* x * m * 2^(e - 31), rounded once, halves upwards. */
+/* x * m * 2^(e - 31), rounded once, ties upwards. */
 INLINE int32_t cnn_requantize_single(int32_t x, int32_t m, int32_t e) {
   return (int32_t)(((int64_t)x * m + (INT64_C(1) << (30 - e))) >> (31 - e));
 }
 
-/* x * m * 2^(e - 31), rounded twice: after the product (halves upwards) and after the shift (halves away from
+/* x * m * 2^(e - 31), rounded twice: after the product (ties upwards) and after the shift (ties away from
  * zero). */
 INLINE int32_t cnn_requantize_double(int32_t x, int32_t m, int32_t e) {
   const int32_t left = e > 0 ? e : 0, right = e < 0 ? -e : 0;
@@ -30,22 +31,21 @@ INLINE int32_t cnn_quantize_float(float x, float scale) {
   return (int32_t)(nearest - 12582912.0f);
 }
 
-/* x * m * 2^(e - 31) for |x| < 2^47, rounded once, halves upwards, clamped to +-2^30: the lower 16 bits of
- * x are multiplied separately. */
+/* x * m * 2^(e - 31) for |x| < 2^47, rounded once, ties upwards, clamped to +-2^30: the lower 16 bits of x
+ * are multiplied separately. */
 INLINE int32_t cnn_requantize_wide(int64_t x, int32_t m, int32_t e) {
   const int64_t low = ((x & 0xffff) * m + (INT64_C(1) << (30 - e))) >> 16;
   const int64_t y = ((x >> 16) * m + low) >> (15 - e);
   return (int32_t)(y < -(1 << 30) ? -(1 << 30) : y > 1 << 30 ? 1 << 30 : y);
 }
 
-/* x * m * 2^(e - 15) with a 15-bit factor m, rounded once, halves upwards, clamped to +-2^30. */
+/* x * m * 2^(e - 15) with a 15-bit factor m, rounded once, ties upwards, clamped to +-2^30. */
 INLINE int32_t cnn_requantize_reduced(int64_t x, int32_t m, int32_t e) {
   const int64_t y = (x * m + (INT64_C(1) << (14 - e))) >> (15 - e);
   return (int32_t)(y < -(1 << 30) ? -(1 << 30) : y > 1 << 30 ? 1 << 30 : y);
 }
 
-/* x * mantissa * 2^e with a double as factor, rounded to nearest, halves away from zero, clamped to
- * +-2^30. */
+/* x * mantissa * 2^e with a double as factor, rounded to nearest, ties away from zero, clamped to +-2^30. */
 INLINE int32_t cnn_requantize_exact(int64_t x, int64_t mantissa, int32_t e) {
   double factor = (double)mantissa;
   for (; e < -30; e += 30) factor /= 1073741824.0;
@@ -58,14 +58,14 @@ INLINE int32_t cnn_requantize_exact(int64_t x, int64_t mantissa, int32_t e) {
   return whole + (rest >= 0.5) - (rest <= -0.5);
 }
 
-/* x * s as in requantize_float. */
+/* x * s, clamped to +-2^17, rounded to nearest, ties to even. */
 INLINE int32_t cnn_requantize_wide_float(int64_t x, float s) {
   const float y = (float)x * s, cut = y < -131072.0f ? -131072.0f : y > 131072.0f ? 131072.0f : y;
   const float nearest = cut + 12582912.0f;
   return (int32_t)(nearest - 12582912.0f);
 }
 
-/* x / 2^s, rounded to nearest, halves upwards, clamped to +-2^30. */
+/* x / 2^s, rounded to nearest, ties upwards, clamped to +-2^30. */
 INLINE int32_t cnn_shift_wide(int64_t x, int32_t s) {
   const int64_t y = (x + (INT64_C(1) << (s - 1))) >> s;
   return (int32_t)(y < -(1 << 30) ? -(1 << 30) : y > 1 << 30 ? 1 << 30 : y);
@@ -74,13 +74,13 @@ INLINE int32_t cnn_shift_wide(int64_t x, int32_t s) {
 /* x / 2^s, rounded down. */
 INLINE int32_t cnn_shift_right(int32_t x, int32_t s) { return x >> s; }
 
-/* sum / n, halves away from zero; without a branch on the sign. */
+/* sum / n, rounded to nearest, ties away from zero; without a branch on the sign. */
 INLINE int32_t cnn_average(int32_t sum, int32_t n) {
   const int32_t sign = sum >> 31;
   return (sum + ((n / 2 ^ sign) - sign)) / n;
 }
 
-/* sum / n, halves to even; without a branch. */
+/* sum / n, rounded to nearest, ties to even; without a branch. */
 INLINE int32_t cnn_average_even(int32_t sum, int32_t n) {
   const int32_t sign = sum >> 31, q = sum / n, rest = ((sum % n) ^ sign) - sign,
                 away = 2 * rest + (q & 1) > n;
@@ -98,7 +98,7 @@ INLINE int32_t cnn_leading_zeros(int32_t x) {
 #endif
 }
 
-/* 1 / (1 + x) for a sum of 2^k * (1 + x) with z leading zeros: Q0.31, by three Newton steps, as in
+/* 1 / (1 + x) in Q0.31, where sum = 2^k * (1 + x) has `zeros` leading zeros: three Newton steps, as in
  * gemmlowp. */
 INLINE int32_t cnn_softmax_reciprocal(int32_t sum, int32_t zeros) {
   const int32_t half = (int32_t)(((uint32_t)sum << zeros) >> 1), one = 1 << 29;
@@ -110,20 +110,21 @@ INLINE int32_t cnn_softmax_reciprocal(int32_t sum, int32_t zeros) {
   return x >= 1 << 30 ? INT32_MAX : x * 2;
 }
 
-/* Position of a sum between two powers of two: -32768 to 32767. */
+/* Position of a sum between two powers of two, as a number from -32768 to 32767. */
 INLINE int32_t cnn_softmax_place(int32_t sum, int32_t zeros) {
   const int64_t leading = (((sum * (INT64_C(1) << zeros)) >> 1) + (1 << 13)) >> 14, place = leading - 98304;
   return (int32_t)(place > 32767 ? 32767 : place < -32768 ? -32768 : place);
 }
 
-/* exponential / sum in Q15, from 1 / (1 + x) of the sum and its leading zeros. */
+/* exponential / sum in Q15, from 1 / (1 + x) and the number of leading zeros of sum = 2^k * (1 + x). */
 INLINE int32_t cnn_softmax_share_wide(int32_t exponential, int32_t reciprocal, int32_t zeros) {
   const int32_t shift = 31 - zeros;
   const int64_t share = ((int64_t)exponential * reciprocal + ((INT64_C(1) << shift) >> 1)) >> shift;
   return (int32_t)(share > 32767 ? 32767 : share < 0 ? 0 : share);
 }
 
-/* exponential / sum in units of 1/256, minus 128, from 1 / (1 + x) of the sum and its leading zeros. */
+/* exponential / sum in units of 1/256, minus 128, from 1 / (1 + x) and the number of leading zeros of sum =
+ * 2^k * (1 + x). */
 INLINE int32_t cnn_softmax_share(int32_t exponential, int32_t reciprocal, int32_t zeros) {
   const int32_t p = (int32_t)(((int64_t)exponential * reciprocal + (1 << 30)) >> 31);
   const int32_t shift = zeros > 3 ? 34 - zeros : 31, share = ((p >> shift) + 1) >> 1;

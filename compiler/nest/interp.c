@@ -29,7 +29,7 @@ typedef struct Sum {
   int64_t c;
   const Term *term, *end;
 } Sum;
-typedef struct Axis { /* a dimension whose index is computed, or outside of the buffer */
+typedef struct Axis { /* a dimension whose index is not constant, or is outside of the buffer */
   Sum index;
   int64_t stride; /* stride of the dimension in elements */
   int64_t limit;  /* the first index that is outside, for the first lane */
@@ -40,7 +40,7 @@ typedef struct Spot { /* the element of a reference; for a view, the element of 
   double *at;         /* the address, for constant indices in registers and on the stack; NULL: the address is
                          computed on each access */
   const Buf *buf;
-  int64_t flat;  /* offset of the element that the constant indices contribute */
+  int64_t flat;  /* part of the element's offset that the constant indices determine */
   int64_t width; /* numbers in an element: the lanes of a register */
   int naxes;
   Axis axis[];
@@ -84,8 +84,8 @@ typedef struct Interp {
   Arena *arena;
   bool joined; /* the current statement is inside parallel loops whose iterations are one range */
   int64_t serial, first,
-      now; /* serial numbers of iterations of outermost parallel loops. serial: the last number given; first:
-              the first iteration of this loop; now: the current iteration (0: none) */
+      now;      /* serial numbers of iterations of outermost parallel loops. serial: the last number assigned;
+                   first: the first iteration of this loop; now: the current iteration (0: none) */
   double **mem; /* by buffer id, including locals */
   Touch **touch;
   bool **over; /* by buffer id, for buffers that may be overwritten, then by element: whether the element was

@@ -22,7 +22,7 @@ typedef struct Writer {
 
 static void key_number(Writer *w, int64_t number) { key_add(w->arena, w->key, number); }
 
-/* A number that may become a parameter. Parameters are ints. */
+/* Adds a number that may become a parameter. Parameters are ints. */
 static void add_open(Writer *w, const void *of, int which, int64_t value) {
   const bool open = w->numbers && value >= INT32_MIN && value <= INT32_MAX;
   const CodeNumber number = {of, which, value, 0};

@@ -5,7 +5,8 @@
  *
  *     widen.c    converts a nest for one image to one that computes interleaved images
  *     prove.c    proves that accesses are in bounds, that elements are written before they are read and that
- *                parallel iterations are disjoint; simplifies the nest with the results
+ *                parallel iterations are disjoint
+ *     simplify.c simplifies the nest with the results of the proof
  *     interp.c   runs it in double or float, without a C compiler
  *     fill.c     runs simple nests in float, fast
  *     stack.c    bounds its stack
@@ -13,13 +14,12 @@
  *     dump.c     prints it (--emit=nests)
  *     emit/nest.c  prints it as C with vector extensions
  *
- * Indices.  An index is affine in the loop variables in scope, and is written with C's own operators: `y*S +
- * ky - P`. Ix is a vector: lane k holds the coefficient of the variable in slot k. C adds a scalar to
- * *every* lane of a vector, so a constant c is the vector (c, c, ..., c). So lane 0 is the constant of any
- * index, and the coefficient of slot k is lane k minus lane 0. The last lane is a checksum. The checksum
- * stays valid in every affine combination. It becomes invalid in a product of two variables, or if a variable
- * is used outside of its loop; index_of() reports both as a misuse.
- */
+ * Indices. An index is affine in the loop variables in scope, and is written with C's own operators: `y*S +
+ * ky - P`. Ix is a vector: lane k holds the coefficient of the variable in slot k. C adds a scalar to *every*
+ * lane of a vector, so a constant c is the vector (c, c, ..., c). So lane 0 is the constant of any index, and
+ * the coefficient of slot k is lane k minus lane 0. The last lane is a checksum. The checksum stays valid in
+ * every affine combination. It becomes invalid in a product of two variables, or if a variable is used
+ * outside of its loop; nest_index() reports both as a misuse. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NEST_H
 #define CNNC_NEST_H
@@ -32,7 +32,7 @@
 #include "base/text.h"
 #include "nest/primitive.h"
 
-enum { STACK_ELEMENTS = 1 << 16 }; /* most elements of a buffer on the stack */
+enum { STACK_ELEMENTS = 1 << 16 }; /* maximum number of elements of a buffer on the stack */
 enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 11, BOUNDS = 2, LEADS = 4 };
 enum {
   NEST_FAR = 1 << 28
@@ -59,9 +59,9 @@ typedef enum BufPlace {
               nest, each element after its last read */
   WORK,    /* parameter for scratch, whose contents before and after the call are undefined */
   STACK,   /* local array in memory */
-  REGS,    /* local values: array indices become constants when loops are unrolled (an array that another
-              loop indexes is in memory, aligned); no dims: one variable */
-  VIEW,    /* a named position in another buffer; the only thing that can be pinned */
+  REGS, /* local values in registers: array indices become constants when loops are unrolled. (If a loop that
+           is not unrolled indexes the array, the array is in aligned memory.) No dims: one variable */
+  VIEW, /* a named position in another buffer; only views can be pinned */
 } BufPlace;
 
 typedef struct Nest Nest;
@@ -122,7 +122,7 @@ typedef enum ValOp {
   MAX_NAN, /* NaN if one of the two is NaN */
   LESS,
   LESS_EQ,
-  EQUAL,  /* the comparisons give masks for SELECT */
+  EQUAL,  /* the comparisons return masks for SELECT */
   SELECT, /* a[0] ? a[1] : a[2], lane by lane, both evaluated */
   FMA,    /* a[0] * a[1] + a[2], rounded once where the target has the instruction */
   DOT,    /* a[2] + the product of the lower bf16 halves of a[0] and a[1] + the product of the upper halves */
@@ -184,8 +184,8 @@ typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, ROUTINE, PIN, PREFETCH,
 
 /* Handwritten C for work that a nest cannot express, such as sorting: one function over whole buffers. The
  * function reads all of its inputs and writes all of its outputs. The proof assumes both properties without
- * checking them, so each runtime function has its own tests. The functions are named NAME_routine; their file
- * may be copied with generated code. */
+ * checking them, so each runtime function has its own tests. The functions are named NAME_routine. The
+ * license of their files permits copies in generated code. */
 enum { ROUTINE_BUFS = 16 };
 typedef struct Routine {
   const char *name, *text;
@@ -279,8 +279,9 @@ typedef struct NestFn {
   struct NestFn *next;
 } NestFn;
 
-/* Tile registers: rows of the sums and of the left operand; words (pairs of bf16 numbers, four bytes) of an
- * operand in one step; cache lines that the PREFETCH next to the products loads in each step. */
+/* Tile registers. rows: rows of the sums and of the left operand; pairs: words of an operand in one step,
+ * each with two bf16 numbers or four bytes; lines: cache lines that the PREFETCH next to the products loads
+ * in each step. */
 typedef struct TileShape {
   int rows, pairs, lines;
 } TileShape;

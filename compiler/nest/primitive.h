@@ -1,7 +1,7 @@
 /* primitive.h: Named primitives of nests: functions of up to three numbers for which a target may have an
  * instruction. Each primitive is one function of integer_primitives.h, word_primitives.h or dsp_primitives.h;
- * the interpreter runs it and generated code contains its text, so both give the same bits. Primitives with a
- * vector form (emit/prelude_vectors.c) work lane by lane. */
+ * the interpreter runs it and generated code contains its text, so both compute identical results. Primitives
+ * with a vector form (emit/prelude_vectors.c) work lane by lane. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PRIMITIVE_H
 #define CNNC_PRIMITIVE_H
@@ -41,8 +41,8 @@ extern const Primitive primitive_word, primitive_put_word, primitive_add_even8, 
     primitive_wrap_difference, primitive_part576;
 enum { PRIMITIVES = 58 };
 extern const Primitive *const primitive_table[PRIMITIVES];
-/* Whether the primitive also has a form with vectors, in which the first argument remains a scalar sum, to
- * which all lanes are added. */
+/* Whether the primitive also has a vector form that adds the products of all lanes to its first argument, a
+ * scalar sum. */
 bool primitive_across(const Primitive *);
 const char *primitive_text(Arena *,
                            const Primitive *); /* the C text of the primitive: its comment and its function */

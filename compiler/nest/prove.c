@@ -1,11 +1,11 @@
-/* prove.c: Prover: every access is in bounds, every element read was written and not yet overwritten, and
- * parallel iterations are disjoint.
+/* prove.c: Prover of nests: proves that every access is in bounds, that every element that is read was
+ * written and not yet overwritten, and that parallel iterations are disjoint.
  *
  * The prover walks the nest with calls inlined. Everything is affine in the open loop variables ("context
  * variables", outermost first); size parameters are the first of them. The core is prover_low(e): a lower
- * bound of an affine e. The prover replaces the innermost variable by each of its bounds (from its loop, or
- * from a condition that holds here), and uses the best result. Each replacement alone is valid, so the result
- * is correct for any order of replacements.
+ * bound of an affine expression e. The prover replaces the innermost variable by each of its bounds (from its
+ * loop, or from a condition that holds here), and uses the best result. Each replacement alone is valid, so
+ * the result is correct for any order of replacements.
  *
  * Written elements are kept as boxes with affine corners. At the end of a loop, the boxes written in it are
  * widened if the loop's steps leave no gap; adjacent boxes are merged. All other boxes are forgotten, so a

@@ -30,7 +30,8 @@ static bool merge(Prover *p, WrittenBox *into,
   return true;
 }
 
-/* repeated, because a merge may make another merge possible */
+/* Adds a box, merged with other boxes. After each merge the search starts again, because a merge may make
+ * another merge possible. */
 void prover_add_box(Prover *p, WrittenBox box) {
   for (int i = p->level; i < p->boxes.n; i++)
     if (p->boxes.data[i].buf == box.buf && merge(p, &box, &p->boxes.data[i])) {
@@ -43,7 +44,7 @@ void prover_add_box(Prover *p, WrittenBox box) {
 void prover_forget(Prover *p, const Buf *buf) { /* a local buffer begins a new lifetime */
   for (int i = 0; i < p->boxes.n; i++)
     if (p->boxes.data[i].buf == buf)
-      p->boxes.data[i].buf = NULL; /* boxes are cleared but not removed, because p->level counts them */
+      p->boxes.data[i].buf = NULL; /* the box is not removed, because p->level is an index of boxes */
   p->home[buf->id] = p->parallel;
   p->block[buf->id] = p->depth;
 }

@@ -102,7 +102,7 @@ void prover_close_accesses(Prover *, int first,
 void prover_leave_parallel(Prover *, int first); /* drops accesses that matter only in parallel loops;
                                                     accesses to overwritten elements remain */
 bool prover_apart(Prover *, const Lin *hi, const Lin *lo,
-                  int t); /* whether lo in any iteration after t is greater than hi in iteration t */
+                  int t); /* whether lo in each later iteration of loop t is greater than hi in this one */
 
 bool prover_walk(Nest *, Proof *, OverlapProof *); /* does the work of nest_prove and nest_overlap; overlap:
                                                       NULL if no overlap is requested */

@@ -113,7 +113,7 @@ static void drop_bounds(int *n, Index *bound,
   *n = 1;
 }
 
-/* What remains of a statement: the statement itself, its body, or nothing. */
+/* Simplifies a statement. Returns the statement, its body, or NULL if nothing remains. */
 static NestStmt *simple_statement(Nest *nest, NestStmt *stmt) {
   stmt->body = simple_body(nest, stmt->body);
   stmt->otherwise = simple_body(nest, stmt->otherwise);

@@ -212,7 +212,7 @@ typedef struct Unit {
   int first, n;
   PieceKind kind;
   Touched touched;
-} Unit; /* a single statement, or several if one declares a name that another one uses */
+} Unit; /* a single statement, or several if one declares a name that a later one uses */
 
 static int team_unit_end(const NestStmt *const *list, int n, const Touched *touched, int first) {
   int end = first + 1;

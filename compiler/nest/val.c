@@ -26,7 +26,7 @@ static ValNode *node(Nest *nest, ValOp op, Type type, Val a, Val b, Val c) {
 
 static bool computes(Elem elem) { return elem == F32 || elem == I32 || elem == I64; }
 
-/* number of lanes of an operation on a and b; a scalar is broadcast to a vector */
+/* Number of lanes of an operation on a and b; a scalar is broadcast to a vector. */
 static int lanes_of(Val a, Val b) {
   int x = a->type.lanes, y = b->type.lanes;
   if (x != y && x != 1 && y != 1) nest_misuse(a->nest, "operands with different numbers of lanes");

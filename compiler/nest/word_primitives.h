@@ -1,6 +1,6 @@
-/* Packed words, the operands of fast int8 loops: four bytes or two halves per int32, the lowest first.
- * As in integer_primitives.h, sums are modulo 2^32. -DCNN_PLAIN selects plain C instead of the DSP
- * instructions, to test that both compute the same. */
+/* word_primitives.h: Named primitives on packed words, the operands of fast int8 loops: four bytes or two
+ * halves per int32, the lowest first. Sums are modulo 2^32. -DCNN_PLAIN selects plain C instead of the DSP
+ * instructions, to test that both compute the same result. */
 // SPDX-License-Identifier: MIT-0
 #include <stdint.h>
 
@@ -46,7 +46,7 @@ INLINE int32_t cnn_even_bytes(int32_t w) {
 #endif
 }
 
-/* Bytes 1 and 3. */
+/* Bytes 1 and 3 as signed halves. */
 INLINE int32_t cnn_odd_bytes(int32_t w) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;
@@ -68,7 +68,7 @@ INLINE int32_t cnn_max_bytes(int32_t a, int32_t b) {
   return (int32_t)most;
 }
 
-/* Each signed byte + 128. */
+/* Adds 128 to each signed byte; the results are unsigned bytes. */
 INLINE int32_t cnn_bytes_up(int32_t w) { return (int32_t)((uint32_t)w ^ 0x80808080u); }
 
 /* Shifts the upper three bytes down; q becomes the top byte. */

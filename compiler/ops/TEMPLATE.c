@@ -19,7 +19,7 @@ static const Param params[] = {
 };
 
 /* Sets the output's shape and the parameters (op_weight), or reports invalid sizes, with a hint. If an
- * input's shape is unknown after an error, the rule reports nothing. */
+ * input's shape is unknown because of an earlier error, this function reports nothing. */
 static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape;
   if (!in.rank) return;
@@ -37,8 +37,8 @@ static void shape(ShapeContext *context, Node *node) {
 /* Multiply-adds of one image, for the summary. An operator without multiply-adds omits this function. */
 static Cost cost(const Node *node) { return (Cost){.macs = 2 * shape_row_elements(node->shape)}; }
 
-/* The definition, in double, with simple loops: the oracle of all tests. The definition shares no code with
- * lower. */
+/* The reference implementation, in double, with simple loops. All tests compare with it, so it shares no code
+ * with `lower`. */
 static void eval(const Eval *eval) {
   const Extent e = shape_extent(eval->node->shape);
   const double amount = arg_number(eval->node, "amount");
@@ -48,8 +48,8 @@ static void eval(const Eval *eval) {
           (1 - amount) * eval->in[0][p * e.c + c] + amount * eval->in[0][p * e.c + e.c - 1 - c];
 }
 
-/* The loops of -O0. lower_store applies the nodes fused after the operator. Kernel families have schedules
- * for -O2 in schedule/. */
+/* Builds the loops of -O0. lower_store also applies the nodes that are fused after the operator. For -O2,
+ * kernel families have schedules in schedule/. */
 static void lower(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);

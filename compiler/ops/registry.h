@@ -36,7 +36,7 @@ typedef struct LossDetail {
   const Node *made;   /* the value to which the loss applies, after its activation */
   const Graph *graph; /* the graph that contains all losses; NULL while the program is read */
 } LossDetail;
-/* the scale, weight / images; and a part of a loss's vector, times that scale */
+/* op_object_scale: weight / images; op_object_part: a part of a loss's vector, times that scale */
 extern const Op op_object_scale, op_object_part;
 extern const Loss losses[]; /* ends with op NULL */
 const Loss *loss_parts(const Op *);
@@ -70,7 +70,7 @@ const double *rounding_weights(Arena *, const Node *, const double *const *weigh
 Node *rows_cut(Graph *, Node *picture, int64_t first, int64_t n);
 Node *rows_moved(Graph *, Node *picture, int64_t first);
 Node *rows_kept(Graph *, Node *picture);
-/* rows_of_regions: regions as rows of a sequence; regions_of_rows: rows as regions of that shape. Other
+/* rows_of_regions: regions as rows of a sequence; regions_of_rows: rows as regions of shape `region`. Other
  * values are returned unchanged. */
 Node *rows_of_regions(Graph *, Node *value);
 Node *regions_of_rows(Graph *, Node *rows, Shape region);
@@ -79,7 +79,7 @@ Node *rows_stacked(Graph *, int n, Node *const *picture);
 /* ---- training with `steps` (ops/shape/calls.c): a sample has several calls ----
  * The values of all calls are regions, one call after the other. calls_part: the value of call k, with that
  * shape; calls_after: the values of call `first` and later; calls_joined: the value of all calls, from the
- * values of each; calls_member: the value that calls_joined got for call k, or NULL. */
+ * value of each call; calls_member: the value that calls_joined got for call k, or NULL. */
 Node *calls_part(Graph *, Node *all, Shape, int64_t k);
 Node *calls_after(Graph *, Node *all, int64_t calls, int64_t first);
 Node *calls_joined(Graph *, int64_t n, Node *const *value);

@@ -1,9 +1,9 @@
-/* alias.c: Aliases. A concat whose inputs are written directly into it needs no kernel. A slice that is a
- * view needs no kernel either; slices are views unless they are narrow and have several users. A part of
- * another value has that value's pixel stride. So such a part cannot be viewed with another shape (flatten),
- * be an output, or be a part of two values. Rows of an image (bands.c) are always views of the image, and an
- * image that is assembled from rows contains these rows. Neither of these two kinds of values has other
- * aliases.
+/* alias.c: Pass that chooses the values that are aliases of other values. A concat whose inputs are written
+ * directly into it needs no kernel. A slice that is a view needs no kernel either. In training, a slice that
+ * is narrow and has several users is copied instead. A part of another value has that value's pixel stride.
+ * So such a part cannot be viewed with another shape (flatten), be an output, or be a part of two values.
+ * Rows of an image (bands.c) are always views of the image, and an image that is assembled from rows contains
+ * these rows. Neither of these two kinds of values has other aliases.
  *
  * Attention and matmul accept pixels at any distance from each other (reads_anywhere). Three more kinds of
  * values are views if only these operators read or write them: heads, slices of values with rows, and slices
@@ -183,14 +183,14 @@ static void place_join(Placer *p, Node *join, Nodes *to) {
 /* Whether a slice is copied, instead of being a view. Gradients of a convolution read each pixel several
  * times. If the slice is a small part of a wide value (for example one of many layers in a concat), one copy
  * is faster than repeated reads of the view. The pixels of the copy are adjacent, and layers of equal size
- * share functions, whichever values contain their inputs. */
+ * share functions, even if different values contain their inputs. */
 static bool is_copied(const Placer *p, const Node *node) {
   return p->plan->training && p->uses[node->id] > 1 &&
          WIDE * shape_extent(node->shape).c <= shape_extent(node->in[0]->shape).c;
 }
 
-/* Whether the node is a view, in another shape, of a concat without a kernel. The inputs of the concat
- * alternate in each of its pixels, so they are not contiguous in pixels of the other shape. */
+/* Whether the node is a reshaped view of a concat without a kernel. Each pixel of the concat has channels of
+ * all inputs, so an input is not contiguous in the pixels of the other shape. */
 static bool is_reshaped_join(const Placer *p, const Node *node) {
   const Node *made = node;
   while (is_alias(made)) made = made->in[0];

@@ -1,10 +1,10 @@
-/* alias.h: Aliases: values in the memory of other values, as inputs of a concat and slices. */
+/* alias.h: Aliases: values in the memory of other values, such as slices and the inputs of a concat. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PASSES_ALIAS_H
 #define CNNC_PASSES_ALIAS_H
 #include "passes/plan.h"
 
 /* Sets plan->inside and plan->home, before fusion: producers write directly into a concat's value, and slices
- * need no copy. Adds nodes that copy the inputs of a concat that cannot be aliases. */
+ * need no copy. Inputs of a concat that cannot be aliases are copied by added nodes. */
 void place_values(Arena *, Plan *);
 #endif

@@ -6,8 +6,8 @@
  * (Lin et al., 2021, "MCUNetV2: memory-efficient patch-based inference for tiny deep learning", divide the
  * first layers into patches, whose borders are computed twice.)
  *
- * Requires: a graph to be run; the node at which the bands end, and their number. Preserves: values, bit
- * for bit; creates copies of nodes, one per band. */
+ * Requires: a graph for inference, the node at which the bands end, and the number of bands. Preserves:
+ * values, bit for bit; creates copies of nodes, one per band. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "graph/shape.h"
@@ -15,7 +15,7 @@
 #include "ops/registry.h"
 
 /* ---- layers ---- */
-/* Whether each window covers the whole image. */
+/* Whether each window contains at least one row of the image. False for windows with `ceil`. */
 static bool reads_whole_image(const Node *node) {
   const Window *w = node->window;
   return !w->ceil && window_end(w, 0, 0) > 0 &&
@@ -81,7 +81,7 @@ typedef struct Banding {
   Graph *to;
   int end;
   const bool *of; /* by node id of `from`: whether the node is computed in bands */
-  Rows *rows;     /* by node id: stored rows of values in bands */
+  Rows *rows;     /* by node id: stored rows of a value that is computed in bands */
   Node **map;     /* by node id: the copy of a node that is not in bands */
   Node **part;    /* the bands of the last value */
   int parts;
@@ -124,7 +124,7 @@ static Node *make_band(const Banding *b, const Node *node, int64_t lo, int64_t h
   return made;
 }
 
-/* The first row that users will read for their next rows. */
+/* The first row of value `of` that its users need for their next rows. */
 static int64_t oldest(const Banding *b, int of) {
   int64_t row = b->rows[of].made;
   for (int i = of + 1; i <= b->end; i++) {

@@ -1,6 +1,6 @@
 /* bf16.c: Pass that creates bf16 copies of values for products with precision=bf16. Such a copy is needed if
  * the value itself is not rounded: the caller's floats, an output, a state, or a value that other nodes read
- * exactly.
+ * unrounded.
  *
  * Requires: a graph, with rounded values marked. Preserves: values and order; adds nodes. */
 // SPDX-License-Identifier: Apache-2.0

@@ -11,8 +11,8 @@
 
 typedef VEC(Overlap) Overlaps;
 
-/* By node id: the block of the value. A result that overwrites an operand shares its block, which lives
- * until both are dead. */
+/* By node id: the block of the value. A result that overwrites an operand shares the operand's block, which
+ * lives until both are dead. */
 static Block **value_blocks(Arena *arena, const Plan *plan) {
   const int nodes = plan->graph->nodes.n;
   Block **of = NEW_ARRAY(arena, Block *, nodes + 1), *own = NEW_ARRAY(arena, Block, nodes + 1);
@@ -102,7 +102,7 @@ void plan_lay_out(Arena *arena, Plan *plan, const int64_t *scratch) {
 /* ---- memory needs ---- */
 typedef struct Needs {
   int64_t *alive, most;
-} Needs; /* bytes of live values of a kind, in a batch: at each kernel, and the maximum */
+} Needs; /* alive: bytes of a batch's live values of one storage kind, by kernel; most: the maximum */
 
 static Needs needs_of(Arena *arena, const Plan *plan, Block *const *value, StoreKind kind, int64_t times) {
   Needs needs = {NEW_ARRAY(arena, int64_t, plan->kernels.n + 2), 0};

@@ -18,7 +18,7 @@ _Static_assert(sizeof((Lower *)0)->other / sizeof(Buf *) >= MOST_FUSED * (MOST_O
 typedef struct Phases { /* by node id */
   const Plan *plan;
   int *phase;
-  bool *late; /* the value exists only after all images of its phase */
+  bool *late; /* the value exists only after its phase has run for all images */
 } Phases;
 
 typedef struct Fuser {
@@ -103,7 +103,7 @@ static bool extendable(const Fuser *f, const Node *node, const Kernel *kernel) {
   if (!kernel || f->options->fusing == FUSE_NOTHING || node->op->family != FAMILY_MAP ||
       node->result != RESULT_SAMPLE || kernel->root->result != RESULT_SAMPLE)
     return false;
-  /* the kernel only interleaves images */
+  /* a kernel that interleaves images is not fused */
   if (f->plan->images > 1 && node_is_input(kernel->root)) return false;
   if (!sole_reader(f, node->in[0], node) || !shape_equal(node->shape, node->in[0]->shape)) return false;
   for (int k = 1; k < node->nin; k++)
@@ -185,13 +185,13 @@ static void append_node(Fuser *f, Node *node) {
   f->kernel[node->id] = kernel;
 }
 
-/* Index of a kernel's group. Groups are ordered by phase; in a phase, per-image kernels are before batched
+/* Index of a kernel's group. Groups are ordered by phase; in a phase, per-image kernels run before batched
  * kernels. */
 static int kernel_group(const Plan *plan, const Kernel *kernel) {
   return 2 * (kernel->phase - plan->first_phase) + kernel->batch;
 }
 
-/* A stable sort by group. */
+/* Sorts kernels by group, without changing the order within a group. */
 static void order_kernels(Arena *arena, Plan *plan) {
   const int n = plan->kernels.n, groups = 2 * (plan->phases - plan->first_phase);
   Kernel **const kernel = NEW_ARRAY(arena, Kernel *, n + 1);
@@ -204,7 +204,7 @@ static void order_kernels(Arena *arena, Plan *plan) {
   for (int k = 0; k < n; k++) plan->kernels.data[at[kernel_group(plan, kernel[k])]++] = kernel[k];
 }
 
-/* Folds a normalize: the convolution reads its input, and the normalize has no kernel. */
+/* Folds a normalize: the convolution reads the input of the normalize, which gets no kernel. */
 static void fold_normalize(Fuser *f, Kernel *kernel) {
   Node *node = kernel->root;
   if (!foldable_normalize(f, node)) return;
@@ -218,8 +218,8 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
   f->kernel[normalize->id] = NULL;
 }
 
-/* The input of a product that has one factor per channel, if a convolution reads the product and can scale
- * its weights by these factors instead. -1: none. */
+/* If the kernel's convolution reads a product with one factor per channel, and can scale its weights by these
+ * factors instead, returns the index of the product's operand with the factors. -1: it cannot. */
 static int foldable_gate(const Fuser *f, const Kernel *kernel) {
   const Node *node = kernel->root, *product = node->nin ? node->in[0] : NULL;
   if (f->plan->training || f->options->fusing != FUSE_ALL || f->options->exact || f->plan->images > 1 ||

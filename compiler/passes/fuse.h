@@ -6,7 +6,7 @@
 #include "passes/plan.h"
 
 /* Fills plan->kernels, in execution order, and their phases. Each live node is the root of a kernel, is fused
- * or folded into another kernel, is an alias, or is an input that is read in place. */
+ * or folded into another kernel, is an alias, or is an input that is read from the caller's buffer. */
 void fuse_kernels(Arena *, Plan *, const PlanOptions *);
 int *fuse_uses(Arena *, const Plan *); /* by node id: number of live nodes and outputs that read the value */
 int *fuse_phases(Arena *,

@@ -1,5 +1,6 @@
 /* in_place.c: Pass that proposes which results overwrite an operand of their kernel. Element-wise operators,
- * fused or not, may overwrite an operand, because they read an operand only at the element that they store.
+ * fused or not, may overwrite an operand, because for each element that they store, they read only the same
+ * element of the operand.
  *
  * Requires: lifetimes and storage. Preserves: everything except kernel->over, which it sets. The proof of the
  * nest accepts or rejects the proposal. lir/overlap.c finds other overlaps. */

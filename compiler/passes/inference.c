@@ -1,7 +1,7 @@
-/* inference.c: Simplification for inference: removes identities (dropout) and dead values; merges zero
- * padding and nearest upsampling into following convolutions; splits a global mean into means of rows, which
- * the producer can compute; swaps the operands of a sum, if the layer that computes the second operand can
- * then also compute the sum.
+/* inference.c: Simplification for inference. Removes identities (dropout) and dead values. Merges zero
+ * padding and nearest upsampling into the convolutions after them. Splits a global mean into means of rows,
+ * which the producer can compute. Swaps the operands of a sum if the layer that computes the second operand
+ * can then also compute the sum.
  *
  * Requires: a checked graph. Preserves: names, spans and parameters; nodes stay in program order. */
 // SPDX-License-Identifier: Apache-2.0
@@ -56,7 +56,7 @@ static void merge_repetition(Copy *copy, Node *node, const Node *from) {
   node->in[0] = copy->map[repetition->in[0]->id];
 }
 
-/* Whether the layer that computes the pooled value can compute the means of its rows, too. */
+/* Whether the layer that computes the input of the pooling can also compute the means of its rows. */
 static bool producer_has_row_means(const Node *pool) {
   const Shape in = pool->in[0]->shape;
   const Node *made = pool->in[0];

@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "base/number.h"
 
-/* comparisons of blocks per order; they take at most 20 milliseconds */
+/* maximum number of comparisons of blocks per order; they take at most 20 milliseconds */
 enum { SEARCH_WORK = 10 * 1000 * 1000 };
 
 static int64_t span(const Block *a) { return a->dies - a->born + 1; }
@@ -105,7 +105,8 @@ static const Overlap *overlap_with(const Overlaps *of, const Block *other) {
   return NULL;
 }
 
-/* placed: the blocks that live at the same time, by offset; of: the overlaps of this block. */
+/* placed: the blocks that live at the same time as `block`, sorted by offset; of: the permitted overlaps of
+ * `block`. */
 static int64_t lowest_place(const Block *block, Block *const *placed, int n, const Overlaps *of) {
   int64_t offset = 0, before;
   do {
@@ -166,7 +167,8 @@ static void placed_change(Placed *placed, Block *block, bool add) {
   }
 }
 
-/* Collects the placed blocks that live at the same time in placed->meeting; returns their number. */
+/* Collects in placed->meeting the placed blocks that live at the same time as `block`; returns their
+ * number. */
 static int placed_meeting(Placed *placed, const Block *block) {
   int n = 0;
   for (int node = block->born + placed->leaves; node; node /= 2)
@@ -246,7 +248,7 @@ static void try_move(Block **order, int n, int from, int to, int64_t height, Pla
   }
 }
 
-/* Moves the block with the highest end, repeatedly. */
+/* Repeatedly moves a random block that ends above the bound. */
 static int64_t improve(Block **order, int n, int64_t bound, Placed *placed) {
   uint64_t state = 1;
   int64_t height = place_in_order(order, n, placed);

@@ -7,7 +7,7 @@
 
 typedef struct Life {
   const Node *node;
-  Block block; /* the steps of its lifetime are kernels */
+  Block block; /* its lifetime, in indices of kernels */
   int phase, last_phase;
   bool all; /* read or computed by a batched kernel */
 } Life;

@@ -1,9 +1,10 @@
 /* memory_limit.c: Training plans within a memory limit: chooses the values of the forward pass to
- * rematerialize. First the pass tries runs of layers, of several lengths: only the first value of a run is
- * kept (Chen et al., 2016, "Training deep nets with sublinear memory cost"). These runs consist of all
- * values, or only of values that are cheap for their size. Then the pass starts from the best of these
- * trials, and also from a plan without runs. It repeatedly rematerializes the value that saves the most
- * excess memory for its work. When everything fits, it keeps each value for which there is enough memory.
+ * rematerialize. First the pass tries runs of values, of several lengths: all values of a run are
+ * rematerialized, and one value is kept between two runs (Chen et al., 2016, "Training deep nets with
+ * sublinear memory cost"). The runs consist of all values, or only of values with little work per byte. Then
+ * the pass starts from the best of these trials, and also from a plan without runs. It repeatedly
+ * rematerializes the value that saves the most excess memory for its work. When everything fits, it keeps
+ * each value for which there is enough memory.
  *
  * Requires: a graph with a train block. Preserves: all values, bit for bit. */
 // SPDX-License-Identifier: Apache-2.0
@@ -19,7 +20,7 @@ enum {
   TRIED_NODES = 1500 * 1000,
   STEP = 64
 }; /* STEP: least_trial reduces the limit by 1/STEP at a time */
-/* A run of layers has at most 1/parts[i] of all candidates. */
+/* The values of a run have at most 1/parts[i] of the bytes of all candidates. */
 static const int parts[RUNS] = {1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48};
 
 typedef struct Value {
@@ -59,7 +60,7 @@ static void find_values(Search *s) {
       s->value[s->n++] = (Value){i, value_bytes(graph->nodes.data[i]), recompute_work(graph->nodes.data[i])};
 }
 
-/* The state after recompute. */
+/* A copy of the state `base`, after the pass recompute. */
 static PassState recompute_state(Arena *arena, const PassState *base, const unsigned char *again,
                                  bool trial) {
   PassState state = passes_fork(arena, base);
@@ -80,7 +81,7 @@ static bool better(const Trial *a, const Trial *b) {
   return a->work != b->work ? a->work < b->work : a->bytes < b->bytes;
 }
 
-/* Memory saved by a change, relative to its work. */
+/* Excess memory that a change saves, divided by the work that it adds. */
 static double trial_gain(const Trial *from, const Trial *to) {
   const double off = (double)(from->over - to->over), work = (double)(to->work - from->work);
   return off <= 0 ? 0 : work <= 1 ? off : off / work;

@@ -9,7 +9,7 @@
 #include "quantize/quantize.h"
 #include "passes/recompute.h"
 
-/* Replaces the program's graph, for all plans and for the header. */
+/* Builds the graph of one step. The driver uses this graph instead of the source's graph everywhere. */
 static void do_stream(PassState *state) {
   Node **map = NEW_ARRAY(state->arena, Node *, state->written->nodes.n + 1);
   state->plan->graph = state->options.streaming ? stream_graph(state->arena, state->diags, state->written,

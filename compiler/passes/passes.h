@@ -15,7 +15,7 @@ typedef struct PassState { /* state that is passed from pass to pass */
   const Graph *written;       /* the source's graph: never changed */
   Plan *plan;                 /* plan->graph: the graph after the passes so far */
   bool phases;                /* training: a step has several phases; set by whole-batch */
-  bool trial;                 /* the plan is only measured: not verified */
+  bool trial;                 /* the plan is only measured, and not verified */
   const unsigned char *again; /* training: by node id before recompute, number of rematerializations; NULL:
                                  only cheap values are rematerialized */
   const struct Times
@@ -59,9 +59,9 @@ Graph *pass_inference(Arena *, const Graph *, const PlanOptions *);
 /* A copy of the graph without dead values, and without nodes that are identities in inference. zero_pad is
  * merged into windows; other layers are unchanged. map: by id of the old nodes, the new nodes; NULL: dead. */
 Graph *inference_tidy(Arena *, const Graph *, Node ***map);
-/* The graph of a step; NULL after an error. written: the graph whose operators errors name. */
+/* The graph of a step; NULL after an error. Error messages use the operator names of `written`. */
 Graph *stream_graph(Arena *, Diags *, const Graph *, const Graph *written, const Streaming *);
-/* moves updates to the end; users of an update read the new value itself */
+/* Moves updates to the end. Users of an update read the new value itself. */
 Graph *states_last(Arena *, Graph *);
 /* The training graph: forward pass in training mode, losses, backward pass. loss[i]: node of loss i of
  * graph->training; target[o]: target of port o (graph_port), then of the parts of the annotations, or NULL.
@@ -72,9 +72,10 @@ typedef struct TrainingGraph {
 } TrainingGraph;
 TrainingGraph pass_differentiate(Arena *, const Graph *);
 /* The graph of the commands `features` and `saliency`: inference with the values of all layers, then the
- * gradient of the scores with respect to the inputs. All these values are outputs of the graph. Indices of
- * outputs: layer[n], the value of node n of the source; score[o], the class scores of output o before softmax
- * or sigmoid, weighted by the target of that index; gradient[i], of input i, or -1. */
+ * gradient of the scores with respect to the inputs. All these values are outputs of the graph. The arrays
+ * have the indices of these outputs. layer[n]: the value of node n of the source. score[o]: the class scores
+ * of output o before softmax or sigmoid, weighted by target o. gradient[i]: the gradient of input i, or
+ * -1. */
 typedef struct LookGraph {
   Graph *graph;
   int *layer, *score, *gradient;

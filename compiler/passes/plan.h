@@ -27,7 +27,7 @@ typedef struct Bands {
   int64_t n;
 } Bands;
 
-/* --stream: number of rows of an input that a call gets. */
+/* --stream: number of rows of an input that each call gets. */
 typedef struct StreamUse {
   const char *input; /* NULL: the first input */
   int64_t rows;
@@ -65,7 +65,7 @@ typedef enum StoreKind {
   STORE_BATCH, /* training: value of a BATCH node; `offset` bytes into the space that exists once per batch */
   STORE_STATE, /* the caller's state `index`: its old value, and the new value after the last read of the old
                   one */
-  STORE_GRADIENT, /* RESULT_SUM, and BATCH nodes with a target: the gradient of node->target */
+  STORE_GRADIENT, /* RESULT_SUM nodes, and BATCH nodes with a target: the gradient of node->target */
 } StoreKind;
 typedef struct Storage {
   StoreKind kind;
@@ -96,7 +96,7 @@ typedef struct Plan {
   bool bands;    /* inference: some layers are computed in row bands */
   int images;    /* number of interleaved images: values are [h][w][c][images]; 1: not interleaved */
   VEC(struct Kernel *)
-  kernels; /* by phase: first the SAMPLE and SUM kernels, which run for each image, then the BATCH kernels */
+  kernels; /* by phase: first the kernels that run for each image, then the batched kernels */
   /* phases have the numbers first_phase (-1 if a BATCH kernel needs only targets) .. phases - 1 */
   int first_phase, phases;
   /* Tables by node id, each computed by the pass named here; NULL before this pass. */
@@ -111,7 +111,7 @@ typedef struct Plan {
   Node **output;     /* by output: the output's node in the current graph */
   bool *copy_output; /* inference, per output: the output is stored elsewhere, and copied to the caller's
                         buffer at the end */
-  Node **loss;       /* training, per loss: the node with the loss of one image; one float, STORE_KEPT */
+  Node **loss;       /* training, per loss: the node with the loss of one image; one float, STORE_ALL */
   Node **target;     /* training: by port, then by part of the annotations: the target, or NULL */
   int *layer, *score, *gradient;  /* inspection: indices of outputs, as in LookGraph */
   int64_t arena_bytes;            /* values and scratch, as laid out */
@@ -148,7 +148,8 @@ void plan_lay_out(Arena *, Plan *,
                   const int64_t *scratch); /* after lowering: assigns offsets in the arena to values and to
                                               the scratch of each kernel, in bytes */
 
-/* Whether the operand dies at kernel k, and both operand and result are whole blocks of the arena. */
+/* Whether the operand dies and the result is born at kernel k, and both are blocks of the arena, or rows of
+ * such blocks. False if the result already overwrites an operand. */
 bool plan_may_overlap(const Plan *, int k, const Node *operand);
 
 /* ---- for --emit=graph --after=PASS ---- */

@@ -28,7 +28,8 @@ void verify_places(const Plan *plan) {
   }
 }
 
-/* Every live value has one producer: a kernel, the caller, or the value that contains it. */
+/* At most one kernel computes each value, kernels are in the order of phases, and each live output has a
+ * producer: a kernel, the caller, or the value that contains it. */
 void verify_kernels(const Plan *plan) {
   Arena *arena = arena_new();
   const int *live = fuse_uses(arena, plan);

@@ -117,8 +117,8 @@ static int64_t most_elements(const Node *node) {
   return most;
 }
 
-/* Marks cheap values. A kept value is available until the last phase that reads it, and a rematerialized
- * value as long as its inputs. The work of rematerialized inputs is added. */
+/* Marks cheap values. A kept value is available until the last phase that reads it; a rematerialized value is
+ * available as long as its inputs are. The work of a value includes the work of its rematerialized inputs. */
 static void find_cheap(Recompute *r) {
   const Graph *graph = r->graph;
   int *until = NEW_ARRAY(r->arena, int, graph->nodes.n + 1);

@@ -18,5 +18,5 @@ typedef struct Recomputed {
 Recomputed pass_recompute(Plan *, const Times *, const unsigned char *again);
 /* By node id: whether the value is a candidate: not cheap, and with a late reader. */
 const bool *recompute_late(Arena *, Plan *, const Times *);
-int64_t recompute_work(const Node *); /* multiply-adds and elements */
+int64_t recompute_work(const Node *); /* multiply-adds plus elements; 0 for aliases */
 #endif

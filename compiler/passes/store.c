@@ -32,7 +32,7 @@ static void live_for_phases(const Plan *plan, Life *life) {
     life->block.dies++;
 }
 
-static void make_stored(Plan *plan, const Node *node, int k) { /* by kernel k */
+static void make_stored(Plan *plan, const Node *node, int k) { /* kernel k writes the value */
   const int phase = plan->kernels.data[k]->phase;
   const Node *home = plan->graph->nodes.data[home_of(plan, node)->id];
   const int64_t images = home->result == RESULT_BATCH ? 1 : plan->images;

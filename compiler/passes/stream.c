@@ -1,6 +1,7 @@
 /* stream.c: Pass that builds the graph of one step, which computes the next rows of an endless sequence. A
- * reader that needs rows of earlier calls gets a concatenation: the rows in a state, then the new rows. The
- * state is updated with the last of these rows. So the graph of a step is an ordinary net with states.
+ * reader that needs rows of earlier calls gets a concatenation: the rows in a state (the history), then the
+ * new rows. The state is updated with the last of these rows. So the graph of a step is an ordinary net with
+ * states.
  *
  * If a history is long and there are few new rows, the state also contains the new rows. The concatenation
  * can then be made in the state itself (passes/states.c): the old rows move to its start, and the new rows
@@ -36,7 +37,7 @@ typedef struct Ring {
   int gather;          /* position of the gather ring in Step.positions; -1: all rows are copied */
   Node *rows;          /* the history, then the new rows; for a gather ring only the new rows */
   Node *state;         /* for a gather ring: the state with its rows */
-  /* if the new rows are also in the state: the state with all rows, and the part of it that is the history */
+  /* if the new rows are also in the state: kept: the state with all rows; moved: the history at its start */
   Node *kept, *moved;
 } Ring;
 
@@ -61,8 +62,8 @@ static Ring *ring_of(Step *s, const Node *of, const StreamNeed *need) {
   return NULL;
 }
 
-/* The rows that a reader reads. A dilated window reads only some of the rows in `need`; reader NULL: all of
- * them. */
+/* The rows that a reader reads. A dilated window reads only some of the rows in `need`. If `reader` is NULL,
+ * all of them are read. */
 static RingTaps ring_taps(const Step *s, const Node *reader, const StreamNeed *need) {
   const RingTaps all = {1, need->first, 0, need->count};
   if (!reader || !s->streams->flow[reader->id].flows || !reader->window || stream_in_regions(reader) ||
@@ -325,7 +326,7 @@ static void add_nodes(Step *s) {
   }
 }
 
-/* Whether the value, or the value of which it is an alias, is a part of another value or contains other
+/* Whether the value (or, for an alias, the aliased value) is a part of another value or contains other
  * values. */
 static bool is_part_of_rows(const Graph *graph, const Node *value) {
   while (value->op->family == FAMILY_ALIAS && value->nin) value = value->in[0];
@@ -369,7 +370,7 @@ static StreamLayer stream_layer_of(Step *s, const Node *node) {
   return layer;
 }
 
-/* The number of initial calls that compute only rows with negative indices of every output. */
+/* The number of first calls in which, for all outputs, all computed rows have negative indices. */
 static int64_t calls_before_rows(const StreamLayer *output, int n) {
   int64_t calls = n ? INT64_MAX : 0;
   for (int o = 0; o < n; o++)

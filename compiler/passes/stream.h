@@ -7,7 +7,7 @@
 #include "passes/plan.h"
 
 typedef struct Flow {
-  bool depends;     /* depends on an input of which each call gets some rows */
+  bool depends;     /* depends on an input that is passed in steps */
   bool flows;       /* the node's rows are computed in steps, too */
   bool refused;     /* an error was reported for the node */
   StepRows step;    /* step.rows 0: unknown after an error */
@@ -17,14 +17,15 @@ typedef struct Flow {
 
 typedef struct Streams {
   Arena *arena;
-  const Graph *graph, *written; /* written: the graph whose operators the messages name */
+  const Graph *graph, *written; /* written: messages use the operator names of this graph */
   const Streaming *options;
   Diags *diags; /* NULL: nothing is reported */
   const int *live;
   Flow *flow;            /* by node id */
-  int64_t jump;          /* the rows of the first input in a step are a multiple of `jump` */
+  int64_t jump;          /* the number of rows of the first input in a step must be a multiple of `jump` */
   int64_t lookahead;     /* the smallest --lookahead with which no layer looks ahead */
-  int64_t window, begin; /* --slide: rows of the first input in a window; the number of the very first row */
+  int64_t window, begin; /* --slide: number of rows of the first input in a window; index of the first row of
+                            the first call */
   bool unpadded;         /* --slide: computes each Flow as if no layer had padding */
 } Streams;
 

@@ -37,7 +37,8 @@ static const char *operator_of(const Streams *s, const Node *node) {
   return node_in_program(s, node)->op->name;
 }
 
-/* With --slide most layers that cannot be computed in steps compute all of their rows, without an error. */
+/* Reports a layer that cannot be computed in steps. With --slide, most of these layers compute all of their
+ * rows instead, without an error. */
 static Diag *refuse_stream(Streams *s, const Node *node, DiagId id, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 static Diag *refuse_stream(Streams *s, const Node *node, DiagId id, const char *format, ...) {
@@ -100,7 +101,7 @@ static void set_rate(Flow *flow, int64_t up, int64_t down) {
   flow->down = flow->down * down / divisor;
 }
 
-/* Whether the number of rows in a step is a multiple of the stride. */
+/* Whether the number of rows in a step is a multiple of `factor`; if not, reports an error. */
 static bool divides(Streams *s, const Node *node, Flow *flow, int64_t factor) {
   const int64_t rows = flow->step.rows;
   set_rate(flow, 1, factor);

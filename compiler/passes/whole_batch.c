@@ -49,10 +49,9 @@ static bool unrolls(const Window *w) {
   return taps <= MOST_UNROLLED && phases <= MOST_UNROLLED && 8 * taps + 36 * phases <= MOST_UNROLLED;
 }
 
-/* Whether a batched schedule supports the convolution: one group (several for weight gradients, with
+/* Whether a batched schedule supports the convolution: one group (weight gradients: also several, with
  * Winograd), a window that can be unrolled, indices that fit into an int. The schedules index weights by two
- * channels, which a matrix of taps does not have. Weights in bf16 matter
- * only to kernels that read them. */
+ * channels, which a matrix of taps does not have. Kernels that read weights need floats. */
 static bool can_batch_conv(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, node)) return false;
   if (node->op->family != FAMILY_CONV_WEIGHTS && node_weight_elem(node) != F32) return false;
@@ -122,7 +121,7 @@ static bool batch_layers(PassState *state, int64_t batch) { /* false: no layer i
   const Graph *graph = state->plan->graph;
   bool *whole_batch = state->plan->whole_batch = NEW_ARRAY(state->arena, bool, graph->nodes.n + 1);
   const int *last = last_readers(state->arena, state->plan);
-  /* the result may be the rounded value of an activation that is fused later */
+  /* with bf16, an activation that is fused later may round the result of a convolution */
   const bool convs = !graph_has_bf16(graph);
   bool any = false;
   for (int i = 0; i < graph->nodes.n && batch <= MOST_IMAGES; i++) {

@@ -12,8 +12,8 @@
 #include "base/arithmetic.h"
 
 /* ---- values ---- */
-/* The observed range of an input; NULL: training records no range for views of a value, or for functions
- * with a known range. */
+/* The range of a value without a recorded range: the range of the value from which it is moved, pooled or
+ * averaged, or the known range of a function. NULL: there is none. */
 static const Observed *observed_input(const Calibrator *k, const Node *node) {
   static const Observed unit = {.hi = 1}, both = {.lo = -1, .hi = 1};
   const Observed *seen = NULL;
@@ -84,7 +84,7 @@ static bool wants_wide(const Calibrator *k, const Node *node) {
   return joined || k->how->all_wide || table_find(k->how->wide, node->name);
 }
 
-static bool is_stored_as_int8(const Node *node) { /* scaled */
+static bool is_stored_as_int8(const Node *node) { /* a normalized byte input */
   const Node *in = node->nin ? node->in[0] : NULL;
   return node->op->traits.fold == FOLD_NORMALIZE && node_is_input(in) && in->port->elem == U8;
 }
@@ -223,7 +223,7 @@ static double rounding_error(const Calibrator *k, const double *w, int64_t n, do
   return sum;
 }
 
-/* Clips the largest weights if that reduces the error. */
+/* Returns a scale that clips the largest weights if that reduces the error. */
 double calibrate_filter_scale(const Calibrator *k, const double *w, int64_t n, double most) {
   enum { PARTS = 128 };
   double best = most / weight_most(k), least = rounding_error(k, w, n, best);
@@ -363,7 +363,7 @@ static bool is_put(const Calibrator *k, const Weight *weight) {
   return false;
 }
 
-/* Parameters shared by several nodes count once. */
+/* Adds the node's parameters as floats; a parameter that several nodes share is added once. */
 static void put_parameters(Calibrator *k, const Node *node) {
   for (int w = 0; w < node->nweights; w++) {
     const Weight *weight = node->weight[w];

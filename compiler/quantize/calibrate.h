@@ -49,7 +49,7 @@ SeenRange range_of(const Calibration *, const Observed *, bool wide);
 /* A stored value, for callers that need the details. */
 typedef struct Chosen {
   const char *name;
-  const Node *node, *last; /* float nodes: the layer, and the last node fused into it */
+  const Node *node, *last; /* nodes of the float net: the layer, and the last node fused into it */
   const Node *seen;        /* the node whose observed range is used; NULL: the range is known without data */
   bool kept;               /* the value stays float and has no scale */
   bool wide;               /* stored as int16 */

@@ -34,7 +34,7 @@ static bool gate_has_room(const double *w, const double *bias, int64_t rows, int
   return true;
 }
 
-/* One scale per gate, as in TensorFlow Lite. */
+/* Quantizes the weights of the gates, with one scale per gate, as in TensorFlow Lite. */
 static void put_gate_weights(Calibrator *k, const Weight *weight, const Weight *to_bias, const double *bias,
                              int64_t gates, Quant in) {
   static const double NO_WEIGHTS = 0x1p-16, GROWTH = 1.25;
@@ -148,8 +148,8 @@ static float *put_feature_weights(Calibrator *k, const Node *node) {
   return scale;
 }
 
-/* The int16 scale of the features: the largest observed feature fits, and no product of a sum exceeds 32
- * bits. Without samples, the largest feature is assumed to be as large as the weights permit. */
+/* The int16 scale of the features: the largest observed feature fits into int16, and all rescaled sums fit
+ * into int32. Without samples, the largest feature is assumed to be as large as the weights permit. */
 static float feature_scale(const Calibrator *k, const Node *node, const float *weights,
                            const CellSeen *seen) {
   const Weight *weight = node->weight[FEATURE_WEIGHT];

@@ -1,4 +1,5 @@
-/* calibrator.h: State of a calibration, shared by calibrate.c and calibrate_recurrent.c. */
+/* calibrator.h: State of a calibration. Private to calibrate.c, calibrate_indices.c and
+ * calibrate_recurrent.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CALIBRATOR_H
 #define CNNC_CALIBRATOR_H

@@ -164,7 +164,7 @@ static void note_layer(Arena *arena, Diags *diags, const Idle *of) {
 static void note_layers(Arena *arena, Diags *diags, const Graph *graph, int layers, const Idle *sum) {
   diag_report(diags, DIAG_dead_filters, NO_SPAN, NULL,
               "net %s: %s of %s filters in %d layers have no effect; dropping them saves %s bytes of weights "
-              "(--emit=graph --after=drop lists the rest)",
+              "(--emit=graph --after=drop prints the remaining net)",
               graph->name, text_thousands(arena, sum->idle), text_thousands(arena, sum->filters), layers,
               text_thousands(arena, sum->saved));
 }

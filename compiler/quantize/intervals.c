@@ -1,6 +1,5 @@
 /* intervals.c: Interval analysis of an int8 model: the range of each channel for all inputs. Rounding and
- * clamping are monotonic, so the ends of an operand's interval determine the ends of the result's interval.
- * */
+ * clamping are monotonic, so the ends of the operands' intervals determine those of the result's interval. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/live_channels.h"
 
@@ -119,7 +118,7 @@ static Interval pool_interval(const Node *node, Interval in) {
   for (int axis = 0; axis < 2; axis++)
     clipped |= windows_clipped(w->kernel[axis], w->stride[axis], w->dilation[axis], w->before[axis],
                                extent_side(from, axis), extent_side(to, axis));
-  if (clipped && !p->mean) in = with(in, INT8_MIN); /* maximum of a window that contains only padding */
+  if (clipped && !p->mean) in = with(in, INT8_MIN); /* the maximum of a window that only contains padding */
   if (clipped && p->count_pad) in = with(in, node->quant->zero);
   Stored stored = p->stored;
   stored.zero = 0;

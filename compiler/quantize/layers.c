@@ -166,7 +166,7 @@ static void make_doubles(Quantizer *q, const Node *node, const Weights *w, const
   p->real = real;
 }
 
-/* Whether the layer's bias is int64; false after an error in its input. */
+/* Whether the layer's bias is int64 in the file. Used if the type of the input is unknown after an error. */
 static bool has_wide_bias(const Quantizer *q, const Node *node) {
   const Weight *bias = node->nweights > 1 ? node->weight[1] : NULL;
   const QuantArray *array = bias ? table_find(&q->file->by_name, bias->name) : NULL;

@@ -19,8 +19,8 @@ typedef struct QuantizeOptions {
 Graph *quantize_graph(Arena *, Diags *, const Graph *, QuantFile *, const QuantizeOptions *);
 
 /* An int8 model with the program's operators, for export. The model's int8 values have a Quant; operators
- * without a name only rescale. The model's weights are floats; the integers and scales are in `arrays`, with
- * the names of the file. made: as in QuantizeOptions. */
+ * without syntax in the language only rescale. The model's weights are floats; the Arrays have the integers
+ * and scales, with the names of the file. made: as in QuantizeOptions. */
 Graph *quantize_written(Arena *, const Graph *, Node *const *made, const QuantFile *, Arrays *);
 
 /* The graph without constant and unused channels, with the same results; the graph itself if it is not an

@@ -1,6 +1,6 @@
-/* quantizer.h: State of the conversion to int8 and int16. values.c visits the nodes, layers.c converts
- * layers, lookup_tables.c converts functions, and scales.c looks up scales in the file. Private to these
- * files. */
+/* quantizer.h: State of the conversion to int8 and int16. values.c visits the nodes, layers.c,
+ * recurrent_layers.c and svdf_layers.c convert layers, lookup_tables.c converts functions, and scales.c looks
+ * up scales in the file. Private to these files. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZER_H
 #define CNNC_QUANTIZER_H

@@ -10,7 +10,7 @@
 static const float GATE_SCALE = 1 / 4096.0f, UNIT_SCALE = 1 / 32768.0f, BYTE_SCALE = 1 / 128.0f;
 enum { CELL_BITS_LEAST = -15, CELL_BITS_MOST = 2 };
 
-/* Both x and h of an lstm may be int16. */
+/* Whether the layer may have int16 x and h: an lstm whose c has a scale in the file. */
 static bool is_wide_lstm(const Quantizer *q, const Node *node) {
   return node->op->traits.int8 == INT8_RECURRENT && recurrent_direction(node, 0).cell == CELL_LSTM &&
          table_find(&q->file->by_name, arena_printf(q->arena, "%s.cell.scale", node->name)) != NULL;

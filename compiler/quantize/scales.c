@@ -34,7 +34,7 @@ const void *quant_array(Quantizer *q, const char *name, Elem elem, int rank, con
   return NULL;
 }
 
-/* A single number has shape [1], as the file format requires. */
+/* The data of an array of one number, whose shape must be [1]; NULL after an error. */
 static const void *one(Quantizer *q, const char *name, Elem elem) {
   const int64_t size = 1;
   return quant_array(q, name, elem, 1, &size);

@@ -255,8 +255,8 @@ static void note_floats(Quantizer *q, const Node *node) {
                    : combine_count(node) == node->nin ? " of more than two values"
                                                       : " of values and numbers";
   diag_report(q->diags, DIAG_not_int8, node->span, node->site,
-              "%s%s has no int%s form: %s computes in float, between conversions", node->op->name, of,
-              wide ? "16" : "8", node->name);
+              "%s%s has no int%s form: %s computes in float, with conversions before and after",
+              node->op->name, of, wide ? "16" : "8", node->name);
 }
 
 static Node *float_node(Quantizer *q, const Node *node) {
@@ -295,7 +295,7 @@ static bool for_floats(Quantizer *q, const Node *node) {
   return readers && readers == q->uses[node->id] && !quant_given(q, node->name, &own);
 }
 
-/* A float result that has a scale is stored as int8. */
+/* Computes the node in float; a result that has a scale is stored as int8 or int16. */
 static Node *stored_floats(Quantizer *q, const Node *node) {
   Quant quant;
   Node *value = float_node(q, node);

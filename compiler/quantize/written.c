@@ -28,7 +28,7 @@ static float *real_numbers(Writing *w, const Node *node, int k, const Weight *we
   float *values = NEW_ARRAY(w->arena, float, weight->size);
   if (!array || array->size != weight->size) return values;
   if (array->elem == F32) return memcpy(values, array->data, sizeof *values * (size_t)weight->size);
-  if (!scale || array->elem == I64) return values; /* other formats have no 64-bit bias of int16 layers */
+  if (!scale || array->elem == I64) return values; /* ONNX has no int64 bias for int16 layers */
   const int64_t filters = int8_filters(node), terms = weight->size / filters;
   for (int64_t f = 0; f < filters; f++) {
     const float s = ((const float *)scale->data)[scale->size == 1 ? 0 : f];
@@ -87,7 +87,7 @@ static Node *with_bounds(Writing *w, const Node *like, Node *value, const Quant 
   return value;
 }
 
-/* A node without a name that gives a value another scale. */
+/* A node without syntax in the language that gives a value another scale. */
 static Node *rescaled_as_written(Writing *w, const Node *node, Node *value) {
   Node *own = graph_node(w->to, &op_int8_from_float, 1, &value);
   own->name = node->name;
@@ -116,7 +116,7 @@ static Node *kept(Writing *w, const Node *node) {
   return own;
 }
 
-/* whether the operator has no name in the language, although it computes an operator of the language */
+/* whether this int8 operator, which has no syntax in the language, computes an operator of the language */
 static bool is_int8_only(const Op *op) {
   return op == &op_int8_product || op == &op_int8_transposed || op == &op_int8_combine ||
          op == &op_int8_matmul || op == &op_int8_pool || op == &op_int8_softmax ||

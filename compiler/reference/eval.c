@@ -23,8 +23,8 @@ static void read_feed(const Node *node, const double *from, int64_t count,
 }
 
 /* Number of evaluations of an operator per image: the number of rows of the operator's value or, for
- * RESULT_SUM, of its operand; 1 if the operator reduces rows to a value without rows. Inputs with fewer rows
- * are repeated. */
+ * RESULT_SUM, of its operand; 1 for RESULT_BATCH, and if the operator mixes rows. Inputs with fewer rows are
+ * repeated. */
 static int64_t value_rows(const Node *node) {
   int64_t rows = shape_rows(node->shape);
   for (int k = 0; node->result == RESULT_SUM && k < node->nin; k++)

@@ -6,17 +6,17 @@
 
 typedef struct GraphRun {
   int64_t count; /* images */
-  int nodes;     /* computes only this number of nodes, and no new states; 0: all */
+  int nodes;     /* 0: all nodes; n: only the first n nodes, without updates of states */
   bool training;
   uint64_t seed, step;
   const double *weights;       /* graph->parameters numbers, in the order of the weights struct */
-  const double *const *input;  /* by input: [count][h][w][c], or [count][c][h][w] where the port is chw */
+  const double *const *input;  /* by input: [count][h][w][c], or [count][c][h][w] if the port is chw */
   const double *const *target; /* by output: [count][target elements]; NULL without training */
   double *const *state; /* by state: [count][h][w][c], read and updated. NULL: starts from the initial states,
                            and drops the new states */
-  double *gradients; /* graph->parameters numbers, initially zero, except that statistics have their current
-                        value; NULL without RESULT_SUM nodes */
-  /* Called with each value of n elements after it is computed; or NULL. */
+  double *gradients; /* result: graph->parameters numbers: the sums over the images and, for statistics, the
+                        new or unchanged values; NULL if no node has a `target` */
+  /* NULL, or called after each value is computed, with its n elements. */
   void (*made)(void *context, const Node *, double *value, int64_t n);
   void *context;
   double **value; /* result, by node id: [count][h][w][c]; RESULT_BATCH: one value */

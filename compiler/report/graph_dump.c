@@ -20,7 +20,7 @@ void graph_dump_head(Text *out, const Graph *graph) {
 
 void graph_dump_node(Text *out, const Graph *graph, const Node *node) {
   static const char *const result[] = {
-      [RESULT_SAMPLE] = "", [RESULT_SUM] = " summed over images", [RESULT_BATCH] = " once a batch"};
+      [RESULT_SAMPLE] = "", [RESULT_SUM] = " summed over images", [RESULT_BATCH] = " once per batch"};
   text_put(out, "%%%d = %s(", node->id, node->op->name);
   for (int k = 0; k < node->nin; k++) text_put(out, k ? ", %%%d" : "%%%d", node->in[k]->id);
   text_put(out, ") %s: %s%s", node->name, shape_text(graph->arena, node->shape), result[node->result]);

@@ -102,8 +102,7 @@ static void put_table(Text *out, const TableRows *rows, int columns) {
   }
 }
 
-/* Merges the calls of a layer in row bands into one row: the sum of their flash, the maxima of RAM and stack.
- */
+/* Merges the calls of a layer in row bands into one row: sums of flash, maxima of RAM and stack. */
 static LayerFootprint merged_calls(const Layout *layout, const Footprint *f, int first, bool *done) {
   LayerFootprint of = f->layer[first];
   const char *layer = layout->infer.steps.data[first].call->kernel->root->name;

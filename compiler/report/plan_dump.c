@@ -5,7 +5,7 @@
 #include "passes/passes.h"
 #include "passes/node_tables.h"
 
-/* By node id: index of the kernel that computes it; -1: none. */
+/* By node id: index of the kernel that computes the node; -1: none. */
 static int *kernels_of(Arena *arena, const Plan *plan) {
   int *kernel = NEW_ARRAY(arena, int, plan->graph->nodes.n + 1);
   for (int i = 0; i < plan->graph->nodes.n; i++) kernel[i] = -1;

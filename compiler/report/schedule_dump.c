@@ -130,11 +130,12 @@ static void put_scheduled_call(Text *out, const Sources *sources, const KernelCa
 /* Writes the cycles per instruction of the board for which an int8 model is compiled. */
 static void put_board(Text *out, const Graph *graph, const Target *t, const CpuCycles *cycles) {
   text_put(out,
-           "%s for %s: loads of %g cycles, stores of %g, pairs of products of %g, other instructions of %g",
+           "%s for %s: cycles per load %g, per store %g, per pair of products %g, per other instruction %g",
            graph->name, t->name, cycles->load, cycles->store, cycles->pair, cycles->other);
-  if (t->vectors && cycles->vector > 0) text_put(out, ", of vectors of %g", cycles->vector);
-  if (cycles->line > 0) text_put(out, ", 16 bytes of flash %g more", cycles->line);
-  text_put(out, "\nCycles are predicted. * marks the chosen schedule; shares are those of the net.\n\n");
+  if (t->vectors && cycles->vector > 0) text_put(out, ", per vector instruction %g", cycles->vector);
+  if (cycles->line > 0) text_put(out, ", extra per 16 bytes of flash %g", cycles->line);
+  text_put(out, "\nCycles are predicted. * marks the chosen schedule; a percentage is a fraction of the "
+                "net's cycles.\n\n");
 }
 
 static void put_schedule_head(Text *out, const ProgramOptions *options, const Target *t) {
@@ -157,7 +158,7 @@ static void put_schedule_head(Text *out, const ProgramOptions *options, const Ta
                  ? "more than half the L2 cache: each call loads them from the last-level cache"
                  : "which stay in the L2 cache");
   text_put(out, "Cycles are predicted, for one thread; multiply-adds run while weights are loaded. "
-                "* marks the chosen schedule; shares are those of the net.\n\n");
+                "* marks the chosen schedule; a percentage is a fraction of the net's cycles.\n\n");
 }
 
 static void put_total(Text *out, const Program *p, int target) {

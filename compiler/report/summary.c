@@ -13,7 +13,7 @@
 /* ---- receptive fields ---- */
 #define FIELD_MOST (INT64_C(1) << 62)
 
-/* The receptive field of an element, and its distance from the receptive field of the adjacent element. */
+/* The receptive field of an element, and the distance to the receptive field of the adjacent element. */
 typedef struct Field {
   bool all;
   int64_t size[2];
@@ -82,7 +82,7 @@ static const Field *fields_find(const Graph *graph) {
 
 typedef struct Totals {
   int64_t parameters, parameter_bytes, trainable, frozen, statistics, macs, bytes;
-  int products, rounded, halves; /* numbers of layers that multiply bf16 numbers, values stored as bf16, and
+  int products, rounded, halves; /* numbers of: layers that multiply bf16 numbers; values stored as bf16;
                                     layers with f16 weights */
 } Totals;
 

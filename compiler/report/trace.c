@@ -1,6 +1,6 @@
 /* trace.c: --report=trace: each function and table of the generated C in one row, with its lines, layers,
- * weights and schedules. Each definition in the text has a row, so that no definition can be forgotten. The
- * layers that a function computes are in the layout (t->of->layout). */
+ * weights and schedules. Rows are created from the definitions in the text, so that no definition can be
+ * missing. The layers that a function computes are found in the layout (t->of->layout). */
 // SPDX-License-Identifier: Apache-2.0
 #include "report/trace.h"
 #include <ctype.h>
@@ -369,7 +369,7 @@ static void put_trace_names(Text *out, const char *what, const NameList *list) {
   text_put(out, "\n");
 }
 
-/* The layers of a row that are not in the program, such as conversions of an int8 model. */
+/* Lists the layers of a row that the compiler has added, such as the conversions of an int8 model. */
 static NameList unwritten_layers(const Trace *t, const TraceRow *row) {
   NameList other = {0};
   for (int i = 0; i < row->layers.n; i++)

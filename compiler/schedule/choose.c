@@ -130,7 +130,7 @@ static void pick_by_model(const Lower *l, Decision *d) {
   if (d->model < 0 || d->candidates.data[d->model].refused) no_schedule(l);
   d->chosen = d->model;
   if (possible == 1) d->why = d->candidates.n > 1 ? "no other schedule is possible" : "";
-  else if (d->model || gain >= 1) d->why = "the least cycles";
+  else if (d->model || gain >= 1) d->why = "the fewest cycles";
   else d->why = arena_printf(l->arena, "no other schedule needs less than %g of its cycles", gain);
 }
 

@@ -6,7 +6,7 @@
 #include "schedule/tuning.h"
 
 typedef struct Candidate {
-  Choice choice;       /* the schedule, and those sizes that the schedule does not choose */
+  Choice choice;       /* the schedule and its parameters */
   const char *name;    /* "Winograd F(4x4,3x3)" */
   bool compared;       /* rejected by the plan: listed, never chosen */
   const char *refused; /* the reason why the candidate is unsupported, or NULL */
@@ -19,11 +19,11 @@ typedef struct Candidate {
 typedef struct Decision {
   const char *target, *layout_target; /* names in a file of measured choices: "x86-64-v3/16" means 8-lane code
                                          in a file whose weights are packed for "x86-64-v4" */
-  const char *key;           /* the inputs of the choice: the kernel's line in a file of measured choices */
+  const char *key;           /* text about the kernel, which identifies it in a file of measured choices */
   VEC(Candidate) candidates; /* at least one candidate is possible */
   int model, chosen;         /* index chosen by the cost model; final index */
   const char *why;           /* the reason for the choice, as text */
-  bool layout;               /* the layout of the file's weights determines the method */
+  bool layout;               /* the schedule was chosen for the layout of the file's widest target */
   const Tuned *tuned;        /* the measurement, if it determined the choice */
 } Decision;
 

@@ -38,7 +38,7 @@ static Elem elem_of(const Points *c) { return points_int8(c) ? I32 : F32; } /* t
 static int64_t all_filters(const Points *c) { return points_phases_of(c) * c->filters; } /* per group */
 
 /* ---- choices ---- */
-/* The number of slots that minimizes the waiting time of two, four and eight threads. */
+/* The number of slots with the least idle time on two, four and eight threads. */
 static int64_t choose_slots(int64_t blocks) {
   int64_t best = 1, least = INT64_MAX;
   for (int64_t slots = 2; slots <= MOST_SLOTS; slots++) {
@@ -102,7 +102,7 @@ static void choose_blocks(Points *c) {
 }
 
 /* ---- packed weights ---- */
-/* All points of a group are consecutive, so the weights of the group are one stream. */
+/* All points of a group are consecutive, so the weights of a group are read sequentially. */
 static Ix points_point_of(const Points *c, const Ix *group, const Ix *xi) { return c->points * *group + *xi; }
 
 static Ref packed_at(const Points *c, Pack *pack, const PointWeight *w, Ix point) {
@@ -113,7 +113,7 @@ static Ref packed_at(const Points *c, Pack *pack, const PointWeight *w, Ix point
 
 static int taps_of(const PointPack *how, int axis) { return how->taps[axis][0] * how->taps[axis][1]; }
 
-/* The transformed numbers of filter f from index `first` on. */
+/* Transforms the taps of filter f to y. The taps are in `from`, starting at index `first`. */
 static void transformed(const Points *c, Nest *b, const PointPack *how, int axis, Buf *from, const Ix *first,
                         const Ix *f, Val *y) {
   Val x[MOST_AXIS];
@@ -192,7 +192,7 @@ static void pack_channels(const Points *c, Pack *pack, PointWeight *at, const Pa
   }
 }
 
-/* Zeros for filters that fill up the last panel. */
+/* Stores zeros for the missing filters of the last panel. */
 static void clear_rest(const Points *c, Pack *pack, const Ix *xi, const Ix *panel, const Panels *panels) {
   Nest *b = pack->nest;
   NEST_FOR(b, in, c->in)
@@ -300,8 +300,8 @@ static void add_product(const Points *c, Ref sum, Val x, Val w) {
   else nest_accumulate(b, sum, x, w);
 }
 
-/* Adds the products of channel i for all tiles. The inner product adds inputs and weights crosswise, so it
- * also needs the channel that is half a row of channels later. */
+/* Adds the products of channel i for all tiles. The inner product (int8_inner.c) also needs the channel half
+ * a row later: the input of each of the two channels is added to the weight of the other. */
 static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix *i) {
   Nest *b = c->l->b;
   const int L = c->lanes, n = points_int8(c) && c->inner[0] ? 2 : 1;
@@ -323,7 +323,7 @@ static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix
   }
 }
 
-/* Initializes the sums: with zeros or, for the inner product, with the negated sum of the excess products. */
+/* Initializes the sums with zeros or, for the inner product, with minus the sum of the excess products. */
 static void begin_sums(const Points *c, const MultiplyArgs *m, Buf *a) {
   Nest *b = c->l->b;
   const Val zero = points_int8(c) ? splat(num_i32(b, 0), c->lanes) : num(b, 0);
@@ -370,7 +370,7 @@ Tiling points_tiling(const Points *c, int64_t tiles_, int vectors) {
                  : direct_tiling(c->l, tiles_, vectors);
 }
 
-/* A block times a panel, tile by tile. Each call prefetches `share` of the next panel. */
+/* A block times a panel, tile by tile. Each call prefetches `share` cache lines of the next panel. */
 typedef struct Product {
   NestFn *whole, *rest;
   Tiling row;
@@ -384,7 +384,7 @@ static Product product_functions(Points *c, const Panels *panels, int64_t tiles_
   p.calls = p.row.count + p.row.rests;
   p.share = ceil_divide(ceil_divide(buf_room(panels->w, 2), points_line_of(c)),
                         p.calls * (panels->width / (p.vectors * c->lanes)));
-  /* Weights that were just transformed are in a cache. */
+  /* Int8: no prefetches, because the weights were just transformed and are in a cache. */
   const int64_t lines = points_int8(c) ? 0 : ceil_divide(p.share, c->in);
   p.whole = multiply_tile(c, panels, p.row.pixels, p.vectors, lines);
   if (p.row.rests) p.rest = multiply_tile(c, panels, p.row.rest, p.vectors, lines);
@@ -502,7 +502,8 @@ static void bundles_by_slots(Nest *b, const Points *c, const Block *k) {
     }
 }
 
-/* The first image replaces a missing image, whose products are not stored. */
+/* Splits row r of a block. If the batch ends before this image, the first image is split instead, and its
+ * products are not stored. */
 static void split_row(Nest *b, const Points *c, const Block *k, const Ix *r) {
   const Ix ty = *k->ty + *r, t0 = c->width * *r;
   if (!c->images) {
@@ -555,7 +556,7 @@ void points_loops(Nest *b, Points *c) {
   }
   const Ix none = {0};
   const int64_t each = c->blocks / c->slots, left = c->blocks % c->slots;
-  /* The kind of loops in a block that all threads compute together. */
+  /* The kind of the loops in a block that all threads compute together. */
   const LoopKind kind = c->by_blocks || c->by_points ? PARALLEL : c->by_bundles;
   if (c->by_blocks)
     NEST_PARALLEL(b, s, c->slots)

@@ -31,8 +31,7 @@ typedef struct Points {
   int64_t phases[2];   /* number of phases along each axis: all read the same tiles, with different filters */
   int64_t filters;     /* output channels of a group and a phase at a point */
   int64_t rows, width; /* rows of tiles; tiles per row */
-  bool many_small; /* the image consists of many small images (phases, or images of a batch), so blocks are
-                      larger */
+  bool many_small; /* the layer has many small images (phases, or images of a batch), so blocks are larger */
   bool alone;      /* no thread has a separate block */
   bool images;     /* a row of tiles contains all tiles of an image */
   int64_t macs;    /* multiply-adds of the direct convolution */
@@ -56,7 +55,7 @@ typedef struct Points {
   /* threads share the loop over blocks, or the loops inside a block; both false: one thread */
   bool by_blocks, by_points;
   LoopKind
-      by_bundles; /* int8: kind of the loop over slots, which share V, and over the rows of tiles in split */
+      by_bundles; /* int8: kind of the loop over slots, which share V, and of the loop that splits rows */
   /* panels of a group: whole panels, the rest panel; w: [group, point][panel][channel][width] */
   Panels panels[2];
   NestFn *pack[2]; /* batched training: computes a panel of w, which is scratch */
@@ -88,9 +87,8 @@ typedef struct PointWeight {
   Ix row;
 } PointWeight;
 
-/* Packing of a window: its taps become points[0] x points[1] numbers, one axis after the other. A tap has
- * two indices along each axis; `read` gets the two indices of the first axis, then those of the second
- * axis. */
+/* Packing of a window: its taps become points[0] x points[1] numbers, axis by axis. A tap has two indices
+ * along each axis. `read` gets the two indices of the first axis, then the two indices of the second axis. */
 typedef struct PointPack {
   int taps[2][2], points[2];
   Val (*read)(const Points *, Pack *, const PointWeight *, const Ix tap[4]);

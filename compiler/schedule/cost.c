@@ -20,11 +20,11 @@ static double vectors(int64_t channels, int lanes) { return (double)((channels +
 static void set_memory(Cycles *c, const Target *t, double bytes, int64_t net_bytes) {
   const bool far = net_bytes > t->l3 / 2, near = net_bytes <= t->l2 / 2;
   c->weight_bytes = (int64_t)bytes;
-  c->from = far ? "memory" : near ? "the second cache" : "the last cache";
+  c->from = far ? "memory" : near ? "the L2 cache" : "the last-level cache";
   c->memory = bytes / (far ? t->memory_rate : near ? t->l2_rate : t->l3_rate);
 }
 
-static double far_rate(const Target *t, double bytes) { /* bandwidth for that number of bytes */
+static double far_rate(const Target *t, double bytes) { /* bytes per cycle, if the data has `bytes` bytes */
   return bytes > (double)t->l3 / 2 ? t->memory_rate : bytes <= (double)t->l2 / 2 ? t->l2_rate : t->l3_rate;
 }
 
@@ -41,7 +41,7 @@ Cycles cost_with_weights(Cycles c, const Target *t, int64_t own_bytes, int64_t w
 }
 
 static double taps_inside(const Correlation *k,
-                          int axis) { /* taps inside the input for all outputs along the axis */
+                          int axis) { /* sum over the outputs along the axis of the taps inside the input */
   const int64_t large = axis ? k->large.w : k->large.h, small = axis ? k->small.w : k->small.h;
   const int64_t stride = k->stride[axis];
   int64_t n = 0;
@@ -111,9 +111,9 @@ Cycles cost_joined(const Target *t, const Correlation *k, int64_t net_bytes) {
   return summed(c);
 }
 
-/* There is one sum for each pair of an input and an output of a group, in vectors of all inputs or all
- * outputs. For each output, the lanes of all its sums except one are permuted, and then the sums are
- * added. */
+/* There is one sum for each pair of an input and an output of a group. The vectors of sums run over the
+ * inputs or over the outputs of all groups. For each output, the lanes of all its sums except one are
+ * permuted, and then the sums are added. */
 Cycles cost_groups(const Target *t, const Correlation *k, int64_t net_bytes) {
   const int64_t n = smaller(k->l, k->s), wide = larger(k->l, k->s) / n;
   const double sums = vectors(k->groups * n, t->lanes) * (double)(n * wide);
@@ -124,7 +124,7 @@ Cycles cost_groups(const Target *t, const Correlation *k, int64_t net_bytes) {
 }
 
 static double taps_repeated(const Correlation *k, int axis,
-                            int64_t factor) { /* taps inside the input, for all outputs */
+                            int64_t factor) { /* like taps_inside, with merged taps */
   int64_t n = 0;
   for (int64_t r = 0; r < factor; r++) {
     const Axis a = axis_repeated(k, axis, factor, r);
@@ -155,7 +155,7 @@ Cycles cost_columns(const Target *t, const Correlation *k, int64_t outputs, int6
 /* Tiles of the output, m outputs long on the axes on which the kernel is longer than 1. */
 typedef struct Tiles {
   double points, count; /* points of a tile; number of tiles */
-  double transform;     /* time of a point relative to a tile of 6x6 */
+  double transform;     /* time to transform a point, relative to a point of a 6x6 tile */
 } Tiles;
 
 static const double ROW_TRANSFORM =
@@ -199,8 +199,8 @@ static double winograd_weights_of(const Correlation *k, int m) { /* number of tr
   return all_tiles(k, m).points * (double)(k->groups * k->l * k->s);
 }
 
-/* Packed weights are many times larger than natural weights. As measurements show, this fraction of their
- * load time must be added even if the multiply-adds take longer. */
+/* With a stride, packed weights are many times larger than natural weights. As measurements show, this
+ * fraction of their load time must be added even if the multiply-adds take longer. */
 static const double WAITED_FOR_STRIDE = 0.5;
 
 Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch, int64_t net_bytes) {
@@ -215,7 +215,7 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
 /* Cycles for the transfer of weights, transformed inputs and products through the last cache. conv_points.c
  * divides the tiles into blocks. A block reads all weights, and writes its transformed inputs and its
  * products; every bundle of filters reads the transformed inputs. Without strassen_tiles, inputs and
- * products of one block fill about the whole second-level cache, although other values need half of it. With
+ * products of one block fill about the whole second-level cache, but only half of it is free for them. With
  * strassen_tiles, inputs and products are transferred only if the image itself is larger than the
  * second-level cache (measured). */
 static double strassen_passed(const Target *t, double points, double tiles, double in, double out,

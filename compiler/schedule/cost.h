@@ -6,16 +6,16 @@
 #include "ops/convolution/correlation.h"
 
 typedef struct Cycles {
-  double products;   /* multiply-adds */
-  double transforms; /* other computations, and stores of partial vectors */
-  /* waiting for weights (in other kernels also for values), in parallel with the products */
+  double products;   /* cycles of multiply-adds */
+  double transforms; /* cycles of other computations, and of stores of partial vectors */
+  /* cycles of loads of weights (in cost_stream also of values), in parallel with the products */
   double memory;
   double total;
   int64_t weight_bytes; /* size of the packed weights */
   const char *from;     /* the memory from which weights are loaded: "memory" */
 } Cycles;
 
-/* Adds the wait for own_bytes of weights to known products and transforms. */
+/* Adds the load time of own_bytes of weights to known products and transforms, and sets the total. */
 Cycles cost_with_weights(Cycles, const Target *, int64_t own_bytes, int64_t weight_bytes);
 /* weight_bytes: bytes of all weights of the net, which determine the cache level of a layer's weights. */
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
@@ -24,7 +24,7 @@ Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
 Cycles cost_tiles(Cycles floats, const Target *, const Correlation *, double products);
 /* like cost_tiles, without values to copy */
 Cycles cost_pair_tiles(Cycles floats, const Target *, double products);
-/* the cost with products of words of two bf16 numbers, computed from the cost with floats */
+/* the cost if words of two bf16 numbers are multiplied, computed from the cost with floats */
 Cycles cost_pairs(Cycles floats, const Target *);
 /* A convolution after nearest upsampling by these factors, computed from the smaller image. */
 Cycles cost_repeated(const Target *, const Correlation *, const int64_t factor[2], int64_t weight_bytes);
@@ -33,7 +33,7 @@ Cycles cost_phases(const Target *, const Correlation *,
 Cycles cost_joined(const Target *, const Correlation *,
                    int64_t weight_bytes); /* a transposed convolution, all phases together */
 Cycles cost_groups(const Target *, const Correlation *,
-                   int64_t weight_bytes); /* narrow groups, by diagonals */
+                   int64_t weight_bytes); /* narrow groups, with diagonals (conv_groups.c) */
 /* A convolution with vectors of output columns; `outputs` lanes are stored one by one. */
 Cycles cost_columns(const Target *, const Correlation *, int64_t outputs, int64_t weight_bytes);
 Cycles
@@ -41,26 +41,25 @@ cost_winograd(const Target *, const Correlation *, int m, int64_t batch,
               int64_t weight_bytes); /* tiles of m outputs on each axis on which the kernel is longer than 1;
                                         batch: images for which weights are packed once, 0: packed earlier */
 Cycles cost_strassen(const Target *, const Correlation *, int parts, int64_t batch,
-                     int64_t weight_bytes); /* parameters as above */
+                     int64_t weight_bytes); /* batch: as in cost_winograd */
 Cycles cost_groups_weights(const Target *,
-                           const Correlation *); /* a weight gradient of narrow groups, by diagonals */
+                           const Correlation *); /* a weight gradient of narrow groups, with diagonals */
 Cycles cost_weights(const Target *, const Correlation *); /* a weight gradient, tap by tap */
 Cycles cost_winograd_weights(const Target *, const Correlation *,
                              int m); /* a weight gradient, with Winograd */
 /* A kernel without a specific model: its multiply-adds, weights and values. For `cycles` of a Schedule. */
 Cycles cost_kernel(const Lower *, const Target *, const Choice *);
 double cost_read(const Target *, int64_t bytes); /* cycles to load bytes that are read once per call */
-/* Cost of keeping that number of bytes per image in memory for a whole batch: a store and a load. Without the
- * batch, the store and the load are not needed, because the values of an image are used while they are
- * cached. */
+/* Cycles to store and load `bytes` bytes per image if the values of a whole batch must be kept. If images are
+ * computed one by one, there is no such cost, because an image's values are used while they are cached. */
 double cost_passed(const Target *, double bytes, int64_t batch);
-/* Per image of a batched convolution, or of its input gradient. spread: the convolution computes the large
+/* Cycles per image of a batched convolution, or of its input gradient. spread: the kernel computes the input
  * side; turned: weights are permuted first. */
 Cycles cost_rows(const Target *, const Correlation *, bool spread, bool turned, int64_t batch,
                  int64_t weight_bytes);
 Cycles cost_rows_weights(const Target *, const Correlation *, int64_t batch,
-                         int64_t weight_bytes); /* per image of a batched weight gradient of a convolution */
-/* Per image of a batched convolution, or of its input gradient, with Winograd. packs: the weights are
+                         int64_t weight_bytes); /* cycles per image of a batched weight gradient */
+/* Cycles per image of a batched convolution, or of its input gradient, with Winograd. packs: the weights are
  * transformed for each batch. */
 Cycles cost_winograd_rows(const Target *, const Correlation *, int m, bool packs, int64_t batch,
                           int64_t weight_bytes);
@@ -75,8 +74,8 @@ double cost_gradient_sums(const Target *, const Correlation *,
 Cycles cost_stream(const Target *, int64_t macs, int64_t value_bytes, int64_t own_bytes,
                    int64_t weight_bytes); /* any other kernel: loads own_bytes of weights, and value_bytes */
 Cycles cost_together(const Target *, int64_t macs, int64_t own_bytes, int64_t batch,
-                     int64_t weight_bytes); /* per image of a batched dense layer */
-/* Per image of a batched dense layer in training, with Strassen. */
+                     int64_t weight_bytes); /* cycles per image of a batched dense layer */
+/* Cycles per image of a batched dense layer in training, with Strassen. */
 Cycles cost_dense_strassen(const Target *, const Node *, int64_t batch, int64_t weight_bytes);
 /* Adds a line to --emit=schedule with the fraction of taps on padding, which schedules skip. */
 void cost_padding_detail(Lower *, const Correlation *);

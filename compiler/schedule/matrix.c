@@ -4,9 +4,9 @@
 #include <math.h>
 #include "base/number.h"
 
-enum { FEWEST_COLUMNS = 4, MOST_BLOCKS = 8 }; /* MOST_BLOCKS: of a small map */
+enum { FEWEST_COLUMNS = 4, MOST_BLOCKS = 8 }; /* MOST_BLOCKS: maximum number of blocks of a small map */
 
-/* Measured (Sapphire Rapids): cycles of a product whose left operand has that number of rows. */
+/* Measured on Sapphire Rapids: cycles of a product whose left operand has `rows` rows. */
 static double product_cycles(int64_t rows) { return fmax(10, (double)rows + 2); }
 
 bool matrix_is_row(const MatrixMap *m) { return m->h == 1; }
@@ -15,7 +15,8 @@ static int64_t small_columns(const Correlation *k, int64_t pitch) {
   return (k->small.h - 1) * pitch + k->small.w;
 }
 
-/* Chooses the narrowest blocks that cover all columns, or extend a few columns further. */
+/* Divides `all` columns into the smallest number of blocks, as narrow as possible. The last block may end
+ * some columns after the map. */
 static void small_blocks(MatrixMap *m, int64_t all) {
   m->blocks = ceil_divide(all, MATRIX_ROWS);
   m->columns = m->apart = ceil_divide(all, m->blocks);
@@ -88,7 +89,8 @@ MatrixMap matrix_map(const Correlation *k, const int64_t outputs[2], const int64
   if (padded && is_small(k, &m, pitch)) {
     m.pitch = pitch;
     small_blocks(&m, small_columns(k, pitch));
-    /* With one pass over the weights, some weights are loaded from memory while others are multiplied. */
+    /* With one vector of channels, one pass over the weights is enough: some weights are loaded from memory
+     * while others are multiplied. */
     if (m.blocks > MATRIX_SUMS / m.vectors && m.blocks <= MATRIX_SUMS) m.vectors = 1;
   }
   if (m.h == 1 && runs <= m.blocks) row_blocks(&m);
@@ -132,8 +134,8 @@ Ix matrix_place(const MatrixMap *m, const Ix *t, const Ix *q) { return *t * m->a
 
 int64_t matrix_sums(const MatrixMap *m, int64_t blocks) { return (blocks - 1) * m->apart + m->columns; }
 
-/* Emits the blocks that start at `first`. A single block needs no loop, because simplification would remove
- * a loop that runs once. */
+/* Emits the blocks that start at `first`. For a single block, the loop over columns is TILED, because
+ * simplification would remove a loop over one block. */
 static void matrix_group(Nest *b, const MatrixMap *m, int64_t first, int64_t blocks, int64_t vectors,
                          MatrixSum sum, const void *context) {
   if (blocks == 1) {

@@ -20,16 +20,17 @@ enum {
   MATRIX_SUMS = 4
 }; /* rows and lanes of a register; sums of a tile */
 
-typedef struct MatrixSpan { /* tiles on an axis: `count` tiles from `first` on, `step` sums apart
-                             */
+typedef struct MatrixSpan { /* tiles on an axis: `count` tiles from sum `first` on, `step` sums apart; a tile
+                               has `blocks` blocks, whose first `skip` columns are not stored */
   int64_t first, step, count, blocks, skip;
 } MatrixSpan;
 
 typedef struct MatrixMap {
-  int64_t h, w, parts[2]; /* sums along both axes; parts: number of sums that are pooled to one output */
+  int64_t h, w, parts[2]; /* h, w: rows and columns of sums; parts: number of sums along each axis that are
+                             pooled to one output */
   int64_t columns, blocks, apart; /* apart: columns from a block to the next block of a row */
-  int64_t pitch, spare; /* of a small map: its pitch, and the number of columns of blocks after the map; pitch
-                           is 0 for other maps */
+  int64_t pitch, spare; /* pitch: columns from row to row if the map is small, otherwise 0; spare: number of
+                           columns of the last block that are after the end of a small map */
   int vectors;
   MatrixSpan outer[2], inner[2]; /* outer: rows of tiles, or the tiles of a map of one row; inner: the tiles
                                     of a row of tiles */
@@ -44,14 +45,14 @@ int matrix_step(int64_t words); /* words of a step: a divisor of the number of c
 double matrix_cycles(const MatrixMap *, int64_t channels,
                      int64_t steps);   /* cycles of the products of all channels */
 bool matrix_is_row(const MatrixMap *); /* whether the map is a single row */
-/* The row and column of the map for a sum: for block t, column q, in the tile at (y, x). */
+/* Row and column of the map for column q of block t in the tile at (y, x). */
 Ix matrix_row_of(const MatrixMap *, const Ix *y, const Ix *t);
 Ix matrix_column_of(const MatrixMap *, const Ix *x, const Ix *t, const Ix *q);
 Ix matrix_place(const MatrixMap *, const Ix *t, const Ix *q); /* index of a sum in its tile */
 int64_t matrix_sums(const MatrixMap *, int64_t blocks);       /* number of sums of a tile */
 
-/* The sums of a tile as TILED loops over block u, column q, vector v of channels. Each loop has as many
- * blocks as there are registers. */
+/* Builds TILED loops over the sums of a tile; calls MatrixSum for block u, column q and vector v of channels.
+ * Each loop has at most as many blocks as fit in the registers. */
 typedef void MatrixSum(const void *context, const Ix *u, const Ix *q, const Ix *v);
 void matrix_groups(Nest *, const MatrixMap *, int64_t blocks, int64_t vectors, MatrixSum,
                    const void *context);
@@ -64,8 +65,8 @@ typedef struct MatrixFns {
 typedef NestFn *MatrixBuild(const void *context, int64_t blocks, int64_t skip);
 typedef void MatrixCall(const void *context, NestFn *, const Ix *y, const Ix *x);
 MatrixFns matrix_functions(const MatrixMap *, MatrixBuild, const void *context);
-/* Calls the functions for the tiles of an outer span, starting at `at`, or for all tiles of the map. y and x
- * are outputs. */
+/* Calls the functions for the tiles at position `at` of an outer span, or for all tiles of the map. y and x
+ * are in units of outputs. */
 void matrix_row_tiles(Nest *, const MatrixMap *, const MatrixFns *, int span, const Ix *at, MatrixCall,
                       const void *context);
 void matrix_tiles(Nest *, const MatrixMap *, const MatrixFns *, MatrixCall, const void *context);

@@ -18,15 +18,15 @@ const Schedule *schedule_named(const char *tuning_name) {
 /* ---- the operators' own nests, which are vectorized where possible: kernel/walk.h ---- */
 static const char *plain_title(const Lower *l, const Choice *choice) {
   (void)choice;
-  if (l->plain) return "plain loops";
+  if (l->plain) return "reference loops";
   switch (l->node->op->family) {
   case FAMILY_NONE:
   case FAMILY_MATMUL:
   case FAMILY_INT8: return "its own loops";
   case FAMILY_POOL: return "window by window";
   case FAMILY_ALIAS: return "nothing";
-  default: return "plain loops"; /* other families need these loops only for sizes near the limits */
+  default: return "reference loops"; /* other families need these loops only for sizes near the limits */
   }
 }
 
-const Schedule schedule_plain = {.name = "plain loops", .title = plain_title, .cycles = cost_kernel};
+const Schedule schedule_plain = {.name = "reference loops", .title = plain_title, .cycles = cost_kernel};

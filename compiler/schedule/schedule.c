@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include "schedule/float/images.h"
 
-/* A nest that cannot be proved is a compiler bug: nothing is written. */
+/* A nest that cannot be proved is a compiler bug. The compiler then exits and writes no output. */
 static void schedule_check(Nest *nest) {
   Proof proof;
   if (nest_prove(nest, &proof)) {
@@ -52,8 +52,8 @@ static Lower *lowered(Arena *arena, const Kernel *kernel, const Target *target, 
   return l;
 }
 
-/* Lowers the kernel again, without the proposal that could not be proved. The kernel's result gets separate
- * memory, or its gradient is added to the memory's content, which is not overwritten. */
+/* Lowers the kernel again, without the proposal that could not be proved: either the kernel's result gets
+ * separate memory, or its gradient is added to the gradient in memory and does not overwrite it. */
 static Lower *lowered_otherwise(Arena *arena, const Kernel *kernel, const Target *target,
                                 const LowerOptions *options) {
   LowerOptions added = *options;

@@ -23,7 +23,7 @@ void choices_itself(const Lower *, const Choice *, Choices *);
 void choices_by_tiles(const Lower *, const Choice *,
                       Choices *); /* the given choice, and its copies with blocks of 32 to 256 tiles */
 
-/* A member may be omitted (0 or NULL); its comment states the meaning of that. */
+/* Members may be omitted (0 or NULL); their comments state the default. */
 typedef struct Schedule Schedule;
 struct Schedule {
   const char *name;        /* "direct": in --emit=schedule */
@@ -31,7 +31,7 @@ struct Schedule {
   unsigned families;       /* FAMILY_BIT of each family whose kernels the schedule computes */
   const char *transforms;  /* the label of Cycles.transforms in the schedule's listing; NULL: "transforms" */
 
-  /* Whether the schedule supports this kernel of its families; NULL: it supports all kernels of one image. */
+  /* Whether the schedule supports this kernel of its families; NULL: all kernels that are not batched. */
   bool (*takes)(const Lower *);
   /* Whether the plan computes the kernel without this schedule, so that the schedule is listed but never
    * chosen. NULL: false for every kernel */
@@ -59,7 +59,7 @@ struct Schedule {
 #include "schedule/registry.def"
 #undef SCHEDULE
 extern const Schedule
-    schedule_plain; /* the operator's own nest, if no other schedule supports the kernel; not listed */
+    schedule_plain; /* the operator's own nest, if no other schedule supports the kernel; not in the table */
 /* In the order in which candidates are listed; NULL at the end. */
 extern const Schedule *const schedule_registry[];
 const Schedule *schedule_named(const char *tuning_name); /* the first schedule with that name, or NULL */

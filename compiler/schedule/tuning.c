@@ -3,7 +3,7 @@
 #include "schedule/tuning.h"
 #include <string.h>
 
-/* The number changes when the meaning of choices changes. */
+/* The version number changes when the meaning of choices changes. */
 static const char first_line[] = "# cnnc tuning 1";
 
 static const char *const order_names[] = {
@@ -40,7 +40,7 @@ const char *tuning_choice(Arena *arena, const Choice *choice) {
 }
 
 static const char *microseconds(Arena *arena,
-                                double us) { /* three digits, which are more precise than the measurement */
+                                double us) { /* with enough digits for the precision of measurements */
   char text[32];
   snprintf(text, sizeof text, us < 100 ? "%.2f" : "%.0f", us);
   return arena_copy(arena, text, strlen(text));

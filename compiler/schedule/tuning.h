@@ -12,9 +12,9 @@ typedef struct Tuned {
   const char *target; /* "x86-64-v3/16" if weights are packed for vectors of 16 */
   const char *key;
   Choice choice;
-  double us, model_us; /* measured times: with this choice, and with the cost model's choice */
+  double us, model_us; /* measured microseconds with this choice, and with the cost model's choice */
   Span span;
-  const char *refused; /* the reason why the choice cannot be used, which is found later; or NULL */
+  const char *refused; /* the reason why the choice cannot be used, set by the chooser; or NULL */
 } Tuned;
 
 typedef struct Tuning {

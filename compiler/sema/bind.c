@@ -84,7 +84,7 @@ static void values_collect(Sema *s, Bound *bound, const Const *c) {
   for (int i = 0; c->kind == CONST_LIST && i < c->n; i++) values_collect(s, bound, &c->items[i]);
 }
 
-/* Collects the values of the net in the order of the parameters. */
+/* Collects the arguments that are values of the net, in the order of the parameters. */
 static void bind_values(Sema *s, Bound *bound, const Param *params, int n) {
   for (int i = 0; i < n; i++)
     if (params[i].type == PARAM_VALUE || params[i].type == PARAM_OPERAND || takes_many(params[i].type))

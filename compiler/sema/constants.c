@@ -29,7 +29,7 @@ bool const_as_int(const Const *c, int64_t *i) {
 
 static Const report_constant_overflow(Sema *s, const Frame *frame, const Expr *e) {
   Diag *diag = diag_report(s->diags, DIAG_overflow, e->span, frame->site, "the result is too large");
-  diag_help(diag, "integers have 64 bits, up to 9223372036854775807; floats end near 1.8e308");
+  diag_help(diag, "integers have 64 bits, up to 9223372036854775807; the largest float is about 1.8e308");
   return const_poison(e->span);
 }
 

@@ -29,7 +29,7 @@ typedef struct Scope { /* a file, the net, an application of a block, an iterati
   const Body *body;
   const Block *block; /* for hints about definitions after the use */
   Const in;           /* the value of `in`; NONE outside of a net */
-  bool damaged;       /* an earlier statement, which may have defined the missing name, has a syntax error */
+  bool damaged;       /* an earlier statement has a syntax error; it may define a name that is not found */
 } Scope;
 Scope *scope_new(Sema *, const Scope *outer, const Body *);
 const Entry *scope_find(const Scope *, const char *name); /* a visible entry, or NULL */
@@ -48,11 +48,11 @@ const char *reserved_text(const char *name); /* "an operator", for messages */
 typedef struct BlockDef {
   const Block *block;
   const Scope *file;
-  int order;             /* constants above this position are visible */
-  bool in_main, applied; /* applied: its body was expanded */
+  int order;             /* position of the declaration; constants above it are visible */
+  bool in_main, applied; /* in_main: in the main file; applied: its body was expanded */
   bool active;           /* being expanded now */
   bool used;             /* reachable from the net */
-  bool broken;           /* recursive, which was reported */
+  bool broken;           /* recursive, and the recursion was reported */
   int color, height;     /* color: used to find cycles; height: nesting depth of the blocks that it applies */
 } BlockDef;
 
@@ -61,8 +61,8 @@ typedef struct Count {
   const void *what;
   int64_t n;
 } Count;
-typedef struct Naming { /* counters of default names: of the net, of an application of a block, or of a chain
-                           with a name */
+typedef struct Naming { /* counters for the default names in the net, in an application of a block, or in a
+                           chain with a name */
   const char *prefix;   /* "", "stage2.", "c1." */
   const char *share;    /* weights= of a block: prefix of the layers that own the parameters; or NULL */
   Span share_span;
@@ -154,7 +154,7 @@ typedef struct Choices {
   const char *words, *argument, *of;
 } Choices; /* the words of an argument: "valid same causal" for `pad` of conv */
 Const expr_eval(Sema *, const Frame *, const Expr *,
-                const Choices *); /* choices: words that are not names; may be NULL */
+                const Choices *); /* choices: words that are choices, not names; may be NULL */
 Const path_eval(Sema *, const Frame *, const Expr *, bool quiet);
 Const const_poison(Span);
 Const const_int(Span, int64_t);
@@ -178,13 +178,13 @@ const char *const *words_split(Arena *, const char *words); /* NULL-terminated *
 
 /* ---- arguments (match.c, bind.c, convert.c) ---- */
 typedef struct Matched { /* the argument for each parameter */
-  const Argument **slot; /* n, NULL where not given */
+  const Argument **slot; /* [n]; NULL: the argument is not given */
   int nrest;
   const Argument *const *rest; /* positional arguments of the variadic parameter */
   bool ok;
 } Matched;
-/* The names from `first` to `positional` accept positional arguments; name `variadic` (or -1) accepts all
- * remaining positional arguments. */
+/* The parameters `first` to `positional` - 1 accept positional arguments. Parameter `variadic` accepts all
+ * remaining positional arguments; -1: there is none. */
 Matched arguments_match(Sema *, const Frame *, const char *what, const char *kind, int n,
                         const char *const *names, int first, int positional, int variadic, const Arguments *);
 void arguments_check(Sema *, const Frame *,
@@ -198,7 +198,8 @@ typedef struct Bound {
   bool ok;
   VEC(Node *) values;
 } Bound; /* values: the arguments of PARAM_VALUE, PARAM_OPERAND and their lists, in order */
-/* Also accepts, by name, the first `nextras` of name, precision, weights and frozen. */
+/* Binds arguments to parameters. Also accepts, by name, the first `nextras` of name, precision, weights and
+ * frozen. */
 Bound params_bind(Sema *, const Frame *, const char *what, const char *kind, const Param *, const Arguments *,
                   Span, int nextras, Extras *);
 Const argument_bind(Sema *, const Frame *, const char *what, const Param *, const Expr *);
@@ -226,7 +227,7 @@ typedef enum AdviceKind {
 } AdviceKind;
 /* Advice about a foreign word, or NULL. drop: the fix is to remove the argument. */
 const char *name_advice(Arena *, AdviceKind, const char *word, bool *drop);
-/* Like name_meant, but without similar names if there is advice. */
+/* Like name_meant, but if there is advice about the word, similar names are not considered. */
 const char *name_meant_as(Arena *, AdviceKind, const char *word, const char *const *names);
 /* Adds "did you mean". The hint has a fix if `meant` is another spelling of the word, or its counterpart in
  * the table of foreign names. It has no fix if words or digits are added or removed, as in center_crop and

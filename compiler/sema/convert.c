@@ -77,7 +77,7 @@ static Const wrong_type(const Want *w, const Const *c) {
   return const_poison(c->span);
 }
 
-/* reshape(-1) */
+/* Help for reshape(-1). */
 static void flatten_help(const Want *w, Diag *diag, const Const *c) {
   const Call *call = w->s->applying;
   int64_t i;

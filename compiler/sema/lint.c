@@ -11,7 +11,7 @@ static Diag *lint_warn(Sema *s, Span span, const Site *site, const char *text) {
 
 /* ---- PyTorch's order ---- */
 
-/* An input of 3x224x224: 3 rows with 224 channels are unlikely. */
+/* Warns about an input such as 3x224x224: 3 rows with 224 channels are unlikely. */
 void lint_input(Sema *s, const Stmt *stmt, Shape shape) {
   if (shape.rank != 3) return;
   const int64_t first = shape.dim[0], second = shape.dim[1], third = shape.dim[2];

@@ -74,7 +74,7 @@ static void betas_help(Sema *s, Diag *diag, const Argument *given) {
            (int)(b.end - b.start), text + b.start);
 }
 
-/* Whether an argument of another framework can be removed, because the language always uses its value. */
+/* Whether an argument of another framework can be removed, because cnnc always behaves as with this value. */
 static bool is_default_value(Sema *s, const Argument *given) {
   const Expr *e = given->value;
   const bool minus = e->kind == EXPR_UNARY && e->op == OP_NEGATE;
@@ -165,7 +165,8 @@ Matched arguments_match(Sema *s, const Frame *frame, const char *what, const cha
   return m;
 }
 
-/* A single word may be a choice, so only other expressions are checked. */
+/* A word may be a choice, and a call may be a form such as normal(1), so only other expressions are
+ * checked. */
 void arguments_check(Sema *s, const Frame *frame, const Arguments *args) {
   for (int i = 0; i < args->n; i++)
     if (args->list[i].value->kind != EXPR_PATH && args->list[i].value->kind != EXPR_CALL)

@@ -31,7 +31,7 @@ const char *const_text(Arena *, const Const *); /* the constant as it is written
 
 typedef struct SemaOptions {
   int ndirs;
-  const char *const *dirs;  /* -I: where label files are searched, after the directory of the program */
+  const char *const *dirs;  /* -I: directories to search for label files, after the program's directory */
   const char **labels_file; /* set to the path of the label file, for -MD; may be NULL */
   SemaRecord *record;       /* receives the results for editors, or NULL */
   Precision precision;      /* --precision: for layers whose precision the program does not state */

@@ -132,7 +132,7 @@ static void rate_check(const Reading *r, const Setting *setting, const Port *inp
       diag_report(r->s->diags, DIAG_missing_argument, setting->span, NULL,
                   "%s is in milliseconds, but the input '%s' has no rate", setting->form->name, input->name);
   diag_note(diag, input->span, "'%s' is declared here", input->name);
-  diag_help(diag, "the sampling rate in the declaration, as in (rate=16000)");
+  diag_help(diag, "add the sampling rate to the declaration, as in (rate=16000)");
 }
 
 static bool is_of_sound(int code) { return code == AUGMENT_SOUND || code == AUGMENT_TIME; }
@@ -229,8 +229,7 @@ static bool has_pixels(const Graph *graph, const LossUse *use) {
   return shape.rank == 3 && shape.dim[0] * shape.dim[1] > 1;
 }
 
-/* The metrics that fit the prediction of a loss: metrics for classes, for a class per pixel, or for numbers.
- * */
+/* The metrics that fit the prediction of a loss: metrics for classes, a class per pixel, or numbers. */
 static MetricCode loss_measure(const Graph *graph, const LossUse *use) {
   if (use->op->traits.class_target) return has_pixels(graph, use) ? METRIC_PIXELS : METRIC_CLASSES;
   return METRIC_VALUES;
@@ -360,7 +359,7 @@ static const Key keys[] = {
      STORE_INT,
      offsetof(Training, loss_from),
      false},
-    READ("metrics", "by the loss", "a list of metrics: [accuracy, top(5)]", metrics_read),
+    READ("metrics", "set by the loss", "a list of metrics: [accuracy, top(5)]", metrics_read),
     READ("quantize", "off", "quantization-aware training that starts at an epoch: int8(start=5)",
          quantize_read),
 };
@@ -441,7 +440,7 @@ static void target_check(const Reading *r) {
   }
 }
 
-/* Reports mix and mix_picture with losses on objects: annotations of two images cannot be mixed. */
+/* Reports mixup and cutmix with losses on objects: annotations of two images cannot be mixed. */
 static void mix_check(const Reading *r) {
   const Training *t = r->training;
   const LossUse *objects = NULL;

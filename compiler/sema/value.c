@@ -129,8 +129,8 @@ static Const word_eval(Sema *s, const Frame *frame, const Expr *e, const Choices
 
 /* ---- lists ---- */
 
-/* In the result, `i` counts the numbers in the list at all depths. This limits the size of lists that
- * contain constant lists. */
+/* In the result, `i` is the number of elements in the list at all depths. list_eval limits this number, since
+ * a list may contain large constant lists. */
 static Const list_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
   Const *items = NEW_ARRAY(s->arena, Const, e->n);
   int64_t total = 0;
@@ -180,7 +180,7 @@ static Const index_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
 static Const range_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
   Const *ends = NEW_ARRAY(s->arena, Const, 2);
   const Expr *const written[] = {e->a, e->b};
-  ends[1] = (Const){.kind = CONST_FLOAT, .span = e->span, .f = INFINITY}; /* of lo.. */
+  ends[1] = (Const){.kind = CONST_FLOAT, .span = e->span, .f = INFINITY}; /* the end of the range lo.. */
   for (int i = 0; i < 1 + (e->b != NULL); i++) {
     ends[i] = evaluate(s, frame, written[i], NULL, depth);
     if (ends[i].kind == CONST_POISON) return const_poison(e->span);

@@ -5,7 +5,7 @@
 
 /* ---- values without effect ---- */
 
-/* By node id: the first statement with that result. */
+/* By node id: the first statement whose result is this node. */
 static const StmtResult **results_find(const Sema *s) {
   const StmtResult **of = NEW_ARRAY(s->arena, const StmtResult *, s->graph->nodes.n);
   for (int i = s->results.n - 1; i >= 0; i--) of[s->results.data[i].node->id] = &s->results.data[i];
@@ -26,8 +26,8 @@ static void unused_report(Sema *s, const Node *node, const StmtResult *result) {
   }
 }
 
-/* Marks arguments of which only the size is used, such as the argument of crop_like. Such arguments are not
- * inputs of the node. */
+/* Marks arguments that are used only for their size, such as the argument of crop_like. Such arguments are
+ * not inputs of the node. */
 static void mark_arguments(const Node *node, bool *live, bool *read) {
   for (int k = 0; node->arg && node->op->params && node->op->params[k].name; k++)
     if (node->op->params[k].type == PARAM_VALUE && node->arg[k].node) {

@@ -112,14 +112,14 @@ typedef struct Stmt {
   Span span;
   Ident
       name; /* STMT_CHAIN: `x =` (s NULL: none); STMT_CONST; STMT_INPUT; STMT_REPEAT: `as i` (s NULL: none) */
-  const Expr *head; /* STMT_CHAIN: an EXPR_PATH the chain starts from, or NULL */
+  const Expr *head; /* STMT_CHAIN: the EXPR_PATH at the start of the chain, or NULL */
   int ncalls;
   const Call *call;  /* STMT_CHAIN */
   const Expr *value; /* STMT_CONST; STMT_REPEAT: count; STMT_IF: condition; STMT_INPUT: shape; STMT_LABELS:
                         list or string */
   const Body *body, *otherwise; /* STMT_REPEAT, STMT_IF; `else if` is a body with one STMT_IF */
   Ident type;
-  Arguments args; /* STMT_INPUT: as u8 (s NULL: none), (layout=chw) */
+  Arguments args; /* type, args: of STMT_INPUT, as u8 (type.s NULL: none) and (layout=chw) */
   int noutputs;
   const OutputItem *output; /* STMT_OUTPUT */
   Arguments settings;       /* STMT_TRAIN: NAME = expr, in order */
@@ -182,9 +182,9 @@ File *parse_file(Arena *, Diags *, const Sources *,
                  uint32_t source); /* grammar/: records errors; returns everything that could be parsed */
 File *parse_tokens(Arena *, Diags *, const Sources *, uint32_t source,
                    Tokens *tokens); /* stores the tokens, too */
-/* Reads `path` and its imports, each file once, depth first. Imports are relative to the importing file, or
- * in the -I directories. Reports import cycles and unreadable files. NULL if the main file cannot be read;
- * `files`: all files, imports before importers. */
+/* Reads `path` and its imports, each file once, depth first. Imports are searched relative to the importing
+ * file, then in the -I directories. Reports import cycles and unreadable files. NULL if the main file cannot
+ * be read; `files`: all files, imports before importers. */
 typedef struct Ast {
   VEC(File *) files;
   File *main;

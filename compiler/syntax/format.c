@@ -160,7 +160,7 @@ static void take_comment(Layout *l, Gap *gap, int next_kind) {
   gap->ends = 0;
 }
 
-/* Lays out the comments and blank lines before a token; returns true if the token begins a line. */
+/* Lays out the comments and blank lines before a token. Returns true if the token begins a line. */
 static bool take_gap(Layout *l, uint32_t from, uint32_t to, int next_kind) {
   Gap gap = {from, to, from == 0, -1};
   bool comment = false;
@@ -226,8 +226,7 @@ static int code_end(const Line *line) {
   return line->code.n ? line->indent + display_columns(line->code.s, line->code.n) : 0;
 }
 
-/* The common column of the trailing comments in the lines that start at `first`, and the end of these lines.
- * */
+/* The common column of the trailing comments in the lines from `first` on, and the end of these lines. */
 static int comment_column(const Layout *l, int first, int *end) {
   int column = 0, i = first;
   for (; i < l->lines.n && l->lines.data[i].comment; i++) {

@@ -102,7 +102,7 @@ static Opening open_bracket(const Parser *p, Span span) {
   return (Opening){NO_SPAN, 0};
 }
 
-/* Whether only a missing closing bracket explains the error. */
+/* Whether the error can only be a missing closing bracket. */
 static bool wants_closing(const Parser *p, Span span, const Expected *e) {
   switch (p->token) {
   case TOK_ARROW:
@@ -151,7 +151,7 @@ static bool names_keyword(const Parser *p, Span span, const Expected *e) {
 
 void syntax_mistake(Parser *p, Span span, int n, const char *const *names) {
   const Expected e = expected_from(n, names);
-  /* Suppresses consequences of an earlier error. */
+  /* Errors that follow from an earlier error are not reported. */
   const bool consequence = p->outside && e.file;
   p->outside |= p->depth == 0 && (e.file || expects(&e, "'{'"));
   const bool follows = consequence || p->given_up || (p->token == TOK_END && diags_errors(p->diags) > 0) ||

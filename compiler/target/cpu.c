@@ -1,7 +1,7 @@
 // cpu.c: Table of CPUs.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Cycles of the Cortex-M4 are those of Arm's table (DDI 0439), where an instruction that loads two words
+// Cycles of the Cortex-M4 are from Arm's table (DDI 0439), in which an instruction that loads two words
 // takes three cycles. Cycles of the M7 are from LLVM's scheduling model of the inner loops, where about half
 // of the instructions are dual-issued. Cycles of other CPUs are derived from the load and multiply latencies
 // in their manuals. They need only be precise enough to rank schedules.
@@ -63,7 +63,7 @@ const Cpu cpu_table[] = {
     {.name = "cortex-m7",
      .target = "armv7e-m",
      .cycles = {.load = 0.75, .store = 0.75, .pair = 1, .other = 0.6},
-     .varies = VARIES("caches, branch prediction and pairs of instructions are not modeled"),
+     .varies = VARIES("caches, branch prediction and dual issue are not modeled"),
      .cross = ARM("thumbv7em-none-eabihf", "cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-d16")},
     {.name = "cortex-m33",
      .target = "armv7e-m",

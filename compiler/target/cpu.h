@@ -35,9 +35,9 @@ typedef struct Cpu {
 extern const Cpu cpu_table[]; /* ends with name NULL */
 const Cpu *cpu_find(const char *name);
 const CpuCycles *
-cpu_cycles(const Target *);  /* cycles of the first microcontroller with that target, or NULL */
-const Cpu *cpu_native(void); /* this CPU, if its throughput differs from that of its target's row; or NULL */
-/* Returns the target with the throughput of that CPU; or the unchanged target if the CPU is a
- * microcontroller, NULL or of another architecture. */
+cpu_cycles(const Target *);  /* cycles of the first microcontroller with this target, or NULL */
+const Cpu *cpu_native(void); /* this CPU, if its throughput differs from its target's row; otherwise NULL */
+/* Returns a copy of the target with the CPU's throughput. Returns the target itself if the CPU is a
+ * microcontroller, NULL, or of another architecture. */
 const Target *cpu_target(Arena *, const Cpu *, const Target *);
 #endif

@@ -43,14 +43,15 @@
  *
  * winograd_block: a block is read back once, and should still be in the L2 cache. winograd_tiles: an image
  * with at most that number of tiles is one block, which reads all weights once. winograd_products: the
- * products of some panels are combined while they are in the cache. winograd_input: a larger input does not
- * stay in the L2 cache, half of which contains its transform. winograd_weights: the bytes read in 6,000
- * cycles; a thread that reads all weights saves three barriers of half a microsecond.
+ * products of that number of channels are still in the cache when they are transformed to outputs.
+ * winograd_input: a larger input does not stay in the L2 cache, half of which contains its transform.
+ * winograd_weights: the bytes that a thread reads from the L3 cache in the time of three barriers, half a
+ * microsecond each.
  *
  * dense_depth, dense_packed: with 64-byte vectors the reused data fills the L1 cache.
  *
- * The other numbers are sizes of register tiles: as many sums as fit into the registers together with their
- * operands. */
+ * The other numbers are sizes of register tiles: the maximum number of sums that fit into the registers
+ * together with their operands. */
 #define BLOCKING(REGISTERS, L2, L3_RATE, STRASSEN_TILES)                                                     \
   {                                                                                                          \
       .direct_panel = LEAST(192 * KB, (L2) / 4 * 3),                                                         \
@@ -175,7 +176,7 @@ const Target target_table[] = {
      .avx = AVX_BF16,
      .dot = DOT_BYTES,
      .for_bf16 = true},
-    /* An instruction of 16 cycles multiplies 16x32 by 32x16 numbers, which it reads from the caches. */
+    /* An instruction of 16 cycles multiplies tiles of 16x32 and 32x16 numbers; .tiles includes the loads. */
     {.name = "x86-64-v4-amx",
      .suffix = "amx",
      AVX_512_CORE,
@@ -420,7 +421,7 @@ static bool amx_permitted(void) {
 }
 #endif
 
-/* Whether this CPU has VNNI, BF16 and AMX. */
+/* Whether this CPU has the features that the level adds to AVX_512: VNNI, BF16, AMX. */
 static bool has_avx(AvxLevel level) {
 #if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
   if (level >= AVX_VNNI && avx_here() < (level < AVX_AMX ? level : AVX_BF16)) return false;

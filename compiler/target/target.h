@@ -26,7 +26,7 @@ typedef struct Blocking {
   int dense_vectors;    /* inference: vectors of a register tile with packed weights */
   int64_t rows_panel;   /* weights of a convolution that all images of a batch reuse */
   int dense_rows;       /* training: rows of a register tile of two vectors */
-  int gradient_rows;    /* weight gradient: rows of a register tile of two vectors */
+  int gradient_rows;    /* weight gradients: rows of a register tile of two vectors */
   int depthwise_pixels; /* columns of a register tile of one vector and two rows */
   int depthwise_sums;   /* maximum multiply-adds of a tile whose taps are all unrolled */
 } Blocking;
@@ -36,11 +36,11 @@ typedef struct Rates {
   double direct, winograd, strassen, plain, together,
       interleaved; /* throughput as a fraction of the core's peak multiply-adds */
   double input_tile, far_input_tile, output_tile; /* cycles to transform a vector of channels of a 6x6 tile */
-  /* cycles per product: to compute a vector of a factor; and to initialize a vector of sums, store it, and
-   * add it to the result */
+  /* cycles per product of Strassen: left: to compute a vector of the left factor; result: to initialize a
+   * vector of sums, to store it, and to add it to the result */
   double strassen_left, strassen_result;
-  /* fractions in which the core only waits: first, of the time to load Strassen's weights from memory;
-   * second, of the time in which the first block of tiles reads these weights from the last cache */
+  /* fraction of a load time during which the core computes nothing. loaded: of the time to load Strassen's
+   * weights from memory; first: of the time in which the first block reads them from the last cache */
   double strassen_loaded, strassen_first;
   double packed_point;  /* cycles to transform the weights of two channels, per point */
   double lane_store;    /* cycles to store a single lane of a vector */
@@ -117,15 +117,15 @@ typedef struct Target {
 extern const Target target_table[]; /* ends with name NULL */
 const Target *target_find(const char *name);
 bool target_is_scalar_board(const Target *); /* a microcontroller without vectors */
-const Target *target_of_lanes(int lanes);    /* the first target with that number of lanes */
-/* The first target with the longest vectors; among equal targets, one without `dsp`. */
+const Target *target_of_lanes(int lanes);    /* the first target with `lanes` lanes */
+/* The first target with the longest vectors; among equal targets, one without `dsp` or `vectors`. */
 const Target *target_widest(int n, const Target *const *);
 const Target *target_native(void); /* the best target for float nets on this CPU */
 /* Returns target n of a list, or NULL after its end. The list has all targets that are better than the given
  * target for int8 models (int8) or for nets with bf16 layers (!int8), the best target first.
  */
 const Target *target_better(const Target *, bool int8, int n);
-/* Whether code for a target of this list is faster on this CPU. CPUs with AMX run the bf16 instructions of
+/* Whether code for a target of target_better is faster on this CPU. CPUs with AMX run the bf16 instructions of
  * AVX-512 at half the rate of float instructions. */
 bool target_pays_here(const Target *);
 /* Rounds a row of floats up to an odd number of cache lines, so that adjacent rows are in different cache

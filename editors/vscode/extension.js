@@ -19,8 +19,8 @@ async function start() {
   try {
     await client.start();
   } catch (error) {
-    vscode.window.showErrorMessage(`cnnc: '${command} lsp' does not start: ${error.message}; the setting ` +
-      'cnnc.path says where cnnc is.');
+    vscode.window.showErrorMessage(`cnnc: '${command} lsp' does not start: ${error.message}; set cnnc.path ` +
+      'to the path of cnnc.');
   }
 }
 

@@ -151,7 +151,7 @@ for (let at = 0; at + image.size <= bytes.length; at += image.size) {
     button = document.createElement("button");
   const canvas = button.appendChild(document.createElement("canvas"));
   paint(canvas, height, width, (i) => [picture[i], picture[i], picture[i], 255]);
-  button.setAttribute("aria-label", `Picture ${at / image.size + 1}`);
+  button.setAttribute("aria-label", `Image ${at / image.size + 1}`);
   button.addEventListener("click", () => {
     image.numbers.set(picture);
     look();

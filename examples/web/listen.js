@@ -70,7 +70,7 @@ async function listen() {
   microphone.port.onmessage = ({ data }) => {
     hear(resample(data));
     const seconds = (steps * samples.length) / RATE;
-    about.textContent = `${seconds.toFixed(1)} s heard, at most ${slowest.toFixed(1)} ms a step`;
+    about.textContent = `${seconds.toFixed(1)} s heard, at most ${slowest.toFixed(1)} ms per step`;
   };
   audio.createMediaStreamSource(media).connect(microphone);
   await audio.resume();

@@ -1,6 +1,6 @@
-"""boxes.py BASE: generates the program BASE_boxes.cnn from BASE.cnn, an imported detector, and BASE.names. It
-takes the bytes of an image, and its output is boxes: the exported model ends with rows of a box, as center
-and size, and a score per class."""
+"""boxes.py BASE: generates the program BASE_boxes.cnn from BASE.cnn, an imported detector, and BASE.names.
+The program reads the bytes of an image, and its output is boxes. The output of BASE.cnn has rows with the
+center and size of a box, and a score per class."""
 # SPDX-License-Identifier: Apache-2.0
 import re, sys
 

@@ -70,7 +70,7 @@ static int stat_handle(HANDLE handle, struct platform_stat *status) {
   const DWORD type = GetFileType(handle);
   if (type != FILE_TYPE_DISK) return stat_device(type, status);
   if (!GetFileInformationByHandle(handle, &info))
-    return stat_device(FILE_TYPE_PIPE, status); /* treated as a pipe, which is read to its end */
+    return stat_device(FILE_TYPE_PIPE, status); /* treated like a pipe: read to its end */
   const bool folder = info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY,
              fixed = info.dwFileAttributes & FILE_ATTRIBUTE_READONLY;
   const uint64_t ticks =

@@ -10,7 +10,7 @@ import sys
 from . import _tool
 
 OWN = """
-With the package also:
+The package adds:
   python3 -m cnnc convert MODEL.keras -o WEIGHTS.safetensors    weights of Keras (.keras, .h5)
   python3 -m cnnc validate NET.cnn --weights=W                  checks the C of an int8 net: docs/assurance.md
   python3 -m cnnc --cmake-dir                                   the folder for cmake -Dcnnc_DIR=FOLDER"""

@@ -22,7 +22,7 @@ def check_layout(layout: str) -> None:
 
 @dataclass(frozen=True)
 class Order:
-    """How the layout of an input or output of an imported model maps to the net's."""
+    """How the layout of an input or output of an imported model maps to the layout in the net."""
 
     dims: Shape  # shape of a sample in the model
     channels: int  # number of leading dims that are last in the net; 0: the net has the model's order
@@ -35,7 +35,7 @@ class Order:
         return np.ascontiguousarray(turned)
 
     def take(self, batch: Array, shape: Shape) -> Array:
-        """Converts a batch from the model's layout to the net's; shape: of a sample in the net."""
+        """Converts a batch from the model's layout to the net's; shape: the shape of a sample in the net."""
         dims, n = self.dims, self.channels
         rows = batch.reshape(len(batch), *dims)
         turned: Array = rows.transpose(0, *range(1 + n, 1 + len(dims)), *range(1, 1 + n))
@@ -59,7 +59,10 @@ def _check_dtype(port: Port, array: Array) -> None:
         return
     if array.dtype == object:
         raise TypeError(f"input {port.name} needs an array of {port.dtype}; this is not an array of numbers")
-    values = "" if port.dtype == np.float32 else ", values as bytes"
+    values = ""
+    if port.dtype != np.float32:
+        limits = np.iinfo(port.dtype)
+        values = f" ({limits.min} to {limits.max})"
     raise TypeError(
         f"input {port.name} takes {port.dtype}{values}, not {array.dtype}; "
         f"x.astype(numpy.{port.dtype}) converts it"
@@ -67,7 +70,7 @@ def _check_dtype(port: Port, array: Array) -> None:
 
 
 def numbers(value: Any, what: str) -> Array:
-    """A list, an array or a torch tensor as an array of numbers."""
+    """Converts a list, an array or a torch tensor to an array of numbers."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     array = np.asarray(value)
@@ -79,7 +82,7 @@ def numbers(value: Any, what: str) -> Array:
 
 
 def take(port: Port, value: Any, layout: str, planes: bool, order: Order | None = None) -> tuple[Array, bool]:
-    """A batch in the layout of the net's buffer, and whether the caller gave a batch or one sample."""
+    """Returns a batch in the layout of the net's buffer, and whether `value` is a batch, not one sample."""
     array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
     _check_dtype(port, array)
     want = given_shape(port, layout, order)
@@ -102,7 +105,7 @@ def take(port: Port, value: Any, layout: str, planes: bool, order: Order | None 
 
 
 def by_name(ports: Sequence[Port], x: Any) -> list[Any]:
-    """The arrays of all inputs, from a dict by name or from the array of a single input."""
+    """Returns the arrays of all inputs, from a dict by name or from the array of a single input."""
     if not isinstance(x, Mapping):
         if len(ports) == 1:
             return [x]

@@ -103,7 +103,7 @@ class Report:
         )
 
 
-CLOSE = 1e-4  # relative to the largest value: equal enough to identify a layout
+CLOSE = 1e-4  # relative to the largest value; a smaller difference identifies a layout
 
 
 class _Meter:
@@ -177,7 +177,7 @@ def _compare(net: Net, inputs: list[Array], theirs: list[Values], tolerance: flo
         np.ascontiguousarray(np.moveaxis(a, -1, 1)) if planes and a.ndim == 4 else a
         for a, planes in zip(inputs, net._planes)
     ]
-    known = [] if net._constants else net.layers  # of an int8 model, only outputs can be compared
+    known = [] if net._constants else net.layers  # only the outputs of an int8 model can be compared
     compared = [layer.name for layer in known if theirs[0].layers.get(layer.name)]
     meters = {name: _Meter(inner=True) for name in compared}
     for i, row in enumerate(net._look(arranged, compared) if compared else []):

@@ -27,7 +27,7 @@ def nodes_of(
     try:
         return _listing.tensors(_listing.read(_tool.cnnc(["import", model, "--list", *options])), layers)
     except _tool.CompileError:
-        return {}  # without this, only outputs are compared, not layers
+        return {}  # without the listing, only outputs are compared, not layers
 
 
 def _size(name: str, shape: Sequence[int] | str) -> str:

@@ -33,8 +33,8 @@ MEMBERS = {
 KERNEL = ("kernel", "bias")
 SEPARABLE = ("depthwise_kernel", "pointwise_kernel", "bias")
 NORM = ("gamma", "beta")
-# The variables of a recurrent cell, and for each kind of layer the index of Keras's gate for each gate of
-# PyTorch.
+# The variables of a recurrent cell. For each kind of layer: Keras's gates as indices, in PyTorch's order of
+# gates.
 CELL = ("kernel", "recurrent_kernel", "bias")
 GATES = {"LSTM": (0, 1, 2, 3), "GRU": (1, 0, 2), "SimpleRNN": (0,)}
 # The dense layers of MultiHeadAttention, in a .keras file and in a .h5 file.
@@ -132,7 +132,7 @@ class _Weights:
         self.arrays[key] = value
 
     def add_cell(self, layer: str, kind: str, suffix: str, cell: Mapping[str, Array]) -> None:
-        """Adds one direction. PyTorch has two biases: those of GRU, or zeros as the second."""
+        """Adds one direction. PyTorch has two biases: both are from Keras (GRU), or the second is zero."""
         end = f"_l0{suffix}"
         self.put(layer, f"{layer}.weight_ih{end}", _gates(kind, cell["kernel"]))
         self.put(layer, f"{layer}.weight_hh{end}", _gates(kind, cell["recurrent_kernel"]))
@@ -192,7 +192,7 @@ def _read_cell(variables: Any, found: _Weights, layer: str, suffix: str) -> None
 def _read_attention(group: Any, found: _Weights, layer: str) -> None:
     parts: dict[str, dict[str, Array]] = {}
     for name, child in group.items():
-        part = ATTENTION.get(name.lstrip("_"))  # Keras 3.0 saves the private attribute
+        part = ATTENTION.get(name.lstrip("_"))  # Keras 3.0 saves the name of the private attribute
         if part and "vars" in child:
             variables = child["vars"]
             parts[part] = {key: variables[str(i)][()] for i, key in enumerate(KERNEL) if str(i) in variables}
@@ -203,8 +203,8 @@ def _read_attention(group: Any, found: _Weights, layer: str) -> None:
 
 
 def _read_native(group: Any, found: _Weights, owner: str = "", suffix: str = "") -> None:
-    """The groups of model.weights.h5: each has its variables by number, and the name of its layer. owner:
-    the recurrent layer around a cell."""
+    """Reads the groups of model.weights.h5. Each group has its variables by number, and the name of its
+    layer. owner: the recurrent layer that contains a cell."""
     variables, last = group.get("vars"), group.name.split("/")[-1]
     layer = _text(last if variables is None else variables.attrs.get("name", last))
     if found.is_attention(layer):
@@ -286,7 +286,7 @@ def _read(path: Path) -> _Weights:
 
 
 def _write(path: Path, arrays: Mapping[str, Floats]) -> None:
-    header: dict[str, Any] = {"__metadata__": {"format": "keras"}}  # Flatten has the order of the language
+    header: dict[str, Any] = {"__metadata__": {"format": "keras"}}  # Keras's Flatten has cnnc's order
     at = 0
     for name, array in arrays.items():
         header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}

@@ -93,10 +93,10 @@ class Target:
     loss: str | None  # None: it has no loss
     size: int  # elements of the target of a sample
     elements: int  # elements of the value of a sample
-    classes: bool  # the target is classes, int32; else floats
+    classes: bool  # the target has classes (int32), else floats
 
 
-# kind, note, numbers by name; false ends the training
+# Arguments: kind, note, numbers by name. If it returns False, the training ends.
 Report = Callable[[int, str, "dict[str, float]"], bool]
 _REPORT = ctypes.CFUNCTYPE(None, c_int32, c_char_p, c_int32, POINTER(c_char_p), POINTER(c_double))
 
@@ -229,7 +229,7 @@ class Library:
         count: int,
         threads: int,
     ) -> None:
-        try:  # each calling thread has its own workspace
+        try:  # concurrent calls use separate workspaces
             workspace = self._workspaces.pop()
         except IndexError:
             workspace = aligned((self.facts.workspace_bytes + 3) // 4)
@@ -328,11 +328,11 @@ class Library:
         return int(self._handle.bridge_train_batch())
 
     def train_calls(self) -> int:
-        """The calls of a sample: `steps` in the train block."""
+        """The number of calls per sample: `steps` in the train block."""
         return int(self._handle.bridge_train_calls())
 
     def epochs(self) -> int:
-        """The epochs of the train block."""
+        """The number of epochs in the train block."""
         return int(self._handle.bridge_epochs())
 
     def targets(self) -> list[Target]:

@@ -168,7 +168,7 @@ class Net:
             options = {"plain": ["--network"], "look": ["--network=look"], "train": ["--train"]}[kind]
             with tempfile.TemporaryDirectory(prefix="cnnc-") as folder:
                 source = Path(folder) / "net.c"
-                with warnings.catch_warnings():  # the first compilation of the program has issued them
+                with warnings.catch_warnings():  # the first compilation has issued the warnings
                     warnings.simplefilter("ignore", _tool.CompileWarning)
                     self._cnnc(
                         *self._options(),
@@ -241,7 +241,7 @@ class Net:
             if not constants:
                 warning = self._load_floats(weights, rename)
         except BaseException:
-            vars(self).update(before)  # also the libraries
+            vars(self).update(before)  # restores the libraries, too
             raise
         if warning and not isinstance(weights, Views):
             _tool.warn(warning)
@@ -276,7 +276,7 @@ class Net:
         self._library("plain").save(os.fspath(path), self._weights)
 
     def _model(self, more: tuple[str, ...] = ()) -> Floats:
-        """The weights as packed for the kernels of a library."""
+        """The weights, packed for the kernels of a library."""
         self._need_weights()
         mark = zlib.crc32(self._weights.data.cast("B")) if self._shown else 0
         if more not in self._packed or self._packed[more][0] != mark:
@@ -309,10 +309,10 @@ class Net:
     def stream(
         self, rows: int | None = None, *, slide: int | None = None, lookahead: int = 0
     ) -> Stream:
-        """The net, computed in steps: s = net.stream(3); y = s(x), where x has the rows of any number of
-        steps. rows: the number of rows per step. slide, instead of rows: the number of rows from one window
-        to the next, for a net with one result per window. A net that declares states accepts neither.
-        lookahead: the number of rows by which outputs may be late."""
+        """Returns a stream, which computes the net in steps: s = net.stream(3); y = s(x). x has the rows of
+        any number of steps. rows: the number of rows per step. slide, instead of rows: the number of rows
+        from one window to the next, for a net with one result per window. A net that declares states accepts
+        neither. lookahead: the number of rows by which outputs may be late."""
         from ._stream import Stream, options
 
         chosen = options(rows, slide, lookahead)

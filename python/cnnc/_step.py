@@ -27,7 +27,8 @@ class Gradients(NamedTuple):
     outputs: Any
     """the outputs in training mode: an array, or a dict by name for several outputs"""
     weights: dict[str, Floats]
-    """the gradient of the loss by weight; zeros for frozen ones, new values for running statistics"""
+    """the gradient of the loss for each weight: zeros for frozen weights, new values for running
+    statistics"""
 
 
 class Stepper:
@@ -38,8 +39,8 @@ class Stepper:
         self.net, self.library = net, net._library("train")
         if self.library.objects():
             raise ValueError(
-                f"net {net.name} has a loss of annotated objects: train(path) reads data sets of objects, "
-                "but steps take arrays"
+                f"net {net.name} has a loss that compares annotated objects: train(path) reads data sets "
+                "with such objects, but a step takes arrays"
             )
         if not net._filled:
             self.library.init(net._weights, seed)
@@ -52,12 +53,12 @@ class Stepper:
     # ---- arrays
 
     def _separate(self, name: str, value: Any) -> Array:
-        """An input [n][calls][...] as n*calls values."""
+        """Reshapes an input [n][calls][...] to n*calls values."""
         array = _arrays.numbers(value, f"input {name}")
         if array.ndim < 2 or array.shape[1] != self.calls:
             raise ValueError(
-                f"a sample is {self.calls} calls, so input {name} is nx{self.calls}x...; the array is "
-                f"{'x'.join(map(str, array.shape)) or 'a single number'}"
+                f"a sample consists of {self.calls} calls, so input {name} must be nx{self.calls}x...; the "
+                f"array is {'x'.join(map(str, array.shape)) or 'a single number'}"
             )
         return array.reshape(-1, *array.shape[2:])
 
@@ -297,8 +298,8 @@ def train_from(
     callback: Callable[[dict[str, float]], object] | None,
     layout: str,
 ) -> list[dict[str, float]]:
-    """Trains for epochs of one pass over the loader each. Keeps the weights with the least val_loss, or the
-    last weights without validation."""
+    """Trains; an epoch is one pass over the loader. Keeps the weights with the least val_loss, or without
+    validation the last weights."""
     if hasattr(loader, "__next__") and epochs > 1:
         raise TypeError(
             "an iterator can be read once, and training reads it once per epoch: pass a list, a DataLoader "
@@ -352,7 +353,7 @@ def one_epoch(
 
 
 def evaluate_with(net: Net, weights: Floats, samples: tuple[Any, Any], layout: str) -> dict[str, float]:
-    """Evaluates the net with other weights than its own."""
+    """Evaluates the net with the given weights instead of its own."""
     before = net._weights.copy()
     net._weights[:] = weights
     try:

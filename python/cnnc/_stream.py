@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ._network import Net
 
 MARK_BYTES = 16  # the header of a state: net and layout
-CALL_BYTES = 8  # the number of calls; present if the first outputs are left out
+CALL_BYTES = 8  # the number of calls; present if the first outputs are dropped
 
 
 class StreamCheck(NamedTuple):
@@ -54,7 +54,7 @@ def options(rows: int | None, slide: int | None, lookahead: int) -> tuple[str, .
 
 
 class Stream:
-    """A net that is computed in steps: s(x) makes as many steps as x has rows for."""
+    """A net that is computed in steps: s(x) computes one step for each group of rows in x."""
 
     def __init__(self, net: Net, options: tuple[str, ...] = ()) -> None:
         self._net, self._options = net, options
@@ -62,11 +62,11 @@ class Stream:
         if not self._library.facts.state_bytes:
             raise ValueError(
                 f"net {net.name} has no states, so nothing is kept between its calls; "
-                "stream(rows) computes a sequence in steps, stream(slide=rows) windows"
+                "stream(rows) computes a sequence in steps, and stream(slide=rows) computes windows"
             )
         self._inputs, self._outputs = net.inputs, net.outputs
         if options:
-            with warnings.catch_warnings():  # the first compilation of the program has issued them
+            with warnings.catch_warnings():  # the first compilation has issued the warnings
                 warnings.simplefilter("ignore", _tool.CompileWarning)
                 text = net._cnnc("--emit=json", *net._program, *options, *net._fixed())
             facts = _facts.read(text)
@@ -91,13 +91,13 @@ class Stream:
         return other
 
     def _counts_calls(self) -> bool:
-        """Whether the first outputs are left out: rows before the sequence, windows that are not full."""
+        """Whether the first outputs are dropped: rows before the sequence, or windows that are not full."""
         return self._library.facts.ready > 0 or any(rows.step and rows.offset < 0 for rows in self._made)
 
     @property
     def state(self) -> bytes:
-        """The state as bytes: NAME_state in C, followed by the number of calls if the first outputs are left
-        out."""
+        """The state as bytes: NAME_state in C, followed by the number of calls if the first outputs are
+        dropped."""
         state = self._state.tobytes()[: self._library.facts.state_bytes]
         return state + self._calls.to_bytes(CALL_BYTES, "little") if self._counts_calls() else state
 
@@ -125,8 +125,8 @@ class Stream:
             return array[None]
         if array.ndim != 1 + len(rest) or array.shape[1:] != rest or len(array) % n:
             raise ValueError(
-                f"input {port.name} takes any number of {_text(shape)} one after the other, "
-                f"not {_text(array.shape)}"
+                f"input {port.name} takes any number of {_text(shape)} values, one after the other along the "
+                f"first axis, not {_text(array.shape)}"
             )
         return array.reshape(len(array) // n, *shape)
 

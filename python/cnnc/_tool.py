@@ -99,7 +99,7 @@ def _source_tree() -> Path | None:
 
 
 def tools() -> Tools:
-    """$CNNC, the cnnc of this package, that of the package's source tree, or the one on the PATH."""
+    """Finds cnnc: $CNNC, or the executable of this package, of its source tree, or on the PATH."""
     own, tree = _here() / "prefix", _source_tree()
     given = os.environ.get("CNNC")
     candidates = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training and evaluation on arrays, by the same code as in programs that cnnc builds."""
+"""Training and evaluation on arrays, with the same code as in executables that cnnc builds."""
 
 from __future__ import annotations
 

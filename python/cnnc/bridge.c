@@ -15,7 +15,7 @@ extern void omp_set_num_threads(int) __attribute__((weak));
 typedef struct bridge_facts {
   int64_t parameters, model_bytes, workspace_bytes, batch, layers, labels, look_bytes, state_bytes, window,
       ready;
-  int32_t trains, starts; /* whether it has training code; whether it has initial weights */
+  int32_t trains, starts; /* whether the net has training code, and initial weights */
 } bridge_facts;
 
 void bridge_tell(bridge_facts *facts) {
@@ -52,8 +52,8 @@ void bridge_start(float *weights) {
 
 void bridge_pack(void *model, const float *weights) { NETWORK.pack(model, weights); }
 
-/* The error message, which bridge_free frees; NULL: success. lines: the whole text if status has only its
- * first line, or NULL. */
+/* Returns the error message, which bridge_free frees; NULL: success. lines: the whole text if status has only
+ * its first line; otherwise NULL. */
 static char *words(cnn_status status, const char *lines) {
   if (status.code == CNN_OK) return NULL;
   const bool all = lines && *lines;
@@ -186,7 +186,7 @@ static cnn_status open_data(cnn_data **data, const bridge_settings *settings) {
   return cnn_data_open(data, settings->data, &NETWORK, &options);
 }
 
-/* Returns the error message; NULL on success and after `stop`; after `stop`, the weights are from the best
+/* Returns the error message, or NULL on success and after `stop`. After `stop`, the weights are from the best
  * epoch so far. */
 char *bridge_train(const bridge_settings *settings, bridge_report *report) {
   cnn_data *data;

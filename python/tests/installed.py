@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""installed.py: the module cnnc that Python finds compiles a net, trains it, calls it, writes C and ONNX,
-and imports that. It tests an installed package with the cnnc of the same version, not the source tree."""
+"""installed.py: Test of the installed module cnnc: compiles a net, trains it, calls it, writes C and ONNX,
+and imports the ONNX model. It tests an installed package with the cnnc of the same version, not the source
+tree."""
 
 import tempfile
 from pathlib import Path

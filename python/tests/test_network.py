@@ -112,7 +112,7 @@ class Streams(Case):
             net.stream(4)
 
     def test_causal(self) -> None:
-        """the state of a causal net is that of C; weights may change"""
+        """the state of a causal net equals the state in C; weights may change"""
         net, x = filled(HEIGHT), np.random.default_rng(4).integers(0, 255, (12, 5, 2), np.uint8)
         s = net.stream(3)
         self.close(s(x), net(x))
@@ -124,7 +124,7 @@ class Streams(Case):
         self.close(filled(HEIGHT, batch=3).stream(4)(x), filled(HEIGHT)(x))
 
     def test_windows(self) -> None:
-        """a net of a window: its result for the last rows in each call, from the first full window on"""
+        """windows: each call returns the result for the last rows, from the first full window on"""
         net, x = filled(WORD), random((60, 6))
         s = net.stream(slide=4)
         y = np.concatenate([s(x[:12]), s(x[12:])])
@@ -220,7 +220,7 @@ class Calls(Case):
     def test_mistakes(self) -> None:
         """wrong types, shapes and layers are reported"""
         net = filled(SMALL)
-        with self.assertRaisesRegex(TypeError, "input image takes uint8, values as bytes, not float64"):
+        with self.assertRaisesRegex(TypeError, r"input image takes uint8 \(0 to 255\), not float64"):
             net(np.zeros((6, 6, 1)))
         with self.assertRaisesRegex(ValueError, "takes 6x6x1, or a batch of n: nx6x6x1; the array is 6x6$"):
             net(np.zeros((6, 6), np.uint8))

@@ -218,7 +218,7 @@ class Steps(Case):
         self.assertAlmostEqual(found.loss, float((np.cumsum(x[:4], 1) ** 2).mean()), 5)
         self.assertAlmostEqual(net.step(x, np.cumsum(x, 1)), 0, 5)
         for wrong in (x[:, :2], x[0], x[:, 0]):
-            with self.assertRaisesRegex(ValueError, "a sample is 3 calls, so input x is nx3x...; the array"):
+            with self.assertRaisesRegex(ValueError, "a sample consists of 3 calls, so input x must be nx3x"):
                 net.step(wrong, x)
 
     def test_loader(self) -> None:

@@ -48,7 +48,7 @@ def fail(text: str) -> NoReturn:
 
 
 def size_of(text: str) -> int | None:
-    """256K in bytes."""
+    """The number of bytes in a text such as 256K."""
     if not text:
         return None
     found = re.fullmatch(r"(\d+)([KMG]?)", text)
@@ -63,7 +63,7 @@ def number_of(name: str) -> float:
 
 
 def unpack(archive: str, folder: Path) -> str:
-    """The cnnc of a release's archive, whose hash is compared."""
+    """Unpacks the archive of a release after a check of its hash; returns the path of cnnc."""
     path = Path(archive)
     if "://" in archive:
         path = folder / "archive.tar.gz"
@@ -146,7 +146,7 @@ def row(net: list[str], now: Size, before: Size | None, wrong: list[str]) -> str
 
 
 def before_of(cnnc: str, net: list[str], folder: Path | None, data: str) -> Size | None:
-    """None: the base branch does not have the net, or its cnnc refuses it."""
+    """The size in the base branch. None: the branch does not have the net, or cnnc cannot compile it."""
     if not folder or not (folder / net[0]).is_file():
         return None
     try:
@@ -157,7 +157,7 @@ def before_of(cnnc: str, net: list[str], folder: Path | None, data: str) -> Size
 
 
 def compare(cnnc: str, base: Path | None) -> tuple[list[str], bool]:
-    """The rows of the table; whether all limits are met."""
+    """Returns the rows of the table, and whether all limits are met."""
     rows, fine = [], True
     data = str(Path(setting("DATA")).resolve()) if os.path.exists(setting("DATA")) else setting("DATA")
     for line in os.environ.get("NETS", "").splitlines():

@@ -71,7 +71,8 @@ cnn_augmentation cnn_augment_draw(const cnn_recipe *recipe, cnn_plane plane, uin
 }
 
 /* ---- geometry ----
- * A warp maps pixels of the result to the source, relative to the center, in pixels of the first input. */
+ * A warp maps positions in the result to positions in the source. Positions are relative to the center and in
+ * pixels of the first input. */
 
 typedef struct Warp {
   double xx, xy, x, yx, yy, y;
@@ -84,7 +85,7 @@ static Warp warp_after(const Warp *w, const Warp *t) { /* applies t, then w */
                 w->yx * t->xy + w->yy * t->yy,      w->yx * t->x + w->yy * t->y + w->y};
 }
 
-/* Maps a crop of height x width, whose first pixel is (top, left), to the whole plane. */
+/* The warp that enlarges a crop of height x width, whose first pixel is (top, left), to the whole plane. */
 static Warp piece(cnn_plane plane, double height, double width, double top, double left) {
   const double h = plane.height, w = plane.width;
   return (Warp){width / w, 0, left + (width - w) / 2, 0, height / h, top + (height - h) / 2};
@@ -96,8 +97,8 @@ static Warp rotation(double degrees) {
   return (Warp){cosine, -sine, 0, sine, cosine, 0};
 }
 
-/* A random crop with an area between lo and hi and an aspect between 3/4 and 4/3 (Szegedy et al., 2015);
- * if ten crops in a row do not fit, it is the whole image. */
+/* A random crop (Szegedy et al., 2015): its area is lo to hi of the image's area, its aspect 3/4 to 4/3. If
+ * none of ten attempts fits into the image, the crop is the whole image. */
 static Warp random_piece(const cnn_augmentation *a, int32_t step, double lo, double hi) {
   const double h = a->plane.height, w = a->plane.width, log_aspect = 0.28768207245178090; /* log(4/3) */
   for (uint32_t k = 0; k < 10; k++) {
@@ -111,7 +112,7 @@ static Warp random_piece(const cnn_augmentation *a, int32_t step, double lo, dou
   return NOTHING;
 }
 
-/* False: the step is not geometric. */
+/* Sets *warp to the warp of a step. False: the step is not geometric. */
 static bool step_warp(const cnn_augmentation *a, int32_t step, Warp *warp) {
   const cnn_option *option = &a->recipe->augment[step];
   const double *v = option->value;
@@ -144,7 +145,7 @@ static bool step_warp(const cnn_augmentation *a, int32_t step, Warp *warp) {
 
 static bool is_picture(cnn_plane plane) {
   return plane.height > 1 && plane.width > 1;
-} /* geometric steps and color steps change only images */
+} /* geometric steps, color steps and cutout change only images */
 
 /* Converts a warp of the plane `first` to the size of another plane. */
 static Warp warp_on(const Warp *w, cnn_plane first, cnn_plane plane) {
@@ -153,7 +154,7 @@ static Warp warp_on(const Warp *w, cnn_plane first, cnn_plane plane) {
   return (Warp){w->xx, w->xy * sy / sx, w->x / sx, w->yx * sx / sy, w->yy, w->y / sy};
 }
 
-/* True if the warp only flips, and shifts by whole pixels: then pixels are copied, not resampled. */
+/* True if the warp only flips and shifts by whole pixels. Then pixels are copied, not resampled. */
 static bool warp_is_move(const Warp *w, cnn_move *move) {
   const bool straight =
       w->xy == 0 && w->yx == 0 && (w->xx == 1 || w->xx == -1) && (w->yy == 1 || w->yy == -1);
@@ -245,7 +246,8 @@ static void resample(const Warp *warp, cnn_plane plane, const float *in, float *
   }
 }
 
-/* Copies the nearest pixel, of `bytes` bytes; outside the image each byte is `border`. */
+/* For each pixel of `bytes` bytes, copies the nearest source pixel. Outside the image, each byte is
+ * `border`. */
 static void pick_nearest(const Warp *w, cnn_plane plane, size_t bytes, int border, const void *in,
                          void *out) {
   const double half_w = plane.width / 2.0, half_h = plane.height / 2.0;
@@ -285,8 +287,7 @@ static void saturation(cnn_plane plane, float *pixel, float factor) {
   }
 }
 
-/* Converts to hue, saturation and value of the hexagonal cone (Smith, 1978), and rotates the hue by the
- * fraction `turn` of a circle. */
+/* Rotates the hue by the fraction `turn` of a circle, in the HSV color space (Smith, 1978). */
 static void hue(cnn_plane plane, float *pixel, float turn) {
   for (int64_t i = 0; i < (int64_t)plane.height * plane.width; i++, pixel += 3) {
     const float r = pixel[0], g = pixel[1], b = pixel[2];
@@ -309,9 +310,8 @@ static void hue(cnn_plane plane, float *pixel, float turn) {
   }
 }
 
-static void
 /* Erases a rectangle whose center is anywhere in the image (DeVries and Taylor, 2017). */
-cutout(const cnn_augmentation *a, int32_t step, cnn_plane plane, float *pixel) {
+static void cutout(const cnn_augmentation *a, int32_t step, cnn_plane plane, float *pixel) {
   const double *v = a->recipe->augment[step].value;
   const int32_t height = (int32_t)(v[0] * plane.height / a->plane.height),
                 width = (int32_t)(v[1] * plane.width / a->plane.width);
@@ -323,7 +323,8 @@ cutout(const cnn_augmentation *a, int32_t step, cnn_plane plane, float *pixel) {
              (size_t)plane.channels * sizeof *pixel);
 }
 
-/* The p-quantile of the standard normal distribution, 0 < p < 1, within 1.2e-9 (Acklam, 2003). */
+/* The p-quantile of the standard normal distribution, 0 < p < 1, with a relative error below 1.2e-9 (Acklam,
+ * 2003). */
 double cnn_normal_quantile(double p) {
   static const double a[] = {-3.969683028665376e+01, 2.209460984245205e+02,  -2.759285104469687e+02,
                              1.383577518672690e+02,  -3.066479806614716e+01, 2.506628277459239e+00};
@@ -420,7 +421,7 @@ static void swap(float **a, float **b) {
   *b = before;
 }
 
-/* Merges geometric steps, from step *step to the first step that is not geometric. */
+/* Merges the geometric steps from *step on. Sets *step to the first step that is not geometric. */
 static Warp warp_from(const cnn_augmentation *a, int32_t *step) {
   Warp warp = NOTHING, next;
   for (; *step < a->recipe->augments && step_warp(a, *step, &next); (*step)++)

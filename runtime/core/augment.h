@@ -1,4 +1,5 @@
-/* augment.h: Steps of a sample's augmentation and their random numbers, for augmenting and mixing. */
+/* augment.h: Augmentation steps and their random numbers, shared by the files that augment and mix
+ * samples. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_CORE_AUGMENT_H
 #define CNN_CORE_AUGMENT_H
@@ -24,11 +25,11 @@ typedef enum cnn_augment_kind {
   CNN_AUGMENT_GAIN,
   CNN_AUGMENT_BACKGROUND,
   CNN_AUGMENT_SPEED,
-  CNN_AUGMENTS, /* an unknown step */
+  CNN_AUGMENTS, /* number of kinds; also the kind of an option with an unknown name */
 } cnn_augment_kind;
 
-cnn_augment_kind cnn_augment_kind_of(const cnn_option *); /* the step with this name */
-/* Random number k of a step of the recipe, 0 <= u < 1. */
+cnn_augment_kind cnn_augment_kind_of(const cnn_option *); /* the kind with the option's name */
+/* Returns random number k of a step of the recipe: 0 <= u < 1. */
 double cnn_draw_uniform(const cnn_augmentation *, int32_t step, uint32_t k);
 uint32_t cnn_draw_below(const cnn_augmentation *, int32_t step, uint32_t k, uint32_t limit);
 size_t cnn_core_bytes(cnn_type); /* bytes of one element */

@@ -36,7 +36,7 @@ static double power(const float *sample, int64_t n) {
   return sum;
 }
 
-/* The part of a background recording that is mixed in; a shorter recording is repeated. */
+/* Copies a random part of a background recording, which is mixed in later; a short recording is repeated. */
 static void noise_cut(const cnn_augmentation *a, int32_t step, cnn_plane plane, float *out) {
   const cnn_noise *noise = a->noise;
   const uint32_t r = cnn_draw_below(a, step, 2, (uint32_t)noise->recordings);
@@ -62,14 +62,14 @@ static void background(const cnn_augmentation *a, int32_t step, cnn_plane plane,
   for (int64_t i = 0; i < n; i++) out[i] = in[i] + factor * out[i];
 }
 
-static double sine(double half_turns) { /* sin(pi x), 0 <= x */
+static double sine(double half_turns) { /* sin(pi * half_turns), half_turns >= 0 */
   const double turn = half_turns - 2 * (double)(int64_t)(half_turns / 2),
                away = turn - (turn < 1 ? 0.5 : 1.5);
   const double value = cnn_cos_turn(away < 0 ? -away : away);
   return turn < 1 ? value : -value;
 }
 
-/* A sinc under a Hann window; t counts zero crossings. */
+/* The Hann-windowed sinc filter, t zero crossings from its center. */
 static double filter_at(double t) {
   const double pi = 3.14159265358979323846, away = t < 0 ? -t : t;
   if (away < 1e-9) return 1;

@@ -13,10 +13,10 @@ enum {
   PARTNER = 31,
   TOP = 28,
   LEFT = 29
-}; /* indices of the random numbers for mixing, within the random numbers of a step */
+}; /* LABEL, PARTNER, TOP, LEFT: indices of random numbers within a step */
 
-/* Gamma(shape, 1) by Marsaglia and Tsang (2000); shapes below 1 are computed from shape + 1. One attempt in
- * twenty is rejected. */
+/* A random number of the distribution Gamma(shape, 1), with the method of Marsaglia and Tsang (2000); shapes
+ * below 1 are computed from shape + 1. Fewer than one attempt in twenty is rejected. */
 static double gamma_draw(cnn_random random, uint32_t first, double shape) {
   const double boosted = shape < 1 ? shape + 1 : shape, d = boosted - 1.0 / 3, c = 1 / (3 * cnn_sqrt(d));
   double value = d;

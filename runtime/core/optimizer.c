@@ -39,7 +39,7 @@ static void sgd(const cnn_recipe *recipe, float *restrict w, const float *restri
     return;
   }
   const float ahead = recipe->nesterov ? momentum : 0,
-              now = recipe->nesterov ? 1 : 0; /* Nesterov: a step along g*now + b*ahead; otherwise along b */
+              now = recipe->nesterov ? 1 : 0; /* the step is along g*now + b*ahead (nesterov) or along b */
   const float plain = recipe->nesterov ? 0 : 1;
   ELEMENTS(i) {
     float g = gradient[i] + decay * w[i];
@@ -67,8 +67,8 @@ static void adam(const cnn_recipe *recipe, float *restrict w, const float *restr
   }
 }
 
-/* s = alpha*s + (1 - alpha)*g*g; the step is g / (sqrt(s) + epsilon), or b with momentum: b = momentum*b + g
- * / (sqrt(s) + epsilon). */
+/* s = alpha*s + (1 - alpha)*g*g; w -= rate * g / (sqrt(s) + epsilon). With momentum: b = momentum*b + g /
+ * (sqrt(s) + epsilon); w -= rate * b. */
 static void rmsprop(const cnn_recipe *recipe, float *restrict w, const float *restrict gradient,
                     float *restrict s, float *restrict b, int64_t count, float rate, float decay) {
   const float alpha = (float)recipe->alpha, fresh = (float)(1 - recipe->alpha),
@@ -121,8 +121,8 @@ static void lars(const cnn_recipe *recipe, float *restrict w, const float *restr
 }
 
 /* You et al., "Large batch optimization for deep learning" (2020), algorithm 2, with phi(x) = x: r = m /
- * (sqrt(v) + epsilon) + decay*w with the corrected averages; w -= rate * |w|/|r| * r. The ratio |w|/|r| is 1
- * if |w| or |r| is 0, and in the cases listed for lars. r is computed twice to save memory. */
+ * (sqrt(v) + epsilon) + decay*w with bias-corrected averages m and v; w -= rate * |w|/|r| * r. The ratio
+ * |w|/|r| is 1 if |w| or |r| is 0, and for a tensor without decay. r is computed twice to save memory. */
 static inline float lamb_step(float m, float v, float w, float first, float second, float epsilon,
                               float decay) {
   return first * m / (cnn_sqrt_float(v) * second + epsilon) + decay * w;

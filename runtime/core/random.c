@@ -1,9 +1,10 @@
-/* random.c: Counter-based random numbers. Generated code uses the same function with its own keys. */
+/* random.c: Counter-based random numbers. Generated code uses the same function as cnn_random_bits, with its
+ * own keys. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_core.h"
 
-/* splitmix64 (Steele, Lea, Flood 2014): the seed advances by `stream` steps of the golden ratio, and is then
- * mixed. */
+/* splitmix64 (Steele, Lea, Flood 2014): the seed advances by stream + 1 steps of the golden ratio, and is
+ * then mixed. */
 cnn_random cnn_random_keys(uint64_t seed, uint64_t stream) {
   uint64_t z = seed + 0x9E3779B97F4A7C15u * (stream + 1);
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
@@ -37,7 +38,7 @@ uint32_t cnn_random_below(cnn_random random, uint32_t counter, uint32_t limit) {
   return (uint32_t)((uint64_t)cnn_random_bits(random, counter) * limit >> 32);
 }
 
-/* Fisher and Yates. */
+/* The shuffle of Fisher and Yates. */
 void cnn_random_permutation(cnn_random random, int32_t *order, int32_t count) {
   for (int32_t i = 0; i < count; i++) order[i] = i;
   for (int32_t i = count - 1; i > 0; i--) {

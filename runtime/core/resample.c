@@ -38,7 +38,7 @@ static int32_t axis_weights(const Axis *axis, int32_t i, int32_t *weight, int32_
   return end - begin;
 }
 
-/* Weighted sums along one axis. `step` is the distance in bytes between source pixels of one output pixel. */
+/* A weighted sum along one axis, rounded to a byte. `step`: bytes between two source pixels of the sum. */
 static uint8_t weighted(const uint8_t *in, size_t step, const int32_t *weight, int32_t taps) {
   int32_t sum = 1 << (PRECISION - 1);
   for (int32_t t = 0; t < taps; t++) sum += weight[t] * (int32_t)in[(size_t)t * step];
@@ -46,7 +46,7 @@ static uint8_t weighted(const uint8_t *in, size_t step, const int32_t *weight, i
   return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
 }
 
-/* The range of source rows that the output needs. */
+/* Returns the number of source rows that the output needs; *top is the first of them. */
 static int32_t rows_needed(const Axis *rows, int32_t out_h, int32_t *top) {
   double first = rows->from + 0.5 * rows->scale - rows->support + 0.5,
          last = rows->from + ((double)out_h - 0.5) * rows->scale + rows->support + 0.5;

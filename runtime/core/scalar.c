@@ -1,4 +1,4 @@
-/* scalar.c: Exponential, logarithm, cosine and square root in double, for schedules and norms. */
+/* scalar.c: Exponential, logarithm, power, cosine and square root in double, without a math library. */
 // SPDX-License-Identifier: MIT-0
 #include "scalar.h"
 

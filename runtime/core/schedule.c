@@ -5,7 +5,7 @@
 
 void cnn_schedule_begin(cnn_schedule *schedule) { *schedule = (cnn_schedule){.scale = 1}; }
 
-/* The factor 1 + 1e-12 compensates for the rounding of the quotient, so that a drop at the end of a batch is
+/* The factor 1 + 1e-12 compensates for the rounding of the quotient, so that a drop between two batches is
  * not one batch late. */
 static double step_factor(const cnn_recipe *recipe, double t) {
   int64_t drops = 0;

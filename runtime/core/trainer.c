@@ -13,7 +13,7 @@ enum { ALIGNMENT = 64 };
 
 static size_t round_up(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
-/* Lays out the trainer's arrays one after the other; with `memory` NULL it only computes the size. */
+/* Lays out the trainer's arrays one after the other. If `memory` is NULL, only computes their size. */
 static size_t place(cnn_trainer *trainer, bool accumulates, char *memory) {
   const cnn_recipe *recipe = &trainer->recipe;
   size_t array = round_up((size_t)trainer->network->parameters * sizeof(float)), used = 0;
@@ -93,7 +93,8 @@ int32_t cnn_trainer_overflow(const cnn_trainer *trainer) {
   return -1;
 }
 
-/* The norm over all trained weights as one vector; the gradients are scaled by min(1, max/(norm + 1e-6)). */
+/* Scales the gradients by min(1, most / (norm + 1e-6)). norm: the norm of the gradients of all trained
+ * weights, as one vector. */
 static void clip(const cnn_network *network, float *gradients, double most) {
   double square = 0;
   for (int32_t i = 0; i < network->weights; i++) {
@@ -107,8 +108,7 @@ static void clip(const cnn_network *network, float *gradients, double most) {
   for (int64_t i = 0; i < network->parameters; i++) gradients[i] *= (float)scale;
 }
 
-/* The first step copies the weights, as PyTorch's AveragedModel does; running statistics are always copied.
- */
+/* The first step copies the weights, like PyTorch's AveragedModel. Running statistics are always copied. */
 static void move_average(cnn_trainer *trainer) {
   const cnn_network *network = trainer->network;
   float *average = trainer->average;

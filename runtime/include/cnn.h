@@ -1,14 +1,14 @@
-/* cnn.h: Runtime of nets compiled by cnnc: training, evaluation, data, weights, and the command line of built
- * programs.
+/* cnn.h: Runtime of nets compiled by cnnc: training, evaluation, data, weights, and the command line of
+ * executables.
  *
  * cnn_core.h     freestanding: random numbers, schedules, optimizers, the training step, augmentation
  * cnn_data.h     data sets; the inputs and outputs of predictions
  * cnn_weights.h  weights from and to files
  * cnn_image.h    images
  *
- * This header adds evaluation and training of a net. Functions return a cnn_status; its message names file,
- * offset and cause. No function prints or ends the process, except cnn_main, which is a whole program. The
- * caller must not free a net while these functions use it. */
+ * This header adds evaluation and training of a net. Functions that can fail return a cnn_status, whose
+ * message names the file, the offset and the cause. Only cnn_main, which is a whole program, prints or ends
+ * the process. The caller must not free a net while these functions use it. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_H
 #define CNN_H
@@ -28,9 +28,9 @@ extern "C" {
 
 /* ---- Threads */
 
-/* Number of threads that a net and the runtime's loops use: `wanted`, or the number of processors if it is 0.
- * A net compiled with --threads=none has one thread; evaluation still distributes its samples. Results never
- * depend on the number of threads. */
+/* Number of threads that a net and the runtime's loops use: `wanted`, or if it is 0, OMP_NUM_THREADS or the
+ * number of processors. A net compiled with --threads=none uses one thread, but evaluation still distributes
+ * the samples over all threads. Results never depend on the number of threads. */
 int32_t cnn_threads(int32_t wanted);
 
 /* ---- Evaluation */
@@ -69,7 +69,7 @@ typedef struct cnn_precision {
 
 typedef struct cnn_precision_class {
   int64_t truths;                  /* annotations that are not ignored; 0: the class's AP is -1 */
-  double ap, ap50;                 /* at IoU thresholds from 0.50 to 0.95, and at 0.50 */
+  double ap, ap50;                 /* the mean over IoU thresholds from 0.50 to 0.95, and the value at 0.50 */
   double curve[CNN_RECALL_POINTS]; /* precision at a recall of 0, 0.01, ... 1, at an IoU of 0.50 */
 } cnn_precision_class;
 
@@ -95,8 +95,8 @@ typedef struct cnn_evaluation {
   cnn_objects objects;
 } cnn_evaluation;
 
-/* Runs the net on a part of a data set. `stop` may be NULL; when it becomes non-zero the result is
- * CNN_STOPPED. */
+/* Runs the net on a part of a data set and computes its metrics. `stop` may be NULL. When *stop becomes
+ * non-zero, the function returns CNN_STOPPED. */
 cnn_status cnn_evaluate(const cnn_network *network, const float *weights, const cnn_data *data, cnn_part part,
                         int32_t threads, bool confusion, const volatile sig_atomic_t *stop,
                         cnn_evaluation *evaluation);
@@ -108,7 +108,7 @@ typedef struct cnn_epoch { /* values of a row in the log */
   int32_t epoch;           /* from 1 */
   cnn_measures train;
   cnn_measures val; /* samples is 0 without validation */
-  double rate;      /* mean learning rate over its steps */
+  double rate;      /* mean learning rate over the steps of the epoch */
   double images_per_second, seconds;
   int64_t step; /* number of weight updates up to the end of this epoch */
   double time;  /* end of the epoch, in seconds since 1970 */
@@ -116,42 +116,42 @@ typedef struct cnn_epoch { /* values of a row in the log */
 } cnn_epoch;
 
 typedef enum cnn_event_kind {
-  CNN_EVENT_NOTE,       /* `note`: a line worth printing at any verbosity */
+  CNN_EVENT_NOTE,       /* `note` is a line that should be printed at any verbosity */
   CNN_EVENT_STEP,       /* a step is finished; at most ten events per second */
   CNN_EVENT_VALIDATION, /* validation begins */
   CNN_EVENT_EPOCH,      /* an epoch has ended */
-  CNN_EVENT_END         /* success; `done` is the epoch with the best weights, possibly before a resumption */
+  CNN_EVENT_END         /* success; `done` is the epoch with the best weights, possibly before a resume */
 } cnn_event_kind;
 
 typedef struct cnn_event {
   cnn_event_kind kind;
   const char *note;
   int32_t epoch, epochs;                        /* the current epoch, from 1, and the total number */
-  int64_t step, steps;                          /* steps of this epoch: done, in all */
+  int64_t step, steps;                          /* finished steps of this epoch, and all its steps */
   double images_per_second, seconds_left, rate; /* seconds_left: until the end of training */
-  const cnn_measures *measures;                 /* STEP: over this epoch so far */
-  const cnn_epoch *done;                        /* EPOCH, END */
+  const cnn_measures *measures;                 /* for STEP: over this epoch so far */
+  const cnn_epoch *done;                        /* for EPOCH and END */
 } cnn_event;
 
 typedef struct cnn_train_options {
-  cnn_recipe recipe; /* the program's recipe, with any changes */
+  cnn_recipe recipe; /* the program's recipe, which the caller may change */
   int32_t threads;   /* 0: all processors */
   bool shuffle;      /* false: samples come in the order of the data set */
-  /* true: recipe.epochs applies to `overfit`, too; false: `overfit` makes a few hundred steps */
+  /* true: recipe.epochs is used for `overfit`, too; false: `overfit` trains for at least 300 steps */
   bool epochs_given;
   bool resume;     /* continues from the checkpoint of `out`, as if training had never stopped */
   bool dry_run;    /* one step and one validation batch; writes nothing */
   int64_t overfit; /* trains on the first `overfit` samples without augmentation and validation, to test
                       whether the net can learn at all; 0: off */
-  double val;      /* the options with which the data set was opened, which the checkpoint stores for
-                      cnn_train_settings */
+  double val; /* val, limit, fit and target: the options with which the data set was opened; the checkpoint
+                 stores them for cnn_train_settings */
   int64_t limit;
   cnn_fit fit;
   char target[256]; /* empty: the last column */
-  const char *init; /* starts from these weights, where names and shapes match; or NULL */
+  const char *init; /* file of initial weights, used where names and shapes match; or NULL */
   cnn_weights_names init_names;
-  /* best weights, as .npz if the path ends in .npz; the last weights and a checkpoint are written next to it,
-   * see cnn_sibling */
+  /* path of the best weights, an .npz file if it ends in .npz; the last weights and a checkpoint are written
+   * next to it, see cnn_sibling */
   const char *out;
   const char *log;               /* .jsonl or .csv, one row per epoch; or NULL */
   const char *plot;              /* .svg; or NULL */
@@ -163,7 +163,7 @@ typedef struct cnn_train_options {
   void *context;
 } cnn_train_options;
 
-/* The program's recipe; out is NULL and must be set. */
+/* Default options, with the program's recipe. The field `out` is NULL and must be set. */
 cnn_train_options cnn_train_defaults(const cnn_network *network);
 /* For resuming a run from the checkpoint of options->out: copies the settings of that run into the options,
  * where they can be changed again. These are seed, batch, epochs, rate, shuffle, overfit, val, limit, fit and

@@ -10,8 +10,7 @@ extern "C" {
 #endif
 
 /* ---- Counter-based random numbers ----
- * The same (keys, counter) gives the same number, in any order, on any machine, with any number of threads.
- */
+ * The same (keys, counter) gives the same number, in any order, on any machine, on any number of threads. */
 
 typedef struct cnn_random {
   uint32_t key[2];
@@ -26,7 +25,7 @@ typedef enum cnn_stream { /* one seed serves several purposes, with separate ran
 } cnn_stream;
 
 cnn_random cnn_random_keys(uint64_t seed, uint64_t stream); /* splitmix64 of the seed and the stream */
-/* Cnn_random_keys for a purpose and an epoch. */
+/* The keys for a purpose and an epoch. */
 cnn_random cnn_random_stream(uint64_t seed, cnn_stream stream, uint32_t epoch);
 uint32_t cnn_random_bits(cnn_random random, uint32_t counter);
 float cnn_random_uniform(cnn_random random, uint32_t counter);                  /* 0 <= u < 1, 24 bits */
@@ -37,7 +36,7 @@ void cnn_random_permutation(cnn_random random, int32_t *order, int32_t count);
 /* ---- Schedules: the learning rate at a time t in epochs, which may be fractional. */
 
 typedef struct cnn_schedule { /* state of a plateau schedule */
-  double scale;               /* factor of the rate, after reductions */
+  double scale;               /* factor of the rate: the product of all reductions */
   double best;                /* the lowest loss so far */
   int32_t waiting;            /* epochs since the lowest loss */
   int32_t epochs;             /* epochs reported so far; 0: `best` is undefined */
@@ -48,12 +47,13 @@ double cnn_schedule_rate(const cnn_schedule *schedule, const cnn_recipe *recipe,
 /* Must be called after each epoch. loss: the validation loss, or without validation the training loss. */
 void cnn_schedule_epoch(cnn_schedule *schedule, const cnn_recipe *recipe, double loss);
 
-/* ---- Optimizers: PyTorch's arithmetic, in float, per element. */
+/* ---- Optimizers, in float: as in PyTorch; LARS and LAMB as in their papers. */
 
 int32_t cnn_optimizer_slots(const cnn_recipe *recipe); /* number of state floats per parameter: 0, 1 or 2 */
 
-/* One step of `count` parameters. `step` counts from 1. `decay`: whether recipe->weight_decay applies to
- * them. Unused slots may be NULL. */
+/* Updates `count` parameters; LARS and LAMB need all parameters of one weight tensor in one call. `step`
+ * counts from 1. `decay`: whether recipe->weight_decay applies to these parameters. Unused slots may be
+ * NULL. */
 void cnn_optimizer_step(const cnn_recipe *recipe, float *weights, const float *gradients, float *slot0,
                         float *slot1, int64_t count, int64_t step, double rate, bool decay);
 
@@ -63,7 +63,7 @@ typedef struct cnn_trainer {
   const cnn_network *network;
   cnn_recipe recipe; /* a copy: rate, seed and other fields may be changed before the first step */
   cnn_schedule schedule;
-  float *weights; /* network->parameters floats, like all arrays that follow */
+  float *weights; /* network->parameters floats, like all float arrays that follow */
   float *gradients;
   float *sum;     /* gradients of the batches of one step, weighted by samples; NULL if a step is one batch */
   float *slot[2]; /* the optimizer's state, or NULL */
@@ -85,18 +85,19 @@ void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const c
 /* Quantization-aware training: values and weights are rounded if t, in epochs, is at or after the start of
  * rounding. Returns true if this call turns rounding on. */
 bool cnn_trainer_quantize(cnn_trainer *trainer, double t);
-/* Gradients of one batch of 1 .. train_batch samples; returns its mean loss. Running statistics are updated
- * immediately. */
+/* Computes the gradients of one batch of 1 .. train_batch samples, and returns the mean loss of the batch.
+ * Running statistics are updated immediately. */
 float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const void *const *target,
                         int32_t count, float *const *output);
-/* The last weight in the net with a non-finite gradient, which is the first in the order of the backward
- * pass, or -1. Must be called before a step ends, because an update with such a gradient would make all
- * weights non-finite. */
+/* Returns the index of the last weight of the net with a non-finite gradient, or -1. The backward pass
+ * computes its gradient before the gradients of earlier weights. Must be called before a step ends,
+ * because an update with such a gradient can make all weights non-finite. */
 int32_t cnn_trainer_overflow(const cnn_trainer *trainer);
 /* Ends a step: clips the gradients since the last update, updates the weights with them, and updates the
  * moving average of the weights. */
 void cnn_trainer_update(cnn_trainer *trainer, double rate);
-/* Calls cnn_trainer_batch and cnn_trainer_update, with the scheduled rate at t epochs. */
+/* Calls cnn_trainer_quantize, cnn_trainer_batch and cnn_trainer_update, with the scheduled rate at t
+ * epochs. */
 float cnn_train_step(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count,
                      float *const *output, double t);
 /* The weights that are saved and evaluated: the average, if there is one. */
@@ -128,8 +129,9 @@ typedef struct cnn_augmentation { /* augmentation of one sample in one epoch */
 cnn_augmentation cnn_augment_draw(const cnn_recipe *recipe, cnn_plane plane, uint64_t seed, uint32_t epoch,
                                   uint32_t index);
 int64_t cnn_augment_scratch(cnn_plane plane); /* floats of `scratch` */
-/* Augments values of `type` from `in` to `out`; u8 and i8 stay within their range. scale: the value of full
- * scale (255 for images; i8 after adding 128). Elements outside of the input are zero (i8: -128). */
+/* Augments values of `type` from `in` to `out`; u8 and i8 stay within their range. scale: the value of
+ * full scale (255 for images; for i8, after adding 128). Elements outside of the input are zero
+ * (i8: -128). */
 void cnn_augment_input(const cnn_augmentation *augmentation, cnn_plane plane, cnn_type type, float scale,
                        const void *in, void *out, float *scratch);
 /* Moves a target with one number per pixel: int32 classes (of the nearest pixel; -1 outside of the image) or
@@ -146,9 +148,9 @@ void cnn_augment_instances(const cnn_augmentation *augmentation, cnn_plane plane
 bool cnn_augment_box(const cnn_augmentation *augmentation, cnn_plane plane, const float in[4], float out[4]);
 /* Clips a box. False: less than a quarter of its area is left. */
 bool cnn_box_cut(float box[4], float left, float top, float right, float bottom);
-/* The first step that mixes two samples, which is impossible with boxes; -1: there is none. */
+/* Returns the index of the first step that mixes two samples, or -1. Samples with boxes cannot be mixed. */
 int32_t cnn_augment_mixes(const cnn_recipe *recipe);
-bool cnn_augment_mixes_noise(const cnn_recipe *recipe); /* whether one of the steps is background */
+bool cnn_augment_mixes_noise(const cnn_recipe *recipe); /* whether a step is `background` */
 
 typedef struct cnn_move {
   int32_t down, right; /* shift in pixels */
@@ -159,18 +161,18 @@ typedef struct cnn_move {
 void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t height, int32_t width,
                       int32_t pixel_bytes, int border);
 
-/* mixup and cutmix: a sample is mixed with another of the `samples` samples, which is augmented
- * separately. */
+/* mixup and cutmix: a sample is mixed with another sample of the epoch, which is augmented separately. */
 typedef struct cnn_mix {
   cnn_plane plane; /* plane of the first input */
-  double share;    /* share of the sample itself in the mixture */
+  double share;    /* share of `own` in the mixture */
   int64_t partner; /* index of the other sample in the epoch */
-  bool boxed;      /* cutmix: this part of the plane comes from the other sample */
+  bool boxed;      /* true for cutmix: the rectangle below comes from the other sample */
   int32_t top, left, bottom, right;
-  bool label; /* a single class becomes the class of the other sample, with the probability 1 - share */
+  bool label; /* true with probability 1 - share: a single class is taken from the other sample */
 } cnn_mix;
 
-/* False: recipe->augment[step] does not mix. */
+/* Draws the random numbers of a mixing step. `samples`: number of samples in the epoch. False:
+ * recipe->augment[step] does not mix. */
 bool cnn_mix_draw(const cnn_augmentation *augmentation, int32_t step, int64_t samples, cnn_mix *mix);
 void cnn_mix_input(const cnn_mix *mix, cnn_plane plane, cnn_type type, void *own, const void *other);
 void cnn_mix_target(const cnn_mix *mix, cnn_plane plane, bool classes, void *own, const void *other);

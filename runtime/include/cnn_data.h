@@ -63,22 +63,21 @@ typedef struct cnn_data_options {
 
 typedef struct cnn_data cnn_data;
 
-/* The net must outlive the set. Checks all labels, so that training does not stop in the middle of an epoch.
- */
+/* The net must outlive the set. Checks all labels, so that training does not stop within an epoch. */
 cnn_status cnn_data_open(cnn_data **data, const char *path, const cnn_network *network,
                          const cnn_data_options *options);
-void cnn_data_close(cnn_data *data); /* NULL is fine */
+void cnn_data_close(cnn_data *data); /* may be NULL */
 
-/* "IDX files: 54,000 training, 6,000 validation and 10,000 test samples". */
+/* A description, such as "IDX files: 54,000 training, 6,000 validation and 10,000 test samples". */
 const char *cnn_data_describe(const cnn_data *data);
-const char *cnn_data_notes(const cnn_data *data); /* lines: skipped files, classes without samples */
+const char *cnn_data_notes(const cnn_data *data); /* lines about skipped files and classes without samples */
 int64_t cnn_data_count(const cnn_data *data, cnn_part part);
 bool cnn_data_has_test(const cnn_data *data); /* whether the set has a separate test part */
 /* Number of samples of CNN_PART_TEST that are also used for training. */
 int64_t cnn_data_shared(const cnn_data *data);
-int32_t cnn_data_classes(const cnn_data *data);              /* 0: its samples have no class */
+int32_t cnn_data_classes(const cnn_data *data);              /* 0: the samples have no class */
 const char *cnn_data_class(const cnn_data *data, int32_t c); /* the set's name for a class, or NULL */
-/* All names; NULL if a name is missing or not UTF-8. */
+/* The names of all classes; NULL if a name is missing or not UTF-8. */
 const char *const *cnn_data_class_names(const cnn_data *data);
 
 /* Checks that the files of a set are readable, before its samples are needed. Images of folders are opened.
@@ -88,7 +87,8 @@ const char *const *cnn_data_class_names(const cnn_data *data);
 typedef struct cnn_inspection {
   int64_t samples[3]; /* number of samples to check in each part, from its first sample */
   int32_t threads;
-  void (*tell)(void *context, const char *line); /* or NULL; also receives progress if the check takes long */
+  void (*tell)(void *context,
+               const char *line); /* may be NULL; also receives progress if the check takes long */
   void *context;
   const volatile sig_atomic_t *stop; /* ends the check early when it is not 0; NULL: never */
 } cnn_inspection;
@@ -102,15 +102,14 @@ cnn_status cnn_data_inspect(const cnn_data *data, const cnn_inspection *inspecti
 cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, void *const input[],
                            void *const target[]);
 bool cnn_data_has_noise(const cnn_data *data); /* background recordings, for the augmentation background */
-double
 /* The full scale of the input's values: 255 for pixels, 1 for arrays of floats. */
-cnn_data_scale(const cnn_data *data, int32_t input);
-/* Fast: reads only the class of a sample. False: samples do not have a single class. */
+double cnn_data_scale(const cnn_data *data, int32_t input);
+/* Reads only the class of a sample, which is fast. False: the samples do not have a single class. */
 bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index, int32_t *label);
 
 size_t cnn_type_bytes(cnn_type type);
 const char *cnn_type_name(cnn_type type); /* "f32" */
-/* Element i of values of the port's type; cnn_port_takes: whether a number fits the type. */
+/* Read and write element i of an array of the port's type. cnn_port_takes: whether a number fits the type. */
 double cnn_port_number(const cnn_port *port, const void *values, int64_t i);
 void cnn_port_store(const cnn_port *port, void *values, int64_t i, double value);
 bool cnn_port_takes(const cnn_port *port, double value);
@@ -118,7 +117,7 @@ bool cnn_port_takes(const cnn_port *port, double value);
 int64_t cnn_port_classes(const cnn_port *output);
 /* Number of elements of the output's target, also for an output with scores and no loss. */
 int64_t cnn_port_targets(const cnn_port *output);
-/* Converts one sample to the net's layout; if the layout is hwc, only copies it. */
+/* Converts one sample to the input's layout; if that is hwc, only copies the sample. */
 void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out);
 
 /* Inputs of `predict`: an image (PNG, JPEG, WebP), an .npy file with one input or a batch, an .npz keyed by

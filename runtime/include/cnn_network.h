@@ -57,7 +57,7 @@ typedef struct cnn_port { /* an input or an output */
   const char *loss;    /* outputs: the name of its loss, or NULL */
   const cnn_loss
       *criterion; /* parameters of the loss; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
-  const char *normalize; /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it follows, or NULL */
+  const char *normalize; /* inputs: the normalize after it, "normalize(mean=0, std=1, scale=0.5)", or NULL */
   int32_t rate;          /* inputs: samples per second of sound; otherwise 0 */
   int32_t calls; /* 0 or 1; in the runtime, the number of calls in a sample: regions, size and target_size
                     then cover all calls */
@@ -133,7 +133,7 @@ typedef struct cnn_recipe { /* the train block */
   double rate, momentum, weight_decay, beta1, beta2, epsilon, alpha, trust;
   int32_t nesterov;
   cnn_schedule_kind schedule;
-  double warmup, factor, power, floor, every; /* warmup, every: in epochs; every 0: never; floor: absolute */
+  double warmup, factor, power, floor, every; /* warmup, every: in epochs; every 0: never; floor: a rate */
   int32_t patience, milestones;
   const double *milestone;                       /* step(at=[...]), in epochs */
   int32_t batch, epochs, accumulate, early_stop; /* early_stop 0: off */
@@ -169,7 +169,7 @@ typedef struct cnn_look { /* inspection of one image: all values are in the call
 typedef struct cnn_exchange {
   int32_t first, last; /* shards of this process: first .. last - 1 */
   void *context;
-  /* Receives the other processes' images of `values`, with `bytes` bytes per image. */
+  /* Receives the parts of `values` (`bytes` bytes per image) that other processes computed. */
   void (*gather)(void *context, void *values, int64_t bytes);
   /* Begins to add the gradients of all shards, for the floats from .. to - 1. The gradients of shard 0 are in
    * `gradients`, which also receives the sums. The gradients of shard s are in sums[s - 1]; these arrays are
@@ -199,7 +199,7 @@ typedef struct cnn_network {
   int32_t batch, train_batch; /* images per infer call; maximum per gradients call, 0 without training */
   size_t model_bytes, workspace_bytes, training_bytes; /* training_bytes 0 without training */
   const cnn_recipe *recipe;                            /* NULL without training */
-  const float *initial; /* weights that were compiled in (or constant), as the weights struct; NULL: none */
+  const float *initial; /* compiled-in or constant weights, laid out as the weights struct; NULL: none */
   const char *(*target_name)(void); /* the instruction set level in use on this CPU */
   void (*init)(float *weights, uint64_t seed);
   void (*pack)(void *model, const float *weights);

@@ -12,8 +12,8 @@ extern "C" {
 #endif
 
 /* Only the thread that opened the table calls its functions; all processes call broadcast and gather in the
- * same order. From its start until its arrival, a message has a number (counted from 0), and its bytes must
- * not change. */
+ * same order. `send` and `receive` start a message and return its number, counted from 0. Until the message
+ * has arrived, its bytes must not change. */
 typedef struct cnn_ranks {
   int32_t rank, size; /* number of this process, from 0, and number of processes */
   int32_t here;       /* number of processes on this machine */
@@ -21,7 +21,7 @@ typedef struct cnn_ranks {
   int32_t (*send)(void *context, const void *bytes, size_t n, int32_t to, int32_t tag);
   int32_t (*receive)(void *context, void *bytes, size_t n, int32_t from, int32_t tag);
   bool (*arrived)(void *context,
-                  int32_t message); /* does not wait; true: it has arrived, and its number is free again */
+                  int32_t message); /* does not wait; true: it has arrived, and its number may be reused */
   void (*wait)(void *context, int32_t message); /* waits, and frees the message's number */
   void (*broadcast)(void *context, void *bytes, size_t n, int32_t from);
   /* Process r has bytes from[r] .. from[r + 1] - 1; afterwards each process has all bytes. */

@@ -12,19 +12,19 @@ extern "C" {
 typedef struct cnn_weights_report {
   int32_t matched, missing, extra, differing; /* number of weights by name: found, missing in the file,
                                                  missing in the net, with another shape */
-  char *text;                                 /* a line for each of the last three, from malloc; NULL: none */
-  bool *taken;                                /* [the net's weights]: whether each was found, from malloc */
-  char warning[400]; /* an ambiguity that shapes do not resolve, such as the order of a flatten; or empty */
-  char *renames; /* by order: the lines of a file for cnn_weights_names.rename, from malloc; otherwise NULL */
+  char *text;        /* one line per missing, extra or differing weight, from malloc; NULL: none */
+  bool *taken;       /* [the net's weights]: whether each was found, from malloc */
+  char warning[400]; /* an ambiguity that shapes cannot resolve, such as the order of a flatten; or empty */
+  char *renames; /* with by_order: lines for a cnn_weights_names.rename file, from malloc; otherwise NULL */
 } cnn_weights_report;
 void cnn_weights_report_free(cnn_weights_report *report);
 
 /* A path may be "FILE:KEY": the dictionary KEY of a PyTorch file. Without KEY it is the outermost dictionary,
  * or the first of "state_dict", "model_state_dict", "model", "net" and "ema" that contains tensors. Every
  * name and shape must match; otherwise nothing is written to `weights`, and the message lists as many
- * differences as fit (the report has all of them). F16, BF16 and F64 are converted. Non-finite numbers are
- * errors, except minus infinity in frozen weights, which attention masks use. `report` may be NULL; the
- * caller frees the report. */
+ * differences as fit (the report has all of them). F16, BF16 and F64 are converted to float. Non-finite
+ * numbers are errors, except minus infinity in frozen weights, which attention masks use. `report` may be
+ * NULL; the caller frees the report. */
 cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights,
                             cnn_weights_report *report);
 
@@ -51,7 +51,7 @@ cnn_status cnn_weights_load_named(const cnn_network *network, const char *path,
 
 /* Writes a .safetensors file, or an .npz if the path ends in .npz. The file is written atomically. The file's
  * __metadata__, or the comment of an .npz archive, has the net's name, its inputs, its labels as class names,
- * and notes: key, value, key, value ..., NULL; or NULL. */
+ * and the notes. `notes` is a list: key, value, key, value ..., NULL; or it is NULL. */
 cnn_status cnn_weights_save(const cnn_network *network, const char *path, const float *weights,
                             const char *const *notes);
 

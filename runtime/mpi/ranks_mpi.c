@@ -109,9 +109,9 @@ static int32_t count_here(MPI_Comm all) {
   return size;
 }
 
-/* Checks the number of processes, which the launcher passes to each process. If MPI reports a single process,
- * another MPI started the program: each process would train alone and overwrite the files of the other
- * processes. The first process reports the error. */
+/* Called if MPI reports a single process. True if the launcher, which passes the number of processes to each
+ * process, started several. Then another MPI started the program: each process would train alone and
+ * overwrite the files of the others. The first process reports the error. */
 static bool one_of_many(void) {
   static const char *const starter[][2] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
                                            {"PMI_SIZE", "PMI_RANK"},

@@ -42,7 +42,7 @@ WIDTH = {"f32": 4, "i8": 1, "u8": 1, "class": 4}
 
 
 class Net:
-    """A program with weights, and inputs for it: the limits of its numbers, and random ones."""
+    """A program with weights, and inputs for it: smallest and largest numbers, and random ones."""
 
     def __init__(self, path, weights):
         self.path, self.weights = Path(path), weights
@@ -69,7 +69,7 @@ class Net:
 
 
 def counts_of(dump):
-    """Executions by function and address in a file of callgrind; costs of calls are left out."""
+    """Executions by function and address, from a callgrind file, without the lines with costs of calls."""
     counts, name, skip = collections.Counter(), "", False
     for line in dump.read_text().splitlines():
         if line.startswith("fn="):
@@ -85,7 +85,7 @@ def counts_of(dump):
 
 
 def counts_here(net, flags):
-    """Counts for each input on this CPU."""
+    """Runs the net on this CPU; returns the counts for each input."""
     for old in Path(".").glob("calls*"):
         old.unlink()
     subprocess.run(

@@ -28,7 +28,7 @@ def disassemble(elf):
 
 
 def edges(insns):
-    """{address: addresses that may follow in the same function}"""
+    """{address: addresses of the instructions that may run next, in the same function}"""
     own, after = {address for address, _ in insns}, {}
     for (address, text), follower in zip(insns, [*insns[1:], (None, "")]):
         jump = re.match(r"(?:cbn?z\s+\w+, |b(?!l\s)\w{0,2}(?:\.[nw])?\s+)([0-9a-f]+) <", text)
@@ -49,7 +49,7 @@ def reach(after, start, without=None):
 
 
 def find_loops(insns):
-    """{header: instructions from which its back edges come}"""
+    """{address of a loop's header: instructions that jump back to it}"""
     after, start = edges(insns), insns[0][0]
     before = collections.defaultdict(set)
     for address in reach(after, start):

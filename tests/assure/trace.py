@@ -1,4 +1,4 @@
-"""--report=trace against the symbols of the object, the comments in the C, and the layers of --emit=json."""
+"""Compares --report=trace with the symbols of the object, the comments in the C, and --emit=json's layers."""
 
 # SPDX-License-Identifier: Apache-2.0
 import collections

@@ -1,5 +1,5 @@
-"""The validator (python/cnnc/validator) and the generated C: programs of tests/int8 with drawn weights,
-LeNet-5, models of tests/models, each with all roundings; mistakes in the C, which must be found."""
+"""Compares the validator (python/cnnc/validator) with the generated C: programs of tests/int8 with random
+weights, LeNet-5, models of tests/models, each with all roundings. Mistakes in the C must be found."""
 
 # SPDX-License-Identifier: Apache-2.0
 import ast

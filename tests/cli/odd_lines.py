@@ -1,5 +1,5 @@
-# odd_lines.py: the cases of odd_lines.tap: command lines of random options with odd values. Whatever they
-# are, cnnc ends with 0, 1 or 2, a failure has a message, and leaves no files. LINES is their number.
+# odd_lines.py: the cases of odd_lines.tap: command lines of random options with odd values. cnnc must exit
+# with status 0, 1 or 2; a failure must print a message and leave no files. LINES is the number of lines.
 # SPDX-License-Identifier: Apache-2.0
 import os, random, re, shlex, shutil, subprocess
 from tap import check, finish, start

@@ -63,7 +63,7 @@ def files(directory):
 
 
 def steady(found):
-    """Without files that depend on the time: logs, plots and checkpoints."""
+    """The files whose contents do not depend on the time: without logs, plots and checkpoints."""
     return {name: data for name, data in found.items() if not name.endswith((".jsonl", ".csv", ".svg",
         ".checkpoint.safetensors")) and "tfevents" not in name}
 
@@ -82,7 +82,7 @@ before = files("fresh")
 
 
 def complete(data):
-    """A checkpoint has times in it, so it differs from run to run; its header says how long it is."""
+    """Whether a checkpoint has the length that its header states. Times in it differ from run to run."""
     length = 8 + struct.unpack("<Q", data[:8])[0]
     header = json.loads(data[8:length])
     return "cnn_training" in header["__metadata__"] and len(data) - length == max(
@@ -95,13 +95,13 @@ def arrays(data):
 
 
 def unfinished(name, data, whole, done):
-    """An epoch whose evaluation failed is kept: the same weights, with another header."""
+    """Whether the file has the weights of an epoch whose evaluation failed, with another header."""
     return (name.endswith(".last.safetensors") and "is saved" in done.stderr
             and arrays(data) in (arrays(whole.get(name)), arrays(before.get(name))))
 
 
 def sound(name, data, whole, done):
-    """An output is the old file or that of a successful run; logs may lack their last rows."""
+    """Whether an output is the old file or that of a successful run; logs may lack their last rows."""
     if name not in whole:
         return False
     if unfinished(name, data, whole, done):
@@ -112,8 +112,8 @@ def sound(name, data, whole, done):
 
 
 def misread(done):
-    """Jansson's string reader does not check whether memory for a character was allocated. If not, it
-    aborts the program or reports a damaged text, which cannot be fixed here."""
+    """Whether Jansson has aborted the program or reported a damaged text. Its string reader does not check
+    whether memory for a character was allocated, which cannot be fixed here."""
     stopped = done.returncode == -signal.SIGABRT and "lex_scan_string: Assertion" in done.stderr
     return stopped or done.returncode == 1 and '" is damaged: ' in done.stderr
 

@@ -191,6 +191,6 @@ def parse(page, view, never=()):
         check(grammar.parse(text) is not None, "  other text does not parse")
 
 
-parse("nest", "nests", ("statement: comment",))  # schedules write none today
+parse("nest", "nests", ("statement: comment",))  # no schedule writes a comment
 parse("lir", "lir")
 finish()

@@ -33,7 +33,7 @@ def npy(shape, values, code="B", kind="|u1"):
         *values)
 
 
-# the files that the page's Python would write: weights with the program's names and shapes, and inputs
+# Writes the files that the page's Python would write: inputs, and weights with the net's names and shapes.
 def stand_in(net, framework):
     facts = json.loads(run(["cnnc", net + ".cnn", "--emit=json", "-o", "-"]).stdout)
     header, data = {"__metadata__": {"format": framework}}, b""

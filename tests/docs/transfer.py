@@ -1,6 +1,6 @@
 # transfer.py: the cases of transfer.tap: the commands of docs/transfer.md are run verbatim, with the weights
 # of a small body that is trained here and written in the formats of PyTorch and Keras. Their output is as
-# shown, except for decimals, times and rates. Then --init with layers that do not match.
+# shown, except for decimals, times and rates. Other tests use --init with layers that do not match.
 # SPDX-License-Identifier: Apache-2.0
 import collections, os, random, re, shutil, struct, subprocess, zipfile
 from samples import npy, npz, write_png
@@ -206,7 +206,7 @@ starts("frozen weights that are not in the file", "cold", "gray.npz",
        "keep their initial values", status=1)
 check(not os.path.exists("out.npz"), "  nothing is trained")
 exits(0, "without a file: a warning", "./cold", "train", "--data", "synthetic", "--limit", "8", "--out",
-      "out.npz", says="1 of 2 frozen weights keep random numbers (first: conv1.weight); --init loads them")
+      "out.npz", says="1 of 2 frozen weights keep random values (first: conv1.weight); --init loads them")
 net("normed", "conv(4, 3x3, frozen=true) -> batchnorm(frozen=true) -> relu", "conv(4, 3x3) -> relu")
 layers("bare.npz", ("conv1.weight", (4, 3, 3, 3)), ("conv1.bias", (4,)), ("batchnorm1.weight", (4,)),
        ("batchnorm1.bias", (4,)))

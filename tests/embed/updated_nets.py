@@ -1,5 +1,6 @@
 # updated_nets.py: the cases of updated_nets.tap. Each net is quantized with two sets of random weights. Code
-# of the first with --updatable, loading the model of the second, must give the results of code of the second.
+# generated from the first set with --updatable loads the model of the second set. It must give the same
+# results as code generated from the second set.
 # SPDX-License-Identifier: Apache-2.0
 import json, math, os, random, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))

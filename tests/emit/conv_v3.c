@@ -88,7 +88,7 @@ _Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace"
 #endif
 #endif
 
-// Products and sums become fused multiply-adds where the CPU has them, whatever the command line says; loops that copy stay loops.
+// Products and sums become fused multiply-adds if the CPU has them, with all compiler options; copy loops are not replaced by calls.
 #if defined(__clang__)
 #pragma clang fp contract(fast)
 #elif defined(__GNUC__)
@@ -98,7 +98,7 @@ _Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace"
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline, unused))
 #define KERNEL static __attribute__((noinline))
-#define PIN(position) __asm__ volatile("" : "+r"(position)) // no instruction: loads at this position are neither merged with other loads nor moved out of loops
+#define PIN(position) __asm__ volatile("" : "+r"(position)) // adds no instruction; loads at this position are neither merged with other loads nor moved out of loops
 #else
 #define INLINE static inline
 #define KERNEL static
@@ -111,7 +111,7 @@ _Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace"
 #else
 #define UNROLL
 #endif
-// Vectors; those with a u need not be aligned. Extensions of GCC and Clang.
+// Vectors (extensions of GCC and Clang). Types that end in u need not be aligned.
 #if !defined(__GNUC__) || defined(__TINYC__)
 #error "this compiler has no vector extensions: generate the C with cnnc --target=generic"
 #endif
@@ -128,7 +128,7 @@ typedef float conv_v3_v8u __attribute__((vector_size(32), aligned(4), may_alias)
 typedef int32_t conv_v3_v8i __attribute__((vector_size(32)));
 #define v8i conv_v3_v8i
 #define LOAD(type, element) ((type)*(const type##u *)&(element)) // the vector that begins at an element
-#define AT(type, element) (*(type##u *)&(element))              // the same, to be stored to
+#define AT(type, element) (*(type##u *)&(element))              // the same, as the target of a store
 
 /* ---- weights ---- */
 
@@ -297,7 +297,7 @@ static void conv_v3_global_avgpool1_v1(const float (*restrict in)[6][16], float 
   }
 }
 
-/* One image. Activations share one arena: the space of values that are dead is reused. */
+/* One image. Activations share one arena: the memory of dead values is reused. */
 static void conv_v3_run_v1(const conv_v3_model *model, const void *image, void *output, float *arena) {
   void *const conv1 = arena; /* 6x6x16 */
 
@@ -415,7 +415,7 @@ static CONV_V3_V3 void conv_v3_global_avgpool1_v3(const float (*restrict in)[6][
   }
 }
 
-/* One image. Activations share one arena: the space of values that are dead is reused. */
+/* One image. Activations share one arena: the memory of dead values is reused. */
 static void conv_v3_run_v3(const conv_v3_model *model, const void *image, void *output, float *arena) {
   void *const conv1 = arena; /* 6x6x16 */
 
@@ -428,7 +428,7 @@ static void conv_v3_run_v3(const conv_v3_model *model, const void *image, void *
 /* ---- which of the targets runs ---- */
 
 #ifdef CONV_V3_FORCE_TARGET
-/* -DCONV_V3_FORCE_TARGET=x86-64, in quotes or not, with - or _. */
+/* -DCONV_V3_FORCE_TARGET=x86-64: the name may be in quotes, with - or _. */
 #define CONV_V3_TEXT(x) CONV_V3_TEXT_(x)
 #define CONV_V3_TEXT_(x) #x
 static int conv_v3_forced(const char *target) {
@@ -493,7 +493,7 @@ void conv_v3_infer(const conv_v3_model *model, const float image[CONV_V3_BATCH *
   conv_v3_run(model, image, output, workspace->arena);
 }
 
-/* ---- the end: later code of the same translation unit is compiled as if this file were not there ---- */
+/* ---- the end: this file does not affect later code of the same translation unit ---- */
 
 #undef INLINE
 #undef KERNEL

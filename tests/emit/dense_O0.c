@@ -85,7 +85,7 @@ _Static_assert(sizeof(dense_O0_workspace) == DENSE_O0_WORKSPACE_BYTES, "workspac
 #endif
 #endif
 
-// Products and sums become fused multiply-adds where the CPU has them, whatever the command line says; loops that copy stay loops.
+// Products and sums become fused multiply-adds if the CPU has them, with all compiler options; copy loops are not replaced by calls.
 #if defined(__clang__)
 #pragma clang fp contract(fast)
 #elif defined(__GNUC__)
@@ -208,7 +208,7 @@ static void dense_O0_dense2(const float (*restrict in)[1][3], float (*restrict o
   }
 }
 
-/* One image. Activations share one arena: the space of values that are dead is reused. */
+/* One image. Activations share one arena: the memory of dead values is reused. */
 static void dense_O0_run(const dense_O0_model *model, const void *x, void *output, float *arena) {
   void *const dense1 = arena; /* 3 */
   void *const relu1 = arena; /* 3 */
@@ -225,7 +225,7 @@ void dense_O0_infer(const dense_O0_model *model, const float x[DENSE_O0_BATCH * 
   dense_O0_run(model, x, output, workspace->arena);
 }
 
-/* ---- the end: later code of the same translation unit is compiled as if this file were not there ---- */
+/* ---- the end: this file does not affect later code of the same translation unit ---- */
 
 #undef INLINE
 #undef KERNEL

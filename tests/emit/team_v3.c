@@ -105,7 +105,7 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #endif
 #endif
 
-// Products and sums become fused multiply-adds where the CPU has them, whatever the command line says; loops that copy stay loops.
+// Products and sums become fused multiply-adds if the CPU has them, with all compiler options; copy loops are not replaced by calls.
 #if defined(__clang__)
 #pragma clang fp contract(fast)
 #elif defined(__GNUC__)
@@ -115,7 +115,7 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline, unused))
 #define KERNEL static __attribute__((noinline))
-#define PIN(position) __asm__ volatile("" : "+r"(position)) // no instruction: loads at this position are neither merged with other loads nor moved out of loops
+#define PIN(position) __asm__ volatile("" : "+r"(position)) // adds no instruction; loads at this position are neither merged with other loads nor moved out of loops
 #else
 #define INLINE static inline
 #define KERNEL static
@@ -135,7 +135,7 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #else
 #define ROLL
 #endif
-// A net runs on a team of threads. Each thread runs its share of the iterations from .. to-1 of a loop; where a thread needs results of others, all threads wait.
+// A net runs on a team of threads. Each thread runs its share of the iterations from .. to-1 of a loop. Before a loop that reads results of other threads, all threads wait.
 #ifdef _OPENMP
 #include <omp.h>
 #define TEAM _Pragma("omp parallel")
@@ -149,7 +149,7 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #define BARRIER() ((void)0)
 #endif
 #define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / threads)) // where a share begins
-// Vectors; those with a u need not be aligned. Extensions of GCC and Clang.
+// Vectors (extensions of GCC and Clang). Types that end in u need not be aligned.
 #if !defined(__GNUC__) || defined(__TINYC__)
 #error "this compiler has no vector extensions: generate the C with cnnc --target=generic"
 #endif
@@ -168,7 +168,7 @@ typedef int32_t team_v8i __attribute__((vector_size(32)));
 typedef uint32_t team_v8n __attribute__((vector_size(32)));
 #define v8n team_v8n
 #define LOAD(type, element) ((type)*(const type##u *)&(element)) // the vector that begins at an element
-#define AT(type, element) (*(type##u *)&(element))              // the same, to be stored to
+#define AT(type, element) (*(type##u *)&(element))              // the same, as the target of a store
 
 /* ---- weights ---- */
 
@@ -287,7 +287,7 @@ INLINE TEAM_V3 v8 team_select_x8(v8i mask, v8 a, v8 b) { return (v8)((mask & (v8
 INLINE TEAM_V3 float team_max_x1(float a, float b) { return a > b ? a : b; }
 INLINE TEAM_V3 v4 team_max_x4(v4 a, v4 b) { return team_select_x4(a > b, a, b); }
 INLINE TEAM_V3 v8 team_max_x8(v8 a, v8 b) { return team_select_x8(a > b, a, b); }
-// e to the power x, within 1.1 ulp: x = n*log(2) + r, a polynomial in r, the power of two in two steps for results at both ends of the range.
+// e to the power x, within 1.1 ulp: 2^n times a polynomial in r, with x = n*log(2) + r. 2^n is multiplied in two steps, for results at both ends of the range.
 INLINE TEAM_V3 v8 team_exp_x8(v8 x) {
   const v8 top = team_select_x8(x > ((v8){0} + 89.f), ((v8){0} + 89.f), x), c = team_select_x8(top < ((v8){0} + -104.f), ((v8){0} + -104.f), top);
   const v8 shifted = c * 1.44269504f + 12583166.f, n = shifted - 12583166.f; // 1.5 * 2^23 + 254: the sum's last bits are n + 254
@@ -595,7 +595,7 @@ static TEAM_V3 void team_c_softmax1(const float (*restrict in)[1][5], float (*re
   team_store_part_x8(&out[0][0][0], team_load_part_x8(&row[0], 5) * factor, 5);
 }
 
-/* One image. Activations share one arena: the space of values that are dead is reused. */
+/* One image. Activations share one arena: the memory of dead values is reused. */
 static void team_run(const team_model *model, const void *x, void *b, void *c, float *arena, int thread, int threads) {
   void *const a = arena; /* 28x28x16 */
   void *const c_conv1 = arena + 12544; /* 28x28x16 */
@@ -621,7 +621,7 @@ void team_infer(const team_model *model, const float x[TEAM_BATCH * TEAM_X_SIZE]
   TEAM team_run(model, x, b, c, workspace->arena, THREAD, THREADS);
 }
 
-/* ---- the end: later code of the same translation unit is compiled as if this file were not there ---- */
+/* ---- the end: this file does not affect later code of the same translation unit ---- */
 
 #undef INLINE
 #undef KERNEL

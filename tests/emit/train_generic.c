@@ -88,7 +88,7 @@ typedef struct cnn_port { /* an input or an output */
   const char *loss;    /* outputs: the name of its loss, or NULL */
   const cnn_loss
       *criterion; /* parameters of the loss; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
-  const char *normalize; /* inputs: "normalize(mean=0, std=1, scale=0.5)" if it follows, or NULL */
+  const char *normalize; /* inputs: the normalize after it, "normalize(mean=0, std=1, scale=0.5)", or NULL */
   int32_t rate;          /* inputs: samples per second of sound; otherwise 0 */
   int32_t calls; /* 0 or 1; in the runtime, the number of calls in a sample: regions, size and target_size
                     then cover all calls */
@@ -164,7 +164,7 @@ typedef struct cnn_recipe { /* the train block */
   double rate, momentum, weight_decay, beta1, beta2, epsilon, alpha, trust;
   int32_t nesterov;
   cnn_schedule_kind schedule;
-  double warmup, factor, power, floor, every; /* warmup, every: in epochs; every 0: never; floor: absolute */
+  double warmup, factor, power, floor, every; /* warmup, every: in epochs; every 0: never; floor: a rate */
   int32_t patience, milestones;
   const double *milestone;                       /* step(at=[...]), in epochs */
   int32_t batch, epochs, accumulate, early_stop; /* early_stop 0: off */
@@ -200,7 +200,7 @@ typedef struct cnn_look { /* inspection of one image: all values are in the call
 typedef struct cnn_exchange {
   int32_t first, last; /* shards of this process: first .. last - 1 */
   void *context;
-  /* Receives the other processes' images of `values`, with `bytes` bytes per image. */
+  /* Receives the parts of `values` (`bytes` bytes per image) that other processes computed. */
   void (*gather)(void *context, void *values, int64_t bytes);
   /* Begins to add the gradients of all shards, for the floats from .. to - 1. The gradients of shard 0 are in
    * `gradients`, which also receives the sums. The gradients of shard s are in sums[s - 1]; these arrays are
@@ -230,7 +230,7 @@ typedef struct cnn_network {
   int32_t batch, train_batch; /* images per infer call; maximum per gradients call, 0 without training */
   size_t model_bytes, workspace_bytes, training_bytes; /* training_bytes 0 without training */
   const cnn_recipe *recipe;                            /* NULL without training */
-  const float *initial; /* weights that were compiled in (or constant), as the weights struct; NULL: none */
+  const float *initial; /* compiled-in or constant weights, laid out as the weights struct; NULL: none */
   const char *(*target_name)(void); /* the instruction set level in use on this CPU */
   void (*init)(float *weights, uint64_t seed);
   void (*pack)(void *model, const float *weights);
@@ -346,7 +346,7 @@ struct train_generic_training {
 void train_generic_init(train_generic_weights *weights, uint64_t seed);
 
 /* Computes the mean loss of 1 to TRAIN_GENERIC_TRAIN_BATCH samples and its gradients (zeros for frozen parameters; running statistics get their new values).
-   Random numbers depend only on seed, step and the sample's index in the batch. Outputs are written unless NULL. */
+   Random numbers depend only on seed, step and the sample's index in the batch. An output that is NULL is not written. */
 float train_generic_gradients(const train_generic_weights *weights, const uint8_t *x, const int32_t *output_target, int32_t count,
                               uint64_t seed, uint64_t step, train_generic_weights *gradients, float *output,
                               train_generic_training *workspace);
@@ -392,7 +392,7 @@ static void train_generic_keys(uint64_t seed, uint64_t step, uint64_t sample, in
   memcpy(keys, key, sizeof key);
 }
 
-// 24 random bits by counter.
+// 24 random bits, determined by keys and counter.
 static uint32_t train_generic_bits(const int32_t keys[2], uint32_t counter) {
   uint32_t x = counter * 0x9E3779B9u ^ (uint32_t)keys[0];
   x ^= x >> 16, x *= 0x85EBCA6Bu, x ^= x >> 13, x += (uint32_t)keys[1], x *= 0xC2B2AE35u;
@@ -400,7 +400,7 @@ static uint32_t train_generic_bits(const int32_t keys[2], uint32_t counter) {
   return x >> 8;
 }
 
-// Natural logarithm of a positive number: x = 2^e * m, the series of artanh for m.
+// Natural logarithm of a positive number x = 2^e * m: the series of artanh for m.
 static double train_generic_log(double x) {
   uint64_t bits;
   memcpy(&bits, &x, sizeof bits);
@@ -413,7 +413,7 @@ static double train_generic_log(double x) {
   for (int k = 23; k > 0; k -= 2) sum = sum * z + 1.0 / k;
   return 2 * s * sum + e * 0.6931471805599453;
 }
-// Square root by Newton's iteration, from half the exponent.
+// Square root: Newton's iteration, which starts from half the exponent.
 static double train_generic_root(double x) {
   uint64_t bits;
   double y;
@@ -424,7 +424,7 @@ static double train_generic_root(double x) {
   for (int k = 0; k < 5; k++) y = 0.5 * (y + x / y);
   return y;
 }
-// Cosine and sine of a turn 0 <= t < 1: Taylor's series in the nearest quarter.
+// Cosine and sine of the angle 2*pi*t, 0 <= t < 1: Taylor series around the nearest quarter turn.
 static void train_generic_turn(double t, double *cosine, double *sine) {
   const int quarter = (int)(4 * t + 0.5);
   const double x = (4 * t - quarter) * 1.5707963267948966, z = x * x;
@@ -434,7 +434,7 @@ static void train_generic_turn(double t, double *cosine, double *sine) {
   *cosine = quarter == 1 ? -s : quarter == 2 ? -c : quarter == 3 ? s : c;
   *sine = quarter == 1 ? c : quarter == 2 ? -s : quarter == 3 ? -c : s;
 }
-// Normal numbers in pairs (Box and Muller, 1958).
+// Normally distributed numbers, in pairs (Box and Muller, 1958).
 static void train_generic_normal(float *w, int64_t n, uint64_t seed, uint64_t weight, double mean, double deviation) {
   int32_t keys[2];
   train_generic_keys(seed, UINT64_C(0x696e6974), weight, keys);
@@ -466,7 +466,7 @@ void train_generic_init(train_generic_weights *weights, uint64_t seed) {
 #pragma GCC pop_options
 #endif
 
-// Products and sums become fused multiply-adds where the CPU has them, whatever the command line says; loops that copy stay loops.
+// Products and sums become fused multiply-adds if the CPU has them, with all compiler options; copy loops are not replaced by calls.
 #if defined(__clang__)
 #pragma clang fp contract(fast)
 #elif defined(__GNUC__)
@@ -559,7 +559,7 @@ INLINE uint32_t train_generic_bits_x1(float x) { union { float f; uint32_t u; } 
 INLINE float train_generic_float_of_x1(uint32_t u) { union { uint32_t u; float f; } v = {u}; return v.f; }
 INLINE float train_generic_select_x1(int32_t mask, float a, float b) { return mask ? a : b; }
 INLINE float train_generic_max_x1(float a, float b) { return a > b ? a : b; }
-// e to the power x, within 1.1 ulp: x = n*log(2) + r, a polynomial in r, the power of two in two steps for results at both ends of the range.
+// e to the power x, within 1.1 ulp: 2^n times a polynomial in r, with x = n*log(2) + r. 2^n is multiplied in two steps, for results at both ends of the range.
 INLINE float train_generic_exp_x1(float x) {
   const float top = train_generic_select_x1(x > 89.f, 89.f, x), c = train_generic_select_x1(top < -104.f, -104.f, top);
   const float shifted = c * 1.44269504f + 12583166.f, n = shifted - 12583166.f; // 1.5 * 2^23 + 254: the sum's last bits are n + 254
@@ -1050,7 +1050,7 @@ static void train_generic_conv1_weight_gradient(const float (*restrict in)[4][1]
       }
 }
 
-/* One image. Activations share one arena: the space of values that are dead is reused. */
+/* One image. Activations share one arena: the memory of dead values is reused. */
 static void train_generic_run(const train_generic_model *model, const void *x, void *output, float *arena) {
   void *const normalize1 = arena; /* 4x4x1 */
   void *const conv1 = arena + 16; /* 2x2x2 */
@@ -1295,7 +1295,7 @@ const cnn_network train_generic_network = {
   .gradients = train_generic_network_gradients,
 };
 
-/* ---- the end: later code of the same translation unit is compiled as if this file were not there ---- */
+/* ---- the end: this file does not affect later code of the same translation unit ---- */
 
 #undef INLINE
 #undef KERNEL

@@ -30,12 +30,12 @@ def reduced(word):
 
 
 def both(value, shape):
-    """A single size of an image is that of both axes."""
+    """A list argument of an image layer with both sizes; a single size is that of both axes."""
     return value * 2 if isinstance(value, list) and len(value) == 1 and len(shape) == 3 else value
 
 
 def pixel(shape):
-    """An image of one pixel counts as a vector."""
+    """The shape, with an image of one pixel as a vector."""
     return shape[-1:] if shape[:-1] in ([1, 1], [1]) else shape
 
 

@@ -111,7 +111,7 @@ MEANS = """net means {
 
 
 def window_mean(x, zero, rows, columns, c, mean, padding):
-    """Means of a 4x4x6 image; padding: the value outside, or None if it is not counted."""
+    """The mean of channel c in a window of a 4x4x6 image. padding: the value outside; None: not counted."""
     numbers = [x[(h * 4 + w) * 6 + c] if h < 4 and w < 4 else padding for h in rows for w in columns]
     numbers = [q for q in numbers if q is not None]
     return mean(sum(numbers), len(numbers), zero)
@@ -126,7 +126,7 @@ def away_mean(total, n, zero):
 
 
 def means():
-    """Means of bytes are often halves: rounded as in onnxruntime, or as in LiteRT."""
+    """Means of bytes are often halves, and must be rounded as in onnxruntime, or as in LiteRT."""
     with open("means.cnn", "w") as file:
         file.write(MEANS)
     layer = quantized.layer("y", [1, 6], [1] * 6, [0.01], [0])

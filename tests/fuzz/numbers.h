@@ -30,7 +30,7 @@ static inline float number_of(uint8_t byte) { /* a few unusual numbers, otherwis
   return byte < 5 ? odd[byte] : (float)byte / 4.f - 16.f;
 }
 
-/* n numbers, one for each byte; zeros when no byte is left. */
+/* n numbers, one for each byte; zeros after the last byte. */
 static inline float *numbers(Bytes *bytes, int n) {
   float *x = calloc((size_t)n, sizeof *x);
   hold(x != NULL);

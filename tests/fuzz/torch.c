@@ -1,5 +1,5 @@
 /* torch.c: Fuzz target for the reader of PyTorch files. An input that is not a zip becomes the pickle of a
- * zip with valid storages. So mutations reach the pickle, and not only the zip. */
+ * zip with valid storages, so that mutations reach the pickle, too. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "archive.h"

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes aware.inc: a step of training for 8 bits as PyTorch makes it of fake_quantize_per_channel_affine
-(the weights) and fake_quantize_per_tensor_affine (the values), the rest in double: the loss, the output, all
-gradients, which are those of the straight-through estimator, and what the ranges become. Some values lie
-outside their ranges.
+"""Prints aware.inc: a step of quantization-aware training, computed with PyTorch's
+fake_quantize_per_channel_affine (weights) and fake_quantize_per_tensor_affine (values), otherwise in double.
+It contains the loss, the output, all gradients (of the straight-through estimator) and the new ranges. Some
+values are outside their ranges.
 
-    python3 aware.py > aware.inc          (needs torch; the numbers are kept, so that the tests do not)
+    python3 aware.py > aware.inc          (needs torch; aware.inc is committed, so the tests do not)
 """
 import torch
 import torch.nn.functional as F

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes detection.inc and detection_losses.inc: what torchvision's box coder, suppression, region proposals
-and losses make of drawn numbers, in double: tests/unit/detection.c holds them against eval.
+"""Writes detection.inc and detection_losses.inc: results of torchvision's box coder, suppression, region
+proposals and losses for random numbers, in double. tests/unit/detection.c compares eval with them.
 
     python3 detection.py      (needs torch and torchvision)
 """
@@ -25,8 +25,8 @@ def numbers(values):
 
 
 def case(layers, inputs, output):
-    """inputs: of the net, as its values lie in memory; the last of them is the current value, $0, $1, ... are
-    the others."""
+    """inputs: the net's inputs in its memory layout; the last of them is the current value, the others are
+    $0, $1, ..."""
     print('{"%s",' % layers)
     print("  %d, {%s}," % (len(inputs), ", ".join("{%d, {%s}}" % (
         x.dim(), ", ".join(map(str, x.shape))) for x in inputs)))
@@ -86,7 +86,7 @@ def proposed():
 
 
 def shape_of(x):
-    """Of four dimensions the first are regions."""
+    """In a shape of four dimensions, the first one is the number of regions."""
     size, regions = list(x.shape), 0
     if len(size) == 4:
         regions, size = size[0], size[1:]
@@ -94,7 +94,7 @@ def shape_of(x):
 
 
 def loss_case(name, arguments, values, labels, truth, total, trained=2, instance=None):
-    """The gradients of the total with respect to the first values are those of the loss."""
+    """Prints a case, with the gradients of `total` with respect to the first `trained` values."""
     by = torch.autograd.grad(total, values[:trained])
     print('{"%s", "%s",' % (name, arguments))
     print("  %d, {%s}," % (len(values), ", ".join(map(shape_of, values))))
@@ -105,7 +105,7 @@ def loss_case(name, arguments, values, labels, truth, total, trained=2, instance
 
 
 def multibox_case(count, overlap, negatives):
-    """negatives None: as many for each positive as there are, but a few are left."""
+    """negatives None: as many negatives per positive as possible, so that only a few negatives are left."""
     made = cells(4, 4, [6, 11], [1, 2, 0.5], 6)
     scores = (torch.randn(len(made), 4) * 2).round(decimals=4).requires_grad_()
     deltas = torch.randn(len(made), 4).round(decimals=4).requires_grad_()

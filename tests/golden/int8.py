@@ -1,5 +1,5 @@
-"""What gemmlowp, TFLite, ruy and XNNPACK make of edges and random numbers: python3 tests/golden/int8.py
->tests/golden/int8.inc. Formulas as those have them, in Python's integers of any size."""
+"""Results of gemmlowp, TFLite, ruy and XNNPACK for edge cases and random numbers, by their formulas, in
+Python integers of any size: python3 tests/golden/int8.py >tests/golden/int8.inc."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 import random
@@ -42,7 +42,7 @@ def applications():
 
     for e in range(-31, 3):
         for m in (1 << 30, (1 << 30) + 1, 1518500250, INT_MAX - 1, INT_MAX):
-            half = 1 << max(0, -e)  # where m is 2^30, the product of these sums ends in 1/2
+            half = 1 << max(0, -e)  # for m = 2^30 and e <= 0, half * m * 2^(e - 31) is 1/2
             for x in (0, 1, -1, half, -half, half - 1, 1 - half, half + 1, -half - 1, 3 * half, -3 * half,
                       INT_MAX - 256, 256 - INT_MAX, (INT_MAX - 256) // 4, -((INT_MAX - 256) // 4)):
                 row(x, m, e)
@@ -58,7 +58,7 @@ def reduced(x, m, e):  # the int64 MultiplyByQuantizedMultiplier of that file
 
 
 def wide_applications():
-    """Sums of 48 bits; both results are floats exactly."""
+    """48-bit sums."""
     most = (1 << 47) - 1
     rows = []
     for e in range(-31, 8):
@@ -88,7 +88,8 @@ def multipliers():
 
 
 def additions():
-    """(a, b, out) scales, then the sums of values apart from their zeros, by both roundings and XNNPACK."""
+    """Scales of a, b and the result; differences from the zero points; the sums with both roundings and in
+    XNNPACK."""
     rows = []
     for _ in range(60):
         a, b, out = (f32(2.0 ** rng.uniform(-8, 0)) for _ in range(3))
@@ -108,7 +109,8 @@ def additions():
 
 
 def sums():
-    """Scales and an output's of three to five, then the sums: of each doubling beyond two a bit is lost."""
+    """Scales of three to five addends and of the result, addends, and the sums. Each time that the number of
+    addends doubles beyond two, one bit of precision is lost."""
     rows = []
     for _ in range(40):
         n = rng.randrange(3, 6)
@@ -143,7 +145,7 @@ def softmaxes():
 
 
 def words(row):
-    """Those of a row or a list in it, with its braces."""
+    """The words of a row, or of a list in it, with braces around them."""
     found = [w for v in row for w in (words(v) if isinstance(v, list | tuple) else [f"{v},"])]
     return ["{" + found[0], *found[1:-1], found[-1].rstrip(",") + "},"]
 

@@ -1,4 +1,4 @@
-"""gemmlowp's softmax in fixed point, in Python's integers: what int8.py and tflite.py share."""
+"""Fixed-point functions of gemmlowp and TensorFlow Lite in Python integers."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 

@@ -1,5 +1,5 @@
-"""The layers of quantized TensorFlow Lite models as formulas on numpy integers, with each rounding: what
-models.py holds the references against. `litert` is `double` with dense layers of `single`."""
+"""The layers of quantized TensorFlow Lite models as formulas on numpy integers, with each rounding. models.py
+compares the references with them. The rounding `litert` is `single` for dense layers, otherwise `double`."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 

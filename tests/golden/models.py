@@ -1,24 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the nets of tests/models compute: of each input of tests/models/inputs.h, the hash of what each layer
-stores. A file for each net and each of
+"""Results of the nets of tests/models: for each input of tests/models/inputs.h, a hash of each layer's stored
+values. Writes a file for each net and each of these references:
 
     litert    LiteRT's reference kernels, which round the sums of dense layers once and all others twice
     xnnpack   LiteRT with XNNPACK
-    cmsis-nn  CMSIS-NN's, called as TensorFlow Lite for microcontrollers does
-    single    no kernels: int8_layers.py, by formula, as cnnc's own nets are rounded
+    cmsis-nn  CMSIS-NN, called like TensorFlow Lite for Microcontrollers calls it
+    single    the formulas of int8_layers.py, rounded like cnnc's own nets
 
     python3 tests/golden/models.py --cnnc build/cnnc --cmsis DIR [--board] tests/models
     python3 tests/golden/models.py --wide tests/models
 
-The second makes those of the models of 16 bits alone, of LiteRT and of
+The second command writes only the files of the int16 models, for litert and
 
-    tflm      TensorFlow Lite for microcontrollers, reference kernels
+    tflm      the reference kernels of TensorFlow Lite for Microcontrollers
 
-needs numpy and the packages ai-edge-litert, flatbuffers and, for models of 16 bits, tflite-micro; for the
-others a C compiler and a checkout of CMSIS-NN, whose
-sources are compiled in plain C for this machine; with --board also for a Cortex-M4 with its DSP instructions,
-run by qemu, which has to give the same. Says how many hashes differ from the formulas of int8_layers.py."""
+Needs numpy and the packages ai-edge-litert, flatbuffers and, for int16 models, tflite-micro; for the other
+models a C compiler and a checkout of CMSIS-NN, whose sources are compiled as plain C for this machine. With
+--board they are also compiled for a Cortex-M4 with DSP instructions and run in qemu, with the same results.
+Prints how many hashes differ from the formulas of int8_layers.py."""
 import argparse
 import json
 import math
@@ -41,8 +41,8 @@ import int8_layers  # noqa: E402
 WIDE_MODELS = ["residual_16x8", "separable_16x8", "autoencoder_16x8"]
 MODELS = ["pretrainedResnet_quant", "kws_ref_model", "vww_96_int8", "ad01_int8", "str_ww_ref_model"]
 EXTREMES, INPUTS = 2, 102
-# XNNPACK has none of these int8 operators: LiteRT's own kernels run. Its softmax computes in floats, with a
-# table of the C library's exp, and sometimes differs by one from the integer reference kernels.
+# XNNPACK has none of these int8 operators, so LiteRT's own kernels run. LiteRT's softmax computes in floats,
+# with a table of the C library's exp, and sometimes differs by one from the integer reference kernels.
 NOT_OF_XNNPACK = ("AVERAGE_POOL_2D", "SOFTMAX")
 LEFT_OUT = {"RESHAPE": "RESHAPE keeps the bytes where they are",
             "SOFTMAX": "XNNPACK has no int8 softmax, and LiteRT's own computes in floats"}
@@ -55,7 +55,7 @@ def drawn(state, bits):
 
 
 def inputs(n, bits=8):
-    """[INPUTS][n]"""
+    """All inputs of n numbers: [INPUTS][n]."""
     numbers, half = np.arange(INPUTS), 1 << bits - 1
     state = (numbers + 1).astype(np.uint64) * np.uint64(0x9e3779b97f4a7c15)
     own, divisor = drawn(state, bits) - half, 1 << numbers % 4
@@ -67,7 +67,7 @@ def inputs(n, bits=8):
 
 
 def hashes(values, bits=8):
-    """Hash of arrays, one for each input. int16 values are little-endian."""
+    """One hash per array of `values`. int16 values are hashed as little-endian bytes."""
     rows = np.stack([v.reshape(-1) for v in values])
     rows = np.stack([rows >> s & 255 for s in range(0, bits, 8)], -1).reshape(len(rows), -1).astype(np.uint64)
     made = np.full(len(rows), 0xcbf29ce484222325, np.uint64)
@@ -93,8 +93,8 @@ class Layer:
 
 
 def wide_layers(it):
-    """Of a model of 16 bits: its layers, as cnnc names them. The first is the input, of which cnnc's net has
-    floats."""
+    """The layers of an int16 model, with the names that cnnc gives them. The first one is the conversion of
+    the input from floats, which only cnnc's net has."""
     layers, counts = [Layer("", "x_int16", it.get_input_details()[0]["index"])], {}
 
     def add(op, word, tensor):
@@ -163,7 +163,7 @@ def litert(path, layers, source, xs, resolver):
 
 
 class Net:
-    """A model in the form that cmsis.Writer reads, from cnnc."""
+    """An imported model with the members that cmsis.Writer reads."""
 
     def __init__(self, cnnc, path, work):
         base = os.path.join(work, "net")

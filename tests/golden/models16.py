@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the nets of tests/models that have values of 16 bits and weights of 8, by TensorFlow's converter:
+"""Writes the nets of tests/models with int16 values and int8 weights, with TensorFlow's converter:
 
     python3 tests/golden/models16.py tests/models
 
-needs the packages tensorflow-cpu (2.21 made those that are there) and numpy. Weights are random, with a fixed
-seed, batchnorms as random data leaves them; other versions may give other bytes. tests/golden/models.py makes
-the hashes."""
+Needs numpy and the package tensorflow-cpu (2.21 was used for the committed files; other versions may give
+other bytes). Weights are random, with a fixed seed; the statistics of batchnorms are those of random data.
+tests/golden/models.py writes the hashes."""
 import os
 import sys
 

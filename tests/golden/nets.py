@@ -38,8 +38,8 @@ def uniform(seed, stream, n):
 
 
 def first_weight(index, name, shape):
-    """As tests/harness/golden.c: dense and conv weights within sqrt(3/fan_in), factors and variances around
-    1."""
+    """Initial weights, equal to those of tests/harness/golden.c: dense and conv weights within
+    sqrt(3/fan_in), factors and variances around 1."""
     u = uniform(11, index, int(numpy.prod(shape)))
     if len(shape) > 1:
         values = (2 * u - 1) * math.sqrt(3 / numpy.prod(shape[1:]))
@@ -53,7 +53,7 @@ def first_weight(index, name, shape):
 
 
 class Net:
-    """Makes weights as they are met, in the order of the program."""
+    """The weights of a net, created at their first use, in the order of the program."""
 
     def __init__(self):
         self.weight, self.training = {}, True
@@ -117,7 +117,7 @@ def mobile(net, x):
 
 
 def recurrent(net, kind, name, x, units, **more):
-    """A module of torch.nn with the parameters that are named as its own, behind the layer's name."""
+    """A torch.nn module; its parameters have the module's names, after the layer's name and a dot."""
     module = kind(x.shape[2], units, batch_first=True, dtype=torch.float64, **more)
     weights = {part: net.take("%s.%s" % (name, part), tuple(value.shape))
                for part, value in module.named_parameters()}
@@ -134,7 +134,7 @@ def words(net, x):
 
 
 def attention(net, name, heads, query, key, value, bias=True, mask=None):
-    """nn.MultiheadAttention with the parameters that are named as its own, behind the layer's name."""
+    """nn.MultiheadAttention; its parameters have the module's names, after the layer's name and a dot."""
     module = torch.nn.MultiheadAttention(query.shape[2], heads, bias=bias, kdim=key.shape[2],
                                          vdim=value.shape[2], batch_first=True, dtype=torch.float64)
     weights = {part: net.take("%s.%s" % (name, part), tuple(value.shape))
@@ -185,8 +185,8 @@ def cosine(t):  # the rate divided by 0.02; two epochs of warm-up from 0
 
 # If a sum near 0 is computed in another order, it may get the other sign before a relu. Rates are so low that
 # one such change moves no weight by 1e-3.
-# name: net, input, loss, classes or floats as targets, optimizer with its arguments, factor of the rate at t
-# epochs, more
+# name: net, shape of the input, loss, whether targets are classes (otherwise floats), optimizer with its
+# arguments, function from the epoch to the factor of the rate, other settings
 CASES = {
     "lenet_sgd": (lenet, (20, 20, 1), F.cross_entropy, True, SGD, dict(lr=0.05, momentum=0.9), constant, {}),
     "lenet_nesterov": (lenet, (20, 20, 1), cross_entropy(label_smoothing=0.1), True, SGD,

@@ -9,7 +9,7 @@ from torchvision.ops import box_iou
 
 
 def cells(height, width, sizes, ratios, stride):
-    """Boxes by cell, size, ratio."""
+    """Boxes in the order [cell][size][ratio]."""
     y = (torch.arange(height).double() + 0.5).mul(stride).reshape(-1, 1, 1, 1)
     x = (torch.arange(width).double() + 0.5).mul(stride).reshape(1, -1, 1, 1)
     sizes, roots = torch.tensor(sizes).double().reshape(-1, 1), torch.tensor(ratios).double().sqrt().reshape(
@@ -20,14 +20,14 @@ def cells(height, width, sizes, ratios, stride):
 
 
 def anchors(height, width, sides, stride):
-    """Boxes by cell, then side: (width, height) around the middle of each cell."""
+    """Boxes in the order [cell][side], where a side is (width, height), around the center of each cell."""
     whole = torch.stack([cells(height, width, [1], [1], stride)] * len(sides), 1)
     centre, half = (whole[..., :2] + whole[..., 2:]) / 2, torch.tensor(sides).double() / 2
     return torch.cat([centre - half, centre + half], -1).reshape(-1, 4)
 
 
 def proposed(objectness, deltas, boxes, size, before, most, iou):
-    """At most n regions of an image of size (height, width)."""
+    """At most `most` regions of an image of size (height, width)."""
     moved = BoxCoder((1., 1., 1., 1.)).decode_single(deltas, boxes)
     network = RegionProposalNetwork(None, None, 0.7, 0.3, 256, 0.5, dict(training=before, testing=before),
                                     dict(training=most, testing=most), iou).eval()
@@ -35,7 +35,7 @@ def proposed(objectness, deltas, boxes, size, before, most, iou):
 
 
 def rpn_loss(scores, deltas, boxes, size, truth, high, low, sample):
-    """The sample is large enough for every eligible anchor: none is drawn at random."""
+    """The loss for a sample that has room for every eligible anchor, so that no anchor is drawn at random."""
     inside = ((boxes[:, :2] >= 0).all(1) & (boxes[:, 2] <= size[1]) &
               (boxes[:, 3] <= size[0])).nonzero()[:, 0]
     network = RegionProposalNetwork(None, None, high, low, 1000, 1.0, {}, {}, 0.5)
@@ -47,7 +47,7 @@ def rpn_loss(scores, deltas, boxes, size, truth, high, low, sample):
 
 
 def best_truths(regions, truth, overlap):
-    """For each region the ground-truth box of the largest overlap; -1 if that is below `overlap`."""
+    """For each region, the ground-truth box with the largest overlap; -1 if no overlap reaches `overlap`."""
     if not len(truth):
         return torch.full([len(regions)], -1)
     most, best = box_iou(regions, truth).max(1)
@@ -55,7 +55,8 @@ def best_truths(regions, truth, overlap):
 
 
 def detection_loss(scores, deltas, regions, truth, labels, overlap):
-    """Cross-entropy of all regions, smooth L1 of those with an object, over the regions."""
+    """Cross-entropy of all regions and smooth L1 of regions with an object, divided by the number of
+    regions."""
     best = best_truths(regions, truth, overlap)
     wanted = torch.tensor([0 if b < 0 else int(labels[b]) + 1 for b in best])
     total = F.cross_entropy(scores, wanted) + 0 * deltas.sum()
@@ -68,7 +69,8 @@ def detection_loss(scores, deltas, regions, truth, labels, overlap):
 
 
 def masks_loss(scores, regions, truth, labels, instance, overlap):
-    """Masks of regions: grid_sample at the centers of their cells, thresholded at a half."""
+    """Binary cross-entropy of masks. A target mask is sampled with grid_sample at the centers of the region's
+    cells, and thresholded at 1/2."""
     height, width = instance.shape
     side = scores.shape[1]
     total, matched = (scores * 0).sum(), 0
@@ -94,7 +96,7 @@ def box_overlap(a, b):
 
 
 def yolo_boxes(t, anchors, picture):
-    """Centres and sizes of t: H x W x A x (5 + classes)."""
+    """Boxes (x1, y1, x2, y2) of the head's values t: H x W x A x (5 + classes)."""
     h, w = t.shape[:2]
     column, row = torch.arange(w).reshape(1, w, 1), torch.arange(h).reshape(h, 1, 1)
     x = (torch.sigmoid(t[..., 0]) + column) * (picture[1] / w)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes ops.inc: what PyTorch computes for small nets, forward and backward, in double: the numbers that
-tests/unit/ops.c holds against eval.
+"""Prints ops.inc: PyTorch's results for small nets, forward and backward, in double. tests/unit/ops.c
+compares eval with them.
 
-    python3 ops.py > ops.inc          (needs torch and torchvision; the numbers are kept, so that the tests
-                                       do not)
+    python3 ops.py > ops.inc          (needs torch and torchvision; ops.inc is committed, so the tests do
+                                       not)
 """
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ IMAGES = 3
 
 
 def flat(t):
-    """NCHW, NCL or NC in the order in memory of a net: channels last."""
+    """The numbers of an NCHW, NCL or NC tensor in the order of a net's memory: channels last."""
     t = t.detach()
     if t.dim() > 2:
         t = t.movedim(1, -1)
@@ -30,8 +30,9 @@ def numbers(name, values):
 
 def case(shape, layers, net, x, target=None, loss=None, loss_text=("mse", ""), layer_parameters=(),
          statistics=(), boxes=None):
-    """shape: the language's, of one image; x: a batch. The net begins with a trained factor a channel, 1, as
-    the tests do. boxes: a second input, on which the layers begin; the first one is their $0."""
+    """shape: shape of one image, as in the language; x: a batch. The net begins with a trained factor of 1
+    per channel, as in the tests. boxes: a second input, which the first layer reads; the first input is then
+    $0."""
     x = x.clone().requires_grad_()
     factor = torch.ones(x.shape[1], requires_grad=True)
     scaled = x * factor.reshape([1, -1] + [1] * (x.dim() - 2))

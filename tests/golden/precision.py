@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Random detections, masks and segments with what COCO's programs make of them; needs numpy, pycocotools and
-panopticapi (https://github.com/cocodataset/panopticapi, which need not be installed: PYTHONPATH).
+"""Random detections, masks and segments, and the results of COCO's programs for them. Needs numpy,
+pycocotools and panopticapi (https://github.com/cocodataset/panopticapi, which PYTHONPATH may name).
 
     python3 tests/golden/precision.py >tests/golden/precision.inc
 
-Cases have ties in scores, classes without truths or without detections, crowds over truths, more than 100
-detections in an image, and areas on the limits 32^2 and 96^2. A mask is a box without the corner of `cut`
-pixels at its top left. Segments are pictures of letters; a dot is what nobody knows."""
+Cases have ties in scores, classes without annotations or without detections, crowds over annotations, more
+than 100 detections in an image, and areas at the limits 32^2 and 96^2. A mask is a box without a triangle of
+side `cut` in its upper left corner. Segments are maps of letters; a dot is an unlabeled pixel."""
 import contextlib
 import io
 import os
@@ -23,8 +23,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 SIDES = [8, 16, 31, 32, 33, 64, 95, 96, 97, 120]
-SIDE = 128  # of images with masks
-ROWS, COLUMNS = 6, 9  # of images with segments
+SIDE = 128  # side of images with masks
+ROWS, COLUMNS = 6, 9  # size of images with segments
 
 
 def near(draw, box):
@@ -32,7 +32,8 @@ def near(draw, box):
 
 
 def make(seed, crowded):
-    """Boxes x y w h; crowded: a crowd over each image, and one with very many detections."""
+    """Boxes are x, y, width, height. crowded: each image has a large crowd region, and image 2 has very many
+    detections."""
     draw = random.Random(seed)
     images, classes = draw.randint(5, 30), draw.randint(1, 5)
     truths, found = [], []
@@ -137,7 +138,8 @@ def put_case(name, kind, images, classes, truths, found):
 
 
 def draw_segments(draw, classes, crowds):
-    """An image of patches, and the class of each segment that remains; capitals: crowds."""
+    """A map of rectangles that may cover each other, and the class of each visible segment. Crowds have
+    capital letters."""
     picture, labels = [["."] * COLUMNS for _ in range(ROWS)], {}
     for k in range(draw.randint(0, 6)):
         label = draw.randrange(classes)
@@ -157,7 +159,7 @@ def rest(picture, labels):
 
 
 def disturb(draw, picture, labels, classes):
-    """A possible prediction: pixels and classes are changed."""
+    """A possible prediction: the annotation with some pixels and classes changed."""
     names = sorted(labels) + ["z"]
     found = [[draw.choice(names) if draw.random() < 0.12 else cell for cell in row] for row in picture]
     new = {name: draw.randrange(classes) if draw.random() < 0.15 else label for name, label in labels.items()}
@@ -203,7 +205,7 @@ def judge_panoptic(classes, pairs):
 
 
 def segments_text(picture, labels):
-    """The rows, and the names with their classes: "a0B2"."""
+    """The pixels row by row, and each segment's letter with its class: "a0B2"."""
     return '{"%s", "%s"}' % ("".join("".join(row) for row in picture),
                              "".join("%s%d" % (n, labels[n]) for n in sorted(labels)))
 

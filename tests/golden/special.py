@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes special.inc: what PyTorch's activations make of NaN, infinities and zeros: tests/unit/ops.c holds
-them against eval.
+"""Prints special.inc: results of PyTorch's activations for NaN, infinities, zeros and denormals.
+tests/unit/ops.c compares eval with them.
 
     python3 special.py > special.inc          (needs torch)
 """

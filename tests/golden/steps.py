@@ -35,7 +35,7 @@ class Picture:
             self.instance[inside & ~missing] = k + 1
 
 
-PICTURES = [  # first: objects near the nets' proposals, some of which cover others; second: no objects
+PICTURES = [  # images 1 and 3: objects near the nets' proposals, some covering others; image 2: no objects
     Picture([0, 2, 1, 2, 1], [[12.375, 0.5, 62.125, 28], [0.5, 26.5, 33.625, 58.25],
                               [28, 54.875, 41.125, 63.5], [24.375, 26, 63.5, 49.75],
                               [2.5, 22.625, 21.5, 42.75]]),
@@ -65,7 +65,7 @@ def half(x):
 
 
 def rows(x, columns):
-    """For each image: by row and column of cells, then by the values of a cell."""
+    """The values of a head as [image][row and column of cells][values of a cell]."""
     return x.permute(0, 2, 3, 1).reshape(len(x), -1, columns)
 
 
@@ -176,7 +176,7 @@ CASES = {
 
 
 class Shaken(Net):
-    """Slightly changed weights."""
+    """A net with slightly changed weights."""
 
     def take(self, name, shape):
         if name not in self.weight:
@@ -186,7 +186,7 @@ class Shaken(Net):
 
 
 def step(net, case):
-    """The loss and the gradients; running statistics move."""
+    """Returns the loss and the gradients, and updates the running statistics."""
     network, side, pictures, mean, deviation = CASES[case]
     x = torch.tensor(numpy.floor(uniform(12, 0, pictures * side * side * 3) * 256))
     x = (x.reshape(pictures, side, side, 3).permute(0, 3, 1, 2) / 255 - mean) / deviation

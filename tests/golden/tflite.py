@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What LiteRT's reference kernels give for the models of tests/import/tflite_cases.py: one line per sample, a
-hash of the bytes of each output of 8 bits.
+"""Results of LiteRT's reference kernels for the models of tests/import/tflite_cases.py: one line per sample,
+with a hash of the bytes of each int8 output.
 
     python3 tests/golden/tflite.py >tests/golden/tflite.txt
 
-needs numpy and the package ai-edge-litert. On standard error it tells where tests/import/tflite_reference.py
-differs from LiteRT, and what these kernels refuse."""
+Needs numpy and the package ai-edge-litert. Reports on standard error where tests/import/tflite_reference.py
+differs from LiteRT, and which models LiteRT rejects."""
 import hashlib
 import itertools
 import os

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Results of reference kernels for the models of tests/import/tflite_wide_cases.py: one line per sample and
-kernels (litert: LiteRT's, tflm: those of TensorFlow Lite for microcontrollers), with a hash of the bytes of
+library of kernels (litert: LiteRT; tflm: TensorFlow Lite for Microcontrollers), with a hash of the bytes of
 each output.
 
     python3 tests/golden/tflite16.py >tests/golden/tflite16.txt
 
-needs numpy and the packages ai-edge-litert and tflite-micro. On standard error it tells what these kernels
-refuse."""
+Needs numpy and the packages ai-edge-litert and tflite-micro. Reports on standard error which models these
+kernels reject."""
 import os
 import sys
 

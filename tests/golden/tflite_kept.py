@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Results of reference kernels for the models of tests/import/tflite_kept_cases.py, call after call: one line
-per model and kernels (litert: LiteRT's, tflm: those of TensorFlow Lite for microcontrollers), with a hash of
+per model and library of kernels (litert: LiteRT; tflm: TensorFlow Lite for Microcontrollers), with a hash of
 the bytes of all calls.
 
     python3 tests/golden/tflite_kept.py >tests/golden/tflite_kept.txt
 
-needs numpy and, for the lines of each, the packages ai-edge-litert and tflite-micro. On standard error it
-tells what these kernels refuse."""
+Needs numpy and, for the lines of each library, the packages ai-edge-litert and tflite-micro. Reports on
+standard error which models these kernels reject."""
 import os
 import sys
 

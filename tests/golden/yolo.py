@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes yolo.inc: what nms behind yolo, panoptic, and the loss yolo give by a program of their own, whose
-gradients are PyTorch's: the numbers that tests/unit/yolo.c holds against eval.
+"""Prints yolo.inc: results of nms after yolo, of panoptic, and of the loss yolo, computed by an independent
+program with PyTorch's gradients. tests/unit/yolo.c compares eval with them.
 
-    python3 yolo.py > yolo.inc          (needs torch and torchvision; the numbers are kept)
+    python3 yolo.py > yolo.inc          (needs torch and torchvision; yolo.inc is committed)
 """
 import torch
 import torch.nn.functional as F
@@ -18,12 +18,13 @@ def numbers(name, values):
 
 
 def rounded(t, to=64):
-    """Rounds to float, so that both sides compute with the same values."""
+    """Rounds to multiples of 1/`to`, which are floats, so that both sides compute with the same values."""
     return torch.round(t * to) / to
 
 
 def detections(t, anchors, picture, iou, score, most):
-    """t: H x W x A x (5 + classes), as Darknet decodes it; boxes class by class, greedily."""
+    """The result of nms after yolo. t: H x W x A x (5 + classes), decoded as in Darknet. Boxes are selected
+    greedily, class by class."""
     h, w = t.shape[:2]
     column, row = torch.arange(w).reshape(1, w, 1), torch.arange(h).reshape(h, 1, 1)
     centre = torch.stack([(torch.sigmoid(t[..., 0]) + column) * (picture[1] / w),
@@ -57,7 +58,7 @@ def head(h, w, step, anchors, classes, iou, score, most):
 
 
 def painted(scores, boxes, masks, threshold, picture):
-    """Masks are sampled with grid_sample and zero padding."""
+    """The result of panoptic; masks are sampled with grid_sample and zero padding."""
     h, w = scores.shape[:2]
     result = torch.zeros(h, w, 2)
     result[..., 0] = scores.argmax(-1)

@@ -15,7 +15,7 @@
 
 static const double UNIT = 0x1p-23; /* spacing of floats at 1 */
 static const double LARGER = 10; /* limit of a schedule's error, relative to the reference schedule's error */
-static const double FLOATS = 16; /* the limit is at least this number of units */
+static const double FLOATS = 16; /* the limit is at least this number of UNITs */
 static const double TYPICAL = 8; /* limit of Winograd and Strassen, relative to their typical error */
 
 /* ---- the table ---- */
@@ -24,7 +24,7 @@ typedef struct Row {
   const char *op; /* the operator with the largest error */
   double largest;
   VEC(double) error;
-  VEC(double) plain; /* errors of the reference schedule on the same numbers */
+  VEC(double) plain; /* errors of the reference schedule for the same inputs */
 } Row;
 
 static Arena *rows_arena;
@@ -123,7 +123,7 @@ static double *table_of(const Trial *t, const Binding *binding) {
   return table;
 }
 
-/* Operands that do not depend on the image; NULL for other operands. */
+/* The numbers of an operand that does not depend on the image; NULL for other operands. */
 static double *constant_of(const Trial *t, const Binding *binding, const Buf *buf, bool single) {
   Arena *arena = t->check->sample.arena;
   switch (binding->kind) {
@@ -175,7 +175,7 @@ static bool run_kernel(const Trial *t, const Lower *l, bool single, double **out
   return true;
 }
 
-/* Options as for training. Schedules that training does not use get the options of inference of one image. */
+/* Lowers the kernel as for training; with `choices`, as for inference of one image. */
 static const Lower *lowered(const Trial *t, bool plain, Tuning *choices) {
   const LowerOptions options = {.layout_lanes = t->target->lanes,
                                 .plain = plain,

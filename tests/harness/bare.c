@@ -24,7 +24,7 @@ void *memset(void *to, int byte, size_t n) {
 }
 
 #if defined(__ARM_FEATURE_MVE)
-/* For a board emulated by QEMU, which has no system calls: the host reads and writes the files `in` and
+/* Semihosting: a board emulated by QEMU has no system calls, so the host reads the file `in` and writes
  * `out`. */
 enum { OPEN = 1, WRITE = 5, READ = 6, EXIT = 0x18, GOOD = 0x20026, BAD = 0x20023 };
 extern unsigned char stack_top[];

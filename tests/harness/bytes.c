@@ -1,4 +1,4 @@
-// bytes.c: reads whole files, and environment variables.
+// bytes.c: Reading and writing of whole files; environment variables.
 // SPDX-License-Identifier: Apache-2.0
 #include "bytes.h"
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* bytes.h: Helpers of the test commands: reading whole files, and environment variables. */
+/* bytes.h: Helpers of the test commands: whole files, and environment variables. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_BYTES_H
 #define TEST_BYTES_H

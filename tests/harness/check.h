@@ -15,7 +15,7 @@ typedef struct Limits {
   double tolerance, gradient, difference;
   /* precision=bf16: largest difference between eval's gradients and the gradients in floats */
   double rounding;
-  int64_t streams; /* --stream: minimum number of sizes of steps and windows that must be possible */
+  int64_t streams; /* --stream: minimum number of step and window sizes that the net must support */
   const char *cut; /* an input without a gradient, although values depend on it; or NULL */
   bool f16w;       /* --precision=f16w */
   Share share;     /* targets, levels, C compiler */
@@ -44,15 +44,15 @@ void report_error(const Check *, const char *what, double error, double limit); 
 
 /* Error of the float outputs of all images. */
 double outputs_error(const Check *, float *const *output);
-/* Whether more numbers may be NaN in this output than in eval's, because the kernel of an operator before it
- * reads more numbers than the operator's formula. */
+/* Whether this output may have NaN in more places than eval's, because a kernel before it reads more numbers
+ * than the formula of its operator. */
 bool may_spread(const Check *, const Node *output);
 /* Error of loss, gradients and outputs. The error of a parameter's gradient is relative to its own scale. */
 double training_error(const Check *, float loss, const float *gradients, float *const *output);
 /* Threshold below which a gradient counts as 0: the fraction `part` of the magnitude of its summands. */
 double gradient_floor(const Sample *, const GraphRun *, const Weight *, double part);
-/* Largest change of the weight's gradient if values are rounded to floats, from `moved`, the result of
- * sample_round; 0 if `moved` is NULL. */
+/* Largest change of the weight's gradient if values are rounded to floats. `moved` is the result of
+ * sample_round; if it is NULL, the change is 0. */
 double gradient_rounding(const Weight *, const double *moved);
 
 /* ---- the interpreter ---- */
@@ -62,8 +62,8 @@ double machine_error(const Check *, const Machine *, bool training);
 /* Error of all layers' values and the inputs' gradients: slopes.c. */
 double look_error(const Check *, const Program *);
 
-/* Compiles the code for that target and level, followed by the functions in `glue`, to a library. NULL: the
- * compilation failed. */
+/* Generates code for the target and level, and compiles it with the functions in `glue` to a library. NULL:
+ * the compilation failed. */
 void *compiled_glue(const Check *, const Target *, const char *level, const Text *glue);
 
 /* ---- the checks ---- */

@@ -39,7 +39,7 @@ says() {
   result $? "$1" "${3:-err}"
 }
 
-holds() { # holds TITLE COMMAND...
+holds() { # holds TITLE COMMAND...: checks that the command succeeds
   title=$1
   shift
   "$@" >out 2>err

@@ -13,7 +13,7 @@ static double relative(double error, double largest) {
   return largest > 0 && isfinite(error) ? error / largest : error;
 }
 
-/* Equal infinities count as no difference: in steps, rows before the first row may be infinite. */
+/* Equal infinities are no difference: with --stream, results before the first input row may be infinite. */
 double numbers_error(const double *got, const double *want, int64_t n, double least) {
   double error = 0, largest = least;
   for (int64_t i = 0; i < n; i++) {
@@ -103,11 +103,17 @@ Slope slope_judge(Function *f, void *context, double x, double gradient, double 
     *error = HUGE_VAL;
     return SLOPE_WRONG;
   }
+<<<<<<< HEAD
   /* There is no derivative if slopes differ by at least half of the error: the slopes on both sides of x, or
    * the slopes for smaller and larger steps. Differences that are explained by the rounding of f do not
    * count.
    */
   const double h1 = first / 10, h2 = first / 100;
+=======
+  /* f has no derivative if two slopes differ by more than half of the error: the slopes on both sides of x,
+   * or the slopes for a smaller and a larger step. Differences due to the rounding of f do not count. */
+  const double h1 = first_step / 10, h2 = first_step / 100;
+>>>>>>> text
   const double right = (up[1] - middle) / h1, left = (middle - down[1]) / h1;
   const double nearer = (up[2] - down[2]) / (2 * h2), wider = (up[1] - down[1]) / (2 * h1);
   const double widest = (up[0] - down[0]) / (2 * first);

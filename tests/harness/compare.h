@@ -34,7 +34,7 @@ typedef enum Slope { SLOPE_RIGHT, SLOPE_KINK, SLOPE_WRONG } Slope;
 Slope slope_judge(Function *f, void *context, double x, double gradient, double scale, double limit,
                   double *error);
 
-/* Kinks may be skipped, but only a few. */
+/* Counts of slope_judge's results, and the largest error. Kinks are skipped, but only a few are permitted. */
 typedef struct Slopes {
   int64_t judged, kinks;
   double error;

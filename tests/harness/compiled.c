@@ -201,7 +201,7 @@ static ThreadsFunction *threads_of(void *library) {
   return use;
 }
 
-/* Elements of an output, enough for inference and for training. */
+/* Number of elements of an output in all calls of training; inference needs no more. */
 static int64_t output_elements(const Sample *s, int o) {
   return s->count * sample_calls(s) * shape_elements(s->graph->outputs.data[o].node->shape);
 }
@@ -290,7 +290,7 @@ static void check_gradients(const Check *check, void *library, const char *targe
   if (by_threads(level)) check_gradient_threads(check, what, library, function, loss, gradients, output);
 }
 
-/* Weights are packed for the widest target of a file, and narrower targets read these packs, too. */
+/* The widest target of this CPU, if wider than `target`: a file for both targets packs weights for it. */
 static const Target *wider_here(const Target *target) {
   const Target *widest = target_native();
   return widest->lanes > target->lanes ? widest : NULL;

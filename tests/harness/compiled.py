@@ -52,7 +52,7 @@ TYPES = {"f32": (ctypes.c_float, "f"), "u8": (ctypes.c_uint8, "B"), "i8": (ctype
 
 
 def draw_inputs(facts, seed=5):
-    """An array for each input, in the order of memory: bytes, samples, small indices, or numbers around 0."""
+    """An array for each input: random bytes, samples, indices below 5, or floats around 0."""
     numbers, inputs = random.Random(seed), []
     for port in facts["inputs"]:
         count, kind = math.prod(port["shape"]), port["type"]
@@ -64,7 +64,7 @@ def draw_inputs(facts, seed=5):
 
 
 class Net:
-    """A compiled program: call it with an array for each input. With states a call is a step."""
+    """A compiled program: call it with an array for each input. If the net has states, a call is a step."""
 
     def __init__(self, cnnc, program, weights, name, options=("-O1", "--exact")):
         self.facts = facts_of(cnnc, program)

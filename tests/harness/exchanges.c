@@ -47,7 +47,7 @@ static bool gather_closer(Program *p, int i) {
   return true;
 }
 
-/* the stride of images differs from the stride in other processes */
+/* gathers with a wrong stride between images */
 static bool gather_wider(Program *p, int i) {
   p->gathers.data[i].stride += 4;
   return true;
@@ -112,7 +112,7 @@ static bool send_twice(Program *p, int i) { /* sends the neighbor's range twice 
 typedef struct Kind {
   const char *name;
   Damage *damage;
-  bool gathers; /* damages a gather, otherwise a bucket */
+  bool gathers; /* true: damages a gather; false: damages a bucket */
   const char *const *refusal;
 } Kind;
 

@@ -1,4 +1,4 @@
-# folders.py: Helpers of classes.tap and sets.tap: programs that classify colors, and folders of small images.
+# folders.py: Helpers of the tests in tests/runtime: programs that classify colors, folders of small images.
 # SPDX-License-Identifier: Apache-2.0
 import os, random, struct, subprocess, zlib
 from tap import check

@@ -27,9 +27,9 @@ static const char *emulator_of(const Target *target) {
   return NULL;
 }
 
-/* The option with which node accepts modules for the target; NULL: none does. In Node 20 relaxed vectors are
- * experimental and need the option; later versions always accept them, and reject the option. The bytes in
- * the script are a module with an instruction of this extension. */
+/* The option with which node accepts modules for the target; NULL: it rejects them with any option. In Node
+ * 20 relaxed vectors are experimental and need the option; later versions always accept them, and reject the
+ * option. The bytes in the script are a module with an instruction of this extension. */
 static const char *node_option(Arena *arena, const Target *target) {
   static const char *const options[] = {"", "--experimental-wasm-relaxed-simd "};
   static const char script[] =
@@ -54,7 +54,7 @@ static const char *more_options(Arena *arena, const Target *target) {
   return !strcmp(target->name, "armv7m") ? "-static -mfpu=fpv5-d16" : "-static";
 }
 
-/* Whether clang lacks one of these options. */
+/* Whether clang rejects one of the options of more_options. */
 static bool more_missing(Arena *arena, const Target *target) {
   return system(arena_printf(arena, "%s --target=wasm32 %s -E -x c /dev/null >/dev/null 2>&1",
                              variable("CLANG", "clang"), more_options(arena, target)));

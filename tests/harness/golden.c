@@ -39,7 +39,7 @@ typedef struct Run {
   void *input[BATCHES];
   float *values[BATCHES];
   int32_t *classes[BATCHES];
-  cnn_object object[SAMPLES][OBJECTS]; /* the same in every batch */
+  cnn_object object[SAMPLES][OBJECTS]; /* the same objects in every batch */
   int objects[SAMPLES];
   char *truth; /* one record per sample */
   int64_t steps;
@@ -166,7 +166,7 @@ static bool begin(Run *run, const char *folder, const char *name, const char *op
   return true;
 }
 
-/* The targets of the outputs, and of values that only losses read; then the objects. */
+/* Sets the targets of the outputs and of the values that only losses read, then the record of objects. */
 static void set_targets(const Run *run, int k, const void *target[PORTS]) {
   const cnn_network *network = run->network;
   const int ports = network->outputs + network->values;

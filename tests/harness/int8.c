@@ -13,7 +13,6 @@
 #include "check.h"
 #include "emit/emit.h"
 #include "foreign.h"
-#include "machine.h"
 #include "int8.h"
 #include "int8_draw.h"
 #include "machine.h"
@@ -99,7 +98,7 @@ static bool board_tried(const Target *target) {
 /* Whether this rounding is tested for the target. Roundings differ only in one primitive, so each target
  * tests only one rounding, and successive targets test different roundings. */
 static bool has_rounding(const Check *check, const Target *target, const char *rounding) {
-  Rounding turn = ROUNDING_SINGLE; /* for nets with several roundings */
+  Rounding turn = ROUNDING_SINGLE; /* used if `rounding` is not a single rounding */
   rounding_find(rounding, &turn);
   return share_has_turn(&check->limits.share, (int)(target - target_table) + (int)turn, ROUNDINGS);
 }

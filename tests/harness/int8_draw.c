@@ -51,7 +51,7 @@ static bool can_widen(const Node *node) {
   case INT8_MULTIPLY: return combine_has_int8(node);
   case INT8_RELU:
   case INT8_RELU6:
-    /* a relu may be the last part of a function that has no int16 form */
+    /* a relu may be fused into its operand, which then needs an int16 form */
     return can_widen(node->in[0]);
   case INT8_MATMUL:
   case INT8_LARGEST:
@@ -192,9 +192,9 @@ static void draw_floats(Drawing *d, const Weight *weight, const Node *node) {
 }
 
 /* ---- recurrent layers ---- */
-/* The hidden state h of an lstm, and of an rnn with relu, has a zero point. Weights have one scale in all,
- * one scale per gate, or one scale per row. Sums are mostly a few thousand, so that gates are neither all
- * open nor all closed. */
+/* The hidden state h of an lstm, and of an rnn with relu, has a zero point. A matrix of weights has one
+ * scale, one scale per gate, or one scale per row. Sums are mostly a few thousand, so that gates are neither
+ * all open nor all closed. */
 static void draw_rows(Drawing *d, const Node *node, const Weight *weight, const Weight *bias, int64_t gates,
                       double in) {
   const double kind = sample_number(&d->state),
@@ -219,7 +219,7 @@ static void draw_rows(Drawing *d, const Node *node, const Weight *weight, const 
   else put_array(d, bias->name, "I32", 1, &rows, b, sizeof *b * (size_t)rows);
 }
 
-/* h of an lstm is int16 if its input is. */
+/* The hidden state h of an lstm is int16 if the input of the lstm is int16. */
 static void put_wide_h(Drawing *d, const Node *node) {
   const int64_t one = 1;
   const float scale = (float)between(d, 2e-5, 4e-5);
@@ -357,8 +357,8 @@ static bool takes_bounds(const Node *node) {
          combine_has_int8(node);
 }
 
-/* Whether the node is computed before the result of its preceding layer is rounded, like batchnorm and relu
- * after a convolution. */
+/* Whether the node is fused into the layer before it, like batchnorm and relu after a convolution: only the
+ * result of both is rounded. */
 static bool is_fused(const Drawing *d, const Node *node) {
   if (node->nin != 1 || !node->in[0]->nin) return false;
   const Node *before = node->in[0];
@@ -429,7 +429,7 @@ static bool has_indices(const Node *node) {
   return node->op->traits.indices || (node_is_input(node) && node->port->elem == I32);
 }
 
-/* Whether a move of indices is also the input of an int8 layer, which needs a scale. */
+/* Whether an int8 layer reads the indices that the node moves, and therefore needs a scale for them. */
 static bool feeds_layer(const Drawing *d, const Node *node) {
   for (int i = 0; i < d->graph->nodes.n; i++) {
     const Node *reader = d->graph->nodes.data[i];

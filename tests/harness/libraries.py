@@ -1,6 +1,6 @@
 """libraries.py: the command that compiles a test's C file to a library: mostly `$CLANG -O0`, which is seven
-times faster than `$CC -O1`. The seed selects one library of 16 for `$CC -O1`; with NETCHECK_ALL, it compiles
-all."""
+times faster than `$CC -O1`. `$CC -O1` compiles one library of 16, which the seed selects; with NETCHECK_ALL,
+all libraries."""
 # SPDX-License-Identifier: Apache-2.0
 import os, shutil
 

@@ -51,7 +51,7 @@ static double *memory_at(const Machine *m, const Place *place, int64_t size, int
     break;
   case SPACE_WEIGHTS:
   case SPACE_MODEL:
-    memory = (double *)(uintptr_t)m->weights; /* only read */
+    memory = (double *)(uintptr_t)m->weights; /* calls only read the weights */
     n = graph->parameters;
     break;
   case SPACE_GRADIENT: at += shard * n; break;
@@ -298,7 +298,7 @@ static bool has_size(const Program *p, int size) { /* a value has elements of th
   return false;
 }
 
-/* Clears the ranges of the first shard that the program clears; the other shards are 0 already. */
+/* In the first shard, clears the ranges that the program clears; the other shards are 0 already. */
 static void clear_gradients(Machine *m) {
   const Program *p = m->program;
   double *first = m->space[SPACE_GRADIENT];

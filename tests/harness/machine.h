@@ -9,7 +9,7 @@
 typedef struct Machine {
   Arena *arena;
   Plan *plan;            /* lowered by machine_run */
-  int64_t images, batch; /* images: number of images to run; batch: its maximum */
+  int64_t images, batch; /* images: number of images to run; batch: maximum per call, 0 means 1 */
   int layout_lanes;      /* lanes for which weights are packed; 0: the target's own */
   /* size of the weights for which schedules are chosen; 0: the size of this net's weights */
   int64_t weight_bytes;
@@ -18,11 +18,11 @@ typedef struct Machine {
   int64_t processes;
   bool little_ram;       /* results may overlap operands */
   bool exact;            /* like --exact: no method that rounds differently */
-  int sums;              /* maximum sums of a reference loop; 0 means 1 */
+  int sums;              /* maximum number of sums in a reference loop; 0 means 1 */
   bool single;           /* rounds every result to float */
   struct Tuning *tuning; /* choices of schedules, or NULL: the cost model's */
-  /* Order of calls without barriers between them: 0: as written; 1 and 2: orders in which a team's threads
-   * may run them. */
+  /* Order of calls that no barrier separates. 0: as written; 1 and 2: orders in which a team's threads may
+   * run them. */
   int turns;
   uint64_t seed, step;
   const double *weights; /* in the order of the weights struct */
@@ -32,12 +32,12 @@ typedef struct Machine {
   double **output;   /* by output, for all images */
   double **loss;     /* training: by loss, the contribution of each image */
   double *gradients; /* training: in the order of the weights struct */
-  double **state;    /* by state, for all images: as left by the last call */
+  double **state;    /* by state, for all images: the values after the last call */
   const char *error; /* an error message, or NULL */
   /* members that only the machine uses */
   const Program *program;
-  double *space[SPACES], *small[SPACES][2]; /* small: the same spaces with elements of 1 and 2 bytes; memory
-                                               is read only with the element size with which it was written */
+  double *space[SPACES], *small[SPACES][2]; /* small: the elements of 1 and 2 bytes in each space. Memory is
+                                               read only with the element size with which it was written */
   int64_t size[SPACES];                     /* floats */
   int64_t lanes;      /* images that run in one call: 1; with interleaving, the target's lanes */
   double ***constant; /* by call and buffer: packs and tables */

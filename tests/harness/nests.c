@@ -15,8 +15,8 @@
 
 static const int widest = 16; /* lanes of the widest target */
 
-/* Effect of an optimization level: reference schedules, maximum sums, and whether results may overlap
- * operands. */
+/* Effect of an optimization level: whether schedules are reference schedules, the maximum number of sums in
+ * a loop, and whether results may overlap operands. */
 typedef struct Level {
   const char *name;
   Fusing fusing;
@@ -39,7 +39,7 @@ typedef struct Way { /* how a program is lowered and run */
   Tuning *choices; /* choices of schedules; NULL: the cost model's */
 } Way;
 
-/* In steps, rows before the first row may be infinite or NaN. */
+/* With --stream, results before the first input row may be infinite or NaN. */
 static double output_error(const Check *check, const Node *node, const double *got, const double *want,
                            int64_t n) {
   const bool any = check->special || check->sample.graph->stream;
@@ -55,8 +55,8 @@ static double gradients_error(const Check *check, const double *gradients, const
   double error = 0;
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
-    /* Smaller values are rounding errors, for example of gelu for large negative numbers. If this is not
-     * enough: double has 29 more bits than float, and some constants, which are floats, multiply a term. */
+    /* Values below `least` are rounding errors, for example of gelu for large negative numbers. With `moved`,
+     * `least` includes errors of float constants, and of double, which has 29 more bits than float. */
     const double part = moved ? 4 * 0x1p-24 / NEST_ERROR : 1e-3,
                  terms = fmax(1e-9, gradient_floor(&check->sample, &check->training, weight, part)),
                  least = fmax(terms, gradient_rounding(weight, moved) * 0x1p-29 / NEST_ERROR);
@@ -220,7 +220,7 @@ void check_nests(Check *check) {
 }
 
 /* ---- every choice ---- */
-/* All possible choices for a kernel: the methods, then their variants. */
+/* Writes all possible choices for a kernel, first the methods, then their variants; returns their number. */
 static int choices_of(const Lower *l, Choice choice[2 * MOST_CHOICES]) {
   const Decision *d = l->decision;
   int n = 0;

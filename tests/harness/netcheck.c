@@ -1,4 +1,4 @@
-/* netcheck.c: Compares the code that the compiler generates with the meaning of the program.
+/* netcheck.c: Compares generated code and lowered programs with eval, the reference interpreter.
  *
  *     netcheck [--infer] [--special] [--nests | --rows=N | --choices | --programs | --commands | --races |
  *              --on=TARGET] FILE.cnn...
@@ -24,7 +24,7 @@
  *     --races      runs code with 2 and 4 threads under ThreadSanitizer, which must report a race only if
  *                  a barrier is left out; prints no line for a program without threads
  *     --special    inputs are NaN, infinities, zeros of both signs and denormals; inference only, without
- *                  methods that round differently: non-finite results must be the same in eval
+ *                  methods that round differently: eval must have the same NaN and infinities
  *     --stream     computes programs in steps of several sizes, and in windows; --stream-nests: in the
  *                  interpreter alone
  *     --infer      inference only, for large nets

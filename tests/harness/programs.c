@@ -72,7 +72,7 @@ static bool move_place(Draw *d, Program *p) {
   return operand != NULL;
 }
 
-static bool swap_place(Draw *d, Program *p) { /* the address of another buffer in that space */
+static bool swap_place(Draw *d, Program *p) { /* gives a buffer the address of another one in its space */
   Operand *operand = some_operand(d, p), *other = some_operand(d, p);
   if (!operand || !other || operand->place.space != other->place.space) return false;
   operand->place.offset = other->place.offset;
@@ -161,7 +161,7 @@ static bool move_phase(Draw *d, Program *p) { /* moves a call to the next phase,
   return true;
 }
 
-static bool merge_phases(Draw *d, Program *p) { /* exchanges two adjacent phases */
+static bool exchange_phases(Draw *d, Program *p) {
   if (p->phases.n < 3) return false;
   const int i = (int)draw(d, p->phases.n - 2);
   Phase phase = p->phases.data[i];
@@ -199,7 +199,7 @@ static bool change_fill(Draw *d, Program *p) {
   return true;
 }
 
-/* The last buffer that a call writes in a state, or NULL. */
+/* The last operand of the call that is an output in a state, or NULL. */
 static Operand *state_written(const KernelCall *call) {
   const Version *version = &call->version[0];
   Operand *found = NULL;
@@ -211,7 +211,7 @@ static Operand *state_written(const KernelCall *call) {
   return found;
 }
 
-static bool drop_update(Draw *d, Program *p) { /* the state that a call should write stays unchanged */
+static bool drop_update(Draw *d, Program *p) { /* a call does not update its state */
   const int from = (int)draw(d, p->calls.n);
   for (int i = 0; i < p->calls.n; i++) {
     Operand *operand = state_written(&p->calls.data[(from + i) % p->calls.n]);
@@ -239,7 +239,7 @@ static bool early_update(Draw *d, Program *p) { /* a call that writes a state ru
   return false;
 }
 
-static bool swap_states(Draw *d, Program *p) { /* reads or writes another state */
+static bool swap_states(Draw *d, Program *p) { /* a call reads or writes a wrong state */
   for (int tries = 0; tries < 50; tries++) {
     const Version *version = &p->calls.data[draw(d, p->calls.n)].version[0];
     Operand *operand = &version->argument[draw(d, version->lower->b->nbufs)];
@@ -266,9 +266,9 @@ static bool less_history(Draw *d, Program *p) {
 }
 
 static bool (*const damages[])(Draw *, Program *) = {
-    move_place,   swap_place,   change_stride, change_space, drop_barrier, exchange_calls, shorten_life,
-    shorten_life, shrink_space, move_phase,    merge_phases, move_copy,    cut_sum,        drop_barrier,
-    move_place,   cut_cleared,  change_fill,   drop_update,  swap_states,  early_update,   less_history};
+    move_place,   swap_place,   change_stride, change_space,    drop_barrier, exchange_calls, shorten_life,
+    shorten_life, shrink_space, move_phase,    exchange_phases, move_copy,    cut_sum,        drop_barrier,
+    move_place,   cut_cleared,  change_fill,   drop_update,     swap_states,  early_update,   less_history};
 static const char *const damage_names[] = {
     "place moved",      "place of another", "stride changed", "space changed",   "barrier dropped",
     "calls exchanged",  "lifetime cut",     "lifetime cut",   "space shrunk",    "phase moved",
@@ -360,7 +360,7 @@ static void try_mutant(const Check *check, const Machine *like, const Program *p
   arena_free(arena);
 }
 
-/* Moves the copy of each output after each call in turn, and runs the mutants that are accepted. */
+/* Tries the copy of each output after every call, and runs the mutants that the verifier accepts. */
 static void try_copies(const Check *check, const Machine *like, const Program *p, const Results *right,
                        Count *count) {
   for (int i = 0; i < p->copies.n; i++)

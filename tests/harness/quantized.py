@@ -9,7 +9,7 @@ CODE = {"I8": "b", "I32": "i", "I64": "q", "F32": "f"}
 
 
 def save(path, arrays, note=None):
-    """arrays: name -> (type, shape, numbers); note: the metadata `cnnc.quantization`, an object or a text."""
+    """arrays: name -> (type, shape, numbers). note: the metadata `cnnc.quantization`, as object or text."""
     header, data = {}, b""
     if note is not None:
         text = note if isinstance(note, str) else json.dumps(note)
@@ -41,7 +41,7 @@ def note(rounding="single", **layers):
 def chain(shape, layers):
     """The arrays of a net that is a chain of layers, with numbers that neither overflow nor all saturate.
 
-    A layer is as in the program, `conv(8, 3x3, pad=1)` or `a = dense(4)`; of arguments it knows sizes,
+    A layer is written as in the program: `conv(8, 3x3, pad=1)` or `a = dense(4)`. Its arguments may be sizes,
     stride=, pad= (same or one number) and groups=."""
     size, used = [int(n) for n in shape.split("x")], {}
     arrays = stored("x", 0.02, 3)

@@ -15,7 +15,7 @@ const char *races_missing(Arena *arena) {
   return system(command) ? "libarcher.so of clang" : NULL;
 }
 
-/* A barrier calls racer.c to decide whether to wait. */
+/* Changes the macro BARRIER: each barrier calls racer_waits of racer.c, which decides whether to wait. */
 bool races_compile(Arena *arena, const char *dir, const char *flags) {
   const char *edit = "s/^#define BARRIER() _Pragma(\"omp barrier\")$/_Bool racer_waits(int barrier);\\n"
                      "#define BARRIER() do { if (racer_waits(__COUNTER__)) { _Pragma(\"omp barrier\") } } "

@@ -95,8 +95,8 @@ bool draw_window(Net *, bool pool, const int64_t *kernel,
                  Window *); /* a window that fits the current value; false if none was found */
 void put_window(Net *, const Window *, int rank, bool stride);
 
-/* ---- random_ops.c: calls for the current value, which becomes their result ---- Each function writes one
- * call, or writes nothing and returns false. */
+/* ---- random_ops.c ---- */
+/* A function that writes one call for the current value, which becomes its result; or returns false. */
 typedef bool OpWriter(Net *);
 void becomes(Net *, Shape, double size);
 void tame(Net *); /* scales large numbers down */

@@ -43,7 +43,7 @@ bool op_border(Net *net) {
                   l = below(net, 3), r = below(net, 3);
   const int64_t h = crop ? in.h - t - b : in.h + t + b, w = crop ? in.w - l - r : in.w + l + r;
   if (in.rank == 1 || h < 1 || w < 1 || h * w * c > MOST_ELEMENTS) return false;
-  const int mode = crop ? 0 : (int)below(net, 5); /* 1: reflection, 2: replication, 3: another number */
+  const int mode = crop ? 0 : (int)below(net, 5); /* 1: reflect, 2: edge, 3: value=0.5; others: zeros */
   const bool mirrors = mode == 1;
   if (mirrors && (t >= in.h || b >= in.h || l >= in.w || r >= in.w)) return false;
   if (in.rank == 2) text_put(net->out, "%s([%lld, %lld]", crop ? "crop" : "zero_pad", l, r);

@@ -33,8 +33,8 @@ static void put_loss(Net *net, const char *loss, const char *name, bool *any) {
   *any = true;
 }
 
-/* Values that losses may read in addition to the outputs: one name per computed value. Values computed from
- * inputs alone train nothing, but may have a loss. */
+/* Draws values that losses may read in addition to the outputs, each under one name only. A loss on a value
+ * that depends on inputs alone trains nothing, but is valid. */
 static int inner_values(Net *net, int noutputs, const Value *output, const Value *inner[3]) {
   const int most = chance(net, net->uneven ? 65 : 15) ? (int)between(net, 1, 3) : 0;
   int n = 0;

@@ -313,7 +313,7 @@ static GraphRun run_of(const Sample *sample, const double *weights) {
                     .target = (const double *const *)sample->target_double};
 }
 
-/* Runs the net. A net with states is called several times, and the last call counts. */
+/* Runs the net. A net with states is called several times; the results are from the last call. */
 static void run_calls(const Sample *sample, GraphRun *run) {
   const int states = graph_states(sample->graph);
   if (states) run->state = graph_state_vector(sample->arena, sample->graph, sample->count);
@@ -352,7 +352,7 @@ GraphRun sample_infer_far(const Sample *sample) {
   return run;
 }
 
-/* Keeps the values through which no gradient passes as they were in an earlier run. */
+/* Replaces the values through which no gradient passes with the values of the first run. */
 static void hold_truncated(void *context, const Node *node, double *value, int64_t n) {
   const GraphRun *first = context;
   if (node->op->traits.stops_gradient) memcpy(value, first->value[node->id], (size_t)n * sizeof *value);
@@ -413,7 +413,7 @@ double sample_loss(const Sample *sample, const GraphRun *run) {
   return sum;
 }
 
-/* Whether a row-band schedule exists, at any cost. */
+/* Whether the node has a batched kernel, at any cost. */
 static bool possible(const void *costs, const Node *node, int64_t batch, int64_t kept) {
   (void)batch;
   (void)kept;
@@ -437,8 +437,7 @@ bool plan_any_together(const Plan *plan) {
   return false;
 }
 
-/* Bands end at each possible node in turn: first there are a few bands, at the next node one band per row,
- * and so on. */
+/* The bands end at each possible node in turn, alternating between two bands and one band per row. */
 bool sample_next_bands(const Sample *s, PlanOptions *options) {
   const PlanOptions whole = {.fusing = options->fusing};
   const Graph *graph = plan_after(s->arena, s->graph, PLAN_INFERENCE, whole, "drop")->graph;

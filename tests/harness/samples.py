@@ -1,4 +1,4 @@
-# samples.py: Reads and writes images and arrays without numpy, for the cases of this folder.
+# samples.py: Reads and writes images and arrays without numpy, for the tests in Python.
 # SPDX-License-Identifier: Apache-2.0
 import struct, zipfile, zlib
 

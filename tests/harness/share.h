@@ -30,7 +30,7 @@ bool share_target(const Share *, const char *target);
 bool share_foreign(const Share *, const char *target);
 /* Whether a level is tested. If the program names levels, these are tested; otherwise `turn` is returned. */
 bool share_level(const Share *, const char *level, bool turn);
-/* The C compiler and its optimization level. Compilation dominates make check, so seven of eight nets use the
+/* The C compiler and its optimization level. Compilation dominates make check, so 15 of 16 nets use the
  * fastest compiler. */
 const char *share_compiler(const Share *, Arena *);
 /* Prints the selection of the net in one line. */

@@ -1,4 +1,4 @@
-# sounds.py: functions of the cases of sound_data.tap and sound_sets.tap: WAV files, nets, predictions.
+# sounds.py: Helpers of the tests of sounds in tests/runtime: WAV files, nets, predictions.
 # SPDX-License-Identifier: Apache-2.0
 import os, struct
 from folders import exits

@@ -11,7 +11,7 @@ CNNC = os.environ["CNNC"]
 
 
 def imported(name, data, *options):
-    """cnnc import of a model's bytes, as net m in m.cnn."""
+    """Writes a model's bytes to a file, and imports it as net m in m.cnn."""
     with open(name, "wb") as file:
         file.write(data)
     line = [CNNC, "import", name, "--name=m", "-o", "m", *options]
@@ -19,16 +19,16 @@ def imported(name, data, *options):
 
 
 class Steps:
-    """The imported model: step(inputs) gives the outputs of a call, which have these sizes. kind: the C type
-    of numbers; keeps: the model has states; options: of cnnc; given: the C type of inputs, if it is different
-    from `kind`."""
+    """The imported model, compiled. step(*inputs) returns the outputs of a call. kind: the C type of numbers;
+    sizes: numbers per output; keeps: the model has states; options: options of cnnc; given: the C type of
+    inputs, if it differs from `kind`."""
 
     made = 0
 
     def __init__(self, kind, sizes, keeps=True, options=(), given=None):
         Steps.made += 1
         self.keeps = keeps
-        path = f"./m{Steps.made}.so"  # a library is loaded once by its name
+        path = f"./m{Steps.made}.so"  # dlopen would return the loaded library again for an old name
         steps = ([CNNC, "m.cnn", "--weights=m.safetensors", *options, "-o", "m.c"],
                  library_command("m.c", path))
         for step in steps:

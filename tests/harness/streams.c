@@ -111,7 +111,7 @@ static double error_of(double got, double want, bool exact) {
   return exact ? 1 : isfinite(got - want) ? fabs(got - want) : HUGE_VAL;
 }
 
-/* Error of the rows that steps have returned for output o, or of its windows. */
+/* Error of output o: of the rows that the steps returned, or of the windows. */
 static double output_error(const Stepping *s, int o, bool exact, int64_t *compared) {
   const StreamLayer *layer = &s->graph->stream->output[o];
   const int64_t rows = larger(stream_rows(s->whole->outputs.data[o].node->shape), 1),
@@ -163,7 +163,7 @@ static void put_arguments(Text *out, const Stepping *s, const Graph *graph, int6
              (long long)output_size(graph, o));
 }
 
-/* Between calls a state is saved, and all other memory is cleared: the state struct and the workspace. */
+/* Writes the code between calls: saves the state, overwrites its struct and the workspace, restores it. */
 static void put_sleep(Text *out, const char *p) {
   text_put(out, "      if (call == 0) %s_reset(&state[image]);\n", p);
   text_put(out, "      if (!%s_state_ok(&state[image])) return;\n", p);

@@ -1,4 +1,4 @@
-# tap.py: Helpers of the Python cases of this folder: a temporary directory, and checks, printed as TAP.
+# tap.py: Helpers of the tests in Python: a temporary directory, and checks, printed as TAP.
 # SPDX-License-Identifier: Apache-2.0
 import os, shutil, tempfile
 

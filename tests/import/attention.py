@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""attention.py [NAME...]: models of this folder with products of two computed values, as make.py makes them:
-plain ones, and attention as exporters write it."""
+"""attention.py [NAME...]: writes models of this folder, like make.py: products of two computed values, alone
+and as attention in the forms that exporters write."""
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import make
@@ -84,7 +84,7 @@ attended("attention_window", [*scores(), node("Add", "s mask", "sm"), *weighted(
          {"mask": near, **factor})
 seen = np.random.default_rng(5).random((L, L)) < 0.6
 seen[:, 0] = True
-seen[4] = False  # it sees no key
+seen[4] = False  # query 4 attends to no key
 attended("attention_no_key", [
     *root, node("Where", "kept zero least", "mask"), node("Add", "s mask", "sm"),
     node("Softmax", "sm", "p0", axis=-1), node("IsNaN", "p0", "none"), node("Where", "none zero p0", "p"),
@@ -94,12 +94,12 @@ seen[4, 0] = True
 attended("attention_where", [
     *scores(), node("Add", "bias s", "sb"), node("Where", "kept sb least", "sm"), *weighted("sm")],
     {"kept": seen, "least": f32(-3e38), "bias": (HEADS, L, L), **factor})
-attended("attention_computed_bias", [  # each position's own, by head
+attended("attention_computed_bias", [  # computed from x, for each position and head
     *linear("x", "b0", "bias"), node("Reshape", "b0 by_head", "b1"),
     node("Transpose", "b1", "b", perm=[0, 2, 1, 3]), *scores(), node("Add", "s b", "sb"), *weighted("sb")],
     {"by_head": numbers(1, L, HEADS, L), **factor, **matrices(bias=(E, HEADS * L))})
 
-# ---- nn.MultiheadAttention: length first, batch and heads in one dimension; another value for keys
+# ---- nn.MultiheadAttention: length first, batch and heads in one dimension; keys of another sequence
 heads_first = [part for name in "qkv" for part in (
     *linear("first", name + "0", name), node("Reshape", f"{name}0 by_head", name + "1"),
     node("Transpose", name + "1", name, perm=[1, 0, 2]))]
@@ -124,7 +124,7 @@ case("attention_psa", [
     node("Conv", "sum wproj", "y")], {"x": [1, 16, 6, 5]}, "y",
     {"wqkv": (32, 16, 1, 1), "by_head": numbers(1, 2, 16, -1), "parts": numbers(4, 4, 8),
      "factor": f32(0.5), "image": numbers(1, 16, 6, 5), "wpe": (16, 1, 3, 3), "wproj": (16, 16, 1, 1)})
-case("attention_areas", [  # YOLO12: bands of rows attend separately
+case("attention_areas", [  # YOLO12: attention within bands of rows
     node("Conv", "x wqkv", "all"), node("Reshape", "all flat", "f"),
     node("Transpose", "f", "ft", perm=[0, 2, 1]),
     node("Reshape", "ft areas", "a"), node("Reshape", "a by_head", "h"),
@@ -231,7 +231,7 @@ case("attention_linear", [
      "sides": numbers(0, 0, 0, 0, 0, 0, 0, 1), "unit": f32(1), "zero": numbers(0), "minus": numbers(-1),
      "last": numbers(-1), "most": numbers(1 << 40), "little": f32(1e-3), "image": numbers(1, 8, 6, 5)})
 
-# ---- over channels: positions are summed, so products stay products
+# ---- attention over channels: its products sum over positions, so they are imported as single products
 attended("attention_of_channels", [
     *(node("Transpose", name, name + "t", perm=[0, 1, 3, 2]) for name in "qk"),
     node("LpNormalization", "qt", "qn", axis=-1), node("LpNormalization", "kt", "kn", axis=-1),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""attentions.py [NAME...]: more models of this folder, as make.py makes them: Attention, RotaryEmbedding,
+"""attentions.py [NAME...]: writes models of this folder, like make.py: Attention, RotaryEmbedding,
 RMSNormalization, and the fused operators of onnxruntime's transformer optimizer."""
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
@@ -122,7 +122,7 @@ case("optimized_attention", [
 
 
 def refused():
-    """With a cache, whose scores are read, with a softcap; a padding mask."""
+    """Unsupported attention: with a cache, with scores that another node reads, a softcap, a padding mask."""
     for name, nodes, inputs in (
             ("attends_cache", [node("Attention", "q k v  pk pv", "y")],
              {"q": [1, 2, 3, 4], "k": [1, 2, 5, 4], "v": [1, 2, 5, 4], "pk": [1, 2, 6, 4],

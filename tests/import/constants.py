@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""constants.py [NAME...]: more models of this folder, as make.py makes them: computed constants, branches
-that they select, and reports of unsupported nodes."""
+"""constants.py [NAME...]: writes models of this folder, like make.py: computed constants, branches that they
+select, and reports of unsupported nodes."""
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import make
@@ -23,8 +23,8 @@ def choice(condition, outputs, yes, no, name=""):
 
 
 def body(name, nodes, carried, outputs, **weights):
-    """A graph that a Loop runs: its inputs are the iteration i, the condition c, and the carried values, of
-    which j is a whole number."""
+    """A graph that a Loop runs: its inputs are the iteration i, the condition c, and the carried values; j is
+    an integer."""
     graph = branch(name, nodes, outputs, **weights)
     graph.output[0].type.tensor_type.elem_type = TensorProto.BOOL
     for n, kind in (("i", TensorProto.INT64), ("c", TensorProto.BOOL),

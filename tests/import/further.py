@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""further.py [NAME...]: more models of this folder, as make.py makes them: forms of the graph, layouts, old
-opsets, operators of other domains."""
+"""further.py [NAME...]: writes models of this folder, like make.py: forms of the graph, layouts, old opsets,
+operators of other domains."""
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 from onnx import helper, numpy_helper
@@ -159,7 +159,7 @@ case("small_maps", [
 case("even_windows", [
     node("LRN", "x", "a", size=2, alpha=0.5), node("LRN", "a", "b", size=4, alpha=1.0, beta=0.6, bias=2.0),
     node("LRN", "b", "y", size=12, alpha=2.0)], {"x": [1, 5, 3, 2]}, "y")
-case("bands", [  # of windows that are even as PyTorch has them, odd, and even as ONNX has them
+case("bands", [  # windows over channels: of even size as in PyTorch, odd, and of even size as in ONNX
     node("Mul", "x x", "a"), node("Conv", "a w1", "b"), node("Add", "b one", "c"), node("Pow", "c beta", "d"),
     node("Div", "x d", "e"), node("Mul", "e e", "f"), node("Conv", "f w2", "g"), node("Add", "g one", "h"),
     node("Pow", "h beta", "i"), node("Div", "e i", "j"), node("Mul", "j j", "k"), node("Conv", "k w3", "l"),
@@ -305,7 +305,7 @@ case("recurrent_cell", [  # one row, with the state as input and output
     {"x": [1, 1, 5], "h": [1, 1, 4], "c": [1, 1, 4]}, "y yh yc",
     {"flat": numbers(1, -1), **weights_of("", "LSTM")}, last=("x", "h", "c"))
 
-case("recurrent_cells", [  # the last c of several rows: from states and zeros, in each direction
+case("recurrent_cells", [  # c after the last row, in each direction, from given initial states or zeros
     node("Transpose", "x", "rows", perm=[1, 0, 2]),
     node("LSTM", "rows aW aR aB  h c", "a0 a1 a2", hidden_size=4),
     node("LSTM", "rows bW bR", "- b1 b2", hidden_size=4, direction="reverse"),

@@ -12,7 +12,7 @@ from tap import check, finish, start
 cnnc, models = sys.argv[1], here
 bless = os.environ.get("BLESS")
 sanitized = os.environ.get("SANITIZED")  # sanitizers reserve terabytes
-MOST_MEMORY = 3 << 29  # bytes of the import of a bad file: constants of at most 1 GiB, and the rest
+MOST_MEMORY = 3 << 29  # bytes for the import of a bad file: at most 1 GiB for constants, and the rest
 OPTIONS = {"open": ["--shape", "x=1x1x6x7"], "computed_loops": ["--set", "times=1"],
            "set_inputs": ["--set", "sr=8000", "--set", "loud=false", "--set", "sizes=1,28"]}
 
@@ -131,7 +131,7 @@ def bad(name):
 
 
 def field(number, value, more=0):
-    """A field of a protobuf message: a number, or bytes, followed by this number of further bytes."""
+    """A field of a protobuf message: a number or bytes. `more` bytes of the field will be appended later."""
     def varint(n):
         return bytes([n & 127 | 128]) + varint(n >> 7) if n > 127 else bytes([n])
 
@@ -141,7 +141,7 @@ def field(number, value, more=0):
 
 
 def write_product(path, units):
-    """A model: 1024 numbers times a matrix of zeros, which is a hole at the end of the file."""
+    """A model that multiplies 1024 numbers by a matrix of zeros, stored as a hole at the end of the file."""
     def port(name, size):
         dims = field(1, field(1, 1)) + field(1, field(1, size))
         return field(1, name) + field(2, field(1, field(1, 1) + field(2, dims)))
@@ -173,7 +173,7 @@ def thrifty():
 
 
 def all_models(*folder):
-    """Their paths, or those of the models that the command names."""
+    """The paths of all models, or of the models that the command line names."""
     paths = sorted(glob.glob(os.path.join(models, *folder, "*.onnx")))
     return [path for path in paths if not sys.argv[2:] or os.path.basename(path)[:-5] in sys.argv[2:]]
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""indices.py [NAME...]: models with computed indices, written as by make.py. The last layers
-of detectors without suppression, selection of queries, sampling between pixels."""
+"""indices.py [NAME...]: writes models with computed indices, like make.py: the last layers of detectors
+without nms, selection of queries, sampling between pixels."""
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import make

@@ -482,7 +482,7 @@ case("regions", [
     {"w1": (4, 3, 1, 1), "index": numbers(0, 0, 0, 0, 0), "w2": (6, 7, 1, 1), "w3": (3, 36)})
 
 NORM = "['Net', 'torch.nn.BatchNorm2d', 'aten.batch_norm.default']"
-scopes = [  # of a node, its weight; comment: the weight's name
+scopes = [  # (scope of a node, name of its weight); comment: the name of the imported layer
     ("['', 'body', 'body.0', 'conv2d']", "w0"),                      # body.0
     ('["", "it\'s", "conv2d"]', "w1"),                               # it_s
     (r"['', 'it\'s', 'two\\', 'conv2d']", "w2"),                     # two__: escaped

@@ -43,8 +43,8 @@ TYPES = {"as u8": ctypes.c_uint8, "as i8": ctypes.c_int8, "as i32": ctypes.c_int
 
 
 def tensor(path):
-    """(name, shape, numbers) of a TensorProto of floats or of integers; None: it is
-    another."""
+    """(name, shape, numbers, type) of a TensorProto of floats or of integers; None: it has another
+    type."""
     name, shape, kind, numbers = "", [], 0, []
     with open(path, "rb") as file:
         for number, value in fields(file.read()):
@@ -83,7 +83,7 @@ def close(got, wanted):
 
 
 def elements(port):
-    """Name and shape of a port in the program's syntax: "image: 7x7x3 as u8", "x: [5, 8]"."""
+    """Number of elements of a port, written as in the program: "image: 7x7x3 as u8", "x: [5, 8]"."""
     return math.prod(map(int, re.findall(r"\d+", re.sub(r" as \w+|^[^:]*:", "", port))))
 
 

@@ -106,8 +106,7 @@ class Samples(quantization.CalibrationDataReader):
 
 
 def by_onnxruntime(form, kind, per_channel, outputs):
-    """The net as quantize_static writes it; every stored value becomes an output, as floats if it has 16
-    bits."""
+    """The net as quantize_static writes it. Every stored value becomes an output, int16 values as floats."""
     wide = kind in (i16, u16)
     with tempfile.TemporaryDirectory() as folder:
         source, made = os.path.join(folder, "f.onnx"), os.path.join(folder, "q.onnx")

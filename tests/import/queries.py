@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""queries.py [NAME...]: models written as by make.py: parts of detectors with queries, and of nets that are
-split into windows twice. Sums and products that repeat over parts of the channels, tables, reductions
+"""queries.py [NAME...]: writes models, like make.py: parts of detectors with queries, and of nets that split
+their values into windows twice; sums and products that repeat over parts of the channels; tables, reductions
 and ranks along any dimension."""
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np

@@ -17,7 +17,7 @@ def away(x):
 
 class Bytes:
     def __init__(self, q, to, unsigned, real=False):
-        """real: stored as floats in the model"""
+        """real: the model stores the value as floats"""
         self.q, self.to, self.scale, self.zero = q.astype(np.int64), to, to.scale, to.zero
         self.unsigned, self.real = unsigned, real
 
@@ -36,7 +36,7 @@ class Bytes:
 
 
 class Weights:
-    """int8 constants, and their scale per filter or for all."""
+    """int8 constants, with one scale or one per filter."""
     def __init__(self, q, scale, axis, array):
         self.q, self.scale, self.axis, self.array = q.astype(np.int64), scale, axis, array
 
@@ -81,7 +81,7 @@ def converted(x, to):
 
 
 def form(scale, zero, kind):
-    """How the numbers of a type of ONNX are stored."""
+    """Scale, zero point and bits of the stored values of an ONNX type."""
     bits = 8 * kind.itemsize
     shift = 1 << bits - 1 if kind.kind == "u" else 0
     return To(f32(scale.reshape(-1)[0]), int(zero.reshape(-1)[0]) - shift, bits)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""shipped.py [NAME...]: more models, written as by make.py: building blocks of models that packages ship."""
+"""shipped.py [NAME...]: writes models, like make.py: building blocks of models that packages ship."""
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 from onnx import helper
@@ -65,7 +65,7 @@ case("state", [
 
 # ---- norms and softmaxes, decomposed
 def beside(x, axis, made, y):
-    """The reduced axis is restored with the shape of x."""
+    """Restores the reduced axis, with the shape of x."""
     yield node("Shape", x, f"{y}_sizes")
     yield node("ScatterElements", f"{y}_sizes p{axis} p1", f"{y}_shape")
     yield node("Reshape", f"{made} {y}_shape", f"{y}_back")

@@ -349,7 +349,7 @@ def run_refusals():
 
 
 def run_rows():
-    """Reshapes within each row: other rows are not needed, so that steps can compute them."""
+    """Reshapes that move elements only within each row: steps can compute these."""
     model = onnx([("Relu", "x", "a"), ("Reshape", "a one", "b"), ("Tanh", "b", "c"),
                   ("Reshape", "c two", "d"), ("Relu", "d", "y")], [("x", 1, 6, 3, 4)], [("y", 1, 6, 12)],
                  shapes=[("one", (1, 6, 2, 6)), ("two", (1, 6, 12))])

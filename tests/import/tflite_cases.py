@@ -1,6 +1,6 @@
 """Small TensorFlow Lite models, each with one operator or family, and their expected results for each
 rounding (tflite_reference.py). Used by tflite_ops.py and golden/tflite.py; with a folder as its argument it
-writes them there, for the fuzz target to begin with."""
+writes them there as seeds of the fuzz target."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 import os
@@ -11,11 +11,11 @@ import tflite_reference as ref
 from tflite_models import F32, I32, I64, I8, NONE, RELU, RELU6, RELU_N1, SAME, U8, VALID, Net, Tensor, conv, \
     ints, pool
 
-ALL = [1, 4, 4, 16]  # as many elements as there are bytes
+ALL = [1, 4, 4, 16]  # 256 elements, one for each value of a byte
 
 
 class Case:
-    """want: for each output a function of (values by input, rounding); None: only that it is imported.
+    """want: for each output a function of (values by input, rounding); None: the model is only imported.
     near: permitted difference of an output."""
 
     def __init__(self, name, inputs, near=0, golden=True, rounds=True):

@@ -1,6 +1,5 @@
 """int8 TensorFlow Lite models whose layers keep state between calls. Used by tflite_kept.py and
-golden/tflite_kept.py; with a folder as its argument it writes them there, for the fuzz target to begin
-with."""
+golden/tflite_kept.py; with a folder as its argument it writes them there as seeds of the fuzz target."""
 # SPDX-License-Identifier: Apache-2.0
 import os
 import random
@@ -18,7 +17,7 @@ def whole(rng, n, most):
 
 
 class Case:
-    """A model with one input and one output. kernels: those that support it."""
+    """A model with one input and one output. kernels: the libraries of kernels that support it."""
 
     def __init__(self, name, x, kernels=("litert", "tflm")):
         self.name, self.x, self.net, self.kernels, self.outputs = name, x, Net(x), kernels, []
@@ -44,8 +43,8 @@ class Case:
 def svdf(case, x, rng, units, memory, rank=1, state=I16, zero=0, room=1, y=(0.05, 0), activation=NONE,
          bias=True):
     """Adds an SVDF after x; LiteRT requires RELU, which neither kernel applies. The features use most of
-    their range; with room=1 a few exceed it, in which case older kernels wrap around with int8 and a zero
-    point."""
+    their range. With room=1, a few exceed it: then older kernels wrap around if the features are int8 with a
+    zero point."""
     channels, features = x.shape[1], units * rank
     wide = state == I16
     w, most = 0.01, 511 if wide else 127

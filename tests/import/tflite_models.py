@@ -89,9 +89,9 @@ class Builder:
 
 
 class Tensor:
-    """kind: of TensorType. scale, zero: one, or a list with its axis. sparse: a function that writes the
-    table with the positions of the numbers. signature: the shape, with -1 for open sizes. variable: a
-    state, which has no data."""
+    """kind: a TensorType. scale: one number, or a list with one scale per index of `axis`. sparse: a function
+    that writes the table with the positions of the numbers. signature: the shape, with -1 for open sizes.
+    variable: the tensor is a state, which has no data."""
 
     def __init__(self, shape, kind=I8, scale=None, zero=0, axis=0, data=None, name="t", sparse=None,
                  signature=None, variable=False):
@@ -137,8 +137,9 @@ class Net:
         return next(i for i, known in enumerate(self.tensors) if known is t)
 
     def add(self, name, inputs, output, **options):
-        """options: f0=("b", 1) or a text: field 0 of its table. output: a tensor, or a list. CUSTOM NAME has
-        bytes as its options: custom=b"...". intermediates: tensors of the operator's own."""
+        """options: the fields of the options table, such as f0=("b", 1) for field 0. output: a tensor, or a
+        list. An operator "CUSTOM NAME" has bytes as options: custom=b"...". intermediates: tensors that only
+        this operator uses."""
         outputs = output if isinstance(output, list) else [output]
         custom = options.pop("custom", b"")
         own = [self.index(t) for t in options.pop("intermediates", [])]

@@ -1,7 +1,6 @@
 """Small TensorFlow Lite models with int16 values and int8 weights, each with one operator or family. The
 expected results are recorded from two sets of reference kernels (golden/tflite16.txt). Used by tflite_wide.py
-and golden/tflite16.py; with a folder as its argument it writes them there, for the fuzz target to begin
-with."""
+and golden/tflite16.py; with a folder as its argument it writes them there as seeds of the fuzz target."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 import os
@@ -11,12 +10,12 @@ import sys
 from tflite_models import F32, I8, I16, I32, I64, NONE, RELU, RELU6, SAME, VALID, Net, Tensor, conv, ints, \
     pool
 
-ALL = [1, 64, 64, 16]  # as many elements as there are numbers
+ALL = [1, 64, 64, 16]  # 65536 elements, one for each int16 value
 SMALL = [1, 8, 6, 5]
 
 
 class Case:
-    """kernels: those that have the operator."""
+    """kernels: the libraries of kernels that have the operator."""
 
     def __init__(self, name, *inputs, kernels=("litert", "tflm")):
         self.name, self.net, self.inputs, self.kernels = name, Net(*inputs), inputs, kernels
@@ -29,8 +28,8 @@ class Case:
         return self.net.write(*self.outputs)
 
     def samples(self):
-        """Each input's elements: all numbers in order, as far as there is room; then random ones, many of
-        them at the extremes and near 0."""
+        """Two samples of each input: evenly spaced numbers of the whole range, and random ones, many of them
+        at the extremes and near 0."""
         rng = random.Random(16)
         for k in range(2):
             sample = []

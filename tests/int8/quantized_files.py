@@ -41,7 +41,7 @@ def written(given):
 
 
 def names():
-    """dense has the name of its value, if there is one."""
+    """The arrays of GOOD, in which the dense layer has the name of its value, scores."""
     good = dict(GOOD)
     for name in list(GOOD):
         if name.startswith("dense1"):

@@ -39,7 +39,7 @@ with open("digits.cnn", "w") as f:
 
 
 def line_of(text, what):
-    """Where a piece of text begins."""
+    """The position at which a piece of text begins."""
     at = text.index(what)
     return text[:at].count("\n"), at - (text.rfind("\n", 0, at) + 1)
 

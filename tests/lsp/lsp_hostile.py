@@ -5,7 +5,7 @@ from lsp_client import Client
 
 
 def alive(c):
-    """Whether it still answers."""
+    """Whether the server still answers."""
     return c.ask("textDocument/none").get("error", {}).get("code") == -32601
 
 
@@ -82,7 +82,7 @@ def messages(check, net, uri):
 
 
 def at_random(check, net, uri, rounds=400, seed=1):
-    """Random changes of a text that both sides keep; each request is sent for random positions."""
+    """Changes a text at random in client and server, and sends requests for random positions."""
     draw = random.Random(seed)
     c = Client()
     c.initialize(["utf-8"])

@@ -1,13 +1,13 @@
 # lsp_programs.py: compares the responses for each program of tests/ and examples/ with the compiler: each
-# call of a layer is followed by its shape, each name can be renamed, and formatting is that of cnnc fmt.
+# call of a layer is followed by its shape, each name can be renamed, and formatting equals cnnc fmt's.
 # SPDX-License-Identifier: Apache-2.0
 import glob, os, re, subprocess
 from lsp_client import Client, apply, uri_of
 
 
 def shapes_missing(path, hints):
-    """Layers of the program without a shape hint; the states of keep=true and views of regions as rows
-    have no line."""
+    """Layers of the program without a shape hint. States of keep=true, and regions viewed as rows, are
+    ignored: they are not written in the program."""
     run = subprocess.run([os.environ["CNNC"], "--emit=graph", path, "-o", "-"], capture_output=True,
                          text=True, timeout=60)
     layers = re.findall(r"^%\d+ = (?!input\()[^)]*\) ([\w.]+): ((?:\d+ of )?[\dx]+)", run.stdout, re.M)

@@ -1,5 +1,5 @@
-# lsp_speed.py: the time of a key stroke in a large program, from the change to the messages and the hints;
-# and the server's memory does not grow with the number of changes.
+# lsp_speed.py: the time of a key stroke in a large program, from the change to the messages and the hints.
+# Also checks that the server's memory does not grow with the number of changes.
 # SPDX-License-Identifier: Apache-2.0
 import os, time
 from lsp_client import Client, uri_of

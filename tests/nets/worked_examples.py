@@ -5,12 +5,12 @@ import glob, json, os, re, struct, subprocess, zipfile
 import tap
 
 CNNC, HERE = os.environ["CNNC"], os.path.dirname(os.path.abspath(__file__))
-# `# 28x28x6, 156 parameters, sees 5x5: why`; only the shape is required
+# A comment such as `# 28x28x6, 156 parameters, sees 5x5: why`; only the shape is required.
 BEHIND = re.compile(r"# (\d[\dx]*)(?:, (\d+) parameters)?(?:, sees (\w+))?(?::.*)?$")
 
 
 def said(path):
-    """cnnc's shapes of a program, in the form of the comments."""
+    """Shape, parameters and receptive field of each line, from cnnc, in the form of the comments."""
     facts = json.loads(subprocess.run([CNNC, "--emit=json", path], check=True,
                                       capture_output=True).stdout)
     size, lines = facts["inputs"][0]["shape"][:2], {}

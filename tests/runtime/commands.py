@@ -135,7 +135,7 @@ def crc32c(data):
     return crc ^ 0xFFFFFFFF
 
 
-def fields(data):  # of a protobuf message: numbers and values
+def fields(data):  # the fields of a protobuf message: number and value of each
     def varint():
         nonlocal at
         value = shift = 0
@@ -157,7 +157,7 @@ def fields(data):  # of a protobuf message: numbers and values
         at += size
 
 
-# step, time and values of each event but the first, with checksums as TensorBoard verifies them
+# Step, time and values of each event after the first one; verifies the checksums, as TensorBoard does.
 def events(path):
     def masked(data):
         crc = crc32c(data)

@@ -187,7 +187,7 @@ for name, says in ("a.bmp", "a.bmp: is a BMP image; convert it to PNG, JPEG or W
 # ---- weights
 rename("raw.safetensors", "module.safetensors", lambda name: "module." + name, {"format": "pt"})
 exits(0, "a common prefix of all names is ignored", "./raw", "eval", "--data", "raw.npz", "--weights",
-      "module.safetensors", says="module.safetensors: warning: dense1.weight belongs to a flattened 6x6x2")
+      "module.safetensors", says="module.safetensors: warning: dense1.weight expects a flattened 6x6x2")
 rename("raw.safetensors", "branches.safetensors",
        lambda name: ("module." if name[0] == "c" else "other.") + name, {"format": "pt"})
 exits(1, "an absent prefix is reported", "./raw", "eval", "--data", "raw.npz", "--weights",
@@ -196,7 +196,7 @@ exits(1, "an absent prefix is reported", "./raw", "eval", "--data", "raw.npz", "
            "removes that prefix")
 exits(0, "  and ignored", "./raw", "eval", "--data", "raw.npz", "--weights", "module.safetensors",
       "--weights-prefix=module.",
-      says="module.safetensors: warning: dense1.weight belongs to a flattened 6x6x2")
+      says="module.safetensors: warning: dense1.weight expects a flattened 6x6x2")
 exits(0, "  also by train", "./raw", "train", "--data", "raw.npz", "--init", "module.safetensors",
       "--weights-prefix", "module.", "-o", "again.safetensors", says="4 of 4 weights loaded")
 exits(1, "  there, too", "./raw", "train", "--data", "raw.npz", "--init", "branches.safetensors", "-o",

@@ -36,7 +36,7 @@ def plain(output):
 
 def refused(title, data, *says, memory=None):
     if memory and os.environ.get("SANITIZED"):
-        return  # the sanitizers' own memory is more
+        return  # sanitizers alone need more memory
     done = run(data, memory=memory)
     text = plain(done.stderr)
     missing = [words for words in says if words not in (text or "")]
@@ -59,7 +59,7 @@ def put(path, content):
         file.write(content if isinstance(content, bytes) else content.encode())
 
 
-# ---- COCO JSON: one valid image and object, and one that is not
+# ---- COCO JSON: a valid image and object, and a second image or object that is invalid
 GOOD = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2]}
 png("coco/images/a.png", (9, 99, 199))
 png("coco/images/b.png", (199, 99, 9))

@@ -112,7 +112,7 @@ def pictures(folder):
 
 
 def spares(title, path, *words, says):
-    """Rejected as a wrong command line, and the file is unchanged."""
+    """Checks that the command line is rejected, and that the file is unchanged."""
     before = content(path)
     done = exits(2, title, *words, says=says)
     check(content(path) == before, "  and the file stays", done.both)
@@ -157,7 +157,7 @@ spares("a confusion matrix over the weights", "w.safetensors", "./dot", "eval", 
        "--weights=w.safetensors", "--confusion=weights.txt",
        says="weights.txt cannot be written: the weights are read from it")
 
-# ---- Nor the executable, nor another output.
+# ---- The executable and other outputs are not overwritten, either.
 spares("weights over the program", "dot", *TRAIN, "--data=d.npz", "-o", "dot",
        says="dot cannot be written: it is this program")
 os.symlink("dot", "dot.csv")
@@ -348,9 +348,9 @@ exits(0, "a bad run", *RUN, *BAD, says=(OLD, "val_loss 0.", "they are kept as ru
 bad = content("run.safetensors")
 check(kept(".safetensors") == good and bad != good, "  keeps the weights before it")
 exits(0, "another bad run", *RUN, *BAD, "--seed=7",
-      says=(OLD, "run.previous.safetensors has better weights (epoch ", "and stays"))
+      says=(OLD, "run.previous.safetensors has better weights (epoch ", "and is kept"))
 check(kept(".safetensors") == good and content("run.safetensors") != bad, "  keeps the better ones")
-exits(0, "a good run over it", *RUN, *GOOD, says="and stays")
+exits(0, "a good run over it", *RUN, *GOOD, says="and is kept")
 check(kept(".safetensors") == good and content("run.safetensors") == good, "  and the last ones")
 exits(0, "going on", *RUN, "--resume", "--epochs=9")
 check(kept(".safetensors") == good, "  is the same run")

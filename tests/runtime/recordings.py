@@ -10,7 +10,7 @@ start("recordings")
 RATE, STEP, WINDOW = 4000, 40, 400  # a row every 10 ms; windows of 100 ms
 LABELS = ["silence", "marvin", "unknown"]
 
-# Logits of pulses above and below 0, and a constant one of silence.
+# Three logits: a constant for silence, pulses above 0, and pulses below 0.
 CLASSES = """    up = samples -> relu
     down = samples -> multiply(-1) -> relu
     quiet = samples -> multiply(0) -> add(0.2)

@@ -94,7 +94,7 @@ whole = time.time() - begun
 killed, tries, codes = 0, 0, set()
 while killed < kills and tries < 20 * kills:
     resume = ["--resume"] if os.path.exists("part.checkpoint.safetensors") else []
-    # it ended before it was killed
+    # the run was complete before it was killed: begin another one
     if resume and len(rows("whole.jsonl")) == len(open("part.jsonl").readlines()):
         for kind in "", ".last", ".checkpoint":
             os.remove(f"part{kind}.safetensors")

@@ -63,7 +63,7 @@ with open("set/testing_list.txt", "a") as file:
     file.write("yes/77.wav\n")
 program('"yes", "no", "unknown", "silence"')
 exits(0, "a list with more files", "./words", "data", "--data", "set",
-      says="set/testing_list.txt names 1 file that are not in the data set")
+      says="set/testing_list.txt names 1 file that is not in the data set")
 
 # ---- folders for the parts
 for part, files in (("train", (0, 1, 2, 3)), ("test", (4, 5))):

@@ -55,14 +55,14 @@ arrays("t/some.npz", *[-1, 0, 1] * 4)
 arrays("t/last.npz", 0, -1, 1, -1, part="_test")
 for path, count in ("t/some.csv", 4), ("t/some.npz", 4), ("t/last.npz", 2):
     data("two", path, f"{path}: rows of class -1 are counted",
-         f"{count} samples have class -1, and do not count")
+         f"{count} samples have class -1, and are ignored")
 table("t/three.csv", *[-1, 1, 2] * 4)
 data("four", "t/three.csv", "  also if no row has class 0",
-     "4 samples have class -1, and do not count")
+     "4 samples have class -1, and are ignored")
 table("t/none.csv", *[-1] * 5)
-data("two", "t/none.csv", "  and if all rows have it", "5 samples have class -1, and do not count")
+data("two", "t/none.csv", "  and if all rows have it", "5 samples have class -1, and are ignored")
 table("t/single.csv", -1, 0, 1, 0)
-data("two", "t/single.csv", "  and a single one", "1 sample has class -1, and does not count")
+data("two", "t/single.csv", "  and a single one", "1 sample has class -1, and is ignored")
 net("pixels", """net pixels {
     input x: 2x2x1
     conv(2, 1x1) -> softmax

@@ -51,8 +51,8 @@ static double sample(int64_t i) {
   return (double)(((i * i * 7 + i * 1103) % 65536 - 32768) / soft[i / QUARTER % 4]);
 }
 
-/* In the original code, -32768 has no absolute value. In this signal, this number is in the middle of every
- * second frame. */
+/* The original code computes absolute values in int16, where the absolute value of -32768 overflows. This
+ * signal has -32768 in the middle of every second frame. */
 static double peak(int64_t i) { return i % 320 == 240 ? -32768 : (double)((i * i * 7 + i * 1103) % 41 - 20); }
 
 static void check_features(double (*signal)(int64_t), const double *wanted) {

@@ -146,8 +146,7 @@ static void places_count_code_points(void) {
   SourcePlace place = sources_place(&sources, file, 1);
   CU_ASSERT(place.line == 1 && place.column == 2);
   place = sources_place(&sources, file,
-                        9); /* the x: after 4 bytes of the first line; 2-byte and 3-byte characters precede it
-                             */
+                        9); /* the x: 4 bytes of line 1, a 2-byte and a 3-byte character precede it */
   CU_ASSERT(place.line == 2 && place.column == 3);
   place = sources_place(&sources, file, 1000);
   CU_ASSERT(place.line == 3 && place.column == 1);

@@ -1,5 +1,6 @@
 // kept.c: The cache of lowered kernels: a program lowered with the cache equals a program lowered without it
-// (calls, addresses, nests), and most kernels hit the cache. SPDX-License-Identifier: Apache-2.0
+// (calls, addresses, nests), and most kernels hit the cache.
+// SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 // layout.c: Memory layout: blocks that are live at the same time never overlap, and the total is within a few
-// percent of the minimum. SPDX-License-Identifier: Apache-2.0
+// percent of the minimum.
+// SPDX-License-Identifier: Apache-2.0
 #include "passes/layout.h"
 #include "all.h"
 #include <CUnit/CUnit.h>
@@ -29,7 +30,7 @@ static bool add(Case *c, int64_t bytes, int born, int dies) {
   return true;
 }
 
-/* A rectangle of steps and bytes cut into blocks: there is a layout without any gap. */
+/* Cuts a rectangle of steps and bytes into blocks, so that there is a layout without any gap. */
 static void cut(Case *c, uint64_t *state, int born, int dies, int64_t bytes) {
   const bool stop = draw(state, 4) == 0 || (born == dies && bytes < 4) || c->n > MOST / 2;
   if (stop) {
@@ -92,8 +93,7 @@ static void test_small(void) {
   CU_ASSERT_TRUE(layout.bytes == 10 && layout.bound == 10);
 }
 
-/* A chain of layers needs no search; if the layout that places the largest values first fails, another order
- * must succeed. */
+/* In a chain of layers, the layout reaches the lower bound: the largest sum of two adjacent values. */
 static void test_orders(void) {
   Case c = {.steps = 6};
   static const int64_t bytes[] = {10, 40, 20, 50, 10};

@@ -52,8 +52,8 @@ static Const parse(Net *net, const char *s) { /* parses "3", "3x5", "[1,2,3,4]" 
   return (Const){.kind = CONST_WORD, .s = arena_copy(net->arena, s, strlen(s))};
 }
 
-/* Parses arguments such as "filters=8 kernel=3x3 pad=same"; other arguments get the defaults of the table.
- * Windows become DIMS. */
+/* Parses arguments such as "filters=8 kernel=3x3 pad=same"; other arguments get the defaults of the table. An
+ * integer as a window becomes CONST_DIMS. */
 static Const *arguments(Net *net, const Op *op, const char *text) {
   Const *value = NEW_ARRAY(net->arena, Const, 24);
   for (int i = 0; op->params && op->params[i].name; i++) {
@@ -101,7 +101,7 @@ static Node *net_layer(Net *net, const Op *op, const char *text, Node *other) {
   return net->last = node;
 }
 
-/* An element-wise node of the current value and another value. */
+/* Adds an element-wise node of the current value and another value. */
 static Node *combine(Net *net, const char *name, Node *other) {
   Node *in[2] = {net->last, other}, *node = graph_node(net->graph, op_find(name), 2, in);
   node->shape = net->last->shape;
@@ -140,8 +140,8 @@ static void eval_node(const Net *net, const Node *node, Values *values, double *
   node->op->eval(&eval);
 }
 
-/* Draws missing operands and computes the result. If the kernel adds to its result, the result has the
- * numbers at `start` before. */
+/* Draws missing operands and computes the result. If the kernel adds to its result, the result contains the
+ * numbers at `start` at first. */
 static void eval_kernel(Net *net, const Kernel *kernel, Values *values, const double *start) {
   const Node *result = kernel->result;
   values->start = start;
@@ -400,7 +400,7 @@ static void test_conv_channels(void) {
                                                  are split into blocks */
   check_layer(picture(3, 10, 264), &op_conv,
               "filters=256 kernel=1x1"); /* the outer loop is over panels, and prefetches the next panel */
-  check_layer(picture(7, 7, 9), &op_conv, "filters=17 kernel=1x1"); /* rows joined */
+  check_layer(picture(7, 7, 9), &op_conv, "filters=17 kernel=1x1"); /* joins its rows into one */
   arena_free(arena);
 }
 
@@ -523,7 +523,7 @@ static void test_fused(void) {
     check_fused(shape_vector(29), op_find("dense"), "units=23", scaled, normalized, chained, NULL);
     check_fused(picture(3, 4, 192), &op_conv, "filters=33 kernel=3x3", scaled, normalized, chained, NULL);
     check_fused(picture(7, 5, 19), &op_conv, "filters=23 kernel=1x1", scaled, normalized, chained,
-                NULL); /* rows joined */
+                NULL); /* joins its rows into one */
     if (normalized) continue;
     check_fused(picture(6, 7, 19), &op_depthwise, "kernel=3x3 pad=same", scaled, false, chained, NULL);
     check_fused(picture(4, 3, 5), &op_conv_transpose, "filters=7 kernel=3x3 stride=2", scaled, false, chained,
@@ -531,8 +531,8 @@ static void test_fused(void) {
   }
 }
 
-/* A pooling that is computed by the convolution before it; and few filters on one channel, with columns in
- * vectors. */
+/* A pooling that the convolution before it computes; and convolutions with few filters on one channel, whose
+ * vectors contain columns. */
 static void test_pooled(void) {
   static const char *const text[] = {"filters=6 kernel=5 pad=2",
                                      "filters=19 kernel=3x3 pad=1",

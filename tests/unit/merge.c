@@ -1,6 +1,7 @@
 // merge.c: Function merging: functions with identical code, or whose code differs only in numbers, become one
-// function. If the numbers of one of these functions replace the parameters, the text of the merged function
-// equals the text of that function. SPDX-License-Identifier: Apache-2.0
+// function. With the numbers of one of the original functions in place of its parameters, the merged function
+// has the same text as this original function.
+// SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -197,8 +198,8 @@ static void test_similar(void) {
   arena_free(arena);
 }
 
-/* Numbers that are equal in both functions stay in the code. Here one size differs, which occurs in two
- * numbers; these become parameters. */
+/* Numbers that are equal in both functions stay in the code. Here one size differs; two numbers depend on it,
+ * and become parameters. */
 static void test_one_size(void) {
   Arena *arena = arena_new();
   Functions functions = functions_of("armv7e-m");

@@ -97,7 +97,7 @@ static bool misbehaves(const Nest *nest, int64_t size, int fill) {
     const Buf *buf = nest->buf[i];
     if (buf->place != OUTPUT) continue;
     int64_t n = buf_elements(buf);
-    if (nest->main->nparams) n = n / buf->dim[0] * size; /* only this part is computed for that size */
+    if (nest->main->nparams) n = n / buf->dim[0] * size; /* only the first `size` rows are computed */
     for (int64_t j = 0; j < n; j++) wrong = wrong || nest_unset(run.mem[i][j]);
   }
   arena_free(arena);

@@ -43,7 +43,7 @@ static void conv_case(Cases *cases, Conv c, bool plain) {
               pw[(((cb * (c.ci / c.cb) + ib) * c.k * c.k + k) * c.cb + i) * n + t] =
                   w[(k * c.ci + ib * c.cb + i) * c.co + cb * n + t];
   }
-  /* a compiler may fuse other operations of a scalar reference sum */
+  /* in the scalar sums of the reference, a compiler may fuse other operations than the interpreter */
   cases_check(cases, nest, CASE_RUN(x, pw, bias), want, plain ? 2e-6 : 0);
 }
 
@@ -246,8 +246,8 @@ static void byte_case(Cases *cases, Elem elem, int L) {
   cases_check(cases, b, CASE_RUN(x), want, 0);
 }
 
-static void update_case(Cases *cases) { /* a gradient summed over samples: read, changed, written, in
-                                           parallel over its elements */
+static void update_case(Cases *cases) { /* adds to a gradient: its elements are read, changed and written,
+                                           in parallel */
   Nest *b = nest_new(cases->arena, "sum", "out += 3 * x");
   Buf *in = NEST_BUF(b, INPUT, "in", 24), *out = NEST_BUF(b, UPDATE, "out", 24);
   nest_fn(b, "sum", false);
@@ -356,7 +356,7 @@ static void math_case(Cases *cases, int L) {
 }
 
 static void name_case(Cases *cases) { /* names that C reserves or that clash, unrolled loops, arrays on the
-                                         stack, branches, views, a dead name */
+                                         stack, branches, views, an unused name */
   Nest *b = nest_new(cases->arena, "names", "names that clash \\");
   Buf *in = NEST_BUF(b, INPUT, "int", 6, 8), *out = NEST_BUF(b, OUTPUT, "out", 6, 8);
   NestFn *row = nest_fn(b, "row", false);
@@ -377,7 +377,7 @@ static void name_case(Cases *cases) { /* names that C reserves or that clash, un
         }
       }
     NEST_FOR(b, k, 1)
-      NEST_FOR(b, i, 4) { /* one round */
+      NEST_FOR(b, i, 4) {
         Buf *v = NEST_VIEW(b, "v", s, k, i);
         nest_pin(b, v);
         nest_store(b, nest_at(b, out, y, i),

@@ -54,7 +54,7 @@ static bool near(const double *got, const double *want, int64_t n, double tolera
   double worst = 0;
   for (int64_t i = 0; i < n; i++) {
     double e = fabs(got[i] - want[i]);
-    worst = e <= worst ? worst : e; /* NaN stays */
+    worst = e <= worst ? worst : e; /* keeps NaN */
   }
   if (!(worst <= tolerance)) printf("# %s: error %.2e\n", name, worst);
   return worst <= tolerance;

@@ -333,8 +333,7 @@ static void test_tables(void) {
   arena_free(arena);
 }
 
-/* The products of the pairs of `in`, beginning with element `from`, with the pairs of `weight`, in 4 lanes.
- * */
+/* Multiplies the pairs of `in`, from element `from` on, by the pairs of `weight`, in 4 lanes. */
 static Nest *paired(Arena *arena, int from) {
   Nest *b = nest_new(arena, "paired", "");
   Buf *in = nest_buf(b, INPUT, "in", (Type){BF16, 1}, NEST_DIMS(9)),

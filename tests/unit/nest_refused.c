@@ -501,7 +501,7 @@ static void test_chosen_stores_refused(void) {
   c = choice(arena, "operand");
   b = c.nest;
   out = NEST_BUF(b, OVER, "out", 8);
-  /* may read what an earlier iteration has written */
+  /* may read an element that an earlier iteration has written */
   NEST_FOR(b, i, 8) NEST_CHOSEN(b, x, c.value, 0, 8)
   nest_store(b, nest_at(b, out, i), nest_load(b, nest_at(b, out, x), 1));
   refuse(b, "another iteration has overwritten");

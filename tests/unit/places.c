@@ -12,7 +12,7 @@ static int draw(uint64_t *state, int n) {
   return (int)((*state >> 33) % (uint64_t)n);
 }
 
-/* Columns of some pixels, or one contiguous range, in the first `most` bytes. */
+/* A random place in the first `most` bytes: the same columns of several pixels, or one contiguous range. */
 static Place place_of(uint64_t *state, int pitch, int most) {
   Place p = {.space = SPACE_ALL, .stride = STRIDE};
   const bool columns = draw(state, 3) > 0;

@@ -1,6 +1,6 @@
-// prelude.c: Compares the functions of generated code, compiled by every available compiler for every target
-// at every width, with the C library in double: on a sample of all floats (every STEP-th bit pattern;
-// PRELUDE_STEP in the environment), and on the values where such functions are least accurate.
+// prelude.c: Compares the functions of generated code, compiled for every target at every width, with the C
+// library in double: on a sample of all floats (every STEP-th bit pattern; PRELUDE_STEP in the environment
+// sets another step), and on the values where such functions are least accurate.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>
@@ -51,7 +51,7 @@ typedef void (*Apply)(const float *in, float *out, int n);
 
 static int next_width(int lanes) { return lanes == 1 ? 4 : 2 * lanes; }
 
-/* `void exp16(const float *in, float *out, int n)` for each function and width. */
+/* `void apply_exp16(const float *in, float *out, int n)` for each function and width. */
 static const char *source(Arena *arena, const char *given, int widest) {
   const char *attribute = given ? given : "";
   const PreludeNames names = {"", "_t", attribute, .helium = false};
@@ -84,7 +84,7 @@ static double ulp(double x) { /* distance of floats at x: denormal floats have t
 }
 
 static double error_of(const Function *f, double want,
-                       float y) { /* error in ulps; infinite if only one is NaN, or infinite */
+                       float y) { /* error in ulps; infinite if only one of the two is NaN or infinite */
   if (isnan(want)) return isnan(y) ? 0 : INFINITY;
   float nearest = (float)want;
   if (isnan(y) || isinf(nearest) != isinf(y)) {
@@ -107,8 +107,8 @@ static float float_of(uint32_t bits) {
 }
 
 /* ---- a sample of all floats ---- */
-/* The last numbers are those with the largest errors: of log, of tanh (with and without a fused
- * multiply-add), of exp, sigmoid and normal_cdf, and of the power (without and with a fused multiply-add). */
+/* At the last numbers the functions have their largest errors: log, tanh (with and without a fused
+ * multiply-add), exp, sigmoid and normal_cdf, and the power (without and with a fused multiply-add). */
 static const float edge[] = {0.f,
                              -0.f,
                              INFINITY,

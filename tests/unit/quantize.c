@@ -51,7 +51,7 @@ static void test_applications(void) {
     CU_ASSERT_EQUAL(multiplier_apply(ROUNDING_FLOAT, f->x, (Multiplier){0, 0, f->s}), f->y);
 }
 
-static int64_t cut(int64_t x) { /* limits a number as nests do, far outside of int16 */
+static int64_t cut(int64_t x) { /* clamps a number as nests do, to bounds far outside int16 */
   static const int64_t MOST = 1 << 30;
   return x < -MOST ? -MOST : x > MOST ? MOST : x;
 }
@@ -189,8 +189,7 @@ static void test_additions(void) {
   }
 }
 
-/* Sums of three to five addends. The maximum number of addends, with their largest values, does not overflow.
- */
+/* Sums of three to five addends. The maximum number of addends with the largest values must not overflow. */
 static void test_sums(void) {
   enum { MANY = MOST_INPUTS };
   static Addend many[MANY];

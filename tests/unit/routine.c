@@ -166,7 +166,7 @@ static void test_misuse(void) {
 }
 
 /* ---- nms ---- */
-enum { ROWS = 120, CLASSES = 3, MOST = 6, ROUNDS = 2000 }; /* that number of scores needs several batches */
+enum { ROWS = 120, CLASSES = 3, MOST = 6, ROUNDS = 2000 }; /* nms reads 120 * 3 scores in several batches */
 
 static bool same(double a, double b) { return a == b || (isnan(a) && isnan(b)); }
 

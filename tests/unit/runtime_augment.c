@@ -246,7 +246,7 @@ static void masks_follow_their_images(void) {
       const float value = out[i / SMALL * 2][i % SMALL * 2];
       const int32_t label = moved[i / SMALL][i % SMALL];
       ignored += label == -1;
-      if (label < 0 || (value > 20 && value < 80)) continue; /* outside, or on the border between the two */
+      if (label < 0 || (value > 20 && value < 80)) continue; /* outside, or on the border of the classes */
       all++;
       agree += label == (value > 50);
     }

@@ -252,7 +252,7 @@ static void masks_of_an_image_are_limited(void) {
 
 /* ---- Segments */
 
-/* A segmentation image: columns of 10, with the numbers 1, 258, 3 and 0. */
+/* Writes a segmentation image: four stripes, each 10 columns wide, with the segment ids 1, 258, 3 and 0. */
 static void segments_make(const char *name, int32_t height) {
   uint8_t pixel[H * W * 3] = {0};
   for (int i = 0; i < H * W; i++) {

@@ -149,7 +149,7 @@ typedef struct Hostile {
   const char *says;
   int data;
   long long length;
-} Hostile; /* length: in the length field; 0: the actual length */
+} Hostile; /* length: the number in the length field; 0: the actual length */
 
 static void hostile_safetensors_are_refused(void) {
   static const Hostile cases[] = {

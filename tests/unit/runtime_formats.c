@@ -152,7 +152,7 @@ static void texts_are_no_labels(void) {
   free(copy);
   refuse_set(&net, scratch("t.npz"), NULL,
              "\"y_train\": contains strings or objects, not numbers; numpy.unique(y, return_inverse=True)[1] "
-             "numbers texts");
+             "converts strings to class numbers");
 }
 
 /* ---- tables ---- */

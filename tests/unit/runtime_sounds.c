@@ -32,7 +32,7 @@ static double level(const float *sample) {
   return 10 * log10(sum / (double)LENGTH);
 }
 
-/* Here 20 ms are 20 samples. Every shift from -20 to 20 occurs and is exact; zeros come in from outside. */
+/* Here 20 ms are 20 samples. Every shift from -20 to 20 occurs and is exact; zeros fill the gaps. */
 static void time_shift_moves_whole_samples(void) {
   static const cnn_option option[] = {{"time_shift", {20}, 1}};
   float in[LENGTH], out[LENGTH];

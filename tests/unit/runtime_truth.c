@@ -98,8 +98,8 @@ static cnn_truth moved(const cnn_option *step, uint32_t index) {
   return truth;
 }
 
-/* Moves an image whose pixels are object numbers. The brightest columns and rows must then be the columns and
- * rows of object 1's box. */
+/* Moves an image that is 200 at the pixels of object 1 and 0 elsewhere. The bright pixels of the result must
+ * fill the moved box of this object. */
 static void picture_moved(const cnn_option *step, uint32_t index, uint8_t out[H * W]) {
   static float scratch[2 * H * W];
   const cnn_recipe recipe = {.augments = 1, .augment = step};
@@ -110,7 +110,7 @@ static void picture_moved(const cnn_option *step, uint32_t index, uint8_t out[H 
   cnn_truth_free(&truth);
 }
 
-/* The bounding box of pixels brighter than half. */
+/* The bounding box of the pixels above 100, half of the brightness of the object. */
 static bool extent(const uint8_t out[H * W], float box[4]) {
   box[0] = W, box[1] = H, box[2] = box[3] = 0;
   for (int i = 0; i < H * W; i++) {
@@ -130,7 +130,7 @@ static const cnn_object *object_find(const cnn_truth *truth, int32_t label) {
   return NULL;
 }
 
-/* Checks for many draws of the step that the box is where the pixels of the image went, within `slack`. */
+/* Checks for many draws of the step that the box moves like the pixels of the image, within `slack`. */
 static void follow(const cnn_option *step, double slack) {
   int kept = 0;
   for (uint32_t index = 0; index < 200; index++) {

@@ -20,8 +20,8 @@ static Net net_of(const char *proposals) {
   return net;
 }
 
-/* Each row was drawn about equally often, within five standard deviations, if each step draws `wanted` of
- * `of` rows. */
+/* Checks that each row was drawn about equally often, within five standard deviations. Each step draws
+ * `wanted` of `of` rows. */
 static void check_even(const int *drawn, int rows, int wanted, int of) {
   const double each = (double)(STEPS * wanted) / (double)of;
   for (int r = 0; r < rows; r++) CU_ASSERT_TRUE(fabs(drawn[r] - each) <= 5 * sqrt(each));

@@ -1,5 +1,6 @@
 // target.c: The table of targets: blocks fit into the caches of their row, and register tiles fit into its
-// registers. SPDX-License-Identifier: Apache-2.0
+// registers.
+// SPDX-License-Identifier: Apache-2.0
 #include "target/cpu.h"
 #include <CUnit/CUnit.h>
 

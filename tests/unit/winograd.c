@@ -206,8 +206,8 @@ static void check_target(Sample *sample, Plan *plan, const double *want, const c
   CU_ASSERT_TRUE(good);
 }
 
-/* Checks layers such as "14x14x16: conv(...)" and their algorithm (NULL: direct). wide: only for the widest
- * target, with and without threads. net_bytes: size of the weights, as if the layers were in a larger net. */
+/* Checks layers such as "14x14x16: conv(...)" and their algorithm (NULL: direct). wide: only for targets with
+ * 16 lanes. net_bytes: size of the weights, as if the layers were in a larger net. */
 static void check_in_net(const char *layers, const char *algorithm, bool wide, int64_t net_bytes) {
   Arena *arena = arena_new();
   Sample sample;
@@ -331,7 +331,7 @@ static void test_fused(void) {
 static void
 test_blocks(void) { /* several blocks, the last of which is smaller; rows or channels in parallel */
   make_directory();
-  check("44x200x16: conv(16, 3x3, pad=same)", "blocks of 50 tiles", true); /* x86-64: 256 KB */
+  check("44x200x16: conv(16, 3x3, pad=same)", "blocks of 50 tiles", true); /* as x86-64's cache permits */
   check("52x400x16: conv(17, 3x3, pad=same) -> relu", "F(4x4,3x3)", true);
   check("14x14x16: conv(300, 3x3, pad=same)", "F(4x4,3x3)", true);
   remove_directory();

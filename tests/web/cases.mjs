@@ -44,7 +44,7 @@ function refused(bytes) {
   }
   return "";
 }
-// Damaged bytes give an error or other output, in short time and bounded size.
+// Unpacking damaged bytes fails or gives other output, in short time and of bounded size.
 function damages(packed, wanted, places) {
   const Bytes = Uint8Array,
     start = process.cpuUsage();

@@ -312,7 +312,7 @@ def tensor(offset=0, size=(2, 2), stride=(2, 1), elements=4, key="0", kind="Floa
 
 
 BEYOND = 'tensor "a.weight", [2, 2], is outside its storage of 4 elements'
-SHAPELESS = 'tensor "a.weight" is not described as torch.save does'
+SHAPELESS = 'tensor "a.weight" is described in another form than torch.save writes'
 for title, says, content in [
     ("an offset", BEYOND, tensor(offset=1)), ("a huge offset", BEYOND, tensor(offset=(1 << 63) - 1)),
     ("an offset of more than 64 bits", SHAPELESS, tensor(offset=1 << 64)),

@@ -1,4 +1,4 @@
-/* program_text.c: Printer of imported statements as a program. If the next statement uses the value of a
+/* program_text.c: Printer of imported statements as a program. If a statement's value is used by the next
  * statement, both are printed as a chain; otherwise the value gets a name. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
@@ -19,7 +19,7 @@ static const char *sizes(ModelImport *im, int rank, const int64_t *size) {
   return text.s ? text.s : "1";
 }
 
-/* The value before the first statement: an input, or the last state. */
+/* The value that the first statement's call is applied to: the last state, or else the first input. */
 static const Value *first_current(const ModelImport *im) {
   return im->kept.n ? im->inputs.data[im->inputs.n - 1] : im->inputs.data[0];
 }
@@ -72,7 +72,7 @@ static const char *short_name(ModelImport *im, const char *name, const char *op)
   return says ? arena_copy(im->arena, module, (size_t)(last - module)) : module;
 }
 
-/* The name of the tensor, if the node has several values; otherwise NULL. */
+/* The name of the output that has this value, if the node has several outputs; otherwise NULL. */
 static const char *part_name(const ModelImport *im, const OnnxNode *node, const Value *value) {
   for (int k = 0; node->nout > 1 && k < node->nout; k++) {
     const View *view = im->item[node->out[k]].view;

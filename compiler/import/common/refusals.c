@@ -68,7 +68,7 @@ static int64_t iterations_of(const ModelImport *im, const OnnxNode *node) {
 }
 
 /* Imports the model again, and unrolls all loops whose number of iterations follows from shapes and from
- * inputs with constant values. Returns the first import if the model has no loops of this kind. */
+ * inputs with constant values. Returns the first import if there are no more loops of this kind. */
 ModelImport *import_unrolled(ModelImport *im) {
   ImportOptions *options = NEW(im->arena, ImportOptions);
   *options = *im->options;
@@ -111,8 +111,8 @@ static bool is_computed(const ModelImport *im, int tensor) {
   return view && view->value->made && always_computed(im, tensor);
 }
 
-/* Replaces a tensor that was created by the importer, and so is not in the TensorFlow Lite model, by the
- * tensors that it is computed from. */
+/* Selects a tensor as an output. A tensor that the importer created is not in the TensorFlow Lite model: the
+ * tensors that it is computed from are selected instead. */
 static void ask_for(const ModelImport *im, int tensor, bool *asked) {
   const int *shown = im->onnx->shown;
   if (!shown || shown[tensor]) {
@@ -154,8 +154,8 @@ static void last_values(const ModelImport *im, bool *asked) {
     if (!im->problems.data[i].node) step_back(im, &im->problems.data[i], asked);
 }
 
-/* Imports the part of the model up to these outputs, without messages. If the import fails, outputs without
- * a layout are replaced by their node's inputs, and the result is NULL. */
+/* Imports the part of the model up to these outputs, without messages; NULL after a failure. If some outputs
+ * only lack a layout, they are replaced by the inputs of their nodes, and *again is true. */
 static ModelImport *try_outputs(const ModelImport *im, bool *asked, bool *again) {
   ImportOptions *options = NEW(im->arena, ImportOptions);
   *options = *im->options;
@@ -210,7 +210,7 @@ static bool same_refusal(const Refusal *a, const Refusal *b) {
   return a->kind && b->kind && strcmp(a->kind, b->kind) == 0 && strcmp(a->why, b->why) == 0;
 }
 
-/* Whether the reason remains after any small change of the model. Such reasons are reported first. */
+/* Whether no small change of the model removes the reason. Such reasons are reported first. */
 static bool is_blocking(const char *why) {
   static const char *const causes[] = {"recurren",
                                        "a loop",
@@ -274,7 +274,7 @@ void report_never_imported(ModelImport *im) {
   const Onnx *o = im->onnx;
   const OnnxPort **port = NEW_ARRAY(im->arena, const OnnxPort *, o->ninputs + 1);
   int n = 0;
-  for (int i = 0; i < o->ninputs; i++) /* a scalar can be set to a constant */
+  for (int i = 0; i < o->ninputs; i++) /* not scalars: --set can make them constants */
     if (o->input[i].rank != 0 && !im->onnx->constant[o->input[i].tensor]) port[n++] = &o->input[i];
   find_varying(im, port, n);
   for (int i = 0; i < o->nnodes; i++) {

@@ -1,4 +1,4 @@
-/* tensor.c: Constants of a model, with numbers of any type, in place. */
+/* tensor.c: Access to the numbers of a model's constants, for all number types. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>

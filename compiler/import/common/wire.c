@@ -44,7 +44,7 @@ static bool take_varint(Wire *wire, WireBytes *in, uint64_t *value) {
   return wrong(wire, "a number has more than ten bytes");
 }
 
-/* Contents of a field: a number, or bytes for all other kinds. */
+/* Contents of a field: a number if its type is TYPE_VARINT, otherwise bytes. */
 typedef struct Content {
   WireType type;
   uint64_t number;
@@ -75,7 +75,7 @@ static bool read_wire_ints(Wire *wire, WireInts *ints, Content *content) {
   return true;
 }
 
-/* Bytes in one piece are used in place; several pieces are concatenated in a copy. */
+/* Appends bytes to a field. A single piece is used in place; several pieces are concatenated in a copy. */
 static void put_bytes(Wire *wire, WireBytes *all, const WireBytes *more) {
   if (all->n == 0) {
     *all = (WireBytes){more->at, more->n, 0};

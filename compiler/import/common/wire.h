@@ -57,7 +57,7 @@ struct WireMessage {
 typedef struct Wire {
   Arena *arena;
   const char *why; /* the error, if there is one */
-  int messages;    /* so far */
+  int messages;    /* number of messages, and of texts in lists, read so far */
 } Wire;
 
 /* Reads a message; NULL if the bytes are invalid, with the reason in `why`. */
@@ -66,7 +66,7 @@ void *wire_read(Wire *, const WireMessage *, const uint8_t *bytes, size_t n);
  * wire_write returns false after an error, and errno has the reason. */
 size_t wire_size(const WireMessage *, const void *message);
 bool wire_write(FILE *, const WireMessage *, const void *message);
-/* Reads a little-endian number, as in the files, on any machine. */
+/* Reads a little-endian number of n bytes, on machines of any byte order. */
 uint64_t wire_little(const uint8_t *bytes, int n);
 float wire_float(const uint8_t *bytes);
 double wire_double(const uint8_t *bytes);

@@ -1,4 +1,4 @@
-/* channel_axis.c: The channel dimension of an input: from the option, or inferred from its users. */
+/* channel_axis.c: The channel dimension of an input: from --layout, or inferred from the input's users. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/import.h"
@@ -18,7 +18,8 @@ static bool is_any(const char *op, const char *const *list) {
 
 static int64_t axis_from_start(int64_t axis, int rank) { return axis < 0 ? axis + rank : axis; }
 
-/* The numbers in an input, or, in earlier opsets, in an attribute; -1: not known yet. */
+/* Copies the numbers of a constant input or, in earlier opsets, of an attribute. Returns how many there are;
+ * -1: unknown. */
 static int axes_or_sizes(const ModelImport *im, const OnnxNode *node, int input, const char *name,
                          int64_t *to) {
   const Tensor *t = constant_of(im, node, input);
@@ -72,7 +73,7 @@ static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
   return axis > 0 && axis < x->rank ? (int)axis : x->rank - 1;
 }
 
-/* A constant that varies along one dimension only, the first or the last dimension after the batch. */
+/* The only dimension along which a constant operand varies, if it is dimension 1 or the last one. */
 static int told_by_constant(const ModelImport *im, const OnnxNode *node, int input, const Trace *x) {
   const Tensor *t = node->nin == 2 ? constant_of(im, node, !input) : NULL;
   const OnnxOperator *row = onnx_operator(node->op);
@@ -89,7 +90,7 @@ static int told_by_constant(const ModelImport *im, const OnnxNode *node, int inp
   return along == 1 || along == x->rank - 1 ? along : -1;
 }
 
-/* Reductions over all dimensions except the batch and one other dimension. */
+/* The dimension that a reduction keeps, if it reduces all dimensions except this one and the batch. */
 static int told_by_reduction(const ModelImport *im, const OnnxNode *node, const Trace *x) {
   int64_t axes[MOST_DIMS];
   bool over[MOST_DIMS] = {true};
@@ -146,7 +147,7 @@ static bool transposed(const OnnxNode *node, const Trace *x, Trace *y) {
   return true;
 }
 
-/* Unsqueeze, Squeeze, and reductions that drop their dimensions. */
+/* Follows an Unsqueeze, a Squeeze, or a reduction that drops its dimensions. */
 static bool with_other_rank(const ModelImport *im, const OnnxNode *node, const Trace *x, Trace *y) {
   int64_t axes[MOST_DIMS];
   bool at[MOST_DIMS] = {false};
@@ -166,7 +167,7 @@ static bool with_other_rank(const ModelImport *im, const OnnxNode *node, const T
   return true;
 }
 
-/* A Reshape that only adds or removes dimensions of one element. */
+/* Follows a Reshape that only adds or removes dimensions of one element. */
 static bool with_shape(const ModelImport *im, const OnnxNode *node, const Trace *x, Trace *y) {
   int64_t size[MOST_DIMS], all = 1, others = 1;
   const int n = axes_or_sizes(im, node, 1, "shape", size);
@@ -192,7 +193,7 @@ static bool with_shape(const ModelImport *im, const OnnxNode *node, const Trace 
   return true;
 }
 
-/* Sets y to the node's result; false: the node cannot be followed. */
+/* Sets y to the trace of the node's result; false: the node cannot be followed. */
 static bool followed(const ModelImport *im, const OnnxNode *node, const Trace *x, Trace *y) {
   static const char *const lost[] = {"Flatten", "Gemm",   "com.microsoft::FusedMatMul",
                                      "MatMul",  "Shape",  "Size",
@@ -269,7 +270,8 @@ static const ImportLayout *layout_given(const ModelImport *im, const char *input
 
 #ifndef __wasi__ /* the browser build, which must stay small, omits this function */
 /* Whether the model is an export of cnnc, and an operator other than a Transpose reads the input: then the
- * input is a sequence with the channels second. With --layout=hwc only a Transpose reads an input. */
+ * input is a sequence with the channels second. In an export with --layout=hwc, only a Transpose reads the
+ * input. */
 static bool is_own_sequence(const ModelImport *im, const OnnxPort *port) {
   if (port->rank != 3 || !im->onnx->producer || strcmp(im->onnx->producer, "cnnc") != 0) return false;
   for (int i = 0; i < im->onnx->nnodes; i++) {

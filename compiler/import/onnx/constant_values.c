@@ -1,4 +1,4 @@
-/* constant_values.c: Imports constants of a model that are not weights of an operator as values. */
+/* constant_values.c: Import of constants as values, if they are not weights of an operator. */
 // SPDX-License-Identifier: Apache-2.0
 #include <float.h>
 #include <math.h>
@@ -26,7 +26,7 @@ Value *constant_statement(ModelImport *im, const OnnxNode *node, int input, cons
   return value;
 }
 
-/* The position of element `at` of the value in the ONNX tensor, according to the view. */
+/* The index in the ONNX tensor of the value's element number `at`, according to the view. */
 static int64_t element_of(const Tensor *t, const View *x, Shape shape, int64_t at) {
   int64_t index[3] = {0}, place = 0;
   for (int a = shape.rank - 1; a >= 0; a--) {
@@ -63,7 +63,7 @@ Value *constant_operand(ModelImport *im, const OnnxNode *node, int input, const 
     const int of = d + beside->rank - t->rank;
     if (t->dim[d] == 1) continue;
     if (beside->size[of] != factors_size(&beside->along[of]))
-      return no(im, "a constant that is broadcast as a value");
+      return no(im, "a constant that varies along an axis over which the value is broadcast");
     for (int i = 0; i < beside->along[of].n; i++) {
       if (beside->along[of].f[i].axis == BATCH) return no(im, "a constant that varies over the batch");
       channels = channels || beside->along[of].f[i].axis == c;

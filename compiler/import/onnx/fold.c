@@ -1,5 +1,4 @@
-/* fold.c: Constant folding: computes everything that only depends on weights and on sizes, which are known.
- */
+/* fold.c: Constant folding: computes tensors that only depend on constants and on known sizes. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -27,7 +26,7 @@ Tensor *constant_new(ModelImport *im, TensorType type, int rank, const int64_t *
   const int width = tensor_width(type);
   if (width == 0) return no(im, "a constant of an unsupported type");
   if (!may_compute(im, (size_t)n * (width > 4 ? 8 : 4)))
-    return NULL; /* counts n bytes like n floats, because both take the same time */
+    return NULL; /* a smaller number counts as 4 bytes, because it takes as much time as a float */
   return tensor_new(im->arena, type, rank, dim);
 }
 

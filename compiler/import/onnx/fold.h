@@ -11,18 +11,18 @@ typedef const Tensor *Folding(ModelImport *, const OnnxNode *); /* NULL after no
 /* Folds elementwise operators. *found: whether the node is an elementwise operator. */
 const Tensor *fold_elements(ModelImport *, const OnnxNode *, bool *found);
 
-/* Sets a result of the node, not necessarily the first result. */
+/* Sets the result number `output` of the node. */
 void fold_result(ModelImport *, const OnnxNode *, int output, const Tensor *);
-/* The numbers of a constant; NULL, with the reason: there are too many. */
+/* The numbers of a constant; NULL after no(): there are too many. */
 double *fold_numbers(ModelImport *, const Tensor *);
-/* A checked axis, which may be negative, from the attribute `axis` or an input; -1, with the reason, if
- * there is no such axis. */
+/* Checks an axis of a constant; a negative axis counts from the end. Returns the axis counted from the start;
+ * -1 after no(). */
 int fold_axis(ModelImport *, const Tensor *, int64_t axis);
 
-/* Position of element i of a shape in a constant that is broadcast along dimensions of size 1. */
+/* For element i of the shape `dim`: the index of its number in a constant that is broadcast to this shape. */
 int64_t repeated_at(const Tensor *, int rank, const int64_t *dim, int64_t i);
 /* The common shape to which two constants are broadcast. */
 bool common_shape(ModelImport *, const Tensor *, const Tensor *, int *rank, int64_t *dim);
-/* Distances between neighbors along each dimension. */
+/* Distances between neighbors along each dimension, in elements. */
 void strides_of(const Tensor *, int64_t *stride);
 #endif

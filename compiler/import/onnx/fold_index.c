@@ -24,8 +24,8 @@ const Tensor *fold_gather(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- elements by index along an axis ---- */
-/* An index in a dimension of n elements; a negative index counts from the end. -1, with the reason, if it is
- * out of range. */
+/* Number i of `index`, as an index in a dimension of n elements; a negative number counts from the end. -1
+ * after no(): it is out of range. */
 static int64_t index_in(ModelImport *im, const Tensor *index, int64_t i, int64_t n) {
   int64_t at = tensor_integer(index, i);
   if (at < 0) at += n;

@@ -3,8 +3,8 @@
 #include <string.h>
 #include "import/onnx/fold.h"
 
-/* A constant with elements of the source: the element at an index is number `from` + the sum of index *
- * stride in the source. */
+/* A constant made of elements of x: element (i0, i1, ...) is element from + i0*stride[0] + i1*stride[1] + ...
+ * of x. */
 static const Tensor *strided(ModelImport *im, const Tensor *x, int rank, const int64_t *dim,
                              const int64_t *stride, int64_t from) {
   Tensor *to = constant_new(im, x->type, rank, dim);
@@ -124,7 +124,7 @@ const Tensor *fold_slice(ModelImport *im, const OnnxNode *node) {
 
 const Tensor *fold_shaped(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
-  Value *vector = NEW(im->arena, Value); /* the elements of the view in order, as one axis */
+  Value *vector = NEW(im->arena, Value); /* the constant's elements in order, as a vector */
   vector->shape = shape_vector(x->n);
   View *view = view_new(im, vector, x->rank);
   int64_t stride = 1;
@@ -195,12 +195,13 @@ const Tensor *fold_split(ModelImport *im, const OnnxNode *node) {
   return first;
 }
 
-/* For one dimension: its size, the part of the source that is kept, and the number of elements before it. */
+/* For one dimension: its padded size, the first kept index of the source, the number of kept elements, and
+ * the number of padding elements before them. */
 typedef struct Padded {
   int64_t size, from, kept, before;
 } Padded;
 
-/* The source index of a padded position, in this padding mode; -1: none. */
+/* The source index for a padded position, in this padding mode; -1: the padding number. */
 static int64_t padded_from(const Padded *p, int64_t at, const char *mode) {
   const int64_t n = p->kept;
   at -= p->before;

@@ -96,8 +96,8 @@ static int einsum_label(char c) {
   return c >= 'a' && c <= 'z' ? c - 'a' : c >= 'A' && c <= 'Z' ? c - 'A' + 26 : -1;
 }
 
-/* Reads labels up to a comma, an arrow or the end; an ellipsis means `more` labels. NULL: they are
- * invalid. */
+/* Reads labels up to a comma, an arrow or the end, and returns the rest. An ellipsis means all
+ * dimensions without a letter. NULL: invalid labels. */
 static const char *read_labels(const char *at, int rank, Labels *to) {
   int letters = 0;
   bool spread = false; /* the ellipsis has been read */

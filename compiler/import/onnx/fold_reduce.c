@@ -184,7 +184,8 @@ static int compare_ranked(const void *a, const void *b) {
   return one->order < other->order ? -1 : one->order > other->order;
 }
 
-/* Results of ArgMax, ArgMin and TopK: the first k of each row in order, or their indices. */
+/* Parameters of ArgMax, ArgMin and TopK: the result is the first k numbers of each sorted row, or their
+ * indices. */
 typedef struct Order {
   int axis;
   int64_t k;

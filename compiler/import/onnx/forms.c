@@ -111,8 +111,7 @@ static void form_sixth(ModelImport *im, OnnxNode *node) {
   onnx_set_float(im->arena, node, "beta", 0.5);
 }
 
-/* Matches Relu(x) + (-a) * Relu(-x), which is Keras's prelu. The slope is a if the model computes -a from a.
- * */
+/* Matches Relu(x) + s * Relu(-x), Keras's prelu with the slope -s. If s is Neg(a), the slope is a. */
 static void form_prelu(ModelImport *im, OnnxNode *node) {
   for (int k = 0; k < 2 && is_op(node, "Add") && node->nin == 2; k++) {
     const OnnxNode *upper = op_before(im, node->in[k], "Relu"), *product = op_before(im, node->in[!k], "Mul");
@@ -174,8 +173,8 @@ int64_t only_axis(const ModelImport *im, const OnnxNode *mean) {
   return list && list->n == 1 ? list->data[0] : INT64_MIN;
 }
 
-/* Replaces two successive means, each over one axis, by one mean over both axes. Axes counted from the end
- * are only known if no dimension is dropped between the two means. */
+/* Replaces two successive means, each over one axis, by one mean over both axes. Axes may count from the end
+ * only if both means keep their dimensions. */
 static void form_mean(ModelImport *im, OnnxNode *node) {
   OnnxNode *inner = is_op(node, "ReduceMean") ? op_before(im, node->in[0], "ReduceMean") : NULL;
   if (!inner || im->readers[node->in[0]] != 1 || im->wanted[node->in[0]]) return;
@@ -259,8 +258,8 @@ static void form_floor_quotient(ModelImport *im, OnnxNode *node) {
   }
 }
 
-/* Drops the input with the image number of each region, because there is only one image. Numbers that the
- * model computes are not checked. */
+/* Drops the input with the image number of each region if the model computes these numbers. They are not
+ * checked: all regions are taken from one image. */
 static void form_regions(const ModelImport *im, OnnxNode *node) {
   if (is_op(node, "RoiAlign") && node->nin > 2 && node->in[2] && !im->item[node->in[2]].constant)
     node->nin = 2;

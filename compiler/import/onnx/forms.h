@@ -1,4 +1,4 @@
-/* forms.h: Pattern matching on ONNX nodes. Private to forms.c and forms_norm.c. */
+/* forms.h: Pattern matching on ONNX nodes. Private to forms.c and forms_*.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_FORMS_H
 #define CNNC_FORMS_H

@@ -1,6 +1,6 @@
 /* forms_attention.c: Pattern matching of attention in imported statements: a product of two values, factors
- * and sums with masks, a softmax, another product. Patterns match values, not tensors, so the layout that the
- * exporter chose does not matter. */
+ * and sums with masks, a softmax, another product. Patterns match values, not tensors, so they are
+ * independent of the exporter's layout. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -21,9 +21,9 @@ typedef struct Chain {
   struct Term {
     Value *value;
     double factor;
-    const char *layer; /* layer of a bias, one number per channel; or NULL */
+    const char *layer; /* the layer whose bias is this term, one number per channel; or NULL */
   } term[MOST_TERMS];
-  int64_t rows, l[2]; /* rows of the scores, and the number of positions on both sides */
+  int64_t rows, l[2]; /* number of rows of the scores, and of positions on each side */
   int64_t grouped; /* number of heads, if the queries of several heads are the positions of one row; otherwise
                       1 */
 } Chain;
@@ -61,7 +61,7 @@ static bool keeps_order(const Statement *s) {
                          strcmp(s->call, "flatten") == 0);
 }
 
-/* The layer of a statement with parameters, or NULL. */
+/* The name of a statement's layer; NULL: it has no parameters. */
 static const char *layer_in(ModelImport *im, const Statement *s) {
   const char *at = strstr(s->call, "name=\""), *end = at ? strchr(at + 6, '"') : NULL;
   return end ? arena_copy(im->arena, at + 6, (size_t)(end - at - 6)) : NULL;
@@ -131,7 +131,7 @@ typedef struct Added {
 typedef struct Masks {
   Added mask, bias;
   bool causal, windowed;
-  int64_t before, after; /* windowed: the largest distances of visible keys */
+  int64_t before, after; /* windowed: the largest distance of a visible key on each side of the query */
 } Masks;
 
 const Tensor *numbers_of_constant(ModelImport *im, const Value *v) {
@@ -186,7 +186,8 @@ static float term_number(const Chain *c, const Tensor *t, const Spread *s, int64
   return (float)tensor_number(t, at);
 }
 
-/* Whether a constant varies over the rows of the scores, or over heads. */
+/* The rows of the scores are [outer][heads]: sets whether a constant varies along `outer` (by[0]) and along
+ * the heads (by[1]). */
 static void varies_by(const Chain *c, const Tensor *t, const Spread *s, int64_t heads, bool by[2]) {
   by[0] = by[1] = false;
   for (int64_t r = 0; r < s->rows && s->rows > 1; r++)
@@ -282,7 +283,7 @@ static bool place_terms(ModelImport *im, const Chain *c, int64_t heads, Masks *t
 }
 
 /* ---- operands ---- */
-/* The operand without the factor by which it is multiplied; the factor is applied to the scores instead. */
+/* The operand before it is multiplied by a number; the number becomes a factor of `scale` instead. */
 static View *unscaled(ModelImport *im, View *x, double *scale) {
   const double factor = statement_factor(x->value->made);
   if (isnan(factor) || x->value->quant) return x;
@@ -367,7 +368,7 @@ static const char *scale_text(ModelImport *im, double scale, int64_t channels) {
              : arena_printf(im->arena, ", scale=%s", number_text(im->arena, scale));
 }
 
-/* [rows, positions, channels] of the value that attention computes. */
+/* A view [rows, positions, channels] of the value that attention computes. */
 static View *attended_view(ModelImport *im, Value *v, int64_t rows, int64_t heads, int64_t channels) {
   const int c = v->shape.rank - 1, first = rows > heads;
   View *y = view_new(im, v, 3);
@@ -423,8 +424,8 @@ static View *attend(ModelImport *im, const Chain *c, View *const operand[3], int
   return attended_view(im, joined_rows(im, v, rows, all), operand[0]->size[0], heads, channels);
 }
 
-/* The number of heads that are parts of the query's channels, if their queries are the positions of one row;
- * otherwise 1. */
+/* If the positions of one row are the queries of several heads, which are parts of the query's channels: the
+ * number of these heads. Otherwise 1. */
 static int64_t grouped_queries(const View *query, int64_t rows) {
   const Factors *along = &query->along[1];
   const Factor *first = along->n > 1 ? &along->f[0] : NULL;

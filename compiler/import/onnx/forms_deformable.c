@@ -69,8 +69,8 @@ static bool add_level(const ModelImport *im, Levels *levels, int samples) {
   return true;
 }
 
-/* Finds the samples of all levels, which are stacked along a new dimension before their points, or
- * concatenated along the points. */
+/* Finds the samples of all levels. They are stacked along a new dimension before the points, or concatenated
+ * along the points. */
 static bool all_levels(const ModelImport *im, int samples, Levels *levels) {
   const OnnxNode *flat = either_before(im, samples, "Reshape", "Flatten");
   const OnnxNode *stack = flat ? op_before(im, flat->in[0], "Concat") : NULL;

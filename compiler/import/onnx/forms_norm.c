@@ -7,7 +7,7 @@
 /* ---- reductions along one axis, broadcast to their operand ---- */
 enum { MOST_SHAPES = 8 };
 typedef struct Along {
-  int x;         /* a tensor */
+  int x;         /* the reduced tensor */
   int64_t axis;  /* INT64_MIN: unknown so far */
   double part;   /* factor by which sums are multiplied, 1 / size; 0: there are no sums */
   double spread; /* factor of sums of squared differences: 1 / size or 1 / (size - 1); 0: no sums */
@@ -88,7 +88,7 @@ static void turn_along(ModelImport *im, OnnxNode *node, const char *op, int n, c
 /* ---- layer norm ---- */
 static OnnxNode *only_norm_reader(ModelImport *im, int tensor, const char *op) {
   if (im->readers[tensor] != 1 || im->wanted[tensor]) return NULL;
-  OnnxNode *node = &im->onnx->node[im->reader[tensor]];
+  OnnxNode *node = node_reading(im, tensor);
   return is_op(node, op) ? node : NULL;
 }
 
@@ -116,13 +116,13 @@ static bool is_square(const ModelImport *im, const OnnxNode *node, int x, const 
 
 static void become_norm(ModelImport *im, OnnxNode *node, const Along *a, int w, int b, double epsilon) {
   const int in[] = {a->x, w, b};
-  const char *number = node->title ? strrchr(node->title, ' ') : NULL; /* layers are named after operators */
+  const char *number = node->title ? strrchr(node->title, ' ') : NULL; /* "2" of the title "MEAN 2" */
   if (number) node->name = arena_printf(im->arena, "/layernorm_%s/layernorm", number + 1);
   turn_along(im, node, "LayerNormalization", 3, in, a);
   onnx_set_float(im->arena, node, "epsilon", epsilon);
 }
 
-/* The operand of 1 / sqrt (a quotient of 1, or a power of -1/2), which may be multiplied by a constant,
+/* The operand x of 1 / sqrt(x), which is a quotient or a power of -1/2, and may be multiplied by a constant,
  * *factor. 0: another value. */
 static int inverse_root(const ModelImport *im, int tensor, int *factor) {
   const OnnxNode *product = op_before(im, tensor, "Mul");
@@ -156,7 +156,7 @@ static int normalized(const ModelImport *im, const OnnxNode *node, int *sum, int
   return 0;
 }
 
-/* If the tensor is max(x, 0) and x is never negative: the tensor x; otherwise the tensor itself. */
+/* If the tensor is max(x, 0): the tensor x, because a variance is never negative. Otherwise the tensor. */
 static int before_zero_bound(const ModelImport *im, int tensor) {
   const OnnxNode *bound = either_before(im, tensor, "Max", "Relu");
   for (int k = 0; is_op(bound, "Max") && bound->nin == 2 && k < 2; k++)
@@ -203,14 +203,14 @@ static bool is_variance(const ModelImport *im, int tensor, int numerator, const 
   return (kept || back) && !of.failed && of.axis == a->axis;
 }
 
-/* The number of times that the variance reads the operand of its square. */
+/* How often the variance reads x - mean: twice if it is squared by a Mul, otherwise once. */
 static int reads_of(const ModelImport *im, int variance) {
   const OnnxNode *mean = op_before(im, variance, "ReduceMean");
   return mean && op_before(im, mean->in[0], "Mul") ? 2 : 1;
 }
 
-/* Matches (x - mean) / sqrt(mean((x - mean)^2) + epsilon), then * weight + bias; the weight may be a factor
- * of the root. Some optimizers move a Transpose of x after the difference; it is moved back. */
+/* Matches (x - mean) / sqrt(mean((x - mean)^2) + epsilon), then * weight + bias. The weight may be a factor
+ * of 1 / sqrt(...). Some optimizers move a Transpose of x after the difference; it is moved back. */
 static void form_norm(ModelImport *im, OnnxNode *node) {
   double epsilon = 0;
   int of = 0, factor = 0;
@@ -264,7 +264,7 @@ typedef struct Moments {
   int sum;                    /* the sum of variance and epsilon */
 } Moments;
 
-/* Whether a tensor is -mean * f, with a constant added to it. */
+/* Whether a tensor is shift - mean * f, where the constant `shift` may be missing. */
 static bool is_shift(const ModelImport *im, Moments *m, int tensor, int f) {
   const OnnxNode *sum = op_before(im, tensor, "Add");
   for (int k = 0; sum && sum->nin == 2 && k < 2; k++)
@@ -335,8 +335,8 @@ static void form_moments(ModelImport *im, OnnxNode *node) {
 }
 
 /* ---- softmax ---- */
-/* If the tensor is x - max(x) along an axis, where the maximum may include minus infinity: the tensor x;
- * otherwise 0. */
+/* If the tensor is x - max(x) along an axis: the tensor x; otherwise 0. Minus infinity may be another operand
+ * of the maximum. */
 static int below_largest(const ModelImport *im, int tensor, Along *a) {
   const OnnxNode *difference = op_before(im, tensor, "Sub");
   bool kept = false, back = false;
@@ -408,8 +408,8 @@ static void form_lrn(ModelImport *im, OnnxNode *node) {
 }
 
 /* ---- lengths ---- */
-/* Matches x / max(|x|, epsilon), where |x| is the length over one axis, which PyTorch broadcasts to the size
- * of x. */
+/* Matches x / max(|x|, epsilon), where |x| is the length over one axis. PyTorch broadcasts the divisor to the
+ * size of x. */
 static void form_length(ModelImport *im, OnnxNode *node) {
   if (!is_op(node, "Div") || node->nin != 2) return;
   const OnnxNode *repeated = op_before(im, node->in[1], "Expand");

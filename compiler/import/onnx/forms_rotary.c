@@ -5,8 +5,7 @@
 #include <string.h>
 #include "import/onnx/forms.h"
 
-/* The rotated value and its angles, [positions][heads][channels]; interleaved: pairs are neighboring
- * channels. */
+/* The rotated value, and the cosines and sines of its angles, [positions][heads][width]. */
 typedef struct Rotary {
   const Value *x;
   int64_t places, heads, pairs;
@@ -110,7 +109,7 @@ static double angle_number(const Rotary *r, const Tensor *t, int64_t place, int6
   return tensor_number(t, (place * r->heads + head) * r->width + pair);
 }
 
-/* The number of heads after which the angles repeat. */
+/* Whether the angles repeat after this number of heads, and are the same for both halves of the channels. */
 static bool repeats_after(const Rotary *r, int64_t heads) {
   for (int64_t i = 0; i < r->places; i++)
     for (int64_t h = 0; h < r->heads; h++)

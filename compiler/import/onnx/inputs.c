@@ -50,7 +50,8 @@ static bool refuse_setting(const ModelImport *im, const char *input, const char 
   return false;
 }
 
-/* Sets the sizes of an input of --set: unknown sizes become 1, or the length of the list of values. */
+/* Sets the unknown sizes of an input of --set: to the sizes of --shape if given; else, in a vector, to the
+ * number of values; else to 1. */
 static bool sizes_of_setting(const ModelImport *im, OnnxPort *port, const ImportSetting *set, int64_t *n) {
   const ImportShape *shape = shape_given(im, port->name);
   if (port->rank < 0) port->rank = shape ? shape->rank : set->value.n > 1;
@@ -160,7 +161,7 @@ static bool has_no_batch(const ModelImport *im, const OnnxPort *port) {
 static bool has_no_batch(const ModelImport *im, const OnnxPort *port) { return is_boxes(im, port); }
 #endif
 
-/* A view of an input with four dimensions; the first two become one axis. */
+/* A view of an input with four dimensions and no batch; the first two become one axis. */
 static View *view_of_four(ModelImport *im, const OnnxPort *port) {
   const int64_t *dim = port->dim;
   Value *value = NEW(im->arena, Value);
@@ -173,14 +174,16 @@ static View *view_of_four(ModelImport *im, const OnnxPort *port) {
   return view;
 }
 
-/* The axis of the value for each dimension of an input, positions first; -1: none. */
+/* Sets, for each dimension of an input, its axis in the value: positions in order, then the channels. -1: the
+ * batch, which is no axis. */
 static void input_axes(const OnnxPort *port, int first, int axis[MOST_DIMS]) {
   int next = 0;
   for (int d = 0; d < port->rank; d++) axis[d] = d < first || d == port->channels ? -1 : next++;
   if (port->channels >= first) axis[port->channels] = next;
 }
 
-/* A view with the dimensions of an input after the batch, if the input has a batch. */
+/* A view of an input: its dimensions from `first` on are axes of the value. If `first` is 1, dimension 0 is
+ * the batch. */
 static View *view_of_port(ModelImport *im, const OnnxPort *port, int first) {
   int axis[MOST_DIMS];
   const int rest = port->rank - first;
@@ -257,13 +260,13 @@ static const ImportState *state_given(const ModelImport *im, const OnnxPort *por
   return NULL;
 }
 
-/* Adds a state: an input, with the output that it becomes in the next call. */
+/* Adds a state: an input whose value is an output of the previous call. */
 static bool add_kept(ModelImport *im, OnnxPort *port, const ImportState *state) {
   if (port->type && port->type != TENSOR_FLOAT) {
     diag_report(im->diags, DIAG_import_shape, im->at, NULL, "--state: input '%s' must be float", port->name);
     return false;
   }
-  /* [layers, batch, units] */
+  /* in [layers, batch, units], a batch of unknown size becomes 1 */
   if (!shape_given(im, port->name) && port->rank == 3 && port->dim[1] == 0) port->dim[1] = 1;
   if (!add_input(im, port)) return false;
   for (int o = 0; o < im->onnx->noutputs; o++)

@@ -1,6 +1,6 @@
 /* int8_layers.c: Layers of an imported model that compute in int8 or int16: layers between quantized values,
- * with quantized weights. These layers get the arrays of docs/int8.md; other layers are marked as float, if
- * they need a mark. The rules are the same as in quantize/values.c, which reads the file. */
+ * with quantized weights. These layers get the arrays of docs/int8.md; other layers are marked as float where
+ * the default is int8. The rules are the same as in quantize/values.c, which reads the weight file. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -121,7 +121,7 @@ typedef struct Layer {
   const Statement *statement;
   bool transposed, dense;
   ImportWeight *weight, *bias;
-  int64_t filters, scales, inner; /* inner: adjacent elements of a filter */
+  int64_t filters, scales, inner; /* inner: number of adjacent elements of one filter */
   const float *scale;
   bool wide; /* the layer's input or result is int16 */
   int8_t *bytes;
@@ -179,7 +179,7 @@ static const char *read_bias(ModelImport *im, Layer *l, const Quant *in) {
   return NULL;
 }
 
-/* Whether every sum of at most that size fits, in int32 or with int16 values in 48 bits. */
+/* Whether sums of at most this size fit: in int32, or, if the layer is int16, in 48 bits. */
 static bool layer_sum_fits(const Layer *l, double most, int32_t e) {
   if (l->wide) return most < (double)(INT64_C(1) << WIDE_SUM_BITS);
   return most <= INT32_MAX && sum_fits((int64_t)most, e);
@@ -334,8 +334,8 @@ static bool function_fits(const Statement *s, const Op *op) {
   return s->out->shape.dim[s->out->shape.rank - 1] <= MOST_TABLES;
 }
 
-/* Whether the compiler would compute this statement with integers if the statement were not marked as
- * float. */
+/* Whether the compiler would compute this statement with integers if the statement were not marked as float.
+ * *known is false if this function has no rule for the operator. */
 static bool fits_int8(const Statement *s, const Op *op, bool *known) {
   *known = true;
   if (is_move(s)) return move_fits(s);

@@ -1,4 +1,4 @@
-/* onnx.h: An ONNX model as in its file: nodes in topological order, constants in place. */
+/* onnx.h: An ONNX model in memory: nodes in topological order, and constants, which point into the file. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ONNX_H
 #define CNNC_ONNX_H
@@ -66,7 +66,7 @@ struct Tensor {
   /* name of the initializer that has the same numbers, possibly in another order; or NULL */
   const char *name;
   const Tensor *whole,
-      *scale;   /* the tensors from which the constant was dequantized, in the same order; or NULL */
+      *scale;   /* the integers and scales that the constant was dequantized from, in its order; or NULL */
   int64_t zero; /* the zero point of all scales */
   int axis;     /* axis of the scales, if there are several */
 };
@@ -110,10 +110,10 @@ typedef struct OnnxGuard {
 } OnnxGuard;
 typedef struct OnnxPort {
   const char *name,
-      *called;      /* called: the input's or output's name in the program, if this name differs; or NULL */
+      *called;      /* called: the input's or output's name in the program; NULL: the same as `name` */
   int tensor, rank; /* rank: -1 if the model does not declare it */
   TensorType type;
-  int64_t dim[MOST_DIMS]; /* 0: open */
+  int64_t dim[MOST_DIMS]; /* 0: the size is unknown */
   int channels;           /* the channel dimension, or NO_CHANNELS: one channel without a dimension */
 } OnnxPort;
 /* Prefix of a state in the metadata of a model that cnnc exported: the key is ONNX_STATE_KEY followed by the
@@ -160,8 +160,8 @@ Onnx *onnx_read(Arena *, Diags *, const char *path, Span at, const OnnxLoops *lo
 bool onnx_in_profile(Arena *, Diags *, const char *path, Span at, const uint8_t *bytes, size_t n);
 int onnx_tensor(const Onnx *, const char *name); /* the tensor's number, or 0 */
 
-/* The tensors that a node needs: its inputs and the conditions of the branches that contain it; 0: omitted,
- * -1: no more. */
+/* The k-th tensor that a node needs: one of its inputs, or a condition of the branches that contain it. 0:
+ * omitted, -1: there are no more. */
 int onnx_needs(const Onnx *, const OnnxNode *, int k);
 const char *onnx_name(const Onnx *, const OnnxNode *); /* the node's own name, or the name of its result */
 /* Sorts nodes topologically. NULL, or a node that depends on its own result. */
@@ -186,8 +186,7 @@ void onnx_set_float(Arena *, OnnxNode *, const char *name, double);
 void onnx_set_text(Arena *, OnnxNode *, const char *name, const char *);
 const AttributeProto *onnx_attribute_named(const WireList *, const char *name); /* or NULL */
 const char *onnx_domain(const char *domain); /* "": the standard's domain, also called ai.onnx */
-/* Converts operators on quantized numbers to operators on floats between DequantizeLinear and QuantizeLinear.
- */
+/* Converts operators on quantized numbers to float operators between DequantizeLinear and QuantizeLinear. */
 void onnx_frames(Arena *, WireList *nodes);
 /* Converts fused operators to standard operators. */
 void onnx_fused(Arena *, WireList *nodes);

@@ -41,8 +41,7 @@ void put_tan(NodeBuild *b) {
   put_final(b, "Div", sine, cosine);
 }
 
-/* The number is multiplied by 1e38 twice and clamped to -1..1, so that even the smallest numbers become -1
- * or 1. */
+/* Multiplies x by 1e38 and clamps it to -1..1, twice, so that even the smallest numbers become -1 or 1. */
 void put_sign(NodeBuild *b) {
   const char *x = replaced_input(b, 0);
   for (int k = 0; k < 2; k++) {

@@ -23,14 +23,14 @@ typedef struct Inliner {
 typedef struct Origin {
   const TensorProto *constant;
   const NodeProto *maker;
-  bool known;     /* the tensor is known to be one integer: */
-  int64_t number; /* this integer; stored, because many tensors may use it */
+  bool known;     /* whether the tensor is known to be one integer, `number` */
+  int64_t number; /* stored, so that it is computed only once */
 } Origin;
-typedef struct Scope Scope; /* a called function or a branch; NULL: the model's graph */
+typedef struct Scope Scope; /* a called function, a branch, or an iteration; NULL: the model's graph */
 struct Scope {
-  Scope *outer; /* for a branch: the enclosing scope, whose names are visible; NULL for a function */
+  Scope *outer; /* the enclosing scope, whose names are visible; NULL for a function */
   const NodeProto *node;
-  const FunctionProto *function; /* NULL: a branch */
+  const FunctionProto *function; /* NULL: a branch or an iteration */
   const char *path;              /* prefix of names in the scope */
   int guard;
   Table names; /* by tensor name: the name in the list */

@@ -14,7 +14,7 @@ typedef struct Loop {
   bool scans; /* a Scan, whose body has neither an iteration number nor a condition */
   /* number of values passed to the next iteration; number of results with a row per iteration */
   int carried, joined;
-  int elements;       /* for a Scan: number of tensors of which each iteration reads one index */
+  int elements;       /* for a Scan: number of scanned tensors, of which each iteration reads one row */
   int64_t iterations; /* maximum number of iterations */
   const char *value[MOST_CARRIED], *row[MOST_CARRIED][MOST_ITERATIONS];
 } Loop;
@@ -132,8 +132,7 @@ static void put_scan_element(Inliner *in, const Loop *l, Scope *scope, int e, in
   loop_attribute(in, part, "axis")->i = scan_number(l, "scan_input_axes", e);
 }
 
-/* Appends the nodes of an iteration. False if the loop's condition after this iteration is not a constant.
- * */
+/* Appends the nodes of an iteration. False if the condition after this iteration is not a constant. */
 static bool run_iteration(Inliner *in, Loop *l, Scope *outer, int64_t k, int depth, int64_t *again) {
   Scope scope = {.outer = outer, .node = l->node, .guard = (int)l->node->guard};
   scope.path = inline_path(in, l->node, "loop", arena_printf(in->arena, "%lld", (long long)k));
@@ -191,7 +190,7 @@ static void put_results(Inliner *in, const Loop *l, int64_t iterations) {
 }
 
 /* ---- the loop ---- */
-/* The number of iterations that an import computed before it was repeated; -1: none. */
+/* The number of iterations that an earlier import of the model has computed; -1: unknown. */
 static int64_t known_iterations(const Inliner *in, const NodeProto *node) {
   for (int i = 0; in->loops && node->output.n && i < in->loops->n; i++)
     if (!strcmp(in->loops->data[i].output, node->output.data[0])) return in->loops->data[i].iterations;

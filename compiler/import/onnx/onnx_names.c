@@ -145,7 +145,7 @@ static const char *clean(ModelImport *im, const char *name) {
   return text.n ? text.s : "layer";
 }
 
-/* Renames a layer by the last matching line of --rename. A * matches any letters, which replace the * of the
+/* Renames a layer by the last matching line of --rename. A * matches any text, which replaces the * of the
  * new name. */
 static const char *renamed_layer(ModelImport *im, const char *name) {
   for (int i = im->options->theirs.n - 1; i >= 0; i--) {
@@ -170,8 +170,7 @@ static const char *lower_case(ModelImport *im, const char *word) {
   return copy;
 }
 
-/* The name, or, if it is already used, the name with a number. The table has the last number of each name.
- * */
+/* The name, with a number if it is already used. The table has the last number of each name. */
 static const char *unused_name(ModelImport *im, Table *table, const char *name) {
   const char *numbered = name;
   int *last = table_find(table, name);

@@ -99,7 +99,7 @@ static const Frame *frame_of(const NodeProto *node) {
   return NULL;
 }
 
-/* onnxruntime's own domain also has these conversions; they are replaced by the standard's conversions. */
+/* Replaces QuantizeLinear and DequantizeLinear of onnxruntime's domain by the standard's operators. */
 static NodeProto *plain_node(Arena *arena, NodeProto *node) {
   if (strcmp(node->domain, "com.microsoft") != 0 ||
       (strcmp(node->op_type, "QuantizeLinear") != 0 && strcmp(node->op_type, "DequantizeLinear") != 0))

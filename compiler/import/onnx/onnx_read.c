@@ -1,4 +1,4 @@
-/* onnx_read.c: Reader of a model file: its nodes, and its constants in place. */
+/* onnx_read.c: Reader of ONNX files. Constants are not copied: they point into the file. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <errno.h>
@@ -165,8 +165,8 @@ Tensor *onnx_constant(Arena *arena, const TensorProto *proto, const char *path, 
   return t->data = proto->raw_data.at, t;
 }
 
-/* The position in the dense constant for number i of the sparse constant. The index of a number is one
- * integer, or one integer per dimension. */
+/* The position in the dense constant for number i of the sparse constant; -1: invalid. The index of a number
+ * is one integer, or one integer per dimension. */
 static int64_t dense_place(const Tensor *t, const Tensor *index, int64_t i) {
   if (index->rank < 2) return tensor_integer(index, i);
   int64_t at = 0;
@@ -309,7 +309,7 @@ static Onnx *bad_file(Diags *diags, Span at, const char *why) {
   return NULL;
 }
 
-/* A tensor that two nodes produce, or NULL. Functions that follow a value to its origin require unique
+/* A tensor that is defined twice, or NULL. Functions that follow a value to its origin require unique
  * producers, so that an imported value never depends on itself. */
 const char *onnx_made_twice(const Onnx *o) {
   bool *made = NEW_ARRAY(o->arena, bool, o->ntensors);
@@ -419,7 +419,7 @@ const char *onnx_name(const Onnx *o, const OnnxNode *node) {
 const char *onnx_kind(const OnnxNode *node) { return node->kind ? node->kind : node->op; }
 
 int onnx_count_operators(const Onnx *o, const bool *among) {
-  const char *before = NULL; /* the nodes of one function are consecutive */
+  const char *before = NULL; /* the nodes of one TensorFlow Lite operator are consecutive */
   int n = 0;
   for (int i = 0; i < o->nnodes; i++) {
     if (!among[i]) continue;

@@ -10,8 +10,7 @@ enum { OUT_RESULT, OUT_PRESENT_KEY, OUT_PRESENT_VALUE, OUT_SCORES };
 enum { AXIS_IMAGE, AXIS_HEAD, AXIS_PLACE, AXIS_CHANNEL };
 
 /* ---- operands ---- */
-/* An operand as [N, heads, positions, channels], also if its dimensions are [N, positions, heads * channels].
- */
+/* A view [N, heads, positions, channels] of an operand, which may be [N, positions, heads * channels]. */
 static View *view_by_heads(ModelImport *im, const View *x, int64_t heads) {
   static const int heads_first[] = {0, 2, 1, 3};
   if (x->rank == 4) return view_copy(im, x, x->value);
@@ -23,13 +22,13 @@ static View *view_by_heads(ModelImport *im, const View *x, int64_t heads) {
   return apart ? view_permute(im, apart, heads_first, 4) : NULL;
 }
 
-/* If the first dimension is part of the value (as windows are) and not the batch: the number of rows;
- * otherwise 1. */
+/* The size of the first dimension if it is not the batch but part of the value, as for windows; otherwise
+ * 1. */
 static int64_t rows_attended(const View *x) {
   return x->along[AXIS_IMAGE].n && !factors_batch(&x->along[AXIS_IMAGE]) ? x->size[AXIS_IMAGE] : 1;
 }
 
-/* Lays out a value with its own positions; its channels are the heads and the channels of each head. */
+/* Lays out an operand [N, heads, positions, channels]; the channels of all heads become channels. */
 static Value *lay_heads(ModelImport *im, const View *x) {
   static const int heads_last[] = {AXIS_IMAGE, AXIS_PLACE, AXIS_HEAD, AXIS_CHANNEL};
   const int chan[] = {AXIS_HEAD, AXIS_CHANNEL};
@@ -39,7 +38,7 @@ static Value *lay_heads(ModelImport *im, const View *x) {
                       x->size[AXIS_HEAD] * x->size[AXIS_CHANNEL]);
 }
 
-/* The result as a view with an axis of `heads` heads. */
+/* A view [N, heads, positions, channels] of the result. */
 static View *view_of_heads(ModelImport *im, const View *like, Value *v, int64_t heads) {
   const int64_t rows = rows_attended(like);
   const Shape all = shape_image(rows, like->size[AXIS_PLACE], v->shape.dim[v->shape.rank - 1]);
@@ -103,7 +102,7 @@ static bool mask_fits(ModelImport *im, const Sight *s, int rank, const int64_t *
     const int of = d + 4 - rank;
     const bool shorter = constant && of == 3 && dim[d] < wanted[of];
     if ((constant || of > 0) && dim[d] != 1 && dim[d] != wanted[of] && !shorter)
-      return no(im, of ? "a mask that does not match" : "a mask that varies over the batch"), false;
+      return no(im, of ? "a mask whose shape does not match" : "a mask that varies over the batch"), false;
   }
   if (s->rows > 1 && rank == 4 && dim[0] > 1 && (dim[1] > 1 || s->causal))
     return no(im, "a mask that varies over %s", dim[1] > 1 ? "rows and heads" : "rows, and is_causal"), false;
@@ -158,7 +157,7 @@ static void see_band(Sight *s, const MaskKind *kind) {
   s->after = kind->after;
 }
 
-/* A constant with the numbers of a mask, each of which is changed by a rule. */
+/* A constant with rule(x) for each number x of a mask. */
 static Value *mask_constant(ModelImport *im, const OnnxNode *node, const Tensor *t, const Sight *s,
                             const MaskKind *kind, double (*rule)(double)) {
   const int64_t n = number_of_masks(s, kind), dim[] = {n, s->places, s->keys};
@@ -290,7 +289,7 @@ View *import_attention(ModelImport *im, const OnnxNode *node) {
   if (heads % key_heads || in[2]->size[AXIS_HEAD] != key_heads || in[2]->size[AXIS_PLACE] != s.keys ||
       in[0]->size[AXIS_CHANNEL] != in[1]->size[AXIS_CHANNEL] || rows_attended(in[1]) != s.rows ||
       rows_attended(in[2]) != s.rows)
-    return no(im, "query, key and value that do not match");
+    return no(im, "query, key and value whose shapes do not match");
   if (!read_mask(im, node, &s, &value[3])) return NULL;
   const char *more = attention_words(im, node, &s, key_heads, in[0]->size[AXIS_CHANNEL], value[3]);
   Shape to = value[0]->shape;
@@ -347,7 +346,7 @@ static Value *angles_of(ModelImport *im, const OnnxNode *node, int input, int64_
   }
   if (!rows) return NULL;
   if (rows->rank != 3 || rows->size[1] != length || rows->size[2] != pairs)
-    return no(im, "angles that do not fit");
+    return no(im, "angles whose shape does not match the input");
   const int chan = 2;
   int pos = 1;
   return lay(im, rows, 1, &chan, 1, &pos, false);
@@ -360,7 +359,8 @@ View *import_rotary(ModelImport *im, const OnnxNode *node) {
   const int64_t heads = x->size[AXIS_HEAD], turned = onnx_int(node, "rotary_embedding_dim", 0),
                 pairs = (turned ? turned : x->size[AXIS_CHANNEL]) / 2;
   if (turned < 0 || turned > x->size[AXIS_CHANNEL] || turned % 2 || pairs < 1)
-    return no(im, "%lld rotated channels of %lld", (long long)turned, (long long)x->size[AXIS_CHANNEL]);
+    return no(im, "an invalid number of rotated channels, %lld of %lld", (long long)turned,
+              (long long)x->size[AXIS_CHANNEL]);
   Value *in[3] = {lay_heads(im, x)};
   for (int k = IN_COSINES; k <= IN_SINES; k++) {
     in[k] = in[0] ? angles_of(im, node, k, x->size[AXIS_PLACE], pairs) : NULL;
@@ -373,14 +373,14 @@ View *import_rotary(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- RMSNormalization ---- */
-/* A constant for the dimensions from `first` on, as one number per channel; a single number is repeated. */
+/* A constant for the dimensions `first` to `last`, as one number per channel; a single number is repeated. */
 static const Tensor *channel_factors(ModelImport *im, const View *x, int first, int last, const Tensor *t) {
   int64_t n = 1;
   for (int d = first; d <= last; d++) n *= x->size[d];
   for (int d = 0; t && d < t->rank; d++) {
     const int of = d + x->rank - t->rank;
     if (t->dim[d] != 1 && (of < first || of > last || t->dim[d] != x->size[of]))
-      return no(im, "parameters that do not match");
+      return no(im, "parameters whose shape does not match");
   }
   Tensor *all = constant_new(im, TENSOR_FLOAT, 1, &n);
   if (!all) return NULL;

@@ -16,7 +16,8 @@ static View *opposite(ModelImport *im, const View *truth) {
   return map_view(im, map_view(im, truth, "multiply(-1)"), "add(1)");
 }
 
-/* Applies another ONNX operator to the node's inputs, at least one of which is a value. */
+/* Applies another ONNX operator to the node's two inputs, at least one of which is a value. turned: exchanges
+ * the inputs. */
 static View *by_operator(ModelImport *im, const OnnxNode *node, const char *op, bool turned) {
   OnnxNode other = *node;
   int in[] = {node->in[0], node->nin > 1 ? node->in[1] : 0}, swapped[] = {in[1], in[0]};
@@ -113,7 +114,7 @@ static bool find_shape(ModelImport *im, const OnnxNode *node, int yes, int other
   return true;
 }
 
-/* All numbers of a view in the model's order, as a vector. */
+/* The numbers of a view, broadcast to the shape of the selection, as a vector in the model's order. */
 static Value *spread_view(ModelImport *im, const View *x, const Chosen *as) {
   View *large = view_new(im, x->value, as->rank);
   int dims[MOST_DIMS], n = 0;
@@ -212,9 +213,8 @@ static bool is_zero(const Tensor *t) {
   return zero;
 }
 
-/* Selects one input of the node where the boolean is 1, and the other input elsewhere: adds both inputs, each
- * multiplied by 1 or 0.
- */
+/* Selects input `yes` of the node where the boolean is 1, and input `otherwise` elsewhere: adds both inputs,
+ * each multiplied by 1 or 0. */
 static View *chosen(ModelImport *im, const OnnxNode *node, const View *truth, int yes, int otherwise) {
   const bool none = is_zero(constant_of(im, node, yes)), least = is_zero(constant_of(im, node, otherwise));
   if (truth->value->odd)
@@ -233,7 +233,7 @@ static bool becomes_softmax(const ModelImport *im, int tensor) {
   static const char *const passed[] = {"Reshape",   "Add",     "Unsqueeze", "Squeeze",
                                        "Transpose", "Flatten", "Identity",  NULL};
   while (im->readers[tensor] == 1 && !im->wanted[tensor]) {
-    const OnnxNode *node = &im->onnx->node[im->reader[tensor]];
+    const OnnxNode *node = node_reading(im, tensor);
     int k = 0;
     if (strcmp(node->op, "Softmax") == 0) return true;
     while (passed[k] && strcmp(passed[k], node->op) != 0) k++;

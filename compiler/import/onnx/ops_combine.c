@@ -33,7 +33,7 @@ bool read_once(const ModelImport *im, int tensor, const Value *value) {
   return false;
 }
 
-/* Fuses the constant into an instancenorm or groupnorm before it. */
+/* Fuses a constant into the instancenorm or groupnorm before it; false: not possible. */
 static bool absorbed(ModelImport *im, bool once, const View *x, const Tensor *t, const char *word) {
   const char *layer = x->value->affine;
   if (!layer || x->value->reads || !once) return false;
@@ -147,7 +147,7 @@ static const View *as_large(ModelImport *im, const View *x, const Tensor *t) {
   for (int d = 0; d < t->rank && t->rank <= x->rank; d++) {
     const int along = d + x->rank - t->rank;
     if (t->dim[d] == 1 || x->size[along] != 1) continue;
-    if (along == 0 || x->along[along].n) return no(im, "a constant that is broadcast as a value");
+    if (along == 0 || x->along[along].n) return no(im, "a value that is broadcast along an unsupported axis");
     large->size[along] = t->dim[d];
     repeats = true;
   }
@@ -347,7 +347,7 @@ static View *both_laid(ModelImport *im, const View *x, const View *y, const char
 }
 
 /* Whether the last statement computes the value. Such a value becomes the first operand if the other operand
- * has more users. So in a residual block, the statement continues the branch and adds the shortcut. */
+ * has other users. So in a residual block, the statement continues the branch and adds the shortcut. */
 static bool made_last(const ModelImport *im, const Value *value) {
   return value->made && value->made == im->statements.data[im->statements.n - 1];
 }

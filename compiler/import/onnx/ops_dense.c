@@ -36,7 +36,7 @@ static const Tensor *by_units(ModelImport *im, const Tensor *w, bool transposed,
 static const Tensor *vector_behind(ModelImport *im, const OnnxNode *node, const View *x, int64_t units) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;
-  OnnxNode *next = &im->onnx->node[im->reader[made]];
+  OnnxNode *next = node_reading(im, made);
   if (next->nin != 2 || strcmp(next->op, "Add") != 0) return NULL;
   const Tensor *t = constant_beside(im, next, next->in[0] == made, x);
   if (!t || t->n != units || units == 1 || t->rank < 1 || t->dim[t->rank - 1] != units) return NULL;
@@ -109,7 +109,7 @@ static View *vector_product(ModelImport *im, const OnnxNode *node, int constant,
   return y ? view_without(im, y, drop) : NULL;
 }
 
-/* MatMul, and onnxruntime's FusedMatMul: both matrices may be transposed, and there is a factor. */
+/* MatMul, and onnxruntime's FusedMatMul, which may transpose both matrices and multiply by `alpha`. */
 View *import_matmul(ModelImport *im, const OnnxNode *node) {
   const int constant = constant_of(im, node, 1) ? 1 : 0;
   const Tensor *w = constant_of(im, node, constant);

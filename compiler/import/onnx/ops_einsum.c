@@ -16,7 +16,7 @@ static Role role_of(const Letters *x, const Letters *w, const Letters *out, char
   return in_x ? ROLE_PLACE : in_w ? ROLE_NEW : ROLE_NONE;
 }
 
-/* Letters with the same role, in a certain order, and the product of their sizes. */
+/* Letters with the same role, their sizes, and the product of these sizes (all). */
 typedef struct Part {
   Letters letters;
   int64_t size[MOST_DIMS], all;
@@ -111,7 +111,7 @@ static View *view_of_result(ModelImport *im, const Contraction *c, Value *v, int
       continue;
     }
     y->size[d] = c->x->size[from];
-    y->along[d] = c->x->along[from]; /* for a dimension of the batch */
+    y->along[d] = c->x->along[from]; /* for the batch; a position is set below */
     for (int k = 0; k < npos; k++)
       if (pos[k] == from) view_set(y, d, k);
   }
@@ -149,7 +149,7 @@ static View *contracted(ModelImport *im, const OnnxNode *node, int constant, Con
 }
 
 /* ---- Einsum ---- */
-/* The dimensions of an ellipsis are digits, starting from the last one. */
+/* Appends the letters of an ellipsis of n dimensions: digits, 0 for the last dimension. */
 static bool put_ellipsis(Letters *to, int n) {
   if (n < 0 || to->n + n > MOST_DIMS) return false;
   while (n-- > 0) to->at[to->n++] = (char)('0' + n);

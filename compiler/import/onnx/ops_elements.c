@@ -3,7 +3,7 @@
 #include "import/import.h"
 
 enum { MOST_ELEMENTS = 1 << 22 };
-/* A tensor whose elements are elements of another tensor: for each, its position in that other tensor. */
+/* A selection from a tensor: the shape of the result, and the position of each element in the tensor. */
 typedef struct Elements {
   int rank;
   int64_t size[MOST_DIMS], n;
@@ -18,7 +18,8 @@ static bool set_size(ModelImport *im, Elements *e, int64_t size) {
   return true;
 }
 
-/* The position along a dimension, counted from its end if negative; -1 after no(). */
+/* Number i of a constant index, as a position in a dimension of this size; a negative number counts from the
+ * end. -1 after no(). */
 static int64_t index_within(ModelImport *im, const Tensor *t, int64_t i, int64_t size) {
   int64_t at = tensor_integer(t, i);
   if (at < 0) at += size;
@@ -49,8 +50,7 @@ static View *chosen_elements(ModelImport *im, const OnnxNode *node, const View *
   return y;
 }
 
-/* Each element of the index is a position along the axis. Along the other dimensions, the element selects at
- * its own position. */
+/* If the axis is 0, element (i, j, k) of the result is x[index[i, j, k], j, k]; likewise for other axes. */
 View *elements_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *t) {
   const View *x = view_of(im, node, 0);
   Elements e = {.n = 1};
@@ -78,8 +78,8 @@ View *elements_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *
   return chosen_elements(im, node, x, &e);
 }
 
-/* Each row of the index is a position in the dimensions after the first `batch` dimensions. In these first
- * dimensions, the row selects at its own position. */
+/* The last dimension of the index has the coordinates of a part in x, without its first `batch` coordinates:
+ * these are the same as in the index. */
 View *parts_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *t) {
   const View *x = view_of(im, node, 0);
   const int64_t batch = onnx_int(node, "batch_dims", 0);

@@ -115,7 +115,7 @@ bool only_chooses(const ModelImport *im, int tensor) {
   static const char *const moves[] = {"Reshape", "Unsqueeze", "Squeeze", "Expand", "Tile",
                                       "Cast",    "Clip",      "Flatten", NULL};
   while (im->readers[tensor] == 1 && !im->wanted[tensor]) {
-    const OnnxNode *node = &im->onnx->node[im->reader[tensor]];
+    const OnnxNode *node = node_reading(im, tensor);
     if (strncmp(node->op, "Gather", 6) == 0) return node->nin > 1 && node->in[1] == tensor;
     int k = 0;
     while (moves[k] && strcmp(moves[k], node->op) != 0) k++;
@@ -365,8 +365,8 @@ int index_of_pairs(const ModelImport *im, const OnnxNode *node) {
   const int64_t axis = onnx_int(node, "axis", -1);
   if (!t || (axis != -1 && axis != index->rank - 1) || t->dim[t->rank - 1] != 1) return 0;
   if (index->size[index->rank - 1] != 1 || im->readers[node->out[0]] != 1) return 0;
-  const OnnxNode *reader = &im->onnx->node[im->reader[node->out[0]]];
-  return strcmp(reader->op, "GatherND") == 0 ? node->in[1] : 0;
+  const OnnxNode *reader = node_reading(im, node->out[0]);
+  return reader && strcmp(reader->op, "GatherND") == 0 ? node->in[1] : 0;
 }
 
 /* GatherND with one index per row: it selects along the first dimension, like Gather. */

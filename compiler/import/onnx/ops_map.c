@@ -93,7 +93,7 @@ View *import_hard_sigmoid(ModelImport *im, const OnnxNode *node) {
   return map_view(im, x, "clip(0, 1)");
 }
 
-/* Reads a bound of Clip: an input, or before opset 11 an attribute. The bound must not be computed. */
+/* Reads a bound of Clip: a constant input or, before opset 11, an attribute. A computed bound is not read. */
 static bool bound(ModelImport *im, const OnnxNode *node, int input, const char *name, double *value) {
   const Tensor *t = constant_of(im, node, input);
   if (given(node, input) && !t) return true;
@@ -141,8 +141,8 @@ View *import_pow(ModelImport *im, const OnnxNode *node) {
   return map_view(im, x, "exp"); /* if x is negative, both this result and the power are NaN */
 }
 
-/* An error function outside of gelu: (x / t) * (sqrt2 * gelu(sqrt2 * t) / t - 1), where t is |x|, but never
- * 0. For t >= 6 the second factor is 1. */
+/* Imports an Erf that is not part of a gelu: erf(x) = (x / t) * (sqrt2 * gelu(sqrt2 * t) / t - 1), where t is
+ * |x|, but at least 1e-6. x is first clamped to -6 .. 6, because the second factor is 1 from t = 6 on. */
 View *import_erf(ModelImport *im, const OnnxNode *node) {
   const View *given_x = view_of(im, node, 0);
   if (!given_x) return NULL;

@@ -104,7 +104,7 @@ View *import_groupnorm(ModelImport *im, const OnnxNode *node) {
   return v ? view_standard(im, v, x, x->rank) : NULL;
 }
 
-/* The number of channel groups of a norm over these dimensions; 0, with the reason: there is no such norm. */
+/* The number of channel groups of a norm over these dimensions; 0 after no(): there is no such norm. */
 static int64_t groups_beside(ModelImport *im, const View *x, const bool *over) {
   const Shape s = x->value->shape;
   const int c = s.rank - 1;
@@ -138,7 +138,7 @@ static bool is_by_channel(const View *x, const Tensor *t) {
   return t->n == x->value->shape.dim[c] && factors_whole(&all, x->value, c);
 }
 
-/* (x - mean) / sqrt(variance + epsilon) over several dimensions, matched by forms.c. */
+/* (x - mean) / sqrt(variance + epsilon) over several dimensions, matched by forms_norm.c. */
 View *import_moments(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
@@ -161,8 +161,8 @@ static bool is_along(const View *x, const Tensor *t, int64_t axis) {
   return t->rank <= x->rank;
 }
 
-/* Whether a tensor's shape is the shape of x with one element along the axis. Shapes of Expand may have other
- * dimensions of one element, or the size of x along the axis. */
+/* Whether a constant shape is the shape of x with one element along the axis. Shapes of Expand (not `exact`)
+ * may have other dimensions of one element, or the size of x along the axis. */
 static bool is_beside(const View *x, const Tensor *t, int64_t axis, bool exact) {
   if (t->n > x->rank || (exact && t->n != x->rank)) return false;
   for (int i = 0; i < t->n; i++) {

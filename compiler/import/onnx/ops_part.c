@@ -65,7 +65,7 @@ const View *view_with_channels(ModelImport *im, const View *x) {
   return v ? view_laid(im, x, v, chan, npos, pos) : NULL;
 }
 
-/* Whether an axis of positions has several dimensions, such as rows and columns, of which d is one. */
+/* Whether dimension d shares an axis of positions with other dimensions, as rows and columns do. */
 static bool is_part_of_positions(const View *x, int d) {
   const Factor *f = x->along[d].n == 1 ? &x->along[d].f[0] : NULL;
   if (!f || f->axis == BATCH || f->axis == x->value->shape.rank - 1) return false;

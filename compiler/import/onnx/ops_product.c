@@ -92,7 +92,7 @@ Shape shape_of_parts(int64_t rows, Shape row) {
   return row;
 }
 
-/* The result of a statement on a value, which is emitted only once, even if several users need it. */
+/* Returns the result of an equal earlier statement on the value, or emits the statement. */
 Value *emitted_once(ModelImport *im, Value *v, Shape shape, const char *call) {
   for (int i = im->statements.n - 1; i >= 0; i--) {
     const Statement *s = im->statements.data[i];
@@ -129,9 +129,8 @@ static bool channels_innermost(const View *x, int d) {
          along->f[along->n - 1].inner == 1;
 }
 
-/* The operand as one matrix per row: its own positions, then the summed dimension. *turned: whether the
- * summed dimension is first instead.
- */
+/* The operand as one matrix per row: its own positions, then the summed dimension. *turned: these two are
+ * exchanged. */
 static Value *laid_as_matrices(ModelImport *im, const View *side, bool *turned) {
   static const int order[2][3] = {{ROWS, FREE, SUMMED}, {ROWS, SUMMED, FREE}};
   const bool as_is = in_memory_order(side, 3, order[0]);

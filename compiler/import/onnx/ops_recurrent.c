@@ -241,7 +241,7 @@ static Value *lay_sequences(ModelImport *im, const Layer *l) {
                        : lay(im, l->x, 1, &channels, 1, pos + 1, false);
 }
 
-/* The last row, or all rows, of each sequence; the sequences are concatenated. */
+/* Runs the layer on each sequence, and concatenates the results: the last row of each, or all rows. */
 static Value *run_sequences(ModelImport *im, const Layer *l, Value *all, bool last, bool again) {
   Value *made[MOST_ROWS_APART];
   const int64_t n = l->directions * l->outputs;
@@ -263,7 +263,8 @@ static Value *last_row(ModelImport *im, const Layer *l, Value *rows) {
   return reshaped(im, row, shape_vector(l->outputs));
 }
 
-/* The result's dimensions: rows or none, directions, images, units, according to the layout. */
+/* A view of the result, with the dimensions rows (unless `last`), directions, images and units in ONNX's
+ * order. */
 static View *result_view(ModelImport *im, const Layer *l, Value *value, bool last) {
   const int c = value->shape.rank - 1, way = l->batch ? !last : last ? 1 : 2, image = l->batch ? way + 1 : 0;
   View *view = view_new(im, value, last ? 3 : 4);
@@ -350,7 +351,7 @@ static Value *cell_row(ModelImport *im, const Layer *l, Value *inputs, int64_t r
   return reshaped(im, one, shape_vector(sums));
 }
 
-/* The sums of the gates over h, with the weights of the first row. */
+/* The sums of the gates over h. All rows share the weights of the first row's layer. */
 static Value *cell_hidden(ModelImport *im, Cell *c) {
   const Layer *l = c->layer;
   const int64_t sums = l->kind->gates * l->units;

@@ -4,7 +4,8 @@
 #include "import/import.h"
 
 typedef struct Reduction {
-  /* before: the operator applied to each number before the reduction; NULL: none */
+  /* before: the operator applied to each number before the reduction; NULL: none. pixels and channels: the
+   * operators that reduce positions and channels */
   const char *op, *before, *pixels, *channels;
   bool sum; /* the mean is multiplied by the number of elements */
   const char *after;
@@ -37,7 +38,7 @@ bool reduced_axes(ModelImport *im, const OnnxNode *node, int input, int rank, bo
   return true;
 }
 
-/* The axes of the value that belong to the reduced dimensions of a view. */
+/* The reduced dimensions of a view, and a layout in which they can be reduced. */
 typedef struct Over {
   bool dim[MOST_DIMS];
   int channels; /* the channel dimension, if it is reduced; otherwise -1 */

@@ -4,8 +4,8 @@
 #include <string.h>
 #include "import/import.h"
 
-/* The numbers of an input, or of an attribute in earlier opsets; -1, with the reason, if they are computed.
- */
+/* Copies the numbers of a constant input or, in earlier opsets, of an attribute, and returns their number; -1
+ * after no(). */
 static int read_integers(ModelImport *im, const OnnxNode *node, int input, const char *name, int64_t *to,
                          bool *there) {
   const Tensor *t = constant_of(im, node, input);
@@ -233,7 +233,7 @@ static View *join_stacked(ModelImport *im, const OnnxNode *node, int axis, Value
   return to;
 }
 
-/* The axis of a dimension in the common layout of the values; -1: none. */
+/* The axis of the values along which they are concatenated, if all have the same layout; otherwise -1. */
 static int joined_axis(const ModelImport *im, const OnnxNode *node, int axis) {
   int k = 0; /* the first value with more than one element along the axis */
   while (k + 1 < node->nin && im->item[node->in[k]].view->along[axis].n == 0) k++;
@@ -281,7 +281,7 @@ static Join join_layout(const ModelImport *im, const OnnxNode *node, int axis) {
 static View *join_laid(ModelImport *im, const OnnxNode *node, int axis, Value **in) {
   const View *first = im->item[node->in[0]].view;
   Join join_as = join_layout(im, node, axis);
-  int along = join_as.npos; /* the axis of the values after laying them out */
+  int along = join_as.npos; /* the axis along which the laid-out values are concatenated */
   for (int k = 0; k < join_as.npos; k++)
     if (join_as.pos[k] == axis) along = k;
   for (int i = 0; i < node->nin; i++) {

@@ -55,7 +55,7 @@ typedef struct Border {
 
 static int64_t resized_part(int64_t size, int sign) { return sign * size > 0 ? sign * size : 0; }
 
-/* The padding of the positions as an argument; NULL: no padding. */
+/* The padding (sign 1) or cropping (sign -1) of the positions as an argument; NULL: none. */
 static const char *border_sides(ModelImport *im, const Border *b, int n, int sign, Shape *to) {
   bool any = false, equal = true;
   Text list = {.arena = im->arena};
@@ -197,7 +197,7 @@ View *import_pad(ModelImport *im, const OnnxNode *node) {
 typedef struct Sizes {
   int n; /* number of positions */
   int64_t in[2], out[2];
-  bool exact; /* the factor gives the exact size */
+  bool exact; /* no size was rounded when it was computed from a factor */
 } Sizes;
 
 static bool read_sizes(ModelImport *im, const OnnxNode *node, const View *x, Sizes *s) {
@@ -296,7 +296,7 @@ static const char *resized_nearest(ModelImport *im, const Sizes *s, const char *
                       below ? "nearest" : "nearest_exact");
 }
 
-/* Computes a mean of two neighbors on each axis, as a sum of four elements. */
+/* The call of a linear or cubic resize; NULL after no(). */
 static const char *resized_between(ModelImport *im, const OnnxNode *node, const Sizes *s, const char *how,
                                    bool cubic) {
   bool large = true;

@@ -138,7 +138,7 @@ static Value *frames_by_matrix(ModelImport *im, const OnnxNode *node, Value *v, 
   return v;
 }
 
-/* Signal [batch][length][1], step, window, length of a frame. */
+/* Inputs: the signal [batch][length][1], the step, the window, and the length of a frame. */
 View *import_stft(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *window = constant_of(im, node, 2);

@@ -112,8 +112,8 @@ static void find_positions(const View *x, Window2 *w) {
   w->pos[1] = 2;
 }
 
-/* Lays out the value for the window, and sets the members of the window that depend on its size. NULL after a
- * refusal. */
+/* Lays out the value for the window, and sets the members of the window that depend on the value's size. NULL
+ * after no(). */
 static Value *lay_window(ModelImport *im, const OnnxNode *node, const View *x, Window2 *w, bool pointwise) {
   static const int channels[] = {1};
   find_positions(x, w);
@@ -170,7 +170,7 @@ static const char *end_text(ModelImport *im, const Tensor *bias, const char *lay
 static const Tensor *bias_behind(ModelImport *im, const OnnxNode *node, int64_t channels) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;
-  OnnxNode *next = &im->onnx->node[im->reader[made]];
+  OnnxNode *next = node_reading(im, made);
   if (next->nin != 2 || strcmp(next->op, "Add") != 0) return NULL;
   const View *view = im->item[node->in[0]].view;
   const Tensor *t = view ? constant_beside(im, next, next->in[0] == made, view) : NULL;

@@ -9,14 +9,14 @@ typedef struct Blocks {
   int64_t size[MOST_BLOCKS];
 } Blocks;
 
-/* Distance between neighboring elements of a factor; 0: not a factor of the value. */
+/* Distance in memory between neighboring elements of a factor; 0 for the batch. */
 static int64_t factor_stride(Factor f, Shape shape) {
   int64_t stride = f.axis == BATCH ? 0 : f.inner;
   for (int axis = shape.rank - 1; axis > f.axis && f.axis != BATCH; axis--) stride *= shape.dim[axis];
   return stride;
 }
 
-/* False: the factors do not cover each element of the value exactly once. */
+/* Sorts the factors into blocks by their strides. False: they do not cover each element of the value once. */
 static bool permuted_blocks(const Factors *want, Shape shape, Blocks *b) {
   int64_t stride[MOST_BLOCKS], below = shape_elements(shape);
   b->n = 0;

@@ -28,7 +28,7 @@ View *product_of_two(ModelImport *, const OnnxNode *, View *const x[2], const Le
 Value *laid_as_rows(ModelImport *, const View *, int64_t n, int64_t c);
 /* The shape of `rows` rows of this shape; if there is only one row, the shape of the row. */
 Shape shape_of_parts(int64_t rows, Shape row);
-/* The result of a statement on a value, which is emitted once for all users. */
+/* Returns the result of an equal earlier statement on the value, or emits the statement. */
 Value *emitted_once(ModelImport *, Value *, Shape, const char *call);
 /* as_rows converts a value to `rows` rows of nxc; joined_rows is the inverse. */
 Value *as_rows(ModelImport *, Value *, int64_t rows, int64_t n, int64_t c);

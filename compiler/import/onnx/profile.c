@@ -189,7 +189,7 @@ static void check_maxpool(Checked *c) {
 
 static void check_softmax(Checked *c) { must_not_be_negative(c, "R1"); }
 
-/* Starts, ends and steps that are constants. */
+/* Checks axes, and starts, ends and steps if they are constants. */
 static void check_slice(Checked *c) {
   int64_t size[MOST_DIMS];
   const int rank = declared_sizes(c, checked_input(c, 0), size);

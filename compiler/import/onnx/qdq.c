@@ -182,7 +182,7 @@ Value *same_value(ModelImport *im, Value *value) {
                   (long long)s.dim[2]);
 }
 
-/* Quantizes the parts of a concat of many values. */
+/* A concat of many values is a chain of concats: gives all of them the quantization of the last one. */
 static void quantize_parts(const Value *value) {
   for (Statement *s = value->made; s && s->nin > 1 && strncmp(s->call, "concat(", 7) == 0;) {
     Value *first = s->in[0];
@@ -286,8 +286,9 @@ TensorType port_bytes(const ModelImport *im, const OnnxPort *port) {
                                       "Unsqueeze", "MaxPool", "Identity", NULL};
   int tensor = port->tensor;
   if (!is_byte_type(port->type) && !is_wide_type(port->type)) return (TensorType)0;
-  for (int steps = 0; steps < 8 && im->readers[tensor]; steps++) {
-    const OnnxNode *node = &im->onnx->node[im->reader[tensor]];
+  for (int steps = 0; steps < 8; steps++) {
+    const OnnxNode *node = node_reading(im, tensor);
+    if (!node) break;
     if (is_operator(node, "DequantizeLinear")) return port->type;
     int k = 0;
     while (moves[k] && !is_operator(node, moves[k])) k++;

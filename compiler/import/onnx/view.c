@@ -112,7 +112,7 @@ View *view_without(ModelImport *im, const View *view, const bool *drop) {
   return view_permute(im, view, from, n);
 }
 
-/* The factors that were not used so far. */
+/* Factors of a reshaped view; the factors before index `at` are already used. */
 typedef struct Rest {
   int n, at;
   Factor f[MOST_DIMS * MOST_FACTORS];
@@ -176,8 +176,8 @@ static bool order_of_memory(const Factors *want, Shape shape) {
 Value *reshaped(ModelImport *im, Value *value, Shape shape) {
   if (shape_equal(shape, value->shape)) return value;
   if (shape.rank == 1) return emit_one(im, value, shape, "flatten");
-  /* reshapes the operand of the flatten instead, because --stream needs the operand's rows, which may be the
-   * new rows */
+  /* reshapes the operand of the flatten instead: its rows may be the rows of the new shape, and --stream
+   * needs them */
   if (value->made && strcmp(value->made->call, "flatten") == 0)
     return reshaped(im, value->made->in[0], shape);
   if (shape.rank == 2)
@@ -193,7 +193,7 @@ static Factors whole_axes(const Value *value, int n, const int *axis) {
   return all;
 }
 
-/* The value with the same positions, but with two parts of the channels exchanged. */
+/* The value with the same positions, but with two parts of the channels exchanged; NULL: does not match. */
 static Value *shuffled(ModelImport *im, Value *v, const Factors *want) {
   const int last = v->shape.rank - 1;
   Factors rest = {0}, before = {0};
@@ -303,7 +303,7 @@ static void sort_positions(const View *view, int npos, int *pos) {
 typedef enum Laid { LAID_WRONG, LAID_FULL, LAID_REPEATED } Laid;
 
 /* Checks that the given dimensions are all dimensions except the batch, and that the batch is not part of
- * another dimension. LAID_REPEATED: a dimension is repeated. */
+ * another dimension. LAID_REPEATED: a dimension is broadcast. */
 static Laid check_dimensions(ModelImport *im, const View *view, int nchan, const int *chan, int npos,
                              const int *pos) {
   bool used[MOST_DIMS] = {false}, repeated = false;
@@ -346,7 +346,7 @@ Value *lay(ModelImport *im, const View *view, int nchan, const int *chan, int np
   return v ? reshaped(im, v, shape) : NULL;
 }
 
-/* Whether one dimension is the value's channel axis, and the other dimensions, in any order, are its
+/* Whether dimension `axis` is the value's channel axis, and the other dimensions, in any order, are its
  * positions. */
 static bool lies_whole(const View *x, int axis) {
   const Shape s = x->value->shape;
@@ -364,7 +364,7 @@ Value *lay_channels(ModelImport *im, const View *x, int axis, int *npos, int pos
   *npos = 0;
   for (int d = 0; d < x->rank; d++)
     if (d != axis && x->along[d].n && !factors_batch(&x->along[d])) pos[(*npos)++] = d;
-  bool mixed = false; /* parts of several axes, such as windows, keep their order */
+  bool mixed = false; /* positions that are parts of several axes, such as windows, keep their order */
   for (int i = 0; i < *npos; i++) mixed = mixed || x->along[pos[i]].n > 1;
   if (*npos > 2 && lies_whole(x, axis)) {
     *npos = x->value->shape.rank - 1;

@@ -39,8 +39,8 @@ static bool is_of_windows(const Value *v) {
   return false;
 }
 
-/* The value from which v was cropped along an axis; NULL: none. With `behind`, v is the part from *at on,
- * otherwise the part up to *at. */
+/* The value from which v was cropped along an axis; NULL: none. With `behind`, v has the positions from *at
+ * on; otherwise the positions before *at. */
 static Value *cropped(const Value *v, int axis, bool behind, int64_t *at) {
   const Statement *s = v->made;
   long long cut[4];
@@ -62,7 +62,7 @@ static Value *before_roll(const Value *v, int axis, int64_t *by) {
   return of && cropped(s->in[1], axis, false, &until) == of && until == *by ? of : NULL;
 }
 
-/* The value before cyclic shifts along its height and width, and the distances of these shifts. */
+/* The value before cyclic shifts along its height and width. shift: the distances of these shifts. */
 static Value *before_rolls(Value *v, int64_t shift[2]) {
   shift[0] = shift[1] = 0;
   for (int step = 0; step < 2; step++)
@@ -125,8 +125,7 @@ static Value *join_into_image(ModelImport *im, Value *v, const int64_t size[2], 
                                    (long long)whole.dim[1], grid ? ", mode=grid" : ""));
 }
 
-/* Whether a and b are the outer and inner parts of two axes: {outer, outer} and {inner, inner}, or
- * exchanged. */
+/* Whether a->f[axis] is the outer part of this axis of v, and b->f[axis] the inner part. */
 static bool are_parts(const Factors *a, const Factors *b, const Value *v, int axis) {
   return a->f[axis].axis == axis && b->f[axis].axis == axis && b->f[axis].inner == 1 &&
          a->f[axis].inner == b->f[axis].size && a->f[axis].size * b->f[axis].size == v->shape.dim[axis];
@@ -192,16 +191,16 @@ static int dimensions_of_axis(const View *x, int axis, int dims[MOST_DIMS]) {
   return factors_whole(&all, x->value, axis) ? n : -1;
 }
 
-/* Each dimension is an axis, or a part of one. */
+/* Whether each dimension is an axis, or a part of one. */
 static bool is_plain(const View *x) {
   for (int d = 0; d < x->rank; d++)
     if (x->along[d].n > 1) return false;
   return true;
 }
 
-/* Combines two values that have all dimensions. The smaller value is laid out as `part`: [rows, positions,
- * channels], in the order of the larger one's axes. NULL if only the smaller value has a plain layout; the
- * caller then converts the larger value to that layout. */
+/* Combines two values of the same size. `part` is a view of the small value as [rows, positions, channels],
+ * in the order of the large value's axes. NULL if only the small value has a plain layout; the caller then
+ * converts the large value to that layout. */
 static View *combined_in_full(ModelImport *im, const View *large, const View *small, const View *part,
                               const char *word) {
   const Shape s = large->value->shape;
@@ -301,7 +300,7 @@ View *combined_repeated(ModelImport *im, const View *large, const View *small, c
   return view_copy(im, large, emit(im, 2, both, s, "%s(%%*)", word));
 }
 
-/* The dimensions of a view [heads, positions, channels]; `at` has the position of each dimension. */
+/* The dimensions of a view by role: heads, positions, channels. n: number per role; at: their indices. */
 typedef struct Apart {
   int n[3], at[3][MOST_DIMS];
 } Apart;

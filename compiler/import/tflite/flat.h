@@ -1,5 +1,5 @@
-/* flat.h: Reader of FlatBuffers, in place. Whatever the bytes are, the reader reads nothing outside of them:
- * it checks each offset, vector and vtable on use. Parts that are out of range are treated as missing. */
+/* flat.h: Reader of FlatBuffers, without copies. Even for invalid files, it reads nothing outside of the
+ * bytes: it checks each offset, vector and vtable on use. Parts that are out of range count as missing. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_FLAT_H
 #define CNNC_FLAT_H

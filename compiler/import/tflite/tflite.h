@@ -27,7 +27,7 @@ typedef struct TflTensor {
   int scales, axis;    /* axis: the dimension along which each index has its own scale */
   const float *scale;
   int64_t zero;     /* the first zero point; for weights, all zero points must be 0 */
-  bool zeros;       /* all are 0 */
+  bool zeros;       /* all zero points are 0 */
   bool is_u8;       /* the caller uses q + 128 instead of q */
   bool is_variable; /* the tensor's value persists until the next call */
 } TflTensor;
@@ -38,7 +38,7 @@ typedef struct TflOperator {
   int nin, nout;
   int *in, *out; /* tensors; -1: omitted */
   /* the operator's options; options that the operator does not have are 0 */
-  bool same;                                     /* padding */
+  bool same;                                     /* SAME padding; false: VALID */
   int64_t stride[2], dilation[2], size[2], axis; /* height, width */
   int activation;
   float beta;          /* beta of softmax; slope of leaky_relu */
@@ -62,11 +62,11 @@ typedef struct TflOperator {
   bool time_major;          /* for a recurrent layer: the input's first axis is time */
   bool hybrid;              /* the operator's int8 weights were converted to floats */
   bool dense;               /* a convolution that replaced a FULLY_CONNECTED */
-  bool stateful; /* for a recurrent layer: the state outlives a call, as --variables=keep requires */
+  bool stateful; /* for a recurrent layer: the state is kept after a call (--variables=keep) */
   int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; one bit per dimension */
 } TflOperator;
 
-/* Assignments in the graph of a CALL_ONCE. */
+/* The initial value of a variable, which the graph of a CALL_ONCE assigns. */
 typedef struct TflInitial {
   const char *variable;
   TflTensor value;

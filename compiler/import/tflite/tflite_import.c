@@ -37,10 +37,10 @@ bool tfl_shape(const TflTensor *t, Shape *shape) {
   return true;
 }
 
-/* The type of a value in the program; other types are errors. */
+/* The type that a value must have in the program: float or int16 if the tensor is, otherwise int8. */
 static Elem stored_type(const TflTensor *t) { return t->elem == F32 || t->elem == I16 ? t->elem : I8; }
 
-/* Checks that a value of the net is int8, int16 or float. */
+/* Checks that a value of the net has the wanted type: int8, int16 or float. */
 static bool check_value(Making *k, const TflOperator *op, int tensor, Elem wanted) {
   Shape shape;
   const TflTensor *t = tensor < 0 ? NULL : &k->m->tensor[tensor];
@@ -164,8 +164,8 @@ void tfl_call(Making *k, const TflOperator *op, const char *layer, const char *c
            tfl_is_bytes(k, op) ? "" : ", precision=f32");
 }
 
-/* Appends the activation of a layer. The layer's rounding can clamp at 0 and 6; other bounds, and bounds of
- * floats between int8 values, become separate layers. */
+/* Appends the activation of a layer. The rounding of int8 and int16 layers includes relu and relu6; clips to
+ * -1 .. 1, and activations of float layers, become separate layers. */
 static const char *put_activation(Making *k, const TflOperator *op, const char *layer) {
   const bool between = op->activation == TFL_ACTIVATION_RELU_N1_TO_1, bytes = tfl_is_bytes(k, op);
   const char *call = op->activation == TFL_ACTIVATION_RELU ? "relu" : between ? "clip" : "relu6";
@@ -205,8 +205,8 @@ void tfl_end(Making *k, const TflOperator *op, const char *layer) {
 }
 
 /* ---- conversions ---- */
-/* Int8 and float tensors of one real value are the same value; an int8 operand without a scale gets the scale
- * of its producer. */
+/* Finds tensors that are one value in the program: the operand and the result of a conversion to floats, or
+ * between equal quantizations. A float value that only a QUANTIZE reads gets the scale of the result. */
 static void find_same(Making *k) {
   const TflModel *m = k->m;
   for (int t = 0; t < m->ntensors; t++) k->same[t] = k->stored[t] = t;
@@ -239,7 +239,7 @@ bool tfl_convert(Making *k, const TflOperator *op) {
   if (!tfl_is_quantized(bytes) || !tfl_is_quantized(out))
     return tfl_no(k, op, "another operator uses the float value of its input");
   const Multiplier factor = multiplier_of((double)bytes->scale[0] / (double)out->scale[0]);
-  /* conversion from int8 permits factors of 2^8 or more */
+  /* conversions from or to int16 permit factors of 2^8 or more */
   const bool wide = bytes->elem == I16 || out->elem == I16;
   if (!wide && !tfl_below(factor)) return tfl_no(k, op, "its scales are incompatible");
   Shape shape;
@@ -365,7 +365,7 @@ static void name_tensors(Making *k) {
   int current = m->input[0];
   for (int o = 0; o < m->noperators; o++) {
     const TflOperator *op = &m->op[o];
-    if (op->code == TFL_UPDATE) { /* both operands get names: neither is its current value */
+    if (op->code == TFL_UPDATE) { /* both operands get names, by which the update reads them */
       for (int i = 0; i < 2; i++) {
         const char **name = &k->value[k->same[op->in[i]]];
         if (!*name) *name = arena_printf(k->arena, "v%d", k->same[op->in[i]]);
@@ -393,7 +393,7 @@ static void count_reads(Making *k) {
 }
 
 /* ---- inputs and outputs ---- */
-/* The type of an input or output. The caller has floats for int16 values. */
+/* The type of an input or output. int16 inputs and outputs are floats for the caller. */
 static const char *type_text(const TflTensor *t) {
   return t->elem != I8 ? "" : t->is_u8 ? " as u8" : " as i8";
 }
@@ -426,7 +426,7 @@ static const char *put_tfl_inputs(Making *k) {
     k->layer[tensor] = k->value[tensor];
     k->there[tensor] = true;
   }
-  /* after constants there is no current value */
+  /* constants are printed after the inputs, so the first statement names its operand */
   k->current = computes_with_constants(k) ? -1 : k->m->input[0];
   k->inputs = k->text;
   k->text = (Text){.arena = k->arena};
@@ -454,7 +454,7 @@ static TflProgram *refuse_file(Diags *diags, Span at, const char *path, const ch
   return NULL;
 }
 
-/* Marks a tensor whose unsigned bytes at the caller are int8 numbers plus 128. */
+/* Converts the type of a u8 tensor to int8, and marks it: the caller's bytes are the int8 numbers plus 128. */
 static void take_unsigned(TflModel *m, int tensor) {
   TflTensor *t = &m->tensor[tensor];
   if (t->elem != U8 || t->scales != 1 || t->zero < 0 || t->zero > UINT8_MAX || t->data) return;
@@ -488,7 +488,8 @@ static Making *making_new(Arena *arena, TflModel *m, const char *rounding) {
   return k;
 }
 
-/* Reports all unsupported operators. */
+/* Emits the statements of all operators, and lists unsupported operators in k->problems. False: there are
+ * some. */
 static bool make_statements(Making *k) {
   const TflModel *m = k->m;
   const char *stateful = NULL;

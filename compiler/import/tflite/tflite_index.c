@@ -7,7 +7,7 @@
 
 bool tfl_is_index(const TflTensor *t) { return t->known && (t->elem == I32 || t->elem == I64) && !t->scales; }
 
-/* Whether a computed index already has a statement. */
+/* Checks that an input is an index that an earlier statement computes; false after tfl_no(). */
 static bool computed_indices(Making *k, const TflOperator *op, int input) {
   const TflTensor *t = tfl_in(k, op, input);
   Shape shape;
@@ -16,14 +16,14 @@ static bool computed_indices(Making *k, const TflOperator *op, int input) {
   return k->there[op->in[input]] || tfl_no(k, op, "its indices are computed by a later operator");
 }
 
-/* One index per image: a vector, or a sequence of one channel. */
+/* Whether the indices are one vector per image, possibly with further dimensions of size 1. */
 static bool lists_indices(const TflTensor *t) {
   return t->rank == 2 || (t->rank == 3 && t->dim[2] == 1) || (t->rank == 4 && t->dim[2] * t->dim[3] == 1);
 }
 
 /* ---- GATHER ---- */
-/* Constant indices as a value of the program. Each index is repeated `repeat` times, and `apart` is added
- * for each repeat. */
+/* Constant indices as a value of the program. The list is repeated `repeat` times; each copy's indices are
+ * larger by `apart` than those of the copy before it. NULL: an index is out of range. */
 static const char *constant_indices(Making *k, const TflTensor *index, int64_t limit, int64_t repeat,
                                     int64_t apart) {
   float *data = NEW_ARRAY(k->arena, float, index->size *repeat + 1);
@@ -300,7 +300,7 @@ bool tfl_one_hot(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* Converts between types, which are floats in the program. */
+/* Converts an index to another type; both types are floats in the program. */
 bool tfl_cast(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
   const bool whole = in->known && tfl_is_index(in), floats = out->known && out->elem == F32;

@@ -7,7 +7,7 @@
 /* Sizes of a weight as [filters][channels][taps], and the strides of its elements in the file. */
 typedef struct Layout {
   int64_t filters, channels, height, width;
-  int64_t of_filter, of_channel, of_tap; /* distances of neighbors in the file */
+  int64_t of_filter, of_channel, of_tap; /* distances between neighbors in the file */
   bool by_channel; /* the program's weight has channels before filters: conv_transpose */
 } Layout;
 
@@ -148,9 +148,8 @@ bool tfl_conv(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* The elements to crop from the result of a transposed convolution, or to add at the end of the result;
- * false: unsupported.
- */
+/* Computes how many elements to crop from the result of a transposed convolution, or to add at its end.
+ * False: unsupported. */
 static bool transposed_border(const TflOperator *op, const TflTensor *in, const TflTensor *w,
                               const TflTensor *out, int64_t before[2], int64_t after[2], int64_t *more) {
   for (int a = 0; a < 2; a++) {
@@ -217,7 +216,7 @@ bool tfl_pool(Making *k, const TflOperator *op) {
   tfl_call(k, op, layer, "%s(%s, stride=%s%s", word, tfl_window_size(k, op, op->size[0], op->size[1]),
            tfl_window_size(k, op, op->stride[0], op->stride[1]), op->same ? ", pad=same" : "");
   tfl_end(k, op, layer);
-  /* XNNPACK does not compute quantized means; other kernels compute them, and round halves away from zero */
+  /* XNNPACK has no quantized average pool; the kernels that compute it round halves away from zero */
   if (op->code == TFL_AVERAGE_POOL_2D && k->rounding == ROUNDING_FLOAT && tfl_is_bytes(k, op))
     tfl_say(k, layer, "rounding", rounding_name(ROUNDING_SINGLE));
   return true;
@@ -382,8 +381,8 @@ const char *tfl_constant_beside(Making *k, const TflOperator *op, const TflTenso
   return tfl_constant(k, shape, data, t);
 }
 
-/* Whether TensorFlow Lite uses its older kernel, which shifts int16 values if all scales are powers of two.
- * With a single scale, its result is the same as the new kernel's. */
+/* Whether TensorFlow Lite uses its older kernel, which shifts int16 values, because all scales are powers of
+ * two. If all scales are equal, both kernels have the same results. */
 static bool shifts(const Making *k, const TflOperator *op, const TflTensor *const operand[2]) {
   const float out = tfl_out(k, op)->scale[0];
   const TflTensor *of[3] = {operand[0], operand[1], tfl_out(k, op)};

@@ -1,5 +1,5 @@
-/* tflite_make.h: State of the conversion of a TensorFlow Lite model: interface between tflite_import.c and
- * the operator families, tflite_layers.c, tflite_maps.c and tflite_shape.c. Private to these. */
+/* tflite_make.h: State of the conversion of a quantized TensorFlow Lite model to a program, shared by
+ * tflite_import.c and the operator families, such as tflite_layers.c. Private to these. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TFLITE_MAKE_H
 #define CNNC_TFLITE_MAKE_H
@@ -15,9 +15,9 @@ typedef struct Making {
   Rounding rounding;
   bool litert; /* arithmetic as in LiteRT: int8 dense layers round like ROUNDING_SINGLE; int16 dense layers
                   use double factors; products of two values use float factors */
-  /* by tensor: the tensor with the same value: the tensor itself, or the tensor it was converted from */
+  /* by tensor: the tensor that is its value in the program: itself, or the operand of a conversion */
   int *same;
-  int *stored;                  /* by tensor that is equal to its `same`: the tensor that has the scale */
+  int *stored;                  /* by tensor t with same[t] == t: the tensor with the scale of the value */
   int *reads;                   /* by tensor: number of users; being an output counts as one */
   const char **value;           /* by tensor: the tensor's name in the program; NULL: none */
   const char **layer;           /* by tensor: the name of the layer with the tensor's scale; NULL: none */
@@ -32,8 +32,8 @@ typedef struct Making {
   size_t *room;  /* bytes of constants that may still be created, also in a second import of the file */
 } Making;
 
-/* Emits the statement of an operator; false after tfl_no(). The operator's first input is a value of the
- * net. */
+/* Emits the statement of an operator; false after tfl_no(). The caller has checked that the operator has a
+ * first input, which may be a constant. */
 typedef bool TflMake(Making *, const TflOperator *);
 #define OP(name, code, make, nodes, onnx) TflMake make;
 #include "import/tflite/tflite_ops.def"
@@ -48,7 +48,7 @@ const char *tfl_leave_out_argmax(Arena *, TflModel *);
 /* ---- tflite_import.c ---- */
 bool tfl_no(Making *, const TflOperator *, const char *format, ...) __attribute__((format(printf, 3, 4)));
 const TflTensor *tfl_in(const Making *, const TflOperator *, int k); /* NULL: it is omitted */
-int tfl_first(const Making *, const TflOperator *); /* the first input: the value before the call */
+int tfl_first(const Making *, const TflOperator *); /* index of the input that is before the call */
 const TflTensor *tfl_out(const Making *, const TflOperator *);
 /* Checks that an input is a value of the net with the type of the result, and already computed. False after
  * tfl_no(). */
@@ -65,17 +65,17 @@ bool tfl_is_bytes(const Making *, const TflOperator *); /* whether the operator'
 bool tfl_is_wide(const Making *, const TflOperator *);  /* whether the operator's result is int16 */
 bool tfl_shape(const TflTensor *, Shape *);             /* false: the language has no such shape */
 bool tfl_same_scale(Making *, const TflOperator *, const TflTensor *, const TflTensor *);
-bool tfl_below(Multiplier); /* whether the multiplier is a valid factor */
+bool tfl_below(Multiplier); /* whether the factor is below 2^8 */
 
 const char *tfl_layer(Making *, const char *word); /* "conv1" */
-/* Write a statement: its beginning; its calls, each with the name of its layer and its precision, or without
- * a name; its end with the activation. The result has the scale of `layer`. */
+/* These functions write a statement: tfl_begin its result and operand, tfl_call a call with the layer's name
+ * and precision, tfl_end the activation and the end of the line. `layer` has the scale of the result. */
 void tfl_begin(Making *, const TflOperator *, int from);
 void tfl_begin_named(Making *, const char *name, int from); /* name: NULL if none is needed */
 void tfl_call(Making *, const TflOperator *, const char *layer, const char *call, ...)
     __attribute__((format(printf, 4, 5)));
 void tfl_end(Making *, const TflOperator *, const char *layer);
-/* Like tfl_end, for a call that returns this shape, if the result has another shape. */
+/* Like tfl_end, after a call that returns this shape: reshapes it if the result has another shape. */
 void tfl_end_as(Making *, const TflOperator *, const char *layer, Shape);
 
 void tfl_array(Making *, const char *name, Elem, int rank, const int64_t *dim, const void *data);
@@ -83,7 +83,7 @@ void tfl_element(const TflTensor *, int64_t i, void *to); /* stores element i in
 double tfl_number(const TflTensor *, int64_t i);          /* the real number that element i represents */
 void tfl_scale(Making *, const char *value,
                const TflTensor *); /* sets the scale of a value; no effect for floats */
-/* Sets metadata of a layer, which are stored in the file. */
+/* Sets an entry of a layer's metadata, which the weight file contains. */
 void tfl_say(Making *, const char *layer, const char *key, const char *value);
 /* Adds a constant to the program, quantized with the scale of `scaled`, or in floats if `scaled` is NULL.
  * Returns its name. */

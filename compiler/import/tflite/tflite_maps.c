@@ -57,7 +57,8 @@ static bool has_scale(Making *k, const TflOperator *op, float scale, int zero) {
                 zero);
 }
 
-/* Sets *own if the function has its own table, and stores it in `table`; false after tfl_no(). */
+/* Sets *own to whether the function needs a table in the weight file, and computes this table. False after
+ * tfl_no(). */
 static bool make_table(Making *k, const TflOperator *op, int8_t *table, bool *own) {
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
   const int32_t zero = (int32_t)in->zero;

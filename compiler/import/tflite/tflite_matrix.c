@@ -15,8 +15,7 @@ static Matrices matrices_of(const TflTensor *t) {
   return (Matrices){t->rank == 4 ? t->dim[1] : 1, h, t->dim[t->rank - 1]};
 }
 
-/* The call that converts an operand to sequences, one per row; "": the operand is a single sequence already.
- * */
+/* The call that converts an operand to sequences, one per row; "": the operand is already a sequence. */
 static const char *as_matrices(Making *k, const TflTensor *t, const Matrices *m) {
   if (m->rows > 1) return "split_rows -> ";
   if (t->rank == 3) return "";

@@ -18,7 +18,7 @@ typedef struct Nodes {
   VEC(OnnxNode *) nodes;
   VEC(const char *) names; /* names of tensors; tensor t of the model has number t + 1 */
   VEC(Tensor *) constants;
-  VEC(int) shown;
+  VEC(int) shown;  /* becomes Onnx.shown */
   VEC(int) states; /* tensors of the model that are inputs because they are states */
   size_t room;     /* bytes of constants that may still be copied */
 } Nodes;
@@ -48,7 +48,7 @@ bool nodes_complex(const Nodes *);
 int nodes_apply(Nodes *, const char *op, int nin, const int *in);
 int nodes_apply_one(Nodes *, const char *op, int in);
 OnnxNode *nodes_last(Nodes *); /* the last node added, to set its attributes */
-/* Makes the last node compute a result of the operator; appends its activation. */
+/* Makes `tensor` the result of the operator, after appending the operator's activation. */
 void nodes_finish(Nodes *, int tensor);
 void nodes_finish_as(Nodes *, int tensor, int k); /* result k, without an activation */
 /* Replaces the operator by an unsupported node with that reason. */

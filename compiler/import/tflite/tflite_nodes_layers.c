@@ -13,8 +13,8 @@ static void set_pair(Nodes *n, const char *name, const int64_t pair[2]) {
   onnx_set_ints(n->arena, nodes_last(n), name, 2, pair);
 }
 
-/* Sets ONNX's explicit padding. If the total is odd, one more element is added at the end than at the
- * start. */
+/* Sets the strides, dilations and padding of the last node. SAME_UPPER: if the total padding is odd, one more
+ * element is added at the end than at the start. */
 static void set_window(Nodes *n, bool dilated) {
   const TflOperator *op = n->op;
   const int64_t *b = op->border, pads[4] = {b[0], b[2], b[1], b[3]};

@@ -162,7 +162,7 @@ void nodes_slice(Nodes *n) {
 
 /* The changes that a STRIDED_SLICE makes to each dimension of its input. */
 typedef struct Spec {
-  int rank, result;    /* result: rank of the result with new dimensions, before dimensions are dropped */
+  int rank, result;    /* result: number of result dimensions so far, with new, without dropped dimensions */
   int from[MOST_DIMS]; /* for each dimension of the input: its entry in the lists; -1: there is none, the
                           whole dimension is used */
   int64_t drop[MOST_DIMS], add[2 * MOST_DIMS];

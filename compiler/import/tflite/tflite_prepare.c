@@ -181,7 +181,7 @@ static const int64_t *window_of(const TflModel *m, const TflOperator *conv) {
 }
 
 /* Changes the convolution: its dilation is the block's size, and its padding is the block's padding minus
- * the crop. False if the crop is larger than the padding. */
+ * the crop. False if the crop is larger than the padding, or the convolution has own padding or strides. */
 static bool become_dilated(TflModel *m, Blocks *b) {
   TflOperator *conv = b->conv;
   const TflTensor *x = &m->tensor[b->apart->in[0]], *y = &m->tensor[b->together->out[0]];

@@ -13,7 +13,7 @@ enum { STEPS = 200, MOST_RAISED = 1 << 24 }; /* STEPS: number of calls in a sequ
  * of the call. */
 typedef struct TflRows {
   bool known;
-  bool flat;    /* all rows in one dimension */
+  bool flat;    /* the tensor is [1, elements of all rows] */
   int sequence; /* the tensor with the rows of all calls; -1: none, because this tensor is only a state */
   int64_t n;    /* new rows per call */
   int64_t low, high;
@@ -41,7 +41,8 @@ static const TflTensor *raised_constant(const Raising *r, const TflOperator *op,
   return t >= 0 && r->m->tensor[t].data ? &r->m->tensor[t] : NULL;
 }
 
-/* [1, rows, width, channels], [1, rows, channels] or [1, channels]; false: it has no rows. */
+/* Reads the number and the sizes of the rows of a tensor [1, rows, width, channels], [1, rows, channels] or
+ * [1, channels]. False: the tensor has another shape. */
 static bool read_rows(const TflTensor *t, int64_t *rows, TflRows *to) {
   if (t->rank < 2 || t->rank > 4 || t->size < 1 || t->dim[0] != 1) return false;
   *rows = t->rank == 2 ? 1 : t->dim[1];
@@ -137,8 +138,7 @@ static bool is_by_element(int code) {
 }
 
 /* Converts an elementwise operator. All values of the operator must have the same rows, and its constants
- * must be the same for each row.
- */
+ * must be the same for each row. */
 static bool raise_elements(Raising *r, const TflOperator *op) {
   const TflRows *first = NULL;
   for (int i = 0; i < op->nin; i++) {
@@ -168,9 +168,8 @@ static bool raise_elements(Raising *r, const TflOperator *op) {
   return true;
 }
 
-/* Converts a reshape, which must keep the rows: the rows are dim[1] before and after the reshape, or there is
- * a single row.
- */
+/* Converts a reshape, which must keep the rows: they are dim[1] before and after the reshape, or there is one
+ * row. */
 static bool raise_reshape(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
   const TflTensor *out = &r->m->tensor[op->out[0]];
@@ -320,7 +319,7 @@ static bool raise_conv(Raising *r, const TflOperator *op) {
          raise_windowed(r, op, x, w->dim[1]);
 }
 
-/* Pools count the rows before the first call, but not padding, so only windows without padding match. */
+/* A pool counts the zero rows before the first call, but not padding, so the window must not need padding. */
 static bool raise_pool(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
   return x && !x->low && raise_windowed(r, op, x, op->size[0]);

@@ -363,8 +363,8 @@ static void read_operator_options(Reader *r, FlatTable options, TflOperator *op)
   }
 }
 
-/* Reads a custom operator. Some of these options belong to builtin operators with another name: the options
- * of a transposed convolution are its padding, 1 for `same`, and its strides, width first. */
+/* Reads a custom operator. Convolution2DTransposeBias becomes TRANSPOSE_CONV; its options are the padding (1:
+ * `same`) and the strides, width first. */
 static void read_custom(Reader *r, FlatTable code, FlatTable table, TflOperator *op) {
   const char *name = table_text(r, code, CODE_CUSTOM);
   const FlatVector options = flat_vector(&r->flat, table, OPERATOR_CUSTOM, 1);

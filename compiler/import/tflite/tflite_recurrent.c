@@ -254,8 +254,8 @@ static Tensor *lstm_constant(Nodes *n, int input, int64_t rows, int64_t columns)
   return t;
 }
 
-/* In the model h = W_hr m + b. The layer of the program has no b: its h is W_hr m. So its initial h is -b,
- * and the biases of the gates also contain W_hh b. */
+/* In the model, h = W_hr m + b, where m is the output before the projection. The layer of the program has no
+ * b: its h is W_hr m. So its initial h is -b, and W_hh b is added to the biases of the gates. */
 static void add_projection_bias(Tensor *biases, const Tensor *hidden, const Tensor *b, int64_t units) {
   for (int64_t s = 0; s < LSTM_GATES * units; s++) {
     double sum = tensor_number(biases, s);

@@ -226,7 +226,7 @@ bool tfl_concat(Making *k, const TflOperator *op) {
                       : axis == 1 && out->rank == 3 ? ", axis=length"
                       : axis == 1                   ? ", axis=height"
                                                     : ", axis=width";
-  if (axis < 1 || axis >= out->rank) return tfl_no(k, op, "it joins images");
+  if (axis < 1 || axis >= out->rank) return tfl_no(k, op, "it concatenates along the batch");
   Text call = {.arena = k->arena};
   for (int i = 0; i < op->nin; i++) {
     if (op->in[i] < 0 || !tfl_value(k, op, op->in[i]))
@@ -254,7 +254,7 @@ bool tfl_tile(Making *k, const TflOperator *op) {
   for (int d = 0; d < in->rank; d++)
     if (times[d] < 1 || times[d] > MOST || (joined *= times[d]) > MOST ||
         out->dim[d] != in->dim[d] * times[d])
-      return tfl_no(k, op, "it makes no copies, or more than %d", MOST);
+      return tfl_no(k, op, "it must make 1 to %d copies", MOST);
   int axes = 0, axis = 0;
   for (int d = 1; d < in->rank; d++)
     if (times[d] > 1) axes++, axis = d;
@@ -278,7 +278,7 @@ static int64_t tfl_nearest_source(const TflOperator *op, int64_t in, int64_t out
   return from < (float)(in - 1) ? (int64_t)from : in - 1;
 }
 
-/* Whether resize selects the same elements: the element below, or the element with the nearest center. */
+/* Whether resize selects the same elements. exact: those with the nearest center; otherwise those below. */
 static bool tfl_nearest_fits(const TflOperator *op, const TflTensor *in, const TflTensor *out, bool exact) {
   enum { MOST = 1 << 16 };
   for (int d = 1; d < 3; d++) {

@@ -18,7 +18,7 @@ typedef struct Level {
   bool dense;
   int64_t size;         /* size of a dense level */
   List segment, index;  /* segments and indices of a level that is not dense */
-  int dimension, block; /* block: the size of blocks along the dimension, if the level is inside blocks */
+  int dimension, block; /* block: the level's size if it is a dimension within blocks; otherwise 0 */
 } Level;
 
 typedef struct Sparse {

@@ -1,6 +1,6 @@
-/* gelu.c: gelu, y = x * P(X <= x) for a standard normal X = x/2 * (1 + erf(x / sqrt 2)), the exact form
- * (Hendrycks and Gimpel, 2016), or its tanh approximation: x/2 * (1 + tanh(u)), where u = sqrt(2/pi) * (x +
- * 0.044715 * x^3). */
+/* gelu.c: gelu, y = x * P(X <= x), where X has the standard normal distribution (Hendrycks and Gimpel, 2016).
+ * Exact form: x/2 * (1 + erf(x / sqrt(2))). Tanh approximation: x/2 * (1 + tanh(u)), where u = sqrt(2/pi) *
+ * (x + 0.044715 * x^3). */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 #include <math.h>

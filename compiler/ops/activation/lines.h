@@ -17,10 +17,11 @@
 
 extern const Param lines_params[]; /* the argument axis= */
 
-/* The shape rule. If the axis is not the channels, the node's operator becomes `other`. */
+/* The shape rule. If the argument axis= is not `channels`, the node's operator becomes `other`. */
 void lines_shape(ShapeContext *, Node *, const Op *other);
 
-/* The stream rule of the operator `other`: along the width of an image, each line is within one row. */
+/* The stream rule of the operator `other`: with axis=width each line is within one row, so rows are
+ * independent. */
 StreamRule lines_stream_rule(const Node *);
 
 /* Reference evaluation of one line of n elements, along any axis. */
@@ -38,7 +39,7 @@ typedef void LinesBody(const Line *);
 void lines_lower(Lower *, LinesBody);
 void lines_lower_numbers(Lower *, LinesBody); /* one channel at a time, without vectors */
 int64_t lines_length(const Node *);           /* length of a line, along any axis */
-/* Emits code for the elements of a line, from element `from` to the last. */
+/* line_each calls the LineElement for the elements of a line, from element `from` to the last. */
 typedef void LineElement(const Line *, const Ix *y, const Ix *x, const void *context);
 void line_each(const Line *, int64_t from, LineElement, const void *context);
 /* The value of an element of the line, computed from that element of the inputs. */

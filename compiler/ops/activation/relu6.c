@@ -1,4 +1,4 @@
-/* relu6.c: relu6, y = min(max(x, 0), 6)  (Krizhevsky, 2010; MobileNet). The derivative is 0 at both corners,
+/* relu6.c: relu6, y = min(max(x, 0), 6) (Krizhevsky, 2010; MobileNet). The derivative is 0 at 0 and at 6, and
  * 1 at NaN. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"

@@ -1,5 +1,5 @@
-// channel_sum.c: channel_sum, the gradient of a bias: the sum of dy over the pixels, per channel. A hidden
-// operator that conv, depthwise, conv_transpose and dense create.
+// channel_sum.c: channel_sum, the gradient of a bias: the sum of dy over the pixels, per channel. The
+// backward pass of layers with a bias creates this hidden operator.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/convolution/correlation.h"
 #include "kernel/walk.h"

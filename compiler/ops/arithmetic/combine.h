@@ -1,5 +1,5 @@
-/* combine.h: Operands of add, subtract, multiply, divide and maximum: the current value, then named values
- * and numbers as in the source. */
+/* combine.h: Operands of add, subtract, multiply, divide, maximum and minimum: the current value, then named
+ * values and numbers as in the source. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMBINE_H
 #define CNNC_COMBINE_H
@@ -11,6 +11,6 @@ int combine_input(const Node *, int operand);     /* index of the operand in nod
 double combine_number(const Node *, int operand); /* that number */
 double combine_x(const Node *, int operand, const double *x);
 Val combine_value(Map *, int operand);
-bool combine_turns(const Node *);    /* the function op->traits.commutes of add and multiply */
+bool combine_turns(const Node *);    /* op->traits.commutes of add, multiply: may operands be exchanged? */
 bool combine_has_int8(const Node *); /* whether Int8Combine supports the operator */
 #endif

@@ -1,4 +1,4 @@
-/* multiply.c: multiply, y = x0 * x1 * ...: gates, squeeze and excitation. */
+/* multiply.c: multiply, y = x0 * x1 * ..., used for gates, as in squeeze and excitation. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/arithmetic/combine.h"
 
@@ -7,7 +7,7 @@ static const Param params[] = {
 
 static uint32_t needs(const Node *node, int wrt) {
   return ((UINT32_C(1) << node->nin) - 1) & ~(UINT32_C(1) << wrt);
-} /* the others */
+} /* the gradient of an operand needs all other operands */
 
 MAP_EVAL(product) {
   double y = x[0];
@@ -31,7 +31,7 @@ MAP_GRADIENT(gradient) {
   return dy;
 }
 
-/* Squeeze and excitation: 1x1xC times an image. */
+/* The index of a 1x1xC input that is multiplied with an image (squeeze and excitation); -1: none. */
 static int gate(const Node *node) {
   const Extent whole = shape_extent(node->shape);
   if (node->nin != 2 || combine_count(node) != 2 || whole.h * whole.w == 1) return -1;

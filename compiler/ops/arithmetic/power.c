@@ -60,7 +60,7 @@ MAP_VALUE(value) {
   return n > 0 ? vsqrt(m->x[0]) : div_(number(1), vsqrt(m->x[0]));
 }
 
-/* The derivatives of roots are computed from the value: y' = 1 / 2y, and -y^3 / 2. */
+/* The derivatives of roots are computed from the value: 1 / (2y) for n = 1/2, and -y^3 / 2 for n = -1/2. */
 static uint32_t needs(const Node *node, int wrt) {
   return of_root(node) ? map_needs_y(node, wrt) : map_needs_x(node, wrt);
 }

@@ -1,5 +1,5 @@
-/* sum_gradients.c: Sum of the gradients of a value that is used more than once. A hidden operator that only
- * differentiation creates. */
+/* sum_gradients.c: Sum of the gradients of a value that is used more than once. Only differentiation creates
+ * this hidden operator. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 #include "ops/registry.h"

@@ -1,4 +1,4 @@
-/* attention.c: attention, weighted means of values by the similarity of queries and keys (Vaswani et al.,
+/* attention.c: attention, means of values, weighted by the similarity of queries and keys (Vaswani et al.,
  * 2017):
  *
  * s[i][j] = scale * sum over c of Q[i][c]*K[j][c] + bias[i][j] + mask[i][j],  y[i] = softmax(s[i]) * V
@@ -21,11 +21,11 @@ static const Param params[] = {
      "factor of the product of query and key; auto: 1/sqrt(channels of a head)", 0, 0, "auto"},
     {"mask", PARAM_VALUE, "none",
      "a value that is added to the scores: LxM, or one LxM matrix per row of a value with rows; or causal: "
-     "each position sees only keys up to its own position",
+     "each position attends only to keys up to its own position",
      0, 0, "none causal"},
     {"bias", PARAM_VALUE, "none", "a value that is added to the scores: LxM or headsxLxM", 0, 0, "none"},
-    {"window", PARAM_REACH, "none", "each position sees only keys within this distance from its own position",
-     0, 0, "none"},
+    {"window", PARAM_REACH, "none",
+     "each position attends only to keys within this distance from its own position", 0, 0, "none"},
     {0}};
 
 static int64_t positions_of(Shape s) {
@@ -211,8 +211,8 @@ const Op op_attention = {
     .summary = "scaled dot-product attention; the current value is the query, and each of its positions "
                "attends to keys",
     .detail = "s = scale * Q*K^T + bias + mask per head, y = softmax(s) * V; head h uses key head "
-              "floor(h*key_heads/heads); the result for a position without visible keys is 0; an image has "
-              "H*W positions, ordered row by row",
+              "floor(h*key_heads/heads). If mask and window exclude all keys of a position, its result is 0. "
+              "An image has H*W positions, ordered row by row",
     .params = params,
     .example = "q -> attention(k, v, heads=3)",
     .shape = shape,

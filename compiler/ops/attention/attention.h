@@ -1,5 +1,5 @@
-/* attention.h: Attention: softmax(scale * Q*K^T + bias + mask) * V by heads, without a matrix of scores in
- * memory. */
+/* attention.h: Attention: softmax(scale * Q*K^T + bias + mask) * V for each head, without a matrix of scores
+ * in memory. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ATTENTION_H
 #define CNNC_ATTENTION_H
@@ -25,17 +25,17 @@ void attention_arguments(const Node *, Attention *); /* arguments mask=causal an
 bool attention_lengths_fit(ShapeContext *, const Node *, int key, int value);
 const Node *attention_rows(ShapeContext *, const Node *, const Attention *);
 void attention_run(const Eval *, const Attention *);
-/* p[j] = exp(score of key j - largest score) for a head and a query; returns the sum of all p[j], which is 0
- * if no key is visible. in: indices of the inputs mask and bias. */
+/* Sets p[j] = exp(score of key j - largest score) for head h and query i; returns the sum of all p[j], which
+ * is 0 if no key is visible. in: indices of the inputs mask and bias. */
 double attention_exponentials(const Eval *, const Attention *, const int in[2], int64_t h, int64_t i,
                               double *p);
 
 /* attention_core.c */
 void attention_lower(Lower *);
-/* Must be called before nest_fn: views images as sequences of positions, so that a value with heads is
- * [1][heads*L][M]. */
+/* Changes the dimensions of all buffers from images to sequences of positions; a value with heads becomes
+ * [1][heads*L][M]. Must be called before nest_fn. */
 void attention_flatten(Lower *);
-Ix attention_bias_row(const Attention *, const Ix *h, const Ix *i); /* the row in a flattened bias */
+Ix attention_bias_row(const Attention *, const Ix *h, const Ix *i); /* row of query i in a flattened bias */
 /* The scaled product of query i and key j plus mask and bias; -infinity if the key is hidden. in: indices of
  * the inputs mask and bias. */
 Val attention_score(Lower *, const Attention *, Val product, const Ix *h, const Ix *i, const Ix *j,
@@ -44,8 +44,9 @@ Val attention_score(Lower *, const Attention *, Val product, const Ix *h, const 
 Val attention_finite(Nest *, Val largest);
 Val attention_inverse(Nest *, Val sum); /* 1/sum, or 0 if the sum is 0 */
 
-Val attention_position(Nest *, const Ix *i);                                   /* the position i as a float */
-Val attention_unless_seen(Nest *, const Attention *, Val i, Val j, Val score); /* i, j: positions as floats */
+Val attention_position(Nest *, const Ix *i); /* position i as a float */
+/* `score`, or -infinity if query i does not see key j. i, j: positions as floats. */
+Val attention_unless_seen(Nest *, const Attention *, Val i, Val j, Val score);
 Val attention_added(Lower *, const Attention *, const Ix *h, const Ix *i, const Ix *j, int part, int lanes,
                     const int in[2]);
 
@@ -66,7 +67,7 @@ enum { IN_WEIGHT, KEY_WEIGHT, VALUE_WEIGHT, IN_BIAS, OUT_WEIGHT, OUT_BIAS, LAYER
 enum { SOURCES = VALUE + 1 }; /* number of sources: QUERY, KEY and VALUE */
 typedef struct MultiheadLayer {
   Attention core;
-  int from[SOURCES];         /* input of each source; equal if sources are the same value */
+  int from[SOURCES];         /* index of the node's input for each source; equal for the same value */
   int64_t channels[SOURCES]; /* channels of each source */
   bool joined;               /* all sources have the same number of channels and share one weight */
 } MultiheadLayer;

@@ -21,9 +21,9 @@ typedef struct Tile {
   Lower *l;
   const Attention *a;
   const Ix *h, *u;
-  /* the tile's first query; first_group: counted in groups of `rows` queries */
+  /* index of the tile's first query; first_group: index of its group of `rows` queries */
   Ix first, first_group;
-  Ix key, key_group;                  /* the block's first key; key_group: counted in groups of `rows` keys */
+  Ix key, key_group;                  /* index of the block's first key; key_group: of its group of keys */
   int64_t size, queries, keys, block; /* size: queries of a full tile */
   int lanes, vectors, rows;           /* rows: keys that are processed together */
   bool blocks;                        /* several blocks: `o` contains the sums so far */
@@ -48,8 +48,8 @@ static Ref query_lanes(const Tile *t, Buf *buf, const Ix *row, int v) {
 static int queries_of(const Tile *t, int v) { return (int)smaller(t->queries - v * t->lanes, t->lanes); }
 
 /* ---- transposed queries, masks and biases ---- */
-/* Channels (or keys) c .. c+part-1 of the queries of vector v: row c+n of `to` contains channel c+n of each
- * query. */
+/* turn_queries transposes channels (or keys) c .. c+part-1 of the queries of vector v: row c+n of `to` gets
+ * channel c+n of each query. RowOf loads these channels of one query. */
 typedef Val RowOf(const Tile *, const Ix *query, const Ix *c, int part);
 
 static void turn_queries(const Tile *t, int v, RowOf row_of, const Ix *c, int part, Buf *to) {
@@ -96,8 +96,8 @@ static Val added_row(const Tile *t, const Ix *query, const Ix *j, int part) {
 static bool cuts(const Attention *a) { return a->causal || a->windowed; }
 static int64_t groups_up(const Tile *t, int64_t n) { return (n + t->rows - 1) / t->rows; }
 
-/* Limits of a loop over the keys of a block, or over groups of keys. The loop then visits only keys that at
- * least one query of the tile sees. */
+/* Limits of a loop over the keys of a block, or over groups of keys. With these limits, the loop visits only
+ * keys that at least one query of the tile sees. */
 typedef struct Limits {
   int nlo, nhi;
   Ix lo[2], hi[2];
@@ -111,13 +111,13 @@ static Limits limits_of(const Tile *t, int64_t n, bool groups) {
   const int64_t after = a->causal ? 0 : a->after;
   if (a->causal || (a->windowed && after < a->m))
     k.hi[k.nhi++] = first - key + groups_up(t, t->queries + after) * unit;
-  if (a->windowed && a->l - a->before <= a->m) /* otherwise, some tile sees no key */
+  if (a->windowed && a->l - a->before <= a->m) /* otherwise, the last query sees no key */
     k.lo[k.nlo++] = first - key - groups_up(t, a->before) * unit;
   return k;
 }
 #define EACH_SEEN(b, v, limits) NEST_LOOP(b, v, SERIAL, (limits).nlo, (limits).lo, (limits).nhi, (limits).hi)
 
-/* Whether at least one of the keys from `from` to `to`, which are all in this block, is within the limits. */
+/* Whether any key in the range `from` .. `to`, a part of this block, is within the limits. */
 static Cond in_limits(const Tile *t, const Limits *k, int64_t from, int64_t to) {
   Nest *b = t->l->b;
   if (k->nhi == 1 && k->nlo == 1) return nest_always(b);
@@ -377,7 +377,7 @@ static void begin_tile(const Tile *t) {
 }
 
 /* Number of keys that are processed together: a divisor of a tile's size and of KEY_BLOCK. With 16 registers,
- * 12 sums and 3 vectors of queries leave one register, which is too few: compilers then store a sum in every
+ * 12 sums and 3 vectors of queries leave one register, which is too few: compilers then spill a sum in every
  * iteration. */
 static int key_rows(const Tile *t) {
   static const int few[AT_ONCE + 1] = {0, 12, 6, 3};
@@ -420,8 +420,8 @@ static void query_tile(Tile *t, const Ix *index, int64_t queries) {
         store_mixed(t, nest_load(b, mix_sums(t, &i, v), t->lanes), &i, v);
 }
 
-/* Tiles `from` .. `to`-1 of each head, with `queries` queries each. Threads share heads and tiles as one
- * range. */
+/* Computes tiles `from` .. `to`-1 of each head, with `queries` queries each. The three loops have the same
+ * kind: if they are parallel, threads share all pairs of a head and a tile. */
 static void query_tiles(Tile *t, LoopKind kind, int64_t from, int64_t to, int64_t queries) {
   Nest *b = t->l->b;
   const Attention *a = t->a;
@@ -456,7 +456,8 @@ void attention_tiles(Lower *l, const Attention *a) {
 }
 
 /* ---- gradients ----
- * For a tile of queries and all keys: p, and with dp = dy*V^T also ds = p*(dp - sum of p*dp). */
+ * For a tile of queries and all keys, these functions compute p, dp = dy*V^T and ds = p*(dp - sum of
+ * p*dp). */
 enum { DY = 3 }; /* index among the inputs of the gradient */
 
 static Val dy_row(const Tile *t, const Ix *query, const Ix *c, int part) {
@@ -500,8 +501,8 @@ static void tile_slopes(Tile *t, bool of_scores) {
   }
 }
 
-/* Sums over the tile's queries, for keys j0 .. j0+rows-1: the weight of a query times its row of dy, or
- * of Q. */
+/* For each of the keys j0 .. j0+rows-1, add_keys adds to the key's row of `to`: the sum, over the tile's
+ * queries, of the query's weight times its row of dy or Q. */
 typedef struct KeySums {
   const Tile *t;
   Buf *to, *x;

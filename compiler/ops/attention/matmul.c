@@ -43,7 +43,7 @@ static const char *const choice_word[] = {"none", "left", "right", "both"};
 
 static void inner_sizes_differ(ShapeContext *context, const Node *node, const MatrixProduct *p) {
   static const char *const choice_help[] = {
-      "without a transpose the sizes fit", "transpose=left transposes the current value",
+      "without a transpose the sizes match", "transpose=left transposes the current value",
       "transpose=right transposes the other factor", "transpose=both transposes both factors"};
   const Shape a = node->in[0]->shape, b = node->in[1]->shape;
   Diag *diag = op_error(context, node, DIAG_shape_mismatch, "matmul of %s and %s: the inner sizes differ",

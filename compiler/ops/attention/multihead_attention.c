@@ -1,5 +1,5 @@
-/* multihead_attention.c: multihead_attention, a layer: attention with heads between four trained products,
- * with the parameters of PyTorch's nn.MultiheadAttention (Vaswani et al., 2017):
+/* multihead_attention.c: multihead_attention, a layer: attention between trained projections of its inputs
+ * and of its result, with the parameters of PyTorch's nn.MultiheadAttention (Vaswani et al., 2017):
  *
  * y = attention(x*Wq^T + bq, key*Wk^T + bk, value*Wv^T + bv) * Wo^T + bo */
 // SPDX-License-Identifier: Apache-2.0
@@ -16,10 +16,10 @@ static const Param params[] = {
     {"bias", PARAM_BOOL, "true", "add trained biases to the four products", 0, 0, NULL},
     {"mask", PARAM_VALUE, "none",
      "a value that is added to the scores: LxM, or one LxM matrix per row of a value with rows; or causal: "
-     "each position sees only keys up to its own position",
+     "each position attends only to keys up to its own position",
      0, 0, "none causal"},
-    {"window", PARAM_REACH, "none", "each position sees only keys within this distance from its own position",
-     0, 0, "none"},
+    {"window", PARAM_REACH, "none",
+     "each position attends only to keys within this distance from its own position", 0, 0, "none"},
     {0}};
 
 typedef MultiheadLayer Layer;

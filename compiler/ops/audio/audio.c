@@ -1,4 +1,4 @@
-/* audio.c: Shapes of audio operators; linear maps over the channels. */
+/* audio.c: Shapes of audio operators, and linear maps over the channels. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/audio/audio.h"
 

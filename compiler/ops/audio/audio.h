@@ -1,4 +1,4 @@
-/* audio.h: Shapes of audio operators; linear maps over the channels. */
+/* audio.h: Shapes of audio operators, and linear maps over the channels. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OPS_AUDIO_H
 #define CNNC_OPS_AUDIO_H
@@ -20,9 +20,10 @@ typedef struct Bank { /* y[o] = sum over i of weight[o][i]*x[i] */
 void bank_eval(const Eval *, Bank);
 void bank_eval_transposed(const Eval *, Bank); /* the input gradient, from dy */
 void bank_lower(Lower *, Bank, bool transposed);
-/* The operators as linear maps, for export. */
+/* The linear maps that these operators compute, for export. */
 Bank mel_bank(Arena *, const Node *);
 Bank dct_bank(Arena *, const Node *);
-/* stft: maps the samples of a frame to its bins, without `scale`. Real and imaginary parts alternate. */
+/* stft: maps the samples of a frame to its bins, not multiplied by scale=. Real and imaginary parts
+ * alternate. */
 Bank stft_bank(Arena *, const Node *);
 #endif

@@ -1,4 +1,4 @@
-/* decibel.c: decibel, ten times the decimal logarithm, with a lower limit. */
+/* decibel.c: decibel, ten times the decimal logarithm of max(x, floor). */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 #include <math.h>

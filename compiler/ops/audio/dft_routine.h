@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT-0
-/* Spectra of frames by direct summation, for lengths that are short or not a power of two. Copied into
- * generated C. */
+/* Spectra of frames with direct sums, for lengths that are short or not a power of two. Copied into generated
+ * C. */
 
 /* out[frames][2*(fft/2 + 1)]: for each frame of x[n], the real and imaginary part of each bin. window[size]
  * begins at sample `at` of a frame; wave[fft][2]: cosines and negative sines of one period. work[size]. */
@@ -9,7 +9,7 @@ static void cnn_dft_routine(const float *x, const float *window, const float *wa
   for (int t = 0; t < frames; t++) {
     for (int i = 0; i < size; i++)
       work[i] = window[i] * cnn_frame_sample_routine(x, t * step + i - before, n, mirror);
-    int first = 0; /* k * at, modulo fft; a 64-bit division is a library call on 32-bit CPUs */
+    int first = 0; /* k * at, modulo fft, without a division: for 64 bits, 32-bit CPUs call a library */
     for (int k = 0; k <= fft / 2; k++) {
       float re = 0.f, im = 0.f;
       int turn = first;

@@ -62,7 +62,7 @@ static Like mel_like(const Node *node) {
                                               : LIKE_TORCHAUDIO;
 }
 
-/* Slaney's mel scale: linear below 1000 Hz, then 27 steps for a factor of 6.4. */
+/* Slaney's mel scale: linear below 1000 Hz, then logarithmic: 27 mel for a factor of 6.4. */
 static const double break_mel = 15, break_hz = 1000, hz_of_mel = 200.0 / 3;
 
 static double mel_of_hz(Like like, double hz) {
@@ -77,8 +77,8 @@ static double hz_of_scale(Like like, double mel) {
   return mel < break_mel ? mel * hz_of_mel : break_hz * exp(log(6.4) / 27 * (mel - break_mel));
 }
 
-/* [bands][bins]. torchaudio: slopes linear in Hz; librosa: the same with an area of 1; tensorflow: slopes
- * linear in mel, without bin 0. */
+/* Weights [bands][bins] of triangles. torchaudio: slopes linear in Hz; librosa: also linear in Hz, each
+ * triangle has area 1; tensorflow: slopes linear in mel, without bin 0. */
 Bank mel_bank(Arena *arena, const Node *node) {
   const int64_t bins = shape_extent(node->in[0]->shape).c, bands = shape_extent(node->shape).c;
   const Like like = mel_like(node);

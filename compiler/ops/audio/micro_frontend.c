@@ -1,5 +1,6 @@
-/* micro_frontend.c: micro_frontend, TensorFlow Lite Micro's features of int16 samples in integer arithmetic,
- * bit for bit (tensorflow/lite/experimental/microfrontend/lib; its FFT is kiss_fft's int16 version). */
+/* micro_frontend.c: micro_frontend, the features of int16 samples that TensorFlow Lite Micro computes, in
+ * integer arithmetic and bit for bit (tensorflow/lite/experimental/microfrontend/lib; its FFT is kiss_fft's
+ * int16 version). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -44,7 +45,7 @@ enum { LEAST_FFT = 8, MOST_FFT_SIZE = 4096, LOGS = 130, GAINS = 125, PCAN_BITS =
 /* Offsets of the routine's numbers in their array. */
 enum {
   BITS_AT, /* fractional bits of the noise estimate */
-  EVEN_AT, /* weights of a new frame in the estimate, by band, in units of 2^-14 */
+  EVEN_AT, /* weight of a new frame in the estimate, for even and for odd bands, in units of 2^-14 */
   ODD_AT,
   REMAINING_AT, /* the fraction of the signal that always remains, in units of 2^-14 */
   PCAN_AT,
@@ -68,7 +69,7 @@ static int highest_bit(uint64_t x) {
   return n;
 }
 
-/* Additional bits that a longer FFT needs. */
+/* log2 of the FFT's length, minus half of the 12 fractional bits of the filter bank, as in the original. */
 static int correction_bits(const Node *node) { return highest_bit((uint64_t)fft_of(node)) - 1 - 6; }
 
 /* Checks that an argument is at least `least`: with fewer bits a shift of PCAN would be negative. */
@@ -175,7 +176,7 @@ static void put_turn(float *to, double phase) {
 }
 
 static void make_waves(const Tables *t) {
-  const double pi = 3.14159265358979323846264338327; /* of kiss_fft */
+  const double pi = 3.14159265358979323846264338327; /* the constant in kiss_fft */
   const int64_t n = t->fft / 2;
   for (int64_t i = 0; i < n; i++) put_turn(t->wave + 2 * i, -2 * pi * (double)i / (double)n);
   for (int64_t i = 0; i < n / 2; i++) put_turn(t->split + 2 * i, -pi * ((double)(i + 1) / (double)n + .5));
@@ -228,9 +229,9 @@ static void make_gains(const Tables *t, const Node *node, int input_bits) {
   }
 }
 
-/* Whether the node is a step of a stream. The value of such a node has two more rows: the noise estimates.
- * The inputs of such a node are the samples, the number of calls while frames have negative indices, and the
- * estimates of the previous call. */
+/* keeps_noise: whether the node is a step of a stream. Such a node reads the samples and the estimates of the
+ * previous call, and its value has two more rows: the new noise estimates. front_counts: whether the node
+ * also reads the call number, because the first frames have negative indices. */
 static bool keeps_noise(const Node *node) { return node->nin > 1; }
 static bool front_counts(const Node *node) { return node->nin == 3; }
 static int64_t frames_in(const Node *node) {
@@ -456,7 +457,7 @@ static const Routine routine = {.name = "micro_frontend",
                                 .whole = {true, true, true, true, true, true},
                                 .run = run_routine};
 
-/* The state before the first frame. */
+/* Stores the noise estimates before the first frame, and the number of frames that do not change them. */
 static void put_noise(Lower *l, Buf *start, int64_t bands) {
   Nest *b = l->b;
   const Node *node = l->node;
@@ -475,7 +476,7 @@ static void put_noise(Lower *l, Buf *start, int64_t bands) {
 
 static void lower(Lower *l) {
   Nest *b = l->b;
-  Tables *kept = NEW(l->arena, Tables); /* lives as long as the nest */
+  Tables *kept = NEW(l->arena, Tables); /* must exist as long as the nest */
   *kept = make_front_tables(l->arena, l->node);
   const Tables t = *kept;
   const Ix top = {0};

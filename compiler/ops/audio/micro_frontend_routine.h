@@ -52,7 +52,7 @@ static void cnn_micro_butterfly_routine(int32_t *x, const float *wave, int radix
   }
 }
 
-/* The complex FFT of n numbers in x, in place; the numbers are in digit-reversed order. */
+/* The complex FFT of n numbers in x, in place. At the start, the numbers are in digit-reversed order. */
 static void cnn_micro_transform_routine(int32_t *x, const float *wave, int n) {
   int apart = 1, radix = 4;
   for (int left = n; left > 1; left /= 4) radix = left == 2 ? 2 : 4;
@@ -143,8 +143,8 @@ static uint32_t cnn_micro_log_routine(uint32_t x, const float *table, int shift)
 
 /* One band: noise reduction, gain, logarithm. number: 0 fractional bits of the noise estimate; 1 and 2
  * the weight of a new frame in that estimate (even and odd bands); 3 the fraction of the signal that always
- * remains; 4 PCAN; 5 its shift; 6 whether the result is a logarithm; 7 correction bits from the length of the
- * FFT; 8 shift of the logarithms. */
+ * remains; 4 whether PCAN is applied; 5 the shift of PCAN; 6 whether the result is a logarithm; 7 correction
+ * bits from the length of the FFT; 8 shift of the logarithms. */
 static uint32_t cnn_micro_band_routine(uint32_t signal, uint32_t *noise, int odd, const float *table,
                                        const float *number) {
   const int bits = (int)number[0], smooth = (int)number[odd ? 2 : 1], correct = (int)number[7];

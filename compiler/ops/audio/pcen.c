@@ -112,8 +112,8 @@ static void lower(Lower *l) {
 }
 
 /* ---- steps of a stream: the means of all rows, starting from the last mean of the previous call ---- */
-/* Whether the node has these inputs: x, the number of calls while rows have negative indices, and the mean
- * of the previous row. */
+/* Whether the node also reads the call number, because the first rows have negative indices. Its inputs are
+ * then x, the call number, and the mean of the previous row. */
 static bool mean_counts(const Node *node) { return node->nin == 3; }
 
 static void mean_run(const Eval *eval) {

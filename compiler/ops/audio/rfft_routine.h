@@ -3,7 +3,7 @@
  * radix 4 and, if a factor of 2 remains, one pass of radix 2. Copied into generated C. */
 
 /* A pass of radix 4 from x to y: `apart` interleaved transforms of n complex numbers each. wave: the twiddles
- * of fft numbers; the pass uses every (2*apart)th twiddle. */
+ * of the whole real FFT; the pass uses every (2*apart)th twiddle. */
 static void cnn_rfft_four_routine(const float *x, float *y, const float *wave, int n, int apart) {
   const int quarter = n / 4, leg = 2 * apart * quarter;
   for (int p = 0; p < quarter; p++) {

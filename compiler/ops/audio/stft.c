@@ -116,8 +116,8 @@ static Frames frames_of(const Node *node) {
                                                               : GIVE_POWER};
 }
 
-/* Whether the transform is an FFT, whose length is a power of two. Otherwise the transform is a direct
- * sum. */
+/* Whether the transform is an FFT: its length is a power of two, at least FAST_FROM. Otherwise the transform
+ * is a direct sum. */
 static bool is_fast(const Frames *f) { return f->fft >= FAST_FROM && (f->fft & (f->fft - 1)) == 0; }
 
 /* ---- tables ---- */
@@ -266,7 +266,7 @@ static Cost cost(const Node *node) {
   return (Cost){.macs = f.frames * (is_fast(&f) ? f.fft * doublings : 2 * f.size * f.bins)};
 }
 
-/* With center=true the last frames contain mirrored samples, so the end must be known. */
+/* With center=true the last frames contain mirrored samples, so the end of the sequence must be known. */
 static StreamRule stream_rule(const Node *node) {
   return arg_bool(node, "center") ? STREAM_AHEAD : STREAM_WINDOW;
 }

@@ -143,8 +143,9 @@ static void add_to_weights(const Correlation *k, const double *matrices, double 
         *weight++ += matrices[matrix_index(k, false, tap, s, l)];
 }
 
-/* Positions for a tap of the kernel and a group: of the first channel of the small side's pixel (y, x), of
- * the first channel of the large side's pixel (ly, lx), and of the first element of the matrix. */
+/* Positions for one tap of the kernel and one group. small: the first channel of pixel (y, x) of the small
+ * side; large: the first channel of pixel (ly, lx) of the large side; matrix: the first element of the
+ * matrix. */
 typedef struct Products {
   int64_t small, large, matrix;
 } Products;
@@ -267,8 +268,8 @@ static void weight_sizes(const Correlation *k, int64_t dim[4]) {
   dim[1] = k->kernel[1];
 }
 
-/* The weights in natural order, with folded constants. spread: the output channels are those of the large
- * side. */
+/* The weights in natural order, with folded constants. spread: the output channels are the channels of the
+ * large side. */
 static Buf *natural_weights(Lower *l, const Correlation *k, bool spread) {
   int64_t dim[4];
   weight_sizes(k, dim);
@@ -519,7 +520,7 @@ void correlation_backward(Gradient *gradient, Node *node, Node *dy, const Op *in
 static bool correlation_parameters(ShapeContext *context, Node *node, const Correlation *k, int64_t outputs) {
   int64_t dim[4];
   weight_sizes(k, dim);
-  const int64_t taps_ = k->kernel[0] * k->kernel[1]; /* if there are too many taps, op_weight reports it */
+  const int64_t taps_ = k->kernel[0] * k->kernel[1]; /* too many taps: op_weight reports an error */
   const int64_t large = bounded_product(k->l, taps_), small = bounded_product(k->s, taps_);
   const bool transposed = node->op->traits.transposed;
   const int64_t fan_in = transposed ? small : large, fan_out = transposed ? large : small;

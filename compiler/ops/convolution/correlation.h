@@ -1,7 +1,7 @@
 /* correlation.h: Geometry of convolutions, their transposes and all their gradients.
  *
- * A correlation relates a large image to a small one: through the tap (ky, kx), element (y, x) of the small
- * side is connected to element (y*stride + ky*dilation - before, the same for x) of the large side. In
+ * A correlation relates a large image to a small one: the tap (ky, kx) connects element (y, x) of the small
+ * side to element (y', x') of the large side, where y' = y*stride + ky*dilation - before, and x' likewise. In
  * w[s][l][ky][kx], s is a channel of the small side and l a channel of the large side, within the group of s:
  *
  * gather   small[y][x][s] = sum over ky, kx, l of large[y'][x'][l] * w[s][l][ky][kx]:
@@ -11,8 +11,8 @@
  * weights  w[s][l][ky][kx] = sum over y, x of small[y][x][s] * large[y'][x'][l]:
  *           the weight gradient of both
  *
- * Both have the same weight layout: filters x channels of conv, channels x filters of conv_transpose
- * (PyTorch's). A depthwise convolution has as many groups as the large side has channels. */
+ * conv and conv_transpose have the same weight layout, as in PyTorch: s is a filter of conv, or an input
+ * channel of conv_transpose. A depthwise convolution has as many groups as the large side has channels. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CORRELATION_H
 #define CNNC_CORRELATION_H
@@ -49,7 +49,7 @@ void correlation_lower_weights(Lower *);
 /* Sets `at` to the index of weight element [s][l][ky][kx] in the natural layout; returns the rank. */
 int correlation_weight_index(const Correlation *, Ix *at, const Ix *s, const Ix *l, const Ix *ky,
                              const Ix *kx);
-/* The bias with folded constants, followed by zeros up to `padded`; NULL if there is none. spread: for the
+/* The bias with folded constants, followed by zeros up to `padded`; NULL if there is no bias. spread: for the
  * large side's channels. */
 Buf *correlation_bias(Lower *, const Correlation *, bool spread, int64_t padded);
 Buf *correlation_bias_copies(Lower *, const Correlation *, bool spread, int64_t copies, int64_t padded);

@@ -7,7 +7,8 @@ static int cnn_best_behind_routine(const float *scores, float a, float b) {
   return x < y || (x == y && a > b);
 }
 
-/* Restores the heap order at position `at`: the worst row below moves up to it. */
+/* Restores the heap order at position `at`: moves the row at `at` down while one of its two children is
+ * worse, and moves the worse child up. */
 static void cnn_best_sink_routine(const float *scores, float *heap, int at, int n) {
   for (int child = 2 * at + 1; child < n; child = 2 * at + 1) {
     if (child + 1 < n && cnn_best_behind_routine(scores, heap[child + 1], heap[child])) child++;

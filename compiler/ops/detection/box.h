@@ -10,7 +10,7 @@ enum { BOX = 4 };
  * node depends on; or NULL. */
 const Node *picture_of(const Node *);
 
-/* Maximum number of positives of a sample: `sample` times the fraction `positives`, a float, rounded down. */
+/* Maximum number of positive boxes in a sample: the arguments sample= times positives=, rounded down. */
 int most_positives(const Node *);
 
 /* Largest factor by which a delta enlarges a side of a box: exp(largest dw or dh). */

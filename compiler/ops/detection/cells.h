@@ -1,4 +1,4 @@
-/* cells.h: Boxes around the centers of cells: pixels of a value, each of which represents an area of the
+/* cells.h: Boxes around the centers of cells. A cell is a pixel of a value; it represents an area of the
  * image. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DETECTION_CELLS_H
@@ -6,7 +6,8 @@
 #include "ops/detection/box.h"
 #include "kernel/walk.h"
 
-void cells_strides(const Node *, double to[2]); /* the argument `stride`: distances of rows and of columns */
+void cells_strides(const Node *, double to[2]); /* the argument `stride`: distance between rows and between
+                                                   columns of cells, in image pixels */
 /* The box of anchor i. Anchors are ordered by cell, and within a cell as in the node's list `anchors`, which
  * has cells.c elements. */
 void cells_anchor(const Node *, Extent cells, int64_t i, double box[BOX]);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT-0
 /* Deltas from one box to another. Copied into generated C. */
 
-/* Deltas from one box to another (Ren et al., 2015): dx dy dw dh times 10 10 5 5. The caller passes the
- * logarithms of width and height: box_log and truth_log. */
+/* Deltas from one box to another (Ren et al., 2015): dx dy dw dh, each times its weight. The caller passes
+ * the logarithms of width and height: box_log and truth_log. */
 static void cnn_delta_encode_routine(const float *box, const float *box_log, const float *truth,
                                      const float *truth_log, const float *weight, float *delta) {
   for (int k = 0; k < 2; k++) {

@@ -208,7 +208,7 @@ static void lower(Lower *l) {
       NEST_FOR(b, c, 2) lower_store(l, nest_load(b, nest_at(b, painted, y, x, c), 1), &y, &x, &c, 1, 1);
 }
 
-/* Number of classes of the current value's pixels, and of the instances, which have one mask per class. */
+/* Number of classes of the pixels (channels of the current value), and of the instances (masks of a box). */
 static int64_t classes(const Node *node) { return shape_extent(node->in[0]->shape).c; }
 static int64_t things(const Node *node) { return shape_extent(node->in[2]->shape).c; }
 

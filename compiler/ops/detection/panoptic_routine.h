@@ -4,9 +4,9 @@
 
 /* A mask in a box of the image. */
 typedef struct cnn_panoptic_instance_routine {
-  const float *mask; /* [height][width][channels], at its channel */
+  const float *mask; /* points to the mask's channel in [height][width][channels] */
   int height, width, channels;
-  float left, top, across, down; /* the box's corner; mask cells per pixel */
+  float left, top, across, down; /* left, top: the box's corner; across, down: mask cells per pixel */
 } cnn_panoptic_instance_routine;
 
 /* A cell of the mask; 0 outside. */
@@ -49,8 +49,8 @@ static int cnn_panoptic_next_routine(const float *boxes, int rows, int last) {
 }
 
 /* Paints instance `number` on the free pixels where its mask is above the threshold, unless less than half of
- * those pixels are free. out[h][w][2]: class, instance; on free pixels the class marks the last instance that
- * covers the pixel. */
+ * those pixels are free. out[h][w][2]: class, instance. While a pixel is free, its class is the number of the
+ * last instance that covers it. */
 static void cnn_panoptic_paint_routine(const cnn_panoptic_instance_routine *of, const float *box,
                                        const int *edge, float *out, int w, int number, float threshold) {
   int area = 0, left = 0;

@@ -91,7 +91,7 @@ static void shape(ShapeContext *context, Node *node) {
 typedef struct Anchors {
   Extent cells; /* c: anchors of a cell */
   int64_t count, before, most;
-  double stride[2]; /* distances of rows and of columns */
+  double stride[2]; /* distance between rows and between columns of cells, in image pixels */
   Decoder decoder;
 } Anchors;
 
@@ -267,12 +267,12 @@ const Op op_proposals = {
     .detail =
         "the current value is the scores, H x W x anchors; deltas are H x W x 4*anchors, dx dy dw dh of each "
         "anchor. An anchor is a box around (i + 0.5)*stride. Boxes are decoded as in decode with weights of "
-        "1, and clipped to the image. Only the `before` boxes with the best scores are used. Boxes narrower "
-        "or lower than 0.001 pixels are dropped, then boxes whose IoU with a box of a higher score is more "
-        "than iou. The result has rows x1 y1 x2 y2 by descending score; unused rows are zeros. In training "
-        "with a loss for objects, the result has `sample` rows instead: first the ground-truth boxes; then "
-        "random regions whose IoU with a ground-truth box is at least 0.5, until there are positives*sample "
-        "rows; then other random regions; unused rows are zeros. No gradient passes. Ren et al., 2015",
+        "1, and clipped to the image. Only the `before` boxes with the best scores are used. Boxes with a "
+        "side below 0.001 pixels are dropped, then boxes whose IoU with a box of a higher score is more than "
+        "iou. The result has rows x1 y1 x2 y2 by descending score; unused rows are zeros. In training with a "
+        "loss for objects, the result has `sample` rows instead. The ground-truth boxes are first. Random "
+        "regions whose IoU with a ground-truth box is at least 0.5 follow, until there are positives*sample "
+        "rows. Other random regions follow; unused rows are zeros. No gradient passes. Ren et al., 2015",
     .params = params,
     .example = "scores -> proposals(deltas, anchors=[[64, 64], [128, 64], [64, 128]], stride=16)",
     .traits.per_image = true,

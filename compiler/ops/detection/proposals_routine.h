@@ -19,7 +19,7 @@ static int cnn_proposals_covered_routine(const float *restrict kept, const float
   return covered;
 }
 
-/* boxes[rows][4], scores[rows] -> out[most][4]: takes the `before` boxes with the best scores, drops boxes
+/* boxes[rows][4], scores[rows] -> out[most][4]: selects the `before` boxes with the best scores, drops boxes
  * with a width or height below 0.001, and keeps the best boxes whose IoU with every better kept box is at
  * most `overlap`; unused rows are 0. NaN scores are ignored. best[rows], kept[4][most]: scratch. */
 static void cnn_proposals_routine(const float *restrict boxes, const float *restrict scores,

@@ -4,6 +4,6 @@
 #define CNNC_PROPOSALS_SAMPLE_H
 #include "graph/op.h"
 
-Node *proposals_sample(Graph *, Node *); /* returns the node itself if there is no detection loss */
+Node *proposals_sample(Graph *, Node *); /* returns the same node if there is no detection loss */
 
 #endif

@@ -49,8 +49,8 @@ static bool takes_scale(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* Whether the features and the positions in all regions are so few that floats represent them exactly;
- * otherwise reports an error. */
+/* Whether floats represent the coordinates of all features and the numbers of the positions in all regions
+ * exactly. If not, reports an error. */
 static bool small_enough(ShapeContext *context, const Node *node, const int64_t size[2]) {
   const Shape features = node->in[1]->shape;
   int64_t rows, columns;

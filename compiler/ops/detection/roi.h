@@ -1,6 +1,6 @@
 /* roi.h: Common code of roi_pool and roi_align. The current value contains the boxes, in[1] the features; for
  * each box, the result is an image of size `size`. Nests loop over the boxes (op->traits.loops_over_rows), so
- * that threads divide whole regions. */
+ * that each thread computes whole regions. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ROI_H
 #define CNNC_ROI_H
@@ -8,7 +8,8 @@
 
 enum {
   ROI_FAR = 1 << 22
-}; /* maximum distance of features from the origin: up to this number, floats represent quarters exactly */
+}; /* maximum distance of features from the origin: up to this number, floats represent multiples of 1/4
+      exactly */
 typedef struct Roi {
   int64_t rows, channels;
   int64_t size[2], length[2]; /* height and width of a region's value, and of the features */
@@ -23,8 +24,8 @@ Val roi_side(Lower *, Buf *boxes, const Ix *n, int side); /* one of the four num
 
 /* Kind of the loop over the rows of the value; work: the number of operations per element. */
 LoopKind roi_rows(const Lower *, const Roi *, int64_t work);
-/* The body for `count` adjacent vectors, starting at channel c, for which all indices are the same. A single
- * vector may be partial. */
+/* Emits code for `count` adjacent vectors of channels, starting at channel c. A single vector may be
+ * partial. */
 typedef void RoiBody(Lower *, const Ix *c, int count, int part, int lanes, const void *context);
 void roi_channels(Lower *, int64_t channels, RoiBody, const void *context);
 #endif

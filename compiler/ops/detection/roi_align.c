@@ -27,7 +27,7 @@ typedef struct Align {
   Roi roi;
   int64_t samples;
   bool aligned;
-  double offset, share; /* share: position of a point on an axis within its bin */
+  double offset, share; /* share: weight of a point along one axis, 1 / samples */
 } Align;
 
 static Align align_of(const Node *node) {
@@ -326,7 +326,8 @@ const Op op_roi_align = {
     .detail = "the current value is the boxes, N x 4: x1 y1 x2 y2 in input pixels. The result is N regions "
               "of size x size x channels. A bin is the mean of samples x samples points. Points up to one "
               "feature outside the image are moved to the border of the image; points farther outside are 0. "
-              "No gradient passes to the boxes. As roi_align in torchvision with sampling_ratio=samples",
+              "No gradient passes to the boxes. The results are those of torchvision's roi_align with "
+              "sampling_ratio=samples",
     .params = params,
     .example = "boxes -> roi_align(features, 7, scale=1/16)",
     .traits.per_image = true,

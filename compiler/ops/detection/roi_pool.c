@@ -119,7 +119,7 @@ static void find_region(Work *w) {
   }
 }
 
-/* Edge of this bin, or of the next bin, rounded up. */
+/* With next = 0, the start of this bin, rounded down; with next = 1, its end, rounded up. */
 static Val edge_at(const Work *w, int axis, int64_t next) {
   Nest *b = w->l->b;
   const Ix k = *w->bin[axis] + next;
@@ -237,7 +237,8 @@ const Op op_roi_pool = {
     .detail =
         "the current value is the boxes, N x 4: x1 y1 x2 y2 in input pixels. The result is N regions of size "
         "x size x channels. The corners of a box are rounded to whole features, and the box includes both "
-        "corners; a bin outside the image is 0. No gradient passes to the boxes. As roi_pool in torchvision",
+        "corners; a bin outside the image is 0. No gradient passes to the boxes. The results are those of "
+        "torchvision's roi_pool",
     .params = params,
     .example = "boxes -> roi_pool(features, 7, scale=1/16)",
     .traits.per_image = true,

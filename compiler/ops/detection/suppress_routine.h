@@ -10,8 +10,8 @@ static int cnn_suppress_before_routine(const float *a, const float *b) {
   return a[0] > b[0] || (a[0] == b[0] && a[1] < b[1]);
 }
 
-/* Restores the heap order at position `at`; the positions below it are already in order. The best candidate
- * below moves up. */
+/* Restores the heap order at position `at`, if both of its children are already heaps: moves the candidate at
+ * `at` down while a child comes before it. */
 static void cnn_suppress_sink_routine(float *heap, int at, int n) {
   const float moved[2] = {heap[2 * at], heap[2 * at + 1]};
   for (int child = 2 * at + 1; child < n; child = 2 * at + 1) {
@@ -61,7 +61,7 @@ static int cnn_suppress_batch_routine(float *heap, int n, int wanted) {
       front += score > pivot;
     }
   }
-  if (front < wanted || front == 0) front = n; /* many equal scores */
+  if (front < wanted || front == 0) front = n; /* n is small, or many scores are equal */
   cnn_suppress_order_routine(heap, front);
   return front;
 }

@@ -147,7 +147,7 @@ static void run(const Eval *eval) {
   for (int64_t i = 0; i < e.w * e.c; i++) eval->out[i] = decoded(head, i / e.c, i % e.c, eval->in[0][i]);
 }
 
-static void run_back(const Eval *eval) { /* inputs dy, x */
+static void run_back(const Eval *eval) { /* inputs: dy, x */
   const YoloHead *head = eval->node->detail;
   const int64_t n = YOLO_CLASSES + head->classes;
   for (int64_t i = 0; i < shape_row_elements(eval->node->shape); i++)
@@ -159,7 +159,7 @@ typedef struct Rows {
   const YoloHead *head;
   bool back;
   int lanes, width; /* lanes of the first vector, which contains the box; width of a row of `factor` */
-  const float *factor, *shape; /* tables by anchor: factors of the box's numbers; 1 for w and h */
+  const float *factor, *shape; /* factor: by anchor and column; shape: by column, 1 for w and h, else 0 */
   const float *step[2];        /* tables: increments of the numbers per column (0) and per row (1) of cells */
   Ix y, x, a;
 } Rows;

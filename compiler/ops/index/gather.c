@@ -86,7 +86,7 @@ static void back_eval(const Eval *eval) {
 typedef struct Work {
   Table table;
   Shape in;        /* shape of x */
-  Buf *x, *dy;     /* dy: in the backward pass, is added to the gradient x; otherwise NULL */
+  Buf *x, *dy;     /* dy: in the backward pass, the gradient that is added to `x`; otherwise NULL */
   const Ix *k, *c; /* c: with each=true, the channel of the index */
 } Work;
 

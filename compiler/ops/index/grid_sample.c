@@ -1,8 +1,8 @@
 /* grid_sample.c: grid_sample, an image sampled at the points of a grid, as in torch. The range -1 .. 1 of x
  * and y reaches from one outer edge of the image to the other; with corners=true it reaches from the center
  * of the first pixel to the center of the last pixel. Outside of the image, also at infinite coordinates, the
- * result is 0, the nearest border pixel, or the image mirrored at its edges. For a NaN in the grid the result
- * is NaN (bilinear, zeros), 0 (nearest, zeros), or else the first pixel. */
+ * argument outside= selects 0, the nearest border pixel, or the image mirrored at its edges. For a NaN in the
+ * grid the result is NaN (bilinear, zeros), 0 (nearest, zeros), or else the first pixel. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "ops/index/index.h"
@@ -88,7 +88,7 @@ static void eval(const Eval *eval) {
   }
 }
 
-static void back_eval(const Eval *eval) { /* dy, grid */
+static void back_eval(const Eval *eval) { /* inputs: dy, grid */
   const Grid g = sampled_grid(eval->node);
   SamplePoint point[2];
   for (int64_t i = 0; i < shape_row_elements(eval->node->shape); i++) eval->out[i] = 0;

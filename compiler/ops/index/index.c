@@ -44,7 +44,7 @@ Ref index_element(Lower *l, Buf *buf, const Ix *k) {
   return dim[1] == 1 ? nest_at(l->b, buf, 0, 0, *k) : nest_at(l->b, buf, 0, *k, 0);
 }
 
-/* Finds the row, then the column. The quotient of integers below 2^24 is never rounded up to the next
+/* Finds the row, then the column. The float quotient of integers below 2^24 is never rounded up to the next
  * integer. */
 void index_choose(Lower *l, Extent e, Val number, IndexBody body, const void *context) {
   Nest *b = l->b;

@@ -11,14 +11,14 @@ extern const Op op_argmax, op_topk;
 
 /* Converts a number to an index in 0 .. count - 1. */
 int64_t index_of(double number, int64_t count);
-/* False, after an error, if floats cannot represent the number of a value's elements. */
+/* False, after an error, if `count`, the number of indices into the value, is too large for exact floats. */
 bool index_fits(ShapeContext *, const Node *, const Node *value, int64_t count);
 /* Whether the shape is L, Lx1 or HxWx1: one index per position. */
 bool index_is_flat(Shape);
-/* The result's shape for flat indices: the shape of the indices with these channels; for a vector, a
- * sequence. False after an error. */
+/* Sets the result's shape for flat indices: the shape of the indices, with this number of channels. A vector
+ * of indices results in a sequence. False after an error. */
 bool index_rows_shape(ShapeContext *, Node *, int64_t channels);
-/* The index at a pixel of a result of this shape. */
+/* The index for pixel (y, x) of the result. */
 Ref index_of_pixel(Lower *, Buf *, const Ix *y, const Ix *x);
 /* Element k of a vector or of a sequence of one channel. */
 Ref index_element(Lower *, Buf *, const Ix *k);

@@ -103,7 +103,7 @@ static void eval(const Eval *eval) {
   turn_run(&t, eval->in[X], eval->in[COSINE], eval->in[SINE], 1, eval->out);
 }
 
-static void back_eval(const Eval *eval) { /* dy, cos, sin */
+static void back_eval(const Eval *eval) { /* inputs: dy, cos, sin */
   const Turn t = turn_of(eval->node);
   turn_run(&t, eval->in[0], eval->in[COSINE], eval->in[SINE], -1, eval->out);
 }

@@ -48,7 +48,7 @@ typedef struct Sample { /* axis 0 is y; at: index of the pixel `low` */
   Val weight[2][2], slope[2][2];
 } Sample;
 typedef void SampleBody(const Sample *, const void *context);
-/* Calls the body with the pixels around the point (y, x). The extent is that of the image. */
+/* Calls the body with the pixels around the point (y, x). The extent is the image's extent. */
 void sample_choose(Lower *, const Sampling *, Extent, Val y, Val x, bool slopes, SampleBody,
                    const void *context);
 /* The corners of a point, k = 2*row + column. sample_has: whether corner k is inside the image. */
@@ -65,7 +65,8 @@ void sample_add(const Sample *, Buf *image, const Val weight[SAMPLE_CORNERS], Va
 /* The products of dy with each corner, summed over the channels `from` .. from+n-1; dy is at [y][x][c]. */
 void sample_products(const Sample *, Buf *image, Buf *dy, const Ix *y, const Ix *x, const Ix *from, int64_t n,
                      Val product[SAMPLE_CORNERS]);
-/* Computed from the products of dy with the corners: the sample, and its derivative along an axis. */
+/* Computed from the products of dy with the corners: dy times the sample, and the derivative of this product
+ * along an axis. */
 Val sample_total(const Sample *, const Val product[SAMPLE_CORNERS]);
 Val sample_slope(const Sample *, int axis, const Val product[SAMPLE_CORNERS]);
 #endif

@@ -1,4 +1,4 @@
-// border.c: Padding with 0, which is the value's zero point.
+// border.c: Padding with zeros, which are stored as the value's zero point.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8.h"
 

@@ -1,6 +1,6 @@
 /* int8.h: Operators of int8 and int16 models. quantize/values.c creates these nodes from the nodes of a float
  * net and a file with scales; base/arithmetic.h defines the arithmetic. A value has the type I8, or I16 with
- * zero point 0, and a Quant (graph.h). Other data of an operator is in node->detail. Programs cannot contain
+ * zero point 0, and a Quant (graph.h). Other data of an operator is in node->detail. A source cannot contain
  * these operators. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_H
@@ -20,11 +20,11 @@ typedef struct Int8Product {
   const int32_t *bias;      /* by filter; NULL: wide_bias is used instead */
   const int64_t *wide_bias; /* 64-bit bias, if the input or the value is int16 */
   const Multiplier *factor; /* by filter */
-  const double *real;       /* 64-bit sums: by filter, used instead of `factor`; may be NULL */
+  const double *real;       /* for 64-bit sums: factors by filter instead of `factor`; may be NULL */
   bool dense;
 } Int8Product;
 
-/* add of two or more values; subtract and multiply of two. Dimensions of size 1 are broadcast. */
+/* add of two or more values; subtract and multiply of two values. Dimensions of size 1 are broadcast. */
 typedef struct Int8Combine {
   Rounding rounding;
   Stored stored;
@@ -36,7 +36,7 @@ typedef struct Int8Combine {
 
 /* Pools. */
 typedef struct Int8Pool {
-  bool mean; /* otherwise the maximum */
+  bool mean; /* computes the mean; otherwise the maximum */
   bool count_pad;
   bool scaled; /* the mean is (sum - n*zero) * factor, rounded; all windows are inside the image */
   bool even;   /* mean of q - zero, with halves rounded to even; otherwise the mean of q, with halves rounded
@@ -80,7 +80,7 @@ typedef struct Int8Table {
 } Int8Table;
 
 typedef struct Int8Softmax {
-  int32_t exponential[256], part[256]; /* indexed by maximum - q */
+  int32_t exponential[256], part[256]; /* indexed by maximum - q; part: terms of the sum */
 } Int8Softmax;
 
 /* int16 softmax. */
@@ -119,7 +119,7 @@ extern const Op op_int8_argmax;                       /* like op_int8_class, as 
 extern const Op op_int8_embedding;
 
 bool int8_is_wide(const Node *);      /* whether the node's value or an operand is int16 */
-int64_t int8_most(const Node *value); /* maximum of the value's numbers minus their zero point */
+int64_t int8_most(const Node *value); /* maximum of |q - zero| over all numbers q of the value's type */
 int64_t int8_most_read(const Node *); /* maximum of int8_most over all operands */
 
 /* The geometry of a product: a dense layer is a convolution of one pixel; the output of a transposed
@@ -147,7 +147,7 @@ Steps int8_steps(Rounding, Multiplier);
 bool int8_steps_fit(Rounding, Multiplier, int64_t most);
 
 int32_t int8_halves(int32_t low, int32_t high); /* a word of two int16 numbers */
-/* Words are operands of the target's dot product: four bytes q + 128 or q, or two halves q. */
+/* A word is an operand of the target's dot product: four bytes, q + 128 or q, or two 16-bit halves q. */
 int32_t words_lift(Dot);                    /* the number added to each q: 128 or 0 */
 const Primitive *words_dot(Dot, int lanes); /* operands: a sum, a word of lifted q, a word of weights */
 
@@ -170,11 +170,13 @@ typedef struct Int8Constants {
 Int8Constants int8_constants(Lower *, const Correlation *, int64_t channels);
 /* The accumulator of a product's terms: 32-bit or 64-bit. */
 Ref int8_sum(Lower *);
-void int8_add_term(Lower *, Ref sum, Val q, Val weight); /* q minus its zero point; both are 32-bit */
-/* Applies the steps of a multiplication by a factor that is given as values of the nest. left may be NULL:
- * nothing is shifted to the left. */
+void int8_add_term(Lower *, Ref sum, Val q, Val weight); /* q: minus its zero point; q and weight are
+                                                            32-bit */
+/* Multiplies x by a factor, in the steps of struct Steps, whose numbers are values of the nest. If `left` is
+ * NULL, x is not shifted to the left. */
 Val int8_stepped(Lower *, Rounding, Val x, Val left, Val m, Val half, Val shift);
-/* The extent of the value, viewed as [1][w*c] if its elements are contiguous. */
+/* Views the rows of the value and of its operands as [1][w*c] if their elements are contiguous. Returns the
+ * extent of the value, viewed or not. */
 Extent int8_joined(Lower *);
 Val int8_load_part(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* as I32 */
 Val int8_stored(Lower *, Stored, Val rounded); /* converted to the type of the node's value */
@@ -187,10 +189,12 @@ typedef struct CurvePlace {
 Buf *int8_curve_points(Lower *);
 CurvePlace int8_curve_place(Lower *, const Curve *, Val q);
 Val int8_curve_value(Lower *, const Curve *, Buf *points, const CurvePlace *, const Ix *step);
-const Primitive *int8_requantizer(Rounding, bool wide); /* wide: of int64 sums */
-/* name: base of the names of the factor's numbers in the kernel. */
+const Primitive *int8_requantizer(Rounding, bool wide); /* wide: for int64 sums */
+/* The sum times the multiplier, rounded. name: prefix of the names of the multiplier's numbers in the
+ * kernel. */
 Val int8_rounded(Lower *, Rounding, Val sum, Multiplier, const char *name);
-/* Numbers of the kernel: the zero point of an operand; the number added to a result, and its limits. */
+/* Numbers that the kernel uses: the zero point of an operand; the zero point that is added to a result; the
+ * lower and the upper limit of a result. */
 Val int8_zero(Lower *, int operand);
 Val int8_stored_zero(Lower *, Stored), int8_lowest(Lower *, Stored), int8_highest(Lower *, Stored);
 Val int8_cut(Lower *, Stored, Val q); /* q, clamped to these limits */

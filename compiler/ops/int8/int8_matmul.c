@@ -1,6 +1,6 @@
 /* int8_matmul.c: Product of two int8 or int16 values: x = sum over k of (a - zero of a) * (b - zero of b);
- * out = clamp(round(x * factor) + zero of out). Sums of int8 products fit in int32 (quantize/matmul.c); sums
- * of int16 products are int64. */
+ * out = clamp(round(x * factor) + zero of out). Sums of int8 products fit in int32 (matmul_fits in
+ * quantize/layers.c); sums of int16 products are int64. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "kernel/walk.h"
@@ -160,8 +160,8 @@ static void lower(Lower *l) {
 
 const Op op_int8_matmul = {
     .name = "int8_matmul",
-    .detail =
-        "x = sum over k of (a - zero of a) * (b - zero of b); out = clamp(round(x * factor) + zero of out)",
+    .detail = "x = sum over k of (a - zero point of a) * (b - zero point of b); out = clamp(round(x * "
+              "factor) + zero point of out)",
     .traits.per_image = true,
     .cost = cost,
     .eval = eval,

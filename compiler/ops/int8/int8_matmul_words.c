@@ -38,7 +38,7 @@ static Val add_dot(const WordProduct *t, Val sum, Val x, Val w) {
 }
 
 /* ---- copies ---- */
-/* A copy of the words of `lanes` rows or columns, of which only the first `real` exist. first: the index of
+/* A copy of the words of `lanes` rows or columns; only the first `real` of them exist. first: the index of
  * the first row or column; to: the first column of the copy to which the words are copied. */
 typedef struct SideCopy {
   const WordProduct *t;

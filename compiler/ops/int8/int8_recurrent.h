@@ -6,8 +6,9 @@
 #include "ops/recurrent/recurrent.h"
 
 /* The core of one direction of lstm, gru or rnn. Its inputs are the int16 gates of all rows, with the scale
- * 2^-12, and the initial states. In an lstm c is int16 and h int8. In gru, and in rnn with tanh, h is int16
- * with the scale 2^-15; weights are multiplied by its upper 8 bits, which are also the layer's value. */
+ * 2^-12, and the initial states. In an lstm c is int16, and h is int8 or, with `wide`, int16. In gru, and in
+ * rnn with tanh, h is int16 with the scale 2^-15; weights are multiplied by its upper 8 bits, which are also
+ * the layer's value. */
 enum { GATE_BITS = 12, UNIT_BITS = 15 };
 typedef struct Int8Recurrent {
   Recurrent r;
@@ -21,31 +22,32 @@ typedef struct Int8Recurrent {
   Stored stored;            /* scale of the value */
   Multiplier out;           /* factor from o*tanh(c), or from relu's sum, to the value's scale */
   Multiplier forget, add;   /* lstm: factors of f*c and i*g to the scale of c, 2^bits */
-  int32_t bits, clip;       /* clip: negative if there is none */
+  int32_t bits, clip;       /* clip: limit of |c|; negative if there is none */
 } Int8Recurrent;
 
 extern const Op op_int8_recurrent;
 extern const Curve int8_gate_sigmoid, int8_gate_tanh; /* for sums with the scale 2^-12 */
 Curve int8_cell_curve(const Int8Recurrent *);         /* tanh of c */
 void int8_recurrent_lower(Lower *);
-/* Op.keep of a core in steps of a stream (int8_recurrent_keep.c). With `keeps`, a core returns, for each
- * row, the state that the next row needs. */
+/* Op.keep of a core in steps of a stream (int8_recurrent_keep.c). With r.keeps, a core returns, for each row,
+ * the state that the next row needs. */
 Node *int8_recurrent_keep(Graph *, Node *core, Node *calls, int64_t rows, int64_t offset);
-/* values of the gates for which a state of zeros stays zero */
+/* values of the gates with which a state that is 0 remains 0 */
 const double *int8_idle_gates(Arena *, const Int8Recurrent *);
 Val int8_upper_byte(Nest *, Val wide);
 
 /* ---- int8_recurrent_words.c: recurrent layers on boards ---- */
 typedef struct RecurrentWords {
   const Int8Recurrent *p;
-  int first, gates;    /* sums of these gates */
+  int first, gates;    /* the sums of the gates first .. first + gates - 1 */
   int64_t words;       /* number of words of h, with two channels each */
-  Buf *halves, *bytes; /* weights of pairs of gates, and of the last gate if their number is odd */
+  Buf *halves, *bytes; /* halves: weights of pairs of gates; bytes: of a last gate without a partner */
   Buf *steps, *window; /* window: h, widened to int16 */
 } RecurrentWords;
 /* bias: the bias of each sum, which includes the zero point of h times the weights. */
 bool int8_recurrent_has_words(const Lower *, const Int8Recurrent *, const int32_t *bias);
-/* Sets the array to the gates that read h, then to the gate of gru with reset=before that reads r*h. */
+/* Sets element 0 of the array to the gates that read h, and element 1 to the gate that reads r*h (gru with
+ * reset=before). */
 void int8_recurrent_words(Lower *, const Int8Recurrent *, const int32_t *bias, RecurrentWords[2]);
 void int8_recurrent_window(Lower *, RecurrentWords *, Buf *h);
 /* The sums of the gates of unit u, without biases. */

@@ -235,7 +235,7 @@ static Buf *state_scratch(Lower *l, const char *name, Elem elem, int64_t n) {
   return lower_scratch_of(l, name, elem, 1, &n);
 }
 
-/* The zero point of h times its weights is part of the bias. */
+/* The bias includes a term for the zero point of h: minus the zero point times the sum of the weights. */
 static void put_constants(Core *core) {
   Lower *l = core->l;
   const Int8Recurrent *p = core->p;

@@ -18,7 +18,7 @@
 #include "ops/int8/int8_recurrent.h"
 
 enum {
-  QUAD = 4, /* channels of two words */
+  QUAD = 4, /* number of channels in two words */
   MOST_TOGETHER = 8,
   LEAST_SINGLE = 2,
   LEAST_DOUBLE = 1,

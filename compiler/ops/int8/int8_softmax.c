@@ -1,4 +1,4 @@
-// int8_softmax.c: Int8 softmax along any axis, in integers: exponentials from a table, a reciprocal by
+// int8_softmax.c: Int8 softmax along any axis, in integers: exponentials from a table, and a reciprocal with
 // Newton's method, as in gemmlowp.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/activation/lines.h"

@@ -87,8 +87,9 @@ static void lower(Lower *l) {
 
 const Op op_int8_svdf = {.name = "int8_svdf",
                          .detail =
-                             "x[t][u] = bias[u] + sum of weight * (f - zero) over the features of a unit and "
-                             "the rows that it sees; out = clamp(round(x * factor) + zero of out)",
+                             "x[t][u] = bias[u] + sum of weight * (f - zero point) over the features of a "
+                             "unit and the rows that it reads; out = clamp(round(x * factor) + zero point of "
+                             "out)",
                          .traits.layer_part = true,
                          .traits.per_image = true,
                          .cost = cost,

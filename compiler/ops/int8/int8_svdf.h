@@ -4,8 +4,8 @@
 #define CNNC_INT8_SVDF_H
 #include "ops/int8/int8.h"
 
-/* The input has the features of all rows, int8 or int16. The window of the node has the memory and the rows
- * before the first row. */
+/* The input has the features of all rows, int8 or int16. node->window contains the memory, as its kernel, and
+ * the number of rows before row 0. */
 typedef struct Int8Svdf {
   Rounding rounding;
   Stored stored;

@@ -63,10 +63,11 @@ static Val on_line(Lower *l, Val q, Val slope, Val start) {
   return convert(vmax(vmin(v, num_i32(b, INT8_MAX)), num_i32(b, INT8_MIN)), I8);
 }
 
-/* If a vector contains several pixels, its channels form a pattern that repeats after some elements. */
+/* Tables of the channels' lines, repeated until their length is a multiple of the lanes, because a vector may
+ * contain several pixels. */
 typedef struct Turns {
   Buf *slope, *start;
-  int64_t length; /* 1: all channels have the same line */
+  int64_t length; /* of each table; 1: all channels have the same line */
 } Turns;
 
 static void line_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,

@@ -1,8 +1,8 @@
 // product.c: Convolutions and dense layers with int8 or int16 values:
 // SPDX-License-Identifier: Apache-2.0
 //
-// x[f] = bias[f] + sum over taps and channels of weight * (q - zero); q' = clamp(round(x * factor[f]) +
-// zero')
+// x[f] = bias[f] + sum over taps and channels of weight * (q - zero)
+// q' = clamp(round(x[f] * factor[f]) + zero')
 //
 // Padding adds nothing. When the node was created, quantize/layers.c checked that the sums fit into 32 bits,
 // or, with int16 values, into 47 bits, so that their products with 15-bit factors fit into 64 bits.
@@ -212,8 +212,8 @@ static void lower(Lower *l) {
 
 const Op op_int8_product = {
     .name = "int8_product",
-    .detail =
-        "x[f] = bias[f] + sum of weight * (in - zero); out[f] = clamp(round(x[f] * factor[f]) + zero of out)",
+    .detail = "x[f] = bias[f] + sum of weight * (in - zero point); out[f] = clamp(round(x[f] * factor[f]) + "
+              "zero point of out)",
     .family = FAMILY_INT8,
     .traits.row_local = true,
     .traits.per_image = true,

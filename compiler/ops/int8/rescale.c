@@ -46,8 +46,8 @@ static void lower(Lower *l) {
 }
 
 const Op op_int8_rescale = {.name = "int8_rescale",
-                            .detail = "out = clamp(round((in - zero of in) * factor) + zero of out); "
-                                      "leaky_relu has another factor below 0",
+                            .detail = "out = clamp(round((in - zero point of in) * factor) + zero point of "
+                                      "out); leaky_relu has another factor for negative numbers",
                             .traits.per_image = true,
                             .traits.row_local = true,
                             .traits.keeps_spatial = true,

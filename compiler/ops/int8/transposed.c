@@ -34,7 +34,8 @@ static int64_t transposed_sum_at(const Eval *eval, const Correlation *k, int64_t
 static void eval(const Eval *eval) { int8_product_eval(eval, transposed_sum_at); }
 
 /* ---- lower ---- */
-/* The range of input rows around i that contribute to a position S*i + r. */
+/* The input rows that may contribute to position S*i + r: row i + first_row and the rows after it, before row
+ * i + behind_last_row. */
 static int64_t first_row(const Correlation *k, int axis) {
   return rounded_down(k->before[axis] - (k->kernel[axis] - 1) * k->dilation[axis], k->stride[axis]);
 }
@@ -110,8 +111,8 @@ static void lower(Lower *l) {
 
 const Op op_int8_transposed = {
     .name = "int8_transposed",
-    .detail = "x[f] = bias[f] + sum of weight * (in - zero) over all contributions to the pixel; out[f] = "
-              "clamp(round(x[f] * factor[f]) + zero of out)",
+    .detail = "x[f] = bias[f] + sum of weight * (in - zero point) over all contributions to the pixel; "
+              "out[f] = clamp(round(x[f] * factor[f]) + zero point of out)",
     .traits.per_image = true,
     .family = FAMILY_INT8,
     .cost = int8_product_cost,

@@ -144,7 +144,7 @@ const Op op_loss_detection = {
     .detail = "scores are R x (1 + classes), class 0 is the background; deltas are R x 4 or R x 4*(1 + "
               "classes). The loss is the sum of two parts, divided by R: the cross-entropy of all rows; and, "
               "for rows whose IoU with a ground-truth box is at least `overlap`, the smooth L1 (beta 1) "
-              "between the deltas and the true deltas times 10 10 5 5",
+              "between the deltas and the true deltas, which are multiplied by 10 10 5 5",
     .params = params,
     .example = "loss = detection(scores, deltas, boxes=regions)",
     .traits.object_target = true,

@@ -84,7 +84,8 @@ static void through_probabilities(const Node *node, const double *o, int64_t cha
   }
 }
 
-/* Two rows with one number per class: dL/dp at pixels with another label, and at pixels with this label. */
+/* Two rows with one number per class: dL/dp at pixels with another label, and at pixels with the class's
+ * label. */
 enum { OTHER, OWN, SLOPES };
 
 static void slopes_run(const Eval *eval) {
@@ -283,7 +284,7 @@ const Op op_loss_dice = {
     .name = "dice",
     .group = "loss",
     .summary =
-        "one minus the overlap of predicted and true pixels; the output is a softmax, sigmoids or raw scores",
+        "one minus the Dice coefficient of pixels; the output is a softmax, sigmoids or raw scores",
     .detail = "mean over the images, and over the classes that appear in an image, of 1 - (2 * sum p*t + 1) "
               "/ (sum p + sum t + 1); pixels with label -1 do not count",
     .params = params,

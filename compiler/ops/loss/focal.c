@@ -149,7 +149,7 @@ static void gradient_lower(Lower *l) {
 const Op op_loss_focal = {
     .name = "focal",
     .group = "loss",
-    .summary = "cross entropy weighted toward badly classified examples",
+    .summary = "cross entropy with larger weights for badly classified examples",
     .detail = "mean of -(1 - p[label])^gamma * log p[label]",
     .params = params,
     .example = "loss = focal(gamma=2)",

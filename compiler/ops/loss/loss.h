@@ -13,8 +13,8 @@ int64_t
 loss_uncounted(const Node *); /* for a scale node: number of rows at the target's start that do not count */
 
 /* ---- elementwise losses: sums over all elements of f(o, t) ----
- * The loss defines f by map_eval and map (x[0]: the output, x[1]: the target), its gradient df/do by
- * map_slope and map_gradient (dy: 1). */
+ * The loss defines f with map_eval and map (x[0]: the output, x[1]: the target), and its gradient df/do with
+ * map_slope and map_gradient (dy = 1). */
 void loss_elements_shape(ShapeContext *, Node *);
 void loss_elements_run(const Eval *);
 void loss_elements_lower(Lower *);
@@ -32,7 +32,7 @@ void loss_elements_gradient_lower(Lower *);
 
 /* ---- losses over classes: a label per pixel; -1, `ignore` and invalid classes do not count ---- */
 void loss_classes_shape(ShapeContext *,
-                        Node *); /* at least two classes, one weight per class; raw scores or a softmax */
+                        Node *); /* checks that there are at least two classes, and one weight per class */
 double loss_class_weight(const Node *, int64_t c); /* the class's weight, or 1 without weights */
 bool loss_has_weights(const Node *);
 double loss_label_weight(const Node *, double label,
@@ -52,6 +52,6 @@ typedef struct LabelValues {
                   count), 1 if the label counts */
 void loss_label_weights(Lower *, Val label, Val *counts, Val *weight);
 LabelValues loss_label(Lower *, const Ix *y, const Ix *x);
-Val loss_class_weight_value(Lower *, const Ix *c);  /* as given */
-Val loss_is_label(Lower *, Val label, const Ix *c); /* a mask */
+Val loss_class_weight_value(Lower *, const Ix *c);  /* weight of class c, as in the source */
+Val loss_is_label(Lower *, Val label, const Ix *c); /* mask: whether the label is class c */
 #endif

@@ -123,10 +123,11 @@ const Op op_loss_masks = {
     .name = "masks",
     .group = "loss",
     .summary = "mask loss of regions",
-    .detail = "The output is R regions of m x m x classes, sigmoid or linear. Only regions whose IoU with a "
-              "ground-truth box is at least `overlap` count. Their loss is the binary cross-entropy between "
-              "the channel of the object's class and the mask of the object, cropped to the region's box and "
-              "sampled bilinearly to m x m; the result is the mean over regions and pixels",
+    .detail = "The output is R regions of m x m x classes, after a sigmoid or as raw scores. Only regions "
+              "whose IoU with a ground-truth box is at least `overlap` have a loss: the binary cross-entropy "
+              "between the channel of the object's class and the mask of the object. The mask is cropped to "
+              "the region's box and sampled bilinearly to m x m. The result is the mean over these regions "
+              "and their pixels",
     .params = params,
     .example = "loss = masks(masks, boxes=regions)",
     .traits.object_target = true,

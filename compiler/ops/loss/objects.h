@@ -1,8 +1,8 @@
-/* objects.h: Common code of detection losses. A detection loss is one node (op.h, Loss). A nest computes the
- * required logarithms and exponentials. Then a runtime function matches ground-truth objects with boxes, and
- * writes the image's share of the loss and all gradients into one vector, [1 + elements of the gradients].
- * The function's text is compiled twice: unchanged in generated code, and in double in the compiler
- * (OBJECTS_IN_DOUBLE). */
+/* objects.h: Common code of detection losses. A detection loss is one node (see Loss in ops/registry.h). A
+ * nest computes the required logarithms and exponentials. Then a runtime function matches ground-truth
+ * objects with boxes, and writes the image's share of the loss and all gradients into one vector, [1 +
+ * elements of the gradients]. The function's text is compiled twice: unchanged in generated code, and in
+ * double in the compiler (OBJECTS_IN_DOUBLE). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OBJECTS_H
 #define CNNC_OBJECTS_H
@@ -35,6 +35,6 @@ void objects_sigmoid(Lower *, Buf *x, Buf *sigmoid, Buf *softplus);
 int64_t objects_rows(Shape); /* number of rows in a table: R x C, or R regions of C */
 int64_t objects_columns(Shape);
 
-/* Checks the values of a loss on boxes of regions; false after an error. */
+/* Checks that a value of the loss is a table, R x C or R regions of C; false after an error. */
 bool objects_table(ShapeContext *, const Node *loss, const Node *value, const char *what);
 #endif

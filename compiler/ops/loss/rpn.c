@@ -175,9 +175,9 @@ const Op op_loss_rpn = {
     .summary = "score loss and box loss of the anchors of proposals",
     .detail = "An anchor inside the image is positive if its IoU with a ground-truth box is at least `high`, "
               "or is the largest IoU of all anchors with that box. An anchor is negative if its IoU with "
-              "every ground-truth box is below `low`. `sample` anchors are drawn at random, and at most the "
-              "fraction `positives` of them is positive. The loss is the binary cross-entropy of the scores "
-              "of these anchors, plus the smooth L1 (beta 1/9) of the deltas of the positive anchors, "
+              "every ground-truth box is below `low`. `sample` of these anchors are drawn at random; at most "
+              "the fraction `positives` is positive. The loss is the binary cross-entropy of the scores "
+              "of the drawn anchors, plus the smooth L1 (beta 1/9) of the deltas of the positive anchors, "
               "divided by `sample`. Ren et al., 2015",
     .params = params,
     .example = "loss = rpn(p)",

@@ -42,13 +42,11 @@ static int cnn_rpn_draw_routine(const float *restrict match, const float *restri
   return cnn_best_routine(draws, rows_of, n, most);
 }
 
-/* The loss of `sample` anchors, of which at most `positives` have a ground truth: the binary cross-entropy of
+/* The loss of `sample` anchors, at most `positives` of them with a ground truth: the binary cross-entropy of
  * their scores, and the smooth L1 (beta 1/9) of the deltas of anchors with a ground truth; divided by
  * `sample`. scores, sigmoid, softplus, draws[rows]; deltas, anchors[rows][4]; anchor_log[rows][2],
- * truth_log[most][2]:
- * logarithms of sizes. match, rows_of[rows]: scratch. out: the loss, its gradients with respect to scores and
- * deltas.
- */
+ * truth_log[most][2]: logarithms of sizes. match, rows_of[rows]: scratch. out: the loss, its gradients with
+ * respect to scores and deltas. */
 static void cnn_rpn_routine(const float *restrict scores, const float *restrict sigmoid,
                             const float *restrict softplus, const float *restrict draws,
                             const float *restrict deltas, const float *restrict anchors,

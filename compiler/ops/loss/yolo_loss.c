@@ -1,4 +1,4 @@
-/* yolo_loss.c: Loss yolo, of a YOLOv3 head  (Redmon and Farhadi, 2018). The loss reads the input of the
+/* yolo_loss.c: The loss yolo of a YOLOv3 head (Redmon and Farhadi, 2018). The loss reads the input of the
  * operator yolo: tx ty tw th, objectness and classes of each anchor in each cell. Each ground-truth object
  * belongs to the anchor whose shape has the highest IoU, among the anchors of all yolo losses of the net. */
 // SPDX-License-Identifier: Apache-2.0
@@ -212,10 +212,11 @@ const Op op_loss_yolo = {
     .detail =
         "The argument is a value of the operator yolo. Each ground-truth box is assigned to one anchor in "
         "the cell of its center: the anchor with the most similar shape among the anchors of all yolo "
-        "losses. The loss of assigned boxes is the squared errors of sigmoid(tx), sigmoid(ty), tw and th, "
-        "times (2 - w*h / area of the image), plus the binary cross-entropy of objectness and classes. The "
-        "loss of each other box is the binary cross-entropy of its objectness and 0; a box whose IoU with a "
-        "ground-truth box is above `ignore` has no loss. The losses are summed over cells",
+        "losses. The loss of an assigned box is the sum of the squared errors of sigmoid(tx), sigmoid(ty), "
+        "tw and th, times (2 - w*h / area of the image), plus the binary cross-entropy of objectness and "
+        "classes. The loss of each other box is the binary cross-entropy of its objectness and 0. However, "
+        "if its IoU with a ground-truth box is above `ignore`, it has no loss. The losses are summed over "
+        "cells",
     .params = params,
     .example = "loss = [yolo(small), yolo(large, ignore=0.7)]",
     .traits.object_target = true,

@@ -6,7 +6,7 @@
  * `first` on. */
 typedef struct cnn_yolo_head_routine {
   int h, w, own, first, total, classes;
-  float across, down; /* the distance of adjacent cells */
+  float across, down; /* distances between adjacent cells, in pixels of the image */
   const float *anchor;
 } cnn_yolo_head_routine;
 
@@ -15,7 +15,7 @@ static int cnn_yolo_cell_routine(float at, int n) {
   return !(at > 0.f) ? 0 : at < (float)n ? (int)at : n - 1;
 }
 
-/* The row of an object; -1: none in this head. */
+/* The row that an object belongs to; -1: no row of this head. */
 static int cnn_yolo_place_routine(const cnn_yolo_head_routine *of, const float *truth, int32_t label) {
   const float width = truth[2] - truth[0], height = truth[3] - truth[1];
   float most = -1.f;
@@ -50,13 +50,13 @@ static void cnn_yolo_box_routine(const cnn_yolo_head_routine *of, int r, const f
   box[3] = y + height;
 }
 
-/* Scaled square of a difference; adds its slope. */
+/* Returns the scaled square of a difference, and sets its slope. */
 static float cnn_yolo_square_routine(float difference, float scale, float *slope) {
   *slope = 2.f * scale * difference;
   return scale * difference * difference;
 }
 
-/* The loss of row r's box for its object, and its gradient. `area`: of the image. */
+/* The loss of row r's box for its object, and its gradient. `area`: the area of the image. */
 static float cnn_yolo_shape_routine(const cnn_yolo_head_routine *of, int r, const float *t,
                                     const float *sigmoid, const float *truth, const float *truth_log,
                                     float area, float *by) {
@@ -104,7 +104,7 @@ static float cnn_yolo_empty_routine(const cnn_yolo_head_routine *of, const float
   return sum;
 }
 
-/* t[rows][5 + classes], sigmoid and softplus of it; size[rows][2]: exp(tw), exp(th); truth_log[most][2]:
+/* t[rows][5 + classes], and its sigmoid and softplus; size[rows][2]: exp(tw), exp(th); truth_log[most][2]:
  * logarithms of sizes. place[most]: the row of each object. If several objects share a row, the last object
  * defines the box, and all of them define the classes. out: the loss, its gradient with respect to t. */
 static void cnn_yolo_routine(const float *restrict t, const float *restrict sigmoid,

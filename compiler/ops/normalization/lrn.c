@@ -47,7 +47,7 @@ static void shape(ShapeContext *context, Node *node) {
   map_shape(context, node);
   if (!node->shape.rank || padded_of(node) <= SHAPE_MOST_ELEMENTS) return;
   Diag *diag = op_error(context, node, DIAG_too_large,
-                        "a row of lrn, with the zeros of the window on both sides, is too long");
+                        "the input of lrn, with the padding of its window, has too many channels");
   diag_fact(diag, "%lld channels + %lld - 1 = %lld, more than %lld", (long long)shape_extent(node->shape).c,
             (long long)lrn_size(node), (long long)padded_of(node), (long long)SHAPE_MOST_ELEMENTS);
   op_note_origin(context, diag, node->in[0]);

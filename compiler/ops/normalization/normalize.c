@@ -1,5 +1,5 @@
-/* normalize.c: normalize, y = (x*scale - mean) / std with constants of the data: the first step from raw
- * pixels. */
+/* normalize.c: normalize, y = (x*scale - mean) / std with constants of the data; usually the first operator
+ * after the input. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/map.h"
@@ -81,7 +81,7 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape = node->in[0]->shape;
 }
 
-/* y = gain*x + shift, as constants of the nest. */
+/* The gains of y = gain*x + shift, or with `shift` the shifts, as constants of the nest. */
 static Val constants(Map *m, bool shift) {
   const int64_t n = one_for_all(m->node) ? 1 : shape_extent(m->node->shape).c;
   float *table = NEW_ARRAY(m->lower->arena, float, n);

@@ -1,6 +1,6 @@
 /* standardize.c: Mean and variance of groups of elements. Groups within a pixel use a row of scratch. For
- * groups over pixels, the sums are of x - x[0][0][c], so that a large mean does not hide the variance. Then
- * the sums of a group's channels are merged (Chan, Golub and LeVeque, 1979). */
+ * groups over pixels, x - x[0][0][c] is summed instead of x, so that a large mean does not hide the variance.
+ * Then the sums of a group's channels are merged (Chan, Golub and LeVeque, 1979). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/normalization/standardize.h"
 #include <math.h>

@@ -28,8 +28,8 @@ static int64_t counted_to(const Node *forward, int axis) {
          (arg_bool(forward, "count_pad") ? forward->window->after[axis] : 0);
 }
 
-/* Whether rows before the first row of an endless sequence are not counted. in[1] is then the number of
- * calls so far. */
+/* Whether windows along this axis count only the rows of an endless sequence, not the rows before its start.
+ * in[1] is then the number of calls so far. */
 static bool counts_real_rows(const Node *node, int axis) {
   return node->nin == 2 && axis == (node->shape.rank == 2);
 }
@@ -58,7 +58,7 @@ static double window_share(const Eval *eval, const Node *forward, int64_t oy, in
   return 1 / n;
 }
 
-/* For each element of each window: large += small/n if `spread`, otherwise small += large/n. */
+/* For each window: adds 1/n of its elements to its mean; with `spread`, adds 1/n of dy to its elements. */
 static void eval_mean(const Eval *eval, const Node *forward, bool spread) {
   const double *from = eval->in[0];
   double *to = eval->out;

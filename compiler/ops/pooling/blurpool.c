@@ -1,5 +1,5 @@
-/* blurpool.c: blurpool, every stride-th element of the input blurred by the binomial filter of each axis
- * (Zhang, 2019: Making Convolutional Networks Shift-Invariant Again):
+/* blurpool.c: blurpool: the input is blurred with a binomial filter along each axis, and every stride-th
+ * element is kept (Zhang, 2019: Making Convolutional Networks Shift-Invariant Again):
  *
  * y[i][j] = sum over k, l of B(k) * B(l) * x[i*S + k - before][j*S + l - before],
  * B(k) = (K - 1 over k) / 2^(K - 1), before = floor((K - 1) / 2)

@@ -22,7 +22,7 @@ static bool sees_padding_alone(const Window *w, int axis, int64_t input, int64_t
   if (before > dilation * (w->kernel[axis] - 1) || (output - 1) * stride - before >= input) return true;
   int64_t outside = smaller(output, ceil_divide(before, stride));
   outside = input < dilation ? smaller(outside, dilation)
-                             : 0; /* number of windows after which the positions repeat */
+                             : 0; /* after `dilation` windows, the positions modulo dilation repeat */
   for (int64_t o = 0; o < outside; o++) {
     const Taps taps = pool_taps(w, axis, o, 0, input);
     if (taps.last < taps.first) return true;

@@ -9,7 +9,7 @@ void pool_shape(ShapeContext *, Node *); /* computed from kernel, stride, pad, d
                                             only contains padding is an error */
 void pool_shape_global(ShapeContext *, Node *); /* one window over everything */
 
-/* The taps of output o's window along an axis whose positions are in lo .. hi - 1; there are none if last <
+/* The taps of output o's window, along one axis, at positions lo .. hi - 1; there are none if last <
  * first. */
 typedef struct Taps {
   int64_t first, last;
@@ -18,7 +18,7 @@ Taps pool_taps(const Window *, int axis, int64_t o, int64_t lo, int64_t hi);
 
 /* ---- nests ---- */
 typedef struct Pool {
-  Window window;       /* compact */
+  Window window;       /* shortened by window_compact */
   Extent large, small; /* the input image, and the image with one element per window */
   int64_t inner[2][2]; /* by axis: the first window that is entirely inside the image, and the end of these
                           windows */

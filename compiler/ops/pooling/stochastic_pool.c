@@ -190,7 +190,7 @@ static Val uniforms(Lower *l, const PoolPixel *pixel, const Ix *c, int part, int
   return nest_load_part(b, nest_at(b, u, 0), part, lanes);
 }
 
-/* The limit that the running sum exceeds at the drawn element. */
+/* Sets the limit that the running sum exceeds at the drawn element. */
 static void draw(Lower *l, Tap *tap, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
   tap->limit = nest_let(b, "limit", mul(uniforms(l, tap->pixel, c, part, lanes), held_value(b, tap->sum)));

@@ -220,7 +220,7 @@ static bool add_parameters(ShapeContext *context, Node *node, const Recurrent *r
   return !r->project || to[PROJECTION];
 }
 
-/* Checks the sizes of the sums and of the record of all rows, which are also values. */
+/* Checks the sizes of the record and of the slopes of all rows, because both are also values. */
 static bool sizes_fit(ShapeContext *context, const Node *node, const Recurrent *r) {
   int64_t most, width = recurrent_record(r).width, other = recurrent_slopes(r).width;
   if (other > width) width = other;
@@ -368,8 +368,8 @@ static void start_gradients(Gradient *gradient, Node *record, Node *slopes) {
         box_gradient_cut(gradient, record, slopes, shape_vector(r->units), (Box){0, r->rows, r->outputs}));
 }
 
-/* Appends the gradients, computed from dy and from the gradient of the final c, which a later call added to
- * the record's gradient. */
+/* Appends the node of the slopes, computed from dy and from the gradient of the final c, which the next call
+ * or segment added to the record's gradient. */
 static Node *make_slopes(Gradient *gradient, Node *record, Node *dy) {
   Node *in[5] = {dy, record}, *final = gradient_given(gradient, record);
   const Slopes to = recurrent_slopes(recurrent_of(record));
@@ -414,9 +414,9 @@ static const Op op_last = {.name = "recurrent last",
                            .gradient = value_gradient,
                            .lower = part_lower};
 
-/* The final h is the last row of the value. The final c is in the record: its gradient is stored as the
- * gradient of the record until the gradient of the value arrives. The gradient of the value is visited next,
- * because h is read wherever c is read. */
+/* The final h is the last row of the value. The final c is a part of the record: its gradient is first added
+ * to the gradient of the record, where value_gradient reads it. value_gradient runs later, because a node
+ * that reads c also reads h. */
 static const Op op_final = {.name = "recurrent final",
                             .traits.layer_part = true,
                             .eval = part_run,

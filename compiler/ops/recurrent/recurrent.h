@@ -7,11 +7,11 @@
  *
  * In training a sequence of many rows is computed in segments, each with its own gates and record.
  *
- * m is o*tanh(c) where a projection computes h from it. q belongs to gate r of a gru: it is the candidate's
- * product with h (reset=after), or r*h (reset=before). Slopes are the gradients of the sums. The parts in
- * brackets are the gradient of h (only with a projection), and the gradients of the hidden products (only
- * with reset=after: q in place of n). If a layer has initial values, an additional last row has the gradients
- * of the initial values: of h, then of c. */
+ * [m], only with a projection, is o*tanh(c), from which the projection computes h. q belongs to gate r of a
+ * gru: it is the candidate's product with h (reset=after), or r*h (reset=before). Slopes are the gradients of
+ * the sums. [h], only with a projection, is the gradient of h. [r z q], only with reset=after, are the
+ * gradients of the products with h. If a layer has initial values, an additional last row of the slopes has
+ * the gradients of the initial values: of h, then of c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_RECURRENT_H
 #define CNNC_RECURRENT_H
@@ -31,7 +31,7 @@ enum { CORE_WEIGHT, CORE_BIAS, CORE_PROJECTION, CORE_WEIGHTS, CORE_RANGE = PART_
 /* One direction of a layer: the `detail` of the layer's nodes. */
 typedef struct Recurrent {
   Cell cell;
-  int64_t rows, channels, units, outputs, gates; /* outputs: length of h; gates: G in the formulas */
+  int64_t rows, channels, units, outputs, gates; /* outputs: length of h; gates: number of gates */
   bool project, reverse, last, before, relu;     /* before: reset=before */
   bool records;                                  /* training: the core returns a record of each row */
   /* the final state is kept for the next call: the core of an lstm returns h, then c, for each row */
@@ -39,7 +39,8 @@ typedef struct Recurrent {
   double clip;              /* 0: none */
   const QatRounding *reads; /* QAT: rounding of h where it is multiplied by weights; or NULL. The state of a
                                gru is not rounded, because it is int16 in an int8 model */
-  int hidden, state;        /* indices of the core's inputs initial h and c; 0: zeros */
+  int hidden, state;        /* indices of initial h and initial c among the core's inputs; 0: initially
+                               zeros */
   int calls; /* index of the layer's input that is the number of calls; 0: no row has a negative index */
   StreamRow first; /* index of the first row, computed from the number of calls */
 } Recurrent;
@@ -58,9 +59,9 @@ typedef struct Slopes {
   int64_t other, width, rows; /* other: the channel after the slopes of the sums */
 } Slopes;
 
-/* Gradient of a core's weight. Its rows first .. first+n-1 are sums over the rows of the sequence: slopes,
- * starting at `slope`, times numbers of the record, starting at `from`. moved: the numbers are from the
- * record of the previous row. */
+/* A part of the gradient of a core's weight: rows first .. first+n-1. They are sums over the rows of the
+ * sequence, of the slopes from index `slope` on, times the record's numbers from index `from` on. moved: the
+ * numbers are from the record of the previous row. */
 typedef struct Outer {
   int64_t slope, first, n, from, columns;
   bool moved;
@@ -74,7 +75,7 @@ const Recurrent *recurrent_of(const Node *); /* the node is a core, or a node of
 Record recurrent_record(const Recurrent *);
 Record recurrent_value(const Recurrent *); /* the channels of these parts in the value of the core */
 Slopes recurrent_slopes(const Recurrent *);
-int64_t recurrent_row(const Recurrent *, int64_t step); /* the row of a step */
+int64_t recurrent_row(const Recurrent *, int64_t step); /* the row that a step computes */
 int64_t recurrent_summed_bias(const Recurrent *); /* number of sums to which the gates add both biases */
 
 extern const Op op_concat, op_lstm, op_gru, op_state, op_update;

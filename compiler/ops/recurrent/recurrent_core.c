@@ -1,6 +1,6 @@
 // recurrent_core.c: Nest of a core. The core computes row after row, in vectors of units with all gates in
 // registers, so that each row reads the weights of h once. h and c are in scratch. If the weights are larger
-// than the L1 cache, every other row reads them backwards.
+// than half of the L1 cache, every other row reads them backwards.
 // SPDX-License-Identifier: Apache-2.0
 //
 // Example: `x: 5x8 -> lstm(8)` --target=x86-64-v3, lines 11-22 of lstm1:
@@ -369,7 +369,7 @@ static Core core_exchanged(const Core *core) {
   return other;
 }
 
-/* Every other row reads the weights backwards, so that the weights read last are still in a cache. */
+/* Whether every other row reads the weights backwards, so that the weights read last are still in a cache. */
 static bool turns(const Core *core) {
   const Lower *l = core->l;
   const int64_t weights = core->product[0].gates * core->product[0].units * core->product[0].numbers;

@@ -6,7 +6,7 @@
 
 static double sigma(double x) { return 1 / (1 + exp(-x)); }
 
-/* Adds the products to `start`, in order. */
+/* Returns start + the sum of weight[i] * x[i], added in this order. */
 static double sum_on(double start, const double *weight, const double *x, int64_t n) {
   for (int64_t i = 0; i < n; i++) start += weight[i] * x[i];
   return start;
@@ -109,7 +109,7 @@ static void rnn_row(const Row *row) {
   }
 }
 
-/* below: number of rows before the sequence, which do not change h and c. */
+/* below: number of initial rows with negative indices, which do not change h and c. */
 static void run_core(Arena *arena, const Recurrent *r, const Parameters *p, const double *gates,
                      const double *h, const double *c, int64_t below, double *record) {
   static void (*const rows[])(const Row *) = {lstm_row, gru_row, rnn_row};
@@ -227,7 +227,7 @@ typedef struct BackRow {
   const Recurrent *r;
   const double *weight, *projection, *record, *h, *c; /* h and c of the previous row */
   double *dh, *dc, *to; /* dh, dc: gradients of this row, then of the previous one */
-  double *spare;        /* units */
+  double *spare;        /* scratch: one number per unit */
   RoundingGrid grid;    /* QAT: rounding of h where it was multiplied by weights */
 } BackRow;
 

@@ -74,7 +74,7 @@ static void give_slope(const Place *p, int64_t channel, Val value) {
   lower_store(p->back->l, value, &none, p->back->row, &c, p->part, p->lanes);
 }
 
-/* x * (1 - x): the derivative of the logistic function, from its value. */
+/* x * (1 - x): the derivative of the logistic function, computed from its value x. */
 static Val logistic_slope(Nest *b, Val x) { return mul(x, sub(num(b, 1), x)); }
 static Val tanh_slope(Nest *b, Val x) { return sub(num(b, 1), mul(x, x)); }
 
@@ -222,7 +222,7 @@ static void bring_through(const Back *k, Through t) {
 }
 
 /* ---- a row ---- */
-/* QAT: the gradients of h where it was rounded. */
+/* QAT: sets the gradients of clipped elements of h to 0. */
 static void pass_h(const Place *p) {
   const Back *k = p->back;
   set_number(

@@ -1,6 +1,6 @@
 /* svdf.c: svdf: a dense layer over the latest rows of a sequence, with weight matrices of rank R (Nakkiran
- * et al., Compressing Deep Neural Networks using a Rank-Constrained Topology, 2015). The layer is computed by
- * two convolutions: the features of each row, and their weighted sum over time. The layer's state is the
+ * et al., Compressing Deep Neural Networks using a Rank-Constrained Topology, 2015). The layer is computed
+ * with two convolutions: the features of each row, and their weighted sum over time. The layer's state is the
  * features of the last rows. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/recurrent/recurrent.h"

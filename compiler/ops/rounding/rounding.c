@@ -4,7 +4,7 @@
 //     fake quantize            y = nearest(x / scale) * scale, clipped at both ends; dy/dx = 1 inside, else 0
 //     fake quantize gradient   dx = dy where nothing is clipped, else 0
 //     seen range               each image: the minimum and maximum, after clipping a fraction at each end
-//     running range            range = momentum*range + (1 - momentum)*batch; initially that of the batch
+//     running range            range = momentum*range + (1 - momentum)*batch; the first batch sets the range
 //
 // A step rounds with the range from the previous steps, so that images are independent. While the switch is
 // 0, and before the first batch, y = x. Scale and zero point follow from the range as in cnnc quantize

@@ -63,7 +63,7 @@ static const Form cutmix = {"cutmix",
                             "pastes a region of another sample, and mixes the targets (Yun et al., 2019)",
                             alpha_params, AUGMENT_MIX_PICTURE};
 
-static const Form time_shift = {"time_shift", "random shift in time; the part without sound becomes silence",
+static const Form time_shift = {"time_shift", "random shift in time; the gap is filled with silence",
                                 time_shift_params, AUGMENT_TIME};
 static const Form gain = {"gain", "random change of loudness", gain_params, AUGMENT_SOUND};
 static const Form background = {"background",

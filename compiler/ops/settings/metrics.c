@@ -19,9 +19,8 @@ static const Form top = {"top", "fraction of labels that are among the k classes
 static const Form mae = {"mae", "mean absolute error", none, METRIC_VALUES};
 static const Form iou = {"iou", "intersection over union, as a mean over the classes that appear", none,
                          METRIC_PIXELS};
-static const Form dice = {"dice",
-                          "overlap of predicted and true pixels, as a mean over the classes that appear",
-                          none, METRIC_PIXELS};
+static const Form dice = {"dice", "Dice coefficient of pixels, as a mean over the classes that appear", none,
+                          METRIC_PIXELS};
 
 static const Form map = {"map",
                          "average precision of boxes and masks, as in COCO: mean over IoUs from 0.50 to 0.95",

@@ -1,5 +1,6 @@
-/* blocks.c: Values whose pixels are blocks of fy x fx pixels of another value. With C channels, element (i,
- * j) of a block has the number c*fy*fx + i*fx + j (crd) or (i*fx + j)*C + c (dcr). */
+/* blocks.c: Values whose pixels are blocks of fy x fx pixels of another value. Channel c of pixel (i, j) of a
+ * block becomes channel c*fy*fx + i*fx + j (crd) or (i*fx + j)*C + c (dcr); C is the number of channels of
+ * the other value. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/shape/blocks.h"
 #include "base/number.h"

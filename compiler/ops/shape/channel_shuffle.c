@@ -23,7 +23,8 @@ static void shape(ShapeContext *context, Node *node) {
   diag_help(diag, "use the number of groups of the grouped convolution before it");
 }
 
-/* Transposes the matrix of rows x columns at each pixel; the backward pass transposes it back. */
+/* Number of rows of the matrix, rows x columns, that is transposed at each pixel. The backward pass
+ * transposes it back. */
 static int64_t rows_of(const Node *node) {
   const int64_t groups = arg_int(node, "groups");
   return node->hidden ? shape_extent(node->shape).c / groups : groups;

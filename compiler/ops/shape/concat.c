@@ -1,5 +1,5 @@
-/* concat.c: concat, concatenation of values: the channels of the current value, then those of the named
- * values in order; along another axis, rows instead of channels. */
+/* concat.c: concat, concatenation of values: the channels of the current value, then the channels of the
+ * named values, in order. Along another axis, rows or columns are concatenated instead of channels. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "ops/shape/region.h"

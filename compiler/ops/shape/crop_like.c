@@ -9,7 +9,7 @@ static const Param params[] = {{"x", PARAM_VALUE, NULL,
                                 0, NULL},
                                {0}};
 
-/* The size of the other value; its elements are not used. */
+/* h, w: the size of the other value, whose elements are not used; box: the position of the center. */
 typedef struct Middle {
   Box box;
   int64_t h, w;

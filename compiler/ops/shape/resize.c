@@ -59,8 +59,8 @@ static bool period_fits(ShapeContext *context, const Node *node, const char *par
   if (period.from <= AXIS_PERIOD && period.to <= AXIS_PERIOD) return true;
   const int corners = arg_bool(node, "corners");
   Diag *diag = op_error_at(context, node, param, DIAG_too_large,
-                           "%s from %lld to %lld: the numbers of the ratio are too large", node->op->name,
-                           (long long)in, (long long)out);
+                           "%s from %lld to %lld: the numerator or denominator of the ratio is too large",
+                           node->op->name, (long long)in, (long long)out);
   diag_fact(diag, "%s: %lld%s / %lld%s is %lld/%lld in lowest terms, and neither number may be above %d",
             window_axis_name(node, axis), (long long)out - corners, corners ? " steps" : "",
             (long long)in - corners, corners ? " steps" : "", (long long)period.to, (long long)period.from,
@@ -77,7 +77,7 @@ void resize_to(ShapeContext *context, Node *node, const char *param, const int64
       elements > SHAPE_MOST_ELEMENTS) {
     Diag *diag =
         op_error(context, node, DIAG_too_large,
-                 "%s makes %s of its %s input, more than the 2147483647 elements that can be handled",
+                 "%s would return %s for its %s input, more than 2147483647 elements",
                  node->op->name, shape_text(context->arena, window_shape(node, size[0], size[1], in.c)),
                  shape_text(context->arena, node->in[0]->shape));
     op_note_origin(context, diag, node->in[0]);

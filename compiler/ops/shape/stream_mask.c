@@ -1,5 +1,5 @@
 /* stream_mask.c: Hidden operators for endless sequences (passes/stream.c): they replace rows before the start
- * by the padding of the layer that reads them, and count calls for this purpose. */
+ * with the padding of the layer that reads them, and count calls for this purpose. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/map.h"
@@ -27,7 +27,7 @@ double stream_first_row(const Eval *eval, const StreamRow *row) {
   return eval->in[1][0] * (double)row->rows + (double)row->offset;
 }
 
-/* The number of the row at that index, as a float; the float is exact because the counter stays small. */
+/* The number of the row at `index`, as a float; the float is exact because the counter stays small. */
 Val stream_row_number(Lower *l, const StreamRow *row, const Ix *index) {
   Nest *b = l->b;
   const Val calls = nest_load(b, nest_at(b, l->in[1], 0, 0, 0), 1),

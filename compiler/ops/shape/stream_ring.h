@@ -8,7 +8,7 @@
 enum { MOST_RING_ROWS = 1 << 22 }; /* positions are stored as floats */
 
 typedef struct RingPlace {
-  int index; /* index of the ring's position; a position is the number of the oldest row of a ring */
+  int index; /* index of the ring in ring_positions; a position is the number of the ring's oldest row */
   int64_t rows, added; /* rows of the ring; new rows per call: fewer than the ring has */
 } RingPlace;
 

@@ -1,6 +1,6 @@
 /* zero_pad.c: zero_pad, padding with zeros or another number, also of channels. The padding can also mirror
- * the value at the outermost elements (reflect), or repeat these (edge). Zeros before a convolution cost
- * nothing: they become its padding. */
+ * the value at the outermost elements (reflect), or repeat these elements (edge). Zeros before a convolution
+ * cost nothing: they become its padding. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"

@@ -1,5 +1,5 @@
-// axis.c: One axis of a correlation: phases of a transposed correlation, and the outputs and taps that are
-// inside. SPDX-License-Identifier: Apache-2.0
+// axis.c: One axis of a correlation: phases of a transposed correlation; outputs and taps inside the input.
+// SPDX-License-Identifier: Apache-2.0
 #include "schedule/float/axis.h"
 #include "base/number.h"
 
@@ -26,8 +26,9 @@ Axis axis_pooled(const Correlation *k, int axis, const Node *pool) {
   return a;
 }
 
-/* The outputs are o = y*S + k*D - P. Phase r is o + P = S*q + r: only taps with k*D = r (mod S) contribute to
- * it, from y = q + (r - k*D)/S. The taps are traversed backwards, so that the inputs are read in order. */
+/* The outputs are o = y*S + k*D - P. Phase r has the outputs with o + P = S*q + r. Only taps with k*D = r
+ * (mod S) contribute to it; they read y = q + (r - k*D)/S. The taps are traversed backwards, so that the
+ * inputs are read in order. */
 Axis axis_phase(const Correlation *k, int axis, int64_t r) {
   const int64_t S = k->stride[axis], D = k->dilation[axis], P = k->before[axis],
                 step = S / common_divisor(S, D);
@@ -53,7 +54,8 @@ Axis axis_phase(const Correlation *k, int axis, int64_t r) {
   return a;
 }
 
-/* At tap k, output factor*q + r reads the element q + floor((r + k - P) / factor). */
+/* Output factor*q + r reads, at tap `tap`, the element q + seen(...), where P = k->before[axis]:
+ * floor((r + tap - P) / factor). */
 static int64_t seen(const Correlation *k, int axis, int64_t factor, int64_t r, int64_t tap) {
   return floor_divide(r + tap - k->before[axis], factor);
 }

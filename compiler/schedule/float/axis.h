@@ -6,7 +6,7 @@
 
 /* Output out_first + out_step*n, n < count, is the sum over taps t < taps of input in_first + in_step*n +
  * tap_step*t times kernel element tap_first + tap_stride*t. Inputs outside 0 .. in_size-1 count as zeros and
- * are never touched. */
+ * are never read. */
 typedef struct Axis {
   int64_t count, out_first, out_step, in_size, in_first, in_step, taps, tap_step, tap_first, tap_stride;
   int64_t parts, part_step; /* an output is pooled from `parts` neighboring sums, whose windows are part_step
@@ -18,7 +18,7 @@ Axis axis_pooled(const Correlation *, int axis,
                  const Node *pool); /* pool: a following pooling with disjoint windows, or NULL */
 Axis axis_phase(
     const Correlation *, int axis,
-    int64_t phase); /* the large side from the small one: every stride-th output; phase < stride */
+    int64_t phase); /* the large side computed from the small one: every stride-th output; phase < stride */
 /* Computes every factor-th output of the small side, from a large side whose elements are repeated `factor`
  * times; phase < factor, stride and dilation are 1. The input is the image before repetition. Taps that read
  * the same element of this image are merged: a kernel element of the Axis is the sum of their kernel

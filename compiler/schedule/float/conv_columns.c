@@ -31,7 +31,7 @@ typedef struct Columns {
   Lower *l;
   Correlation k;
   Axis y, x;
-  int lanes, vectors;     /* lanes and vectors of a tile's row of columns */
+  int lanes, vectors;     /* a row of a tile: `vectors` vectors of `lanes` columns */
   int64_t filters;        /* filters of a tile */
   int64_t tiles;          /* tiles of a row */
   Buf *w, *bias, *padded; /* [ky][kx][filter], [filter], [row][column] */
@@ -159,7 +159,7 @@ static Val alternate(Nest *b, const Columns *c, const Val x[MOST_VECTORS], int f
   return shuffle(x[0], x[c->vectors - 1], c->lanes, lane);
 }
 
-/* Pools the windows of two rows of columns. */
+/* Pools windows: combines the sums of the tile's rows and, within a row, of adjacent columns. */
 static Val pooled(Nest *b, const Columns *c, Buf *acc, const Ix *f, const Ix *y, const Ix *filter) {
   Val x[MOST_POOLED];
   int n = 0;

@@ -16,7 +16,7 @@ static int64_t terms_of(const Direct *d) {
   return d->diagonals->n * larger(d->diagonals->ins, d->diagonals->outs);
 }
 
-/* With more sums a tile would have fewer than three pixels. */
+/* The maximum number of sums per pixel; with more sums, a tile would have fewer than three pixels. */
 static int64_t most_terms(const Direct *d) {
   int64_t most = 2;
   while (2 * most * 3 + 4 <= d->l->target->registers) most *= 2;
@@ -101,8 +101,8 @@ void diagonal_keep(Nest *b, const Tile *t, Buf *acc) {
   }
 }
 
-/* Computes output vector v from the sums of the squares that have number q along the inputs. Selects each
- * lane from the square to which the lane belongs. */
+/* Computes output vector v from the sums of squares whose index along the inputs is q. Each lane is selected
+ * from the sum of the square to which the lane belongs. */
 static Val collected(Nest *b, const Tile *t, Val sum[MOST_VECTORS], int v, int64_t q) {
   const Diagonals *of = t->d->diagonals;
   const int64_t L = t->d->lanes;

@@ -24,7 +24,7 @@
 #include "schedule/float/conv_tile.h"
 
 /* ---- choices ---- */
-/* The largest number of channels that divides `channels` and keeps a panel small. */
+/* The largest divisor of `channels` for which a panel is small enough. */
 static int64_t choose_block(const Lower *l, int64_t channels, int64_t floats_a_channel) {
   const int64_t most = l->layout->blocking.direct_panel / 4 / floats_a_channel;
   if (channels <= most || most < 16) return channels;
@@ -38,8 +38,8 @@ static bool own_pairs(const Lower *l) {
   return direct_pairs(l, &k, l->node->op->family == FAMILY_CONV_SCATTER);
 }
 
-/* The most pixels of a tile whose accumulators, weights and one broadcast fit in the registers. Words of
- * bf16 numbers are two vectors each, unless an instruction multiplies them. */
+/* The maximum number of pixels of a tile whose accumulators, weights and one broadcast fit in the registers.
+ * An operand of bf16 words takes two vectors, unless the target has an instruction that multiplies words. */
 static int most_pixels(const Lower *l, int vectors, int64_t parts) {
   const Target *t = l->target;
   const int64_t operands = (vectors + 1) * (own_pairs(l) && t->dots <= 0 ? 2 : 1) + !t->fma,
@@ -49,8 +49,8 @@ static int most_pixels(const Lower *l, int vectors, int64_t parts) {
 
 /* A tile width that divides the row, if there is one that is wide enough; otherwise a width that splits the
  * row evenly. parts: sums per pixel. In theory, the number of sums need not exceed the number of
- * multiply-adds in flight, but more sums are needed to hide late operands. If a separate instruction adds
- * the products, sums only wait for this addition, which has half the latency. */
+ * multiply-adds in flight, but more sums are needed to hide late operands. Without fused multiply-adds, that
+ * number is enough, because a sum only waits for its addition. */
 static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t parts, int64_t most) {
   const int64_t under_way = t->chains - !t->fma;
   for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors * parts > under_way;
@@ -78,9 +78,9 @@ Tiling direct_tiling(const Lower *l, int64_t width, int vectors) {
   return tiling_of(width, tile_pixels(l, width, vectors, 1, 0));
 }
 
-/* If fused nodes are expensive, tile_pixels does not narrow tiles because of their stores: such nodes already
- * distribute the stores over time. With a leading axis, the cost of fused nodes is only known within its
- * loop, so tiles are not narrowed. */
+/* Tiles are narrowed for their stores only if fused nodes are cheap: expensive nodes already distribute the
+ * stores over time. With a leading axis, the cost of fused nodes is only known within its loop, so tiles are
+ * not narrowed. */
 static int own_pixels(const Direct *d, const Axis *y, const Axis *x, int vectors) {
   if (d->diagonals) return diagonal_pixels(d, x->count);
   const bool few = d->l->target->stores && d->l->images <= 1 && !d->l->b->nleads &&
@@ -92,14 +92,14 @@ static int tile_lanes(const Lower *l, int64_t channels) {
   return (int)smaller(l->target->lanes, direct_unit(l, channels));
 }
 
-static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* with pooling: four sums per pixel */
+static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* pooling needs four sums per pixel */
   const int64_t most = l->kernel->pool && l->target->registers < 32 ? 2 : 4,
                 tiles = (channels + most - 1) / most;
   if (l->images > 1) return (int)((channels + tiles - 1) / tiles);
   return lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2;
 }
 
-/* Number of rows that are merged into one. All rows are merged if a row has fewer pixels than the number of
+/* Number of rows that are merged into one. All rows are merged if a row has no more pixels than the number of
  * sums that must be in flight. Otherwise, if the tiles of a single row are less than 90 % full, the result is
  * the smallest number of rows that fills tiles to 97 %. With a single panel, rows stay separate, because
  * threads share them. */
@@ -137,8 +137,8 @@ static int direct_vectors(const Lower *l, int lanes, int64_t channels) {
   return (int)smaller(tile_vectors(l, lanes, channels), ceil_divide(channels, lanes));
 }
 
-/* Tiles for a convolution: first the tile for few fused nodes, then other promising tiles. most: the widest
- * tile that fits in the registers. */
+/* Widths of tiles to try for a convolution: first the width that is chosen if fused nodes are cheap. most:
+ * the widest tile that fits in the registers. */
 enum { MOST_TILES = 5 };
 static int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
   const Correlation k = correlation_of(l->node);
@@ -164,10 +164,10 @@ const char *direct_pixels_refused(const Lower *l, const Choice *choice) {
 }
 
 /* ---- packed weights ---- */
-typedef struct Row {      /* a panel's row: output channels of one tap and input channel */
+typedef struct Row {      /* a row of a panel: its weights for one tap and one input channel */
   Ix g, fb, ib, c;        /* c: the input channel, or the pair of input channels */
   int64_t from[2], to[2]; /* the elements of the original kernel that are summed in this tap */
-  bool half;              /* a pair of which only the first channel exists */
+  bool half;              /* a pair whose second channel does not exist */
 } Row;
 
 static Val packed_element(const Direct *d, Pack *pack, const Ix *out, const Ix *in, const Ix *out_channel,
@@ -255,7 +255,7 @@ static void pack_group(const Direct *d, const Panels *panels, Pack *pack, const 
     }
 }
 
-/* All kinds of panels are in one buffer. */
+/* Packs the weights of `kinds` kinds of panels into one buffer. */
 static void direct_pack_panels(Direct *d, Panels *panels, int kinds, const char *member) {
   Lower *l = d->l;
   const Correlation *k = &d->k;
@@ -289,8 +289,8 @@ Direct direct_begin(Lower *l, bool spread) {
                         : d.out > unit ? direct_panel_vectors(l, &d.own) * unit
                                        : unit,
                 taps = d.k.kernel[0] * d.k.kernel[1];
-  /* With a pooling, a leading axis or a gate, a tile has no parameters left for blocks. A bf16 result cannot
-   * contain partial sums. */
+  /* With a pooling, a leading axis or a gate, the tile function has no free parameter for blocks. A bf16
+   * result cannot contain partial sums. */
   d.block = l->kernel->pool || l->kernel->gate || l->b->nleads || l->out->type.elem == BF16 || has_pairs(&d)
                 ? d.in
                 : choose_block(l, d.in, width * taps);
@@ -319,7 +319,7 @@ typedef struct RowTiles {
   int64_t first, count;
   int pixels;
   bool left, right, narrow;
-} RowTiles; /* count adjacent tiles */
+} RowTiles; /* `count` adjacent tiles, starting at pixel `first` */
 
 static void call_tile(Nest *b, const Direct *d, const RowTiles *run, const TileArgs *row, const Ix *x0) {
   Ix args[12] = {
@@ -335,7 +335,7 @@ static void call_tile(Nest *b, const Direct *d, const RowTiles *run, const TileA
 }
 
 /* Divides the tiles that start at pixel `first` into runs: each tile at an edge is a run, and the tiles
- * between the edges are one run. */
+ * between the edges form one run. */
 static int runs_of(const Axis *x, const RowTiles *kind, int64_t tiles, RowTiles *run, int n) {
   for (int64_t t = 0, length; t < tiles; t += length) {
     const int64_t from = kind->first + t * kind->pixels;
@@ -391,7 +391,8 @@ static bool one_more(const Direct *d) {
   return (d->blocks > 1) * 2 + (d->inner > 1) + (d->l->kernel->pool != NULL) + (d->l->b->nleads != 0) < 2;
 }
 
-/* Whether panels are prefetched, and by how many tiles. Weights that stay in a cache are not prefetched. */
+/* Sets t->again and t->runs, which determine the prefetch of panels. Weights that stay in a cache are not
+ * prefetched. */
 static void choose_runs(Tile *t, const Tiling *tiling, bool wide) {
   const Direct *d = t->d;
   const bool far = d->blocked && all_weights(d) > d->l->target->blocking.direct_weights;
@@ -568,7 +569,7 @@ static void each_row(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind
                      int64_t to, bool edge) {
   Nest *b = d->l->b;
   const LoopKind panels =
-      d->blocked && !d->panels[1].count ? kind : SERIAL; /* threads share panels and rows as one range */
+      d->blocked && !d->panels[1].count ? kind : SERIAL; /* threads divide one range of (panel, row) pairs */
   if (from < to)
     NEST_LOOP(b, y_, kind, 1, NEST_IX(from), 1, NEST_IX(to))
       NEST_LOOP(b, g, panels, 1, NEST_IX(0), 1, NEST_IX(d->k.groups))

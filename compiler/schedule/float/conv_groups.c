@@ -59,7 +59,8 @@ static const char *conv_groups_refused(const Lower *l, const Choice *choice) {
 typedef struct Square {
   const Direct *d;
   Pack *pack;
-  Ix panel, ky, kx, group, first, q, h; /* first: index of the group in its panel; q, h: squares */
+  Ix panel, ky, kx, group, first, q, h; /* first: index of the group in its panel; q, h: indices of the square
+                                           along the inputs and the outputs of the group */
 } Square;
 
 /* Packs diagonal r. There is a loop over each bit of input j, with the lowest bit in the innermost loop;

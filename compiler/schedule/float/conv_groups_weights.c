@@ -32,7 +32,7 @@ typedef struct Sums {
   const Lower *l;
   Correlation k;
   int64_t n, larges,
-      smalls; /* diagonals of a square; vectors of each side that are combined (1 for one of the sides) */
+      smalls; /* n: diagonals of a square. larges, smalls: vectors of each side that are combined; one is 1 */
   int lanes, taps; /* lanes; taps of a row that are summed together */
   TapRun column[MOST_TAP_RUNS];
   int ncolumns;
@@ -56,12 +56,12 @@ static int64_t real_vectors(const Sums *s, const Block *block, int64_t channels)
   return ceil_divide(block->groups * channels, s->lanes);
 }
 
-/* For each diagonal: moves the small side's channels to the lanes of the large side's vector u. */
+/* For each diagonal, permutes the small side's channels to the lanes of the large side's vector u. */
 static void exchange(Nest *b, const Sums *s, const Val small[2], int64_t u, Val term[MOST_TERMS]) {
   const Correlation *k = &s->k;
   for (int64_t h = 0; h < s->smalls; h++)
     for (int64_t r = 0; r < s->n; r++) {
-      /* `r` with one bit cleared: that diagonal was already computed. */
+      /* The diagonal `r` with its lowest bit cleared, which was already computed. */
       const int64_t fewer = s->larges * s->smalls == 1 ? r & (r - 1) : 0;
       const Val from = fewer ? term[fewer] : small[0];
       int *lane = NEW_ARRAY(b->arena, int, s->lanes);

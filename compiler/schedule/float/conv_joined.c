@@ -2,13 +2,13 @@
 // vectors.
 // SPDX-License-Identifier: Apache-2.0
 //
-// With stride S, the outputs S*m + p, p < S, of one m depend on the same few inputs, which start at m +
-// first. So the layer is a direct convolution of stride 1 with a channel for each phase and filter. One
+// With stride S, the S outputs from S*m on depend on the same few inputs, which start at m + first. So the
+// layer is a direct convolution of stride 1 with a channel for each phase p < S and each filter. One
 // broadcast of an input is used for all these channels, while separate phases would leave most lanes empty.
 // Missing weights of a phase are zeros, which give NaN with infinite inputs: with --exact, this method is
-// used only if all phases have all taps. The channels of a phase of rows, [phase of columns][filter], have
-// the same order in the output as in the vectors. So each vector is stored unchanged, at S*F*m in row S*m +
-// p.
+// used only if all phases have all taps. The channels of one phase of rows, [phase of columns][filter], have
+// the same order in the output as in the vectors. So each vector is stored unchanged: for pixel (y, x), in
+// row S*y + p, from element S*F*x on.
 //
 // Example: `x: 14x14x16 -> conv_transpose(1, 4x4, stride=2, pad=1)` --target=x86-64-v3,
 // lines 4-13 of conv_transpose1_tile_14x1_left_right:

@@ -61,8 +61,8 @@ static void taps_of_sums(const Axis *a, int64_t first, int64_t n, TapSpan *t) {
   t->to = smaller(larger(floor_divide(a->in_size - 1 - begin, a->tap_step) + 1, t->from + 1), a->taps);
 }
 
-/* n: sums of a tile along the axis, or 0 if the span has their number. Returns the number of spans, or 0 if
- * there are too many. */
+/* Divides the tiles of two spans into TapSpans. n: number of sums of a tile along the axis; 0: the number is
+ * `blocks` of the tile's span. Returns the number of TapSpans, or 0 if there are too many. */
 static int tap_spans(const Axis *a, const MatrixSpan span[2], int64_t n, TapSpan to[MOST_SETS]) {
   int count = 0;
   for (int s = 0; s < 2; s++)
@@ -92,7 +92,7 @@ static void narrow_axis(Axis *a, const TapSpan *t, MatrixSpan span[2]) {
   span[t->span].count = t->count;
 }
 
-/* Divides a set into tiles with the same taps, if this avoids a tenth of the products. */
+/* Divides a set into sets of tiles with the same taps, if this avoids at least a tenth of the products. */
 static int sets_by_taps(const TileSet *whole, bool merged, TileSet set[MOST_SETS]) {
   TapSpan rows[MOST_SETS], columns[MOST_SETS];
   const MatrixMap *map = &whole->map;
@@ -151,8 +151,8 @@ double direct_matrix_products(const Lower *l) {
 }
 
 /* ---- the input ---- */
-/* The input as a correlation with stride 1 or, in a gather, with its stride, whose windows include all inputs
- * that the sets read. */
+/* A correlation whose windows include all inputs that the sets read, with stride 1 or, in a gather, with the
+ * gather's stride. */
 static Correlation window_of_sets(const Matrix *m) {
   Correlation k = correlation_gathering(m->d->l->node);
   const Correlation own = correlation_of(m->d->l->node);
@@ -332,7 +332,7 @@ static NestFn *matrix_tile(const void *context, int64_t blocks, int64_t skip) {
 typedef struct MatrixPanels { /* functions for the whole tiles of panels, and for the remaining channels of
                                  panels */
   MatrixFns fns[2];
-  int64_t wholes, width; /* whole tiles of a panel, their channels */
+  int64_t wholes, width; /* number of whole tiles of a panel; channels of each */
 } MatrixPanels;
 
 static MatrixPanels panel_functions(const Matrix *m, const TileSet *tiles, const Panels *panels) {
@@ -377,7 +377,7 @@ static void panel_tiles(const Matrix *m, const MatrixMap *map, const MatrixPanel
       }
 }
 
-/* The rows of tiles of a set, each with all panels of weights. */
+/* Computes a set row by row of tiles; each row reads all panels of weights. */
 static void row_by_row(const Matrix *m, int set, const MatrixPanels p[2], LoopKind outer) {
   Nest *b = m->d->l->b;
   const MatrixMap *map = &m->set[set].map;

@@ -1,8 +1,8 @@
 // conv_padded.c: Copy of a convolution's bf16 input with its padding.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Loops over the copy need no conditions, and its pixels have an even number of channels, so that words of
-// two bf16 numbers contain them.
+// Loops over the copy need no conditions. Its pixels have an even number of channels, so that a pixel
+// consists of whole words of two bf16 numbers.
 #include "base/number.h"
 #include "schedule/float/direct.h"
 
@@ -51,7 +51,7 @@ void padded_begin(Direct *d, bool lined, bool planes, bool single, int64_t spare
 
 static bool views_line(const Direct *d) { return d->l->in[0]->dim[1] == 1 && d->own.large.w > 1; }
 
-/* The copy's element c of pixel (y, x), in a block of channels. */
+/* Reference to channel c, in a block of channels, of pixel (y, x) of the copy. */
 static Ref padded_element(const Direct *d, const Ix *block, const Ix *y, const Ix *x, const Ix *c) {
   Nest *b = d->l->b;
   const Ix none = {0}, row = d->pitch ? none : *y, column = d->pitch ? *x + *y * d->pitch : *x;
@@ -60,7 +60,7 @@ static Ref padded_element(const Direct *d, const Ix *block, const Ix *y, const I
                      : nest_at(b, d->from, row, column, *c);
 }
 
-/* Copies a pixel, or zeros if from_y is NULL. */
+/* Copies pixel (from_y, from_x) of the input to pixel (y, x); from_y NULL: stores zeros. */
 static void pad_pixel(const Direct *d, const Ix *y, const Ix *x, const Ix *from_y, const Ix *from_x) {
   Lower *l = d->l;
   Nest *b = l->b;

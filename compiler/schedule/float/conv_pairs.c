@@ -60,7 +60,8 @@ static bool has_phases(const Lower *l) {
   return correlation_spreads(l->node) && !no_stride(&own);
 }
 
-/* k: the convolution as a gather. The phases of a scatter have one map. */
+/* Division of the sums into tile registers. k: the convolution as a gather. All phases of a scatter have the
+ * same map. */
 MatrixMap direct_matrix_map(const Lower *l, const Correlation *k) {
   const Correlation own = correlation_of(l->node);
   if (has_phases(l))
@@ -71,7 +72,7 @@ MatrixMap direct_matrix_map(const Lower *l, const Correlation *k) {
                     k->kernel[0] * k->kernel[1] > 1);
 }
 
-/* Whether taps of a row could be merged. */
+/* Whether the taps of a row of the kernel could be merged. */
 static bool few_channels(const Correlation *k) {
   return k->groups == 1 && k->kernel[1] > 1 && k->dilation[1] == 1 && k->l < FEW_CHANNELS;
 }
@@ -109,7 +110,8 @@ static bool matrix_fits(const Lower *l, const Correlation *k) {
   return rows_fit(l, k) && direct_unit(l, k->s) == MATRIX_LANES;
 }
 
-/* Whether few filters are padded to a whole register, because tile registers compute the convolution. */
+/* Whether the layer has few filters, which are padded to a whole register because tile registers compute
+ * them. */
 static bool pads_filters(const Lower *l) {
   const Family family = l->node->op->family;
   if (l->layout->tiles <= 0 || !node_is_bf16(l->node) || l->in[0]->type.elem != BF16 || l->images > 1 ||

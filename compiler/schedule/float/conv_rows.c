@@ -35,7 +35,7 @@ typedef struct Rows {
   int64_t in, out;     /* channels */
   int64_t taps, block; /* taps of the whole kernel; input channels of a block */
   int lanes, vectors, tile;
-  Buf *w, *bias; /* training: natural weights; inference: w NULL, bias padded */
+  Buf *w, *bias; /* training: natural weights; inference: w is NULL, and bias is padded */
   Ix count;
 } Rows;
 
@@ -136,8 +136,8 @@ static void fill_panel(Nest *b, const Rows *c, const Panel *panel, const Ix *fir
 /* Number of tiles for all images. */
 static int64_t tiles_of(const Rows *c) { return ceil_divide(c->l->rows, c->tile); }
 
-/* A position of the output in the images that start at `row`, with input channels first .. first+depth-1.
- * site: number of the position among `sites` positions. */
+/* Position (oy, ox) of the output in all images, with input channels first .. first+depth-1. site: number of
+ * the position among `sites` positions. */
 typedef struct Place {
   const Axis *y, *x;
   Ix oy, ox, first, site;

@@ -140,7 +140,7 @@ static void add_row(Nest *b, const Sums *s, const Panel *panel, Buf *acc, const 
   }
 }
 
-/* The sums of one tap over a block of images, stored in gathered[tap]. */
+/* Computes the sums of one tap over a block of images, and stores them in gathered[tap]. */
 static void row_weights_sum_tap(Nest *b, const Sums *s, const Panel *panel, Buf *gathered, const Ix *block,
                                 const Ix *tile, const Ix *ky, const Ix *kx) {
   const Correlation *k = &s->k;

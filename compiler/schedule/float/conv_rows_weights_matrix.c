@@ -26,7 +26,7 @@
 #include "schedule/matrix.h"
 #include "schedule/schedule.h"
 
-/* WHOLE: registers of a tile along both sides */
+/* WHOLE: a whole tile has 2 x 2 registers */
 enum { WHOLE = 2, WIDTH = WHOLE * MATRIX_LANES, MOST_TAPS = 49 };
 
 typedef struct WeightsRows {
@@ -57,8 +57,8 @@ static Correlation weights_rows_correlation(const Node *node) {
 }
 
 /* ---- blocks of images ---- */
-/* The largest number of words of a product: a divisor of a pixel's words, or the words of several pixels that
- * divide a row. */
+/* Number of words of a product, as large as possible. It divides the words of a pixel or, if these are few,
+ * it is the words of several pixels, whose number divides a row. */
 static int64_t product_words(int64_t images, int64_t width) {
   const int64_t each = images / 2;
   if (each > MATRIX_ROWS) return matrix_step(each);
@@ -67,8 +67,8 @@ static int64_t product_words(int64_t images, int64_t width) {
   return each;
 }
 
-/* The columns of the large side's copy that have position p modulo the stride. They exist only if a tap reads
- * them. */
+/* Number of columns in the large side's copy whose position is p modulo the stride; 0 if no tap reads such a
+ * column. */
 static int64_t phase_columns(const Correlation *k, int64_t p) {
   int64_t count = 0;
   for (int64_t kx = 0; kx < k->kernel[1]; kx++) {
@@ -84,8 +84,8 @@ static int64_t first_column(const Correlation *k, int64_t p) {
   return first;
 }
 
-/* Divides the batch into blocks whose panels fill at most a quarter of the second-level cache, so that
- * products are as full as possible. */
+/* Divides the batch into blocks of images. The panel of a block fills at most a quarter of the second-level
+ * cache. Among the possible divisions, chooses the one whose products contain the fewest zeros. */
 static WeightsRows weights_rows_of(const Correlation *k, int64_t batch, int64_t l2) {
   enum { MORE_BLOCKS = 4 };
   WeightsRows m = {.k = *k,
@@ -108,7 +108,7 @@ static WeightsRows weights_rows_of(const Correlation *k, int64_t batch, int64_t 
 }
 
 /* ---- the small side ---- */
-/* The numbers of a product's words: `images` images from the first one on, for each of `pixels` pixels. */
+/* The operand of a product: for each of `pixels` pixels, a number of each of `images` images. */
 typedef struct Chunk {
   Ix block, y, step, x, n; /* step: of the row; x, n: first pixel and first image in the block */
   int64_t pixels, images;
@@ -118,7 +118,7 @@ static Ref turned_at(const WeightsRows *m, const Ix *s16, const Chunk *c, const 
   return nest_at(m->l->b, m->turned, *s16, c->block, c->y, c->step, *row, *number);
 }
 
-/* Copies up to 16 numbers of the words, from number `first` on, for 16 channels, transposed. */
+/* Copies and transposes up to 16 numbers of the operand, starting at number `first`, for 16 channels. */
 static void turn_numbers(const WeightsRows *m, const Ix *s16, const Chunk *c, int64_t first, int part) {
   Nest *b = m->l->b;
   const int numbers = (int)smaller(2 * m->words - first, MATRIX_LANES);
@@ -138,7 +138,8 @@ static void turn_numbers(const WeightsRows *m, const Ix *s16, const Chunk *c, in
     nest_store_part(b, turned_at(m, s16, c, NEST_IX(i), NEST_IX(first)), v[i], numbers);
 }
 
-/* The same, one number at a time: some of the images do not exist. */
+/* Like turn_numbers for the whole operand, but one number at a time, because some of the images are
+ * missing. */
 static void turn_some(const WeightsRows *m, const Ix *s16, const Chunk *c, int part) {
   Nest *b = m->l->b;
   NEST_FOR(b, i, c->pixels)
@@ -164,7 +165,7 @@ static void turn_chunk(const WeightsRows *m, const Ix *s16, const Chunk *c, int 
   NEST_ELSE(b) turn_some(m, s16, c, part);
 }
 
-/* part: number of channels that exist. */
+/* Copies all words of 16 channels, of which `part` exist. */
 static void turn_channels(const WeightsRows *m, const Ix *s16, int part) {
   Nest *b = m->l->b;
   const int64_t numbers = 2 * m->words, each = m->images > numbers ? m->images / numbers : 1,
@@ -201,7 +202,7 @@ typedef struct LargePanel {
 
 static int panel_vectors(const LargePanel *p) { return (int)ceil_divide(p->valid, MATRIX_LANES); }
 
-/* Stores the words of two images of a pixel (NULL: zeros). */
+/* Stores the words of two images of a pixel, from `image` on; zeros if `image` is NULL. */
 static void store_image_words(const WeightsRows *m, const LargePanel *p, const Ix *row, const Ix *word,
                               const Ix *y, const Ix *x, const Ix *image, int images) {
   Nest *b = m->l->b;
@@ -396,7 +397,7 @@ static const char *conv_rows_weights_matrix_refused(const Lower *l, const Choice
 }
 
 Cycles rows_weights_by_matrix(const Target *target, const Node *node, int64_t batch, int64_t weight_bytes) {
-  /* cycles of a product; per element that is copied; per gradient that is added without being transposed */
+  /* cycles per product; per copied element of the small and the large side; per gradient of a single tap */
   static const double PRODUCT = 18, TURNED = 0.6, PAIRED = 0.3, ADDED = 0.1;
   const Correlation k = weights_rows_correlation(node);
   const WeightsRows m = weights_rows_of(&k, batch, target->l2);

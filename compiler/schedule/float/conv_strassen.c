@@ -42,7 +42,7 @@ typedef struct Conv {
   Correlation own;
   bool spread;    /* an input gradient */
   int levels;     /* number of applications of the algorithm */
-  int64_t parts;  /* parts along each axis of a matrix; pixels of a tile */
+  int64_t parts;  /* parts along each axis of a matrix; also the number of pixels of a tile */
   int64_t pixels; /* pixels of the image */
   Buf *bias;
 } Conv;
@@ -82,7 +82,7 @@ static Val input_at(const Conv *c, bool edge, const Ix *pixel, const Ix *channel
               : value;
 }
 
-/* Loads the four blocks of the first application, at one index of the second application. */
+/* Loads one element of each of the four blocks of the first application: block (i, j) of the second one. */
 static void load_blocks(const Conv *c, bool edge, const Ix *tile, const Ix *channel, int part, const Ix *i,
                         const Ix *j, Val *x) {
   Nest *b = c->l->b;
@@ -161,7 +161,7 @@ typedef struct Join {
   int part;
 } Join;
 
-/* Stores the four blocks of the first application, at one index of the second application. */
+/* Stores one element of each of the four blocks of the first application, at one block of the second one. */
 static void put_blocks(const Join *j, const Ix *pixel, const Ix *part, const Val *y) {
   const Conv *c = j->c;
   Nest *b = c->l->b;

@@ -8,7 +8,7 @@ enum { FEW_CHANNELS = 4, MOST_POOLED = 4, FEW_TAPS = 3 };
 
 void tile_channels(Nest *b, const Tile *t, TileArgs *a) {
   const Direct *d = t->d;
-  /* Whether the function also computes tiles of the last panel. */
+  /* Whether the function of whole panels also computes tiles of the last panel. */
   const bool both = t->part == d->lanes && d->panels[1].before;
   a->panel = nest_varied(b, "panel", both);
   a->c0 = nest_arg(b, "c0");
@@ -34,7 +34,7 @@ static TileArgs tile_params(Nest *b, Tile *t) {
   return a;
 }
 
-/* Position of a tile's sum in the convolution's own result. */
+/* Row and column, in the convolution's result before pooling, of sum (r, q) of a tile. */
 static Ix tile_row_of(const Tile *t, const TileArgs *a, int r) {
   return t->y->out_first + (a->y * t->y->parts + r) * t->y->out_step;
 }
@@ -86,7 +86,7 @@ static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
                         line_floats * line);
 }
 
-/* With narrow groups a tile reads one line of each pixel, which hardware prefetchers do not predict. If the
+/* With narrow groups a tile reads one cache line per pixel, which hardware prefetchers do not predict. If the
  * values exceed the second-level cache, the pixels that the next row of tiles reads first are prefetched. */
 static void fetch_input(Nest *b, const Tile *t, const TileArgs *a) {
   const Direct *d = t->d;
@@ -105,8 +105,8 @@ static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
   return sum;
 }
 
-/* The first of the output vectors that are finished together. These are all vectors of the tile, or the
- * vectors of the current cut. */
+/* The first output vector, and the end of the output vectors, that are finished together: all vectors of the
+ * tile or, if diagonals are computed in several cuts, one vector. */
 static int first_vector(const Tile *t) { return t->cut; }
 static int end_vector(const Tile *t) {
   return t->d->diagonals && diagonal_cuts(t->d) > 1 ? t->cut + 1 : t->vectors;
@@ -122,7 +122,7 @@ static void pixel_outputs(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, c
   }
 }
 
-/* Each output is computed from its window of sums, after the nodes fused with the convolution. */
+/* Applies the nodes fused before the pooling to the sums, pools each window, and stores the results. */
 static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
   NEST_UNROLL(b, p, t->real_pixels)
@@ -142,7 +142,7 @@ static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
     }
 }
 
-/* Lanes `from` .. from+part-1 of consecutive vectors. */
+/* Lanes `from` .. from+part-1 of the consecutive vectors x. */
 static Val lanes_from(Nest *b, const Direct *d, const Val *x, int64_t from, int64_t part) {
   const int64_t L = d->lanes, v = from / L;
   if (from % L == 0) return x[v];
@@ -288,7 +288,8 @@ int64_t tile_edges(const Axis *x, int64_t pixels) {
   return n;
 }
 
-/* Taps are unrolled if tiles at an edge skip some of them, and if the code stays small. */
+/* The taps of a row are not unrolled if there are many. They are also not unrolled if the code would be large
+ * and no tile is at an edge, where unrolled code can skip taps. */
 static LoopKind taps_kind(const Tile *t) {
   const Axis *x = t->x;
   const Blocking *most = &t->d->l->target->blocking;
@@ -304,7 +305,7 @@ static LoopKind channels_kind(const Tile *t) {
   return t->x->taps > FEW_TAPS && taps_kind(t) == UNROLLED ? ROLLED : UNROLLED;
 }
 
-/* The sums of one tap over a block of input channels. */
+/* Adds the products of one tap and a block of input channels to the sums. */
 static void tile_tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Ix *ty, const Ix *tx) {
   const Direct *d = t->d;
   const Axis *x = t->x;

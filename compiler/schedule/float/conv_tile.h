@@ -7,7 +7,7 @@
 
 enum { MOST_VECTORS = 16 };
 
-typedef struct Term { /* a term of a pixel: a vector of sums */
+typedef struct Term { /* one vector of a pixel's sums */
   int input;          /* the vector of inputs that the term multiplies, if inputs are vectors */
   int64_t row, lane; /* position of its weights, relative to the input channel's first row in the panel and to
                         the tile's first lane */
@@ -24,7 +24,7 @@ typedef struct Tile {
   Buf *squares; /* with several pieces: the sums of whole squares, [pixel][square] */
   int cut; /* if diagonals are longer than a vector: the current output vector; the output vectors of a tile
               are consecutive */
-  int rows, columns; /* size of the sums; if windows are pooled, it exceeds one row and `pixels` columns */
+  int rows, columns; /* rows and columns of sums: 1 and `pixels`, or more if windows are pooled */
   int narrower;      /* number of pixels that a narrow tile lacks */
   Ix real_pixels, real_columns; /* size of the current tile */
   bool guarded;                 /* columns are tested at run time: for edges wider than a few tiles */
@@ -35,15 +35,16 @@ typedef struct Tile {
                  few to hide the latency of additions */
 } Tile;
 
-/* The arguments of a tile: pixels, panel, the first input and output channel, position in a row of the panel;
- * flags. */
+/* Arguments of a tile function: y, x0: the first output; c0, f0: the first input and output channel; h: first
+ * lane in a row of the panel; then flags. */
 typedef struct TileArgs {
   Ix y, x0, panel, c0, f0, h, left, right, first, last, edge, narrow;
 } TileArgs; /* edge: rows may be outside; used only if several rows are pooled */
 
 void tile_channels(Nest *, const Tile *, TileArgs *); /* declares the tile's parameters from panel to h */
 NestFn *tile_function(Tile *, const char *phase);     /* computes the tile given by TileArgs */
-/* With diagonals: the terms of the output vector `cut`; number of cuts of a tile; outputs of a pixel. */
+/* With diagonals: sets the terms of output vector `cut`. The next three functions return the numbers of cuts,
+ * of pieces and of squares. */
 void diagonal_terms(Tile *, int cut);
 int diagonal_cuts(const Direct *);
 int diagonal_pieces(const Direct *);

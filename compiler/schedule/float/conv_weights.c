@@ -126,8 +126,9 @@ static Buf *sums(Nest *b, const Weights *w, const Piece *piece) {
   return acc;
 }
 
-/* tap(ky, kx, y0, yn, x0, xn, xr, s0, l0, g0): rows y0 .. y0+yn-1 and columns x0 .. x0 + unroll*xn + xr - 1;
- * weight channels from s0 and l0 on; the group of the large side starts at g0. */
+/* Creates tap(ky, kx, y0, yn, x0, xn, xr, s0, l0, g0), which sums one tap over rows y0 .. y0+yn-1 and columns
+ * x0 .. x0 + unroll*xn + xr - 1, for the weight channels from s0 and l0 on. g0: first channel of the group on
+ * the large side. */
 static NestFn *tap_function(const Weights *w, const Piece *piece) {
   Nest *b = w->l->b;
   NestFn *fn = nest_fn(b,
@@ -152,8 +153,8 @@ static NestFn *tap_function(const Weights *w, const Piece *piece) {
   return fn;
 }
 
-/* taps(ky, y0, yn, s0, l0, g0): a whole row of the kernel, for few channels: each pixel of the small side is
- * loaded once for all taps of that row. */
+/* Creates taps(ky, y0, yn, s0, l0, g0), which sums all taps of a row of the kernel, for few channels: each
+ * pixel of the small side is loaded once for all taps of that row. */
 static NestFn *weights_row_function(const Weights *w, const Taps *taps, const Piece *piece) {
   Nest *b = w->l->b;
   NestFn *fn = nest_fn(b,
@@ -210,7 +211,7 @@ static void call_taps(Nest *b, const Weights *w, const Taps *taps, const Piece *
     }
 }
 
-/* The Piece for these numbers of channels, at most the numbers of a whole tile. */
+/* The Piece for these numbers of channels, which are at most the channels of a whole tile. */
 static Piece weights_piece_of(const Weights *w, int64_t broadcast, int64_t vector_channels) {
   const int64_t vectors = (vector_channels + w->lanes - 1) / w->lanes;
   Piece piece = {.broadcast = broadcast,
@@ -224,8 +225,8 @@ static Piece weights_piece_of(const Weights *w, int64_t broadcast, int64_t vecto
   return piece;
 }
 
-/* A tile has a few of many channels, so its channels of adjacent pixels are far apart in memory, often by a
- * power of two. A cache holds few such lines, so the tile is copied. */
+/* A tile has a few of many channels, so the distance in memory from a pixel's channels to the next pixel's is
+ * large, often a power of two. A cache holds few lines at such distances, so the tile is copied. */
 static void weights_copy_tile(Nest *b, const Weights *w, const Ix *channel, int vectors) {
   NEST_FOR(b, y, w->k.small.h)
     NEST_FOR(b, x, w->k.small.w)
@@ -242,7 +243,7 @@ static void weights_all_tiles(const Weights *w, const Taps *taps) {
   Piece piece[2][2];
   NestFn *fn[2][2] = {{NULL, NULL}, {NULL, NULL}};
   for (int v = 0; v < 2; v++)
-    for (int c = 0; c < 2; c++) { /* c, v: whole tiles or the rest, for each side */
+    for (int c = 0; c < 2; c++) { /* v, c: 0 for whole tiles, 1 for the rest, on the two sides */
       if (!(v ? rest[0] : size[0]) || !(c ? rest[1] : size[1])) continue;
       piece[v][c] = weights_piece_of(w, c ? rest[1] : w->broadcast, v ? rest[0] : step);
       fn[v][c] = w->whole_rows ? weights_row_function(w, taps, &piece[v][c]) : tap_function(w, &piece[v][c]);
@@ -269,16 +270,16 @@ static int64_t weights_lanes_for(const Lower *l, int64_t channels) {
   return lanes;
 }
 
-/* Number of products and stores per tap if vectors run over one side: wider vectors are better if they are
- * filled. */
+/* Approximate cycles of a tap's products and stores if vectors run over one side: wider vectors are better if
+ * they are filled. */
 static int64_t cost_over(int64_t lanes, int64_t vector, int64_t broadcast, int64_t pixels,
                          bool whole_stores) {
   const int64_t vectors = (vector + lanes - 1) / lanes * broadcast;
   return vectors * pixels / 2 + (whole_stores ? vectors : 2 * vector * broadcast);
 }
 
-/* With vectors of images, a vector of the small side (one channel) is loaded once for all taps of a row. The
- * large side's vector was already loaded for the previous tap. */
+/* With interleaved images, the vector of a small side's channel is loaded once for all taps of a row. The
+ * large side's vectors stay in a cache, because the taps of adjacent pixels read the same vectors. */
 static void take_rows(Weights *w, int64_t most) {
   if (w->k.kernel[1] == 1 || w->k.kernel[1] > most) return;
   w->over_large = false;

@@ -25,7 +25,7 @@
 #include "schedule/matrix.h"
 #include "schedule/schedule.h"
 
-enum { MOST_TAPS = 49, WHOLE = 2 }; /* WHOLE: registers of a tile along both sides */
+enum { MOST_TAPS = 49, WHOLE = 2 }; /* WHOLE: a whole tile has 2 x 2 registers */
 
 typedef struct WeightsMatrix {
   Lower *l;
@@ -33,7 +33,7 @@ typedef struct WeightsMatrix {
   int64_t pitch, rows;   /* pitch: pixels of a row in the line; rows: rows of the large side that are used */
   int64_t words, length; /* words: words of a sum, filling whole registers; length: pixels of the line, with
                             zeros at its end */
-  int64_t parities;      /* 2 if a tap is at an odd distance, otherwise 1 */
+  int64_t parities;      /* 2 if some tap is an odd number of pixels after the first tap, otherwise 1 */
   Buf *turned;           /* [s][2 * words]: the small side */
   Buf *line;             /* [length][l]: the large side with its padding */
   Buf *pairs;            /* [parities][words of the line][2 * l] */
@@ -127,7 +127,7 @@ static void pair_pixels(const WeightsMatrix *m) {
 /* ---- a tap of a tile ---- */
 typedef struct TapTile {
   const WeightsMatrix *m;
-  Ix parity, j, s, l; /* parity and first word of the tap; first channels */
+  Ix parity, j, s, l; /* parity and first word of the tap; first channel of each side */
   Buf *sums;
 } TapTile;
 
@@ -178,7 +178,7 @@ static NestFn *tap_tile_function(const WeightsMatrix *m, int blocks, int vectors
   return fn;
 }
 
-/* Computes all taps of the tiles that have these numbers of registers on the two sides. */
+/* Calls the tile function for all taps of the tile whose first channels are s and l. */
 static void tap_tiles(const WeightsMatrix *m, NestFn *fn, const Ix *s, const Ix *l) {
   for (int64_t ky = 0; ky < m->k.kernel[0]; ky++)
     for (int64_t kx = 0; kx < m->k.kernel[1]; kx++) {
@@ -247,7 +247,9 @@ bool weights_take_matrix(const Target *target, const Node *node) {
 }
 
 Cycles weights_by_matrix(const Target *target, const Node *node) {
-  static const double PRODUCT = 18, TURNED = 0.6, PAIRED = 0.3, TAP = 60; /* cycles per register or element */
+  /* cycles: per product; per copied element of the small side, and of the large side; per tap of a tile with
+   * four registers */
+  static const double PRODUCT = 18, TURNED = 0.6, PAIRED = 0.3, TAP = 60;
   const Correlation k = correlation_of(node);
   Cycles cycles = cost_weights(target, &k);
   const double line = (double)(k.small.h * (k.small.w + (k.kernel[1] - 1) * k.dilation[1])),

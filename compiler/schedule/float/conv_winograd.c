@@ -1,6 +1,6 @@
 // conv_winograd.c: Winograd convolutions, F(4x4,3x3), F(2x2,5x5), F(1x4,1x7) and others: convolutions with
-// stride 1, with square windows of 2, 3 and 5 or one-dimensional windows of 2, 3, 5 and 7; phases of dilated
-// and transposed convolutions; and input gradients. They may have any number of groups.
+// stride 1 and square windows of 2, 3 and 5 or one-dimensional windows of 2, 3, 5 and 7; 3x3 with stride 2;
+// phases of dilated and transposed convolutions; and input gradients. There may be any number of groups.
 // SPDX-License-Identifier: Apache-2.0
 //
 // conv_points.c multiplies, point by point. This file defines its tiles:
@@ -73,8 +73,8 @@ static void winograd_turn(Conv *c) {
   winograd_exchange(&c->out[0], &c->out[1]);
 }
 
-/* Divides the tiles into rows. Blocks are whole rows that fit in the cache; with fewer tiles per row, blocks
- * can be smaller. */
+/* Divides the tiles into rows. A block consists of whole rows that together fit in the cache, so rows with
+ * fewer tiles permit smaller blocks. */
 static void cut_tiles(Conv *c) {
   const Node *pool = c->l->kernel->pool;
   const Extent used =
@@ -167,12 +167,12 @@ void conv_winograd_sizes(const Lower *l, Choices *choices) {
 const char *conv_winograd_title(const Lower *l, const Choice *choice) {
   const Correlation k = winograd_correlation(l->node);
   const char *name = winograd_name(l->arena, &k, choice->m);
-  return takes_whole_batch(l) ? arena_printf(l->arena, "all images by %s", name) : name;
+  return takes_whole_batch(l) ? arena_printf(l->arena, "batched %s", name) : name;
 }
 
-/* Whether the sizes are supported. Each panel of weights, and each output of join, belongs to one phase.
- * correlation_near_limits cannot check this, because it ignores phases, does not count the points of groups,
- * and counts too few points with a stride. */
+/* The reason why the sizes of the weights are not supported, or NULL. A panel of weights must not contain two
+ * phases. The size of the weights cannot be checked by correlation_near_limits: it ignores phases and the
+ * points of groups, and counts too few points with a stride. */
 static const char *winograd_weights_refused(const Lower *l, const Correlation *k, int64_t points) {
   enum { UNIT = 16 }; /* filters of a group are padded to this number */
   const Correlation own = correlation_of(l->node);

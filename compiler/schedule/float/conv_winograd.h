@@ -6,7 +6,7 @@
 #include "schedule/conv_points.h"
 #include "schedule/float/winograd.h"
 
-enum { POOLED = 2 }; /* the windows of a following pooling, which never span two tiles */
+enum { POOLED = 2 }; /* size of the windows of a fused pooling; no window spans two tiles */
 
 typedef struct Conv {
   Points p; /* the first member, which conv_points.c uses */
@@ -38,8 +38,8 @@ typedef struct Channels {
   Ix channel, group, panel, inner;
   int part;
 } Channels;
-/* Called for each vector of channels, group after group; panel 0: no panels. Panels and vectors never span
- * groups. */
+/* winograd_channels calls the function for each vector of channels, group after group. panel: channels per
+ * panel; 0: no panels. Panels and vectors never span groups. */
 typedef void EachChannels(const void *data, const Channels *);
 void winograd_channels(Nest *, int64_t groups, int64_t channels, int64_t panel, int lanes, EachChannels *,
                        const void *data);
@@ -47,10 +47,10 @@ void winograd_channels(Nest *, int64_t groups, int64_t channels, int64_t panel, 
 /* The row functions that conv_points.h requires. */
 NestFn *winograd_split_row(const Conv *);
 NestFn *winograd_join_row(const Points *, const Bundle *);
-/* Creates split_row(0, ty, t0) of Winograd's algorithm, which transforms the tiles of row ty of in[0] to
+/* Creates split_row(slot = 0, ty, t0) for Winograd, which transforms the tiles of row ty of in[0] to
  * V[0][xi][panel of channels][t0 ..][channel]. */
 NestFn *winograd_split(Lower *, const Correlation *, const Winograd *axis, int lanes, Buf *V);
-/* Sizes of conv_winograd.c and conv_winograd_weights.c as candidates. */
+/* Members of the schedules of conv_winograd.c and conv_winograd_weights.c. */
 void conv_winograd_sizes(const Lower *, Choices *);
 const char *conv_winograd_title(const Lower *, const Choice *);
 const char *conv_winograd_refused(const Lower *, const Choice *);

@@ -57,7 +57,7 @@ void winograd_channels(Nest *b, int64_t groups, int64_t channels, int64_t panel,
   }
 }
 
-/* A tile: its first input, its position in the block. */
+/* A tile: its first input (y0, x0), and its number t in the block. */
 typedef struct Split {
   const Conv *c;
   const Ix *border; /* NULL: the whole tile is inside */
@@ -74,7 +74,7 @@ static Ref split_at(const Split *s, const Ix *point, const Channels *at) {
 
 static void fetch_ahead(const Split *, const Channels *);
 
-/* Column i of a tile transformed along the first axis, or zeros. */
+/* Transforms column i of a tile along the first axis; stores zeros if the column is outside. */
 static void split_column(const Split *s, const Channels *at, const Ix *i, Buf *d) {
   const Conv *c = s->c;
   Nest *b = c->l->b;
@@ -156,8 +156,8 @@ static NestFn *winograd_tile_split_tile(const Conv *c, const char *name, int kin
   return fn;
 }
 
-/* Tiles `from` .. to-1 of row ty; in the block they start at t0. Each tile at an edge is a separate call, so
- * that its tests are constant. */
+/* Row ty of tiles, which starts at tile t0 of the block. If an edge has few tiles, each of them has its own
+ * call with a constant position, so that its tests are constant. */
 typedef struct Row {
   Ix image; /* image of a batch */
   Ix slot, ty, t0;
@@ -224,7 +224,7 @@ static void row_parts(const Conv *c, Parts *parts, const Row *row, NestFn *const
     }
 }
 
-/* The tiles `from` .. to-1 along an axis, which have all inputs inside. */
+/* Sets the range `from` .. to-1 of the tiles along an axis whose inputs are all inside the image. */
 static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
   const Correlation *k = &c->k;
   const Winograd *w = &c->w[axis];
@@ -421,7 +421,7 @@ static NestFn *winograd_tile_join_tile(const Conv *c, const Bundle *bundle, cons
   return fn;
 }
 
-/* The tiles `from` .. to-1 of a row, whose columns are inside the output. */
+/* Sets the range `from` .. to-1 of the tiles of a row whose columns are all inside the output. */
 static void tiles_whole(const Conv *c, int64_t *from, int64_t *to) {
   const Node *pool = c->l->kernel->pool;
   const int64_t columns = pool         ? shape_extent(pool->shape).w * POOLED

@@ -12,11 +12,11 @@
 // The sums of a few channels of the small side and some vectors of channels of the large side stay in
 // registers during the loop over the tiles of a block. V and Y are in panels of two vectors of channels,
 // [xi][group][panel][t][channel]. So a product reads two streams, which stay in the L1 cache for all register
-// tiles of a pair of panels. After all points of a pair of panels, the S of this pair is joined. Each group
+// tiles of a pair of panels. When all points of a pair of panels are computed, its S is joined. Each group
 // has separate panels of both sides.
 //
-// In the batched form a block has the tiles of several images, limited by the last-level cache, so that
-// sums of few tiles per image are joined once for all images.
+// In the batched form a block has the tiles of several images, limited by the last-level cache. So, if images
+// have few tiles, sums are joined once for all of these images.
 //
 // Example: `x: 28x28x32 -> conv(32, 3x3, pad=same) -> train(8)` --target=x86-64-v3 --train,
 // lines 4-13 of conv1_weight_gradient_multiply_6x2:
@@ -133,7 +133,7 @@ static NestFn *winograd_weight_split_row(const Weights *k) {
   return fn;
 }
 
-/* The tiles of a missing image add nothing. */
+/* Clears the tiles of a missing image, so that they add nothing to the sums. */
 typedef struct Clear {
   const Weights *k;
   Buf *buf;

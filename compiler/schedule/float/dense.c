@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Forward: panels [units/64][inputs][64] are read once from start to end, with at least eight independent
-// sums. Backward: rows of the natural weights [units][inputs] already have the order for both gradients.
+// sums. Backward: natural weights [units][inputs] already have the order that both gradients need.
 //
 // Example: `x: 256 -> dense(64)` --target=x86-64-v3, lines 12-21 of dense1:
 //
@@ -180,7 +180,7 @@ static bool dense_input_build(Lower *l) {
                 units_ = shape_row_elements(l->node->in[0]->shape);
   const int lanes = dense_lanes_for(l, inputs),
             most = l->images > 1 ? l->target->registers * 5 / 8
-                                 : l->target->chains; /* with images, a weight is loaded for one vector */
+                                 : l->target->chains; /* interleaved: a weight is used for one vector only */
   const int64_t step = most * lanes, whole = inputs / step, rest = inputs % step;
   const int vectors = (int)((rest + lanes - 1) / lanes);
   Nest *b = l->b;
@@ -238,7 +238,7 @@ typedef struct Outer {
   Buf *x;
   int rows, vectors, part;
   Ix first;
-  /* x: the inputs of each image that start at `first`, [images][inputs]; part: lanes in use in the last
+  /* x: some inputs of all images, starting at input `first`, [images][inputs]; part: lanes in use in the last
    * vector */
 } Outer;
 
@@ -269,7 +269,8 @@ static void outer_rows(Nest *b, const Outer *o, const Ix *unit, int64_t rows) {
                       nest_get(b, nest_at(b, acc, r, v)), v == o->vectors - 1 ? o->part : lanes);
 }
 
-/* All units for a few vectors of inputs, which are first transposed from [inputs][images]. */
+/* Computes the gradients of all units for a few vectors of inputs, which are first transposed from
+ * [inputs][images]. */
 static void outer_columns(Nest *b, const Outer *o, int64_t units_) {
   const int lanes = o->l->images;
   Outer own = *o;

@@ -74,8 +74,8 @@ static bool dense_pairs_build(Lower *l) {
   return true;
 }
 
-/* The cycles per image of a batch, or else of the kernel. In tile registers, the products of all rows are
- * computed together. */
+/* The cycles per image if the kernel is batched, otherwise the cycles of the kernel. In tile registers, the
+ * products of all rows are computed together. */
 static Cycles dense_pairs_cycles(const Lower *l, const Target *target, const Choice *choice) {
   const int64_t inputs = shape_row_elements(l->node->in[0]->shape),
                 units = shape_row_elements(l->node->shape), rows = l->rows ? l->rows : 1,

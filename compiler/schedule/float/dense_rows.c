@@ -8,8 +8,8 @@
 //
 // Each of them is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are divided into
 // panels of a few vectors, and register tiles of some rows read at most dense_depth rows of a panel's part of
-// b at a time. In training, that part of b is first copied to contiguous memory, for any number of columns.
-// In inference the weights are packed in this order, and each tile prefetches its share of the next part.
+// b at a time. In training, that part of b is always copied to contiguous memory first.
+// In inference the weights are packed part by part, and each tile prefetches its share of the next part.
 //
 // Example: `x: 256 -> dense(64) -> relu -> train(8)` --target=x86-64-v3 --train,
 // lines 97-106 of dense1_training:
@@ -319,7 +319,7 @@ static void dense_rows_panel(Nest *b, const Product *p, const Panel *panel) {
   else dense_rows_block(b, p, panel, &none, p->depth);
 }
 
-/* The gradients of a tile's units are contiguous, image after image. */
+/* Copies dy so that the gradients of a tile's units are contiguous, image after image. */
 static void gather_units(Nest *b, const Product *p) {
   const int64_t whole = p->units / p->tile, rest = p->units % p->tile;
   NEST_LOOP(b, n, p->loops, 1, NEST_IX(0), 1, NEST_IX(*p->count)) {

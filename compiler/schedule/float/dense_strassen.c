@@ -154,7 +154,8 @@ static Ref result_at(Nest *b, const StrassenTile *t, int block, const Ix *r, int
                        at->panel->first + strassen_column(block) * p->columns + v * p->lanes);
 }
 
-/* The gradients of a tile are not cached: they are prefetched while its products are computed. */
+/* The gradients of a tile are not in a cache. They are prefetched while the products of the tile are
+ * computed. */
 static void fetch_gradients(Nest *b, const StrassenTile *t, int step) {
   static const int stored[STRASSEN_BLOCKS] = {0, 2, 3, 1}; /* the blocks are stored in this order */
   const At *at = t->at;

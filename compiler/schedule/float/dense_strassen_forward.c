@@ -13,7 +13,7 @@
 #include "schedule/float/strassen.h"
 
 enum {
-  CHUNK = 8, /* tiles of each half of the units */
+  CHUNK = 8, /* maximum tiles of a chunk, in each half of the units */
   ODD = 16   /* unused padding: equal rows of all factors map to different cache sets */
 };
 
@@ -74,7 +74,7 @@ typedef struct Chunk {
   int64_t units;
 } Chunk;
 
-typedef struct At { /* a tile: units from `unit` of the chunk on, panel of images, inputs from `first` on */
+typedef struct At { /* a tile: its first unit in the chunk, its panel of images, its first input */
   const Forward *f;
   const Chunk *chunk;
   Buf *left;
@@ -175,7 +175,7 @@ static void strassen_forward_add_inputs(Nest *b, const Forward *f, const Chunk *
   if (rest) strassen_forward_tiles(b, f, chunk, NEST_IX(f->tile * whole), (int)rest, first, depth);
 }
 
-/* Stores a square of sums: the images of square n, and `part` units of half j, starting at unit `at`. */
+/* Stores a square of sums: the images of square n, and `part` units of one half, starting at unit `at`. */
 static void finish_square(Nest *b, const Forward *f, const Chunk *chunk, const Ix *n, int half, const Ix *at,
                           int part) {
   const int L = f->lanes;

@@ -321,7 +321,7 @@ static int64_t depthwise_block_of(int64_t vectors, int64_t most) {
   return most;
 }
 
-/* A function for the blocks of a phase, and a function for the remaining channels. */
+/* A tile, and the function for its rows: for the blocks of a phase, or for the remaining channels. */
 typedef struct Rows {
   Tile tile;
   NestFn *fn;

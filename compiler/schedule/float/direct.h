@@ -15,7 +15,7 @@ typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block
                            bf16, the weights are bf16: [...][block / 2][2 * width], with adjacent weights of
                            two input channels; merged: [groups * each][ky][1][kx * block / 2][2 * width] */
   Buf *w;
-  int64_t count, width; /* panels of a group; floats of a row, a multiple of the layout's vectors */
+  int64_t count, width; /* panels of a group; numbers per row, a multiple of the layout's vectors */
   int64_t valid,
       first; /* number of channels in use per panel; start of the first panel's channels in the group */
   int64_t each,
@@ -42,7 +42,7 @@ typedef struct Direct {
   int64_t pitch; /* if all rows of the copy are a single row: columns from one row to the next; otherwise 0 */
   bool blocked;  /* pointwise: a row is a block of pixels, whose inputs stay in the L2 cache */
   bool pairs;    /* two input channels at a time, whose bf16 numbers are one word */
-  bool merged;   /* the words of all taps of a row are one dimension of the packed weights */
+  bool merged;   /* the packed weights have one dimension for kx and the words of a tap (see Panels) */
   int64_t in, out;       /* channels of a group; with pairs, `in` may include a last channel of zeros */
   int64_t block, blocks; /* number of blocks of `block` input channels, so that panels stay in the L2 cache */
   /* number of blocks that a tile sums one after the other; 1 if there are several `blocks` */
@@ -68,13 +68,13 @@ static inline bool has_merged(const Direct *d) { return d->merged; }
 #endif
 
 Direct direct_begin(Lower *, bool spread); /* chooses the blocks and creates the packs */
-/* Position in the packed weights of a panel of a group, with a block of the input channels. */
+/* Index, in the packed weights, of panel `number` of a group for one block of input channels. */
 Ix panel_of(const Direct *, const Panels *, const Ix *group, const Ix *number, const Ix *block);
 void direct_functions(Direct *, const Axis *y, const Axis *x, const char *phase,
                       NestFn *row[2][2]); /* creates row[panel][whole or rest of the tiles]; called before the
                                              main function is built */
-/* Whether the convolution multiplies words of two bf16 numbers: the layout of its weights, for all
- * targets. */
+/* Whether the convolution multiplies words of two bf16 numbers. This determines the layout of its weights for
+ * all targets. */
 bool direct_pairs(const Lower *, const Correlation *, bool spread);
 typedef struct Tiling {
   int64_t pixels, count, rest,
@@ -84,7 +84,7 @@ Tiling tiling_of(int64_t width, int64_t pixels); /* tiles have that number of pi
 Tiling direct_tiling(const Lower *, int64_t width,
                      int vectors); /* the tiling for tiles of `vectors` vectors of channels */
 const char *direct_pixels_refused(const Lower *,
-                                  const Choice *);    /* the reason why a measured tile is too wide */
+                                  const Choice *);    /* the reason if a chosen tile is too wide, or NULL */
 int64_t direct_unit(const Lower *, int64_t channels); /* packs are padded to vectors of this number of floats,
                                                          which only depends on the file and the shape */
 void direct_fill(Lower *, Buf *to, Buf *bias,
@@ -98,9 +98,9 @@ int diagonal_pixels(const Direct *, int64_t width); /* width of a tile of a row,
 void direct_loops(Direct *, const Axis *y, NestFn *const row[2][2], LoopKind);
 
 /* conv_padded.c: d->from becomes a copy of a bf16 input with its padding, and d->k the convolution of this
- * copy. lined: a row is one sequence of channels, an even number per pixel; planes: the inner blocks follow
- * each other; single: all rows form one row, with `spare` more columns. padded_fill fills the copy, if there
- * is one. */
+ * copy. The first three flags are the layouts `lined`, `planes` and (single) `pitch` of Direct. lined: the
+ * number of channels per pixel is even; single: the row has `spare` more columns. padded_fill fills the copy,
+ * if there is one. */
 #ifdef __wasi__ /* the browser build has no bf16 */
 static inline void padded_begin(Direct *d, bool lined, bool planes, bool single, int64_t spare) {
   (void)d, (void)lined, (void)planes, (void)single, (void)spare;
@@ -118,25 +118,25 @@ void padded_fill(const Direct *, LoopKind outer);
 /* Whether the weights of all taps of a row are merged into one dimension. If there are few channels, merged
  * words fill registers. */
 bool direct_merges(const Lower *, const Correlation *);
-/* Width of a panel, in vectors of the layout's target: the width of a register tile, if one tile is the whole
- * map. */
+/* Width of a panel, in vectors of the layout's target. If one tile of registers computes the whole map, the
+ * panel is as wide as this tile. */
 int direct_panel_vectors(const Lower *, const Correlation *);
-/* Blocks of input channels whose words fill a register. All taps of a block are read from the first-level
- * cache. */
+/* Number of blocks of input channels; the words of a block fill a register. All taps of a block read its
+ * inputs from the first-level cache. */
 int64_t direct_inner_blocks(const Lower *);
 bool direct_matrix(const Lower *,
                    const Target *); /* whether the target computes the convolution with tile registers */
 MatrixMap direct_matrix_map(const Lower *, const Correlation *);
-double direct_matrix_products(const Lower *); /* cycles */
+double direct_matrix_products(const Lower *); /* cycles of the products in tile registers */
 /* Numbers of words that are contiguous in the input and in the weights. The first function counts all
  * channels of the convolution as a gather, the second one only a block of channels of d. */
 int64_t direct_run_of(const Lower *, const Correlation *);
 int64_t direct_run(const Direct *d);
 void direct_by_matrix(Direct *); /* conv_matrix.c: builds the nest */
 #endif
-/* Two bf16 numbers of the input: d->from, or a view of it. */
+/* Loads two bf16 numbers of the input, which is d->from or a view of it. */
 Val direct_input_pair(const Direct *, Buf *, const Ix *y, const Ix *x, const Ix *c);
-/* Two weights per lane. */
+/* Loads two bf16 weights per lane. */
 Val direct_weight_pairs(const Direct *, const Panels *, const Ix *panel, const Ix *ky, const Ix *kx,
                         const Ix *c, const Ix *lane);
 #endif

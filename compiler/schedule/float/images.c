@@ -34,7 +34,7 @@ static double images_one_by_one(const Node *node, const Target *target, int64_t 
 }
 
 static bool near_enough(const Node *node, int lanes,
-                        int64_t cache) { /* bytes that a layer reads and writes for all lanes */
+                        int64_t cache) { /* whether a layer's inputs and outputs fit in `cache` bytes */
   int64_t floats = shape_elements(node->shape);
   for (int k = 0; k < node->nin; k++) floats += shape_elements(node->in[k]->shape);
   return floats <= cache / 4 / lanes;
@@ -96,8 +96,8 @@ void images_end(Lower *l) {
 }
 
 /* ---- conversion to the interleaved layout and back ---- */
-/* Gathers one element of all images. If there are fewer images than lanes, the last image is repeated, so
- * that unused lanes compute nothing new. */
+/* Gathers one element of all images. If there are fewer images than lanes, the unused lanes repeat the last
+ * image. */
 static void gather_element(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *i, const Ix *count) {
   const int64_t lanes = out->dim[2];
   const Elem elem = out->type.elem;

@@ -18,8 +18,8 @@ static void map_element(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
   lower_store(l, lower_root_map(l, y, x, c, part, lanes), y, x, c, part, lanes);
 }
 
-/* A row of pixels for one vector of channels: expressions that only depend on the channel (the root and the
- * quotient of a batchnorm) are computed once per row. */
+/* A row of pixels for one vector of channels: expressions that only depend on the channel (the square root
+ * and the quotient of a batchnorm) are computed once per row. */
 static void row(Lower *l, const Ix *y, const Ix *first, const Ix *c, int part, int lanes,
                 const void *context) {
   Nest *b = l->b;

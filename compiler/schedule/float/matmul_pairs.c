@@ -96,7 +96,7 @@ static Val right_row(const RightPanel *r, const Ix *k, const Ix *h, int part, in
   return nest_load_part(b, nest_at(b, r->f->p.l->in[1], 0, *k, r->first + *h), part, lanes);
 }
 
-/* Packs a B with one row per k: interleaves two rows at a time to one row of words. */
+/* Packs a right factor with one row per k: interleaves two rows at a time to one row of words. */
 static void interleave_rows(const RightPanel *r, int lanes) {
   const MatrixProduct *m = &r->f->m;
   Nest *b = r->f->p.l->b;
@@ -118,7 +118,7 @@ static void interleave_rows(const RightPanel *r, int lanes) {
   }
 }
 
-/* Packs a B that is stored transposed, in squares of `lanes` columns and `lanes` values of k. */
+/* Packs a right factor that is stored transposed, in squares of `lanes` columns and `lanes` values of k. */
 static void transpose_words(const RightPanel *r, int lanes) {
   const MatrixProduct *m = &r->f->m;
   Nest *b = r->f->p.l->b;

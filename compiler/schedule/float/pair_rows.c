@@ -110,8 +110,8 @@ static void pair_tiles(const PairPanel *q, const Ix *row, int rows, const Ix *pa
     pair_tile(q, row, rows, panel, f0, v * q->p->lanes, (int)smaller(vectors, all - v));
 }
 
-/* Rows of a tile, chosen so that sums and operands fit into the registers. Without an instruction for words
- * an operand is two vectors. */
+/* Rows of a tile, chosen so that sums and operands fit into the registers. If the target has no instruction
+ * that multiplies words, an operand takes two vectors. */
 static int pair_tile_rows(const PairRows *p) {
   const Target *t = p->l->target;
   const PairPanel q = panel_of_kind(p, p->panels == 0, NULL);
@@ -126,7 +126,7 @@ bool pair_rows_in_tiles(const Lower *l, const Target *target, int64_t rows, int6
          matrix_step(pairs) >= FEWEST_STEP;
 }
 
-/* Rows as the pixels of a 1x1 convolution. */
+/* The map of the rows, which are the pixels of a 1x1 convolution. */
 static MatrixMap map_of_rows(int64_t rows, int64_t columns) {
   const Extent e = {.h = 1, .w = rows, .c = 1};
   const Correlation k = {
@@ -162,7 +162,7 @@ static void pair_sum(const void *context, const Ix *u, const Ix *q, const Ix *v)
              nest_get(b, nest_at(b, sum, 0)));
 }
 
-/* The function of a tile, of which the first `skip` rows are not stored. */
+/* The function of a tile. The first `skip` rows of the tile are computed, but not stored. */
 static NestFn *pair_matrix(const void *context, int64_t blocks, int64_t skip) {
   const PairPanel *q = context;
   const PairRows *p = q->p;
@@ -201,7 +201,7 @@ static void call_pair_matrix(const void *context, NestFn *fn, const Ix *y, const
 typedef struct PairKind { /* the functions for whole panels, or for the last panel */
   PairPanel q;
   MatrixFns fns; /* a fixed number of rows in tile registers */
-  NestFn *fn[2]; /* for a batch: the functions for two blocks of rows and for one block */
+  NestFn *fn[2]; /* for a batch: the functions for a tile of several blocks of rows and for one block */
 } PairKind;
 
 /* The first rows of a batch fill tiles; the remaining rows are computed one by one. */

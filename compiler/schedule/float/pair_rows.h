@@ -21,13 +21,13 @@ typedef struct PairRows {
   double scale;
 } PairRows;
 
-/* Sets the panels for a number of columns. */
+/* Sets panels, width, rest and rest_width from `columns`. */
 void pair_rows_panels(PairRows *);
 /* Creates the functions and loops; `begin` is called after the main function has begun. */
 typedef void PairRowsBegin(const void *context);
 void pair_rows_build(PairRows *, PairRowsBegin *, const void *context);
 /* Whether the target computes the product in tile registers. */
 bool pair_rows_in_tiles(const Lower *, const Target *, int64_t rows, int64_t pairs, int64_t columns);
-/* Predicted cycles of these products, for one row or for all rows. */
+/* Predicted cycles of the products of `rows` rows in tile registers. */
 double pair_rows_tile_cycles(int64_t rows, int64_t pairs, int64_t columns);
 #endif

@@ -9,7 +9,7 @@
 #include "schedule/float/strassen.h"
 #include "schedule/schedule.h"
 
-enum { FEWEST_IMAGES = 8 }; /* fewest images of a large dense layer in training */
+enum { FEWEST_IMAGES = 8 }; /* minimum images for which a large dense layer is batched in training */
 /* A batched layer is chosen if its predicted time is less than this fraction of the predicted time image by
  * image, because batching interrupts the loop over images. A weight gradient also needs values of the forward
  * pass, which must then be stored, not recomputed. */
@@ -56,10 +56,10 @@ static Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
   return best;
 }
 
-/* A kernel is also unsupported if its stack is too small for two panels: one of the large side of an image,
- * and one of weights or their gradients for a vector of input channels. In bf16, weight gradients may have
- * panels of any size that fits on the stack, because other targets, with tile registers, gain from the
- * batch. */
+/* A kernel is unsupported if one of two panels is too large: the panel of the large side of an image, or the
+ * panel of weights or their gradients for a vector of input channels. In bf16 weight gradients, the panel of
+ * the large side may be as large as the stack permits, because the file's targets with tile registers gain
+ * from the batch. */
 const char *rows_direct_refused(const RowsCosts *c, const Node *node) {
   const Target *t = c->target;
   const Correlation k = correlation_of(node);
@@ -94,7 +94,8 @@ Cycles rows_by_winograd(const RowsCosts *c, const Node *node, int m, int64_t bat
              : cost_winograd_rows(c->target, &k, m, c->training, batch, c->weight_bytes);
 }
 
-/* A file for a target with tile registers also has other targets, which need another schedule. */
+/* Cycles of the fastest batched schedule. Infinite if only tile registers support the kernel, because the
+ * file's other targets need a schedule, too. */
 static double least_together(const RowsCosts *c, const Node *node, int64_t batch) {
   double least = rows_direct_refused(c, node) ? INFINITY : rows_directly(c, node, batch).total;
   const Correlation k = correlation_gathering(node);

@@ -13,7 +13,7 @@ typedef struct RowsCosts {
 } RowsCosts;
 RowsCosts rows_costs(const Lower *); /* the inputs of the choice for a batched kernel */
 
-/* Cycles of a convolution or its gradient, batched. */
+/* Cycles of a batched convolution or its gradient, with Winograd. */
 Cycles rows_by_winograd(const RowsCosts *, const Node *, int m, int64_t batch);
 const char *rows_direct_refused(const RowsCosts *,
                                 const Node *); /* why the schedule is unsupported; NULL: it is supported */
@@ -21,10 +21,11 @@ const char *rows_winograd_refused(const RowsCosts *, const Node *);
 
 bool rows_pay(const void *rows_costs, const Node *, int64_t batch, int64_t kept); /* a WholeBatchPays */
 bool dense_pays_together(const RowsCosts *,
-                         int64_t batch); /* dense_rows.c: are large dense layers batched in inference? */
+                         int64_t batch); /* dense_rows.c: whether inference batches large dense layers */
 
-/* Weight gradients in bf16 with tile registers: cycles per image, and whether they are possible; image by
- * image (conv_weights_matrix.c) and batched (conv_rows_weights_matrix.c). */
+/* Weight gradients in bf16 with tile registers: predicted cycles per image, and whether the target supports
+ * them. weights_...: image by image (conv_weights_matrix.c); rows_weights_...: batched
+ * (conv_rows_weights_matrix.c). */
 #ifdef __wasi__ /* the browser build has no bf16 */
 static inline Cycles weights_by_matrix(const Target *t, const Node *node) {
   return (void)t, (void)node, (Cycles){0};
@@ -45,7 +46,7 @@ Cycles rows_weights_by_matrix(const Target *, const Node *, int64_t batch, int64
 bool rows_weights_take_matrix(const Target *, const Node *, int64_t batch);
 #endif
 
-/* The two schedules of conv_rows.c and conv_rows_weights.c as candidates. */
+/* Members of the schedules of conv_rows.c and conv_rows_weights.c. */
 const char *conv_rows_refused(const Lower *, const Choice *);
 Cycles conv_rows_cycles(const Lower *, const Target *, const Choice *);
 #endif

@@ -5,8 +5,8 @@
 #include "schedule/float/strassen.h"
 #include <math.h>
 
-/* Each application multiplies the bound, for half the channels, by 18 (Higham, Accuracy and Stability of
- * Numerical Algorithms, 2002, section 23.2.2). The worst block of the result is a sum of four products,
+/* Each application multiplies the error bound of a product with half the channels by 18 (Higham, Accuracy and
+ * Stability of Numerical Algorithms, 2002, section 23.2.2). The worst block is a sum of four products,
  * whose factors are sums of 1, 3, 2 and 2 blocks. For random blocks, the standard deviations of these
  * products are 1, 3, 2 and 2; the root of the sum of their squares is 3 times the standard deviation of the
  * result. */

@@ -6,9 +6,9 @@
 #define CNNC_STRASSEN_H
 #include "schedule/float/winograd.h"
 
-enum { STRASSEN_BLOCKS = 4, STRASSEN_PRODUCTS = 7, STRASSEN_LEVELS = 2 /* most */ };
+enum { STRASSEN_BLOCKS = 4, STRASSEN_PRODUCTS = 7, STRASSEN_LEVELS = 2 /* maximum applications */ };
 
-/* Error of a float sum over that number of channels. typical: expected on random data, relative to the
+/* Error of a float sum over `channels` channels. typical: expected on random data, relative to the
  * largest output; worst: proven bound, relative to (largest input) * (largest weight) * channels. */
 WinogradError strassen_error(int levels, int64_t channels);
 

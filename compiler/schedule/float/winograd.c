@@ -15,7 +15,7 @@
 /* ---- the matrices ---- */
 static const double points[WINOGRAD_TILE - 1] = {0, 1, -1, 2, -2, 0.5, -0.5, 0.75, -0.75};
 
-/* The coefficients of the product of (x - point[l]) over the `count` points, except `except`. */
+/* The coefficients of the product of (x - points[l]) over the first `count` points without point `except`. */
 static void winograd_product_of(int count, int except, double coefficient[WINOGRAD_TILE]) {
   for (int k = 0; k < WINOGRAD_TILE; k++) coefficient[k] = k == 0;
   for (int l = 0; l < count; l++) {
@@ -48,7 +48,7 @@ Winograd winograd_of(int m, int r) {
   return w;
 }
 
-/* The points of the even inputs, then the odd inputs. */
+/* With stride 2, the first points are F(m,2) of the even inputs; the remaining points are the odd inputs. */
 static Winograd even_inputs(int m) { return winograd_of(m, 2); }
 
 Winograd winograd_of_stride_two(int m) {
@@ -84,8 +84,8 @@ int winograd_sizes(const Correlation *k, int m[WINOGRAD_SIZES]) {
     return 1;
   }
   const bool dilated = square && longer == 3 && (k->dilation[0] > 1 || k->dilation[1] > 1);
-  /* The phases of a dilated convolution are small images. The transforms of a tile of 6x6 pay only if the
-   * tile contains a whole phase. */
+  /* The phases of a dilated convolution are small images. Tiles of 6x6 outputs are faster only if one tile
+   * contains a whole phase. */
   const bool one =
       dilated && ceil_divide(k->small.h, k->dilation[0]) <= 6 && ceil_divide(k->small.w, k->dilation[1]) <= 6;
   if (one || (!square && longer == 3)) m[n++] = 6;
@@ -140,8 +140,8 @@ const char *winograd_refused(const Lower *l, const Correlation *k) {
 /* ---- rounding ---- */
 static double winograd_size_of(double x) { return x < 0 ? -x : x; }
 
-/* The worst output of an axis. variance: the sum of the variances of its products, for data of variance 1;
- * absolute: the sum of absolute coefficients. */
+/* Maxima over the outputs of an axis. variance: the sum of the variances of an output's products, for data of
+ * variance 1; absolute: the sum of the absolute coefficients of an output. */
 typedef struct Spread {
   double variance, absolute;
 } Spread;
@@ -208,9 +208,9 @@ static Val winograd_named(Nest *b, const char *name, Val x) {
   return x->op == LOAD ? x : nest_let(b, name, x);
 }
 
-/* y = matrix * x; rows 1 and 2, 3 and 4, ... belong to pairs of points. If n is odd, the last finite point
- * has no partner. In that case the rows of the input transform are not pairs, because their polynomials are
- * products over all points. */
+/* y = matrix * x. Rows 1 and 2, 3 and 4, ... belong to pairs of points, p and -p, and share partial sums. If
+ * n is odd, the last finite point has no partner. Then the rows of the input transform share no sums, because
+ * each row's polynomial is a product over all other points. */
 static void by_rows(Nest *b, int n, int columns, const double matrix[][WINOGRAD_TILE], const Val *x, Val *y) {
   const bool pairs = n % 2 == 0 || columns < n;
   for (int j = 0; j < n; j++) {

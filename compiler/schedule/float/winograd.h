@@ -26,16 +26,16 @@ Winograd winograd_of(int m, int r);     /* with stride 1; n is at most WINOGRAD_
 Winograd winograd_of_stride_two(int m); /* for windows of 3 with stride 2 */
 
 /* The reason why the kernel is not supported; NULL: it is supported. */
-const char *winograd_refused(const Lower *, const Correlation *); /* as a gather */
-/* weights: a weight gradient */
+const char *winograd_refused(const Lower *, const Correlation *); /* the convolution as a gather */
+/* weights: whether the kernel is a weight gradient */
 const char *winograd_refused_for(Arena *, const Target *layout, bool exact, bool weights,
                                  const Correlation *);
-/* Possible numbers of outputs of a tile along the axes on which the kernel is longer than 1; returns how many
- * there are. */
+/* Stores the possible tile sizes in m, and returns their number. A size is the number of outputs of a tile
+ * along each axis on which the kernel is longer than 1. */
 enum { WINOGRAD_SIZES = 4 };
 int winograd_sizes(const Correlation *, int m[WINOGRAD_SIZES]);
-/* An axis of `size` outputs split into tiles of m. With a dilation each phase is split separately: the
- * outputs phase, phase + step, ... */
+/* An axis that is split into tiles. With a dilation each phase is split separately: phase p has the outputs
+ * p, p + step, ...; each: tiles per phase. */
 typedef struct WinogradTiles {
   int64_t step, phases, each;
 } WinogradTiles;
@@ -43,21 +43,21 @@ WinogradTiles winograd_tiles(const Correlation *, int axis, int64_t size, int m)
 void winograd_axes(const Correlation *, int m, Winograd *axis);
 const char *winograd_name(Arena *, const Correlation *, int m); /* "Winograd F(4x4,3x3)" */
 
-/* Error of a float sum over that number of channels. typical: expected on random data, relative to the
- * largest output; worst: proven bound, relative to (largest input) * (largest weight) * channels * the
- * weights of a window. */
+/* Rounding error of a float sum over the input channels. typical: expected on random data, relative to the
+ * largest output; worst: proven bound, relative to (largest input) * (largest weight) * channels * (taps of
+ * the kernel). */
 typedef struct WinogradError {
   double typical, worst;
 } WinogradError;
 WinogradError winograd_error(const Winograd axis[2], int64_t channels);
 
-/* Builds a transform as statements: n inputs become n points, r weights become n points (without the scale),
- * n points become m outputs. */
+/* Build transforms from x to y as statements. winograd_input: n inputs to n points; winograd_weight: r
+ * weights to n points, without `scale`; winograd_output: n points to m outputs. */
 void winograd_input(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_weight(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_output(Nest *, const Winograd *, const Val *x, Val *y);
-/* Builds the transforms of gradients: m output gradients become n points; n points (with the scale) become r
- * weight gradients. */
+/* Build the transforms of gradients. The first function: m output gradients to n points; the second function:
+ * n points to r weight gradients, multiplied by `scale`. */
 void winograd_output_gradient(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_weight_gradient(Nest *, const Winograd *, const Val *x, Val *y);
 #endif

@@ -9,10 +9,9 @@
  * activations, and other kinds of kernels, only have reference schedules. */
 bool int8_takes(const Lower *, const Op *);
 bool int8_by_channel(const Correlation *); /* depthwise: each channel is a group */
-/* The reason why no schedule computes products of words of this kind with that geometry; NULL: a schedule
- * does. */
+/* The reason why products of words of kind `Dot` are not supported for the correlation, or NULL. */
 const char *int8_refused(const Lower *, Dot, const Int8Product *, const Correlation *);
-const char *int8_product_refused(const Lower *); /* for an op_int8_product, with the layer's words */
+const char *int8_product_refused(const Lower *); /* int8_refused for a node of op_int8_product */
 /* Cycles of vector operations: per cycle, two products or four other operations. All targets of a file share
  * the packing of weights for these schedules, so each target can choose by its own cycles. */
 Cycles int8_cycles(const Lower *, const Correlation *, double products, double others);

@@ -50,7 +50,7 @@ static int64_t rows_of_word(const Depthwise *d, int64_t word) {
   return smaller(d->height, d->k.kernel[0] - word * d->height);
 }
 
-/* With quads: the element of a word at which column_words puts the first of n rows of a channel. */
+/* With quads: index of the word's element in which column_words stores the first of n rows of a channel. */
 static int64_t first_of_quad(const Depthwise *d, int64_t n, int64_t channel) {
   if (d->height == 2) return n == 1 ? channel % WORD_BYTES / 2 : 0;
   return n == 1 ? channel % WORD_BYTES : n == 2 ? channel % WORD_BYTES / 2 * 2 : 0;
@@ -173,7 +173,7 @@ static Val int8_depthwise_element(const Depthwise *d, const Tile *t, int64_t ky,
   return convert(nest_load_part(b, at, t->part, d->lanes), I32);
 }
 
-/* A word of column j of the tile's input. */
+/* Builds word number `word` of column j of the tile's input. */
 static Val column_word(const Depthwise *d, const Tile *t, int64_t word, int64_t j) {
   Nest *b = d->l->b;
   const int64_t n = rows_of_word(d, word), first = word * d->height;
@@ -236,7 +236,8 @@ static NestFn *int8_depthwise_tile_of(const Depthwise *d, int pixels, int part) 
 }
 
 /* ---- a tile of quads ---- */
-/* Column j of the tile's input, for the channels 4i and 4i + 2, or 4i + 1 and 4i + 3. */
+/* Builds two vectors of words of column j of the tile's input. Lane i of x[0] has channel 4i, and lane i of
+ * x[1] has channel 4i + 2; if odd, channels 4i + 1 and 4i + 3. */
 static void column_words(const Depthwise *d, const Tile *t, int64_t word, int64_t j, int odd, Val x[2]) {
   Nest *b = d->l->b;
   const int64_t n = rows_of_word(d, word), first = word * d->height;
@@ -371,9 +372,9 @@ static Tiles int8_depthwise_tiles_of(const Depthwise *d) {
   return tiles;
 }
 
-/* Chooses the pixels of a tile so that these fit in registers: sums, the weights of a row of words, a word,
- * products. With quads: two sums per pixel and the widened even sums; the rows of a word, and two widened
- * rows. */
+/* Chooses the number of pixels of a tile so that registers hold the sums, the weights of a row of words, a
+ * word, and products. With quads, a pixel needs three registers (two sums, and the result of the even
+ * channels), and a tap needs two weights. Five registers remain for the rows of a word and its temporaries. */
 static void choose_pixels(Depthwise *d) {
   const int registers = d->l->target->registers;
   const int64_t width = d->k.small.w, taps = d->k.kernel[1],
@@ -418,7 +419,7 @@ static bool int8_depthwise_build(Lower *l) {
     if (rest) call_channels(&d, &tiles, 1, &y, NEST_IX(whole * d.pixels));
   }
   lower_about(l, "int8, rounding %s, tiles of %d pixels x %d channels, products of %s",
-              rounding_name(p->rounding), d.pixels, d.lanes, d.height == 4 ? "bytes" : "halves");
+              rounding_name(p->rounding), d.pixels, d.lanes, d.height == 4 ? "bytes" : "int16 pairs");
   return true;
 }
 

@@ -20,7 +20,7 @@
 #include "schedule/int8/int8_cost.h"
 #include "schedule/int8/int8_tiles.h"
 
-/* If each output pixel reads one input pixel, rows are merged into one. */
+/* Merges all rows into one, if each output pixel reads one input pixel and rows are short. */
 static void join_rows(Product *d) {
   Correlation *k = &d->k;
   if (!correlation_pointwise(k) || d->p->dense) return;

@@ -40,14 +40,16 @@ bool finish_may(const Lower *l, Dot dot, const Int8Product *p, const Correlation
   return lower_assumes(l, finish_fits(l, dot, p, k));
 }
 
-/* Index of a filter's constant. With quads, each vector has every fourth channel of four vectors. */
+/* Index of a filter's constant. With quads, the channels of four vectors alternate: lane i of vector v has
+ * channel 4i + v. */
 static int64_t int8_finish_place_of(const Finish *finish, const Correlation *k, int64_t filter) {
   const int64_t quad = WORD_BYTES * finish->unit, f = filter % k->s;
   return filter / k->s * finish->vectors * finish->unit +
          (finish->quads ? f / quad * quad + f % WORD_BYTES * finish->unit + f % quad / WORD_BYTES : f);
 }
 
-/* A constant of each filter; by_filter stores the constants by channel, with zeros up to whole vectors. */
+/* Computes a constant for a filter. by_filter stores the constants of all filters, padded with zeros to whole
+ * vectors. */
 typedef int32_t OfFilter(const Lower *, const Finish *, const Int8Product *, const Correlation *,
                          int64_t filter);
 static Buf *by_filter(Lower *l, const Finish *finish, const Int8Product *p, const Correlation *k,

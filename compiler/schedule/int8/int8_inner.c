@@ -6,17 +6,17 @@
 //
 //     x0*w0 + x1*w1 = (x0 + w1) * (x1 + w0) - x0*x1 - w0*w1
 //
-// The first product of four bytes needs two sums of halves and one product of two halves, instead of two such
-// products. The products of two x are computed once per pixel; the products of two w are part of the bias.
-// The number of vector operations is still four, but only one of them is a multiplication, not two. x86
-// multiplies in half of its units, but adds in all of them. Sums of halves have 9 bits and a sign. Sums of
-// products are modulo 2^32, and the result exactly equals the direct sum.
+// For the four bytes of a word, the first product needs two additions of halves and one product of halves;
+// the direct sum needs two such products. The products x0*x1 are computed once per pixel; the products w0*w1
+// are part of the bias. A product is a multiplication and an addition, so there are four vector operations in
+// both cases, but one multiplication rather than two. x86 multiplies in half of its vector units, but adds in
+// all of them. Sums of products are modulo 2^32, and the result exactly equals the direct sum.
 #include "base/number.h"
 #include "schedule/int8/int8_words.h"
 
-/* Limits of the layers that become faster although their tiles have fewer pixels: at most MOST_TAPS taps per
- * window (each pixel sums the products of x over all taps), at least FEWEST_PIXELS pixels and FEWEST_WORDS
- * words. */
+/* With the inner product, tiles have fewer pixels. It is still faster for layers with at most MOST_TAPS taps
+ * per window (each output sums the products x0*x1 of all taps), at least FEWEST_PIXELS pixels and
+ * FEWEST_WORDS words. */
 enum { MOST_TAPS = 16, FEWEST_PIXELS = 32, FEWEST_WORDS = 8 };
 
 bool inner_gains(const Lower *l) { return l->target->dot == DOT_HALVES && l->target->avx != AVX_NONE; }
@@ -43,7 +43,7 @@ Val inner_total(Val all) {
   return total;
 }
 
-/* The sum of the products of a pixel's words, starting at word `done`, in vectors. */
+/* The sum of the products x0*x1 of `count` vectors of words, from position `at` of row y on. */
 static Val products_of(Lower *l, const Words *w, const Ix *y, const Ix *at, int lanes, int64_t count) {
   Nest *b = l->b;
   Buf *sum = nest_buf(b, REGS, nest_text(b, "a%d", lanes), (Type){I32, lanes}, 1, (int64_t[]){1});

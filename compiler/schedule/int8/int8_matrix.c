@@ -32,7 +32,7 @@ typedef struct Matrix {
   Words words;
   Finish finish;
   Buf *weight;
-  int64_t taps, run; /* along a row of the window: number of separate taps, and contiguous words of each */
+  int64_t taps, run; /* a row of the window is `taps` separate runs of `run` contiguous words */
   bool rows_first;
   LoopKind outer;
 } Matrix;

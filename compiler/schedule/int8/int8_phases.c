@@ -86,7 +86,8 @@ static Phases *phases_begin(const Lower *l) {
   return t;
 }
 
-/* The copy of the input that all phases read. It includes their padding. Sets where each phase starts. */
+/* Creates the copy of the input that all phases read, with their padding, and sets the first row and column
+ * that each phase reads. */
 static Words words_of(Phases *t, Lower *l) {
   Correlation all = t->product[0].k;
   int64_t behind[2] = {0, 0};
@@ -106,8 +107,8 @@ static Words words_of(Phases *t, Lower *l) {
   return words_begin(l, &all);
 }
 
-/* Each phase writes a part of the output; the prover cannot show that all phases together write the whole
- * output. */
+/* Fills the output with zeros. Each phase writes a part of the output, and the prover cannot show that all
+ * phases together write the whole output. */
 static void int8_phases_fill(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);

@@ -46,7 +46,7 @@ static void split_blocks(Nest *b, Val y[2][POINTS], const Val bytes[BLOCKS],
   }
 }
 
-/* Stores, for the inner product, the products of a tile's words with each other at a point. */
+/* For the inner product: stores the sum of the products of a tile's even and odd channels at a point. */
 static void store_own(const Points8 *d, const Ix *point, const Ix *tile) {
   Nest *b = d->l->b;
   Buf *sum = nest_buf(b, REGS, "a", (Type){I32, d->channels}, 1, (int64_t[]){1});
@@ -64,7 +64,7 @@ static void store_own(const Points8 *d, const Ix *point, const Ix *tile) {
   nest_store(b, nest_at(b, d->p.inner[0], *point, *tile), inner_total(all));
 }
 
-/* The second pixel of the last tile may be missing. */
+/* Loads words of a pixel; zeros for the second pixel of the last tile, if it is missing. */
 static Val int8_strassen_input_at(const Points8 *d, const Ix *pixel, const Ix *quad) {
   Nest *b = d->l->b;
   const Val bytes = nest_load_words(b, nest_at(b, d->l->in[0], 0, *pixel, *quad * WORD_BYTES), d->channels);
@@ -211,9 +211,10 @@ static bool int8_strassen_build(Lower *l) {
   nest_fn(l->b, l->b->name, false);
   points_loops(l->b, &d.p);
   points8_about(&d, "Strassen's algorithm",
-                inner ? ", products of int16 pairs, half as many" : ", products of int16 pairs");
+                inner ? ", products of int16 pairs (half the products: Winograd's inner product)"
+                      : ", products of int16 pairs");
   const int64_t blocks = d.p.blocks + (d.p.last > 0);
-  if (blocks > 1) lower_detail(l, "%d bands of %d tiles", (int)blocks, (int)d.p.block);
+  if (blocks > 1) lower_detail(l, "%d blocks of %d tiles", (int)blocks, (int)d.p.block);
   return true;
 }
 

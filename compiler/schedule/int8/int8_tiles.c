@@ -15,7 +15,9 @@ typedef struct Tile {
 } Tile;
 
 typedef struct TileArgs {
-  Ix y, x, vector, out, slot, word; /* first pixel, vector of the members, output channel, halves, word */
+  Ix y, x, vector, out, slot, word; /* y, x: the first pixel; vector: first vector in the model's arrays; out:
+                                       first output channel; slot: index in `halves`; word: with groups, the
+                                       first word of the group in a pixel */
 } TileArgs;
 
 static Ix int8_tiles_vector_of(const Product *d, const TileArgs *a, int v) {
@@ -28,7 +30,7 @@ static Val half_words(const Product *d, int plane, int v, Val bytes) {
   return words_half(b, nest_text(b, plane ? "odd%d" : "even%d", v), plane, bytes);
 }
 
-/* Adds the products of one word of all windows, from one plane. */
+/* For each window of the tile, adds the products of one word of a plane. */
 static void int8_tiles_add_word(const Product *d, const Tile *t, Buf *sum, Buf *in, const Ix *plane,
                                 const Ix *word, const Val *w) {
   Nest *b = d->l->b;
@@ -44,7 +46,8 @@ static void int8_tiles_add_word(const Product *d, const Tile *t, Buf *sum, Buf *
   }
 }
 
-/* Adds products of the packed weights, without splitting these into halves. */
+/* Adds the products with the packed weights. If inputs are words of halves, each word of four weights is split
+ * into halves just before its use. */
 static void add_bytes(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, Buf *in, const Ix *ky,
                       const Ix *kx, int64_t words) {
   Nest *b = d->l->b;
@@ -78,7 +81,7 @@ static void add_halves(const Product *d, const Tile *t, const TileArgs *a, Buf *
       for (int turn = 0; turn < turns; turn++) {
         const Ix odd = plane + turn;
         Val w[8];
-        if (turn) nest_pin(b, in); /* as above */
+        if (turn) nest_pin(b, in); /* as in add_bytes */
         for (int v = 0; v < t->vectors; v++)
           w[v] = nest_let(
               b, nest_text(b, "w%d", v),
@@ -228,8 +231,8 @@ static void int8_tiles_call_row(const Product *d, const Strip *strip, const Ix *
       }
 }
 
-/* Calls the tiles row after row, each row with all weights. The halves of all weights of a group are
- * stored. */
+/* Calls the tiles row after row, each row with all weights. If weights are split, the halves of all strips
+ * are stored. */
 static void int8_tiles_call_rows(const Product *d, const Strip *whole, const Strip *part) {
   Nest *b = d->l->b;
   const Ix last = NEST_Z + d->strips, first = NEST_Z;
@@ -291,7 +294,7 @@ static void choose_tile(Product *d) {
                          : d->words.planes > 1     ? vectors + 1
                                                    : 0,
                 whole = d->inner ? (t->registers - 2 * vectors - 4) / vectors
-                                 : (t->registers - vectors - 2) / vectors; /* if halves are precomputed */
+                                 : (t->registers - vectors - 2) / vectors; /* pixels, if halves are ready */
   const bool split = d->inner || (d->words.planes > 1 && pixels >= 2 * whole);
   const int64_t most = split ? whole : (t->registers - vectors - 1 - others) / vectors;
   d->row = tiling_of(width, ceil_divide(width, ceil_divide(width, smaller(most, 16))));
@@ -322,9 +325,9 @@ void int8_tiles_about(const Product *d, const char *phases) {
   lower_about(d->l, "int8, rounding %s, %stiles of %d pixels x %d vectors of %d channels, products of %s",
               rounding_name(d->p->rounding), phases, (int)d->row.pixels,
               (int)(d->strips ? d->vectors : ceil_divide(d->k.s, d->lanes)), d->lanes,
-              d->inner                    ? "int16 pairs, half as many"
-              : d->words.planes > 1       ? "halves"
-              : d->words.dot == DOT_PAIRS ? "bytes in pairs"
+              d->inner                    ? "int16 pairs (half the products: Winograd's inner product)"
+              : d->words.planes > 1       ? "int16 pairs"
+              : d->words.dot == DOT_PAIRS ? "pairs of bytes"
                                           : "bytes");
   lower_detail(d->l, "%s",
                d->rows_first ? "order: row by row, each with all weights"

@@ -17,7 +17,7 @@ typedef struct Product {
   Words words;
   Finish finish;
   Buf *weight;
-  Buf *halves;        /* [slots][ky][words of kx and channels][even, odd][channels of a strip]; or NULL */
+  Buf *halves;        /* [slot][ky][kx * words.group + word][even, odd][channel of the strip]; or NULL */
   Buf *inner;         /* Winograd's inner product: the products of each pixel's words; or NULL */
   int lanes, vectors; /* lanes and vectors of a tile */
   Tiling row;
@@ -27,9 +27,10 @@ typedef struct Product {
   bool rows_first;
 } Product;
 
-/* Functions for strips of that number of vectors. */
+/* The functions for whole strips, or for the remaining strip. A strip is some vectors of channels. */
 typedef struct Strip {
-  NestFn *split, *tile[2]; /* halves of the weights; the tiles of a row. NULL: none */
+  NestFn *split, *tile[2]; /* split: splits weights into halves; tile: for tiles of row.pixels and of row.rest
+                              pixels. NULL: there is no such function */
 } Strip;
 
 /* For the outputs of a phase: creates the weights, and the functions of whole strips and of the remaining

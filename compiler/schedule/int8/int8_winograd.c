@@ -91,7 +91,7 @@ static void int8_winograd_split_weights(Nest *b, Val u[SIDE], const Val g[TAPS])
 }
 
 /* ---- the input ---- */
-/* Words of the pixels of a tile, column by column. */
+/* Splits the words of a tile's pixels into even and odd bytes, and transforms them along each column. */
 static void split_columns(const Points8 *d, Buf *column, const Ix *y0, const Ix *x0, const Ix *quad) {
   Lower *l = d->l;
   Nest *b = l->b;
@@ -151,7 +151,7 @@ static NestFn *int8_winograd_split_row(const Points8 *d) {
   return fn;
 }
 
-/* An argument of functions that are called for each part. */
+/* The argument `part` of functions that are called once per part; 0 if there is one part. */
 static Ix part_arg(const Points8 *d) { return d->p.parts > 1 ? nest_arg(d->l->b, "part") : NEST_Z; }
 
 /* ---- weights ---- */
@@ -371,7 +371,8 @@ static bool int8_winograd_build(Lower *l) {
   nest_fn(l->b, l->b->name, false);
   points_loops(l->b, c);
   points8_about(d, nest_text(l->b, "Winograd F(%dx%d,3x3)", M, M), "");
-  if (c->parts > 1) lower_detail(l, "the channels in %d parts, with added outputs", (int)c->parts);
+  if (c->parts > 1)
+    lower_detail(l, "the channels are split into %d parts, whose outputs are added", (int)c->parts);
   return true;
 }
 

@@ -14,7 +14,7 @@ Dot words_kind(const Lower *l) {
              : own;
 }
 
-/* Number of elements from the first to the last that windows read. */
+/* Number of elements along the axis from the first to the last element that a window reads. */
 static int64_t reached(const Correlation *k, int axis) {
   return (extent_side(k->small, axis) - 1) * k->stride[axis] + (k->kernel[axis] - 1) * k->dilation[axis] + 1;
 }
@@ -65,7 +65,7 @@ static int64_t window_begin(const Words *w, int64_t x) {
   return (x * w->stride - w->before[1]) * w->channels;
 }
 
-/* The windows `from` .. to-1, whose words are entirely inside a row. */
+/* Sets the range `from` .. to-1 of the windows whose words are entirely inside a row. */
 static void windows_inside(const Words *w, int64_t *from, int64_t *to) {
   const int64_t bytes = w->in.w * w->channels;
   for (*from = 0; *from < w->columns && window_begin(w, *from) < 0;) ++*from;
@@ -92,7 +92,8 @@ static Words windows_of(const Lower *l, const Correlation *k) {
 }
 
 bool words_see_windows(const Lower *l, const Correlation *k) {
-  /* MOST_WORDS: words at the edges, which are handled separately; FEWEST_BYTES: bytes of a row. */
+  /* MOST_WORDS: maximum number of words at the edges, which have separate code; FEWEST_BYTES: minimum number
+   * of bytes in a row. */
   enum { MOST_WORDS = 32, FEWEST_BYTES = 16 };
   if (k->groups > 1 || k->dilation[1] > 1 || !joins_pixels(l->in[0])) return false;
   const Words w = windows_of(l, k);
@@ -179,7 +180,7 @@ static void copy_step(Lower *l, const Words *w, const Ix *y, const Ix *at, int l
   int8_store_words(l, w, bytes, y, NEST_IX(*at + *(const int64_t *)context));
 }
 
-/* Element c of a pixel. */
+/* Reference to element c of pixel (y, x) of the input; y counts the padding. */
 static Ref byte_at(Lower *l, const Words *w, const Ix *y, const Ix *x, int64_t c) {
   Nest *b = l->b;
   const int64_t all = w->in.c;
@@ -187,8 +188,8 @@ static Ref byte_at(Lower *l, const Words *w, const Ix *y, const Ix *x, int64_t c
                                : nest_at(b, l->in[0], *y - w->before[0], *x, NEST_Z + c);
 }
 
-/* The word of up to four channels, starting at c. beyond: bytes after these channels may be read, because
- * their weights are 0. */
+/* Loads a word of n channels (at most four of them), starting at c. beyond: bytes after these channels may be
+ * read, because their weights are 0. */
 static Val word_of(Lower *l, const Words *w, const Ix *y, const Ix *x, int64_t c, int64_t n, bool beyond) {
   Nest *b = l->b;
   if (beyond || n >= WORD_BYTES) return nest_load_words(b, byte_at(l, w, y, x, c), 1);

@@ -32,9 +32,9 @@ typedef struct Words {
 } Words;
 
 Words words_begin(Lower *, const Correlation *); /* makes the buffer */
-/* The rows of the copy are a single row, with `spare` more columns. */
+/* Like words_begin, but the rows of the copy are a single row, with `spare` more columns. */
 Words words_in_line(Lower *, const Correlation *, int64_t spare);
-Ref words_at(Nest *, const Words *, int plane, const Ix *y, const Ix *at); /* if columns are pixels */
+Ref words_at(Nest *, const Words *, int plane, const Ix *y, const Ix *at); /* columns must be pixels */
 bool words_see_windows(const Lower *, const Correlation *);
 Words words_of_windows(Lower *, const Correlation *); /* makes the buffer */
 void words_fill(Lower *, const Words *, LoopKind outer);
@@ -63,12 +63,12 @@ typedef struct Finish {
   Buf *bias, *factor, *half, *shift, *left; /* NULL if the rounding does not need the array */
 } Finish;
 
-/* False: a partial sum might exceed int32, and lower_assumes does not allow the assumption that it fits. */
+/* Whether all partial sums fit into int32, or may be assumed to fit (lower_assumes). */
 bool finish_may(const Lower *, Dot, const Int8Product *, const Correlation *);
 Finish finish_begin(Lower *, Dot, const Int8Product *, const Correlation *, int unit, bool inner);
 Finish finish_quads(Lower *, Dot, const Int8Product *, const Correlation *, int unit);
-/* Members of the model whose names end in `suffix`. Weights as bytes: [vectors of channels][ky][words of kx
- * and channels][channel of the vector]. */
+/* Create members of the model whose names end in `suffix`. The weights are words of four bytes: [vector of
+ * channels][ky][kx * group + word][channel of the vector]. */
 Buf *finish_bias(Lower *, const Finish *, const Int8Product *, const Correlation *, const char *suffix);
 Buf *words_weights(Lower *, const Int8Product *, const Correlation *, const Finish *, const char *suffix);
 Val finish_vector(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *lane); /* I8 */

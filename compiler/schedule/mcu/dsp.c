@@ -102,7 +102,7 @@ const char *dsp_form_refused(const Lower *l, bool small, const char *(*refused)(
 
 Small dsp_form_small(const Choice *choice) { return choice->small ? SMALL_MOST : SMALL_BYTES; }
 
-const Schedule schedule_dsp_plain = {.name = "plain loops",
+const Schedule schedule_dsp_plain = {.name = "reference loops",
                                      .families = FAMILY_BIT(FAMILY_INT8),
                                      .takes = dsp_takes,
                                      .cycles = plain_cycles,

@@ -28,8 +28,8 @@ typedef struct DspWork {
 } DspWork;
 Cycles dsp_cycles(const Lower *, DspWork products, DspWork others);
 DspWork dsp_finish_work(const Lower *, double outputs); /* requantization of sums to int8 */
-DspWork dsp_small_work(double filters); /* extra cost of small constants, for that number of filters */
-/* Total bytes of n arrays of the model; words: the number of words of each. */
+DspWork dsp_small_work(double filters); /* extra cost of small constants, for `filters` filters */
+/* Total bytes of n arrays of the model; words[i]: number of words of array i. */
 int64_t dsp_bytes(int n, const int64_t *words);
 
 /* ---- dsp_finish.c ---- */
@@ -53,11 +53,11 @@ typedef struct DspFinish {
   /* If small, or not quick: constants by filter. exponent: the shifts, or NULL with float rounding. */
   Buf *factor, *exponent;
 } DspFinish;
-/* Requantization steps of a filter; plus contains the rounding and the zero point. */
+/* Requantization steps of a filter. plus: the rounding constant and zero point, added before the shift. */
 typedef struct DspSteps {
   Val factor, plus, shift;
 } DspSteps;
-/* Whether requantization can store 5 bytes of constants per filter, not 12. */
+/* Whether requantization can store 5 bytes of constants per filter rather than 12. */
 bool dsp_finish_shrinks(const Lower *, int64_t filters, const DspFilter *);
 /* Creates the constants of requantization: small constants, if the layer's choice requests them and they are
  * possible. */
@@ -69,7 +69,7 @@ void dsp_pair_shifts(Lower *, const DspFinish *, const Ix *p, int from, int to, 
 DspSteps dsp_pair_steps(Lower *, const DspFinish *, const Ix *p, int which, const Val shift[2]);
 Val dsp_cut(Lower *, Val q, Stored); /* clamps to the stored range */
 /* `double`: 2x * m / 2^(32 + shift), rounded to nearest twice, the second time with halves away from zero;
- * plus is half of 2^shift and the addend of the quotient. sign: a number with the sign of x. */
+ * then the zero point is added. plus: (0.5 + zero point) * 2^shift. sign: a number with the sign of x. */
 Val dsp_shifted_away(Nest *, Val sign, Val twice, Val m, Val plus, Val shift);
 /* Requantization steps of filter f, without pairs. Small constants are loaded into variables. */
 DspSteps dsp_steps(Lower *, const DspFinish *, const Ix *f);

@@ -31,9 +31,9 @@
 enum {
   TAPS = 3,
   CHANNELS = 4,
-  NARROW = 16,       /* columns */
+  NARROW = 16,       /* axes of a tall map are exchanged if it has fewer columns */
   MOST_ROWS = 12,    /* maximum number of output rows for which planes are computed together */
-  MOST_PLANES = 4096 /* bytes of all planes */
+  MOST_PLANES = 4096 /* maximum bytes of all planes */
 };
 
 typedef struct Depthwise {
@@ -42,7 +42,7 @@ typedef struct Depthwise {
   int64_t stride, rows, plane_rows, pairs; /* rows: output rows at a time; pairs: words of a row of a plane */
   const DspFilter *filter;
   bool small; /* weights are bytes */
-  /* [channels][6], or small: [channels][3]; [channels]; [4][plane_rows][pairs] */
+  /* weight: [channels][6], or [channels][3] if small; start: [channels]; plane: [4][plane_rows][pairs] */
   Buf *weight, *start, *plane;
   DspFinish finish;
 } Depthwise;
@@ -151,7 +151,8 @@ static void make_constants(Lower *l, Depthwise *d) {
 }
 
 /* ---- planes ---- */
-/* Two pixels of four channels become a word of each of four planes. Pixels outside are 0. */
+/* Stores two pixels of four channels as four words, one per channel and plane. Pixels outside of the image
+ * are 0. */
 static void transpose_pair(Lower *l, const Depthwise *d, const Ix *c, const Ix *iy, const Ix *i, const Ix *j,
                            const bool inside[2]) {
   Nest *b = l->b;
@@ -292,7 +293,7 @@ static bool dsp_depthwise_build(Lower *l) {
   Nest *b = l->b;
   make_constants(l, &d);
   lower_about(l, "int8, planes of two pixels per word%s, rounding %s%s",
-              d.exchanged ? ", rows and columns exchanged" : "", rounding_name(d.finish.rounding),
+              d.exchanged ? ", transposed" : "", rounding_name(d.finish.rounding),
               d.finish.quick || d.finish.rounding == ROUNDING_FLOAT ? "" : ", 64-bit");
   nest_fn(b, b->name, false);
   NEST_FOR(b, c, d.k.groups / CHANNELS)

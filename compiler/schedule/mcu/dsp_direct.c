@@ -6,8 +6,8 @@
 // is needed. Each 16-bit half of a weight word contains 256*wB + wA, for two filters A and B. The sum of
 // products with these halves is mix = 256*SB + SA; the sum of products with their low bytes is SA. So SB =
 // (mix - SA) / 256, which is exact modulo 2^32 if |SB| < 2^23. Whether SB is in this range depends on the
-// weights. So weights stay bytes in flash, and a word of weights is widened once for four products. A tile is
-// two pixels by four filters.
+// weights. In this form weights stay bytes in flash, and a word of weights is widened once for four products.
+// A tile is two pixels by four filters.
 //
 // Bytes are widened in the order 0 2 1 3, in which weights are packed. A window is gathered tap by tap if the
 // number of channels is a multiple of four; otherwise row by row, with zero weights for extra elements.
@@ -43,8 +43,8 @@ enum {
   MANY_WORDS = 8,       /* replaces WORDS if the number of a window's words is a multiple of this number */
   MOST_TOGETHER = 24,   /* words in an iteration, for a layer with a single pixel */
   ODD_RUN = 64,         /* maximum elements of an unrolled window row if channels are not a multiple of 4 */
-  MOST_WORDS = 1 << 11, /* words of a window; two windows are on the stack: 16 KB */
-  MOST_COPIED = 8 << 10 /* bytes of windows and weights, if weights are copied */
+  MOST_WORDS = 1 << 11, /* maximum words of a window; two windows are on the stack: 16 KB */
+  MOST_COPIED = 8 << 10 /* maximum bytes of windows and weights on the stack, if weights are copied */
 };
 static const int64_t MOST_REST = (INT64_C(1) << 23) - 1;
 
@@ -52,7 +52,7 @@ typedef struct Direct {
   Correlation k;
   bool pointwise;    /* k's pixels are in one row */
   bool by_rows;      /* the window is gathered row by row */
-  int64_t runs, run; /* number of contiguous runs in a window, and elements of each, a multiple of 4 */
+  int64_t runs, run; /* a window is `runs` contiguous runs of `run` elements, a multiple of 4 */
   int64_t words;     /* words of a window */
   int64_t blocks;    /* blocks of filters; the last block may have fewer filters */
   int64_t phases[2]; /* number of outputs along each axis to which a pixel contributes with separate weights:
@@ -277,7 +277,7 @@ static void put_word(Lower *l, const Tile *tile, int p, const Ix *word, Val v) {
   nest_store(l->b, nest_at(l->b, tile->window, *tile->at, *word, p), v);
 }
 
-/* Four bytes become two words. */
+/* Widens four bytes to two words of int16, minus the zero point. */
 static void widen_word(Lower *l, const Tile *tile, int p, const Ix *word, Ref from) {
   Nest *b = l->b;
   const int32_t zero = -l->node->in[0]->quant->zero;
@@ -324,7 +324,7 @@ static Val dsp_direct_row_element(Lower *l, const Direct *d, const Ix *iy, const
   return pick(b, cond_and(inside, nest_within(b, at, 0, width)), q, num_i32(b, 0));
 }
 
-/* The input is viewed as rows of that number of elements. */
+/* Gathers a window row by row. The input is viewed as rows of `width` elements. */
 static void gather_rows(Lower *l, const Direct *d, const Tile *tile, int p) {
   Nest *b = l->b;
   const Correlation *k = &d->k;
@@ -435,8 +435,8 @@ static void load_shifts(Lower *l, const Direct *d, const Ix *block, int from, in
   if (d->finish.quick) dsp_pair_shifts(l, &d->finish, &pair, from % 2, from % 2 + to - from, shift);
 }
 
-/* The last block may have fewer filters than the others. All blocks use the same code, because the code is
- * long. */
+/* Requantizes and stores the sums. The last block may have fewer filters than the others, but uses the same
+ * code, because the code is long. */
 static void dsp_direct_store_sums(Lower *l, const Direct *d, const Tile *tile, const Sums *sums,
                                   const Ix *block) {
   Nest *b = l->b;

@@ -37,7 +37,7 @@ enum { MOST_M = 4, MOST_SIDE = MOST_M + 2, SUMS = 8, WORDS = 4, WIDE = 16 };
 
 typedef struct Winograd8 {
   Correlation k;
-  int m, side, points; /* a tile has m x m outputs, side x side inputs and this number of sums of products */
+  int m, side, points; /* a tile has m x m outputs, side x side inputs and `points` sums of products */
   int tiles, filters;  /* numbers of tiles and filters per iteration: 4 and 2, or 2 and 4 on narrow maps */
   int64_t words;       /* words of the channels of a point */
   const DspFilter *filter;
@@ -266,7 +266,7 @@ static void dsp_winograd_join(Nest *b, int outputs, Val y[], const Val m[]) {
   y[1] = wrapped_minus(wrapped_minus(m[1], m[2]), m[3]);
 }
 
-/* The operand of a sum in the result of join; some roundings need the operand doubled. */
+/* The sum to requantize, from a result y of join: the sum itself or, for some roundings, twice the sum. */
 static Val dsp_winograd_sum_of(Lower *l, const Winograd8 *d, Val y) {
   const int most = d->m == 4 ? 6 : 2;
   return nest_primitive(l->b, d->m == 4 ? &primitive_part576 : &primitive_shift_right, y,

@@ -31,8 +31,8 @@ enum {
   BYTES = 16, /* bytes of a vector */
   LANES_OF_SUMS = 4,
   PIXELS = 3,
-  SHORT = 4, /* vectors of a window that compilers unroll: starting a loop takes six instructions */
-  MOST_STACK = 12 << 10 /* bytes of windows */
+  SHORT = 4, /* maximum vectors of a window whose loop is unrolled: starting a loop takes six instructions */
+  MOST_STACK = 12 << 10 /* maximum bytes of the windows on the stack */
 };
 
 typedef struct Across {
@@ -137,7 +137,7 @@ static Ref window_at(Lower *l, const Across *d, Buf *window, int p, const Ix *at
   return d->apart ? nest_at(l->b, window, *at / BYTES, p, 0) : nest_at(l->b, window, 0, p, *at);
 }
 
-/* Stores that number of elements that represent 0. */
+/* Stores n elements that represent 0. */
 static void helium_put_zeros(Lower *l, const Ref *first, int n) {
   Nest *b = l->b;
   const Val zero = int8_zero(l, 0);
@@ -149,7 +149,7 @@ static void helium_put_zeros(Lower *l, const Ref *first, int n) {
   }
 }
 
-/* Copies n elements, in vectors as wide as possible. */
+/* Stores n elements of a window, in vectors as wide as possible: copies, or the representation of 0. */
 static void helium_fill(Lower *l, const Across *d, Buf *to, int p, const Ix *at, int64_t n,
                         const From *from) {
   Nest *b = l->b;

@@ -75,7 +75,8 @@ typedef struct Tile {
   Ix y, x;
 } Tile;
 
-/* Four channels of a column, starting at channel c. Outside of the image, elements represent 0. */
+/* Loads four channels, starting at channel c, of a column of the tile's input. Elements outside of the image
+ * represent 0. */
 static Val helium_depthwise_element(Lower *l, const Depthwise *d, const Tile *t, const Ix *ky, int64_t column,
                                     const Ix *c, int part) {
   Nest *b = l->b;

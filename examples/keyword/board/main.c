@@ -4,8 +4,7 @@
 #include "gru.h"
 #include "word.h" /* word[]: 16-bit samples at 16 kHz; replace with samples of your microphone */
 
-/* number of steps whose scores are averaged; number of steps after a detection in which no word is detected
- */
+/* AVERAGE: number of steps whose scores are averaged; HOLD: steps after a detection without another one */
 enum { AVERAGE = 5, HOLD = 100 };
 
 static gru_state state;         /* the state of one stream, which persists between calls */

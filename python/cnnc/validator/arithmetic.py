@@ -78,7 +78,7 @@ def _nearest(x: Whole, real: Any) -> Whole:
 
 
 def rounded(rounding: str, x: Whole, f: Factor) -> Whole:
-    """A sum of at most 32 bits times a factor."""
+    """Multiplies sums of at most 32 bits by a factor, and rounds."""
     if rounding == "float":
         return _nearest(x, f.real)
     if rounding == "single":
@@ -91,7 +91,7 @@ def rounded(rounding: str, x: Whole, f: Factor) -> Whole:
 
 
 def rounded_wide(rounding: str, x: Whole, f: Factor) -> Whole:
-    """A sum of at most 48 bits times a factor."""
+    """Multiplies sums of at most 48 bits by a factor, and rounds."""
     if rounding == "float":
         return _nearest(x, f.real)
     m, e = np.asarray(f.m, object), np.asarray(f.e, object)
@@ -111,7 +111,7 @@ def clamp(x: Whole, lo: int, hi: int) -> Whole:
 
 
 def away(x: Any) -> Any:
-    """The nearest whole number, halves away from zero."""
+    """Rounds to the nearest integer, half away from zero."""
     x = np.asarray(x, np.float64)
     return np.where(x >= 0, np.floor(x + 0.5), np.ceil(x - 0.5))
 
@@ -129,7 +129,7 @@ class Stored:
 
 
 def stored(quant: Quant, bound: str | None = None) -> Stored:
-    """bound: None, relu or relu6."""
+    """Returns the limits of a stored value. bound: None, relu or relu6."""
     lo, hi = quant.limits
     if bound:
         lo = max(lo, quant.zero)
@@ -140,12 +140,12 @@ def stored(quant: Quant, bound: str | None = None) -> Stored:
 
 
 def average(total: Whole, n: Any) -> Whole:
-    """total / n, halves away from zero."""
+    """total / n, rounded half away from zero."""
     return np.where(total > 0, (total + n // 2) // n, -((n // 2 - total) // n))
 
 
 def average_even(total: Whole, n: Any) -> Whole:
-    """total / n, halves to even."""
+    """total / n, rounded half to even."""
     below = total // n
     twice = 2 * (total - below * n)
     return below + ((twice > n) | ((twice == n) & (below % 2 != 0)))

@@ -28,7 +28,7 @@ from .weights import Weights
 
 CALLS = 3  # number of consecutive inputs for a net with states
 
-DESCRIPTION = """Computes an int8 net in whole numbers, as docs/int8.md defines it, without the compiler's
+DESCRIPTION = """Computes an int8 net in integers, as docs/int8.md defines it, without the compiler's
 code. Compares these results with the outputs of the generated C, on random inputs, on the limits of the
 stored numbers, and on inputs that drive sums to their bounds. If a number differs, prints the first
 difference and ends with status 1."""
@@ -38,7 +38,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python3 -m cnnc validate", description=DESCRIPTION)
     parser.add_argument("net", type=Path, metavar="NET.cnn")
     parser.add_argument(
-        "--weights", type=Path, required=True, metavar="W", help="the int8 file (.safetensors)"
+        "--weights", type=Path, required=True, metavar="W", help="the int8 weights (.safetensors)"
     )
     parser.add_argument(
         "--c", type=Path, metavar="NET.c", help="the generated C; without it cnnc generates it"
@@ -104,7 +104,7 @@ def _own_inputs(path: Path, program: Program) -> Inputs:
 
 
 def expected(net: Net, port: Port) -> Any:
-    """The numbers that the caller gets for an output; None: its numbers depend on a layer in float."""
+    """The numbers that the caller gets for an output; None: they depend on a float layer."""
     value: Value = net.values[port.layer]
     if value.numbers is None:
         return None
@@ -140,7 +140,7 @@ class Comparison:
             self._check(f"{title} {begin}", part)
 
     def _portion(self, inputs: Inputs) -> int:
-        """The number of inputs that are computed together; these need about 100 MB."""
+        """The number of inputs per computation, which then needs about 100 MB."""
         numbers = max(int(np.prod(layer.shape)) for layer in self.net.program.layers.values())
         portion = max(CALLS, 4_000_000 // max(numbers, 1))
         return portion // CALLS * CALLS if self.net.program.states else portion

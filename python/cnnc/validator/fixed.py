@@ -14,19 +14,19 @@ MOST = 2**31 - 1
 
 
 def times(a: Any, b: Any) -> Any:
-    """a * b / 2^31, halves up."""
+    """a * b / 2^31, rounded half up."""
     return (a * b + (1 << 30)) >> 31
 
 
 def halves_away(x: Any, e: int) -> Any:
-    """x / 2^e, halves away from zero."""
+    """x / 2^e, rounded half away from zero."""
     if e == 0:
         return x
     return ((x + (1 << (e - 1))) - (x < 0)) >> e
 
 
 def exponential(a: int, whole: int) -> int:
-    """exp(a * 2^(whole - 31)) * 2^31 of a <= 0."""
+    """exp(a * 2^(whole - 31)) * 2^31, for a <= 0."""
     if a == 0:
         return MOST
     fraction = 31 - whole
@@ -58,7 +58,7 @@ def reciprocal(x: int) -> int:
 
 
 def softmax_table(scale: Any) -> Whole:
-    """The exponentials of 0, -1, ..., -255 times the scale, times 2^31."""
+    """exp(-i * scale) * 2^31 for i = 0 .. 255."""
     f = factor(min(float(scale) * 2**26, float(MOST)))
     least = math.floor(31.0 * 2**26 / math.ldexp(1, f.e))
     return np.array(
@@ -110,7 +110,7 @@ def _line_at(table: Whole, place: Whole) -> Whole:
 
 
 def softmax_wide(q: Whole, scale: Any, rounding: str) -> Whole:
-    """int16, over the last axis."""
+    """Softmax of int16 numbers over the last axis."""
     exp, one_over = _lines(-10, 0, math.exp), _lines(0, 1, lambda x: 1 / (1 + x))
     f: Factor = factor(float(scale) / (10 / 65535.0))
     below = rounded(rounding, q - q.max(-1, keepdims=True), f)
@@ -148,7 +148,7 @@ def curve(q: Whole, scale: Any, tanh: bool) -> Whole:
 
 
 def at_place(at: Whole, tanh: bool) -> Whole:
-    """The logistic function or tanh at a place of the table: 24 or 48 points per 1."""
+    """The logistic function or tanh at a position in the table, which has 24 points per 1.0 (tanh: 48)."""
     size = np.abs(at)
     bits, down = (8, 8) if tanh else (9, 10)
     n = size >> bits

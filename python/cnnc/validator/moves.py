@@ -146,7 +146,7 @@ def _transpose(x: Array, of: Layer, layer: Layer) -> Array:
 
 
 def _repeat(x: Array, of: Layer, layer: Layer) -> Array:
-    """Nearest neighbors by whole factors."""
+    """Nearest-neighbor upsampling by integer factors."""
     image = as_images(x, of.shape, of.rows)
     fy, fx = _blocks(layer, of)
     return _shaped(image.repeat(fy, 1).repeat(fx, 2).reshape(x.shape[0], -1), layer)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Computes an int8 net, layer by layer, as docs/int8.md defines it.
 
-A layer in float has no defined bits: its value, and all that depends on it, is unknown here.
+The result of a float layer has no defined bits: its value, and all values that depend on it, are unknown
+here.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ FIXED_SCALES = {"sigmoid": Quant(F32(1 / 256), -128), "tanh": Quant(F32(1 / 128)
 
 @dataclass(frozen=True)
 class Value:
-    """Stored numbers with their scale, or floats (quant is None). numbers is None if the page does not define
-    them."""
+    """Stored numbers with their scale, or floats (quant is None). numbers is None if docs/int8.md does not
+    define them."""
 
     numbers: Any  # an array [N, ...]
     quant: Quant | None = None
@@ -55,7 +56,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a layer's result is stored: its scale, and the relu that is part of it."""
+    """How a layer's result is stored: its scale, and the relu that is fused into the layer."""
 
     quant: Quant | None
     bound: str | None
@@ -72,7 +73,7 @@ class Net:
         self.values: dict[str, Value] = {}
         self.state: dict[str, Any] = {}  # states by name, before and after the call
         self.after: dict[str, Any] = {}
-        self.sums: dict[str, tuple[Whole, Whole]] = {}  # the least and the largest sum of each input
+        self.sums: dict[str, tuple[Whole, Whole]] = {}  # by layer: the least and largest sum per input
         self.floats: set[str] = set()  # layers that compute in float
         self._ready: dict[Any, Any] = {}  # tables and factors by layer
 
@@ -469,7 +470,7 @@ class Net:
 
     # ---- functions ----
     def _table(self, layer: Layer, value: Value, table: Whole, quant: Quant) -> Value:
-        """table: [channels or 1, 256]"""
+        """Applies a table [channels or 1, 256]."""
         assert value.numbers is not None
         at = value.numbers + 128
         y = table[0][at] if len(table) == 1 else table[np.arange(table.shape[0]), at]
@@ -503,7 +504,7 @@ class Net:
         return self._table(layer, value, self._ready[layer.name], out)
 
     def _pieces(self, layer: Layer, value: Value, out: Quant, bound: str | None) -> Value:
-        """relu, relu6 and leaky_relu from or to int16."""
+        """Computes relu, relu6 and leaky_relu from or to int16."""
         assert value.quant and value.numbers is not None
         leaks = layer.operator == "leaky_relu"
         if not leaks:
@@ -735,7 +736,7 @@ class Net:
 
 
 def _exact(a: Whole, b: Whole) -> Whole:
-    """A product of matrices, whose sums are exact in double."""
+    """A matrix product, whose sums are exact in double."""
     return np.asarray(a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
 
 

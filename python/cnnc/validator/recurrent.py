@@ -32,12 +32,12 @@ def _cut(x: Any) -> Any:
 
 
 def _up(x: Any, s: int) -> Any:
-    """x / 2^s, halves up."""
+    """x / 2^s, rounded half up."""
     return (x + (1 << (s - 1))) >> s
 
 
 def _away(x: Any, s: int) -> Any:
-    """x / 2^s, halves away from zero."""
+    """x / 2^s, rounded half away from zero."""
     return (x + (1 << (s - 1)) - (x < 0)) >> s if s else x
 
 
@@ -52,7 +52,7 @@ def _wrap(x: Any) -> Any:
 
 
 def _times(a: Any, b: Any) -> Any:
-    """a * b / 2^15, halves up, saturated."""
+    """a * b / 2^15, rounded half up, saturated."""
     return _cut((a * b + (1 << 14)) >> 15)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Test inputs: random ones, the limits of stored numbers, and inputs that drive sums to their bounds."""
+"""Test inputs: random numbers, the limits of stored numbers, and inputs that drive sums to their bounds."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class Samples:
         return self._make(draw, n)
 
     def limits(self) -> Inputs:
-        """All elements at the minimum, the maximum or the middle; alternating ones; one element that
-        differs."""
+        """Inputs whose elements are all at the minimum, the maximum or the middle, alternate, rise, or are
+        equal except one."""
         kinds = 12
         made = {}
         for port in self.ports:
@@ -86,7 +86,7 @@ class Samples:
         return made
 
     def outside(self) -> Inputs | None:
-        """Floats beyond the range, and those that are not numbers; None if no input is float."""
+        """Inputs with floats outside of the range, infinities and NaN; None if no input is float."""
         if all(port.form != "f32" for port in self.ports):
             return None
         special = np.array([np.inf, -np.inf, np.nan, 1e30, -1e30, 0.0, -0.0, 1e-40], np.float32)
@@ -138,7 +138,7 @@ class Samples:
         """Inputs with extreme sums in deeper layers, by random search: parts of the best inputs are drawn
         anew, and kept if the sums are larger.
 
-        measure: the least and largest sum of each layer for each input."""
+        measure: returns the least and largest sum of each layer for each input."""
         kept: list[Inputs] = []
         for name in layers:
             for k, sign in ((0, -1), (1, 1)):
@@ -173,7 +173,7 @@ class Samples:
 
 
 def _tiled(pattern: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """The pattern repeated over the shape, one dimension of it after the other."""
+    """Repeats the pattern along each dimension, and cuts the result to the shape."""
     if pattern.ndim == 1 and len(shape) > 1 and pattern.size == int(np.prod(shape)):
         return pattern.reshape(shape)
     while pattern.ndim > len(shape):

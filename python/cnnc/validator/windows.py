@@ -33,7 +33,7 @@ def extent(shape: Sequence[int], rows: int) -> tuple[int, int, int, int]:
 
 
 def as_images(q: Whole, shape: Sequence[int], rows: int) -> Whole:
-    """[N, ...] as [N * rows, height, width, channels]."""
+    """Reshapes [N, ...] to [N * rows, height, width, channels]."""
     r, h, w, c = extent(shape, rows)
     return q.reshape(q.shape[0] * r, h, w, c)
 
@@ -46,7 +46,7 @@ def _pair(given: Any, sequence: bool, one: int) -> tuple[int, int]:
 
 
 def _sides(pad: Any, sequence: bool) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Explicit padding as (before, after)."""
+    """Explicit padding: before (top, left) and after (bottom, right)."""
     if not isinstance(pad, list):
         pad = [pad]
     if sequence:
@@ -89,8 +89,7 @@ def window(layer: Layer, shape_in: Sequence[int], rows_in: int) -> Window:
 
 
 def _padded(x: Whole, w: Window, fill: int) -> Whole:
-    """The image with its padding, and with as many elements below and to the right as the last window
-    needs."""
+    """The padded image. Below and to the right, it has the elements that the last window needs."""
     need = [
         max(
             (w.out[i] - 1) * w.stride[i]
@@ -107,7 +106,7 @@ def _padded(x: Whole, w: Window, fill: int) -> Whole:
 
 
 def taps(x: Whole, w: Window) -> Any:
-    """For each position in the window: (ky, kx, the elements of the padded image that all outputs read
+    """For each position in the window: (ky, kx, the elements of the padded image that the outputs read
     there)."""
     for ky in range(w.kernel[0]):
         for kx in range(w.kernel[1]):
@@ -121,7 +120,8 @@ def taps(x: Whole, w: Window) -> Any:
 
 # Products are added in double, which is exact: no sum reaches 2^53.
 def convolve(x: Whole, weight: Whole, bias: Whole, w: Window, groups: int) -> Whole:
-    """x: minus its zero point, so padding is 0; weight [filters, channels / groups, height, width]."""
+    """x: numbers minus their zero point, so that padding is 0; weight: [filters, channels / groups, height,
+    width]."""
     filters, channels = weight.shape[:2]
     padded = _padded(x.astype(np.float64), w, 0)
     total = np.zeros((x.shape[0], *w.out, filters))
@@ -142,7 +142,7 @@ def convolve(x: Whole, weight: Whole, bias: Whole, w: Window, groups: int) -> Wh
 
 
 def convolve_transposed(x: Whole, weight: Whole, bias: Whole, w: Window, groups: int) -> Whole:
-    """weight [channels, filters / groups, height, width]."""
+    """weight: [channels, filters / groups, height, width]."""
     n, h, wide, channels = x.shape
     filters = weight.shape[1] * groups
     full = [
@@ -176,8 +176,8 @@ def largest(x: Whole, w: Window, least: int) -> Whole:
 
 
 def sums(x: Whole, w: Window, zero: int, count_pad: bool) -> tuple[Whole, Whole]:
-    """The sum of the stored numbers in each window, and how many of them count. Padding has the zero
-    point."""
+    """The sum of the stored numbers in each window, and the number of elements that count. Padding has the
+    zero point."""
     inside = np.zeros((1, *x.shape[1:3], 1), np.int64)
     inside[:] = 1
     if count_pad:

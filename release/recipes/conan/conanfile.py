@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For Conan 2: conan create . (recipes/cnnc/all of conan-center-index)."""
+"""Conan 2 recipe, for recipes/cnnc/all of conan-center-index. To build the package: conan create ."""
 
 from conan import ConanFile
 from conan.errors import ConanInvalidConfiguration
@@ -10,7 +10,7 @@ from conan.tools.gnu import Autotools, AutotoolsToolchain, PkgConfigDeps
 class CnncConan(ConanFile):
     name = "cnnc"
     version = "@VERSION@"
-    description = "A compiler for convolutional nets, to C without dependencies, and its runtime libcnn"
+    description = "A compiler from convolutional nets to C without dependencies, and its runtime libcnn"
     license = ("Apache-2.0", "MIT-0")
     url = homepage = "@URL@"
     package_type = "static-library"
@@ -27,7 +27,7 @@ class CnncConan(ConanFile):
 
     def validate(self):
         if self.settings.os != "Linux":
-            raise ConanInvalidConfiguration("the sources build on Linux alone")
+            raise ConanInvalidConfiguration("the sources build only on Linux")
 
     def source(self):
         get(self, "@URL@", sha256="@SHA256@", strip_root=True)

@@ -1,6 +1,6 @@
-# For Homebrew on Linux: becomes Formula/cnnc.rb of a tap; then: brew install TAP/cnnc.
+# Homebrew formula, for Linux: copy it to Formula/cnnc.rb of a tap, then run brew install TAP/cnnc.
 class Cnnc < Formula
-  desc "Compiler for convolutional nets, to C without dependencies"
+  desc "Compiler from convolutional nets to C without dependencies"
   homepage "@URL@"
   url "@URL@"
   sha256 "@SHA256@"

@@ -1,4 +1,4 @@
-# For vcpkg: belongs to ports/cnnc of an overlay; then: vcpkg install cnnc --overlay-ports=ports
+# vcpkg port: copy this folder to ports/cnnc of an overlay, then run vcpkg install cnnc --overlay-ports=ports.
 vcpkg_download_distfile(ARCHIVE
     URLS "@URL@"
     FILENAME "cnnc-@VERSION@.tar.xz"

@@ -5,8 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-/* The first twelve colors differ most. Later hues are a golden section apart, and every third color is
- * darker.
+/* The first twelve colors are the easiest to distinguish. The hues of later classes are 0.618 turns apart
+ * (the golden ratio), and every third color is darker.
  */
 void cnn_class_color(int64_t c, uint8_t rgb[3]) {
   static const uint8_t first[][3] = {{230, 25, 75},  {0, 130, 200}, {60, 180, 75},  {245, 130, 48},
@@ -24,7 +24,7 @@ void cnn_class_color(int64_t c, uint8_t rgb[3]) {
   }
 }
 
-/* The bits of the class, spread over the high bits of red, green and blue. */
+/* Spreads the bits of the class number over the high bits of red, green and blue. */
 void cnn_mask_color(int64_t c, uint8_t rgb[3]) {
   rgb[0] = rgb[1] = rgb[2] = 0;
   for (int bit = 7; bit >= 0 && c > 0; bit--, c >>= 3) {

@@ -4,7 +4,7 @@
 #define CNN_COLOR_H
 #include <stdint.h>
 
-void cnn_class_color(int64_t c, uint8_t rgb[3]); /* a color that is easy to distinguish on any background */
+void cnn_class_color(int64_t c, uint8_t rgb[3]); /* the color of class c in drawings */
 /* The color map of Pascal VOC masks: class 0, the background, is black. */
 void cnn_mask_color(int64_t c, uint8_t rgb[3]);
 #endif

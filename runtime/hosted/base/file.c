@@ -109,7 +109,7 @@ cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n,
   *data = NULL;
   *size = 0;
   size_t room = most < 4096 ? most + 1 : 4096, used = 0,
-         left = n; /* the buffer grows with the data read, so a false size in the header allocates nothing */
+         left = n; /* the buffer grows with the data: `most` may come from a header with a wrong size */
   unsigned char *out = malloc(room);
   z_stream stream = {0};
   if (!out || inflateInit2(&stream, 15 + 16) != Z_OK) { /* + 16: the data have a gzip header */
@@ -174,14 +174,14 @@ static long temporary_process(const char *name, const char *base) {
   return errno || id > INT_MAX ? 0 : id;
 }
 
-static bool locked(int descriptor) { /* True if another process holds the lock, on this machine or on another
-                                        one that shares the directory. */
+static bool locked(int descriptor) { /* Returns true if a process, perhaps on another machine that shares the
+                                        directory, holds the lock. */
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
   return fcntl(descriptor, F_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-/* Removes the temporary file `name` if its process was killed: if no process has the number in the name, and
- * no process has locked the file. */
+/* Removes the temporary file `name` if the process that created it was killed. This is assumed if no process
+ * has the number in the name, and no process has locked the file. */
 static void remove_stale(const char *folder, const char *name, const char *base) {
   const long process = temporary_process(name, base);
   struct stat about;

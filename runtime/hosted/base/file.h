@@ -1,7 +1,7 @@
 /* file.h: Files as bytes in memory, and atomically written files. This code depends only on the status type:
- * the compiler builds status.c, file.c, archive.c, safetensors.c, npz.c, zip.c, pickle.c, torch.c, notes.c,
- * classes.c, origin.c, foreign.c, matching.c, rename.c and similar.c a second time, to read --weights
- * (compiler/backend). */
+ * the compiler builds status.c, file.c, json.c, archive.c, safetensors.c, npz.c, zip.c, pickle.c, torch.c,
+ * notes.c, classes.c, origin.c, foreign.c, matching.c, rename.c and similar.c a second time, to read
+ * --weights (compiler/backend). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FILE_H
 #define CNN_FILE_H
@@ -17,8 +17,8 @@ typedef struct cnn_file {
 
 cnn_status cnn_file_open(cnn_file *file, const char *path);
 void cnn_file_close(cnn_file *file);
-/* The text in the bytes of a file, after an optional byte order mark. UTF-16 is an error. The text is not
- * copied, and may be empty. */
+/* Finds the text in the bytes of a file: it begins after an optional byte order mark. UTF-16 is an error. The
+ * text is not copied; it may be empty. */
 cnn_status cnn_text_of(const char *path, const unsigned char *bytes, size_t n, const char **text,
                        size_t *length);
 /* Reads a text file; the result is zero-terminated and from malloc. */
@@ -29,8 +29,8 @@ cnn_status cnn_text_read(const char *path, char **text, size_t *length);
 cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n, size_t most,
                             unsigned char **data, size_t *size);
 
-/* Writes to a temporary file in the same directory, which is renamed to `path` when all data is on the disk.
- */
+/* Writes to a temporary file in the directory of `path`. The file is renamed to `path` when all data is on
+ * the disk. */
 typedef struct cnn_writer {
   int descriptor; /* -1: closed */
   unsigned char *buffer;
@@ -40,12 +40,12 @@ typedef struct cnn_writer {
 } cnn_writer;
 
 /* System calls that are repeated when a signal interrupts them. */
-int cnn_open_again(const char *path, int flags);                 /* -1: errno says why */
-bool cnn_write_all(int descriptor, const void *bytes, size_t n); /* false: errno says why */
+int cnn_open_again(const char *path, int flags);                 /* -1: error, see errno */
+bool cnn_write_all(int descriptor, const void *bytes, size_t n); /* false: error, see errno */
 
 cnn_status cnn_writer_open(cnn_writer *writer, const char *path);
-cnn_status cnn_writer_try(const char *path); /* checks that `path` could be opened; writes nothing */
-/* Errors are stored and reported at the end. */
+cnn_status cnn_writer_try(const char *path); /* checks that `path` can be written; leaves it unchanged */
+/* Errors are stored; cnn_writer_commit reports the first one. */
 void cnn_writer_put(cnn_writer *writer, const void *bytes, size_t n);
 cnn_status cnn_writer_commit(cnn_writer *writer);
 void cnn_writer_abandon(cnn_writer *writer);

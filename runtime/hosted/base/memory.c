@@ -1,4 +1,4 @@
-/* memory.c: Size of the machine's memory. */
+/* memory.c: Size of the memory that the process may use. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/base/memory.h"
 

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Replaces a decimal comma by a point: the calling program may have set a locale with commas. Digit grouping
- * is never enabled. */
+/* Replaces a decimal comma by a point: the calling program may have set a locale with decimal commas. Other
+ * commas cannot occur, because digit grouping is never enabled. */
 static void point(char *text) {
   for (char *c = text; *c; c++) {
     if (*c == ',') *c = '.';

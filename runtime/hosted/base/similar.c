@@ -41,7 +41,7 @@ int32_t cnn_letters_between(const char *a, const char *b) {
 const char *cnn_similar(const char *word, const char *const *name, int32_t names) {
   const int32_t length = length_of(word);
   const char *best = NULL;
-  int32_t fewest = length < 5 ? 1 : length < 9 ? 2 : 3; /* about a third of the letters may be wrong */
+  int32_t fewest = length < 5 ? 1 : length < 9 ? 2 : 3; /* longer words may have more wrong letters */
   for (int32_t i = 0; i < names; i++) {
     const int32_t letters = cnn_letters_between(word, name[i]);
     if (letters > fewest || (best && letters == fewest)) continue;

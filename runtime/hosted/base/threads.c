@@ -1,4 +1,4 @@
-/* threads.c: Threads and time. */
+/* threads.c: Number of threads of a net, and clocks. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* sched_getaffinity */

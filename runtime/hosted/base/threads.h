@@ -1,4 +1,4 @@
-/* threads.h: Number of threads of a net. */
+/* threads.h: Number of threads of a net, and clocks. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_THREADS_H
 #define CNN_THREADS_H
@@ -7,8 +7,8 @@
 /* Sets the number of threads for calls of the net from this thread; no effect if the net was compiled with
  * --threads=none. */
 void cnn_threads_use(const cnn_network *, int32_t threads);
-/* Programs call this before the first call of a net: waiting threads then spin for at most a millisecond
- * before they sleep, unless the environment sets another policy. */
+/* Programs call this before the first call of a net. Waiting threads of LLVM's OpenMP then spin for at most a
+ * millisecond before they sleep, unless the environment sets another policy. */
 void cnn_threads_spare(void);
 /* Like cnn_threads, but 1 if the net was compiled with --threads=none. */
 int32_t cnn_threads_of_net(const cnn_network *, int32_t wanted);

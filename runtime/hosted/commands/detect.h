@@ -27,7 +27,7 @@ typedef struct cnn_detect_options {
       {"average", 0,    CNN_VALUE_WHOLE, &(to).average, "N", "recordings: number of rows averaged (5)", 1,   \
        100000,    NULL, &(to).given},                                                                        \
       {"hold",     0,     CNN_VALUE_NUMBER,                                                                  \
-       &(to).hold, "S",   "recordings: seconds without another detection after a detection (1)",             \
+       &(to).hold, "S",   "recordings: minimum time between two detections, in seconds (1)",                 \
        0,          86400, NULL,                                                                              \
        &(to).given},                                                                                         \
   {                                                                                                          \

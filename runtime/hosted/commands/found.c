@@ -24,7 +24,7 @@ bool cnn_net_finds(const cnn_network *network) {
   return input && cnn_port_is_picture(input) && (finds_boxes(network) || finds_segments(network));
 }
 
-/* ---- classes: if pixels have classes, too, background classes precede object classes */
+/* ---- classes: in panoptic outputs, background classes precede object classes */
 
 static const cnn_port *segments_port(const cnn_network *network) {
   const int32_t o = cnn_output_first(network, CNN_OUTPUT_PANOPTIC);
@@ -88,8 +88,8 @@ static Extent *extents_of(const cnn_segments *segments, int32_t width) {
   return extent;
 }
 
-/* Score of an instance; -1: no score. If boxes are an output, too, the instance is the row number of its
- * box. */
+/* Score of an instance; -1: no score. In a net with detections, segment->instance is the number of the
+ * instance's row in that output, from 1. */
 static double score_of(const cnn_network *network, float *const output[], int64_t slot,
                        const cnn_segment *segment) {
   enum { ROW = 6, SCORE = 4, LABEL = 5 };
@@ -163,7 +163,7 @@ bool cnn_found_print(const cnn_shown *shown, float *const output[], int64_t slot
 
 /* ---- COCO's results */
 
-/* The image number in a COCO file name: 000000000139.jpg. */
+/* The image's id: its index in an array, the number in a COCO file name (000000000139.jpg), or its name. */
 static json_t *image_id(const cnn_shown *shown) {
   if (shown->index >= 0) return json_integer(shown->index);
   const char *slash = strrchr(shown->path, '/'), *name = slash ? slash + 1 : shown->path;
@@ -260,7 +260,7 @@ bool cnn_found_add(const cnn_shown *shown, float *const output[], int64_t slot, 
 
 /* ---- Images */
 
-/* Integer factor by which the drawing was enlarged. */
+/* Integer factor by which the image to draw on was enlarged. */
 static int32_t factor_of(const cnn_shown *shown, const cnn_image *picture) {
   return picture->width / shown->view.width;
 }

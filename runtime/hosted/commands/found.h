@@ -10,8 +10,8 @@
 bool cnn_net_finds(const cnn_network *network); /* Whether an output has boxes or segments. */
 
 /* Name of a pixel class; object classes come last. A net's labels name all classes, or only the object
- * classes. Other names come from the data set, which may be NULL. For a class without a name, the class
- * number is written to `room`. */
+ * classes. In the latter case `data`, if not NULL, names the background classes. For a class without a name,
+ * the class number is written to `room`. */
 const char *cnn_class_name(const cnn_network *network, const cnn_data *data, int32_t class, char room[24]);
 
 /* The image of a sample. */

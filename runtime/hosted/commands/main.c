@@ -22,7 +22,7 @@
 #define PACKAGE_VERSION "0.1.0"
 #endif
 
-/* The index of a word is its value in cnn_weights_names.by_order and in cnn_fit. */
+/* The index of a word is the value of cnn_weights_names.by_order, or of a cnn_fit. */
 const char *const cnn_match_choices[] = {"name", "order", NULL};
 const char *const cnn_fit_choices[] = {"stretch", "crop", "letterbox", NULL};
 
@@ -36,7 +36,7 @@ static const Command COMMANDS[] = {
     {"train", "--data PATH", "trains the net and writes its weights", cnn_program_train, false},
     {"eval", "--data PATH", "loss, metrics and a table of classes on a data set", cnn_program_eval, false},
     {"predict", "INPUT...", "labels and scores of images, or raw outputs", cnn_program_predict, false},
-    {"data", "--data PATH [-o DIR]", "counts of a data set; images with masks or boxes as files",
+    {"data", "--data PATH [-o DIR]", "counts the classes of a data set; -o writes it as files",
      cnn_program_data, false},
     {"bench", "", "latency, in total and per layer", cnn_program_bench, false},
     {"info", "", "layers, the target selected on this machine, threads", cnn_program_info, false},
@@ -82,7 +82,7 @@ typedef struct cnn_program_state {
   cnn_network network;
   cnn_classes classes; /* the labels of `network` if they come from a file */
   double val;          /* size of the validation part of the training set, from the weights' metadata */
-  char *beside, *here; /* where train may have stored weights; "here" is the working directory */
+  char *beside, *here; /* paths of NET.safetensors: next to the program; in the working directory */
 } cnn_program_state;
 
 static bool readable(const char *path) { return path && access(path, R_OK) == 0; }
@@ -94,7 +94,7 @@ static const char *weights_at_hand(const cnn_program *program) {
 
 static bool has_weights(const cnn_network *network) { return network->initial || network->parameters == 0; }
 
-/* Whether init= sets all weights to given numbers, which are the same with every seed. */
+/* Whether init= sets all weights to constants, which are the same with every seed. */
 static bool init_is_constant(const cnn_network *network) {
   const size_t bytes = (size_t)network->parameters * sizeof(float);
   float *one = calloc(bytes, 2), *other = one ? one + network->parameters : NULL;
@@ -124,8 +124,8 @@ static double val_of(const cnn_archive *archive, double usual) {
   return val >= 0 && val < 1 ? val : usual;
 }
 
-/* Reads a weight file's metadata: the size of the validation part, and class names, which must equal the
- * program's class names, in the same order. */
+/* Reads a weight file's metadata: the size of the validation part, and class names. If the program has class
+ * names, compares them with the file's names: another order is an error, other names are a warning. */
 static cnn_status take_notes(const cnn_program *program, const char *path) {
   cnn_program_state *state = program->state;
   cnn_network *network = &state->network;
@@ -172,7 +172,8 @@ cnn_status cnn_program_weights(const cnn_program *program, const char *path, con
                        : names->rename ? "rename"
                                        : "match");
   if (path && cnn_weights_fixed(network))
-    return cnn_failure(CNN_BAD_ARGUMENT, "its int8 weights are compiled in and cannot be replaced");
+    return cnn_failure(CNN_BAD_ARGUMENT,
+                       "the int8 weights of this program are compiled in and cannot be replaced");
   *weights = calloc(count + 1, sizeof(float));
   if (!*weights) return cnn_failure(CNN_NO_MEMORY, "no memory for the weights");
   cnn_status status = cnn_success();

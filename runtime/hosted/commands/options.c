@@ -179,7 +179,7 @@ static bool in_full(const char *word, const char *name) {
 
 int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand) {
   struct option option[MOST_FLAGS + 2] = {{0}};
-  char letters[2 * MOST_FLAGS + 3] = ":h"; /* distinguishes a missing value from an unknown option */
+  char letters[2 * MOST_FLAGS + 3] = ":h"; /* ':': getopt returns ':', not '?', if a value is missing */
   size_t n = strlen(letters);
   for (int32_t i = 0; i < usage->flags && i < MOST_FLAGS; i++) {
     const cnn_flag *flag = &usage->flag[i];

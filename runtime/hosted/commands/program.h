@@ -79,8 +79,8 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
        NULL},                                                                                                \
   {                                                                                                          \
     "match", 0, CNN_VALUE_CHOICE, &(to).by_order, "name|order",                                              \
-        "matches the arrays in the weight file by name, or by file order where all shapes agree; order "     \
-        "prints the pairs of names as a file for --rename on standard error",                                \
+        "matches the arrays in the weight file by name, or by file order where all shapes agree; with "      \
+        "order, the pairs of names are printed on standard error, as lines for --rename",                    \
         0, 0, cnn_match_choices, NULL                                                                        \
   }
 const char *cnn_program_label(const cnn_network *network, const cnn_data *data, int64_t c, char room[24]);

@@ -93,7 +93,7 @@ static cnn_status prepare(Bench *bench) {
     memcpy(bench->weights, network->initial, (size_t)network->parameters * sizeof(float));
   } else if (network->init) {
     network->init(bench->weights, 1);
-  } else { /* weights of a usual size, because the time does not depend on their values */
+  } else { /* any weights of a usual magnitude: the time does not depend on their values */
     cnn_random random = cnn_random_stream(2, CNN_STREAM_DATA, 0);
     for (int64_t i = 0; i < network->parameters; i++)
       bench->weights[i] = 0.1f * cnn_random_uniform(random, (uint32_t)i) + 0.01f;

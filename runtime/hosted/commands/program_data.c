@@ -19,7 +19,7 @@ static void tell(void *context, const char *line) {
   fprintf(stderr, "%s\n", line);
 }
 
-/* Number of samples or objects of each class. */
+/* Number of samples, objects and pixels of each class. */
 typedef struct Census {
   int64_t *samples, *objects, *pixels; /* [classes] */
   int64_t ignored;                     /* objects marked as ignored */
@@ -66,7 +66,8 @@ static void census_print(const cnn_data *data, const Census *census) {
     putchar('\n');
   }
   if (census->ignored > 0)
-    printf("%s objects are crowds or difficult, and are ignored\n", cnn_number_grouped(census->ignored).text);
+    printf("%s objects are marked as crowd or difficult, and are ignored\n",
+           cnn_number_grouped(census->ignored).text);
 }
 
 /* Reads every sample, and prints the number of samples or objects per class. */

@@ -2,7 +2,7 @@
  * from noise or from an image (Simonyan, Vedaldi and Zisserman, 2014). Without regularization the patterns
  * are not recognizable. So each step shifts the image by a few pixels (jitter; Mordvintsev et al., 2015).
  * Each step also moves the image back towards the start image (decay; Simonyan et al.). After some steps the
- * image is blurred, less and less (Yosinski et al., 2015). */
+ * image is blurred; the blur becomes weaker with each step (Yosinski et al., 2015). */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>
@@ -68,7 +68,7 @@ static void blur(Dream *d, double sigma) {
     blur_line(d->picture + x, d->height, across, sigma, d->row);
 }
 
-/* Fills the net's input with the cyclically shifted image. */
+/* Index of the first channel of pixel (y, x) after a cyclic shift of the image by (down, right). */
 static int64_t shifted(const Dream *d, int32_t y, int32_t x, int32_t down, int32_t right) {
   return ((int64_t)((y + down) % d->height) * d->width + (x + right) % d->width) * d->channels;
 }
@@ -246,7 +246,7 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
       {"output", 0, CNN_VALUE_TEXT, &a.output, "K|all",
        "a class by number or label, or an output's channel; all: one image for each", 0, 0, NULL, NULL},
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
-       ".png: a page; .npy: the inputs themselves, as predict reads them", 0, 0, NULL, NULL},
+       ".png: a figure; .npy: the inputs themselves, as predict reads them", 0, 0, NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"from", 0, CNN_VALUE_TEXT, &a.from, "IMAGE", "start image (default: noise)", 0, 0, NULL, NULL},
@@ -255,7 +255,7 @@ int cnn_program_dream(const cnn_program *program, int argc, char **argv) {
       {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "X", "size of a step, in shades of gray (8)", 0, 1e6, NULL,
        NULL},
       {"decay", 0, CNN_VALUE_NUMBER, &a.decay, "X",
-       "fraction by which each step moves back towards the start (0.01)", 0, 1, NULL, NULL},
+       "fraction by which each step moves back towards the start image (0.01)", 0, 1, NULL, NULL},
       {"blur", 0, CNN_VALUE_NUMBER, &a.blur, "X",
        "standard deviation of the first step's blur, in pixels; the blur fades out (1)", 0, 100, NULL, NULL},
       {"jitter", 0, CNN_VALUE_WHOLE, &a.jitter, "N",

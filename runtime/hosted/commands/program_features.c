@@ -83,7 +83,7 @@ static void draw_input(cnn_figure *figure, const cnn_viewer *viewer, const Argum
     mark_pixel(figure, viewer, a, port->dim[0], port->dim[1]);
 }
 
-/* Prints the score of the requested class and pixel, or the best scores. */
+/* Formats the score of the requested class and pixel in `says`; by default, of the best class. */
 static cnn_status ask(const cnn_viewer *viewer, const Arguments *a, const char *path, char says[300]) {
   const cnn_network *network = viewer->network;
   *says = 0;
@@ -146,8 +146,8 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
   const cnn_flag flag[] = {
       {"layer", 0, CNN_VALUE_TEXT, &a.layer, "NAME",
        "a layer that the command info lists (default: all layers, a few channels of each)", 0, 0, NULL, NULL},
-      {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page of images; .npy: the layer's values", 0, 0,
-       NULL, NULL},
+      {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a figure; .npy: the layer's values", 0, 0, NULL,
+       NULL},
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"class", 0, CNN_VALUE_TEXT, &a.asked.class, "K",
@@ -157,7 +157,7 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
       {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "maximum number of channels per layer (64)", 1, 1024,
        NULL, NULL},
       {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N",
-       "side of each value in pixels (default: as large as fits on a page)", 1, 64, NULL, NULL},
+       "side of each value in pixels (default: as large as fits into the figure)", 1, 64, NULL, NULL},
       CNN_FLAG_INDEX(a.index),
       CNN_FLAG_FIT(a.fit, NULL),
   };

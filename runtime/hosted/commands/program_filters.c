@@ -91,7 +91,7 @@ static Filters filters_of(const cnn_network *network, const float *weights, int3
   return f;
 }
 
-/* Draws a dense layer that reads a gray input image directly: each row of its weights is an image, too. */
+/* If a dense layer reads a gray input image directly, each row of its weights becomes an image, too. */
 static void as_templates(const cnn_network *network, int32_t layer, Filters *f) {
   const cnn_port *port = &network->input[0];
   if (network->inputs != 1 || strcmp(network->layer[layer].op, "dense") != 0 || !cnn_port_is_picture(port) ||
@@ -189,7 +189,7 @@ int cnn_program_filters(const cnn_program *program, int argc, char **argv) {
   const cnn_flag flag[] = {
       {"layer", 0, CNN_VALUE_TEXT, &a.layer, "NAME", "a convolution or a dense layer (the first convolution)",
        0, 0, NULL, NULL},
-      {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT.png", "the page", 0, 0, NULL, NULL},
+      {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT.png", "the figure", 0, 0, NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"filters", 0, CNN_VALUE_WHOLE, &a.filters, "N",
@@ -197,7 +197,7 @@ int cnn_program_filters(const cnn_program *program, int argc, char **argv) {
       {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "maximum number of channels per filter (32)", 1,
        4096, NULL, NULL},
       {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N",
-       "side of each weight in pixels (default: as large as fits on a page)", 1, 64, NULL, NULL},
+       "side of each weight in pixels (default: as large as fits into the figure)", 1, 64, NULL, NULL},
   };
   cnn_usage usage = {
       program->name, "filters", "", "Draws the weights of a layer.", flag, sizeof flag / sizeof *flag};

@@ -26,7 +26,7 @@ typedef struct Seen {
   int64_t size;
   int32_t channels;
   double lo, hi;
-  double *bin, *sum; /* [BINS]: counts; [channels] */
+  double *bin, *sum; /* bin[BINS]: counts of the histogram; sum[channels]: sums of the values */
 } Seen;
 
 typedef struct Observer {
@@ -35,7 +35,7 @@ typedef struct Observer {
   int64_t samples;
   int32_t count;
   Seen *seen;    /* inputs, then layers */
-  void **target; /* NULL: not requested */
+  void **target; /* [outputs]: all NULL, because targets are not read */
   int64_t inputs;
   json_t *input; /* the first samples, one list per input */
 } Observer;
@@ -129,7 +129,7 @@ static cnn_status not_finite(const Seen *seen, int64_t index) {
 static cnn_status walk(Observer *o, bool (*see)(Seen *, const float *)) {
   const cnn_network *network = o->viewer.network;
   const int64_t all = cnn_data_count(o->data, CNN_PART_TRAIN);
-  for (int64_t n = 0; n < o->samples; n++) { /* samples are taken from the whole set */
+  for (int64_t n = 0; n < o->samples; n++) { /* the samples are spread over the whole set */
     const int64_t index = (int64_t)((double)n * (double)all / (double)o->samples);
     cnn_status status = cnn_data_sample(o->data, CNN_PART_TRAIN, index, o->viewer.raw, o->target);
     if (status.code != CNN_OK) return status;

@@ -30,7 +30,7 @@ typedef struct Occlusion {
   const cnn_port *port;
   int32_t height, width,
       channels; /* size of the covered input: a sequence is one row, a vector one row of one channel */
-  int32_t window, stride, rows, columns; /* positions of the window */
+  int32_t window, stride, rows, columns; /* rows, columns: number of positions of the window */
   const cnn_asked *asked;
   cnn_unit unit;
   bool boxed;          /* compares the score of a box */
@@ -39,8 +39,8 @@ typedef struct Occlusion {
   cnn_status status;   /* status of the search for `box` in the covered image */
   double whole;        /* the score of the uncovered input */
   float *plain, *fill; /* fill: value per channel */
-  float *value;        /* [rows][columns] */
-  float *drop, *times; /* drop: per pixel, the mean decrease of the score when the pixel is covered */
+  float *value;        /* [rows][columns]: the score for each position of the window */
+  float *drop, *times; /* per pixel: mean decrease of the score when covered; number of covering windows */
 } Occlusion;
 
 static double value_now(Occlusion *o) {
@@ -248,7 +248,7 @@ int cnn_program_occlude(const cnn_program *program, int argc, char **argv) {
   Arguments a = {.fit = (int)cnn_fit_usual(program->network)};
   const cnn_flag flag[] = {
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT",
-       ".png: a page; .npy: the probability (or score) for each position of the window", 0, 0, NULL, NULL},
+       ".png: a figure; .npy: the probability (or score) for each position of the window", 0, 0, NULL, NULL},
       {"class", 0, CNN_VALUE_TEXT, &a.asked.class, "K",
        "the class: a number or a label (default: the predicted class)", 0, 0, NULL, NULL},
       CNN_FLAG_PIXEL(a.asked),

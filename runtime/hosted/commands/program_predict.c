@@ -423,7 +423,7 @@ static void warn_unsound(const cnn_program *program, const Prediction *predictio
             program->network->output[prediction->strange].name);
 }
 
-/* Keeps the outputs of sample `index`, and the image of the first sample if a drawing is requested. */
+/* Makes sample `index` the current sample. If a drawing is requested, keeps the image of the first sample. */
 static cnn_status see_sample(Prediction *prediction, const cnn_inputs *inputs, const char *path,
                              int64_t index) {
   const cnn_network *network = prediction->network;
@@ -494,7 +494,7 @@ static cnn_status predict_folder(Prediction *prediction, const char *path) {
   for (int64_t i = 0; status.code == CNN_OK && i < pictures.count; i++) {
     status = predict_file(prediction, pictures.picture[i].path);
     if (status.code != CNN_BAD_FORMAT || prediction->arguments->out)
-      continue; /* with -o, every image needs a row */
+      continue; /* with -o, an unreadable image is an error: the file needs a row for every image */
     fprintf(stderr, "%s\n", status.message);
     status = cnn_success();
     failed++;

@@ -10,8 +10,8 @@
 #include "hosted/base/file.h"
 #include "hosted/commands/program_stream.h"
 
-/* In seconds. late: maximum delay of a detection after its word; apart: false detections at a smaller
- * distance count only once. */
+/* In seconds. late: maximum delay of a detection after its word; apart: false detections at most this long
+ * after a counted one are not counted. */
 static const double late = 1, apart = 1;
 
 typedef struct Window {
@@ -26,7 +26,7 @@ typedef struct Recordings {
   json_t *truth;
   Window *window; /* state of the current recording */
   size_t windows;
-  double counted; /* the latest counted false detection; negative: none */
+  double counted; /* time of the latest counted false detection; negative: none */
   int64_t found, wrong, missed;
   double seconds;
 } Recordings;

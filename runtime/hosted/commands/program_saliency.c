@@ -132,7 +132,7 @@ static int saliency(const cnn_program *program, const Arguments *a, const char *
 int cnn_program_saliency(const cnn_program *program, int argc, char **argv) {
   Arguments a = {.smooth = 1, .noise = 0.15, .fit = (int)cnn_fit_usual(program->network)};
   const cnn_flag flag[] = {
-      {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a page; .npy: the gradient, with its signs", 0, 0,
+      {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT", ".png: a figure; .npy: the gradient, with its signs", 0, 0,
        NULL, NULL},
       {"class", 0, CNN_VALUE_TEXT, &a.asked.class, "K",
        "the class: a number or a label (default: the predicted class)", 0, 0, NULL, NULL},

@@ -21,7 +21,7 @@ typedef struct Stream {
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
 static cnn_status print_row(Stream *stream, const cnn_row *row) {
-  json_t *scores = json_array(), *name = json_string(stream->path); /* omitted if it is not UTF-8 */
+  json_t *scores = json_array(), *name = json_string(stream->path); /* null if it is not UTF-8 */
   bool fine = scores != NULL;
   for (int64_t c = 0; c < row->channels; c++)
     fine = json_array_append_new(scores, real(row->score[c])) == 0 && fine;
@@ -30,7 +30,7 @@ static cnn_status print_row(Stream *stream, const cnn_row *row) {
   char *text = object && fine ? json_dumps(object, JSON_REAL_PRECISION(9)) : NULL;
   json_decref(object);
   if (!text) return cnn_failure(CNN_NO_MEMORY, "no memory for a row as JSON");
-  printf("%c%s\n", stream->any ? ',' : '[', text); /* line buffering, for readers of a pipe */
+  printf("%c%s\n", stream->any ? ',' : '[', text); /* one line per row, for readers of a pipe */
   free(text);
   stream->any = true;
   return cnn_program_finish(); /* flushes each row */

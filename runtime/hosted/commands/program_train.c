@@ -138,7 +138,7 @@ static bool outputs_of(Outputs *outputs, const cnn_program *program, const Argum
          (outputs->events || !a->tensorboard);
 }
 
-/* Runs before anything is written: no output may be an input of the command or the program itself. */
+/* Checks, before anything is written, that no output is an input of the command or the program itself. */
 static int outputs_check(const cnn_usage *usage, const Outputs *outputs, const Arguments *a) {
   int status = cnn_written_apart(usage, outputs->list);
   if (status == CNN_GO_ON) {
@@ -150,7 +150,7 @@ static int outputs_check(const cnn_usage *usage, const Outputs *outputs, const A
   return status;
 }
 
-/* Opens the data and trains. Usage errors are returned, all other errors are in the status. */
+/* Opens the data and trains. Returns usage errors; all other errors are in *status. */
 static int train_on(const cnn_usage *usage, const Arguments *arguments, const Outputs *outputs,
                     const cnn_network *network, cnn_train_options *options, cnn_status *status) {
   cnn_data *data = NULL;
@@ -195,8 +195,8 @@ static int suffixes_check(const cnn_usage *usage, const Arguments *a, const char
   return status;
 }
 
-/* Only the first process writes; its check of the files is broadcast to all. Usage errors are returned, all
- * other errors are in the status. */
+/* Only the first process writes; the result of its check of the files is broadcast to all processes. Returns
+ * usage errors; all other errors are in *status. */
 static int train(const cnn_program *program, const cnn_usage *usage, const Arguments *arguments,
                  cnn_train_options *options, cnn_status *status) {
   const bool first = !options->ranks || options->ranks->rank == 0;
@@ -251,15 +251,14 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
   const double most = INT32_MAX;
   const cnn_flag flag[] = {
       {"data", 0, CNN_VALUE_TEXT, &a.data, "PATH",
-       "a directory with IDX or CIFAR files or folders of images, an .npz, a .csv, or 'synthetic'", 0, 0,
-       NULL, NULL},
+       "a directory (IDX or CIFAR files, images, WAV files), an .npz, a .csv, or 'synthetic'", 0, 0, NULL,
+       NULL},
       {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
        "target column of a .csv, by name or number (default: the last)", 0, 0, NULL, NULL},
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "W",
        "file for the best weights, .safetensors or .npz (NET.safetensors); next to it the weights of the "
        "last epoch and a checkpoint. Files of another run are kept: its weights as W.previous, a stopped run "
-       "as "
-       "W.stopped; weights of other tools become W.original",
+       "as W.stopped; weights of other tools become W.original",
        0, 0, NULL, NULL},
       {"init", 0, CNN_VALUE_TEXT, &a.init, "W", "start from these weights wherever names and shapes match", 0,
        0, NULL, NULL},
@@ -274,7 +273,8 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
        0, NULL, &a.seed_given},
       {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
       {"resume", 0, CNN_VALUE_FLAG, &a.resume, "",
-       "continue from the checkpoint as if never stopped; reports changes of the program", 0, 0, NULL, NULL},
+       "continue from the checkpoint, as if training had not stopped; reports changes of the program", 0, 0,
+       NULL, NULL},
       {"shuffle", 0, CNN_VALUE_CHOICE, &a.shuffle, "on|off", "off: use the samples in the order of the files",
        0, 0, on_off, &a.shuffle_given},
       {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples of each part", 1, 1e15, NULL,

@@ -82,8 +82,8 @@ static void score(cnn_rows *rows, const float *value) {
   for (int64_t c = 0; c < rows->judged.channels; c++) rows->score[c] = (double)value[c];
 }
 
-/* Returns the rows of image `slot`, whose input begins at sample `from` of the recording. Skips invalid
- * rows, and rows that an earlier window has already returned. */
+/* Passes the rows of image `slot`, whose input begins at sample `from` of the recording, to rows->take. Skips
+ * rows before the net is ready, and rows that an earlier window has already passed. */
 static cnn_status rows_give(cnn_rows *rows, int32_t slot, int64_t from) {
   const cnn_network *network = rows->network;
   const cnn_port *port = rows->port;

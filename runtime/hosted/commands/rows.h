@@ -17,7 +17,7 @@ typedef struct cnn_row {
 
 typedef struct cnn_rows {
   const cnn_network *network;
-  const cnn_port *port; /* output of the rows: the first with class scores, otherwise the first */
+  const cnn_port *port; /* the output whose rows are read: the first with class scores, otherwise the first */
   cnn_judged judged;
   cnn_pace pace;
   cnn_batch batch;
@@ -27,8 +27,8 @@ typedef struct cnn_rows {
   double *score;
   int64_t hop;   /* samples from one window to the next */
   int64_t rate;  /* samples per second; 0: unknown */
-  int64_t calls; /* samples since the recording began */
-  int64_t end;   /* samples read for the latest row */
+  int64_t calls; /* number of steps or windows since the recording began */
+  int64_t end;   /* number of samples of the recording up to the latest row */
   cnn_status (*take)(void *context, const cnn_row *row);
   void *context;
 } cnn_rows;

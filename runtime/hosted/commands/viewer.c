@@ -132,7 +132,7 @@ void cnn_viewer_backward(cnn_viewer *viewer, cnn_unit unit) {
                           (const float *const *)viewer->seed);
 }
 
-double cnn_viewer_noise(cnn_random random, uint32_t counter) { /* Box and Muller */
+double cnn_viewer_noise(cnn_random random, uint32_t counter) { /* Box-Muller transform */
   const double u = 1 - (double)cnn_random_uniform(random, 2 * counter),
                v = (double)cnn_random_uniform(random, 2 * counter + 1);
   return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
@@ -279,7 +279,7 @@ const char *cnn_unit_name(const cnn_network *network, cnn_unit unit, char room[1
 /* ---- Layers by name */
 
 cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t *layer) {
-  int32_t nearest = -1, distance = 4; /* names at a greater distance are not suggested */
+  int32_t nearest = -1, distance = 4; /* names at this distance, or farther, are not suggested */
   for (*layer = 0; *layer < network->layers; ++*layer) {
     const char *have = network->layer[*layer].name, *dot = strrchr(have, '.');
     if (strcmp(have, name) == 0) return cnn_success();

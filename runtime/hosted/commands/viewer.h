@@ -32,7 +32,7 @@ cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_program *program, const
 void cnn_viewer_close(cnn_viewer *viewer); /* also valid after an open that failed */
 /* Reads sample `index` of a file, as predict reads it. */
 cnn_status cnn_viewer_read(cnn_viewer *viewer, const char *path, int64_t index, cnn_fit fit);
-/* Converts `value` to the inputs' types, rounded and saturated. */
+/* Converts `value` to the inputs' types, rounded and saturated, and computes the forward pass. */
 void cnn_viewer_forward(cnn_viewer *viewer);
 void cnn_viewer_backward(cnn_viewer *viewer, cnn_unit unit); /* computes the gradient of the unit's score */
 const float *cnn_viewer_layer(const cnn_viewer *viewer, int32_t layer);
@@ -59,14 +59,14 @@ cnn_status cnn_unit_parse(const cnn_network *network, const char *text, cnn_unit
 /* The unit's name as it is printed. */
 const char *cnn_unit_name(const cnn_network *network, cnn_unit unit, char room[120]);
 
-/* Finds the layer by its name in the summary; otherwise suggests a similar name. */
+/* Finds the layer by its name in the summary. If there is none, the error suggests a similar name. */
 cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t *layer);
 
-/* Converts all elements of an input. */
+/* Converts all elements of an input to float. */
 void cnn_port_floats(const cnn_port *port, const void *raw, float *value);
 bool cnn_port_is_picture(const cnn_port *port); /* whether it has 1 or 3 channels */
-/* The input as RGB. Images have values of 0..255 for every type (i8: reduced by 128); other arrays are
- * stretched to the visible range. */
+/* Converts an input to RGB. Values of the type's range are mapped to 0..255. If f32 values are not pixels of
+ * 0..255, their own range is mapped. */
 void cnn_port_pixels(const cnn_port *port, const float *value, uint8_t *rgb);
 /* Range of the port's values; infinite if unlimited. */
 void cnn_port_range(const cnn_port *port, double *low, double *high);

@@ -35,7 +35,7 @@ static int refuse(const cnn_usage *usage, const char *path, const char *why, con
   return cnn_usage_error(usage, "%s cannot be written: %s%s", path, why, more);
 }
 
-/* Whether the file was read. Names of weight files may end with ":KEY". */
+/* Whether a path that was read is a regular file. Names of weight files may end with ":KEY". */
 static bool was_read(const char *path, Identity *identity) {
   char file[4096];
   const int n = snprintf(file, sizeof file, "%.*s", (int)cnn_archive_file(path), path);
@@ -63,7 +63,7 @@ int cnn_written_apart(const cnn_usage *usage, const cnn_written *written) {
   return cnn_written_spares(usage, written, "/proc/self/exe", "it is this program");
 }
 
-/* Search for the outputs among a data set's files; it stops when no output is left. */
+/* Search for the outputs among a data set's files; it stops at the first output that is found. */
 typedef struct Search {
   const cnn_usage *usage;
   const cnn_written *written;

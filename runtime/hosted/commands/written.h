@@ -15,7 +15,8 @@ typedef struct cnn_written {
  * Files are compared by identity, whatever their names and links. */
 /* Compares the outputs with each other and with the program. */
 int cnn_written_apart(const cnn_usage *usage, const cnn_written *written);
-/* `path` (or NULL) is an input; `why` ends the message: "the weights are read from it". */
+/* Compares the outputs with the input `path` (or NULL). `why` ends the message: "the weights are read from
+ * it". */
 int cnn_written_spares(const cnn_usage *usage, const cnn_written *written, const char *path, const char *why);
 int cnn_written_spares_data(const cnn_usage *usage, const cnn_written *written, const cnn_data *data);
 #endif

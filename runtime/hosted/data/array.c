@@ -44,8 +44,8 @@ static int64_t elements(Shape shape) {
   return n;
 }
 
-/* Whether an array's shape matches a port: dimensions of 1 may be omitted or added, and a vector matches any
- * shape of its size, and vice versa. */
+/* Whether an array's shape matches a port: dimensions of 1 may be omitted or added. A vector matches any port
+ * of its size, and an array of any shape matches a vector port of its size. */
 static bool loosely(Shape shape, const cnn_port *port, bool planes) {
   if (same(without_ones(shape), without_ones(port_shape(port, planes)))) return true;
   return !planes && (without_ones(shape).rank <= 1 || port->rank == 1) && elements(shape) == port->size;

@@ -51,7 +51,8 @@ static void segments_number(const cnn_scene *scene, cnn_truth *truth, int32_t *n
   }
 }
 
-/* Reads classes, instances and boxes from the segment image, where a pixel's color is R + 256 G + 65536 B. */
+/* Reads classes, instances and boxes from the segment image. A pixel with the color R, G, B belongs to the
+ * segment with number R + 256 G + 65536 B. */
 static cnn_status segments_read(const cnn_scene *scene, const cnn_image *segments, int32_t *number,
                                 cnn_truth *truth) {
   const int32_t width = segments->width;
@@ -98,7 +99,7 @@ static cnn_status segments_take(const cnn_data *data, const cnn_scene *scene, cn
   return status;
 }
 
-/* Ignored objects are painted below the other objects. */
+/* Paints the outlines of all objects into the instance map; ignored objects are below the others. */
 static cnn_status outlines_paint(const cnn_data *data, const cnn_scene *scene, cnn_truth *truth) {
   truth->instance = calloc((size_t)truth->height * (size_t)truth->width, 1);
   bool memory = truth->instance != NULL;
@@ -376,7 +377,7 @@ static void tell_unmasked(cnn_data *data) {
   const BoxesSet *set = data->set;
   if (!data->masks || set->unmasked == 0 || data->network->truth_height == 0) return;
   cnn_data_note(data, "%lld object%s no mask; the loss 'masks' treats %s as empty", (long long)set->unmasked,
-                set->unmasked == 1 ? " has" : "s have", set->unmasked == 1 ? "it" : "them");
+                set->unmasked == 1 ? " has" : "s have", set->unmasked == 1 ? "its mask" : "their masks");
 }
 
 cnn_status cnn_boxes_end(cnn_data *data) {

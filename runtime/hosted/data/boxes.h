@@ -47,8 +47,8 @@ cnn_status cnn_boxes_scene(cnn_data *data, int pool, cnn_scene scene, cnn_scene 
 cnn_status cnn_boxes_object(cnn_data *data, cnn_scene *scene, const cnn_boxed *object);
 /* Handles an error of an object or a whole image: with --skip-bad it is counted, and success is returned. */
 cnn_status cnn_boxes_bad(cnn_data *data, bool picture, const cnn_status *status);
-/* Checks that a box is valid, and inside an image of that size. A box that extends past the image by less
- * than a hundredth of its size, or by less than a pixel, is clipped. The message describes the error. */
+/* Checks that a box is valid, and inside an image of that size. A box that extends past the image by at most
+ * a hundredth of the image's size, or by at most one pixel, is clipped. The message describes the error. */
 cnn_status cnn_boxes_check(float box[4], double height, double width);
 /* Sets class_of, the class number of each class name. If the net has labels for objects, this is the number
  * of the label with the same name. `where` names the source of the names in messages. */

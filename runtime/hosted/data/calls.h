@@ -10,7 +10,7 @@
 static inline int32_t cnn_port_calls(const cnn_port *port) { return port->calls > 1 ? port->calls : 1; }
 /* The port of a single call. */
 cnn_port cnn_port_call(const cnn_port *port);
-/* Rows of a sequence in a sample. */
+/* Number of rows of a sequence in a sample. */
 static inline int64_t cnn_port_length(const cnn_port *port) {
   return (int64_t)port->dim[0] * cnn_port_calls(port);
 }
@@ -19,6 +19,6 @@ static inline int64_t cnn_port_length(const cnn_port *port) {
  * *ports, from malloc. If a sample is one call, *samples is the net itself, and *ports is NULL. False: out of
  * memory. */
 bool cnn_calls_open(cnn_network *samples, cnn_port **ports, const cnn_network *network);
-/* `network` with the ports of the samples of a data set. */
+/* Returns a copy of `network` with the ports of the data set's samples. */
 cnn_network cnn_calls_network(const cnn_network *network, const cnn_data *data);
 #endif

@@ -80,7 +80,7 @@ static Id *ids_of(const json_t *list, size_t *count) {
   return id;
 }
 
-/* Whether an element before this one has the same id; *first: the first element with this id. */
+/* Whether an element before index `place` has the id `number`; *first: index of the first such element. */
 static bool is_second(const Id *id, size_t count, int64_t number, size_t place, size_t *first) {
   const Id *found = id_find(id, count, number);
   if (found) *first = found->place;
@@ -105,14 +105,14 @@ static cnn_status category_read(const File *file, const json_t *list, size_t k, 
   return cnn_success();
 }
 
-/* Background classes first, then by id. */
+/* Orders categories: background classes first, then by id. */
 static int category_order(const void *a, const void *b) {
   const cnn_category *x = a, *y = b;
   if (x->stuff != y->stuff) return x->stuff ? -1 : 1;
   return (x->id > y->id) - (x->id < y->id);
 }
 
-/* The first file defines the classes. */
+/* Stores the categories of the first file, which define the classes. */
 static cnn_status categories_keep(const File *file, const cnn_category *category, int32_t count) {
   cnn_coco *coco = file->coco;
   const size_t room = (size_t)count + 1;
@@ -131,7 +131,7 @@ static cnn_status categories_keep(const File *file, const cnn_category *category
   return cnn_boxes_name(file->data, file->path, coco->name, count, coco->class_of);
 }
 
-/* A later file must define the same classes. */
+/* Checks that a later file has the same categories. */
 static cnn_status categories_compare(const File *file, const cnn_category *category, int32_t count) {
   const cnn_coco *coco = file->coco;
   for (int32_t k = 0; k < count && k < coco->categories; k++) {
@@ -328,7 +328,7 @@ static cnn_status box_read(const File *file, const json_t *annotation, size_t k,
   return status.code == CNN_OK ? status : wrong(file, "annotations", k, "bbox", "%s", status.message);
 }
 
-/* Reads common fields of an annotation and a segment: class, and whether it is ignored. */
+/* Reads the fields that annotations and segments share: the class, and whether the object is ignored. */
 static cnn_status class_read(const File *file, const json_t *element, const char *list, size_t k,
                              cnn_boxed *object) {
   const cnn_coco *coco = file->coco;
@@ -421,7 +421,7 @@ static cnn_status segments_read(const File *file, const json_t *list, size_t k, 
   cnn_scene *scene;
   cnn_status status = scene_of(file, list, k, all, alls, &scene);
   if (status.code == CNN_OK && scene) status = segments_take(file, list, k, scene);
-  if (status.code != CNN_OK && scene) { /* the image is reported here, and not a second time */
+  if (status.code != CNN_OK && scene) { /* height 0: the image was reported, and is not reported again */
     free(scene->segments);
     scene->segments = NULL;
     scene->height = 0;

@@ -124,13 +124,13 @@ static cnn_status labels_agree(const cnn_data *data) {
 
 static const char understood[] =
     "supported formats are IDX files (train-images-idx3-ubyte[.gz] ...), CIFAR-10/100 in binary, folders of "
-    "images (train/CLASS/*.png|jpg|webp or CLASS/*), "
+    "images (train/CLASS/*.png|jpg|webp or CLASS/*), folders of WAV files (CLASS/*.wav), "
     "images with masks (images/ and masks/), images with boxes (YOLO's images/ and labels/, COCO's "
     "annotations/*.json, Pascal VOC's folders), .npz files, tables (.csv, or train.csv and test.csv in a "
     "directory), synthetic and synthetic:shapes";
 
 static cnn_status directory_open(cnn_data *data) {
-  /* If a set has several kinds of annotations, the net decides between classes of pixels and boxes. */
+  /* If a set has several kinds of annotations, the net's targets decide: pixel classes or boxes. */
   static cnn_status (*const kinds[2][9])(cnn_data *, const Listing *) = {
       {cnn_data_open_idx, cnn_data_open_cifar, cnn_data_open_coco, cnn_data_open_voc, cnn_data_open_yolo,
        cnn_data_open_masks, cnn_data_open_panoptic, cnn_data_open_csv_parts, cnn_data_open_folders},
@@ -208,7 +208,8 @@ cnn_status cnn_data_open(cnn_data **opened, const char *path, const cnn_network 
   if (!options) options = &defaults;
   if (!(options->val >= 0 && options->val < 1))
     return cnn_failure(CNN_BAD_ARGUMENT,
-                       "the part for validation is %g; it must be at least 0 and less than 1", options->val);
+                       "the fraction for validation is %g; it must be at least 0 and less than 1",
+                       options->val);
   if (options->limit < 0)
     return cnn_failure(CNN_BAD_ARGUMENT, "the limit of samples, %lld, is negative",
                        (long long)options->limit);

@@ -115,7 +115,7 @@ static cnn_status labels_scan(cnn_data *data, const cnn_tensor *tensor, const ch
 
 /* ---- Opening */
 
-/* A single input may be named x; several inputs need their own names. */
+/* Returns the error for missing inputs. A single input may be named x; several need their own names. */
 static cnn_status input_missing(const cnn_data *data, const cnn_archive *archive, int pool) {
   const cnn_network *network = data->network;
   char wanted[400] = "", all[400];
@@ -149,7 +149,8 @@ static cnn_status target_missing(const cnn_data *data, const cnn_archive *archiv
 
 static cnn_status no_numbers(const cnn_data *data, const cnn_tensor *tensor, int32_t o, const char *what) {
   const char *help = has_class_target(&data->network->output[o]) ? "; numpy.unique(y, "
-                                                                   "return_inverse=True)[1] numbers texts"
+                                                                   "return_inverse=True)[1] converts strings "
+                                                                   "to class numbers"
                                                                  : "";
   return cnn_failure(CNN_MISMATCH, "%s: contains strings or objects, not numbers%s", what,
                      tensor->dtype == CNN_DTYPE_OTHER ? help : "");

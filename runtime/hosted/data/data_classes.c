@@ -261,8 +261,7 @@ cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders
   check_text(data);
   const int64_t classes = cnn_label_classes(data);
   char list[LIST];
-  if (numbers)
-    cnn_data_note(data, "the folders are named by numbers, which are the numbers of their classes");
+  if (numbers) cnn_data_note(data, "the names of the folders are their class numbers");
   if (unknown) unknown_note(data, folder, folders);
   if (!labeled && !numbers) return folders < classes ? few_folders(data, folders, classes) : status;
   if (without_folder(data, class_of, folders, list, sizeof list) > 0)

@@ -52,7 +52,7 @@ static void place_name(Place *place, const char *name, bool panoptic, bool bare)
 
 /* ---- Image folders */
 
-/* memory: false if there was too little memory to check. */
+/* Whether the folder contains some files of a list. Sets *memory to false if memory runs out. */
 static bool has_pictures(const json_t *root, const char *list, const char *folder, bool *memory) {
   const json_t *elements = json_object_get(root, list);
   bool there = false;
@@ -67,7 +67,7 @@ static bool has_pictures(const json_t *root, const char *list, const char *folde
   return there;
 }
 
-/* folder/below, or folder/below/inner; from malloc. */
+/* folder/name, or folder/name/inner; from malloc. */
 static char *below(const char *folder, const char *name, const char *inner) {
   char *path = cnn_path_join(folder, name), *whole = path && *inner ? cnn_path_join(path, inner) : NULL;
   if (!*inner) return path;
@@ -95,7 +95,7 @@ static char *folder_find(const Place *place, const json_t *root, const char *lis
 
 /* ---- A file */
 
-/* Rejects a file that cannot fit in memory: a number of two bytes needs twenty times as much memory when
+/* Rejects a file that cannot fit in memory: a number that has two bytes in the file needs 40 bytes when it is
  * parsed. */
 static cnn_status json_fits(const char *path, const cnn_file *file) {
   enum { VALUE_BYTES = 40 };

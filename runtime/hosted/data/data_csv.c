@@ -102,7 +102,7 @@ static bool is_target(const Tables *set, int32_t column) {
   return column >= set->first && column < set->first + set->targets;
 }
 
-/* Consecutive numbers are the names that pandas gives to unnamed columns. */
+/* Whether the cells are consecutive numbers, which pandas writes as the names of unnamed columns. */
 static bool counts_up(const cnn_csv *csv) {
   double first, value;
   int32_t last = csv->cells - 1;
@@ -113,7 +113,7 @@ static bool counts_up(const cnn_csv *csv) {
   return !whole(csv->cell[last]) || (number(csv->cell[last], &value) && value == first + last);
 }
 
-/* A single line of consecutive numbers is a sample, not a header. */
+/* Whether the first row has column names. If consecutive numbers are the only row, they are a sample. */
 static bool has_header(cnn_csv *csv) {
   double value;
   int32_t numbers = 0;
@@ -175,7 +175,7 @@ static cnn_status output_find(const cnn_data *data, int32_t *output) {
   return cnn_success();
 }
 
-/* A first column without a name, or named index or id, is probably a row number. */
+/* Hint for a table whose first column has no name, or is named index or id: it is probably a row number. */
 static const char *index_help(const Tables *set) {
   if (!set->header || set->columns < 2) return "";
   const char *name = set->name[0];
@@ -239,7 +239,7 @@ static int32_t columns_beyond(const cnn_data *data, const Tables *set) {
 }
 
 /* Finds the target columns: one column with a class or a number, or one column per value of a regression. If
- * the input is the target, --target excludes a column. */
+ * the input is the target, the column of --target is not part of the input. */
 static cnn_status columns_find(const cnn_data *data, Tables *set) {
   int32_t output;
   cnn_status status = output_find(data, &output);
@@ -285,7 +285,7 @@ static cnn_status each_row(cnn_data *data, EachRow *function, void *context) {
 
 typedef struct Survey {
   bool wanted, whole, labeled;
-} Survey; /* whether all targets are integers; whether all are labels of the program */
+} Survey; /* wanted: the net has a target; whole: all targets are integers; labeled: all are labels */
 
 static int32_t label_find(const cnn_data *data, const char *name) {
   for (int32_t c = 0; data->network->label && c < data->network->labels; c++)
@@ -355,8 +355,8 @@ static cnn_status labels_copy(cnn_data *data) {
   return cnn_success();
 }
 
-/* Counts the rows. Integers are class numbers, unless they are labels; texts are labels or, in alphabetical
- * order, the class names. */
+/* Counts the rows, and finds the classes. Integers are class numbers, unless they are labels. Texts are
+ * labels or, if the net has no labels, class names, in alphabetical order. */
 static cnn_status classes_find(cnn_data *data, int32_t output) {
   Tables *set = data->set;
   int64_t limit = output < 0 ? 0 : cnn_label_limit(&data->network->output[output]);
@@ -511,7 +511,7 @@ static cnn_status room_make(cnn_data *data) {
   return cnn_success();
 }
 
-/* A file with another number of columns, or other column names, does not belong to the set. */
+/* Rejects a file with another number of columns, or with other column names, than the first file. */
 static cnn_status header_check(const cnn_data *data, const Tables *set, const Table *table, bool first) {
   cnn_csv csv;
   bool more = false;
@@ -564,7 +564,7 @@ static bool is_csv(const char *name) {
          tolower((unsigned char)end[2]) == 's' && tolower((unsigned char)end[3]) == 'v';
 }
 
-/* The set owns the paths. Numbers have a decimal point whatever the locale of the calling program. */
+/* The set owns the paths. Numbers have a decimal point, whichever locale the calling program has set. */
 static cnn_status set_open(cnn_data *data, char *const path[POOLS]) {
   Tables *set = calloc(1, sizeof *set);
   if (!set) {

@@ -67,7 +67,7 @@ bool cnn_folders_name_add(Folders *set, char *name) {
   return true;
 }
 
-/* The number of a folder name; a new number for a new name. */
+/* Finds the number of a folder name, or assigns a number to a new name. */
 static cnn_status folder_number(cnn_data *data, Folders *set, int pool, const char *path, const char *name,
                                 int32_t *folder) {
   char *composed = cnn_composed(name);
@@ -294,7 +294,8 @@ static void folder_files(const cnn_data *data, cnn_each_file *each, void *contex
   for (int64_t i = 0; i < set->background.count; i++) each(context, set->background.picture[i].path);
 }
 
-/* Files in hidden folders are ignored. If the directory itself contains a table, the set is this table. */
+/* Files in hidden folders are not read. A table in the directory itself would be read instead of the folders.
+ */
 static bool folder_takes(const cnn_data *data, const char *below) {
   const Folders *set = data->set;
   char first[64];
@@ -398,8 +399,9 @@ static cnn_status classless(cnn_data *data, Folders *set) {
   if (wanted && !data->options.any_target)
     return cnn_failure(
         CNN_MISMATCH,
-        "%s: %lld image%s, but no folders of classes, CLASS/*.png (first: %s); without "
-        "classes a set can calibrate (cnnc quantize), and train nets with their input as target",
+        "%s: %lld image%s, but no folders of classes, CLASS/*.png (first: %s); a set "
+        "without classes can only be used for calibration (cnnc quantize), and to train nets whose target is "
+        "their input",
         data->path, (long long)set->loose.count, set->loose.count == 1 ? "" : "s", set->loose.first);
   data->lacks_targets = wanted;
   return loose_collect(data, set);

@@ -74,14 +74,14 @@ static cnn_status list_apply(cnn_data *data, Folders *set, int to, const char *n
   const int64_t moved = status.code == CNN_OK && list.count > 0 ? listed_move(data, set, to, &list) : 0;
   if (moved < 0) status = cnn_data_no_memory(data);
   else if (status.code == CNN_OK && moved < list.count)
-    cnn_data_note(data, "%s names %lld file%s that are not in the data set", path,
-                  (long long)(list.count - moved), list.count - moved == 1 ? "" : "s");
+    cnn_data_note(data, "%s names %lld file%s not in the data set", path, (long long)(list.count - moved),
+                  list.count - moved == 1 ? " that is" : "s that are");
   list_close(&list);
   free(path);
   return status;
 }
 
-/* In each pool, numbers the files of each folder again, from 0. */
+/* Renumbers the files of each folder in each pool, from 0. */
 static bool turns_count(Folders *set) {
   int32_t *next = malloc(((size_t)set->names + 1) * sizeof *next);
   for (int p = 0; next && p < POOLS; p++) {

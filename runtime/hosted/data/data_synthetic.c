@@ -88,7 +88,7 @@ typedef enum Kind {
   KIND_PIXELS,
   KIND_BITS,
   KIND_VALUES
-} Kind; /* bits: yes or no for each value */
+} Kind; /* bits: 0 or 1 for each element */
 
 static bool sigmoid(const cnn_port *output) {
   return output->scores == CNN_SCORES_BINARY || output->scores == CNN_SCORES_BINARY_LOGIT;
@@ -177,7 +177,7 @@ static void input_make(const cnn_data *data, const Sample *sample, int64_t index
     Place place = place_of(port, i);
     float value = 0;
     if (traces == 0)
-      value = trace(data, sample, index, 0, place); /* an autoencoder: patterns of any strength */
+      value = trace(data, sample, index, 0, place); /* no targets, as in an autoencoder */
     for (int32_t o = 0; o < cnn_ports(data->network); o++)
       if (kind_of(data, o) != KIND_NONE) value += trace(data, sample, index, o, place) / (float)traces;
     value = 0.9f * value + 0.1f * cnn_random_uniform(sample->random, counter + (uint32_t)i);

@@ -9,9 +9,9 @@
 #include "hosted/data/boxes.h"
 #include "hosted/data/voc.h"
 
-/* Class names, and where each was first read. */
+/* Class names. */
 typedef struct Voc {
-  char **name; /* sorted after all files have been read */
+  char **name; /* in the order in which they were first read */
   int32_t names;
 } Voc;
 
@@ -31,7 +31,7 @@ static int32_t name_find(Voc *voc, const char *name) {
 
 static int name_order(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-/* Labels are indices of names in reading order; converts them to classes. */
+/* Converts the objects' labels, which are indices of voc->name, to class numbers. */
 static cnn_status classes_number(cnn_data *data, Voc *voc) {
   const size_t room = (size_t)voc->names + 1;
   char **sorted = malloc(room * sizeof *sorted);
@@ -77,7 +77,7 @@ static cnn_status objects_take(cnn_data *data, Voc *voc, const cnn_voc *read, co
   return status;
 }
 
-/* images/STEM.jpg, or another existing extension; from malloc. */
+/* images/STEM.jpg, or with another extension if such a file exists; from malloc. */
 static char *image_path(const char *images, const char *stem) {
   static const char *const endings[] = {"jpg", "png", "jpeg", "webp", "JPG", "PNG", "JPEG"};
   char *first = NULL;
@@ -132,7 +132,7 @@ static cnn_status stem_take(cnn_data *data, Voc *voc, int pool, const char *imag
 
 /* ---- Parts */
 
-/* The first word of each line of ImageSets/Main/PART.txt is an image; `there`: the file exists. */
+/* Reads ImageSets/Main/PART.txt: the first word of each line names an image. `there`: the file exists. */
 static cnn_status list_take(cnn_data *data, Voc *voc, int pool, const char *part, const char *images,
                             const char *annotations, bool *there) {
   char below[64], stem[300];

@@ -251,8 +251,8 @@ cnn_status cnn_data_open_yolo(cnn_data *data, const Listing *listing) {
   if (status.code == CNN_OK) status = folders_take(data, &yolo);
   if (status.code == CNN_OK) status = cnn_boxes_end(data);
   if (status.code == CNN_OK && yolo.empty > 0)
-    cnn_data_note(data, "%lld image%s no text file in labels/: no boxes in %s", (long long)yolo.empty,
-                  yolo.empty == 1 ? " has" : "s have", yolo.empty == 1 ? "it" : "them");
+    cnn_data_note(data, "%lld image%s no text file in labels/, and thus no boxes", (long long)yolo.empty,
+                  yolo.empty == 1 ? " has" : "s have");
   cnn_names_free(&yolo.names);
   cnn_gathered_free(&yolo.gathered);
   free(yolo.names_path);

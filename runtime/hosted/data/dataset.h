@@ -37,17 +37,17 @@ bool cnn_listing_folder(const Listing *listing, const char *name);
 bool cnn_file_there(const char *path);
 /* Whether a symbolic link leads to a folder that contains the link. */
 bool cnn_leads_back(const char *link);
-/* Whether a relative path stays inside the folder where it begins, as required of names in a set's files. */
+/* Whether a relative path stays inside the folder where it begins. Paths in annotation files must do so. */
 bool cnn_path_stays(const char *path);
 char *cnn_path_join(const char *directory, const char *name); /* from malloc; NULL: out of memory */
 
 /* ---- Sets */
 
 typedef void cnn_each_file(void *context, const char *path);
-/* calls a function for every file that the set reads samples from */
+/* Calls a function for every file from which the set reads samples. */
 void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context);
-/* Decodes all images of the pools, on all processors, before the set has parts. bad: [images] of all pools in
- * order, whether each is unreadable; `first` is the first error. */
+/* Decodes all images of the pools, on all processors, before the set has parts. Sets bad[i] if image i,
+ * counted over all pools in order, is unreadable; `first` is the first error. */
 cnn_status cnn_pools_inspect(const cnn_data *data, bool *bad, char *first, size_t room);
 /* Whether a file of this name would be read as data when the set is opened the next time. */
 bool cnn_data_takes(const cnn_data *data, const char *path);
@@ -78,7 +78,7 @@ typedef struct DataKind {
 typedef struct Part {
   int64_t first, count;
   int64_t *list;
-} Part; /* samples list[i], or first + i if there is no list; numbered over all pools */
+} Part; /* sample i is list[i], or first + i if list is NULL; a number over all pools */
 
 struct cnn_data {
   const cnn_network *network; /* the net with the ports of a sample: see calls.h */
@@ -122,11 +122,12 @@ cnn_status cnn_data_open_coco_file(cnn_data *data); /* path is a file */
 cnn_status cnn_data_open_csv_parts(cnn_data *data, const Listing *listing);
 cnn_status cnn_data_open_arrays(cnn_data *data); /* path is a file */
 cnn_status cnn_data_open_csv(cnn_data *data);    /* path is a file */
-/* A table to predict, with or without the target; NULL without an error: the path does not name a table. */
+/* Opens a table of rows for prediction, with or without the target. NULL without an error: the path does not
+ * name a table. */
 cnn_status cnn_data_open_rows(cnn_data **rows, const char *path, const cnn_network *network,
                               const char *target);
 cnn_status cnn_data_open_synthetic(cnn_data *data);
-/* Options: the text after "synthetic:". */
+/* `options`: the text after "synthetic:". */
 cnn_status cnn_data_open_shapes(cnn_data *data, const char *options);
 bool cnn_data_is_csv(const cnn_data *data);
 /* Whether the name is train.csv or similar, so that its directory is a set of tables. */
@@ -155,9 +156,9 @@ int cnn_data_part_of(const char *name); /* the pool of a folder with this name; 
  * bit for each pool that has the folder. */
 int32_t cnn_folders_join(cnn_data *data, char **folder, const uint8_t *pools, int32_t folders,
                          int32_t *number);
-/* Index of the net's label; -1: there is none. */
+/* Index of the net's label `name`; -1: there is none. */
 int32_t cnn_label_find(const cnn_network *network, const char *name);
-/* The class of each folder: class_of[folders]. Sets classes and class_name. */
+/* Sets class_of[folders], the class of each folder, and the classes and class names of the set. */
 cnn_status cnn_folders_name(cnn_data *data, char *const *folder, int32_t folders, int32_t *class_of);
 
 /* ---- Targets */
@@ -187,14 +188,15 @@ cnn_status cnn_labels_end(cnn_data *data);
 void cnn_label_store_one(const cnn_data *data, int32_t output, double label, void *target);
 void cnn_label_store(const cnn_data *data, int32_t label, void *const target[]);
 
-/* ---- arrays ---- Tensors as inputs and targets. Their first dimension is the number of samples; with
- * `whole`, a tensor is a single sample. `what` names the array. */
+/* ---- arrays ---- Tensors as inputs and targets. A tensor is a batch, whose first dimension is the number of
+ * samples, or a single sample. `what` names the array. */
 
 typedef struct ArrayForm {
   bool batched, planes;
-} ArrayForm; /* planes: channels first */
+} ArrayForm; /* batched: a batch, not a single sample; planes: channels first */
 
-/* The layout in which a tensor can be read as this port. `batch`: as a batch; `single`: as one sample. */
+/* Finds the layout in which a tensor can be read as this port: as a batch, if `batch` is true, or as one
+ * sample, if `single` is true. False: there is none. */
 bool cnn_array_form(const cnn_tensor *tensor, const cnn_port *port, bool batch, bool single, ArrayForm *form);
 cnn_status cnn_array_mismatch(const char *what, const cnn_tensor *tensor, const cnn_port *port);
 cnn_status cnn_array_read(const cnn_tensor *tensor, ArrayForm form, int64_t index, const cnn_port *port,

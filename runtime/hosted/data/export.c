@@ -122,7 +122,7 @@ static void sheet_add(cnn_image *sheet, int64_t place, int32_t height, int32_t w
   for (int k = 0; k < truth->count; k++) box_draw(&cell, &truth->object[k]);
 }
 
-/* bands: rows of images for each row of samples, 2 with annotations. */
+/* bands: rows of images per row of samples: 1, or 2 with annotations. */
 static cnn_status sheet_open(cnn_image *sheet, int64_t samples, const cnn_image *first, int32_t bands) {
   const int32_t rows = samples >= COLUMNS * ROWS ? ROWS : (int32_t)((samples + COLUMNS - 1) / COLUMNS);
   *sheet = (cnn_image){bands * rows * first->height, COLUMNS * first->width, 3, NULL};
@@ -302,10 +302,11 @@ cnn_status cnn_data_export(const cnn_data *data, const char *directory) {
   Export e = {.data = data, .directory = directory};
   const bool classes = !data->kind->truth && images_have_classes(data);
   if (!data->kind->truth && !classes)
-    return cnn_failure(
-        CNN_NOT_BUILT, "%s: only images with classes, masks or boxes can be written as files%s", data->path,
-        data->kind->unit && data->kind->unit(data, 0) ? "; with normalize in the net, its inputs are images"
-                                                      : "");
+    return cnn_failure(CNN_NOT_BUILT,
+                       "%s: only images with classes, masks or boxes can be written as files%s", data->path,
+                       data->kind->unit && data->kind->unit(data, 0) ? "; with normalize in the net, its "
+                                                                       "inputs are written as images"
+                                                                     : "");
   if (strlen(directory) + 110 > PATH_ROOM)
     return cnn_failure(CNN_BAD_ARGUMENT, "%s: the path is too long", directory);
   cnn_status status = folder_make(directory);

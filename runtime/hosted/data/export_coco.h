@@ -14,7 +14,7 @@ cnn_status cnn_coco_writer_open(cnn_coco_writer *writer, const cnn_data *data);
 /* Adds the image of the file `name`. segments: NULL, or the path of the segment image to write. */
 cnn_status cnn_coco_writer_add(cnn_coco_writer *writer, int64_t index, const char *name,
                                const cnn_truth *truth, const char *segments);
-/* instances: path of the file; panoptic: path of the second file, if there are segments. */
+/* Writes the objects to the file `instances`, and the segments, if there are any, to the file `panoptic`. */
 cnn_status cnn_coco_writer_commit(const cnn_coco_writer *writer, const char *instances, const char *panoptic);
 void cnn_coco_writer_close(cnn_coco_writer *writer);
 #endif

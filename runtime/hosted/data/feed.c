@@ -5,8 +5,8 @@
 #include <string.h>
 #include "hosted/data/image.h"
 
-/* Height, width and channels that an image must have for this input. An input that is not an image accepts an
- * image of the same size: a vector of 784 is a gray 28x28, and so is a sequence 28x28. */
+/* Whether the input is an image, to which images are resized. Other inputs accept images of their own size: a
+ * vector of 784 elements, or a sequence of 28x28, accepts a gray image of 28x28 pixels. */
 static bool port_is_picture(const cnn_port *port) { return port->rank == 3; }
 
 cnn_status cnn_image_fits(const char *what, int32_t height, int32_t width, int32_t channels,
@@ -77,7 +77,7 @@ int64_t cnn_frame_source(const cnn_frame *frame, int32_t y, int32_t x, int32_t h
   return (int64_t)(at_y < height ? at_y : height - 1) * width + (at_x < width ? at_x : width - 1);
 }
 
-/* Resizes pixels of the right colors to the size of the input. */
+/* Resizes pixels, which have the channels of the input, to the size of the input. */
 static cnn_status resize(const uint8_t *pixel, int32_t h, int32_t w, const cnn_port *port, cnn_fit fit,
                          void *input) {
   int32_t out_h = port->dim[0], out_w = port->dim[1], channels = port->dim[2];

@@ -36,10 +36,10 @@ void cnn_image_over_black(const uint8_t *mixed, cnn_image *image) {
 
 typedef struct Kind {
   const char *name;
-  size_t at, n; /* position of the format's first bytes, and their number */
+  size_t at, n; /* position of `magic` in a file, and its length */
   const char *magic;
   cnn_status (*decode)(cnn_image *image, const char *path, const unsigned char *bytes, size_t n,
-                       int *orientation); /* NULL: not read */
+                       int *orientation); /* NULL: the format is not supported */
   bool (*whole)(const unsigned char *bytes, size_t n);
 } Kind;
 

@@ -39,7 +39,7 @@ static int jpeg_orientation(jpeg_saved_marker_ptr marker) {
   return 1;
 }
 
-/* Without an image, reads only the header. */
+/* Decodes an image. If `image` is NULL, reads only the header. */
 static void jpeg_read_whole(JpegReader *reader, cnn_image *image, cnn_status *status, const char *path,
                             const unsigned char *bytes, size_t n) {
   struct jpeg_decompress_struct *jpeg = &reader->jpeg;

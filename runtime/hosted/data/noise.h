@@ -5,12 +5,12 @@
 #include "cnn_core.h"
 #include "cnn_status.h"
 
-/* Loads the WAV files of a folder, with the rate and channels of the input. bad: unreadable files are
- * skipped; *bad has their number and the first message. NULL: an unreadable file is an error. */
+/* Number of unreadable files that were skipped, and the message for the first of them. */
 typedef struct cnn_noise_bad {
   int64_t count;
   char first[400];
 } cnn_noise_bad;
+/* Loads WAV files, with the rate and channels of the input. bad NULL: an unreadable file is an error. */
 cnn_status cnn_noise_open(cnn_noise *noise, char *const *path, int64_t paths, const cnn_port *port,
                           cnn_noise_bad *bad);
 void cnn_noise_close(cnn_noise *noise);

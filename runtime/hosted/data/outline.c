@@ -104,7 +104,7 @@ cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, 
     if (!number_unpack(&text, end, &number))
       return cnn_failure(CNN_BAD_FORMAT, "letter %zu cannot begin a number in packed runs",
                          (size_t)(at - begin));
-    if (outline->runs > 2) number += outline->run[outline->runs - 2]; /* difference to the run before last */
+    if (outline->runs > 2) number += outline->run[outline->runs - 2]; /* relative to the run before last */
     status = cnn_outline_run(outline, (double)number, &sum, height, width);
   }
   if (status.code == CNN_OK && sum != (int64_t)height * width)
@@ -125,8 +125,8 @@ static void span_paint(int64_t first, int64_t end, int32_t height, int32_t width
   }
 }
 
-/* Transitions between inside and outside: `odd` has one byte per pixel, counted down the columns, and one
- * byte for the end: 1 for an odd number of transitions. */
+/* Transitions between inside and outside. `odd` has one byte per pixel, counted down the columns, and one for
+ * the end; a byte is 1 if an odd number of transitions is at that pixel. */
 typedef struct Changes {
   uint8_t *odd;
   int64_t first, last; /* range of the transitions; first > last: none */

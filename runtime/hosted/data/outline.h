@@ -26,8 +26,8 @@ cnn_status cnn_outline_polygon(cnn_outline *outline, const double *corner, size_
                                int32_t width);
 /* Adds a run of pixels; `sum` is the length of the previous runs, and must not exceed height * width. */
 cnn_status cnn_outline_run(cnn_outline *outline, double pixels, int64_t *sum, int32_t height, int32_t width);
-/* Unpacks run lengths from a text: differences in groups of 5 bits. Each group is a character, '0' for the
- * smallest one. */
+/* Unpacks run lengths from a text: differences in groups of 5 bits. A character is '0' + a group, + 32 if
+ * another group follows. */
 cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, int32_t height,
                               int32_t width);
 /* Writes `value` to the pixels inside. False: out of memory. */

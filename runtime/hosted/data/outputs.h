@@ -4,8 +4,8 @@
 #define CNN_OUTPUTS_H
 #include "cnn.h"
 
-/* An output as seen by metrics. Positions are pixels (1 for a vector). Each position has a class, or a row
- * of independent yes/no answers. */
+/* Properties of an output that metrics use. Positions are pixels; a vector has one. Each position has a
+ * class, or one independent yes/no answer per channel. */
 typedef struct cnn_judged {
   int64_t positions, channels; /* channels: scores per position */
   int64_t classes;             /* number of classes that are counted separately; 0: none */

@@ -6,7 +6,7 @@
 
 /* Whether every output that needs a target accepts data->classes pixel classes; `what` names the set. */
 cnn_status cnn_pixels_fit(const cnn_data *data, const char *what);
-/* Number of classes of every output with pixel classes; 0: there is no such output. */
+/* Smallest number of classes of the outputs that need pixel classes; 0: there is no such output. */
 int64_t cnn_pixels_limit(const cnn_data *data);
 /* Stores the classes of an image ([height][width], -1: ignored) as targets. The classes are resized like the
  * image, with the class of the nearest pixel; positions outside the image are ignored. */

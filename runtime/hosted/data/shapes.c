@@ -1,8 +1,8 @@
 /* shapes.c: Synthetic images: discs, squares, triangles, stars and rings of different sizes on a textured
- * background; some shapes cover others. Colors are independent of the shape, and the background uses the same
- * colors, so that no threshold separates shapes from the background. Light comes from one side, and noise
- * covers everything. The code only uses additions, products, divisions and counter-based random numbers, so
- * the images are the same on every machine. */
+ * background; some shapes cover others. Colors are independent of the shape, and the background's colors have
+ * the same distribution, so that no threshold separates shapes from the background. Light comes from one
+ * side, and noise covers everything. The code only uses additions, products, divisions and counter-based
+ * random numbers, so the images are the same on every machine. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/shapes.h"
 
@@ -33,7 +33,7 @@ typedef struct Color {
   float part[3];
 } Color; /* 0..1 */
 
-/* Stripes with a direction and a frequency: 0..1 at a position. */
+/* Stripes: x, y are their direction and frequency, `at` is their phase. */
 typedef struct Stripes {
   float x, y, at, strength;
 } Stripes;
@@ -187,7 +187,7 @@ static bool center_covered(const Thing *t, int32_t y, int32_t x) {
   return thing_covers(t, (float)y + 0.5f, (float)x + 0.5f);
 }
 
-/* Whether all shapes below this shape remain visible: each keeps at least half of its pixels. */
+/* Whether this shape has enough pixels, and all shapes below it keep at least half of their pixels. */
 static bool thing_fits(const Scene *s, const Thing *t, const uint8_t *instance, const int32_t *whole,
                        const int32_t *seen, int32_t *own) {
   const Extent e = extent_of(s, t);

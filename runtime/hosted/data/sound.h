@@ -32,6 +32,6 @@ void cnn_sound_cut(const cnn_sound *sound, const cnn_port *port, int64_t first, 
  * `place`, from 0 at its beginning to 1 at its end; below 0: in the middle. */
 cnn_status cnn_sound_feed(cnn_sound *sound, const char *path, const cnn_port *port, double place,
                           void *input);
-/* Element i of the input, with full scale 1: rounded and saturated for an i16 input. */
+/* Stores `value`, whose full scale is 1, as element i of the input; for i16, it is rounded and saturated. */
 void cnn_sound_store(const cnn_port *port, void *input, int64_t i, double value);
 #endif

@@ -191,11 +191,11 @@ cnn_status cnn_labels_end(cnn_data *data) {
   if (data->unlabeled == 0) return cnn_success();
   if (!data->has_zero && data->classes == 2 && cnn_label_classes(data) == 2)
     return cnn_failure(CNN_MISMATCH,
-                       "%s: its classes are -1 and 1, but classes are numbered from 0, and a sample of class "
-                       "-1 does not count; write 0 for -1, in NumPy: y[y == -1] = 0",
+                       "%s: its classes are -1 and 1, but classes are numbered from 0, and samples of class "
+                       "-1 are ignored; replace -1 by 0, in NumPy: y[y == -1] = 0",
                        data->path);
-  cnn_data_note(data, "%lld sample%s class -1, and %s not count", (long long)data->unlabeled,
-                data->unlabeled == 1 ? " has" : "s have", data->unlabeled == 1 ? "does" : "do");
+  cnn_data_note(data, "%lld sample%s class -1, and %s ignored", (long long)data->unlabeled,
+                data->unlabeled == 1 ? " has" : "s have", data->unlabeled == 1 ? "is" : "are");
   return cnn_success();
 }
 

@@ -13,7 +13,7 @@ struct cnn_outline;
 
 typedef struct cnn_object {
   int32_t label; /* 0 .. classes - 1 */
-  bool ignored;  /* a crowd, or difficult: neither a true nor a false detection */
+  bool ignored;  /* a crowd, or difficult: detections of it are neither true nor false */
   float box[4];  /* x1 y1 x2 y2 in pixels of the image */
   /* In the original image, before resizing: */
   double area;                       /* from the data set; 0: not given */
@@ -21,7 +21,7 @@ typedef struct cnn_object {
 } cnn_object;
 
 /* Annotations of an image. If a set has objects and pixel classes, background classes come first: an object's
- * pixels have the class cnn_data_stuff + label. */
+ * pixels have the class `stuff` + label (see cnn_data). */
 typedef struct cnn_truth {
   int width, height; /* size of the image */
   int count;

@@ -21,8 +21,8 @@ static bool scales_itself(const cnn_network *network) {
   return true;
 }
 
-/* The smallest or largest number after `name=` in the text of a normalize, where a number or a list
- * follows. */
+/* Smallest or largest number of the argument `name` ("scale=") in the text of a normalize. The argument is a
+ * number, or a list in brackets. If the text lacks it, the result is 1. */
 static double extreme(const char *text, const char *name, bool largest) {
   const char *at = strstr(text, name);
   double found = largest ? -INFINITY : INFINITY;
@@ -91,7 +91,7 @@ cnn_unscaled_hint cnn_unscaled_text(const cnn_unscaled *found, const char *input
   cnn_unscaled_hint hint;
   snprintf(hint.text, sizeof hint.text,
            "hint: the input \"%.80s\" has values up to %g, and its normalize turns them into %g: if mean "
-           "and std are those of values from 0 to 1, normalize also needs %s",
+           "and std were computed for values from 0 to 1, normalize also needs %s",
            input, found->high, found->made, found->remedy);
   return hint;
 }
@@ -105,7 +105,8 @@ cnn_status cnn_data_hint_unscaled(const cnn_data *data, const cnn_network *netwo
     fprintf(
         stderr,
         "hint: the input \"%s\" has values from %g to %g, and nothing in the program scales them; weights "
-        "that were trained on scaled inputs need the same here: normalize(mean=..., std=..., scale=...)\n",
+        "that were trained on scaled inputs need the same scaling here: normalize(mean=..., std=..., "
+        "scale=...)\n",
         network->input[0].name, found.low, found.high);
   return status;
 }

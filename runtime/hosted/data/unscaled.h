@@ -14,7 +14,7 @@ typedef struct cnn_unscaled {
 cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part, int64_t samples,
                              cnn_unscaled *found);
 
-/* The hint if found->made > 0: the values are still large after the net's own normalize. */
+/* Text of the hint for a net with its own normalize (found->made > 0), whose results are still large. */
 typedef struct cnn_unscaled_hint {
   char text[320];
 } cnn_unscaled_hint;

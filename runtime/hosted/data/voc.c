@@ -30,7 +30,7 @@ static void fail(Parse *p, cnn_status status) {
 
 static long long line_of(const Parse *p) { return (long long)XML_GetCurrentLineNumber(p->parser); }
 
-/* Whether the enclosing elements are the given elements; the last of these is at `depth`. */
+/* Whether the parser is at `depth`, and the elements below the root are first, second and third (or NULL). */
 static bool is_at(const Parse *p, int depth, const char *first, const char *second, const char *third) {
   const char *const name[3] = {first, second, third};
   if (p->depth != depth) return false;
@@ -133,8 +133,8 @@ static void XMLCALL entity(void *context, const XML_Char *name, int parameter, c
                            const XML_Char *notation) {
   (void)parameter, (void)value, (void)n, (void)base, (void)system, (void)public, (void)notation;
   Parse *p = context;
-  fail(p, cnn_failure(CNN_BAD_FORMAT, "%s:%lld: declares the entity '%.40s'; no entities are read", p->path,
-                      line_of(p), name));
+  fail(p, cnn_failure(CNN_BAD_FORMAT, "%s:%lld: declares the entity '%.40s'; entities are not supported",
+                      p->path, line_of(p), name));
 }
 
 cnn_status cnn_voc_parse(cnn_voc *voc, const char *path, const char *bytes, size_t n) {

@@ -11,8 +11,8 @@
 
 static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
-/* Reads the words of a line as numbers and returns their count, at most `room`; -1: *at is at a word that is
- * not a number. */
+/* Reads the words of a line as numbers, stores at most `room` of them, and returns the count of all; -1: *at
+ * is at a word that is not a number. */
 static int32_t numbers_read(const char **at, const char *end, double *number, int32_t room) {
   int32_t count = 0;
   for (;;) {
@@ -149,7 +149,7 @@ static const char *value_read(const char **at, const char *end, const char *stop
   return value;
 }
 
-/* Converts a text that is a number; -1: it is not. */
+/* Converts a text that consists of digits to a number; -1: the text has other characters, or is too long. */
 static int64_t number_of(const char *text, size_t n) {
   int64_t number = 0;
   for (size_t i = 0; i < n; i++) {

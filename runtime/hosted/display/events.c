@@ -16,7 +16,7 @@ typedef struct Message {
   size_t length;
 } Message;
 
-/* CRC-32C (Castagnoli), bit by bit: an epoch has a few hundred bytes. TensorFlow masks checksums that are
+/* CRC-32C (Castagnoli), bit by bit: an epoch adds a few hundred bytes. TensorFlow masks checksums that are
  * stored with the data. */
 static uint32_t checksum(const unsigned char *byte, size_t n) {
   uint32_t crc = 0xFFFFFFFF;

@@ -328,7 +328,7 @@ static void draw_panel(const cnn_image *page, const Panel *panel, int32_t top, i
   draw_frame(page, top, left, height, width);
 }
 
-/* Draws a caption centered under its panel; text that is too long is cut off with an ellipsis. */
+/* Draws a caption centered under its panel; text that is too long is cut off and ends in "..". */
 static void draw_caption(const cnn_image *page, const char *caption, int32_t top, int32_t middle,
                          int32_t room) {
   char text[64];

@@ -1,5 +1,5 @@
-/* figure.h: Page of heat maps: a title, and sections of panels with one color scale each. Panels are given as
- * pixels; the page chooses their size. */
+/* figure.h: Page of heat maps: a title, and sections of panels with one color scale each. The caller sets the
+ * pixels of panels; the page chooses the size at which they are drawn. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FIGURE_H
 #define CNN_FIGURE_H
@@ -15,7 +15,7 @@ typedef struct cnn_scale {
   int64_t unsound, values; /* number of NaN and infinite values; number of all values */
 } cnn_scale;
 
-/* Scale of the finite values; signs: symmetric about 0. */
+/* Scale of the finite values. If some are negative, the scale is symmetric about 0, and `signs` is true. */
 cnn_scale cnn_scale_of(const float *value, int64_t n);
 void cnn_scale_color(const cnn_scale *scale, double value, uint8_t rgb[3]);
 
@@ -27,13 +27,13 @@ cnn_figure *
 /* NULL: out of memory; the functions below then do nothing. */
 cnn_figure_new(const char *title, const char *subtitle);
 void cnn_figure_free(cnn_figure *figure);
-/* Starts a section for the next panels. `scale` (with the name of its unit) is drawn next to these panels,
- * and the heading reports the number of NaN and infinite values; NULL: none. `zoom`: side of a panel's pixel
- * in pixels of the page, 0: automatic; `columns` 0: automatic. */
+/* Starts a section for the next panels. `scale` is drawn next to these panels, and the heading reports its
+ * number of NaN and infinite values; NULL: no scale. `zoom`: side of a panel's pixel in pixels of the page;
+ * 0: automatic. `columns` 0: automatic. */
 void cnn_figure_section(cnn_figure *figure, const char *heading, const cnn_scale *scale, int32_t columns,
                         int32_t zoom);
-/* Draws panels of the last section with this width, whatever their size, so that equal times are at the same
- * column in all strips. */
+/* Draws all panels of the last section with this width, whatever their number of pixels. For panels whose
+ * horizontal axis is time, equal times are then at the same column. */
 void cnn_figure_strips(cnn_figure *figure, int32_t width);
 /* Adds a panel of RGB pixels for the caller to fill; NULL: out of memory. */
 uint8_t *cnn_figure_panel(cnn_figure *figure, int32_t height, int32_t width, const char *caption);

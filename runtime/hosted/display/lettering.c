@@ -111,7 +111,7 @@ static const char *const GLYPHS[] = {
 
 enum { SPACE = 2, BETWEEN = 4 }; /* width of a blank, and gap between two letters, in columns */
 
-/* The next character; each non-ASCII character becomes one question mark. */
+/* The glyph of the next character; each non-ASCII character becomes one question mark. */
 static const char *next_glyph(const char **text) {
   const unsigned char c = (unsigned char)*(*text)++;
   if (c >= 0x80) {
@@ -144,7 +144,7 @@ static double distance(double x, double y, const double a[2], const double b[2])
   return hypot(x - a[0] - t * dx, y - a[1] - t * dy);
 }
 
-/* Distance of the stroke from a pixel's center. Columns and rows are measured from the top left of the glyph.
+/* Distance of the nearest stroke from the point (x, y), in columns and rows from the top left of the glyph.
  */
 static double glyph_distance(const char *glyph, double x, double y) {
   double nearest = 1e9, from[2] = {0, 0};

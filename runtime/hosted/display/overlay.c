@@ -92,15 +92,17 @@ static int64_t common(Area a, Area b) { /* number of pixels that two areas share
   return width > 0 && height > 0 ? width * height : 0;
 }
 
-/* Number of occupied pixels in an area; an area partly outside of the image is worse than any other. */
+/* Number of pixels of an area that other labels occupy. If the area is partly above or below the image, the
+ * result is larger than any such number. */
 static int64_t taken(const cnn_image *image, Area place, const Area *placed, int32_t count) {
   int64_t pixels = place.top < 0 || place.bottom > image->height ? INT64_MAX / 2 : 0;
   for (int32_t i = 0; i < count; i++) pixels += common(place, placed[i]);
   return pixels;
 }
 
-/* Places a label at an edge of the box where it hides no other label: above the box, inside at the top, below
- * the box, inside at the bottom; first left-aligned, then right-aligned, then next to the box. */
+/* Places a label where it hides the fewest pixels of other labels. Tries four heights: above the box, inside
+ * at its top, below it, and inside at its bottom. At each height the label is left-aligned or right-aligned;
+ * then the same heights are tried next to the box. */
 static Area place_find(const cnn_image *image, Area box, int32_t width, int32_t height, const Area *placed,
                        int32_t count) {
   const int32_t top[] = {box.top - height, box.top, box.bottom, box.bottom - height};

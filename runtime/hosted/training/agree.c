@@ -1,5 +1,5 @@
-/* agree.c: Agreement between processes that train together: errors, the last step, the program, the data
- * and the weights. */
+/* agree.c: Messages by which processes that train together agree on errors and the last step, and compare
+ * the program, the data and the weights. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +18,8 @@ static void fail_memory(const cnn_ranks *ranks) {
   ranks->abandon(ranks->context);
 }
 
-/* The failure that all processes return: the failure of the first process that has one. If all have failed,
- * the message names no process. */
+/* Returns, in all processes, the failure of the first process that failed. If all processes failed, the
+ * message names no process. */
 static cnn_status first_failure(const cnn_ranks *ranks, const Word *word, const cnn_status *own) {
   typedef struct Said {
     cnn_status status;
@@ -95,7 +95,7 @@ void cnn_exchange_add_counts(Exchange *x, int64_t *count, int64_t counts) {
   free(all);
 }
 
-/* Names the process that waits least, because the other processes wait for it. */
+/* Writes the name of the process that waits least, because the other processes wait for it. */
 static void tell_slowest(Exchange *x, char *text, size_t room) {
   int32_t slowest = 0;
   double most = 0;

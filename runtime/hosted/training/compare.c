@@ -1,4 +1,4 @@
-/* compare.c: Comparison of processes by hashes of everything that must be the same in all of them. */
+/* compare.c: Comparison of processes: hashes of the program, the data, the settings and the weights. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L /* fseeko */
@@ -17,8 +17,8 @@
 #include "hosted/training/facts.h"
 
 /* A data set's hash covers the names and sizes of all files, and the contents of the files up to WHOLE_BYTES
- * bytes in total. If a file is larger than the remaining bytes, only its beginning and its end are read;
- * archives store their checksums there. */
+ * bytes in total. If a file is larger than the remaining bytes, only its beginning and its end are read:
+ * archives store checksums at their end. */
 enum { WHOLE_BYTES = 64 << 20, END_BYTES = 64 << 10 };
 
 static uint64_t mix_word(uint64_t sum, uint64_t word) {
@@ -145,7 +145,7 @@ cnn_status cnn_compare_weights(Exchange *x, const cnn_run *run) {
       (int)other, x->place[other], x->place[0], (int)run->finished + 1);
 }
 
-/* Compares checkpoints: if they differ, data and options may differ as well. */
+/* Compares checkpoints. Data and options are compared later: they may differ because the checkpoints do. */
 static cnn_status compare_checkpoints(Exchange *x, const cnn_run *run, const cnn_train_options *options) {
   const int64_t number[] = {run->trainer.steps, run->finished, run->at};
   int32_t other;

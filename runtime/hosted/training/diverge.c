@@ -1,4 +1,4 @@
-/* diverge.c: Origin of non-finite numbers: the first one in the order weights, values, gradients. */
+/* diverge.c: Search for the first non-finite number: in the weights, the values, then the gradients. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/diverge.h"
 
@@ -31,8 +31,8 @@ static int64_t layer_size(const cnn_layer *layer) {
   return size;
 }
 
-/* Recomputes the values of one image of the batch in inference; scores that overflow a softmax are reported
- * for the layer before the softmax. */
+/* Recomputes the values of image `slot` of the batch in inference. Reports the first layer that has a
+ * non-finite value. */
 static bool blame_values(const cnn_network *network, const cnn_batch *batch, int32_t slot, void *memory,
                          const float *weights, char *text, size_t room) {
   const void **input = calloc((size_t)network->inputs + 1, sizeof *input);

@@ -1,6 +1,6 @@
 /* evaluate.c: Evaluation of a net on a part of a data set. Each thread has its own workspace and takes the
- * next samples from a shared counter. The results of each sample are stored in its own slot and added in
- * order at the end, so the sum does not depend on the threads. */
+ * next samples from a shared counter. The results of each sample are stored in its own array element. At the
+ * end, they are added in the order of the samples, so that the sum does not depend on the threads. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* madvise */
@@ -143,7 +143,7 @@ void cnn_evaluator_close(cnn_evaluator *evaluator) {
   free(evaluator);
 }
 
-/* Copies the elements of call `call`, for all samples of a batch, to the buffer of the call, or back. */
+/* Copies the elements of call number `call` of all samples of a batch to the buffer of one call, or back. */
 static void move_call(const Worker *worker, const cnn_port *port, size_t element, int32_t call, void *all,
                       void *one, bool back) {
   const cnn_network *network = worker->evaluator->network;
@@ -176,8 +176,7 @@ static void run_calls(Worker *worker) {
   }
 }
 
-/* Evaluates the samples that start at `first` with one call of infer. Unused slots of the batch keep their
- * contents. */
+/* Evaluates one batch of samples, from sample `first` on. Unused slots of the batch keep their contents. */
 static cnn_status evaluate_batch(Worker *worker, int64_t first) {
   cnn_evaluator *evaluator = worker->evaluator;
   const cnn_network *network = evaluator->network;
@@ -217,7 +216,8 @@ static void *work(void *context) {
   return NULL;
 }
 
-/* The net's own threads are only useful if there are fewer batches than workers. */
+/* Returns the number of workers. If there are fewer batches than threads, each worker's net uses several
+ * threads. */
 static int32_t share_threads(cnn_evaluator *evaluator) {
   int64_t batches =
       (evaluator->to - evaluator->from + evaluator->network->batch - 1) / evaluator->network->batch;
@@ -233,7 +233,7 @@ static void forget_samples(cnn_evaluator *evaluator) {
   evaluator->judged = NULL;
 }
 
-/* Adds the results of the samples if there are detection metrics. */
+/* If the net has detections, computes their metrics from the results of all samples. */
 static cnn_status judge_samples(cnn_evaluator *evaluator, cnn_measures *measures) {
   if (!evaluator->judged) return cnn_success();
   cnn_objects_free(&evaluator->objects);
@@ -291,7 +291,8 @@ static cnn_status measure_samples(cnn_evaluator *evaluator, cnn_measures *measur
 }
 
 /* ---- several processes ---- */
-/* Splits the samples into whole calls of infer. Only the first process rates detections. */
+/* Splits the samples into whole calls of infer. If the net has detections, the first process evaluates all
+ * samples. */
 static void take_part(cnn_evaluator *evaluator) {
   evaluator->from = 0;
   evaluator->to = evaluator->samples;

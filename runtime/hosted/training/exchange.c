@@ -21,7 +21,7 @@
 enum { BLOCK = 512, TAGS = 16000 };
 
 struct Travel {
-  int64_t from, to; /* floats of the gradients */
+  int64_t from, to; /* range of the bucket in the gradients, in floats */
   float *gradients;
   /* outgoing: sums of this process's shards, part by part; incoming: sums of all processes for the part of
    * this process */
@@ -90,8 +90,8 @@ static void add_blocks(const Travel *t, int32_t from, int32_t to, int64_t offset
     add_tree(t, from, to, offset + at, n - at < BLOCK ? n - at : BLOCK, out + at);
 }
 
-/* Calls a function for the largest subtrees of the shards from .. to - 1 that only contain shards first ..
- * last - 1, which are the shards of one process. */
+/* Calls `each` for the largest subtrees of the shards from .. to - 1 whose shards all belong to one process,
+ * which has the shards first .. last - 1. */
 typedef void each_subtree(void *context, int32_t from, int32_t to);
 static void for_subtrees(int32_t from, int32_t to, int32_t first, int32_t last, each_subtree *each,
                          void *context) {
@@ -137,7 +137,7 @@ static float *make_room(const Exchange *x, float *values, int64_t *room, int64_t
   return values;
 }
 
-/* The slot of the next bucket of this step; the buckets are the same in each step. */
+/* Returns the element for the next bucket of this step; the buckets are the same in each step. */
 static Travel *next_travel(Exchange *x) {
   if (x->under_way < x->travels) return x->travel[x->under_way++];
   const size_t shards = (size_t)x->network->shards, size = (size_t)x->ranks->size;
@@ -193,7 +193,7 @@ static void post_receives(Exchange *x, Travel *t) {
   }
 }
 
-/* Sends the sums of this process's shards: to each process, the sums of that process's part. */
+/* Sends the sums over this process's shards: each process gets the sums for the part that it adds up. */
 static void send_sums(Exchange *x, Travel *t) {
   const cnn_ranks *ranks = x->ranks;
   Summing s = {t, 0, 0, t->outgoing};

@@ -1,5 +1,5 @@
-/* exchange.h: Communication between processes that train a net together. A batch has fixed shards, and each
- * process computes some of them, in the order of the processes. The sums of their gradients are added by the
+/* exchange.h: Communication between processes that train a net together. A batch is split into a fixed number
+ * of shards, and each process computes some consecutive shards. The gradients of the shards are added by the
  * same tree as in one process: pairs of shards, then pairs of pairs. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_EXCHANGE_H
@@ -21,8 +21,8 @@ typedef struct Exchange {
   char (*place)[64]; /* [size]: machine names */
   double *waited;    /* [size]: seconds that each process has waited for other processes in this epoch */
   double gathering;  /* seconds that this process has spent in gathers */
-  double waiting;    /* seconds spent waiting for the last sums of a step */
-  double travelling; /* seconds from the first sum of a step to the last */
+  double waiting;    /* seconds that this process has waited for sums at the ends of steps */
+  double travelling; /* seconds from the first sum of a step to the last, added over the steps */
   int32_t slowest;   /* the process for which the other processes waited in the last epoch; -1: none */
   double begun;      /* start time of the current step */
   double through;    /* seconds from `begun` until all sums begun so far were complete */
@@ -42,7 +42,8 @@ static inline bool cnn_exchange_first(const Exchange *exchange) {
 void cnn_exchange_share(const Exchange *, int64_t count, int64_t *from, int64_t *to);
 /* Must be called before the gradients of a batch of `count` samples are computed. */
 void cnn_exchange_begin(Exchange *, int64_t count);
-/* Receives the other processes' samples of an array with `bytes` bytes per sample of the batch. */
+/* Completes an array with `bytes` bytes per sample of the batch: each process sends its own samples, and
+ * receives the samples of the other processes. */
 void cnn_exchange_gather(Exchange *, void *values, int64_t bytes);
 
 void cnn_place(char *name, size_t room); /* name of this machine */
@@ -58,6 +59,6 @@ cnn_status cnn_ranks_agree(const cnn_ranks *ranks, cnn_status status);
 bool cnn_exchange_same(Exchange *, uint64_t number, int32_t *process);
 /* Adds up the counts of all processes; each process gets the sums. */
 void cnn_exchange_add_counts(Exchange *, int64_t *count, int64_t counts);
-/* Formats the cost of an epoch's exchange, then resets it. */
+/* Formats the bytes and times of an epoch's exchange, then resets them. */
 void cnn_exchange_tell(Exchange *, char text[400]);
 #endif

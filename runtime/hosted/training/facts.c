@@ -245,7 +245,7 @@ cnn_status cnn_change_check(const cnn_change *change) {
         "another run from the weights of this run, with --init and another --out",
         change->path, name, text_of(change->chosen, name), text_of(change->chosen_now, name));
   }
-  /* this setting selects the validation samples, independent of --seed */
+  /* the program's seed selects the validation samples, even if --seed is given */
   if (!cnn_facts_same(change->program, change->program_now, "seed")) {
     return cnn_failure(CNN_MISMATCH,
                        "%s: the program's seed was %s, now it is %s, which would select other samples for "

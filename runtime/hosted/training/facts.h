@@ -7,7 +7,7 @@
 #include "cnn_core.h"
 #include "cnn_status.h"
 
-/* a JSON object of strings; NULL: out of memory */
+/* Returns the settings as a JSON object of strings; NULL: out of memory. */
 json_t *cnn_facts(const cnn_network *network, const cnn_recipe *recipe);
 
 typedef struct cnn_change {
@@ -21,6 +21,6 @@ typedef struct cnn_change {
 cnn_status cnn_change_check(const cnn_change *change);
 /* Reports all other changes, and settings that are kept although the program has another value. */
 void cnn_change_tell(const cnn_change *change, void (*tell)(void *context, const char *line), void *context);
-/* Whether this setting of the program is unchanged since the checkpoint. */
+/* Whether the setting `name` is the same in two objects of cnn_facts. */
 bool cnn_facts_same(const json_t *a, const json_t *b, const char *name);
 #endif

@@ -69,7 +69,8 @@ int64_t cnn_view_place(const cnn_view *view, int32_t y, int32_t x, int32_t out_h
 
 /* ---- Masks */
 
-/* Interpolation between pixel centers; outside of the outermost centers, the value is constant. */
+/* Finds the pixels for linear interpolation at the coordinate `at`, and the weight of the second pixel,
+ * *part. Beyond the outermost pixel centers, the value is constant. */
 static void between(double at, int32_t n, int32_t *low, int32_t *high, double *part) {
   at = fmin(fmax(at, 0), n - 1);
   *low = (int32_t)at;

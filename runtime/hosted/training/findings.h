@@ -1,4 +1,4 @@
-/* findings.h: Detections in pixels of the original image, however it was fitted to the input's size. */
+/* findings.h: Detections, masks and segments, in pixels of the original image. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FINDINGS_H
 #define CNN_FINDINGS_H
@@ -28,18 +28,19 @@ void cnn_view_box(const cnn_view *view, const double box[4], double there[4]);
 typedef struct cnn_findings {
   int32_t count;
   cnn_found *found;  /* the best first */
-  bool boxes, masks; /* whether the outputs include boxes, and masks */
+  bool boxes, masks; /* whether the net has an output of boxes; of masks */
 } cnn_findings;
 
-/* Reads the detections of image `slot` from the outputs, clipped to the image. masks NULL: not wanted;
- * `image` is stored in each detection. False: out of memory. */
+/* Reads the detections of image `slot` from the outputs, clipped to the image. If the output of the masks is
+ * NULL, masks are not read. `image` is stored in each detection. False: out of memory. */
 bool cnn_findings_read(cnn_findings *findings, const cnn_network *network, float *const output[],
                        int64_t slot, const cnn_view *view, int32_t image);
 void cnn_findings_free(cnn_findings *findings);
 
-/* Reads the segment of each pixel of the image from a panoptic output. Object classes are numbered after the
- * other classes, whose number is `stuff`. A pixel of an object class without an instance belongs to no
- * segment, as in COCO's task. stuff = 0: the object classes are unknown. False: out of memory. */
+/* Reads the segment of each pixel of the image from a panoptic output. The first `stuff` classes
+ * are background classes, the others are object classes. A pixel of an object class without an instance
+ * belongs to no segment, as in COCO's panoptic task. stuff = 0: it is unknown which classes are objects.
+ * False: out of memory. */
 bool cnn_segments_read(cnn_segments *segments, const cnn_network *network, float *const output[],
                        int64_t slot, const cnn_view *view, int32_t stuff);
 bool cnn_segments_open(cnn_segments *segments, int64_t pixels); /* initially no pixel belongs to a segment */

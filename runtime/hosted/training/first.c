@@ -47,7 +47,7 @@ static cnn_status compare_classes(const Training *training) {
 
 /* ---- Frozen weights */
 
-/* Whether a weight is initialized with random numbers; these depend on the seed. */
+/* Whether a weight is initialized with random numbers. `others` was initialized with another seed. */
 static bool is_random(const cnn_weight *weight, const float *weights, const float *others) {
   const size_t bytes = (size_t)weight->size * sizeof(float);
   return memcmp(weights + weight->offset, others + weight->offset, bytes) != 0;
@@ -160,8 +160,8 @@ cnn_status cnn_training_first_weights(Training *training) {
   Stranded stranded;
   const cnn_status status = find_stranded(training, NULL, &stranded);
   if (status.code == CNN_OK && stranded.count > 0)
-    cnn_training_note(
-        training, "%d of %d frozen weights keep random numbers (first: %s); --init loads them from a file",
-        (int)stranded.count, (int)stranded.frozen, stranded.first);
+    cnn_training_note(training,
+                      "%d of %d frozen weights keep random values (first: %s); --init loads them from a file",
+                      (int)stranded.count, (int)stranded.frozen, stranded.first);
   return status;
 }

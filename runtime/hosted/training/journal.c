@@ -86,7 +86,7 @@ cnn_status cnn_journal_add(cnn_journal *journal, const cnn_epoch *epoch) {
   return status;
 }
 
-/* Requires path and write to be set. */
+/* Opens the file and writes the rows of earlier epochs. The fields path and write must be set. */
 static cnn_status start(cnn_journal *journal, const cnn_epoch *epoch, int32_t epochs) {
   if (!journal->path) return cnn_failure(CNN_NO_MEMORY, "no memory for a log");
   cnn_status status = cnn_success();

@@ -18,7 +18,7 @@ bool cnn_judge_can(const cnn_network *network, const cnn_data *data) {
 
 /* ---- One sample */
 
-/* Reads an object's pixels: from its outline, which may be partly hidden, or from the instance map. */
+/* Reads an object's pixels from its outline, hidden parts included, or else from the instance map. */
 static bool mask_read(cnn_runs *mask, const cnn_truth *truth, int32_t k) {
   const cnn_outline *outline = truth->object[k].outline;
   if (!outline) return cnn_runs_make(mask, truth->instance, (uint8_t)(k + 1), truth->height, truth->width);
@@ -29,7 +29,7 @@ static bool mask_read(cnn_runs *mask, const cnn_truth *truth, int32_t k) {
   return fine;
 }
 
-/* Reads an object's area: from the data set, or the number of pixels of its mask, or the area of its box. */
+/* Reads an object. Its area is from the data set, or else its mask's number of pixels or its box's area. */
 static bool object_read(cnn_sought *sought, const cnn_truth *truth, int32_t k, bool masks) {
   const cnn_object *object = &truth->object[k];
   cnn_runs mask = {0};
@@ -58,7 +58,8 @@ static bool objects_read(cnn_judged_sample *sample, const cnn_truth *truth, int3
   return fine;
 }
 
-/* A pixel has the class of its segment, even if the pixel belongs to an object. */
+/* Reads the segments of the annotations. The class of a pixel is from the class map, even if the pixel
+ * belongs to an object. */
 static bool truth_segments(cnn_segments *segments, const cnn_truth *truth) {
   const int64_t pixels = (int64_t)truth->height * truth->width;
   if (!cnn_segments_open(segments, pixels)) return false;

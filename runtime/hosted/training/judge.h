@@ -11,7 +11,7 @@ typedef struct cnn_judged_sample {
   cnn_sought *sought;
   int32_t soughts;
   cnn_quality_counts *quality; /* [segments]; NULL: no output has segments */
-  int32_t segments;            /* class of each segment */
+  int32_t segments;            /* number of classes that segments can have */
 } cnn_judged_sample;
 
 /* Whether the net has detections, and the data have annotations for them. */

@@ -14,13 +14,13 @@ typedef struct Loss Loss;
 struct Loss {
   const char *name;
   double parameter; /* default value of the loss's parameter */
-  /* the loss of one position with `n` scores and class `label`, or of one value with its target; the other
-   * function is NULL
+  /* of_class: the loss of one position with `n` scores and class `label`; of_value: the loss of one value. A
+   * loss has one of these three functions; the others are NULL.
    */
   double (*of_class)(const cnn_port *, const cnn_loss *, const float *score, int64_t n, int32_t label);
   double (*of_value)(const cnn_port *, const cnn_loss *, double value, double target);
   bool weighted; /* the mean uses the class weights */
-  /* computes the loss of one image of `positions`; the mean is over images */
+  /* the loss of one image with n classes and `positions` pixels; the mean is over images */
   double (*of_image)(const cnn_port *, const float *score, int64_t n, const int32_t *label,
                      int64_t positions);
 };
@@ -57,7 +57,7 @@ static double cross_entropy(const cnn_port *output, const cnn_loss *loss, const 
          e / (double)n * spread;
 }
 
-/* (1 - p)^gamma * -log p of the true class. */
+/* (1 - p)^gamma * -log(p), where p is the probability of the true class. */
 static double focal(const cnn_port *output, const cnn_loss *loss, const float *score, int64_t n,
                     int32_t label) {
   double log_p = log_probability(output, (double)score[label], normalizer(output, score, n));
@@ -118,8 +118,8 @@ static double probability(const cnn_port *output, const float *score, int64_t c,
   }
 }
 
-/* One minus the overlap of predicted and true pixels, averaged over the classes that appear. With one channel
- * there are two classes, and class 1 always counts. */
+/* One minus the overlap of predicted and true pixels, averaged over the classes in the annotations. With one
+ * channel there are two classes, and only class 1 counts. */
 static double dice(const cnn_port *output, const float *score, int64_t n, const int32_t *label,
                    int64_t positions) {
   double miss = 0, classes = 0;

@@ -68,7 +68,8 @@ static int32_t metrics_of(const cnn_tally *tally, const cnn_judged *judged, Metr
   return n;
 }
 
-/* Index of the first count of output o; for o = outputs, of the confusion matrix. */
+/* Index of the first count of an output. If `output` is the number of outputs, index of the confusion matrix.
+ */
 static int64_t counts_at(const cnn_network *network, int32_t output) {
   int64_t at = 0;
   for (int32_t o = 0; o < output; o++) at += HEAD + CLASS_COUNTS * cnn_judge(network, o).classes;
@@ -82,7 +83,7 @@ int32_t cnn_tally_first(const cnn_network *network) {
   return -1;
 }
 
-/* Confusion counts exist if a position has exactly one class. */
+/* Number of rows of the confusion matrix; 0: there is none, because a position may have several classes. */
 static int64_t confusion_side(const cnn_network *network) {
   int32_t first = cnn_tally_first(network);
   if (first < 0) return 0;
@@ -185,7 +186,7 @@ static void judge_classes(const cnn_port *port, const cnn_judged *judged, int64_
   }
 }
 
-/* Counts one call of a sample on an output. */
+/* Counts the results of one call of a sample for one output. */
 static cnn_sums judge_call(const cnn_tally *tally, const cnn_port *port, const cnn_judged *judged,
                            int64_t *count, int64_t *confusion, const float *score, const void *wanted) {
   cnn_class_counts *counts = (cnn_class_counts *)(void *)(count + HEAD);
@@ -206,7 +207,7 @@ static cnn_sums judge_call(const cnn_tally *tally, const cnn_port *port, const c
   return sums;
 }
 
-/* The first call that is counted. */
+/* Number of the first call whose results are counted. */
 static int64_t first_call(const cnn_network *network, const cnn_port *port) {
   return network->recipe && port->calls > 1 ? network->recipe->loss_from : 0;
 }

@@ -7,13 +7,13 @@
 
 /* Integers are in one array, so that the tallies of several threads can be added in any order with the same
  * result. The order of floating-point additions changes the result, so the floating-point numbers of each
- * sample are returned, and cnn_tally_sums adds them in the order of the samples. */
+ * sample are returned, and the caller adds them in the order of the samples (cnn_sums_add). */
 typedef struct cnn_tally {
   const cnn_network *network;
   int64_t counts; /* length of count */
   int64_t *count;
   bool confusion; /* also count pairs of true and predicted class, for the first output with classes */
-  /* with pixel classes, counts for all of iou, accuracy and dice, whichever metric the program names */
+  /* if each pixel has a class: counts for iou, accuracy and dice, whichever metrics the program names */
   bool all;
 } cnn_tally;
 

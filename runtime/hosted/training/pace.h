@@ -10,14 +10,13 @@
 #include "cnn_network.h"
 
 typedef struct cnn_pace {
-  int32_t most, threads, tried; /* number of threads: maximum; in use now; in the trial, or 0 */
-  int64_t calls, tried_calls; /* timed calls: with `threads`, since this number was last chosen or confirmed;
-                                 in the trial */
-  double seconds, tried_seconds;
-  double usual;          /* mean time of a call; 0: unknown */
-  double wait, patience; /* seconds to the next trial; seconds between trials */
-  bool up;               /* the next trial uses more threads */
-  bool woken;            /* the first call of the trial, which wakes its threads, is done */
+  int32_t most, threads, tried;  /* number of threads: maximum; outside of trials; in the trial, or 0 */
+  int64_t calls, tried_calls;    /* timed calls: since the last average outside of trials; in the trial */
+  double seconds, tried_seconds; /* duration of these calls */
+  double usual;                  /* mean duration of a call with `threads`; 0: unknown */
+  double wait, patience;         /* seconds to the next trial; seconds between trials */
+  bool up;                       /* the next trial uses more threads */
+  bool woken;                    /* the first call of the trial, which wakes its threads, is done */
 } cnn_pace;
 
 cnn_pace cnn_pace_of(int32_t most);

@@ -10,10 +10,11 @@ typedef struct Shared {
   const cnn_segments *truth, *found;
   int64_t *pixels; /* [1 + truths][1 + founds] */
   int64_t *of_truth, *of_found;
-  bool *matched; /* of each annotated segment, then of each detected segment */
+  bool *matched; /* whether each segment has a partner: annotated segments, then detected segments */
 } Shared;
 
-static int64_t shared(const Shared *s, int32_t truth, int32_t found) { /* number of pixels; -1: no segment */
+/* Number of pixels that two segments share; index -1: pixels without a segment. */
+static int64_t shared(const Shared *s, int32_t truth, int32_t found) {
   return s->pixels[(int64_t)(truth + 1) * (s->found->count + 1) + found + 1];
 }
 

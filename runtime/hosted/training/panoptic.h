@@ -8,7 +8,7 @@
 
 typedef struct cnn_segment {
   int32_t label, instance; /* instance: distinguishes the segments of a class */
-  bool ignored;            /* an annotation of a crowd: neither a true nor a false detection */
+  bool ignored;            /* an annotated crowd: detections of it are neither true nor false */
 } cnn_segment;
 
 /* The segment of each pixel of an image. */

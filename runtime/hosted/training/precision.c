@@ -95,7 +95,8 @@ static Sought *match(const Room *room, const Sought *first, const double *overla
   return best;
 }
 
-/* `order` is sorted for one range of areas; fills verdict[OVERLAPS] rows with a stride of `stride`. */
+/* Matches the detections of an image for each IoU threshold. room->order is sorted for one range of areas.
+ * Fills OVERLAPS rows of verdicts; a row begins `stride` bytes after the previous one. */
 static void judge(const Room *room, const Found *f, int64_t founds, const Sought *first, int64_t soughts,
                   const double bound[2], uint8_t *verdict, int64_t stride) {
   for (int k = 0; k < OVERLAPS; k++, verdict += stride) {
@@ -140,8 +141,8 @@ static bool judge_image(Room *room, const Found *f, int64_t founds, int64_t firs
 
 /* ---- One class */
 
-/* The precision at each point of recall, at[CNN_RECALL_POINTS], and its mean. `f` is sorted by descending
- * score; its rows are indices into the verdicts. */
+/* Computes the precision at each point of recall, at[CNN_RECALL_POINTS], and returns its mean. `f` is sorted
+ * by descending score; f[i].row is an index of `verdict`. */
 static double average(const Room *room, const Found *f, int64_t founds, int64_t truths,
                       const uint8_t *verdict, double *at) {
   double right = 0, wrong = 0, sum = 0;

@@ -16,7 +16,7 @@ typedef struct cnn_found {
 
 typedef struct cnn_sought {
   int32_t image, label;
-  bool ignored;        /* a crowd: neither a true nor a false detection */
+  bool ignored;        /* an annotated crowd: detections of it are neither true nor false */
   double area, box[4]; /* area: from the annotations, or the area of the mask or the box */
   cnn_runs mask;
 } cnn_sought;

@@ -1,4 +1,4 @@
-/* previous.c: Backup of the weights and the checkpoint of another run before a new one replaces them. */
+/* previous.c: Backup of an earlier run's weights and checkpoint before a new run replaces them. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -110,7 +110,7 @@ static cnn_status keep_weights(const char *out, const Weights *there, const char
   const bool stays = before.there && as_good(&before, there);
   const char *holds = "contains the weights of another run";
   if (stays) {
-    snprintf(line, sizeof line, "%.200s %s%s, which are replaced; %.200s has better weights%s, and stays",
+    snprintf(line, sizeof line, "%.200s %s%s, which are replaced; %.200s has better weights%s, and is kept",
              out, holds, one, previous, other);
   } else if (before.there) {
     snprintf(line, sizeof line,
@@ -162,7 +162,7 @@ cnn_status cnn_previous_check(const char *out) {
   if (status.code != CNN_OK) return status;
   const bool elsewhere = from_elsewhere(out, &there);
   if (there.there && !there.ours && !elsewhere) return refuse(out);
-  /* Only weights of other tools are kept as W.original. */
+  /* the last sibling, "original", is only written if `out` has weights of another tool */
   const size_t n = sizeof siblings / sizeof *siblings - (elsewhere ? 0 : 1);
   for (size_t i = 0; i < n && status.code == CNN_OK; i++) {
     char *path = cnn_sibling(out, siblings[i]);

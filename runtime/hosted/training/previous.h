@@ -4,19 +4,20 @@
 #define CNN_PREVIOUS_H
 #include "hosted/training/run.h"
 
-/* Metadata of a weight file (the notes of cnn_weights_save); the texts live as long as this struct. */
+/* Metadata of a weight file (the notes of cnn_weights_save). `note` points to texts of this struct and of the
+ * caller. */
 typedef struct cnn_about {
   char val[48], epoch[16], value[48];
   const char *note[2 * 6 + 1];
 } cnn_about;
 
-/* `val`: the share of the training samples used for validation; `measure`: the name of `value`, "val_loss";
- * NULL: the weights have not been rated. */
+/* `val`: the share of the training samples used for validation; `measure`: the name of the metric `value`,
+ * such as "val_loss"; NULL: the weights have not been evaluated. */
 void cnn_about_weights(cnn_about *about, const char *data, const char *loss, double val, int32_t epoch,
                        const char *measure, double value);
 
-/* CNN_BAD_ARGUMENT: a file at `out`, or at another path that a run writes, does not contain weights of a
- * program. */
+/* Returns CNN_BAD_ARGUMENT if a file that the run would replace was not written by a program of cnnc. Only
+ * `out` itself may contain weights of another tool. */
 cnn_status cnn_previous_check(const char *out);
 /* Copies weights at `out` to the sibling "previous", unless the sibling has better weights. Copies weights of
  * other tools to the sibling "original". A stopped run is copied to the sibling "stopped", with its

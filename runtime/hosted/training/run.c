@@ -1,4 +1,4 @@
-/* run.c: State of a run, and its checkpoint: training resumed from a checkpoint is bit-identical. */
+/* run.c: State of a run, and its checkpoint: a resumed run produces the same bits as an uninterrupted run. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/run.h"
 
@@ -293,7 +293,7 @@ static cnn_status read_state(const char *path, const cnn_archive *archive, const
 
 static cnn_status take_state(cnn_run *run, const json_t *state, const char *path) {
   cnn_trainer *trainer = &run->trainer;
-  /* an older checkpoint has no settings to compare */
+  /* take_change compares the settings, but older checkpoints do not store them */
   if (whole(state, "optimizer") != (int64_t)trainer->recipe.optimizer) {
     return cnn_failure(CNN_MISMATCH, "%s: the checkpoint has another optimizer", path);
   }
@@ -370,7 +370,7 @@ cnn_status cnn_run_load(cnn_run *run, const char *path, void (*tell)(void *conte
   cnn_status status = cnn_archive_open(&archive, path);
   if (status.code != CNN_OK) return status;
   json_t *state = NULL;
-  char doubt[400]; /* the program may use another name for the same class */
+  char doubt[400]; /* not reported: the program may use another name for the same class */
   status = read_state(path, &archive, run->trainer.network->name, &state);
   if (status.code == CNN_OK)
     status = cnn_origin_check(&archive, path, run->trainer.network, doubt, sizeof doubt);

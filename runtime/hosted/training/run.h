@@ -14,11 +14,11 @@ typedef struct cnn_run {
   double loss;      /* sum over the used samples */
   double seconds;   /* time spent on the used samples */
   double rate;      /* learning rate of the last step */
-  double mean_rate; /* sum over the current epoch's steps */
+  double mean_rate; /* sum of the learning rates of the current epoch's steps */
   int64_t rates;    /* number of steps in the sum mean_rate */
   cnn_tally tally;  /* counts of the current epoch, like the sums above */
   cnn_sums *sums;
-  double best;            /* lowest value of the criterion in the last `rated` epochs */
+  double best;            /* lowest criterion of the last `rated` epochs; negated if larger is better */
   int32_t rated, waiting; /* waiting: epochs since the best epoch */
   cnn_epoch *history;     /* [finished] */
   int32_t room;
@@ -35,7 +35,7 @@ cnn_status cnn_run_save(const cnn_run *run, const cnn_train_options *options, co
  * not permitted are errors. */
 cnn_status cnn_run_load(cnn_run *run, const char *path, void (*tell)(void *context, const char *line),
                         void *context);
-/* Whether the file exists and is the checkpoint of an unfinished run; `progress` is then "in epoch 3 of 10".
- */
+/* Sets `unfinished` if the file exists and is the checkpoint of an unfinished run; `progress` is then a text
+ * such as "in epoch 3 of 10". */
 cnn_status cnn_run_look(const char *path, bool *unfinished, char progress[80]);
 #endif

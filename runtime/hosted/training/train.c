@@ -76,7 +76,7 @@ static cnn_recipe recipe_for(const cnn_train_options *options, int64_t samples) 
   return recipe;
 }
 
-/* The parts of a large batch are as equal as possible. */
+/* Size of the parts into which a large batch is split. The parts are as equal as possible. */
 static int32_t part_of(const cnn_network *network, int32_t batch) {
   int64_t parts = ((int64_t)batch + network->train_batch - 1) / network->train_batch;
   return (int32_t)((batch + parts - 1) / parts);
@@ -96,7 +96,7 @@ static cnn_status open_training(Training *training) {
     return cnn_failure(CNN_MISMATCH, "the data set has more than 2^31-1 training samples");
   cnn_recipe recipe = recipe_for(options, samples);
   if (options->overfit == 0 && cnn_augment_mixes_noise(&recipe) && !cnn_data_has_noise(training->data))
-    return cnn_failure(CNN_MISMATCH, "the augmentation background mixes in WAV files of a folder "
+    return cnn_failure(CNN_MISMATCH, "the augmentation 'background' mixes in WAV files of a folder "
                                      "_background_noise_, but the data set has no such folder");
   training->threads = cnn_threads_shared(options->threads, options->ranks ? options->ranks->here : 1);
   training->validated = options->overfit > 0 ? 0 : cnn_data_count(training->data, CNN_PART_VAL);
@@ -138,8 +138,8 @@ static cnn_status open_training(Training *training) {
   return cnn_success();
 }
 
-/* The criterion over epochs: the validation loss; if it is unknown, or for nets with object losses, the first
- * metric; without validation, the training loss. */
+/* The criterion that selects the best epoch: the validation loss; if it is unknown, or for nets with object
+ * losses, the first metric; without validation, the training loss. */
 static double rated(const Training *training, const cnn_epoch *epoch, char measure[72]) {
   const bool validated = epoch->val.samples > 0;
   const bool found = isnan(epoch->val.loss) || training->network->truth_objects > 0;
@@ -313,7 +313,7 @@ static void report_step(Training *training, bool last) {
   cnn_training_send(training, event);
 }
 
-/* The loss or a gradient is not finite: files stay as the last epoch left them. */
+/* Returns the failure for a loss or gradient that is not finite. Files stay as the last epoch left them. */
 static cnn_status not_finite(Training *training, const cnn_batch *batch, float loss) {
   const cnn_run *run = &training->run;
   int64_t step = (run->at - 1) / training->course.batch + 1;
@@ -354,7 +354,7 @@ static cnn_status make_step(Training *training, bool *over) {
   float loss = 0;
   const cnn_batch *batch = NULL;
   if (cnn_trainer_quantize(trainer, t))
-    run->rated = run->waiting = 0; /* the search for the best epoch starts here */
+    run->rated = run->waiting = 0; /* the best epoch must be an epoch of the int8 phase */
   while (batches < trainer->recipe.accumulate && run->at < run->samples) {
     const cnn_batch *next;
     status = cnn_training_agree(training, cnn_loader_next(training->loader, &next));
@@ -382,7 +382,7 @@ static cnn_status make_step(Training *training, bool *over) {
   return status;
 }
 
-/* The remaining steps of the current epoch; a stop leaves the run between two steps. */
+/* Runs the remaining steps of the current epoch. If training is stopped, the run ends between two steps. */
 static cnn_status make_steps(Training *training) {
   cnn_run *run = &training->run;
   if (training->options->shuffle) {
@@ -402,13 +402,13 @@ static cnn_status make_steps(Training *training) {
   return status;
 }
 
-/* The order matters: if the process ends here, the checkpoint is never ahead of the other files. */
+/* The order matters: if the process ends here, the checkpoint is never newer than the weight files. */
 static cnn_status save_epoch(Training *training, bool best) {
   if (!writes(training)) return cnn_success();
   const cnn_train_options *options = training->options;
   const cnn_epoch *done = &training->run.history[training->run.finished - 1];
   bool saves =
-      options->overfit == 0 || finished(training); /* skipped in experiments, which have many short epochs */
+      options->overfit == 0 || finished(training); /* --overfit has many short epochs; the last is saved */
   cnn_status status = best && saves ? save(training, options->out) : cnn_success();
   if (status.code == CNN_OK && saves) status = save(training, training->last);
   if (status.code == CNN_OK && saves) status = cnn_run_save(&training->run, options, training->checkpoint);
@@ -490,7 +490,7 @@ static cnn_status save_here(const Training *training) {
                                : status;
 }
 
-/* Saves the progress made before samples could not be read or rated. */
+/* Saves the progress before a sample that cannot be read or evaluated. */
 static void save_unread(Training *training) {
   if (training->options->dry_run || training->run.trainer.steps == 0) return;
   if (weights_check(training).code != CNN_OK || save_here(training).code != CNN_OK) return;
@@ -546,7 +546,7 @@ static void close_training(Training *training) {
   cnn_exchange_close(&training->exchange);
 }
 
-/* If the program has no class names, the weights store the class names of the data set. */
+/* If the program has no class names, the weight file stores the class names of the data set. */
 static cnn_network with_names(const cnn_network *network, const cnn_data *data) {
   cnn_network named = cnn_calls_network(network, data);
   if (network->label || cnn_tally_first(network) < 0 || !cnn_data_class_names(data)) return named;

@@ -27,7 +27,7 @@ typedef struct Training {
   cnn_pace pace;     /* number of threads for the steps */
   int64_t validated; /* samples in the validation part; 0: none */
   double began, reported, validation_seconds;
-  int64_t began_at; /* samples already used when this process took over the epoch */
+  int64_t began_at; /* samples of the epoch that were used before this process; 0 unless resumed */
   bool unread;      /* samples could not be read */
   Exchange exchange;
   int stop; /* with several processes: the signal that one process received, set when all processes know it */
@@ -45,11 +45,11 @@ void cnn_training_send(const Training *, cnn_event);
 __attribute__((format(printf, 2, 3))) void cnn_training_note(const Training *, const char *format, ...);
 void cnn_training_tell(void *training, const char *note); /* a callback for notes */
 
-/* The net's own weights, or the weights of options->init. */
+/* Sets the first weights: the net's initial weights, or the weights of options->init. */
 cnn_status cnn_training_first_weights(Training *);
 void cnn_training_note_memory(const Training *);
 void cnn_training_note_idle(const Training *);   /* reports processes that get no part of a batch */
 void cnn_training_note_labels(const Training *); /* reports the number of samples per class */
-/* A hint if raw bytes reach the first weights without scaling. */
+/* Reports an input whose raw bytes reach the first weights without scaling. */
 cnn_status cnn_training_note_scale(const Training *);
 #endif

@@ -28,8 +28,8 @@ static double loss_of_batch(Training *training, const cnn_batch *batch, uint64_t
 }
 
 /* Losses for object detection compare values that inference does not have. So the forward pass is the same as
- * in training: batchnorm uses the statistics of the batch, and dropout uses the same random numbers in each
- * epoch. The batches are also the same in each epoch: in the order of the data, without augmentation. */
+ * in training: batchnorm uses the statistics of the batch, and dropout is active. The random numbers and the
+ * batches are the same in each epoch; batches are in the order of the data, without augmentation. */
 static cnn_status loss_of_objects(Training *training, int64_t samples, double *loss) {
   cnn_course course = training->course;
   course.from = CNN_PART_VAL;

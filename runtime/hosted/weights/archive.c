@@ -15,7 +15,7 @@ typedef struct cnn_block {
   struct cnn_block *next;
 } cnn_block; /* the allocated memory follows this struct */
 
-enum { BLOCK_HEADER = 64 }; /* keeps any alignment */
+enum { BLOCK_HEADER = 64 }; /* bytes, so that the memory after the struct is aligned */
 
 void *cnn_archive_alloc(cnn_archive *archive, size_t bytes) {
   if (bytes > SIZE_MAX - BLOCK_HEADER) return NULL;
@@ -188,7 +188,7 @@ bool cnn_tensor_numeric(const cnn_tensor *tensor) {
 
 bool cnn_tensor_in_order(const cnn_tensor *tensor) { return !tensor->fortran && !tensor->stride; }
 
-/* Offset of element i in C order, in an array of another order. */
+/* Offset of the element with index i in C order, in an array that is stored in another order. */
 static int64_t place_of(const cnn_tensor *tensor, int64_t i) {
   int64_t place = 0, stride = tensor->size;
   for (int32_t d = tensor->rank - 1; d >= 0; d--) {

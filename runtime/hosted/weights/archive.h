@@ -72,7 +72,7 @@ void cnn_archive_close(cnn_archive *archive);
  * closed, too. */
 cnn_status cnn_archive_parse(cnn_archive *archive, const char *path, const unsigned char *bytes, size_t n);
 const cnn_tensor *cnn_archive_find(const cnn_archive *archive, const char *name); /* or NULL */
-/* A name that two tensors have, or NULL. False: out of memory. */
+/* Sets *name to a name that two tensors have, or NULL. False: out of memory. */
 bool cnn_archive_twice(const cnn_archive *archive, const char **name);
 const char *cnn_archive_note(const cnn_archive *archive, const char *key); /* or NULL */
 
@@ -82,7 +82,8 @@ bool cnn_tensor_numeric(const cnn_tensor *tensor);  /* whether its elements can 
 bool cnn_tensor_in_order(const cnn_tensor *tensor); /* whether the elements are contiguous in C order */
 double cnn_tensor_number(const cnn_tensor *tensor, int64_t i); /* element i in C order */
 void cnn_tensor_floats(const cnn_tensor *tensor, int64_t first, int64_t count, float *out);
-/* Checks that all numbers are finite after conversion to float. excludes: minus infinity is allowed. */
+/* Checks that all numbers are finite after conversion to float. `excludes`: the tensor may be an attention
+ * mask, so minus infinity is allowed. */
 cnn_status cnn_tensor_finite(const cnn_tensor *tensor, const char *path, bool excludes);
 bool cnn_tensor_is_counter(const cnn_tensor *tensor); /* PyTorch's "NAME.num_batches_tracked", which is stored
                                                          among the weights but is not a weight */

@@ -9,7 +9,7 @@ typedef struct cnn_classes {
   char **name;
 } cnn_classes; /* count 0: not known */
 
-/* Reads the class names in a weight file's metadata, if there are any. Names live until they are freed. */
+/* Reads the class names in a weight file's metadata, if there are any; cnn_classes_free frees them. */
 cnn_status cnn_classes_read(cnn_classes *classes, const cnn_archive *archive, const char *path);
 void cnn_classes_free(cnn_classes *classes);
 /* The class names as a metadata text, from malloc; NULL: out of memory, or a name is not UTF-8. */
@@ -18,7 +18,7 @@ char *cnn_classes_note(const char *const *name, int32_t count);
 typedef enum cnn_agreement {
   CNN_CLASSES_AGREE,
   CNN_CLASSES_RENAMED, /* class `place` is the first class whose two names differ */
-  CNN_CLASSES_MOVED    /* the second list has the first list's name of class `place` for another class */
+  CNN_CLASSES_MOVED    /* the first list's name of class `place` is the second list's name of another class */
 } cnn_agreement;
 /* Compares two lists of names class by class. A NULL name matches any name. */
 cnn_agreement cnn_classes_compare(const char *const *a, int32_t as, const char *const *b, int32_t bs,

@@ -10,15 +10,15 @@ static bool begins(const unsigned char *bytes, size_t n, const char *with, size_
   return n >= m && memcmp(bytes, with, m) == 0;
 }
 
-/* The first fields of a ModelProto: the version of the format, a small number, and then one of its other
- * fields. */
+/* Whether the bytes begin like an ONNX ModelProto: its first field is the version of the format, which is a
+ * small number, and one of its other fields follows. */
 static bool is_onnx(const unsigned char *bytes, size_t n) {
   return n > 16 && bytes[0] == 0x08 && bytes[1] > 0 && bytes[1] < 64 && bytes[2] != 0 &&
          memchr("\x12\x1a\x22\x28\x32\x3a\x42", bytes[2], 7) && bytes[8] != '{';
 }
 
-/* Opcodes of a pickle of protocol 2 to 5: PROTO, then the first opcode of a number, a dictionary, a tuple, a
- * name or a frame. */
+/* Whether the bytes begin like a pickle of protocol 2 to 5: PROTO, then the first opcode of a number, a
+ * container, a text, a name or a frame. */
 static bool is_pickle(const unsigned char *bytes, size_t n) {
   return n > 4 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5 && bytes[2] != 0 &&
          memchr("\x8a}](\x63\x95\x8c", bytes[2], 7);

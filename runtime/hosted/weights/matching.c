@@ -79,7 +79,7 @@ static bool same_without_ones(const cnn_tensor *a, const cnn_tensor *b) {
   }
 }
 
-/* How to give the file's array the shape of the weight, as text; "" if unknown. */
+/* Advice to give the file's array the shape of the weight, as text; "" if unknown. */
 static const char *remedy(const cnn_tensor *own, const cnn_tensor *found, const int64_t from[3]) {
   const int64_t *w = own->dim;
   if (own->rank == 2 && from[0] > 0 && dims_are(found, 4, (const int64_t[]){w[0], from[2], from[0], from[1]}))
@@ -125,8 +125,8 @@ static const cnn_tensor *find_exactly(const Match *match, const char *prefix, co
   return NULL;
 }
 
-/* PyTorch's name of iteration K of a repeat, if it is a parameter of a recurrent layer: rnn.1.weight_ih_l0 is
- * rnn.weight_ih_l1 there. */
+/* Converts the name of a recurrent layer's parameter in iteration K of a repeat to PyTorch's name:
+ * rnn.1.weight_ih_l0 becomes rnn.weight_ih_l1. Returns false for other names. */
 static bool stacked_name(const char *name, char *out, size_t room) {
   static const char ending[] = "_l0";
   const char *member = strrchr(name, '.'), *round = member, *level = member ? strstr(member, ending) : NULL;
@@ -145,7 +145,7 @@ static const cnn_tensor *find(const Match *match, const char *prefix, const char
                                                                 : find_exactly(match, prefix, stacked);
 }
 
-/* Other frameworks' names of the same parameter. */
+/* Names of parameters in other frameworks, and in PyTorch. */
 static const char *const members[][2] = {{"gamma", "weight"},
                                          {"beta", "bias"},
                                          {"kernel", "weight"},
@@ -334,12 +334,11 @@ static void warn_of_order(Match *match) {
     const int64_t *from = match->wanted[w].flattened;
     if (!match->out->source[w] || from[0] * from[1] <= 1 || from[2] <= 1) continue;
     match->out->unordered = w;
-    match->out->warning =
-        text_of(match->archive,
-                "%.200s belongs to a flattened %lldx%lldx%lld, here in the order height, width, channels; in "
-                "PyTorch channels "
-                "come first; the shapes fit both orders",
-                match->wanted[w].name, (long long)from[0], (long long)from[1], (long long)from[2]);
+    match->out->warning = text_of(
+        match->archive,
+        "%.200s expects a flattened %lldx%lldx%lld value in the order height, width, channels; in PyTorch "
+        "channels come first; the shapes fit both orders",
+        match->wanted[w].name, (long long)from[0], (long long)from[1], (long long)from[2]);
     match->failed = match->failed || !match->out->warning;
     return;
   }
@@ -362,7 +361,7 @@ static bool match_begin(Match *match) {
   return out->source && out->line && match->used;
 }
 
-/* Lists the weights for which a tensor was found, whether its shape matches or not. */
+/* Compares each weight with the tensor that was found for it, if any, and adds lines about differences. */
 static void compare(Match *match) {
   cnn_matching *out = match->out;
   for (int32_t w = 0; w < match->count; w++) {

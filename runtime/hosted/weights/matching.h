@@ -11,7 +11,7 @@ typedef struct cnn_wanted {
   int64_t dim[4];
   int64_t flattened[3]; /* for a layer after flatten(order=hwc): height, width and channels of the flattened
                            value; otherwise zeros */
-  bool passing;         /* the file may lack it */
+  bool passing;         /* the file may lack this weight */
 } cnn_wanted;
 
 typedef struct cnn_matching {
@@ -20,9 +20,9 @@ typedef struct cnn_matching {
       differing;     /* number found; missing in the file; missing in the net; with another shape or type */
   const char **line; /* one line for each missing weight, extra tensor and mismatch */
   int32_t lines;
-  const char *prefix; /* "module.": a prefix that only some names have, if more weights are found with it; the
-                         other fields then describe these names. NULL: there is none */
-  int32_t behind;     /* number of names with that prefix */
+  const char *prefix;  /* a prefix, such as "module.", that only some names have, but with which more weights
+                          are found; the other fields then describe matches with it. NULL: there is none */
+  int32_t behind;      /* number of weights that are found with that prefix */
   const char *warning; /* a warning of ambiguous shapes, or NULL */
   int32_t unordered;   /* the weight that this warning is about */
 } cnn_matching;

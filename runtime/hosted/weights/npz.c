@@ -89,7 +89,7 @@ static void dtype_set(cnn_tensor *tensor, const char *descr) {
   tensor->swapped = cnn_machine_big_endian() ? order == '<' : order == '>';
 }
 
-/* {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), } */
+/* Parses the dictionary of a header: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }. */
 static bool header_take(Scan *scan, cnn_tensor *tensor) {
   char key[32], descr[32];
   bool have_descr = false, have_order = false, have_shape = false;
@@ -243,8 +243,8 @@ typedef struct Stored {
   uint32_t crc;
 } Stored;
 
-/* A member's header: local (before the data) or in the directory. Sizes and offsets are always 64 bits wide,
- * as in NumPy. */
+/* Writes a member's header: local (before the data) or in the directory. Sizes and offsets are always 64 bits
+ * wide, as in NumPy. */
 static void member_header(cnn_writer *writer, const char *name, const Stored *stored, bool local) {
   unsigned char head[46], extra[28], *p = head, *e = extra;
   size_t name_bytes = strlen(name) + 4;
@@ -302,7 +302,7 @@ static void put_end(cnn_writer *writer, int32_t count, uint64_t at, uint64_t siz
   cnn_writer_put(writer, tail, (size_t)(p - tail));
 }
 
-/* The metadata as text; empty if it exceeds the length of an archive's comment; NULL: out of memory. */
+/* The metadata as text; empty if it is too long for an archive's comment. NULL: out of memory. */
 static char *comment_make(const cnn_note *note, int32_t notes) {
   json_t *object = cnn_notes_make(note, notes);
   char *text = object ? cnn_json_text(object) : NULL;

@@ -53,7 +53,7 @@ void cnn_origin_free(cnn_origin *origin) {
   *origin = (cnn_origin){0};
 }
 
-/* Reports renamed classes on one line: the first ten, as far as they fit. */
+/* Reports renamed classes on one line: at most ten, and only classes that fit into `room` bytes. */
 static void tell_renamed(const cnn_classes *classes, const char *path, const cnn_network *network,
                          char *doubt, size_t room) {
   enum { ENDING = 40 };

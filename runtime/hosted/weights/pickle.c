@@ -14,9 +14,9 @@ typedef struct Machine {
   const unsigned char *begin, *at, *end;
   cnn_pickled **stack, **memo;
   cnn_pickled *chunk; /* memory for the next values */
-  int32_t height, stack_room, memo_room, memoised, pushed, left, marks;
+  int32_t height, stack_room, memo_room, memoized, pushed, left, marks;
   int32_t mark[DEPTH_MOST];
-  const char *wrong; /* NULL: no value */
+  const char *wrong; /* the first error; NULL: none */
   bool memory_short, stopped;
 } Machine;
 
@@ -216,7 +216,7 @@ bool cnn_pickled_is(const cnn_pickled *value, const char *text) {
          value->bytes == strlen(text) && memcmp(value->text, text, value->bytes) == 0;
 }
 
-/* Interprets a call of one of the four known functions; NULL: it is another function. */
+/* Interprets a call of a known function, except _rebuild_from_type_v2; NULL: it is another function. */
 static cnn_pickled *call(Machine *machine, const cnn_pickled *callee, cnn_pickled *arguments) {
   cnn_pickled **const item = arguments->item;
   if (cnn_pickled_is(callee, "collections\nOrderedDict") && arguments->count == 0)
@@ -250,8 +250,8 @@ static void object(Machine *machine, int32_t parts) {
   push_new(machine, CNN_PICKLED_OTHER);
 }
 
-/* Sets the attributes of an object. The attributes of a module begin with a few flags and hooks, followed by
- * its modules. */
+/* Pops the attributes of an object, to recognize modules. The attributes of a module begin with a few flags
+ * and hooks, followed by "_modules". */
 static void build(Machine *machine) {
   enum { FIRST = 64 };
   const cnn_pickled *state = pop(machine);
@@ -281,7 +281,7 @@ static void put(Machine *machine, uint64_t place) {
   }
   if (!grow(machine, &machine->memo, &machine->memo_room, machine->memo_room, (int32_t)place + 1)) return;
   machine->memo[place] = value;
-  machine->memoised++;
+  machine->memoized++;
 }
 
 static void get(Machine *machine, uint64_t place) {
@@ -354,7 +354,7 @@ static bool other(Machine *machine, int opcode) {
   case 0x95: number(machine, 8); return true; /* start of a frame: its length is not needed */
   case 'q': put(machine, number(machine, 1)); return true;
   case 'r': put(machine, number(machine, 4)); return true;
-  case 0x94: put(machine, (uint64_t)machine->memoised); return true;
+  case 0x94: put(machine, (uint64_t)machine->memoized); return true;
   case 'h': get(machine, number(machine, 1)); return true;
   case 'j': get(machine, number(machine, 4)); return true;
   case 'c': global(machine); return true;

@@ -9,8 +9,8 @@ typedef enum cnn_pickled_kind {
   CNN_PICKLED_OTHER, /* None, floating-point numbers, bytes, sets, and objects that only Python can create */
   CNN_PICKLED_INTEGER,
   CNN_PICKLED_TEXT,
-  CNN_PICKLED_NAME, /* a class or function: "MODULE
-                     * NAME" */
+  CNN_PICKLED_NAME, /* a class or function: the name of its module and its
+                     * own name, separated by a newline */
   CNN_PICKLED_TUPLE,
   CNN_PICKLED_LIST,
   CNN_PICKLED_DICT,    /* items: key, value, key, value ...; of equal keys, the last one counts */

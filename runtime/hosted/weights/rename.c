@@ -84,7 +84,7 @@ static const char *find(const char *text, size_t n, Part part) {
   return NULL;
 }
 
-/* Takes the text up to the next '*' from a pattern. */
+/* Removes the text up to the next '*' from a pattern, and returns this text. */
 static Part literal(Part *pattern) {
   const char *star = memchr(pattern->text, '*', pattern->n);
   const Part part = {pattern->text, star ? (size_t)(star - pattern->text) : pattern->n};

@@ -56,7 +56,7 @@ static bool was_taken(const cnn_weight *weight, const cnn_archive *archive, cons
   return same;
 }
 
-/* from[c]: the row in the file for class c. False: the names are not the same. */
+/* Sets from[c] to the file's row for class c. False: the file's classes differ from the net's labels. */
 static bool order_find(const cnn_network *network, const cnn_classes *classes, int32_t *from) {
   if (classes->count != network->labels) return false;
   for (int32_t c = 0; c < network->labels; c++) {

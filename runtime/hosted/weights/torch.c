@@ -151,7 +151,7 @@ static cnn_status beyond(const Reader *reader, const cnn_tensor *tensor, int64_t
                      (long long)elements);
 }
 
-/* The bytes of a storage with this number of elements. */
+/* Finds and reads the member with the bytes of a storage, and checks its size. */
 static cnn_status storage_find(const Reader *reader, const char *pickle, const cnn_pickled *storage,
                                const cnn_tensor *tensor, cnn_zip_member **found) {
   char name[200];
@@ -172,7 +172,8 @@ static cnn_status storage_find(const Reader *reader, const char *pickle, const c
 static cnn_status tensor_set(const Reader *reader, const char *pickle, cnn_tensor *tensor,
                              const cnn_pickled *value) {
   if (!is_sound(value))
-    return cnn_failure(CNN_BAD_FORMAT, "%s: tensor \"%.200s\" is not described as torch.save does",
+    return cnn_failure(CNN_BAD_FORMAT,
+                       "%s: tensor \"%.200s\" is described in another form than torch.save writes",
                        reader->path, tensor->name);
   const cnn_pickled *storage = value->item[0], *sizes = value->item[2];
   const int64_t offset = value->item[1]->number, elements = storage->item[4]->number;

@@ -42,8 +42,8 @@ static char *lines_join(const cnn_matching *matching) {
   return text;
 }
 
-/* Finds the first of the loaded tensors with a non-finite number. Minus infinity is allowed in frozen
- * weights: attention masks use it. */
+/* Checks that the numbers of the loaded tensors are finite. Minus infinity is allowed in frozen weights:
+ * attention masks use it. */
 static cnn_status all_finite(const cnn_network *network, const char *path, const cnn_tensor *const *source) {
   cnn_status status = cnn_success();
   for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++) {
@@ -119,7 +119,7 @@ static cnn_status find_all(const cnn_network *network, const char *path, const c
   return done ? status : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
 }
 
-/* "theirs = ours" for each weight: from malloc; NULL: out of memory. */
+/* Writes a line "theirs = ours" for each weight that was found. From malloc; NULL: out of memory. */
 static char *renames_make(const cnn_network *network, const cnn_matching *matching) {
   size_t n = 1;
   for (int32_t w = 0; w < network->weights; w++)
@@ -139,7 +139,7 @@ void cnn_weights_report_free(cnn_weights_report *report) {
   *report = (cnn_weights_report){0};
 }
 
-/* False: no memory. */
+/* Copies the result of the matching to a report. False: out of memory. */
 static bool report_fill(cnn_weights_report *report, const cnn_network *network,
                         const cnn_matching *matching) {
   *report = (cnn_weights_report){.matched = matching->matched,
