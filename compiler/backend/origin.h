@@ -7,8 +7,8 @@
 #include "base/diag.h"
 #include "graph/graph.h"
 
-/* Compares the program's labels and normalization with the file's. Reports an error [weights-mismatch] if a
- * name belongs to another class, a warning [label-renamed] if only a name differs, and [other-normalize] if
- * the normalization differs. A program without labels gets the file's names. Called after weights_read. */
+/* Compares the labels and the normalization of the program with those in the file. Error [weights-mismatch]:
+ * a name belongs to another class. Warning [label-renamed]: only a name differs. Warning [other-normalize]:
+ * the normalization differs. A program without labels gets the file's names. Call it after weights_read. */
 bool origin_read(Arena *, Diags *, const char *path, Graph *);
 #endif

@@ -85,7 +85,7 @@ void prelude_need_primitive(PreludeNeeds *, const Primitive *, int lanes);
 void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
 
 /* Printed once per file, from the merged needs of its targets: floating-point settings first, then macros and
- * vector types. The file must include <stdint.h> and <stddef.h> before it. At the end of the file, macros
+ * vector types. The file must first include <stdint.h> and <stddef.h>. At the end of the file, macros
  * and contraction are reset, because other files may follow in the same translation unit. */
 void emit_precise(Text *); /* before the first function */
 void emit_contraction(Text *, bool fused);

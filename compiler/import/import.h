@@ -97,7 +97,7 @@ typedef struct ImportOptions {
   VEC(ImportState) states;
   VEC(ImportLayout) layouts;
   OnnxLoops loops;                /* loops whose number of iterations an earlier try has computed */
-  VEC(const char *) theirs, ours; /* --rename: layer names before and after; each may contain one * */
+  VEC(const char *) theirs, ours; /* --rename: layer names in the model, in the program; may have one * */
   bool together; /* a first dimension of several elements is a dimension of the value, not the batch */
   bool trial;    /* a trial import: if it fails, no suggestions are made */
   bool (*admits)(const ModelImport *); /* whether the imported program compiles; NULL: not checked */
@@ -352,8 +352,8 @@ Value *exchanged_as_heads(ModelImport *, Value *, int64_t before, int64_t first,
 /* The pixels of an image as windows, or the inverse: positions and channels as `lay` requires; NULL: does not
  * match. */
 Value *moved_as_windows(ModelImport *, Value *, int npos, const Factors *pos, const Factors *c);
-/* For an image that was joined from windows and then rolled: the image, joined in rolled order. Otherwise the
- * value itself. */
+/* If the value is an image that was joined from windows and then rolled: the result of a join_windows with
+ * shift=, which replaces the rolls. Otherwise the value itself. */
 Value *join_windows_shifted(ModelImport *, Value *rolled);
 /* Combines two values; the smaller one is broadcast over several rows of the other. NULL: not possible. */
 View *combined_by_rows(ModelImport *, const View *large, const View *small, const char *word);

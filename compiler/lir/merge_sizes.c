@@ -8,7 +8,7 @@
 enum {
   WORTH = 150,   /* minimum size in key words: a smaller function is shorter than the additional arguments of
                     calls */
-  MOST = 24,     /* parameters */
+  MOST = 24,     /* maximum number of parameters */
   PARAMETER = 8, /* bytes of stack per parameter: the caller stores it, and the function may store it again if
                     it has too few registers */
 };
@@ -38,8 +38,7 @@ static int64_t number_in(const Similar *group, int function, int number) {
   return group->functions.data[function]->numbers.data[number].value;
 }
 
-/* Whether two numbers are equal to each other in every function, so that one parameter is enough for both.
- * */
+/* Whether two numbers are equal in every function, so that one parameter is enough for both. */
 static bool go_together(const Similar *group, int a, int b) {
   for (int f = 0; f < group->functions.n; f++)
     if (number_in(group, f, a) != number_in(group, f, b)) return false;

@@ -40,8 +40,8 @@ static bool begins(const char *name, const char *net) {
   return strncmp(name, net, strlen(net)) == 0 && name[strlen(net)] == '_';
 }
 
-/* A name for a port. A parameter with the name of a function or a macro of the net, or of the runtime, would
- * hide it. */
+/* A name for a port. It must not be the name of a function or macro of the net or of the runtime: a parameter
+ * hides a function of its name, and a macro replaces the parameter. */
 static const char *unique_port_name(const Layout *layout, const char *given) {
   const bool hides =
       begins(given, layout->options.prefix) || begins(given, layout->upper) || name_of_runtime(given);

@@ -5,8 +5,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/lir.h"
 
-/* The pixels of aliases in one concat are interleaved. Such aliases share bytes only if they share channels.
- */
+/* The pixels of aliases in one concat are interleaved: they share bytes only if they share channels. */
 bool program_meet(const Place *a, const Place *b) {
   if (a->space != b->space || a->index != b->index) return false;
   if (a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset) return false;

@@ -3,9 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 
-/* Limits. FEW and UNIT count numbers in the keys of functions; one number corresponds to about three bytes of
- * C.
- */
+/* Limits. FEW and UNIT count numbers in the keys of functions; one number is about three bytes of C. */
 enum {
   FEW = 22000,  /* code up to this size is compiled faster by one compiler process than by two */
   UNIT = 22000, /* size of a unit; the common beginning of each unit is about a tenth of this size */

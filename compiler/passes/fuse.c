@@ -138,7 +138,7 @@ static bool foldable_normalize(const Fuser *f, const Node *node) {
   return true;
 }
 
-/* Whether the kernel can compute the pooling, too, so that the pooled value is never stored. */
+/* Whether the kernel can compute the pooling, too, so that the input of the pooling is never stored. */
 static bool poolable(const Fuser *f, const Node *node, const Kernel *kernel) {
   if (!kernel || f->options->fusing == FUSE_NOTHING || f->plan->training || node->op->family != FAMILY_POOL ||
       !sole_reader(f, node->in[0], node))

@@ -63,8 +63,8 @@ Graph *inference_tidy(Arena *, const Graph *, Node ***map);
 Graph *stream_graph(Arena *, Diags *, const Graph *, const Graph *written, const Streaming *);
 /* Moves updates to the end. Users of an update read the new value itself. */
 Graph *states_last(Arena *, Graph *);
-/* The training graph: forward pass in training mode, losses, backward pass. loss[i]: node of loss i of
- * graph->training; target[o]: target of port o (graph_port), then of the parts of the annotations, or NULL.
+/* The training graph: forward pass in training mode, losses, backward pass. loss: the node of each loss of
+ * graph->training. target: by port (graph_port), then by part of the annotations, the target node or NULL.
  * Parameters keep their offsets. */
 typedef struct TrainingGraph {
   Graph *graph;

@@ -8,10 +8,10 @@
 typedef struct Times Times;
 const Times *recompute_times(Arena *, const Plan *);
 
-/* Adds copies of nodes to a training graph for late users. times: execution order in the graph or in its
- * original; NULL: computed here. again: by node id, number of rematerializations, which split the live range
- * at the longest gaps between users; NULL: none. Cheap nodes are always rematerialized, and so are dead
- * operands of copies. Ids change. */
+/* Adds copies of nodes to a training graph for late users. times: execution order in this graph, or in the
+ * graph of which this is a copy; NULL: computed here. again: by node id, the number of rematerializations,
+ * which split the live range at the longest gaps between users; NULL: none. Cheap nodes are always
+ * rematerialized, and so are dead operands of copies. Node ids change. */
 typedef struct Recomputed {
   int64_t work, macs;
 } Recomputed; /* per image: recompute_work and MACs of all copies */

@@ -37,7 +37,7 @@ typedef struct Ring {
   int gather;          /* position of the gather ring in Step.positions; -1: all rows are copied */
   Node *rows;          /* the history, then the new rows; for a gather ring only the new rows */
   Node *state;         /* for a gather ring: the state with its rows */
-  /* if the new rows are also in the state: kept: the state with all rows; moved: the history at its start */
+  /* only if the state also stores the new rows. kept: the state; moved: the history, moved to its start */
   Node *kept, *moved;
 } Ring;
 
@@ -255,8 +255,8 @@ static Node *needed_rows(Step *s, const Node *of, const Node *reader, const Stre
 }
 
 /* ---- layers ---- */
-/* The window on the rows of a step: without padding along the rows. In gathered rows, the distance between
- * two taps is the number of rows per tap. */
+/* Sets the window on the rows of a step: without padding along the rows; for a transposed convolution, with
+ * the crop that leaves the step's rows. In gathered rows, the dilation is the number of rows per tap. */
 static void set_step_window(Step *s, Node *step, const Node *node, const StreamNeed *need) {
   const int axis = stream_axis(node->in[0]->shape);
   Window *window = NEW(s->to->arena, Window);

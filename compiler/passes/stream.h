@@ -45,7 +45,8 @@ bool stream_needs(const Streams *, const Node *, int k, StreamNeed *); /* false:
 /* With --slide: sets `need` to all rows of the window. False: the value is not computed in steps. */
 bool stream_needs_window(const Streams *, const Node *, StreamNeed *);
 bool stream_in_regions(const Node *); /* whether each region depends on one region of the input */
-/* Whether a layer with a state depends on the number of calls. */
+/* Whether a layer with a state depends on the number of earlier calls: if rows before the sequence must not
+ * change the state, or if the initial state is given. */
 bool stream_state_counts(const Node *, StepRows in, StepRows out);
 /* Whether the node is a mean that divides by the number of existing rows, with windows that begin before row
  * 0. */

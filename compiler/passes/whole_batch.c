@@ -41,8 +41,8 @@ static bool can_batch_dense(const Node *node, int64_t batch) {
   return !forward->in[0]->shape.regions && inputs * units >= TOGETHER_WEIGHTS && larger <= INT32_MAX / batch;
 }
 
-/* Whether batched schedules can unroll the window: they create a few buffers per tap, and per phase of the
- * stride, in a nest. */
+/* Whether the window is small enough for batched schedules, which unroll it: their nests have a few buffers
+ * per tap and per phase of the stride. */
 static bool unrolls(const Window *w) {
   const int64_t taps = bounded_product(w->kernel[0], w->kernel[1]),
                 phases = bounded_product(w->stride[0], w->stride[1]);
@@ -50,8 +50,8 @@ static bool unrolls(const Window *w) {
 }
 
 /* Whether a batched schedule supports the convolution: one group (weight gradients: also several, with
- * Winograd), a window that can be unrolled, indices that fit into an int. The schedules index weights by two
- * channels, which a matrix of taps does not have. Kernels that read weights need floats. */
+ * Winograd), a window that can be unrolled, and indices that fit into an int. The schedules index weights by
+ * input and output channel, so traits.matrix_of_taps is not supported. Weights must be float, if read. */
 static bool can_batch_conv(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, node)) return false;
   if (node->op->family != FAMILY_CONV_WEIGHTS && node_weight_elem(node) != F32) return false;

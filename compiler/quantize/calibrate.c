@@ -84,13 +84,13 @@ static bool wants_wide(const Calibrator *k, const Node *node) {
   return joined || k->how->all_wide || table_find(k->how->wide, node->name);
 }
 
-static bool is_stored_as_int8(const Node *node) { /* a normalized byte input */
+static bool is_stored_as_int8(const Node *node) { /* whether it is a normalized byte input */
   const Node *in = node->nin ? node->in[0] : NULL;
   return node->op->traits.fold == FOLD_NORMALIZE && node_is_input(in) && in->port->elem == U8;
 }
 
-/* Whether int16 has no benefit: functions are tables of 256 entries, and scaled byte inputs are exact in
- * int8. */
+/* Whether the node stays float because its operand or result would be int16: functions, which are tables of
+ * 256 entries in int8, and softmax. Not scaled byte inputs, which are exact in int8. */
 static bool too_wide(const Calibrator *k, const Node *node) {
   if (is_stored_as_int8(node) && node->precision != PRECISION_I16) return false;
   const bool function = node->op->family == FAMILY_MAP && node->nin == 1 && node->op->map_eval &&
@@ -99,7 +99,7 @@ static bool too_wide(const Calibrator *k, const Node *node) {
          (k->quant[node->in[0]->id].wide || wants_wide(k, node));
 }
 
-/* Functions with a known range have no scale in the file. */
+/* Sets the quantization of a function with a known range, whose scale the file does not contain. */
 static void known_quant(Calibrator *k, const Node *node, Quant quant) {
   const Chosen chosen = {
       .name = node->name, .node = node, .last = node, .scale = quant.scale, .zero = quant.zero};
@@ -266,8 +266,8 @@ static double products_most(const Calibrator *k, const Node *node, const Layer *
 
 static const double FAR = 0x1p46; /* half of the range of sums in int16 layers */
 
-/* Returns `scale` if the filter's bias and products fit into the sum; otherwise a larger scale, for which
- * they use at most half of the sum's range. */
+/* Returns `scale` if the filter's bias and products are at most `limit`: INT32_MAX, or FAR in int16 layers.
+ * Otherwise returns a larger scale, for which they are at most half of the limit. */
 static float scale_with_room(const Calibrator *k, const Node *node, const Layer *l, bool wide, float scale,
                              int64_t f) {
   static const double GROWTH = 1.25;
@@ -343,7 +343,8 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
 }
 
 /* ---- nodes ---- */
-/* Scaled byte inputs have a known range, and are stored exactly. */
+/* Sets the scale of a scaled byte input. Its range is known, and int8 stores it exactly. False: another
+ * node. */
 static bool put_byte_input(Calibrator *k, const Node *node) {
   double lo = 0, hi = 0;
   if (!is_stored_as_int8(node)) return false;
@@ -379,7 +380,7 @@ bool calibrate_is_layer(const Node *node) {
 }
 
 /* Whether the layer stays float: on request, because it has no int8 form, or because it shares weights with
- * a layer whose bias needs another scale. */
+ * another node (the biases of both would need different scales). */
 static bool keeps_float(const Calibrator *k, const Node *node) {
   return calibrate_is_layer(node) &&
          (node->precision == PRECISION_F32 || table_find(k->how->keep, node->name) ||

@@ -11,14 +11,14 @@ typedef struct Observed { /* statistics of a value, by the name of its layer or 
   const char *name;
   double lo, hi; /* range, including 0 */
   int bins, channels;
-  const double *count, *mean; /* per bin between lo and hi; per channel */
+  const double *count, *mean; /* count: per bin between lo and hi; mean: per channel */
 } Observed;
 
 typedef enum RangeKind {
   RANGE_MSE,        /* the clipping range with the smallest squared error, of 128 candidates */
   RANGE_MINMAX,     /* minimum and maximum */
   RANGE_PERCENTILE, /* clips a fraction of the values at each end */
-  RANGE_ENTROPY,    /* the clipping range with the smallest KL divergence, of 128 candidates */
+  RANGE_ENTROPY,    /* the clipping range with the smallest KL divergence, of 113 candidates */
 } RangeKind;
 
 /* Measurements of a recurrent layer on the samples. */

@@ -21,8 +21,8 @@ typedef struct Calibrator {
 } Calibrator;
 
 /* ---- calibrate.c ---- */
-/* Chooses the scale of a value from its observed range; NULL: there is none. last: the last node fused into
- * it. */
+/* Chooses the scale of a value from its observed range; NULL: no range was observed. last: the last node that
+ * is fused into it. */
 Chosen *calibrate_seen(Calibrator *, const Node *, const Node *last);
 /* The scale of n weights, the largest of which is `most`. */
 double calibrate_filter_scale(const Calibrator *, const double *w, int64_t n, double most);

@@ -11,7 +11,7 @@ static Interval hull(Interval a, Interval b) { return (Interval){lesser(a.lo, b.
 static Interval with(Interval a, int64_t x) { return hull(a, (Interval){x, x}); }
 
 /* ---- products ---- */
-/* Layers with int16 operands or results are not analyzed. */
+/* Whether the node is an int8 convolution or dense layer. int16 operands or results are not analyzed. */
 bool is_product(const Node *node) {
   return (node->op == &op_int8_product || node->op == &op_int8_transposed) && node->elem == I8 &&
          node->in[0]->elem == I8;

@@ -111,7 +111,7 @@ bool quant_is_function(const Node *node) {
          node->op->map_eval && (shape_extent(node->shape).c <= MOST_TABLES || !differs_by_channel(node));
 }
 
-/* Whether operands and result are int16. */
+/* Whether the operand and the result are int16. */
 static bool all_wide(const Quantizer *q, const Node *node) {
   const Node *in = q->map[node->in[0]->id];
   return in && in->quant && in->quant->wide && quant_file_wide(q->file, node->name);

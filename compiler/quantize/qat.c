@@ -5,7 +5,7 @@
 #include "graph/op.h"
 #include "quantize/calibrate.h"
 
-/* Statistics used only in training, which inference does not read. */
+/* Adds a statistic to the net's parameters. Training updates it, and inference does not read it. */
 static Weight *add_statistic(Graph *graph, const char *name, const char *member, int64_t size, Node *owner) {
   Weight *weight = NEW(graph->arena, Weight);
   *weight = (Weight){.name = name,
@@ -99,7 +99,7 @@ void aware_prepare(Graph *graph) {
     if (form == INT8_PRODUCT || form == INT8_RECURRENT || form == INT8_SVDF)
       rounds_at(graph, c->node)->weights = true;
     round_value(graph, made, c, known);
-    if (exact) rounds_at(graph, c->last)->value = false; /* products of the layer read its rounded value */
+    if (exact) rounds_at(graph, c->last)->value = false; /* only h in the products of the layer is rounded */
   }
   round_means(graph);
   for (int i = 0; i < graph->nodes.n; i++)

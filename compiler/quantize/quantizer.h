@@ -30,8 +30,8 @@ void quant_problem(Quantizer *, const char *format, ...) __attribute__((format(p
 /* Looks up V.scale and V.zero of value V. False: they are missing, or invalid, which is recorded. */
 bool quant_given(Quantizer *, const char *value, Quant *);
 const Quant *quant_keep(Quantizer *, Quant); /* a copy of the Quant, for node->quant */
-/* The stored value of a layer: its scale, by the layer's name or the name of a node fused after it (relu,
- * relu6, folded batchnorm, identity). */
+/* The stored value of a layer. The file has its scale under the name of the layer, or of a node that is fused
+ * after it (relu, relu6, folded batchnorm, identity). */
 typedef struct StoredForm {
   Quant quant;
   Bound bound;

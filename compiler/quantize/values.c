@@ -305,7 +305,7 @@ static Node *stored_floats(Quantizer *q, const Node *node) {
   return made;
 }
 
-/* argmax of int8 values is exact; its index is rounded if it has a scale. */
+/* The index of an argmax is exact, unless the file has a scale for it: then it is stored as int8. */
 static Node *argmax_node(Quantizer *q, const Node *node) {
   Node *in = q->map[node->in[0]->id];
   Quant quant;

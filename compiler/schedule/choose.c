@@ -104,7 +104,7 @@ static double cycles_for(const Lower *l, const Candidate *c) {
   return c->choice.schedule->cycles(l, l->layout, &c->choice).total;
 }
 
-/* The reference schedule supports every kernel (add_candidates). */
+/* Reports an internal error: the reference schedule supports every kernel (add_candidates). */
 static _Noreturn void no_schedule(const Lower *l) {
   fprintf(stderr, "cnnc: internal error: no schedule computes %s\n", l->b->name);
   exit(3);

@@ -411,7 +411,7 @@ static void points_product(Nest *b, const Points *c, const Panels *panels, const
 }
 
 /* Multiplies one point by all panels of the bundle. Because points are processed one by one, V and M of a
- * point stay in a cache, and whole blocks read their weights as one stream. */
+ * point stay in a cache, and whole blocks read their weights sequentially. */
 static NestFn *multiply_point(Points *c, const Bundle *bundle, int64_t rows) {
   Nest *b = c->l->b;
   const Panels *panels = c->panels;

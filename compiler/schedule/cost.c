@@ -41,7 +41,7 @@ Cycles cost_with_weights(Cycles c, const Target *t, int64_t own_bytes, int64_t w
 }
 
 static double taps_inside(const Correlation *k,
-                          int axis) { /* sum over the outputs along the axis of the taps inside the input */
+                          int axis) { /* taps inside the input, summed over the outputs along the axis */
   const int64_t large = axis ? k->large.w : k->large.h, small = axis ? k->small.w : k->small.h;
   const int64_t stride = k->stride[axis];
   int64_t n = 0;

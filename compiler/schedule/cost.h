@@ -66,7 +66,7 @@ Cycles cost_winograd_rows(const Target *, const Correlation *, int m, bool packs
 Cycles cost_winograd_rows_weights(const Target *, const Correlation *, int m, int64_t batch,
                                   int64_t weight_bytes);
 /* For a weight gradient: the number of rows of an image's transformed tiles that fit in the second-level
- * cache, and the number of images whose tiles share the last-level cache with other data. */
+ * cache, and the number of images whose transformed tiles fit in a quarter of the last-level cache. */
 int64_t cost_winograd_lines(const Target *, const Correlation *, int m);
 int64_t cost_winograd_images(const Target *, const Correlation *, int m, int64_t batch);
 double cost_gradient_sums(const Target *, const Correlation *,

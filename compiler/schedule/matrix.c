@@ -89,8 +89,8 @@ MatrixMap matrix_map(const Correlation *k, const int64_t outputs[2], const int64
   if (padded && is_small(k, &m, pitch)) {
     m.pitch = pitch;
     small_blocks(&m, small_columns(k, pitch));
-    /* With one vector of channels, one pass over the weights is enough: some weights are loaded from memory
-     * while others are multiplied. */
+    /* With one vector of channels, all blocks fit into one tile. So each weight is read once, and loads from
+     * memory overlap with products. */
     if (m.blocks > MATRIX_SUMS / m.vectors && m.blocks <= MATRIX_SUMS) m.vectors = 1;
   }
   if (m.h == 1 && runs <= m.blocks) row_blocks(&m);

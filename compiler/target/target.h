@@ -36,11 +36,11 @@ typedef struct Rates {
   double direct, winograd, strassen, plain, together,
       interleaved; /* throughput as a fraction of the core's peak multiply-adds */
   double input_tile, far_input_tile, output_tile; /* cycles to transform a vector of channels of a 6x6 tile */
-  /* cycles per product of Strassen: left: to compute a vector of the left factor; result: to initialize a
-   * vector of sums, to store it, and to add it to the result */
+  /* cycles per product of Strassen. strassen_left: to compute a vector of the left factor; strassen_result:
+   * to initialize a vector of sums, to store it, and to add it to the result */
   double strassen_left, strassen_result;
-  /* fraction of a load time during which the core computes nothing. loaded: of the time to load Strassen's
-   * weights from memory; first: of the time in which the first block reads them from the last cache */
+  /* fractions of load times during which the core computes nothing. strassen_loaded: while weights are loaded
+   * from memory; strassen_first: while the first block reads the weights from the last cache */
   double strassen_loaded, strassen_first;
   double packed_point;  /* cycles to transform the weights of two channels, per point */
   double lane_store;    /* cycles to store a single lane of a vector */
@@ -125,8 +125,8 @@ const Target *target_native(void); /* the best target for float nets on this CPU
  * target for int8 models (int8) or for nets with bf16 layers (!int8), the best target first.
  */
 const Target *target_better(const Target *, bool int8, int n);
-/* Whether code for a target of target_better is faster on this CPU. CPUs with AMX run the bf16 instructions of
- * AVX-512 at half the rate of float instructions. */
+/* Whether code for a target that target_better returned is faster on this CPU. CPUs with AMX run the bf16
+ * instructions of AVX-512 at half the rate of float instructions. */
 bool target_pays_here(const Target *);
 /* Rounds a row of floats up to an odd number of cache lines, so that adjacent rows are in different cache
  * sets. */

@@ -347,7 +347,7 @@ static View *both_laid(ModelImport *im, const View *x, const View *y, const char
 }
 
 /* Whether the last statement computes the value. Such a value becomes the first operand if the other operand
- * has other users. So in a residual block, the statement continues the branch and adds the shortcut. */
+ * has other users: in a residual block, the chain of the branch then continues and adds the shortcut. */
 static bool made_last(const ModelImport *im, const Value *value) {
   return value->made && value->made == im->statements.data[im->statements.n - 1];
 }

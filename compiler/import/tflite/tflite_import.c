@@ -426,7 +426,7 @@ static const char *put_tfl_inputs(Making *k) {
     k->layer[tensor] = k->value[tensor];
     k->there[tensor] = true;
   }
-  /* constants are printed after the inputs, so the first statement names its operand */
+  /* constants follow the inputs in the program, so the first statement must name its operand */
   k->current = computes_with_constants(k) ? -1 : k->m->input[0];
   k->inputs = k->text;
   k->text = (Text){.arena = k->arena};
@@ -454,7 +454,7 @@ static TflProgram *refuse_file(Diags *diags, Span at, const char *path, const ch
   return NULL;
 }
 
-/* Converts the type of a u8 tensor to int8, and marks it: the caller's bytes are the int8 numbers plus 128. */
+/* Converts a u8 tensor to int8, and marks it: the caller's bytes are the int8 numbers plus 128. */
 static void take_unsigned(TflModel *m, int tensor) {
   TflTensor *t = &m->tensor[tensor];
   if (t->elem != U8 || t->scales != 1 || t->zero < 0 || t->zero > UINT8_MAX || t->data) return;

@@ -4,7 +4,7 @@
 #include "base/number.h"
 #include "schedule/float/conv_tile.h"
 
-/* Number of diagonals in a vector: all diagonals, or the diagonals of a block of the square. */
+/* Size of the blocks into which squares are divided: a whole square, or one vector if squares are larger. */
 static int64_t block_of(const Direct *d) { return smaller(d->diagonals->n, d->lanes); }
 
 int diagonal_cuts(const Direct *d) {

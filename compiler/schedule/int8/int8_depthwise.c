@@ -374,7 +374,7 @@ static Tiles int8_depthwise_tiles_of(const Depthwise *d) {
 
 /* Chooses the number of pixels of a tile so that registers hold the sums, the weights of a row of words, a
  * word, and products. With quads, a pixel needs three registers (two sums, and the result of the even
- * channels), and a tap needs two weights. Five registers remain for the rows of a word and its temporaries. */
+ * channels), and a tap needs two weights. Five registers remain for the rows of a word and temporaries. */
 static void choose_pixels(Depthwise *d) {
   const int registers = d->l->target->registers;
   const int64_t width = d->k.small.w, taps = d->k.kernel[1],

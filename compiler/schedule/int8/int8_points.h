@@ -31,8 +31,8 @@ int64_t points8_width(const Points8 *); /* number of filters of a bundle in a ha
 /* Creates the members of the model and the buffers, with `odd` unused words per row of V. Requires points,
  * parts, rows, width and block. inner: products are computed as inner products (int8_inner.c). */
 void points8_begin(Points8 *, Lower *, int64_t odd, bool inner);
-/* Vector v of a bundle contains some filters of half `half`. The functions return the vector of the model that
- * contains these filters, and the lane of the first of them. */
+/* Vector v of a bundle contains some filters of half `half`. The functions return the vector of the model
+ * that contains these filters, and the lane of the first of them. */
 Ix points8_vector(const Points8 *, const Ix *bundle, int64_t half, int v);
 Ix points8_lane(const Points8 *, int v);
 /* Requantizes and stores `sum`, which has the sums of these filters for output pixel (y, x). */

@@ -46,8 +46,8 @@ static void int8_tiles_add_word(const Product *d, const Tile *t, Buf *sum, Buf *
   }
 }
 
-/* Adds the products with the packed weights. If inputs are words of halves, each word of four weights is split
- * into halves just before its use. */
+/* Adds the products with the packed weights. If inputs are words of halves, each word of four weights is
+ * split into halves just before its use. */
 static void add_bytes(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, Buf *in, const Ix *ky,
                       const Ix *kx, int64_t words) {
   Nest *b = d->l->b;

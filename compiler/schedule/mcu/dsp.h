@@ -33,7 +33,7 @@ DspWork dsp_small_work(double filters); /* extra cost of small constants, for `f
 int64_t dsp_bytes(int n, const int64_t *words);
 
 /* ---- dsp_finish.c ---- */
-/* Bounds of a filter's sum over all possible inputs, computed from its weights. Padding is 0. */
+/* Bounds of a filter's sum over all possible inputs, computed from its weights. Padding counts as 0. */
 typedef struct DspFilter {
   int64_t lo, hi; /* range of the filter's sum with the bias; both 0 if the sum is constant */
   bool constant;  /* with quick requantization, the filter's stored value is `value` for every input */
