@@ -335,9 +335,7 @@ void put_infer(Text *out, Net *net, int target) {
         "/* %d interleaved images, one in each lane: a value is [height][width][channels][%d]. The first "
         "`count` lanes have different images; the other lanes repeat the last image. */\n",
         f.images, f.images);
-  else
-    text_put(out,
-             "/* One image. Activations share one arena: the memory of dead values is reused. */\n");
+  else text_put(out, "/* One image. Activations share one arena: the memory of dead values is reused. */\n");
   put_function(out, &f,
                arena_printf(net->arena, "%s%s", f.images > 1 ? net->own->images : net->own->run,
                             net->section[target].suffix));

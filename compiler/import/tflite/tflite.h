@@ -55,14 +55,14 @@ typedef struct TflOperator {
   float alpha, bias;   /* alpha and bias of LOCAL_RESPONSE_NORMALIZATION */
   int nlist;           /* length of new_shape or squeeze_dims; -1: missing */
   int64_t list[TFLITE_RANK];
-  const char *variable;     /* the variable's name in VAR_HANDLE */
-  const TflTensor *initial; /* the initial value of a TFL_STATE */
-  float clips[2];           /* clips of a recurrent layer's cells, and of its projection; 0: none */
-  int cell_activation;      /* for a recurrent layer: the activation */
-  bool time_major;          /* for a recurrent layer: the input's first axis is time */
-  bool hybrid;              /* the operator's int8 weights were converted to floats */
-  bool dense;               /* a convolution that replaced a FULLY_CONNECTED */
-  bool stateful; /* for a recurrent layer: the state is kept after a call (--variables=keep) */
+  const char *variable;      /* the variable's name in VAR_HANDLE */
+  const TflTensor *initial;  /* the initial value of a TFL_STATE */
+  float clips[2];            /* clips of a recurrent layer's cells, and of its projection; 0: none */
+  int cell_activation;       /* for a recurrent layer: the activation */
+  bool time_major;           /* for a recurrent layer: the input's first axis is time */
+  bool hybrid;               /* the operator's int8 weights were converted to floats */
+  bool dense;                /* a convolution that replaced a FULLY_CONNECTED */
+  bool stateful;             /* for a recurrent layer: the state is kept after a call (--variables=keep) */
   int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; one bit per dimension */
 } TflOperator;
 

@@ -283,8 +283,7 @@ static void gradient_lower(Lower *l) {
 const Op op_loss_dice = {
     .name = "dice",
     .group = "loss",
-    .summary =
-        "one minus the Dice coefficient of pixels; the output is a softmax, sigmoids or raw scores",
+    .summary = "one minus the Dice coefficient of pixels; the output is a softmax, sigmoids or raw scores",
     .detail = "mean over the images, and over the classes that appear in an image, of 1 - (2 * sum p*t + 1) "
               "/ (sum p + sum t + 1); pixels with label -1 do not count",
     .params = params,

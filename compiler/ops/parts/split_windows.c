@@ -8,8 +8,8 @@ static const Param params[] = {
     {"size", PARAM_WINDOW, NULL, "size of a window; with mode=grid, the number of windows along each axis", 0,
      0, NULL},
     {"mode", PARAM_CHOICE, "block",
-     "block: a window has neighboring pixels; grid: a window has pixels at regular intervals",
-     0, 0, "block grid"},
+     "block: a window has neighboring pixels; grid: a window has pixels at regular intervals", 0, 0,
+     "block grid"},
     {"shift", PARAM_NUMBERS, "0", "N or [dy, dx]: pixel (y, x) is read from ((y+dy) mod H, (x+dx) mod W)", 0,
      0, NULL},
     {0}};

@@ -75,11 +75,10 @@ void resize_to(ShapeContext *context, Node *node, const char *param, const int64
   int64_t elements;
   if (!size_multiply(size[0], size[1], &elements) || !size_multiply(elements, in.c, &elements) ||
       elements > SHAPE_MOST_ELEMENTS) {
-    Diag *diag =
-        op_error(context, node, DIAG_too_large,
-                 "%s would return %s for its %s input, more than 2147483647 elements",
-                 node->op->name, shape_text(context->arena, window_shape(node, size[0], size[1], in.c)),
-                 shape_text(context->arena, node->in[0]->shape));
+    Diag *diag = op_error(
+        context, node, DIAG_too_large, "%s would return %s for its %s input, more than 2147483647 elements",
+        node->op->name, shape_text(context->arena, window_shape(node, size[0], size[1], in.c)),
+        shape_text(context->arena, node->in[0]->shape));
     op_note_origin(context, diag, node->in[0]);
     return;
   }

@@ -24,8 +24,8 @@ typedef struct Tile {
   Buf *squares; /* with several pieces: the sums of whole squares, [pixel][square] */
   int cut; /* if diagonals are longer than a vector: the current output vector; the output vectors of a tile
               are consecutive */
-  int rows, columns; /* rows and columns of sums: 1 and `pixels`, or more if windows are pooled */
-  int narrower;      /* number of pixels that a narrow tile lacks */
+  int rows, columns;            /* rows and columns of sums: 1 and `pixels`, or more if windows are pooled */
+  int narrower;                 /* number of pixels that a narrow tile lacks */
   Ix real_pixels, real_columns; /* size of the current tile */
   bool guarded;                 /* columns are tested at run time: for edges wider than a few tiles */
   int64_t runs; /* number of tiles that read a panel before the next panel is read: all tiles of an image or

@@ -292,8 +292,8 @@ static bool dsp_depthwise_build(Lower *l) {
   Depthwise d = depthwise_of(l->node);
   Nest *b = l->b;
   make_constants(l, &d);
-  lower_about(l, "int8, planes of two pixels per word%s, rounding %s%s",
-              d.exchanged ? ", transposed" : "", rounding_name(d.finish.rounding),
+  lower_about(l, "int8, planes of two pixels per word%s, rounding %s%s", d.exchanged ? ", transposed" : "",
+              rounding_name(d.finish.rounding),
               d.finish.quick || d.finish.rounding == ROUNDING_FLOAT ? "" : ", 64-bit");
   nest_fn(b, b->name, false);
   NEST_FOR(b, c, d.k.groups / CHANNELS)

@@ -176,8 +176,7 @@ static void input_make(const cnn_data *data, const Sample *sample, int64_t index
   for (int64_t i = 0; i < port->size; i++) {
     Place place = place_of(port, i);
     float value = 0;
-    if (traces == 0)
-      value = trace(data, sample, index, 0, place); /* no targets, as in an autoencoder */
+    if (traces == 0) value = trace(data, sample, index, 0, place); /* no targets, as in an autoencoder */
     for (int32_t o = 0; o < cnn_ports(data->network); o++)
       if (kind_of(data, o) != KIND_NONE) value += trace(data, sample, index, o, place) / (float)traces;
     value = 0.9f * value + 0.1f * cnn_random_uniform(sample->random, counter + (uint32_t)i);
