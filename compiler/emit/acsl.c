@@ -107,8 +107,8 @@ static const struct {
 };
 enum { RANGES = sizeof range_table / sizeof *range_table };
 
-/* Prints the requirement that all elements that the reference may read are in lo .. hi. Constant indices are
- * kept. */
+/* Prints the requirement that all elements that the reference may read are in lo .. hi. An index that is not
+ * constant may have any value. */
 static void put_weight_range(Printer *p, Text *out, const Ref *ref, int64_t lo, int64_t hi) {
   const Buf *buf = ref->buf;
   const bool flat = code_is_flat(buf);

@@ -33,8 +33,8 @@ static void print_joined_bounds(Printer *p, const NestStmt *loop, const char *v,
   p->print->needs->team = true;
 }
 
-/* Prints the variable of a joined loop if the text uses it: `const int u = round/5%3`. The outermost loop
- * has round/5, the innermost loop round%5. */
+/* Prints the variable of a joined loop if the text uses it: `const int u = round/5%3`. The value is round/5
+ * for the outermost loop, and round%5 for the innermost loop. */
 static void print_joined_index(Printer *p, const NestStmt *loop, bool outermost, const char *round,
                                int depth) {
   const NestStmt *inner = team_inner_loop(loop);

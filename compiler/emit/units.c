@@ -26,7 +26,7 @@ static void put_unit_function(Text *out, const Section *section, const Printed *
 }
 
 /* ---- waiting threads ---- */
-/* Only the first unit uses OpenMP. */
+/* Declares the barrier function, which is in the first unit: only that unit uses OpenMP. */
 static void declare_barrier(Text *out, const Net *net) {
   const char *head = arena_printf(out->arena, "void %s(void)", net->barrier);
   put_hidden(out, head, net->barrier);

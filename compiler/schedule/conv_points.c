@@ -323,7 +323,8 @@ static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix
   }
 }
 
-/* Initializes the sums with zeros or, for the inner product, with minus the sum of the excess products. */
+/* Initializes the sums with zeros. For the inner product, the initial value subtracts the products of inputs
+ * with inputs, and of weights with weights. */
 static void begin_sums(const Points *c, const MultiplyArgs *m, Buf *a) {
   Nest *b = c->l->b;
   const Val zero = points_int8(c) ? splat(num_i32(b, 0), c->lanes) : num(b, 0);

@@ -32,7 +32,7 @@ typedef struct Points {
   int64_t filters;     /* output channels of a group and a phase at a point */
   int64_t rows, width; /* rows of tiles; tiles per row */
   bool many_small; /* the layer has many small images (phases, or images of a batch), so blocks are larger */
-  bool alone;      /* no thread has a separate block */
+  bool alone;      /* threads never compute different blocks at the same time */
   bool images;     /* a row of tiles contains all tiles of an image */
   int64_t macs;    /* multiply-adds of the direct convolution */
   int64_t block_tiles; /* approximate number of tiles of a block; 0: as many tiles as the cache can hold */

@@ -136,8 +136,8 @@ static void fill_panel(Nest *b, const Rows *c, const Panel *panel, const Ix *fir
 /* Number of tiles for all images. */
 static int64_t tiles_of(const Rows *c) { return ceil_divide(c->l->rows, c->tile); }
 
-/* Position (oy, ox) of the output in all images, with input channels first .. first+depth-1. site: number of
- * the position among `sites` positions. */
+/* Output position (oy, ox) of all images, and the input channels first .. first+depth-1. site: index of the
+ * position, of `sites` positions. */
 typedef struct Place {
   const Axis *y, *x;
   Ix oy, ox, first, site;

@@ -85,7 +85,7 @@ static int64_t first_column(const Correlation *k, int64_t p) {
 }
 
 /* Divides the batch into blocks of images. The panel of a block fills at most a quarter of the second-level
- * cache. Among the possible divisions, chooses the one whose products contain the fewest zeros. */
+ * cache. A division is better if products have more words and fewer words of missing images. */
 static WeightsRows weights_rows_of(const Correlation *k, int64_t batch, int64_t l2) {
   enum { MORE_BLOCKS = 4 };
   WeightsRows m = {.k = *k,

@@ -82,7 +82,7 @@ static Val input_at(const Conv *c, bool edge, const Ix *pixel, const Ix *channel
               : value;
 }
 
-/* Loads one element of each of the four blocks of the first application: block (i, j) of the second one. */
+/* Loads a vector of each of the four blocks of the first application, in block (i, j) of the second one. */
 static void load_blocks(const Conv *c, bool edge, const Ix *tile, const Ix *channel, int part, const Ix *i,
                         const Ix *j, Val *x) {
   Nest *b = c->l->b;
@@ -161,7 +161,7 @@ typedef struct Join {
   int part;
 } Join;
 
-/* Stores one element of each of the four blocks of the first application, at one block of the second one. */
+/* Stores a vector of each of the four blocks of the first application, in one block of the second one. */
 static void put_blocks(const Join *j, const Ix *pixel, const Ix *part, const Val *y) {
   const Conv *c = j->c;
   Nest *b = c->l->b;

@@ -192,8 +192,8 @@ static Val part_of_b(Nest *b, const Product *p, const Panel *panel, const Ix *fi
                    p->lanes);
 }
 
-/* Prefetches the weights that are used one panel later. Each tile prefetches a cache line, or more if there
- * are few tiles. For the last tiles, nothing remains to be prefetched. */
+/* Prefetches weights of the next block, which are `depth` rows after the current row. Each tile prefetches
+ * one cache line of that row, or more if there are few tiles. */
 static void dense_rows_fetch_next(Nest *b, const Product *p, const Panel *panel, const Ix *number,
                                   const Ix *first, const Ix *k, int64_t depth) {
   const int64_t width = panel->b->dim[2], line = p->l->target->line / 4, lines = width / line,

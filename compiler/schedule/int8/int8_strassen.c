@@ -46,7 +46,8 @@ static void split_blocks(Nest *b, Val y[2][POINTS], const Val bytes[BLOCKS],
   }
 }
 
-/* For the inner product: stores the sum of the products of a tile's even and odd channels at a point. */
+/* For the inner product: multiplies the even words of a tile at a point by its odd words, and stores the sum
+ * of the products. */
 static void store_own(const Points8 *d, const Ix *point, const Ix *tile) {
   Nest *b = d->l->b;
   Buf *sum = nest_buf(b, REGS, "a", (Type){I32, d->channels}, 1, (int64_t[]){1});
