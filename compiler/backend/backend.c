@@ -327,7 +327,7 @@ static const char *prepare_zig(const Build *run, bool links) {
   zig_environment(run->backend->arena, run->scratch.folder);
   if (!links || !zig_unprepared(run->backend->arena, &run->compiler, run->backend->cross, &mark)) return NULL;
   if (!run->backend->messages)
-    fprintf(stderr, "cnnc: note: '%s' prepares its C library; this happens once and takes about a minute\n",
+    fprintf(stderr, "cnnc: note: '%s' prepares its C library; this takes about a minute, once per target\n",
             run->compiler.name);
   return mark;
 }

@@ -266,8 +266,8 @@ static double products_most(const Calibrator *k, const Node *node, const Layer *
 
 static const double FAR = 0x1p46; /* half of the range of sums in int16 layers */
 
-/* Returns `scale` if the filter's bias and products are at most `limit`: INT32_MAX, or FAR in int16 layers.
- * Otherwise returns a larger scale, for which they are at most half of the limit. */
+/* Returns `scale` if the filter's |bias| plus the maximum of its sum of products is at most INT32_MAX (in
+ * int16 layers: FAR). Otherwise returns a larger scale, for which this total is at most half of that. */
 static float scale_with_room(const Calibrator *k, const Node *node, const Layer *l, bool wide, float scale,
                              int64_t f) {
   static const double GROWTH = 1.25;

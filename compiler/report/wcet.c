@@ -31,7 +31,7 @@ const char *wcet_refused(const WcetOf *of, const char **help) {
 
 typedef struct Estimate {
   double cycles;
-  bool rough; /* only multiply-adds are counted, because the reference schedule has no instruction counts */
+  bool rough; /* the reference schedule has no instruction counts: only multiply-adds or memory traffic */
 } Estimate;
 
 static const Candidate *chosen_of(const WcetOf *of, int step) {
@@ -69,7 +69,7 @@ void wcet_text(Text *out, const WcetOf *of) {
              of->layout->infer.steps.data[i].name, e.rough ? " *" : "");
   }
   text_put(out, "%14s          in all\n", text_thousands(out->arena, (int64_t)all));
-  if (rough) text_put(out, "\n* only multiply-adds and values are counted, not other instructions\n");
+  if (rough) text_put(out, "\n* counted: multiply-adds, or memory traffic if that takes longer\n");
 }
 
 void wcet_json(Text *out, const WcetOf *of) {

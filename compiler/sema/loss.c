@@ -64,7 +64,7 @@ static int output_unknown(const LossReading *r, Ident name) {
   if (!meant) meant = name_meant(r->s->arena, name.s, names_visible(r->s, r->frame->scope));
   if (meant) name_suggest(r->s->arena, diag, name.span, name.s, meant);
   else if (names.n == 2) diag_help(diag, "its only output is '%s'", names.data[0]);
-  else diag_help(diag, "an output statement names outputs: output %s", name.s);
+  else diag_help(diag, "name one of the net's outputs, or one of its values");
   return -1;
 }
 

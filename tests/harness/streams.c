@@ -272,7 +272,7 @@ static void check_compiled_steps(const Stepping *s, const Target *target, const 
 }
 
 /* ---- a step as a separate net ---- */
-/* The sample with the rows of one call. */
+/* A check of the step's graph as a net of its own: each image has the rows of one call. */
 static Check check_of_step(const Stepping *s) {
   enum { IMAGES = 5 };
   Check check = *s->check;

@@ -11,8 +11,8 @@
 #include "all.h"
 #include "ops_net.h"
 
-/* Checks a net with one or two inputs; the second input is named $0. A trained scale follows the first input,
- * so that the tested layers need an input gradient. */
+/* Checks a net: an input, a trained scale (so that the tested layers need an input gradient), and `layers`,
+ * in which @0 names the current value $0. */
 static void check(Shape shape, const char *layers, const char *loss, const char *loss_arguments) {
   Net net = net_new();
   snprintf(net.what, sizeof net.what, "%s -> %s, %s %s", shape_text(net.arena, shape), layers, loss,

@@ -1,4 +1,4 @@
-/* runtime_data.c: Data sets in files of every format, created here; their samples and targets. */
+/* runtime_data.c: Data sets in IDX, CIFAR, image folders and .npz files: samples and targets. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>

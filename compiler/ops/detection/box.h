@@ -6,8 +6,8 @@
 
 enum { BOX = 4 };
 
-/* The image in which boxes are detected: the first input of the net with height, width and channels that the
- * node depends on; or NULL. */
+/* The image in which boxes are detected: of the inputs that the node depends on, the first with height,
+ * width and channels. NULL: there is none. */
 const Node *picture_of(const Node *);
 
 /* Maximum number of positive boxes in a sample: the arguments sample= times positives=, rounded down. */

@@ -20,7 +20,7 @@ typedef struct Int8Recurrent {
   const Multiplier *factor; /* factors that convert these sums to the scale 2^-12 */
   int32_t zero;             /* zero point of h */
   Stored stored;            /* scale of the value */
-  Multiplier out;           /* factor from o*tanh(c), or from relu's sum, to the value's scale */
+  Multiplier out;           /* factor from o*tanh(c), or from relu(sum) of rnn, to the value's scale */
   Multiplier forget, add;   /* lstm: factors of f*c and i*g to the scale of c, 2^bits */
   int32_t bits, clip;       /* clip: limit of |c|; negative if there is none */
 } Int8Recurrent;

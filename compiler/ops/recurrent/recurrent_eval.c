@@ -13,7 +13,7 @@ static double sum_on(double start, const double *weight, const double *x, int64_
 }
 
 /* ---- gates ---- */
-typedef struct Parameters { /* parameters of one direction; NULL: none */
+typedef struct Parameters { /* parameters of one direction; a member is NULL if the layer does not have it */
   const double *input, *input_bias, *hidden_bias, *hidden, *projection;
   RoundingGrid grid; /* QAT: how h is rounded before it is multiplied by weights */
 } Parameters;

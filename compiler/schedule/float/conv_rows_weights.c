@@ -211,7 +211,8 @@ static bool conv_rows_weights_build(Lower *l) {
     row_weights_panel(
         b, &s,
         &(Panel){.columns = {NEST_Z + whole * width, (int)vectors, (int)(rest - (vectors - 1) * s.lanes)}});
-  lower_about(l, "batched: tiles of %d channels x %d vectors of %d for each tap", s.tile, VECTORS, s.lanes);
+  lower_about(l, "batched: for each tap, tiles of %d channels x %d vectors of %d channels", s.tile, VECTORS,
+              s.lanes);
   return true;
 }
 

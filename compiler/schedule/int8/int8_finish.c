@@ -23,7 +23,7 @@ static int64_t bias_of(const Lower *l, Dot dot, const Int8Product *p, const Tota
   return p->bias[filter] - (l->node->in[0]->quant->zero + words_lift(dot)) * total->signs;
 }
 
-/* Whether all partial sums fit into int32. */
+/* Whether all partial sums, and the sums shifted left by the requantization, fit into int32. */
 static bool finish_fits(const Lower *l, Dot dot, const Int8Product *p, const Correlation *k) {
   const int64_t element = words_lift(dot) ? UINT8_MAX : -INT8_MIN; /* largest absolute element of a word */
   const int64_t zero = l->node->in[0]->quant->zero, far = larger(zero - INT8_MIN, INT8_MAX - zero);

@@ -176,8 +176,8 @@ def largest(x: Whole, w: Window, least: int) -> Whole:
 
 
 def sums(x: Whole, w: Window, zero: int, count_pad: bool) -> tuple[Whole, Whole]:
-    """The sum of the stored numbers in each window, and the number of elements that count. Padding has the
-    zero point."""
+    """For each window: the sum of the stored numbers, and the number of elements that were summed. Padding is
+    summed only with `count_pad`; its value is the zero point."""
     inside = np.zeros((1, *x.shape[1:3], 1), np.int64)
     inside[:] = 1
     if count_pad:

@@ -30,8 +30,8 @@ typedef struct cnn_asked {
 cnn_status cnn_asked_unit(const cnn_viewer *viewer, const char *path, const cnn_asked *asked, cnn_unit *unit);
 /* "disc", or "disc at 12,30" */
 const char *cnn_asked_name(const cnn_network *network, const cnn_asked *asked, cnn_unit unit, char room[200]);
-/* The pixel as a box in the coordinates of a map of height x width that covers the input. False: no pixel was
- * requested. */
+/* Finds the cell that contains the requested pixel, in a map of height x width that covers the whole input.
+ * box: x1 y1 x2 y2 of this cell. False: no pixel was requested, or it is outside of the map. */
 bool cnn_asked_place(const cnn_viewer *viewer, const cnn_asked *asked, int32_t height, int32_t width,
                      double box[4]);
 
