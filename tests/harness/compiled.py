@@ -84,7 +84,8 @@ class Net:
     def __call__(self, inputs):
         net, ports = self.facts["net"], self.facts["inputs"]
         buffers = [(TYPES[port["type"]][0] * len(x))(*x) for port, x in zip(ports, inputs)]
-        results = [(TYPES[port["as"]][0] * math.prod(port["shape"]))() for port in self.facts["outputs"]]
+        results = [((ctypes.c_int32 if port["as"] == "i32" else ctypes.c_float) * math.prod(port["shape"]))()
+                   for port in self.facts["outputs"]]
         kept, workspace = aligned(self.size)
         symbol = net + "_trained"
         first = [ctypes.byref(ctypes.c_char.in_dll(self.library, symbol))] if self.trained else []
