@@ -288,7 +288,7 @@ TensorType port_bytes(const ModelImport *im, const OnnxPort *port) {
   if (!is_byte_type(port->type) && !is_wide_type(port->type)) return (TensorType)0;
   for (int steps = 0; steps < 8; steps++) {
     const OnnxNode *node = node_reading(im, tensor);
-    if (!node) return im->wanted[tensor] ? port->type : (TensorType)0;
+    if (!node) return im->wanted[tensor] ? port->type : (TensorType)0; /* only an output reads it */
     if (is_operator(node, "DequantizeLinear")) return port->type;
     int k = 0;
     while (moves[k] && !is_operator(node, moves[k])) k++;
