@@ -77,6 +77,7 @@ static const char *const pool_own[][2] = {
     {"YIELD", "pool_yield"},   {"SINCE", "pool_since"},       {"TURN", "pool_turn"},
     {"PAUSE", "pool_pause"},   {"ROUNDS", "pool_rounds"},     {"LIMIT", "pool_limit"},
     {"MOMENT", "pool_moment"}, {"PATIENCE", "pool_patience"}, {"STACK", "pool_stack"},
+    {"SPREAD", "pool_spread"},
 };
 enum { POOL_OWN = sizeof pool_own / sizeof *pool_own };
 
