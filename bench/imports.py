@@ -246,10 +246,10 @@ def write_page(results):
             "and match onnxruntime. Weights are random, batch normalization has statistics that were "
             "measured on noise, and the test image is noise. Each number is the largest difference between "
             "an output of cnnc and of onnxruntime, relative to the largest element of this output; a net "
-            f"matches if its number is at most {MOST:.0e}. If a net sorts rows by their scores, the rows may "
-            "be in another order. `torch` is PyTorch's tracing exporter (`dynamo=False`), `dynamo` is its "
-            "exporter that uses torch.export; an empty field means that the exporter was not tried. `lines` "
-            "is the length of the program.")
+            f"matches if its number is at most {MOST:.0e}. If a net sorts rows by their scores, each row is "
+            "compared with the nearest row of onnxruntime. `torch` is PyTorch's tracing exporter "
+            "(`dynamo=False`), `dynamo` is its exporter that uses torch.export; an empty field means that "
+            "the exporter was not tried. `lines` is the length of the program.")
     lines = section.fold(text)
     for library in zoo.NETS:
         if any(row["library"] == library for row in rows):

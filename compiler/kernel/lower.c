@@ -245,8 +245,8 @@ static void lead_rows(Lower *l, int64_t rows) {
   }
 }
 
-/* Adds the loop over rows, except for dense layers, operators that loop over rows themselves, and operators
- * whose results have no rows (losses, statistics). */
+/* Sets l->rows, and adds the loop over rows, unless the nest loops over rows itself: batched kernels,
+ * operators with mixes_rows or loops_over_rows, and the schedules of dense layers for one image. */
 static void begin_rows(Lower *l) {
   const Node *root = l->node;
   const bool mixes = root->op->traits.mixes_rows;

@@ -69,7 +69,7 @@ static bool is_gathered(const Program *p, const Region *region) {
   return false;
 }
 
-/* Whether a process lacks the images of other processes for this place. The caller's arrays are stale until
+/* Whether a process has the bytes of this place only for its own images. The caller's arrays are stale until
  * they are gathered. */
 static bool is_stale(const Sharing *s, const Region *region, const Place *place) {
   if (region->space != SPACE_ALL) return !is_gathered(s->program, region);

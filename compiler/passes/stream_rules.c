@@ -221,7 +221,7 @@ static void refuse_start(Streams *s, const Node *node, int64_t offset) {
                              operator_of(s, node));
   if (!diag) return;
   diag_fact(diag, "its input in call 0 begins with row %lld", (long long)offset);
-  diag_help(diag, "pad=causal, or pad=[size - step, 0], in the layers before it");
+  diag_help(diag, "pad=causal in the layers before it (unfold and stft: pad=[size - step, 0])");
 }
 
 /* The direction that the program specifies, if it is not forward; else NULL. */

@@ -189,7 +189,7 @@ static void test_additions(void) {
   }
 }
 
-/* Sums of three to five addends. The maximum number of addends with the largest values must not overflow. */
+/* Sums of three to five addends. The sum of MANY addends with the largest values must not overflow. */
 static void test_sums(void) {
   enum { MANY = MOST_INPUTS };
   static Addend many[MANY];

@@ -179,13 +179,14 @@ const Tensor *fold_split(ModelImport *im, const OnnxNode *node) {
   int64_t stride[MOST_DIMS], dim[MOST_DIMS], at = 0;
   if (axis < 0) return NULL;
   if ((sizes && sizes->n != node->nout) || (!sizes && list && list->n != node->nout))
-    return no(im, "parts whose sizes do not add up to the axis");
+    return no(im, "a number of sizes that is not the number of parts");
   const int64_t n = x->dim[axis], each = (n + node->nout - 1) / node->nout;
   strides_of(x, stride);
   memcpy(dim, x->dim, sizeof dim);
   for (int k = 0; k < node->nout; k++) {
     dim[axis] = sizes ? tensor_integer(sizes, k) : list ? list->data[k] : each < n - at ? each : n - at;
-    if (dim[axis] < 0 || dim[axis] > n - at) return no(im, "parts whose sizes do not add up to the axis");
+    if (dim[axis] < 0 || dim[axis] > n - at || (k == node->nout - 1 && dim[axis] < n - at))
+      return no(im, "parts whose sizes do not add up to the axis");
     const Tensor *part = strided(im, x, x->rank, dim, stride, at * stride[axis]);
     if (!part) return NULL;
     if (k == 0) first = part;

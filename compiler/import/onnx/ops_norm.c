@@ -21,8 +21,8 @@ View *import_batchnorm(ModelImport *im, const OnnxNode *node) {
   const Tensor *t[4];
   for (int k = 0; k < 4; k++) {
     t[k] = constant_of(im, node, k + 1);
-    if (!t[k]) return no(im, "computed statistics");
-    if (t[k]->n != v->shape.dim[v->shape.rank - 1]) return no(im, "statistics whose shape does not match");
+    if (!t[k]) return no(im, "computed parameters");
+    if (t[k]->n != v->shape.dim[v->shape.rank - 1]) return no(im, "parameters whose shape does not match");
   }
   const char *layer = layer_of(im, node, 1);
   for (int k = 0; k < 4; k++) put_vector(im, layer, member[k], t[k]);

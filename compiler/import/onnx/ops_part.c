@@ -286,12 +286,14 @@ View *import_split(ModelImport *im, const OnnxNode *node) {
   if (given(node, 1) && !t) return no(im, "parts that are computed");
   const int64_t n = x->size[axis], parts = node->nout, each = (n + parts - 1) / parts;
   if ((t && t->n != parts) || (!t && list && list->n != parts))
-    return no(im, "parts whose sizes do not add up to the axis");
+    return no(im, "a number of sizes that is not the number of parts");
   View *first = NULL;
   for (int i = 0; i < node->nout; i++) {
     int64_t size = t ? tensor_integer(t, i) : list ? list->data[i] : each;
     if (size > n - at && !t && !list) size = n - at;
-    if (size < 1 || size > n - at) return no(im, "parts whose sizes do not add up to the axis");
+    if (size < 1) return no(im, "an empty part");
+    if (size > n - at || (i == node->nout - 1 && size < n - at))
+      return no(im, "parts whose sizes do not add up to the axis");
     const bool used = node->out[i] && (im->readers[node->out[i]] || im->wanted[node->out[i]]);
     View *part = used ? cut_axis(im, x, (int)axis, at, at + size, 1) : NULL;
     if (used && !part) return NULL;

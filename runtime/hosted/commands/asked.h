@@ -39,6 +39,6 @@ bool cnn_asked_place(const cnn_viewer *viewer, const cnn_asked *asked, int32_t h
  * pass. */
 cnn_status cnn_asked_box(const cnn_viewer *viewer, const char *path, const cnn_asked *asked, cnn_found *box);
 /* The best score of a box of the same class whose IoU with the requested box is at least 0.5; 0: there is no
- * such box, because the object is covered. Must be called after a forward pass. */
+ * such box. Must be called after a forward pass. */
 cnn_status cnn_asked_again(const cnn_viewer *viewer, const cnn_found *box, double *score);
 #endif
