@@ -48,7 +48,8 @@ static bool is_call_of(const char *call, const char *const *words) {
   return words[k] != NULL;
 }
 
-/* Sets whether the result of a statement may be infinite or NaN if its inputs are finite. */
+/* Sets whether the result of a statement may be infinite or NaN although the inputs of the model are
+ * finite. */
 static void set_odd(Value *value, const Statement *statement) {
   static const char *const makes[] = {"log", "sqrt", "power", "exp", "divide", NULL};
   static const char *const counts[] = {"argmax", "one_hot", NULL}, *const chooses[] = {"gather", NULL};

@@ -114,7 +114,9 @@ static bool external_data(Arena *arena, const TensorProto *proto, const char *mo
     const bool where = strcmp(entry->key, "offset") == 0, size = strcmp(entry->key, "length") == 0;
     if (strcmp(entry->key, "location") == 0) location = entry->value;
     else if ((where || size) && !external_number(entry->value, where ? &offset : &length))
-      return *why = "the offset of its external data is not a number", false;
+      return *why = where ? "the offset of its external data is not a number"
+                          : "the length of its external data is not a number",
+             false;
   }
   if (leaves_directory(location)) {
     *why = arena_printf(arena, "its external data, '%s', is not in the folder of the model", location);
@@ -128,7 +130,11 @@ static bool external_data(Arena *arena, const TensorProto *proto, const char *mo
   const uint8_t *bytes = map_file(path, &n, &reason);
   if (!bytes)
     return *why = arena_printf(arena, "cannot read its external data '%s': %s", path, reason), false;
-  if (offset > n || wanted > n - offset || length != wanted)
+  if (length != wanted)
+    return *why = arena_printf(arena, "its external data has %zu bytes, but its shape needs %zu", length,
+                               wanted),
+           false;
+  if (offset > n || wanted > n - offset)
     return *why = arena_printf(arena, "its external data '%s' is too short", path), false;
   *data = bytes + offset;
   return true;

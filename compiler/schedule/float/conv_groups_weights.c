@@ -188,7 +188,7 @@ static const char *conv_groups_weights_refused(const Lower *l, const Choice *cho
   if ((n & (n - 1)) || (wide != n && wide != 2 * n))
     return "a number of channels per group that is not a power of two";
   if (n >= l->layout_lanes) return "groups at least as wide as a vector";
-  return wide > MOST_TERMS ? "more than 16 products of each input" : NULL;
+  return wide > MOST_TERMS ? "groups of more than 16 channels" : NULL;
 }
 
 static bool conv_groups_weights_build(Lower *l) {

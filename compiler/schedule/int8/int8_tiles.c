@@ -91,8 +91,8 @@ static void add_halves(const Product *d, const Tile *t, const TileArgs *a, Buf *
       }
 }
 
-/* Adds the inner product: adds halves of inputs and weights crosswise, and multiplies the sums
- * (int8_inner.c). */
+/* Adds Winograd's inner product (int8_inner.c) to the accumulators: for each pair of words, (even input + odd
+ * weight) * (odd input + even weight). */
 static void add_inner(const Product *d, const Tile *t, const TileArgs *a, Buf *sum, Buf *in, const Ix *ky,
                       const Ix *kx, int64_t words) {
   Nest *b = d->l->b;

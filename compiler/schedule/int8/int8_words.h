@@ -3,8 +3,8 @@
  *
  * A word is one lane's operand of the target's dot product (words_kind): four bytes q + 128 or q, or two
  * halves q. The copy includes the padding, as elements that represent 0, so that loops need not test edges.
- * The zero point of the input and the padding is subtracted in the bias, which contains - zero * (sum of
- * weights). */
+ * Elements of the input and of the padding include the zero point. The bias corrects the sums: it includes
+ * -zero * (sum of weights), with zero + 128 for bytes q + 128. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_WORDS_H
 #define CNNC_INT8_WORDS_H

@@ -150,7 +150,7 @@ cnn_status cnn_npy_parse(cnn_tensor *tensor, const char *path, const unsigned ch
     return cnn_failure(CNN_BAD_FORMAT, "%s: the shape in the .npy header is too large", path);
   char shape[200];
   if (tensor->bytes != left)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: %s: %s %s needs %zu bytes, but the file has %zu", path,
+    return cnn_failure(CNN_BAD_FORMAT, "%s: %s: %s %s needs %zu bytes, but %zu follow the header", path,
                        tensor->bytes > left ? "is cut off" : "contains additional bytes at the end",
                        cnn_dtype_name(tensor->dtype), cnn_tensor_shape(tensor, shape, sizeof shape),
                        tensor->bytes, left);

@@ -90,9 +90,8 @@ static cnn_status places_check(const char *path, Place *place, int32_t count, si
     at = place[i].end;
   }
   if ((uint64_t)at != buffer)
-    return cnn_failure(CNN_BAD_FORMAT,
-                       "%s: %s: the header describes %lld bytes of data, but the file has %zu", path,
-                       (uint64_t)at > buffer ? "is cut off" : "contains bytes that belong to no tensor",
+    return cnn_failure(CNN_BAD_FORMAT, "%s: %s: the header describes %lld bytes of data, but %zu follow it",
+                       path, (uint64_t)at > buffer ? "is cut off" : "contains bytes that belong to no tensor",
                        (long long)at, buffer);
   return cnn_success();
 }
