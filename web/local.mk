@@ -24,7 +24,8 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/schedule/float/conv_groups_weights.c compiler/schedule/float/conv_winograd_weights.c \
   compiler/schedule/float/conv_rows_weights%.c compiler/schedule/float/gradient_tile.c \
   compiler/schedule/float/conv_joined.c compiler/schedule/float/conv_matrix.c \
-  compiler/schedule/float/conv_groups.c compiler/schedule/float/conv_diagonals.c \
+  compiler/schedule/float/conv_groups.c compiler/schedule/float/conv_groups_joined.c \
+  compiler/schedule/float/conv_diagonals.c \
   compiler/schedule/float/conv_weights_matrix.c \
   compiler/schedule/float/conv_padded.c compiler/schedule/matrix.c \
   compiler/schedule/float/dense_pairs.c compiler/schedule/float/matmul_pairs.c \

@@ -121,7 +121,7 @@ typedef struct Lower {
   Arena *arena;
   Nest *b; /* the nest under construction; schedules call it b */
   const Kernel *kernel;
-  const Node *node; /* kernel->root */
+  const Node *node; /* kernel->root, or the same layer with other groups (conv_groups_joined.c) */
   const Target *target;
   int layout_lanes; /* lanes of the file's widest target; packed layouts depend on this number and on shapes,
                        never on `target` */

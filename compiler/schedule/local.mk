@@ -5,7 +5,8 @@ libcnnc_a_SOURCES += %D%/choices.c %D%/choose.c %D%/choose.h %D%/conv_points.c %
   %D%/registry.def %D%/schedule.c %D%/schedule.h %D%/tuning.c %D%/tuning.h
 libcnnc_a_SOURCES += %D%/float/axis.c %D%/float/axis.h %D%/float/conv_columns.c \
   %D%/float/conv_diagonals.c %D%/float/conv_direct.c \
-  %D%/float/conv_groups.c %D%/float/conv_groups_weights.c %D%/float/conv_joined.c %D%/float/conv_matrix.c \
+  %D%/float/conv_groups.c %D%/float/conv_groups_joined.c %D%/float/conv_groups_weights.c \
+  %D%/float/conv_joined.c %D%/float/conv_matrix.c \
   %D%/float/conv_padded.c %D%/float/conv_pairs.c %D%/float/conv_repeated.c %D%/float/conv_repeated.h \
   %D%/float/conv_rows.c %D%/float/conv_rows_weights.c %D%/float/conv_rows_weights_matrix.c \
   %D%/float/conv_scatter.c %D%/float/conv_strassen.c %D%/float/conv_tile.c %D%/float/conv_tile.h \

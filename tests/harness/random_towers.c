@@ -1,5 +1,5 @@
 /* random_towers.c: Common trainable nets, 16 to 32 channels wide: convolutions with batchnorm in residual
- * blocks, or depthwise and 1x1 layers. In bf16 also wider convolutions that are pooled. */
+ * blocks, or depthwise and 1x1 layers. In bf16 also wider convolutions that are pooled, and groups. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 
@@ -91,6 +91,21 @@ static void write_pooled(Net *net) {
              chance(net, 50) ? "1x1" : "3x3", activation(net));
 }
 
+/* After ResNeXt: groups of few channels. */
+static void write_groups(Net *net) {
+  static const int64_t widths[] = {4, 8, 8, 8, 16};
+  const int64_t width = widths[below(net, 5)], groups = between(net, 2, 5), c = width * groups,
+                h = between(net, 3, 12), w = between(net, 3, 17);
+  Value *v = &net->value[net->nvalues++];
+  *v = (Value){.name = "x0", .id = ++net->ids, .shape = picture(h, w, 16), .size = 1};
+  text_put(net->out, "    input x0: %s\n    conv(%lld, 1x1) -> %s\n", shape_words(net, v->shape),
+           (long long)c, activation(net));
+  for (int i = 0; i < 2; i++)
+    text_put(net->out, "    conv(%lld, %s, pad=same, stride=%d, groups=%lld, bias=%s) -> %s\n", (long long)c,
+             chance(net, 70) ? "3x3" : "1x5", chance(net, 30) ? 2 : 1, (long long)groups,
+             chance(net, 50) ? "true" : "false", chance(net, 50) ? "relu" : tower_norm(net));
+}
+
 static void write_units(Net *net) {
   const int64_t c = tower_channels(net), stem = chance(net, 70) ? 3 : c,
                 unit = (chance(net, 50) ? make_residual : make_separable)(net, c);
@@ -107,7 +122,8 @@ static void write_units(Net *net) {
 }
 
 void write_tower(Net *net) {
-  if (net->halves && chance(net, 50)) write_pooled(net);
+  if (net->halves && chance(net, 30)) write_groups(net);
+  else if (net->halves && chance(net, 50)) write_pooled(net);
   else write_units(net);
   text_put(net->out, "    %s\n", chance(net, 70) ? "global_avgpool" : "flatten -> dropout(0.25)");
   becomes(net, vector(between(net, 2, 10)), 4);

@@ -168,6 +168,7 @@ typedef struct Row {      /* a row of a panel: its weights for one tap and one i
   Ix g, fb, ib, c;        /* c: the input channel, or the pair of input channels */
   int64_t from[2], to[2]; /* the elements of the original kernel that are summed in this tap */
   bool half;              /* a pair whose second channel does not exist */
+  int64_t member;         /* the group of c among the layer's groups in group g (Direct.members) */
 } Row;
 
 static Val packed_element(const Direct *d, Pack *pack, const Ix *out, const Ix *in, const Ix *out_channel,
@@ -198,25 +199,41 @@ static LoopKind row_kind(const Direct *d, const Panels *panels) {
   return rounds >= LEAST && rounds <= MOST ? ROLLED : SERIAL;
 }
 
-static void pack_row(const Direct *d, const Panels *panels, Pack *pack, const Row *row, const Ix *ky,
-                     const Ix *kx) {
+/* Packs the weights of the filters first .. end-1 of a panel, which belong to the group of row->member; zero:
+ * in the panel, these filters have no weights for the row's channels. */
+static void pack_row_filters(const Direct *d, const Panels *panels, Pack *pack, const Row *row, const Ix *ky,
+                             const Ix *kx, int64_t first, int64_t end, bool zero) {
   Nest *b = pack->nest;
   const int n = has_pairs(d) ? 2 : 1;
   const Ix panel = panel_of(d, panels, &row->g, &row->fb, &row->ib), none = {0},
            x = has_merged(d) ? none : *kx, c = has_merged(d) ? *kx * d->steps + row->c : row->c;
-  NEST_LOOP(b, f, row_kind(d, panels), 1, NEST_IX(0), 1, NEST_IX(panels->valid)) {
+  NEST_LOOP(b, f, row_kind(d, panels), 1, NEST_IX(first), 1, NEST_IX(end)) {
     for (int i = 0; i < n; i++) {
       const Ix in = row->ib * d->block + n * row->c + i, in_channel = row->g * d->in + in,
-               out = panels->first + row->fb * panels->width + f, out_channel = row->g * d->out + out;
+               out = panels->first + row->fb * panels->width + f, out_channel = row->g * d->out + out,
+               of_group = in - row->member * (d->in / d->members);
       nest_store(b, nest_at(b, pack->out, panel, *ky, x, c, n * f + i),
-                 i && row->half ? num(b, 0)
-                 : d->repeat[0] ? packed_sum(d, pack, row, &out, &in, &out_channel, &in_channel)
-                                : packed_element(d, pack, &out, &in, &out_channel, &in_channel, ky, kx));
+                 zero || (i && row->half) ? num(b, 0)
+                 : d->repeat[0]
+                     ? packed_sum(d, pack, row, &out, &of_group, &out_channel, &in_channel)
+                     : packed_element(d, pack, &out, &of_group, &out_channel, &in_channel, ky, kx));
     }
   }
-  if (panels->valid < panels->width)
+}
+
+static void pack_row(const Direct *d, const Panels *panels, Pack *pack, const Row *row, const Ix *ky,
+                     const Ix *kx) {
+  Nest *b = pack->nest;
+  const int n = has_pairs(d) ? 2 : 1;
+  const int64_t filters = panels->valid / d->members;
+  for (int64_t of = 0; of < d->members; of++)
+    pack_row_filters(d, panels, pack, row, ky, kx, of * filters, (of + 1) * filters, of != row->member);
+  if (panels->valid < panels->width) {
+    const Ix panel = panel_of(d, panels, &row->g, &row->fb, &row->ib), none = {0},
+             x = has_merged(d) ? none : *kx, c = has_merged(d) ? *kx * d->steps + row->c : row->c;
     NEST_FROM(b, f, n * panels->valid, n * panels->width)
       nest_store(b, nest_at(b, pack->out, panel, *ky, x, c, f), num(b, 0));
+  }
 }
 
 /* Packs the weights tap by tap, because each merged tap is the sum of different taps. */
@@ -234,9 +251,25 @@ static void pack_sums(const Direct *d, const Panels *panels, Pack *pack, Row *ro
     }
 }
 
+/* Packs the weights of one tap: all channels of a block, which belong to d->members groups of the layer. */
+static void pack_tap(const Direct *d, const Panels *panels, Pack *pack, Row *row, const Ix *ky,
+                     const Ix *kx) {
+  Nest *b = pack->nest;
+  const int odd = has_pairs(d) && (d->spread ? d->k.s : d->k.l) % 2;
+  const int64_t steps = d->steps / d->members;
+  for (row->member = 0; row->member < d->members; row->member++)
+    for (int half = 0; half <= odd; half++)
+      if (half || steps > odd)
+        NEST_FROM(b, c, row->member * steps + (half ? steps - 1 : 0),
+                  row->member * steps + (half ? steps : steps - odd)) {
+          row->c = c;
+          row->half = half;
+          pack_row(d, panels, pack, row, ky, kx);
+        }
+}
+
 static void pack_group(const Direct *d, const Panels *panels, Pack *pack, const Ix *g) {
   const Correlation *k = &d->k;
-  const int odd = has_pairs(d) && (d->spread ? k->s : k->l) % 2;
   Nest *b = pack->nest;
   NEST_FOR(b, fb, panels->count)
     NEST_FOR(b, ib, d->blocks * d->inner) {
@@ -244,14 +277,7 @@ static void pack_group(const Direct *d, const Panels *panels, Pack *pack, const 
       if (d->repeat[0]) pack_sums(d, panels, pack, &row);
       else
         NEST_FOR(b, ky, k->kernel[0])
-          NEST_FOR(b, kx, k->kernel[1])
-            for (int half = 0; half <= odd; half++)
-              if (half || d->steps > odd)
-                NEST_FROM(b, c, half ? d->steps - 1 : 0, half ? d->steps : d->steps - odd) {
-                  row.c = c;
-                  row.half = half;
-                  pack_row(d, panels, pack, &row, &ky, &kx);
-                }
+          NEST_FOR(b, kx, k->kernel[1]) pack_tap(d, panels, pack, &row, &ky, &kx);
     }
 }
 
@@ -273,6 +299,7 @@ static void direct_pack_panels(Direct *d, Panels *panels, int kinds, const char 
 Direct direct_begin(Lower *l, bool spread) {
   Direct d = {.l = l, .k = correlation_of(l->node), .spread = spread, .from = l->in[0]};
   d.own = d.k;
+  d.members = l->kernel->root->window->groups / d.k.groups;
   for (int axis = 0; axis < 2 && l->node->op->family == FAMILY_CONV_REPEATED; axis++) {
     d.repeat[axis] = ((const int64_t *)l->node->detail)[axis];
     d.k.kernel[axis] = axis_repeated_taps(&d.own, axis, d.repeat[axis]);

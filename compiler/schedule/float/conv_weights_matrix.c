@@ -228,7 +228,7 @@ static const char *weights_matrix_refused(const Target *target, const Node *node
   const Correlation k = correlation_of(node);
   if (!no_stride(&k)) return "a stride";
   if (k.groups > 1 || k.taps) return "groups";
-  if (k.s % MATRIX_LANES || k.l % MATRIX_LANES) return "too few channels to fill the registers";
+  if (k.s % MATRIX_LANES || k.l % MATRIX_LANES) return "channels that are not a multiple of 16";
   if (k.before[0] < 0 || k.before[1] < 0 || k.kernel[0] * k.kernel[1] > MOST_TAPS) return "the window";
   const int64_t pixels =
       (k.small.h + k.kernel[0] * k.dilation[0]) * (k.small.w + k.kernel[1] * k.dilation[1]);

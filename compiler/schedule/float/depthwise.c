@@ -414,7 +414,8 @@ static bool depthwise_scatter_build(Lower *l) {
   nest_fn(b, b->name, false);
   if (sy * sx > 1) direct_fill(l, l->out, NULL, d.lanes);
   for (int64_t r = 0; r < sy * sx; r++) depthwise_all_rows(&d, &plan[r]);
-  lower_about(l, "%d phases in tiles of pixels x a vector of %d channels", (int)(sy * sx), d.lanes);
+  lower_about(l, "%d phases, each in tiles of pixels of a row x a vector of %d channels", (int)(sy * sx),
+              d.lanes);
   return true;
 }
 

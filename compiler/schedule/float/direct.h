@@ -43,6 +43,7 @@ typedef struct Direct {
   bool blocked;  /* pointwise: a row is a block of pixels, whose inputs stay in the L2 cache */
   bool pairs;    /* two input channels at a time, whose bf16 numbers are one word */
   bool merged;   /* the packed weights have one dimension for kx and the words of a tap (see Panels) */
+  int64_t members;       /* number of the layer's groups that form a group here (conv_groups_joined.c) */
   int64_t in, out;       /* channels of a group; with pairs, `in` may include a last channel of zeros */
   int64_t block, blocks; /* number of blocks of `block` input channels, so that panels stay in the L2 cache */
   /* number of blocks that a tile sums one after the other; 1 if there are several `blocks` */
