@@ -204,7 +204,8 @@ def summary(rows):
     ratios = [row["theirs_ms"] / row["ms"] for row in right if "ms" in row]
     text = f"{len(right)} of {len(rows)} shipped models match, " \
         f"{sum(row['state'] == 'refused' for row in rows)} are unsupported, " \
-        f"{sum(row['state'] == 'rounded' for row in rows)} differ because only the runtime rounds values (dynamic quantization), " \
+        f"{sum(row['state'] == 'rounded' for row in rows)} differ because only the runtime rounds values " \
+        f"(dynamic quantization), " \
         f"{sum(row['state'] == 'wrong' for row in rows)} are wrong"
     if ratios:
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))

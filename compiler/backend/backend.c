@@ -359,7 +359,7 @@ bool backend_compile(const Backend *backend, const BackendUnit *unit, int n, con
   const bool zig = run.compiler.zig;
   *why = NULL;
   if (zig && backend->openmp)
-    return *why = arena_printf(backend->arena, "the C compiler '%s' has no OpenMP: --threads=pool",
+    return *why = arena_printf(backend->arena, "the C compiler '%s' has no OpenMP; use --threads=pool",
                                run.compiler.name),
            false;
   if (backend->mpi) run.mpi = find_mpi_compiler(backend->arena, &run.compiler, why);

@@ -11,8 +11,8 @@ typedef struct Block {
   int number; /* index in the list: makes sorting deterministic */
 } Block;      /* lives from step `born` to step `dies`, inclusive; the layout sets offset and number */
 
-/* The block `result` is born at the step at which `operand` dies, and may overlap it if result->offset is at
- * most operand->offset + most, at a multiple of `step` from operand->offset. */
+/* The block `result` is born at the step at which `operand` dies. It may overlap `operand` if result->offset
+ * - operand->offset is at most `most` and a multiple of `step` bytes. */
 typedef struct Overlap {
   const Block *operand, *result;
   int64_t most, step;

@@ -240,6 +240,16 @@ static void voc_is_read(void) {
   data = open_set(&net, scratch("flat"), 0, 0);
   CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TRAIN), 1);
   cnn_data_close(data);
+  picture_make("joint/JPEGImages/a.png");
+  picture_make("joint/JPEGImages/b.png");
+  scratch_text("joint/Annotations/a.xml", xml(whole, OBJECT("dog", "1", "1", "40", "20", "")));
+  scratch_text("joint/Annotations/b.xml", xml(whole, OBJECT("cat", "1", "1", "40", "20", "")));
+  scratch_text("joint/ImageSets/Main/trainval.txt", "a\n");
+  scratch_text("joint/ImageSets/Main/test.txt", "b\n");
+  data = open_set(&net, scratch("joint"), 0, 0);
+  CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TRAIN), 1);
+  CU_ASSERT_EQUAL(cnn_data_count(data, CNN_PART_TEST), 1);
+  cnn_data_close(data);
 }
 
 static void broken_xml_is_named_and_skipped(void) {

@@ -201,7 +201,8 @@ static bool read_order(ModelImport *im, const OnnxNode *node, const Tensor *x, O
   o->last = !top && onnx_int(node, "select_last_index", 0) != 0;
   o->keep = top || onnx_int(node, "keepdims", 1) != 0;
   if (o->axis < 0) return false;
-  return (o->k >= 1 && o->k <= x->dim[o->axis]) || (no(im, "k is larger than the dimension"), false);
+  return (o->k >= 1 && o->k <= x->dim[o->axis]) ||
+         (no(im, "k is not between 1 and the size of the dimension"), false);
 }
 
 const Tensor *fold_sorted(ModelImport *im, const OnnxNode *node) {

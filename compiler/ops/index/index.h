@@ -11,7 +11,7 @@ extern const Op op_argmax, op_topk;
 
 /* Converts a number to an index in 0 .. count - 1. */
 int64_t index_of(double number, int64_t count);
-/* False, after an error, if `count`, the number of indices into the value, is too large for exact floats. */
+/* Whether floats represent all indices 0 .. count - 1 of the value exactly. If not, reports an error. */
 bool index_fits(ShapeContext *, const Node *, const Node *value, int64_t count);
 /* Whether the shape is L, Lx1 or HxWx1: one index per position. */
 bool index_is_flat(Shape);

@@ -37,7 +37,7 @@ typedef struct Observer {
   Seen *seen;    /* inputs, then layers */
   void **target; /* [outputs]: all NULL, because targets are not read */
   int64_t inputs;
-  json_t *input; /* the first samples, one list per input */
+  json_t *input; /* the first samples: for each sample, a list of its inputs */
 } Observer;
 
 static bool seen_begin(Seen *seen, const char *name, int64_t size, int32_t channels) {
