@@ -377,7 +377,7 @@ part_steps() {
 # Each layer of the nets of tests/models, for all their inputs, compared with other kernels.
 part_models() {
   step netcheck make -s netcheck
-  for test in models boards dotprod; do step $test sh "$top/tests/models/$test.tap"; done
+  for test in models boards dotprod byte_order; do step $test sh "$top/tests/models/$test.tap"; done
 }
 
 # ---- threads ----
@@ -546,7 +546,9 @@ exe_cases() { # exe_cases SCRIPT
     ZIG="$built/tools/bin/python -m ziglang" \
     sh "$top/tests/anywhere/$1.tap"
 }
+compiles() { sh "$top/tests/anywhere/clang_cl.tap"; }
 part_windows() {
+  step clang_cl compiles
   step build exe
   step cases exe_cases windows
   step systems exe_cases systems

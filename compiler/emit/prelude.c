@@ -544,7 +544,8 @@ void prelude_types(Text *out, const PreludeNeeds *needs, const char *prefix) {
 static void emit_types(Text *out, const PreludeNeeds *needs, const char *prefix) {
   const size_t begin = out->n;
   text_put(out, "// Vectors (extensions of GCC and Clang). Types that end in u need not be aligned.\n"
-                "#if !defined(__GNUC__) || defined(__TINYC__)\n#error \"this compiler has no vector "
+                "#if !(defined(__GNUC__) || defined(__clang__)) || defined(__TINYC__)\n#error \"this "
+                "compiler has no vector "
                 "extensions: generate the C with cnnc --target=generic\"\n#endif\n");
   const size_t types = out->n;
   prelude_types(out, needs, prefix);

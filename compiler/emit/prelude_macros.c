@@ -69,7 +69,7 @@ enum { MACROS = sizeof macros / sizeof *macros };
 
 void prelude_macros(Text *out, const PreludeNeeds *needs) {
   bool gnu = needs->inlined || needs->kernel || needs->prefetch || needs->pin;
-  if (gnu) text_put(out, "#if defined(__GNUC__)\n");
+  if (gnu) text_put(out, "#if defined(__GNUC__) || defined(__clang__)\n");
   if (needs->inlined) text_put(out, "#define INLINE static inline __attribute__((always_inline, unused))\n");
   if (needs->kernel) text_put(out, "#define KERNEL static __attribute__((noinline))\n");
   if (needs->prefetch) text_put(out, "#define PREFETCH(p) __builtin_prefetch((p), 0, 2)\n");
@@ -107,7 +107,8 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
     text_put(out, "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / "
                   "threads)) // where a share begins\n");
   if (needs->infinite)
-    text_put(out, "#if defined(__GNUC__)\n#define INFINITE __builtin_inff()\n#else\n#define INFINITE (1e30f "
+    text_put(out, "#if defined(__GNUC__) || defined(__clang__)\n#define INFINITE "
+                  "__builtin_inff()\n#else\n#define INFINITE (1e30f "
                   "* 1e30f)\n#endif\n");
 }
 

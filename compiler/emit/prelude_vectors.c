@@ -242,7 +242,8 @@ void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, 
   prelude_text(out, text->arguments, I32, lanes, names);
   text_put(out, " {\n");
   if (instruction) {
-    text_put(out, "#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)\n");
+    text_put(out,
+             "#if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))\n");
     prelude_text(out, instruction, I32, lanes, names);
     text_put(out, "#else\n");
   }
@@ -263,7 +264,7 @@ void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, 
 const char prelude_lookup[] =
     "// table[b + 128] for each byte b.\n"
     "INLINE @a@T lookup@l(const int8_t *table, @T x) {\n"
-    "#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)\n"
+    "#if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))\n"
     "  typedef uint16_t pairs __attribute__((@S));\n"
     "  typedef uint16_t anywhere __attribute__((@S, aligned(1), may_alias));\n"
     "  const anywhere *from = (const anywhere *)table;\n"

@@ -89,7 +89,7 @@ INLINE int32_t cnn_average_even(int32_t sum, int32_t n) {
 
 /* Leading zeros of a positive 32-bit number. */
 INLINE int32_t cnn_leading_zeros(int32_t x) {
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
   return __builtin_clz((uint32_t)x | 1);
 #else
   int32_t zeros = 0;

@@ -18,7 +18,9 @@
 
 #define KB (INT64_C(1) << 10)
 #define MB (INT64_C(1) << 20)
-#define X86 "(defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)"
+/* clang-cl does not define __GNUC__. */
+#define GNU_C "(defined(__GNUC__) || defined(__clang__))"
+#define X86 "(defined(__x86_64__) || defined(_M_X64)) && " GNU_C
 
 /* Options for object files of other machines. No C library of that machine is needed, because objects call at
  * most memcpy and memset. */
@@ -119,7 +121,7 @@ static const Rates measured = RATES(2, 4.1, 0.9), measured_avx2 = RATES(1, 2, 0.
   .lanes = 4, .registers = 32, .fma = true, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 4 * MB, .fmas = 2,          \
   .l2_rate = 32, .l3_rate = 12, .memory_rate = 6, .line = 64, .chains = 8,                                   \
   .blocking = BLOCKING(32, 256 * KB, 12, 0), .rates = &measured,                                             \
-  .condition = "defined(__aarch64__) && defined(__GNUC__)", .arch = "aarch64",                               \
+  .condition = "defined(__aarch64__) && " GNU_C, .arch = "aarch64",                                          \
   .cross = CROSS("--target=aarch64-linux-gnu", "-fPIC")
 #define MICROCONTROLLER                                                                                      \
   .l1 = 16 * KB, .l2 = 16 * KB, .l3 = 16 * KB, .fmas = 1, .l2_rate = 4, .l3_rate = 4, .memory_rate = 4,      \

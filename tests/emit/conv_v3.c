@@ -95,7 +95,7 @@ _Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace"
 #pragma GCC optimize("fp-contract=fast", "no-tree-loop-distribute-patterns")
 #endif
 
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
 #define INLINE static inline __attribute__((always_inline, unused))
 #define KERNEL static __attribute__((noinline))
 #define PIN(position) __asm__ volatile("" : "+r"(position)) // adds no instruction; loads at this position are neither merged with other loads nor moved out of loops
@@ -112,7 +112,7 @@ _Static_assert(sizeof(conv_v3_workspace) == CONV_V3_WORKSPACE_BYTES, "workspace"
 #define UNROLL
 #endif
 // Vectors (extensions of GCC and Clang). Types that end in u need not be aligned.
-#if !defined(__GNUC__) || defined(__TINYC__)
+#if !(defined(__GNUC__) || defined(__clang__)) || defined(__TINYC__)
 #error "this compiler has no vector extensions: generate the C with cnnc --target=generic"
 #endif
 typedef float conv_v3_v4 __attribute__((vector_size(16)));
@@ -307,7 +307,7 @@ static void conv_v3_run_v1(const conv_v3_model *model, const void *image, void *
 
 /* ---- x86-64-v3: comments state only differences from the functions above ---- */
 
-#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
+#if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))
 #define CONV_V3_V3 __attribute__((target("avx2,fma")))
 
 INLINE CONV_V3_V3 v8 conv_v3_select_x8_v3(v8i mask, v8 a, v8 b) { return (v8)((mask & (v8i)a) | (~mask & (v8i)b)); }
@@ -438,12 +438,12 @@ static int conv_v3_forced(const char *target) {
   return !*target && (!*s || *s == '"');
 }
 static int conv_v3_level(void) {
-#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
+#if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))
   if (conv_v3_forced("x86-64-v3")) return 1;
 #endif
   return 0;
 }
-#elif (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
+#elif (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))
 /* AVX features of the CPU and the system: 1: AVX2 and FMA; 2: AVX-512 F, BW, DQ and VL, too. */
 static int conv_v3_avx(void) {
   uint32_t leaf = 0, b, c = 0, d, saved;
@@ -481,7 +481,7 @@ const char *conv_v3_target(void) {
 
 static void conv_v3_run(const conv_v3_model *model, const void *image, void *output, float *arena) {
   switch (conv_v3_level()) {
-#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
+#if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))
   case 1: conv_v3_run_v3(model, image, output, arena); return;
 #endif
   default: conv_v3_run_v1(model, image, output, arena); return;

@@ -92,7 +92,7 @@ _Static_assert(sizeof(dense_O0_workspace) == DENSE_O0_WORKSPACE_BYTES, "workspac
 #pragma GCC optimize("fp-contract=fast", "no-tree-loop-distribute-patterns")
 #endif
 
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
 #define INLINE static inline __attribute__((always_inline, unused))
 #define KERNEL static __attribute__((noinline))
 #else

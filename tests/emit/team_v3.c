@@ -112,7 +112,7 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #pragma GCC optimize("fp-contract=fast", "no-tree-loop-distribute-patterns")
 #endif
 
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
 #define INLINE static inline __attribute__((always_inline, unused))
 #define KERNEL static __attribute__((noinline))
 #define PIN(position) __asm__ volatile("" : "+r"(position)) // adds no instruction; loads at this position are neither merged with other loads nor moved out of loops
@@ -150,7 +150,7 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #endif
 #define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / threads)) // where a share begins
 // Vectors (extensions of GCC and Clang). Types that end in u need not be aligned.
-#if !defined(__GNUC__) || defined(__TINYC__)
+#if !(defined(__GNUC__) || defined(__clang__)) || defined(__TINYC__)
 #error "this compiler has no vector extensions: generate the C with cnnc --target=generic"
 #endif
 typedef float team_v4 __attribute__((vector_size(16)));
@@ -274,7 +274,7 @@ const team_model *team_open(const void *bytes, size_t size) {
 
 /* ---- x86-64-v3 ---- */
 
-#if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
+#if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))
 #define TEAM_V3 __attribute__((target("avx2,fma")))
 #else
 #define TEAM_V3

@@ -70,7 +70,7 @@ static void fault(void) { leave(BAD); }
 
 __attribute__((section(".vectors"), used)) static void (*const vectors[8])(void) = {
     (void (*)(void))stack_top, bare_reset, fault, fault, fault, fault, fault, fault};
-#elif defined(__arm__) || defined(__aarch64__) || defined(__riscv)
+#elif defined(__arm__) || defined(__aarch64__) || defined(__riscv) || defined(__s390x__)
 #if defined(__arm__) /* r7 may be the frame pointer, which must not be named in an asm statement */
 enum { EXIT = 1, READ = 3, WRITE = 4 };
 static long call(long number, long a, long b, long c) {
@@ -87,6 +87,13 @@ static long call(long number, long a, long b, long c) {
   register long x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c, x8 __asm__("x8") = number;
   __asm__ volatile("svc #0" : "=r"(x0) : "0"(x0), "r"(x1), "r"(x2), "r"(x8) : "memory");
   return x0;
+}
+#elif defined(__s390x__)
+enum { EXIT = 1, READ = 3, WRITE = 4 };
+static long call(long number, long a, long b, long c) {
+  register long r1 __asm__("r1") = number, r2 __asm__("r2") = a, r3 __asm__("r3") = b, r4 __asm__("r4") = c;
+  __asm__ volatile("svc 0" : "+r"(r2) : "r"(r1), "r"(r3), "r"(r4) : "memory");
+  return r2;
 }
 #elif defined(__riscv)
 enum { EXIT = 93, READ = 63, WRITE = 64 };
