@@ -36,8 +36,9 @@ static char *refuse(int descriptor, const char **why, const char *reason) {
 
 char *file_read(Arena *arena, const char *path, size_t *n, const char **why) {
   const int descriptor = open_again(path, O_RDONLY);
-  if (descriptor < 0) return refuse(descriptor, why, strerror(errno));
   struct stat status;
+  /* Windows does not open directories. */
+  if (descriptor < 0) return refuse(descriptor, why, errno == EISDIR ? "it is a directory" : strerror(errno));
   if (fstat(descriptor, &status) != 0) return refuse(descriptor, why, strerror(errno));
   if (S_ISDIR(status.st_mode)) return refuse(descriptor, why, "it is a directory");
   if (status.st_size > (off_t)largest_file) return refuse(descriptor, why, "it is larger than 1 GiB");

@@ -2,11 +2,11 @@
 # $CNNC_EXE (in wine) with the same arguments in two copies of the folder; differences of their outputs,
 # statuses and files go to $DIFFERENCES. In the copies, $STUB and $STUB_EXE replace the C compiler
 # (compiler_stub.c). Every $EVERY-th call is compared, except those with options that name or show another
-# compiler, measure, or write files that only one of the systems has; $COMPARED gets a line for each compared
-# call.
+# compiler, measure, name symbolic links, or write files that only one of the systems has; $COMPARED gets a
+# line for each compared call.
 # SPDX-License-Identifier: Apache-2.0
 case " $* " in
-*' -v '* | *' --cc='* | *' --cc '* | *' --tune '*) exec "$CNNC_LINUX" "$@" ;;
+*' -v '* | *' --cc='* | *' --cc '* | *' --tune '* | *' --time-report '*) exec "$CNNC_LINUX" "$@" ;;
 *'.so '* | *'.o '* | *'.wasm '*) exec "$CNNC_LINUX" "$@" ;;
 ' quantize '*) exec "$CNNC_LINUX" "$@" ;; # runs an executable that it built
 esac
@@ -14,14 +14,15 @@ if [ "${EVERY:-1}" -gt 1 ]; then
   echo call >>"$COMPARED.calls"
   [ $(($(wc -l <"$COMPARED.calls") % EVERY)) = 0 ] || exec "$CNNC_LINUX" "$@"
 fi
-both=$(mktemp -d) || exit 99
+for word; do [ ! -L "$word" ] || exec "$CNNC_LINUX" "$@"; done
+both=$(env -u TMPDIR mktemp -d) || exit 99 # not in the folder that is copied
 trap 'rm -rf "$both"' EXIT
 case " $* " in *' - '* | *' lsp '*) cat >"$both/in" ;; *) : >"$both/in" ;; esac
 cp -a . "$both/one" 2>/dev/null
 cp -a . "$both/two" 2>/dev/null
 (cd "$both/one" && CNNC_CC=$STUB exec "$CNNC_LINUX" "$@") <"$both/in" >"$both/one.out" 2>"$both/one.err"
 one=$?
-(cd "$both/two" && CNNC_CC=$STUB_EXE exec "$WINE" "$CNNC_EXE" "$@") <"$both/in" >"$both/two.out" \
+(cd "$both/two" && CNNC_CC=$STUB_EXE exec env -u TMPDIR "$WINE" "$CNNC_EXE" "$@") <"$both/in" >"$both/two.out" \
   2>"$both/two.err"
 two=$?
 # Removes messages of wine itself, the suffix of shared libraries, and the paths of the two installations.
