@@ -14,6 +14,7 @@ if [ "${EVERY:-1}" -gt 1 ]; then
   echo call >>"$COMPARED.calls"
   [ $(($(wc -l <"$COMPARED.calls") % EVERY)) = 0 ] || exec "$CNNC_LINUX" "$@"
 fi
+[ "$(ulimit -v)" = unlimited ] || exec "$CNNC_LINUX" "$@" # wine reserves more
 for word; do [ ! -L "$word" ] || exec "$CNNC_LINUX" "$@"; done
 both=$(env -u TMPDIR mktemp -d) || exit 99 # not in the folder that is copied
 trap 'rm -rf "$both"' EXIT
