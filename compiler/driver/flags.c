@@ -82,7 +82,8 @@ static bool wrong_option(Arena *arena, const Flag *table, int code, char **argv)
    * index. */
   for (int i = optind; i >= optind - 1; i--) {
     word = argv[i];
-    if (word && word[0] == '-' && word[1] != '-' && strlen(word) > 2 && near_option(arena, table, word))
+    if (!word || word[0] != '-' || word[1] == '-' || strlen(word) <= 2) continue;
+    if (optopt == '-' ? strchr(word + 1, '-') != NULL : near_option(arena, table, word) != NULL)
       return unknown_option(arena, table, word);
   }
   return usage_error("unknown option '-%c'", optopt);

@@ -15,6 +15,7 @@ if [ "${EVERY:-1}" -gt 1 ]; then
   [ $(($(wc -l <"$COMPARED.calls") % EVERY)) = 0 ] || exec "$CNNC_LINUX" "$@"
 fi
 [ "$(ulimit -v)" = unlimited ] || exec "$CNNC_LINUX" "$@" # wine reserves more
+printf '%s' "$*" | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1 || exec "$CNNC_LINUX" "$@" # Windows has UTF-16
 for word; do [ ! -L "$word" ] || exec "$CNNC_LINUX" "$@"; done
 both=$(env -u TMPDIR mktemp -d) || exit 99 # not in the folder that is copied
 trap 'rm -rf "$both"' EXIT
@@ -23,8 +24,8 @@ cp -a . "$both/one" 2>/dev/null
 cp -a . "$both/two" 2>/dev/null
 (cd "$both/one" && CNNC_CC=$STUB exec "$CNNC_LINUX" "$@") <"$both/in" >"$both/one.out" 2>"$both/one.err"
 one=$?
-(cd "$both/two" && CNNC_CC=$STUB_EXE exec env -u TMPDIR "$WINE" "$CNNC_EXE" "$@") <"$both/in" >"$both/two.out" \
-  2>"$both/two.err"
+(cd "$both/two" && CNNC_CC=$STUB_EXE exec env -u TMPDIR "$WINE" "$CNNC_EXE" "$@") <"$both/in" \
+  >"$both/two.out" 2>"$both/two.err"
 two=$?
 # Removes messages of wine itself, the suffix of shared libraries, and the paths of the two installations.
 sed -i -e '/^wine: /d' -e 's/ \.dll,/ .so,/' "$both/two.err"

@@ -215,7 +215,7 @@ int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand)
     if (got == '?') {
       if (optopt > HELP_VALUE)
         return cnn_usage_error(usage, "--%s takes no value", usage->flag[optopt - HELP_VALUE - 1].name);
-      return unknown_option(usage, optind > at ? argv[optind - 1] : argv[at], optopt);
+      return unknown_option(usage, optind > at ? argv[optind - 1] : argv[at], optopt == '-' ? 0 : optopt);
     }
     for (int32_t i = 0; i < usage->flags; i++) {
       const cnn_flag *flag = &usage->flag[i];
