@@ -199,41 +199,30 @@ static LoopKind row_kind(const Direct *d, const Panels *panels) {
   return rounds >= LEAST && rounds <= MOST ? ROLLED : SERIAL;
 }
 
-/* Packs the weights of the filters first .. end-1 of a panel, which belong to the group of row->member; zero:
- * in the panel, these filters have no weights for the row's channels. */
-static void pack_row_filters(const Direct *d, const Panels *panels, Pack *pack, const Row *row, const Ix *ky,
-                             const Ix *kx, int64_t first, int64_t end, bool zero) {
-  Nest *b = pack->nest;
-  const int n = has_pairs(d) ? 2 : 1;
-  const Ix panel = panel_of(d, panels, &row->g, &row->fb, &row->ib), none = {0},
-           x = has_merged(d) ? none : *kx, c = has_merged(d) ? *kx * d->steps + row->c : row->c;
-  NEST_LOOP(b, f, row_kind(d, panels), 1, NEST_IX(first), 1, NEST_IX(end)) {
-    for (int i = 0; i < n; i++) {
-      const Ix in = row->ib * d->block + n * row->c + i, in_channel = row->g * d->in + in,
-               out = panels->first + row->fb * panels->width + f, out_channel = row->g * d->out + out,
-               of_group = in - row->member * (d->in / d->members);
-      nest_store(b, nest_at(b, pack->out, panel, *ky, x, c, n * f + i),
-                 zero || (i && row->half) ? num(b, 0)
-                 : d->repeat[0]
-                     ? packed_sum(d, pack, row, &out, &of_group, &out_channel, &in_channel)
-                     : packed_element(d, pack, &out, &of_group, &out_channel, &in_channel, ky, kx));
-    }
-  }
-}
-
+/* Filters of other groups than row->member have no weights for the row's channels. */
 static void pack_row(const Direct *d, const Panels *panels, Pack *pack, const Row *row, const Ix *ky,
                      const Ix *kx) {
   Nest *b = pack->nest;
   const int n = has_pairs(d) ? 2 : 1;
-  const int64_t filters = panels->valid / d->members;
-  for (int64_t of = 0; of < d->members; of++)
-    pack_row_filters(d, panels, pack, row, ky, kx, of * filters, (of + 1) * filters, of != row->member);
-  if (panels->valid < panels->width) {
-    const Ix panel = panel_of(d, panels, &row->g, &row->fb, &row->ib), none = {0},
-             x = has_merged(d) ? none : *kx, c = has_merged(d) ? *kx * d->steps + row->c : row->c;
+  const int64_t members = members_of(d), filters = panels->valid / members;
+  const Ix panel = panel_of(d, panels, &row->g, &row->fb, &row->ib), none = {0},
+           x = has_merged(d) ? none : *kx, c = has_merged(d) ? *kx * d->steps + row->c : row->c;
+  for (int64_t of = 0; of < members; of++)
+    NEST_LOOP(b, f, row_kind(d, panels), 1, NEST_IX(of * filters), 1, NEST_IX((of + 1) * filters)) {
+      for (int i = 0; i < n; i++) {
+        const bool zero = (i && row->half) || (members > 1 && of != row->member);
+        const Ix channel = row->ib * d->block + n * row->c + i, in_channel = row->g * d->in + channel,
+                 in = members > 1 ? channel - row->member * (d->in / members) : channel,
+                 out = panels->first + row->fb * panels->width + f, out_channel = row->g * d->out + out;
+        nest_store(b, nest_at(b, pack->out, panel, *ky, x, c, n * f + i),
+                   zero           ? num(b, 0)
+                   : d->repeat[0] ? packed_sum(d, pack, row, &out, &in, &out_channel, &in_channel)
+                                  : packed_element(d, pack, &out, &in, &out_channel, &in_channel, ky, kx));
+      }
+    }
+  if (panels->valid < panels->width)
     NEST_FROM(b, f, n * panels->valid, n * panels->width)
       nest_store(b, nest_at(b, pack->out, panel, *ky, x, c, f), num(b, 0));
-  }
 }
 
 /* Packs the weights tap by tap, because each merged tap is the sum of different taps. */
@@ -256,8 +245,8 @@ static void pack_tap(const Direct *d, const Panels *panels, Pack *pack, Row *row
                      const Ix *kx) {
   Nest *b = pack->nest;
   const int odd = has_pairs(d) && (d->spread ? d->k.s : d->k.l) % 2;
-  const int64_t steps = d->steps / d->members;
-  for (row->member = 0; row->member < d->members; row->member++)
+  const int64_t steps = d->steps / members_of(d);
+  for (row->member = 0; row->member < members_of(d); row->member++)
     for (int half = 0; half <= odd; half++)
       if (half || steps > odd)
         NEST_FROM(b, c, row->member * steps + (half ? steps - 1 : 0),

@@ -63,9 +63,11 @@ typedef struct Direct {
 #ifdef __wasi__ /* the browser build has no bf16 */
 static inline bool has_pairs(const Direct *d) { return (void)d, false; }
 static inline bool has_merged(const Direct *d) { return (void)d, false; }
+static inline int64_t members_of(const Direct *d) { return (void)d, 1; }
 #else
 static inline bool has_pairs(const Direct *d) { return d->pairs; }
 static inline bool has_merged(const Direct *d) { return d->merged; }
+static inline int64_t members_of(const Direct *d) { return d->members; }
 #endif
 
 Direct direct_begin(Lower *, bool spread); /* chooses the blocks and creates the packs */
