@@ -4,7 +4,8 @@
 //
 // The layer becomes a convolution with half as many groups: the weights between channels of different groups
 // are zeros. It takes twice as many multiply-adds, but tile registers compute them 16 times faster than float
-// instructions (conv_matrix.c), while diagonals of groups (conv_groups.c) are computed in float.
+// instructions (conv_matrix.c), while diagonals of groups (conv_groups.c) are computed in float. An infinite
+// input times such a zero is NaN, so it also reaches the outputs of the other group.
 //
 // Example: `x: 14x14x32 -> conv(32, 3x3, pad=same, groups=4)` --target=x86-64-v4-amx --precision=bf16,
 // lines 3-11 of conv1_tile_amx:
