@@ -231,7 +231,7 @@ static cnn_status directory_take(cnn_data *data, Voc *voc, const char *directory
   for (int k = 0; k < 4 && pool == POOLS && status.code == CNN_OK; k++) {
     if (k == 3 && trained) continue;
     status = list_take(data, voc, pools[k], parts[k], images, annotations, &there);
-    if (k < 2) trained = there;
+    if (k < 2) trained = there; /* trainval.txt contains the images of both lists */
   }
   if (status.code == CNN_OK && !there)
     status = folder_take(data, voc, pool == POOLS ? POOL_TRAIN : pool, images, annotations);
