@@ -57,10 +57,12 @@ static double differences(const Check *check, double *const *numbers, void *cons
 }
 
 /* ---- in the interpreter ---- */
+/* Each run has its own arena, because a net is run in hundreds of ways. */
 static void check_plan(const Check *check, Plan *plan, const char *rounding, const Target *target,
                        bool plain) {
   const Sample *s = &check->sample;
-  Machine m = {.arena = s->arena,
+  Arena *arena = arena_new();
+  Machine m = {.arena = arena,
                .plan = plan,
                .images = s->count,
                .batch = s->count,
@@ -74,6 +76,7 @@ static void check_plan(const Check *check, Plan *plan, const char *rounding, con
                arena_printf(s->arena, "%s: nests %s -O%d%s", rounding, target->name, plain ? 0 : 2,
                             plan->bands ? ", in bands" : ""),
                ran ? differences(check, m.output, NULL) : HUGE_VAL, 0);
+  arena_free(arena);
 }
 
 static void check_nests_of(const Check *check, const char *rounding, const Target *target) {

@@ -108,9 +108,11 @@ double machine_error(const Check *check, const Machine *m, bool training) {
                              : gradients_error(check, m->gradients, sample_round(s, check->gradients)));
 }
 
+/* Each run has its own arena, because a net is run in hundreds of ways. */
 static double plan_error(const Check *check, Plan *plan, const Way *way) {
   const Sample *s = &check->sample;
-  Machine m = {.arena = s->arena,
+  Arena *arena = arena_new();
+  Machine m = {.arena = arena,
                .plan = plan,
                .images = s->count,
                .batch = s->count + 2,
@@ -124,10 +126,13 @@ static double plan_error(const Check *check, Plan *plan, const Way *way) {
                .target = s->target_double,
                .little_ram = way->little_ram,
                .sums = way->level->sums};
-  if (machine_run(&m, way->target, way->level->plain)) return machine_error(check, &m, plan->training);
-  printf("# %s\n", m.error);
-  return HUGE_VAL;
+  double error = HUGE_VAL;
+  if (machine_run(&m, way->target, way->level->plain)) error = machine_error(check, &m, plan->training);
+  else printf("# %s\n", m.error);
+  arena_free(arena);
+  return error;
 }
+
 static void check_plan(const Check *check, Plan *plan, const Way *way) {
   const char *together = plan_any_together(plan) ? ", batched" : "";
   const char *how = plan->images > 1 ? ", images innermost" : together;
