@@ -254,7 +254,7 @@ class Writer:
                 raise SystemExit(f"{name}: CMSIS-NN has no {word} here")
 
 
-# Scratch memory of the calls. With Helium, dense layers also need their sums.
+# Scratch memory of the calls. With Helium, dense layers get the sums of their weights instead.
 CONTEXT = """#ifdef __ARM_FEATURE_MVE
 #define SUMS(of) (const cmsis_nn_context){(void *)of, sizeof of}
 #else

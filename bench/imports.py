@@ -100,8 +100,8 @@ def error(cnnc, path, base, always):
     import numpy as np
     import compiled
     session = session_of(path)
-    # With equal weights all scores are equal, and so large that only rounding would distinguish them; the
-    # reference schedule rounds all of them in the same way.
+    # All weights of a light model (`always`) are equal, so all scores are equal, and so large that only
+    # rounding would distinguish them. C for the target generic rounds all of them in the same way.
     target = "--target=native" if always is None else "--target=generic"
     net = compiled.Net(cnnc, base + ".cnn", base + ".safetensors", base, ["-O1", target])
     port, image = noise_for(session)

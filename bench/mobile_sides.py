@@ -60,8 +60,8 @@ class Ncnn:
         self.net = ncnn.Net()
         settings = self.net.opt
         settings.num_threads = threads
-        # created after `net`, whose memory they own: Python destroys attributes in the order of their
-        # creation
+        # The allocators own the memory of `net`, so they are created later: Python destroys attributes in the
+        # order of their creation.
         self.allocators = ncnn.UnlockedPoolAllocator(), ncnn.PoolAllocator()
         settings.blob_allocator, settings.workspace_allocator = self.allocators
         for word in dir(settings):

@@ -141,7 +141,7 @@ class Machine:
         width = inference.vector_bytes(options.target)
         subprocess.run([options.cc, "-O2", *march(options.target), f"-DWIDTH={width}",
                         os.path.join(ROOT, "bench", "bandwidth.c"), "-o", self.program], check=True)
-        # per cycle two multiply-adds of vectors; or in 16 cycles one product of tile registers
+        # a cycle computes two vector multiply-adds, or a sixteenth of a product of tile registers
         flops = {"-DTILES": 1024, "-DDOTS": width}.get("".join(inference.bf16_kind(options)), width)
         self.hertz = self.peak / self.threads / flops
 

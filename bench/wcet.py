@@ -35,7 +35,7 @@ FILLS = (0, 255, 128, 127, 256)  # value of all bytes of an input; 256: random b
 
 Insn = collections.namedtuple("Insn", "address size word operands function")
 # executions: {address: n}. flash: bytes of flash that are read as data. misses: {"code": n, "data": n} of the
-# caches. loops: {header: (back edges per entry, at most, and in total)}
+# caches. loops: {header: (largest number of back edges per entry, number of back edges in total)}
 Run = collections.namedtuple("Run", "executions flash misses loops")
 
 

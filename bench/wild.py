@@ -64,7 +64,7 @@ def views(x, shape):
         return exact
     long = [n for n in shape if n > 1]
     same = [y.reshape(shape) for y in (last, x) if [n for n in y.shape if n > 1] == long]
-    # positions in one axis of the model, but in two axes of the shape, or the reverse
+    # the positions are one axis in the model and two axes in `shape`, or the reverse
     joined = [y.reshape(shape) for y in (last, x) if y.ndim and y.shape[-1] == shape[-1]]
     return same or joined or ([x.reshape(shape)] if sum(n > 1 for n in x.shape) < 2 else [])
 
@@ -219,8 +219,9 @@ def page(rows, cpu):
     text = "The models come from packages of PyPI and npm. Each model is imported and compiled, and " \
         "its outputs are compared with those of the runtime for which it is shipped (onnxruntime or " \
         "LiteRT), on the same inputs. The error is the " \
-        "largest difference of an output, relative to its largest element; a model matches if it is at " \
-        f"most {FLOAT_LIMIT:.0e} ({INT8_LIMIT} for int8 models). Where a model ranks rows by their scores, " \
+        "largest difference of an output, relative to its largest element; a model matches if the error is " \
+        f"at most {FLOAT_LIMIT:.0e} ({INT8_LIMIT} for int8 models). Where a model ranks rows by their " \
+        "scores, " \
         "the best tenth of the runtime's rows is compared with the nearest rows of cnnc: rounding changes " \
         "the order of rows with nearly equal scores, even between the runtime with and without its " \
         "optimizations. " \

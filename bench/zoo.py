@@ -263,7 +263,8 @@ def write_keras(name, path):
     import keras, numpy as np
     keras.utils.set_random_seed(1)
     side = side_of("keras", name)
-    # Softmax makes most scores 0; the exporter leaves constants of preprocessing as inputs.
+    # No softmax, because it makes most scores 0. No preprocessing in EfficientNetV2B0, because the exporter
+    # turns its constants into inputs.
     more = {"include_preprocessing": False} if name == "EfficientNetV2B0" else {}
     net = getattr(keras.applications, name)(weights=None, input_shape=(side, side, 3),
                                             classifier_activation=None, **more)

@@ -3,7 +3,7 @@ cmakedir = $(libdir)/cmake/cnnc
 nodist_cmake_DATA = %D%/cnncConfig.cmake %D%/cnncConfigVersion.cmake
 EXTRA_DIST += %D%/cnncConfig.cmake.in
 CLEANFILES += %D%/cnncConfig.cmake
-# By make, not by configure: the directories depend on make's variables.
+# Make writes this file, not configure, because the directories depend on make's variables.
 %D%/cnncConfig.cmake: %D%/cnncConfig.cmake.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) %D% && sed -e 's|@bindir_full[@]|$(bindir)|' \
 	  -e 's|@includedir_full[@]|$(includedir)|' -e 's|@libdir_full[@]|$(libdir)|' \

@@ -1,7 +1,7 @@
 pkgconfig_DATA = %D%/cnn.pc
 EXTRA_DIST += %D%/cnn.pc.in
 CLEANFILES += %D%/cnn.pc
-# Each `make` writes cnn.pc, not configure, because `make install prefix=DIR` changes the directories.
+# `make` writes cnn.pc each time (configure does not), because `make install prefix=DIR` changes directories.
 # Directories under the prefix are relative to cnn.pc, so that the installation can be moved.
 .PHONY: cnn.pc-anew
 %D%/cnn.pc: %D%/cnn.pc.in cnn.pc-anew

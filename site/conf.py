@@ -43,10 +43,11 @@ highlight_language = "text"
 smartquotes = False  # they would turn -- into a dash
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
-# Headings that are not section titles, and pages that start below the first level.
+# No warnings about headings that are not section titles, and pages that start below the first level.
 suppress_warnings = ["myst.header"]
 
-# The sections of the sidebar. Sphinx warns about pages that are in none, and warnings are errors.
+# The sections of the sidebar. Each page must be in one: Sphinx warns about other pages, and warnings are
+# errors.
 sections = {
     "First steps": "docs/first-net docs/from-pytorch docs/from-keras docs/cortex-m docs/embedding docs/train",
     "Guides": """docs/import docs/data docs/transfer docs/int8 docs/bf16 docs/streaming docs/python docs/looking

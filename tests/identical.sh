@@ -2,8 +2,7 @@
 # identical.sh [--no-comments] OLD NEW [FILE.cnn...]: whether two builds of cnnc generate the same C, byte for
 # byte, from every program of tests/, examples/ and docs/ with each set of options below. With --no-comments,
 # comments, indentation and blank lines may differ. Prints each difference, then the totals; status 1 if there
-# is one.
-# SPDX-License-Identifier: Apache-2.0
+# is a difference. SPDX-License-Identifier: Apache-2.0
 set -eu
 comments=yes
 if [ "$1" = --no-comments ]; then comments=no; shift; fi

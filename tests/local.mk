@@ -40,12 +40,12 @@ LONG_CASES = tests/nets/random.tap tests/unit/unit.tap tests/web/web.tap tests/s
   tests/models/boards.tap tests/int8/quantize.tap tests/import/onnx_suite.tap tests/import/tflite_ops.tap \
   tests/embed/layer_names.tap tests/embed/embedded.tap tests/models/models.tap \
   tests/embed/several_nets.tap tests/int8/budget.tap tests/export/export.tap tests/nets/examples.tap
-# Adding a file adds a case: configure substitutes expressions that make evaluates to the lists of files,
-# which automake does not accept in TESTS.
+# Adding a file adds a case: NET_CASES and SCRIPT_CASES are expressions that list the files. configure
+# substitutes them, because automake does not accept such expressions in TESTS.
 TESTS += $(LONG_CASES) @NET_CASES@ @SCRIPT_CASES@
 
 # ---- tiers: check-fast, check, check-long (Makefile.am) ----
-# check-fast: cases that need no C compiler, which is `false` there; a share of the unit tests and nets.
+# check-fast: cases that need no C compiler (it is `false` there); a share of the unit tests and nets.
 FAST_CASES = tests/unit/unit.tap tests/nets/nests.tap tests/diag/diag.tap tests/diag/messages.tap \
   tests/emit/emit.tap tests/tree.tap tests/phrases.tap tests/cli/fix.tap tests/cli/help.tap \
   tests/docs/errors_page.tap

@@ -62,8 +62,8 @@ step() {
   fi
 }
 
-# sweep SHARE NAME COMMAND...: a step; of SHARE successive calls, the seed selects one. The first of a part
-# always runs.
+# sweep SHARE NAME COMMAND...: a step of a sweep; of SHARE successive steps, the seed selects one.
+# SWEEP_MINUTES count from the first selected step of the part.
 sweep() {
   share=$1
   shift
@@ -99,7 +99,7 @@ record() {
   rm -f "$here/long-ledger"
 }
 
-# The minutes of all calls for this commit.
+# The minutes of the part in all calls of this script for this commit.
 minutes() {
   spent=$here/long-done/$part.seconds
   [ -f "$spent" ] || : >"$spent"
@@ -240,7 +240,8 @@ part_optimized() {
 }
 
 # ---- fuzzing ----
-# Seeds of each target: its own folder; for the parser also every program of the other tests.
+# Seeds of each target: its own folder; for the importers and the parser also models and programs of other
+# tests.
 seeds() {
   ls -d "$top/tests/fuzz/$1" 2>/dev/null || true
   [ "$1" != tflite ] || echo "$top/tests/models"
@@ -296,7 +297,7 @@ part_random_limits() { random_portions 5 LIMITS 10 2000; }
 # ---- programs in the interpreter ----
 commands() { netcheck --commands "$@"; }
 part_commands() { in_portions 15 2 commands $(programs); }
-# Other shapes than make check's, and programs of tests/run.
+# Every choice of a schedule: in nets with other shapes than make check's, and in programs of tests/run.
 shape=
 choices() { SHAPES=$shape sh "$top/tests/nets/choices.tap" "$@"; }
 part_choices() {
@@ -304,14 +305,14 @@ part_choices() {
   for shape in 12x12x35 13x15x1 7x7x3; do sweep 3 $shape choices; done
   in_portions 25 1 choices "$top"/tests/run/*.cnn
 }
-# In steps and in windows, with all compilers and levels.
+# Nets in steps and in windows, with all compilers and levels.
 streams() { netcheck --stream "$@"; }
 part_streams() {
   in_portions 15 2 streams "$top"/tests/stream/*.cnn \
     $(ls "$top"/tests/run/*.cnn | grep -v -e _far -e _large -e threads -e winograd)
 }
-# With three rows of every value, except for programs whose operators need tables, sequences, states or values
-# in several parts.
+# Nets in which every value has a leading axis of three rows; without programs whose operators need tables,
+# sequences, states or values in several parts.
 rows() { ROWS_OF=$* sh "$top/tests/nets/rows.tap"; }
 part_rows() {
   step netcheck make -s netcheck

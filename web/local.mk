@@ -95,7 +95,7 @@ web/page/examples.json: $(top_srcdir)/web/examples.sh $(srcdir)/web/none.c \
 web/page/colors.json: $(top_srcdir)/editors/vscode/syntaxes/cnn.tmLanguage.json
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && cp $< $@
 WEB_PAGE = index.html page.css page.js worker.js wasi.js lzma.js
-# Without indentation and comment lines, except for the license.
+# Copies the files of the page without indentation and comment lines, except for the license.
 $(WEB_PAGE:%=web/page/%): web/page/%: web/%
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e 's/^ *//' -e '/SPDX/b' -e '/^\/\/ /d' $< >$@.new && mv $@.new $@
 EXTRA_DIST += $(WEB_PAGE:%=web/%) web/examples.sh web/none.c web/none_import.c \

@@ -67,7 +67,7 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   Graph *graph = gradient->graph;
   Node *in[MOST_INPUTS], *own = graph_port(graph, use->port)->node;
   int64_t size = 1;
-  if (loss->inside && own->op != loss->inside) own = own->hidden->of; /* the node that this node replaced */
+  if (loss->inside && own->op != loss->inside) own = own->hidden->of; /* the node that `own` replaced */
   int n = loss_operands(loss, own, in);
   for (int i = 0; i < use->nmore; i++) in[n++] = graph_port(graph, use->more[i])->node;
   for (int i = 0; i < TRUTH_PARTS; i++)
@@ -217,7 +217,7 @@ static Graph *copy_inference(Arena *arena, const Graph *graph, Node **map) {
     }
     graph_append(copy, map[i]);
     if (node_is_state(node) || node_is_update(node))
-      map[i] = node->op->train(copy, map[i]); /* inspection computes the first call */
+      map[i] = node->op->train(copy, map[i]); /* inspection shows the first call */
   }
   return copy;
 }

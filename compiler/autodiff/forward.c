@@ -15,7 +15,7 @@ typedef struct Forward {
   Node ***of_call;     /* [call][node id]: the value in that call */
   Node ***before;      /* [call][node id]: the value before QAT rounds it */
   Node **map, **exact; /* rows of `of_call` and `before` for the current call */
-  Node **input;        /* by node id: an input with all calls; NULL if there is only one call */
+  Node **input;        /* by node id: the input with one region per call; NULL if there is only one call */
   Diags *diags;
 } Forward;
 
@@ -134,7 +134,7 @@ static Node *trained_node(Forward *f, const Node *node, int64_t call) {
   Node *made = graph_copy_node(f->arena, node, f->map);
   if (node->op->traits.weights_of_input) made->in[0] = f->exact[node->in[0]->id]; /* the unrounded layer */
   if (made->precision == PRECISION_F16W) made->precision = PRECISION_GIVEN; /* weights are trained in float */
-  made->rounded = false; /* set later, for the whole graph, because the backward pass reads values, too */
+  made->rounded = false; /* set later, for the whole graph: the backward pass also reads values */
   if (!node->op->parts) graph_append(f->copy, made);
   made->salt = i + call * f->graph->nodes.n;
   if (!shape_again(f, node, made)) return NULL;
@@ -202,8 +202,7 @@ Graph *graph_forward(Arena *arena, const Graph *graph, Diags *diags) {
   Node **all = values_of_all(&f);
   graph_copy_ports(f.copy, graph, all);
   graph_copy_values(f.copy, graph, all);
-  for (int i = 0; i < TRUTH_PARTS;
-       i++) /* annotation targets are numbered after all ports, which exist by now */
+  for (int i = 0; i < TRUTH_PARTS; i++) /* the numbers of annotation targets follow those of the ports */
     if (f.copy->truth[i]) f.copy->truth[i]->port->index = graph_ports(f.copy) + i;
   return f.copy;
 }

@@ -189,7 +189,7 @@ static void add_kind(Command *command, const Build *run) {
     if (backend->soname && system->soname)
       command_add_all(command, WORDS("-Xlinker", system->soname, "-Xlinker", backend->soname));
     if (backend->cross && !backend->system)
-      command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* the program has its own memcpy */
+      command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* the loading program has memcpy */
     break;
   case BACKEND_WASM: /* the caller's memory begins at __heap_base; a stack overflow traps */
     command_add_all(command, WORDS("-nostdlib", "-Wl,--no-entry", "-Wl,--export-dynamic",

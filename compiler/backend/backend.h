@@ -26,7 +26,7 @@ typedef struct Backend {
 } Backend;
 
 typedef struct BackendUnit {
-  const char *text; /* C that only includes the C standard's headers */
+  const char *text; /* C that includes only standard headers */
   size_t n;
   const char *optimize; /* the C compiler's -O3 (for clang -O2), -O1 ... */
   bool vectorize;       /* enable the C compiler's vectorizers even at -O1 */
@@ -42,7 +42,7 @@ bool backend_compile(const Backend *, const BackendUnit *, int n, const char *ou
 /* The path that the C text uses for the file with `data`: an open descriptor, or for zig a file in a
  * temporary folder. */
 const char *backend_data_path(Arena *, const char *cc);
-bool backend_has_openmp(Arena *, const char *cc);           /* false for zig; other compilers are not tried */
+bool backend_has_openmp(Arena *, const char *cc);           /* false for zig; true for others, untested */
 bool backend_takes_units(Arena *, BackendKind, bool cross); /* whether several units are possible */
 
 /* opens an unnamed file for `messages`, which the caller closes; NULL on failure */

@@ -75,7 +75,7 @@ Graph *quantize_graph(Arena *arena, Diags *diags, const Graph *graph, QuantFile 
 
 Graph *drop_idle_channels(Arena *arena, Graph *graph) {
   (void)arena;
-  return graph; /* no net is an int8 model */
+  return graph; /* this build has no int8 models */
 }
 
 const char *weights_file(Arena *arena, const char *weights) {

@@ -1,4 +1,4 @@
-/* origin.h: Metadata of a weight file about the net whose weights it has. */
+/* origin.h: Comparison of a program with a weight file's metadata (class names, input normalization). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ORIGIN_H
 #define CNNC_ORIGIN_H
@@ -9,6 +9,7 @@
 
 /* Compares the labels and the normalization of the program with those in the file. Error [weights-mismatch]:
  * a name belongs to another class. Warning [label-renamed]: only a name differs. Warning [other-normalize]:
- * the normalization differs. A program without labels gets the file's names. Call it after weights_read. */
+ * the normalization differs. A program without labels gets the file's names. Must be called after
+ * weights_read. */
 bool origin_read(Arena *, Diags *, const char *path, Graph *);
 #endif

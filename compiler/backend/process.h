@@ -17,7 +17,7 @@ typedef struct Command {
   FILE *printed;    /* the command's standard output; NULL: the same file as `messages` */
   FILE *messages;   /* the command's messages; NULL: standard error */
   FILE *buffered;   /* collects messages until the command ends, if several commands run */
-  bool links;       /* the command starts a linker, which would continue to write: it is never stopped */
+  bool links;       /* it starts a linker, which would continue to write, so the command is never stopped */
   bool failed;      /* the exit status was not 0 */
   intptr_t process; /* number of the process, on Windows the handle; 0: not running */
 } Command;

@@ -17,10 +17,11 @@ typedef struct System {
 extern const System system_table[]; /* ends with name NULL */
 
 const System *system_here(void);
-/* The system whose executables or shared libraries have this suffix, if it is not a suffix of this machine's
- * system; otherwise NULL. */
+/* The system whose executables or shared libraries have this suffix. NULL: no system has it, or this
+ * machine's system has it. */
 const System *system_of_suffix(const char *suffix);
-/* The architecture to use if none is given: this machine's architecture, if the system has it. */
+/* The architecture to use if none is given: for a Linux system this machine's, if it is in `arch`; otherwise
+ * arch[0]. */
 const char *system_default_arch(const System *);
 bool system_has_arch(const System *, const char *arch);
 /* Clang's options for the system on a CPU of this architecture, NULL-terminated. */

@@ -12,7 +12,7 @@ Arena *arena_new(void);
 /* Registers a function to call before the program ends because it is out of memory. */
 void arena_at_failure(Arena *, void (*clean)(void *context), void *context);
 void *arena_alloc(Arena *,
-                  size_t bytes); /* zeroed, aligned for any object; without memory, exits with status 1 */
+                  size_t bytes); /* zeroed, aligned for any object; if out of memory, exits with status 1 */
 void *arena_grow(Arena *, void *old, size_t old_bytes, size_t new_bytes);
 char *arena_copy(Arena *, const char *text, size_t n); /* n bytes and a final zero */
 char *arena_printf(Arena *, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -42,7 +42,7 @@ typedef enum Bound { BOUND_NONE, BOUND_RELU, BOUND_RELU6 } Bound;
 typedef struct Stored {
   int32_t zero, lo, hi;
   Bound bound;  /* determines which of lo and hi depend on the scale */
-  bool settled; /* the rounded sum already contains the zero point, which is not added again */
+  bool settled; /* the rounded sum already contains the zero point */
 } Stored;
 Stored stored_of(float scale, int32_t zero, bool wide, Bound); /* wide: 16 bits, otherwise 8 */
 int32_t stored_put(Stored, int64_t rounded);
@@ -83,7 +83,8 @@ Addition addition_of(Addend *, int32_t count, float out, bool wide);
 int64_t addition_part(Rounding, const Addition *, int32_t k,
                       int64_t x); /* the term of addend k; x: its value minus the zero point */
 int64_t addition_rounded(Rounding, const Addition *, int64_t parts);
-int64_t addition_most(const Addition *, int64_t most); /* SINGLE, DOUBLE: the largest `parts` */
+/* SINGLE, DOUBLE: the bound of `parts` if |q - zero| <= most */
+int64_t addition_most(const Addition *, int64_t most);
 /* ROUNDING_FLOAT: the scale of an addend, divided by the scale of the sum, must be at least 2^least and below
  * 2^most. */
 int32_t addition_float_least(bool wide);
@@ -114,7 +115,7 @@ void table_pieces(int8_t to[256], Rounding, int32_t in_zero, Multiplier above, i
 bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, int32_t out_zero);
 
 /* Softmax of gemmlowp, without floats: scale 1/256, zero point -128. */
-enum { SOFTMAX_CHANNELS = 4095 };     /* maximum number of channels: their sum has 12 integer bits */
+enum { SOFTMAX_CHANNELS = 4095 };     /* maximum number: a sum of exponentials has 12 integer bits */
 bool softmax_scale_fits(float scale); /* scale: of softmax's input */
 void softmax_table(int32_t exponential[256],
                    float in_scale);        /* exp, indexed by (largest q) - q, as Q0.31; 0: too small */

@@ -117,7 +117,7 @@ static void put_source(const Diags *diags, Text *text, const Palette *color, Spa
   /* A range over several lines is underlined up to the last letter of its first line. */
   while (end > begin && is_blank(source->text[end - 1])) end--;
 
-  Arena *scratch = arena_new(); /* many messages may show one very long line */
+  Arena *scratch = arena_new(); /* freed below: many messages may show the same very long line */
   Cell *cells;
   const int n = cells_make(scratch, source, begin, end, &cells);
   const uint32_t start = span.start < end ? span.start : end;
@@ -132,7 +132,7 @@ static void put_source(const Diags *diags, Text *text, const Palette *color, Spa
   const int last = width <= WIDEST ? width : first + WIDEST;
   const char *dots = first > 0 ? "..." : "";
   text_put(text, "%s%5d |%s %s", color->gutter, place.line, color->reset, dots);
-  int skipped = first; /* columns before the first cell shown: a wide character or tab may cross the edge */
+  int skipped = first; /* column of the first shown cell: a wide character or tab may cross the edge */
   for (int i = n - 1; i >= 0 && cells[i].column >= first; i--) skipped = cells[i].column;
   for (int i = 0; i < n; i++)
     if (cells[i].column >= first && cells[i].column + cells[i].columns <= last)

@@ -22,7 +22,7 @@ char *file_read(Arena *, const char *path, size_t *n,
                                       files over 1 GiB are errors */
 bool file_exists(const char *path);
 bool file_folder_free(const char *path,
-                      const char **why); /* an empty folder, or a name that does not exist */
+                      const char **why); /* whether the folder is empty or does not exist */
 bool file_absolute(const char *path);
 bool file_same(const char *, const char *); /* whether both are the same regular file */
 const char *file_temporary(Arena *);        /* the folder of temporary files */

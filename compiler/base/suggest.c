@@ -8,8 +8,8 @@ enum { LONGEST = 63, NO_MATCH = 1000 };
 
 static int least(int a, int b) { return a < b ? a : b; }
 
-/* Whether one word is the beginning of the other word, or the other word's part after the last '_':
- * kernel_size and kernel, learning_rate and rate. */
+/* Whether the longer word begins with the shorter word, or ends with '_' and the shorter word: kernel_size
+ * and kernel, learning_rate and rate. */
 static bool is_part(const char *word, int n, const char *name, int m) {
   const int shorter = least(n, m), longer = n + m - shorter;
   const char *inner = n < m ? word : name, *outer = n < m ? name : word;

@@ -92,7 +92,7 @@ void fit_flash(Compilation *);  /* chooses smaller constants if --flash requires
 bool fits_board(Compilation *); /* reports sizes beyond --flash and --ram; false after an error */
 
 /* ---- output.c ---- */
-bool output_possible(Compilation *); /* whether this output exists for the net; reports why not */
+bool output_possible(Compilation *); /* whether the net can have this output; if not, reports why */
 bool emit_output(Compilation *);     /* writes a view, or prints C */
 bool backend(Compilation *);         /* compiles the C text if the output is not C */
 WordList input_files(const Compilation *);

@@ -30,14 +30,14 @@ static bool parse(Compilation *c) {
   const Options *o = c->options;
   c->program = program_read(c->arena, c->diags, &c->sources, o->input, o->directories.n, o->directories.data);
   stage_done(c, "read and parse");
-  return c->program != NULL; /* the result is also true after an error, so that one run reports all errors */
+  return c->program != NULL; /* also true after a syntax error, so that one run reports all errors */
 }
 
 static void put_library_count(Text *out, int n, const char *what) {
   if (n) text_put(out, "%s %d %s%s", out->n ? "," : "", n, what, n == 1 ? "" : "s");
 }
 
-/* Prints the declarations of a file without a net that other files can import: constants, blocks, imports. */
+/* Prints how many constants, blocks and imports a file without a net has. */
 static void print_library_contents(Compilation *c) {
   int count[DECL_NET + 1] = {0};
   const File *file = c->program->main;
@@ -126,7 +126,8 @@ static Options *without_targets(const Options *o, Arena *arena) {
 
 /* The options with the targets that suit a net. Some targets have better variants for int8 models or for
  * layers in bf16. Without --target, the variants are added before their target, except AMX for int8 models.
- * If the target was chosen for this CPU, the best variant that is faster on this CPU replaces it. */
+ * If the target was chosen for this CPU, or if --cpu names an x86 CPU, the best variant for that CPU replaces
+ * the target. */
 static const Options *with_better_targets(const Options *o, Arena *arena, bool int8) {
   Options *own = without_targets(o, arena);
   const CpuCore *core = o->cpu ? o->cpu->core : NULL;
@@ -149,9 +150,9 @@ static const Options *with_better_targets(const Options *o, Arena *arena, bool i
   return own;
 }
 
-/* The options with targets that have the throughput of --cpu, or of this CPU if the targets were chosen for
- * it. Training keeps the schedules of the target: all CPUs with the same vector instructions compute the same
- * weights. */
+/* The options with copies of the targets that have the throughput of --cpu, or of this CPU if the targets
+ * were chosen for it. Training keeps the schedules of the target: all CPUs with the same vector instructions
+ * compute the same weights. */
 static const Options *with_cpu(const Options *o, Arena *arena, bool training) {
   const Cpu *cpu = !o->cpu && o->native && !training ? cpu_native() : o->cpu;
   if (!cpu || !cpu->core) return o;
@@ -164,7 +165,7 @@ static const Options *with_cpu(const Options *o, Arena *arena, bool training) {
 /* The options with the targets for an int8 model; by default, a library is for boards. */
 static const Options *int8_targets(const Options *o, Arena *arena) {
   if (o->kind != OUTPUT_LIBRARY || o->targets_given) return with_better_targets(o, arena, true);
-  Options *own = without_targets(o, arena); /* their schedules read the same packed weights */
+  Options *own = without_targets(o, arena); /* the schedules of both read the same packed weights */
   vec_push(arena, own->targets, target_find("armv7e-m"));
   vec_push(arena, own->targets, target_find("armv7m"));
   return own;
@@ -263,8 +264,8 @@ static void read_tuning(Compilation *c) {
   else diag_report(c->diags, DIAG_tuning_ignored, NO_SPAN, NULL, "cannot read '%s': %s", path, why);
 }
 
-/* Measures the candidates and writes NAME.tune, which still contains its rows for other targets and
- * kernels. */
+/* Measures the candidates and writes NAME.tune. The rows of an existing file for other targets and kernels
+ * are kept. */
 static bool tune(Compilation *c) {
   const Options *o = c->options;
   const char *why = NULL;

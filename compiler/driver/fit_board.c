@@ -25,7 +25,7 @@ typedef struct Gain {
 } Gain;
 typedef VEC(Gain) Gains;
 
-/* The supported candidate with the smallest constants; the reference schedule only if it was chosen. */
+/* The supported candidate with the smallest constants; the reference schedule only counts if chosen. */
 static const Candidate *smallest(const Decision *d) {
   const Candidate *least = NULL;
   for (int i = 0; i < d->candidates.n; i++) {
@@ -166,8 +166,9 @@ void fit_flash(Compilation *c) {
 }
 
 /* ---- RAM ----
- * Trials find the last layer in row bands and the number of bands. They are made in the order of kernel
- * counts, and the first trial that fits is used. If none fits, the trial with the least RAM is used. */
+ * A trial has a last layer in row bands and a number of bands. Trials are lowered in the order of their
+ * kernel counts, and the first trial that fits is used. If none fits, the trial with the least RAM is
+ * used. */
 enum { MOST_LAYERS = 200, MOST_KERNELS = 2000, TRIES = 6 };
 
 typedef struct BandTrial {

@@ -430,7 +430,7 @@ static const TflProgram *raised_program(Importing *m, Span at, TflModel *model, 
   return made && admits_tflite(m->arena, made) ? made : NULL;
 }
 
-/* False: the file is not a TensorFlow Lite model. */
+/* False: the file is not a TensorFlow Lite model, or cannot be read. */
 static bool import_tflite(Importing *m, Span at, int *status) {
   size_t n;
   uint8_t begin[8];

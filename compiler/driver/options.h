@@ -70,7 +70,7 @@ typedef struct Options {
   bool network, look;          /* generate NAME_network, and inspection; executables always have both */
   VEC(const Target *) targets; /* best first */
   bool targets_given, native;  /* native: a target was chosen for this CPU */
-  const Cpu *cpu;              /* CPU of a board; NULL: not given */
+  const Cpu *cpu;              /* --cpu; NULL: not given */
   int64_t flash, ram;          /* limits of inference in bytes; 0: none */
   int64_t flash_wait;          /* wait cycles of flash; 0: none */
   const System *system;        /* --os; NULL: this system, or none */

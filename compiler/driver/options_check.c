@@ -108,8 +108,8 @@ static bool check_mpi(const Options *options) {
   return options->train || usage_error("--mpi is for training, which --no-train disables");
 }
 
-/* Frama-C reads standard C: the annotations are for the reference loops of one image, and for
- * microcontrollers, whose instructions have an equivalent in C. */
+/* Frama-C only reads standard C. So the annotations are for the reference loops of one image, and for
+ * microcontrollers without vectors: their instructions have an equivalent in C. */
 static bool check_acsl(const Options *options) {
   if (!options->acsl) return true;
   const Target *target = options->targets.data[0];

@@ -409,7 +409,7 @@ static void quantize_net(Quantizing *q) {
   q->wrong = !check_qat_options(q);
   if (q->wrong || !check_keep(q)) return;
   diags_print(q->diags, stderr, DIAG_TEXT,
-              flag_wants_color(0)); /* messages about the source; each trial has its own */
+              flag_wants_color(0)); /* messages about the source; each trial records its own messages */
   q->diags = diags_new(q->arena, &q->sources);
   if (q->data && !build_executable(q, NULL, program)) return;
   if (!equalize_net(q, &weights) || (q->data && !run_calibration(q, program, weights))) return;

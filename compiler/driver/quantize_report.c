@@ -63,7 +63,7 @@ static void print_evaluation(const Quantizing *q) {
   if (!q->data) return;
   if (!a->metric)
     printf("accuracy not compared: %s\n", q->seen.targets
-                                              ? "no output has a loss, or ends in softmax or sigmoid"
+                                              ? "no output has a loss or ends in softmax or sigmoid"
                                               : "the data has no targets");
   else {
     const char *format = a->share ? "%.1f" : "%.4g";

@@ -80,7 +80,7 @@ static const char *comma_list(Arena *arena, const Words *list) {
 /* ---- contracts of functions ---- */
 static void put_separated(Printer *p, Text *out, const Buf *a, const Buf *b) {
   if (a->overlaps || b->overlaps || (a->place <= WEIGHTS && b->place <= WEIGHTS)) return;
-  if (has_gaps(a) || has_gaps(b)) return; /* parts of one array may alternate in memory */
+  if (has_gaps(a) || has_gaps(b)) return; /* parts of one array may be interleaved */
   text_put(out, "    requires \\separated(");
   put_pointed(out, p->buf_name[a->id], a);
   text_put(out, ", ");
@@ -202,8 +202,7 @@ typedef struct Effects {
   bool memory; /* whether parameters are assigned */
 } Effects;
 
-/* A bound of the loop's variable; a constant bound, if the variable has one. If there are several bounds, all
- * of them hold. */
+/* A bound of the loop's variable. Of several bounds, which all hold, a constant one is preferred. */
 static Index bound_of(const Printer *p, const NestStmt *loop, bool low) {
   const Index *bound = low ? loop->u.loop.lo : loop->u.loop.hi;
   const int n = low ? loop->u.loop.nlo : loop->u.loop.nhi;
@@ -427,9 +426,9 @@ static const char *limit_text(Printer *p, const NestStmt *loop, bool low) {
   return text.s;
 }
 
-/* The number of iterations that Eva computes separately; 0: none. Eva does this if a loop only assigns local
- * variables, so that sums and windows keep their bounds. Where WP proves no indices, Eva also does this if
- * the loop's variable decides which elements of a window are in the map. */
+/* The number of iterations that Eva computes separately; 0: none. A loop is unrolled for Eva if it only
+ * assigns local variables, so that sums and windows keep their bounds. Where WP proves no indices, a loop is
+ * also unrolled if its variable decides which elements of a window are in the map. */
 static int64_t separate_iterations(const Printer *p, const NestStmt *loop, bool memory) {
   enum { SEPARATE_MOST = 256 };
   const int64_t n = iterations(p, loop, false);
@@ -461,7 +460,7 @@ void print_loop_annotation(Printer *p, const NestStmt *loop, int depth, const ch
 
 /* ---- inline functions ---- */
 /* Contracts of inline functions, and annotations of the loops in them. `name` is the beginning of the
- * function's name after the prefix. Functions that are not listed only compute a result. */
+ * function's name after the prefix. All other inline functions have the contract `assigns \nothing;`. */
 static const struct {
   const char *name, *contract, *loop;
 } helper_table[] = {

@@ -103,7 +103,7 @@ static const char bf16_text[] =
     "  const uint32_t vnni = c >> 11 & 1, amx = d >> 22 & 1;\n"
     "  uint32_t more = 7, b1, c1 = 1, d1;\n"
     "  __asm__ volatile(\"cpuid\" : \"+a\"(more), \"=b\"(b1), \"+c\"(c1), \"=d\"(d1));\n"
-    "  const uint32_t bf16 = leaf ? more >> 5 & 1 : 0; /* leaf: the number of the last part of leaf 7 */\n";
+    "  const uint32_t bf16 = leaf ? more >> 5 & 1 : 0; /* leaf: the last subleaf of leaf 7 */\n";
 
 /* Bits 17 and 18 of `saved`: the system saves the tile registers. */
 static const char tiles_text[] =

@@ -31,7 +31,7 @@ static void put_buffers(Text *out, const Net *net, const char *const *name, bool
   const int inputs = net->graph->inputs.n;
   text_put(out, "static %s workspace;", net->own->workspace);
   if (net_steps(net))
-    text_put(out, "\nstatic %s state; // the state between calls; reset it before the first",
+    text_put(out, "\nstatic %s state; // the state between calls; reset it before the first call",
              net->own->state);
   if (net->model && !trained)
     text_put(out, "\nstatic %s model; // zeros; fill it before the first call", net->own->model);

@@ -76,8 +76,8 @@ static const char *local(Frame *f, const char *type, const char *wanted, const c
   return name;
 }
 
-/* The text of an address, such as "arena + 4704". */
-/* `base` points to floats, but an array of bytes may start at an address that is not a multiple of 4. */
+/* The text of an address, such as "arena + 4704". `base` points to floats, but an array of bytes may start at
+ * an address that is not a multiple of 4. */
 static const char *offset_text(Frame *f, const char *base, int64_t bytes) {
   Arena *arena = f->net->arena;
   if (bytes % (int64_t)sizeof(float)) return arena_printf(arena, "(char *)(%s) + %" PRId64, base, bytes);
@@ -355,7 +355,7 @@ void frame_call(Frame *f, const Step *step, const char *indent) {
   const Version *version = &step->call->version[f->target];
   const Nest *nest = version->lower->b;
   const bool shared = version->shared,
-             own = shared && f->kind == FRAME_BATCH; /* `own` is a team that runs only this call */
+             own = shared && f->kind == FRAME_BATCH; /* whether a team runs only this call */
   const NestFunction *function = step->function[f->target];
   Text list = {.arena = f->net->arena};
   for (int i = 0; i < function->sizes.n; i++)

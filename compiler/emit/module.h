@@ -8,8 +8,8 @@
 #include "graph/node_text.h"
 #include "lir/layout.h"
 
-/* The text of a function, without the functions that it calls. */
 typedef struct PoolNames PoolNames;
+/* The text of a function, without the functions that it calls. */
 typedef struct Printed {
   const NestFunction *function;
   const char *comment;
@@ -110,8 +110,8 @@ void frame_end(Text *, Frame *);          /* prints the body of the function */
 
 const char *array_argument(Arena *, const Nest *, int buffer, const char *array, int rank,
                            const int64_t *dim);
-/* An expression for a parameter, or for some of its rows, which is a member of `holder`. The result is an
- * argument of array_argument. */
+/* An expression for a weight that is a member of `holder`, or for some rows of such a weight. The result is
+ * an argument of array_argument. */
 const char *weight_text(Net *, const char *holder, const Weight *);
 void list_add(Text *list, const char *item); /* puts commas between the items */
 void put_signature(Text *, const Net *, const char *head, const Parameters *,

@@ -33,7 +33,7 @@ static void name_parameter(Printer *p, const Buf *buf, Words *items) {
                    arena_printf(p->arena, "%s%s", buf->overlaps ? "" : "restrict ", p->buf_name[buf->id])));
 }
 
-/* Adds the parameters that replace numbers. */
+/* Adds the parameters of a merged function: they replace the numbers in which the merged functions differ. */
 static void name_sizes(Printer *p, Words *items) {
   const CodeNumbers *numbers = p->print->merged;
   int n = 0;

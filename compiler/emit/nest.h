@@ -12,7 +12,7 @@ typedef struct NestPrint {
   int lanes_max;      /* maximum number of lanes; 1: scalar C for any compiler */
   bool team; /* a team shares PARALLEL loops: each thread of the team calls the main functions with such
                 loops, and passes `thread` and `threads` */
-  const char *pool; /* a pool of threads instead of OpenMP: the parameter for the team; otherwise NULL */
+  const char *pool; /* with a thread pool: the declaration of the parameter `team`; with OpenMP: NULL */
   bool apart; /* main functions are never inlined: a caller calls many of them, and on CPUs with few registers
                  compilers produce slower code if several of them are inlined into one function */
   bool load2; /* one instruction loads two adjacent words */

@@ -360,7 +360,7 @@ bool print_waits(Printer *p, const NestStmt *stmt) {
   return waits;
 }
 
-/* Prints n pieces between two barriers, for a pool of threads. This code runs once for each share. */
+/* Prints a loop over shares, for a pool of threads. Each share runs the n pieces between two barriers. */
 static void print_shares(Printer *p, const Stmts *list, const Piece *piece, int n, int depth) {
   bool several = false;
   for (int i = 0; i < n; i++) several = several || piece[i].kind != PIECE_ONE;
@@ -406,7 +406,7 @@ static void print_shared_pieces(Printer *p, const NestStmt *stmt, const Stmts *l
 
 /* Prints the statements one after the other, but loads of adjacent words as one instruction. */
 static void print_sequence(Printer *p, const NestStmt *const *list, int count, int depth) {
-  const NestStmt *before = NULL; /* the first of the last WORDS_AT_ONCE loads */
+  const NestStmt *before = NULL; /* the first load of the previous group */
   const char *next = NULL;
   for (int i = 0, n; i < count; i += n) {
     n = p->print->load2 ? code_words_at_once(list + i, count - i) : 1;

@@ -57,7 +57,7 @@ static void print_first(Printer *p, const Ref *ref, const int slot[REPLACED]) {
   print_ref(p, &first);
 }
 
-/* Prints the address of the first prefetched line, and the number of lines for each step. */
+/* Prints the address of the first prefetched line, and the number of lines that a step prefetches. */
 static void print_ahead(Printer *p, const NestStmt *stmt, const int slot[REPLACED]) {
   if (!stmt) {
     put("NULL, 0");
@@ -72,8 +72,8 @@ static void print_ahead(Printer *p, const NestStmt *stmt, const int slot[REPLACE
   put(", %d", p->nest->tiles.lines);
 }
 
-/* The number of products after which a register is stored, so that the CPU keeps the unit for such stores
- * awake. */
+/* After a long pause, a tile store is slow, because the CPU's unit for tile stores is asleep. So a register
+ * is stored after this number of products, to keep the unit awake. */
 enum { MOST_PRODUCTS = 36 };
 
 /* How the unit for stores is kept awake during a tile of `sums` registers: within a call of FN_TILE_ADD after
@@ -110,7 +110,7 @@ void print_tiled(Printer *p, const NestStmt *stmt, int depth) {
   Tiled t = {.outer = {stmt}, .nouter = 1};
   find_parts(stmt->body, false, &t);
   const Val dot = t.dot->u.store.val;
-  const int bytes = dot->op == PRIMITIVE; /* whether the operands are after the sum, not before the sum */
+  const int bytes = dot->op == PRIMITIVE; /* int8: the arguments are (sum, x, w), not (x, w, sum) */
   const Ref *x = dot->a[bytes]->a[0]->ref, *w = dot->a[1 + bytes]->ref, *to = &t.store->u.store.ref;
   const NestStmt *wide = tiled_step(w, slot_of(t.outer[t.nouter - 1])) ? t.outer[--t.nouter] : NULL,
                  *row = t.outer[t.nouter - 1], *blocks = t.nouter > 1 ? t.outer[0] : NULL;

@@ -281,7 +281,7 @@ static const char *part_of_step(const Net *net, const Node *root) {
                                     : "CNN_FORWARD";
 }
 
-/* Prints the training steps; put_upkeep_mark marks the last two. */
+/* Prints the training steps. The last two are the work before and after the calls (put_upkeep_mark). */
 static void put_training_steps(Text *out, Net *net) {
   if (!net->layout->train.program || !net->options->program) return;
   text_put(out, "static const cnn_training_step %s[] = {\n", net->own->network_training_steps);

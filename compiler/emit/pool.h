@@ -11,7 +11,7 @@
 struct PoolNames {
   const char *team;                         /* "struct lenet5_pool_member *team" */
   const char *member, *split, *take, *call; /* names in the generated C */
-  Table functions;                          /* by the name from pool_function */
+  Table functions;                          /* of pool_function: by wanted name */
   /* by function: the function that calls it with words as arguments */
   Table described;
   int words; /* largest number of arguments */
@@ -28,8 +28,8 @@ const char *pool_function(Net *, const char *of, const char *what);
  * four shares per thread. */
 int pool_most(const Version *);
 /* Prints a function that calls `function` with words as arguments. most: the number of shares, if the
- * function has the parameters `thread` and `threads`; 0: it does not, and `last` is the end of its argument
- * list. */
+ * function has the parameters `thread` and `threads`; 0: the function lacks these parameters, and `last` ends
+ * its argument list. */
 void pool_describe(Text *, Net *, const char *function, const Parameters *, const char *last, int most);
 /* Prints the call of a function after its pool_describe; `arguments` excludes `team` and `thread`. */
 void pool_call(Text *, Net *, const char *function, const char *arguments);

@@ -362,7 +362,7 @@ void prelude_need(PreludeNeeds *needs, PreludeFn fn, Elem elem, int lanes) {
   if (lanes > 1) needs->type[elem] |= bit;
   if (lanes > 1 && function[fn].nuses) needs->type[I32] |= bit;
   if (lanes > 1 && (fn == FN_SELECT || fn == FN_LOAD_BYTES || fn == FN_STORE_BYTES)) needs->type[I32] |= bit;
-  if (lanes == 1 && !function[fn].text) return; /* these texts for scalars use no other functions */
+  if (lanes == 1 && !function[fn].text) return; /* a separate text for scalars uses no functions */
   for (int i = 0; i < function[fn].nuses; i++)
     prelude_need(needs, function[fn].uses[i], elem_is_half(elem) ? F32 : elem, lanes);
   if ((fn == FN_SUM || fn == FN_HIGHEST) && lanes > 4) prelude_need(needs, fn, elem, lanes / 2);

@@ -98,8 +98,8 @@ void emit_prelude_end(Text *, const PreludeNeeds *);
 void emit_prelude(Text *, const PreludeNeeds *, const PreludeNames *);
 
 bool prelude_has_name(
-    const char *); /* whether the prelude may define this name: as a macro, or, without prefix and suffix, as
-                      a vector type or function; no other name may be equal to such a name */
+    const char *); /* whether no other name may be equal to this name, because the prelude may define it: as a
+                      macro, or, without prefix and suffix, as a vector type or function */
 
 /* The name of a vector type: "v16", "v16i", "v16b", "v16c", with a u appended for unaligned vectors. These
  * names are macros, which expand to names with the prefix. With one lane: "float", "int32_t", "uint8_t",

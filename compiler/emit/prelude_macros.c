@@ -85,7 +85,7 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
   prelude_word_macros(out, needs);
   if (needs->helium)
     text_put(out, "#if defined(__ARM_FEATURE_MVE)\n"
-                  "#ifdef __clang__ // the header of gcc 12 needs the short names\n"
+                  "#ifdef __clang__ // only Clang: gcc 12's arm_mve.h needs the short names\n"
                   "#define __ARM_MVE_PRESERVE_USER_NAMESPACE\n#endif\n#include <arm_mve.h>\n#endif\n");
   if (needs->unroll)
     text_put(out, "#if defined(__clang__)\n#define UNROLL _Pragma(\"clang loop unroll(full)\")\n#elif "

@@ -18,7 +18,7 @@ const char prelude_sine[] =
     "    if (exponent < 126) continue; // below 1/2\n"
     "    const uint32_t *d = digits + (exponent - 120) / 32, s = (exponent - 120) % 32;\n"
     "    const uint32_t high = d[0] << s | d[1] >> 1 >> (31 - s), low = d[1] << s | d[2] >> 1 >> (31 - s);\n"
-    "    const uint64_t p = ((uint64_t)(m * high) << 32) + (uint64_t)m * low; // in quarters of a turn, "
+    "    const uint64_t p = ((uint64_t)(m * high) << 32) + (uint64_t)m * low; // the angle in quarter turns, "
     "modulo 4, "
     "times 2^62\n"
     "    u.of[i] = (uint32_t)((p + (UINT64_C(1) << 61)) >> 62);\n"

@@ -200,8 +200,8 @@ static const VectorText *text_of(const Primitive *primitive) {
   return &texts[i];
 }
 
-/* Masked operations on 16 lanes. Without this text, compilers would use a permutation with a vector of lane
- * numbers. */
+/* Masked operations on 16 lanes. From the `plain` texts, compilers would generate permutations, which need a
+ * vector of lane numbers. */
 #define UPPER_MASKED                                                                                         \
   "  __asm__(\"vmovshdup %1, %0%{%2%}\" : \"+v\"(odd) : \"v\"(even), \"Yk\"((uint16_t)0x5555));\n"           \
   "  return (@I)odd;\n"
@@ -342,7 +342,7 @@ const char prelude_tile_clear[] = "INLINE @avoid tile_clear@l(int sums) {\n"
   "// Multiplies rows of words by rows of weights, and adds the products to the tile registers. Rows\n"      \
   "// of words are `row` bytes apart, blocks of rows `block` bytes, and rows of weights `line`\n"            \
   "// bytes. wide: offset in bytes of a second vector of columns (for at most two blocks), or 0.\n"          \
-  "// Each step prefetches `lines` cache lines of weights; those of the first step begin at `ahead`.\n"      \
+  "// Each step prefetches `lines` cache lines of weights, in the first step those at `ahead`.\n"            \
   "// After each `every` steps (0: never), a register is stored to 64 bytes at `awake`: see tile_awake.\n"   \
   "INLINE @avoid " name "@l(const " type " *left, ptrdiff_t row, ptrdiff_t block, int blocks, const " type   \
   " *right,\n"                                                                                               \
@@ -379,9 +379,9 @@ const char prelude_tile_clear[] = "INLINE @avoid tile_clear@l(int sums) {\n"
   "}\n"
 const char prelude_tile_add[] = TILE_ADD("tile_add", "uint16_t", "tdpbf16ps"),
            prelude_tile_add_bytes[] = TILE_ADD("tile_add_bytes", "int32_t", "tdpbusd");
-const char prelude_tile_awake[] = "// Stores a register to 64 bytes that nothing reads. A store of tile "
-                                  "registers takes 0.25 microseconds if\n"
-                                  "// the CPU has not stored any for some 600 cycles.\n"
+const char prelude_tile_awake[] = "// Stores a register to 64 bytes that nothing reads, so that later "
+                                  "stores are fast: after some 600 cycles\n"
+                                  "// without a store of a tile register, the next store takes 0.25 us.\n"
                                   "INLINE @avoid tile_awake@l(void *awake) {\n  " TILE_AWAKE "}\n";
 #define TILE_STORED(tile)                                                                                    \
   "__asm__ volatile(\"tilestored %%" tile ", (%0,%1,1)\" : : \"r\"(at), \"r\"(row) : \"memory\");\n"

@@ -48,7 +48,7 @@ void put_state_struct(Text *out, Net *net) {
       "/* The values that %s keeps between calls: plain data, which may be copied with memcpy, stored and "
       "read back.\n   %s sets them to their initial values. */\ntypedef struct %s %s;\nstruct %s {\n",
       net->own->step, net->own->reset, net->own->state, net->own->state, net->own->state);
-  text_put(out, "  uint32_t mark[4]; /* of this net and this layout */\n");
+  text_put(out, "  uint32_t mark[4]; /* identifies this net and layout */\n");
   for (int i = 0; i < n; i++) {
     text_put(out, "  %s %s", elem_c_type(member[i]->elem), member_name(net, member[i]));
     if (net->layout->options.batch > 1) text_put(out, "[%s]", net->macro->BATCH);

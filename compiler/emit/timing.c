@@ -12,8 +12,8 @@ enum { LINE = 64 };
 typedef struct Timing {
   Arena *arena;
   const Target *target;
-  int64_t values, inputs, weights; /* numbers of bytes. values: all buffers of a trial except weights; inputs:
-                                      its inputs, which come first; weights: its weights */
+  int64_t values, inputs, weights; /* bytes of a trial's buffers. values: all buffers except weights; inputs:
+                                      the inputs, which come first among the values */
   PreludeNeeds needs;
   NestPrint print;
   Text functions, calls;
@@ -66,10 +66,10 @@ static void put_trial(Timing *t, const Lower *l, int trial) {
   nest->main->name = main;
 }
 
-/* The program creates the cache contents of a real call. If the weights of a net exceed the last-level
- * cache, a kernel never finds its weights there, so each iteration uses different weights. Between two
- * iterations the L2 cache is flushed, as the other kernels of the net would do. The inputs are written just
- * before an iteration, as the previous kernel would do. */
+/* Before each iteration, the program brings the caches into the state that a call of the net would leave. If
+ * the weights of a net exceed the last-level cache, a kernel never finds its weights there, so each iteration
+ * uses different weights. The L2 cache is flushed, because the other kernels of the net would fill it. The
+ * inputs are written just before an iteration, as the previous kernel would do. */
 static const char program[] =
     "static double now(void) {\n  struct timespec t;\n  clock_gettime(CLOCK_MONOTONIC, &t);\n  return "
     "(double)t.tv_sec + 1e-9 * (double)t.tv_nsec;\n}\n\n"

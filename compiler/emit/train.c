@@ -20,7 +20,7 @@ void put_training_struct(Text *out, Net *net) {
   const int64_t batch = layout_training_floats(net->layout, SPACE_BATCH),
                 all = layout_training_floats(net->layout, SPACE_ALL),
                 kept = layout_training_floats(net->layout, SPACE_KEPT);
-  if (batch) text_put(out, "  float batch[%" PRId64 "]; /* values of the batch as a whole */\n", batch);
+  if (batch) text_put(out, "  float batch[%" PRId64 "]; /* values that exist once per batch */\n", batch);
   if (all) text_put(out, "  float all[%" PRId64 "]; /* values of all images of the batch */\n", all);
   if (kept)
     text_put(out,
@@ -56,7 +56,7 @@ void put_truth_struct(Text *out, Net *net) {
            net->macro->TRUTH_OBJECTS, net->macro->TRUTH_OBJECTS);
   if (t->instances && instance)
     text_put(out,
-             "  uint8_t instance[%" PRId64 "][%" PRId64 "]; /* of each pixel: 0, or k + 1 for object k */\n",
+             "  uint8_t instance[%" PRId64 "][%" PRId64 "]; /* per pixel: k + 1 for object k, or 0 */\n",
              instance->shape.dim[0], instance->shape.dim[1]);
   text_put(out, "} %s;\n\n", net->own->truth);
 }
@@ -93,7 +93,7 @@ Parameters gradients_parameters(Net *net) {
 }
 
 void put_batch_struct(Text *out, Net *net) {
-  text_put(out, "// A call of %s.\ntypedef struct %s {\n", net->own->gradients, net->own->batch);
+  text_put(out, "// Arguments of %s.\ntypedef struct %s {\n", net->own->gradients, net->own->batch);
   if (net->model) text_put(out, "  const %s *weights;\n", net->own->weights);
   for (int i = 0; i < net->graph->inputs.n; i++)
     text_put(out, "  const %s *%s;\n", net_input_type(net, i), net->input[i].name);
@@ -201,7 +201,8 @@ static void put_copies(Frame *f, int after) {
     if (p->copies.data[i].after == after) put_output(f, p->copies.data[i].output);
 }
 
-/* Parameters of the function that calls the kernels: once, per image, or per group of interleaved images. */
+/* Parameters of a function that calls kernels: for the whole batch, or else for one image or for one group of
+ * interleaved images. */
 static Parameters calls_parameters(Net *net, bool batch) {
   Arena *arena = net->arena;
   Parameters list = {0};
@@ -290,8 +291,8 @@ static const char *last_shard(const Net *net) {
   return p->processes ? "exchange->last" : arena_printf(net->arena, "%" PRId64, p->shards);
 }
 
-/* Prints a loop over shards: over the shards of one share, in a function that a pool calls, or over all
- * shards. */
+/* Prints a loop over shards: in a function that a pool calls, over the shards of one thread; otherwise over
+ * all shards. */
 static void put_shard_loop(Text *out, Net *net, int phase, const char *from, const char *to) {
   const char *batch = net_pool(net) ? "batch" : "&batch", *count = net_pool(net) ? "batch->count" : "count";
   const int64_t shards = net->layout->train.program->shards;
@@ -320,8 +321,8 @@ static void put_shard_loop(Text *out, Net *net, int phase, const char *from, con
 }
 
 /* ---- shards on a pool ---- */
-/* Prints the head of a function whose parameters are a training workspace, its gradients, and the numbers of
- * the shards; a batch may be before them. */
+/* Prints the head of a function that processes the shards first .. last-1 of a training workspace on a pool.
+ * With `batch`, the batch and its gradients are parameters, too. */
 static Parameters put_shards_head(Text *out, Net *net, const char *function, bool batch) {
   Parameters list = {0};
   if (batch) add_constant_pointer(net, &list, net->own->batch, "batch");
@@ -524,8 +525,8 @@ static const char *gathered(Net *net, const Gather *g) { /* the address of the v
   }
 }
 
-/* Prints code before a phase, or before the loss after the last phase: it gathers the images of inputs that
- * other processes have. */
+/* Prints code that receives other processes' images of some values, before a phase or, for the loss, after
+ * the last phase. */
 static void put_gathers(Text *out, Net *net, int before) {
   const Program *p = net->layout->train.program;
   for (int i = 0; i < p->gathers.n; i++) {

@@ -3,8 +3,8 @@
  * is in the first unit. Units share only declarations of functions, whose parameters are pointers and
  * numbers.
  *
- * These functions have hidden visibility, and their symbols contain a period, so that they differ from all
- * names of C functions. */
+ * The functions that units share have hidden visibility. Their symbols contain a period, so that they differ
+ * from all names of C functions. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/pool.h"
 

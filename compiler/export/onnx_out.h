@@ -45,7 +45,7 @@ typedef struct OnnxOut {
   /* by node: whether the value is the same for all images, so that the tensor contains it once */
   const bool *single;
   const char **next;      /* by state: the tensor of the state's value in the next call */
-  const char **next_port; /* by state: the output for that tensor */
+  const char **next_port; /* by state: the name of the output with that value */
   Table names, initializers;
 } OnnxOut;
 

@@ -1,12 +1,12 @@
 /* out_attention.c: Export of attention and its biases to ONNX. Below opset 23, attention is exported as two
- * products with a softmax between them; the softmax is NaN at positions without keys. */
+ * products with a softmax between them; the softmax is NaN for a query that sees no key. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
 #include "export/onnx_out.h"
 #include "ops/attention/attention.h"
 
-/* ---- positions without keys ---- */
+/* ---- queries that see no key ---- */
 /* The first and the last key that a query sees according to the arguments; first > last: it sees none. */
 static void keys_seen(const Attention *a, int64_t query, int64_t *first, int64_t *last) {
   *first = a->windowed && query > a->before ? query - a->before : 0;
@@ -220,7 +220,7 @@ const char *export_multihead_attention(OnnxOut *o, const Node *node) {
 }
 
 /* ---- relative position biases ---- */
-/* Selects entries of the table by the distances of all pairs of pixels. */
+/* Selects a row of the table for each pair of pixels, by their relative position. */
 const char *export_relative_bias(OnnxOut *o, const Node *node) {
   static const int64_t standard[] = {0, 2, 3, 1}; /* [i][j][head] as an image of heads x i with channels j */
   const int64_t n = node->shape.dim[1], pairs = n * n, dim[] = {1, n, n, node->shape.dim[0]};

@@ -165,9 +165,9 @@ static Candidates candidates_of_yolo(OnnxOut *o, const Node *node) {
   return c;
 }
 
-/* The scores of the candidates, -inf for those below the minimum: ONNX would drop scores equal to the
- * minimum, which the language keeps. A box with exchanged corners is made empty, so that it overlaps no
- * other box, as in the language. */
+/* The scores of the boxes that NonMaxSuppression keeps, and -inf for all other boxes. ONNX drops scores equal
+ * to the minimum, which the language keeps, so the minimum is lowered to the next smaller float. A box with
+ * exchanged corners is made empty, so that it overlaps no other box, as in the language. */
 static const char *kept_scores(OnnxOut *o, const Node *node, const Candidates *c, const char *none) {
   static const int64_t rows_first[] = {0, 2, 1};
   const char *from = coordinate_pair(o, c->boxes, 0, ROW),

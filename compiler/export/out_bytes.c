@@ -1,5 +1,5 @@
 /* out_bytes.c: Export of int8 models to ONNX: integers between QuantizeLinear and DequantizeLinear. Weight
- * scales are per filter, along the filter axis; a bias has the scale of its sums. */
+ * scales are per filter, along the filter axis; a bias has the scale of the sums to which it is added. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "export/onnx_out.h"
@@ -48,7 +48,7 @@ const NamedArray *out_whole(const OnnxOut *o, const Weight *weight) {
   return array && (array->elem == I8 || array->elem == I32) ? array : NULL;
 }
 
-/* The scales of a bias are the scale of the input times the scales of the weights. */
+/* The scales of a parameter. The scales of a bias are the scale of the input times those of the weights. */
 static float *scales_of(OnnxOut *o, const NamedArray *whole, const NamedArray *weight, int64_t *n) {
   float *scale = NEW_ARRAY(o->arena, float, weight->size);
   const Quant *in = o->node->in[0]->quant;

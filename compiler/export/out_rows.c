@@ -21,8 +21,8 @@ static bool repeats_images(const OnnxOut *o, const Node *node, int k) {
   return node->op->family == FAMILY_MAP || node->op == &op_decode || node->op == &op_matmul;
 }
 
-/* A constant is single unless an output or a node needs a copy for each image. A value computed from
- * constants is single if all of these constants are single. Returns false if nothing changed. */
+/* Clears `single` of constants that a node needs once per image. A value computed from constants is single
+ * only if all of its operands are. Returns false if nothing changed. */
 static bool fewer_single(const OnnxOut *o, const bool *fixed, bool *single) {
   const Graph *g = o->graph;
   bool changed = false;
@@ -189,7 +189,7 @@ static const char *out_factor(OnnxOut *o, const OutRows *rows, const Node *node,
   return out_permute(o, x, rows->n + 3, from);
 }
 
-/* The transposed product is B^T * A^T. */
+/* ONNX's matrices are transposed, so this computes (A * B)^T = B^T * A^T. */
 const char *export_matmul(OnnxOut *o, const Node *node) {
   const OutRows rows = out_row_axes(o, node);
   const bool both = arg_is(node, "transpose", "both");

@@ -1,5 +1,5 @@
-/* out_shape.c: Export of operators that move elements to ONNX. Images have another layout in ONNX, so
- * operators that depend on the net's order are preceded by a Transpose. */
+/* out_shape.c: Export of operators that move elements to ONNX. Images have another layout in ONNX, so a
+ * Transpose precedes operators that depend on the net's element order. */
 // SPDX-License-Identifier: Apache-2.0
 #include "export/onnx_out.h"
 

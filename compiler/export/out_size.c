@@ -90,7 +90,7 @@ static const char *resized(OnnxOut *o, const char *x, Extent in, Shape shape, co
 }
 
 /* The index of the input element that becomes element `at`: with `exact`, the element with the nearest
- * center, otherwise the element below. */
+ * center, otherwise at * in / out rounded down. */
 static int64_t source(int64_t in, int64_t out, int64_t at, bool exact) {
   return exact ? (2 * at + 1) * in / (2 * out) : at * in / out;
 }
@@ -106,7 +106,7 @@ static bool rounds_right(int64_t in, int64_t out, bool exact) {
   return true;
 }
 
-/* Selects elements one by one along each axis. */
+/* Selects elements by index along each axis, with Gather. */
 static const char *out_picked(OnnxOut *o, const Node *node, bool exact) {
   const char *x = out_input(o, 0);
   for (int axis = node->shape.rank == 2; axis < 2; axis++) {

@@ -79,8 +79,8 @@ static bool is_from_outside(const Node *node) {
   return node_is_input(node) || node_is_target(node) || node_is_state(node);
 }
 
-/* Whether the node copies a value of the caller or of another call, because it adds borders or repeats
- * elements. */
+/* Whether the node copies `from`, which is a value of the caller or of another call, because it adds borders
+ * or repeats elements. */
 static bool copies_input(const Node *node, const Node *from) {
   return is_from_outside(from) && (node->op->traits.padding || node->op->traits.repeats);
 }

@@ -13,8 +13,7 @@ const Node *graph_has_bf16(const Graph *); /* the first node that multiplies bf1
 Elem node_weight_elem(const Node *);
 const Node *
 graph_has_halves(const Graph *); /* the first node with bf16 products, or with weights that are not F32 */
-/* Whether the graph has nodes as in graph_has_halves; if so, reports an error: `why`, and the first such
- * node. */
+/* Whether graph_has_halves finds a node; if so, reports an error with the reason `why` and that node. */
 bool bf16_refused(Diags *, DiagId, const Graph *, const char *why);
 /* Whether a dense layer multiplies words of two bf16 numbers. The layer's input is then stored as an even
  * number of bf16 numbers. */

@@ -115,8 +115,8 @@ typedef struct Weight {
 enum {
   MOST_INPUTS = 16,
   MOST_JOINED = 1000,     /* inputs of a concat */
-  MOST_CALL_NODES = 4096, /* inputs of a node that concatenates rows or calls; also limits the nodes of all
-                             calls of a sample */
+  MOST_CALL_NODES = 4096, /* inputs of a node that concatenates rows, or the values of all calls of a sample;
+                             also limits the total nodes of these calls */
   MOST_WEIGHTS = 12
 };
 typedef enum Result {
@@ -298,7 +298,7 @@ struct Graph {
 
 Graph *graph_new(Arena *, const char *name);
 Node *graph_node(Graph *, const struct Op *, int nin, Node *const *in); /* appends a node without a shape */
-/* Appends a node of a pass, with the name, span, window, arguments and weights of `of`. */
+/* Appends a node that a pass creates, with the name, span, window, arguments and weights of `of`. */
 Node *graph_hidden(Graph *, const struct Op *, Node *of, Shape, Result, int nin, Node *const *in);
 Node *graph_port_node(Graph *, const struct Op *, PortInfo); /* appends an input or target */
 Hidden *hidden_of(Arena *, Node *of);

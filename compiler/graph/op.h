@@ -124,7 +124,7 @@ bool gradient_wanted(const Gradient *, const Node *input);
 bool gradient_trained(const Gradient *, const Node *, int weight);
 Graph *gradient_graph(Gradient *);
 void gradient_add(Gradient *, Node *input, Node *contribution);
-Node *gradient_given(const Gradient *, const Node *); /* the only contribution so far, or NULL */
+Node *gradient_given(const Gradient *, const Node *); /* the only contribution; NULL: none or several */
 /* If the gradient of node->in[k] is wanted, appends a node of the operator and adds its value to that
  * gradient; otherwise returns NULL. */
 Node *gradient_operand(Gradient *, const Op *, Node *node, int k, int nin, Node *const *in);

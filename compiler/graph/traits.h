@@ -100,7 +100,7 @@ typedef struct OpTraits {
   bool softmax;                     /* probabilities over the channels */
   int64_t (*classes)(const Node *); /* number of classes, if not equal to the number of channels */
   int64_t (*things)(
-      const Node *);  /* DETECTS_SEGMENTS: number of object classes, which are the last classes */
+      const Node *);  /* DETECTS_SEGMENTS: number of classes of objects; these are the last classes */
   bool class_target;  /* loss: the target has int32 classes, otherwise floats like the output */
   bool object_target; /* loss: the target is the annotations of an image (graph_truth) */
 
@@ -124,7 +124,7 @@ typedef struct OpTraits {
   /* fusion (passes/fuse.c) */
   Fold fold;
   bool (*fuses_pool)(const Node *,
-                     const Node *pool);  /* whether the operator can compute the following pooling */
+                     const Node *pool);  /* whether the operator can compute the pooling after it, too */
   bool (*fuses_row_means)(const Node *); /* whether the operator can compute the means of its rows, too */
   bool (*fuses_gate)(
       const Node *); /* whether it is faster to scale the operator's weights than the channels of its input */
@@ -177,7 +177,7 @@ typedef struct OpTraits {
   bool recurrent;  /* the operator has several parameters per direction; their names end with the direction */
   bool layer_part; /* one of several kernels of a layer: named after its own node, not after the layer */
   bool needs_axes; /* needs a height or length: reads T regions of n elements as a sequence T x n */
-  bool equal_rows; /* combines values with equal numbers of rows: if the other value has no regions, T regions
+  bool equal_rows; /* combines values with equal numbers of rows: if only some of them have regions, T regions
                       of n elements are read as T x n */
   bool indices;    /* the value's elements are indices, which int8 models store as exact floats */
   /* computes audio features: stays float in int8 models; values that only such operators read stay float,

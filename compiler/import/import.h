@@ -40,7 +40,7 @@ typedef struct Value { /* the result of a statement, or an input */
   Product *product;   /* for a product of two values: a description of the product; otherwise NULL */
   Statement *reader;  /* the value's last user, known after all statements exist */
   int reads;
-  int64_t regions; /* number of regions of this shape in ONNX's batch dimension; 0: its elements are images */
+  int64_t regions; /* number of regions of this shape in ONNX's batch dimension; 0: it contains images */
   bool whole;      /* the value's elements are integers */
   bool counts;     /* the value's elements are integers that are not negative */
   bool odd;        /* elements may be infinite or NaN even if all inputs are finite */
@@ -84,7 +84,7 @@ typedef struct ImportState {         /* an input whose value is an output of the
 typedef struct ModelImport ModelImport;
 struct TflProgram;
 typedef struct ImportLayout { /* position of the channels among an input's dimensions */
-  const char *input;          /* NULL: all inputs that are not named */
+  const char *input;          /* NULL: all inputs that no other ImportLayout names */
   bool last;                  /* [N,H,W,C]; otherwise [N,C,H,W] */
 } ImportLayout;
 typedef struct ImportOptions {
@@ -155,7 +155,7 @@ struct ModelImport {
   VEC(const OnnxPort *) ports; /* the model's port for each input */
   VEC(KeptValue) kept;
   VEC(ImportOutput) outputs;
-  VEC(const OnnxNode *) left_out; /* ArgMax nodes at outputs, replaced by their scores */
+  VEC(const OnnxNode *) left_out; /* ArgMax nodes at outputs; their operands became the outputs */
   VEC(ImportWeight) weights;
   Arrays scales; /* scales of an int8 model */
   VEC(Problem) problems;
@@ -210,7 +210,7 @@ typedef enum BranchState {
 } BranchState;
 BranchState branch_of(const ModelImport *, const OnnxNode *);
 bool always_computed(const ModelImport *,
-                     int tensor); /* whether the tensor is outside of branches that depend on values */
+                     int tensor); /* whether all branches that contain the tensor are known to be taken */
 bool reads_input(const ModelImport *, const OnnxNode *,
                  int input); /* whether the input's value is used outside of omitted branches */
 /* Returns whether a node is an If. The results of an If become the results of the taken branch, or no() has
@@ -222,8 +222,7 @@ void fold_conditions(ModelImport *); /* computes the conditions that only depend
 /* The reason why a node is not supported, whatever its operands are; NULL: it may be supported. */
 const char *never_imported(const ModelImport *, const OnnxNode *);
 void report_problems(ModelImport *);
-/* Called if an input cannot be imported: reports all other problems, except those that depend on that
- * input. */
+/* Called if an input cannot be imported: reports the nodes for which never_imported has a reason. */
 void report_never_imported(ModelImport *);
 void add_problem(ModelImport *, const OnnxNode *); /* a node for which no() has the reason */
 void find_varying(ModelImport *, const OnnxPort *const *,
@@ -286,8 +285,8 @@ View *view_split_channels(ModelImport *, const View *, int64_t n);
  * dimensions `chan`; with any_order the positions may be permuted first. */
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
 /* Lays out a value with dimension `axis` as channels, and sets `pos` to its positions: all other dimensions
- * that vary, in any order. If they are more than two and need no move, pos[0] is AS_IT_LIES instead, which
- * only view_laid accepts. */
+ * that vary, in any order. If there are more than two positions, and the value already has this layout,
+ * pos[0] is AS_IT_LIES instead, which only view_laid accepts. */
 enum { AS_IT_LIES = -1 };
 Value *lay_channels(ModelImport *, const View *, int axis, int *npos, int pos[MOST_DIMS]);
 /* Whether the value's elements are in memory in the order of these dimensions. */
@@ -407,7 +406,7 @@ View *parts_by_constant(ModelImport *, const OnnxNode *, const Tensor *);
 bool is_truth(const ModelImport *, int tensor);
 View *truth_of(ModelImport *, const View *);      /* 1 where the view is not 0, otherwise 0 */
 View *differing(ModelImport *, const OnnxNode *); /* 1 where the node's two inputs differ, otherwise 0 */
-void import_choice(ModelImport *, const OnnxNode *branch); /* an If on a computed boolean; or no() */
+void import_choice(ModelImport *, const OnnxNode *branch); /* an If with a computed condition; or no() */
 
 /* ---- forms_rotary.c ---- */
 /* If the last statements compute a rotary embedding: the result of one rotary that replaces them; otherwise

@@ -230,7 +230,7 @@ void add_problem(ModelImport *im, const OnnxNode *node) {
   im->refused[node->index] = row.why;
 }
 
-/* Whether no input of a node depends on an earlier problem. */
+/* Whether all inputs of a node were imported; if not, an earlier problem is the cause. */
 static bool inputs_known(const ModelImport *im, const OnnxNode *node) {
   for (int i = 0; i < node->nin; i++)
     if (node->in[i] && !im->item[node->in[i]].constant && !im->item[node->in[i]].view) return false;
@@ -358,7 +358,7 @@ static void add_model_output(ModelImport *im, const OnnxPort *port) {
     vec_push(im->arena, im->problems, row);
     return;
   }
-  /* an input of integers, or the same value is also an output with another type */
+  /* needs a separate value: an input of integers, or a value that is also an output with another type */
   bool other = !value->made && item->bytes;
   for (int i = 0; i < im->outputs.n; i++)
     other = other || (im->outputs.data[i].value == value && im->outputs.data[i].bytes != item->bytes);

@@ -283,7 +283,7 @@ static void spot_body(Lower *l, const Ix *unused_y, const Ix *unused_x, const Ix
 
 static void each_line(Spot *spot, int axis);
 
-/* Computes lines first .. first+n-1 of the map, and stores them at `to` and after it. Consecutive equal
+/* Computes lines first .. first+n-1 of the map, and stores them from position `to` on. Consecutive equal
  * lines are merged. */
 static void lines(Spot *spot, int axis, int64_t first, int64_t n, const Ix *to, const Ix *base) {
   const AxisMap *map = spot->pass->map[axis];

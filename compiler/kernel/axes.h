@@ -24,9 +24,9 @@ typedef struct AxisPeriod {
 } AxisPeriod;
 typedef AxisPeriod AxisPeriodOf(const Node *forward, int axis);
 
-/* ---- the oracle: its rule is computed in double, and shares no code with the rule of the nest ---- */
+/* ---- for the reference interpreter: its rule uses doubles, and shares no code with the nest's rule ---- */
 void axes_run(const Eval *, AxisRule);
-void axes_run_back(const Eval *, AxisRule); /* the gradient with respect to the input, from dy, in[0] */
+void axes_run_back(const Eval *, AxisRule); /* the input's gradient, from dy = in[0] */
 
 /* ---- the nests ---- */
 void axes_lower(Lower *, AxisRule, AxisPeriodOf);

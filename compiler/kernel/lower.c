@@ -391,7 +391,7 @@ static bool per_channel(const Node *normalize) {
          arg_const(normalize, "std")->kind == CONST_LIST || arg_const(normalize, "scale")->kind == CONST_LIST;
 }
 
-/* The factor in x*factor - shift, which equals (x*scale - mean)/std. */
+/* Factor and shift of a normalize, which computes x*factor - shift = (x*scale - mean)/std. */
 static double normalize_factor(const Node *n, int64_t c) {
   return constant_at(arg_const(n, "scale"), c) / constant_at(arg_const(n, "std"), c);
 }

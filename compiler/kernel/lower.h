@@ -14,7 +14,7 @@ typedef struct Kernel {
   int nchain;
   Node **chain;
   Node *pool;   /* a fused pooling after the chain, or NULL */
-  Node *means;  /* an op_row_mean of the result, whose value is stored in addition; or NULL */
+  Node *means;  /* an op_row_mean of the result, or NULL; its value is stored in addition to the result */
   Node *result; /* the last of the nodes above, whose value is stored */
   const Node
       *over; /* an operand that the result overwrites if the nest allows it (passes/in_place.c); or NULL */
@@ -28,7 +28,7 @@ typedef struct Kernel {
   /* a product before the root that scales the channels of the root's input, or NULL. root->in[0] is then the
    * value before the scaling, and root->in[1] has the factors: the weights are multiplied by them */
   Node *gate;
-  int phase;  /* the kernels of a phase run image by image */
+  int phase;  /* number of the kernel's phase; the kernels of a phase run image by image */
   bool batch; /* the kernel runs once for all images, after the per-image kernels of its phase: a BATCH node,
                  or a batched kernel */
   const Home *home; /* by node id: where values are stored; NULL: each value has its own memory */

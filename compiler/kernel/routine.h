@@ -1,5 +1,5 @@
-/* routine.h: Operators that call runtime functions: C that is copied into generated code. The oracle
- * compiles the same text in double precision, with float and int32_t defined as double. */
+/* routine.h: Operators that call runtime functions: C that is copied into generated code. The reference
+ * interpreter compiles the same text in double precision, with float and int32_t defined as double. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ROUTINE_H
 #define CNNC_ROUTINE_H

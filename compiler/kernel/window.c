@@ -1,5 +1,5 @@
 /* window.c: Windows of convolutions and pools: kernel, stride, padding and output size from the arguments,
- * and errors with these numbers. */
+ * and error messages that show these numbers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/window.h"
 #include <string.h>
@@ -144,7 +144,7 @@ static const char *formula(ShapeContext *context, const Window *w, int axis, int
                         w->before[axis], w->after[axis], w->ceil);
 }
 
-/* Notes for the axes that `bad` marks; one note if both axes have equal numbers. */
+/* Adds the size formula of each axis that `bad` marks as a note; only one note if both formulas are equal. */
 static void put_formulas(ShapeContext *context, Diag *diag, const Node *node, const Window *w,
                          const int64_t input[2], const bool bad[2]) {
   const char *height = formula(context, w, 0, input[0]), *width = formula(context, w, 1, input[1]);
@@ -223,7 +223,7 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
                unread_text(context, node, unread), shape_text(context->arena, node->in[0]->shape));
   put_formulas(context, diag, node, w, input, bad);
   op_note_origin(context, diag, node->in[0]);
-  bool gaps = false; /* windows do not touch: even with more windows, some input would remain unread */
+  bool gaps = false; /* gaps between windows: even with more windows, some input would remain unread */
   for (int axis = 0; axis < 2; axis++)
     gaps = gaps || (bad[axis] && w->stride[axis] > w->dilation[axis] * (w->kernel[axis] - 1) + 1);
   if (arg_const(node, "pad")->kind == CONST_NONE)
@@ -240,7 +240,7 @@ static const char *far_argument(const Window *w, int axis, int64_t outputs) {
                 padding = w->before[axis];
   if (kernel >= padding && kernel >= stride)
     return w->dilation[axis] >= w->kernel[axis] ? "dilation" : "kernel";
-  return padding >= stride / 2 ? "padding" : "stride"; /* windows cover the padding, too */
+  return padding >= stride / 2 ? "padding" : "stride"; /* `stride` contains the padding of both ends */
 }
 
 bool window_addressable(ShapeContext *context, const Node *node, const Window *w, const int64_t large[2],

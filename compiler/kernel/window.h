@@ -9,7 +9,7 @@
  * is 1. Returns false after an error. */
 bool window_pair(ShapeContext *, const Node *, const char *param, int64_t to[2]);
 bool window_size(ShapeContext *, const Node *, const char *param,
-                 int64_t to[2]); /* like window_pair, but on any input the argument is read as for an image */
+                 int64_t to[2]); /* like window_pair, but the argument is always read as for an image */
 /* Fills kernel, stride, dilation and explicit padding from the arguments; groups and multiplier are 1. False
  * after an error, or if the shape of the input is unknown after an earlier error. */
 bool window_arguments(ShapeContext *, const Node *, Window *, PadRule *);
@@ -17,7 +17,9 @@ bool window_arguments(ShapeContext *, const Node *, Window *, PadRule *);
 Shape window_shape(const Node *, int64_t h, int64_t w, int64_t c);
 const char *window_size_text(Arena *, const Node *, const int64_t size[2]); /* "5x5", on sequences "5" */
 const char *window_axis_name(const Node *, int axis);                       /* "height", "width", "length" */
-/* Whether indices of the larger side fit into int32; reports the responsible numbers if not. */
+/* Whether the positions that windows reach on the large side fit into int32; if not, reports the numbers that
+ * make them too large. large: the side over which windows move; small: the side with one element per
+ * window. */
 bool window_addressable(ShapeContext *, const Node *, const Window *, const int64_t large[2],
                         const int64_t small[2]);
 /* Windows of a sequence from the arguments size, step and pad: sets node->window, and stores the number of
@@ -25,5 +27,5 @@ bool window_addressable(ShapeContext *, const Node *, const Window *, const int6
 bool window_frames(ShapeContext *, Node *, int64_t *frames);
 bool window_groups_fit(
     ShapeContext *, const Node *, int64_t channels,
-    int64_t filters); /* whether the argument groups divides both numbers; if not, reports the divisors */
+    int64_t filters); /* whether groups= divides both numbers; if not, reports the common divisors */
 #endif

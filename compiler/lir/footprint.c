@@ -27,7 +27,8 @@ int64_t layout_all_floats(const Layout *layout) {
   return layout->options.batch * floats_in(layout->infer.program->space[SPACE_ALL].bytes);
 }
 
-/* A 16-byte mark, then the states; the struct is padded to the alignment of the mark. */
+/* The state struct has a 16-byte mark, which identifies the net and its layout, then the states. Its size is
+ * a multiple of 4, the alignment of the mark. */
 int64_t layout_state_bytes(const Layout *layout) {
   const int n = graph_states(layout->graph);
   int64_t bytes = n || layout->graph->stream ? 16 : 0; /* the mark */
@@ -108,8 +109,8 @@ static int64_t flash_of(Arena *arena, const Step *step, int target, Table *seen)
   return bytes;
 }
 
-/* Stack of NAME_infer: its own frame, the largest frame of a layer's function, and the second largest, up to
- * gcc's limit for inlining (gcc may inline that function). */
+/* Stack of NAME_infer: its own frame and the largest stack of a layer's function. gcc may inline another
+ * layer's function into NAME_infer, so the second largest stack is added, up to gcc's limit for inlining. */
 static int64_t footprint_stack_of(const Footprint *f) {
   enum { FRAME = 256, INLINED = 768 };
   int64_t first = 0, second = 0;

@@ -87,7 +87,7 @@ static int number_for(KernelCache *kept, Key *key) {
   return *number;
 }
 
-/* The operator's data; NULL for a slice, because its alias (kept_place) identifies it. */
+/* The operator's data for the key; NULL for a slice, whose alias is in the key (kept_place). */
 static const void *kept_detail(const Node *node) {
   return node->op->traits.slice_offset ? NULL : node->detail;
 }
@@ -109,8 +109,8 @@ static int number_node(KernelCache *kept, Arena *scratch, const Node *node) {
   return number_for(kept, &key);
 }
 
-/* The number of a node one step further upstream: it includes the node's operands and the node for which this
- * hidden node was created. */
+/* The number of a node that considers one more step upstream: the node's operands and, for a hidden node, the
+ * node for which it was created. */
 static int number_further(KernelCache *kept, Arena *scratch, const int *before, const Node *node) {
   Key key = {0};
   key_add(scratch, &key, before[node->id]);

@@ -31,8 +31,8 @@ static Member *new_member(Layout *layout, Part *part, const char *key, const cha
   return member;
 }
 
-/* The name of a packing function. The printer appends the section's suffix, so the name with this suffix is
- * reserved, too. */
+/* The name of a packing function. The printer appends the suffix of packing functions, so the name with this
+ * suffix is reserved, too. */
 static const char *pack_function_name(Layout *layout, const Pack *pack) {
   const char *name = names_unique(&layout->names, pack->name);
   names_reserve(&layout->names, arena_printf(layout->arena, "%s%s", name, layout->pack.suffix));

@@ -3,7 +3,7 @@
  *   merge.c        merges functions with identical code
  *   merge_sizes.c  if flash is limited, merges functions that differ in numbers only
  *   layout.c       members and tables; equal contents are stored once
- *   naming.c       names of the interface and of fixed text, which layers cannot use
+ *   naming.c       names of the interface and of the code around the layers; layers cannot use them
  *   units.c        assignment of functions to translation units
  *   footprint.c    sizes of structs, flash, RAM and stack
  *
@@ -24,7 +24,7 @@ typedef struct LayoutOptions {
   const Target *const *target; /* best first */
   bool embedded;               /* weights are compiled in: they need flash, not RAM */
   bool merge;                  /* layers that differ only in numbers share a function */
-  /* whether the fixed text around the layers uses a name */
+  /* whether the generated code around the layers uses a name */
   bool (*taken)(const char *name);
 } LayoutOptions;
 
@@ -67,8 +67,8 @@ typedef struct Functions {
   KeyTable code_of;
 } Functions;
 
-/* Packed weights: a member of the model (inference) or of the training struct; or a constant table, which
- * contains no weights. */
+/* A member of the model (inference) or of the training struct, which contains weights; or a constant table,
+ * which contains no weights. */
 typedef struct Member {
   const char *name, *key; /* key: equal contents have equal keys */
   int rank;
@@ -89,8 +89,8 @@ typedef struct Step { /* a call */
   const char *name;        /* "stage1_conv1" */
   NestFunction **function; /* by target */
   const Member ***member;  /* by target and buffer: the member to which a buffer of weights or constants is
-                              bound; NULL: the buffer is bound to weights in their natural layout, or has
-                              neither weights nor constants */
+                              bound; NULL: the buffer reads weights in their natural layout, or neither
+                              weights nor constants */
 } Step;
 
 typedef struct Part {     /* inference, training, or inspection */
@@ -184,13 +184,14 @@ Units layout_units(const Layout *);
 /* ---- sizes ---- */
 typedef struct NetSizes {
   int64_t model_bytes, workspace_bytes, workspace_bound, training_bytes, training_bound, shards, state_bytes;
-} NetSizes; /* workspace_bound, training_bound: lower bounds for these kernels in this order */
+} NetSizes; /* workspace_bound, training_bound: lower bounds, for any addresses with these kernels in this
+               order */
 NetSizes layout_sizes(const Layout *);
 int64_t aligned(int64_t floats), floats_in(int64_t bytes);
 int64_t members_bytes(const Part *); /* size of a struct with these members */
 int64_t layout_model_bytes(const Layout *);
 int64_t layout_state_bytes(const Layout *); /* size of the state struct for all images; 0 without states */
-int64_t layout_all_floats(const Layout *);  /* floats of ALL in the workspace, for all images */
+int64_t layout_all_floats(const Layout *);  /* floats of SPACE_ALL, for all images */
 int64_t layout_slot_floats(const Layout *);
 /* Number of floats of a space in the training struct: one arena, the records of all images, ALL, or BATCH. */
 int64_t layout_training_floats(const Layout *, SpaceKind);

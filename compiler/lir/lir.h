@@ -36,7 +36,7 @@ typedef enum SpaceKind {
 enum { SPACES = SPACE_STATE + 1, SPACE_ALIGNMENT = 64 };
 
 /* bytes: size of one arena, one record, one image's part of ALL, BATCH, or one array of gradients. bound: a
- * lower bound of this size for the program's calls in their order. */
+ * lower bound of this size for any addresses, with the program's calls in their order. */
 typedef struct Space {
   int64_t bytes, bound;
 } Space;
@@ -60,7 +60,7 @@ typedef struct Operand {  /* the argument for a buffer parameter of a nest */
   bool used;              /* false: the buffer is not a parameter */
   const Binding *binding; /* the bound value, weight or table */
   Place place;
-  bool repeated; /* a value of SPACE_BATCH is repeated in each lane; unused lanes get 0 */
+  bool repeated; /* a value of SPACE_BATCH is copied to each lane that has an image; other lanes get 0 */
 } Operand;
 
 /* A call as it is compiled for one target. */
@@ -87,8 +87,8 @@ typedef struct Copy {
   const Node *node;
 } Copy;
 
-/* Calls first .. first + n - 1, which run for each image, or once. All calls of a phase end before the next
- * phase begins. */
+/* Calls first .. first + n - 1. They run for each image or, if `once`, once for all images. All calls of a
+ * phase end before the next phase begins. */
 typedef struct Phase {
   int number, first, n;
   bool once;
@@ -119,8 +119,9 @@ typedef VEC(Stretch) Stretches;
 /* ---- several processes ----
  * Each process computes some shards of a batch, and all batched calls. */
 
-/* Before the phase with index `before` (for the loss: after the last phase), each process receives the other
- * processes' images of a value in INPUT, TARGET or ALL. The bytes of image n begin at offset + n * stride. */
+/* Before the phase with index `before`, each process receives the other processes' images of a value in
+ * INPUT, TARGET or ALL. The loss is received after the last phase: then `before` is the number of phases. The
+ * bytes of image n begin at offset + n * stride. */
 typedef struct Gather {
   int before;
   SpaceKind space;
@@ -149,8 +150,8 @@ typedef struct Program {
   Space space[SPACES];
   VEC(KernelCall) calls;
   VEC(Phase) phases;
-  int first_phase; /* number of the first phase: -1 if a call runs before all images (it reads only targets);
-                      otherwise 0 */
+  int first_phase; /* number of the first phase: -1 if a call that reads only targets runs before the calls
+                      for each image; otherwise 0 */
   VEC(Copy) copies;
   VEC(Fill) initial; /* sorted by state, then by byte; reset writes the values */
   /* Training: gradients to clear before the first call, because calls add to them or no call writes them. A
@@ -235,8 +236,8 @@ bool program_meet(const Place *, const Place *); /* whether two places share a b
 bool program_counts(const Program *);            /* whether a call has the number of images as an argument */
 bool program_writes(const Program *,
                     int output); /* whether calls write an output directly; otherwise it is copied */
-/* Shards are summed as a binary tree: the sum of shards from .. to - 1 is the sum of shards from .. middle -
- * 1 plus the sum of shards middle .. to - 1. */
+/* Returns `middle`: shards are summed as a binary tree, in which the sum of shards from .. to - 1 is the sum
+ * of shards from .. middle - 1 plus the sum of shards middle .. to - 1. */
 int64_t program_sum_middle(int64_t from, int64_t to);
 const char *space_name(SpaceKind);
 /* Sets bytes[c], for each call c, to the number of arena bytes that are live while the call runs. */

@@ -286,8 +286,8 @@ static Place operand_place(const Lowering *l, const KernelCall *call, int target
   const int64_t bytes = buf_bytes(version->lower->b->buf[buffer]);
   switch (binding->kind) {
   case BIND_VALUE:
-    /* Targets of interleaved images are interleaved for per-image kernels; a batched kernel reads the
-     * caller's arrays. */
+    /* If images are interleaved, per-image kernels read an interleaved copy of the training targets, but a
+     * batched kernel reads the caller's arrays. */
     if (p->batching.how == INTERLEAVED && call->how == CALL_ONCE && node_is_target(binding->node))
       return port_place(binding->node);
     return p->value[target][binding->node->id];

@@ -19,6 +19,6 @@ const char *names_unique(Names *,
 
 const char *name_letters(Arena *, const char *name); /* "stage1.conv1" -> "stage1_conv1" */
 bool name_of_c(const char *name);       /* a keyword of C or C++, or a name from the included headers */
-bool name_of_runtime(const char *name); /* whether a name has a prefix of the names in the shared header */
+bool name_of_runtime(const char *name); /* whether a name begins like the names in the shared header */
 const char *name_upper(Arena *, const char *name);
 #endif

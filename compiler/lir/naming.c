@@ -1,5 +1,5 @@
-/* naming.c: Names of a net's interface and of the text around its layers, reserved before functions are
- * named. */
+/* naming.c: Names of a net's interface and of the generated code around its layers, reserved before functions
+ * are named. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "lir/layout.h"

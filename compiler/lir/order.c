@@ -5,7 +5,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/lir.h"
 
-/* The pixels of aliases in one concat are interleaved: they share bytes only if they share channels. */
+/* Aliases in one concat have interleaved pixels: such aliases share bytes only if they share channels. */
 bool program_meet(const Place *a, const Place *b) {
   if (a->space != b->space || a->index != b->index) return false;
   if (a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset) return false;

@@ -68,15 +68,15 @@ bool stretches_cover(Stretch *stretch, int n, int64_t from, int64_t to) {
   return from >= to;
 }
 
-/* Whether columns, which are the same in all pixels, cover bytes from..to of a pixel. The bytes may continue
- * in the next pixel. */
+/* Whether columns, which are the same in all pixels, cover bytes from..to. These bytes may extend from one
+ * pixel into the next. */
 static bool columns_cover(Stretch *column, int n, int64_t pitch, int64_t from, int64_t to) {
   const int64_t start = to - from >= pitch ? 0 : remainder_of(from, pitch);
   return stretches_cover(column, n, start, start + smaller(to - from, pitch));
 }
 
-/* Whether the part of a place within bytes from..to is covered. No covering place begins or ends within these
- * bytes. */
+/* Whether the n places `by` cover the part of a place within bytes from..to. None of them begins or ends
+ * within these bytes. */
 static bool covered_between(Arena *arena, const Place *place, int64_t from, int64_t to,
                             const Place *const *by, int n) {
   Stretch *column = NEW_ARRAY(arena, Stretch, 3 * n + 1);

@@ -17,7 +17,8 @@ typedef struct Region {
   int64_t offset, stride;
 } Region;
 
-/* Bytes that were written after their region was gathered: a process has them only for its own images. */
+/* Bytes that per-image calls have written, and that were not gathered since: a process has them only for its
+ * own images. */
 typedef struct Stale {
   Region region;
   Place place;
@@ -142,8 +143,8 @@ static void find_gathers(Sharing *s) {
   }
 }
 
-/* The last phase that writes these bytes of the gradients; -1: no per-image call adds to them. Batched
- * results, such as running statistics, are computed by every process. */
+/* The last phase that writes these bytes of the gradients. -1: only batched calls write them, and every
+ * process computes the results of batched calls, such as running statistics. */
 static int last_phase(const Program *p, int64_t from, int64_t to) {
   int last = -1;
   bool images = false;

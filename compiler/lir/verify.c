@@ -154,9 +154,9 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
   return true;
 }
 
-/* A result may overwrite an operand after its last use, if the nest's proof permits it, the C of the call
- * uses no restrict, and one thread runs the call. An operand in the memory of a state is dead after the
- * call, because the state's next value is then in these bytes. */
+/* A result may overwrite an operand after the operand's last use. The nest's proof must permit it, the C of
+ * the call must not use restrict, and one thread must run the call. An operand in the memory of a state is
+ * dead after the call, because the state's next value is then in these bytes. */
 static bool may_overwrite(const Verifier *v, const Version *version, const Buf *out, const Buf *in) {
   const Place *written = &version->argument[out->id].place, *read = &version->argument[in->id].place;
   const int64_t behind = written->offset - read->offset;

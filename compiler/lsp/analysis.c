@@ -84,7 +84,7 @@ Analysis *analysis_new(Server *s, const Document *d, int ninstead, const Instead
   const Instead *other = instead_of(&texts, d->identity);
   const size_t n = other ? other->n : d->n;
   const char *text =
-      arena_copy(arena, other ? other->text : d->text, n); /* the copy outlives the next change */
+      arena_copy(arena, other ? other->text : d->text, n); /* the next change frees the document's text */
   a->program = program_of(arena, a->diags, &a->sources, arena_copy(arena, d->path, strlen(d->path)), text, n,
                           s->ndirs, s->dirs, &open);
   a->main_files = a->sources.list.n;
@@ -182,7 +182,7 @@ bool place_of(Server *s, const json_t *params, Place *place, Failure *failure) {
   return true;
 }
 
-/* Maps a position before the first or after the last difference of the two texts. */
+/* Only positions before the first or after the last difference of the two texts have a counterpart. */
 bool place_before(const Place *place, Place *good) {
   const Document *d = place->document;
   if (!d->good || d->good == d->now || place->analysis != d->now || place->file != 1) return false;

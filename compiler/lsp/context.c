@@ -149,7 +149,8 @@ static Where where_at(const Reading *r, Context *c) {
   return within_body(r);
 }
 
-/* Whether a token is before the cursor; line ends have no characters. */
+/* Whether a token is before the cursor. A line end is a token without characters: for such a token, the
+ * newline must be before the cursor. */
 static bool is_before(const Reading *r, Span span, uint32_t offset) {
   if (span.start < span.end) return span.end <= offset && span.start < offset;
   for (uint32_t at = span.start; at < offset; at++)

@@ -24,8 +24,8 @@ typedef struct Rpc {
   bool ended, broken;   /* broken: writing is no longer possible */
 } Rpc;
 typedef enum RpcEvent { RPC_MESSAGE, RPC_MISTAKE, RPC_NOTHING, RPC_END } RpcEvent;
-/* RPC_MESSAGE: `text`, valid until the next call. RPC_MISTAKE: `why` describes the error. RPC_NOTHING: only
- * if `wait` is false. */
+/* RPC_MESSAGE: sets `text`, which is valid until the next call. RPC_MISTAKE: `why` describes the error.
+ * RPC_NOTHING: only if `wait` is false. */
 RpcEvent rpc_next(Rpc *, bool wait, const char **text, size_t *n, const char **why);
 void rpc_send(Rpc *, json_t *message); /* takes ownership of the message */
 
@@ -71,7 +71,7 @@ typedef struct Analysis {
   int main_files;        /* sources from 1 to this number are files; other sources are synthetic */
   const char **uri;      /* by source */
   Lines *lines;          /* by source, with the byte order mark if the editor counts it */
-  uint32_t *mark;        /* bytes of this byte order mark, or 0 */
+  uint32_t *mark;        /* by source: bytes of the byte order mark in `lines`, or 0 */
   int *order;            /* calls of the record, sorted by file and position */
   LayerNumbers *numbers; /* by node id; NULL until needed, or after errors */
   const char *memory;    /* text of the code lens; NULL until needed */

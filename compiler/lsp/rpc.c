@@ -7,7 +7,7 @@
 
 enum { PIECE = 64 << 10, LONGEST_LINE = 4096, LARGEST_MESSAGE = 256 << 20 };
 
-/* Reads more bytes. If no bytes are available, returns the event with the reason. */
+/* RPC_MESSAGE: bytes were read; RPC_NOTHING: no bytes are available now; RPC_END: the input has ended. */
 static RpcEvent fill_buffer(Rpc *r, bool wait) {
   if (r->room - r->n < PIECE) {
     const size_t room = 2 * r->room + PIECE;

@@ -80,7 +80,7 @@ static json_t *capabilities(const Server *s) {
 
 static json_t *initialize(Server *s, Arena *arena, const json_t *params, Failure *failure) {
   (void)arena;
-  if (s->initialized) return *failure = (Failure){RPC_INVALID_REQUEST, "it is already initialized"}, NULL;
+  if (s->initialized) return *failure = (Failure){RPC_INVALID_REQUEST, "already initialized"}, NULL;
   const json_t *encodings = AT(params, "capabilities", "general", "positionEncodings");
   for (size_t i = 0; i < json_array_size(encodings); i++) {
     const char *one = json_string_value(json_array_get(encodings, i));
@@ -121,7 +121,7 @@ static void say_configuration(Server *s, const json_t *params) {
   s->others = true;
 }
 
-/* A file that is not open has changed or was saved: marks the documents that import it. */
+/* A file was saved, or a file that is not open has changed: any document may import it. */
 static void say_files(Server *s, const json_t *params) {
   (void)params;
   stale_all(s);
@@ -178,7 +178,7 @@ static void take_notice(Server *s, const char *method, const json_t *params) {
 static void take_request(Server *s, const json_t *id, const char *method, const json_t *params) {
   if (!s->initialized && strcmp(method, "initialize") != 0)
     return refuse_request(s, id, RPC_NOT_INITIALIZED, "the first request must be initialize");
-  if (s->shut_down) return refuse_request(s, id, RPC_INVALID_REQUEST, "it is shut down");
+  if (s->shut_down) return refuse_request(s, id, RPC_INVALID_REQUEST, "the server is shut down");
   for (size_t i = 0; i < LENGTH(requests); i++) {
     if (strcmp(requests[i].method, method) != 0) continue;
     Arena *arena = arena_new();
@@ -215,7 +215,7 @@ static void cancel(Server *s, const json_t *id) {
     json_t *message = s->queue.data[i];
     if (!message || !json_object_get(message, "method") || !json_equal(json_object_get(message, "id"), id))
       continue;
-    refuse_request(s, id, RPC_CANCELLED, "it was cancelled");
+    refuse_request(s, id, RPC_CANCELLED, "the request was canceled");
     json_decref(message);
     s->queue.data[i] = NULL;
   }

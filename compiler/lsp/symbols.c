@@ -105,7 +105,7 @@ static const NameScope *members_of(const Names *names, const Symbol *symbol, int
   const Block *only = NULL;
   int blocks = 0;
   if (!stmt || depth > DEEPEST) return NULL;
-  /* the statement only gives a value another name */
+  /* if the statement only gives a value another name: the members of that value */
   if (stmt->ncalls == 1 && !stmt->head && !stmt->call[0].args.given) {
     const Symbol *same = names_visible_as(names, symbol->scope, stmt->call[0].name.s);
     if (same && same != symbol) return members_of(names, same, depth + 1);

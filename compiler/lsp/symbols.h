@@ -46,7 +46,7 @@ typedef struct Names {
 
 Names *names_find(Arena *, const Ast *);
 const Occurrence *names_at(const Names *, uint32_t file, uint32_t offset);
-/* The innermost scope; may be NULL. */
+/* The innermost scope at this offset; NULL: there is none. */
 const NameScope *names_scope(const Names *, uint32_t file, uint32_t offset);
 Symbol *names_visible_as(const Names *, const NameScope *, const char *name);
 /* Members of a value that can follow a dot, in addition to its sizes: the scope of the only block in its

@@ -78,13 +78,13 @@ Nest *nest_new(Arena *arena, const char *name, const char *about) {
 }
 
 void nest_lead(Nest *nest, int64_t rows) {
-  if (nest->fn || rows < 1) nest_misuse(nest, "a leading axis is declared before all functions");
+  if (nest->fn || rows < 1) nest_misuse(nest, "a leading axis must be declared before all functions");
   nest->nleads = 1;
   nest->lead[0] = rows;
 }
 
 void nest_lead_parallel(Nest *nest) {
-  if (nest->fn) nest_misuse(nest, "a leading axis is declared before all functions");
+  if (nest->fn) nest_misuse(nest, "a leading axis must be declared before all functions");
   nest->lead_kind = PARALLEL;
 }
 
@@ -92,7 +92,7 @@ bool nest_repeat_lead(Nest *nest, int64_t rows) {
   int at = 0;
   while (at < nest->nleads && nest->lead[at] < rows) at++;
   if (nest->fn || at == nest->nleads)
-    nest_misuse(nest, "rows can be repeated only if a leading axis is longer");
+    nest_misuse(nest, "nest_repeat_lead needs a longer leading axis, before all functions");
   if (nest->lead[at] == rows) return true;
   if (nest->nleads == LEADS || nest->lead[at] % rows || (at && rows % nest->lead[at - 1])) return false;
   for (int i = nest->nleads++; i > at; i--) nest->lead[i] = nest->lead[i - 1];
@@ -230,7 +230,7 @@ int64_t buf_room(const Buf *buf, int from) {
   int64_t n = 1;
   for (int d = from; d < buf->rank; d++) n *= buf->room[d];
   if (!buf->apart || from > 1) return n;
-  /* rows that are groups of channels alternate in memory, so each row spans all pixels */
+  /* if the rows are groups of channels, they alternate in memory, and each row extends over all pixels */
   return from ? buf->apart : larger(buf->apart * buf->room[0], n / buf->room[0]);
 }
 
@@ -471,13 +471,13 @@ static _Noreturn void misuse_condition(const char *what) {
 
 Cond cond_and(Cond a, Cond b) {
   if (a.n != 1 || b.n != 1 || a.any[0].n + b.any[0].n > 4)
-    misuse_condition("`both` takes conjunctions, with at most four ranges in total");
+    misuse_condition("cond_and takes conjunctions, with at most four ranges in total");
   for (int i = 0; i < b.any[0].n; i++) a.any[0].range[a.any[0].n++] = b.any[0].range[i];
   return a;
 }
 
 Cond cond_or(Cond a, Cond b) {
-  if (a.n != 1 || b.n != 1) misuse_condition("`either` takes two alternatives");
+  if (a.n != 1 || b.n != 1) misuse_condition("cond_or takes two alternatives");
   a.any[a.n++] = b.any[0];
   return a;
 }

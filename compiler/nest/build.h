@@ -11,15 +11,15 @@ const char *nest_text(Nest *, const char *format, ...) __attribute__((format(pri
 Buf *nest_buf(Nest *, BufPlace, const char *name, Type, int rank, const int64_t *dim);
 Buf *nest_view(Nest *, const char *name, Buf *of, const Ix *at);
 NestFn *nest_fn(Nest *, const char *name, bool kernel);
-/* Must be called before the first nest_fn. The nest then runs once per row of a leading axis. Marked buffers
- * have this axis as their first dimension, and references omit its index. The main function has the nest's
- * name. */
+/* Must be called before the first nest_fn. The nest then runs once per row of a leading axis. Buffers with
+ * Buf.leads have this axis as their first dimension, and references omit its index. The main function has the
+ * nest's name. */
 void nest_lead(Nest *, int64_t rows);
 /* Must be called before the first nest_fn. Threads may then share the rows. */
 void nest_lead_parallel(Nest *);
-/* Must be called after nest_lead. Some buffers then have only `rows` rows, and row i of the nest reads row (i
- * modulo `rows`) of such a buffer. Each number of rows must divide the next larger number. Returns false if
- * this rule is violated, or if there are already LEADS numbers. */
+/* Must be called after nest_lead. Permits buffers with only `rows` rows: row i of the nest reads row (i
+ * modulo `rows`) of such a buffer. Each permitted number of rows must divide the next larger one. Returns
+ * false if this rule is violated, or if there are already LEADS numbers. */
 bool nest_repeat_lead(Nest *, int64_t rows);
 const Ix *nest_row(const Nest *); /* the current row of the leading axis, for use in this function */
 const Ix *nest_param(Nest *, const char *name, ParamKind);
@@ -54,15 +54,15 @@ Val num(Nest *, double);
 Val num_i32(Nest *, int32_t), num_i64(Nest *, int64_t);       /* num_i64: absolute value at most 2^53 */
 Val nest_primitive(Nest *, const Primitive *, Val, Val, Val); /* unused arguments are NULL */
 Val add(Val, Val), sub(Val, Val), mul(Val, Val), div_(Val, Val), vmin(Val, Val), vmax(Val, Val);
-Val vmax_nan(Val, Val); /* returns NaN if an argument is NaN; vmin and vmax then return the second argument */
+Val vmax_nan(Val, Val); /* NaN if an argument is NaN; in that case, vmin and vmax return the second one */
 Val less(Val, Val), less_eq(Val, Val), equal(Val, Val), choose(Val mask, Val yes, Val no);
 Val vexp(Val), vdecay(Val), vlog(Val), vsqrt(Val), vtanh(Val), vsigmoid(Val), vnormal_cdf(Val), vabs(Val);
 Val vpower_minus_three_quarters(Val), vsin(Val), vcos(Val), vfloor(Val);
 Val fma_(Val x, Val y, Val plus);
-Val dot_bf16(Val x, Val w, Val plus); /* DOT: plus + the products of the bf16 numbers in two words */
+Val dot_bf16(Val x, Val w, Val plus); /* DOT: adds the products of the bf16 numbers in x and w to `plus` */
 Val shuffle(Val, Val, int lanes, const int *lane);
 Val hsum(Val), hmax(Val);
-/* broadcasts a number to a vector, for a store whose width nothing else determines */
+/* broadcasts a number to a vector, for a store in which no other value determines the number of lanes */
 Val splat(Val, int lanes);
 Val lane_at(Nest *, Val, const Ix *);
 Val convert(Val, Elem);
@@ -142,9 +142,8 @@ Cond cond_and(Cond, Cond), cond_or(Cond, Cond);
 #define nest_yes(b, flag) nest_within(b, flag, 1, 2)
 #define nest_no(b, flag) nest_within(b, flag, 0, 1)
 #define nest_always(b) nest_is(b, NEST_Z, 0)
-/* Parameters are declared in the order of these calls; C does not define the order of calls within one
- * initializer.
- */
+/* Each use declares the next parameter, so it must be a separate statement: C does not define the order of
+ * calls within one initializer. */
 #define nest_arg(b, name) (*nest_param(b, name, PLAIN))
 /* If `varied` is true, the parameter never becomes a constant of an instance, even if calls pass constants,
  * so that these calls share a function. */

@@ -110,8 +110,8 @@ const Ref *code_named_word(const NestStmt *stmt) {
   return word && val->ref->buf->place != REGS && val->ref->buf->place != VIEW ? val->ref : NULL;
 }
 
-/* Whether both statements name words of the same array, and the second word is `distance` words after the
- * first. */
+/* Whether both statements load words of the same array into new names, and the second word is `distance`
+ * words after the first. */
 static bool words_apart(const NestStmt *stmt, const NestStmt *next, int64_t distance) {
   const Ref *a = code_named_word(stmt), *b = a ? code_named_word(next) : NULL;
   if (!b || a->buf != b->buf || a->buf->rank == 0) return false;

@@ -12,7 +12,7 @@
 
 typedef VEC(const NestStmt *) Stmts;
 
-/* Adds the statements of a body that are printed. A branch whose condition is known is replaced by the side
+/* Adds those statements of a body that are printed. A branch whose condition is known is replaced by the side
  * that runs. Dead statements are dropped. Pins are dropped, too, unless they are requested. */
 void code_statements(Arena *, const Instance *, const NestStmt *body, bool pins, Stmts *);
 
@@ -44,13 +44,14 @@ Index code_in_view(const Known *, const Ref *); /* the referenced element, relat
 bool code_is_flat(const Buf *); /* whether the buffer's pointer points to elements, not to arrays */
 bool code_is_variable(
     const Buf *); /* whether registers are a single variable in C, regardless of their dimensions */
-bool code_adds(const NestStmt *);             /* whether a store is printed as += */
-const Ref *code_named_word(const NestStmt *); /* the 32-bit array element that the statement names; or NULL */
-/* The number of statements at the start of the list that name adjacent words of an array, and so are printed
- * as one load: 4, 2 or 1. */
+bool code_adds(const NestStmt *); /* whether a store is printed as += */
+/* The 32-bit array element that the statement loads into a new name; or NULL. */
+const Ref *code_named_word(const NestStmt *);
+/* The number of statements at the start of the list that are printed as one load, because they load adjacent
+ * words of an array into new names: 4, 2 or 1. */
 enum { WORDS_AT_ONCE = 4 };
 int code_words_at_once(const NestStmt *const *list, int n);
-/* Whether the word that the statement names is WORDS_AT_ONCE words after the word that `before` names. */
+/* Whether the word that the statement loads is WORDS_AT_ONCE words after the word that `before` loads. */
 bool code_continues(const NestStmt *before, const NestStmt *);
 
 /* ---- numbers ---- */
@@ -66,8 +67,8 @@ typedef struct CodeNumber {
 typedef VEC(CodeNumber) CodeNumbers;
 
 /* The key of an instance's C function. Called functions are identified by their `code`. code_key includes all
- * numbers. code_key_without_numbers excludes numbers that may become parameters, and adds them to the last
- * argument in the order of the key; pairs: the target loads two adjacent words at a time. */
+ * numbers. code_key_without_numbers excludes numbers that may become parameters: it appends them to the last
+ * argument, in the order of the key. pairs: the target loads two adjacent words at a time. */
 const Key *code_key(Arena *, Instances *, const Instance *, bool team);
 const Key *code_key_without_numbers(Arena *, Instances *, const Instance *, bool pairs, CodeNumbers *);
 #endif

@@ -1,9 +1,10 @@
-/* fill.c: Fast interpreter for proved nests that fill one buffer from other buffers. The interpreter computes
- * in float, many iterations of a loop at a time. The interpreter is suitable for weights of hundreds of
- * megabytes, for which interp.c takes minutes.
+/* fill.c: Fast interpreter for proved nests that fill one buffer from other buffers. It computes in float. It
+ * is suitable for weights of hundreds of megabytes, for which interp.c takes minutes.
  *
- * A loop runs in lanes if its iterations share no register and have inner loops with the same bounds, and if
- * none of its inner loops runs in lanes.
+ * If a loop runs in lanes, each statement is executed for up to MOST iterations at once. A loop can run in
+ * lanes if its iterations share no register, its inner loops have the same bounds in all iterations, and none
+ * of its inner loops runs in lanes.
+ *
  * Lanes execute the statements in a different order from a serial run, but with the same result if no element
  * is stored twice. To check this, stores are counted: the proof guarantees that each element is stored at
  * least once, so no element is stored twice if there are as many stores as elements. */
@@ -160,7 +161,7 @@ static bool lane_holds(const Fill *f, const Cond *cond, int lane) {
   return false;
 }
 
-/* The longest run of lanes from `at` on in which the condition has the same value, *is. */
+/* The longest run of lanes from `at` on in which the condition has the same value; sets *is to this value. */
 static Lanes same_lanes(const Fill *f, const Cond *cond, Lanes all, int at, bool *is) {
   Lanes run = {at, at + 1};
   *is = lane_holds(f, cond, at);

@@ -1,5 +1,5 @@
-/* instance.c: C functions of a nest: one for each set of constants with which a function of the nest is
- * called, and the names that each C function uses. */
+/* instance.c: C functions of a nest, and the names that they use. A function of the nest becomes one C
+ * function for each set of constants with which it is called. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/instance.h"
 #include <string.h>

@@ -12,7 +12,7 @@ typedef struct Known {
 Index known_fold(const Known *, const Index *);
 int known_decide_all(const Known *, const All *); /* 1: always true, 0: never true, -1: not known */
 int known_branch(const Known *,
-                 const NestStmt *); /* the result of an IF; also uses the results of the proof */
+                 const NestStmt *); /* the condition of an IF, also from the results of the proof: 1, 0, -1 */
 int known_pick(const Known *, Val);
 
 /* Names that a body uses. Dead branches and values of unused names do not count. */
@@ -50,7 +50,7 @@ typedef struct Instances {
 /* The C functions of a finished nest, which are computed once and stored in the nest. */
 Instances *instances_of(const Nest *);
 void instances_name(Instances *, const char *name); /* name: the name of the main function */
-/* Whether the body of a loop uses the loop's variable by name. */
+/* Whether the printed body of a data-dependent index (CHOSEN) uses this index. */
 bool used_chosen(Instances *, const NestStmt *, const Known *, const Used *);
 /* Whether the printed main function has this parameter: unused parameters are dropped. The nest must be
  * final. */

@@ -131,8 +131,8 @@ INLINE int32_t cnn_softmax_share(int32_t exponential, int32_t reciprocal, int32_
   return share > 255 ? 127 : share - 128;
 }
 
-/* exp(x) in Q15 for x <= 0 with 15 - whole fraction bits, as in 16-bit gemmlowp: a polynomial near 0, then
- * a factor for each higher bit. */
+/* exp(x) in Q15 for x <= 0, where x has 15 - whole fraction bits, as in 16-bit gemmlowp: a polynomial near 0,
+ * then a factor for each higher bit. */
 INLINE int32_t cnn_exponential_halves(int32_t x, int32_t whole) {
   const int32_t factor[7] = {25520, 19875, 12055, 4435, 600, 11, 0};
   const int32_t fraction = 15 - whole, quarter = 1 << (fraction - 2), low = (x & (quarter - 1)) - quarter;

@@ -324,7 +324,7 @@ static double dot_of_halves(const Interp *in, double x, double w, double sum) {
 static void apply(Interp *in, const Code *code, double (*const a)[LANES], double *r) {
   const int n = code->lanes;
   const Elem elem = code->elem;
-  const double yes = n > 1 ? -1 : 1; /* a mask, as in C */
+  const double yes = n > 1 ? -1 : 1; /* result of a comparison that holds, as in C: -1 in vectors, else 1 */
 #define EACH(value)                                                                                          \
   for (int l = 0; l < n; l++) r[l] = (value)
 #define X a[0][l]

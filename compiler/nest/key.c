@@ -17,7 +17,7 @@ typedef struct Writer {
   bool
       whole; /* this is the key of a whole nest: called functions are identified by their index in the nest */
   int *met, n;            /* met: by buffer id: the buffer's number in order of first use, from 1 on */
-  int slot[SLOTS], slots; /* slot: the same numbers for variables, by slot */
+  int slot[SLOTS], slots; /* slot: by slot: the variable's number in order of first use, from 1 on */
 } Writer;
 
 static void key_number(Writer *w, int64_t number) { key_add(w->arena, w->key, number); }
@@ -32,8 +32,8 @@ static void add_open(Writer *w, const void *of, int which, int64_t value) {
 }
 
 /* ---- indices ---- */
-/* `of` is the address of the numbers; NULL: all numbers are in the key. Coefficients of 1 and signs are
- * always in the key, because a 1 is not printed and signs are printed as operators. */
+/* Adds an index. of: the address of its numbers; NULL: all numbers are in the key. Coefficients of 1 and
+ * signs are always in the key, because a 1 is not printed and signs are printed as operators. */
 static void add_terms(Writer *w, const void *of, const Index *ix) {
   CodeNumbers *numbers = w->numbers;
   if (!of) w->numbers = NULL;
@@ -105,8 +105,8 @@ static void add_buf(Writer *w, const Buf *buf) {
   key_shape(w, buf);
 }
 
-/* Adds a reference relative to a view's position. The sign of the reference's constant is printed as an
- * operator, and a constant 0 is not printed. */
+/* Adds a reference relative to a view's position. The key contains the sign of the reference's constant,
+ * which is printed as an operator, and whether it is 0, because a 0 is not printed. */
 static void add_in_view(Writer *w, const Ref *ref) {
   const Index sum = code_in_view(&w->instance->known, ref);
   const bool constant = index_constant(&sum);
@@ -224,7 +224,7 @@ static void add_loop(Writer *w, const NestStmt *stmt) {
     add_limit(w, stmt->u.loop.nlo, stmt->u.loop.lo, true);
     add_limit(w, stmt->u.loop.nhi, stmt->u.loop.hi, false);
   }
-  if (kind == TILED) { /* the entry function configures the tile registers for these loops */
+  if (kind == TILED) { /* the entry function configures the tile registers with these numbers */
     key_number(w, w->plan->nest->tiles.rows);
     key_number(w, w->plan->nest->tiles.pairs);
     key_number(w, w->plan->nest->tiles.lines);
@@ -329,7 +329,7 @@ static void key_parameters(Writer *w, bool entry) {
   key_number(w, 0);
 }
 
-/* Adds an instance that only calls its body with its constants. */
+/* Adds a wrapper: an instance that only calls its body with constants. */
 static void key_constants(Writer *w) {
   const Instance *instance = w->instance;
   key_number(w, w->whole ? instance->body->id : instance->body->code);

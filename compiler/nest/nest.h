@@ -83,7 +83,7 @@ typedef struct Buf {
                     array */
   bool overlaps; /* INPUT, OUTPUT: may share memory with another parameter; set after values have addresses
                   */
-  bool leads;    /* the first dimension is the leading axis, whose index references omit */
+  bool leads;    /* the first dimension is the leading axis; references omit its index */
   int scope; /* STACK, REGS, VIEW: the block that declares the buffer; the builder rejects uses outside the
                 block */
 } Buf;
@@ -123,7 +123,7 @@ typedef enum ValOp {
   LESS,
   LESS_EQ,
   EQUAL,  /* the comparisons return masks for SELECT */
-  SELECT, /* a[0] ? a[1] : a[2], lane by lane, both evaluated */
+  SELECT, /* a[0] ? a[1] : a[2], lane by lane; a[1] and a[2] are both evaluated */
   FMA,    /* a[0] * a[1] + a[2], rounded once where the target has the instruction */
   DOT,    /* a[2] + the product of the lower bf16 halves of a[0] and a[1] + the product of the upper halves */
   EXP,
@@ -195,7 +195,7 @@ typedef struct Routine {
   Elem elem[ROUTINE_BUFS];
   bool writes[ROUTINE_BUFS]; /* writes the whole buffer before reading it */
   bool whole[ROUTINE_BUFS];  /* by number: true for an int, false for a float */
-  /* the C text of the function, compiled with double for float, which the interpreter runs */
+  /* for the interpreter: the same C text, compiled with double in place of float */
   void (*run)(double *const *buf, const double *number);
 } Routine;
 
@@ -322,9 +322,9 @@ bool buf_contiguous(const Buf *);        /* whether the buffer's elements follow
  * buffer id, whether a parameter has per-image values. */
 void nest_widen(Nest *, int lanes, const bool *images);
 
-/* Proofs. If a nest has size parameters, only a part of an output must be written, up to the size along the
- * first dimension: for example, of out[8][10] with 1 <= count <= 8, the elements out[0 .. count-1][0 .. 9].
- * Vectors at a tail are written with store_part and read with load_part. */
+/* Proofs. If a nest has size parameters, only a part of an output must be written: along the first dimension,
+ * the elements up to the size. For example, of out[8][10] with 1 <= count <= 8, the nest must write
+ * out[0 .. count-1][0 .. 9]. Vectors at a tail are written with store_part and read with load_part. */
 typedef struct Proof {
   int accesses, reads, pairs;
   char error[256];

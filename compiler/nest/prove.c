@@ -8,10 +8,10 @@
  * the result is correct for any order of replacements.
  *
  * Written elements are kept as boxes with affine corners. At the end of a loop, the boxes written in it are
- * widened if the loop's steps leave no gap; adjacent boxes are merged. All other boxes are forgotten, so a
- * proof can fail, but it cannot wrongly succeed. The elements that iterations of a loop touch are kept as
- * ranges, with a step between the touched elements of a range. Iterations are disjoint if their ranges are
- * disjoint, or if each iteration touches its own part of every step, as in the phases of a dilated
+ * widened if the loop's steps leave no gap; adjacent boxes are merged. Boxes that cannot be widened are
+ * forgotten, so a proof can fail, but it cannot wrongly succeed. The elements that iterations of a loop touch
+ * are kept as ranges, with a step between the touched elements of a range. Iterations are disjoint if their
+ * ranges are disjoint, or if each iteration touches its own part of every step, as in the phases of a dilated
  * convolution. If a resource runs out (variables, fuel, 64 bits), a bound becomes unknown and the proof
  * fails. */
 // SPDX-License-Identifier: Apache-2.0
@@ -313,7 +313,7 @@ static void walk_rounds(Prover *p, const ProofEnv *env, const NestStmt *stmt, bo
   prover_close_accesses(p, accesses, v);
   if (!p->parallel) prover_leave_parallel(p, accesses);
   if (runs) prover_close_boxes(p, boxes, v);
-  else p->boxes.n = boxes; /* the loop may not have run */
+  else p->boxes.n = boxes; /* if the loop possibly has no iteration, none of its stores is certain */
   p->nvars--;
 }
 

@@ -273,8 +273,8 @@ static bool in_front(Prover *p, const Access *a, const Access *b, int d, int t) 
 }
 
 /* Checks that iterations of loop t do not conflict, in any order. In a parallel loop, no other iteration may
- * touch an element that one iteration writes; in other loops, no iteration may overwrite an element that
- * another one reads. */
+ * touch an element that one iteration writes. In other loops, no iteration may overwrite an element of an
+ * OVER buffer that another iteration reads. */
 void prover_check_rounds(Prover *p, int first, int t, bool parallel) {
   if (!parallel && prover_one_round(&p->var[t])) return;
   for (int i = first; i < p->accesses.n; i++)

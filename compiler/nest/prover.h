@@ -94,8 +94,8 @@ void prover_check(Prover *, const ProofEnv *, const Ref *, int lanes,
                   bool write);                              /* checks one load or store */
 void prover_check_whole(Prover *, const Buf *, bool write); /* checks an access to all of a buffer */
 /* Checks that iterations of loop t do not conflict, in any order. In a parallel loop, no other iteration may
- * touch an element that one iteration writes; in other loops, no iteration may overwrite an element that
- * another one reads. */
+ * touch an element that one iteration writes. In other loops, no iteration may overwrite an element of an
+ * OVER buffer that another iteration reads. */
 void prover_check_rounds(Prover *, int first, int t, bool parallel);
 void prover_close_accesses(Prover *, int first,
                            int v); /* at the end of the loop over v: forgets v and drops duplicate accesses */

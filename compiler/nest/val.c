@@ -387,6 +387,6 @@ Val val_settle(Nest *nest, Val val) {
   nest_check_scope(nest, val->scope);
   count_uses(val, ++nest->marks);
   val = rebuild(nest, val);
-  if (val->size > TREE) nest_misuse(nest, "a value has thousands of nodes: name parts of it with `let`");
+  if (val->size > TREE) nest_misuse(nest, "a value has thousands of nodes: name parts of it with nest_let");
   return val;
 }

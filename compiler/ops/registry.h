@@ -1,23 +1,23 @@
-/* registry.h: Interface of ops/ to other folders: tables of the language, and operators and functions used by
- * passes. Defined in ops/, by name: the tables in op_table.c, losses in loss/elementwise.c. */
+/* registry.h: Interface of ops/ to other folders: tables of the language (op_table.c), and operators and
+ * functions used by passes. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_REGISTRY_H
 #define CNNC_REGISTRY_H
 #include "graph/op.h"
 
 /* ---- losses ---- */
-/* The parts of a loss, which read the value before the activation that the loss absorbs (`absorbs`, such as
- * the softmax before a cross_entropy). op: SAMPLE, inputs (output, target, scale) -> this image's share of
+/* The operators of a loss. They read the value before the activation that the loss absorbs (`absorbs`, such
+ * as the softmax before a cross_entropy). op: SAMPLE, inputs (output, target, scale) -> this image's share of
  * the mean; scale: BATCH, inputs (target) -> vector(1), 1 / normalizer; gradient: SAMPLE, inputs (output,
  * target, scale). */
 typedef struct Loss {
   const Op *op, *scale, *gradient;
-  const Op *slopes; /* NULL, or an input of the gradient that replaces the scale: inputs output, target, scale
-                       -> two numbers per channel, which depend on sums over all pixels */
+  const Op *slopes; /* NULL, or an operator whose result replaces the scale as input of the gradient: inputs
+                       output, target, scale -> two numbers per channel, from sums over all pixels */
   const Op *absorbs[4];
   /* Detection losses: scale and gradient are NULL. op: SAMPLE, inputs (values, count, class, box and, if
-   * `instances`, instance) -> vector: the share of this image, before the loss weight and the mean over
-   * images, then its gradients with respect to the first `trained` values, consecutively. */
+   * `instances`, instance) -> vector: the loss of this image, before the loss weight and the mean over
+   * images, then the gradients of this loss with respect to the first `trained` values. */
   int trained;
   bool instances;
   const Op *inside; /* NULL, or (for rpn) the operator whose value the loss applies to, and whose inputs it

@@ -189,8 +189,8 @@ static bool is_copied(const Placer *p, const Node *node) {
          WIDE * shape_extent(node->shape).c <= shape_extent(node->in[0]->shape).c;
 }
 
-/* Whether the node is a reshaped view of a concat without a kernel. Each pixel of the concat has channels of
- * all inputs, so an input is not contiguous in the pixels of the other shape. */
+/* Whether the node views a concat that has no kernel, in another shape. Each pixel of the concat has channels
+ * of all inputs, so an input is not contiguous in the pixels of the other shape. */
 static bool is_reshaped_join(const Placer *p, const Node *node) {
   const Node *made = node;
   while (is_alias(made)) made = made->in[0];
@@ -248,7 +248,7 @@ static void place_rows(const Placer *p, const Node *node) {
   p->inside[node->id].done = true;
 }
 
-/* The tables are large enough for a copy of each input of each node. */
+/* The table `inside` has room for a copy of each input of each concat. */
 static Placer placer_of(Arena *arena, Plan *plan) {
   Graph *graph = plan->graph;
   const int n = graph->nodes.n;

@@ -2,8 +2,8 @@
  * fused or not, may overwrite an operand, because for each element that they store, they read only the same
  * element of the operand.
  *
- * Requires: lifetimes and storage. Preserves: everything except kernel->over, which it sets. The proof of the
- * nest accepts or rejects the proposal. lir/overlap.c finds other overlaps. */
+ * Requires: lifetimes and storage. Preserves: everything except kernel->over, which it sets. After lowering,
+ * a proof on the kernel's nest accepts or rejects each proposal. lir/overlap.c finds other overlaps. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/lower.h"
 #include "passes/life.h"

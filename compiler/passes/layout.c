@@ -1,6 +1,6 @@
 /* layout.c: Memory layout: greedy placement in several orders, each block at the lowest address that is free
- * during its lifetime. If no order reaches the lower bound, a local search with a fixed seed moves blocks
- * within the orders. A result may overlap an operand that dies when the result is born, as far as the
+ * during its lifetime. If no order reaches the lower bound, a local search with a fixed seed changes the
+ * orders. A result may overlap an operand that dies when the result is born, as far as the
  * permitted overlaps allow. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/layout.h"
@@ -105,8 +105,8 @@ static const Overlap *overlap_with(const Overlaps *of, const Block *other) {
   return NULL;
 }
 
-/* placed: the blocks that live at the same time as `block`, sorted by offset; of: the permitted overlaps of
- * `block`. */
+/* The lowest possible address of `block`. placed: the blocks that live at the same time, sorted by offset;
+ * of: the permitted overlaps of `block`. */
 static int64_t lowest_place(const Block *block, Block *const *placed, int n, const Overlaps *of) {
   int64_t offset = 0, before;
   do {

@@ -2,9 +2,9 @@
  * rematerialize. First the pass tries runs of values, of several lengths: all values of a run are
  * rematerialized, and one value is kept between two runs (Chen et al., 2016, "Training deep nets with
  * sublinear memory cost"). The runs consist of all values, or only of values with little work per byte. Then
- * the pass starts from the best of these trials, and also from a plan without runs. It repeatedly
- * rematerializes the value that saves the most excess memory for its work. When everything fits, it keeps
- * each value for which there is enough memory.
+ * the pass starts from the best of these trials, and also from a plan without runs. It repeatedly chooses
+ * the value whose rematerialization saves the most memory above the limit per unit of work. When everything
+ * fits, it stops rematerializing each value for which there is enough memory.
  *
  * Requires: a graph with a train block. Preserves: all values, bit for bit. */
 // SPDX-License-Identifier: Apache-2.0
@@ -188,7 +188,7 @@ static bool improve_trial(Search *s, Trial *best) {
   return true;
 }
 
-/* Keeps values for which there is enough memory, the most expensive values first. */
+/* Stops rematerializing values for which there is enough memory, the most expensive values first. */
 static void keep_affordable(Search *s, Trial *best) {
   for (int i = s->n - 1; i >= 0; i--)
     for (bool kept = true; kept && best->again[s->by_price[i].id];) {

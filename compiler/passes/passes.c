@@ -81,7 +81,7 @@ const Pass pass_table[PASSES] = {
     [PASS_GIVEN] = {"given", ALL, "a graph for inference or training",
                     "the graph; marks the inputs that kernels read directly from the caller", pass_given,
                     NULL},
-    [PASS_RECOMPUTE] = {"recompute", TRAINING, "the training graph; marks the layers that see all images",
+    [PASS_RECOMPUTE] = {"recompute", TRAINING, "the training graph, with batched layers marked",
                         "values, to the bit; adds copies of nodes, so that fewer values are stored",
                         recompute, NULL},
     [PASS_PLACE] = {"place", ALL, "a graph for inference or training",

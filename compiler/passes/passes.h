@@ -73,7 +73,7 @@ typedef struct TrainingGraph {
 TrainingGraph pass_differentiate(Arena *, const Graph *);
 /* The graph of the commands `features` and `saliency`: inference with the values of all layers, then the
  * gradient of the scores with respect to the inputs. All these values are outputs of the graph. The arrays
- * have the indices of these outputs. layer[n]: the value of node n of the source. score[o]: the class scores
+ * contain indices of outputs. layer[n]: the value of node n of the source. score[o]: the class scores
  * of output o before softmax or sigmoid, weighted by target o. gradient[i]: the gradient of input i, or
  * -1. */
 typedef struct LookGraph {

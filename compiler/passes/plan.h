@@ -131,7 +131,7 @@ typedef struct Plan {
 Plan *plan_new(Arena *, const Graph *, PlanKind, PlanOptions);
 Plan *plan_inference(Arena *, const Graph *, Fusing, int images, int64_t whole_batch);
 Plan *plan_training(Arena *, const Graph *, Fusing, int images);
-bool plan_batches_conv(const Plan *);    /* whether a convolution is batched */
+bool plan_batches_conv(const Plan *);    /* whether any convolution is batched */
 Plan *plan_look(Arena *, const Graph *); /* for inspection: without fusion, all shown values are outputs */
 /* The plan with the least work whose values fit into `bytes` according to plan_training_needs, or else the
  * smallest plan found. */

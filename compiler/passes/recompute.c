@@ -41,16 +41,16 @@ typedef struct Recompute {
   const Time *time;
   const int *last;
   const bool *all;
-  bool *again;    /* by node id: whether the node is rematerialized because it is cheap, on request, or for a
-                     copy that reads it */
+  bool *again;    /* by node id: whether the node is rematerialized: because it is cheap, on request, or for
+                     a copy that reads it */
   int *requested; /* by node id: requested number of rematerializations */
   Readers *readers;
   Readers copies;
   Recomputed done;
 } Recompute;
 
-/* A slice is also a view, but it keeps its whole input in memory. So a slice counts only if it is a part of a
- * layer: the layer's slices together read all of their input. */
+/* Whether a copy of the node costs nothing: an alias, or a slice within a layer. A slice is also a view, but
+ * it keeps its whole input in memory. A layer's slices (layer_part) together read all of their input. */
 static bool is_alias_of_kept(const Node *node) {
   const bool slice = node->op->traits.slice_offset && node->op->traits.layer_part;
   return (node->op->family == FAMILY_ALIAS || slice) && node->nin;

@@ -11,7 +11,8 @@
 #include "passes/passes.h"
 
 /* ---- the inference graph: updates last, without readers ---- */
-/* Whether the value is a view of a state. Another update may overwrite the state before the view is read. */
+/* Whether the value is a view of a state. Updates and outputs copy such views, because another update may
+ * overwrite the state before the view is read. */
 static bool aliases_state(const Node *node) {
   while (node->nin && (node->op->family == FAMILY_ALIAS || node->op->traits.channel_slice ||
                        node->op->traits.slice_offset))

@@ -125,7 +125,8 @@ static void find_rings(Step *s) {
       add_need(s, graph->outputs.data[o].node, NULL, &need);
 }
 
-/* A ring whose readers need few of its rows is a gather ring: fewer rows are copied. */
+/* Turns a ring into a gather ring if its readers, some of them dilated, need fewer rows than its history
+ * has. */
 static void find_gather_rings(Step *s) {
   for (int i = 0; i < s->rings.n; i++) {
     Ring *ring = &s->rings.data[i];
@@ -333,7 +334,7 @@ static bool is_part_of_rows(const Graph *graph, const Node *value) {
   return value->op->traits.slice_offset || value->op->traits.concat_offset || is_stacked(graph, value);
 }
 
-/* With --slide an output has the rows of a window. No output is a part of another value. */
+/* With --slide an output has the rows of a window. An output that is a part of another value is copied. */
 static void add_outputs(Step *s) {
   const Graph *graph = s->streams->graph;
   StreamNeed need;

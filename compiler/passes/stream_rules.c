@@ -510,7 +510,7 @@ static bool inputs_have_rows(Streams *s) {
 /* ---- --slide: layers that are not shared because of padding ---- */
 static int64_t stream_macs(const Node *node) { return node->op->cost ? node->op->cost(node).macs : 0; }
 
-/* Whether the node is not shared between windows because of padding. */
+/* Whether only its padding prevents computing the node in steps, so that windows would share its rows. */
 static bool ends_at_padding(const Streams *s, const Node *node) {
   int64_t before[2] = {0}, after[2] = {0};
   if (!node->nin || s->flow[node->id].flows || !s->flow[node->in[0]->id].flows) return false;

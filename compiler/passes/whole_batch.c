@@ -1,7 +1,7 @@
-/* whole_batch.c: Choice of batched layers, and of interleaving. Large dense layers, and convolutions with few
- * pixels, may be computed image by image. Then they read their weights from memory for each image (three
- * times in training), and also write their gradients for each image. PlanOptions.pays estimates which layers
- * are faster if they are batched.
+/* whole_batch.c: Choice of batched layers, and of interleaving. If large dense layers and convolutions with
+ * few pixels are computed image by image, they read their weights from memory for each image (three times in
+ * training), and also write their gradients for each image. PlanOptions.pays estimates which layers are
+ * faster if they are batched.
  *
  * Requires: a graph. Preserves: the graph; marks nodes, sets plan->together or plan->images. */
 // SPDX-License-Identifier: Apache-2.0
@@ -28,7 +28,7 @@ static bool of_family(Family family, Family input, Family weights, const Node *n
 }
 
 /* bf16 results cannot be batched, because batched kernels keep partial sums in their results, and bf16 has
- * too few bits for sums. Products of words are an exception: they are summed in registers. Gradients of
+ * too few bits for sums. Products of bf16 pairs are an exception: they are summed in registers. Gradients of
  * weights are floats, so they can be batched. */
 static bool can_batch_dense(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_DENSE, FAMILY_DENSE_INPUT, FAMILY_DENSE_WEIGHTS, node)) return false;
@@ -121,7 +121,7 @@ static bool batch_layers(PassState *state, int64_t batch) { /* false: no layer i
   const Graph *graph = state->plan->graph;
   bool *whole_batch = state->plan->whole_batch = NEW_ARRAY(state->arena, bool, graph->nodes.n + 1);
   const int *last = last_readers(state->arena, state->plan);
-  /* with bf16, an activation that is fused later may round the result of a convolution */
+  /* not with bf16: an activation that is fused later may round the result of a convolution */
   const bool convs = !graph_has_bf16(graph);
   bool any = false;
   for (int i = 0; i < graph->nodes.n && batch <= MOST_IMAGES; i++) {
@@ -149,7 +149,7 @@ static void train_whole_batch(PassState *state) {
   if (apart) plan->images = 1;
 }
 
-/* Whether a node does not support interleaved images. */
+/* Whether any node does not support interleaved images. */
 static bool lacks_interleaving(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];

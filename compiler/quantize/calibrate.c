@@ -89,8 +89,8 @@ static bool is_stored_as_int8(const Node *node) { /* whether it is a normalized 
   return node->op->traits.fold == FOLD_NORMALIZE && node_is_input(in) && in->port->elem == U8;
 }
 
-/* Whether the node stays float because its operand or result would be int16: functions, which are tables of
- * 256 entries in int8, and softmax. Not scaled byte inputs, which are exact in int8. */
+/* Whether the node stays float because its operand or result would be int16: a function (in int8, a table of
+ * 256 entries) or a softmax. False for scaled byte inputs, which int8 stores exactly. */
 static bool too_wide(const Calibrator *k, const Node *node) {
   if (is_stored_as_int8(node) && node->precision != PRECISION_I16) return false;
   const bool function = node->op->family == FAMILY_MAP && node->nin == 1 && node->op->map_eval &&
@@ -266,8 +266,8 @@ static double products_most(const Calibrator *k, const Node *node, const Layer *
 
 static const double FAR = 0x1p46; /* half of the range of sums in int16 layers */
 
-/* Returns `scale` if the filter's |bias| plus the maximum of its sum of products is at most INT32_MAX (in
- * int16 layers: FAR). Otherwise returns a larger scale, for which this total is at most half of that. */
+/* Returns `scale` if the filter's |bias| plus the maximum of its sum of products is within the limit,
+ * INT32_MAX (in int16 layers: FAR). Otherwise returns a larger scale, which needs at most half the limit. */
 static float scale_with_room(const Calibrator *k, const Node *node, const Layer *l, bool wide, float scale,
                              int64_t f) {
   static const double GROWTH = 1.25;
@@ -343,8 +343,8 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
 }
 
 /* ---- nodes ---- */
-/* Sets the scale of a scaled byte input. Its range is known, and int8 stores it exactly. False: another
- * node. */
+/* Sets the scale of a scaled byte input. Its range is known, and int8 stores it exactly. False: the node is
+ * not a scaled byte input. */
 static bool put_byte_input(Calibrator *k, const Node *node) {
   double lo = 0, hi = 0;
   if (!is_stored_as_int8(node)) return false;

@@ -15,7 +15,8 @@ typedef struct Calibrator {
   Quant *quant;      /* by node id */
   bool *fused;       /* has the same stored value as its input */
   bool *real;        /* stays float */
-  const Node **join; /* the concat that reads the value; all operands of a concat share one range */
+  const Node **join; /* NULL, or the node whose range the value shares: a concat that reads it, or the node
+                        that updates the state */
   int *uses;
   const Node **reader;
 } Calibrator;

@@ -93,7 +93,7 @@ static void divide_row(const Pair *pair, float *weights, int64_t c, double facto
   if (bias) weights[bias->offset + c] = (float)((double)weights[bias->offset + c] / factor);
 }
 
-/* Balances a pair; returns the largest change of a factor. */
+/* Balances a pair; returns the largest |factor - 1| of its channels. */
 static double balance(const Pair *pair, float *weights) {
   static const double NOTHING = 1e-6; /* weights below this fraction of the largest weight are not changed */
   const int64_t channels = pair->first->weight[0]->dim[0];

@@ -340,7 +340,7 @@ static Node *scaled_mean(Quantizer *q, const Node *node, Node *in) {
   return made;
 }
 
-static bool is_within_layer(const Node *node) { /* all windows are inside the input */
+static bool is_within_layer(const Node *node) { /* whether all windows are inside the input */
   const Extent in = shape_extent(node->in[0]->shape), out = shape_extent(node->shape);
   const Window *w = node->window;
   for (int a = 0; a < 2; a++)

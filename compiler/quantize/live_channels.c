@@ -3,9 +3,10 @@
  * biases.
  *
  * Channels before and after a channel-wise operator are kept or removed together (they have one root).
- * Convolutions and dense layers may read any channel. Liveness is propagated backwards. Outputs and operands
- * of unknown operators are live, and so are the channels that live filters read. Finally, some unused
- * channels are kept, so that schedules get the channel counts that they need. */
+ * Convolutions and dense layers do not tie channels together, except in groups. Liveness is propagated
+ * backwards. The net's outputs and the operands of unknown operators are live, and so are the channels that
+ * live filters read. Finally, some unused channels are kept, so that schedules get the channel counts that
+ * they need. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/live_channels.h"
 

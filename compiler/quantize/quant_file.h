@@ -24,7 +24,7 @@ typedef struct QuantArray {
   bool used; /* was looked up */
 } QuantArray;
 
-/* Computation of the multiplier of a sum or a product from scales. */
+/* How the multiplier of a sum or a product is computed from scales. */
 typedef enum Factor {
   FACTOR_FIXED,
   FACTOR_FLOAT, /* products of two values, relus: scales are divided as floats, then converted to fixed point,

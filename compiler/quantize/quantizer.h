@@ -27,7 +27,8 @@ typedef struct Quantizer {
 
 /* ---- scales.c ---- */
 void quant_problem(Quantizer *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Looks up V.scale and V.zero of value V. False: they are missing, or invalid, which is recorded. */
+/* Looks up V.scale and V.zero of value V. False: the file has neither, or they are wrong, which is
+ * recorded. */
 bool quant_given(Quantizer *, const char *value, Quant *);
 const Quant *quant_keep(Quantizer *, Quant); /* a copy of the Quant, for node->quant */
 /* The stored value of a layer. The file has its scale under the name of the layer, or of a node that is fused

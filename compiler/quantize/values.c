@@ -115,8 +115,8 @@ static const Node *layer_of_state(const Quantizer *q, const Node *state) {
   return NULL;
 }
 
-/* The state has the scale that the file contains for it; without a scale, the state is float. An int8 layer
- * with keep=true has separate states. */
+/* A state, with the scale that the file contains for it; without a scale, the state is float. NULL: an int8
+ * layer with keep=true creates its own states. */
 static Node *state_node(Quantizer *q, const Node *node) {
   Quant quant;
   if (node->kept && is_int8_recurrent(q, layer_of_state(q, node))) return NULL;
@@ -132,9 +132,10 @@ static bool quants_equal(const Quant *a, const Quant *b) {
   return a && b && a->scale == b->scale && a->zero == b->zero && a->wide == b->wide;
 }
 
-/* The update of a layer with keep=true. A float update is followed by a conversion. */
+/* The update of a layer with keep=true. If a conversion follows the float layer, the update reads the layer
+ * itself. */
 static Node *kept_update(Quantizer *q, const Node *node) {
-  if (!q->map[node->in[1]->id]) return NULL; /* an int8 layer has a separate update */
+  if (!q->map[node->in[1]->id]) return NULL; /* an int8 layer creates its own update */
   Node *update = graph_copy_node(q->arena, node, NULL);
   for (int k = 0; k < node->nin; k++)
     if (!(update->in[k] = k ? quant_floats(q, node->in[k]) : q->map[node->in[0]->id])) return NULL;
@@ -144,7 +145,7 @@ static Node *kept_update(Quantizer *q, const Node *node) {
 }
 
 /* An update copies a value that has the state's scale, and rescales other values. Users of the update read
- * the result. */
+ * the value itself. */
 static Node *update_node(Quantizer *q, const Node *node) {
   const Quant *quant = q->map[node->in[1]->id]->quant;
   Node *value = q->map[node->in[0]->id], *in[2] = {value, q->map[node->in[1]->id]};
@@ -242,7 +243,7 @@ static const char *recurrent_reason(const Quantizer *q, const Node *node) {
   return has_wide(q, node) ? " with int16 values" : " with project=";
 }
 
-/* Reports that the node has no int8 or int16 form, unless its operands are float. */
+/* Reports a node that computes in float because it has no int8 or int16 form. */
 static void note_floats(Quantizer *q, const Node *node) {
   const bool function = quant_is_function(node) || node->op->traits.int8 == INT8_SOFTMAX,
              wide = function && !quant_is_wide_function(q, node) && !quant_is_wide_softmax(q, node) &&

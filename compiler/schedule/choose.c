@@ -110,8 +110,8 @@ static _Noreturn void no_schedule(const Lower *l) {
   exit(3);
 }
 
-/* Chooses the first permissible candidate, unless another candidate is clearly faster. For a batched kernel,
- * a candidate need not be clearly faster. */
+/* Chooses the first permissible candidate, unless another one needs less than `gain` of its cycles. For a
+ * batched kernel, any smaller number of cycles is enough. */
 static void pick_by_model(const Lower *l, Decision *d) {
   const double gain = kernel_whole_batch(l->kernel) ? 1 : l->target->rates->gain;
   double least = INFINITY;

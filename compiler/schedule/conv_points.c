@@ -300,8 +300,8 @@ static void add_product(const Points *c, Ref sum, Val x, Val w) {
   else nest_accumulate(b, sum, x, w);
 }
 
-/* Adds the products of channel i for all tiles. The inner product (int8_inner.c) also needs the channel half
- * a row later: the input of each of the two channels is added to the weight of the other. */
+/* Adds the products of channel i for all tiles. For the inner product (int8_inner.c), channel i is paired
+ * with channel i + in/2: the input of each is added to the weight of the other. */
 static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix *i) {
   Nest *b = c->l->b;
   const int L = c->lanes, n = points_int8(c) && c->inner[0] ? 2 : 1;

@@ -40,7 +40,7 @@ typedef struct Points {
   /* int8: V, M and the weights are I32; an element of V, and of the weights, holds two int16. The weights of
    * a bundle are transformed in each call. Many input channels are split into parts, whose outputs are
    * added. */
-  const Primitive *dot; /* adds the product of two elements; NULL: floats, multiply-adds */
+  const Primitive *dot; /* adds the product of two elements; NULL: float multiply-adds */
   Buf *inner[2];   /* sums for the inner product (int8_inner.c): even times odd channels of V, [point][tile],
                       and of the weights, [slot][point][filter of the bundle]; or NULL */
   int64_t parts;   /* number of parts of the input channels; `in` is for one part */
@@ -95,7 +95,7 @@ typedef struct PointPack {
   void (*transform)(const Points *, Nest *, int axis, const Val *tap, Val *point);
 } PointPack;
 
-/* Call these functions in this order; for int8, call points_begin_words and its functions, not points_begin.
+/* Call these functions in this order; for int8, call points_begin_words instead of points_begin.
  * split_row(slot, ty, t0) transforms the tiles of row ty from the input to V; join_row(slot, ty, t0, f0[,
  * phase along each axis]) transforms them from M to the output filters from f0 on. The row starts at tile t0
  * of the block. Both functions must be built before points_loops fills the main function. */

@@ -172,8 +172,8 @@ static Tiles all_tiles(const Correlation *k, int m) {
   return tiles;
 }
 
-/* Measured, per vector of a group's sums: with few channels, a larger part of the time is spent on calls of
- * register tiles, and on initializing and storing sums. */
+/* Measured cycles per vector of a group's sums: with few channels, a larger part of the time is spent on
+ * calls of register tiles, and on initializing and storing sums. */
 static const double GROUP_SUM = 7;
 
 /* Cycles of a convolution with Winograd, without loading the weights; for several images, cycles per

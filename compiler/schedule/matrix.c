@@ -25,8 +25,8 @@ static void small_blocks(MatrixMap *m, int64_t all) {
   m->spare = (m->blocks - 1) * m->apart + m->columns - all;
 }
 
-/* Whether one tile computes the whole map. Such a tile reads weights once, so its products may take slightly
- * more cycles. */
+/* Whether one tile computes the whole map. Such a tile reads weights only once, so it is preferred even if
+ * its products take up to 10% more cycles. */
 static bool is_small(const Correlation *k, const MatrixMap *rows, int64_t pitch) {
   static const double MORE = 1.1;
   const int64_t all = small_columns(k, pitch), blocks = ceil_divide(all, MATRIX_ROWS),

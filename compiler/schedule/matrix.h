@@ -1,11 +1,11 @@
 /* matrix.h: Division of the sums of a map into tiles for registers that hold 16 rows (AMX). Used by the
  * convolutions in bf16 and in int8.
  *
- * A register holds one block: the sums of `columns` successive columns of the map, for 16 channels. Up to
- * four blocks are summed at the same time, for one or two vectors of channels. These blocks are in adjacent
- * rows of the map, or in one row if the map has only one row. All blocks of a layer have the same number of
- * columns, because loading another register shape takes 150 cycles. The last block of a row overlaps the
- * block before it, and its first `skip` columns are not stored.
+ * A register holds one block: the sums of `columns` successive columns of the map, for 16 channels. Four
+ * registers are summed at the same time: up to four blocks of one vector of channels, or two blocks of two
+ * vectors. These blocks are in adjacent rows of the map, or in one row if the map has only one row. All
+ * blocks of a layer have the same number of columns, because loading another register shape takes 150 cycles.
+ * The last block of a row overlaps the block before it, and its first `skip` columns are not stored.
  *
  * A small map is one tile: the rows of its padded input are `pitch` columns apart and are processed as a
  * single row. Columns of this row that are not part of a row of the map are not stored. */
@@ -18,10 +18,10 @@ enum {
   MATRIX_ROWS = 16,
   MATRIX_LANES = 16,
   MATRIX_SUMS = 4
-}; /* rows and lanes of a register; sums of a tile */
+}; /* rows and lanes of a register; registers for the sums of a tile */
 
 typedef struct MatrixSpan { /* tiles on an axis: `count` tiles from sum `first` on, `step` sums apart; a tile
-                               has `blocks` blocks, whose first `skip` columns are not stored */
+                               has `blocks` blocks, and its first `skip` columns are not stored */
   int64_t first, step, count, blocks, skip;
 } MatrixSpan;
 

@@ -7,7 +7,7 @@
 /* Whether a team of threads is faster than one thread, for a net with `work` multiply-adds, `weight_bytes` of
  * weights and `kernels` kernels. */
 bool schedule_team(const Target *, int64_t work, int64_t weight_bytes, int kernels);
-/* PARALLEL if the net has a team, and a loop with `macs` multiply-adds is faster on several threads;
+/* PARALLEL if calls compute one image, and a loop with `macs` multiply-adds is faster on several threads;
  * otherwise SERIAL. */
 LoopKind schedule_outer(const Lower *, int64_t macs);
 #endif

@@ -24,8 +24,8 @@ static bool all_int8(const Node *node) {
   return bytes;
 }
 
-/* With batch-innermost layout, most nests are built with scalars and then widened to vectors; the other nests
- * are built with vectors. */
+/* For batch-innermost layout: builds the nest with vectors if the kernel supports this. False: the nest must
+ * be built with scalars and then widened to vectors. */
 static bool built_interleaved(Lower *l) {
   const Schedule *s = l->choice.schedule;
   return images_gather(l) || (s->build_interleaved && s->build_interleaved(l));

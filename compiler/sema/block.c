@@ -141,9 +141,7 @@ static void parameters_define(Sema *s, const Frame *frame, const Frame *inner, c
     Const value = const_poison(param->name.span);
     if (a && a->matched.slot[i]) value = expr_eval(s, frame, a->matched.slot[i]->value, NULL);
     else if (param->value) value = expr_eval(s, inner, param->value, NULL);
-    if (!a)
-      value = const_poison(
-          param->name.span); /* a block that is checked on its own may never be applied with its defaults */
+    if (!a) value = const_poison(param->name.span); /* the parameters of an unapplied block are unknown */
     scope_define(s, inner->scope, ENTRY_PARAMETER, param->name, value, NULL);
   }
 }
@@ -185,7 +183,7 @@ Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, c
   const bool complete = !a.matched.ok || required_given(s, frame, block, &a, call->span);
   bool ok = a.matched.ok && complete && !def->broken && applications_limit(s, frame, call->span);
   for (int i = 0; i < a.nparams && (s->abstract || !ok);
-       i++) /* not expanded, but its arguments are checked */
+       i++) /* the block is not expanded, but its arguments are checked */
     if (a.matched.slot[i]) expr_eval(s, frame, a.matched.slot[i]->value, NULL);
   if (s->abstract) return block_unknown(s, call->span);
   Naming *naming = NEW(s->arena, Naming);

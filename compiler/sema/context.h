@@ -130,8 +130,8 @@ struct Sema {
   Table prefixes;     /* names that statements gave to several layers */
   Const current;      /* the current value; NONE before the first input */
   const Stmt *output, *labels, *train;
-  int train_order;         /* the train block sees names of the net's scope up to this position */
-  VEC(Span) damage;        /* damaged source ranges; errors that may follow from them are not reported */
+  int train_order;  /* the train block sees names of the net's scope up to this position */
+  VEC(Span) damage; /* source ranges of syntax errors; errors that may follow from them are not reported */
   VEC(StmtResult) results; /* by statement, for warnings about unused values */
   Span clash;              /* position of the last reported name clash */
   const Call *applying;    /* the operator whose arguments are being bound */
@@ -144,7 +144,7 @@ struct Sema {
   int64_t steps, napplications;
   double bytes, macs; /* bytes of all values and weights; multiply-adds of all layers */
 };
-bool damage_mentions(const Sema *, const char *name); /* whether a damaged line contains the word */
+bool damage_mentions(const Sema *, const char *name); /* whether the word follows an error on its line */
 /* Whether the parser reported an error in that range, so that a statement is missing. */
 bool damage_within(const Sema *, uint32_t file, uint32_t start, uint32_t end);
 bool sema_step(Sema *, Span, const Site *); /* counts work; false above the limit, which is reported once */
@@ -188,7 +188,7 @@ typedef struct Matched { /* the argument for each parameter */
 Matched arguments_match(Sema *, const Frame *, const char *what, const char *kind, int n,
                         const char *const *names, int first, int positional, int variadic, const Arguments *);
 void arguments_check(Sema *, const Frame *,
-                     const Arguments *); /* for an unknown call: the names in its arguments must exist */
+                     const Arguments *); /* reports errors in the arguments of an unknown call */
 
 typedef struct Extras {
   const Argument *name, *precision, *weights, *frozen;

@@ -294,8 +294,8 @@ const char *init_words(Arena *arena) {
   return words.s ? words.s : "";
 }
 
-/* PARAM_INIT: he; normal(0.02); 0.1; [[1, 0, -1], ...]; or a name or string for one of these. p: NULL if it
- * is not an argument. */
+/* PARAM_INIT: he; normal(0.02); 0.1; [[1, 0, -1], ...]; or a name or string for one of these. p: the
+ * parameter; NULL if the expression is not an argument. */
 Const init_eval(Sema *s, const Frame *frame, const char *what, const Param *p, const Expr *e) {
   static const Arguments none = {0};
   const Form *form = NULL;
@@ -344,7 +344,7 @@ static Const default_list(Arena *arena, const char *text) {
   return (Const){.kind = CONST_LIST, .n = items.n, .items = items.data, .i = items.n};
 }
 
-/* An initialization with one argument: normal(1). */
+/* The initialization that a default such as normal(1) states; other arguments get their own defaults. */
 static Const default_init(Sema *s, const char *text) {
   const size_t length = strcspn(text, "(");
   const char *name = arena_copy(s->arena, text, length);

@@ -103,7 +103,7 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
     diag_help(diag, "-> add(%s), -> concat(%s) and similar operators combine values", name, name);
     return;
   }
-  const bool value = first && !call->args.given; /* the name may also mean a value */
+  const bool value = first && !call->args.given; /* the first word may also name a value */
   const char *meant = name_meant_as(s->arena, ADVICE_OPERATOR, name, call_names(s, frame, value));
   if (value && (name_defined_below(frame->scope, call->name) || (!last && !meant)))
     return name_report(s, frame, call->name);
@@ -172,8 +172,8 @@ static bool input_is_argument(Sema *s, const Frame *frame, const Op *op, const C
   return true;
 }
 
-/* The call that gets the statement's name. Candidates are blocks and layers with parameters. If the chain has
- * one candidate, it is that call; if the chain has none, it is the last call; otherwise -1. */
+/* The call that gets the statement's name. Candidates are blocks and layers with parameters. The result is
+ * the chain's only candidate; the last call if there is no candidate; -1 if there are several. */
 static int named_call_find(const Sema *s, const Stmt *stmt, int first) {
   int carrier = stmt->ncalls - 1, n = 0;
   for (int i = first; i < stmt->ncalls; i++) {
@@ -282,7 +282,7 @@ static void chain_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   const bool prefixes = assigned && carrier < 0;
   const bool muted = frame->naming->muted;
   frame->naming->muted |=
-      assigned && scope_find(frame->scope, stmt->name.s); /* a redefinition is reported only once */
+      assigned && scope_find(frame->scope, stmt->name.s); /* no name clash after a redefinition */
   Naming *naming = prefixes ? naming_inner(s, frame->naming, assigned) : frame->naming;
   const char *layer = prefixes ? arena_printf(s->arena, "%s%s", frame->naming->prefix, assigned) : NULL;
   const Scope *members = NULL;

@@ -114,7 +114,7 @@ static void lint_optimizer(Sema *s, const Setting *optimizer) {
   const Const *rate = argument_of(optimizer, "rate"), *second = argument_of(optimizer, "beta1"),
               *epsilon = argument_of(optimizer, "epsilon");
   if (!rate || !epsilon || !rate->span.file || rate->f < 0.5)
-    return; /* optimizers with an epsilon normalize steps, so that they are about as large as the rate */
+    return; /* only optimizers with an epsilon normalize steps to about the rate */
   Diag *diag = lint_warn(
       s, rate->span, NULL,
       arena_printf(s->arena, "with a rate of %s, %s changes each weight by about the rate at every step",

@@ -237,7 +237,7 @@ static void extra_ports_read(const LossReading *r, LossUse *use, const Bound *bo
   }
 }
 
-/* Raises training->objects to the number of objects of this loss. */
+/* Raises training->objects to the maximum number of objects of this loss. */
 static void count_objects(Training *training, const LossUse *use) {
   const Node node = {.op = use->op, .arg = use->arg};
   const bool told = arg_const(&node, "most")->kind == CONST_INT;

@@ -134,7 +134,7 @@ Matched arguments_match(Sema *s, const Frame *frame, const char *what, const cha
   int at = first;
   bool clean = true;
   m.ok = !damage_within(s, args->span.file, args->span.start,
-                        args->span.end); /* after a syntax error, arguments are missing */
+                        args->span.end); /* after a syntax error, arguments may be missing */
   for (int i = 0; i < args->n && m.ok; i++) {
     const Argument *given = &args->list[i];
     if (!given->name.s && at == variadic) {

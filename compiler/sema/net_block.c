@@ -137,7 +137,7 @@ static void inputs_first(Graph *graph, Arena *arena) {
   }
 }
 
-/* Adds the states of layers with keep=true, which the program does not declare. */
+/* Adds the states of layers with keep=true; the program does not declare these states. */
 static void states_keep(Graph *graph) {
   const int n = graph->nodes.n;
   Node **node = graph->nodes.data;
@@ -185,14 +185,15 @@ static void integer_outputs_convert(Graph *graph) {
   }
 }
 
-/* Nodes may have other shapes in training: checks that their users accept these shapes. */
+/* Nets that detect objects may have other shapes in training: building the training graph reports layers that
+ * do not accept these shapes. */
 static void training_check(Sema *s) {
   const Graph *graph = s->graph;
   if (!graph->training || !graph->training->objects || diags_mistakes(s->diags)) return;
   graph_forward(s->arena, graph, s->diags);
 }
 
-/* The argument precision= of a net, which applies to all layers. */
+/* The argument precision= of a net, which is the default of its layers. */
 static Precision precision_given(Sema *s, const Frame *frame, const NetDecl *net) {
   static const char *const names[] = {"precision"};
   if (!net->args.given) return frame->naming->precision;

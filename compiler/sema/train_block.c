@@ -238,7 +238,7 @@ static MetricCode loss_measure(const Graph *graph, const LossUse *use) {
 static bool is_binary(const LossUse *use) {
   for (const Loss *loss = losses; loss->op; loss++)
     if (loss->op == use->op)
-      return !use->op->traits.class_target && loss->absorbs[0]; /* the loss absorbs a sigmoid */
+      return !use->op->traits.class_target && loss->absorbs[0]; /* the loss includes a sigmoid */
   return false;
 }
 
@@ -498,7 +498,7 @@ static void steps_check_augment(const Reading *r) {
   }
 }
 
-/* Reports dice, which is computed over all pixels of a sample. */
+/* Reports losses of objects, and losses such as dice, which need sums over all pixels of an image. */
 static void steps_check_losses(const Reading *r) {
   const Training *t = r->training;
   for (int i = 0; i < t->losses.n; i++) {
@@ -584,7 +584,8 @@ static Span setting_span(const Argument *const seen[KEYS], const char *name) {
 }
 
 void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
-  if (!s->graph->training && s->train != stmt) { /* read at the end of the net, when all outputs are known */
+  if (!s->graph->training && s->train != stmt) { /* at first only stored: the block is read at the end of the
+                                                    net, when all outputs are known */
     if (s->train) {
       Diag *diag =
           diag_report(s->diags, DIAG_duplicate_statement, stmt->span, NULL, "a net has one train block");

@@ -84,7 +84,8 @@ enum { AST_DEEPEST = 1000 };
 
 /* ---- statements ---- */
 /* A single word at the start of a chain is call[0] without arguments. Later, sema/ decides whether the word
- * is a value, as in `x -> relu`, or an operator, as in `relu -> tanh`. `in`, `in.a` and `a.b` are heads. */
+ * is a value, as in `x -> relu`, or an operator, as in `relu -> tanh`. `in`, `in.a` and `a.b` at the start of
+ * a chain are stored in Stmt.head. */
 typedef struct Call {
   Ident name;
   Arguments args;
@@ -106,7 +107,7 @@ typedef struct OutputItem {
   const Expr *value;
   Ident type; /* .s NULL: not given */
   Span span;
-} OutputItem; /* value: an EXPR_PATH; NULL: the value with that name */
+} OutputItem; /* value: an EXPR_PATH; NULL: the value called `name` */
 typedef struct Stmt {
   StmtKind kind;
   Span span;

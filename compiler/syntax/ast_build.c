@@ -144,7 +144,7 @@ Stmt *stmt_new(Parser *p, StmtKind kind, Span span) {
   return s;
 }
 
-/* The body without misplaced statements. */
+/* A body of the statements; misplaced statements are NULL in `items`, and are left out. */
 const Body *body_make(Parser *p, Span span, const StmtList *items) {
   Body *body = NEW(p->arena, Body);
   VEC(const Stmt *) kept = {0};

@@ -136,7 +136,8 @@ static void escape_report(Parser *p, Span at, const char *why) {
   diag_help(diag, "the escapes are \\\" \\\\ \\n \\t and \\uXXXX; a backslash is written \\\\");
 }
 
-/* The character of the \u escape at s (after the backslash); used: its length in bytes. 0 after an error. */
+/* The character of the \u escape at s (after the backslash), or 0 after an error. used: bytes of the
+ * escape. */
 static uint32_t unicode_escape(Parser *p, const char *s, size_t left, Span span, size_t *used) {
   const int high = hex_value(s + 1, left - 1);
   *used = high < 0 ? 1 : 5;
@@ -209,5 +210,5 @@ void literal_unterminated(Parser *p, Span span) {
   Diag *diag =
       diag_report(p->diags, DIAG_unterminated_string, span, NULL, "this string has no closing quote");
   diag_help(diag, "a string ends on its line; a new line inside is written \\n");
-  brackets_drop(p); /* the statement cannot be parsed, and must end at this line */
+  brackets_drop(p); /* so that the damaged statement ends with this line */
 }

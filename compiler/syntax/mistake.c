@@ -53,7 +53,7 @@ static bool is_keyword(const Parser *p, Span span) { return IN(shown(p, span), w
 
 /* ---- expected tokens ---- */
 
-/* Prints the names that are not in `left_out`, as `a, b or c`. */
+/* Prints the names as `a, b or c`. */
 static void put_names(Text *text, int n, const char *const *name) {
   for (int i = 0; i < n; i++) text_put(text, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", name[i]);
 }
@@ -168,7 +168,7 @@ void syntax_mistake(Parser *p, Span span, int n, const char *const *names) {
     brackets_put(p, diag, span, &e);
     syntax_advise(p, diag, span, &e);
   }
-  if (is_stray_comma(p, &e)) p->token = TOK_CNN_error; /* a comma would continue the line */
+  if (is_stray_comma(p, &e)) p->token = TOK_CNN_error; /* otherwise the comma would continue the line */
   p->dangling = (Opening){NO_SPAN, 0};
   brackets_drop(p);
 }

@@ -68,7 +68,8 @@ bool parser_run(Parser *);
 bool bracket_open(Parser *, Span, char kind);
 void bracket_close(Parser *, Span, char kind);
 bool bracket_is_open(const Parser *); /* whether the innermost open bracket is ( or [ */
-void brackets_drop(Parser *);         /* after a syntax error: newlines end statements again */
+/* After a syntax error: forgets open ( and [, so that newlines end statements again. */
+void brackets_drop(Parser *);
 
 /* ---- literals (literal.c) ---- */
 const Expr *literal_integer(Parser *, const char *digits, Span);

@@ -38,6 +38,6 @@ const CpuCycles *
 cpu_cycles(const Target *);  /* cycles of the first microcontroller with this target, or NULL */
 const Cpu *cpu_native(void); /* this CPU, if its throughput differs from its target's row; otherwise NULL */
 /* Returns a copy of the target with the CPU's throughput. Returns the target itself if the CPU is a
- * microcontroller, NULL, or of another architecture. */
+ * microcontroller or NULL, or if its default target has another architecture or other lanes. */
 const Target *cpu_target(Arena *, const Cpu *, const Target *);
 #endif

@@ -390,8 +390,8 @@ static uint32_t saved_registers(void) {
   return a;
 }
 
-/* The features of this CPU and the operating system, without AMX. In code that zig compiles,
- * __builtin_cpu_supports is always 0. */
+/* The features of this CPU and the operating system, without AMX. They are read with cpuid, because
+ * __builtin_cpu_supports is always 0 in code that zig compiles. */
 static AvxLevel avx_here(void) {
   enum { YMM = 6, ZMM = 0xe6 };
   const uint32_t wanted = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;

@@ -14,7 +14,7 @@ typedef struct Blocking {
   int unrolled_taps;      /* maximum unrolled taps of a kernel row */
   int edge_tiles; /* maximum number of tiles of a row that have separate calls; with more tiles, edges are
                      computed pixel by pixel */
-  int64_t winograd_channels; /* layout: minimum number of input channels */
+  int64_t winograd_channels; /* layout: minimum number of input channels for Winograd */
   int64_t winograd_block;    /* transformed inputs and products of a block of tiles */
   int64_t winograd_tiles;    /* maximum tiles of an image in one block */
   int64_t winograd_products; /* output channels whose products are kept at a time, if there are many blocks */
@@ -34,13 +34,14 @@ typedef struct Blocking {
 /* Throughput of schedules and cost of transforms, for the cost model. */
 typedef struct Rates {
   double direct, winograd, strassen, plain, together,
-      interleaved; /* throughput as a fraction of the core's peak multiply-adds */
+      interleaved; /* throughput as a fraction of the core's peak multiply-adds; together: of batched kernels;
+                      interleaved: with batch-innermost layout */
   double input_tile, far_input_tile, output_tile; /* cycles to transform a vector of channels of a 6x6 tile */
   /* cycles per product of Strassen. strassen_left: to compute a vector of the left factor; strassen_result:
    * to initialize a vector of sums, to store it, and to add it to the result */
   double strassen_left, strassen_result;
   /* fractions of load times during which the core computes nothing. strassen_loaded: while weights are loaded
-   * from memory; strassen_first: while the first block reads the weights from the last cache */
+   * from memory; strassen_first: while the first block reads the weights from the last-level cache */
   double strassen_loaded, strassen_first;
   double packed_point;  /* cycles to transform the weights of two channels, per point */
   double lane_store;    /* cycles to store a single lane of a vector */
@@ -93,10 +94,10 @@ typedef struct Target {
   double dots;  /* multiply-adds of bf16 numbers, relative to fmas; 0: bf16 numbers are converted to floats */
   double tiles; /* multiply-adds in tile registers, relative to fmas; 0: there are no tile registers */
   double l2_rate, l3_rate, memory_rate; /* bytes per cycle from the L2 cache, the L3 cache and memory */
-  int64_t most_bytes; /* maximum object size with 32-bit addresses; 0: 64-bit addresses, or any CPU */
-  int line;           /* bytes of a cache line */
-  int chains;         /* independent sums that saturate the multiply-adds: latency * fmas */
-  int stores;         /* stores that can be pending without a stall; 0: unlimited */
+  int64_t most_bytes;                   /* maximum object size with 32-bit addresses; 0: no limit */
+  int line;                             /* bytes of a cache line */
+  int chains;                           /* independent sums that saturate the multiply-adds: latency * fmas */
+  int stores;                           /* stores that can be pending without a stall; 0: unlimited */
   Blocking blocking;
   const Rates *rates;
   const char *condition; /* condition of #if around its code; NULL: any CPU */

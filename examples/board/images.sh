@@ -5,7 +5,8 @@
 set -eu
 data=$1 n=$2 pixels=784
 
-# choose NAME SKIPPED BYTES: the file, compressed or not, if it has BYTES bytes after SKIPPED bytes
+# choose NAME SKIPPED BYTES: prints the path of NAME or NAME.gz in the data set; it must have BYTES bytes
+# after the first SKIPPED bytes
 choose() {
   for file in "$data/$1" "$data/$1.gz"; do
     if [ ! -f "$file" ]; then continue; fi
@@ -20,7 +21,7 @@ choose() {
   exit 1
 }
 
-# numbers FILE SKIPPED BYTES IN_A_ROW: BYTES bytes of FILE after SKIPPED bytes, as numbers
+# numbers FILE SKIPPED BYTES IN_A_ROW: prints BYTES bytes of FILE as numbers, after the first SKIPPED bytes
 numbers() {
   gzip -dcf "$1" | tail -c +$(($2 + 1)) | head -c "$3" | od -An -v -w"$4" -tu1 |
     sed 's/  */ /g; s/\([0-9]\) /\1,/g'

@@ -6,12 +6,12 @@ set -eu
 cross=${CROSS:-arm-none-eabi-}
 status=0
 
-# ROW COLUMN: a number of out/CPU/summary.txt; the flash is in column 3, the RAM in column 4
+# told ROW COLUMN: prints a number of out/CPU/summary.txt; the flash is in column 3, the RAM in column 4
 told() {
   awk -F'|' -v row="$1" -v column="$2" '$2 ~ "^ " row { gsub(/[ ,]/, "", $column); print $column; exit }' \
     "$out/summary.txt"
 }
-# bytes of all sections of an object whose names begin with this prefix
+# section OBJECT PREFIX: prints the size of all sections of OBJECT whose names begin with PREFIX, in bytes
 section() {
   "${cross}size" -A "$1" | awk -v name="$2" 'index($1, name) == 1 { n += $2 } END { print n + 0 }'
 }

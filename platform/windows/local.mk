@@ -8,7 +8,7 @@ if WINDOWS
 AM_CPPFLAGS += -I$(top_srcdir)/%D% -include platform.h
 libcnnc_a_SOURCES += $(WINDOWS_PLATFORM) %D%/process.c
 libcnn_la_SOURCES += $(WINDOWS_PLATFORM)
-# The C compiler, zig, links the resource script as well.
+# The C compiler, zig, also compiles and links the resource script.
 cnnc_LDADD += $(srcdir)/%D%/cnnc.rc
 cnnc_DEPENDENCIES = libcnnc.a $(WINDOWS_RESOURCES)
 else

@@ -33,8 +33,8 @@ MEMBERS = {
 KERNEL = ("kernel", "bias")
 SEPARABLE = ("depthwise_kernel", "pointwise_kernel", "bias")
 NORM = ("gamma", "beta")
-# The variables of a recurrent cell. For each kind of layer: Keras's gates as indices, in PyTorch's order of
-# gates.
+# CELL: the variables of a recurrent cell. GATES: for each kind of layer, the indices of Keras's gates in
+# PyTorch's order.
 CELL = ("kernel", "recurrent_kernel", "bias")
 GATES = {"LSTM": (0, 1, 2, 3), "GRU": (1, 0, 2), "SimpleRNN": (0,)}
 # The dense layers of MultiHeadAttention, in a .keras file and in a .h5 file.

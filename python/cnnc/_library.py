@@ -96,7 +96,7 @@ class Target:
     classes: bool  # the target has classes (int32), else floats
 
 
-# Arguments: kind, note, numbers by name. If it returns False, the training ends.
+# Arguments: kind, note, numbers by name. If the callback returns False, the training ends.
 Report = Callable[[int, str, "dict[str, float]"], bool]
 _REPORT = ctypes.CFUNCTYPE(None, c_int32, c_char_p, c_int32, POINTER(c_char_p), POINTER(c_double))
 

@@ -14,7 +14,7 @@ from ._facts import Layer, Port
 _LINE = re.compile(r"^(\S+)\s+(\S+)\s+(.*)    # (.*)$")
 _NAMED = re.compile(r'name="([^"]*)"')
 _NOTHING = ("view", "constant", "not needed", "after an unsupported node")
-# A node with one of these operators but without a layer is a part of the layer before it.
+# A node with one of these operators but without a layer of its own is a part of the previous layer.
 _FOLDED = ("Add", "Sub", "Mul", "Div", "Identity")
 
 
@@ -50,7 +50,7 @@ def tensors(nodes: Iterable[Node], layers: Sequence[Layer]) -> dict[str, list[st
                 found.setdefault(part.name, []).append(node.name)
         if not in_order and node.operators:
             named = _NAMED.findall(node.form.split(" -> ")[-1])
-            # A norm without a layer is a part of the layer before it.
+            # A batch norm without a layer of its own is a part of the previous layer.
             norm = node.operator == "BatchNormalization"
             name = named[0] if named and named[0] in known else last if norm else ""
         elif not in_order:

@@ -70,7 +70,8 @@ _TYPES = {
 }
 
 
-# The largest model whose layers are compared: a larger one cannot get additional outputs in memory.
+# Layers are compared only in models below this size, because protobuf cannot serialize a larger model in
+# memory, which is needed to add outputs.
 MOST_BYTES = 2**31 - 2**20
 
 
@@ -102,7 +103,7 @@ class Onnx:
         self._outputs = self._outputs or [port.name for port in self._session.get_outputs()]
 
     def _show(self, onnx: Any, model: Any, tensors: Mapping[str, Sequence[str]]) -> None:
-        # All results of a layer's node, because it is unknown which of them is the layer's value.
+        # Adds all results of a layer's node, because it is unknown which of them is the layer's value.
         made: dict[str, list[str]] = {}
         for node in model.graph.node:
             results = [name for name in node.output if name]

@@ -143,9 +143,8 @@ static bool step_warp(const cnn_augmentation *a, int32_t step, Warp *warp) {
   }
 }
 
-static bool is_picture(cnn_plane plane) {
-  return plane.height > 1 && plane.width > 1;
-} /* geometric steps, color steps and cutout change only images */
+/* Whether the plane is an image. Geometric steps, color steps and cutout change only images. */
+static bool is_picture(cnn_plane plane) { return plane.height > 1 && plane.width > 1; }
 
 /* Converts a warp of the plane `first` to the size of another plane. */
 static Warp warp_on(const Warp *w, cnn_plane first, cnn_plane plane) {
@@ -215,7 +214,7 @@ static void blend_edge(cnn_plane plane, const float *in, int32_t left, int32_t t
 }
 
 /* Bilinear resampling with half-pixel centers; pixels outside the image are zero. Nearly all pixels have four
- * neighbors inside the image and need no tests. */
+ * neighbors inside the image, and need no bounds checks. */
 static void resample(const Warp *warp, cnn_plane plane, const float *in, float *out) {
   const Warp w = *warp;
   const double width = plane.width, height = plane.height;
@@ -265,7 +264,7 @@ static void pick_nearest(const Warp *w, cnn_plane plane, size_t bytes, int borde
   }
 }
 
-/* ---- values from 0 to scale */
+/* ---- steps that change values; the values are from 0 to `scale` */
 
 static double luma(const float *pixel) {
   return 0.299 * (double)pixel[0] + 0.587 * (double)pixel[1] + 0.114 * (double)pixel[2];

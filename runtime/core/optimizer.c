@@ -39,7 +39,7 @@ static void sgd(const cnn_recipe *recipe, float *restrict w, const float *restri
     return;
   }
   const float ahead = recipe->nesterov ? momentum : 0,
-              now = recipe->nesterov ? 1 : 0; /* the step is along g*now + b*ahead (nesterov) or along b */
+              now = recipe->nesterov ? 1 : 0; /* the step is along g + momentum*b (nesterov) or along b */
   const float plain = recipe->nesterov ? 0 : 1;
   ELEMENTS(i) {
     float g = gradient[i] + decay * w[i];
@@ -89,8 +89,8 @@ static void rmsprop(const cnn_recipe *recipe, float *restrict w, const float *re
   }
 }
 
-/* The sum of squares, with eight partial sums on every processor, so that all processors compute the same
- * bits. */
+/* The sum of squares. There are always eight partial sums, whatever the vector width of the processor, so
+ * that all processors compute the same bits. */
 static double squares_of(const float *value, int64_t count) {
   enum { SUMS = 8 };
   double sum[SUMS] = {0}, all = 0;

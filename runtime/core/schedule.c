@@ -22,8 +22,8 @@ static double progress(const cnn_recipe *recipe, double t) {
   return p < 0 ? 0 : p > 1 ? 1 : p;
 }
 
-/* The warm-up is linear and starts at 0. The smooth schedules start after it, from the full rate; the
- * schedule `step` counts its epochs from the start of training. */
+/* The warm-up is linear and starts at 0. Exponential, poly and cosine start after the warm-up, from the full
+ * rate; step counts its epochs from the start of training. */
 double cnn_schedule_rate(const cnn_schedule *schedule, const cnn_recipe *recipe, double t) {
   if (t < recipe->warmup) return recipe->rate * t / recipe->warmup;
   switch (recipe->schedule) {

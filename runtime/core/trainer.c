@@ -72,7 +72,7 @@ float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const vo
   return loss;
 }
 
-/* Infinity and NaN have all exponent bits set: adding one to the exponent changes the sign bit. */
+/* Infinity and NaN have all exponent bits set, so adding one to the exponent carries into the sign bit. */
 static bool overflows(const float *value, int64_t count) {
   uint32_t any = 0;
   for (int64_t i = 0; i < count; i++) {

@@ -65,13 +65,14 @@ typedef struct cnn_trainer {
   cnn_schedule schedule;
   float *weights; /* network->parameters floats, like all float arrays that follow */
   float *gradients;
-  float *sum;     /* gradients of the batches of one step, weighted by samples; NULL if a step is one batch */
-  float *slot[2]; /* the optimizer's state, or NULL */
-  float *average; /* exponential moving average of the weights, or NULL */
-  void *training; /* network->training_bytes bytes */
-  int64_t batches;              /* calls of gradients so far; selects the random numbers of dropout */
-  int64_t steps;                /* updates so far */
-  int64_t samples;              /* number of samples in `sum` */
+  float *sum;      /* sum of the gradients of a step's batches, weighted by samples; NULL if a step is one
+                      batch */
+  float *slot[2];  /* the optimizer's state, or NULL */
+  float *average;  /* exponential moving average of the weights, or NULL */
+  void *training;  /* network->training_bytes bytes */
+  int64_t batches; /* calls of gradients so far; selects the random numbers of dropout */
+  int64_t steps;   /* updates so far */
+  int64_t samples; /* number of samples in `sum` */
   const cnn_exchange *exchange; /* for processes that share each batch; NULL: a single process */
 } cnn_trainer;
 
@@ -89,12 +90,12 @@ bool cnn_trainer_quantize(cnn_trainer *trainer, double t);
  * Running statistics are updated immediately. */
 float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const void *const *target,
                         int32_t count, float *const *output);
-/* Returns the index of the last weight of the net with a non-finite gradient, or -1. The backward pass
- * computes its gradient before the gradients of earlier weights. Must be called before a step ends,
+/* Returns the index of the last weight of the net with a non-finite gradient, or -1. The backward pass runs
+ * from the last weight to the first, so this gradient was computed first. Must be called before a step ends,
  * because an update with such a gradient can make all weights non-finite. */
 int32_t cnn_trainer_overflow(const cnn_trainer *trainer);
-/* Ends a step: clips the gradients since the last update, updates the weights with them, and updates the
- * moving average of the weights. */
+/* Ends a step: clips the gradients computed since the last update, updates the weights with them, and updates
+ * the moving average of the weights. */
 void cnn_trainer_update(cnn_trainer *trainer, double rate);
 /* Calls cnn_trainer_quantize, cnn_trainer_batch and cnn_trainer_update, with the scheduled rate at t
  * epochs. */
@@ -168,7 +169,8 @@ typedef struct cnn_mix {
   int64_t partner; /* index of the other sample in the epoch */
   bool boxed;      /* true for cutmix: the rectangle below comes from the other sample */
   int32_t top, left, bottom, right;
-  bool label; /* true with probability 1 - share: a single class is taken from the other sample */
+  bool label; /* the class of a sample with a single class is that of the other sample; true with probability
+                 1 - share */
 } cnn_mix;
 
 /* Draws the random numbers of a mixing step. `samples`: number of samples in the epoch. False:

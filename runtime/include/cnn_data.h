@@ -44,7 +44,8 @@ typedef enum cnn_part {
 
 typedef enum cnn_fit {                   /* how an image of another size is resized */
                        CNN_FIT_STRETCH,  /* each axis by its own factor */
-                       CNN_FIT_CROP,     /* covers the input, centered; the parts outside are lost */
+                       CNN_FIT_CROP,     /* scaled to cover the input, centered; the parts outside are cut
+                                            off */
                        CNN_FIT_LETTERBOX /* the whole image, centered on black */
 } cnn_fit;
 
@@ -63,7 +64,8 @@ typedef struct cnn_data_options {
 
 typedef struct cnn_data cnn_data;
 
-/* The net must outlive the set. Checks all labels, so that training does not stop within an epoch. */
+/* The net must outlive the set. cnn_data_open checks all labels, so that training does not stop within an
+ * epoch. */
 cnn_status cnn_data_open(cnn_data **data, const char *path, const cnn_network *network,
                          const cnn_data_options *options);
 void cnn_data_close(cnn_data *data); /* may be NULL */
@@ -96,9 +98,9 @@ cnn_status cnn_data_inspect(const cnn_data *data, const cnn_inspection *inspecti
 
 /* Reads a sample; any number of threads may read concurrently. input[i] has network->input[i].size elements
  * of its type. target[o] has network->output[o].target_size elements: int32_t for classes, float for values;
- * a target that is NULL is not written. An output with class scores but no loss counts as an output with
- * classes, one per position. Non-finite numbers are errors. If the target is the input (`target = input`),
- * targets are not written. */
+ * a target that is NULL is not written. For an output with class scores but no loss, the target is one class
+ * per position. Non-finite numbers are errors. If the target is the input (`target = input`), targets are not
+ * written. */
 cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, void *const input[],
                            void *const target[]);
 bool cnn_data_has_noise(const cnn_data *data); /* background recordings, for the augmentation background */
@@ -130,13 +132,13 @@ cnn_status cnn_inputs_open_table(cnn_inputs **inputs, const char *path, const cn
                                  cnn_fit fit, const char *target);
 void cnn_inputs_close(cnn_inputs *inputs);
 int64_t cnn_inputs_count(const cnn_inputs *inputs);
-/* True for tables, and for arrays with a leading n, even if n is 1. */
+/* True for tables, and for arrays with a leading batch dimension, even of size 1. */
 bool cnn_inputs_batched(const cnn_inputs *inputs);
 cnn_status cnn_inputs_sample(const cnn_inputs *inputs, int64_t index, void *const input[]);
 
 /* Writes outputs of `count` samples, output[o] laid out [count][...]: one output as .npy, several (or a path
- * that ends in .npz) as .npz keyed by output name. batched: with the leading n. The file is written
- * atomically. */
+ * that ends in .npz) as .npz keyed by output name. batched: with a leading batch dimension. The file is
+ * written atomically. */
 cnn_status cnn_outputs_write(const char *path, const cnn_network *network, int64_t count, bool batched,
                              const float *const output[]);
 

@@ -20,11 +20,11 @@ typedef struct cnn_area {
   double y, x, height, width;
 } cnn_area;
 
-/* Resamples an area of an image of h x w x channels bytes to out_h x out_w: bilinear with half-pixel centers,
- * with a wider triangle when shrinking, so that every source pixel counts. The result is bit-identical to
- * resize(size, BILINEAR) of Pillow before version 13. Rows of the output are `out_stride` bytes apart.
- * `scratch` has cnn_resample_scratch bytes, aligned for int32_t. The area must be inside the image and not
- * empty. */
+/* Resamples an area of an image of h x w x channels bytes to out_h x out_w: bilinear with half-pixel centers.
+ * When shrinking, the triangle filter is widened, so that every source pixel counts. The result is
+ * bit-identical to resize(size, BILINEAR) of Pillow before version 13. Rows of the output are `out_stride`
+ * bytes apart. `scratch` has cnn_resample_scratch bytes, aligned for int32_t. The area must be inside the
+ * image and not empty. */
 size_t cnn_resample_scratch(int32_t h, int32_t w, int32_t channels, cnn_area area, int32_t out_h,
                             int32_t out_w);
 void cnn_resample(const uint8_t *in, int32_t h, int32_t w, int32_t channels, cnn_area area, uint8_t *out,

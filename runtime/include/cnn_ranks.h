@@ -1,5 +1,5 @@
 /* cnn_ranks.h: Interface to processes that train a net together, on one machine or on several. The runtime
- * only uses this table; libcnn-mpi implements it with MPI. */
+ * only calls the functions of struct cnn_ranks; libcnn-mpi implements them with MPI. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_RANKS_H
 #define CNN_RANKS_H
@@ -24,7 +24,7 @@ typedef struct cnn_ranks {
                   int32_t message); /* does not wait; true: it has arrived, and its number may be reused */
   void (*wait)(void *context, int32_t message); /* waits, and frees the message's number */
   void (*broadcast)(void *context, void *bytes, size_t n, int32_t from);
-  /* Process r has bytes from[r] .. from[r + 1] - 1; afterwards each process has all bytes. */
+  /* Before the call, process r has bytes from[r] .. from[r + 1] - 1; after it, each process has all bytes. */
   void (*gather)(void *context, void *bytes, const int64_t *from);
   void (*abandon)(void *context); /* ends all processes immediately; does not return */
 } cnn_ranks;

@@ -1,6 +1,6 @@
 /* allocation_faults.c: Preloaded library that makes calls fail: the FAULT_MEMORY-th allocation, or every
- * FAULT_INTERRUPT-th call that a signal may interrupt. FAULT_COUNT names a file for the number of
- * allocations. Child processes do not inherit the faults. */
+ * FAULT_INTERRUPT-th call that a signal may interrupt. FAULT_COUNT names a file to which the numbers of
+ * allocations and of such calls are written. Child processes do not inherit the faults. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -50,8 +50,8 @@ __attribute__((destructor)) static void end(void) {
 
 /* ---- memory */
 
-/* LLVM's OpenMP runtime hangs if it starts without memory, and aborts if a file in /proc cannot be opened
- * on the first attempt; only its authors can fix that. */
+/* Calls from LLVM's OpenMP runtime do not fail: it hangs if it starts without memory, and aborts if a file in
+ * /proc cannot be opened on the first attempt. Only its authors can fix that. */
 static int is_openmp(const void *caller) {
   Dl_info about;
   return dladdr(caller, &about) && about.dli_fname && strstr(about.dli_fname, "omp");

@@ -13,7 +13,7 @@ NETS = {
     "library": "block pair(n) { conv(n, 3x3) -> relu }\n",
     "wrong": "net wrong {\n input x: 6x6x1\n conv(1, 9x9) -> nonsense\n}\n",
 }
-# Values of any option. None is a path outside of the folder.
+# Values for any option. No value is a path outside of the folder.
 ODD = ["", "0", "1", "2", "3", "-1", "+1", "007", "1.5", "65536", "65537", "4294967297", "9" * 20,
        "1e9", "nan", "inf", "0x10", " 1", "1 ", "1,", ",", ",,", ":", "x", "x:", ":3", "x:0", "a:1,b:2",
        "b:2", "a:1,a:2", "=", "n=", "n=0", "n=7", "n=1e99", "n=relu", "n=[1, 2]", "m=1", "K", "0K",
@@ -75,7 +75,7 @@ os.mkdir("here")
 os.chdir("here")
 cnnc = os.environ["CNNC"]
 draw = random.Random(int(os.environ.get("CNNC_TEST_SEED", "1")))
-# No C compiler: tests of the backend are elsewhere.
+# No C compiler: other tests cover the backend.
 environment = {**os.environ, "CNNC_CC": "false", "NO_COLOR": "1"}
 options = {"compile": words_of_help()}
 options.update((command, words_of_help(command)) for command in ("import", "quantize", "fmt", "assure"))

@@ -29,7 +29,7 @@ def refused(title, *program, **more):
     check(result.returncode == 1 and "integer" in result.stderr, f"{title} is refused", result.stderr)
 
 
-# the argument in (kind, form, argument)
+# (kind, form, argument) of every tested number
 tried = set()
 
 OPTIMIZERS = {"sgd": "rate momentum weight_decay", "adam": "rate beta1 beta2 epsilon weight_decay",

@@ -140,7 +140,7 @@ lost = [name for name in pages if f"(dev/{name}.md)" not in leads]
 check(not lost, "docs/development.md leads to every page", "\n".join(lost))
 
 # ---- grammars ----
-# An int8 tanh is a table.
+# Writes an int8 net with a tanh, which is lowered to a lookup table.
 def write_tanh():
     arrays = [(f"{value}.{part}", kind, content) for value in ("x", "y") for part, kind, content in
               (("scale", "F32", struct.pack("<f", 0.01)), ("zero", "I8", b"\0"))]
@@ -173,8 +173,8 @@ BATCHES = [f"{top}/{net}.cnn --batch=16 --threads=openmp --target=x86-64-v3" for
            ("examples/alexnet/alexnet", "tests/run/yolo")]
 
 
-# Each production must be used by some printed program. Otherwise the printer has lost it, or a net is missing
-# here.
+# Each production must be used by some printed program. If one is not, it is no longer printed, or a net that
+# contains it is missing here.
 def parse(page, view, never=()):
     with open(pages[page], encoding="utf-8") as file:
         grammar = Grammar(file.read())

@@ -213,8 +213,8 @@ static const char *group_of(const Trial *t) {
                                         : group;
 }
 
-/* Compares the lowered kernel with `want`, n numbers. Raises *worst to the error, as a fraction of the limit,
- * if this is larger. */
+/* Compares the lowered kernel with `want`, n numbers. If the error, as a fraction of the limit, exceeds
+ * *worst, stores it in *worst. */
 static void judge(const Trial *t, const Lower *l, const double *want, int64_t n, double plain,
                   double *worst) {
   const Candidate *candidate = &l->decision->candidates.data[l->decision->chosen];

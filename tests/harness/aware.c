@@ -1,6 +1,6 @@
-/* aware.c: Compares QAT with the int8 model quantized from its result: the forward pass of training, which
- * rounds floats, and the int8 model, which computes with integers, must give the same values, except for the
- * rounding of sums. */
+/* aware.c: Compares QAT with the int8 model quantized from its result. The forward pass of training rounds
+ * floats, and the int8 model computes with integers. Both must give the same values, except for the rounding
+ * of sums. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>

@@ -17,7 +17,7 @@
 
 enum { MOST_ARGUMENTS = 12, PATIENCE = 120 }; /* PATIENCE: seconds */
 
-/* run: the interpreter runs the lowered program of one in `run` nets; 0: of none. */
+/* run: for one of `run` nets, the interpreter also runs the lowered program; 0: never. */
 typedef struct Command {
   const char *options;
   enum { ANY, TRAINED, LEAST } kind; /* TRAINED: nets with a train block; LEAST: also with minimal memory */

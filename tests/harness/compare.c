@@ -24,8 +24,8 @@ double numbers_error(const double *got, const double *want, int64_t n, double le
   return relative(error, largest);
 }
 
-/* The difference of two numbers. If `want`, rounded to float, is NaN or infinite, `got` must be the same;
- * otherwise the difference is infinite. */
+/* The difference of two numbers. If `want`, rounded to float, is NaN or infinite, the difference is 0 if
+ * `got` is the same, and infinite if not. */
 static double finite_error(double got, double want) {
   const float nearest = (float)want;
   if (isnan(nearest)) return isnan(got) ? 0 : HUGE_VAL;
@@ -82,8 +82,9 @@ double number_error(double got, double want) { return worse(0, fabs(got - want) 
 
 /* ---- slopes ---- */
 enum { STEPS = 4 };
-/* First step, relative to |x| if |x| is over 1: with smaller steps, the rounding of f hides small slopes of
- * bytes. The next steps are 1/10, 1/100 ... of it, because a kink may be nearer than the first step. */
+/* First step, relative to |x| if |x| is over 1: with smaller steps, the rounding of f hides the small slopes
+ * of byte inputs. The next steps are 1/10, 1/100 ... of it, because a kink may be nearer than the first
+ * step. */
 static const double first_step = 1e-5;
 
 Slope slope_judge(Function *f, void *context, double x, double gradient, double scale, double limit,

@@ -290,7 +290,8 @@ static void check_gradients(const Check *check, void *library, const char *targe
   if (by_threads(level)) check_gradient_threads(check, what, library, function, loss, gradients, output);
 }
 
-/* The widest target of this CPU, if wider than `target`: a file for both targets packs weights for it. */
+/* The widest target of this CPU, if wider than `target`, otherwise NULL. A file for both targets packs
+ * weights for the wider one. */
 static const Target *wider_here(const Target *target) {
   const Target *widest = target_native();
   return widest->lanes > target->lanes ? widest : NULL;
@@ -460,9 +461,9 @@ static void check_raced(const Bare *bare, const char *dir, int threads, const un
   report(!differ, check, arena_printf(arena, "bits of %d threads", threads), differ, 0);
 }
 
-/* Checks that races would be detected: leaves out one barrier after another. Not every omitted barrier
- * causes a race: another barrier may follow closely, or all threads may divide two loops in the same way,
- * which is less common with 3 threads than with 4. */
+/* Checks that races would be detected: leaves out each barrier in turn. Not every omitted barrier causes a
+ * race: another barrier may follow closely, or all threads may divide two loops in the same way, which is
+ * less common with 3 threads than with 4. */
 static void check_barriers(const Bare *bare, const char *dir, int barriers) {
   const Check *check = bare->check;
   Arena *arena = check->sample.arena;

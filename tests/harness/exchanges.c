@@ -1,8 +1,8 @@
 /* exchanges.c: Mutants of lowered programs that the interpreter cannot detect, or that a particular check of
  * program_verify must detect: exchanges between processes, and element sizes. The interpreter runs one
- * process with all images; but each damaged exchange makes processes compute with stale data of other
- * processes, or omits a gradient. No other check detects these mutants, so each must be rejected by the check
- * that is named here. */
+ * process with all images. With several processes, each damaged exchange would make processes compute with
+ * stale data of other processes, or omit a gradient. No other check detects these mutants, so each must be
+ * rejected by the check that is named here. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>
@@ -178,7 +178,7 @@ static bool is_read(const Program *p, int home) { /* a nest reads this value */
   return false;
 }
 
-/* Changes the element size of a value from bytes to int16 or int32; all offsets stay. */
+/* Changes the element type of a value of bytes to int16 or float; all offsets stay. */
 static bool widen(Arena *arena, const Program *p, int home, Elem elem) {
   Program mutant = *p;
   Home *homes = NEW_ARRAY(arena, Home, p->graph->nodes.n);

@@ -1,7 +1,7 @@
 /* int8.c: Int8 models: a program quantized with random parameters, with each rounding. The results must equal
- * eval's results byte for byte: the results of lowered programs in the interpreter, and of compiled code for
- * every target of this CPU and (in emulators) for other targets, with reference and optimized schedules. The
- * code for boards, with plain C in place of the boards' instructions, gives the same bytes. */
+ * eval's results byte for byte, with reference and optimized schedules. Lowered programs run in the
+ * interpreter; compiled code runs on every target of this CPU and, in emulators, on other targets. The code
+ * for boards, with plain C in place of the boards' instructions, gives the same bytes. */
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <math.h>
@@ -273,8 +273,8 @@ bool int8_quantize(Check *check, const char *weights) {
   return true;
 }
 
-/* Whether nothing is computed in float. Eval computes such values in double, so a number close to the middle
- * between two int8 steps may be rounded to the other step. */
+/* Whether no value is computed in float. Eval computes float values in double, so a number close to the
+ * middle between two int8 steps may be rounded to the other step. */
 bool int8_whole_numbers(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];

@@ -6,8 +6,8 @@
 
 /* Converts the sample's graph to an int8 model with a weight file; false after reporting an error. */
 bool int8_quantize(Check *, const char *weights);
-bool int8_whole_numbers(const Graph *); /* nothing is computed in float */
-/* Compares code and nests with check->forward. images: the interpreter, which is slow, computes that
- * number of images. */
+bool int8_whole_numbers(const Graph *); /* whether no value is computed in float */
+/* Compares code and nests with check->forward. images: number of images for the interpreter, which is
+ * slow. */
 void int8_compare(Check *, const char *rounding, const char *weights, int64_t images);
 #endif

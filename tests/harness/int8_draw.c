@@ -1,6 +1,6 @@
-/* int8_draw.c: File of random int8 weights, occasionally at their limits. With its scales, most values do not
- * saturate, and they differ from each other. Some values are int16: all values that the program names, and a
- * fifth of the other values. */
+/* int8_draw.c: File of random int8 weights, occasionally at their limits. The scales in the file are chosen
+ * so that most values do not saturate and differ from each other. Values with precision=i16 in the program
+ * are int16; with `some_wide`, so is a fifth of the other values. */
 // SPDX-License-Identifier: Apache-2.0
 #include "int8_draw.h"
 #include <math.h>
@@ -169,11 +169,11 @@ static void draw_weights(Drawing *d, const Node *node) {
     /* such a bias permits only the reference schedule */
     if (kind >= 0.2 && kind < 0.203) bias[f] = kind < 0.2015 ? HUGE_BIAS : -HUGE_BIAS;
     wide_bias[f] = (int64_t)bias[f] * (wide_in ? 1 << WIDE_BITS : 1);
-    /* the upper or lower bound of sums */
+    /* with these biases, sums reach their upper or lower bound */
     if (kind >= 0.2 && kind < 0.22) wide_bias[f] = kind < 0.21 ? most - 1 : 1 - most;
   }
   draw_idle(d, node, w, bias, spread);
-  if (!is_first(d, weight, node)) return; /* its arrays belong to another layer */
+  if (!is_first(d, weight, node)) return; /* another layer wrote the weight's arrays */
   put_array(d, weight->name, "I8", weight->rank, weight->dim, w, (size_t)weight->size);
   put_array(d, arena_printf(d->arena, "%s.scale", weight->name), "F32", 1, all ? &one : &filters, scale,
             sizeof *scale * (size_t)(all ? 1 : filters));
@@ -333,7 +333,7 @@ static void draw_matmul(Drawing *d, const Node *node) {
 }
 
 /* ---- tables and factors, as written by import ---- */
-/* Layers with this name have a table in the file. */
+/* Layers whose name begins with `table` have a table in the file. */
 static bool has_table(const Node *node) { return strncmp(node->name, "table", 5) == 0; }
 
 static void draw_table(Drawing *d, const Node *node) {
@@ -484,8 +484,8 @@ static void draw_value(Drawing *d, const Node *node) {
   }
 }
 
-/* Whether values that the program does not name may be int16. They must not be int16 if outputs are bytes, or
- * if layers share weights, whose bias would have two types. */
+/* Whether values without precision=i16 in the program may be int16. They must not be int16 if outputs are
+ * bytes, or if layers share weights, whose bias would have two types. */
 static bool may_widen(const Graph *graph, const int *uses) {
   for (int o = 0; o < graph->outputs.n; o++)
     if (graph->outputs.data[o].as == AS_I8 || graph->outputs.data[o].as == AS_U8) return false;

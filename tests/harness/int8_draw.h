@@ -4,6 +4,7 @@
 #define TEST_INT8_DRAW_H
 #include "graph/graph.h"
 
-/* some_wide: values that the program does not name may be int16, too. False: the file cannot be written. */
+/* some_wide: values without precision=i16 in the program may be int16, too. False: the file cannot be
+ * written. */
 bool int8_draw(Arena *, const Graph *, const char *path, const char *rounding, uint64_t seed, bool some_wide);
 #endif

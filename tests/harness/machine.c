@@ -130,7 +130,8 @@ static double *constant_of(const Machine *m, int call, const Binding *binding, c
 }
 
 /* The number of elements that a call may access, from the first to the last; for a batched call, only the
- * elements of its images. The interpreter clears everything that a nest writes. */
+ * elements of its images. All these elements must exist, because the interpreter marks the elements that a
+ * nest writes as unset before the nest runs. */
 static int64_t reach(const Buf *buf, int64_t images, bool once) {
   int64_t last = 0;
   for (int d = buf->rank - 1; d >= 0; d--) {

@@ -38,12 +38,13 @@ typedef struct Machine {
   const Program *program;
   double *space[SPACES], *small[SPACES][2]; /* small: the elements of 1 and 2 bytes in each space. Memory is
                                                read only with the element size with which it was written */
-  int64_t size[SPACES];                     /* floats */
+  int64_t size[SPACES];                     /* bytes */
   int64_t lanes;      /* images that run in one call: 1; with interleaving, the target's lanes */
   double ***constant; /* by call and buffer: packs and tables */
 } Machine;
 
-/* Calls of a net with states, on the same inputs, starting from its initial state. */
+/* Number of calls of a net with states, all with the same inputs; the first call begins with the initial
+ * state. */
 enum { STATE_CALLS = 3 };
 
 /* Lowers the plan for one target, verifies it and runs it. False: see error. */

@@ -171,7 +171,8 @@ void check_model(Check *check, const char *weights, const char *rounding, const 
   draw_inputs(s);
   check->forward = sample_infer(s);
   compare_hashes(check, rounding, values);
-  /* Models with several roundings are skipped, except with int16 inputs: other models have the same code. */
+  /* The code of a model with several roundings is not compared, except with int16 inputs: other models cover
+   * it. */
   if (rounding_find(rounding, &of_all) || wide_input(s->graph) || try_all())
     int8_compare(check, rounding, weights, SLOW);
 }

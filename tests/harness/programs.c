@@ -360,7 +360,7 @@ static void try_mutant(const Check *check, const Machine *like, const Program *p
   arena_free(arena);
 }
 
-/* Tries the copy of each output after every call, and runs the mutants that the verifier accepts. */
+/* Moves the copy of each output after every call in turn, and runs the mutants that the verifier accepts. */
 static void try_copies(const Check *check, const Machine *like, const Program *p, const Results *right,
                        Count *count) {
   for (int i = 0; i < p->copies.n; i++)

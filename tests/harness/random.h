@@ -28,11 +28,11 @@ typedef struct Value {
   int64_t regions;
   double pace;
 } Value;
-/* id: identifies the computation, whatever its name is. size: approximate magnitude of the numbers. apart: no
- * number is near zero. equal: 1 if some elements are equal, 2 if they are equal up to rounding. regions:
- * values with an equal number have the same leading axis; 0: no leading axis. lost: a loss reads it. cut:
- * no gradient reaches it. level: its mean is the same for every image. pace: its number of rows per row of
- * the input, without the rows that padding adds or windows drop */
+/* Fields of Value. id: identifies the computation, whatever its name is. size: approximate magnitude of the
+ * numbers. apart: no number is near zero. equal: 1 if some elements are equal, 2 if they are equal up to
+ * rounding. regions: values with an equal number have the same leading axis; 0: no leading axis. lost: a loss
+ * reads it. cut: no gradient reaches it. level: its mean is the same for every image. pace: its number of
+ * rows per row of the input, without the rows that padding adds or windows drop */
 typedef struct Part {
   char name[24];
   const char *op;
@@ -40,7 +40,7 @@ typedef struct Part {
   bool bias;
   int rank, block;
 } Part;
-/* a layer or block that weights= can name */
+/* Part: a layer or block that weights= can name */
 typedef struct Block {
   int rank;
   const char *activation;
@@ -50,7 +50,7 @@ typedef struct Block {
 typedef struct Net {
   Arena *arena;
   uint64_t random;
-  Text body, blocks, *out; /* out: the text of the current call */
+  Text body, blocks, *out; /* out: the text to which the current call is written */
   Value now, value[MOST_VALUES];
   Part part[MOST_PARTS];
   Block block[4];
@@ -58,7 +58,7 @@ typedef struct Net {
   int64_t constant[3];    /* values of `const k0 = ...` and of the next two constants */
   double macs, most_macs; /* multiply-adds so far; maximum per layer */
   bool uneven;            /* prefers primes and windows of odd sizes */
-  Text losses;            /* detection losses, one after the other, each after a comma */
+  Text losses;            /* losses of detection heads, each with a comma before it */
   int heads;              /* number of detection heads */
   bool halves;            /* the net computes in bf16 */
   bool flows;             /* a net of sequences that can be computed in steps */
@@ -96,7 +96,8 @@ bool draw_window(Net *, bool pool, const int64_t *kernel,
 void put_window(Net *, const Window *, int rank, bool stride);
 
 /* ---- random_ops.c ---- */
-/* A function that writes one call for the current value, which becomes its result; or returns false. */
+/* A function that writes one call on the current value and makes the result the current value. False: the
+ * operator does not fit. */
 typedef bool OpWriter(Net *);
 void becomes(Net *, Shape, double size);
 void tame(Net *); /* scales large numbers down */

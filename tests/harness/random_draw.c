@@ -121,7 +121,7 @@ void put_part(Net *net, const Part *shared, const Part *made) { /* the end of a 
 
 /* ---- windows ---- */
 
-/* Whether a window consists of padding only. */
+/* Whether one of the windows consists of padding only. */
 static bool empty_window(const Window *w, int axis, int64_t input) {
   for (int64_t o = 0; o < w->out[axis]; o++) {
     bool seen = false;

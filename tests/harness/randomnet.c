@@ -29,7 +29,7 @@ static void write_statement(Net *net) {
   indent(net);
   const bool named = net->nvalues < MOST_VALUES && chance(net, 60),
              start = chance(net, net->now.named ? 40 : 3);
-  /* else the current value would be lost */
+  /* a chain that starts from another value loses a current value without a name, so this is rare */
   char name[16];
   snprintf(name, sizeof name, "v%d", net->names);
   if (named) {

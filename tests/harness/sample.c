@@ -224,7 +224,7 @@ size_t sample_target_bytes(const Sample *sample, int index) {
   return (size_t)(sample->count * shape_elements(node->shape)) * 4;
 }
 
-/* Inputs that are boxes have valid boxes. */
+/* Whether the elements of the input are boxes, which must be valid. */
 static bool is_boxes(const Sample *sample, const Node *input) {
   return sample->graph->training && sample->graph->training->objects && input->shape.rank == 2 &&
          input->shape.dim[1] == 4;
@@ -284,7 +284,7 @@ void sample_draw(Sample *sample, int64_t count, uint64_t seed) {
 static void spoil_image(float *to, double *numbers, int64_t n, int kind, uint64_t *state) {
   static const float some[] = {NAN, INFINITY, -INFINITY, -0.f, 0.f, 0x1p-149f, -0x1p-140f, 0x1p-126f};
   static const float each[] = {NAN, NAN, INFINITY, -INFINITY};
-  const bool all = kind == 0 || kind == 5; /* NaN everywhere; denormals and zeros everywhere */
+  const bool all = kind == 0 || kind == 5; /* 0: NaN everywhere; 5: denormals and zeros everywhere */
   for (int64_t k = 0; k < (all ? n : 1 + n / 32); k++) {
     const int64_t i = all ? k : (int64_t)(sample_number(state) * (double)n);
     const int any = (int)(sample_number(state) * 8);

@@ -15,7 +15,7 @@ typedef struct Sample {
   int64_t count;          /* images */
   float *weights;         /* like the weights struct */
   double *weights_double; /* the same weights in double */
-  void **input;           /* in the caller's type: float, uint8_t or int8_t */
+  void **input;           /* in the caller's type: float or integers */
   double **input_double;
   TrainingGraph training; /* its graph is NULL without a train block */
   /* By output port: int32_t classes or floats; NULL without a loss. The annotation records follow, in the

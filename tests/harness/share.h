@@ -1,7 +1,7 @@
 /* share.h: Selection of targets, levels and C compilers for the test of one net. `# check:` lines of the
- * program may name them (targets=, levels=, compiler=). Settings without names are drawn from $CNNC_TEST_SEED
- * and the text of the program, so that make check takes minutes; with $NETCHECK_ALL, as in make check-long,
- * all combinations are tested. */
+ * program may name them (targets=, levels=, compiler=). Settings that a program does not name are drawn from
+ * $CNNC_TEST_SEED and the text of the program, so that make check takes minutes; with $NETCHECK_ALL, as in
+ * make check-long, all combinations are tested. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_SHARE_H
 #define TEST_SHARE_H

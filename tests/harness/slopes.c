@@ -82,8 +82,8 @@ static double mean_difference(const double *a, const double *b, int64_t n, doubl
   return sqrt(squares / (double)n) / largest_of(b, n, least);
 }
 
-/* With precision=bf16: the same net in floats has gradients that differences can check, and the gradients in
- * bf16 are near these. */
+/* For precision=bf16: compares the gradients of the same net in floats with difference quotients, and the
+ * gradients in bf16 with those in floats. */
 static void check_floats(const Check *check) {
   const Sample *s = &check->sample;
   Check floats = *check;
@@ -147,7 +147,7 @@ static int64_t place_in_input(const Node *input, int64_t i) {
 }
 
 /* Checks the gradients of a few elements of each input. Errors are relative to the largest gradient of the
- * input. Values without a gradient are skipped. */
+ * input. The input named by `cut=` must have no gradient, and is not compared. */
 static void check_input_gradients(Check *check, const Plan *plan, const GraphRun *run,
                                   double *const *caller) {
   const Sample *s = &check->sample;
@@ -182,7 +182,7 @@ static GraphRun look_run(const Check *check, double **caller) {
   const Sample *s = &check->sample;
   double **seed = NEW_ARRAY(s->arena, double *, s->graph->outputs.n + 1);
   uint64_t state = 55;
-  /* clip and similar operators have kinks at integers, where byte inputs would hit them; and an integer may
+  /* Integer inputs get a fraction: clip and similar operators have kinks at integers; and an integer may
    * equal the mean, so that rounding decides which number is the maximum. */
   for (int i = 0; i < s->graph->inputs.n; i++) {
     const Node *input = s->graph->inputs.data[i].node;

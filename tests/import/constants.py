@@ -301,7 +301,7 @@ refused = {
         choice("ge", "y", branch("yes", [node("MatMul", "x w", "l"), node("Log", "l", "second")], "second"),
                branch("no", [node("Identity", "p", "first")], "first"), "if")], {"x": [1, 4]}, "y",
         {"w": (4, 1), "limit": half}),
-    # An input that cannot be imported hides no other problem.
+    # An input that cannot be imported does not hide other problems.
     "scalar": ([
         node("Cast", "sr", "f", to=TensorProto.FLOAT), node("Div", "x f", "d"),
         node("LSTM", "d W R", "y", hidden_size=5)], {"x": [9, 1, 12], "sr": []}, "y",
@@ -350,8 +350,8 @@ refused = {
         node("Transpose", "r", "turn", perm=[3, 0, 1, 2]), node("Expand", "turn shape", "steps"),
         node("LSTM", "steps W R", "y", hidden_size=5)], {"x": [1, 1, 3, 9]}, "y",
         {"k": (4, 1, 3, 3), "shape": numbers(9, 2, 4, 3), "W": (1, 20, 12), "R": (1, 20, 5)}),
-    # Nodes after an unsupported one are reported if no earlier node could change that, one line per kind;
-    # constants that follow from unknown sizes are not reported.
+    # Nodes after an unsupported node are reported only if they are unsupported with any result of earlier
+    # nodes, one line per kind. Constants that follow from unknown sizes are not reported.
     "blocked": ([
         node("Mystery", "x", "a"), node("Shape", "a", "s"), node("Tile", "half s", "t"),
         node("Mul", "a t", "b"), node("LSTM", "b W R", "h", "rnn", hidden_size=5),

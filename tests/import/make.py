@@ -503,7 +503,7 @@ case("scopes", [
     {w: (2, 2, 1, 1) for _, w in scopes}, scale=2)
 
 
-# Patterns that resemble supported ones, but are not.
+# Patterns that resemble supported ones, but are not supported.
 no_forms = {
     "statistics": ([
         node("BatchNormalization", "w gain none none ones", "v mean", training_mode=1),
@@ -519,13 +519,13 @@ no_forms = {
         {"w": (2, 3, 1, 1)}),
     "made_twice": ([node("Div", "x mean", "e"), node("Mul", "e third", "y"), node("Relu", "e", "e", "again")],
         {"x": [1, 3, 4, 4]}, {"mean": (3, 1, 1), "third": f32(3)}),
-    # Within the limit in bytes, but each element costs as much time as a float.
+    # Within the limit on bytes, but refused: each element costs as much time as a float.
     "large_bytes": ([
         node("ConstantOfShape", "long", "a", value=helper.make_tensor("", TensorProto.BOOL, [1], [True])),
         node("Slice", "a zero four zero", "b"), node("Cast", "b", "c", to=1), node("Add", "x c", "y")],
         {"x": [4]},
         {"long": numbers(1 << 29), "zero": numbers(0), "four": numbers(4)}),
-    # Within the limit, but not with the operand and the accumulators of the reduction.
+    # The result is within the limit, but not together with the operand and accumulators of the reduction.
     "large_reduction": ([
         node("ConstantOfShape", "long", "a", value=helper.make_tensor("", TensorProto.BOOL, [1], [True])),
         node("ReduceMax", "a", "b", axes=[0]), node("Slice", "b zero four one", "c"),

@@ -14,8 +14,8 @@ static inline int32_t model_input_byte(uint64_t *state) { /* 0 to 255 */
   return (int32_t)(*state >> 56);
 }
 
-/* One of four random inputs is noise over the whole range; the others have 1/2, 1/4 and 1/8 of the range
- * around a random value, because on noise of the whole range, layers compute only few different values. */
+/* One of four random inputs is noise over the whole range, for which layers compute only few different
+ * values. The others are noise over 1/2, 1/4 and 1/8 of the range, around a random value. */
 static inline void model_input(int number, int8_t *to, int64_t n) {
   uint64_t state = (uint64_t)(number + 1) * UINT64_C(0x9e3779b97f4a7c15);
   const int32_t own = model_input_byte(&state) - 128, divisor = 1 << number % 4,

@@ -53,7 +53,7 @@ static Const parse(Net *net, const char *s) { /* parses "3", "3x5", "[1,2,3,4]" 
 }
 
 /* Parses arguments such as "filters=8 kernel=3x3 pad=same"; other arguments get the defaults of the table. An
- * integer as a window becomes CONST_DIMS. */
+ * integer for a window argument becomes CONST_DIMS. */
 static Const *arguments(Net *net, const Op *op, const char *text) {
   Const *value = NEW_ARRAY(net->arena, Const, 24);
   for (int i = 0; op->params && op->params[i].name; i++) {
@@ -400,7 +400,8 @@ static void test_conv_channels(void) {
                                                  are split into blocks */
   check_layer(picture(3, 10, 264), &op_conv,
               "filters=256 kernel=1x1"); /* the outer loop is over panels, and prefetches the next panel */
-  check_layer(picture(7, 7, 9), &op_conv, "filters=17 kernel=1x1"); /* joins its rows into one */
+  check_layer(picture(7, 7, 9), &op_conv,
+              "filters=17 kernel=1x1"); /* the schedule joins the rows of the image into one */
   arena_free(arena);
 }
 
@@ -523,7 +524,7 @@ static void test_fused(void) {
     check_fused(shape_vector(29), op_find("dense"), "units=23", scaled, normalized, chained, NULL);
     check_fused(picture(3, 4, 192), &op_conv, "filters=33 kernel=3x3", scaled, normalized, chained, NULL);
     check_fused(picture(7, 5, 19), &op_conv, "filters=23 kernel=1x1", scaled, normalized, chained,
-                NULL); /* joins its rows into one */
+                NULL); /* the schedule joins the rows of the image into one */
     if (normalized) continue;
     check_fused(picture(6, 7, 19), &op_depthwise, "kernel=3x3 pad=same", scaled, false, chained, NULL);
     check_fused(picture(4, 3, 5), &op_conv_transpose, "filters=7 kernel=3x3 stride=2", scaled, false, chained,

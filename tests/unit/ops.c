@@ -1,7 +1,7 @@
-/* ops.c: Operators and losses. Small nets, built without the language: compares their nests (the reference
- * schedule, and the schedules of every built target; fused or not) in the interpreter with eval; their
- * gradients in eval with difference quotients; and eval with PyTorch's numbers (tests/golden/ops.py,
- * special.py). */
+/* ops.c: Operators and losses. Small nets, built without the language. Their nests run in the interpreter and
+ * are compared with eval: the reference schedule, and the schedules of every built target, fused or not.
+ * Eval's gradients are compared with difference quotients, and eval with PyTorch's numbers
+ * (tests/golden/ops.py, special.py). */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>

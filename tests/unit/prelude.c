@@ -51,7 +51,8 @@ typedef void (*Apply)(const float *in, float *out, int n);
 
 static int next_width(int lanes) { return lanes == 1 ? 4 : 2 * lanes; }
 
-/* `void apply_exp16(const float *in, float *out, int n)` for each function and width. */
+/* Source of a function such as `void apply_exp16(const float *in, float *out, int n)` for each function and
+ * width. */
 static const char *source(Arena *arena, const char *given, int widest) {
   const char *attribute = given ? given : "";
   const PreludeNames names = {"", "_t", attribute, .helium = false};

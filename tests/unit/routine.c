@@ -26,8 +26,8 @@
 /* ---- nests ---- */
 enum { N = 12 };
 
-static void run_reverse(double *const *buf,
-                        const double *number) { /* doubles that number of elements, in reverse order */
+static void run_reverse(double *const *buf, const double *number) { /* multiplies number[0] elements by
+                                                                       number[1], in reverse order */
   const int n = (int)number[0];
   for (int i = 0; i < n; i++) buf[1][i] = number[1] * buf[0][n - 1 - i];
 }

@@ -75,7 +75,7 @@ static void numbers_are_spread_evenly(void) {
       chi += (bin[i] - expected) * (bin[i] - expected) / expected;
       chi_pair += (pair[i] - expected) * (pair[i] - expected) / expected;
     }
-    /* with 63 degrees of freedom, a larger number has a probability of one in a million */
+    /* with 63 degrees of freedom, the probability of a larger chi-squared is one in a million */
     CU_ASSERT(chi < 130);
     CU_ASSERT(chi_pair < 130);
   }
@@ -159,7 +159,8 @@ static void a_plateau_lowers_the_rate(void) {
     cnn_schedule_epoch(&schedule, &recipe, loss[i]);
     CU_ASSERT_DOUBLE_EQUAL(cnn_schedule_rate(&schedule, &recipe, i + 1), expected[i], 1e-12);
   }
-  for (recipe.patience = 0; recipe.patience < 2; recipe.patience++) { /* the first epoch without progress */
+  for (recipe.patience = 0; recipe.patience < 2; recipe.patience++) { /* with both, the first epoch without
+                                                                         progress lowers the rate */
     cnn_schedule_begin(&schedule);
     for (int i = 0; i < 3; i++) cnn_schedule_epoch(&schedule, &recipe, loss[i]);
     CU_ASSERT_DOUBLE_EQUAL(cnn_schedule_rate(&schedule, &recipe, 3), 0.1, 1e-12);

@@ -26,7 +26,7 @@ static bool is(int y, int x, const uint8_t color[3]) {
 }
 static bool is_clear(int y, int x) { return is(y, x, (const uint8_t[3]){GREY, GREY, GREY}); }
 
-/* Number of pixels of the color in a rectangle; NULL: of opaque pixels. */
+/* Number of pixels of the color in a rectangle; NULL: of pixels that differ from the gray background. */
 static int count(int top, int left, int bottom, int right, const uint8_t *color) {
   int n = 0;
   for (int y = top; y < bottom; y++)

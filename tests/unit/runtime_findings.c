@@ -145,7 +145,8 @@ static void results_are_those_of_coco(void) {
 
 /* ---- Comparison with the annotations of synthetic images */
 
-static cnn_network pixel_net(cnn_port port[4]) { /* synthetic images for nets with a class per pixel */
+static cnn_network pixel_net(cnn_port port[4]) { /* a net with a class per pixel, so that synthetic images
+                                                    have such classes */
   memcpy(port, output, sizeof output);
   port[3] = (cnn_port){.name = "pixels",
                        .rank = 3,

@@ -1,5 +1,5 @@
-/* runtime_net.h: A handwritten net description, as the compiler would emit it: a linear classifier of 6x6
- * images with everything that training must handle: a running statistic, a frozen weight, and noise that
+/* runtime_net.h: A handwritten net description, as the compiler would emit it, of a linear classifier of 6x6
+ * images. It has everything that training must handle: a running statistic, a frozen weight, and noise that
  * depends on seed, step and sample. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef RUNTIME_NET_H

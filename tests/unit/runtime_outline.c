@@ -102,7 +102,8 @@ static void broken_outlines_are_named(void) {
   refuses("", "the runs have 0 pixels, but 4x5 (height x width) has 20");
   refuses("5", "the runs have 5 pixels, but 4x5 (height x width) has 20");
   refuses("PPPPPPPPPPPPPPPP", "letter 0 cannot begin a number");
-  refuses("5P", "letter 1 cannot begin a number"); /* the number of letter 1 continues past the end */
+  refuses("5P", "letter 1 cannot begin a number"); /* the number that begins at letter 1 continues past the
+                                                      end */
   refuses("5~", "letter 1 cannot begin a number");
   refuses("oooooo?", "run 0 has");
   refuses("55O", "run 2 has -1");

@@ -55,7 +55,7 @@ static float count_gradients(const float *weights, const void *const *input, con
 
 typedef struct Trial {
   cnn_recipe recipe;
-  const cnn_recipe *program; /* NULL: the program's own settings */
+  const cnn_recipe *program; /* recipe of the compiled program; NULL: `recipe` */
   cnn_train_options options;
   const char *out, *log;
   double val;
@@ -362,8 +362,7 @@ static void losses_that_are_not_finite_end_it(void) {
 static void training_stops_early(void) {
   make_directory();
   Trial trial = trial_make("a.safetensors");
-  trial.recipe.rate = 0; /* nothing improves after the epoch with the best value: the first epoch or, because
-                            the running mean changes, the second one */
+  trial.recipe.rate = 0; /* only the running mean changes, so the best epoch is the first or the second one */
   trial.recipe.epochs = 100;
   trial.recipe.early_stop = 3;
   trial.recipe.schedule = CNN_CONSTANT;

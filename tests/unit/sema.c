@@ -90,7 +90,7 @@ static void every_choice_parses(void) {
       }
 }
 
-/* The statements of a net with the input x: 16x16x4, and the names of its layers. */
+/* Checks the names of the layers of a net with the input x: 16x16x4 and the statements `body`. */
 static void named_after(const char *before, const char *body, const char *wanted) {
   char text[2000];
   snprintf(text, sizeof text, "%s\nnet n {\ninput x: 16x16x4\n%s\n}\n", before, body);

@@ -79,7 +79,8 @@ static int32_t meant(const Primitive *p, int32_t *const *a, int i) {
   return p->run(x);
 }
 
-/* `void high_product_16(int32_t *const *argument, int32_t *out)` */
+/* Source of a function such as `void high_product_16(int32_t *const *argument, int32_t *out)` for each
+ * primitive and width. */
 static const char *source(Arena *arena, const Target *target) {
   const PreludeNames names = {"", "_t", target->attribute ? target->attribute : "",
                               .vnni = target->avx >= AVX_VNNI, .bf16 = target->dots > 0 ? target->lanes : 0};

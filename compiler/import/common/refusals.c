@@ -5,7 +5,7 @@
 
 enum { MOST_ASKED = 64, LONGEST_HELP = 4096, MOST_KINDS = 32, MOST_TRIALS = 16 };
 
-/* ---- nodes after an unsupported one ---- */
+/* ---- unsupported operators ---- */
 const char *never_imported(const ModelImport *im, const OnnxNode *node) {
   if (node->refused) return node->refused;
   const OnnxOperator *row = onnx_operator(node->op);
@@ -14,7 +14,7 @@ const char *never_imported(const ModelImport *im, const OnnxNode *node) {
   return row->import == import_none ? row->word : NULL;
 }
 
-/* ---- imported again ---- */
+/* ---- repeated imports ---- */
 static Diags *silent_diags(const ModelImport *im) {
   Sources *sources = NEW(im->arena, Sources);
   sources->arena = im->arena;
@@ -129,7 +129,7 @@ static void ask_for_inputs(const ModelImport *im, const OnnxNode *node, bool *as
     if (is_computed(im, node->in[k])) ask_for(im, node->in[k], asked);
 }
 
-/* Replaces an output that has no layout by its node's inputs. */
+/* Replaces an output that cannot be laid out by its node's inputs. */
 static void step_back(const ModelImport *im, const Problem *output, bool *asked) {
   const int maker = im->maker[output->tensor];
   asked[output->tensor] = false;
@@ -154,8 +154,8 @@ static void last_values(const ModelImport *im, bool *asked) {
     if (!im->problems.data[i].node) step_back(im, &im->problems.data[i], asked);
 }
 
-/* Imports the part of the model up to these outputs, without messages; NULL after a failure. If some outputs
- * only lack a layout, they are replaced by the inputs of their nodes, and *again is true. */
+/* Imports the part of the model up to these outputs, without messages; NULL after a failure. If the only
+ * problem is that some outputs cannot be laid out, their nodes' inputs replace them, and *again is true. */
 static ModelImport *try_outputs(const ModelImport *im, bool *asked, bool *again) {
   ImportOptions *options = NEW(im->arena, ImportOptions);
   *options = *im->options;
@@ -210,7 +210,7 @@ static bool same_refusal(const Refusal *a, const Refusal *b) {
   return a->kind && b->kind && strcmp(a->kind, b->kind) == 0 && strcmp(a->why, b->why) == 0;
 }
 
-/* Whether no small change of the model removes the reason. Such reasons are reported first. */
+/* Whether only a large change of the model can remove the reason. Such reasons are reported first. */
 static bool is_blocking(const char *why) {
   static const char *const causes[] = {"recurren",
                                        "a loop",
@@ -274,7 +274,7 @@ void report_never_imported(ModelImport *im) {
   const Onnx *o = im->onnx;
   const OnnxPort **port = NEW_ARRAY(im->arena, const OnnxPort *, o->ninputs + 1);
   int n = 0;
-  for (int i = 0; i < o->ninputs; i++) /* not scalars: --set can make them constants */
+  for (int i = 0; i < o->ninputs; i++) /* skips scalars: --set can make them constants */
     if (o->input[i].rank != 0 && !im->onnx->constant[o->input[i].tensor]) port[n++] = &o->input[i];
   find_varying(im, port, n);
   for (int i = 0; i < o->nnodes; i++) {

@@ -131,7 +131,7 @@ static int told(const ModelImport *im, const OnnxNode *node, int input, const Tr
   return d < 0 && input == 0 ? told_by_axis(node, x) : d;
 }
 
-/* ---- dimensions through nodes ---- */
+/* ---- tracing of dimensions through nodes ---- */
 static void keep_axis(const Trace *x, int d, Trace *y) {
   y->from[y->rank] = x->from[d];
   y->size[y->rank++] = x->size[d];
@@ -257,7 +257,7 @@ static int channels_by_use(const ModelImport *im, const OnnxPort *port) {
   return found == NO_CHANNELS && port->rank != 3 ? NOT_KNOWN : found;
 }
 
-/* ---- the answer ---- */
+/* ---- the channel dimension ---- */
 static const ImportLayout *layout_given(const ModelImport *im, const char *input) {
   const ImportLayout *found = NULL;
   for (int i = 0; i < im->options->layouts.n; i++) {

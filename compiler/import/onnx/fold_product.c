@@ -202,7 +202,7 @@ const Tensor *fold_gemm(ModelImport *im, const OnnxNode *node) {
   return to;
 }
 
-/* ---- convolutions of one pixel, as in computations of positions ---- */
+/* ---- 1x1 convolutions of constants, as in computations of positions ---- */
 static bool is_trivial(const OnnxNode *node, const char *name, int64_t number) {
   const WireInts *list = onnx_ints(node, name);
   for (int i = 0; list && i < list->n; i++)

@@ -175,7 +175,7 @@ const Tensor *fold_softmax(ModelImport *im, const OnnxNode *node) {
 
 typedef struct Ranked {
   double number;
-  int64_t at, order; /* order: equal numbers are sorted by index */
+  int64_t at, order; /* order: the sort key of equal numbers, which is the index or its negative */
 } Ranked;
 
 static int compare_ranked(const void *a, const void *b) {

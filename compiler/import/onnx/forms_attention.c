@@ -214,7 +214,7 @@ static bool add_to_mask(ModelImport *im, const Chain *c, const Tensor *t, const 
   return true;
 }
 
-/* Places a constant in the arguments of attention with `heads` heads; false: no argument can contain it. */
+/* Adds a constant term to the mask or the bias of attention with `heads` heads; false: not possible. */
 static bool place_constant(ModelImport *im, const Chain *c, const Term *term, const Tensor *t,
                            const Spread *s, int64_t heads, Masks *to) {
   bool by[2];
@@ -265,7 +265,7 @@ static void replace_band(const Chain *c, Masks *to) {
   to->mask = (Added){0};
 }
 
-/* Places the terms in the arguments of attention, computed terms first. */
+/* Adds all terms to the mask or the bias of attention, computed terms first. */
 static bool place_terms(ModelImport *im, const Chain *c, int64_t heads, Masks *to) {
   *to = (Masks){0};
   for (int constants = 0; constants < 2; constants++)

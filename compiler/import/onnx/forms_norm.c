@@ -407,9 +407,9 @@ static void form_lrn(ModelImport *im, OnnxNode *node) {
   onnx_set_float(im->arena, node, "bias", bias);
 }
 
-/* ---- lengths ---- */
-/* Matches x / max(|x|, epsilon), where |x| is the length over one axis. PyTorch broadcasts the divisor to the
- * size of x. */
+/* ---- L2 normalization ---- */
+/* Matches x / max(|x|, epsilon), where |x| is the L2 norm along one axis. PyTorch broadcasts the divisor to
+ * the size of x. */
 static void form_length(ModelImport *im, OnnxNode *node) {
   if (!is_op(node, "Div") || node->nin != 2) return;
   const OnnxNode *repeated = op_before(im, node->in[1], "Expand");

@@ -71,7 +71,7 @@ static void put_quick_gelu(NodeBuild *b) {
 }
 
 /* ---- norms ---- */
-static const char *fused_residual(NodeBuild *b, const char *bias) { /* the sum may be an output, too */
+static const char *fused_residual(NodeBuild *b, const char *bias) { /* the sum may also be output 3 */
   const char *x = fused_sum(b, build_value(b, "Add", replaced_input(b, 0), replaced_input(b, 1), NULL), bias);
   if (*replaced_output(b, 3)) build_node(b, "Identity", replaced_output(b, 3), x, NULL);
   return x;

@@ -115,7 +115,7 @@ static AttributeProto *loop_attribute(Inliner *in, NodeProto *node, const char *
   return a;
 }
 
-/* An attribute of a Scan that has a number for each tensor; 0: not given. */
+/* Number i of an attribute of a Scan that has one number per tensor; 0: not given. */
 static int64_t scan_number(const Loop *l, const char *name, int i) {
   const AttributeProto *a = l->scans ? onnx_attribute_named(&l->node->attribute, name) : NULL;
   return a && i < a->ints.n ? a->ints.data[i] : 0;

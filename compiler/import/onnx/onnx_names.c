@@ -9,7 +9,7 @@
 
 enum { LONGEST = 4096 }; /* greatest length of metadata with names of modules */
 
-/* ---- of inputs ---- */
+/* ---- names of inputs ---- */
 static bool is_input(const ModelImport *im, const char *name, const char *option) {
   const Onnx *o = im->onnx;
   Text names = {.arena = im->arena};

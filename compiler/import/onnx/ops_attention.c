@@ -116,7 +116,7 @@ typedef struct MaskKind {
   int64_t before, after; /* for a band: the greatest distances of visible keys */
 } MaskKind;
 
-/* The number of different masks: one per row or one per head, never both. */
+/* The number of different masks: one per row, one per head, or only one. Masks never vary over both. */
 static int64_t number_of_masks(const Sight *s, const MaskKind *kind) {
   return kind->by_row ? s->rows : kind->by_head ? s->heads : 1;
 }

@@ -189,7 +189,7 @@ static View *selected(ModelImport *im, const OnnxNode *node, const View *truth, 
   return in_shape(im, emit(im, 2, pair, shape_sequence(as.n, 1), "gather(%%1)"), &as);
 }
 
-/* ---- choices ---- */
+/* ---- selection ---- */
 /* Whether an input of the node is always finite, so that 0 times the input is 0. */
 static bool is_finite(ModelImport *im, const OnnxNode *node, int input) {
   const Tensor *t = constant_of(im, node, input);

@@ -198,7 +198,7 @@ static View *align(ModelImport *im, const View *x, int rank) {
   return to;
 }
 
-/* Whether the factors of the small value are all channels of the big value, in the same order. */
+/* Whether the small value has one number for each channel of the big value, in the same order. */
 static bool is_gate(const View *small, const View *big) {
   const int last = small->value->shape.rank - 1, c = big->value->shape.rank - 1;
   if (c != 2 || shape_elements(small->value->shape) != big->value->shape.dim[c]) return false;

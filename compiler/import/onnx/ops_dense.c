@@ -3,7 +3,8 @@
 #include <string.h>
 #include "import/import.h"
 
-/* Also transposes the int8 numbers from which a transposed constant was dequantized. */
+/* Transposes the int8 numbers from which a constant was dequantized, so that they match the transposed
+ * constant `t`. */
 static void keep_bytes(ModelImport *im, Tensor *t, const Tensor *from) {
   const int64_t out = t->dim[0], in = t->dim[1];
   if (from->whole->rank != 2 || from->whole->dim[0] != in || from->whole->dim[1] != out) return;

@@ -209,7 +209,7 @@ View *import_einsum(ModelImport *im, const OnnxNode *node) {
 static const char columns[] =
     "abcdef"; /* letters of the dimensions before the last two, starting from the last */
 
-/* The letters of an operand: first those for the dimensions of several matrices, then two for the matrix; a
+/* The letters of an operand: first those of the dimensions before the last two, then two for the matrix. A
  * vector only has the summed letter. */
 static void matrix_letters(Letters *to, int rank, const int64_t *size, bool constant, const char *last) {
   to->n = rank;

@@ -78,8 +78,8 @@ View *elements_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *
   return chosen_elements(im, node, x, &e);
 }
 
-/* The last dimension of the index has the coordinates of a part in x, without its first `batch` coordinates:
- * these are the same as in the index. */
+/* Each row of the index has the coordinates of a part of x. It omits the first `batch` coordinates, which are
+ * the row's own coordinates in the index. */
 View *parts_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *t) {
   const View *x = view_of(im, node, 0);
   const int64_t batch = onnx_int(node, "batch_dims", 0);
@@ -113,7 +113,7 @@ View *parts_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *t) 
   return chosen_elements(im, node, x, &e);
 }
 
-/* ---- sums ---- */
+/* ---- CumSum ---- */
 /* Cumulative sums along a dimension, as a product with a frozen matrix of zeros and ones. */
 View *import_cumsum(ModelImport *im, const OnnxNode *node) {
   enum { MOST_SUMMED = 4096 };

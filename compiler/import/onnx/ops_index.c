@@ -5,7 +5,7 @@
 #include <string.h>
 #include "import/onnx/products.h"
 
-/* ---- ranks ---- */
+/* ---- ArgMax and TopK ---- */
 enum { MOST_REVERSED = 4096 };
 /* The axis of a node, counted from the start; -1 after no(). */
 static int index_axis(ModelImport *im, const OnnxNode *node, const View *x, int64_t otherwise) {
@@ -110,7 +110,7 @@ View *import_topk(ModelImport *im, const OnnxNode *node) {
   return values;
 }
 
-/* ---- choices ---- */
+/* ---- Gather with computed indices ---- */
 bool only_chooses(const ModelImport *im, int tensor) {
   static const char *const moves[] = {"Reshape", "Unsqueeze", "Squeeze", "Expand", "Tile",
                                       "Cast",    "Clip",      "Flatten", NULL};
@@ -287,7 +287,7 @@ static const Tensor *as_table(ModelImport *im, const Tensor *t, int axis) {
   return to;
 }
 
-/* Selects parts of a constant along a dimension; its other dimensions become the channels. */
+/* Selects parts of a constant along a dimension; the constant's other dimensions become the channels. */
 static View *embedded(ModelImport *im, const OnnxNode *node, const Tensor *t, const View *index,
                       int64_t axis) {
   int64_t inner = 1, size[MOST_DIMS];
@@ -335,7 +335,7 @@ static View *gather_by(ModelImport *im, const OnnxNode *node, const View *index)
   View *y = gather_along(im, x, index, axis);
   if (!y) return NULL;
   int64_t size[MOST_DIMS];
-  int rank = 0, images = -1; /* images: the batch dimension of the indices, if x has none */
+  int rank = 0, images = -1; /* images: the indices' batch dimension, if x is the same for all images */
   if (x->rank + index->rank - 1 > MOST_DIMS) return no(im, "more than 8 dimensions");
   for (int d = 0; d < axis; d++) size[rank++] = y->size[d];
   for (int d = 0; d < index->rank; d++) {
@@ -507,7 +507,7 @@ View *import_tile(ModelImport *im, const OnnxNode *node) {
   return y;
 }
 
-/* ---- samples ---- */
+/* ---- GridSample ---- */
 View *import_grid_sample(ModelImport *im, const OnnxNode *node) {
   const View *x = value_or_constant(im, node, 0), *grid = x ? value_or_constant(im, node, 1) : NULL;
   const char *mode = onnx_text(node, "mode", "linear"), *outside = onnx_text(node, "padding_mode", "zeros");

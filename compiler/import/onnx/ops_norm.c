@@ -104,7 +104,7 @@ View *import_groupnorm(ModelImport *im, const OnnxNode *node) {
   return v ? view_standard(im, v, x, x->rank) : NULL;
 }
 
-/* The number of channel groups of a norm over these dimensions; 0 after no(): there is no such norm. */
+/* The number of channel groups of a norm over these dimensions; 0 after no(): not a norm of the language. */
 static int64_t groups_beside(ModelImport *im, const View *x, const bool *over) {
   const Shape s = x->value->shape;
   const int c = s.rank - 1;

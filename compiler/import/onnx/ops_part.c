@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 
-/* ---- neighbors along a dimension ---- */
+/* ---- slices along a dimension ---- */
 static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, int64_t high, int64_t step) {
   Factor f = x->along[d].f[0];
   const int64_t channels = x->value->shape.dim[x->value->shape.rank - 1];

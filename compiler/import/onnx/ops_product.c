@@ -225,9 +225,9 @@ View *product_of_two(ModelImport *im, const OnnxNode *node, View *const x[2], co
 }
 
 /* ---- MatMul and Gemm ---- */
-/* The letters of an operand: first the letters of several matrices, starting from the last one, then its own
- * letter and the summed letter. A vector only has the summed letter. Dimensions of one element are broadcast
- * to larger ones. */
+/* The letters of an operand: first those of the dimensions before the last two, then its own letter and the
+ * summed letter. A vector only has the summed letter. A dimension of one element has no letter if the other
+ * operand has more elements there: it is broadcast. */
 static void operand_letters(const View *x, const View *other, const char *last, char summed, Letters *to) {
   to->n = x->rank;
   for (int d = 0; d < x->rank; d++) {

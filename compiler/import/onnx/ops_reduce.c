@@ -231,7 +231,7 @@ View *import_reduce(ModelImport *im, const OnnxNode *node) {
   return onnx_int(node, "keepdims", 1) ? y : view_without(im, y, over.dim);
 }
 
-/* x / max(|x|, epsilon), where |x| is the length over the channels of a pixel. */
+/* x / max(|x|, epsilon), where |x| is the L2 norm of a pixel's channels. */
 View *import_l2norm(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   int pos[MOST_DIMS], npos;

@@ -161,7 +161,7 @@ View *import_expand(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- concatenation ---- */
-/* Whether dimension d is the batch: images, or a single element that is not on an axis of the value. */
+/* Whether dimension d is the batch: images, or a single element that belongs to no axis of the value. */
 static bool is_batch(const View *x, int d) {
   return x->along[d].n == 0 ? x->size[d] == 1 : x->along[d].f[0].axis == BATCH;
 }
@@ -181,7 +181,7 @@ static bool joins_channels(const ModelImport *im, const OnnxNode *node, int axis
   return true;
 }
 
-/* If these slices are all channels of one value, in order: that value; otherwise NULL. */
+/* If these values are slices that contain all channels of one value, in order: that value; otherwise NULL. */
 static Value *whole_of_slices(int n, Value *const *in) {
   Value *of = NULL;
   int64_t at = 0;

@@ -48,7 +48,7 @@ static bool read_pads(ModelImport *im, const OnnxNode *node, const View *x, Pads
   return pad_mode(im, node, p);
 }
 
-/* Elements to crop or add on each axis of a value, channels last. */
+/* Number of elements to add (if negative: to crop) at both ends of each axis of a value, channels last. */
 typedef struct Border {
   int64_t low[3], high[3];
 } Border;
@@ -264,8 +264,8 @@ static int64_t resize_period(int64_t in, int64_t out, const char *how) {
   return out / a;
 }
 
-/* Whether resize selects the same elements: the element below, or, with `exact`, the element with the nearest
- * center. Checks the first and the last period. */
+/* Whether the language's resize selects the same elements as the node: at * in / out rounded down or, with
+ * `exact`, the element with the nearest center. Checks the first and the last period. */
 static bool nearest_fits(const Sizes *s, bool exact, const char *how, const char *rounding) {
   for (int a = 0; a < s->n; a++) {
     const int64_t in = s->in[a], out = s->out[a], period = resize_period(in, out, how);

@@ -96,8 +96,8 @@ static const char *window_text(Arena *arena, const Window2 *w, bool pooling) {
   return text.s;
 }
 
-/* Sets the axes after the channels. If the first dimension is not a batch, it is also one of these axes,
- * with a window of one element: each of its indices is a separate sequence. */
+/* Sets the axes of the window: the dimensions after the channels. If the first dimension of a sequence is not
+ * a batch, it is an axis, too, with a window of one element: each of its indices is a separate sequence. */
 static void find_positions(const View *x, Window2 *w) {
   w->pos[0] = 2;
   w->pos[1] = 3;
@@ -217,7 +217,8 @@ View *import_conv(ModelImport *im, const OnnxNode *node) {
   return view_windows(im, v, x, &w);
 }
 
-/* The crop that gives the requested output size, or stride times the input's size. */
+/* Sets the size of the output. If output_shape is given, or auto_pad is SAME (stride times the input's size),
+ * also sets the crop that gives this size. */
 static bool transposed_size(ModelImport *im, const OnnxNode *node, Window2 *w, int64_t *more) {
   int64_t size[2];
   for (int k = 0; k < w->n; k++) size[k] = w->in[k] * w->stride[k];
@@ -252,8 +253,8 @@ View *import_conv_transpose(ModelImport *im, const OnnxNode *node) {
   if (!ints_of(im, node, "output_padding", w.n, more) || !transposed_size(im, node, &w, more)) return NULL;
   const int64_t groups = onnx_int(node, "group", 1), filters = weight->dim[1] * groups;
   if (groups < 1 || weight->dim[0] != v->shape.dim[w.n]) return no(im, "weights whose shape does not match");
-  // The language has one output_pad for both axes. If the output_pad of both axes differs in ONNX, fewer
-  // elements are cropped at the end, or more are added and then cropped.
+  // The language has one output_pad for both axes. If ONNX's output_padding differs between the axes, fewer
+  // elements are cropped at the end, or additional elements are added and then cropped.
   const bool differ = w.n == 2 && more[0] != more[1];
   int64_t beyond[2] = {0, 0};
   for (int k = 0; differ && k < 2; k++) {

@@ -1,4 +1,4 @@
-/* products.h: Products of two computed values. Private to the files that need rows. */
+/* products.h: Products of two computed values, and values with rows. Private to import/onnx/. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PRODUCTS_H
 #define CNNC_PRODUCTS_H

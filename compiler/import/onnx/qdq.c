@@ -200,7 +200,7 @@ static bool may_store(const ModelImport *im, const OnnxNode *node, const Value *
   const Statement *made = value->made;
   if (!made || !is_move(made) || strncmp(made->call, "maxpool(", 8) == 0) return true;
   const bool nothing = made->nin == 1 && shape_equal(made->in[0]->shape, value->shape);
-  return !nothing && strncmp(made->call, "zero_pad(", 9) != 0; /* moves do not have a scale */
+  return !nothing && strncmp(made->call, "zero_pad(", 9) != 0; /* a move has the scale of its operand */
 }
 
 /* If the value is a moved product of two values, for example after join_rows, and the product has no other

@@ -1,4 +1,4 @@
-/* state_hints.c: Note about inputs of a model that look like its outputs of the previous call. */
+/* state_hints.c: Note about inputs of a model that seem to be states: outputs of the previous call. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <string.h>

@@ -96,7 +96,7 @@ bool tflite_is_quantized(const TflModel *); /* Whether a part of the model is co
 bool tflite_keeps_state(const TflModel *, const TflOperator *);
 /* whether the input is a variable of a recurrent layer */
 bool tflite_has_own_state(const TflOperator *, int input);
-/* Converts variables to states, unless they have other uses: TFL_STATE and TFL_UPDATE. */
+/* Converts variables to states (TFL_STATE and TFL_UPDATE), unless the variables have other uses. */
 void tflite_keep_variables(Arena *, TflModel *);
 /* A comment for a program of whole sequences: how to compile it. */
 const char *tflite_step_comment(Arena *, const TflModel *);

@@ -206,7 +206,7 @@ void tfl_end(Making *k, const TflOperator *op, const char *layer) {
 
 /* ---- conversions ---- */
 /* Finds tensors that are one value in the program: the operand and the result of a conversion to floats, or
- * between equal quantizations. A float value that only a QUANTIZE reads gets the scale of the result. */
+ * between equal quantizations. A float value that only a QUANTIZE reads gets the QUANTIZE's scale. */
 static void find_same(Making *k) {
   const TflModel *m = k->m;
   for (int t = 0; t < m->ntensors; t++) k->same[t] = k->stored[t] = t;
@@ -488,8 +488,8 @@ static Making *making_new(Arena *arena, TflModel *m, const char *rounding) {
   return k;
 }
 
-/* Emits the statements of all operators, and lists unsupported operators in k->problems. False: there are
- * some. */
+/* Emits the statements of all operators, and lists unsupported operators in k->problems. False if there are
+ * any. */
 static bool make_statements(Making *k) {
   const TflModel *m = k->m;
   const char *stateful = NULL;

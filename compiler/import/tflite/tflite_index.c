@@ -241,7 +241,7 @@ bool tfl_argmax(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* Emits the largest values and their indices, if they are used. */
+/* Emits a topk, and slices of its values and its indices, unless they are unused. */
 bool tfl_topk(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0);
   int64_t n[2 * TFLITE_RANK];

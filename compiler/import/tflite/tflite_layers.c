@@ -338,7 +338,7 @@ bool tfl_softmax(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* ---- pairs ---- */
+/* ---- constants and binary operators ---- */
 const char *tfl_constant(Making *k, Shape shape, const float *data, const TflTensor *scaled) {
   const char *name = tfl_layer(k, "constant"), *shaped = shape_text(k->arena, shape);
   text_put(&k->constants, "%s = constant(%s, name=\"%s_values\")\n", name, shaped, name);

@@ -6,7 +6,7 @@
 
 int nodes_axes(Nodes *, int k);
 
-/* ---- the same elements ---- */
+/* ---- reshapes and transposes ---- */
 void nodes_reshape(Nodes *n) {
   const TflTensor *out = &n->m->tensor[n->op->out[0]];
   const bool listed = n->op->nlist > 0 || (n->op->nlist == 0 && out->rank == 0);

@@ -55,7 +55,7 @@ static bool as_floats(Arena *arena, const TflTensor *from, TflTensor *to, size_t
   return true;
 }
 
-/* Folds operators that only convert a constant: their results are constants. */
+/* Folds operators that only convert a constant: makes their results constants. */
 static void fold_conversions(Arena *arena, TflModel *m, size_t *room) {
   for (int o = 0; o < m->noperators; o++) {
     const TflOperator *op = &m->op[o];
@@ -181,7 +181,8 @@ static const int64_t *window_of(const TflModel *m, const TflOperator *conv) {
 }
 
 /* Changes the convolution: its dilation is the block's size, and its padding is the block's padding minus
- * the crop. False if the crop is larger than the padding, or the convolution has own padding or strides. */
+ * the crop. False if the crop is larger than the padding, or if the convolution itself has padding or
+ * strides. */
 static bool become_dilated(TflModel *m, Blocks *b) {
   TflOperator *conv = b->conv;
   const TflTensor *x = &m->tensor[b->apart->in[0]], *y = &m->tensor[b->together->out[0]];
@@ -352,7 +353,7 @@ bool tflite_is_quantized(const TflModel *m) {
 
 static void prepare_model(Arena *arena, TflModel *m, size_t bytes, bool raises) {
   size_t room =
-      8 * bytes + (1 << 20); /* limits the elements of all tensors; a few tensors may share a buffer */
+      8 * bytes + (1 << 20); /* maximum elements converted to floats; a few tensors may share a buffer */
   fold_conversions(arena, m, &room);
   tflite_keep_variables(arena, m);
   tflite_sort(arena, m);

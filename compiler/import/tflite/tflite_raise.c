@@ -104,7 +104,7 @@ static void add_raised_reshape(Raising *r, const TflOperator *op, int in, int ou
   to->nlist = -1;
 }
 
-/* ---- the same rows ---- */
+/* ---- operators that keep the rows ---- */
 /* Whether the operator maps zeros to zeros, as it must, because rows before the first call are zeros. */
 static bool keeps_zero(int code) {
   switch (code) {
@@ -219,7 +219,7 @@ static bool raise_ring(Raising *r, const TflOperator *op) {
       state->sequence >= 0 || state->low >= 0 || state->row[0] != x->row[0] || state->row[1] != x->row[1])
     return false;
   const int64_t history = -state->low;
-  state->known = true; /* the state has only this reader */
+  state->known = true; /* no second ring may read the state */
   *to = *x;
   to->low = state->low = -history;
   state->high = 0;
@@ -292,7 +292,7 @@ static bool raise_concat(Raising *r, const TflOperator *op) {
 /* Adds padding to a window of `kernel` rows; the padding replaces the rows before the first call. */
 static bool raise_window(TflOperator *to, const TflRows *x, int64_t kernel) {
   const int64_t before = -x->low, reach = to->dilation[0] * (kernel - 1), stride = to->stride[0];
-  if (to->same && (kernel > 1 || stride > 1)) return false; /* each call pads its own rows */
+  if (to->same && (kernel > 1 || stride > 1)) return false; /* each call of the model pads its own rows */
   if (stride < 1 || x->n % stride || x->high != x->n || before < 0 || before > reach ||
       before <= reach - stride)
     return false;
@@ -360,7 +360,7 @@ static bool raise_dense(Raising *r, const TflOperator *op) {
   return true;
 }
 
-/* ---- the whole ---- */
+/* ---- the model ---- */
 const char *tflite_step_comment(Arena *arena, const TflModel *m) {
   return arena_printf(arena,
                       "A call of the model is a step of %" PRId64 " row%s: compile with --stream=%" PRId64

@@ -275,7 +275,7 @@ static void read_list(Reader *r, FlatTable options, TflOperator *op) {
   for (int i = 0; i < op->nlist; i++) op->list[i] = flat_int_at(&r->flat, list, (uint32_t)i, 4);
 }
 
-/* Options that only float operators have. */
+/* Reads the options of operators that read_operator_options does not list. */
 static void read_more_options(Reader *r, FlatTable options, TflOperator *op) {
   Flat *flat = &r->flat;
   switch (op->code) {

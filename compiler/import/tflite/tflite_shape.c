@@ -4,7 +4,7 @@
 #include <math.h>
 #include "import/tflite/tflite_make.h"
 
-/* ---- the same elements ---- */
+/* ---- reshapes and transposes ---- */
 static const char *reshape_text(Making *k, const TflTensor *out) {
   Shape shape;
   tfl_shape(out, &shape);
@@ -39,8 +39,8 @@ bool tfl_blocks(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* The calls for any order of height, width and channels: flatten transposes a matrix, channel_shuffle
- * transposes the matrix in each row. */
+/* The calls that permute height, width and channels: flatten transposes a matrix, channel_shuffle transposes
+ * the matrix in each row. */
 static const char *order_text(Making *k, const TflTensor *in, const int64_t *perm) {
   const int64_t h = in->rank == 4 ? in->dim[1] : 1, w = in->dim[in->rank - 2], c = in->dim[in->rank - 1];
   const int base = in->rank == 4 ? 0 : 1;
@@ -140,7 +140,7 @@ bool tfl_pad(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* ---- parts ---- */
+/* ---- slices ---- */
 typedef struct Part {
   int64_t low, high, step;
 } Part;
@@ -189,7 +189,7 @@ static Shape put_part(Making *k, const TflOperator *op, const Part *part, Text *
     shape.dim[d - 1] = (p.high - p.low + p.step - 1) / p.step;
   }
   if (cuts) text_put(to, "crop([%s])", cut.s);
-  if (step[0] > 1 || step[1] > 1) tfl_layer(k, "maxpool"); /* takes the next name of a maxpool */
+  if (step[0] > 1 || step[1] > 1) tfl_layer(k, "maxpool"); /* counts the maxpool below */
   if (c == 3 && (step[0] > 1 || step[1] > 1))
     text_put(to, "%smaxpool(1x1, stride=%" PRId64 "x%" PRId64 ")", to->n ? " -> " : "", step[0], step[1]);
   if (c == 2 && step[0] > 1) text_put(to, "%smaxpool(1, stride=%" PRId64 ")", to->n ? " -> " : "", step[0]);
@@ -218,7 +218,7 @@ bool tfl_slice(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* ---- joined ---- */
+/* ---- concatenation ---- */
 bool tfl_concat(Making *k, const TflOperator *op) {
   const TflTensor *out = tfl_out(k, op);
   const int64_t axis = op->axis < 0 ? op->axis + out->rank : op->axis;
@@ -278,7 +278,8 @@ static int64_t tfl_nearest_source(const TflOperator *op, int64_t in, int64_t out
   return from < (float)(in - 1) ? (int64_t)from : in - 1;
 }
 
-/* Whether resize selects the same elements. exact: those with the nearest center; otherwise those below. */
+/* Whether the language's resize selects the same elements as the operator. exact: the elements with the
+ * nearest center; otherwise i * from / to rounded down. */
 static bool tfl_nearest_fits(const TflOperator *op, const TflTensor *in, const TflTensor *out, bool exact) {
   enum { MOST = 1 << 16 };
   for (int d = 1; d < 3; d++) {

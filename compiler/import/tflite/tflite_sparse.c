@@ -88,7 +88,7 @@ static bool put_value(Sparse *s) {
   return true;
 }
 
-/* `before`: the index in the previous level. */
+/* Stores the values of level `at` and all later levels. before: the index in the previous level. */
 static bool put_sparse_level(Sparse *s, int at, uint64_t before) {
   if (at == s->levels) return put_value(s);
   const Level *level = &s->level[at];

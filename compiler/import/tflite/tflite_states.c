@@ -36,8 +36,8 @@ static TflVariable *variable_of(Resolving *r, int tensor) {
   return variable;
 }
 
-/* Whether every variable is initialized, and is read and assigned only outside of branches, always with the
- * same type. */
+/* Whether the model has variables, but neither IF nor WHILE, and every variable is initialized, and is read
+ * and assigned with the type and size of its initial value. */
 static bool all_known(Resolving *r) {
   const TflModel *m = r->m;
   bool any = false;

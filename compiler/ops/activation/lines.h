@@ -1,4 +1,4 @@
-/* lines.h: Operators along one axis, the argument axis= of softmax, log_softmax and l2norm. A line is the
+/* lines.h: Common code of operators with the argument axis=: softmax, log_softmax and l2norm. A line is the
  * channels of a pixel, or one channel along positions. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LINES_H

@@ -1,5 +1,5 @@
 /* channel_max.c: channel_max, the largest channel of each pixel (Woo et al., 2018, CBAM). NaN counts as the
- * largest. Equal channels share the gradient evenly, as in torch.amax. */
+ * largest. Channels equal to the maximum share its gradient evenly, as in torch.amax. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/channels.h"

@@ -1,5 +1,5 @@
-/* maximum.c: maximum, y = max(x0, x1, ...)  (maxout: Goodfellow et al., 2013). Equal operands share the
- * gradient evenly, as in torch.maximum. */
+/* maximum.c: maximum, y = max(x0, x1, ...)  (maxout: Goodfellow et al., 2013). If several operands are equal
+ * to the maximum, they share the gradient evenly, as in torch.maximum. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/arithmetic/combine.h"

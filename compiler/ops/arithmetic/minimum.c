@@ -1,4 +1,5 @@
-/* minimum.c: minimum, y = min(x0, x1, ...). Equal operands share the gradient evenly, as in torch.minimum. */
+/* minimum.c: minimum, y = min(x0, x1, ...). If several operands are equal to the minimum, they share the
+ * gradient evenly, as in torch.minimum. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/arithmetic/combine.h"

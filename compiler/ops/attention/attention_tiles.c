@@ -23,7 +23,7 @@ typedef struct Tile {
   const Ix *h, *u;
   /* index of the tile's first query; first_group: index of its group of `rows` queries */
   Ix first, first_group;
-  Ix key, key_group;                  /* index of the block's first key; key_group: of its group of keys */
+  Ix key, key_group;                  /* index of the block's first key, and of its group of `rows` keys */
   int64_t size, queries, keys, block; /* size: queries of a full tile */
   int lanes, vectors, rows;           /* rows: keys that are processed together */
   bool blocks;                        /* several blocks: `o` contains the sums so far */
@@ -501,8 +501,8 @@ static void tile_slopes(Tile *t, bool of_scores) {
   }
 }
 
-/* For each of the keys j0 .. j0+rows-1, add_keys adds to the key's row of `to`: the sum, over the tile's
- * queries, of the query's weight times its row of dy or Q. */
+/* add_keys adds to rows j0 .. j0+rows-1 of `to`, one row per key. It adds the sum, over the tile's queries,
+ * of the query's weight for this key times the query's row of `x` (dy or Q). */
 typedef struct KeySums {
   const Tile *t;
   Buf *to, *x;

@@ -457,7 +457,8 @@ static const Routine routine = {.name = "micro_frontend",
                                 .whole = {true, true, true, true, true, true},
                                 .run = run_routine};
 
-/* Stores the noise estimates before the first frame, and the number of frames that do not change them. */
+/* Stores in `start` the noise estimates from before the first frame, and the number of frames that leave them
+ * unchanged. */
 static void put_noise(Lower *l, Buf *start, int64_t bands) {
   Nest *b = l->b;
   const Node *node = l->node;

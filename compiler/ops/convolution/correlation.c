@@ -72,9 +72,10 @@ static int64_t padded(int64_t channels) { /* rounds up to a multiple of two vect
   return (channels + VECTORS - 1) / VECTORS * VECTORS;
 }
 
-/* Positions of tiles are computed in elements from the beginning of a side, before a test decides whether
- * they are inside of that side. If images are interleaved (Lower.images, up to 16), positions are up to 16
- * times larger, unless the buffers are so large that positions have 64 bits. */
+/* Whether positions of tiles might exceed 31 bits. They are computed in elements from the beginning of a
+ * side, before a test decides whether they are inside that side. If images are interleaved (Lower.images, up
+ * to 16), positions are up to 16 times larger, unless the buffers are so large that positions have 64
+ * bits. */
 static bool far_positions(const int64_t reach[2], Extent e) {
   enum { FAR = 1 << 30, IMAGES = 16, FAR_TOGETHER = 100 << 20 };
   const int64_t row = e.w * e.c, elements = e.h * row;
@@ -118,8 +119,8 @@ int correlation_weight_index(const Correlation *k, Ix *at_, const Ix *s, const I
 }
 
 /* ---- eval ---- */
-/* Eval uses a copy of the weights, with one matrix per tap and group: rows of s and columns of l, or with
- * `gather` rows of l and columns of s. So sums over rows read and write adjacent elements. */
+/* Eval uses a copy of the weights, with one matrix [s][l] per tap and group, or [l][s] with `gather`. So sums
+ * over rows read and write adjacent elements. */
 static double *new_matrices(Arena *arena, const Correlation *k) {
   return NEW_ARRAY(arena, double, k->kernel[0] * k->kernel[1] * k->small.c * k->l);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT-0
-/* Panoptic segmentation: instances painted over each other, and background classes. Copied into generated C.
- */
+/* Panoptic segmentation: instances painted onto free pixels, and background classes. Copied into generated
+ * C. */
 
 /* A mask in a box of the image. */
 typedef struct cnn_panoptic_instance_routine {
@@ -48,9 +48,9 @@ static int cnn_panoptic_next_routine(const float *boxes, int rows, int last) {
   return best;
 }
 
-/* Paints instance `number` on the free pixels where its mask is above the threshold, unless less than half of
- * those pixels are free. out[h][w][2]: class, instance. While a pixel is free, its class is the number of the
- * last instance that covers it. */
+/* Paints instance `number` on the free pixels where its mask is above the threshold, if at least half of the
+ * pixels with such a mask are free. out[h][w][2]: class, instance. While a pixel is free, its class is the
+ * number of the last instance whose mask covers it. */
 static void cnn_panoptic_paint_routine(const cnn_panoptic_instance_routine *of, const float *box,
                                        const int *edge, float *out, int w, int number, float threshold) {
   int area = 0, left = 0;

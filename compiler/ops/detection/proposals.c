@@ -1,8 +1,8 @@
 /* proposals.c: proposals, the regions of an image that may contain an object (Ren et al., 2015). Each cell
  * has anchors, boxes around its center; each anchor has a score and deltas that move and scale it. The
  * `before` boxes with the best scores are candidates. A candidate remains if its IoU with every better
- * candidate is at most `iou`, as in torchvision's filter_proposals. The result is the best `max` remaining
- * candidates. */
+ * remaining candidate is at most `iou`, as in torchvision's filter_proposals. The result is the best `max`
+ * remaining candidates. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "ops/detection/cells.h"

@@ -158,7 +158,7 @@ static void run_back(const Eval *eval) { /* inputs: dy, x */
 typedef struct Rows {
   const YoloHead *head;
   bool back;
-  int lanes, width; /* lanes of the first vector, which contains the box; width of a row of `factor` */
+  int lanes, width; /* lanes: of the first vector, which contains the box; width: columns of `factor` */
   const float *factor, *shape; /* factor: by anchor and column; shape: by column, 1 for w and h, else 0 */
   const float *step[2];        /* tables: increments of the numbers per column (0) and per row (1) of cells */
   Ix y, x, a;

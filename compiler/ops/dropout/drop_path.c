@@ -1,6 +1,6 @@
 /* drop_path.c: drop_path, stochastic depth (Huang et al., 2016): in training the whole value of a sample
- * becomes zero with probability `rate`; otherwise the value is divided by 1 - rate. No effect in inference.
- * At the end of a residual branch, drop_path drops that branch for a sample. */
+ * becomes zero with probability `rate`, and all other samples are divided by 1 - rate. No effect in
+ * inference. At the end of a residual branch, drop_path drops that branch for a sample. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/dropout/mask.h"
 

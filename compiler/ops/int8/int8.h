@@ -176,7 +176,7 @@ void int8_add_term(Lower *, Ref sum, Val q, Val weight); /* q: minus its zero po
  * NULL, x is not shifted to the left. */
 Val int8_stepped(Lower *, Rounding, Val x, Val left, Val m, Val half, Val shift);
 /* Views the rows of the value and of its operands as [1][w*c] if their elements are contiguous. Returns the
- * extent of the value, viewed or not. */
+ * extent of this view or, without it, of the value. */
 Extent int8_joined(Lower *);
 Val int8_load_part(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* as I32 */
 Val int8_stored(Lower *, Stored, Val rounded); /* converted to the type of the node's value */

@@ -39,7 +39,7 @@ static Val add_dot(const WordProduct *t, Val sum, Val x, Val w) {
 
 /* ---- copies ---- */
 /* A copy of the words of `lanes` rows or columns; only the first `real` of them exist. first: the index of
- * the first row or column; to: the first column of the copy to which the words are copied. */
+ * the first row or column; to: the index in Side.words of its words. */
 typedef struct SideCopy {
   const WordProduct *t;
   const Side *side;

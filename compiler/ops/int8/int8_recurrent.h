@@ -44,7 +44,7 @@ typedef struct RecurrentWords {
   Buf *halves, *bytes; /* halves: weights of pairs of gates; bytes: of a last gate without a partner */
   Buf *steps, *window; /* window: h, widened to int16 */
 } RecurrentWords;
-/* bias: the bias of each sum, which includes the zero point of h times the weights. */
+/* bias: the bias of each sum, including the term for the zero point of h. */
 bool int8_recurrent_has_words(const Lower *, const Int8Recurrent *, const int32_t *bias);
 /* Sets element 0 of the array to the gates that read h, and element 1 to the gate that reads r*h (gru with
  * reset=before). */

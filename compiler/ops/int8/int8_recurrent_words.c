@@ -32,7 +32,7 @@ static int32_t h_weight(const Int8Recurrent *p, int gate, int64_t u, int64_t k) 
   return k < p->r.outputs ? p->weight[(gate * p->r.units + u) * p->r.outputs + k] : 0;
 }
 
-/* The 16-bit half with the weights of two gates. The result may need more than 16 bits. */
+/* The weights of two gates as one half of a word. gate_pairs_fit checks whether it fits into 16 bits. */
 static int32_t half_of_gates(const Int8Recurrent *p, int gate, int64_t u, int64_t k) {
   enum { BYTE = 256 };
   return BYTE * h_weight(p, gate + 1, u, k) + h_weight(p, gate, u, k);

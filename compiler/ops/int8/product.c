@@ -86,7 +86,7 @@ static Buf *packed_weight(Lower *l, const Correlation *k, int64_t filters, int64
                          packed);
 }
 
-/* Doubles as 53-bit integers times a power of two. */
+/* The factors, which are doubles, as 53-bit integers times powers of two. */
 static Int8Factors exact_factors(Lower *l, int64_t filters) {
   enum { DOUBLE_BITS = 53 };
   const Int8Product *p = l->node->detail;

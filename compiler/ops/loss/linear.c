@@ -1,4 +1,4 @@
-/* linear.c: linear, the mean of o * t. The target is the gradient of a loss that the caller computes. */
+/* linear.c: linear, the mean of o * t. The target is the gradient of the caller's own loss. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/loss/loss.h"
 
@@ -12,8 +12,8 @@ MAP_GRADIENT(gradient) { return mul(dy, m->x[1]); }
 const Op op_loss_linear = {
     .name = "linear",
     .summary = "mean of output * target, for a loss whose gradient the caller computes",
-    .detail = "mean over all elements of output * target. The target is the gradient of a loss that the "
-              "caller computes, times the number of elements of the batch",
+    .detail = "mean over all elements of output * target. The target is the gradient of the caller's own "
+              "loss, times the number of elements of the batch",
     .params = params,
     .example = "loss = linear",
     LOSS_ELEMENTS,

@@ -10,7 +10,7 @@
 double loss_weight(const Node *);    /* weight= of the loss: a factor of the scale */
 double loss_smoothing(const Node *); /* label_smoothing */
 int64_t
-loss_uncounted(const Node *); /* for a scale node: number of rows at the target's start that do not count */
+loss_uncounted(const Node *); /* for a scale node: number of rows at the start of the target to ignore */
 
 /* ---- elementwise losses: sums over all elements of f(o, t) ----
  * The loss defines f with map_eval and map (x[0]: the output, x[1]: the target), and its gradient df/do with

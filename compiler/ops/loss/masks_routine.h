@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT-0
 /* The loss of the masks of an image's regions (He et al., 2017). The ground truth of a row is the object with
- * the highest IoU with its box, at least `overlap`. The object's pixels, sampled bilinearly at the centers of
- * the mask's cells, are compared with the mask channel of the object's class (binary cross-entropy). The loss
- * is the mean over the rows with such an object, and over their cells. score, softplus,
- * sigmoid[rows][height][width][classes] of the linear output; boxes[rows][4]; instance[tall][wide]: for each
- * pixel of the image 0, or k + 1 for object k. out: the loss, its gradient. Copied into generated C. */
+ * the highest IoU with the row's box, if this IoU is at least `overlap`. The object's pixels, sampled
+ * bilinearly at the centers of the mask's cells and rounded to 0 or 1, are compared with the mask channel of
+ * the object's class (binary cross-entropy). The loss is the mean over the rows with such an object, and over
+ * their cells. score, softplus, sigmoid[rows][height][width][classes] of the linear output; boxes[rows][4];
+ * instance[tall][wide]: for each pixel of the image 0, or k + 1 for object k. out: the loss, its gradient.
+ * Copied into generated C. */
 
 /* Samples `instance` bilinearly at a point, where pixels of object `of` count as 1 and all other pixels as 0.
  * The point (0, 0) is the center of the first pixel. */

@@ -130,12 +130,12 @@ const Op op_loss_multibox = {
     .summary = "class loss and box loss of default boxes (SSD)",
     .detail =
         "scores are N x (1 + classes), class 0 is the background; deltas are N x 4; boxes come from "
-        "default_boxes. A box is matched with the ground-truth box with the largest IoU, if this IoU is at "
-        "least `overlap`; each ground-truth box is also matched with the box with the largest IoU. The loss "
-        "is the sum of three parts, divided by the number of matched boxes: the cross-entropy of the matched "
-        "boxes; the smooth L1 (beta 1) between their deltas and the true deltas, which are multiplied by 10 "
-        "10 5 5; and the cross-entropy of the other boxes with the largest loss, `negatives` boxes for each "
-        "matched box. Liu et al., 2016",
+        "default_boxes. A default box is matched with the ground-truth box with the largest IoU, if this IoU "
+        "is at least `overlap`; each ground-truth box is also matched with the default box with the largest "
+        "IoU. The loss is the sum of three parts, divided by the number of matched boxes: the cross-entropy "
+        "of the matched boxes; the smooth L1 (beta 1) between their deltas and the true deltas, which are "
+        "multiplied by 10 10 5 5; and the cross-entropy of the other boxes with the largest loss, "
+        "`negatives` boxes for each matched box. Liu et al., 2016",
     .params = params,
     .example = "loss = multibox(scores, deltas, boxes=priors)",
     .traits.object_target = true,

@@ -28,7 +28,7 @@ Objects loss_objects(Lower *l, int values) {
 }
 
 /* ---- logarithms of sizes ---- */
-#define LEAST_SIZE 0x1p-20 /* empty boxes have no logarithm, and match nothing */
+#define LEAST_SIZE 0x1p-20 /* minimum size, for the logarithm of empty boxes, which match nothing */
 
 Buf *objects_logs_room(Lower *l, const char *name, int64_t n) {
   return lower_scratch(l, name, 2, (int64_t[]){n, OBJECTS_LOGS});

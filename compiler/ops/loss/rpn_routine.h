@@ -24,7 +24,7 @@ static void cnn_rpn_match_routine(const float *restrict anchors, const int32_t *
       if (shared > most) most = shared;
     }
     for (int r = 0; r < rows && label[t] >= 0 && most > 0.f;
-         r++) { /* all anchors with the same IoU, up to rounding */
+         r++) { /* all anchors with this largest IoU, up to rounding */
       if (match[r] == -3.f) continue;
       if (cnn_box_overlap_routine(anchors + 4 * r, truth + 4 * t) >= 0.99999f * most)
         match[r] = (float)cnn_match_truth_routine(anchors + 4 * r, truth, label, n, 0, &shared);

@@ -80,9 +80,9 @@ static int cnn_yolo_class_routine(const float *place, const int32_t *label, int 
   return has;
 }
 
-/* The target objectness of rows without an object is 0, unless the box's IoU with an object exceeds `ignore`.
- * by: the gradient, which already contains 1 at the objectness of rows with an object; these rows are
- * skipped. */
+/* The objectness loss of rows without an object: the target is 0; rows whose box has an IoU above `ignore`
+ * with some object have no loss. by: the gradient, which already contains 1 at the objectness of rows with an
+ * object; these rows are skipped. */
 static float cnn_yolo_empty_routine(const cnn_yolo_head_routine *of, const float *sigmoid,
                                     const float *softplus, const float *size, const int32_t *label,
                                     const float *truth, int n, float ignore, float *by) {

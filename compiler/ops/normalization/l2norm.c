@@ -24,7 +24,7 @@ static void norm_line_run(const Node *node, int64_t n, double *const *in, double
 }
 static void run(const Eval *eval) { lines_run(eval, norm_line_run); }
 
-/* inputs dy, x: dx = (dy - y * sum of dy*y) / |x|, or dy / epsilon if |x| is below epsilon */
+/* inputs dy, x: dx = (dy - y * sum of dy*y) / |x|, or dy / epsilon if |x| is at most epsilon */
 static void norm_line_back_run(const Node *node, int64_t n, double *const *in, double *out) {
   const double *dy = in[0], *x = in[1], norm = norm_of(x, n), least = epsilon_of(node);
   double dot = 0;

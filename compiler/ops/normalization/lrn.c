@@ -72,7 +72,7 @@ static void run(const Eval *eval) {
           pow(lrn_denominator(node, eval->in[0] + p * e.c, e.c, c), -arg_number(node, "beta"));
 }
 
-static void gradient_run(const Eval *eval) { /* inputs dy, x; computed from the derivative */
+static void gradient_run(const Eval *eval) { /* inputs dy, x; sums the derivatives of all outputs */
   const Node *node = eval->node;
   const Extent e = shape_extent(node->shape);
   const double beta = arg_number(node, "beta");

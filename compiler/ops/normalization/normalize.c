@@ -51,7 +51,7 @@ static bool one_for_all(const Node *node) {
   return same;
 }
 
-/* A coefficient of y = gain*x + shift. The quotient of two floats may exceed the range of floats. */
+/* A coefficient of y = gain*x + shift. It is a double, because it may be outside the range of floats. */
 static double quotient(const Node *node, const char *name, int64_t c) {
   return of_channel(node, name, c) / of_channel(node, "std", c);
 }
@@ -81,7 +81,7 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape = node->in[0]->shape;
 }
 
-/* The gains of y = gain*x + shift, or with `shift` the shifts, as constants of the nest. */
+/* Constants of the nest: by channel, the gain of y = gain*x + shift or, if `shift` is true, the shift. */
 static Val constants(Map *m, bool shift) {
   const int64_t n = one_for_all(m->node) ? 1 : shape_extent(m->node->shape).c;
   float *table = NEW_ARRAY(m->lower->arena, float, n);
@@ -94,9 +94,8 @@ MAP_EVAL(normalized) {
 }
 MAP_SLOPE(slope) { return gain_of(node, c); }
 MAP_VALUE(value) {
-  Val scaled =
-      mul(m->x[0],
-          constants(m, false)); /* created before the shift: this is the order of the tables in the C text */
+  Val scaled = mul(
+      m->x[0], constants(m, false)); /* created first: its table precedes the table of shifts in the C text */
   return add(scaled, constants(m, true));
 }
 MAP_GRADIENT(gradient) { return mul(dy, constants(m, false)); }

@@ -49,7 +49,7 @@ static void weight_run(const Eval *eval) {
 /* ---- the nests ---- */
 typedef struct RmsPixel {
   Buf *x, *weight;
-  /* along: in the backward pass, the factor of x in the term that is subtracted from w*dy; otherwise NULL */
+  /* along: in the backward pass, dx = factor * (w*dy - along*x); in the forward pass NULL */
   Val factor, along;
 } RmsPixel;
 

@@ -343,7 +343,7 @@ Node *standardize_train(Graph *graph, Node *node) {
   return graph_hidden(graph, &op_affine, node, node->shape, RESULT_SAMPLE, 1, &h);
 }
 
-/* ---- inference: inspection needs the gradient of the whole operator ---- */
+/* ---- the gradient of the whole operator, which inspection needs: its graph is for inference ---- */
 MAP_EVAL(weighted) { return x[0] * weight[WEIGHT]; }
 MAP_VALUE(weighted_value) { return mul(m->x[0], map_weight(m, WEIGHT)); }
 static const Op op_weighted = {.name = "norm weighted",

@@ -8,8 +8,8 @@
 #include "kernel/lower.h"
 
 typedef struct Standardize { /* the detail of a node, and of its hidden nodes */
-  bool by_pixel;             /* a group is the channels of a pixel; otherwise all pixels of some channels */
-  int64_t channels;          /* channels per group */
+  bool by_pixel;    /* true: a group is all channels of one pixel; false: `channels` channels of all pixels */
+  int64_t channels; /* channels per group */
   const Op *standardized, *back; /* standardized: h, in training; back: its gradient with respect to x */
 } Standardize;
 
@@ -18,7 +18,7 @@ typedef struct Standardize { /* the detail of a node, and of its hidden nodes */
       {"init", PARAM_INIT, "ones", "initial factors", 0, 0, NULL},                                           \
       {"bias_init", PARAM_INIT, "zeros", "initial constants", 0, 0, NULL}, {0}
 
-/* Sets one weight and one bias per channel, and the input's shape. */
+/* Adds one weight and one bias per channel; the result has the input's shape. */
 void standardize_shape(ShapeContext *, Node *, Standardize);
 void standardize_run(const Eval *);      /* input x; with weight and bias if the operator has parameters */
 void standardize_back_run(const Eval *); /* inputs dy, x */
@@ -27,7 +27,7 @@ void standardize_gradient(Gradient *, Node *, Node *dy); /* the gradient of h */
 void standardize_affine_gradient(Gradient *, Node *, Node *dy);
 Node *standardize_train(Graph *, Node *);
 
-/* The functions of the operator, of the normalization h, and of its gradient. */
+/* Op members of the operator, of the hidden operator for h, and of the gradient of h. */
 #define STANDARDIZE_OPERATOR                                                                                 \
   .eval = standardize_run, .gradient = standardize_affine_gradient, .train = standardize_train,              \
   .lower = standardize_lower

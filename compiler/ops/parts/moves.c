@@ -119,8 +119,8 @@ void windows_run(const Eval *eval, bool to_parts) {
 }
 
 /* Loops along an axis: one over windows, and one over the positions in a window, in the order of the stored
- * result. A shift wraps around at one position, so in some iterations of the outer loop the inner loop has
- * two ranges with different offsets. */
+ * result. A WindowRounds is a range of the outer loop with the same inner ranges. Because the shift wraps
+ * around, there may be two inner ranges with different offsets. */
 typedef struct WindowRounds {
   int64_t outer[2];
   int nparts;

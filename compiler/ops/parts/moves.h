@@ -4,8 +4,8 @@
 #define CNNC_PARTS_MOVES_H
 #include "kernel/parts.h"
 
-/* Channels that are contiguous in both values: all channels of a pixel of the part. In the whole value, these
- * channels start at channel whole_c of their pixel. */
+/* The unit of copying: all channels of a pixel of the part. In the whole value, they are contiguous and start
+ * at channel whole_c of a pixel. */
 typedef struct PartSpot {
   Ix whole_row, whole_y, whole_x, whole_c, part_row, part_y, part_x;
 } PartSpot;
@@ -19,7 +19,7 @@ void heads_lower(Lower *, bool to_parts);
 /* ---- windows ---- */
 typedef struct Windows {
   int64_t count[2], size[2]; /* number of windows, and window size, by axis */
-  int64_t shift[2];          /* from 0 to the length of the axis */
+  int64_t shift[2];          /* 0 <= shift < length of the axis */
   bool grid;
 } Windows;
 /* Reads the shift of the windows; false after an error. whole: height and width. */

@@ -7,7 +7,8 @@
 
 enum { UNROLL_MOST = 16 }; /* maximum number of taps of an unrolled window */
 
-Taps pool_taps(const Window *w, int axis, int64_t o, int64_t lo, int64_t hi) { /* lo <= o*S - P + k*D < hi */
+/* The taps k with lo <= o*S - P + k*D < hi. */
+Taps pool_taps(const Window *w, int axis, int64_t o, int64_t lo, int64_t hi) {
   const int64_t start = o * w->stride[axis] - w->before[axis];
   return (Taps){larger(0, ceil_divide(lo - start, w->dilation[axis])),
                 smaller(w->kernel[axis] - 1, floor_divide(hi - 1 - start, w->dilation[axis]))};

@@ -9,8 +9,8 @@ void pool_shape(ShapeContext *, Node *); /* computed from kernel, stride, pad, d
                                             only contains padding is an error */
 void pool_shape_global(ShapeContext *, Node *); /* one window over everything */
 
-/* The taps of output o's window, along one axis, at positions lo .. hi - 1; there are none if last <
- * first. */
+/* Along one axis: the taps of output o's window that read input positions lo .. hi - 1, as the range first ..
+ * last; empty if last < first. */
 typedef struct Taps {
   int64_t first, last;
 } Taps;

@@ -220,7 +220,7 @@ static bool add_parameters(ShapeContext *context, Node *node, const Recurrent *r
   return !r->project || to[PROJECTION];
 }
 
-/* Checks the sizes of the record and of the slopes of all rows, because both are also values. */
+/* Checks that the record and the slopes of all rows are not too large, because both are values, too. */
 static bool sizes_fit(ShapeContext *context, const Node *node, const Recurrent *r) {
   int64_t most, width = recurrent_record(r).width, other = recurrent_slopes(r).width;
   if (other > width) width = other;
@@ -348,7 +348,8 @@ static const Op op_weights = {.name = "recurrent weight gradient",
 static const Op op_projection = {
     .name = "projection weight gradient", .eval = recurrent_eval_weights, .lower = recurrent_lower_weights};
 
-/* Appends `channels` channels of the slopes, starting at channel `from`, for all rows of the sequence. */
+/* Returns a value with `channels` channels of the slopes, from channel `from` on, for all rows of the
+ * sequence. */
 static Node *slopes_part(Gradient *gradient, Node *record, Node *slopes, int64_t from, int64_t channels) {
   const Recurrent *r = recurrent_of(record);
   const Shape shape = shape_sequence(r->rows, channels);
@@ -380,7 +381,8 @@ static Node *make_slopes(Gradient *gradient, Node *record, Node *dy) {
                       RESULT_SAMPLE, n + 1, in);
 }
 
-/* The value is a part of the record: appends the gradients of all inputs of the core, and of its weights. */
+/* Gradient of the layer's value, which is a part of the record: appends the gradients of all inputs and
+ * weights of the core. */
 static void value_gradient(Gradient *gradient, Node *node, Node *dy) {
   Node *record = node->in[0];
   const Recurrent *r = recurrent_of(record);
@@ -439,7 +441,7 @@ static void set_weights(Graph *graph, Node *node, int n, Weight *const *weight) 
   node->weight = own;
 }
 
-/* Adds the switch of QAT, and for a core the range of h. */
+/* Adds the weights that QAT needs: the switch, and for a core also the range of h. */
 static void add_rounding(Graph *graph, Node *node, const Recurrent *r, bool core) {
   if (!r->reads) return;
   rounding_add_switch(graph->arena, node, r->reads->aware);

@@ -56,12 +56,12 @@ typedef struct Record {                 /* the channels at which the parts of a 
   int64_t state, middle, hidden, width; /* state: c, or q; middle: m */
 } Record;
 typedef struct Slopes {
-  int64_t other, width, rows; /* other: the channel after the slopes of the sums */
+  int64_t other, width, rows; /* other: number of slopes of sums, which precede [h] or [r z q] */
 } Slopes;
 
-/* A part of the gradient of a core's weight: rows first .. first+n-1. They are sums over the rows of the
- * sequence, of the slopes from index `slope` on, times the record's numbers from index `from` on. moved: the
- * numbers are from the record of the previous row. */
+/* Rows first .. first+n-1 of the gradient of a core's weight: element (first + i, j) is the sum of
+ * slopes[slope + i] * record[from + j] over the rows of the sequence. moved: the record of the previous row
+ * is used. */
 typedef struct Outer {
   int64_t slope, first, n, from, columns;
   bool moved;

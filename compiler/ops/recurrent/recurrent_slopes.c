@@ -56,7 +56,7 @@ static Val recorded(const Place *p, int64_t channel) {
   return walk_load(p->back->l, p->back->l->in[1], &none, p->back->row, &c, p->part, p->lanes);
 }
 
-/* A number of the previous row's record, or of the initial value. */
+/* A number from the record of the previous row or, in the first step, from the initial value. */
 static Val recorded_before(const Place *p, int64_t channel, int input) {
   const Back *k = p->back;
   Lower *l = k->l;

@@ -117,7 +117,7 @@ static void eval_forward(const Eval *eval) {
   arena_free(arena);
 }
 
-/* The update: the features of the last rows. */
+/* The update of the state: the features of the last rows. */
 static void eval_kept(const Eval *eval) {
   const Svdf s = svdf_of(eval->node->in[OF_LAYER]);
   Arena *arena = arena_new();
@@ -213,7 +213,7 @@ static void set_product(Graph *graph, Node *node, int64_t kernel, int64_t before
   node->weight[1] = bias;
 }
 
-/* The rows of the last call, then the rows of this call. */
+/* The features kept from earlier calls, then the features of this call. */
 static Node *kept_and_new(Graph *graph, const Node *layer, Node *state, Node *f, bool training) {
   if (training) return recurrent_stacked(graph, layer, state, f);
   Node *both[2] = {rows_kept(graph, state), f};

@@ -338,7 +338,8 @@ void rounding_observe(Graph *graph, int n, Node *const *value, const QatRounding
   Node *seen[MOST_INPUTS];
   int parts = 0;
   if (n == 0) return;
-  for (int from = 0; from < n; from += MOST_INPUTS) { /* every observed range contains 0, so 0 adds nothing */
+  /* more than MOST_INPUTS ranges are merged by observing their limits and 0, which all ranges contain */
+  for (int from = 0; from < n; from += MOST_INPUTS) {
     if (parts == MOST_INPUTS) parts = 0, seen[parts++] = seen_node(graph, MOST_INPUTS, seen, rounds);
     seen[parts++] = seen_node(graph, n - from < MOST_INPUTS ? n - from : MOST_INPUTS, value + from, rounds);
   }

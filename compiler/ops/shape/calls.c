@@ -15,9 +15,9 @@ static Node *calls_node(Graph *graph, const Op *op, const Node *value, Shape sha
   return node;
 }
 
-/* ---- some of the calls ---- */
+/* ---- the values of some calls ---- */
 typedef struct FirstCall {
-  int64_t element; /* first element of these calls in the value of all calls */
+  int64_t element; /* where these calls begin in the value of all calls */
 } FirstCall;
 
 static int64_t first_element(const Node *node) { return ((const FirstCall *)node->detail)->element; }

@@ -145,7 +145,7 @@ static int resize_eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[
 void resize_eval(const Eval *eval) { axes_run(eval, resize_eval_rule); }
 static void back_eval(const Eval *eval) { axes_run_back(eval, resize_eval_rule); }
 
-/* ---- the nest: the same in integers, so that repeated weights are bit-equal ---- */
+/* ---- the nest: the same rules with positions in integers, so that repeated weights are bit-equal ---- */
 static int nest_cubic(int64_t in, int64_t below, double t, AxisTap tap[AXIS_TAPS]) {
   if (in == 1) {
     tap[0] = (AxisTap){0, 1};

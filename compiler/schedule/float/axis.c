@@ -54,8 +54,8 @@ Axis axis_phase(const Correlation *k, int axis, int64_t r) {
   return a;
 }
 
-/* Output factor*q + r reads, at tap `tap`, the element q + seen(...), where P = k->before[axis]:
- * floor((r + tap - P) / factor). */
+/* At tap `tap`, output factor*q + r reads element q + seen(...) of the image before repetition, where
+ * seen(...) = floor((r + tap - P) / factor) and P = k->before[axis]. */
 static int64_t seen(const Correlation *k, int axis, int64_t factor, int64_t r, int64_t tap) {
   return floor_divide(r + tap - k->before[axis], factor);
 }

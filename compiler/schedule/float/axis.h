@@ -9,8 +9,8 @@
  * are never read. */
 typedef struct Axis {
   int64_t count, out_first, out_step, in_size, in_first, in_step, taps, tap_step, tap_first, tap_stride;
-  int64_t parts, part_step; /* an output is pooled from `parts` neighboring sums, whose windows are part_step
-                               inputs apart; otherwise 1 */
+  int64_t parts, part_step; /* parts: number of neighboring sums from which an output is pooled, or 1;
+                               part_step: distance of their windows, in inputs */
 } Axis;
 
 Axis axis_gathered(const Correlation *, int axis); /* the small side computed from the large one */

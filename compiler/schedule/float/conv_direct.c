@@ -48,9 +48,9 @@ static int most_pixels(const Lower *l, int vectors, int64_t parts) {
 }
 
 /* A tile width that divides the row, if there is one that is wide enough; otherwise a width that splits the
- * row evenly. parts: sums per pixel. In theory, the number of sums need not exceed the number of
- * multiply-adds in flight, but more sums are needed to hide late operands. Without fused multiply-adds, that
- * number is enough, because a sum only waits for its addition. */
+ * row evenly. parts: sums per pixel. A tile needs more sums than there are multiply-adds in flight, to hide
+ * late operands. Without fused multiply-adds, as many sums are enough, because a sum only waits for its
+ * addition. */
 static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t parts, int64_t most) {
   const int64_t under_way = t->chains - !t->fma;
   for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors * parts > under_way;
@@ -115,7 +115,7 @@ static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
 
 /* A pointwise convolution can divide its pixels into blocks, and treat each block as a row. Returns the
  * number of such rows for which the inputs of a row stay in the second-level cache while all panels read
- * them; 0: all inputs stay there, or there is one panel. The weights are read again for each block. */
+ * them; 0: no blocks, for example because all inputs stay there. Each block reads the weights again. */
 static int64_t rows_of_pixels(const Lower *l, const Correlation *k, int64_t weights) {
   enum { FEWEST_TILES = 4 };
   const Target *t = l->target;
@@ -168,7 +168,7 @@ typedef struct Row {      /* a row of a panel: its weights for one tap and one i
   Ix g, fb, ib, c;        /* c: the input channel, or the pair of input channels */
   int64_t from[2], to[2]; /* the elements of the original kernel that are summed in this tap */
   bool half;              /* a pair whose second channel does not exist */
-  int64_t member;         /* the group of c among the layer's groups in group g (Direct.members) */
+  int64_t member;         /* index of c's group among the layer's groups that form group g (Direct.members) */
 } Row;
 
 static Val packed_element(const Direct *d, Pack *pack, const Ix *out, const Ix *in, const Ix *out_channel,
@@ -191,8 +191,8 @@ static Val packed_sum(const Direct *d, Pack *pack, const Row *row, const Ix *out
   return sum;
 }
 
-/* Compilers unroll two nested loops of up to `MOST` iterations in total. With `LEAST` or more iterations,
- * unrolling creates too much code for a loop that runs once. */
+/* Compilers unroll two nested loops of up to `MOST` iterations in total. From `LEAST` iterations on, this is
+ * prevented, because unrolling creates too much code for a loop that runs once. */
 static LoopKind row_kind(const Direct *d, const Panels *panels) {
   enum { LEAST = 129, MOST = 512 };
   const int64_t rounds = panels->valid * (d->block > 1 ? d->block : d->k.kernel[1]);
@@ -376,8 +376,8 @@ static int64_t all_weights(const Direct *d) { /* bytes */
 }
 
 /* Whether the outer loop is over rows and the inner loop over panels. This order is used if all weights stay
- * in a cache. Otherwise a panel is used for all rows before the next panel. With interleaved images, values
- * are larger than weights, and the few rows of a panel stay in the first-level cache. */
+ * in a cache. Otherwise a panel is used for all rows before the next panel. The same holds for interleaved
+ * images: values are larger than weights, and the few rows of a panel stay in the first-level cache. */
 static bool rows_first(const Direct *d, const Axis *y) {
   const Order order = d->l->choice.order;
   const bool own = d->l->images <= 1 && all_weights(d) <= d->l->target->blocking.direct_weights;

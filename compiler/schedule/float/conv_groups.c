@@ -63,8 +63,8 @@ typedef struct Square {
                                            along the inputs and the outputs of the group */
 } Square;
 
-/* Packs diagonal r. There is a loop over each bit of input j, with the lowest bit in the innermost loop;
- * output j ^ r is affine in the same bits. */
+/* Packs diagonal r, the weights of input j and output j ^ r. There is one loop per bit of j, with the lowest
+ * bit in the innermost loop, because j ^ r is affine in the bits of j, but not in j. */
 static void pack_diagonal(const Square *s, int64_t r, int64_t bit, const Ix *in, const Ix *out) {
   const Direct *d = s->d;
   const Diagonals *of = d->diagonals;

@@ -103,8 +103,8 @@ static void add_columns(Nest *b, const Sums *s, const Block *block, Buf *acc, co
   }
 }
 
-/* Adds the sums of diagonal r to the gradient. There is a loop over each bit of channel j of the large side;
- * channel j ^ r of the small side is affine in the same bits. */
+/* Adds the sums of diagonal r, of channel j of the large side and channel j ^ r of the small side, to the
+ * gradient. There is one loop per bit of j, because j ^ r is affine in the bits of j, but not in j. */
 static void add_diagonal(Nest *b, const Sums *s, const Block *block, const Buf *sums, const Ix *place,
                          int64_t r, int64_t bit, const Ix *large, const Ix *small) {
   if (bit) {

@@ -46,7 +46,7 @@ static const char *conv_joined_refused(const Lower *l, const Choice *choice) {
     return "batchnorm cannot be folded into rounded weights";
   for (int i = 0; i < l->kernel->nchain; i++)
     if (l->kernel->chain[i]->nin > 1 || l->kernel->chain[i]->nweights)
-      return "fused operands are supported only with interleaved filters";
+      return "a fused node with another operand or parameters";
   return NULL;
 }
 

@@ -196,8 +196,8 @@ typedef struct MatrixArgs {
   Ix y, x, panel, pair, f0, h;
 } MatrixArgs;
 
-/* Cache lines of the next panel that a tile prefetches while it reads one step of the current panel: 16 words
- * of all its channels. */
+/* Number of cache lines of the next panel that a tile prefetches per step. A step reads matrix_step words, at
+ * most 16, of all channels of the current panel. */
 static int64_t lines_ahead(const MatrixTile *t) {
   const int64_t line = t->m->d->l->target->line, words = matrix_step(direct_run(t->m->d));
   return ceil_divide(words * WORD_BYTES * t->panels->width / line, t->m->passes);

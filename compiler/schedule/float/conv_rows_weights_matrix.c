@@ -57,8 +57,8 @@ static Correlation weights_rows_correlation(const Node *node) {
 }
 
 /* ---- blocks of images ---- */
-/* Number of words of a product, as large as possible. It divides the words of a pixel or, if these are few,
- * it is the words of several pixels, whose number divides a row. */
+/* Number of words of a product, as large as possible: a divisor of the words of a pixel or, if these are few,
+ * the words of several pixels, whose number divides the pixels of a row. */
 static int64_t product_words(int64_t images, int64_t width) {
   const int64_t each = images / 2;
   if (each > MATRIX_ROWS) return matrix_step(each);

@@ -82,7 +82,8 @@ static Val input_at(const Conv *c, bool edge, const Ix *pixel, const Ix *channel
               : value;
 }
 
-/* Loads a vector of each of the four blocks of the first application, in block (i, j) of the second one. */
+/* Loads a vector from each of the four blocks of the first application: from its block (i, j) of the second
+ * application. */
 static void load_blocks(const Conv *c, bool edge, const Ix *tile, const Ix *channel, int part, const Ix *i,
                         const Ix *j, Val *x) {
   Nest *b = c->l->b;
@@ -161,7 +162,8 @@ typedef struct Join {
   int part;
 } Join;
 
-/* Stores a vector of each of the four blocks of the first application, in one block of the second one. */
+/* Stores a vector in each of the four blocks of the first application: in one of its blocks of the second
+ * application. */
 static void put_blocks(const Join *j, const Ix *pixel, const Ix *part, const Val *y) {
   const Conv *c = j->c;
   Nest *b = c->l->b;

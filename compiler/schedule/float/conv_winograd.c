@@ -93,8 +93,8 @@ static void cut_tiles(Conv *c) {
   c->p.width = count / c->p.rows;
   c->p.many_small = c->dilated || c->whole;
   c->p.images = c->whole;
-  c->p.alone = c->by_phase || c->whole; /* the prover cannot separate the rows of blocks that consist of whole
-                                           phases; and each block of images reads all weights */
+  c->p.alone = c->by_phase || c->whole; /* by_phase: the prover cannot separate the rows of blocks that
+                                           consist of phases; whole: each block reads all weights */
   if (c->whole) {
     c->p.rows = c->l->rows;
     c->p.width = count;

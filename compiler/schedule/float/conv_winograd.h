@@ -48,7 +48,7 @@ void winograd_channels(Nest *, int64_t groups, int64_t channels, int64_t panel, 
 NestFn *winograd_split_row(const Conv *);
 NestFn *winograd_join_row(const Points *, const Bundle *);
 /* Creates split_row(slot = 0, ty, t0) for Winograd, which transforms the tiles of row ty of in[0] to
- * V[0][xi][panel of channels][t0 ..][channel]. */
+ * V[0][xi][group][panel of channels][t0 ..][channel]. */
 NestFn *winograd_split(Lower *, const Correlation *, const Winograd *axis, int lanes, Buf *V);
 /* Members of the schedules of conv_winograd.c and conv_winograd_weights.c. */
 void conv_winograd_sizes(const Lower *, Choices *);

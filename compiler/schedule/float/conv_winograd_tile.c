@@ -421,8 +421,8 @@ static NestFn *winograd_tile_join_tile(const Conv *c, const Bundle *bundle, cons
   return fn;
 }
 
-/* Sets `from` .. to-1: the tiles of a row that have all their columns inside the output. Empty if a row has
- * at most FEW tiles, not all of which are inside. */
+/* Sets `from` .. to-1: the tiles of a row that have all their columns inside the output. The range is empty
+ * if a row has at most FEW tiles and some of them are not inside. */
 static void tiles_whole(const Conv *c, int64_t *from, int64_t *to) {
   const Node *pool = c->l->kernel->pool;
   const int64_t columns = pool         ? shape_extent(pool->shape).w * POOLED

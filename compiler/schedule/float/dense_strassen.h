@@ -8,8 +8,8 @@ enum {
   STRASSEN_DEPTH = 128 /* number of elements of each half of the inner axis that are processed together */
 };
 
-/* The factors of the seven products that are computed from images. Each factor is computed from one image of
- * each half of the batch, and from `depth` numbers of each half of these images. */
+/* The factors of the seven products on the side of the images. A factor is computed from corresponding images
+ * of both halves of the batch, and from both halves, of `depth` numbers each, of these images. */
 typedef struct ImageFactors {
   Lower *l;
   const Ix *count; /* number of images; missing images are zeros */

@@ -14,7 +14,7 @@
 
 enum {
   CHUNK = 8, /* maximum tiles of a chunk, in each half of the units */
-  ODD = 16   /* unused padding: equal rows of all factors map to different cache sets */
+  ODD = 16   /* unused padding, so that equal rows of all factors map to different cache sets */
 };
 
 Val dense_of_image(Nest *b, const Ix *count, Buf *values, const Ix *n, const Ix *at, int part, int lanes) {

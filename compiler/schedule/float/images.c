@@ -64,7 +64,7 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
         images_one_by_one(node, widest, training && !large ? 0 : batch, 4 * graph->parameters);
     together += (double)node_macs(node) / (widest->fmas * lanes * widest->rates->interleaved);
   }
-  if (training) apart *= widest->rates->gradients; /* gradients of large dense layers are batched */
+  if (training) apart *= widest->rates->gradients; /* not `dense`: its gradients are batched */
   return apart + dense > WORTH * together ? lanes : 1;
 }
 

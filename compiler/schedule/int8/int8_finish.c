@@ -80,7 +80,7 @@ STEP(m)
 STEP(shift)
 
 /* Whether the rounding constant, half of 2^shift, can include the zero point, so that one addition adds
- * both. Every shift must permit this. */
+ * both. The shifts of all filters must be small enough. */
 static bool holds_zero(const Lower *l, const Int8Product *p, const Correlation *k) {
   enum { MOST_SHIFT = 22 }; /* the upper half of a product is less than 2^30 */
   for (int64_t f = 0; f < k->small.c; f++)

@@ -14,7 +14,7 @@
 #include "base/number.h"
 #include "schedule/int8/int8_words.h"
 
-/* With the inner product, tiles have fewer pixels. It is still faster for layers with at most MOST_TAPS taps
+/* Tiles of the inner product have fewer pixels. So it is faster only for layers with at most MOST_TAPS taps
  * per window (each output sums the products x0*x1 of all taps), at least FEWEST_PIXELS pixels and
  * FEWEST_WORDS words. */
 enum { MOST_TAPS = 16, FEWEST_PIXELS = 32, FEWEST_WORDS = 8 };

@@ -3,8 +3,8 @@
  *
  * The model stores the weights as bytes, as int8_product.c packs them. Each call transforms the weights to
  * points, one bundle of filters after the other. A word of four bytes becomes two words of two int16 each,
- * the even and the odd bytes. A row of V, and a row of the weights, has first the even words of a part, then
- * its odd words. */
+ * the even and the odd bytes. A row of V (the transformed input), like a row of the weights, contains the
+ * even words of a part, then its odd words. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_POINTS_H
 #define CNNC_INT8_POINTS_H
@@ -14,25 +14,26 @@
 enum { FEWEST_LANES = 4 };
 
 typedef struct Points8 {
-  Points p; /* the first member, which conv_points.c uses */
+  Points p; /* must be first: callbacks of conv_points.c cast a Points * to a Points8 * */
   Lower *l;
   Correlation k;
   Finish finish;
   Buf *weight; /* the weights in the model */
-  /* 1; or 2, if both channel axes are split in halves and a bundle has filters of each half */
+  /* 2 if the input and output channels are split in halves (Strassen), and a bundle has filters of both
+   * halves; otherwise 1 */
   int64_t halves;
-  int64_t quads; /* words of four bytes per pixel in a half of the input channels */
+  int64_t quads; /* words of four bytes per pixel, for one half if the channels are split */
   int channels;  /* lanes of a vector of these words */
 } Points8;
 
 /* Splits the channels into vectors; false: the channels do not fill whole vectors. */
 bool points8_fit(Points8 *, const Lower *, const Correlation *, int64_t halves);
-int64_t points8_width(const Points8 *); /* number of filters of a bundle in a half */
+int64_t points8_width(const Points8 *); /* number of filters of each half in a bundle */
 /* Creates the members of the model and the buffers, with `odd` unused words per row of V. Requires points,
  * parts, rows, width and block. inner: products are computed as inner products (int8_inner.c). */
 void points8_begin(Points8 *, Lower *, int64_t odd, bool inner);
-/* Vector v of a bundle contains some filters of half `half`. The functions return the vector of the model
- * that contains these filters, and the lane of the first of them. */
+/* Vector v of a bundle contains some filters of half `half`. points8_vector returns the vector of the model
+ * that contains these filters; points8_lane returns the lane of the first of them. */
 Ix points8_vector(const Points8 *, const Ix *bundle, int64_t half, int v);
 Ix points8_lane(const Points8 *, int v);
 /* Requantizes and stores `sum`, which has the sums of these filters for output pixel (y, x). */

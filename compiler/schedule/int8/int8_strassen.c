@@ -35,7 +35,7 @@ static int64_t int8_strassen_pixels_of(const Points8 *d) { return d->k.small.h *
 static const StrassenSums of_halves = {halves_plus, halves_minus}, of_words = {wrapped_plus, wrapped_minus};
 
 /* ---- the input ---- */
-/* Splits four blocks of words into even and odd bytes. */
+/* Splits the words of four blocks into even and odd bytes, and computes Strassen's factors of both. */
 static void split_blocks(Nest *b, Val y[2][POINTS], const Val bytes[BLOCKS],
                          void (*split)(Nest *, const StrassenSums *, const Val *, Val *)) {
   for (int odd = 0; odd < 2; odd++) {
@@ -181,7 +181,7 @@ static NestFn *int8_strassen_join_row(const Points *p, const Bundle *of) {
 
 /* ---- the kernel ---- */
 /* Chooses the largest blocks whose factors and sums stay in a cache. Each bundle of filters reads factors and
- * sums sequentially, so a cache slower than the second level is enough. */
+ * sums sequentially, so the L3 cache is fast enough. */
 static void int8_strassen_choose_blocks(Points8 *d, const Lower *l) {
   enum { ROOM = 1 << 19 };
   const int64_t room = larger(ROOM, l->target->blocking.winograd_block / 4 * 3),

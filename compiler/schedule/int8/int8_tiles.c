@@ -279,10 +279,10 @@ static void choose_halves(Product *d) {
                                (int64_t[]){d->slots, d->k.kernel[0], row, d->words.planes, width});
 }
 
-/* Chooses a tile that fits in the registers. A tile needs sums, one vector of weights for each vector of
- * channels, a word of the input, and products. If it computes halves, it also needs the bytes of the weights;
- * with pairs of bytes, a vector of ones; with the inner product, the weights and words of both planes, and
- * two sums of a weight and a word. */
+/* Chooses a tile that fits in the registers. A tile needs registers for its sums, for one vector of weights
+ * per vector of channels, for a word of the input, and for products. A tile that splits weights itself also
+ * keeps their bytes. Pairs of bytes need a vector of ones. The inner product needs the weights and words of
+ * both planes, and two sums of a weight and a word. */
 static void choose_tile(Product *d) {
   const Target *t = d->l->target;
   const int64_t needed = ceil_divide(d->k.s, d->lanes), width = d->k.small.w, pixels = width * d->k.small.h;
@@ -294,7 +294,7 @@ static void choose_tile(Product *d) {
                          : d->words.planes > 1     ? vectors + 1
                                                    : 0,
                 whole = d->inner ? (t->registers - 2 * vectors - 4) / vectors
-                                 : (t->registers - vectors - 2) / vectors; /* pixels, if halves are ready */
+                                 : (t->registers - vectors - 2) / vectors; /* pixels, if weights are split */
   const bool split = d->inner || (d->words.planes > 1 && pixels >= 2 * whole);
   const int64_t most = split ? whole : (t->registers - vectors - 1 - others) / vectors;
   d->row = tiling_of(width, ceil_divide(width, ceil_divide(width, smaller(most, 16))));

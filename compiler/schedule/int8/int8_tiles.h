@@ -9,16 +9,15 @@
 typedef struct Product {
   Lower *l;
   const Int8Product *p;
-  Correlation k; /* from the input to the outputs of this phase, which are the outputs first + n * step of the
-                    layer */
+  Correlation k;     /* the correlation that computes this phase: the layer's outputs at first + n * step */
   const char *phase; /* suffix of names */
   int64_t first[2], step[2];
   int64_t from[2]; /* row and column of the words where window 0 begins */
   Words words;
   Finish finish;
   Buf *weight;
-  Buf *halves;        /* [slot][ky][kx * words.group + word][even, odd][channel of the strip]; or NULL */
-  Buf *inner;         /* Winograd's inner product: the products of each pixel's words; or NULL */
+  Buf *halves; /* int16: [slot][ky][kx * words.group + word][even, odd][channel of the strip]; or NULL */
+  Buf *inner;  /* Winograd's inner product: each pixel's sum of even times odd channels; or NULL */
   int lanes, vectors; /* lanes and vectors of a tile */
   Tiling row;
   /* number of strips whose halves are stored at the same time; number of whole strips of a group */

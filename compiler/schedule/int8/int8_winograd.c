@@ -41,8 +41,8 @@
 enum { M = 4, SIDE = M + 2, POINTS = SIDE * SIDE, TAPS = 3, SHIFT = 6 };
 
 typedef struct Winograd8 {
-  Points8 d;  /* the first member, which conv_points.c uses */
-  Buf *total; /* with parts: [slot][tile][output][filter of the bundle]; or NULL */
+  Points8 d;  /* must be first: callbacks of conv_points.c cast a Points * to a Winograd8 * */
+  Buf *total; /* sums over all parts: [slot][tile][output][filter of the bundle]; NULL: there is one part */
 } Winograd8;
 
 /* ---- parts ---- */
@@ -59,7 +59,8 @@ static bool sums_fit(const Lower *l, const Correlation *k, int64_t parts) {
 
 static int64_t quads_of_part(const Points8 *d) { return d->p.in / 2; }
 
-/* Chooses the smallest number of parts whose sums fit. */
+/* Chooses the smallest number of parts of the input channels for which the outputs of each part are below
+ * 2^25. */
 static bool choose_parts(Points8 *d, const Lower *l) {
   enum { MOST_PARTS = 4 };
   for (int64_t parts = 1; parts <= MOST_PARTS; parts++) {
@@ -297,7 +298,7 @@ static NestFn *int8_winograd_join_row(const Points *p, const Bundle *bundle) {
   return int8_winograd_row_of(&w->d, "join_row", int8_winograd_join_tile(w));
 }
 
-/* With parts: clears the sums over all parts. */
+/* If there are several parts: sets the sums over all parts to 0. */
 static NestFn *clear_total(const Winograd8 *w) {
   const Points8 *d = &w->d;
   Nest *b = d->l->b;

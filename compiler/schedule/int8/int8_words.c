@@ -4,7 +4,8 @@
 #include "base/number.h"
 
 /* The kind of words. vpmaddubsw multiplies unsigned by signed bytes, and adds two products in int16 with
- * saturation. With weights up to 64 the sum does not saturate: 2 * 255 * 64 < 2^15. */
+ * saturation. Layers whose weights are at most 64 can use it, because their sums do not saturate: 2 * 255 *
+ * 64 < 2^15. */
 Dot words_kind(const Lower *l) {
   enum { NARROW = 64 };
   const Int8Product *p = l->node->detail;
@@ -14,7 +15,7 @@ Dot words_kind(const Lower *l) {
              : own;
 }
 
-/* Number of elements along the axis from the first to the last element that a window reads. */
+/* Number of input positions along the axis, from the first to the last position that a window reads. */
 static int64_t reached(const Correlation *k, int axis) {
   return (extent_side(k->small, axis) - 1) * k->stride[axis] + (k->kernel[axis] - 1) * k->dilation[axis] + 1;
 }
@@ -98,7 +99,7 @@ bool words_see_windows(const Lower *l, const Correlation *k) {
   if (k->groups > 1 || k->dilation[1] > 1 || !joins_pixels(l->in[0])) return false;
   const Words w = windows_of(l, k);
   int64_t from, to;
-  const int64_t words = k->kernel[1] * ceil_divide(k->l, WORD_BYTES); /* words per window row of pixels */
+  const int64_t words = k->kernel[1] * ceil_divide(k->l, WORD_BYTES); /* words of a window's row of pixels */
   if (w.unit == WORD_BYTES)
     return w.pixel <= words && k->l % WORD_BYTES && w.in.w * w.channels >= FEWEST_BYTES;
   if (w.pixel >= words) return false;
@@ -180,7 +181,7 @@ static void copy_step(Lower *l, const Words *w, const Ix *y, const Ix *at, int l
   int8_store_words(l, w, bytes, y, NEST_IX(*at + *(const int64_t *)context));
 }
 
-/* Reference to element c of pixel (y, x) of the input; y counts the padding. */
+/* Reference to element c of pixel (y, x) of the input, where y includes the padding above the input. */
 static Ref byte_at(Lower *l, const Words *w, const Ix *y, const Ix *x, int64_t c) {
   Nest *b = l->b;
   const int64_t all = w->in.c;

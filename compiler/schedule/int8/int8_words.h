@@ -2,9 +2,9 @@
  * sums vector by vector.
  *
  * A word is one lane's operand of the target's dot product (words_kind): four bytes q + 128 or q, or two
- * halves q. The copy includes the padding, as elements that represent 0, so that loops need not test edges.
- * Elements of the input and of the padding include the zero point. The bias corrects the sums: it includes
- * -zero * (sum of weights), with zero + 128 for bytes q + 128. */
+ * int16 numbers q, called halves. The copy includes the padding, as elements that represent 0, so that loops
+ * need not test edges. Elements of the input and of the padding include the zero point. The bias corrects the
+ * sums: it includes -zero * (sum of weights), with zero + 128 for bytes q + 128. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_WORDS_H
 #define CNNC_INT8_WORDS_H
@@ -13,8 +13,9 @@
 
 /* The input of a correlation: [planes][rows][columns * pixel]. Words of bytes have one plane. Words of halves
  * have two planes: one for bytes 0 and 2 of every four bytes, one for bytes 1 and 3. With few channels, most
- * of a pixel's words would be empty. Then a column is the part of a row that a window covers, byte after
- * byte: words of four bytes are read from the row itself, and the copy is I8: [1][rows][bytes]. */
+ * bytes of a pixel's words would be unused; then a column is the part of a row that one window covers, as
+ * consecutive bytes (words_of_windows). If words are bytes, they are read at any byte of the row, and the
+ * copy is I8: [1][rows][bytes]. */
 typedef struct Words {
   Buf *buf;
   Dot dot;
@@ -26,7 +27,7 @@ typedef struct Words {
   int64_t before[2];
   Extent in;
   int64_t channels; /* channels of a group */
-  int64_t window;   /* bytes of a row of a window, or 0: columns are pixels */
+  int64_t window;   /* bytes of a row of a window; 0 if columns are pixels */
   int64_t stride;   /* stride of windows, in pixels */
   int64_t pitch;    /* if all rows are a single row: columns from one row to the next; otherwise 0 */
 } Words;
@@ -54,7 +55,7 @@ void winograd_join_words(Nest *, Val y[4], const Val m[6]);
  * lanes; channels of group g begin at vector g * vectors. */
 typedef struct Finish {
   Dot dot;    /* kind of the words whose products are summed */
-  bool inner; /* the bias excludes the products of the weights with themselves (int8_inner.c) */
+  bool inner; /* the products of even and odd weights are subtracted from the bias (int8_inner.c) */
   bool quads; /* the channels of four vectors alternate: lane i of vector v has channel 4i + v */
   Rounding rounding;
   Stored stored; /* the zero point is added after rounding, or is part of the rounding constant */
@@ -81,7 +82,7 @@ bool inner_pays(const Lower *, const Words *, const Correlation *);
 int32_t inner_of_weights(const int8_t *weight, int64_t n,
                          int64_t stride); /* sum of the products of even and odd weights */
 Val inner_total(Val);                     /* sum of all lanes, modulo 2^32 */
-Buf *inner_begin(Lower *, const Words *); /* buffer for the products of each pixel's words: [rows][columns] */
+Buf *inner_begin(Lower *, const Words *); /* sums of even times odd channels of pixels: [rows][columns] */
 NestFn *inner_function(Lower *, const Words *, Buf *);
 void inner_fill(Lower *, const Words *, NestFn *, LoopKind outer);
 #endif

@@ -40,8 +40,8 @@ static Cycles plain_cycles(const Lower *l, const Target *target, const Choice *c
   (void)target;
   (void)choice;
   const double outputs = (double)shape_row_elements(l->node->shape);
-  /* On targets with vectors, a sum or product takes about 40 instructions per vector, because three values
-   * are rescaled. There is no other schedule. */
+  /* On targets with vectors, this is the only schedule of sums and products of values. They take about 40
+   * instructions per vector, because three values are rescaled. */
   if (l->node->op == &op_int8_combine && l->target->lanes > 1)
     return dsp_cycles(l, (DspWork){.vectors = 40 * outputs / l->target->lanes}, (DspWork){0});
   if (l->node->op == &op_int8_combine)

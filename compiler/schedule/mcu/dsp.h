@@ -1,7 +1,7 @@
-/* dsp.h: int8 schedules for boards (target->dsp). The CPU multiplies two pairs of int16 in one instruction;
- * on other CPUs, plain C does the same. Each schedule requires that sums are within bounds. Whether a sum is
- * within its bound depends on the weights. If a sum exceeds its bound, the schedule reports the reason, and
- * the operator's own loops are used. */
+/* dsp.h: int8 schedules for boards (target->dsp). An instruction of these CPUs multiplies two pairs of int16;
+ * for other CPUs, the generated file has the same operation in plain C. Schedules require bounds on the sums
+ * of a kernel, which depend on its weights. If a sum can exceed a schedule's bound, the schedule is not
+ * supported; the reference loops support every kernel. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_DSP_H
 #define CNNC_SCHEDULE_DSP_H
@@ -15,7 +15,7 @@ bool dsp_takes_gates(const Lower *);
 const char *dsp_limits(const Lower *); /* the reason why the kernel's sizes are too large, or NULL */
 /* Whether the buffer has no gaps along the axes from `from` on. */
 bool dsp_has_no_gaps(const Buf *, int from);
-/* Members of a Schedule that has two forms, with large and with small constants. */
+/* Members of schedules that have two forms, one with large and one with small constants. */
 void dsp_forms(const Lower *, Choices *);
 const char *dsp_form_title(const Lower *, const Choice *);
 const char *dsp_form_refused(const Lower *, bool small, const char *(*refused)(const Lower *, bool small));
@@ -35,7 +35,7 @@ int64_t dsp_bytes(int n, const int64_t *words);
 /* ---- dsp_finish.c ---- */
 /* Bounds of a filter's sum over all possible inputs, computed from its weights. Padding counts as 0. */
 typedef struct DspFilter {
-  int64_t lo, hi; /* range of the filter's sum with the bias; both 0 if the sum is constant */
+  int64_t lo, hi; /* range of the filter's sum with the bias; both 0 if `constant` */
   bool constant;  /* with quick requantization, the filter's stored value is `value` for every input */
   int32_t value;
 } DspFilter;
@@ -62,14 +62,14 @@ bool dsp_finish_shrinks(const Lower *, int64_t filters, const DspFilter *);
 /* Creates the constants of requantization: small constants, if the layer's choice requests them and they are
  * possible. */
 DspFinish dsp_finish(Lower *, int64_t filters, const DspFilter *, bool pairs);
-/* For filters 2p and 2p + 1, if `finish` is quick and has pairs. First call dsp_pair_shifts, which loads the
- * shifts of both filters (from 0 to 2) or of one filter. Then load the other constants, filter by filter.
- * Each load reads two adjacent words. */
+/* These functions load the requantization steps of filters 2p and 2p + 1, if `finish` is quick and has pairs.
+ * First call dsp_pair_shifts for the shifts of both filters (from 0 to 2) or of one filter. Then call
+ * dsp_pair_steps for each filter. This order allows loads of two adjacent words. */
 void dsp_pair_shifts(Lower *, const DspFinish *, const Ix *p, int from, int to, Val shift[2]);
 DspSteps dsp_pair_steps(Lower *, const DspFinish *, const Ix *p, int which, const Val shift[2]);
 Val dsp_cut(Lower *, Val q, Stored); /* clamps to the stored range */
-/* `double`: 2x * m / 2^(32 + shift), rounded to nearest twice, the second time with halves away from zero;
- * then the zero point is added. plus: (0.5 + zero point) * 2^shift. sign: a number with the sign of x. */
+/* `double`: 2x * m / 2^(32 + shift), rounded to nearest twice, the second time with ties away from zero; then
+ * the zero point is added. plus: (0.5 + zero point) * 2^shift. sign: a number with the sign of x. */
 Val dsp_shifted_away(Nest *, Val sign, Val twice, Val m, Val plus, Val shift);
 /* Requantization steps of filter f, without pairs. Small constants are loaded into variables. */
 DspSteps dsp_steps(Lower *, const DspFinish *, const Ix *f);

@@ -31,7 +31,7 @@
 enum {
   TAPS = 3,
   CHANNELS = 4,
-  NARROW = 16,       /* axes of a tall map are exchanged if it has fewer columns */
+  NARROW = 16,       /* rows and columns of a tall map are exchanged if it has fewer columns than this */
   MOST_ROWS = 12,    /* maximum number of output rows for which planes are computed together */
   MOST_PLANES = 4096 /* maximum bytes of all planes */
 };
@@ -72,8 +72,8 @@ static Depthwise depthwise_of(const Node *node) {
   return d;
 }
 
-/* The reason why the form is not supported; NULL: it is supported. Small constants always need fewer
- * bytes. */
+/* The reason why the form is not supported; NULL: it is supported. Both forms support the same layers,
+ * because small constants always need fewer bytes. */
 static const char *dsp_depthwise_form_refused(const Lower *l, bool small) {
   (void)small;
   const Correlation k = int8_geometry(l->node);
@@ -218,7 +218,7 @@ typedef struct Row {
   const Ix *channel, *f, *y, *oy;
   Val weight[2 * TAPS], start;
   DspSteps steps; /* with small constants: the steps of the channel */
-  Buf *last;      /* [TAPS]: the words (a0 a1) */
+  Buf *last;      /* [TAPS]: the words (a0 a1) of the rows, which the previous step loaded */
 } Row;
 
 static void store_pixel(Lower *l, const Depthwise *d, const Row *row, Val sum, const Ix *x) {

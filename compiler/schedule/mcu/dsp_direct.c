@@ -55,8 +55,8 @@ typedef struct Direct {
   int64_t runs, run; /* a window is `runs` contiguous runs of `run` elements, a multiple of 4 */
   int64_t words;     /* words of a window */
   int64_t blocks;    /* blocks of filters; the last block may have fewer filters */
-  int64_t phases[2]; /* number of outputs along each axis to which a pixel contributes with separate weights:
-                        1, unless the convolution is transposed */
+  int64_t phases[2]; /* outputs per input pixel along each axis, each with its own weights; 1 unless the
+                        convolution is transposed */
   int64_t together;  /* pairs of pixels that share a copy of the weights; 1: weights are not copied */
   bool small;        /* constants are small */
   const DspFilter *filter;
@@ -165,9 +165,9 @@ static Cycles dsp_direct_cycles_of(const Lower *l, const Direct *d) {
   return c;
 }
 
-/* Chooses the smallest number of pairs that divides the number of pairs of a row and is about as fast as the
- * fastest choice. In a transposed layer the number is 1; otherwise the prover could not show that pixels in
- * pairs, groups and phases cover the whole output. */
+/* Chooses how many pairs of pixels share a copy of the weights: the smallest divisor of the number of pairs
+ * in a row whose estimate is within 2% of the best. In a transposed layer the number is 1; otherwise the
+ * prover could not show that pixels in pairs, groups and phases cover the whole output. */
 static void choose_together(const Lower *l, Direct *d) {
   const bool waits = l->cycles->line > 0 && l->node->op != &op_int8_transposed;
   const int64_t pairs = d->k.small.w / 2, pair = 8 * d->words, most = waits ? MOST_COPIED / pair - 1 : 1;
@@ -195,7 +195,7 @@ static Cycles dsp_direct_cycles(const Lower *l, const Target *target, const Choi
 }
 
 /* ---- constants ---- */
-/* Index of element r of run `row` in a filter's weights, [c][ky][kx]; -1: after the row. */
+/* Index of element r of run `row` in a filter's weights, [c][ky][kx]; -1 if the element only pads the run. */
 static int64_t dsp_direct_place_of(const Direct *d, int64_t row, int64_t r) {
   const Correlation *k = &d->k;
   const int64_t taps = k->kernel[0] * k->kernel[1];
@@ -246,14 +246,13 @@ static void dsp_direct_make_constants(Lower *l, Direct *d) {
   const int64_t padded = d->blocks * FILTERS, filters = d->k.small.c;
   int32_t *start = NEW_ARRAY(l->arena, int32_t, padded);
   d->filter = dsp_filters(l);
-  lower_needs(l, pairs_fit(d->filter, filters), "requires sums below 2^23 for every second filter");
+  lower_needs(l, pairs_fit(d->filter, filters), "sums below 2^23 for every second filter");
   for (int64_t f = 0; f < filters; f++) {
     start[f] = d->filter[f].constant ? 0 : p->bias[f];
     if (f % 2) start[f] = (int32_t)(256 * (uint32_t)start[f] + (uint32_t)start[f - 1]);
   }
   if (filters % 2)
-    start[filters] =
-        start[filters - 1]; /* a missing filter, which is computed together with the previous filter */
+    start[filters] = start[filters - 1]; /* the missing second filter of the last pair has the bias 0 */
   d->weight = dsp_direct_packed_weights(l, d);
   d->start = lower_constants(l, "start", I32, 1, &padded, start);
   d->finish = dsp_finish(l, filters, d->filter, true);
@@ -456,8 +455,8 @@ static void dsp_direct_store_sums(Lower *l, const Direct *d, const Tile *tile, c
   }
 }
 
-/* The number of words in an iteration of the inner loop. A single pixel has less work per word than two
- * pixels. */
+/* The number of words in an iteration of the inner loop. A layer with a single pixel has less work per word,
+ * so its loop is unrolled further. */
 static int64_t words_together(const Direct *d) {
   if (d->k.small.h * d->k.small.w * d->phases[0] * d->phases[1] == 1)
     for (int64_t words = MOST_TOGETHER; words > MANY_WORDS; words -= 2)

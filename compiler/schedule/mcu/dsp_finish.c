@@ -16,7 +16,7 @@ enum { LEAST_SINGLE = 2, LEAST_DOUBLE = 1, MOST_SHIFT = 22 };
 static DspFilter filter_of(const Int8Product *p, const Correlation *k, int64_t filter, int64_t zero) {
   const int64_t terms = k->l * k->kernel[0] * k->kernel[1], low = INT8_MIN - zero, high = INT8_MAX - zero;
   DspFilter made = {.lo = p->bias[filter], .hi = p->bias[filter]};
-  for (int64_t i = 0; i < terms; i++) { /* padding is 0, which is between low and high */
+  for (int64_t i = 0; i < terms; i++) { /* padding adds 0, which is between low and high */
     const int64_t w = p->weight[filter * terms + i];
     made.lo += w > 0 ? w * low : w * high;
     made.hi += w > 0 ? w * high : w * low;
@@ -54,7 +54,8 @@ const DspFilter *dsp_filters(const Lower *l) {
   const Node *product = l->node;
   const Int8Product *p = product->detail;
   Correlation k = int8_geometry(product);
-  if (product->op == &op_int8_transposed) { /* each output uses only some of its filter's weights */
+  if (product->op == &op_int8_transposed) { /* the bounds include all weights of a filter, although each
+                                               output uses only some of them */
     const int64_t filters = k.l;
     k.l = k.s;
     k.s = filters;
@@ -88,8 +89,8 @@ static bool one_factor(const Lower *l, int64_t filters, const DspFilter *filter)
   return filters > 1;
 }
 
-/* Small constants contain no addend, because it is computed from the shift. For a constant filter, this
- * computation is not possible. */
+/* Small constants contain no `plus`, because it is computed from the shift. But `plus` of a constant filter
+ * is the filter's value, so a layer with such a filter needs large constants. */
 bool dsp_finish_shrinks(const Lower *l, int64_t filters, const DspFilter *filter) {
   if (l->updatable) return false; /* a filter may be constant for other weights */
   for (int64_t f = 0; f < filters; f++)
@@ -142,7 +143,7 @@ static DspFinish quick_finish(Lower *l, const Int8Product *p, int64_t filters, c
 DspFinish dsp_finish(Lower *l, int64_t filters, const DspFilter *filter, bool pairs) {
   const Int8Product *p = l->node->detail;
   const bool fast = may_be_quick(l, filters, filter);
-  if (fast) lower_needs(l, quick(p, filters, filter), "factors from 2^-22 to 2^-2 of sums below 2^30");
+  if (fast) lower_needs(l, quick(p, filters, filter), "factors from 2^-22 to 2^-2, sums below 2^30");
   if (l->choice.small && dsp_finish_shrinks(l, filters, filter)) return small_finish(l, p, filters);
   if (fast) return quick_finish(l, p, filters, filter, pairs);
   const Int8Factors factors = int8_factors(l, filters);

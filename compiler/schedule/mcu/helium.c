@@ -149,7 +149,8 @@ static void helium_put_zeros(Lower *l, const Ref *first, int n) {
   }
 }
 
-/* Stores n elements of a window, in vectors as wide as possible: copies, or the representation of 0. */
+/* Stores n elements of a window, in vectors as wide as possible: copies of the elements at `from`, or
+ * elements that represent 0 if `from` is NULL. */
 static void helium_fill(Lower *l, const Across *d, Buf *to, int p, const Ix *at, int64_t n,
                         const From *from) {
   Nest *b = l->b;
@@ -215,7 +216,7 @@ static Val window_vector(Lower *l, const Across *d, const Tile *t, int p, const 
   return nest_let(b, nest_text(b, "x%d", p), nest_load_words(b, from, LANES_OF_SUMS));
 }
 
-/* Computes the sums of some filters of a unit, starting at filter `first`. */
+/* Computes the sums of the `filters` filters of a unit that start at filter `first`. */
 static void helium_block_nest(Lower *l, const Across *d, const Tile *t, Buf *sums, const Ix *unit,
                               int first) {
   Nest *b = l->b;
@@ -243,7 +244,7 @@ static void helium_block_nest(Lower *l, const Across *d, const Tile *t, Buf *sum
       nest_store(b, nest_at(b, sums, p, first + i), nest_get(b, nest_at(b, a, p, i)));
 }
 
-/* Computes four filters, of which only `part` exist. */
+/* Computes a unit: four filters, of which only `part` exist. */
 static void unit_nest(Lower *l, const Across *d, const Tile *t, const Ix *unit, int part) {
   Nest *b = l->b;
   const Ix none = {0}, f = *unit * LANES_OF_SUMS;

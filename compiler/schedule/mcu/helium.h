@@ -9,7 +9,7 @@
 bool helium_may(const Lower *); /* whether the kernel is a convolution or dense layer, on a CPU with Helium */
 const char *helium_refused(const Lower *, const Choice *);
 DspWork helium_finish_work(const Lower *,
-                           double vectors); /* requantizes the sums of four channels per vector to int8 */
+                           double vectors); /* work to requantize `vectors` vectors of four sums to int8 */
 
 /* Whether a Helium schedule computes the layer: yes if one of the schedules supports the layer, because no
  * other schedule is nearly as fast. */

@@ -83,7 +83,7 @@ def softmax(q: Whole, table: Whole) -> Whole:
     return np.clip(y - 128, -128, 127)
 
 
-# ---- int16: lines between the points of a table ----
+# ---- int16: linear interpolation in a table ----
 def _cut(x: Any) -> Any:
     return np.clip(x, -32768, 32767)
 

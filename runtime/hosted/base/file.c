@@ -296,7 +296,7 @@ static int rename_again(const char *from, const char *to) {
 cnn_status cnn_writer_commit(cnn_writer *writer) {
   flush(writer);
   if (writer->error == 0 && writer->temporary && sync_again(writer->descriptor) != 0) writer->error = errno;
-  /* close also releases the descriptor when it is interrupted */
+  /* an interrupted close (EINTR) also releases the descriptor, so it is not an error */
   if (close(writer->descriptor) != 0 && errno != EINTR && writer->error == 0) writer->error = errno;
   writer->descriptor = -1;
   const bool renames = writer->error == 0 && writer->temporary;

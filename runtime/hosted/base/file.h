@@ -17,8 +17,8 @@ typedef struct cnn_file {
 
 cnn_status cnn_file_open(cnn_file *file, const char *path);
 void cnn_file_close(cnn_file *file);
-/* Finds the text in the bytes of a file: it begins after an optional byte order mark. UTF-16 is an error. The
- * text is not copied; it may be empty. */
+/* Finds the text in the bytes of a file, after an optional byte order mark. UTF-16 is an error. The text is
+ * not copied; it may be empty. */
 cnn_status cnn_text_of(const char *path, const unsigned char *bytes, size_t n, const char **text,
                        size_t *length);
 /* Reads a text file; the result is zero-terminated and from malloc. */

@@ -13,7 +13,8 @@
 #include "cnn.h"
 
 /* The library itself does not use OpenMP. If the generated code uses OpenMP, the number of OpenMP's threads
- * is set here. The linker of macOS does not accept weak functions that are undefined. */
+ * is set here. The linker of macOS does not accept weak functions that are undefined, so both pointers are
+ * NULL there. */
 #ifdef __APPLE__
 static void (*const omp_set_num_threads)(int) = NULL;
 static int (*const omp_get_max_threads)(void) = NULL;

@@ -24,14 +24,15 @@ void cnn_detector_reset(cnn_detector *detector) {
   detector->free_from = 0;
 }
 
-/* The label of a channel. A net with a single score has two classes, and the score belongs to the second
- * class. */
+/* The label of a channel. A net with a single score has two classes, unless it has only one label; the score
+ * belongs to the second class. */
 static const char *label_of(cnn_detector *detector, int64_t channel) {
   const bool single = detector->channels == 1 && detector->network->labels != 1;
   return cnn_program_label(detector->network, NULL, channel + single, detector->room);
 }
 
-/* True for "silence", "unknown" and "_silence_", which name sounds that are not among the words. */
+/* True for "silence", "unknown" and "_silence_", the labels of sounds that are none of the words to detect.
+ */
 static bool is_background(const char *label) {
   label += strspn(label, "_");
   for (int i = 0; i < 2; i++) {

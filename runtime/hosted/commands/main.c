@@ -81,7 +81,7 @@ cnn_status cnn_program_finish(void) {
 typedef struct cnn_program_state {
   cnn_network network;
   cnn_classes classes; /* the labels of `network` if they come from a file */
-  double val;          /* size of the validation part of the training set, from the weights' metadata */
+  double val;          /* share of the training set for validation, from the weights' metadata */
   char *beside, *here; /* paths of NET.safetensors: next to the program; in the working directory */
 } cnn_program_state;
 
@@ -124,8 +124,9 @@ static double val_of(const cnn_archive *archive, double usual) {
   return val >= 0 && val < 1 ? val : usual;
 }
 
-/* Reads a weight file's metadata: the size of the validation part, and class names. If the program has class
- * names, compares them with the file's names: another order is an error, other names are a warning. */
+/* Reads a weight file's metadata: the share of the validation samples, and the class names. If the program
+ * has class names, compares them with the file's names: another order is an error, other names are a warning.
+ */
 static cnn_status take_notes(const cnn_program *program, const char *path) {
   cnn_program_state *state = program->state;
   cnn_network *network = &state->network;
@@ -234,7 +235,8 @@ static int run_command(const cnn_program *program, int argc, char **argv) { /* a
   return unknown_command(program, argv[0]);
 }
 
-/* --help, --help COMMAND and --help=COMMAND: the command prints its own options. */
+/* Prints the help of the program; with a command (--help COMMAND or --help=COMMAND), the command prints its
+ * own options. */
 static int help(const cnn_program *program, char *command) {
   char option[] = "--help";
   if (command) return run_command(program, 2, (char *[]){command, option, NULL});

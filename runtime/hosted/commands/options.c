@@ -158,8 +158,8 @@ static int check_operands(const cnn_usage *usage, int n, char **operand) {
   return CNN_GO_ON;
 }
 
-/* `letter`: the unknown letter of a word with one dash, which may be a misspelled long option; otherwise 0.
- */
+/* `letter`: the unknown letter if the word has only one dash (the word may also be a misspelled long option);
+ * otherwise 0. */
 static int unknown_option(const cnn_usage *usage, const char *word, int letter) {
   const char *names[MOST_FLAGS], *dashless = word + strspn(word, "-"), *near = NULL;
   const int length = (int)strcspn(word, "=");

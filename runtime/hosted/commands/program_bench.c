@@ -40,7 +40,8 @@ typedef struct Bench {
   double mark;
 } Bench;
 
-/* Creates synthetic samples: bytes for images, small numbers for other inputs, valid classes. */
+/* Creates synthetic samples: inputs with numbers of one byte (0 to 255, for i8 -128 to 127), valid classes,
+ * and zeros or ones as other targets. */
 static void fill(cnn_batch *batch) {
   const cnn_network *network = batch->network;
   cnn_random random = cnn_random_stream(1, CNN_STREAM_DATA, 0);
@@ -123,8 +124,8 @@ static void step(Bench *bench, cnn_trainer *trainer) {
   cnn_pace_end(&bench->pace, begun);
 }
 
-/* Calls the net until the time is over, at least three times. The first tenth is not measured. trainer: NULL
- * for infer. */
+/* Calls the net for `seconds`, at least three times, after a warm-up of a tenth of this time, which is not
+ * measured. trainer: NULL for infer. */
 static void measure(Bench *bench, cnn_trainer *trainer) {
   Times *times = &bench->times;
   double start = cnn_clock(), warm = start + 0.1 * bench->seconds, end = start + 1.1 * bench->seconds, now;
@@ -163,7 +164,8 @@ static void timed_infer(Bench *bench) {
   cnn_pace_end(&bench->pace, begun);
 }
 
-/* Runs on one thread, so that no thread is already in another layer. The last step is the update. */
+/* Runs on one thread, because with several threads one of them could already compute the next layer. The last
+ * step is the update. */
 static void timed_step(Bench *bench, cnn_trainer *trainer) {
   cnn_pace one = cnn_pace_of(1);
   double begun = cnn_pace_begin(&one, bench->network);

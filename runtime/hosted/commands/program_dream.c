@@ -1,8 +1,8 @@
 /* program_dream.c: `net dream`: An input with a high score of a class, found by gradient ascent on the score,
  * from noise or from an image (Simonyan, Vedaldi and Zisserman, 2014). Without regularization the patterns
  * are not recognizable. So each step shifts the image by a few pixels (jitter; Mordvintsev et al., 2015).
- * Each step also moves the image back towards the start image (decay; Simonyan et al.). After some steps the
- * image is blurred; the blur becomes weaker with each step (Yosinski et al., 2015). */
+ * Each step also moves the image back towards the start image (decay; Simonyan et al.). Every fourth step
+ * also blurs the image; the blur becomes weaker from step to step (Yosinski et al., 2015). */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>

@@ -39,7 +39,8 @@ static int32_t strip_zoom(int32_t channels) {
   return zoom < 1 ? 1 : zoom > 8 ? 8 : zoom;
 }
 
-/* Marks the requested pixel, if the last panel is a map of height x width that contains it. */
+/* Marks the requested pixel on the last panel, a map of height x width; no effect if the map does not contain
+ * the pixel. */
 static void mark_pixel(cnn_figure *figure, const cnn_viewer *viewer, const Arguments *a, int32_t height,
                        int32_t width) {
   double mark[4];
@@ -83,7 +84,8 @@ static void draw_input(cnn_figure *figure, const cnn_viewer *viewer, const Argum
     mark_pixel(figure, viewer, a, port->dim[0], port->dim[1]);
 }
 
-/* Formats the score of the requested class and pixel in `says`; by default, of the best class. */
+/* Formats in `says` the score of the requested class (by default, of the best class) at the requested pixel.
+ */
 static cnn_status ask(const cnn_viewer *viewer, const Arguments *a, const char *path, char says[300]) {
   const cnn_network *network = viewer->network;
   *says = 0;

@@ -93,7 +93,8 @@ static cnn_status keep_inputs(Observer *o, int64_t index) {
     const cnn_port *port = &o->viewer.network->input[i];
     for (int64_t k = 0; k < port->size; k++)
       if (!isfinite(o->viewer.value[i][k]))
-        return cnn_failure(CNN_NOT_FINITE, "training sample %lld: an input is NaN", (long long)index);
+        return cnn_failure(CNN_NOT_FINITE, "training sample %lld: an input is NaN or infinite",
+                           (long long)index);
     kept = json_array_append_new(sample, input_numbers(port, o->viewer.value[i])) == 0;
   }
   return kept ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "no memory for the inputs of samples");

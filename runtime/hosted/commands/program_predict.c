@@ -232,7 +232,8 @@ static bool is_picture(const cnn_network *network, int32_t o) {
          network->output[o].kind == CNN_OUTPUT_VALUES && (judged.channels == 1 || judged.channels == 3);
 }
 
-/* Copies the sample's image for drawing; no effect if its input is not an image. */
+/* Keeps an RGB image of the sample for drawing: the image file, or the input converted to pixels. No effect
+ * if the net's input is not an image. */
 static cnn_status keep_picture(Prediction *prediction, const cnn_inputs *inputs) {
   const cnn_status no_memory = cnn_failure(CNN_NO_MEMORY, "no memory for the image");
   const cnn_image *picture = cnn_inputs_picture(inputs);
@@ -272,7 +273,7 @@ static bool draw_map(Prediction *prediction, int32_t o, const cnn_image *picture
   return class != NULL;
 }
 
-/* Writes the detections onto the image: boxes and segments, or (o >= 0) a class map. */
+/* Writes the results onto the image: boxes and segments, or, if o >= 0, output `o` as a class map. */
 static cnn_status write_overlay(Prediction *prediction, const char *path, int32_t o) {
   cnn_image *picture = &prediction->picture;
   const bool drawn = o < 0 ? cnn_found_draw(&prediction->shown, prediction->kept, picture)
@@ -447,7 +448,7 @@ static cnn_status predict_file(Prediction *prediction, const char *path) {
   int64_t count = cnn_inputs_count(inputs);
   bool batched = cnn_inputs_batched(inputs);
   prediction->batched = prediction->batched || batched;
-  /* Successive inputs share a state; the images of a batch do not. */
+  /* Successive inputs share the state, so a net with a state gets one input per call, not a batch. */
   const int32_t most = network->step ? 1 : network->batch;
   for (int64_t first = 0; status.code == CNN_OK && first < count; first += most) {
     int32_t now = count - first < most ? (int32_t)(count - first) : most;

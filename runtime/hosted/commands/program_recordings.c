@@ -22,9 +22,9 @@ typedef struct Window {
 typedef struct Recordings {
   cnn_rows rows;
   cnn_detector detector;
-  const char *path; /* state while the window file is read */
-  json_t *truth;
-  Window *window; /* state of the current recording */
+  const char *path; /* path of the file of windows */
+  json_t *truth;    /* its contents */
+  Window *window;   /* state of the current recording */
   size_t windows;
   double counted; /* time of the latest counted false detection; negative: none */
   int64_t found, wrong, missed;

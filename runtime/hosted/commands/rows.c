@@ -83,7 +83,7 @@ static void score(cnn_rows *rows, const float *value) {
 }
 
 /* Passes the rows of image `slot`, whose input begins at sample `from` of the recording, to rows->take. Skips
- * rows before the net is ready, and rows that an earlier window has already passed. */
+ * rows before the net is ready, and rows that rows->take has already received from an earlier window. */
 static cnn_status rows_give(cnn_rows *rows, int32_t slot, int64_t from) {
   const cnn_network *network = rows->network;
   const cnn_port *port = rows->port;
@@ -130,7 +130,7 @@ static cnn_status sound_run(cnn_rows *rows, const cnn_sound *sound) {
   const cnn_port *input = &rows->network->input[0];
   const int64_t length = input->dim[0], hop = rows->state ? length : rows->hop,
                 calls = sound->frames >= length ? (sound->frames - length) / hop + 1 : !rows->state;
-  /* Successive steps share a state; the images of a batch do not. */
+  /* Successive steps share the state, so a net with a state gets one step per call, not a batch. */
   const int32_t most = rows->state ? 1 : rows->network->batch;
   cnn_status status = cnn_success();
   for (int64_t k = 0; k < calls && status.code == CNN_OK; k += most) {

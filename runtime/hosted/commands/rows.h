@@ -1,4 +1,4 @@
-/* rows.h: Rows of scores over time: a net on a recording, step by step or window by window. */
+/* rows.h: Rows of scores over time: runs a net on a recording, step by step or window by window. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_ROWS_H
 #define CNN_ROWS_H
@@ -33,8 +33,8 @@ typedef struct cnn_rows {
   void *context;
 } cnn_rows;
 
-/* hop: seconds from one window to the next; 0: a tenth of the window, or the whole window if the output has
- * rows. Ignored if the net is called in steps. */
+/* hop: seconds from one window to the next. 0: a tenth of the window, or the whole window if each window has
+ * several rows of scores. Ignored if the net is called in steps. */
 cnn_status cnn_rows_open(cnn_rows *rows, const cnn_network *network, const float *weights, int32_t threads,
                          double hop);
 void cnn_rows_close(cnn_rows *rows); /* also valid after a failed open */

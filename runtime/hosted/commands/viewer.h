@@ -14,7 +14,7 @@ typedef struct cnn_viewer {
   float *weights;
   void *memory;        /* network->look->bytes */
   float **value;       /* per input, [h][w][c]: the inspected sample; may be changed */
-  void **raw, **input; /* the sample in the input's type and in the net's layout */
+  void **raw, **input; /* the sample in the input's type: channels last; in the net's layout */
   float **seed;        /* per output: weights of its scores in the sum whose gradient is computed */
   cnn_view view;       /* position of the image in the first image input */
 } cnn_viewer;

@@ -99,7 +99,8 @@ static cnn_status segments_take(const cnn_data *data, const cnn_scene *scene, cn
   return status;
 }
 
-/* Paints the outlines of all objects into the instance map; ignored objects are below the others. */
+/* Paints the outlines of all objects into the instance map. Ignored objects are painted first, so that other
+ * objects cover them. */
 static cnn_status outlines_paint(const cnn_data *data, const cnn_scene *scene, cnn_truth *truth) {
   truth->instance = calloc((size_t)truth->height * (size_t)truth->width, 1);
   bool memory = truth->instance != NULL;

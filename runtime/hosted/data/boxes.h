@@ -45,7 +45,8 @@ cnn_status cnn_boxes_file(cnn_data *data, char *path);
 cnn_status cnn_boxes_scene(cnn_data *data, int pool, cnn_scene scene, cnn_scene **added);
 /* Adds an object; the set takes ownership of its outline. */
 cnn_status cnn_boxes_object(cnn_data *data, cnn_scene *scene, const cnn_boxed *object);
-/* Handles an error of an object or a whole image: with --skip-bad it is counted, and success is returned. */
+/* Handles an error of an object or a whole image: with --skip-bad, counts it and returns success; otherwise,
+ * or if memory ran out, returns the error. */
 cnn_status cnn_boxes_bad(cnn_data *data, bool picture, const cnn_status *status);
 /* Checks that a box is valid, and inside an image of that size. A box that extends past the image by at most
  * a hundredth of the image's size, or by at most one pixel, is clipped. The message describes the error. */
@@ -54,7 +55,7 @@ cnn_status cnn_boxes_check(float box[4], double height, double width);
  * of the label with the same name. `where` names the source of the names in messages. */
 cnn_status cnn_boxes_name(cnn_data *data, const char *where, char *const *name, int32_t names,
                           int32_t *class_of);
-/* Must be called after all annotations have been read. */
+/* Completes the set after all annotations have been read: checks the images and reports what was skipped. */
 cnn_status cnn_boxes_end(cnn_data *data);
 /* Frees a scene that no set owns. */
 void cnn_scene_free(const cnn_scene *scene);

@@ -421,7 +421,7 @@ static cnn_status segments_read(const File *file, const json_t *list, size_t k, 
   cnn_scene *scene;
   cnn_status status = scene_of(file, list, k, all, alls, &scene);
   if (status.code == CNN_OK && scene) status = segments_take(file, list, k, scene);
-  if (status.code != CNN_OK && scene) { /* height 0: the image was reported, and is not reported again */
+  if (status.code != CNN_OK && scene) { /* height 0 marks an image that was already reported */
     free(scene->segments);
     scene->segments = NULL;
     scene->height = 0;

@@ -38,7 +38,7 @@ void cnn_data_note(cnn_data *data, const char *format, ...) {
 /* ---- Parts */
 
 /* Splits the training pool: algorithm S of Knuth (The Art of Computer Programming, volume 2, 3.4.2) selects
- * exactly `need` samples, each subset with equal probability, and keeps their order. */
+ * exactly `need` samples for validation, each subset with equal probability, and keeps their order. */
 static cnn_status split(cnn_data *data, int64_t need) {
   Part *train = &data->part[CNN_PART_TRAIN], *val = &data->part[CNN_PART_VAL];
   int64_t n = data->pool[POOL_TRAIN], taken = 0, kept = 0;
@@ -130,7 +130,8 @@ static const char understood[] =
     "directory), synthetic and synthetic:shapes";
 
 static cnn_status directory_open(cnn_data *data) {
-  /* If a set has several kinds of annotations, the net's targets decide: pixel classes or boxes. */
+  /* If a set has several kinds of annotations, the net's targets decide whether pixel classes or boxes are
+   * read. */
   static cnn_status (*const kinds[2][9])(cnn_data *, const Listing *) = {
       {cnn_data_open_idx, cnn_data_open_cifar, cnn_data_open_coco, cnn_data_open_voc, cnn_data_open_yolo,
        cnn_data_open_masks, cnn_data_open_panoptic, cnn_data_open_csv_parts, cnn_data_open_folders},

@@ -42,8 +42,8 @@ static int32_t unknown_class(const cnn_data *data) {
   return data->sounds && has_labels(data) ? cnn_label_find(data->network, "unknown") : -1;
 }
 
-/* Whether folder names that are numbers are class numbers: each selects a different class of the net, and no
- * label contradicts this. */
+/* Whether folder names that are numbers are class numbers: each is the number of a different class of the
+ * net. If the label of a class is a number as well, it must be the same number. */
 static bool are_numbers(const cnn_data *data, char *const *folder, int32_t folders) {
   const cnn_network *network = data->network;
   const bool labeled = has_labels(data);

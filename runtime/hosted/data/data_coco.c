@@ -52,7 +52,8 @@ static void place_name(Place *place, const char *name, bool panoptic, bool bare)
 
 /* ---- Image folders */
 
-/* Whether the folder contains some files of a list. Sets *memory to false if memory runs out. */
+/* Whether the folder contains one of the first files that the JSON's list `list` names. Sets *memory to false
+ * if memory runs out. */
 static bool has_pictures(const json_t *root, const char *list, const char *folder, bool *memory) {
   const json_t *elements = json_object_get(root, list);
   bool there = false;
@@ -75,7 +76,8 @@ static char *below(const char *folder, const char *name, const char *inner) {
   return whole;
 }
 
-/* The first of the usual folders that contains some files of a list; otherwise the most usual folder. */
+/* The first of the usual folders that contains files of the list (see has_pictures); otherwise the most usual
+ * folder. */
 static char *folder_find(const Place *place, const json_t *root, const char *list, const char *name) {
   const char *const usual[][3] = {
       {place->root, name, ""},     {place->root, "images", name}, {place->root, name, "images"},

@@ -175,7 +175,8 @@ static cnn_status output_find(const cnn_data *data, int32_t *output) {
   return cnn_success();
 }
 
-/* Hint for a table whose first column has no name, or is named index or id: it is probably a row number. */
+/* Hint for a table whose first column has no name, or is named index or id: such a column probably contains
+ * row numbers. */
 static const char *index_help(const Tables *set) {
   if (!set->header || set->columns < 2) return "";
   const char *name = set->name[0];

@@ -90,7 +90,8 @@ static cnn_status folder_number(cnn_data *data, Folders *set, int pool, const ch
   return cnn_success();
 }
 
-/* The error for a class without files. In a set without any files, folders are not classes. */
+/* The error for a class without files. It is not reported if the set has no files at all, because then its
+ * folders are not classes. */
 static cnn_status empty_folder(const char *path, const cnn_image_list *pictures) {
   if (pictures->skipped.count == 0)
     return cnn_failure(CNN_MISMATCH, "%s: this class folder is empty; put images%s into it, or remove it",
@@ -294,8 +295,8 @@ static void folder_files(const cnn_data *data, cnn_each_file *each, void *contex
   for (int64_t i = 0; i < set->background.count; i++) each(context, set->background.picture[i].path);
 }
 
-/* Files in hidden folders are not read. A table in the directory itself would be read instead of the folders.
- */
+/* Files in hidden folders are not read. A table in the directory itself would be read, instead of the
+ * folders. */
 static bool folder_takes(const cnn_data *data, const char *below) {
   const Folders *set = data->set;
   char first[64];
@@ -415,8 +416,8 @@ static bool has_class(const Pool *pool, const int32_t *class_of, int32_t c) {
   return false;
 }
 
-/* Reports classes that other parts have but this part does not. The search ends early, because images
- * alternate between classes. */
+/* Reports classes that other parts have but this part does not. The search for a class usually ends after a
+ * few images, because images alternate between classes. */
 static void part_note(cnn_data *data, const Folders *set, int pool) {
   const char **missing = calloc((size_t)data->classes + 1, sizeof *missing);
   int32_t count = 0;

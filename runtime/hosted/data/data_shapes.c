@@ -1,7 +1,7 @@
 /* data_shapes.c: synthetic:shapes[,count=N,size=N,seed=N,kind=K], images of shapes generated on the fly
- * (shapes.c). The kinds of annotations are: boxes: disc, square, triangle, star and ring as objects; masks:
- * the same objects with their pixels; pixels: a class for each pixel, 0 for the background; panoptic: all of
- * these. */
+ * (shapes.c). `kind` selects the annotations. boxes: discs, squares, triangles, stars and rings are objects;
+ * masks: the objects also have their pixels; pixels: each pixel has a class, 0 for the background; panoptic:
+ * all of these. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L /* strtok_r */

@@ -37,7 +37,7 @@ bool cnn_listing_folder(const Listing *listing, const char *name);
 bool cnn_file_there(const char *path);
 /* Whether a symbolic link leads to a folder that contains the link. */
 bool cnn_leads_back(const char *link);
-/* Whether a relative path stays inside the folder where it begins. Paths in annotation files must do so. */
+/* Whether a relative path stays inside the folder where it begins, as paths in annotation files must. */
 bool cnn_path_stays(const char *path);
 char *cnn_path_join(const char *directory, const char *name); /* from malloc; NULL: out of memory */
 
@@ -78,7 +78,7 @@ typedef struct DataKind {
 typedef struct Part {
   int64_t first, count;
   int64_t *list;
-} Part; /* sample i is list[i], or first + i if list is NULL; a number over all pools */
+} Part; /* sample i of the part has the number list[i] (NULL: first + i), counted over all pools */
 
 struct cnn_data {
   const cnn_network *network; /* the net with the ports of a sample: see calls.h */
@@ -177,7 +177,8 @@ int64_t cnn_label_limit(const cnn_port *output);
 /* Number of classes if the targets are one label per sample; 0: any number is accepted, or no label is
  * needed. */
 int64_t cnn_label_classes(const cnn_data *data);
-/* Whether one class per sample fits every output, and the numbers of classes match; `what` names the set. */
+/* Checks that one class per sample fits every output that needs a target, and that no output has fewer
+ * classes than the set; `what` names the set. */
 cnn_status cnn_labels_fit(const cnn_data *data, const char *what);
 /* Checks a label against the outputs; if it is a class, updates data->classes. `where`, i: the file and the
  * position in it. */

@@ -140,7 +140,7 @@ typedef struct Export {
   int32_t height, width; /* size of an image on the sheet */
 } Export;
 
-/* Writes the path "DIRECTORY/BELOW"; the format and its arguments are BELOW. */
+/* Formats the path DIRECTORY/NAME, where the format and its arguments are NAME. */
 __attribute__((format(printf, 3, 4))) static const char *path_to(const Export *e, char path[PATH_ROOM],
                                                                  const char *format, ...) {
   char below[100];
@@ -243,8 +243,8 @@ static bool images_have_classes(const cnn_data *data) {
          cnn_data_label(data, CNN_PART_TRAIN, 0, &label);
 }
 
-/* Folder of a class: its name in the set if all names are valid for folders, otherwise its number, which is
- * valid with any labels of the net. */
+/* Folder of a class: its name in the set, if all names are valid folder names; otherwise its number, which a
+ * net accepts with any labels. */
 static const char *class_folder(const cnn_data *data, int32_t c, char room[24]) {
   const char *const *name = cnn_data_class_names(data);
   for (int32_t k = 0; name && k < data->classes; k++)

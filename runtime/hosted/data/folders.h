@@ -1,5 +1,4 @@
-/* folders.h: Data set of class folders: interface between the files that open it and the files that read it.
- */
+/* folders.h: Data set of class folders: types and functions shared by data_folders.c and data_sounds.c. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FOLDERS_H
 #define CNN_FOLDERS_H
@@ -54,6 +53,6 @@ cnn_status cnn_sounds_background_add(Folders *set, const char *path, bool linked
 cnn_status cnn_sounds_lists(cnn_data *data, Folders *set);
 /* Reads the background recordings, if they are needed, and gives the label "silence" a folder. */
 cnn_status cnn_sounds_noise_open(cnn_data *data, Folders *set);
-/* Adds samples of silence: in each part the mean number of samples per class. */
+/* Adds samples of silence to each part: the mean number of samples per class of this part. */
 cnn_status cnn_sounds_silence_add(cnn_data *data, Folders *set);
 #endif

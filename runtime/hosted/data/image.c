@@ -61,7 +61,7 @@ static const Kind *kind_of(const unsigned char *bytes, size_t n) {
   for (const Kind *kind = kinds; kind < kinds + sizeof kinds / sizeof *kinds; kind++) {
     if (n < kind->at + kind->n || memcmp(bytes + kind->at, kind->magic, kind->n) != 0) continue;
     if (kind->magic[0] == 'B' && (n < 14 || memcmp(bytes + 6, "\0\0\0", 4) != 0))
-      continue; /* a signature of two letters may also begin a text */
+      continue; /* "BM" may also begin a text, so the reserved bytes of a BMP must be 0 */
     return kind;
   }
   return NULL;

@@ -4,7 +4,7 @@
 #define CNN_IMAGE_LIST_H
 #include "hosted/data/dataset.h"
 
-/* Files that are skipped, and the path of the first. */
+/* Number of skipped files, and the path of the first. */
 typedef struct cnn_skipped {
   int64_t count;
   char *first;

@@ -102,7 +102,7 @@ cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, 
   while (text < end && status.code == CNN_OK) {
     const char *const at = text;
     if (!number_unpack(&text, end, &number))
-      return cnn_failure(CNN_BAD_FORMAT, "letter %zu cannot begin a number in packed runs",
+      return cnn_failure(CNN_BAD_FORMAT, "letter %zu cannot begin a number in compressed RLE",
                          (size_t)(at - begin));
     if (outline->runs > 2) number += outline->run[outline->runs - 2]; /* relative to the run before last */
     status = cnn_outline_run(outline, (double)number, &sum, height, width);

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include "cnn_status.h"
 
-/* Either the union of polygons, or run lengths: pixels outside and inside alternate, beginning outside, down
- * the columns from left to right. */
+/* Either a union of polygons, or run lengths. Runs of pixels outside and inside the object alternate,
+ * beginning outside; pixels are counted down the columns, from left to right. */
 typedef struct cnn_outline {
   int32_t polygons, runs;
   int32_t *points; /* number of points of each polygon */
@@ -21,7 +21,7 @@ typedef struct cnn_outline {
 enum { CNN_REACH = 1 };
 
 void cnn_outline_free(cnn_outline *outline); /* NULL is fine */
-/* Adds a polygon of n numbers; an error's message describes the problem. */
+/* Adds a polygon with n coordinates; the message of an error describes the problem. */
 cnn_status cnn_outline_polygon(cnn_outline *outline, const double *corner, size_t n, int32_t height,
                                int32_t width);
 /* Adds a run of pixels; `sum` is the length of the previous runs, and must not exceed height * width. */

@@ -117,7 +117,7 @@ static Color ground_at(const Scene *s, float y, float x) {
   return color;
 }
 
-/* ---- shapes: u, v are in the unit circle around the shape */
+/* ---- shapes: u, v are coordinates relative to the circle around the shape, whose radius is 1 */
 
 static bool in_triangle(float u, float v) {
   return v < 0.5f && -0.8660254f * u - 0.5f * v < 0.5f && 0.8660254f * u - 0.5f * v < 0.5f;

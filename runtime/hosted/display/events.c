@@ -16,8 +16,8 @@ typedef struct Message {
   size_t length;
 } Message;
 
-/* CRC-32C (Castagnoli), bit by bit: an epoch adds a few hundred bytes. TensorFlow masks checksums that are
- * stored with the data. */
+/* CRC-32C (Castagnoli). A table is not needed, because an epoch adds only a few hundred bytes. The result is
+ * masked (rotated, plus a constant), as TensorFlow does with checksums that are stored with their data. */
 static uint32_t checksum(const unsigned char *byte, size_t n) {
   uint32_t crc = 0xFFFFFFFF;
   for (size_t i = 0; i < n; i++) {

@@ -181,7 +181,8 @@ static void blend(uint8_t *pixel, const uint8_t color[3]) {
   for (int i = 0; i < 3; i++) pixel[i] = (uint8_t)((pixel[i] * (256 - PART) + color[i] * PART + 128) / 256);
 }
 
-/* Whether a pixel above, below, left or right, at a distance of at most `pen`, has another number. */
+/* Whether a pixel above, below, left or right of (y, x), at a distance of at most `pen`, has another number
+ * than (y, x). */
 static bool on_edge(const int32_t *number, int32_t height, int32_t width, int32_t y, int32_t x, int32_t pen) {
   const int64_t at = (int64_t)y * width + x;
   for (int32_t d = 1; d <= pen; d++) {

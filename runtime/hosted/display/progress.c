@@ -141,7 +141,7 @@ static void print_epoch(const cnn_event *event) {
 void cnn_progress_event(void *context, const cnn_event *event) {
   cnn_progress *progress = context;
   if (progress->quiet && event->kind != CNN_EVENT_NOTE)
-    return; /* --quiet suppresses progress, but not notes */
+    return; /* --progress=none suppresses progress, but not notes */
   switch (event->kind) {
   case CNN_EVENT_NOTE:
     erase(progress);

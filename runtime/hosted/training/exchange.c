@@ -29,7 +29,7 @@ struct Travel {
   int64_t room_out, room_in;
   const float **at; /* [shards]: the received sum of the subtree that begins with this shard */
   int32_t *end;     /* [shards]: the end of that subtree; 0: no subtree begins there */
-  int32_t *message; /* numbers of the messages that have not arrived */
+  int32_t *message; /* numbers of the sends and receives that are not complete */
   int32_t messages, step;
 };
 
@@ -127,7 +127,8 @@ static void fail_memory(const Exchange *x) {
   x->ranks->abandon(x->ranks->context);
 }
 
-/* Allocates at least one float: a bucket may have fewer numbers than there are processes. */
+/* Allocates at least one float: if a bucket has fewer numbers than there are processes, some parts are empty.
+ */
 static float *make_room(const Exchange *x, float *values, int64_t *room, int64_t wanted) {
   if (wanted <= *room && values) return values;
   free(values);

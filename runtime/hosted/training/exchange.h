@@ -22,7 +22,7 @@ typedef struct Exchange {
   double *waited;    /* [size]: seconds that each process has waited for other processes in this epoch */
   double gathering;  /* seconds that this process has spent in gathers */
   double waiting;    /* seconds that this process has waited for sums at the ends of steps */
-  double travelling; /* seconds from the first sum of a step to the last, added over the steps */
+  double travelling; /* seconds from the start of a step's first sum to the end of its last, in all steps */
   int32_t slowest;   /* the process for which the other processes waited in the last epoch; -1: none */
   double begun;      /* start time of the current step */
   double through;    /* seconds from `begun` until all sums begun so far were complete */

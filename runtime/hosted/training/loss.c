@@ -15,8 +15,7 @@ struct Loss {
   const char *name;
   double parameter; /* default value of the loss's parameter */
   /* of_class: the loss of one position with `n` scores and class `label`; of_value: the loss of one value. A
-   * loss has one of these three functions; the others are NULL.
-   */
+   * loss has only one of of_class, of_value and of_image; the others are NULL. */
   double (*of_class)(const cnn_port *, const cnn_loss *, const float *score, int64_t n, int32_t label);
   double (*of_value)(const cnn_port *, const cnn_loss *, double value, double target);
   bool weighted; /* the mean uses the class weights */
@@ -27,9 +26,8 @@ struct Loss {
 
 static double log_of(double p) { return log(p > (double)FLT_MIN ? p : (double)FLT_MIN); }
 
-/* Logarithm of the sum of exponentials, which converts raw scores to log-probabilities; 0 for the other
- * kinds of scores.
- */
+/* Logarithm of the sum of exponentials (logsumexp), which is subtracted from raw scores to get
+ * log-probabilities; 0 for the other kinds of scores. */
 static double normalizer(const cnn_port *output, const float *score, int64_t n) {
   if (output->scores != CNN_SCORES_LOGIT) return 0;
   double top = -INFINITY, sum = 0;

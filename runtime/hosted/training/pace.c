@@ -11,8 +11,9 @@
 static const double LONG = 0.02; /* calls of this many seconds or more get no trials */
 static const double WINDOW = 0.02,
                     TRIAL = 0.005; /* seconds of calls per average: outside of trials; in a trial */
-static const double SOONEST = 0.1, LATEST = 1;  /* seconds between trials */
-static const double FASTER = 0.9, SLOWER = 1.3; /* limits of a trial's time, relative to the usual time */
+static const double SOONEST = 0.1, LATEST = 1; /* seconds between trials */
+/* factors of the usual time of a call: a trial below FASTER succeeds, a trial above SLOWER ends early */
+static const double FASTER = 0.9, SLOWER = 1.3;
 /* minimum number of counted calls of a trial, if they are not slower */
 enum { FEW = 4 };
 

@@ -78,8 +78,9 @@ static double overlap_of(const Room *room, const Found *f, const Sought *s) {
   return both > 0 ? both / (s->of->ignored ? f->area : f->area + area - both) : 0;
 }
 
-/* The annotation that a detection matches: the best annotation that is free. An ignored annotation matches
- * only if no other annotation does; a crowd always stays free. */
+/* The annotation that a detection matches: the best annotation that is free. An ignored annotation (a crowd,
+ * or one outside the range of areas) matches only if no other annotation does. A crowd may match several
+ * detections. */
 static Sought *match(const Room *room, const Sought *first, const double *overlap, int64_t soughts,
                      double least) {
   Sought *best = NULL;
@@ -244,7 +245,7 @@ static bool measure(Room *room, int64_t founds, int64_t soughts, int32_t classes
   return true;
 }
 
-/* A NaN score is sorted last. */
+/* Fills room->found and room->sought. A NaN score becomes minus infinity, so that it is sorted last. */
 static void fill(Room *room, const cnn_found *found, int64_t founds, const cnn_sought *sought,
                  int64_t soughts) {
   for (int64_t i = 0; i < founds; i++) {

@@ -66,7 +66,8 @@ static cnn_status weights_look(const char *path, Weights *weights) {
   return cnn_success();
 }
 
-/* Whether both weights were rated with the same metric, and `a` is at least as good as `b`. */
+/* Whether both weights were rated with the same metric, loss and data set, and `a` is at least as good as
+ * `b`. */
 static bool as_good(const Weights *a, const Weights *b) {
   const bool alike = a->rated && b->rated && strcmp(a->measure, b->measure) == 0 &&
                      strcmp(a->data, b->data) == 0 && strcmp(a->loss, b->loss) == 0;
@@ -141,8 +142,8 @@ static cnn_status keep_run(const char *out, bool there, const char *checkpoint, 
   return status;
 }
 
-/* Whether the weights are from another tool. An .npz of another tool may be a data set: it must not be
- * overwritten. */
+/* Whether the weights are from another tool. False for an .npz of another tool: it may be a data set, which
+ * must not be overwritten. */
 static bool from_elsewhere(const char *path, const Weights *weights) {
   const size_t n = strlen(path);
   return weights->opened && !weights->ours && !(n > 4 && strcmp(path + n - 4, ".npz") == 0);

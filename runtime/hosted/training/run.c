@@ -275,7 +275,7 @@ static void restore(void *context, const char *array, const cnn_weight *weight, 
 static cnn_status read_state(const char *path, const cnn_archive *archive, const char *net, json_t **state) {
   const char *text = cnn_archive_note(archive, "cnn_training");
   json_error_t error = {0};
-  errno = 0; /* jansson reports a lack of memory like an error in the text */
+  errno = 0; /* jansson reports a lack of memory like a syntax error; only errno differs */
   *state = text ? json_loads(text, 0, &error) : NULL;
   if (!text)
     return cnn_failure(CNN_BAD_FORMAT, "%s: not a checkpoint: it has no metadata \"cnn_training\"", path);

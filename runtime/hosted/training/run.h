@@ -14,8 +14,8 @@ typedef struct cnn_run {
   double loss;      /* sum over the used samples */
   double seconds;   /* time spent on the used samples */
   double rate;      /* learning rate of the last step */
-  double mean_rate; /* sum of the learning rates of the current epoch's steps */
-  int64_t rates;    /* number of steps in the sum mean_rate */
+  double mean_rate; /* mean learning rate of the current epoch's steps */
+  int64_t rates;    /* number of steps in mean_rate */
   cnn_tally tally;  /* counts of the current epoch, like the sums above */
   cnn_sums *sums;
   double best;            /* lowest criterion of the last `rated` epochs; negated if larger is better */

@@ -1,4 +1,4 @@
-/* sibling.c: File names of a run. */
+/* sibling.c: Names of the files that a run writes next to its output file. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ char *cnn_sibling(const char *path, const char *kind) {
   static const char plain[] = ".safetensors", arrays[] = ".npz";
   const size_t zipped = suffix_at(path, arrays), named = zipped ? zipped : suffix_at(path, plain),
                length = named ? named : strlen(path);
-  /* a checkpoint needs metadata, which .npz files lack */
+  /* the metadata of a checkpoint may be too long for an .npz */
   const char *suffix = zipped && strcmp(kind, "checkpoint") != 0 ? arrays : plain;
   const size_t room = length + strlen(kind) + sizeof plain + 1;
   char *sibling = malloc(room);

@@ -269,7 +269,8 @@ static cnn_status prepare(Training *training) {
   return status;
 }
 
-/* Prepares the files. Nothing is written before it is known that all processes do the same. */
+/* Opens the output files, and makes backups of earlier files. Called only after all processes have agreed on
+ * the program, the data and the settings, so that nothing is written before. */
 static cnn_status prepare_files(Training *training) {
   const cnn_train_options *options = training->options;
   if (options->dry_run || !writes(training)) return cnn_success();
@@ -331,7 +332,8 @@ static cnn_status not_finite(Training *training, const cnn_batch *batch, float l
                      (int)run->finished + 1, step, where, kept_so_far(training), advice(training));
 }
 
-/* If only one process finds a non-finite gradient, it received other sums than the other processes. */
+/* If only one process finds a non-finite gradient, the sums that it received differ from those of the other
+ * processes, and the error reports this. */
 static cnn_status check_finite(Training *training, const cnn_batch *batch, float loss, bool fine) {
   const Exchange *x = &training->exchange;
   int32_t other;
@@ -342,8 +344,8 @@ static cnn_status check_finite(Training *training, const cnn_batch *batch, float
                      x->place[other], x->place[0], kept_so_far(training));
 }
 
-/* One step: as many batches as the optimizer needs, with the learning rate at the beginning of the step. If
- * the next samples cannot be read, the step ends with the samples that it has. */
+/* One step of the optimizer, over one batch or several accumulated batches, with the learning rate at the
+ * beginning of the step. If the next samples cannot be read, the step ends with the samples that it has. */
 static cnn_status make_step(Training *training, bool *over) {
   cnn_run *run = &training->run;
   cnn_trainer *trainer = &run->trainer;
@@ -402,7 +404,8 @@ static cnn_status make_steps(Training *training) {
   return status;
 }
 
-/* The order matters: if the process ends here, the checkpoint is never newer than the weight files. */
+/* The order of the writes matters: whenever the process is killed, the checkpoint is not newer than the
+ * weight files. */
 static cnn_status save_epoch(Training *training, bool best) {
   if (!writes(training)) return cnn_success();
   const cnn_train_options *options = training->options;

@@ -35,7 +35,7 @@ typedef struct Training {
   cnn_sums *each;  /* with several processes: the metric sums of each sample of the batch */
 } Training;
 
-/* Processes fail together, and stop at the same step. */
+/* Lets the processes agree on a status: they fail together, and stop at the same step. */
 cnn_status cnn_training_agree(Training *, cnn_status);
 bool cnn_training_stopped(const Training *);
 

@@ -51,7 +51,7 @@ typedef struct cnn_tensor {
 
 typedef struct cnn_note {
   const char *key, *value;
-} cnn_note; /* an entry of a safetensors file's __metadata__ */
+} cnn_note; /* an entry of a file's metadata: see notes.h */
 
 typedef struct cnn_archive {
   cnn_file file;

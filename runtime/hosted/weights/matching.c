@@ -61,7 +61,8 @@ static bool dims_are(const cnn_tensor *tensor, int32_t rank, const int64_t *dim)
   return tensor->rank == rank && memcmp(tensor->dim, dim, sizeof *dim * (size_t)rank) == 0;
 }
 
-/* A matrix also fits a 1x1 convolution: PyTorch's Linear, applied at each position. */
+/* A matrix, such as the weight of PyTorch's Linear, also fits a 1x1 convolution, which applies it at each
+ * position. */
 static bool fits(const cnn_tensor *own, const cnn_tensor *found) {
   if (found->rank != 2 || own->rank < 2) return same_shape(own, found);
   for (int32_t d = 2; d < own->rank; d++)

@@ -276,7 +276,8 @@ static void member_header(cnn_writer *writer, const char *name, const Stored *st
   cnn_writer_put(writer, extra, (size_t)(e - extra));
 }
 
-/* Writes the end record of the directory, which has `size` bytes from `at` on, and the comment. */
+/* Writes the end records of the directory, which has `size` bytes from `at` on. The comment, which has
+ * `comment_bytes` bytes, must be written after them. */
 static void put_end(cnn_writer *writer, int32_t count, uint64_t at, uint64_t size, size_t comment_bytes) {
   unsigned char tail[98], *p = tail;
   p = put_number(p, 0x06064b50, 4); /* zip64 end of the directory */

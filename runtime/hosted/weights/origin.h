@@ -1,5 +1,5 @@
-/* origin.h: Metadata of a weight file about its net, in the __metadata__ of safetensors. Also built into the
- * compiler (see file.h). */
+/* origin.h: Metadata of a weight file about its net (see notes.h). Also built into the compiler (see file.h).
+ */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_ORIGIN_H
 #define CNN_ORIGIN_H

@@ -113,7 +113,8 @@ static void push_last(Machine *machine, int32_t count) {
 }
 
 /* Adds items to a container. `one`: 0: the values above the mark; 1: the last value; 2: the last key and
- * value. The container is the value below the items; if it is an object, the items are dropped. */
+ * value. The container is the value below the items; if it is an object of an unknown class, the items are
+ * dropped. */
 static void add_items(Machine *machine, cnn_pickled_kind kind, int32_t one) {
   cnn_pickled *item[2], **items = item;
   int32_t count = one;
@@ -182,7 +183,7 @@ static void push_name(Machine *machine, const char *text, size_t bytes) {
   push(machine, value);
 }
 
-/* Reads a name, which is two lines of text. */
+/* Reads a global name: the module and the name in it, one line each. */
 static void global(Machine *machine) {
   const size_t left = (size_t)(machine->end - machine->at);
   const unsigned char *begin = machine->at, *first = memchr(begin, '\n', left),

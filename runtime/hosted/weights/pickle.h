@@ -14,7 +14,7 @@ typedef enum cnn_pickled_kind {
   CNN_PICKLED_TUPLE,
   CNN_PICKLED_LIST,
   CNN_PICKLED_DICT,    /* items: key, value, key, value ...; of equal keys, the last one counts */
-  CNN_PICKLED_STORAGE, /* items: a tuple that locates the storage in the file */
+  CNN_PICKLED_STORAGE, /* items: "storage", type, file member, device, number of elements */
   CNN_PICKLED_TENSOR,  /* items: storage, offset, sizes, strides ... */
   CNN_PICKLED_MODULE   /* an object that contains modules: a net in Python code */
 } cnn_pickled_kind;
@@ -31,7 +31,7 @@ struct cnn_pickled {
   size_t bytes;
 };
 
-/* Reads a pickle. `memory` owns all memory; texts stay in `bytes`. `label` is for messages. */
+/* Reads a pickle. `memory` owns all memory; texts point into `bytes`. `label` is for messages. */
 cnn_status cnn_pickle_read(cnn_archive *memory, const char *label, const unsigned char *bytes, size_t n,
                            cnn_pickled **value);
 /* Whether the value is a TEXT or NAME equal to `text`. */

@@ -51,7 +51,7 @@ static cnn_status rule_read(Rule *rule, const char *path, Part line) {
   return cnn_success();
 }
 
-/* Reads all rules, in memory of the archive. */
+/* Reads all rules into memory of the archive. */
 static cnn_status rules_read(cnn_archive *archive, const char *path, const cnn_file *file, Rule **rules,
                              size_t *count) {
   const char *at;
@@ -93,8 +93,8 @@ static Part literal(Part *pattern) {
   return part;
 }
 
-/* Whether the name matches the pattern. found[]: the text that each '*' matches; the first texts are as short
- * as possible. */
+/* Whether the name matches the pattern. found[]: the text that each '*' matches; each text except the last is
+ * as short as possible. */
 static bool fits(Part pattern, const char *name, Part found[STARS]) {
   const int32_t count = stars(pattern);
   size_t n = strlen(name);

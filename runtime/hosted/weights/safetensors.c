@@ -32,7 +32,8 @@ static bool whole(const json_t *value, int64_t *number) {
   return true;
 }
 
-/* Reads one entry of the header. Its bytes are from begin to end, counted from the end of the header. */
+/* Reads one entry of the header. The tensor's bytes are from *begin to *end, counted from the end of the
+ * header. */
 static cnn_status tensor_parse(cnn_tensor *tensor, const char *path, const json_t *entry, int64_t *begin,
                                int64_t *end) {
   const char *dtype = json_string_value(json_object_get(entry, "dtype"));

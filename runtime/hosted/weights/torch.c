@@ -1,5 +1,5 @@
-/* torch.c: Dictionaries of tensors in a PyTorch file. Strides are kept: elements are gathered when they are
- * read, so that a small file cannot request much memory. */
+/* torch.c: Dictionaries of tensors in a PyTorch file. Tensors keep the strides of the file. Elements are
+ * gathered only when they are read, so that a small file cannot request much memory. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/torch.h"
 

@@ -14,7 +14,7 @@
 static cnn_tensor weight_tensor(const cnn_weight *weight, const float *weights) {
   cnn_tensor tensor = {.name = weight->name, .dtype = CNN_DTYPE_F32, .rank = weight->rank, .swapped = false};
   for (int32_t d = 0; d < weight->rank; d++) tensor.dim[d] = weight->dim[d];
-  cnn_tensor_measure(&tensor); /* the compiler checked its size */
+  cnn_tensor_measure(&tensor); /* cannot fail: the compiler checked the size */
   tensor.data = (const unsigned char *)(weights + weight->offset);
   return tensor;
 }
@@ -208,7 +208,7 @@ cnn_status cnn_weights_save(const cnn_network *network, const char *path, const 
   cnn_status status = cnn_origin_make(&origin, network);
   if (status.code != CNN_OK) return status;
   cnn_note note[1 + ORIGIN_NOTES + NOTES] = {
-      {"format", "pt"}}; /* layouts and names are PyTorch's; its loaders require this entry */
+      {"format", "pt"}}; /* layouts and names are PyTorch's; loaders for PyTorch require this entry */
   memcpy(note + 1, origin.note, sizeof origin.note);
   int32_t count = 1 + origin.notes;
   for (; notes && notes[0] && count < 1 + ORIGIN_NOTES + NOTES; notes += 2)

@@ -27,8 +27,8 @@ typedef struct cnn_zip {
 /* Reads the directory; the archive owns all memory. */
 cnn_status cnn_zip_open(cnn_zip *zip, cnn_archive *archive, const char *path, const unsigned char *bytes,
                         size_t n);
-/* Sets the member's data: in place, or unpacked into memory of the archive; checks their checksum. `label` is
- * "PATH: NAME" for messages. */
+/* Sets the member's data, in place or unpacked into memory of the archive, and checks the checksum. `label`
+ * is "PATH: NAME" for messages. */
 cnn_status cnn_zip_read(const cnn_zip *zip, cnn_archive *archive, const char *label, cnn_zip_member *member);
 uint32_t cnn_zip_checksum(const unsigned char *data, size_t n);
 #endif
