@@ -1,11 +1,12 @@
-// conv_groups_joined.c: bf16 convolutions with groups of half a tile register (AMX), two of which form a
-// group.
+// conv_groups_joined.c: bf16 convolutions with groups of 4 or 8 channels, which are joined to groups that
+// fill a tile register (AMX).
 // SPDX-License-Identifier: Apache-2.0
 //
-// The layer becomes a convolution with half as many groups: the weights between channels of different groups
-// are zeros. It takes twice as many multiply-adds, but tile registers compute them 16 times faster than float
-// instructions (conv_matrix.c), while diagonals of groups (conv_groups.c) are computed in float. An infinite
-// input times such a zero is NaN, so it also reaches the outputs of the other group.
+// The layer becomes a convolution with groups of 16 channels: the weights between channels of different
+// groups are zeros. It takes two or four times as many multiply-adds, but tile registers compute them 16
+// times faster than float instructions (conv_matrix.c), while diagonals of groups (conv_groups.c) are
+// computed in float. An infinite input times such a zero is NaN, so it also reaches the outputs of the other
+// joined groups.
 //
 // Example: `x: 14x14x32 -> conv(32, 3x3, pad=same, groups=4)` --target=x86-64-v4-amx --precision=bf16,
 // lines 3-11 of conv1_tile_amx:
@@ -22,15 +23,16 @@
 #include "graph/bf16.h"
 #include "schedule/float/direct.h"
 
-enum { JOINED = 2 };
+/* Number of groups that form a group of 16 channels, the width of a tile register. */
+static int64_t groups_joined(const Node *node) { return MATRIX_LANES / correlation_of(node).l; }
 
-/* The same layer with half as many groups. */
+/* The same layer with fewer groups. */
 static const Node *node_joined(const Lower *l) {
   Node *node = NEW(l->arena, Node);
   Window *window = NEW(l->arena, Window);
   *node = *l->node;
   *window = *node->window;
-  window->groups /= JOINED;
+  window->groups /= groups_joined(l->node);
   node->window = window;
   return node;
 }
@@ -48,8 +50,8 @@ static bool takes_narrow_groups(const Lower *l) {
 static const char *conv_groups_joined_refused(const Lower *l, const Choice *choice) {
   (void)choice;
   const Correlation k = correlation_of(l->node);
-  if (k.l != MATRIX_LANES / JOINED || k.s != k.l) return "groups that are not of 8 channels";
-  if (k.groups % JOINED) return "an odd number of groups";
+  if ((k.l != 4 && k.l != 8) || k.s != k.l) return "groups that are not of 4 or 8 channels";
+  if (k.groups % groups_joined(l->node)) return "a number of groups that does not fill the registers";
   if (l->kernel->normalize || l->kernel->gate) return "an input that is scaled by channel";
   const Lower joined = lower_joined(l);
   return direct_matrix(&joined, l->layout) ? NULL : "tiles that do not fill the registers";
@@ -65,7 +67,8 @@ static bool conv_groups_joined_build(Lower *l) {
   l->node = node_joined(l);
   const bool built = schedule_conv_direct.build(l);
   l->node = own;
-  lower_detail(l, "two groups of the layer form a group; the weights between them are zeros");
+  lower_detail(l, "%d groups of the layer form a group; the weights between them are zeros",
+               (int)groups_joined(own));
   return built;
 }
 

@@ -182,6 +182,13 @@ static bool has_padding(const Correlation *k) {
   return false;
 }
 
+/* Whether the copy has a plane for each block of channels of each group. Pixels of a plane are adjacent, so a
+ * tile reads fewer cache lines, and lines that share few sets of the cache. */
+static bool has_planes(const Direct *d) {
+  const int64_t blocks = d->inner * d->k.groups;
+  return !d->merged && blocks > 1 && blocks * d->block == d->k.large.c;
+}
+
 /* ---- a tile ---- */
 typedef struct MatrixTile { /* describes a panel's whole tiles, or the tile of its remaining channels */
   const Matrix *m;
@@ -190,10 +197,10 @@ typedef struct MatrixTile { /* describes a panel's whole tiles, or the tile of i
   int vectors, part; /* part: number of lanes in use in the last vector */
 } MatrixTile;
 
-/* The first output, the panel, the first pair of input channels, the first output channel, and its position
- * in the panel. */
+/* The first output, the panel, the first pair of input channels or their plane of the copy, the first output
+ * channel, and its position in the panel. */
 typedef struct MatrixArgs {
-  Ix y, x, panel, pair, f0, h;
+  Ix y, x, panel, channels, f0, h;
 } MatrixArgs;
 
 /* Number of cache lines of the next panel that a tile prefetches per step. A step reads matrix_step words, at
@@ -242,18 +249,17 @@ static void matrix_sum(const void *context, const Ix *u, const Ix *q, const Ix *
     NEST_FOR(b, ky, ay->taps)
       NEST_FOR(b, kx, taps)
         NEST_FOR(b, c, words) {
-          const Ix none = {0}, lane = a->h + d->lanes * *v, pair = a->pair + ib * d->steps + c,
-                   panel = a->panel + ib, wy = ay->tap_first + ky * ay->tap_stride,
+          const Ix none = {0}, lane = a->h + d->lanes * *v, pair = a->channels + ib * d->steps + c,
+                   plane = a->channels + ib, panel = a->panel + ib, wy = ay->tap_first + ky * ay->tap_stride,
                    wx = ax->tap_first + kx * ax->tap_stride,
                    y = matrix_row_of(map, &a->y, u) * ay->part_step + ky * ay->tap_step + ay->in_first +
                        d->own.before[0],
                    x = matrix_column_of(map, &a->x, u, q) * ax->part_step + kx * ax->tap_step + ax->in_first +
                        d->own.before[1],
                    flat = x + y * d->pitch;
-          const Val in =
-                        d->planes
-                            ? nest_load_pairs(b, nest_at(b, d->from, ib, d->pitch ? none : y, flat, 2 * c), 1)
-                            : direct_input_pair(d, d->from, d->pitch ? &none : &y, &flat, &pair),
+          const Val in = d->planes ? nest_load_pairs(
+                                         b, nest_at(b, d->from, plane, d->pitch ? none : y, flat, 2 * c), 1)
+                                   : direct_input_pair(d, d->from, d->pitch ? &none : &y, &flat, &pair),
                     w = direct_weight_pairs(d, t->panels, &panel, &wy, &wx, &c, &lane);
           nest_store(b, nest_at(b, sum, 0),
                      dot_bf16(splat(in, d->lanes), w, nest_get(b, nest_at(b, sum, 0))));
@@ -319,7 +325,7 @@ static NestFn *matrix_tile(const void *context, int64_t blocks, int64_t skip) {
   MatrixArgs a = {.y = nest_arg(b, "y")};
   a.x = nest_arg(b, "x");
   a.panel = nest_varied(b, "panel", both);
-  a.pair = nest_arg(b, "c");
+  a.channels = nest_arg(b, t->m->d->planes ? "plane" : "c");
   a.f0 = nest_varied(b, "f0", both);
   a.h = nest_varied(b, "h", both);
   Buf *sums = NEST_BUF(b, STACK, "sums", matrix_sums(&t->set->map, blocks), t->vectors * t->m->d->lanes);
@@ -359,7 +365,7 @@ static void call_matrix_tile(const void *context, NestFn *fn, const Ix *y, const
   const Ix none = {0},
            first = at->group * d->out + at->panels->first + at->number * at->panels->valid + at->h;
   nest_call(d->l->b, fn, *y, *x, panel_of(d, at->panels, &at->group, &at->number, &none),
-            at->group * (d->in / 2), first, at->h);
+            at->group * (d->planes ? d->inner : d->in / 2), first, at->h);
 }
 
 typedef MatrixPanels SetPanels[MOST_SETS][2];
@@ -464,7 +470,7 @@ void direct_by_matrix(Direct *d) {
     d->k.large.h = d->k.small.h = 1;
   }
   if (map->pitch || d->merged || has_padding(&d->own))
-    padded_begin(d, d->merged, d->inner > 1 && d->k.groups == 1, map->pitch > 0, map->spare);
+    padded_begin(d, d->merged, has_planes(d), map->pitch > 0, map->spare);
   m.passes = passes_of(&m);
   l->b->tiles = (TileShape){.rows = (int)map->columns, .pairs = matrix_step(direct_run(d))};
   if (m.passes) l->b->tiles.lines = (int)lines_ahead(&(MatrixTile){.m = &m, .panels = &d->panels[0]});

@@ -43,9 +43,9 @@ void padded_begin(Direct *d, bool lined, bool planes, bool single, int64_t spare
   d->lined = lined;
   d->pitch = single ? size[1] : 0;
   d->planes = planes;
-  d->from = planes
-                ? lower_scratch_of(d->l, "padded", BF16, 4, (int64_t[]){d->inner, dim[0], dim[1], d->block})
-                : lower_scratch_of(d->l, "padded", BF16, 3, dim);
+  d->from = planes ? lower_scratch_of(d->l, "padded", BF16, 4,
+                                      (int64_t[]){d->inner * k->groups, dim[0], dim[1], d->block})
+                   : lower_scratch_of(d->l, "padded", BF16, 3, dim);
   k->large = (Extent){.h = size[0], .w = size[1], .c = channels};
 }
 
@@ -64,7 +64,7 @@ static Ref padded_element(const Direct *d, const Ix *block, const Ix *y, const I
 static void pad_pixel(const Direct *d, const Ix *y, const Ix *x, const Ix *from_y, const Ix *from_x) {
   Lower *l = d->l;
   Nest *b = l->b;
-  const int64_t blocks = d->planes ? d->inner : 1, channels = d->k.large.c / blocks,
+  const int64_t blocks = d->planes ? d->inner * d->k.groups : 1, channels = d->k.large.c / blocks,
                 own = d->planes ? channels : d->own.large.c, L = l->target->lanes, whole = own / L,
                 rest = channels - whole * L;
   const bool line = views_line(d);

@@ -37,7 +37,7 @@ typedef struct Direct {
   Correlation own;
   bool spread;   /* the output is the large side */
   Buf *from;     /* the input, or a copy with its padding (conv_padded.c) */
-  bool planes;   /* the copy is [inner][rows][columns][block]: rows of tile registers are adjacent */
+  bool planes;   /* the copy is [groups * inner][rows][columns][block]: rows of tile registers are adjacent */
   bool lined;    /* the copy is [rows][1][columns * channels] */
   int64_t pitch; /* if all rows of the copy are a single row: columns from one row to the next; otherwise 0 */
   bool blocked;  /* pointwise: a row is a block of pixels, whose inputs stay in the L2 cache */
