@@ -225,7 +225,8 @@ def outcome(case):
     library = ctypes.CDLL(os.path.abspath(name + ".so"))
     trained = net + "_trained"
     trained = [ctypes.byref(ctypes.c_char.in_dll(library, trained))] if trained in header else []
-    return ("right", "") if run(library, net, inputs, outputs, trained, size) else ("wrong", "outputs differ\n" + text)
+    right = run(library, net, inputs, outputs, trained, size)
+    return ("right", "") if right else ("wrong", "outputs differ\n" + text)
 
 
 here = os.path.dirname(os.path.abspath(__file__))
