@@ -196,9 +196,9 @@ static void put_op(Text *out, const Op *op) {
 static void put_operators(Text *out) {
   man_heading(out, "OPERATORS");
   man_page(out,
-           "All operators accept name=\"...\" and precision= (bf16 in a float net; f32 or i16 in an int8 "
-           "model). Operators with parameters also accept weights=LAYER and frozen=true. Arguments without "
-           "a name come first, in the order of this list.");
+           "All operators accept name=\"...\" and precision= (bf16, f32 or i16). Operators with "
+           "parameters also accept weights=LAYER and frozen=true. Arguments without a name come first, in "
+           "the order of this list.");
   for (const Op *const *first = op_table; *first; first++) {
     bool seen = false;
     for (const Op *const *op = op_table; op < first; op++)

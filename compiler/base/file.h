@@ -21,8 +21,7 @@ char *file_read(Arena *, const char *path, size_t *n,
                 const char **why); /* NULL, with the reason, on failure; directories, unreadable files and
                                       files over 1 GiB are errors */
 bool file_exists(const char *path);
-bool file_folder_free(const char *path,
-                      const char **why); /* whether the folder is empty or does not exist */
+bool file_folder_free(const char *path, const char **why); /* whether the folder is empty or does not exist */
 bool file_absolute(const char *path);
 bool file_same(const char *, const char *); /* whether both are the same regular file */
 const char *file_temporary(Arena *);        /* the folder of temporary files */

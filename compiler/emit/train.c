@@ -55,8 +55,7 @@ void put_truth_struct(Text *out, Net *net) {
            net->macro->TRUTH_OBJECTS, t->objects, net->own->truth, net->macro->TRUTH_OBJECTS,
            net->macro->TRUTH_OBJECTS, net->macro->TRUTH_OBJECTS);
   if (t->instances && instance)
-    text_put(out,
-             "  uint8_t instance[%" PRId64 "][%" PRId64 "]; /* per pixel: k + 1 for object k, or 0 */\n",
+    text_put(out, "  uint8_t instance[%" PRId64 "][%" PRId64 "]; /* per pixel: k + 1 for object k, or 0 */\n",
              instance->shape.dim[0], instance->shape.dim[1]);
   text_put(out, "} %s;\n\n", net->own->truth);
 }

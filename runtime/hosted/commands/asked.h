@@ -7,8 +7,7 @@
 typedef struct cnn_asked {
   const char *class;
   int64_t pixel[2]; /* x and y in the original image, as `predict` prints them */
-  int64_t
-      box; /* number of the box, from 1, in the order of `predict`; if `class` is set, among its boxes */
+  int64_t box; /* number of the box, from 1, in the order of `predict`; if `class` is set, among its boxes */
   bool at_pixel, of_box;
 } cnn_asked;
 
