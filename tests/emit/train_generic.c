@@ -90,7 +90,7 @@ typedef struct cnn_port { /* an input or an output */
       *criterion; /* parameters of the loss; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
   const char *normalize; /* inputs: the normalize after it, "normalize(mean=0, std=1, scale=0.5)", or NULL */
   int32_t rate;          /* inputs: samples per second of sound; otherwise 0 */
-  int32_t calls; /* 0 or 1; in the runtime, the number of calls in a sample: regions, size and target_size
+  int32_t calls; /* 0 or 1; the runtime sets it to the calls per sample, and regions, size and target_size
                     then cover all calls */
   int32_t step, offset, late; /* with --stream: rows per call, otherwise 0; number of the first row of call 0;
                                  delay of the output's rows, in rows of the first input */
@@ -237,8 +237,8 @@ typedef struct cnn_network {
   void (*threads)(int32_t); /* sets the threads for calls from this thread; 0: default; NULL: one thread */
   void (*infer)(const void *model, const void *const *input, float *const *output,
                 void *workspace); /* exactly `batch` images; NULL if the net has a state */
-  /* Nets with a state have these instead: `reset` begins a state, which each call of `step` updates.
-   * state_bytes 0: no state. */
+  /* Nets with a state have `reset` and `step` instead of `infer`: reset begins a state, and each step updates
+   * it. state_bytes 0: no state. */
   size_t state_bytes;
   int32_t window, ready; /* --slide: rows per window, or 0; calls before the first full window */
   void (*reset)(void *state);
@@ -259,8 +259,8 @@ typedef struct cnn_network {
       void (*mark)(void *, int32_t step),
       void *context);   /* on one thread: calls mark after each step; NULL: not compiled in */
   const cnn_look *look; /* NULL: not compiled in */
-  /* A batch of `count` samples is split into shards, which are distributed over processes: shard s has the
-   * groups of `lanes` samples from s * groups / shards to (s + 1) * groups / shards. */
+  /* A batch of `count` samples is split into shards, which are distributed over processes. The samples form
+   * groups of `lanes`; shard s has groups s * groups / shards to (s + 1) * groups / shards - 1. */
   int32_t shards, lanes;
   float (*gradients_shared)(
       const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed,
@@ -336,7 +336,7 @@ struct train_generic_training {
   float dense1_weight[2][8]; /* weights, packed in the order in which kernels read them */
   float conv1_weight[2][1][3][3];
   float dense1_bias[2];
-  float batch[48]; /* values of the batch as a whole */
+  float batch[48]; /* values that exist once per batch */
   float all[128]; /* values of all images of the batch */
   float kept[128]; /* a record for each image: values that a later phase needs */
   float arena[1][80]; /* activations of the current image, one arena per shard */
@@ -537,7 +537,7 @@ const train_generic_model *train_generic_open(const void *bytes, size_t size) {
   return (const train_generic_model *)(const void *)(start + sizeof train_generic_mark);
 }
 
-// A call of train_generic_gradients.
+// Arguments of train_generic_gradients.
 typedef struct train_generic_batch {
   const train_generic_weights *weights;
   const uint8_t *x;

@@ -15,7 +15,7 @@
 //     n_tile_clear_x16_amx(4);
 //     for (int ky = 0; ky < 3; ky++)
 //       for (int kx = 0; kx < 3; kx++)
-//         n_tile_add_x16_amx(&padded[y + ky][kx][2*c], 64, 1024, 4, &weight[panel][ky][kx][0][0], 64 ...
+//         n_tile_add_x16_amx(&padded[plane][y + ky][kx][0], 32, 512, 4, &weight[panel][ky][kx][0][0] ...
 //     n_tile_store_x16_amx(&sums[0][0], 64, 896, 4, 0);
 //     const v16 bias0 = LOAD(v16, bias[f0]);
 //     for (int p = 0; p < 4; p++)
