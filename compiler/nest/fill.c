@@ -1,7 +1,7 @@
 /* fill.c: Fast interpreter for proved nests that fill one buffer from other buffers. It computes in float. It
  * is suitable for weights of hundreds of megabytes, for which interp.c takes minutes.
  *
- * If a loop runs in lanes, each statement is executed for up to MOST iterations at once. A loop can run in
+ * If a loop runs in lanes, each statement is executed for groups of up to MOST iterations. A loop can run in
  * lanes if its iterations share no register, its inner loops have the same bounds in all iterations, and none
  * of its inner loops runs in lanes.
  *

@@ -6,8 +6,8 @@ set -eu
 cross=${CROSS:-arm-none-eabi-}
 status=0
 
-# told ROW COLUMN: prints a number of out/CPU/summary.txt; the flash is in column 3, the RAM in column 4
-told() {
+# reported ROW COLUMN: prints a number of out/CPU/summary.txt; the flash is in column 3, the RAM in column 4
+reported() {
   awk -F'|' -v row="$1" -v column="$2" '$2 ~ "^ " row { gsub(/[ ,]/, "", $column); print $column; exit }' \
     "$out/summary.txt"
 }
@@ -17,9 +17,9 @@ section() {
 }
 measured() { sed -n "s/^measured:.*$1 \([0-9]*\).*/\1/p" "$out/run.txt"; }
 row() {
-  awk -v what="$1" -v told="$2" -v found="$3" '
+  awk -v what="$1" -v reported="$2" -v found="$3" '
     function thousands(n) { return n > 999 ? thousands(int(n / 1000)) "," substr(n, length(n) - 2) : n }
-    BEGIN { printf "  %-28s %10s %10s\n", what, thousands(told), thousands(found) }'
+    BEGIN { printf "  %-28s %10s %10s\n", what, thousands(reported), thousands(found) }'
 }
 
 echo
@@ -28,11 +28,11 @@ sed -n 's/^accuracy/ /p' out/quantize.txt
 for cpu; do
   out=out/$cpu
   printf '\n%-30s %10s %10s\n' "$cpu" 'by cnnc' 'as built'
-  row 'flash: weights and labels' $(($(told weights 3) + $(told labels 3))) \
+  row 'flash: weights and labels' $(($(reported weights 3) + $(reported labels 3))) \
     "$(section "$out/garments.o" .rodata)"
   row 'flash: code of the net' '' "$(section "$out/garments.o" .text)"
-  row 'RAM: workspace' "$(told workspace 4)" "$(section "$out/main.o" .bss)"
-  row 'RAM: stack, at the most' "$(told stack 4)" "$(measured stack)"
+  row 'RAM: workspace' "$(reported workspace 4)" "$(section "$out/main.o" .bss)"
+  row 'RAM: stack, at the most' "$(reported stack 4)" "$(measured stack)"
   row 'instructions for an image' '' $((40 * $(measured ticks)))
 done
 echo
