@@ -203,6 +203,9 @@ typedef struct MatrixArgs {
   Ix y, x, panel, channels, f0, h;
 } MatrixArgs;
 
+/* Number of times that a tile reads its panel: once per group of blocks whose sums fit in the registers. */
+static int64_t groups_of_sums(const MatrixMap *m) { return ceil_divide(m->blocks, MATRIX_SUMS / m->vectors); }
+
 /* Number of cache lines of the next panel that a tile prefetches per step. A step reads matrix_step words, at
  * most 16, of all channels of the current panel. */
 static int64_t lines_ahead(const MatrixTile *t) {
@@ -219,9 +222,9 @@ static void fetch_panel_ahead(const MatrixTile *t, const MatrixArgs *a, const Ix
   const int64_t share = lines_ahead(t) * m->d->l->target->line / elem_bytes(w->type.elem),
                 columns = map->blocks * map->columns, group = MATRIX_SUMS / map->vectors;
   const int64_t all = buf_room(w, 1) * m->d->inner;
-  const Ix pass = map->pitch           ? *u * (share / group)
-                  : matrix_is_row(map) ? a->x * (share / columns)
-                                       : a->y * (share / map->blocks);
+  const Ix pass = map->pitch || groups_of_sums(map) > 1 ? *u * (share / group)
+                  : matrix_is_row(map)                  ? a->x * (share / columns)
+                                                        : a->y * (share / map->blocks);
   nest_prefetch(b, w,
                 (a->panel + *ib) * buf_room(w, 1) + all + *ky * buf_room(w, 2) + *kx * buf_room(w, 3) +
                     *c * buf_room(w, 4) + pass);
@@ -430,9 +433,8 @@ static int passes_of(const Matrix *m) {
   enum { MOST_PASSES = 16 };
   const Direct *d = m->d;
   const MatrixMap *map = &m->set[0].map;
-  const int64_t passes =
-      map->pitch ? ceil_divide(map->blocks, MATRIX_SUMS / map->vectors)
-                 : (map->outer[0].count + map->outer[1].count) * (map->inner[0].count + map->inner[1].count);
+  const int64_t passes = groups_of_sums(map) * (map->outer[0].count + map->outer[1].count) *
+                         (map->inner[0].count + map->inner[1].count);
   return m->nsets > 1 || m->by_rows || d->panels[0].count < 2 || d->l->weight_bytes / 2 <= d->l->target->l2 ||
                  passes > MOST_PASSES || map->inner[0].count + map->inner[1].count > 1
              ? 0
