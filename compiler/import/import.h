@@ -128,7 +128,10 @@ typedef struct ImportOutput {
   Value *value;
   const View *view;
   TensorType bytes; /* the caller's type: TENSOR_UINT8, INT8; other types: floats */
-  bool as_onnx;     /* the dimensions are in ONNX's order, and the channels are not the last dimension */
+  /* The order of the dimensions, as a comment: "", the channels are last (with five dimensions in ONNX or
+   * more, two dimensions of channels); ", in this order": ONNX's; ", one dimension last": the second
+   * dimension of five or more. */
+  const char *order;
 } ImportOutput;
 
 struct ModelImport {

@@ -326,7 +326,7 @@ static Value *with_last(ModelImport *im, Value *value, const View *view, int n, 
 /* Lays out an output in the order that needs the fewest moves. The orders are: the dimension after the batch
  * moved to the end (channels last); two dimensions moved to the end, if there are four or more; ONNX's
  * order. */
-static Value *lay_output(ModelImport *im, const View *output, bool *as_onnx) {
+static Value *lay_output(ModelImport *im, const View *output, const char **comment) {
   const View *view = view_repeated(im, output);
   if (!view) return NULL;
   int dims[MOST_DIMS], order[3][MOST_DIMS], best = 0, least = INT32_MAX;
@@ -341,7 +341,7 @@ static Value *lay_output(ModelImport *im, const View *output, bool *as_onnx) {
     take_back(im, before);
     if (moves < least) best = way, least = moves;
   }
-  *as_onnx = best == 0 && ways > 1;
+  *comment = best == 0 && ways > 1 ? ", in this order" : best == 1 && ways > 2 ? ", one dimension last" : "";
   Value *value = lay_in_order(im, view, n, order[best]);
   return value && (n == 2 || n == 3) ? with_last(im, value, view, n, order[best]) : value;
 }
@@ -351,8 +351,8 @@ static void add_model_output(ModelImport *im, const OnnxPort *port) {
   im->node = NULL;
   im->why = NULL;
   if (!item->view && !item->constant) return; /* the output depends on an earlier problem */
-  bool as_onnx = false;
-  Value *value = item->view ? lay_output(im, item->view, &as_onnx) : no(im, "a constant output");
+  const char *order = "";
+  Value *value = item->view ? lay_output(im, item->view, &order) : no(im, "a constant output");
   if (!value) {
     const Problem row = {.tensor = port->tensor, .what = port->name, .why = im->why};
     vec_push(im->arena, im->problems, row);
@@ -365,7 +365,7 @@ static void add_model_output(ModelImport *im, const OnnxPort *port) {
   if (other) value = same_value(im, value);
   else if (!value->made)
     value = emit_one(im, value, value->shape, "add(0)"); /* this output is an input of the model */
-  const ImportOutput output = {port, value, item->view, item->bytes, as_onnx};
+  const ImportOutput output = {port, value, item->view, item->bytes, order};
   vec_push(im->arena, im->outputs, output);
 }
 

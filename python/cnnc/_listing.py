@@ -61,14 +61,14 @@ def tensors(nodes: Iterable[Node], layers: Sequence[Layer]) -> dict[str, list[st
     return found
 
 
-_PORT = re.compile(r"(\d+(?:x\d+)*)(, in this order)?(?:;|$)")
+_PORT = re.compile(r"(\d+(?:x\d+)*)(, in this order|, one dimension last)?(?:;|$)")
 
 
-def _order(port: Port, sizes: str, same: str) -> Order | None:
+def _order(port: Port, sizes: str, note: str) -> Order | None:
     dims = tuple(map(int, sizes.split("x")))
     sample = dims[1:] if dims[0] == 1 and len(dims) > 1 else dims
-    both = len(sample) > 3 and port.shape[-1] == sample[0] * sample[1]
-    channels = 0 if same or len(sample) == len(dims) else 2 if both else 1
+    both = len(sample) > 3 and "one" not in note
+    channels = 0 if "this" in note or len(sample) == len(dims) else 2 if both else 1
     return Order(sample, channels) if math.prod(sample) == port.size else None
 
 
@@ -78,8 +78,8 @@ def orders(program: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> dic
     for word, ports in ("input", inputs), ("output", outputs):
         comments = re.findall(rf"^ *{word} [^#\n]*#(.*)$", program, re.MULTILINE)
         found = [row for comment in comments for row in _PORT.findall(comment.strip())]
-        for port, (sizes, same) in zip(ports, found if len(found) == len(ports) else []):
-            if order := _order(port, sizes, same):
+        for port, (sizes, note) in zip(ports, found if len(found) == len(ports) else []):
+            if order := _order(port, sizes, note):
                 result[port.name] = order
     return result
 

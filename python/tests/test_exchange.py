@@ -60,7 +60,8 @@ class Onnx(Case):
         import onnxruntime
 
         seen = set()
-        for name in ("lenet", "turned", "heads", "anchors", "not_kept", "last", "small_maps", "positions"):
+        names = "lenet", "turned", "heads", "anchors", "not_kept", "last", "small_maps", "positions", "one_last"
+        for name in names:
             session = onnxruntime.InferenceSession(MODELS / f"{name}.onnx")
             net = cnnc.from_onnx(MODELS / f"{name}.onnx")
             x = {port.name: random([d or 1 for d in port.shape]) for port in session.get_inputs()}
@@ -71,7 +72,7 @@ class Onnx(Case):
             for g, e in zip(given, expected):
                 self.close(g, e)
             seen |= {(order.channels, len(order.dims)) for order in net._orders.values()}
-        self.assertTrue({(0, 2), (0, 3), (1, 1), (1, 2), (1, 3)} <= seen, seen)
+        self.assertTrue({(0, 2), (0, 3), (1, 1), (1, 2), (1, 3), (1, 4)} <= seen, seen)
 
     def test_options(self) -> None:
         """options for outputs, shapes, names"""

@@ -409,6 +409,9 @@ case("anchors", [
     {"w1": (8, 3, 1, 1), "w2": (6, 8, 1, 1), "large": numbers(1, 2, 4, 4, 6), "small": numbers(1, 2, 3, 2, 3),
      "sizes": numbers(2, 2), "grid": (1, 2, 4, 6, 2), "start": numbers(3), "end": numbers(4),
      "axis": numbers(4), "rows": numbers(1, -1, 3)}, last=("y",))
+case("one_last", [  # an output with five dimensions: its second dimension becomes the last one
+    node("Conv", "x w1", "a"), node("Relu", "a", "b"), node("Reshape", "b five", "y")],
+    {"x": [1, 2, 12, 5]}, "y", {"w1": (3, 2, 1, 1), "five": numbers(1, 3, 4, 3, 5)})
 case("joined", [
     node("Conv", "x w1", "a"), node("Conv", "x w2", "b"), node("Flatten", "a", "c"),
     node("Flatten", "b", "d"),

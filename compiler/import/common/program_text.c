@@ -150,7 +150,7 @@ static void put_program_outputs(ModelImport *im, Text *out) {
   for (int i = 0; i < im->outputs.n; i++) {
     const ImportOutput *o = &im->outputs.data[i];
     text_put(out, "%s %s %s%s", i ? ";" : "", comment(im, o->port->name),
-             sizes(im, o->view->rank, o->view->size), o->as_onnx ? ", in this order" : "");
+             sizes(im, o->view->rank, o->view->size), o->order);
   }
   text_put(out, "\n");
 }
