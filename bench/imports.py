@@ -12,8 +12,8 @@ sys.path.append(os.path.join(top, "bench"))
 import section, zoo
 
 MOST = 1e-4  # relative to the largest number of an output
-LIGHT = ("In each of ONNX's own test models, all weights have the same value. The outputs are also compared "
-         "with the expected outputs that are stored with the models.")
+LIGHT = ("In ONNX's own test models, the elements of all larger weights have the same value. The outputs are "
+         "also compared with the expected outputs that are stored with the models.")
 
 
 # ---- one net, in a separate process
@@ -100,8 +100,8 @@ def error(cnnc, path, base, always):
     import numpy as np
     import compiled
     session = session_of(path)
-    # All weights of a light model (`always`) are equal, so all scores are equal, and so large that only
-    # rounding would distinguish them. C for the target generic rounds all of them in the same way.
+    # The larger weights of a light model (`always`) are equal, so all scores are equal, and so large that
+    # only rounding would distinguish them. C for the target generic rounds all of them in the same way.
     target = "--target=native" if always is None else "--target=generic"
     net = compiled.Net(cnnc, base + ".cnn", base + ".safetensors", base, ["-O1", target])
     port, image = noise_for(session)

@@ -83,8 +83,8 @@ static void put_special_table(void) {
        "outputs follow from the formulas, as in PyTorch. NaN propagates: an operator that reads NaN returns\n"
        "NaN. Operators that read or select boxes follow other rules, as in torchvision; see the list below.\n"
        "\n"
-       "The table has the results of the activations with default arguments; the other arguments are\n"
-       "`clip(-1, 1)`, `power(-1)`, `modulo(-1)`, and a slope of 0.25 for prelu:\n"
+       "The table has the results of the activations with default arguments. Arguments without a default\n"
+       "are those of `clip(-1, 1)`, `power(-1)` and `modulo(-1)`; the slope of prelu is 0.25:\n"
        "\n"
        "| | NaN | inf | -inf | -0 | 3e38 | -3e38 |\n"
        "|---|---|---|---|---|---|---|");

@@ -31,10 +31,10 @@ Multiplier multiplier_of(double factor);
 Multiplier multiplier_of_scales(float in, float weight, float out, bool one);
 int64_t multiplier_apply(Rounding, int64_t x, Multiplier);
 /* Sums of layers with int16 values, -2^47 < x < 2^47, are rounded once, in all three modes of rounding.
- * DOUBLE multiplies by the upper 15 bits of m, like TFLite. */
+ * DOUBLE multiplies by m rounded to its upper 15 bits, like TFLite. */
 enum { WIDE_SUM_BITS = 47, WIDE_MULTIPLIER_MOST = 7 };
 int64_t multiplier_apply_wide(Rounding, int64_t x, Multiplier);
-int32_t multiplier_reduced(Multiplier);             /* the upper 15 bits of m */
+int32_t multiplier_reduced(Multiplier);             /* m, rounded to its upper 15 bits */
 int64_t multiply_exactly(int64_t x, double factor); /* rounds half away from zero, clamps to 2^30 */
 
 /* Bounds of a value, which is clamped after the addition of its zero point. */

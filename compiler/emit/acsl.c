@@ -481,8 +481,8 @@ static const struct {
     {"softmax_reciprocal",
      "requires 0 <= zeros <= 31; assigns \\nothing; admit ensures 1073741820 <= \\result <= 2147483647;",
      "loop unroll 3; loop invariant 0 <= i <= 3; loop assigns i, x; loop variant 3 - i;"},
-    /* Eva does not use the fact that comparisons with NaN are false: tests/assure/quantize.c runs this
-       function for every quotient. */
+    /* Eva cannot bound the result, because it does not use the fact that comparisons with NaN are false:
+       tests/assure/quantize.c computes the same steps for every quotient. */
     {"quantize_float", "assigns \\nothing; admit ensures -131072 <= \\result <= 131072;", NULL},
     {"softmax_place", "requires 0 <= zeros <= 31; assigns \\nothing;", NULL},
     {"softmax_share_wide", "requires 0 <= zeros <= 31; assigns \\nothing;", NULL},

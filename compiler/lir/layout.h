@@ -193,7 +193,8 @@ int64_t layout_model_bytes(const Layout *);
 int64_t layout_state_bytes(const Layout *); /* size of the state struct for all images; 0 without states */
 int64_t layout_all_floats(const Layout *);  /* floats of SPACE_ALL, for all images */
 int64_t layout_slot_floats(const Layout *);
-/* Number of floats of a space in the training struct: one arena, the records of all images, ALL, or BATCH. */
+/* Number of floats in the training struct: of one arena (SPACE_ARENA), of SPACE_KEPT or SPACE_ALL for all
+ * images, or of SPACE_BATCH. */
 int64_t layout_training_floats(const Layout *, SpaceKind);
 
 /* Memory of inference on a microcontroller, without code. */

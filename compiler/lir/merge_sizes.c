@@ -6,8 +6,8 @@
 #include "lir/layout.h"
 
 enum {
-  WORTH = 150,   /* minimum size in key words: a smaller function is shorter than the additional arguments of
-                    calls */
+  WORTH = 150,   /* minimum number of words in a function's key: a smaller function is shorter than the
+                    arguments of   calls */
   MOST = 24,     /* maximum number of parameters */
   PARAMETER = 8, /* bytes of stack per parameter: the caller stores it, and the function may store it again if
                     it has too few registers */

@@ -107,7 +107,7 @@ const Ix *nest_row(const Nest *nest) { return nest->lead_at[nest->nleads - 1]; }
 static Index lead_index(Nest *nest, const Buf *buf) {
   for (int i = 0; i < nest->nleads; i++)
     if (nest->lead[i] == buf->dim[0]) return nest_index(nest, nest->lead_at[i]);
-  nest_misuse(nest, nest_text(nest, "%s has a different number of rows", buf->name));
+  nest_misuse(nest, nest_text(nest, "the number of rows of %s is not that of a leading axis", buf->name));
 }
 
 /* The main function loops over the rows; the other functions receive the row as a parameter. */

@@ -60,7 +60,7 @@ class Onnx(Case):
         import onnxruntime
 
         seen = set()
-        names = "lenet", "turned", "heads", "anchors", "not_kept", "last", "small_maps", "positions", "one_last"
+        names = "lenet turned heads anchors not_kept last small_maps positions one_last".split()
         for name in names:
             session = onnxruntime.InferenceSession(MODELS / f"{name}.onnx")
             net = cnnc.from_onnx(MODELS / f"{name}.onnx")

@@ -279,7 +279,7 @@ def test_operators():
             ("a slope of NaN", one("LEAKY_RELU", ["x"], bytes8(same), f0=("f", float("nan"))),
              "is not a finite number"),
             ("slopes a pixel", one("PRELU", ["x", bytes8([4, 4, 1], data=[1] * 16)], bytes8(same)),
-             "must have one slope per channel"),
+             "must have one slope per channel, or one for all"),
             ("slopes that are computed", one("PRELU", ["x", "x"], bytes8(same)), "must be constants"),
             ("a constant of another shape", one("ADD", ["x", bytes8([3], data=[1] * 3)], bytes8(same)),
              "does not match its result"),

@@ -336,8 +336,7 @@ static Value *operand_of(ModelImport *im, const View *x, int64_t heads) {
   return laid_as_rows(im, apart, x->size[1], channels);
 }
 
-/* The value before a chain of reshapes, if it has the shape of the chain's result; otherwise the value
- * itself. */
+/* Goes back from v through reshapes to the nearest earlier value with this shape; v if there is none. */
 static Value *shaped_before(Value *v, Shape shape) {
   for (Value *at = v; at->made && is_call(at->made, "reshape"); at = at->made->in[0])
     if (shape_equal(at->made->in[0]->shape, shape)) return at->made->in[0];

@@ -341,7 +341,7 @@ static View *both_laid(ModelImport *im, const View *x, const View *y, const char
   if (!both[0] || !both[1] || !shape_equal(both[0]->shape, both[1]->shape)) {
     const char *of = arena_printf(im->arena, "%s and %s", shape_text(im->arena, a->value->shape),
                                   shape_text(im->arena, b->value->shape));
-    return no(im, "two values in different layouts, or a broadcast other than 1x1xC: %s", of);
+    return no(im, "two values of shapes that have no common layout: %s", of);
   }
   return view_standard(im, emit(im, 2, both, both[0]->shape, "%s(%%*)", word), a, a->rank);
 }

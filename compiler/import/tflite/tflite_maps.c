@@ -192,7 +192,7 @@ bool tfl_prelu(Making *k, const TflOperator *op) {
       (tfl_is_quantized(alpha) && alpha->scales != 1))
     return tfl_no(k, op, "its slopes must be constants of the same type as its input");
   if (alpha->size != 1 && (alpha->size != channels || alpha->dim[alpha->rank - 1] != channels))
-    return tfl_no(k, op, "it must have one slope per channel");
+    return tfl_no(k, op, "it must have one slope per channel, or one for all");
   if (alpha->elem == I8 && alpha->size > MOST_TABLES)
     return tfl_no(k, op, "it has more than %d slopes", MOST_TABLES);
   const char *layer = tfl_layer(k, "prelu");

@@ -169,7 +169,7 @@ static bool check_svdf(Making *k, const TflOperator *op) {
   if (in->rank != 2 || in->dim[0] != 1) return tfl_no(k, op, "its input must be one row");
   if (!state || !state->known || (state->elem != I8 && state->elem != I16) || state->scales != 1 ||
       (state->elem == I16 && state->zero))
-    return tfl_no(k, op, "its state must be int8 or int16 with one scale");
+    return tfl_no(k, op, "its state must be int8, or int16 with zero point 0, with one scale");
   const int64_t features = w && w->rank == 2 ? w->dim[0] : 0,
                 memory = time && time->rank == 2 ? time->dim[1] : 0;
   if (op->groups < 1 || features < 1 || memory < 1 || features % op->groups ||

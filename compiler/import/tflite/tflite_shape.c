@@ -96,7 +96,7 @@ static bool pad_value(Making *k, const TflOperator *op, double *value) {
   if (op->code != TFL_PADV2 || !number) return true;
   if (!number->data || number->size != 1 || !number->known || number->elem != out->elem ||
       (number->elem != F32 && number->scales > 1))
-    return tfl_no(k, op, "its padding value must be a constant of its type");
+    return tfl_no(k, op, "its padding value must be one constant of the output's type");
   if (number->elem == I8) /* the number has the result's scale, regardless of its scale in the model */
     *value = (double)((float)((int8_t)number->data[0] - out->zero) * out->scale[0]);
   else if (number->elem == I16) {

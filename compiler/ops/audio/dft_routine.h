@@ -9,7 +9,8 @@ static void cnn_dft_routine(const float *x, const float *window, const float *wa
   for (int t = 0; t < frames; t++) {
     for (int i = 0; i < size; i++)
       work[i] = window[i] * cnn_frame_sample_routine(x, t * step + i - before, n, mirror);
-    int first = 0; /* k * at, modulo fft: 32-bit CPUs call a library for 64-bit divisions */
+    int first =
+        0; /* k * at modulo fft, by additions: k * at may need 64 bits, and 32-bit CPUs divide them slowly */
     for (int k = 0; k <= fft / 2; k++) {
       float re = 0.f, im = 0.f;
       int turn = first;

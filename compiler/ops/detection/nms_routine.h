@@ -3,8 +3,8 @@
  * box of the same class. Copied into generated C. */
 
 /* boxes[rows][each][4], scores[rows][classes] -> out[most][6]: a box, its score and its class. A row has one
- * box, or one per class. heap[rows * classes][2], kept[5][most]: scratch; candidate numbers are exact in
- * float. */
+ * box, or one per class. heap[rows * classes][2], kept[5][most]: scratch. An entry of the heap is a score and
+ * its index in `scores`, at most 2^24, which is exact in float. */
 static void cnn_nms_routine(const float *restrict boxes, const float *restrict scores, float *restrict heap,
                             float *restrict kept, float *restrict out, int rows, int classes, int most,
                             int each, float overlap, float least) {

@@ -95,7 +95,7 @@ static void shape(ShapeContext *context, Node *node) {
   if (!resize_input(context, node) || !window_pair(context, node, "size", size)) return;
   if (is_nearest(node) && arg_bool(node, "corners")) {
     Diag *diag = op_error_at(context, node, "corners", DIAG_bad_value,
-                             "corners=true is for mode=bilinear and mode=cubic: %s has no weights to align",
+                             "corners=true is for mode=bilinear and mode=cubic: %s does not interpolate",
                              arg_const(node, "mode")->s);
     diag_help(diag, "remove corners, or use mode=%s", arg_const(node, "mode")->s);
     return;

@@ -422,7 +422,7 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
        "processors to use, fewer if other programs keep them busy (all)", 1, 4096, NULL, NULL},
       {"train", 0, CNN_VALUE_FLAG, &bench.train, "", "measure training steps instead", 0, 0, NULL, NULL},
       {"stream", 0, CNN_VALUE_FLAG, &bench.stream, "",
-       "measure steps of a net compiled with --stream, --slide or states", 0, 0, NULL, NULL},
+       "measure steps of a net that has states, or was compiled with --stream or --slide", 0, 0, NULL, NULL},
       {"json", 0, CNN_VALUE_FLAG, &bench.json, "", "print the result as JSON", 0, 0, NULL, NULL},
   };
   cnn_usage usage = {
@@ -439,7 +439,8 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
   if (bench.stream && (bench.train || !program->network->step)) {
     if (bench.train) return cnn_usage_error(&usage, "--stream excludes --train");
     const cnn_status status =
-        cnn_failure(CNN_BAD_ARGUMENT, "%s was compiled without --stream or --slide", program->network->name);
+        cnn_failure(CNN_BAD_ARGUMENT, "%s has no states, and was compiled without --stream or --slide",
+                    program->network->name);
     return cnn_program_fail(program, &status);
   }
   bench.threads = cnn_threads_of_net(program->network, (int32_t)threads);
