@@ -113,7 +113,7 @@ _FUNCTIONS: dict[str, tuple[object, list[object]]] = {
     "free": (None, [c_void_p]),
     "load": (c_void_p, [c_char_p, c_char_p, c_void_p, c_char_p]),
     "save": (c_void_p, [c_char_p, c_void_p]),
-    "infer": (None, [c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_int32]),
+    "infer": (None, [c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_int32]),
     "reset": (None, [c_void_p]),
     "step": (None, [c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_int32]),
     "look_pack": (None, [c_void_p, c_void_p]),
@@ -233,8 +233,15 @@ class Library:
             workspace = self._workspaces.pop()
         except IndexError:
             workspace = aligned((self.facts.workspace_bytes + 3) // 4)
+        state = aligned((self.facts.state_bytes + 3) // 4)
         self._handle.bridge_infer(
-            _address(model), pointers(inputs), pointers(outputs), count, _address(workspace), threads
+            _address(model),
+            pointers(inputs),
+            pointers(outputs),
+            count,
+            _address(state),
+            _address(workspace),
+            threads,
         )
         self._workspaces.append(workspace)
 

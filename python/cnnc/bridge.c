@@ -103,14 +103,13 @@ void bridge_step(const void *model, const char **input, float **output, int64_t 
     NETWORK.step(model, (const void *const *)input, output, state, workspace);
 }
 
-/* count: a multiple of the net's batch. A net with states is reset before each sample. */
-void bridge_infer(const void *model, const char **input, float **output, int64_t count, void *workspace,
-                  int32_t threads) {
-  void *state = NETWORK.step ? malloc(NETWORK.state_bytes) : NULL;
-  if (NETWORK.step && !state) return;
+/* count: a multiple of the net's batch. A net with states is reset before each sample; other nets do not use
+ * `state`. */
+void bridge_infer(const void *model, const char **input, float **output, int64_t count, void *state,
+                  void *workspace, int32_t threads) {
   use_threads(threads);
   for (int64_t n = 0; n < count; n += NETWORK.batch) {
-    if (state) {
+    if (NETWORK.step) {
       NETWORK.reset(state);
       NETWORK.step(model, (const void *const *)input, output, state, workspace);
     } else {
@@ -118,7 +117,6 @@ void bridge_infer(const void *model, const char **input, float **output, int64_t
     }
     move_on(input, output);
   }
-  free(state);
 }
 
 /* ---- values of layers ---- */
