@@ -78,21 +78,20 @@ Nest *nest_new(Arena *arena, const char *name, const char *about) {
 }
 
 void nest_lead(Nest *nest, int64_t rows) {
-  if (nest->fn || rows < 1) nest_misuse(nest, "a leading axis must be declared before all functions");
+  if (nest->fn || rows < 1) nest_misuse(nest, "a leading axis comes before all functions");
   nest->nleads = 1;
   nest->lead[0] = rows;
 }
 
 void nest_lead_parallel(Nest *nest) {
-  if (nest->fn) nest_misuse(nest, "a leading axis must be declared before all functions");
+  if (nest->fn) nest_misuse(nest, "a leading axis comes before all functions");
   nest->lead_kind = PARALLEL;
 }
 
 bool nest_repeat_lead(Nest *nest, int64_t rows) {
   int at = 0;
   while (at < nest->nleads && nest->lead[at] < rows) at++;
-  if (nest->fn || at == nest->nleads)
-    nest_misuse(nest, "nest_repeat_lead needs a longer leading axis, before all functions");
+  if (nest->fn || at == nest->nleads) nest_misuse(nest, "nest_repeat_lead needs a longer leading axis");
   if (nest->lead[at] == rows) return true;
   if (nest->nleads == LEADS || nest->lead[at] % rows || (at && rows % nest->lead[at - 1])) return false;
   for (int i = nest->nleads++; i > at; i--) nest->lead[i] = nest->lead[i - 1];
@@ -107,7 +106,7 @@ const Ix *nest_row(const Nest *nest) { return nest->lead_at[nest->nleads - 1]; }
 static Index lead_index(Nest *nest, const Buf *buf) {
   for (int i = 0; i < nest->nleads; i++)
     if (nest->lead[i] == buf->dim[0]) return nest_index(nest, nest->lead_at[i]);
-  nest_misuse(nest, nest_text(nest, "the number of rows of %s is not that of a leading axis", buf->name));
+  nest_misuse(nest, nest_text(nest, "%s has rows of no leading axis", buf->name));
 }
 
 /* The main function loops over the rows; the other functions receive the row as a parameter. */

@@ -281,7 +281,7 @@ const Tensor *fold_eye(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
   const int64_t k = onnx_int(node, "k", 0), type = onnx_int(node, "dtype", (int64_t)x->type);
   if (x->rank != 2) return no(im, "a diagonal of a tensor that is not a matrix");
-  if (type < 1 || type > 16) return no(im, "a diagonal of type %lld", (long long)type);
+  if (type < 1 || type > 16) return no(im, "a diagonal of an unknown type");
   Tensor *to = constant_new(im, (TensorType)type, 2, x->dim);
   for (int64_t i = 0; to && i < to->n; i++) tensor_put(to, i, i % x->dim[1] - i / x->dim[1] == k);
   return to;

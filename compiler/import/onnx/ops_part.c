@@ -8,7 +8,7 @@ static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, in
   const int64_t channels = x->value->shape.dim[x->value->shape.rank - 1];
   if (f.axis == x->value->shape.rank - 1 && f.size < channels && f.inner == 1) {
     x = view_split_channels(im, x, f.size);
-    if (!x) return no(im, "elements of a dimension that cannot be split from the other channels");
+    if (!x) return no(im, "a slice of a dimension inside the channels");
     f = x->along[d].f[0];
   }
   Value *v = x->value;
@@ -18,8 +18,7 @@ static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, in
   if (f.axis == BATCH) return no(im, "a slice of the batch");
   if (f.axis == c) {
     if (step != 1) return no(im, "a slice of channels with a step");
-    if (f.size * f.inner != v->shape.dim[c])
-      return no(im, "elements of a dimension that cannot be split from the other channels");
+    if (f.size * f.inner != v->shape.dim[c]) return no(im, "a slice of a dimension inside the channels");
     to.dim[c] = (high - low) * f.inner;
     view->value =
         emit_one(im, v, to, "slice(%lld..%lld)", (long long)(low * f.inner), (long long)(high * f.inner));
@@ -130,8 +129,7 @@ static View *joined_runs(ModelImport *im, const View *x, int d, int64_t n, const
   const Factor f = x->along[d].f[0];
   if (f.axis == x->value->shape.rank - 1 && f.inner * f.size != x->value->shape.dim[f.axis]) {
     x = view_split_channels(im, x, f.size * f.inner);
-    return x ? joined_runs(im, x, d, n, at)
-             : no(im, "elements of a dimension that cannot be split from the other channels");
+    return x ? joined_runs(im, x, d, n, at) : no(im, "a slice of a dimension inside the channels");
   }
   if (f.axis != x->value->shape.rank - 1 && (f.inner != 1 || f.size != x->value->shape.dim[f.axis]))
     return no(im, "a slice along a part of an axis");

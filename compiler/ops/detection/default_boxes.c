@@ -86,7 +86,7 @@ const Op op_default_boxes = {
     .summary = "boxes of several sizes and aspect ratios around the center of each pixel",
     .detail =
         "The result has rows x1 y1 x2 y2 in image pixels, ordered by cell, then by size, then by ratio. "
-        "A box in row i, column j has the center (j + 0.5)*stride (i + 0.5)*stride, the width "
+        "A box has the center (j + 0.5)*stride (i + 0.5)*stride, the width "
         "size*sqrt(ratio) and the height size/sqrt(ratio). Only the height and width of the input are used. "
         "Liu et al., 2016",
     .params = params,
