@@ -171,6 +171,10 @@ open("events.out.tfevents.dot", "w").close()
 exits(2, "events over the log", *TRAIN, "--data=d.npz", "--log=same.csv", "--tensorboard=.",
       says="names the same file")
 
+exits(2, "two outputs with one new name", "./dot", "eval", "--data=d.npz", "--weights=w.safetensors",
+      "--confusion=new.svg", "--curves=new.svg", says="new.svg cannot be written: --confusion names the same")
+check(not os.path.exists("new.svg"), "  nothing is written")
+
 # ---- Inputs.
 png("p.png", 6, range(36))
 exits(0, "weights of an autoencoder", "./copy", "train", "--data=synthetic", "--progress=none")

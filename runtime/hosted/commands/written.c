@@ -6,14 +6,14 @@
 #include "hosted/commands/written.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "hosted/data/dataset.h"
 #include "hosted/weights/archive.h"
 
-/* The identity of an output file. Outputs have different suffixes, so two outputs are the same file only if
- * that file exists under several names. Devices and pipes are excepted: several outputs may be the same
- * device or pipe. */
+/* The identity of a regular file, which may have several names. Several outputs may be the same device or
+ * pipe. */
 typedef struct Identity {
   dev_t device;
   ino_t number;
@@ -52,12 +52,18 @@ int cnn_written_spares(const cnn_usage *usage, const cnn_written *written, const
   return CNN_GO_ON;
 }
 
+/* Whether two outputs are one file. A file that does not exist yet has only the name that is given. */
+static bool one_file(const char *a, const char *b) {
+  Identity identity;
+  struct stat about;
+  if (!a || !b) return false;
+  return is_file(a, &identity) ? same_file(b, &identity) : strcmp(a, b) == 0 && stat(a, &about) != 0;
+}
+
 int cnn_written_apart(const cnn_usage *usage, const cnn_written *written) {
   for (const cnn_written *a = written; a->option; a++) {
-    Identity own;
-    if (!is_file(a->path, &own)) continue;
     for (const cnn_written *b = written; b < a; b++) {
-      if (same_file(b->path, &own)) return refuse(usage, a->path, b->option, " names the same file");
+      if (one_file(a->path, b->path)) return refuse(usage, a->path, b->option, " names the same file");
     }
   }
   return cnn_written_spares(usage, written, "/proc/self/exe", "it is this program");
