@@ -325,7 +325,7 @@ static Value *with_last(ModelImport *im, Value *value, const View *view, int n, 
 
 /* Lays out an output in the order that needs the fewest moves. The orders are: the dimension after the batch
  * moved to the end (channels last); two dimensions moved to the end, if there are four or more; ONNX's
- * order. */
+ * order. Sets *comment as in ImportOutput.order. */
 static Value *lay_output(ModelImport *im, const View *output, const char **comment) {
   const View *view = view_repeated(im, output);
   if (!view) return NULL;

@@ -14,7 +14,7 @@ from ._facts import Layer, Port
 _LINE = re.compile(r"^(\S+)\s+(\S+)\s+(.*)    # (.*)$")
 _NAMED = re.compile(r'name="([^"]*)"')
 _NOTHING = ("view", "constant", "not needed", "after an unsupported node")
-# A node with one of these operators but without a layer of its own is a part of the previous layer.
+# A node with one of these operators that is not a layer is a part of the previous layer.
 _FOLDED = ("Add", "Sub", "Mul", "Div", "Identity")
 
 
@@ -50,7 +50,7 @@ def tensors(nodes: Iterable[Node], layers: Sequence[Layer]) -> dict[str, list[st
                 found.setdefault(part.name, []).append(node.name)
         if not in_order and node.operators:
             named = _NAMED.findall(node.form.split(" -> ")[-1])
-            # A batch norm without a layer of its own is a part of the previous layer.
+            # A batch norm that is not a layer is a part of the previous layer.
             norm = node.operator == "BatchNormalization"
             name = named[0] if named and named[0] in known else last if norm else ""
         elif not in_order:
@@ -61,14 +61,15 @@ def tensors(nodes: Iterable[Node], layers: Sequence[Layer]) -> dict[str, list[st
     return found
 
 
-_PORT = re.compile(r"(\d+(?:x\d+)*)(, in this order|, one dimension last)?(?:;|$)")
+_IN_ORDER, _ONE_LAST = ", in this order", ", one dimension last"
+_PORT = re.compile(rf"(\d+(?:x\d+)*)({_IN_ORDER}|{_ONE_LAST})?(?:;|$)")
 
 
 def _order(port: Port, sizes: str, note: str) -> Order | None:
     dims = tuple(map(int, sizes.split("x")))
     sample = dims[1:] if dims[0] == 1 and len(dims) > 1 else dims
-    both = len(sample) > 3 and "one" not in note
-    channels = 0 if "this" in note or len(sample) == len(dims) else 2 if both else 1
+    both = len(sample) > 3 and note != _ONE_LAST
+    channels = 0 if note == _IN_ORDER or len(sample) == len(dims) else 2 if both else 1
     return Order(sample, channels) if math.prod(sample) == port.size else None
 
 

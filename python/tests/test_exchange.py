@@ -52,6 +52,9 @@ class Onnx(Case):
         for sizes, order in ("12x3", (12, 3)), ("1x3x12", (3, 12)):  # 12x3: without a batch
             found = _listing.orders(f"    output a, b  # a 1x4; b {sizes}\n", (), net.outputs)
             self.assertEqual((found["b"].dims, found["b"].channels), (order, int(sizes[:2] == "1x")))
+        comments = "    output a, b  # a 1x4; b 1x2x3x2x3, one dimension last\n"
+        found = _listing.orders(comments, (), net.outputs)
+        self.assertEqual((found["b"].dims, found["b"].channels), ((2, 3, 2, 3), 1))
         self.assertEqual(_listing.orders("    output a, b\n", net.inputs, net.outputs), {})
 
     @unittest.skipUnless(has("onnxruntime"), "no onnxruntime")
