@@ -48,7 +48,7 @@ static Val whole_power(Val x, int64_t n) { /* n > 0 */
   return result;
 }
 
-static Val power_of(Map *m, Val x, double n) {
+static Val constant_power(Map *m, Val x, double n) {
   if (n == 0) return number(1);
   if (n > 0) return whole_power(x, (int64_t)n);
   return div_(number(1), whole_power(x, (int64_t)-n));
@@ -56,7 +56,7 @@ static Val power_of(Map *m, Val x, double n) {
 
 MAP_VALUE(value) {
   const double n = exponent(m->node);
-  if (!of_root(m->node)) return power_of(m, m->x[0], n);
+  if (!of_root(m->node)) return constant_power(m, m->x[0], n);
   return n > 0 ? vsqrt(m->x[0]) : div_(number(1), vsqrt(m->x[0]));
 }
 
@@ -67,7 +67,7 @@ static uint32_t needs(const Node *node, int wrt) {
 
 MAP_GRADIENT(gradient) {
   const double n = exponent(m->node);
-  if (!of_root(m->node)) return mul(mul(number(n), power_of(m, m->x[0], n - 1)), dy);
+  if (!of_root(m->node)) return mul(mul(number(n), constant_power(m, m->x[0], n - 1)), dy);
   return n > 0 ? div_(mul(number(0.5), dy), m->y) : mul(mul(number(-0.5), whole_power(m->y, 3)), dy);
 }
 

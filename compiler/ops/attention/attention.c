@@ -28,11 +28,11 @@ static const Param params[] = {
      "each position attends only to keys within this distance from its own position", 0, 0, "none"},
     {0}};
 
-static int64_t positions_of(Shape s) {
+static int64_t row_positions(Shape s) {
   const Extent e = shape_extent(s);
   return e.h * e.w;
 }
-static int64_t channels_of(Shape s) { return shape_extent(s).c; }
+static int64_t row_channels(Shape s) { return shape_extent(s).c; }
 
 void attention_arguments(const Node *of, Attention *a) {
   const Const *window = arg_const(of, "window");
@@ -45,8 +45,8 @@ void attention_arguments(const Node *of, Attention *a) {
 
 Attention attention_of(const Node *node) {
   const Node *of = node_forward(node);
-  Attention a = {.l = positions_of(of->in[QUERY]->shape),
-                 .m = positions_of(of->in[KEY]->shape),
+  Attention a = {.l = row_positions(of->in[QUERY]->shape),
+                 .m = row_positions(of->in[KEY]->shape),
                  .heads = arg_int(of, "heads"),
                  .mask = -1,
                  .bias = -1};
@@ -54,8 +54,8 @@ Attention attention_of(const Node *node) {
   int next = VALUE + 1;
   attention_arguments(of, &a);
   a.shared = a.heads / key_heads;
-  a.dk = channels_of(of->in[QUERY]->shape) / a.heads;
-  a.dv = channels_of(of->in[VALUE]->shape) / key_heads;
+  a.dk = row_channels(of->in[QUERY]->shape) / a.heads;
+  a.dv = row_channels(of->in[VALUE]->shape) / key_heads;
   if (arg_const(of, "mask")->kind == CONST_VALUE) a.mask = next++;
   if (arg_const(of, "bias")->kind == CONST_VALUE) a.bias = next++;
   a.by_head = a.bias >= 0 && of->in[a.bias]->shape.rank == 3;
@@ -66,7 +66,7 @@ Attention attention_of(const Node *node) {
 /* ---- the shape ---- */
 static bool heads_divide(ShapeContext *context, const Node *node, const char *param, int64_t n, int k,
                          const char *of) {
-  return parts_divide(context, node, param, n, channels_of(node->in[k]->shape), "channels", of, node->in[k]);
+  return parts_divide(context, node, param, n, row_channels(node->in[k]->shape), "channels", of, node->in[k]);
 }
 
 static bool mismatch(ShapeContext *context, const Node *node, int a, int b, const char *text) {
@@ -77,7 +77,7 @@ static bool mismatch(ShapeContext *context, const Node *node, int a, int b, cons
 }
 
 bool attention_lengths_fit(ShapeContext *context, const Node *node, int key, int value) {
-  const int64_t keys = positions_of(node->in[key]->shape), values = positions_of(node->in[value]->shape);
+  const int64_t keys = row_positions(node->in[key]->shape), values = row_positions(node->in[value]->shape);
   return keys == values ||
          mismatch(context, node, key, value,
                   arena_printf(context->arena, "key has %s and value %lld",
@@ -92,7 +92,7 @@ static bool heads_fit(ShapeContext *context, const Node *node) {
       !heads_divide(context, node, "key_heads", key_heads, KEY, "key") ||
       !heads_divide(context, node, "key_heads", key_heads, VALUE, "value"))
     return false;
-  const int64_t a = channels_of(q) / heads, b = channels_of(k) / key_heads;
+  const int64_t a = row_channels(q) / heads, b = row_channels(k) / key_heads;
   if (a != b)
     return mismatch(context, node, QUERY, KEY,
                     arena_printf(context->arena,

@@ -168,7 +168,7 @@ static void tile_row(const Tiles *t, const Ix *i, int rows) {
   if (rest) product_tile(t, i, rows, &tail, 1, (int)rest, walk_lanes(t->l, rest));
 }
 
-static Buf *turned(const Tiles *t, Buf *to) {
+static Buf *transposed_operand(const Tiles *t, Buf *to) {
   Nest *b = t->l->b;
   const MatrixProduct *p = &t->p;
   NEST_LOOP(b, k, walk_rows(t->l, p->k * p->m), 1, NEST_IX(0), 1, NEST_IX(p->k))
@@ -205,7 +205,7 @@ static void lower(Lower *l) {
     lower_plain(l, &t.p);
     return;
   }
-  if (scratch) t.b = turned(&t, scratch);
+  if (scratch) t.b = transposed_operand(&t, scratch);
   t.rows = few ? 6 : 8;
   t.vectors = few ? 2 : 3;
   const int64_t tiles = t.p.l / t.rows, rest = t.p.l % t.rows;

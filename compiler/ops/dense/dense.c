@@ -12,7 +12,7 @@ static const Param params[] = {
     {0},
 };
 
-static int64_t inputs_of(const Node *node) { return shape_row_elements(node->in[0]->shape); }
+static int64_t input_count(const Node *node) { return shape_row_elements(node->in[0]->shape); }
 
 static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape;
@@ -40,11 +40,11 @@ static void shape(ShapeContext *context, Node *node) {
 
 static Cost cost(const Node *node) {
   const Node *forward = node_forward(node);
-  return (Cost){.macs = inputs_of(forward) * shape_row_elements(forward->shape)};
+  return (Cost){.macs = input_count(forward) * shape_row_elements(forward->shape)};
 }
 
 static void eval(const Eval *eval) {
-  const int64_t inputs = inputs_of(eval->node), units = shape_row_elements(eval->node->shape);
+  const int64_t inputs = input_count(eval->node), units = shape_row_elements(eval->node->shape);
   for (int64_t u = 0; u < units; u++) {
     double sum = eval->weight[1] ? eval->weight[1][u] : 0;
     for (int64_t i = 0; i < inputs; i++) sum += eval->weight[0][u * inputs + i] * eval->in[0][i];
@@ -81,7 +81,7 @@ static Buf *packed_bias(Lower *l, int64_t units) {
 }
 
 static void lower(Lower *l) {
-  const int64_t inputs = inputs_of(l->node), units = shape_row_elements(l->node->shape),
+  const int64_t inputs = input_count(l->node), units = shape_row_elements(l->node->shape),
                 sums = lower_sums(l, units);
   const Ix none = {0};
   Buf *weight = packed_weights(l, units, inputs, sums), *bias = packed_bias(l, units);

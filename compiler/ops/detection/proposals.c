@@ -181,7 +181,7 @@ static const Routine routine = {.name = "proposals",
                                 .run = run_routine};
 
 /* ---- the nest ---- */
-static Buf *sides(Lower *l, int64_t anchors) { /* width, height, width, height of each anchor */
+static Buf *anchor_sides(Lower *l, int64_t anchors) { /* width, height, width, height of each anchor */
   float *to = NEW_ARRAY(l->arena, float, anchors *BOX);
   for (int64_t i = 0; i < anchors * BOX; i++)
     to[i] = (float)list_pair(l->node, "anchors", (int)(i / BOX), (int)(i % 2));
@@ -248,7 +248,7 @@ static void lower(Lower *l) {
       *best = lower_scratch(l, "best", 1, &a.count),
       *kept = lower_scratch(l, "kept", 2, (int64_t[]){BOX, a.most}),
       *found = lower_scratch(l, "found", 2, (int64_t[]){a.most, BOX});
-  Cell cell = {.tables = &tables, .sides = sides(l, a.cells.c), .boxes = boxes};
+  Cell cell = {.tables = &tables, .sides = anchor_sides(l, a.cells.c), .boxes = boxes};
   nest_fn(b, b->name, false);
   decode_cells(l, &a, &cell, lanes);
   nest_routine(b, &routine, (Buf *[]){boxes, lower_contiguous(l, "scores", l->in[0]), best, kept, found},

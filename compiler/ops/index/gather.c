@@ -21,21 +21,21 @@ typedef struct Table {
   bool each;
 } Table;
 
-static Extent positions_of(Shape shape) {
+static Extent gathered_extent(Shape shape) {
   Extent e = shape_extent(shape);
   if (shape.rank == 1) e = (Extent){e.n, 1, e.c, 1};
   return e;
 }
 
-static Table table_of(const Node *node) {
+static Table gathered_table(const Node *node) {
   const Node *forward = node_forward(node);
-  return (Table){positions_of(forward->in[0]->shape), forward->shape.dim[0], arg_bool(forward, "each")};
+  return (Table){gathered_extent(forward->in[0]->shape), forward->shape.dim[0], arg_bool(forward, "each")};
 }
 
 static bool takes_index(ShapeContext *context, const Node *node) {
   const Shape index = node->in[1]->shape;
   const bool each = arg_bool(node, "each");
-  const int64_t channels = positions_of(node->in[0]->shape).c;
+  const int64_t channels = gathered_extent(node->in[0]->shape).c;
   if (each ? (index.rank == 2 && index.dim[1] == channels) || (index.rank == 1 && channels == 1)
            : index.rank < 3 && index_is_flat(index))
     return true;
@@ -53,7 +53,7 @@ static bool takes_index(ShapeContext *context, const Node *node) {
 static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape, index = node->in[1]->shape;
   if (!in.rank || !index.rank) return;
-  const Extent e = positions_of(in);
+  const Extent e = gathered_extent(in);
   if (!takes_index(context, node) || !op_same_regions(context, node, node->in[0], node->in[1]) ||
       !index_fits(context, node, node->in[0], e.h * e.w))
     return;
@@ -68,14 +68,14 @@ static int64_t gathered_from(const Table *t, const double *index, int64_t k, int
 }
 
 static void eval(const Eval *eval) {
-  const Table t = table_of(eval->node);
+  const Table t = gathered_table(eval->node);
   for (int64_t k = 0; k < t.taken; k++)
     for (int64_t c = 0; c < t.e.c; c++)
       eval->out[k * t.e.c + c] = eval->in[0][gathered_from(&t, eval->in[1], k, c)];
 }
 
 static void back_eval(const Eval *eval) {
-  const Table t = table_of(eval->node);
+  const Table t = gathered_table(eval->node);
   for (int64_t i = 0; i < t.e.h * t.e.w * t.e.c; i++) eval->out[i] = 0;
   for (int64_t k = 0; k < t.taken; k++)
     for (int64_t c = 0; c < t.e.c; c++)
@@ -125,7 +125,7 @@ static void gather_positions(Lower *l, Work *w, Buf *index, LoopKind kind) {
 }
 
 static void lower(Lower *l) {
-  const Table table = table_of(l->node);
+  const Table table = gathered_table(l->node);
   Work w = {.table = table, .in = l->node->in[0]->shape, .x = l->in[0]};
   nest_fn(l->b, l->b->name, false);
   gather_positions(l, &w, l->in[1], walk_rows(l, bounded_product(table.taken, table.e.c)));
@@ -133,7 +133,7 @@ static void lower(Lower *l) {
 
 /* ---- the gradient: inputs dy and the index ---- */
 static void back_lower(Lower *l) {
-  Work w = {.table = table_of(l->node), .in = l->node->shape, .dy = l->in[0]};
+  Work w = {.table = gathered_table(l->node), .in = l->node->shape, .dy = l->in[0]};
   const Extent e = shape_extent(w.in);
   w.x = walk_sum_begin(l, e);
   nest_fn(l->b, l->b->name, false);

@@ -24,7 +24,7 @@ static void shape(ShapeContext *context, Node *node) {
 }
 
 /* Whether the probabilities are a sigmoid of each channel; otherwise they are a softmax of the channels. */
-static bool is_binary(const Node *node, int64_t channels) {
+static bool has_binary_scores(const Node *node, int64_t channels) {
   const LossDetail *detail = node->detail;
   const Scores scores = detail ? detail->scores : SCORES_NONE;
   return scores == SCORES_BINARY || (scores == SCORES_NONE && channels == 1);
@@ -40,7 +40,7 @@ typedef struct Overlap {
 
 static double probability(const Node *node, const double *o, int64_t channels, int64_t c) {
   double largest, log_sum = 0;
-  if (is_binary(node, channels)) return 1 / (1 + exp(-o[c]));
+  if (has_binary_scores(node, channels)) return 1 / (1 + exp(-o[c]));
   log_sum = softmax_log_sum(o, channels, &largest);
   return exp(o[c] - largest - log_sum);
 }
@@ -80,7 +80,7 @@ static void through_probabilities(const Node *node, const double *o, int64_t cha
   for (int64_t c = 0; c < channels; c++) dot += d[c] * probability(node, o, channels, c);
   for (int64_t c = 0; c < channels; c++) {
     const double p = probability(node, o, channels, c);
-    d[c] = p * (is_binary(node, channels) ? d[c] * (1 - p) : d[c] - dot);
+    d[c] = p * (has_binary_scores(node, channels) ? d[c] * (1 - p) : d[c] - dot);
   }
 }
 
@@ -129,7 +129,7 @@ static Pixels pixels_begin(Lower *l) {
   const Extent e = shape_joined(l->node->in[0]->shape);
   const int64_t dim[2] = {SUMS, e.c};
   return (Pixels){e, lower_scratch(l, "row", 1, &e.c), lower_scratch(l, "line", 2, dim),
-                  lower_scratch(l, "total", 2, dim), is_binary(l->node, e.c)};
+                  lower_scratch(l, "total", 2, dim), has_binary_scores(l->node, e.c)};
 }
 
 typedef struct Pixel {
@@ -258,7 +258,8 @@ static Val slope_at(Lower *l, const Pixels *s, const Pixel *pixel, const Ix *c) 
 static void gradient_lower(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
-  const Pixels s = {.e = e, .row = lower_scratch(l, "row", 1, &e.c), .binary = is_binary(l->node, e.c)};
+  const Pixels s = {
+      .e = e, .row = lower_scratch(l, "row", 1, &e.c), .binary = has_binary_scores(l->node, e.c)};
   nest_fn(b, b->name, false);
   NEST_FOR(b, y, s.e.h)
     NEST_FOR(b, x, s.e.w) {

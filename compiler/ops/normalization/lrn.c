@@ -97,14 +97,14 @@ typedef struct Rows {
   Ix pixel; /* index in the block */
 } Rows;
 
-static int64_t block_of(const Lower *l, Extent e) {
+static int64_t block_columns(const Lower *l, Extent e) {
   const bool stores_vectors = walk_lanes(l, e.c) > 1;
   if (!stores_vectors || bounded_product(BLOCK, padded_of(l->node)) > SHAPE_MOST_ELEMENTS) return 1;
   return e.w < BLOCK ? e.w : BLOCK;
 }
 
 static Buf *block_scratch(Lower *l, const char *name, LoopKind kind, Extent e, int64_t channels) {
-  const int64_t dim[] = {e.h, block_of(l, e), channels};
+  const int64_t dim[] = {e.h, block_columns(l, e), channels};
   return kind == PARALLEL ? lower_scratch(l, name, 3, dim) : lower_scratch(l, name, 2, dim + 1);
 }
 
@@ -174,7 +174,7 @@ static void result_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
 }
 
 static Rows make_rows(Lower *l, LoopKind kind, Extent e) {
-  Rows rows = {.before = before_of(l->node), .after = after_of(l->node), .pixels = block_of(l, e)};
+  Rows rows = {.before = before_of(l->node), .after = after_of(l->node), .pixels = block_columns(l, e)};
   rows.squares = block_scratch(l, "squares", kind, e, padded_of(l->node));
   return rows;
 }
@@ -205,7 +205,7 @@ static void walk_blocks(Lower *l, Extent e, const Ix *y, Rows *rows, int n, Walk
 static void lower(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
-  const int64_t scratch = block_of(l, e) * padded_of(l->node);
+  const int64_t scratch = block_columns(l, e) * padded_of(l->node);
   const bool shares = l->threads && bounded_product(e.h, scratch) <= SHAPE_MOST_ELEMENTS;
   const LoopKind kind = shares ? walk_rows(l, e.h * e.w * e.c * lrn_size(l->node)) : SERIAL;
   Rows rows = make_rows(l, kind, e);

@@ -143,7 +143,7 @@ static void add_rounds(WindowRounds *to, int *n, int64_t from, int64_t until, in
   }
 }
 
-static int rounds_of(const Windows *w, int axis, bool by_window, WindowRounds to[3]) {
+static int window_rounds(const Windows *w, int axis, bool by_window, WindowRounds to[3]) {
   const int64_t outer = by_window ? w->count[axis] : w->size[axis],
                 inner = by_window ? w->size[axis] : w->count[axis], length = outer * inner,
                 shift = w->shift[axis], wrap = length - shift;
@@ -201,8 +201,8 @@ void windows_lower(Lower *l, bool to_parts) {
   Nest *b = l->b;
   WindowLoops k = {.l = l, .w = windows_of(l->node), .to_parts = to_parts};
   k.by_window = to_parts || !k.w.grid;
-  const int nrows = rounds_of(&k.w, 0, k.by_window, k.rows);
-  k.ncolumns = rounds_of(&k.w, 1, k.by_window, k.columns);
+  const int nrows = window_rounds(&k.w, 0, k.by_window, k.rows);
+  k.ncolumns = window_rounds(&k.w, 1, k.by_window, k.columns);
   const LoopKind kind = walk_rows(l, shape_elements(l->node->shape) / nrows);
   nest_fn(b, b->name, false);
   for (int i = 0; i < nrows; i++) {

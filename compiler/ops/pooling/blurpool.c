@@ -18,7 +18,9 @@ static const Param params[] = {
     {0},
 };
 
-static int64_t size_of(const Node *node, int axis) { return extent_side(shape_extent(node->shape), axis); }
+static int64_t output_side(const Node *node, int axis) {
+  return extent_side(shape_extent(node->shape), axis);
+}
 
 /* ---- the shape ---- */
 static bool within_limits(ShapeContext *context, const Node *node, const Window *w) {
@@ -39,7 +41,7 @@ static void too_small(ShapeContext *context, const Node *node, const Window *w) 
                         node->op->name, window_size_text(context->arena, node, w->kernel),
                         shape_text(context->arena, node->in[0]->shape));
   for (int axis = 0; axis < 2; axis++) {
-    const int64_t in = size_of(node->in[0], axis);
+    const int64_t in = output_side(node->in[0], axis);
     most[axis] = 2 * in - 1;
     if (w->after[axis] >= in)
       diag_fact(diag,
@@ -59,9 +61,9 @@ static void shape(ShapeContext *context, Node *node) {
   for (int axis = 0; axis < 2; axis++) {
     w->before[axis] = (w->kernel[axis] - 1) / 2;
     w->after[axis] = w->kernel[axis] / 2;
-    out[axis] = (size_of(node->in[0], axis) - 1) / w->stride[axis] + 1;
+    out[axis] = (output_side(node->in[0], axis) - 1) / w->stride[axis] + 1;
   }
-  if (w->after[0] >= size_of(node->in[0], 0) || w->after[1] >= size_of(node->in[0], 1)) {
+  if (w->after[0] >= output_side(node->in[0], 0) || w->after[1] >= output_side(node->in[0], 1)) {
     too_small(context, node, w);
     return;
   }
@@ -75,7 +77,7 @@ static Cost cost(const Node *node) {
 
 /* ---- the oracle ---- */
 static int eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
-  const int64_t n = node->window->kernel[axis], last = size_of(node->in[0], axis) - 1;
+  const int64_t n = node->window->kernel[axis], last = output_side(node->in[0], axis) - 1;
   double row[AXIS_TAPS] = {1}; /* a row of Pascal's triangle, halved on each step */
   for (int64_t step = 1; step < n; step++)
     for (int64_t k = step; k >= 0; k--) row[k] = (row[k] + (k ? row[k - 1] : 0)) / 2;
@@ -92,7 +94,7 @@ static void back_run(const Eval *eval) { axes_run_back(eval, eval_rule); }
 /* ---- the nest ---- */
 static int nest_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const Window *w = node->window;
-  const int64_t n = w->kernel[axis], in = size_of(node->in[0], axis);
+  const int64_t n = w->kernel[axis], in = output_side(node->in[0], axis);
   double weight = ldexp(1, -(int)(n - 1));
   for (int64_t k = 0; k < n; k++) {
     int64_t from = to * w->stride[axis] - w->before[axis] + k;
@@ -105,9 +107,9 @@ static int nest_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TA
 }
 
 static AxisPeriod period_of(const Node *node, int axis) {
-  const int64_t in = size_of(node->in[0], axis);
+  const int64_t in = output_side(node->in[0], axis);
   if (in == 1) return (AxisPeriod){.from = 0, .to = 1};
-  return (AxisPeriod){.from = size_of(node, axis) == 1 ? in : node->window->stride[axis], .to = 1};
+  return (AxisPeriod){.from = output_side(node, axis) == 1 ? in : node->window->stride[axis], .to = 1};
 }
 
 static void lower(Lower *l) { axes_lower(l, nest_rule, period_of); }

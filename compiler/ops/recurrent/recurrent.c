@@ -13,7 +13,7 @@
 enum { GRU_GATES = 3, LSTM_GATES = 4, FORGET = 1 };
 
 /* ---- geometry ---- */
-static Cell cell_of(const Node *layer) {
+static Cell cell_kind(const Node *layer) {
   return layer->op == &op_lstm ? CELL_LSTM : layer->op == &op_gru ? CELL_GRU : CELL_RNN;
 }
 
@@ -30,7 +30,7 @@ static bool keeps_state(const Node *layer) {
 
 Recurrent recurrent_direction(const Node *layer, int direction) {
   static const int64_t gates[] = {LSTM_GATES, GRU_GATES, 1};
-  Recurrent r = {.cell = cell_of(layer), .units = arg_int(layer, "units"), .last = arg_bool(layer, "last")};
+  Recurrent r = {.cell = cell_kind(layer), .units = arg_int(layer, "units"), .last = arg_bool(layer, "last")};
   const Shape in = layer->in[0]->shape;
   if (!shape_table(in, &r.rows, &r.channels)) {
     r.rows = 1;

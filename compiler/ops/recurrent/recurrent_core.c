@@ -57,7 +57,7 @@ typedef void UnitsBody(const Units *);
 static int core_lanes(const Lower *l) { return l->plain || l->images > 1 ? 1 : l->target->lanes; }
 
 /* Units per block of packed weights, for the widest target of the file. Narrower targets split a block. */
-static int64_t block_of(const Lower *l, int64_t gates, int64_t units) {
+static int64_t units_per_block(const Lower *l, int64_t gates, int64_t units) {
   const int64_t lanes = l->plain || l->images > 1 ? 1 : l->layout_lanes;
   int64_t vectors = lanes > 1 ? MOST_SUMS / (gates == 3 ? 4 : gates) : 1;
   while (vectors > 1 && vectors / 2 * lanes >= units) vectors /= 2;
@@ -66,7 +66,7 @@ static int64_t block_of(const Lower *l, int64_t gates, int64_t units) {
 
 static Product pack_product(Lower *l, const char *member, int weight, int64_t first, int64_t gates,
                             int64_t units, int64_t numbers) {
-  Product p = {.gates = gates, .units = units, .numbers = numbers, .block = block_of(l, gates, units)};
+  Product p = {.gates = gates, .units = units, .numbers = numbers, .block = units_per_block(l, gates, units)};
   const int64_t blocks = ceil_divide(units, p.block), dim[4] = {blocks, numbers, gates, p.block};
   Pack *pack = lower_pack(l, member, 4, dim);
   Nest *b = pack->nest;

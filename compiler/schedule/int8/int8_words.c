@@ -73,7 +73,7 @@ static void windows_inside(const Words *w, int64_t *from, int64_t *to) {
   for (*to = w->columns; *to > *from && window_begin(w, *to - 1) + w->pixel * WORD_BYTES > bytes;) --*to;
 }
 
-static Words windows_of(const Lower *l, const Correlation *k) {
+static Words window_words(const Lower *l, const Correlation *k) {
   const int64_t bytes = k->kernel[1] * k->l, words = ceil_divide(bytes, WORD_BYTES);
   const Dot dot = words_kind(l);
   const bool halves = dot == DOT_HALVES;
@@ -97,7 +97,7 @@ bool words_see_windows(const Lower *l, const Correlation *k) {
    * of bytes in a row. */
   enum { MOST_WORDS = 32, FEWEST_BYTES = 16 };
   if (k->groups > 1 || k->dilation[1] > 1 || !joins_pixels(l->in[0])) return false;
-  const Words w = windows_of(l, k);
+  const Words w = window_words(l, k);
   int64_t from, to;
   const int64_t words = k->kernel[1] * ceil_divide(k->l, WORD_BYTES); /* words of a window's row of pixels */
   if (w.unit == WORD_BYTES)
@@ -108,7 +108,7 @@ bool words_see_windows(const Lower *l, const Correlation *k) {
 }
 
 Words words_of_windows(Lower *l, const Correlation *k) {
-  Words w = windows_of(l, k);
+  Words w = window_words(l, k);
   const int64_t all = (w.columns - 1) * w.step + w.pixel * w.unit; /* elements of a row of the copy */
   join_pixels(l);
   w.buf = w.unit == 1
