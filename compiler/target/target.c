@@ -102,7 +102,6 @@
    .lane_store = 0.5,                                                                                        \
    .lane_add = 1.3,                                                                                          \
    .row_sum = 2,                                                                                             \
-   .row_run = 12,                                                                                            \
    .turned_weight = 0.7,                                                                                     \
    .joined_point = 2.5,                                                                                      \
    .gradients = 1.3,                                                                                         \

@@ -47,7 +47,6 @@ typedef struct Rates {
   double lane_store;    /* cycles to store a single lane of a vector */
   double lane_add;      /* cycles to add a single lane to memory */
   double row_sum;       /* cycles to load and store a vector of sums */
-  double row_run;       /* cycles to start a loop over a row of the images */
   double turned_weight; /* cycles to pack a weight, or to unpack a gradient */
   double joined_point;  /* cycles to combine a vector of weight gradients, per point */
   double gradients;     /* slowdown of weight gradients that are computed image by image, because they sum few
