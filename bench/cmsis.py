@@ -145,7 +145,8 @@ class Writer:
         inputs, units = self.shape(source)[2], self.shape(name)[2]
         ms, zero = self.constants(name, source, "dense"), self.scale(source)[1]
         lo, hi = self.activation(name)
-        # With Helium the function needs the sums of weights and bias that arm_vector_sum_s8 computes once.
+        # For Helium, the numbers that arm_vector_sum_s8 would compute once: the bias minus the zero point
+        # times the sum of the weights.
         weights = self.weights(name, "FHWC")
         rows = [weights[u * inputs:(u + 1) * inputs] for u in range(units)]
         self.numbers("int32_t", "k_" + name,
@@ -254,7 +255,7 @@ class Writer:
                 raise SystemExit(f"{name}: CMSIS-NN has no {word} here")
 
 
-# Scratch memory of the calls. With Helium, dense layers get the sums of their weights instead.
+# Scratch memory of the calls. With Helium, dense layers get the numbers of arm_vector_sum_s8 instead.
 CONTEXT = """#ifdef __ARM_FEATURE_MVE
 #define SUMS(of) (const cmsis_nn_context){(void *)of, sizeof of}
 #else
@@ -271,7 +272,7 @@ def program(net, helpers):
     source, last = net.floats["inputs"][0]["name"], net.floats["outputs"][0]["layer"]
     writer.place()
     writer.layers()
-    # Names of layers contain dots.
+    # Names of layers may contain dots, which C does not permit in names.
     data, calls = (re.sub(r"(?<=\w)\.(?=\w)", "_", text)
                    for text in ("\n".join(writer.data), "\n  ".join(writer.calls)))
     return ('#include "board.h"\n#include "arm_nnfunctions.h"\n' + helpers +

@@ -11,9 +11,9 @@ import re
 
 CONDITIONS = ("eq", "ne", "cs", "hs", "cc", "lo", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le")
 
-# header: address of the first instruction. edges: {address of the last instruction of a predecessor: whether
-# its edge is a back edge}; key 0: edges before which the CPU executed another function (a call, or the
-# caller).
+# header: address of the loop's first instruction. edges: the edges to the header, {address of the last
+# instruction of a predecessor: whether the edge is a back edge}; key 0: edges before which the CPU executed
+# another function (a call, or the caller).
 Loop = collections.namedtuple("Loop", "header function edges")
 
 

@@ -100,8 +100,9 @@ def error(cnnc, path, base, always):
     import numpy as np
     import compiled
     session = session_of(path)
-    # The larger weights of a light model (`always`) are equal, so all scores are equal, and so large that
-    # only rounding would distinguish them. C for the target generic rounds all of them in the same way.
+    # In a light model, whose stored outputs are `always`, all elements of a larger weight are equal. So all
+    # scores are equal, and so large that only rounding would distinguish them. C for the target generic
+    # rounds all of them in the same way.
     target = "--target=native" if always is None else "--target=generic"
     net = compiled.Net(cnnc, base + ".cnn", base + ".safetensors", base, ["-O1", target])
     port, image = noise_for(session)

@@ -14,8 +14,8 @@ CONVOLUTIONS = [  # family, input, filters, kernel, stride, pad
     ("1x1", "14x14x512", 512, 1, 1, 0), ("1x1", "7x7x1024", 1024, 1, 1, 0),
     ("depthwise", "112x112x32", 0, 3, 1, 1), ("depthwise", "112x112x64", 0, 3, 2, 1),
     ("depthwise", "56x56x128", 0, 3, 1, 1), ("depthwise", "14x14x512", 0, 3, 1, 1),
-    # With 512 and 1024 channels, pixels are 2 and 4 KB apart, so their cache lines share one or two sets of
-    # the L1 cache. The other sizes are for comparison.
+    # Pixels with 512 channels are 2 KB apart, so the cache lines of a channel share two sets of the L1 cache;
+    # with 1024 channels, they share one set. The other sizes are for comparison.
     ("depthwise", "14x14x528", 0, 3, 1, 1), ("depthwise", "14x14x512", 0, 3, 2, 1),
     ("depthwise", "14x14x528", 0, 3, 2, 1), ("depthwise", "7x7x1024", 0, 3, 1, 1),
     ("depthwise", "7x7x1040", 0, 3, 1, 1), ("depthwise", "14x14x480", 0, 5, 1, 2),

@@ -1,4 +1,4 @@
-# bench: compares with peers; see bench/README.md.
+# bench: comparisons with other runtimes; see bench/README.md.
 EXTRA_DIST += %D%/README.md %D%/HISTORY.md \
   %D%/run %D%/attention.py %D%/exported.py %D%/inference.py %D%/int8.py %D%/layers.py %D%/load.py \
   %D%/errors.py %D%/mobile_sides.py %D%/sides.py %D%/timing.py %D%/web.py %D%/web.mjs \

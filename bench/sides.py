@@ -198,7 +198,7 @@ class OnnxRuntime:
         self.binding.bind_cpu_input(port, images)
         for output in outputs:
             self.binding.bind_output(output)
-        # the C++ function that the Python method calls
+        # directly the C++ function that the method run_with_iobinding calls
         self.call = functools.partial(self.session._sess.run_with_iobinding, self.binding._iobinding, None)
 
     def results(self):

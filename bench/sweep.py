@@ -141,7 +141,8 @@ class Machine:
         width = inference.vector_bytes(options.target)
         subprocess.run([options.cc, "-O2", *march(options.target), f"-DWIDTH={width}",
                         os.path.join(ROOT, "bench", "bandwidth.c"), "-o", self.program], check=True)
-        # a cycle computes two vector multiply-adds, or a sixteenth of a product of tile registers
+        # floating-point operations per cycle: those of two vector multiply-adds, or of a sixteenth of a
+        # product of tile registers
         flops = {"-DTILES": 1024, "-DDOTS": width}.get("".join(inference.bf16_kind(options)), width)
         self.hertz = self.peak / self.threads / flops
 

@@ -15,9 +15,9 @@ def yolo_head(channel):
     return {2: (0.3, 0), 3: (0.3, 0), 4: (1.2, -7)}.get(channel % 10, (1, 0))
 
 
-# The program; constants; the permitted share of the tail in the net's time, in percent; the layers of the
-# tail, by a word in their names; for the layers before the tail, the deviation of each channel's random
-# weights, and its bias.
+# source: the program; constants: its constants. allowed: the permitted share of the tail in the net's time,
+# in percent. parts: by operator, words in the names of the tail's layers. heads: for each layer before the
+# tail, a function of the channel that returns the deviation of its random weights, and its bias.
 NETS = {
     "tiny_yolov3": {
         "source": os.path.join(HERE, "..", "examples", "yolo", "tiny_yolov3.cnn"), "constants": ["side=416"],

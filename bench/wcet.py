@@ -34,8 +34,9 @@ LINE = 16  # bytes of flash per fetch
 FILLS = (0, 255, 128, 127, 256)  # value of all bytes of an input; 256: random bytes
 
 Insn = collections.namedtuple("Insn", "address size word operands function")
-# executions: {address: n}. flash: bytes of flash that are read as data. misses: {"code": n, "data": n} of the
-# caches. loops: {header: (largest number of back edges per entry, number of back edges in total)}
+# executions: {address of an instruction: number of its executions}. flash: bytes of flash that are read as
+# data. misses: of the caches, {"code": n, "data": n}. loops: {header: (largest number of back edges per
+# entry, number of back edges in total)}
 Run = collections.namedtuple("Run", "executions flash misses loops")
 
 

@@ -81,7 +81,8 @@ static void put_special_table(void) {
        "\n"
        "Inference computes in single precision with IEEE 754 arithmetic and has no special cases: the\n"
        "outputs follow from the formulas, as in PyTorch. NaN propagates: an operator that reads NaN returns\n"
-       "NaN. Operators that read or select boxes follow other rules, as in torchvision; see the list below.\n"
+       "NaN. The operators of the chapter Index are exceptions, which their descriptions state. Operators\n"
+       "that read or select boxes follow other rules, as in torchvision; see the list below.\n"
        "\n"
        "The table has the results of the activations with default arguments. Arguments without a default\n"
        "are those of `clip(-1, 1)`, `power(-1)` and `modulo(-1)`; the slope of prelu is 0.25:\n"
@@ -133,11 +134,11 @@ static void put_special_values(void) {
       "- Denormal numbers keep their values, unless the caller sets the CPU to flush them to zero. Some\n"
       "  CPUs are slow on denormal numbers.\n"
       "- Results above 3.4e38 are inf, even if a later sum would be smaller.\n"
-      "- Gradients at NaN: relu, relu6 and hard_swish pass the gradient on; leaky_relu and prelu use the\n"
-      "  slope of negative values; hard_sigmoid, clip, abs, maximum and minimum give 0; all others give\n"
-      "  NaN.\n"
-      "- `u8` and `i8` inputs contain neither NaN nor infinities. All these rules require that the C is\n"
-      "  compiled without `-ffast-math`.\n"
+      "- Gradients at NaN: relu, relu6, hard_swish and modulo pass the gradient on; leaky_relu and prelu\n"
+      "  use the slope of negative values; hard_sigmoid, clip, abs, maximum and minimum give 0; floor has\n"
+      "  no gradient. All other activations give NaN.\n"
+      "- Integer inputs contain neither NaN nor infinities. All these rules require that the C is compiled\n"
+      "  without `-ffast-math`.\n"
       "");
 }
 

@@ -21,8 +21,8 @@ TEST_CXX = $(CXX)
 TEST_CLANG = $(CLANG)
 TEST_SEED = $(shell sh '$(top_srcdir)/tests/harness/seed.sh')
 
-# Waiting threads sleep, so that parallel tests are not delayed by spinning threads. cnnc's memory is freed by
-# the arena or at the end of the process; with SANITIZED, scripts skip valgrind.
+# Waiting threads sleep, so that parallel tests are not delayed by spinning threads. Leaks are not detected,
+# because some memory of cnnc is freed only at the end of the process. With SANITIZED, scripts skip valgrind.
 if SANITIZERS
 SANITIZER_ENVIRONMENT = SANITIZED=yes; export SANITIZED; \
   ASAN_OPTIONS='detect_leaks=0:allocator_may_return_null=1'; export ASAN_OPTIONS; \
@@ -45,7 +45,7 @@ LONG_CASES = tests/nets/random.tap tests/unit/unit.tap tests/web/web.tap tests/s
 TESTS += $(LONG_CASES) @NET_CASES@ @SCRIPT_CASES@
 
 # ---- tiers: check-fast, check, check-long (Makefile.am) ----
-# check-fast: cases that need no C compiler (it is `false` there); a share of the unit tests and nets.
+# check-fast: cases that need no C compiler ($CC is `false`), and a share of the unit tests and nets.
 FAST_CASES = tests/unit/unit.tap tests/nets/nests.tap tests/diag/diag.tap tests/diag/messages.tap \
   tests/emit/emit.tap tests/tree.tap tests/phrases.tap tests/cli/fix.tap tests/cli/help.tap \
   tests/docs/errors_page.tap

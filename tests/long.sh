@@ -77,7 +77,8 @@ sweep() {
   fi
 }
 
-# in_portions SHARE SIZE COMMAND FILE...: a sweep with a step for each SIZE files, COMMAND-1, COMMAND-2, ...
+# in_portions SHARE SIZE COMMAND FILE...: a sweep with one step per SIZE files; its steps are COMMAND-1,
+# COMMAND-2, ...
 in_portions() {
   of=$1 size=$2 command=$3 number=0
   shift 3
@@ -321,7 +322,7 @@ part_rows() {
     xargs grep -L -e 'lstm(' -e 'gru(' -e 'rnn(' -e 'svdf(' -e '^ *state ' \
       -e 'split_' -e 'join_' -e 'attention' | sed 's/\.cnn$//')
 }
-# Damaged lowered programs: those that misbehave must be refused.
+# Damaged lowered programs: the verifier must reject those that misbehave.
 damaged() { MUTANTS=100 netcheck --programs "$@"; }
 part_programs() { # without conv_blocks, which takes minutes for each mutant
   in_portions 40 1 damaged $(programs | grep -v conv_blocks) "$top"/tests/stream/*.cnn
@@ -332,7 +333,7 @@ part_accuracy() {
   step netcheck make -s netcheck randomnet
   for first in 1 11 21 31 41; do sweep 3 "$first" accuracy $first; done
 }
-# The bounds on the errors of exp and the like, on one of every 61 floats.
+# The bounds on the errors of exp and similar functions, on one of every 61 floats.
 functions() { make -s unit && PRELUDE_STEP=61 ./unit prelude; }
 part_functions() { step prelude functions; }
 special() { netcheck --special "$@"; }
@@ -375,7 +376,7 @@ part_steps() {
   step golden make -s golden
   step all env LEVEL=-O2 sh "$top/tests/golden/steps.tap"
 }
-# Each layer of the nets of tests/models, for all their inputs, compared with other kernels.
+# Each layer of the nets of tests/models, for all their inputs, compared with hashes from other kernels.
 part_models() {
   step netcheck make -s netcheck
   for test in models boards dotprod byte_order; do step $test sh "$top/tests/models/$test.tap"; done
@@ -528,8 +529,8 @@ try_release() {
   RELEASE=$here/long-release-1/out ZIG="$here/long-release-1/tools/bin/python -m ziglang" \
     sh "$top/tests/anywhere/release.tap"
 }
-# cnnc.exe, built by zig, and in wine compared with cnnc; executables for other systems. The files of the part
-# `release` are used if it has built them from this commit.
+# cnnc.exe is built with zig and compared in wine with cnnc; executables for other systems. If the part
+# `release` has built these files from this commit, they are not built again.
 exe_folder() {
   if [ "$(head -n 2 "$here/long-done/release" 2>/dev/null | tr '\n' ' ')" = "$commit first " ] &&
     [ -f "$here/long-release-1/x86_64-windows-gnu/build/cnnc.exe" ] &&

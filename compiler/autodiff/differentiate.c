@@ -1,11 +1,12 @@
 /* differentiate.c: Reverse-mode automatic differentiation. For training, this pass copies the graph in
  * training mode (batchnorm as its parts, dropout with its mask) and appends the losses. For inspection, it
- * copies the inference graph and appends class scores, whose gradients the caller passes as targets. Then the
- * pass visits the nodes from last to first, and each operator appends its backward pass, towards trained
- * parameters or towards the inputs.
+ * copies the inference graph and appends a score for each output; the caller passes the gradients of the
+ * scores as targets. Then the pass visits the nodes from last to first, and each operator appends its
+ * backward pass. For training, gradients are computed towards trained parameters; for inspection, towards the
+ * inputs.
  *
- * Requires: a graph with a checked train block. Preserves: parameters and their offsets; nodes stay in
- * topological order. */
+ * Requires: for training, a graph with a checked train block. Preserves: parameters and their offsets; nodes
+ * stay in topological order. */
 // SPDX-License-Identifier: Apache-2.0
 #include "autodiff/forward.h"
 #include "base/number.h"
@@ -62,7 +63,7 @@ static Node *object_part(Graph *graph, const LossUse *use, const LossDetail *of,
   return loss_node(graph, &op_object_part, use, detail, shape, RESULT_SAMPLE, 2, from);
 }
 
-/* A detection loss is one node that computes the loss and then all of its gradients. */
+/* A detection loss is one node, whose value is a vector: the loss, then the gradients of its operands. */
 static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Loss *loss) {
   Graph *graph = gradient->graph;
   Node *in[MOST_INPUTS], *own = graph_port(graph, use->port)->node;
@@ -86,9 +87,10 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   return object_part(graph, use, detail, 0, shape_vector(1), from);
 }
 
-/* output: the operand of a loss. If the loss absorbs an activation, this is the value before the activation;
- * with `steps`, the values of all calls that the loss counts. made: the absorbed activation (with `steps`,
- * the activation in the last call), or `output` if the loss absorbs none. */
+/* output: the value that a loss reads. If the loss computes the activation of a port itself, this is the
+ * value before the activation. With `steps`, it contains all calls that the loss counts. made: the activation
+ * that the loss computes itself (with `steps`, the activation in the last call); if there is none, `output`.
+ * A detection loss only has `made`, the value of its port. */
 typedef struct LossOperand {
   Node *made, *output;
 } LossOperand;
@@ -228,8 +230,8 @@ static int add_loss_output(Graph *graph, const char *name, Node *value) {
   return graph->outputs.n - 1;
 }
 
-/* The score of an output: the value before softmax or sigmoid, because the gradients of softmax and sigmoid
- * vanish if the net is certain. */
+/* The score of an output. If the output is a softmax or sigmoid, this is the value before it, because the
+ * gradients of softmax and sigmoid vanish if the net is certain. */
 static Node *score_of(Node *output) {
   return output->op->traits.scores != SCORES_NONE ? output->in[0] : output;
 }

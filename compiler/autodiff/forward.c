@@ -26,8 +26,8 @@ static const Node *changed_input(const Forward *f, const Node *node) {
   return NULL;
 }
 
-/* The first operator whose shape differs in training, which is the cause of the difference in the node's
- * shape. */
+/* The operator that causes the difference in the node's shape: its shape differs in training, but the shapes
+ * of its inputs do not. */
 static const Node *changed_by(const Forward *f, const Node *node) {
   for (const Node *in = node; in; in = changed_input(f, in)) node = in;
   return node;
@@ -42,7 +42,8 @@ static bool does_not_fit(const Forward *f, const Node *node, const Node *in) {
             shape_text(f->arena, f->map[by->id]->shape), shape_text(f->arena, by->shape));
   diag_help(
       diag,
-      "the operators after %s must accept any number of rows, or the same number in training and inference",
+      "%s must return the same number of rows in both cases, or the operators after it must accept any "
+      "number",
       by->op->name);
   return false;
 }
@@ -66,9 +67,9 @@ static bool shape_again(const Forward *f, const Node *of, Node *node) {
 /* ---- quantization-aware training ---- */
 typedef VEC(Node *) Values;
 
-/* Collects the unrounded values of one call that update a quantization range: the values that are rounded
- * with this range. If such a value is a concat, its operands are collected, too, unless they are rounded with
- * the same range. */
+/* Collects the values of one call that update a quantization range, before they are rounded: values that are
+ * rounded with this range, and the operands of concats that are rounded with it. Operands with the same range
+ * are not collected again. */
 static void observe_call(const Forward *f, int64_t call, const QatRounding *rounds, Values *seen) {
   Node *const *value = f->of_call[call];
   for (int i = 0; i < f->graph->nodes.n; i++) {
@@ -98,7 +99,8 @@ static void observe_all(const Forward *f) {
 }
 
 /* ---- calls ---- */
-/* By node id: whether the value depends on inputs, states or random numbers, and so differs between calls. */
+/* By node id: whether the value may differ between calls: it depends on an input, on a state, or on an
+ * operator that is replaced in training, such as dropout. */
 static bool *changing(Arena *arena, const Graph *graph) {
   bool *changes = NEW_ARRAY(arena, bool, graph->nodes.n + 1);
   for (int i = 0; i < graph->nodes.n; i++) {
@@ -120,7 +122,8 @@ static void add_call_inputs(Forward *f) {
   }
 }
 
-/* The value of a state after a call, which is the value of its update. */
+/* The value of a state in a call after the first one: the value of its update in the previous call. At each
+ * multiple of `truncate`, the gradient ends there. */
 static Node *state_after(const Forward *f, const Node *state, int64_t call) {
   const Node *update = graph_update(f->graph, state->port->index);
   Node *value = f->of_call[call - 1][update->id];
@@ -134,7 +137,7 @@ static Node *trained_node(Forward *f, const Node *node, int64_t call) {
   Node *made = graph_copy_node(f->arena, node, f->map);
   if (node->op->traits.weights_of_input) made->in[0] = f->exact[node->in[0]->id]; /* the unrounded layer */
   if (made->precision == PRECISION_F16W) made->precision = PRECISION_GIVEN; /* weights are trained in float */
-  made->rounded = false; /* set later, for the whole graph: the backward pass also reads values */
+  made->rounded = false; /* bf16_mark sets it, after the backward pass has been appended */
   if (!node->op->parts) graph_append(f->copy, made);
   made->salt = i + call * f->graph->nodes.n;
   if (!shape_again(f, node, made)) return NULL;
@@ -163,7 +166,7 @@ static bool add_trained_call(Forward *f, int64_t call) {
   return true;
 }
 
-/* By node id: the values of the graph's inputs and outputs, each with all calls. */
+/* By node id: the values of the graph's inputs and outputs. Each value contains all calls. */
 static Node **values_of_all(const Forward *f) {
   Node **all = f->of_call[0], **of = NEW_ARRAY(f->arena, Node *, f->calls);
   if (f->calls == 1) return all;
@@ -202,7 +205,7 @@ Graph *graph_forward(Arena *arena, const Graph *graph, Diags *diags) {
   Node **all = values_of_all(&f);
   graph_copy_ports(f.copy, graph, all);
   graph_copy_values(f.copy, graph, all);
-  for (int i = 0; i < TRUTH_PARTS; i++) /* the numbers of annotation targets follow those of the ports */
+  for (int i = 0; i < TRUTH_PARTS; i++) /* the indices of annotation targets follow those of the ports */
     if (f.copy->truth[i]) f.copy->truth[i]->port->index = graph_ports(f.copy) + i;
   return f.copy;
 }

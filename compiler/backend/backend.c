@@ -33,7 +33,7 @@ typedef struct Build {
   Compiler compiler;
   const char *mpi; /* MPI's compiler wrapper, which calls the compiler; or NULL */
   Scratch scratch;
-  FILE *data; /* the weights, as descriptor 3; or NULL */
+  FILE *data; /* the weights, which the compiler gets as descriptor 3; or NULL */
 } Build;
 
 /* ---- finding ---- */
@@ -50,7 +50,7 @@ static const char *find_objcopy(Arena *arena) {
 bool backend_takes_units(Arena *arena, BackendKind kind, bool cross) {
 #ifdef __ELF__
   if (kind == BACKEND_OBJECT) return !cross && find_objcopy(arena);
-#else /* other object formats: neither the linker nor objcopy can join objects */
+#else /* object formats other than ELF: neither the linker nor objcopy can join objects */
   if (kind == BACKEND_OBJECT) return false;
 #endif
   return kind != BACKEND_WASM;
@@ -61,8 +61,8 @@ const char *backend_help(const Backend *backend) {
   const char *const named = getenv("CNNC_CC");
   const Compiler compiler = compiler_find(backend->arena, backend->cc);
   if (backend->system && (!compiler.zig || !on_path(backend->arena, compiler.words[0])))
-    return "zig has the C libraries of all systems: pip install ziglang. For another compiler use --cc, with "
-           "the paths of the system's C library";
+    return "zig has the C library of each system: pip install ziglang. For another compiler, --cc must also "
+           "contain the paths of the system's C library";
   if (backend->cc || (named && *named) || on_path(backend->arena, compiler.words[0])) return NULL;
   if (backend->cross || backend->kind == BACKEND_WASM)
     return "install the packages clang and lld: compilers other than clang only generate code for one "
@@ -189,7 +189,7 @@ static void add_kind(Command *command, const Build *run) {
     if (backend->soname && system->soname)
       command_add_all(command, WORDS("-Xlinker", system->soname, "-Xlinker", backend->soname));
     if (backend->cross && !backend->system)
-      command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* the loading program has memcpy */
+      command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* the loading program provides memcpy */
     break;
   case BACKEND_WASM: /* the caller's memory begins at __heap_base; a stack overflow traps */
     command_add_all(command, WORDS("-nostdlib", "-Wl,--no-entry", "-Wl,--export-dynamic",
@@ -321,7 +321,8 @@ static bool compile_apart(Build *run, const BackendUnit *unit, int n, const char
 
 /* ---- zig ---- */
 /* Prints a note before zig's first link for a machine. That link also builds the machine's C library, which
- * takes a minute, but only once. Returns the file that marks this link as done, or NULL. */
+ * takes a minute, but only once. Returns the path of the file that marks this link as done, which
+ * mark_prepared creates after the link; NULL if there is nothing to mark. */
 static const char *prepare_zig(const Build *run, bool links) {
   const char *mark = NULL;
   zig_environment(run->backend->arena, run->scratch.folder);

@@ -11,12 +11,12 @@ typedef enum BackendKind { BACKEND_OBJECT, BACKEND_SHARED, BACKEND_WASM, BACKEND
 typedef struct Backend {
   Arena *arena;
   BackendKind kind;
-  const char *cc; /* --cc, or NULL: $CNNC_CC, the configured clang, the newest clang on the PATH, or zig */
+  const char *cc;           /* the argument of --cc; NULL: compiler_find chooses the compiler */
   const char *const *cross; /* clang's options for another machine; NULL: for this machine */
   const System
       *system;         /* operating system of the other machine; NULL: no operating system and no C library */
   const char *arch;    /* with `system`: the CPU, as in Target */
-  const char *soname;  /* BACKEND_SHARED: the library's SONAME; NULL: the path of the output */
+  const char *soname;  /* BACKEND_SHARED: the library's SONAME; NULL: the linker's default */
   const char *runtime; /* directory of libcnn.a; NULL: cnnc searches for it */
   FILE *messages;      /* receives the C compiler's messages; NULL: standard error */
   bool openmp, pool, verbose; /* pool: the generated C starts its own threads, without OpenMP */
@@ -28,7 +28,7 @@ typedef struct Backend {
 typedef struct BackendUnit {
   const char *text; /* C that includes only standard headers */
   size_t n;
-  const char *optimize; /* the C compiler's -O3 (for clang -O2), -O1 ... */
+  const char *optimize; /* -O3, -O1 ...; clang gets -O2 instead of -O3 */
   bool vectorize;       /* enable the C compiler's vectorizers even at -O1 */
 } BackendUnit;
 
@@ -39,17 +39,19 @@ const char *backend_zig(Arena *);
  * False on failure, with the reason; `messages` then has the compiler's messages. */
 bool backend_compile(const Backend *, const BackendUnit *, int n, const char *output, const char **why);
 
-/* The path that the C text uses for the file with `data`: an open descriptor, or for zig a file in a
- * temporary folder. */
+/* The path at which the C text finds `data`: an open descriptor. With zig, and on systems other than Linux,
+ * it is a file in a temporary folder. */
 const char *backend_data_path(Arena *, const char *cc);
-bool backend_has_openmp(Arena *, const char *cc);           /* false for zig; true for others, untested */
-bool backend_takes_units(Arena *, BackendKind, bool cross); /* whether several units are possible */
+bool backend_has_openmp(Arena *, const char *cc);           /* false for zig; assumed for all others */
+bool backend_takes_units(Arena *, BackendKind, bool cross); /* whether several units can be compiled to one
+                                                               such output */
 
 /* opens an unnamed file for `messages`, which the caller closes; NULL on failure */
 FILE *backend_file(Arena *);
 const char *backend_messages(const Backend *); /* the messages so far; "" if messages go to standard error */
 
-/* Help for the user if clang was not found; NULL if it was found, or if --cc names another compiler. */
+/* A suggestion for the user if the C compiler may be missing: clang, or zig for another operating system.
+ * NULL: there is nothing to suggest. */
 const char *backend_help(const Backend *);
 
 /* Runs cnnc or an executable that it built; `words` ends with NULL. The command's standard output goes to

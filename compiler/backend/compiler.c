@@ -96,7 +96,7 @@ static const char *next_word(Arena *arena, const char **at) {
 
 static bool is_space(char c) { return isspace((unsigned char)c); }
 
-/* Splits a command at blanks. If the whole text is the name of a program, it is one word. */
+/* Splits a command at blanks. If the whole text is the path of a program, it is one word. */
 static Command split_words(Arena *arena, const char *text) {
   Command command = {.arena = arena};
   if (strchr(text, '/') && on_path(arena, text)) {
@@ -158,8 +158,8 @@ bool backend_has_openmp(Arena *arena, const char *cc) { return !compiler_find(ar
 /* ---- options ---- */
 void compiler_add(Command *command, const Compiler *compiler) { command_add_all(command, compiler->words); }
 
-/* Zig's name for a machine, from clang's name: the vendor is omitted, bare metal is "freestanding", and the
- * oldest version of the C library is added. */
+/* Zig's name for a machine, from clang's name: the vendor is omitted, bare metal is "freestanding", and for
+ * glibc, the oldest version on which the result must run is added. */
 static const char *zig_machine(Arena *arena, const char *clang) {
   static const struct {
     const char *clang, *zig;

@@ -13,8 +13,9 @@ typedef struct Compiler {
 
 /* Path of a program: searched on the PATH, unless its name has a slash. NULL: not found. */
 const char *on_path(Arena *, const char *program);
-/* cc: --cc, or NULL: $CNNC_CC, the configured clang, the newest clang on the PATH, or zig. The compiler may
- * not exist; then starting it fails. */
+/* cc: the argument of --cc. NULL: $CNNC_CC if it is set; otherwise the configured clang, the newest clang on
+ * the PATH or, without clang and gcc, zig. If none of these exists, the result is clang, and starting it
+ * fails. */
 Compiler compiler_find(Arena *, const char *cc);
 /* Whether objects and data need file names, because /dev/fd/N does not work: zig closes all descriptors
  * before it links, and on systems other than Linux some files /dev/fd/N may be missing. */
@@ -23,8 +24,9 @@ void compiler_add(Command *, const Compiler *);
 /* Adds the options for another machine. cross: clang's options, NULL-terminated; NULL: for this machine. A
  * compiler other than clang is assumed to be a cross-compiler for that machine. */
 void compiler_add_machine(Command *, const Compiler *, const char *const *cross);
-/* Whether linking with this zig for this machine first builds C libraries, which takes a minute. *mark: a
- * file that exists once the libraries are built; NULL: unknown. */
+/* Whether zig's next link for the machine of `cross` first builds that machine's C library, which takes a
+ * minute. *mark: the file that marks the library as built. NULL: zig's version or cache is unknown, and the
+ * result is false. */
 bool zig_unprepared(Arena *, const Compiler *, const char *const *cross, const char **mark);
 /* Sets the environment of zig: C libraries are kept in cnnc's cache, everything else in `scratch`. */
 void zig_environment(Arena *, const char *scratch);

@@ -1,6 +1,7 @@
-/* jobs.c: Limit on the number of concurrent compilers: one per processor of this process. Under make -j, each
- * compiler except the first takes a token of make's job server: a byte of a pipe or fifo, which is written
- * back when the compiler ends. If make does not pass on its job server, one compiler runs at a time. */
+/* jobs.c: Limit on the number of concurrent compilers: one per processor that this process may use. Under
+ * make -j, each compiler except the first takes a token of make's job server: a byte of a pipe or fifo, which
+ * is written back when the compiler ends. If MAKEFLAGS names a job server that cannot be opened, one compiler
+ * runs at a time. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef __linux__
 #define _GNU_SOURCE /* sched_getaffinity */

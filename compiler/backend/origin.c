@@ -52,8 +52,8 @@ static int64_t channels(const Graph *graph, int output) {
   return shape.rank ? shape.dim[shape.rank - 1] : 0;
 }
 
-/* Number of labels that the net needs if the file names `names` classes: larger than `names` if the net's
- * only output has more channels; 0: no output fits. */
+/* Number of labels that the net needs if a file has the names of `names` classes: `names` if an output fits;
+ * the channels of the only output if there are more; otherwise 0. */
 static int64_t labels_wanted(const Graph *graph, int64_t names) {
   for (int o = 0; o < graph->outputs.n; o++)
     if (channels(graph, o) == names || (channels(graph, o) == 1 && names == 2)) return names;

@@ -17,7 +17,8 @@ typedef struct Command {
   FILE *printed;    /* the command's standard output; NULL: the same file as `messages` */
   FILE *messages;   /* the command's messages; NULL: standard error */
   FILE *buffered;   /* collects messages until the command ends, if several commands run */
-  bool links;       /* it starts a linker, which would continue to write, so the command is never stopped */
+  bool links;       /* the command starts a linker and is never stopped, because the linker would continue to
+                       write */
   bool failed;      /* the exit status was not 0 */
   intptr_t process; /* number of the process, on Windows the handle; 0: not running */
 } Command;
@@ -36,8 +37,8 @@ void signals_release(void);
 
 /* False, with the reason, if the command cannot be started or fails. */
 bool command_run(Command *, const char **why);
-/* Runs several commands, limited by Jobs. The messages of each command are printed in one block. When a
- * command fails, the other commands are stopped, and their messages are not printed. */
+/* Runs several commands at the same time; Jobs limits their number. The messages of each command are printed
+ * in one block. When a command fails, the other commands are stopped, and their messages are not printed. */
 bool commands_run(Command *, int n, const char **why);
 
 /* process_posix.c, platform/windows/process.c: functions that depend on the system. */
@@ -48,7 +49,7 @@ bool process_start(Command *, FILE *input, const char **why);
 /* Waits until one of the running commands ends, and returns this command. At least one command must be
  * running. *done: whether the command succeeded; if not, *why has the reason. */
 Command *process_wait(Command *, int n, bool *done, const char **why);
-void processes_stop(const Command *, int n); /* requests the running commands to end */
+void processes_stop(const Command *, int n); /* asks the running commands to end, except linkers */
 /* Until processes_unwatch, a fatal signal stops these commands. processes_unwatch returns false, with the
  * reason, if there was a signal. */
 void processes_watch(const Command *, int n);

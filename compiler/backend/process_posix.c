@@ -1,5 +1,5 @@
-/* process_posix.c: Starting, stopping and waiting for processes with POSIX calls. A fatal signal ends the
- * commands before cnnc, so that no files remain. */
+/* process_posix.c: Starting, stopping and waiting for processes with POSIX calls. After a fatal signal, cnnc
+ * ends after its commands, so that no temporary files remain. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -31,8 +31,8 @@ FILE *nameless_file(Arena *arena) {
 }
 
 /* ---- signals ---- */
-/* A fatal signal ends the running commands, which counts as a failure, so that their partial output is
- * removed. Then cnnc ends with the same signal (backend_end). */
+/* A fatal signal ends the running commands, except linkers (Command.links). This counts as a failure of the
+ * commands, so that partial output is removed. Then cnnc ends with the same signal (backend_end). */
 static const int fatal[] = {SIGHUP, SIGINT, SIGTERM};
 enum { FATAL = sizeof fatal / sizeof fatal[0] };
 static volatile sig_atomic_t fatal_signal;

@@ -41,7 +41,7 @@ static const char *unknown_key(json_t *object, const char *const *known) {
   return NULL;
 }
 
-/* Reads the settings of a layer. Returns the error, or NULL. */
+/* Reads the metadata of a layer. Returns the error, or NULL. */
 static const char *take_layer(Arena *arena, const char *name, json_t *layer, QuantFile *file) {
   static const char *const keys[] = {"rounding", "mean", "precision", "factor", "kernel", NULL};
   const json_t *mean = json_object_get(layer, "mean"), *rounding = json_object_get(layer, "rounding"),
@@ -56,16 +56,17 @@ static const char *take_layer(Arena *arena, const char *name, json_t *layer, Qua
         "layer '%s' has the unknown key \"%s\"; known are rounding, mean, precision, factor and kernel", name,
         arena_copy(arena, unknown, strlen(unknown)));
   if (mean && (!json_is_string(mean) || strcmp(json_string_value(mean), "factor") != 0))
-    return arena_printf(arena, "the mean of layer '%s' must be factor", name);
+    return arena_printf(arena, "\"mean\" of layer '%s' must be \"factor\"", name);
   if (!take_factor(factor, &own.factor))
-    return arena_printf(arena, "the factor of layer '%s' must be float or double", name);
+    return arena_printf(arena, "\"factor\" of layer '%s' must be \"float\" or \"double\"", name);
   own.litert = kernel != NULL;
   if (kernel && (!json_is_string(kernel) || strcmp(json_string_value(kernel), "litert") != 0))
-    return arena_printf(arena, "the kernel of layer '%s' must be litert", name);
+    return arena_printf(arena, "\"kernel\" of layer '%s' must be \"litert\"", name);
   if (!take_precision(layer, &own.wide))
-    return arena_printf(arena, "the precision of layer '%s' must be i8 or i16", name);
+    return arena_printf(arena, "\"precision\" of layer '%s' must be \"i8\" or \"i16\"", name);
   if (rounding && !take_rounding(layer, &own.rounding))
-    return arena_printf(arena, "the rounding of layer '%s' must be single, double or float", name);
+    return arena_printf(arena, "\"rounding\" of layer '%s' must be \"single\", \"double\" or \"float\"",
+                        name);
   own.given = (rounding ? LAYER_ROUNDING : 0u) | (mean ? LAYER_MEAN : 0u) |
               (json_object_get(layer, "precision") ? LAYER_PRECISION : 0u) | (factor ? LAYER_FACTOR : 0u) |
               (kernel ? LAYER_KERNEL : 0u);
@@ -76,7 +77,7 @@ static const char *take_layer(Arena *arena, const char *name, json_t *layer, Qua
 static const char *take_layers(Arena *arena, json_t *layers, QuantFile *file) {
   const char *name, *wrong = NULL;
   json_t *layer;
-  if (layers && !json_is_object(layers)) return "its \"layers\" must be an object";
+  if (layers && !json_is_object(layers)) return "their \"layers\" must be an object";
   json_object_foreach(layers, name, layer) {
     if (!wrong) wrong = take_layer(arena, name, layer, file);
   }
@@ -94,7 +95,8 @@ static const char *take_note(Arena *arena, const char *note, QuantFile *file) {
   else if (unknown)
     wrong = arena_printf(arena, "they have the unknown key \"%s\"; known are version, rounding and layers",
                          arena_copy(arena, unknown, strlen(unknown)));
-  else if (!take_rounding(root, &file->rounding)) wrong = "the \"rounding\" must be single, double or float";
+  else if (!take_rounding(root, &file->rounding))
+    wrong = "their \"rounding\" must be \"single\", \"double\" or \"float\"";
   else wrong = take_layers(arena, json_object_get(root, "layers"), file);
   json_decref(root);
   return wrong;

@@ -5,8 +5,8 @@
 #include "backend/weights.h"
 #include "quantize/quant_file.h"
 
-/* Sets *file, to NULL for float weights (without metadata `cnnc.quantization`). Returns false after an error
- * [weights-file]: the file cannot be read, or its metadata are invalid. */
+/* Sets *file to the contents, or to NULL for float weights (without metadata `cnnc.quantization`). Returns
+ * false after an error [weights-file]: the file cannot be read, or its metadata are invalid. */
 bool quantized_read(Arena *, Diags *, const WeightsSource *, QuantFile **file);
 /* Like quantized_read, for an open archive; `path` is only used in messages. */
 struct cnn_archive;

@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include "base/arena.h"
 
-/* Files without names in $TMPDIR, which commands open as /dev/fd/N: nothing remains, even if cnnc is killed.
- * Zig closes all descriptors before it starts its linker, so for zig these files are in a folder. The folder
- * is removed at the end, also after SIGHUP, SIGINT and SIGTERM. */
+/* Usually, these files are in $TMPDIR and have no names. Commands open them as /dev/fd/N, and nothing
+ * remains, even if cnnc is killed. With `named`, they are in a folder in $TMPDIR instead, for example where
+ * /dev/fd/N does not work (names_files). The folder is removed at the end, also after SIGHUP, SIGINT and
+ * SIGTERM. */
 typedef struct Scratch {
   Arena *arena;
   const char *folder; /* NULL: the files have no names */

@@ -7,8 +7,8 @@
 #define X86 "x86-64"
 #define ARM "aarch64"
 
-/* All code for Windows is position-independent, and its shared libraries have no SONAME. Without -s, zig
- * writes a .pdb file for each executable. */
+/* Windows has no `soname`: its shared libraries have no SONAME, and it needs no -fPIC, because all of its
+ * code is position-independent. Without -s, zig writes a .pdb file for each executable. */
 const System system_table[] = {{.name = "linux",
                                 .program = "",
                                 .shared = ".so",

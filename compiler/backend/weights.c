@@ -104,7 +104,7 @@ bool weights_read(Arena *arena, Diags *diags, const WeightsSource *way, const Gr
   if (fine && way->order) text_put(way->order, "# %s = net %s\n", way->path, graph->name);
   for (int w = 0; fine && w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
-    if (!matching.source[w]) continue; /* an optional parameter, which stays 0 */
+    if (!matching.source[w]) continue; /* the file lacks this optional parameter, which stays 0 */
     cnn_tensor_floats(matching.source[w], 0, weight->size, out + weight->offset);
     if (way->order) text_put(way->order, "%s = %s\n", matching.source[w]->name, weight->name);
   }

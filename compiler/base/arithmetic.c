@@ -15,12 +15,12 @@ bool rounding_find(const char *name, Rounding *rounding) {
   return false;
 }
 
-/* x / 2^s, rounded down; C does not define right shifts of negative numbers. */
+/* x / 2^s, rounded down; in C, right shifts of negative numbers are implementation-defined. */
 static int64_t shifted(int64_t x, int32_t s) { return x >= 0 ? x >> s : ~(~x >> s); }
 
 /* ---- factors ---- */
 Multiplier multiplier_of(double factor) {
-  static const double FAR = 0x1p40; /* replaces infinity: larger than every number that occurs */
+  static const double FAR = 0x1p40; /* larger factors, infinity and NaN become about 2^41 */
   if (!(factor < FAR)) return (Multiplier){INT32_MAX, 41, (float)factor};
   int e = 0;
   const double part = frexp(factor, &e);
@@ -220,8 +220,8 @@ static int64_t halved(int64_t x, int32_t e) { /* x / 2^e, rounded half away from
   return shifted(x, e) + (e && rest > half);
 }
 
-/* exp(a) as Q0.31; a <= 0 has `whole` integer bits: a polynomial for the part from -1/4 to 0, then a
- * factor for each higher bit. */
+/* exp(a) as Q0.31; a <= 0 is a fixed-point number with `whole` integer bits. A polynomial computes exp of the
+ * part of `a` from -1/4 to 0; each higher bit of `a` that is set contributes a factor. */
 static int64_t exponential_of(int64_t a, int whole) {
   static const int64_t factor[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
   const int fraction = 31 - whole;
@@ -359,13 +359,15 @@ bool scale_is_power(float scale, int *e) {
 }
 
 /* ---- sigmoid and tanh ---- */
-/* Number of units of 2^-curve_bits points per 1.0. sigmoid has 24 points per 1.0; tanh, computed as the
- * sigmoid of 2x, has 48. */
+/* Number of units per 1.0 of x, where a unit is 2^-curve_bits of the distance between two points. sigmoid has
+ * 24 points per 1.0 and 2^9 units per point. tanh, computed as the sigmoid of 2x, has 48 points per 1.0 and
+ * 2^8 units per point. */
 static const double CURVE_UNITS = 24 << 9;
 
 bool curve_fits(float in_scale) { return (double)in_scale * CURVE_UNITS < 0x1p16; }
 
-/* A scale that is nearly a power of two is treated as a power of two, so that products need only a shift. */
+/* A scale of nearly 2^-12 (for tanh, also 2^-11) is treated as this power of two: then the factor is an
+ * integer, and products need no shift. */
 Curve curve_of(float in_scale, bool tanh) {
   static const double LARGEST = 32767 / 2.0;
   enum { MOST_SHIFT = 31 };
@@ -381,8 +383,8 @@ Curve curve_of(float in_scale, bool tanh) {
 
 static double logistic(double x) { return 0x1p16 / (1 + exp(-x)); }
 
-/* The point is shifted by half of the interpolation error at the middle of the line to the next point. So
- * the error is equal at the middle and at the ends of the line. */
+/* Point n of the curve: sigmoid at n / 24, shifted by half of the interpolation error at the middle of the
+ * line to the next point. So the error has the same size at the middle and at the ends of the line. */
 int32_t curve_point(int32_t n) {
   const double step = 1 / 24.0, here = logistic(n * step), next = logistic((n + 1) * step);
   if (n == CURVE_STEPS) return UINT16_MAX;

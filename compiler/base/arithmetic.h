@@ -24,14 +24,14 @@ typedef struct Multiplier {
   int32_t m, e; /* -31 <= e; smaller factors are 0 */
   float real;
 } Multiplier;
-enum { MULTIPLIER_LEAST = -31, MULTIPLIER_MOST = 2 }; /* range of e */
+enum { MULTIPLIER_LEAST = -31, MULTIPLIER_MOST = 2 }; /* range of e in int8 layers */
 Multiplier multiplier_of(double factor);
 /* The multiplier `in * weight / out`. one: a dense layer with one scale for all units; for such a layer,
  * TFLite first rounds the product of scales to float. */
 Multiplier multiplier_of_scales(float in, float weight, float out, bool one);
 int64_t multiplier_apply(Rounding, int64_t x, Multiplier);
-/* Sums of layers with int16 values, -2^47 < x < 2^47, are rounded once, in all three modes of rounding.
- * DOUBLE multiplies by m rounded to its upper 15 bits, like TFLite. */
+/* Requantizes a sum of a layer with int16 values, -2^47 < x < 2^47. DOUBLE rounds only once here, and
+ * multiplies by m rounded to its upper 15 bits, like TFLite. */
 enum { WIDE_SUM_BITS = 47, WIDE_MULTIPLIER_MOST = 7 };
 int64_t multiplier_apply_wide(Rounding, int64_t x, Multiplier);
 int32_t multiplier_reduced(Multiplier);             /* m, rounded to its upper 15 bits */
@@ -54,12 +54,12 @@ enum { RESCALED_MOST = 14 };
 /* For means: the maximum number of int8 or int16 numbers whose sum fits in int32. */
 enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
 
-/* Whether the arithmetic supports products of two values whose distances from their zero points are at most
- * `most`. */
+/* Whether the arithmetic supports products of two values. most: the largest absolute value of a product of
+ * two integers q - zero. */
 bool product_fits(Multiplier, int64_t most);
 
-/* Sums of values; one of the values may be subtracted. Each time that the number of values doubles beyond
- * two, the terms lose one fractional bit, so that the sum does not overflow. */
+/* Sums of values; one of the values may be subtracted. With more than two values, the terms have fewer
+ * fractional bits, one fewer for each doubling, so that the sum does not overflow. */
 typedef struct Addend {
   float scale;
   bool minus;
@@ -94,8 +94,8 @@ bool addition_fits(Rounding, const Addition *, int64_t most); /* whether sums fi
 int64_t average_of(int64_t sum, int64_t n);   /* sum / n, rounded half away from zero */
 int64_t average_even(int64_t sum, int64_t n); /* rounded half to even */
 
-/* Tables of a function for all 256 values, the lowest first. A function with parameters per channel has
- * one table per channel; MOST_TABLES limits their number. */
+/* Lookup tables of a function: one entry per int8 value, from -128 to 127. A function with parameters per
+ * channel has one table per channel; MOST_TABLES limits their number. */
 enum { MOST_TABLES = 4096 };
 typedef double RealFunction(const void *context, double x);
 void table_of(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, Stored out, RealFunction *,
@@ -115,12 +115,12 @@ void table_pieces(int8_t to[256], Rounding, int32_t in_zero, Multiplier above, i
 bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, int32_t out_zero);
 
 /* Softmax of gemmlowp, without floats: scale 1/256, zero point -128. */
-enum { SOFTMAX_CHANNELS = 4095 };     /* maximum number: a sum of exponentials has 12 integer bits */
+enum { SOFTMAX_CHANNELS = 4095 };     /* the most channels: a sum of exponentials has 12 integer bits */
 bool softmax_scale_fits(float scale); /* scale: of softmax's input */
 void softmax_table(int32_t exponential[256],
                    float in_scale);        /* exp, indexed by (largest q) - q, as Q0.31; 0: too small */
 int32_t softmax_part(int32_t exponential); /* the term of the sum for this exponential, Q12.19 */
-int32_t softmax_reciprocal(int32_t sum);   /* 1 / the sum's leading part, Q0.31 */
+int32_t softmax_reciprocal(int32_t sum);   /* 1 / s as Q0.31; s: the sum, shifted so that 1 <= s < 2 */
 int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal);
 
 /* ---- functions of int16 values, as TensorFlow Lite's reference kernels compute them ---- */
@@ -128,17 +128,18 @@ int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal);
  * shifts. */
 bool scale_is_power(float scale, int *e);
 
-/* Sigmoid, and tanh as 2 * sigmoid(2x) - 1, with the scale 2^-15: linear interpolation of the logistic
- * function at multiples of 1/24, and constant after the last point. */
+/* Sigmoid, and tanh as 2 * sigmoid(2x) - 1, with the scale 2^-15: linear interpolation between points of the
+ * logistic function at multiples of 1/24, and constant after the last point. */
 enum { CURVE_STEPS = 255, CURVE_MIDDLE = 1 << 15 };
 typedef struct Curve {
-  int32_t factor, shift; /* position (q * factor + half) / 2^shift, in units of 2^-curve_bits points */
+  int32_t factor, shift; /* q is at RSH(q * factor + 2^(shift-1), shift), in units of 2^-curve_bits of the
+                            distance between two points */
   bool tanh;
 } Curve;
 bool curve_fits(float in_scale); /* whether the products of the interpolation fit in int32 */
 Curve curve_of(float in_scale, bool tanh);
 int32_t curve_point(int32_t n);     /* about logistic(n / 24) * 2^16, n from 0 to 255 */
-int32_t curve_bits(const Curve *);  /* bits of the position between two points */
+int32_t curve_bits(const Curve *);  /* number of fractional bits of a position */
 int32_t curve_end(const Curve *);   /* value of the constant part, in units of 2^(-16 - curve_bits) */
 int32_t curve_start(const Curve *); /* value at 0, in the same units */
 int32_t curve_shift(const Curve *); /* bits to shift from these units to int16 */
@@ -149,8 +150,8 @@ int64_t cut_wide(int64_t);                     /* to int16 */
 int64_t cut_narrow(int64_t);                   /* to int8 */
 int64_t shift_half_up(int64_t x, int32_t s);   /* x / 2^s, rounded half up */
 int64_t shift_half_away(int64_t x, int32_t s); /* rounded half away from zero */
-/* Sigmoid with the scale 2^-12 and tanh with 2^-(15 - whole), as in LiteRT's LSTM kernel: gemmlowp's 16-bit
- * fixed point. */
+/* Sigmoid of an input with the scale 2^-12, and tanh of an input with the scale 2^-(15 - whole), as in
+ * LiteRT's LSTM kernel: gemmlowp's 16-bit fixed point. */
 enum { FIXED_WHOLE = 3, FIXED_WHOLE_MOST = 6 };
 int64_t fixed_logistic(int64_t q);
 int64_t fixed_tanh(int64_t q, int32_t whole);

@@ -25,7 +25,7 @@ typedef struct Source {
   uint32_t *line; /* offset of each line */
   int lines;
   int rank;              /* order of messages: imports before the importing file */
-  VEC(SourceMark) marks; /* marks at equal distances; none until a column of a long line is needed */
+  VEC(SourceMark) marks; /* a mark about every 1024 bytes; none until a column of a long line is needed */
 } Source;
 typedef struct Sources {
   Arena *arena;
@@ -41,7 +41,7 @@ typedef struct Place_ {
 } SourcePlace; /* lines and columns are counted from 1; a column is one code point */
 SourcePlace sources_place(const Sources *, uint32_t file, uint32_t offset);
 
-/* Stack of block applications, innermost first. NULL in the net itself. */
+/* Stack of block applications, innermost first. A NULL Site: outside of blocks. */
 typedef struct Site {
   const struct Site *outer;
   Span applied;
@@ -95,8 +95,8 @@ const char *diags_error(const Diags *, int i, Span *where);
 int diags_warnings(const Diags *);
 
 typedef enum DiagFormat { DIAG_TEXT, DIAG_JSON, DIAG_SARIF } DiagFormat;
-/* Prints all messages in source order (imports first, messages without a position last), then their number.
- * At most 100 errors and 100 warnings are recorded. */
+/* Prints all messages in source order (imports first, messages without a position last), then the numbers of
+ * errors and warnings. At most 100 errors and 100 warnings are recorded. */
 void diags_print(Diags *, FILE *, DiagFormat, bool color);
 
 /* A source with the fixes of all messages applied; of fixes that overlap, only the first is applied. */

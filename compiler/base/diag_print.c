@@ -7,7 +7,8 @@ enum {
   TAB = 4,
   WIDEST = 160,
   BEFORE_CARET = 60
-}; /* widths in columns; of a longer line, only the part around the caret is shown */
+}; /* in columns; of a line wider than WIDEST, WIDEST columns are shown, the first one BEFORE_CARET columns
+      before the caret */
 
 typedef struct Palette {
   const char *error, *warning, *note, *bold, *caret, *gutter, *reset;
@@ -51,7 +52,8 @@ static bool is_harmful(uint32_t code) {
   return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x202a && code <= 0x202e);
 }
 
-/* Prints user text without characters that move the cursor or change the text direction. */
+/* Prints user text. U+FFFD replaces invalid UTF-8, and characters that move the cursor or change the text
+ * direction. */
 static void put_clean(Text *text, const char *s) {
   for (const char *end = s + strlen(s); s < end;) {
     uint32_t code = 0;
@@ -64,7 +66,7 @@ static void put_clean(Text *text, const char *s) {
 
 /* ---- the source line ---- */
 
-/* A source line for display, one cell per character. */
+/* A character of a source line, as it is displayed. */
 typedef struct Cell {
   uint32_t offset;
   int column, columns, bytes;
@@ -132,7 +134,7 @@ static void put_source(const Diags *diags, Text *text, const Palette *color, Spa
   const int last = width <= WIDEST ? width : first + WIDEST;
   const char *dots = first > 0 ? "..." : "";
   text_put(text, "%s%5d |%s %s", color->gutter, place.line, color->reset, dots);
-  int skipped = first; /* column of the first shown cell: a wide character or tab may cross the edge */
+  int skipped = first; /* column of the first shown cell; larger if a wide character crosses the left edge */
   for (int i = n - 1; i >= 0 && cells[i].column >= first; i--) skipped = cells[i].column;
   for (int i = 0; i < n; i++)
     if (cells[i].column >= first && cells[i].column + cells[i].columns <= last)

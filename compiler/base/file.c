@@ -37,7 +37,7 @@ static char *refuse(int descriptor, const char **why, const char *reason) {
 char *file_read(Arena *arena, const char *path, size_t *n, const char **why) {
   const int descriptor = open_again(path, O_RDONLY);
   struct stat status;
-  /* Windows does not open directories. */
+  /* On Windows, opening a directory fails. */
   if (descriptor < 0) return refuse(descriptor, why, errno == EISDIR ? "it is a directory" : strerror(errno));
   if (fstat(descriptor, &status) != 0) return refuse(descriptor, why, strerror(errno));
   if (S_ISDIR(status.st_mode)) return refuse(descriptor, why, "it is a directory");
@@ -152,7 +152,7 @@ const char *file_library(Arena *arena, const char *path) {
 }
 
 const char *file_identity(Arena *arena, const char *path) {
-#ifdef __wasi__ /* WASI has no links, and no realpath */
+#ifdef __wasi__ /* without realpath, the inode number identifies the file */
   struct stat status;
   if (stat(path, &status) != 0) return path;
   return arena_printf(arena, "%llu", (unsigned long long)status.st_ino);
@@ -189,7 +189,7 @@ typedef struct Output {
   const char *path, *temporary;
   const char *bytes;
   size_t n;
-  mode_t mode; /* mode of the file that is replaced; 0: there is none */
+  mode_t mode; /* permissions of the file that is replaced; 0: no file is replaced */
 } Output;
 
 struct Outputs {
@@ -281,7 +281,7 @@ bool outputs_add(Outputs *outputs, const char *path, const char *bytes, size_t n
   output.bytes = bytes;
   output.n = n;
   if (output.kind != OUTPUT_RENAMED) output.bytes = arena_copy(outputs->arena, bytes, n);
-  /* the output is recorded before its file exists, so that the file is always removed */
+  /* the output is recorded before its file exists, so that outputs_abandon always removes the file */
   vec_push(outputs->arena, outputs->list, output);
   if (output.kind != OUTPUT_RENAMED) return true;
   const int descriptor = temporary_open(output.temporary);

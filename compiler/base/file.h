@@ -33,7 +33,8 @@ const char *file_self(Arena *); /* the path of the running program; NULL: unknow
 const char *file_library(Arena *, const char *path);
 size_t file_begin(const char *path, void *to,
                   size_t most); /* reads the first bytes; returns the number of bytes read */
-const char *file_identity(Arena *, const char *path); /* equal for two paths to the same file */
+const char *file_identity(Arena *, const char *path); /* a text that is equal for two paths to the same
+                                                         file */
 const char *file_beside(Arena *, const char *beside,
                         const char *path); /* `path` relative to the directory of the file `beside` */
 const char *base_name(const char *path);   /* `path` without its directory */

@@ -46,7 +46,9 @@ static int source_line_at(const Source *source, uint32_t offset) {
 
 /* ---- columns ---- */
 
-enum { MARK_BYTES = 1024 }; /* number of bytes between two marks of a source */
+/* A mark stores the number of characters before an offset. A source with long lines has one mark per
+ * MARK_BYTES bytes. */
+enum { MARK_BYTES = 1024 };
 
 static uint32_t character_end(const Source *source, uint32_t at) {
   uint32_t code;
@@ -54,7 +56,7 @@ static uint32_t character_end(const Source *source, uint32_t at) {
   return at + (length ? (uint32_t)length : 1); /* an invalid UTF-8 byte counts as one character */
 }
 
-/* The number of characters from one offset to another; the second offset may be inside a character. */
+/* The number of whole characters from one offset to another; the second offset may be inside a character. */
 static uint32_t characters_between(const Source *source, uint32_t at, uint32_t offset) {
   uint32_t n = 0;
   while (at < offset && (at = character_end(source, at)) <= offset) n++;
@@ -75,8 +77,9 @@ static uint32_t characters_before(const Source *source, uint32_t offset) {
   return mark->characters + characters_between(source, mark->at, offset);
 }
 
-/* In a long line, characters are counted from the last mark before the offset, because many messages and
- * nodes may be in one line. */
+/* The number of characters from the start of a line to an offset. Far from the start, characters are counted
+ * from the last mark before the offset: many messages and nodes may be in one line, and each one needs its
+ * column. */
 static uint32_t characters_from(Arena *arena, Source *source, uint32_t begin, uint32_t offset) {
   if (offset - begin <= MARK_BYTES) return characters_between(source, begin, offset);
   if (!source->marks.n) marks_make(arena, source);

@@ -18,17 +18,18 @@ const char *text_thousands(Arena *, int64_t);                   /* 1234567 -> "1
 const char *text_counted(Arena *, int64_t n, const char *noun); /* "1 row", "2 rows" */
 const char *text_float(Arena *, double);        /* shortest decimal that reads back as the same float; "1.5",
                                                    "1e-05"; independent of the locale */
-const char *text_double(Arena *, double);       /* like text_float; an integral value has no point */
+const char *text_double(Arena *, double);       /* like text_float, for a double; an integral value below 1e15
+                                                   has neither point nor exponent */
 void text_json(Text *, const char *utf8);       /* a JSON string with its quotes */
-bool text_number(const char *s, double *value); /* parses s as a decimal number with digits around its point;
-                                                   independent of the locale; infinite if too large */
+bool text_number(const char *s, double *value); /* parses s as a decimal number; a point needs digits on both
+                                                   sides; independent of the locale; infinite if too large */
 int text_decode(const char *s, size_t n, uint32_t *code); /* number of bytes of the UTF-8 character at s, 0 if
                                                              the character is invalid within n bytes */
 int text_encode(char out[4], uint32_t code);              /* returns the number of bytes written */
 
 /* The name among `names` (NULL-terminated) that a misspelled `word` most likely means, or NULL. */
 const char *suggest(const char *word, const char *const *names);
-/* Whether the word differs from the name only by wrong letters: no words or digits are missing or added. */
+/* Whether the word is the name with a few wrong, missing or additional letters, but with the same digits. */
 bool is_misspelt(const char *word, const char *name);
 void text_hex_float(Text *, float); /* 0x1.99999ap-4f; for a finite number */
 #endif

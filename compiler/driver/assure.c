@@ -36,7 +36,7 @@ typedef struct AssurePack {
   Defines defines;
   bool help;
   const char *name, *prefix, *call; /* base name of the files; prefix of C identifiers; "infer" or "step" */
-  /* constant: all inputs are integers, so the run time does not depend on their values */
+  /* constant: an int8 model without f32 inputs, so that the run time does not depend on the inputs' values */
   bool int8, constant;
   WordList inputs; /* the files that the compiler read */
   Outputs *outputs;
@@ -121,8 +121,8 @@ static bool add_filled(const AssurePack *p, const char *file, const char *templa
 }
 
 /* ---- sources ---- */
-/* The path of a source relative to the program's folder; NULL: the source is in another folder. Weights may
- * be anywhere. */
+/* The path of the copy of an input file in source/. For the weights this is the base name; for other files,
+ * the path relative to the program's folder. NULL: the file is not in the program's folder. */
 static const char *path_in_folder(const AssurePack *p, const char *path) {
   const size_t n = (size_t)(base_name(p->input) - p->input);
   if (file_same(path, weights_file(p->arena, p->weights))) return base_name(path);
@@ -213,7 +213,7 @@ static bool write_board(const AssurePack *p) {
   options.weights = p->weights;
   options.embed = EMBED_AS_TEXT;
   options.cpu = p->cpu;
-  options.acsl = target_is_scalar_board(target_find(p->cpu->target)); /* C for other CPUs has vectors */
+  options.acsl = target_is_scalar_board(target_find(p->cpu->target)); /* Frama-C cannot read vectors */
   options.flash_wait = p->flash_wait;
   options.targets_given = true;
   vec_push(p->arena, options.targets, target_find(p->cpu->target));

@@ -26,11 +26,11 @@ typedef struct Compilation {
   Diags *diags;
   Ast *program;
   const char *labels_file;
-  Graph *graph;  /* the program's graph; quantized if the weights are int8; with --stream, the graph of one
-                    step */
+  Graph *graph;  /* the program's graph; quantized if the weights are int8; with --stream or --slide, the
+                    graph of one step */
   bool training; /* training code is generated */
   const float *weights;    /* compiled in, or NULL */
-  bool quantized;          /* the graph is an int8 graph, and `weights` are its int8 weights */
+  bool quantized;          /* the graph is an int8 graph, which contains its int8 weights */
   const Graph *floats;     /* the float graph that the int8 graph was quantized from */
   QuantFile *file;         /* the int8 weight file */
   Node **made;             /* by id of a float node: the int8 node with its value */

@@ -83,7 +83,8 @@ static bool build_graph(Compilation *c) {
   return true;
 }
 
-/* Whether sizes include training if the net has a train block, even without --train. */
+/* Whether the output is a summary or JSON. Its sizes include training if the net has a train block, even
+ * without --train. */
 static bool summarized(const Options *o) {
   return !o->output || o->kind == OUTPUT_SUMMARY || o->kind == OUTPUT_JSON;
 }
@@ -151,8 +152,8 @@ static const Options *with_better_targets(const Options *o, Arena *arena, bool i
 }
 
 /* The options with copies of the targets that have the throughput of --cpu, or of this CPU if the targets
- * were chosen for it. Training keeps the schedules of the target: all CPUs with the same vector instructions
- * compute the same weights. */
+ * were chosen for it. With training, the throughput of this CPU is not used: all CPUs with the same vector
+ * instructions get the same schedules and compute the same weights. */
 static const Options *with_cpu(const Options *o, Arena *arena, bool training) {
   const Cpu *cpu = !o->cpu && o->native && !training ? cpu_native() : o->cpu;
   if (!cpu || !cpu->core) return o;
@@ -165,7 +166,7 @@ static const Options *with_cpu(const Options *o, Arena *arena, bool training) {
 /* The options with the targets for an int8 model; by default, a library is for boards. */
 static const Options *int8_targets(const Options *o, Arena *arena) {
   if (o->kind != OUTPUT_LIBRARY || o->targets_given) return with_better_targets(o, arena, true);
-  Options *own = without_targets(o, arena); /* the schedules of both read the same packed weights */
+  Options *own = without_targets(o, arena); /* schedules of both targets read the same packed weights */
   vec_push(arena, own->targets, target_find("armv7e-m"));
   vec_push(arena, own->targets, target_find("armv7m"));
   return own;
@@ -516,9 +517,9 @@ static void check_assumptions(const Compilation *c) {
       const Lower *l = p->calls.data[i].version[t].lower;
       if (!l->broken.n) continue;
       Diag *diag = diag_report(c->diags, DIAG_not_updatable, l->node->span, l->node->site,
-                               "the weights of %s do not fit --updatable code", l->node->name);
-      for (int k = 0; k < l->broken.n; k++) diag_fact(diag, "it needs %s", l->broken.data[k]);
-      diag_help(diag, "use -Os for both the code and its models: its loops support all weights");
+                               "the weights or scales of %s do not fit --updatable code", l->node->name);
+      for (int k = 0; k < l->broken.n; k++) diag_fact(diag, "the code needs %s", l->broken.data[k]);
+      diag_help(diag, "use -Os for the code and its models: reference loops support all weights");
       break;
     }
 }
@@ -561,9 +562,9 @@ static bool run(Compilation *c) {
          stream(c) &&       // passes/: the graph of a step, with --stream or --slide
          tune(c) &&         // --tune, and earlier measurements
          plan(c) &&         // passes/: kernels, and storage of values
-         lower(c) &&        // schedule/ to lir/: nests, proved; sizes and names
+         lower(c) &&        // schedule/ to lir/: nests and their proofs; then sizes and names
          fit(c) &&          // --memory, --flash, --ram: plans and lowers again
-         verify(c) &&       // lir/: limits, and the lowered program
+         verify(c) &&       // lir/: checks of limits and of the lowered program
          emit_output(c) &&  // emit/: C text, or report/: a view
          backend(c);        // backend/: the C compiler
 }

@@ -21,9 +21,10 @@ static NetSizes lower_training_again(Compilation *c, Plan *train) {
 }
 
 /* Searches for a training plan within --memory, and lowers it. `train` is the plan that was lowered last. A
- * plan limits the bytes of values (`room`). Packed weights, the gradients of shards and scratch need more
- * bytes; the size of scratch is only known after lowering. The last try has a `room` of 0, so that --memory
- * with the reported minimum succeeds. False: no plan fits; `least` is the smallest number of bytes found. */
+ * plan is made for a limit on the bytes of values, `room`. In addition, a step needs memory for packed
+ * weights, the gradients of shards, and scratch, whose size is only known after lowering. The last try has a
+ * `room` of 0, so that --memory with the reported minimum succeeds. False: no plan fits; `least` is the
+ * smallest number of bytes that a plan needed. */
 static bool fit_plan(Compilation *c, Plan *train, const PlanOptions *options, int64_t *least) {
   enum { TRIES = 8 };
   const int64_t most = c->options->memory;

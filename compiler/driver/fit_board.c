@@ -14,8 +14,8 @@ static void lower_again(Compilation *c) {
 }
 
 /* ---- flash ---- */
-/* An alternative to the smallest schedule of a layer: faster, with larger constants. The gains of a layer are
- * consecutive in a list. */
+/* A schedule of a layer whose constants are larger than those of the smallest schedule. It is faster, or it
+ * is the current choice. The gains of a layer are consecutive in a list. */
 typedef struct Gain {
   int root; /* id of the layer's node */
   Small small;
@@ -117,8 +117,8 @@ static const GainSet *best_set(Arena *arena, const Gains *gains, int64_t bytes) 
 }
 
 /* Whether functions should be merged: most layers with gains have their smallest constants, and none has
- * Winograd weights. Winograd weights save about as many cycles as shared code costs, and they need much more
- * flash than the code of a layer. */
+ * Winograd weights. Winograd weights save about as many cycles as a merged function costs, and they need much
+ * more flash than the code of a layer. */
 static bool mostly_smallest(const Gains *gains, const Small *small) {
   int layers = 0, smallest = 0;
   for (int g = 0; g < gains->n; g++) {
@@ -132,8 +132,8 @@ static bool mostly_smallest(const Gains *gains, const Small *small) {
 }
 
 /* The size class of each kernel's constants in the fastest net within --flash, by node id of the kernel's
- * root. flash: bytes of flash that the net needs so far. NULL: the net fits already, or no constants can be
- * smaller. Sets `merge` if functions should be merged, too. */
+ * root. flash: bytes of flash that the net needs with the current choice. NULL: the net fits already, or no
+ * constants can be smaller. Sets `merge` if functions should be merged, too. */
 static const Small *smaller_constants(const Compilation *c, int64_t flash, bool *merge) {
   const Gains gains = find_gains(c);
   if (!gains.n || flash <= c->options->flash) return NULL;
@@ -145,13 +145,15 @@ static const Small *smaller_constants(const Compilation *c, int64_t flash, bool 
   for (int g = 0; g < gains.n; g++) small[gains.data[g].root] = SMALL_MOST;
   const GainSet *set =
       least > c->options->flash ? NULL : best_set(c->arena, &gains, c->options->flash - least);
-  for (; set && set->last; set = set->before) /* set is NULL: even the smallest constants do not fit */
+  /* set is NULL: even the smallest constants do not fit; they are used nevertheless */
+  for (; set && set->last; set = set->before)
     small[gains.data[set->last - 1].root] = gains.data[set->last - 1].small;
   *merge |= mostly_smallest(&gains, small) && !c->programs.train && !c->programs.look;
   return small;
 }
 
-/* Chooses several times, because layers that share weights save less flash than the sum of their savings. */
+/* Chooses constants and lowers the net up to TRIES times: a choice may save less flash than expected, because
+ * layers may share weights. */
 void fit_flash(Compilation *c) {
   enum { TRIES = 3 };
   int64_t flash = layout_footprint(c->layout).flash;
@@ -166,9 +168,10 @@ void fit_flash(Compilation *c) {
 }
 
 /* ---- RAM ----
- * A trial has a last layer in row bands and a number of bands. Trials are lowered in the order of their
- * kernel counts, and the first trial that fits is used. If none fits, the trial with the least RAM is
- * used. */
+ * A trial is a pair: the last layer in row bands, and the number of bands. Trials whose values may fit are
+ * lowered first, those with few kernels before others; then the trials with the smallest values. The first
+ * trial that fits is used. If none fits, the trial with the least RAM is used, if it needs less than the net
+ * without row bands. */
 enum { MOST_LAYERS = 200, MOST_KERNELS = 2000, TRIES = 6 };
 
 typedef struct BandTrial {
@@ -234,8 +237,8 @@ static void sort(BandTrials *trials, int (*order)(const void *, const void *)) {
   if (trials->n) qsort(trials->data, (size_t)trials->n, sizeof *trials->data, order);
 }
 
-/* Lowers the first TRIES trials whose values may fit into `most` bytes, each at most once. `best` becomes the
- * trial with the least RAM. */
+/* Lowers the first TRIES trials whose values may fit into `most` bytes, until a trial fits into --ram. A
+ * trial is lowered only once. `best` becomes the trial with the least RAM. */
 static void lower_best_trials(Compilation *c, const BandTrials *trials, int64_t most, Lowered *best) {
   int tried = 0;
   for (int i = 0; i < trials->n && tried < TRIES && best->ram > c->options->ram; i++) {

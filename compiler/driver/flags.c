@@ -78,8 +78,8 @@ static bool wrong_option(Arena *arena, const Flag *table, int code, char **argv)
   if (code == ':' && !valueless) return usage_error("%s needs a value", word);
   if (optopt >= LONG) return usage_error("%.*s takes no value", (int)strcspn(word, "="), word);
   if (!optopt) return unknown_option(arena, table, word);
-  /* Letters after one dash may be meant as a long option. optind is the index of that word, or the next
-   * index. */
+  /* Letters after one dash may be meant as a long option. The word with these letters is argv[optind] or the
+   * word before it. */
   for (int i = optind; i >= optind - 1; i--) {
     word = argv[i];
     if (!word || word[0] != '-' || word[1] == '-' || strlen(word) <= 2) continue;
@@ -223,7 +223,7 @@ static bool names_file(const Flag *flag) {
 bool flags_read(Arena *arena, const Flag *table, void *options, int argc, char **argv) {
   Text letters = {.arena = arena};
   VEC(struct option) names = {0};
-  text_put(&letters, ":"); /* distinguishes a missing value from an unknown option */
+  text_put(&letters, ":"); /* for a missing value, getopt_long then returns ':', not '?' */
   for (const Flag *flag = table; flag->read; flag++) {
     const struct option name = {flag->name, flag->has_arg, NULL, LONG + (int)(flag - table)};
     if (flag->name) vec_push(arena, names, name);

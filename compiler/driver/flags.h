@@ -22,8 +22,8 @@ typedef struct Flag {
   FlagRead *read;
   size_t member;       /* offset of the option's member in the struct */
   DocText shown, help; /* the option and its text in --help; NULL: hidden */
-  const char *values;  /* the permitted values, @file, @folder, or a list of words: @kinds @passes @targets
-                          @cpus @warnings @messages @topics; NULL: anything */
+  const char *values;  /* the permitted values. @file, @folder: a path; @kinds @passes @targets @cpus
+                          @warnings @messages @topics: a word of that list; NULL: anything */
 } Flag;                /* a table ends with a row without `read` */
 
 typedef struct FlagUse { /* one option on a command line */

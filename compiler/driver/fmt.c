@@ -17,7 +17,8 @@ typedef struct FmtRun {
   Sources sources;
   Diags *diags;
   Outputs *outputs;
-  bool differs, broken; /* a file would change; formatting changed the meaning */
+  bool differs; /* --check: a file would change */
+  bool broken;  /* formatting changed the meaning of a program */
 } FmtRun;
 
 #define AT(member) offsetof(FmtRun, member)

@@ -386,7 +386,8 @@ static void write_tflite(Importing *m, Span at, const TflProgram *made) {
   Text program = {.arena = m->arena};
   const char *base = output_base(m, ".tflite"),
              *wrong = tflite_check(m->arena, made, arena_printf(m->arena, "%s.cnn", base), &program);
-  /* An error means that declared shapes differ from the shapes that the operators compute. */
+  /* Errors are reported as errors of the model: for example, its declared shapes may differ from the shapes
+   * that its operators compute. */
   if (wrong) diag_report(m->diags, DIAG_import_file, at, NULL, "the model is invalid: %s", wrong);
   else write_files(m, base, &program, NULL, &made->arrays);
 }
@@ -418,8 +419,8 @@ static int import_floats(Importing *m, Span at, Onnx *graph) {
   return im ? write_program(m, im) : 0;
 }
 
-/* The program of a streaming model converted to whole sequences; NULL: impossible, so its variables are
- * kept. */
+/* The program of a streaming model, converted to a net for whole sequences. NULL: this conversion is
+ * impossible; the caller then keeps the model's variables. */
 static const TflProgram *raised_program(Importing *m, Span at, TflModel *model, const uint8_t *bytes,
                                         size_t n) {
   ImportOptions options = m->options;

@@ -57,7 +57,7 @@ static int lsp(Arena *arena, const char *cnnc, int argc, char **argv) {
   if (options.help) return command_help(arena, &lsp_command);
   if (optind < argc)
     return usage_error("cnnc lsp takes no file, but got '%s'; the editor opens the files", argv[optind]), 2;
-  signal(SIGPIPE, SIG_IGN); /* a failing write ends the server */
+  signal(SIGPIPE, SIG_IGN); /* writing to a closed pipe then fails, which ends the server */
   const Wire wire = {NULL, stdio_read, stdio_write};
   return lsp_serve(&wire, options.directories.n, options.directories.data);
 }

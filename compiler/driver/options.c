@@ -129,7 +129,7 @@ static bool read_kind(const FlagUse *use, void *member, const char *value) {
   Options *options = use->options;
   int index;
   (void)member;
-  if (strcmp(value, "program") == 0) value = "lir"; /* the former name, accepted until 0.2 */
+  if (strcmp(value, "program") == 0) value = "lir"; /* lir's former name, accepted until 0.2 */
   if (!word_index("--emit", value, options_kinds(use->arena), &index)) return false;
   options->kind = kinds[index].kind;
   return options->kind_given = true;
@@ -231,7 +231,7 @@ static bool read_level(const FlagUse *use, void *member, const char *value) {
   return true;
 }
 
-/* -MD, -MF FILE and -MFFILE, as compilers write them. */
+/* -MD, -MF FILE and -MFFILE, as C compilers accept them. */
 static bool read_dependencies(const FlagUse *use, void *member, const char *value) {
   Options *options = use->options;
   (void)member;
@@ -418,8 +418,8 @@ const Flag options_table[] = {
      "fit. The code is not counted",
      NULL},
     {"ram", 0, required_argument, flag_bytes, AT(ram), "--ram=BYTES",
-     "RAM limit of inference: the workspace, weights that are not compiled in, and on microcontrollers the "
-     "stack. If a net does not fit, its first layers are computed in row bands",
+     "RAM limit of inference: the workspace, states, weights that are not compiled in, and on "
+     "microcontrollers the stack. If a net does not fit, its first layers are computed in row bands",
      NULL},
     {"flash-wait", 0, required_argument, flag_number, AT(flash_wait), "--flash-wait=CYCLES",
      "extra cycles to read 16 bytes from flash instead of RAM; used to choose schedules on microcontrollers",

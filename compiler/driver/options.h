@@ -22,7 +22,7 @@ typedef enum OutputKind {
   OUTPUT_PROGRAM,
   OUTPUT_MODEL, /* packed weights */
   OUTPUT_ONNX,
-  OUTPUT_LIBRARY, /* a folder for other build systems */
+  OUTPUT_LIBRARY, /* a folder of C and build files, for other build systems */
   OUTPUT_EXAMPLE, /* a program that calls NAME.c: only for `cnnc new` */
   OUTPUT_SUMMARY, /* from here on: views of the program */
   OUTPUT_JSON,
@@ -69,21 +69,22 @@ typedef struct Options {
   bool train_given;            /* --train or --no-train */
   bool network, look;          /* generate NAME_network, and inspection; executables always have both */
   VEC(const Target *) targets; /* best first */
-  bool targets_given, native;  /* native: a target was chosen for this CPU */
+  bool targets_given, native;  /* native: --target names `native`, this CPU */
   const Cpu *cpu;              /* --cpu; NULL: not given */
   int64_t flash, ram;          /* limits of inference in bytes; 0: none */
   int64_t flash_wait;          /* wait cycles of flash; 0: none */
-  const System *system;        /* --os; NULL: this system, or none */
-  const Target *machine;       /* machine of an object; NULL: this machine */
+  const System *system;        /* --os; NULL: this machine's system, or no system */
+  const Target *machine;       /* the other machine that the C compiler compiles for; NULL: this machine */
   int threads;                 /* 0: openmp; 1: pool; 2: none; -1: not given */
   bool threaded, pool;         /* threaded: several threads; pool: a thread pool instead of OpenMP */
-  bool mpi;                    /* an executable that MPI processes can share */
+  bool mpi;                    /* an executable that can train in several MPI processes */
   int64_t mpi_most;            /* maximum number of processes; 0: the number of shards */
   Defines defines;
   WordList directories, warnings;
   Level level;
   int precision;    /* precision of layers that state none. 0: f32; 1: bf16; 2: f16w; -1: not given */
-  bool exact, tune; /* exact: no algorithms such as Winograd; tune: measure schedules */
+  bool exact, tune; /* exact: no algorithms that round differently, such as Winograd; tune: measure
+                       schedules */
   bool updatable;   /* int8 models: code and layout do not depend on the weights */
   bool acsl;        /* annotations for Frama-C, and its entry point */
   VEC(ReportUse) reports;
@@ -108,7 +109,7 @@ bool options_plain(const Options *);                           /* reference sche
 /* adds the target, if it is missing; the list is sorted by descending march_level */
 void options_add_target(Options *, Arena *, const Target *);
 Precision options_precision(const Options *);
-bool options_step(const Options *); /* whether --stream or --slide is given: compile one step */
+bool options_step(const Options *); /* whether --stream or --slide is given, so that one step is compiled */
 extern const Flag options_table[];
 const char *const *options_kinds(Arena *); /* the values of --emit */
 const char *const *options_targets(Arena *);

@@ -31,8 +31,9 @@ static const char *suffix_help(const char *suffix) {
 }
 
 #ifndef __wasi__ /* the browser build has no C compiler */
-/* Sets the kind of the output if its suffix is one of the system of --os. Without --os, the suffixes .exe,
- * .dll and .dylib imply a system. */
+/* Sets the kind of the output if its suffix is that of an executable or a shared library on the system of
+ * --os. An output without a suffix gets that of an executable. Without --os, the suffixes .exe, .dll and
+ * .dylib imply a system. */
 static bool kind_of_system(Options *options, Arena *arena, const char *suffix) {
   const System *system = options->system ? options->system : system_of_suffix(suffix);
   if (!system) return false;
@@ -232,7 +233,7 @@ static bool check_streaming(const Options *options) {
          usage_error("an ONNX model takes whole sequences: remove --%s", about);
 }
 
-/* Whether the text is MAJOR.MINOR.PATCH, with the suffixes of semantic versioning. */
+/* Whether the text is MAJOR.MINOR.PATCH, which a suffix of semantic versioning may follow. */
 static bool is_version(const char *text) {
   static const char digits[] = "0123456789";
   for (int part = 0; part < 3; part++) {
@@ -309,8 +310,8 @@ static void default_targets(Options *options, Arena *arena) {
   } else add_all_x86(options, arena);
 }
 
-/* Sets the default targets, and checks them against --cpu, which allows targets of its architecture, and
- * generic. */
+/* Sets the default targets if there is no --target. Then checks that the CPU of --cpu can run code for each
+ * target: for targets of its architecture, and for generic. */
 static bool choose_targets(Options *options, Arena *arena) {
   if (options->targets.n == 0) default_targets(options, arena);
   const Cpu *cpu = options->cpu;
@@ -330,7 +331,8 @@ static bool choose_targets(Options *options, Arena *arena) {
   return true;
 }
 
-/* Executables use threads: with OpenMP, if the compiler has it, otherwise with the thread pool. */
+/* By default, only executables use threads: with OpenMP or, if the C compiler has no OpenMP or --os is set,
+ * with the thread pool. */
 static void choose_threads(Options *options, Arena *arena) {
   enum { OPENMP, POOL, NONE };
   const int usual = options->kind != OUTPUT_PROGRAM                              ? NONE

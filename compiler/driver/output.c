@@ -59,7 +59,7 @@ static void dump_after(const Compilation *c, Text *text) {
   plan_dump(text, plan_after(c->arena, c->graph, kind, plan_options(c, kind), pass));
 }
 
-/* The table of layers; with --target, also the use of flash and RAM. */
+/* The table of layers; with --target or --cpu, also the use of flash and RAM. */
 static void put_program_summary(Compilation *c, Text *text) {
   text_put(text, "%s", c->summary);
   if (!c->options->targets_given) return;
@@ -167,8 +167,9 @@ static bool write_example(Compilation *c) { return write_library(c); }
 static bool library_possible(Compilation *c) { return write_library(c); }
 static const char *library_file(const Compilation *c, const char *path) { return (void)c, path; }
 #else
-enum { ONNX_DETACHED = 1024 }; /* bytes; larger tensors of a large model are stored in a separate file */
 static const size_t onnx_most = 0x7fffffff; /* maximum bytes of a protobuf message */
+/* bytes; if a model exceeds onnx_most, its tensors that are larger than this are stored in a separate file */
+enum { ONNX_DETACHED = 1024 };
 
 static bool adopt_output(Compilation *c, const char *path, const char **temporary) {
   const char *why = NULL;

@@ -1,7 +1,7 @@
 /* quantize.c: `cnnc quantize`: post-training quantization of a float net to an int8 weight file. First, the
- * net is built as an executable, whose command `observe` writes the ranges of the values on the data. From
- * these ranges, scales are chosen. Then the int8 file is read as the compiler does, and the int8 executable
- * is evaluated on the test data. */
+ * net is built as an executable, whose command `observe` writes the ranges of the values on the data; weights
+ * of QAT contain their ranges. From these ranges, scales are chosen. Then the int8 file is read as the
+ * compiler does, and the int8 executable is evaluated on the test data. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "command.h"
@@ -272,7 +272,8 @@ static bool check_keep(Quantizing *q) {
   return !diags_errors(q->diags);
 }
 
-/* Equalizes the weights, and writes them for the calibration; path: the weights to calibrate with. */
+/* Equalizes the weights, unless they have ranges of QAT or --no-equalize is set. *path: the weight file for
+ * the calibration. */
 static bool equalize_net(Quantizing *q, const char **path) {
   *path = q->weights;
   q->equalized = q->no_equalize || q->ranges ? 0 : equalize(q->arena, q->graph, q->values);
@@ -314,8 +315,8 @@ static bool calibrate_net(Quantizing *q, const char *path) {
 }
 
 /* ---- --max-loss ---- */
-/* The value with the most noise relative to its MACs. Candidates are the values that can become int16 (if
- * `widen`), or the layers that can become float. NULL: there is none. */
+/* The value with the largest quotient of noise and signal, divided by the MACs of its node. Candidates are
+ * the values that can become int16 (if `widen`), or the layers that can become float. NULL: there is none. */
 static const Chosen *worst_value(const Quantizing *q, bool widen) {
   const Chosen *worst = NULL;
   double most = -1;
@@ -336,8 +337,8 @@ static const Chosen *worst_value(const Quantizing *q, bool widen) {
   return worst;
 }
 
-/* Makes the noisiest values int16, or, if no value is left, the noisiest layers float: an eighth of all
- * layers at a time. False: everything is float already. */
+/* Makes the noisiest values int16 or, if no value is left, the noisiest layers float. Each call changes at
+ * most an eighth of the number of layers. False: all layers are float already. */
 static bool raise_precision(Quantizing *q) {
   enum { PARTS = 8 };
   int layers = 0;
@@ -375,11 +376,13 @@ static bool quantize_within_loss(Quantizing *q) {
     if (q->max_loss < 0 || accuracy_loss(q) <= q->max_loss) return true;
     if (!raise_precision(q))
       return report_failure(
-          q, arena_printf(q->arena, "the loss is %g points even with all layers in float", accuracy_loss(q)));
+          q, arena_printf(q->arena, "the accuracy loss is %g points even with all layers in float",
+                          accuracy_loss(q)));
   }
 }
 
-/* Uses the ranges that QAT stored with the weights, if there are any; otherwise there must be data. */
+/* Uses the ranges that QAT stored with the weights, unless --calibrate is set. If there are no such ranges,
+ * there must be data. */
 static bool find_ranges(Quantizing *q) {
   q->ranges = q->calibrates ? NULL : aware_ranges(q->arena, q->graph, q->values);
   if (q->ranges) {
@@ -409,7 +412,7 @@ static void quantize_net(Quantizing *q) {
   q->wrong = !check_qat_options(q);
   if (q->wrong || !check_keep(q)) return;
   diags_print(q->diags, stderr, DIAG_TEXT,
-              flag_wants_color(0)); /* messages about the source; each trial records its own messages */
+              flag_wants_color(0)); /* messages about the source; later, each trial records its own */
   q->diags = diags_new(q->arena, &q->sources);
   if (q->data && !build_executable(q, NULL, program)) return;
   if (!equalize_net(q, &weights) || (q->data && !run_calibration(q, program, weights))) return;

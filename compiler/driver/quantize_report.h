@@ -28,7 +28,7 @@ typedef struct Quantizing {
   bool help, no_equalize, wrong; /* wrong: an error on the command line */
   bool failed;                   /* an executable failed, and printed the reason */
   bool calibrates;               /* --calibrate: ranges from data even after QAT */
-  double max_loss;               /* --max-loss in points; negative: no limit */
+  double max_loss;               /* --max-loss in percentage points; negative: no limit */
 
   const Graph *graph;
   float *values;       /* the equalized weights */

@@ -8,7 +8,8 @@
 #include <string.h>
 
 /* ---- buffers ---- */
-/* Number of elements that the pointer of a parameter points to: rows, or elements of a flat array. */
+/* Length of the array that a parameter points to, in objects of the pointer's type: rows or, for a flat
+ * array, elements. */
 static int64_t pointed(const Buf *buf) {
   int64_t last = 0;
   if (!code_is_flat(buf)) return buf->dim[0];
@@ -16,7 +17,7 @@ static int64_t pointed(const Buf *buf) {
   return last + 1;
 }
 
-/* Whether elements of other parts of the array are between the elements of this part. */
+/* Whether the buffer is a part of a larger array, with elements of other parts between its own elements. */
 static bool has_gaps(const Buf *buf) { return pointed(buf) != buf_elements(buf) && code_is_flat(buf); }
 
 static void put_pointed(Text *out, const char *name, const Buf *buf) {
@@ -80,7 +81,7 @@ static const char *comma_list(Arena *arena, const Words *list) {
 /* ---- contracts of functions ---- */
 static void put_separated(Printer *p, Text *out, const Buf *a, const Buf *b) {
   if (a->overlaps || b->overlaps || (a->place <= WEIGHTS && b->place <= WEIGHTS)) return;
-  if (has_gaps(a) || has_gaps(b)) return; /* parts of one array may be interleaved */
+  if (has_gaps(a) || has_gaps(b)) return; /* interleaved parts of one array */
   text_put(out, "    requires \\separated(");
   put_pointed(out, p->buf_name[a->id], a);
   text_put(out, ", ");
@@ -94,7 +95,7 @@ static bool is_parameter(const Printer *p, int buf) {
 
 /* ---- numbers in the weights ---- */
 /* Arguments of inline functions that must be in a range: factors and shifts. If such an argument is read
- * from the weights, the kernel's contract requires the range, so that WP needs no weights. */
+ * from the weights, the kernel's contract requires the range, so that WP need not know the weights. */
 static const struct {
   const Primitive *of;
   int argument;
@@ -215,8 +216,8 @@ static Index bound_of(const Printer *p, const NestStmt *loop, bool low) {
   return best;
 }
 
-/* The smallest or largest value of an index over all iterations, as an index in the variables of outer
- * loops. */
+/* The smallest or largest value of an index over all iterations of the annotated loop and the loops in it, as
+ * an index that only depends on the variables of outer loops. */
 static Index extreme(const Effects *e, const Index *index, bool low) {
   Index ix = printer_fold(e->p, index);
   for (int i = e->nopen - 1; i >= 0; i--) {
@@ -359,8 +360,8 @@ static void add_effects(Effects *e, const NestStmt *body) {
 /* ---- loops ---- */
 enum { UNROLL_MOST = 1 << 16 };
 
-/* Maximum number of iterations of a loop, including the iterations of inner loops; 0: not known, or too
- * many. */
+/* Maximum number of iterations of a loop; 0: not known, or too many together with those of inner loops. With
+ * `nested`, the number is multiplied by the largest number of iterations of a loop in its body. */
 static int64_t iterations(const Printer *p, const NestStmt *loop, bool nested) {
   Index low = bound_of(p, loop, true), high = bound_of(p, loop, false);
   int64_t most = 1;
@@ -392,8 +393,8 @@ static bool picks_by(Val val, int slot) {
   return false;
 }
 
-/* Whether a loop's variable decides a condition in the loop's body, such as the condition of a clipped
- * window. */
+/* Whether a condition in a loop's body depends on the loop's variable: for example, whether an element of a
+ * window is in the input or in the padding. */
 static bool decides(const Printer *p, int slot, const NestStmt *body) {
   Stmts list = {0};
   code_statements(p->arena, p->instance, body, false, &list);
@@ -407,8 +408,8 @@ static bool decides(const Printer *p, int slot, const NestStmt *body) {
   return false;
 }
 
-/* Whether lo <= v <= hi is an invariant of a loop in ACSL. For this, the loop's number of iterations must not
- * be negative for any values of the variables of outer loops. */
+/* Whether lo <= v <= hi is an invariant of a loop in ACSL. For this, hi - lo must not be negative for any
+ * values of the variables of outer loops. True is returned only if hi - lo is constant. */
 static bool is_ordered(const Printer *p, const NestStmt *loop) {
   const Index low = printer_fold(p, &loop->u.loop.lo[0]);
   Index gap = printer_fold(p, &loop->u.loop.hi[0]);
@@ -427,8 +428,8 @@ static const char *limit_text(Printer *p, const NestStmt *loop, bool low) {
 }
 
 /* The number of iterations that Eva computes separately; 0: none. A loop is unrolled for Eva if it only
- * assigns local variables, so that sums and windows keep their bounds. Where WP proves no indices, a loop is
- * also unrolled if its variable decides which elements of a window are in the map. */
+ * assigns local variables, so that sums and windows keep their bounds. In code that WP does not check, a loop
+ * is also unrolled if a condition in its body depends on its variable. */
 static int64_t separate_iterations(const Printer *p, const NestStmt *loop, bool memory) {
   enum { SEPARATE_MOST = 256 };
   const int64_t n = iterations(p, loop, false);
@@ -436,8 +437,8 @@ static int64_t separate_iterations(const Printer *p, const NestStmt *loop, bool 
   return p->print->acsl_eva && n <= SEPARATE_MOST && decides(p, loop->u.loop.slot, loop->body) ? n : 0;
 }
 
-/* Prints the annotation and begins a new line for the loop. v: its variable; end: the variable with its upper
- * limit, or NULL. */
+/* Prints the annotation and begins a new line for the loop. v: the loop's variable; end: the variable that
+ * stores the loop's upper limit, or NULL. */
 void print_loop_annotation(Printer *p, const NestStmt *loop, int depth, const char *v, const char *end) {
   if (!p->print->acsl || p->print->merged) return;
   Effects e = {.p = p, .inside = NEW_ARRAY(p->arena, bool, p->nest->nbufs + 1)};

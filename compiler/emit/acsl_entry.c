@@ -1,5 +1,5 @@
-/* acsl_entry.c: NAME.acsl.c, the entry point of Frama-C: a call of the net with any input, and the commands
- * that check the net. */
+/* acsl_entry.c: Printer of NAME.acsl.c, the entry point of Frama-C: a call of the net with any input, and the
+ * command that checks the net. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "emit/example.h"

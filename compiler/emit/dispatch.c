@@ -1,6 +1,6 @@
-/* dispatch.c: Code for several targets in one file: detection of the CPU's level, and dispatch to its
- * functions. Level 0 is the lowest target, whose code is always compiled; the code of other targets is inside
- * #if. */
+/* dispatch.c: Code for several targets in one file: detection of the best target that the CPU supports, and
+ * dispatch to its functions. A level is a target's number, from the lowest target to the best one. The code
+ * of level 0 is always compiled; the code of other targets is inside #if. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/template.h"
@@ -20,7 +20,7 @@ static const char *put_condition(Text *out, const char *open, const char *condit
 }
 
 /* On Linux, a process must request the permission to use tile registers. The system call is arch_prctl; its
- * arguments are ARCH_REQ_XCOMP_PERM and the number of the registers. */
+ * arguments are ARCH_REQ_XCOMP_PERM and 18, which identifies the data of the tile registers. */
 static const char amx_text[] = "/* Does the system permit tile registers? */\n"
                                "static int @AMX@(void) {\n"
                                "#if defined(__linux__) && defined(__x86_64__)\n"
@@ -98,7 +98,8 @@ static const char avx_text[] =
     "  return (b & 0xc0030000u) == 0xc0030000u && (saved & 0xe6) == 0xe6 ? @BEST@ : 1;\n"
     "}\n";
 
-/* CPUs with AMX (bit 22 of d) run the bf16 instructions of AVX-512 at half the rate of float instructions. */
+/* CPUs with AMX (bit 22 of d) run the bf16 instructions of AVX-512 at half the rate of float instructions, so
+ * they do not get level 4. */
 static const char bf16_text[] =
     "  const uint32_t vnni = c >> 11 & 1, amx = d >> 22 & 1;\n"
     "  uint32_t more = 7, b1, c1 = 1, d1;\n"

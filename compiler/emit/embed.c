@@ -3,8 +3,8 @@
  * A small number of weights is printed as arrays in the C text. A larger number of weights is stored in one
  * of four ways: as a string in the text; as a file next to it, which the compiler's #embed or the assembler's
  * .incbin reads; as a file that the backend has open; or as another object. Each of these forms defines one
- * array, NAME_bytes. This array contains the packed model, which is also named NAME_trained, and, if training
- * may continue, the weights in their natural layout. */
+ * array, NAME_bytes. This array contains the packed model, which is also named NAME_trained. If the code has
+ * NAME_network, so that training can continue, the weights in their natural layout follow. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -42,7 +42,7 @@ static void make_little_endian(Elem elem, void *values, int64_t bytes) {
     }
 }
 
-/* Copies the members of the model, consecutively, little-endian; `to` is zeroed. */
+/* Copies the members of the model to zeroed memory, consecutively and little-endian. */
 static void copy_model(Net *net, unsigned char *to) {
   for (int i = 0; i < net->layout->infer.members.n; i++) {
     const Member *member = net->layout->infer.members.data[i];
@@ -288,7 +288,7 @@ const char *initial_weights(Net *net) {
 
 /* ---- models in files ---- */
 /* The header of a model file, as little-endian numbers: "cnnmodel", the version of the format, the number of
- * bytes that follow, and a fingerprint of their layout and of the code that reads them. */
+ * bytes that follow the header, a fingerprint of their layout and of the code that reads them, and zeros. */
 enum { MARK_WORDS = 8, MODEL_VERSION = 1 };
 
 static const uint64_t prime = UINT64_C(0x100000001b3);
@@ -337,7 +337,7 @@ static uint64_t hashed_call(uint64_t hash, const Step *step, int target) {
   return hash;
 }
 
-/* Hashes the scale that the header declares. */
+/* Hashes the scale and the zero point that NAME.h declares. */
 static uint64_t hashed_scale(uint64_t hash, const Node *port) {
   uint32_t scale = 0;
   if (port->quant) memcpy(&scale, &port->quant->scale, sizeof scale);

@@ -34,8 +34,7 @@ bool prelude_has_name(const char *);
 typedef struct Net Net; /* a layout with the text of its functions */
 Net *emit_net(Layout *, const Sources *, const EmitOptions *);
 void emit_c(Text *, Net *);
-typedef struct EmitUnit { /* one of several texts that are compiled separately; their objects are linked into
-                             one */
+typedef struct EmitUnit { /* a translation unit; the objects of all units are linked together */
   Text text;
   UnitUse use;
 } EmitUnit;

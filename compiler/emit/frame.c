@@ -1,5 +1,6 @@
-/* frame.c: Functions that call kernels. The value bound to each nest buffer becomes an argument; addresses of
- * values and weights become local variables. */
+/* frame.c: Printer of functions that call kernels. The arguments of a call are the addresses of the values
+ * and weights that are bound to the buffers of the kernel's nest. Addresses of values become local
+ * variables. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -53,7 +54,7 @@ const char *frame_name(Frame *f, const char *name) {
 
 bool frame_mentions(const Frame *f, const char *name) { return table_find(&f->mentioned, name) != NULL; }
 
-/* ---- local variables: by key and value ---- */
+/* ---- local variables, by the key "NAME = VALUE" ---- */
 static const char *local_key(Frame *f, const char *wanted, const char *value) {
   return arena_printf(f->net->arena, "%s = %s", wanted, value);
 }
@@ -191,8 +192,8 @@ static const char *part_of(Frame *f, const char *type, const char *whole, const 
                value_text(f, node));
 }
 
-/* Copies a value that exists once per batch to the lanes of all interleaved images; unused lanes get 0, which
- * adds nothing to a sum. */
+/* Copies a value that exists once per batch to the lanes of all interleaved images. Lanes that repeat the
+ * last image get 0, so that they add nothing to any sum. */
 static const char *repeated_value(Frame *f, const Node *node) {
   Arena *arena = f->net->arena;
   const char *wanted = arena_printf(arena, "%s_of_images", value_name(f->part, node));

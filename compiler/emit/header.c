@@ -25,7 +25,7 @@ static void put_port(Text *out, const Net *net, const PortMacros *macro, Shape s
   for (int i = 0; i < shape.rank; i++) put_define(out, net, axes[shape.rank - 1][i], shape.dim[i], "");
 }
 
-/* In an updatable net the model contains the scale. */
+/* Prints the macros for the scale and the zero point of a port. In an updatable net, they read the model. */
 static void put_quant(Text *out, Net *net, const PortNames *names, const Node *node) {
   const Quant *quant = port_quant(node);
   if (!quant) return;
@@ -138,7 +138,7 @@ static void put_workspace_struct(Text *out, Net *net) {
   text_put(out, "  float arena");
   if (net->layout->infer.program->batching.how == WHOLE_BATCH)
     text_put(out, "[%" PRId64 "];\n};\n\n",
-             net->layout->infer.program->slots * slot); /* one array: a thread processes slot after slot */
+             net->layout->infer.program->slots * slot); /* one array: slots are addressed by offsets */
   else if (net->layout->infer.program->slots > 1)
     text_put(out, "[%" PRId64 "][%" PRId64 "];\n};\n\n", net->layout->infer.program->slots, slot);
   else text_put(out, "[%" PRId64 "];\n};\n\n", slot);
@@ -152,7 +152,7 @@ static void put_inference(Text *out, Net *net) {
              net->own->weights);
   if (net->model && !net->options->program) {
     text_put(out, "/* Opens a model file of cnnc --emit=model in place: `bytes` is the file, read or "
-                  "mapped. NULL if it belongs to another net or layout. */\n");
+                  "mapped. NULL if it is for another net or layout, or unaligned. */\n");
     text_put(out, "const %s *%s(const void *bytes, size_t size);\n\n", net->own->model, net->own->open);
   }
   if (net_steps(net)) put_state_declarations(out, net);

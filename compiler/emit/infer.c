@@ -1,4 +1,5 @@
-/* infer.c: Inference code: for each target a function that computes one image; the public functions. */
+/* infer.c: Inference code: for each target, a function that computes one image, a group of interleaved images
+ * or a batch; and the public functions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdio.h>
@@ -146,7 +147,8 @@ static void put_mark(Frame *f, const char *indent, int step) {
 }
 
 /* ---- team of threads ---- */
-/* Sets a timing mark when all threads are done. */
+/* Prints the timing mark of a step: one thread sets it after all threads have finished the step. waited: a
+ * barrier has just been printed. */
 static void put_team_mark(Frame *f, int step, bool waited) {
   if (!f->net->options->program) return;
   const char *mark = frame_name(f, "mark"), *thread = frame_name(f, "thread"),
@@ -420,7 +422,7 @@ static void put_unused_state(Text *out, const Net *net) {
   if (net_steps(net) && graph_states(net->graph) == 0) text_put(out, "  (void)state;\n");
 }
 
-/* Prints the call of `function`, which a team runs. */
+/* Prints a call of `function`; if inference has a team, all threads of the team call it. */
 static void put_team_call(Text *out, Net *net, const char *function, const char *arguments) {
   const bool team = net->layout->infer.program->team;
   text_put(out, "  ");

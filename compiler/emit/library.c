@@ -37,7 +37,7 @@ static void fill(Net *net, Blanks *blanks, const char *name, const char *text) {
 }
 
 /* ---- names ---- */
-/* Standard headers that a folder of the same name in the include path would hide. */
+/* System headers, without .h, that a library's header of the same name would hide. */
 static const char *const c_headers[] = {
     "assert", "complex", "ctype",  "errno",  "fenv",    "float",   "inttypes", "iso646",  "limits",
     "locale", "malloc",  "math",   "memory", "setjmp",  "signal",  "stdarg",   "stdbool", "stddef",

@@ -26,8 +26,8 @@ static void add_layer(Net *net, Printed *printed, Table *known, const Node *node
   if (also) vec_push(net->arena, printed->also, layer);
 }
 
-/* Records that the function computes the layers of the kernel. also: these layers are missing from the
- * function's own comment. */
+/* Records that the function computes the layers of the kernel. also: the function's own comment does not name
+ * these layers, so they are added to printed->also. */
 static void add_layers(Net *net, Printed *printed, Table *known, const Kernel *kernel, bool also) {
   int n;
   Node *const *layer = kernel_layers(net->arena, kernel, &n);

@@ -67,13 +67,14 @@ typedef enum FrameKind {
   FRAME_INFER, /* inference: one image, or a group of interleaved images; in a plan with phases, image `n` of
                   the call */
   FRAME_TOGETHER, /* inference: all images of a call */
-  FRAME_SAMPLE,   /* training: per-image gradients, which are added up */
+  FRAME_SAMPLE,   /* training: one image, whose gradients are added to those of the other images */
   FRAME_BATCH,    /* training: values computed from all images */
   FRAME_LOOK,     /* inspection: one image, for which all values are kept */
 } FrameKind;
 typedef struct Parameter {
   const char *name, *declared; /* "n", "int64_t n" */
-  const char *cast;            /* for a pool: the type to which the argument's word is cast */
+  const char *cast;            /* for a pool, which passes each argument as a uintptr_t: the type to which
+                                  this is cast */
 } Parameter;
 typedef VEC(Parameter) Parameters;
 typedef struct Frame { /* the body of a function; local variables are declared when a call needs them */
@@ -83,12 +84,12 @@ typedef struct Frame { /* the body of a function; local variables are declared w
   FrameKind kind;
   int images; /* images per call: 1, or the number of the target's lanes; `count` lanes are used */
   Text locals, calls;
-  Table local; /* names of variables, by wanted name and value */
+  Table local; /* names of local variables; the keys are "wanted name = value" */
   Names names;
   Parameters parameters;
   Table mentioned; /* names that the text contains */
   bool keys;       /* whether the text uses the image's random numbers */
-  Text before;     /* functions that the text calls */
+  Text before;     /* definitions of functions that the text calls */
 } Frame;
 void add_parameter(Arena *, Parameters *, const char *name, const char *declared); /* a pointer */
 void add_number(Arena *, Parameters *, const char *name, const char *declared);    /* an int32_t */

@@ -17,7 +17,8 @@ typedef struct NestPrint {
                  compilers produce slower code if several of them are inlined into one function */
   bool load2; /* one instruction loads two adjacent words */
   bool acsl;  /* annotations for Frama-C */
-  bool acsl_eva; /* for Eva alone, without WP: loops whose variables decide conditions are unrolled */
+  bool acsl_eva; /* for Eva alone, without WP: a loop is unrolled if a condition in it depends on its
+                    variable */
   bool standard; /* no assembly or other features that a compiler may lack */
   const CodeNumbers *merged; /* for a merged function: the numbers that are parameters; NULL: not merged */
   PreludeNeeds *needs;       /* receives the prelude functions that the printed text uses */
@@ -36,7 +37,8 @@ typedef struct NestText {
 NestText emit_nest_function(Arena *, Instances *, const Instance *, const NestPrint *);
 void put_nest_text(Text *, const NestText *);
 
-/* Whether a team runs the nest. If so, the last parameters are `int thread, int threads`. */
+/* Whether a team runs the nest. If so, the last parameters are `int thread, int threads`; NestText.waits
+ * describes the exception. */
 bool emit_nest_shares(const Nest *, const NestPrint *);
 /* The type of a buffer's pointer, for a cast: "const float (*)[56][256]", "float *". */
 const char *emit_nest_pointer(Arena *, const Nest *, int buf_id);

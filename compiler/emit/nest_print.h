@@ -21,7 +21,7 @@ typedef struct Printer {
   bool team;                                /* all threads of a team run the statements being printed */
   bool waits;                               /* the function of a team has barriers */
   const char **parameter; /* in a merged function: the names of the parameters that replace numbers */
-  bool *found;            /* by index of a number of the merged function: whether the number was printed */
+  bool *found;            /* by index in `merged`: whether this number was printed */
 } Printer;
 
 #define put(...) text_put(p->out, __VA_ARGS__)
@@ -53,7 +53,7 @@ void print_value(Printer *, Val, int precedence);
 void print_wide(Printer *, Val,
                 int lanes); /* prints an explicit broadcast where C does not broadcast implicitly */
 
-/* Whether barriers divide the statements that a team runs. */
+/* Whether a team that runs these statements needs barriers between them. */
 bool print_waits(Printer *, const NestStmt *);
 void print_body(Printer *, const NestStmt *, int depth);
 void print_tiled(Printer *, const NestStmt *, int depth); /* nest_tiles.c: prints a TILED loop */

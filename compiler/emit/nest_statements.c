@@ -314,7 +314,7 @@ static void print_stmt(Printer *p, const NestStmt *stmt, int depth) {
   case PIN:
     put("PIN(%s);\n", printer_buf(p, stmt->u.pin.view));
     p->print->needs->pin = true;
-    break; /* with print->standard, earlier code has dropped all PIN statements */
+    break; /* with print->standard, live_statements has dropped all PIN statements */
   case PREFETCH: {
     const Buf *buf = stmt->u.prefetch.buf;
     p->print->needs->prefetch = true;
@@ -360,7 +360,8 @@ bool print_waits(Printer *p, const NestStmt *stmt) {
   return waits;
 }
 
-/* Prints a loop over shares, for a pool of threads. Each share runs the n pieces between two barriers. */
+/* Prints a loop over shares, for a pool of threads. Each share runs the n pieces (team_pieces) that are
+ * between two barriers. */
 static void print_shares(Printer *p, const Stmts *list, const Piece *piece, int n, int depth) {
   bool several = false;
   for (int i = 0; i < n; i++) several = several || piece[i].kind != PIECE_ONE;

@@ -1,6 +1,7 @@
 /* nest_tiles.c: TILED loops as products of tile registers (AMX). The loops over rows, over equal blocks of
- * rows, over vectors of columns and over pairs become instructions; the loops over taps between them remain
- * loops. Addresses and strides come from the statement's loads. */
+ * rows, over vectors of columns and over pairs (words of two bf16 or four int8 numbers) become instructions.
+ * The loops over taps between them remain loops. The addresses and strides of the instructions come from the
+ * loads of the product and from its store. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest_print.h"
 #include "nest/build.h"
@@ -76,9 +77,9 @@ static void print_ahead(Printer *p, const NestStmt *stmt, const int slot[REPLACE
  * is stored after this number of products, to keep the unit awake. */
 enum { MOST_PRODUCTS = 36 };
 
-/* How the unit for stores is kept awake during a tile of `sums` registers: within a call of FN_TILE_ADD after
- * each `every` steps, or else at the end of the body of tap loop `level`. The last tap loop is the innermost
- * one. If `level` is -1 and `every` is 0, the unit is not kept awake. */
+/* How the unit for tile stores is kept awake. If `every` is not 0, FN_TILE_ADD stores a register after each
+ * `every` steps. If `level` is not -1, a register is stored at the end of the body of tap loop `level`; the
+ * last tap loop is the innermost one. Otherwise there are so few products that the unit stays awake. */
 typedef struct Awake {
   int level;
   int64_t every;
@@ -154,8 +155,8 @@ void print_tiled(Printer *p, const NestStmt *stmt, int depth) {
 void print_tile_shape(Printer *p, bool begin) {
   const TileShape *shape = &p->nest->tiles;
   if (begin) {
-    put("  static const uint8_t shape[64] = {1"); /* palette 1; bytes 16 and up: bytes per row; bytes 48 and
-                                                     up: rows */
+    put("  static const uint8_t shape[64] = {1"); /* palette 1; from byte 16: bytes per row; from byte 48:
+                                                     number of rows */
     for (int i = 0; i < 8; i++)
       put(", [%d] = %d, [%d] = %d", 16 + 2 * i, i == 4 || i == 5 ? 4 * shape->pairs : TILE_ROW, 48 + i,
           i < 6 ? shape->rows : shape->pairs);

@@ -25,7 +25,7 @@ static const char *printer_parameter(Printer *p, const void *of, int which) {
   const CodeNumbers *numbers = p->print->merged;
   const char *name = NULL;
   for (int i = 0; numbers && i < numbers->n;
-       /* continues after a match, because the list has the number twice if its value is used twice */
+       /* continues after a match: a number whose value is used twice is in the list twice */
        i++) {
     const CodeNumber *number = &numbers->data[i];
     if (number->of != of || number->which != which) continue;
@@ -285,7 +285,7 @@ static void print_fma(Printer *p, Val e) { /* prints x * y + z, or z - 4.f * y *
   print_value(p, e->a[2], SUM);
 }
 
-/* Whether one instruction loads bytes and widens them, or narrows and stores them. */
+/* Whether one Helium instruction loads bytes and widens them, or narrows and stores them. */
 bool printer_bytes_at_once(const Printer *p, const Buf *buf, Elem number, int lanes) {
   return p->print->names.helium && lanes == 4 && buf->place != REGS && number == I32 &&
          (buf->type.elem == I8 || buf->type.elem == U8);

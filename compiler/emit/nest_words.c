@@ -1,5 +1,5 @@
-/* nest_words.c: Loads of adjacent words with one instruction, on CPUs with target->dsp: the statements and
- * the macros. */
+/* nest_words.c: Printer of loads of adjacent words with one instruction, on CPUs with target->dsp: the
+ * statements, and the macros in them. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest_print.h"
 
@@ -39,7 +39,7 @@ void prelude_word_macros(Text *out, const PreludeNeeds *needs) {
                   "(&(element))[1])\n#endif\n");
   if (needs->load4)
     text_put(out, "// Loads four adjacent words, and moves the pointer past them. ldmia needs registers in "
-                  "this order.\n"
+                  "ascending order.\n"
                   "#if defined(__ARM_FEATURE_SIMD32) && !defined(__clang__)\n"
                   "#define LOAD4(first, second, third, fourth, next) do { typedef struct "
                   "__attribute__((may_alias)) { int32_t word[4]; } four_words; register int32_t r4_ "

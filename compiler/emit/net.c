@@ -87,8 +87,8 @@ static void put_codeless(Text *out, Net *net) {
 }
 
 /* ---- sections ---- */
-/* Prints a line of a function's comment. Lines that were printed for the first target of the file, and
- * formulas of operators (indented lines), are not repeated for the other targets.
+/* Prints a line of a function's comment. The formula of an operator (an indented line) is printed once per
+ * file. Other lines are printed once per function, for the first target in the file.
  */
 static void put_line_once(Text *out, Net *net, const char *of, const char *line) {
   static const char formula[] = "    ";

@@ -44,7 +44,7 @@ static void put_shape(Text *out, Shape shape) {
   text_put(out, "}");
 }
 
-/* Prints the number of rows per call, with --stream and --slide. */
+/* With --stream and --slide, prints a port's number of rows per call, their offset and their delay. */
 static void put_rows(Text *out, const StreamLayer *layer) {
   if (!layer || !layer->flows) return;
   text_put(out, ", .step = %" PRId64, layer->rows);
@@ -84,15 +84,15 @@ static const LossUse *loss_of(const Graph *graph, int output) {
 
 static bool
 absorbs(const Op *op,
-        Scores scores) { /* whether the loss contains an activation that produces scores of this kind */
+        Scores scores) { /* whether the loss itself computes an activation with scores of this kind */
   for (const Loss *loss = losses; loss->op; loss++)
     for (int i = 0; loss->op == op && i < 4 && loss->absorbs[i]; i++)
       if (loss->absorbs[i]->traits.scores == scores) return true;
   return false;
 }
 
-/* Whether the regions of an output are masks. They are masks if another output has the same number of
- * boxes. */
+/* Whether the regions of an output are masks: images, where another output has one box for each of these
+ * regions. */
 static bool is_masks(const Graph *graph, Shape shape) {
   bool found = false;
   for (int o = 0; o < graph->outputs.n; o++) {
@@ -160,7 +160,7 @@ static void put_criterion(Text *out, Net *net, const LossUse *use, int output) {
   text_put(out, "};\n");
 }
 
-/* Prints the target that the loss of a port reads. */
+/* Prints the loss of a port and, unless it reads annotations, the target that it reads. */
 static void put_target(Text *out, const Net *net, const LossUse *use, int port) {
   const Shape shape = graph_port(net->graph, port)->node->shape;
   const Extent e = shape_extent(shape);
@@ -446,7 +446,7 @@ static void put_functions_of_inference(Text *out, Net *net) {
 
 typedef enum GradientsVariant { GRADIENTS, GRADIENTS_SHARED, GRADIENTS_TIMED } GradientsVariant;
 
-/* GRADIENTS_SHARED: the variant for several processes. */
+/* GRADIENTS_SHARED: the variant for several processes; GRADIENTS_TIMED: with timing marks. */
 static void put_function_of_training(Text *out, Net *net, GradientsVariant variant) {
   static const char *const parameters[] = {[GRADIENTS] = "",
                                            [GRADIENTS_SHARED] = ", const cnn_exchange *exchange",

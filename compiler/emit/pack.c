@@ -52,7 +52,7 @@ void pack_values(Net *net, const Member *member, void *to) {
   else run_pack(net, member->pack, net->options->weights, to);
 }
 
-/* Whether an earlier target with the same condition has the table. */
+/* Whether an earlier target with the same condition needs the table. */
 static bool condition_before(const Net *net, const Member *table, int target) {
   const Target *const *of = net->layout->options.target;
   for (int t = 0; t < target; t++)

@@ -142,7 +142,8 @@ void pool_call(Text *out, Net *net, const char *function, const char *arguments)
 }
 
 /* ---- segments ---- */
-/* A share takes ten microseconds or more, so that its overhead, a tenth of a microsecond, is small. */
+/* The maximum number of shares of a call. Except in very short calls, a share takes ten microseconds or more,
+ * so that its overhead, a tenth of a microsecond, is small. */
 int pool_most(const Version *version) {
   const double share = 40000; /* cycles */
   const int most = 1024;

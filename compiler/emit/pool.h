@@ -5,16 +5,17 @@
 #define CNNC_POOL_H
 #include "emit/module.h"
 
-/* All threads of a call run one function, which has a parameter `team`. The function's loops SHARES(most) run
- * once for each share that the thread takes: share number `thread` of `threads` shares. Between two such
- * loops, the threads wait where that is necessary. pool.c.in has the pool. */
+/* All threads of a call run one function, which has a parameter `team`. A loop SHARES(most) in this function
+ * divides its work into `threads` shares. Its body runs once for each share that this thread takes; `thread`
+ * is the number of that share. Between two such loops, the threads wait where that is necessary. pool.c.in
+ * has the pool. */
 struct PoolNames {
   const char *team;                         /* "struct lenet5_pool_member *team" */
   const char *member, *split, *take, *call; /* names in the generated C */
-  Table functions;                          /* of pool_function: by wanted name */
-  /* by function: the function that calls it with words as arguments */
+  Table functions;                          /* results of pool_function, by wanted name */
+  /* by function: the name of a second function, printed by pool_describe */
   Table described;
-  int words; /* largest number of arguments */
+  int words; /* largest number of arguments in an array of words */
 };
 
 PoolNames *pool_names(Net *);                       /* must be called before functions are printed */
@@ -24,12 +25,12 @@ void pool_define(Text *, Net *);
 
 /* The name of an additional function for the function `of`. */
 const char *pool_function(Net *, const char *of, const char *what);
-/* Number of shares of a call: 1, or a number that depends on its cost; the pool changes this number to one to
- * four shares per thread. */
+/* Number of shares of a call: 1 if only one thread runs it, otherwise a number that depends on its cost. At
+ * run time, the pool limits that number to one to four shares per thread. */
 int pool_most(const Version *);
-/* Prints a function that calls `function` with words as arguments. most: the number of shares, if the
- * function has the parameters `thread` and `threads`; 0: the function lacks these parameters, and `last` ends
- * its argument list. */
+/* Prints a second function, which reads the arguments of `function` from an array of words (uintptr_t) and
+ * calls `function` with them. most: the number of shares, if the function has the parameters `thread` and
+ * `threads`; 0: the function lacks these parameters, and `last` ends its argument list. */
 void pool_describe(Text *, Net *, const char *function, const Parameters *, const char *last, int most);
 /* Prints the call of a function after its pool_describe; `arguments` excludes `team` and `thread`. */
 void pool_call(Text *, Net *, const char *function, const char *arguments);

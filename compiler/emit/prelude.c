@@ -92,7 +92,7 @@ static const Function function[FN_COUNT] = {
              "  if (size >= 0x38800000) return (@T)(sign | (size - 0x38000000 + 0xfff + (size >> 13 & 1)) >> "
              "13);\n"
              "  v.u = size;\n"
-             "  v.f += 0.5f; // from 0.5 on, floats have the spacing of the smallest half-precision numbers\n"
+             "  v.f += 0.5f; // floats from 0.5 on have the spacing of the smallest half-precision numbers\n"
              "  return (@T)(sign | (v.u - 0x3f000000));\n"
              "}\n"},
     [FN_PAIRS] =
@@ -109,7 +109,7 @@ static const Function function[FN_COUNT] = {
     [FN_TILE_AWAKE] = {"tile_awake", .text = prelude_tile_awake},
     [FN_TILE_STORE] = {"tile_store", .text = prelude_tile_store},
     [FN_DOT] = {"dot",
-                .text = "// The sum and the products of the bf16 numbers in two words.\n"
+                .text = "// Adds the products of the two bf16 numbers in x and w to the sum.\n"
                         "INLINE @a@F dot@n(@I x, @I w, @F sum) {\n"
                         "  const @F low = float_of@n((@U)x << 16) * float_of@n((@U)w << 16) + sum;\n"
                         "  return float_of@n((@U)x & 0xffff0000u) * float_of@n((@U)w & 0xffff0000u) + low;\n"
@@ -566,7 +566,7 @@ static const char *upper_of(Arena *arena, const char *name) {
   return upper;
 }
 
-/* Prints a routine's text, with the prefix before the names of its functions and macros. */
+/* Prints a routine's text. The net's prefix replaces cnn_ and CNN_ in the names of functions and macros. */
 static void emit_own_text(Text *out, const char *text, const char *prefix) {
   static const char small[] = "cnn_", large[] = "CNN_";
   const char *upper = upper_of(out->arena, prefix);

@@ -84,9 +84,10 @@ void prelude_need_routine(PreludeNeeds *, const Routine *);
 void prelude_need_primitive(PreludeNeeds *, const Primitive *, int lanes);
 void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
 
-/* Printed once per file, from the merged needs of its targets: floating-point settings first, then macros and
- * vector types. The file must first include <stdint.h> and <stddef.h>. At the end of the file, macros
- * and contraction are reset, because other files may follow in the same translation unit. */
+/* These functions are called once per file, with the merged needs of its targets. They print the
+ * floating-point settings first, then macros and vector types. The file must first include <stdint.h> and
+ * <stddef.h>. At the end of the file, macros and contraction are reset, because other files may follow in the
+ * same translation unit. */
 void emit_precise(Text *); /* before the first function */
 void emit_contraction(Text *, bool fused);
 /* Prints the macro that enables the CPU's instructions in functions with vectors of `lanes` floats. */
@@ -97,9 +98,8 @@ void emit_prelude_end(Text *, const PreludeNeeds *);
 /* Prints the inline functions; called once per target. */
 void emit_prelude(Text *, const PreludeNeeds *, const PreludeNames *);
 
-bool prelude_has_name(
-    const char *); /* whether no other name may be equal to this name, because the prelude may define it: as a
-                      macro, or, without prefix and suffix, as a vector type or function */
+bool prelude_has_name(const char *); /* whether the name is reserved because the prelude may define it: as a
+                                        macro or, without prefix and suffix, as a vector type or function */
 
 /* The name of a vector type: "v16", "v16i", "v16b", "v16c", with a u appended for unaligned vectors. These
  * names are macros, which expand to names with the prefix. With one lane: "float", "int32_t", "uint8_t",

@@ -1,7 +1,7 @@
-/* prelude_vectors.c: Vector primitives, with the scalar operations of nest/word_primitives.h and
- * integer_primitives.h in each lane. The texts are in the notation of prelude.c. If a CPU has an instruction
- * for a primitive, the text is that instruction in assembly. Compilers do not generate the instruction from
- * C, and the names of its intrinsic differ between compilers. */
+/* prelude_vectors.c: Vector primitives: each lane computes the scalar primitive of the same name in
+ * nest/word_primitives.h or integer_primitives.h. The texts are in the notation of prelude.c. If x86-64 or
+ * AArch64 has an instruction for a primitive, the text is that instruction in assembly. Compilers do not
+ * generate the instruction from C, and the names of its intrinsic differ between compilers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>
@@ -28,7 +28,7 @@ typedef struct VectorText {
 #define UPPER "  return (@I)((even >> 32) | (odd & 0xffffffff00000000u));\n"
 #define HALF_ADDED "  even += 0x80000000u, odd += 0x80000000u;\n"
 
-/* Saturates to the range -largest - 1 .. largest. */
+/* Saturates v[0] and v[1] to the range -largest - 1 .. largest. */
 #define CUT(type, largest)                                                                                   \
   "  for (int i = 0; i < 2; i++) {\n"                                                                        \
   "    const " type " above = v[i] > " largest ", below = v[i] < -" largest " - 1;\n"                        \
@@ -386,7 +386,7 @@ const char prelude_tile_awake[] = "// Stores a register to 64 bytes that nothing
 #define TILE_STORED(tile)                                                                                    \
   "__asm__ volatile(\"tilestored %%" tile ", (%0,%1,1)\" : : \"r\"(at), \"r\"(row) : \"memory\");\n"
 const char prelude_tile_store[] =
-    "// Stores the sums, with rows of `row` bytes and blocks `block` bytes apart.\n"
+    "// Stores the sums: rows are `row` bytes apart, and blocks `block` bytes.\n"
     "INLINE @avoid tile_store@l(void *to, ptrdiff_t row, ptrdiff_t block, int blocks, int wide) {\n"
     "  char *at = to;\n"
     "  " TILE_STORED("tmm0") "  at += wide ? 64 : block;\n"
@@ -407,7 +407,7 @@ const char prelude_tile_store[] =
       "32(p, __arm_vctp32q((uint32_t)n)));\n",                                                               \
       "  @I v = {0};\n  for (int i = 0; i < n; i++) v[i] = p[i];\n  return v;\n")
 #define BYTES_STORED(sign, type)                                                                             \
-  "// The low bytes of the first n numbers.\nINLINE @avoid store_bytes@l(@E *p, @I v, int n) {\n" MVE(       \
+  "// Stores the low bytes of n numbers.\nINLINE @avoid store_bytes@l(@E *p, @I v, int n) {\n" MVE(       \
       "  if (n == 4) __arm_vstrbq_" sign "32(p, (" type ")v);\n"                                             \
       "  else __arm_vstrbq_p_" sign "32(p, (" type ")v, __arm_vctp32q((uint32_t)n));\n",                     \
       "  for (int i = 0; i < n; i++) p[i] = (@E)v[i];\n")

@@ -1,7 +1,7 @@
-/* train.c: NAME_gradients. A batch is divided into a fixed number of shards, which may run at the same time.
- * A shard runs its images one after the other in its own arena and adds to its own gradients, which are
- * finally added in a fixed order. Calls that need all images, such as those for batch statistics, separate
- * the phases. */
+/* train.c: Printer of NAME_gradients. A batch is divided into a fixed number of shards, which may run at the
+ * same time. A shard runs its images one after the other in its own arena and adds to its own gradients. The
+ * gradients of the shards are finally added in a fixed order. Calls that need all images, such as those for
+ * batch statistics, separate the phases. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -112,8 +112,8 @@ void put_batch_struct(Text *out, Net *net) {
 /* ---- phases ---- */
 static bool interleaved(const Net *net) { return net->layout->train.program->batching.how == INTERLEAVED; }
 
-/* The name of a phase's function. A phase runs image by image or, if images are interleaved, group by group.
- */
+/* The name of a phase's function. A phase runs once for the whole batch (`batch`), image by image or, if
+ * images are interleaved, group by group. */
 static const char *
 training_phase_function(Net *net, int phase,
                         bool batch) { /* phase -1, which runs before all images, gets the number 0 */
@@ -214,8 +214,8 @@ static Parameters calls_parameters(Net *net, bool batch) {
   return list;
 }
 
-/* With many phases, compilation takes long if the compiler inlines all of them into the gradients
- * function. */
+/* Whether the functions of the phases are not inlined: with many phases, compilation takes long if the
+ * compiler inlines all of them into the gradients function. */
 bool phases_apart(const Net *net) {
   enum { FEW = 8 };
   return net->layout->train.program && net->layout->train.program->phases.n > FEW;
@@ -336,7 +336,7 @@ static Parameters put_shards_head(Text *out, Net *net, const char *function, boo
 
 static const char shard_from[] = "SHARE(first, last, thread)", shard_to[] = "SHARE(first, last, thread + 1)";
 
-/* Prints the functions that put_shards calls. */
+/* Prints the functions that are called by the code that put_shards prints. */
 static void put_shards_functions(Text *out, Net *net) {
   const Program *p = net->layout->train.program;
   for (int i = 0; net_pool(net) && p->shards > 1 && i < p->phases.n; i++) {
@@ -420,7 +420,7 @@ static void put_clear_loop(Text *out, Net *net, const char *from, const char *to
   if (p->sums.n > 1) text_put(out, "  }\n");
 }
 
-static void put_clear_function(Text *out, Net *net) { /* the function that put_clear_shards calls */
+static void put_clear_function(Text *out, Net *net) { /* called by code of put_clear_shards */
   if (!net_pool(net) || !sums_shards(net)) return;
   const char *function = pool_function(net, net->own->add, "clear");
   const Parameters list = put_shards_head(out, net, function, false);

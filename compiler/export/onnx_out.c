@@ -30,7 +30,7 @@ const OnnxWay *onnx_way(const Op *op) {
 static bool is_port(const Node *node) { return node_is_input(node); }
 
 static const char *refusal(const Node *node) {
-  if (node->quant && node->quant->wide) return "int16 values, which need opset 21";
+  if (node->quant && node->quant->wide) return "int16 values, which cnnc does not export";
   if (node->quant && node_is_state(node)) return "an int8 state";
   const char *recurrent = recurrent_refusal(node);
   if (recurrent) return recurrent;
@@ -55,7 +55,9 @@ static bool all_have_forms(Diags *diags, const Graph *graph, const int *reads) {
       diag = diag_report(diags, DIAG_onnx_operator, node->span, node->site, "%s '%s' has no form in ONNX: %s",
                          op, node->name, why);
   }
-  if (diag) diag_help(diag, "to export a part of the net, select outputs before %s", n == 1 ? "it" : "them");
+  if (diag)
+    diag_help(diag, "to export the part of the net before %s, make its results the outputs",
+              n == 1 ? "it" : "them");
   return !n;
 }
 
@@ -65,7 +67,7 @@ static void note_masks(Diags *diags, const OnnxOut *o) {
     if (!o->reads[i] || !out_hides_all_keys(node)) continue;
     Diag *diag = diag_report(
         diags, DIAG_onnx_mask, node->span, node->site,
-        "the result for a position that sees no key is 0 in cnnc, but NaN in ONNX models of opset %d",
+        "the result for a position without keys is 0 in cnnc, but NaN in ONNX models of opset %d",
         o->opset);
     diag_help(diag, "--opset=23 exports the operator Attention, whose result is 0 there");
   }
@@ -124,7 +126,7 @@ static TensorType output_type(const Port *output) {
   return output->as == AS_I8 ? TENSOR_INT8 : output->as == AS_U8 ? TENSOR_UINT8 : TENSOR_FLOAT;
 }
 
-/* In inputs and outputs of the model, the rows of a value are a separate axis after the batch. */
+/* In outputs of the model, the regions of a value are a separate axis after the batch. */
 static int port_dims(Shape shape, int64_t dim[5]) {
   if (!shape.regions) return out_dims(shape, 0, dim);
   const int rank = out_dims(shape, shape.regions, dim + 1);

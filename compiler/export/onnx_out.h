@@ -42,7 +42,8 @@ typedef struct OnnxOut {
   const Node **flattened; /* by node: the flatten that produced the vector, if the vector's tensor has ONNX's
                              order and not the net's (height, width, channels); otherwise NULL */
   const int *reads;       /* by node, as in graph_live */
-  /* by node: whether the value is the same for all images, so that the tensor contains it once */
+  /* by node: whether the tensor contains the value only once, because the value is the same for all images
+   * and all of its users broadcast it */
   const bool *single;
   const char **next;      /* by state: the tensor of the state's value in the next call */
   const char **next_port; /* by state: the name of the output with that value */
@@ -98,8 +99,8 @@ const char *out_part(OnnxOut *, const char *x, int n, const int64_t *from, const
                      const int64_t *axis);
 /* The ONNX axes that an operator's argument axis= selects; returns their number. */
 int out_axes(const Node *, int64_t axis[2]);
-/* Whether a node keeps the order of a vector: each number is computed from a single number of the input,
- * always by the same function. */
+/* Whether a node keeps the order of a vector: element i of the result depends only on element i of the input,
+ * by the same function for all i. */
 bool out_keeps_order(const Node *);
 bool out_is_output(const OnnxOut *, const Node *);
 /* Reduces n axes, which keep size 1. */
@@ -121,7 +122,8 @@ typedef struct OutRows {
   int64_t part[4]; /* sizes of the axes after the image axis, the last axis first */
 } OutRows;
 OutRows out_row_axes(const OnnxOut *, const Node *); /* the row axes of the node's inputs */
-/* Reshapes a value to its own number of rows along these row axes, followed by the given dimensions. */
+/* Reshapes a value to these row axes, followed by the given dimensions. A row axis has size 1 if the value is
+ * broadcast along it. */
 const char *out_beside(OnnxOut *, const OutRows *, const Node *value, const char *x, int rank,
                        const int64_t *size);
 const char *out_whole_rows(OnnxOut *, const char *x, Shape); /* the inverse of out_beside */

@@ -15,7 +15,7 @@ static void keys_seen(const Attention *a, int64_t query, int64_t *first, int64_t
   if (a->windowed && *last > query + a->after) *last = query + a->after;
 }
 
-/* A mask of parameters hides no key, because parameters are finite. */
+/* Whether a query may see no key. A mask that is a parameter hides no key, because parameters are finite. */
 bool out_hides_all_keys(const Node *node) {
   const bool layer = node->op == &op_multihead_attention;
   if (!layer && node->op != &op_attention) return false;
@@ -57,7 +57,7 @@ static HeadAxes head_axes(const Attention *a) {
   return (HeadAxes){2, {key_heads, a->shared}, {key_heads, 1}};
 }
 
-/* A mask or bias x as [.., heads or 1, L, M]. */
+/* A mask or bias x as [.., heads or 1, queries, keys]. */
 static const char *out_term(OnnxOut *o, const Node *node, const Attention *a, int k, const char *x,
                             const OutRows *rows, const HeadAxes *heads) {
   static const int64_t turned[] = {0, 2, 1}, by_head[] = {0, 2, 3, 1};

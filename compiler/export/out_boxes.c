@@ -132,7 +132,7 @@ const char *export_decode(OnnxOut *o, const Node *node) {
 }
 
 /* ---- non-maximum suppression ---- */
-/* Candidates of nms, by row, then by class. */
+/* Candidates of nms: each row has a score for each class. */
 typedef struct Candidates {
   const char *boxes;  /* [N, 4, rows], or with one box per class [N * classes, 4, rows] */
   const char *scores; /* [N, classes, rows]; or [N * classes, 1, rows] */

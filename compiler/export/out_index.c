@@ -30,7 +30,7 @@ const char *export_topk(OnnxOut *o, const Node *node) {
   return y;
 }
 
-/* Whether a value is always an integer in 0 .. count-1. Other indices are clamped before the cast. */
+/* Whether a value is always an integer in 0 .. count-1. out_indices clamps all other values. */
 static bool is_index_below(const Node *value, int64_t count) {
   const Node *from = value;
   while (from->op->family == FAMILY_ALIAS) from = from->in[0];
@@ -72,7 +72,7 @@ const char *export_gather(OnnxOut *o, const Node *node) {
   return y;
 }
 
-/* ---- rows of indices ---- */
+/* ---- one_hot and embedding ---- */
 /* Compares x with (0, 1, ... n-1) along the channels. */
 const char *export_one_hot(OnnxOut *o, const Node *node) {
   const int64_t n = arg_int(node, "n"), dim[] = {1, n, 1, 1};
@@ -121,7 +121,8 @@ const char *export_grid_sample(OnnxOut *o, const Node *node) {
   return sequence ? out_shaped(o, y, node->shape) : y;
 }
 
-/* The coordinates x and y of a level's points, as a grid [N*heads, L, points, 2]. */
+/* The sampling points of a level as GridSample's grid [N*heads, queries, points, 2]. Their coordinates are in
+ * 0 .. 1 in the net, and in -1 .. 1 in ONNX. */
 static const char *out_level_grid(OnnxOut *o, const char *places, int64_t level, int64_t points,
                                   int64_t queries) {
   static const int64_t last[] = {0, 3, 1, 2};

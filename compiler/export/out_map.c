@@ -104,7 +104,7 @@ const char *export_modulo(OnnxOut *o, const Node *node) {
 }
 
 /* ---- operands ---- */
-/* Operand k with the same number of dimensions as the value, so that ONNX broadcasts it as the language
+/* Operand k, reshaped to as many dimensions as the result, so that ONNX broadcasts it as the language
  * does. */
 static const char *out_operand(OnnxOut *o, const Node *node, const OutRows *rows, int k) {
   const int in = combine_input(node, k);
@@ -121,7 +121,7 @@ static const char *out_operand(OnnxOut *o, const Node *node, const OutRows *rows
   return out_beside(o, rows, node->in[in], out_input(o, in), rank - 1, size + 1);
 }
 
-/* All values are added by one Sum node, which is rounded once. */
+/* Adds all values with one Sum node, because int8 models round such a sum only once. */
 static const char *sum(OnnxOut *o, const Node *node, const OutRows *rows) {
   const char *in[MOST_INPUTS];
   for (int k = 0; k < node->nin; k++) in[k] = out_operand(o, node, rows, k);

@@ -71,8 +71,8 @@ const char *export_instancenorm(OnnxOut *o, const Node *node) {
 }
 
 /* ---- lrn ---- */
-/* With an even number of channels in the window, ONNX may place the window differently, and onnxruntime does
- * not support the operator. So a 1x1 convolution with equal weights within the window sums the squares. */
+/* ONNX may place a window of an even number of channels differently, and onnxruntime only supports odd
+ * windows. So a 1x1 convolution with equal weights within the window sums the squares. */
 static const char *even_window(OnnxOut *o, const Node *node, const char *x) {
   const int64_t channels = out_extent(node).c, size = arg_int(node, "size");
   const int64_t dim[] = {channels, channels, 1, 1};
@@ -106,7 +106,7 @@ const char *export_lrn(OnnxOut *o, const Node *node) {
   return picture ? x : out_shaped(o, x, node->shape);
 }
 
-/* ---- constants from the data ---- */
+/* ---- normalize and l2norm ---- */
 static double channel_scale(const Node *node, const char *name, int64_t c) {
   const Const *value = arg_const(node, name);
   if (value->kind == CONST_LIST) value = &value->items[value->n > 1 ? c : 0];

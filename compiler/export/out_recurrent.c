@@ -5,7 +5,7 @@
 #include "export/onnx_out.h"
 #include "ops/recurrent/recurrent.h"
 
-static const int64_t gate_of[][4] = {/* for each gate in ONNX's order, the number of the net's gate */
+static const int64_t gate_of[][4] = {/* for each gate in ONNX's order: its index in the language's order */
                                      [CELL_LSTM] = {0, 3, 1, 2},
                                      [CELL_GRU] = {1, 0, 2},
                                      [CELL_RNN] = {0}};
@@ -19,7 +19,8 @@ const char *recurrent_refusal(const Node *node) {
 }
 
 /* ---- weights ---- */
-/* The listed parameters of all directions, concatenated, with the gates in ONNX's order. */
+/* The parameters with the indices part[0 .. nparts-1] of each direction, concatenated. The gates are in
+ * ONNX's order. */
 static const char *gates_out(OnnxOut *o, const Recurrent *r, const char *suffix, int nparts, const int *part,
                              int64_t columns, bool matrix) {
   const Node *node = o->node;
@@ -80,7 +81,7 @@ static const char *all_out(OnnxOut *o, const char *x, const Recurrent *r, int64_
   return out_reshape(o, out_permute(o, x, 4, images_first), 3, dim);
 }
 
-/* The next value of a state, which is an output of the layer. */
+/* Adds the next value of a state as another output of the layer's ONNX node. */
 static const char *final_out(OnnxOut *o, const Node *node, int input) {
   const int state = node->in[input]->port->index;
   o->next[state] = o->next_port[state];
@@ -118,8 +119,8 @@ const char *export_recurrent(OnnxOut *o, const Node *node) {
 }
 
 /* ---- states ---- */
-/* The dimensions of a state as input and output. A state of a recurrent layer has the dimensions of ONNX's
- * layer. */
+/* The dimensions of a state as input and output. For a recurrent layer, ONNX requires [directions, N,
+ * units]. */
 static int state_dims(const Node *state, int64_t dim[4]) {
   const int64_t kept[] = {1, 0, state->shape.dim[0]};
   if (!state->kept) return out_dims(state->shape, 0, dim);
@@ -145,7 +146,7 @@ const char *export_update(OnnxOut *o, const Node *node) {
   return o->next[node->in[1]->port->index] = out_input(o, 0);
 }
 
-/* The metadata of a state: NAME_next, and the initial numbers if they are not all zero. */
+/* The metadata of a state: NAME_next, and its initial numbers unless `init` is the number 0. */
 static const char *state_note(OnnxOut *o, const Node *state, const char *next) {
   const Const *init = arg_const(state, "init");
   Text text = {.arena = o->arena};

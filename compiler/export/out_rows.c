@@ -1,6 +1,6 @@
-/* out_rows.c: Export of values with several rows to ONNX, where rows are images of the batch: R rows of
- * [N,C,L] are [N*R,C,L]. Also exports operators that split, join and transpose rows, and products of two
- * values. */
+/* out_rows.c: Export of values with several rows to ONNX, where each row becomes an image of the batch: N
+ * images with R rows [C,L] each become [N*R,C,L]. Also exports operators that split, join and transpose rows,
+ * and products of two values. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "export/onnx_out.h"
@@ -21,8 +21,8 @@ static bool repeats_images(const OnnxOut *o, const Node *node, int k) {
   return node->op->family == FAMILY_MAP || node->op == &op_decode || node->op == &op_matmul;
 }
 
-/* Clears `single` of constants that a node needs once per image. A value computed from constants is single
- * only if all of its operands are. Returns false if nothing changed. */
+/* Clears `single` (exported once for the whole batch) of constants that a node needs once per image. A value
+ * computed from constants is single only if all of its operands are. Returns false if nothing changed. */
 static bool fewer_single(const OnnxOut *o, const bool *fixed, bool *single) {
   const Graph *g = o->graph;
   bool changed = false;
@@ -53,7 +53,7 @@ void out_find_constants(OnnxOut *o) {
   o->single = single;
 }
 
-/* ---- joined rows of several values ---- */
+/* ---- operands with different numbers of rows ---- */
 OutRows out_row_axes(const OnnxOut *o, const Node *node) {
   OutRows rows = {0};
   const int64_t all = shape_rows(node->shape);
@@ -64,7 +64,7 @@ OutRows out_row_axes(const OnnxOut *o, const Node *node) {
     apart = apart || (single ? n > 1 : n != all);
   }
   if (!apart) return rows;
-  for (int64_t n = 1; n < all;) { /* each number is a multiple of the number before it */
+  for (int64_t n = 1; n < all;) { /* n: the operands' row counts, ascending; each divides the next */
     int64_t next = all;
     for (int k = 0; k < node->nin; k++) {
       const int64_t more = shape_rows(node->in[k]->shape);
@@ -131,7 +131,7 @@ const char *export_join_rows(OnnxOut *o, const Node *node) {
 }
 
 /* ---- windows ---- */
-/* Moves position `from` of the axis to its start. */
+/* Rotates the axis so that position `from` comes first. */
 static const char *rolled(OnnxOut *o, const char *x, int64_t axis, int64_t from, int64_t size) {
   if (from == 0) return x;
   const int64_t zero = 0;
@@ -174,7 +174,7 @@ const char *export_transpose(OnnxOut *o, const Node *node) {
   return out_permute(o, out_input(o, 0), 3, turned);
 }
 
-/* Factor k as [.., columns, rows], or transposed. */
+/* Operand k as [.., C, L] or, if `transposed`, as [.., L, C]. */
 static const char *out_factor(OnnxOut *o, const OutRows *rows, const Node *node, int k, bool transposed) {
   static const int64_t last_two[] = {0, 1, 2, 3, 4, 5, 6, 7};
   const Extent e = out_extent(node->in[k]);

@@ -1,5 +1,5 @@
-/* out_shape.c: Export of operators that move elements to ONNX. Images have another layout in ONNX, so a
- * Transpose precedes operators that depend on the net's element order. */
+/* out_shape.c: Export of operators that move elements to ONNX. ONNX's images are channels-first, so a
+ * Transpose precedes operators that depend on the net's channels-last order. */
 // SPDX-License-Identifier: Apache-2.0
 #include "export/onnx_out.h"
 
@@ -17,7 +17,7 @@ const char *export_reshape(OnnxOut *o, const Node *node) {
 const char *export_concat(OnnxOut *o, const Node *node) {
   const int64_t axis = arg_is(node, "axis", "channels") ? 1
                        : arg_is(node, "axis", "width")  ? 3
-                                                        : 2; /* for a sequence: the axis of its length */
+                                                        : 2; /* height, or length of a sequence */
   const char **in = NEW_ARRAY(o->arena, const char *, node->nin);
   for (int k = 0; k < node->nin; k++)
     in[k] = out_repeated(o, node->in[k]->shape, out_input(o, k), shape_rows(node->shape));

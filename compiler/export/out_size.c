@@ -74,7 +74,7 @@ static const char *resized(OnnxOut *o, const char *x, Extent in, Shape shape, co
   float *scales = NEW_ARRAY(o->arena, float, 4);
   memcpy(scales, factor, sizeof factor);
   const char *sizes = NULL;
-  if (!whole) { /* the sizes are the same for all images */
+  if (!whole) { /* Resize needs all sizes; N and C are those of x */
     const char *images = out_one(o, "Shape", x);
     out_int(o, "start", 0);
     out_int(o, "end", 2);
@@ -95,7 +95,7 @@ static int64_t source(int64_t in, int64_t out, int64_t at, bool exact) {
   return exact ? (2 * at + 1) * in / (2 * out) : at * in / out;
 }
 
-/* Whether runtimes, which compute these indices with a float factor, select the same elements. */
+/* Whether ONNX runtimes, which compute the source index with a float factor, select the same elements. */
 static bool rounds_right(int64_t in, int64_t out, bool exact) {
   const float scale = (float)out / (float)in;
   for (int64_t at = 0; at < out; at++) {

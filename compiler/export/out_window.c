@@ -92,7 +92,8 @@ const char *export_conv(OnnxOut *o, const Node *node) {
   return y;
 }
 
-/* Sets the numbers of elements to crop at both ends. more: the elements that ONNX itself adds at the end. */
+/* For a ConvTranspose: sets the numbers of elements to crop at both ends of each axis. more: its
+ * output_padding. */
 static void cut_ends(const Node *node, int64_t before[2], int64_t after[2], int64_t more[2]) {
   const Window *w = node->window;
   for (int axis = 0; axis < 2; axis++) {
@@ -107,7 +108,7 @@ static void cut_ends(const Node *node, int64_t before[2], int64_t after[2], int6
 
 const char *export_conv_transpose(OnnxOut *o, const Node *node) {
   const Window *w = node->window;
-  /* a negative w->before adds zeros at the start; they get the bias, too, so the bias is added after them */
+  /* a negative w->before inserts zeros at the start, which get the bias, too: an Add after the Pad adds it */
   const bool early = w->before[0] < 0 || w->before[1] < 0;
   const char *bias = early ? NULL : out_bias(o, node);
   int64_t before[2], after[2], more[2];
@@ -122,8 +123,8 @@ const char *export_conv_transpose(OnnxOut *o, const Node *node) {
 }
 
 /* ---- pooling ---- */
-/* The padding after the input that the number of windows requires: with ceil=true the last window may extend
- * beyond the given padding. */
+/* The padding after the input. With ceil=true, the number of windows determines it, because the last window
+ * may extend beyond the given padding. */
 static void ends(const Node *node, int64_t after[2]) {
   const Window *w = node->window;
   for (int axis = 0; axis < 2; axis++) {
@@ -138,7 +139,7 @@ static bool has_border(const int64_t before[2], const int64_t after[2]) {
   return before[0] || before[1] || after[0] || after[1];
 }
 
-/* Whether the padding is at least as large as the kernel. onnxruntime rejects such padding. */
+/* Whether the padding at one side is at least as large as the kernel. onnxruntime rejects such padding. */
 static bool wide_border(const Window *w, const int64_t before[2], const int64_t after[2]) {
   for (int axis = 0; axis < 2; axis++)
     if (before[axis] >= w->kernel[axis] || after[axis] >= w->kernel[axis]) return true;
@@ -202,7 +203,8 @@ static const char *filtered(OnnxOut *o, const Node *node, const char *x, const f
   return y;
 }
 
-/* Opset 17 has no dilated mean, so this is a sum divided by the count. */
+/* In opset 17, AveragePool has no dilations. So a convolution computes the sums, which are multiplied by
+ * 1 / count. */
 static const char *dilated_mean(OnnxOut *o, const Node *node, const int64_t after[2]) {
   const Window *w = node->window;
   const Extent e = out_extent(node);

@@ -1,5 +1,6 @@
 /* wire_write.c: Serialization of structures in the wire format of protocol buffers. A message is preceded by
- * its length, so the length is computed before the message is written. Messages are nested only a few levels
+ * its length, so the length is computed before the message is written. The length of an inner message is
+ * computed again for each message around it; this is cheap, because messages are nested only a few levels
  * deep. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
@@ -96,7 +97,7 @@ static bool put_ints(FILE *file, const WireField *field, const WireInts *ints) {
   return good;
 }
 
-/* Writes a field unless it is omitted. */
+/* Writes a field; the caller omits empty fields, whose field_size is 0. */
 static bool write_field(FILE *file, const WireField *field, const void *message) {
   const void *place = field_place(field, message);
   bool good = true;

@@ -60,7 +60,7 @@ bool bf16_reads_rounded(const Node *operand) {
 typedef struct Groups { /* by node id */
   const Graph *graph;
   const int
-      *live; /* number of uses, from graph_live; 0: no output depends on the value, so it is not stored */
+      *live; /* number of uses, from graph_live; 0: the value is not needed, so it is not stored */
   int *of;   /* an earlier node of the same group; the first node of a group refers to itself */
   bool *wanted, *barred;
 } Groups;
@@ -79,7 +79,7 @@ static bool is_from_outside(const Node *node) {
   return node_is_input(node) || node_is_target(node) || node_is_state(node);
 }
 
-/* Whether the node copies `from`, which is a value of the caller or of another call, because it adds borders
+/* Whether `from` is a value of the caller or of another call, and the node copies it, because it adds borders
  * or repeats elements. */
 static bool copies_input(const Node *node, const Node *from) {
   return is_from_outside(from) && (node->op->traits.padding || node->op->traits.repeats);
@@ -112,7 +112,8 @@ static bool keeps_floats(const Node *node) {
   return node->op->parts || t->recurrent || t->stream == STREAM_RECURRENT || t->int8 == INT8_RECURRENT;
 }
 
-/* Whether the node must read and write floats, as functions of the runtime do. */
+/* Whether the node must read and write floats: values of the caller and states, values per batch, indices,
+ * and operators that call functions of the runtime. */
 static bool needs_floats(const Node *node) {
   return is_from_outside(node) || node_is_update(node) || node->elem != F32 || node->op->traits.per_image ||
          node->op->traits.indices || node->result == RESULT_BATCH;

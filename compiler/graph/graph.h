@@ -1,6 +1,6 @@
-/* graph.h: Graph of a net: one node per operator, one value per node. When a node is created, the operator's
- * own rule checks its shapes. The same structures represent the source program, its simplification for
- * inference, and the training graph with its backward pass. */
+/* graph.h: Graph of a net: one node per call of an operator, one value per node. When a node is created, the
+ * operator's own rule checks its shapes. The same structures represent the source program, its simplification
+ * for inference, and the training graph with its backward pass. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_GRAPH_H
 #define CNNC_GRAPH_H
@@ -116,7 +116,7 @@ enum {
   MOST_INPUTS = 16,
   MOST_JOINED = 1000,     /* inputs of a concat */
   MOST_CALL_NODES = 4096, /* inputs of a node that concatenates rows, or the values of all calls of a sample;
-                             also limits the total nodes of these calls */
+                             also the largest total number of nodes in these calls */
   MOST_WEIGHTS = 12
 };
 typedef enum Result {
@@ -176,11 +176,13 @@ struct Node {
   int id;           /* position in graph->nodes */
   const char *name; /* name of the layer */
   Shape shape;
-  Elem elem;          /* element type of the node's value: F32 except in int8 models */
+  Elem elem;          /* element type of the node's value: F32, except in int8 models and for outputs `as
+                         i32` */
   const Quant *quant; /* NULL: not quantized */
   int nin;
   Node **in; /* in[0] is the current value; values of arguments follow, in the order of the arguments */
-  const Const *arg;     /* in the order of op->params, with defaults; NULL for hidden operators */
+  const Const *arg;     /* in the order of op->params, with defaults; nodes that a pass created: the arguments
+                           of their origin, or NULL */
   const Window *window; /* window operators: set by their shape rule */
   int nweights;
   Weight **weight; /* weights in the operator's own order; a missing bias is NULL */

@@ -196,8 +196,9 @@ static const Const *literal_item(const Const *value, int rank, const int64_t *at
 
 /* Matches the nested lists of a literal with the dimensions of a weight. level[d] is the weight's dimension
  * for nesting level d of the literal; -1: the filter of a transposed convolution, which combines the
- * weight's first two indices. The literal is one kernel for all filters and channels, or one per filter, or
- * the whole weight. */
+ * weight's first two indices. The literal has the sizes of the whole weight or of its last dimensions (such
+ * as one kernel for all filters and channels), or one kernel per filter; it is repeated for the other
+ * dimensions. */
 static bool literal_levels(const Node *node, const Weight *weight, int rank, const int64_t *dim,
                            int level[5]) {
   const int from = weight->rank - rank;
@@ -233,14 +234,15 @@ static bool literal_init(ShapeContext *context, const Node *node, const char *pa
   int64_t dim[5] = {0};
   if (!literal_sizes(value, 0, &rank, dim)) {
     Diag *diag = op_error_at(context, node, param, DIAG_bad_value,
-                             "the rows of the list %s of %s differ in length, or are not numbers", param,
+                             "the list %s of %s is ragged, or has items that are not numbers", param,
                              node->op->name);
     diag_help(diag, "a kernel is written row by row: [[1, 0, -1], [2, 0, -2], [1, 0, -1]]");
     return false;
   }
   if (!literal_levels(node, weight, rank, dim, level)) {
-    Diag *diag = op_error_at(context, node, param, DIAG_bad_value, "%s of %s has %s values, but its %s is %s",
-                             param, node->op->name, sizes_text(context->arena, rank, dim), weight->member,
+    Diag *diag = op_error_at(context, node, param, DIAG_bad_value,
+                             "%s of %s has %s values, but its %s has %s", param, node->op->name,
+                             sizes_text(context->arena, rank, dim), weight->member,
                              sizes_text(context->arena, weight->rank, weight->dim));
     if (weight->rank == 1) diag_help(diag, "use one number, or a list of %lld", (long long)weight->dim[0]);
     else if (node->window)

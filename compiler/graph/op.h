@@ -90,8 +90,8 @@ bool op_same_regions(ShapeContext *, const Node *, const Node *a, const Node *b)
 const Node *op_common_rows(ShapeContext *, const Node *);
 enum { MOST_ROW_COUNTS = 4 }; /* maximum number of different row counts among the inputs of a node */
 /* A new parameter of the node, or the parameter shared by weights=; the caller stores it in node->weight.
- * init_param: the argument of type PARAM_INIT, or NULL for a constant. fan_in, fan_out: products per output
- * and per input. NULL after an error. */
+ * init_param: the argument of type PARAM_INIT, or NULL for a constant. fan_in, fan_out: number of products
+ * per output element and per input element. NULL after an error. */
 Weight *op_weight(ShapeContext *, Node *, const char *member, int rank, const int64_t *dim,
                   const char *init_param, double constant, int64_t fan_in, int64_t fan_out, bool decay);
 Weight *op_statistic(ShapeContext *, Node *, const char *member, int64_t n, double constant);
@@ -144,12 +144,13 @@ typedef enum Role {
   ROLE_STATE,  /* the value that the previous call stored */
   ROLE_UPDATE, /* in[0] is the next value of the state in[1] */
 } Role;
-/* Functions that do not apply are NULL; name, group, shape, eval and lower are required. */
+/* Functions that do not apply are NULL. Every operator needs a name and eval, and without `parts` also lower.
+ * Operators of the language also need a group and a shape rule. */
 struct Op {
   const char *name;   /* the name of a hidden operator contains a space: "conv input gradient" */
   const char *group;  /* section of docs/operators.md */
   DocText summary;    /* one line */
-  const char *detail; /* formula and source; for --help, docs and comments of the generated C */
+  const char *detail; /* formula and publication; for --help, docs and comments of the generated C */
   const Param *params;
   DocText example; /* a line of source */
   Family family;

@@ -1,4 +1,4 @@
-/* rounding_switch.c: The switch of quantization-aware training among the weights of a layer. */
+/* rounding_switch.c: Position of the QAT switch, which turns rounding on, among the weights of a layer. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 

@@ -124,14 +124,14 @@ int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t str
 }
 
 /* ---- reach of windows ---- */
-/* Tap k of output o reads input o*S + k*D - P. So outputs are a line of n = O positions with step S, and
- * taps are a line of n = K positions with step D. */
+/* Tap k of output o reads input o*S + k*D - P. A Line is the offsets 0, step, ... (n-1)*step: for
+ * outputs, n = O and step = S; for taps, n = K and step = D. */
 typedef struct Line {
   int64_t n, step;
 } Line;
 
-/* Shortens the step of `line` if at most one of its positions reads the input, whatever the position of
- * `other`. All other positions of `line` only need to stay outside of the input. */
+/* Shortens the step of `line` if at most one of its positions can read the input, for any position of
+ * `other`. With the shorter step, all other positions of `line` must still be outside of the input. */
 static void shorten_step(Line *line, Line *other, int64_t input, int64_t *before) {
   const int64_t span = (other->n - 1) * other->step;
   const int64_t first = larger(ceil_divide(*before - span, line->step), 0);
@@ -148,7 +148,7 @@ static void shorten_step(Line *line, Line *other, int64_t input, int64_t *before
 }
 
 void window_compact(Window *w, int axis, int64_t input, int64_t output) {
-  if (w->ceil && w->count_pad) return; /* the padding decides whether there is a last window */
+  if (w->ceil && w->count_pad) return; /* the padding decides whether there is a last window: it must stay */
   Line outputs = {output, w->stride[axis]}, taps = {w->kernel[axis], w->dilation[axis]};
   for (int pass = 0; pass < 2; pass++) { /* a shorter step may permit the other step to be shorter */
     shorten_step(&taps, &outputs, input, &w->before[axis]);

@@ -15,19 +15,21 @@ int64_t window_output(int64_t input, int64_t kernel, int64_t stride, int64_t dil
 const char *window_formula(Arena *, int64_t input, int64_t kernel, int64_t stride, int64_t dilation,
                            int64_t before, int64_t after, bool ceil);
 /* Output size of conv_transpose: O = (I - 1)*S + D*(K - 1) + 1 + output_pad - P, with PAD_SAME O = I*S. Sets
- * before and after, which are cropped. */
+ * before and after, the numbers of elements that are cropped at both ends. */
 int64_t window_transposed(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t output_pad,
                           PadRule, int64_t *before, int64_t *after);
 const char *window_transposed_formula(Arena *, int64_t input, int64_t kernel, int64_t stride,
                                       int64_t dilation, int64_t output_pad, int64_t before, int64_t after);
-/* Number of trailing elements of the input that no window reads because the division has a remainder. */
+/* Number of trailing elements of the input that no window reads because the division in window_output has a
+ * remainder. */
 int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t stride, int64_t dilation,
                       int64_t before);
 
 /* Shortens strides, dilations and padding that reach far outside of the input, so that generated indices are
  * small. Each output reads the same elements as before. `output` is the number of windows. */
 void window_compact(Window *, int axis, int64_t input, int64_t output);
-/* The largest unclipped position, before + S*(output - 1) + D*(K - 1): it must fit into 31 bits. */
+/* A bound of the absolute values of all unclipped positions: before + S*(output - 1) + D*(K - 1). It must fit
+ * into 31 bits. */
 int64_t window_reach(const Window *, int axis, int64_t output);
 /* An output reads the positions from window_first up to, but without, window_end. Positions outside the input
  * are padding. */
@@ -40,9 +42,10 @@ int64_t window_end(const Window *, int axis, int64_t output);
 typedef struct StepRows {
   int64_t rows, offset;
 } StepRows;
-/* The rows of an operator's value. The operators are: window operators without padding at the end and with a
- * stride that divides in.rows; transposed window operators; operators that repeat each row, merge `factor`
- * rows, pad, or crop. */
+/* The rows of an operator's value; in: the rows of its input. step_window: for window operators without
+ * padding at the end, whose stride divides in.rows. step_transposed: for transposed window operators.
+ * step_repeated: each input row becomes `factor` rows; step_deeper: `factor` input rows become one row.
+ * step_padded, step_cropped: `before` rows are added or removed at the start. */
 StepRows step_window(const Window *, int axis, StepRows in);
 StepRows step_transposed(const Window *, int axis, StepRows in);
 StepRows step_repeated(StepRows in, int64_t factor);

@@ -47,8 +47,8 @@ typedef enum Detects {
   DETECTS_SEGMENTS /* class and instance of each pixel */
 } Detects;
 
-/* Form of an operator in an int8 model (quantize/values.c). INT8_NONE: a unary operator becomes a lookup
- * table. */
+/* Form of an operator in an int8 model (quantize/values.c). INT8_NONE: a unary function becomes a lookup
+ * table, and any other operator computes in float. */
 typedef enum Int8Form {
   INT8_NONE,
   INT8_PRODUCT, /* conv, conv_transpose, depthwise, dense */
@@ -62,8 +62,8 @@ typedef enum Int8Form {
   INT8_LARGEST, /* max pooling */
   INT8_MEAN,
   INT8_SOFTMAX,
-  INT8_UNIT,      /* a lookup table with values from 0 to 1 */
-  INT8_SIGNED,    /* a lookup table with values from -1 to 1 */
+  INT8_UNIT,      /* a lookup table with values from 0 to 1; with int16, a Curve */
+  INT8_SIGNED,    /* a lookup table with values from -1 to 1; with int16, a Curve */
   INT8_MOVE,      /* copies elements of its inputs */
   INT8_RECURRENT, /* lstm, gru, rnn */
   INT8_SVDF,
@@ -78,7 +78,8 @@ typedef enum StreamRule {
   STREAM_WHOLE,      /* output row i depends on all rows: not streamable */
   STREAM_ROWS,       /* output row i depends on row i of each operand */
   STREAM_WINDOW,     /* output row i depends on the rows of window i of node->window */
-  STREAM_TRANSPOSED, /* transposed convolution: depends on the input rows whose windows contain row i */
+  STREAM_TRANSPOSED, /* transposed convolution: output row i depends on the input rows whose windows contain
+                        row i */
   STREAM_REPEATED,   /* upsampling: each input row becomes several output rows */
   STREAM_CROPPED,    /* removes rows at both ends */
   STREAM_PADDED,     /* adds rows at both ends */
@@ -86,7 +87,8 @@ typedef enum StreamRule {
   STREAM_DEEPER,     /* several input rows become one output row */
   STREAM_FLATTER,    /* parts of an input row become output rows */
   STREAM_RECURRENT,  /* output row i depends on row i and, through a state, on all rows before it */
-  STREAM_AHEAD,      /* depends on later rows, which a stream does not have yet: not streamable */
+  STREAM_AHEAD,      /* output row i depends on later rows, which a stream does not have yet: not
+                        streamable */
   STREAM_RULES
 } StreamRule;
 
@@ -137,12 +139,14 @@ typedef struct OpTraits {
   int64_t (*channel_slice)(const Node *); /* slice of channels: the slice's first channel in the input */
   bool splits_channels; /* each row of the value is a group of channels of the input: split_heads */
   bool joins_channels;  /* the inverse of splits_channels: join_heads */
-  bool reads_anywhere;  /* the nest supports any distance between rows of pixels (Home.pitch, Home.rows) */
+  bool reads_anywhere;  /* the nest supports any distance between the pixels (Home.pitch) and between the rows
+                           (Home.rows) of its inputs */
   int64_t (*slice_offset)(const Node *); /* contiguous slice: the slice's first element in the input */
   int64_t (*concat_offset)(const Node *, int k); /* concatenation: the first element of input k */
 
   /* layout of batches and row bands (passes/whole_batch.c, bands.c, recompute.c) */
-  bool per_image;   /* the nest calls a runtime function or has data-dependent indices: not interleaved */
+  bool per_image;   /* the nest calls a runtime function or has data-dependent indices, so images cannot be
+                       interleaved */
   bool row_local;   /* each output row depends only on the input rows of its window, or on the same row */
   bool elementwise; /* cheap, and each element depends only on the element of in[0] at the same index: like
                        FAMILY_MAP */

@@ -1,5 +1,5 @@
 /* import.h: Interface between the files of import/, which convert an ONNX model to a program. Other folders
- * call import_model and import_list. */
+ * call only the functions before the section statements.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_IMPORT_H
 #define CNNC_IMPORT_H
@@ -34,13 +34,15 @@ typedef struct Value { /* the result of a statement, or an input */
   Statement *made; /* NULL: an input */
   const char *name;
   const char *affine; /* layer whose weight and bias can absorb per-channel factors and addends; or NULL */
-  Prepared *prepared; /* pending preparation, directly after an input */
+  Prepared *prepared; /* for the value of a normalize directly after an input: its numbers, which later
+                         operators may change; or NULL */
   const Quant *quant; /* the value's int8 quantization, or NULL */
   const Quant *kept;  /* quantization that the elements keep from the operand of a move (is_move); or NULL */
   Product *product;   /* for a product of two values: a description of the product; otherwise NULL */
   Statement *reader;  /* the value's last user, known after all statements exist */
   int reads;
-  int64_t regions; /* number of regions of this shape in ONNX's batch dimension; 0: it contains images */
+  int64_t regions; /* number of regions of this shape in ONNX's batch dimension; 0: that dimension contains
+                      images */
   bool whole;      /* the value's elements are integers */
   bool counts;     /* the value's elements are integers that are not negative */
   bool odd;        /* elements may be infinite or NaN even if all inputs are finite */
@@ -49,7 +51,7 @@ struct Statement {
   const char *call; /* %1, %2, ...: the operands after the current value; %*: all these operands */
   int nin;
   Value **in, *out;
-  const OnnxNode *origin; /* NULL: a statement that only lays out an output */
+  const OnnxNode *origin; /* NULL: a statement that only changes the layout of an output */
 };
 
 /* A tensor of the graph, as a view of a value: each dimension of the tensor is a product of factors of the
@@ -96,8 +98,8 @@ typedef struct ImportOptions {
   VEC(ImportSetting) settings;
   VEC(ImportState) states;
   VEC(ImportLayout) layouts;
-  OnnxLoops loops;                /* loops whose number of iterations an earlier try has computed */
-  VEC(const char *) theirs, ours; /* --rename: layer names in the model, in the program; may have one * */
+  OnnxLoops loops;                /* loops whose number of iterations an earlier import has computed */
+  VEC(const char *) theirs, ours; /* --rename: layer names in the model, in the program; at most one * each */
   bool together; /* a first dimension of several elements is a dimension of the value, not the batch */
   bool trial;    /* a trial import: if it fails, no suggestions are made */
   bool (*admits)(const ModelImport *); /* whether the imported program compiles; NULL: not checked */
@@ -128,9 +130,9 @@ typedef struct ImportOutput {
   Value *value;
   const View *view;
   TensorType bytes; /* the caller's type: TENSOR_UINT8, INT8; other types: floats */
-  /* The order of the dimensions, as a comment: "", the channels are last (with five dimensions in ONNX or
-   * more, two dimensions of channels); ", in this order": ONNX's; ", one dimension last": the second
-   * dimension of five or more. */
+  /* The order of the dimensions, as a comment in the program. "": the usual order, in which ONNX's dimension
+   * 1 (the channels) is last; of five or more dimensions, both 1 and 2 are last. ", one dimension last": of
+   * five or more dimensions, only 1 is last. ", in this order": ONNX's order. */
   const char *order;
 } ImportOutput;
 
@@ -141,7 +143,8 @@ struct ModelImport {
   const ImportOptions *options;
   Onnx *onnx;
   Item *item;           /* by tensor */
-  int *maker, *readers; /* by tensor: the node that produces the tensor, or -1; the number of uses */
+  int *maker, *readers; /* by tensor. maker: the node that produces the tensor, or -1; readers: number of
+                           uses */
   int *reader;          /* by tensor: a node that reads the tensor, or -1 */
   bool *wanted,
       *live; /* wanted: by tensor, whether it is an output; live: by node, whether an output depends on it */
@@ -190,8 +193,8 @@ Value *emit(ModelImport *, int nin, Value *const *in, Shape, const char *call, .
 Value *emit_one(ModelImport *, Value *, Shape, const char *call, ...) __attribute__((format(printf, 4, 5)));
 void value_of_regions(ModelImport *, Value *, int64_t regions); /* sets Value.regions */
 View *map_view(ModelImport *, const View *, const char *call, ...) __attribute__((format(printf, 3, 4)));
-/* Whether the user of this tensor is the only user of the value: from the value's producer on, each tensor
- * has one user. */
+/* Whether the user of this tensor is the only user of the value: each tensor from the value's producer to
+ * this tensor has one user. */
 bool read_once(const ModelImport *, int tensor, const Value *);
 const char *number_text(Arena *, double); /* the number in the program's syntax */
 #define LARGEST_BOUND 3.4e38              /* a larger or infinite bound has no effect */
@@ -206,8 +209,8 @@ bool import_finish(ModelImport *);           /* completes the program; false aft
 
 /* ---- branches.c ---- */
 typedef enum BranchState {
-  BRANCH_TAKEN, /* also the state of nodes outside of branches, and of nodes in a branch of an If whose
-                   condition is computed */
+  BRANCH_TAKEN, /* also for nodes outside of branches, and in branches of an If whose condition depends on
+                   inputs */
   BRANCH_LEFT_OUT,
   BRANCH_UNKNOWN /* the condition depends on an earlier problem */
 } BranchState;
@@ -273,8 +276,8 @@ View *view_new(ModelImport *, Value *, int rank);             /* a view whose di
 View *view_copy(ModelImport *, const View *, Value *);
 /* Repeats the value along the view's broadcast dimensions; NULL after no(). */
 View *view_repeated(ModelImport *, const View *);
-/* The view as it was before dimension d was repeated, if the innermost part of d is *times copies of a value;
- * otherwise NULL. */
+/* If the value is a concat of *times copies of another value, and these copies are the innermost part of
+ * dimension d: the view of that other value, without the copies. Otherwise NULL. */
 View *view_unrepeated(ModelImport *, const View *, int d, int64_t *times);
 View *view_standard(ModelImport *, Value *, const View *like,
                     int rank);          /* a view with the dimensions n, c, positions; n as in `like` */
@@ -288,8 +291,8 @@ View *view_split_channels(ModelImport *, const View *, int64_t n);
  * dimensions `chan`; with any_order the positions may be permuted first. */
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
 /* Lays out a value with dimension `axis` as channels, and sets `pos` to its positions: all other dimensions
- * that vary, in any order. If there are more than two positions, and the value already has this layout,
- * pos[0] is AS_IT_LIES instead, which only view_laid accepts. */
+ * in any order, except the batch and broadcast dimensions. If there are more than two positions, and the
+ * value already has this layout, pos[0] is AS_IT_LIES instead, which only view_laid accepts. */
 enum { AS_IT_LIES = -1 };
 Value *lay_channels(ModelImport *, const View *, int axis, int *npos, int pos[MOST_DIMS]);
 /* Whether the value's elements are in memory in the order of these dimensions. */
@@ -306,11 +309,11 @@ void take_back(ModelImport *, int statements);
 View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, const int *pos);
 
 /* ---- broadcast.c ---- */
-/* The constant operand of a node, with the rank that it needs to be combined with a value. NULL: the operand
- * is not constant, or after no(). */
+/* The constant operand of a node. Before operator set 7, broadcast=1 and axis= align it with dimensions of
+ * the first operand: dimensions of size 1 are then appended to its shape. NULL: the operand is not constant,
+ * or after no(). */
 const Tensor *constant_beside(ModelImport *, const OnnxNode *, int input, const View *);
-/* Changes the Item of a second operand, constant or computed, to the rank that it needs to be combined with
- * the first operand. False after no(). */
+/* Appends the same dimensions to the Item of a second operand, which may be computed. False after no(). */
 bool place_operand(ModelImport *, const OnnxNode *, Item *);
 
 /* ---- permute.c ---- */
@@ -338,8 +341,8 @@ View *value_or_constant(ModelImport *, const OnnxNode *, int input);
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 
 /* ---- ops_einsum.c ---- */
-/* MatMul whose input number `constant` is a constant, if this input is the first one or has more than two
- * dimensions. */
+/* Imports a MatMul whose input number `constant` is a constant. This input is the first one, or has more than
+ * two dimensions. */
 View *import_matrices(ModelImport *, const OnnxNode *, int constant);
 
 /* ---- ops_product.c ---- */
@@ -351,8 +354,8 @@ View *import_two_gemm(ModelImport *, const OnnxNode *);
  * heads; NULL: not possible. */
 Value *exchanged_as_heads(ModelImport *, Value *, int64_t before, int64_t first, int64_t second,
                           int64_t after);
-/* The pixels of an image as windows, or the inverse: positions and channels as `lay` requires; NULL: does not
- * match. */
+/* Converts an image to windows, or windows to an image, if the requested positions and channels (see `lay`)
+ * are such a rearrangement. Otherwise NULL. */
 Value *moved_as_windows(ModelImport *, Value *, int npos, const Factors *pos, const Factors *c);
 /* If the value is an image that was joined from windows and then rolled: the result of a join_windows with
  * shift=, which replaces the rolls. Otherwise the value itself. */
@@ -417,8 +420,9 @@ void import_choice(ModelImport *, const OnnxNode *branch); /* an If with a compu
 View *rotary_of(ModelImport *, View *);
 
 /* ---- ops_norm.c ---- */
-/* Whether reductions that forms_norm.c matched are reductions of x along this axis; the shapes to check are
- * the inputs from `first` on. False after no(). */
+/* Checks what forms_norm.c assumed about a matched norm or softmax: its reductions cover all of x along this
+ * axis, and are broadcast only along it. The inputs from `first` on are the shapes of these broadcasts. False
+ * after no(). */
 bool reduced_along(ModelImport *, const OnnxNode *, const View *x, int64_t axis, int first);
 
 /* ---- ops_reduce.c ---- */
@@ -435,7 +439,8 @@ TensorType port_bytes(const ModelImport *, const OnnxPort *); /* type of an inpu
 /* For a node on integers: checks that its statements do not change the integers, so that its results are
  * integers, too. False after no(). */
 bool keeps_bytes(ModelImport *, const OnnxNode *, int statements);
-void quantize_once(ModelImport *); /* removes the second of two equal quantizations of a tensor */
+void quantize_once(ModelImport *); /* replaces the second of two equal quantizations of one tensor by the
+                                      result of the first */
 bool is_move(const Statement *);   /* whether the result's elements are elements of the operands */
 /* Finds the layers computed in int8, and their arrays. */
 void make_frames(ModelImport *);
@@ -445,9 +450,9 @@ bool fold(ModelImport *,
           const OnnxNode *); /* computes the results if they are constants; returns whether they are */
 /* May this number of bytes be created or read to compute constants? False after no(). */
 bool may_compute(ModelImport *, size_t bytes);
-/* A constant of zeros, which the caller fills in. Every constant whose size differs from all constants in
- * the file is created here. NULL after no(): its size is invalid, or all constants together need too many
- * bytes. */
+/* A constant of zeros, which the caller fills in. Constants of other sizes than those in the file must be
+ * created with this function, which limits their total size. NULL after no(): its size is invalid, or all
+ * constants together need too many bytes. */
 Tensor *constant_new(ModelImport *, TensorType, int rank, const int64_t *dim);
 void canonical(ModelImport *); /* converts old operator forms to current ones; matches decomposed operators */
 const char *program_text(ModelImport *);

@@ -60,7 +60,7 @@ static void set_odd(Value *value, const Statement *statement) {
   if (is_call_of(call, chooses)) value->odd = statement->in[0]->odd;
 }
 
-/* Sets whether a statement's result consists of integers, like indices and copies of integers. */
+/* Sets whether a statement's result consists of integers (whole), and of integers >= 0 (counts). */
 static void set_whole(Value *value, const Statement *statement) {
   static const char *const words[] = {"argmax", "one_hot", "floor", NULL}, *const below[] = {"floor", NULL};
   value->whole = value->counts = statement->nin > 0 && is_move(statement);
@@ -144,7 +144,7 @@ static bool find_outputs(ModelImport *im) {
     if (tensor == 0) {
       Diag *diag = diag_report(im->diags, DIAG_import_file, im->at, NULL,
                                "--outputs: there is no tensor or node '%s'", name);
-      diag_help(diag, "cnnc import --list %s names them", o->path);
+      diag_help(diag, "cnnc import --list %s lists the nodes", o->path);
       return false;
     }
     o->output[i] = (OnnxPort){.name = o->tensor[tensor], .tensor = tensor, .rank = -1};
@@ -358,7 +358,8 @@ static void add_model_output(ModelImport *im, const OnnxPort *port) {
     vec_push(im->arena, im->problems, row);
     return;
   }
-  /* needs a separate value: an input of integers, or a value that is also an output with another type */
+  /* whether the output needs a separate value: it is an input of integers, or also an output of another
+   * type */
   bool other = !value->made && item->bytes;
   for (int i = 0; i < im->outputs.n; i++)
     other = other || (im->outputs.data[i].value == value && im->outputs.data[i].bytes != item->bytes);

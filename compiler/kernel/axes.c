@@ -60,11 +60,11 @@ void axes_run(const Eval *eval, AxisRule rule) { run_from_zero(eval, rule, false
 void axes_run_back(const Eval *eval, AxisRule rule) { run_from_zero(eval, rule, true); }
 
 /* ---- a map along an axis ---- */
-typedef struct Tap { /* `count` consecutive elements with the same weight */
+typedef struct Tap { /* `count` consecutive source elements with the same weight */
   int64_t from, count;
   double weight;
 } Tap;
-typedef struct Line { /* the taps of an element */
+typedef struct Line { /* the taps of one result element */
   int n, room;
   Tap *tap;
 } Line;
@@ -184,7 +184,8 @@ static bool is_identity(const AxisMap *map) {
          map->line[0].tap[0].from == 0 && map->line[0].tap[0].count == 1 && map->line[0].tap[0].weight == 1;
 }
 
-static int64_t axis_products(const AxisMap *map) { /* number of products in the code */
+/* Number of products in the code, in which consecutive equal lines are merged. */
+static int64_t axis_products(const AxisMap *map) {
   int64_t n = 0;
   for (int64_t i = 0; i < map->lines; i++)
     if (!i || !line_follows(&map->line[i - 1], &map->line[i], 0)) n += larger(1, map->line[i].n);
@@ -198,8 +199,9 @@ typedef struct Pass {
   const AxisMap *map[2];
   int64_t channels;
 } Pass;
-typedef struct Spot { /* elements of one pass: along each axis `times` elements with equal taps, and these
-                         taps */
+/* Elements with equal taps: along each axis, `times` elements from `to` on; `line`: their taps, relative to
+ * `base`. */
+typedef struct Spot {
   const Pass *pass;
   Ix to[2], base[2];
   int64_t times[2];

@@ -1,6 +1,6 @@
 /* axes.h: Common code of separable resampling operators (resize, upsample, blurpool): each row of the result
  * is a weighted sum of a few input rows, and each column is a weighted sum of a few input columns. The
- * operator defines the weights with a rule. */
+ * operator defines these weights with an AxisRule. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_AXES_H
 #define CNNC_AXES_H

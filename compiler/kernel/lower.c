@@ -28,7 +28,7 @@ static const char *kernel_name(Arena *arena, const Node *node) {
   const size_t n = strlen(node->hidden->of->op->name);
   if (!strncmp(what, node->hidden->of->op->name, n) && what[n] == ' ') what += n + 1;
   const bool several =
-      !strncmp(what, "map ", 4); /* there is one node with this role per operand or parameter */
+      !strncmp(what, "map ", 4); /* one node per operand or parameter, whose number is appended */
   return to_c_name(arena, several ? arena_printf(arena, "%s_%s_%d", node->name, what, node->hidden->wrt)
                                   : arena_printf(arena, "%s_%s", node->name, what));
 }
@@ -111,8 +111,8 @@ static bool is_stored_for_all(const Lower *l, const Node *value) {
   return l->kernel->batch && value->result != RESULT_BATCH;
 }
 
-/* The extent of a value's buffer. The buffer has a leading axis (n > 0) if the nest or its builder loops over
- * rows, or for the images of a batched kernel. Otherwise the rows form one image. */
+/* The extent of a value's buffer. The buffer has a leading axis (n > 0) for the images of a batched kernel,
+ * or for the value's rows if the nest or its builder loops over rows. Otherwise the rows form one image. */
 static Extent extent_of(const Lower *l, const Node *value) {
   Extent e = l->rows || l->b->nleads ? shape_extent(value->shape) : shape_joined(value->shape);
   e.n = is_stored_for_all(l, value)                         ? l->batch * e.n
@@ -229,7 +229,7 @@ static bool is_dense(const Lower *l, const Node *root) {
   enum { MOST_WEIGHTS_PACKED = 1 << 30 };
   const Family family = root->op->family;
   if (family != FAMILY_DENSE && family != FAMILY_DENSE_INPUT && family != FAMILY_DENSE_WEIGHTS) return false;
-  /* the buffer of a rounded result would contain rounded sums */
+  /* the buffer of a rounded result would round partial sums */
   if (l->kernel->result->rounded && !bf16_dense_pairs(root)) return false;
   return (root->target ? root->target : root->weight[0])->size < MOST_WEIGHTS_PACKED;
 }
@@ -245,8 +245,8 @@ static void lead_rows(Lower *l, int64_t rows) {
   }
 }
 
-/* Sets l->rows, and adds the loop over rows, unless the nest loops over rows itself: batched kernels,
- * operators with mixes_rows or loops_over_rows, and the schedules of dense layers for one image. */
+/* Sets l->rows if the nest loops over rows itself: in batched kernels, operators with mixes_rows or
+ * loops_over_rows, and the schedules of dense layers for one image. Otherwise adds the loop over rows. */
 static void begin_rows(Lower *l) {
   const Node *root = l->node;
   const bool mixes = root->op->traits.mixes_rows;
@@ -613,8 +613,8 @@ Ref lower_at(const Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c) {
   return buf->rank == 4 && !buf->leads ? nest_at(b, buf, *l->row, *y, *x, *c) : nest_at(b, buf, *y, *x, *c);
 }
 
-/* The value of an operand at an element. A repeated operand has a single pixel or channel, which is used for
- * all elements. */
+/* The value of an operand at an element. An operand with one pixel or one channel is broadcast to all pixels
+ * or channels. */
 static Val operand_at(Lower *l, Buf *buf, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
   const int64_t *size = buf->dim + (buf->rank == 4); /* size: the dimensions after the leading axis */
@@ -677,7 +677,7 @@ void lower_store_sums(Lower *l, Buf *sum, int64_t sums, const Ix *y, const Ix *x
     return;
   }
   Buf *done =
-      NEST_REGISTERS(b, "done", 1, sums); /* indexed by a loop, so the C compiler stores them in memory */
+      NEST_REGISTERS(b, "done", 1, sums); /* the loop indexes this copy, so `sum` can stay in registers */
   for (int u = 0; u < sums; u++) nest_store(b, nest_at(b, done, u), nest_get(b, nest_at(b, sum, u)));
   NEST_FOR(b, u, sums) {
     const Ix channel = *block * sums + u;

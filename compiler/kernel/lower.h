@@ -15,7 +15,7 @@ typedef struct Kernel {
   Node **chain;
   Node *pool;   /* a fused pooling after the chain, or NULL */
   Node *means;  /* an op_row_mean of the result, or NULL; its value is stored in addition to the result */
-  Node *result; /* the last of the nodes above, whose value is stored */
+  Node *result; /* the last node that the kernel computes, possibly a folded batchnorm; its value is stored */
   const Node
       *over; /* an operand that the result overwrites if the nest allows it (passes/in_place.c); or NULL */
   /* batchnorm nodes that passes folded into the packed weights, in order. Per output channel: w' = w*gain,
@@ -28,7 +28,7 @@ typedef struct Kernel {
   /* a product before the root that scales the channels of the root's input, or NULL. root->in[0] is then the
    * value before the scaling, and root->in[1] has the factors: the weights are multiplied by them */
   Node *gate;
-  int phase;  /* number of the kernel's phase; the kernels of a phase run image by image */
+  int phase;  /* number of the kernel's phase; the per-image kernels of a phase run image by image */
   bool batch; /* the kernel runs once for all images, after the per-image kernels of its phase: a BATCH node,
                  or a batched kernel */
   const Home *home; /* by node id: where values are stored; NULL: each value has its own memory */
@@ -96,8 +96,8 @@ typedef enum Small {
   SMALL_MOST   /* other constants are as small as possible, too */
 } Small;
 
-/* -Os: with one sum per loop, a product needs 2 loads; with six sums, 1.2 loads. More sums save little and
- * increase the code size. */
+/* -Os: a reduction loop with one accumulator needs 2 loads per multiply-add; with six accumulators, it needs
+ * 1.2. More accumulators save little and increase the code size. */
 enum { SMALL_SUMS = 6 };
 
 struct Numbers;
@@ -112,7 +112,8 @@ typedef struct LowerOptions { /* as in Lower */
   const CpuCycles *cycles; /* NULL: the cycles of `layout` */
   int64_t batch, call;
   int images;
-  const Target *layout; /* NULL: the first target in the table with layout_lanes lanes */
+  const Target *layout; /* NULL: the kernel's target if it has layout_lanes lanes, otherwise the first target
+                           in the table that has them */
   int64_t weight_bytes;
   struct Tuning *tuning; /* NULL: only the cost model */
 } LowerOptions;
@@ -121,7 +122,8 @@ typedef struct Lower {
   Arena *arena;
   Nest *b; /* the nest under construction; schedules call it b */
   const Kernel *kernel;
-  const Node *node; /* kernel->root, or the same layer with other groups (conv_groups_joined.c) */
+  const Node *node; /* kernel->root, or a copy of it with a different number of groups
+                       (conv_groups_joined.c) */
   const Target *target;
   int layout_lanes; /* lanes of the file's widest target; packed layouts depend on this number and on shapes,
                        never on `target` */
@@ -132,7 +134,8 @@ typedef struct Lower {
   Choice choice;
   struct Decision *decision; /* the decision, which is set before a schedule builds the nest */
   bool plain;                /* -O0, -Os */
-  int sums;                  /* reference nests: maximum sums per input loop; 0 means 1 */
+  int sums;                  /* reference nests: maximum number of accumulators per reduction loop; 0 means
+                                1 */
   bool exact;                /* excludes algorithms that round differently, such as Winograd */
   bool updatable;            /* graph->updatable: numbers of the weight file are stored in the model */
   Numbers *numbers[2];       /* the numbers for the model: [0] integers, [1] floats; NULL: none yet */
@@ -141,13 +144,14 @@ typedef struct Lower {
   Small small;
   const CpuCycles *cycles; /* cycles of a board's CPU, for the choice of int8 schedules; or NULL */
   bool threads;            /* PARALLEL loops are run by threads */
-  int64_t batch;           /* maximum number of images of a batched nest; 0: one image, or inference */
+  int64_t batch;           /* maximum number of images: of the batch in training, of a batched kernel in
+                              inference; 0: a per-image kernel in inference */
   int64_t
       call;   /* inference: number of images of a call, which run one after the other or batched; 0 means 1 */
   int images; /* images interleaved in vector lanes, [h][w][c][images]: the nest is built with scalars,
                  then widened; 0 or 1: not interleaved */
-  int64_t rows;   /* size of the nest's leading axis: maximum images of a batch, or regions of an image; 0:
-                     none, or the builder loops over the axis (nest_lead) */
+  int64_t rows;   /* size of the nest's leading axis: rows of an image, in a batched nest times the maximum
+                     number of images; 0: none, or the builder loops over the axis (nest_lead) */
   Buf **in, *out; /* created by lower_begin: [h][w][c] of the root's inputs and of the result ([rows][h][w][c]
                      in a nest with the leading axis; [batch][h][w][c] for inputs of a RESULT_BATCH node).
                      RESULT_SUM: out is the gradient, with the dimensions of the weight; its place is UPDATE,
@@ -161,7 +165,7 @@ typedef struct Lower {
   Buf *rounded;   /* QAT, bf16: node->weight[0] as lower_weight returns it; NULL: not requested yet */
   Buf *scales[2]; /* bf16: factors and constants of the kernel's batchnorms; NULL: not requested yet */
   const Ix *row;  /* nests with the leading axis: the row that lower_finish and lower_store access */
-  VEC(const char *) details; /* further remarks of the schedule */
+  VEC(const char *) details; /* lines for --emit=schedule, from lower_detail */
 } Lower;
 
 /* Whether a RESULT_SUM adds to the gradient. If not, it stores the gradient. */
@@ -233,10 +237,10 @@ Buf *lower_rounded_weight(Lower *); /* all rounded weights in natural order */
 Val lower_finish(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
 /* For kernels that sum in memory and then apply the chain. lower_sums_in_memory: the buffer for the sums: the
  * result, or float scratch if the result is stored as bf16. lower_finishes: whether the sums still need the
- * chain or rounding. */
+ * chain, factors of batchnorms, or rounding. */
 Buf *lower_sums_in_memory(Lower *);
 bool lower_finishes(const Lower *);
-bool lower_costly(Lower *, Val sum); /* whether the chain has much code, such as exp: then a loop over the
+bool lower_costly(Lower *, Val sum); /* whether the chain calls functions such as exp: then a loop over the
                                         sums of a tile is better than a copy of the code for each sum */
 void lower_store(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
                  int lanes);                         /* applies lower_finish, then stores to out */

@@ -32,22 +32,23 @@ static bool same_extent(Shape a, Shape b) {
   return x.h == y.h && x.w == y.w && x.c == y.c;
 }
 
-/* Whether `part` is broadcast to `whole`: one pixel is used for all pixels, or one channel for all channels.
- * */
+/* Whether `part` is broadcast to `whole`: one pixel is used for all pixels, one channel for all channels, or
+ * both. */
 static bool map_repeats(Shape whole, Shape part) {
   const Extent w = shape_extent(whole), p = shape_extent(part);
   return !same_extent(whole, part) && (one_pixel(p) || (p.h == w.h && p.w == w.w)) &&
          (p.c == 1 || p.c == w.c);
 }
 
-/* The index of the element in an operand of that shape. */
+/* The index, in an operand of this shape, of the element that is used for channel c of a pixel of the
+ * result. */
 static int64_t operand_element(Shape operand, int64_t pixel, int64_t c) {
   const Extent e = shape_extent(operand);
   return (one_pixel(e) ? 0 : pixel * e.c) + (e.c == 1 ? 0 : c);
 }
 
-/* The largest operand, to whose shape the other operands are broadcast. If several operands are equally
- * large, the operand with the highest rank. */
+/* The largest operand, to whose shape the other operands are broadcast. Of equally large operands, it is the
+ * first with the highest rank. */
 static Node *largest_operand(const Node *node) {
   Node *best = node->in[0];
   for (int i = 1; i < node->nin; i++) {
@@ -126,7 +127,8 @@ uint32_t map_needs_y(const Node *node, int wrt) {
 static uint32_t all_of_x(const Node *of) { return (UINT32_C(1) << of->nin) - 1; }
 static uint32_t needs(const Node *of, int wrt) { return of->op->map_needs ? of->op->map_needs(of, wrt) : 0; }
 
-/* The inputs of a hidden node: dy, the needed operands, y if needed. */
+/* The inputs of a node that computes a gradient of `of`: dy, the operands that `needed` marks, and y if
+ * `needed` marks it. */
 static int derivative_inputs(Node *of, uint32_t needed, Node *dy, Node *in[MOST_INPUTS]) {
   int n = 0;
   in[n++] = dy;
@@ -136,7 +138,8 @@ static int derivative_inputs(Node *of, uint32_t needed, Node *dy, Node *in[MOST_
   return n;
 }
 
-/* The gradient of an operand that is broadcast over pixels, channels, or both. */
+/* The gradient of an operand of shape `part`: dx, summed over the pixels and the channels to which the
+ * operand is broadcast. */
 static Node *sum_repeated(Graph *graph, Node *node, Shape part, Node *dx) {
   const Extent p = shape_extent(part), whole = shape_extent(node->shape);
   const bool over_channels = p.c != whole.c;

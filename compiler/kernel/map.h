@@ -6,9 +6,9 @@
 #define CNNC_MAP_H
 #include "kernel/lower.h"
 
-void map_shape(ShapeContext *, Node *); /* one operand, which has the same shape as the result */
-void map_shape_weighted(ShapeContext *,
-                        Node *); /* like map_shape, with one weight per channel, which `init` initializes */
+void map_shape(ShapeContext *, Node *);          /* one operand, which has the same shape as the result */
+void map_shape_weighted(ShapeContext *, Node *); /* like map_shape, with one weight per channel, which the
+                                                    argument init= initializes */
 void map_shape_weight(ShapeContext *, Node *, const char *member,
                       bool decay); /* like map_shape_weighted, with `member` as the weight's name */
 void map_shape_operands(ShapeContext *, Node *); /* several operands: of equal shape, or broadcast: 1x1xC (or

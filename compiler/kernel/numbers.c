@@ -1,5 +1,5 @@
-/* numbers.c: Numbers of the weight file in int8 kernels: constants in the code, or, in updatable nets,
- * numbers in the model. */
+/* numbers.c: Numbers in int8 kernels that are derived from scales or weights: constants in the code or, in
+ * updatable nets, members of the model struct. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "kernel/lower.h"

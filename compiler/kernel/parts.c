@@ -1,4 +1,5 @@
-/* parts.c: Common code of operators on rows and parts: loads, sums over rows, an error message. */
+/* parts.c: Common code of operators that compute all rows in one nest: loads, sums over rows, an error
+ * message. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/parts.h"
 
@@ -34,7 +35,7 @@ bool parts_divide(ShapeContext *context, const Node *node, const char *param, in
   return false;
 }
 
-/* ---- `sum over rows`: row j is the sum of the rows j, j + r, j + 2r, ... of its input ---- */
+/* ---- `sum over rows`: row j of r rows is the sum of the input's rows j, j + r, j + 2r, ... ---- */
 static void sum_rows_run(const Eval *eval) {
   const int64_t n = shape_elements(eval->node->shape), all = shape_elements(eval->node->in[0]->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = 0;

@@ -1,6 +1,6 @@
 /* rounded.c: Weights that are rounded when they are packed for kernels. In QAT the weights of a filter, or of
- * a gate, become multiples of their largest absolute value / 127; in layers with precision=bf16 they are bf16
- * numbers. */
+ * a gate, are rounded to multiples of 1/127 of their largest absolute value; with precision=bf16 or f16w,
+ * weights are rounded to bf16 or f16. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "kernel/lower.h"
@@ -10,7 +10,7 @@ bool lower_rounds(const Lower *l) {
   return rounding_scale_rows(node_forward(l->node)) && rounding_switch(l->node) >= 0;
 }
 
-/* A weight [filters][...]; for conv_transpose [channels][filters of a group][...]. */
+/* The dimensions of a weight: [filters][...], for conv_transpose [channels][filters of a group][...]. */
 typedef struct Filters {
   Weight *weight;
   bool spread;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk.h"
 
-enum { TOGETHER = 4 }; /* number of independent sums, to hide the latency of additions */
+enum { TOGETHER = 4 }; /* maximum number of independent sums, to hide the latency of additions */
 enum {
   PARALLEL_WORK = 1 << 9
 }; /* minimum number of operations per lane for which a second thread is faster, despite transfers between
@@ -161,7 +161,7 @@ void walk_sum_end(Lower *l, Buf *sum, Extent e) {
 
 /* ---- rows ---- */
 static int whole_lanes(const Lower *l,
-                       int64_t channels) { /* the width of the widest vector that a row fills */
+                       int64_t channels) { /* the width of the widest vector that fits in a row */
   int lanes = l->plain ? 1 : l->target->lanes;
   while (lanes > channels) lanes /= 2;
   return lanes < 4 ? 1 : lanes;
@@ -214,7 +214,8 @@ void walk_interleave(int lanes, int low[LANES], int high[LANES]) {
   }
 }
 
-/* Interleaves the first half of the vectors with the second half, log2(lanes) times. */
+/* Transposes `lanes` vectors as a square matrix: interleaves their first half with the second half,
+ * log2(lanes) times. */
 void walk_transpose(Nest *b, Val x[LANES], int lanes) {
   Val y[LANES];
   int low[LANES], high[LANES];

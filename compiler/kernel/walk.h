@@ -59,15 +59,17 @@ void walk_sum_pixels(Lower *, Extent, WalkValue, const void *context);
 void walk_interleave(int lanes, int low[LANES], int high[LANES]);
 /* Transposes a square matrix of vectors: element n of x[k] becomes element k of x[n]. */
 void walk_transpose(Nest *, Val x[LANES], int lanes);
-/* These functions reduce the channels of a row to one number. The scratch row has rank 1. If threads share
- * the pixel rows, each pixel row has its own scratch row, and the rank is 2. */
+/* walk_row_max and walk_row_sum reduce the channels of one pixel to one number. The scratch of
+ * walk_row_scratch holds the channels of one pixel, and has rank 1. If threads share the rows of pixels,
+ * there is one such scratch per row, and its rank is 2. */
 Buf *walk_row_scratch(Lower *, const char *name, LoopKind, int64_t rows, int64_t channels);
 Val walk_row_max(Lower *, Buf *, const Ix *y, const Ix *x, int64_t channels);
 Val walk_row_sum(Lower *, int64_t channels, const Ix *y, const Ix *x, WalkValue,
                  const void *context);   /* the value of lanes beyond `part` must be 0 */
 void walk_clear(Lower *, Buf *, Extent); /* fills an accumulator with zeros */
-/* The buffer in which a result is accumulated: the result itself, or scratch that walk_sum_end copies to the
- * result if nodes are fused after it. walk_sum_begin must be called before nest_fn. */
+/* The buffer in which a result is accumulated: the result itself or, if nodes are fused after it, scratch.
+ * For scratch, walk_sum_end applies these nodes and stores the result. walk_sum_begin must be called before
+ * nest_fn. */
 Buf *walk_sum_begin(Lower *, Extent);
 void walk_sum_end(Lower *, Buf *sum, Extent);
 #endif

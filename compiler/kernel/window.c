@@ -144,7 +144,8 @@ static const char *formula(ShapeContext *context, const Window *w, int axis, int
                         w->before[axis], w->after[axis], w->ceil);
 }
 
-/* Adds the size formula of each axis that `bad` marks as a note; only one note if both formulas are equal. */
+/* For each axis with bad[axis], adds a note with the size formula; only one note if both formulas are
+ * equal. */
 static void put_formulas(ShapeContext *context, Diag *diag, const Node *node, const Window *w,
                          const int64_t input[2], const bool bad[2]) {
   const char *height = formula(context, w, 0, input[0]), *width = formula(context, w, 1, input[1]);
@@ -189,7 +190,7 @@ static void report_too_small(ShapeContext *context, const Node *node, const Wind
                          : arena_printf(arena, "a kernel of at most %s", window_size_text(arena, node, most));
   if (arg_const(node, "pad")->kind == CONST_NONE) diag_help(diag, "use %s", less);
   else
-    diag_help(diag, "pad=same %s %s, or use %s", keeps ? "keeps" : "makes it",
+    diag_help(diag, keeps ? "pad=same keeps %s, or use %s" : "use pad=same (output size %s) or %s",
               window_size_text(arena, node, same), less);
 }
 
@@ -227,20 +228,20 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
   for (int axis = 0; axis < 2; axis++)
     gaps = gaps || (bad[axis] && w->stride[axis] > w->dilation[axis] * (w->kernel[axis] - 1) + 1);
   if (arg_const(node, "pad")->kind == CONST_NONE)
-    diag_help(diag, "add zero_pad before it to make room for a window there");
+    diag_help(diag, "add zero_pad before it to make room for another window");
   else
     diag_help(diag, "%spad=same %s", arg_const(node, "ceil")->kind == CONST_NONE ? "" : "ceil=true or ",
-              gaps ? "has a window there" : "reads all of it");
+              gaps ? "adds a window there" : "reads all of it");
 }
 
-/* The argument that contributes most to the reach of windows. With pad=same the padding depends on the
- * kernel, so the padding is not reported. */
+/* The argument that contributes most to the reach of windows. It is never the padding of pad=same, which is
+ * at most half of the kernel's reach. */
 static const char *far_argument(const Window *w, int axis, int64_t outputs) {
   const int64_t kernel = w->dilation[axis] * (w->kernel[axis] - 1), stride = w->stride[axis] * (outputs - 1),
                 padding = w->before[axis];
   if (kernel >= padding && kernel >= stride)
     return w->dilation[axis] >= w->kernel[axis] ? "dilation" : "kernel";
-  return padding >= stride / 2 ? "padding" : "stride"; /* `stride` contains the padding of both ends */
+  return padding >= stride / 2 ? "padding" : "stride"; /* `stride` includes the padding of both ends */
 }
 
 bool window_addressable(ShapeContext *context, const Node *node, const Window *w, const int64_t large[2],
@@ -265,7 +266,7 @@ bool window_addressable(ShapeContext *context, const Node *node, const Window *w
   return true;
 }
 
-/* The number of windows along each axis. */
+/* Sets *out to the number of windows along each axis, and node->window; false after an error. */
 static bool count_windows(ShapeContext *context, Node *node, Window *w, PadRule rule, Extent *out) {
   const Extent in = shape_extent(node->in[0]->shape);
   const int64_t input[2] = {in.h, in.w};

@@ -27,8 +27,8 @@ int64_t layout_all_floats(const Layout *layout) {
   return layout->options.batch * floats_in(layout->infer.program->space[SPACE_ALL].bytes);
 }
 
-/* The state struct has a 16-byte mark, which identifies the net and its layout, then the states. Its size is
- * a multiple of 4, the alignment of the mark. */
+/* The state struct has a 16-byte mark, which identifies the net and its layout, then the states. The struct's
+ * size is a multiple of 4, the alignment of the mark. */
 int64_t layout_state_bytes(const Layout *layout) {
   const int n = graph_states(layout->graph);
   int64_t bytes = n || layout->graph->stream ? 16 : 0; /* the mark */
@@ -96,7 +96,8 @@ bool layout_is_board(const Layout *layout) {
   return true;
 }
 
-/* Bytes of the step's constants that no earlier step reads; seen: the constants that earlier steps read. */
+/* Bytes of the constants that this call reads and no earlier call reads; seen: the constants that earlier
+ * calls read. */
 static int64_t flash_of(Arena *arena, const Step *step, int target, Table *seen) {
   const Nest *nest = step->call->version[target].lower->b;
   int64_t bytes = 0;

@@ -109,8 +109,8 @@ static int number_node(KernelCache *kept, Arena *scratch, const Node *node) {
   return number_for(kept, &key);
 }
 
-/* The number of a node that considers one more step upstream: the node's operands and, for a hidden node, the
- * node for which it was created. */
+/* Assigns a number to a node from the numbers `before` of the node, of its operands and, for a hidden node,
+ * of the node for which it was created. So the number depends on one more step upstream. */
 static int number_further(KernelCache *kept, Arena *scratch, const int *before, const Node *node) {
   Key key = {0};
   key_add(scratch, &key, before[node->id]);
@@ -185,8 +185,8 @@ static int kept_beside(const Kernel *kernel, const Nodes *nodes, const Home *hom
   }
 }
 
-/* Adds everything about the node's alias on which a nest depends: the shape of the containing value, and the
- * other nodes in it. */
+/* Adds everything about the node's alias on which a nest depends: the shape of the containing value, the
+ * alias's strides and element type, and which earlier nodes are in the same value or at the same offset. */
 static void kept_place(Arena *arena, Key *key, const Kernel *kernel, const Nodes *nodes, const Node *node) {
   const Home home = kept_home(kernel, node);
   key_add(arena, key, kept_beside(kernel, nodes, &home, false));

@@ -67,8 +67,8 @@ typedef struct Functions {
   KeyTable code_of;
 } Functions;
 
-/* A member of the model (inference) or of the training struct, which contains weights; or a constant table,
- * which contains no weights. */
+/* A member with weights, in the model (inference) or in the training struct; or a constant table, without
+ * weights. */
 typedef struct Member {
   const char *name, *key; /* key: equal contents have equal keys */
   int rank;
@@ -184,13 +184,14 @@ Units layout_units(const Layout *);
 /* ---- sizes ---- */
 typedef struct NetSizes {
   int64_t model_bytes, workspace_bytes, workspace_bound, training_bytes, training_bound, shards, state_bytes;
-} NetSizes; /* workspace_bound, training_bound: lower bounds, for any addresses with these kernels in this
-               order */
+} NetSizes; /* workspace_bound, training_bound: with these kernels in this order, no choice of addresses needs
+               fewer bytes */
 NetSizes layout_sizes(const Layout *);
 int64_t aligned(int64_t floats), floats_in(int64_t bytes);
 int64_t members_bytes(const Part *); /* size of a struct with these members */
 int64_t layout_model_bytes(const Layout *);
-int64_t layout_state_bytes(const Layout *); /* size of the state struct for all images; 0 without states */
+int64_t layout_state_bytes(const Layout *); /* size of the state struct for all images; 0 without states and
+                                               streams */
 int64_t layout_all_floats(const Layout *);  /* floats of SPACE_ALL, for all images */
 int64_t layout_slot_floats(const Layout *);
 /* Number of floats in the training struct: of one arena (SPACE_ARENA), of SPACE_KEPT or SPACE_ALL for all

@@ -55,7 +55,8 @@ bool check_target_limits(Arena *arena, Diags *diags, const Graph *graph, const L
 }
 
 /* ---- C arrays ---- */
-/* A C array has at most 2^31 - 1 elements. option: the setting to reduce. */
+/* Checks that the array of a value for `images` images has at most 2^31 - 1 elements, the limit of this
+ * compiler for C arrays. option: the setting that the error suggests to reduce. */
 static bool check_array(Arena *arena, Diags *diags, const Graph *graph, const Node *node, const char *option,
                         int64_t images) {
   if (shape_elements(node->shape) <= INT32_MAX / images) return true;
@@ -87,12 +88,13 @@ static bool check_kernel_count(Arena *arena, Diags *diags, const Graph *graph, c
   diag_fact(diag, "%s layers; elementwise ones are part of the kernel before them",
             text_thousands(arena, graph->nodes.n - graph->inputs.n));
   if (plan->training && graph->training->steps > 1)
-    diag_help(diag, "use fewer steps: each of the %s calls of a sample has its own kernels",
+    diag_help(diag, "use fewer steps: each of the %s steps has its own kernels",
               text_thousands(arena, graph->training->steps));
   return false;
 }
 
-/* Batched kernels (losses, batchnorm, large dense layers) have the operands of a whole batch in one array. */
+/* Checks the operands of batched kernels (losses, batchnorm, large dense layers): the values of a whole batch
+ * are one array. */
 static bool check_batch_arrays(Arena *arena, Diags *diags, const Graph *graph, const Plan *training) {
   bool good = true;
   for (int k = 0; k < training->kernels.n; k++) {
@@ -112,7 +114,7 @@ bool check_plan_limits(Arena *arena, Diags *diags, const Graph *graph, const Pla
 
 /* ---- training memory ---- */
 /* Suggests a smaller batch with `accumulate`, so that a step has the same number of images. The suggested
- * batch is 1 or, with batch statistics, half of the batch. */
+ * batch is 1 or, with batch statistics, half of an even batch. */
 static const char *smaller_batch(Arena *arena, const Graph *graph) {
   const int64_t batch = graph->training->batch;
   bool statistics = false;

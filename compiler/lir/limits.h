@@ -8,7 +8,8 @@
 #include "graph/graph.h"
 #include "passes/plan.h"
 
-/* Whether all targets support the size of each object of the generated C, and of each array of its caller. */
+/* Whether all targets support the size of each object in the generated C, and of each array that the caller
+ * provides. */
 bool check_target_limits(Arena *, Diags *, const Graph *, const LayoutOptions *, bool training,
                          const NetSizes *);
 

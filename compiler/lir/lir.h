@@ -20,7 +20,8 @@ typedef enum SpaceKind {
   SPACE_NONE,
   SPACE_INPUT,   /* the caller's array of an input, for all images of a call */
   SPACE_OUTPUT,  /* the caller's array of an output; inspection: the value in the returned struct */
-  SPACE_TARGET,  /* the caller's targets of an output; inspection: the weights of the output's scores */
+  SPACE_TARGET,  /* the caller's targets of an output; inspection: the gradient with respect to the output's
+                    scores, with which the backward pass begins */
   SPACE_WEIGHTS, /* weights in their natural layout */
   SPACE_MODEL,   /* packed weights; in inference, also the weights in their natural layout */
   SPACE_TABLE,   /* constants */
@@ -36,7 +37,8 @@ typedef enum SpaceKind {
 enum { SPACES = SPACE_STATE + 1, SPACE_ALIGNMENT = 64 };
 
 /* bytes: size of one arena, one record, one image's part of ALL, BATCH, or one array of gradients. bound: a
- * lower bound of this size for any addresses, with the program's calls in their order. */
+ * lower bound of this size; with the program's calls in their order, no choice of addresses needs fewer
+ * bytes. */
 typedef struct Space {
   int64_t bytes, bound;
 } Space;
@@ -143,10 +145,12 @@ typedef struct Program {
   int ntargets;
   const Target *const *target; /* best first */
   Batching batching;
-  bool team;             /* inference: a team of threads computes the calls of an image */
+  bool team;             /* inference: a team of threads shares the calls of an image or, with WHOLE_BATCH, of
+                            the batch */
   bool threads;          /* the generated code may use more than one thread */
-  int64_t slots, shards; /* slots: number of images, or groups of interleaved images, that run at the same
-                            time; shards: number of parts of a batch whose gradients are summed separately */
+  int64_t slots, shards; /* slots: maximum number of images, or groups of interleaved images, that run at the
+                            same time; shards: number of parts of a batch whose gradients are summed
+                            separately */
   Space space[SPACES];
   VEC(KernelCall) calls;
   VEC(Phase) phases;
@@ -185,7 +189,8 @@ typedef struct ProgramOptions {
   bool little_ram;      /* results may overlap dead operands if this is proved to be correct */
   int64_t batch;        /* inference: images per call; training and inspection: maximum batch size */
   int64_t shards;       /* 0: chosen automatically */
-  int64_t processes;    /* training: maximum number of processes that share the batch; 0 means 1 */
+  int64_t processes;    /* training: number of processes for which there must be enough shards; 0: processes
+                           cannot share the batch */
   const Graph *written; /* the graph as written */
   struct Tuning *tuning;
   const CpuCycles *cycles;   /* cycles of the microcontroller's CPU; NULL: the default of the targets */
@@ -233,7 +238,8 @@ int program_lanes(const Program *, int target); /* images per call of a nest: 1,
 /* The number of bytes of a space. Spaces that are C arrays are never empty. */
 int64_t program_room(const Program *, SpaceKind);
 bool program_meet(const Place *, const Place *); /* whether two places share a byte, for the same image */
-bool program_counts(const Program *);            /* whether a call has the number of images as an argument */
+bool program_counts(const Program *);            /* whether the generated inference function has the number of
+                                                    images as an argument */
 bool program_writes(const Program *,
                     int output); /* whether calls write an output directly; otherwise it is copied */
 /* Returns `middle`: shards are summed as a binary tree, in which the sum of shards from .. to - 1 is the sum

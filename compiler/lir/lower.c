@@ -50,7 +50,8 @@ static int64_t image_groups(const Program *p) {
   return (p->batching.images + p->batching.lanes - 1) / p->batching.lanes;
 }
 
-static int64_t work_of(const Graph *graph) { /* the work of a graph: its multiply-adds plus its elements */
+/* The work of a graph: its multiply-adds plus the elements of its values. */
+static int64_t work_of(const Graph *graph) {
   int64_t work = 0;
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
@@ -399,7 +400,7 @@ static bool shards_add_to(const Program *p, const Weight *weight) {
   return !together;
 }
 
-/* Whether the gradient must be cleared: calls add to it, or no call writes all of it. */
+/* Whether the gradient must be cleared: calls add to it, or calls do not store all of its elements. */
 static bool starts_with_zeros(const Program *p, const Weight *weight) {
   int64_t stored = 0;
   for (int c = 0; c < p->calls.n; c++) {

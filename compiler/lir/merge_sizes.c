@@ -1,13 +1,13 @@
-/* merge_sizes.c: Function merging with parameters: if flash is limited, layers that differ in numbers only
- * share a function, with these numbers as its first parameters. Each nest is proved with its own numbers, and
+/* merge_sizes.c: Function merging with parameters: if flash is limited, layers that differ only in numbers
+ * share a function, whose first parameters are these numbers. Each nest is proved with its own numbers, and
  * its call passes exactly these numbers, so the merged function needs no proof. A stack array gets the
  * largest of its sizes in the merged functions. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 
 enum {
-  WORTH = 150,   /* minimum number of words in a function's key: a smaller function is shorter than the
-                    arguments of   calls */
+  WORTH = 150,   /* minimum number of words in a function's key: the code of a smaller function is shorter
+                    than the arguments of its calls */
   MOST = 24,     /* maximum number of parameters */
   PARAMETER = 8, /* bytes of stack per parameter: the caller stores it, and the function may store it again if
                     it has too few registers */
@@ -63,9 +63,9 @@ static void enlarge(const Similar *group, int number) {
     function->stack += (own->value - before) * elem_bytes(buf->type.elem) * buf->type.lanes;
 }
 
-/* The code of the first function may contain a number with the same address at several positions. Returns
- * whether, in every function, the numbers at these positions are equal, so that one parameter is enough for
- * them. */
+/* The code of the first function may contain the same number of its nest (equal `of` and `which`) at several
+ * positions. Returns whether, in every function, the numbers at these positions are equal, so that one
+ * parameter is enough for them. */
 static bool agrees_with_its_address(const Similar *group, int number) {
   const CodeNumbers *numbers = &group->functions.data[0]->numbers;
   const CodeNumber *own = &numbers->data[number];
@@ -76,7 +76,7 @@ static bool agrees_with_its_address(const Similar *group, int number) {
 }
 
 /* first: by parameter, the first number that it replaces. Returns the number of parameters, or -1 if there
- * are too many, or if one address would need two parameters. */
+ * are too many, or if one number of the nest would need two parameters. */
 static int choose_parameters(const Similar *group, int first[MOST]) {
   CodeNumbers *numbers = &group->functions.data[0]->numbers;
   int n = 0;
@@ -92,7 +92,8 @@ static int choose_parameters(const Similar *group, int first[MOST]) {
   return n;
 }
 
-/* If a result may overlap an operand in one function, it may also overlap it in the merged function. */
+/* Marks in `to` the buffers that are marked in `from`: a result that may overlap an operand in one function
+ * may also overlap it in the merged function. */
 static void share_overlaps(const Nest *to, const Nest *from) {
   for (int i = 0, k = 0; i < to->nbufs && k < from->nbufs; i++) {
     if (to->buf[i]->place >= STACK || !nest_uses(to, i)) continue;
@@ -101,7 +102,7 @@ static void share_overlaps(const Nest *to, const Nest *from) {
   }
 }
 
-/* Merges functions into the first one. */
+/* Merges the functions of a group into the first one. */
 static void merge_group(Arena *arena, const Similar *group) {
   int first[MOST];
   NestFunction *to = group->functions.data[0];

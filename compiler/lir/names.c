@@ -3,8 +3,9 @@
 #include "lir/names.h"
 #include <string.h>
 
-static const char *const keywords[] = {/* keywords of C and C++; C++ code may include the header */
-                                       "alignas",
+/* Names that generated C must not define: keywords of C and C++ (C++ code may include the header), and
+ * macros, functions and types of the C implementation. */
+static const char *const keywords[] = {"alignas",
                                        "alignof",
                                        "and",
                                        "and_eq",

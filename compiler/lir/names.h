@@ -8,10 +8,10 @@
 
 typedef struct Names {
   Arena *arena;
-  const struct Names *file, *macros; /* for a function: the names of its file and of macros; or NULL */
-  const char *prefix;                /* for the names of a file: their common prefix in the text, "lenet5_" */
-  Table last; /* by name in use: the last number that was appended to the name; 1: none */
-} Names;      /* the names of one scope */
+  const struct Names *file, *macros; /* for a function: other names that it must avoid; or NULL */
+  const char *prefix;                /* in C, names of `file` have this prefix, such as "lenet5_" */
+  Table last;                        /* by name in use: the last number that names_unique appended; 1: none */
+} Names;                             /* the names of one scope */
 bool names_taken(const Names *, const char *name);
 void names_reserve(Names *, const char *name);
 const char *names_unique(Names *,
@@ -19,6 +19,6 @@ const char *names_unique(Names *,
 
 const char *name_letters(Arena *, const char *name); /* "stage1.conv1" -> "stage1_conv1" */
 bool name_of_c(const char *name);       /* a keyword of C or C++, or a name from the included headers */
-bool name_of_runtime(const char *name); /* whether a name begins like the names in the shared header */
+bool name_of_runtime(const char *name); /* whether the name begins with cnn_ or CNN_ (shared header) */
 const char *name_upper(Arena *, const char *name);
 #endif

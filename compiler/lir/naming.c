@@ -12,8 +12,8 @@ static const char *name_of_net(Layout *layout, const char *name) {
 static const char *own_macro(Layout *layout, const char *name) {
   const char *macro = arena_printf(layout->arena, "%s_%s", layout->upper, name);
   names_reserve(&layout->macros, macro);
-  names_reserve(&layout->names, name); /* the name is also reserved for functions: if the net's own name is in
-                                          capitals, functions and macros have the same prefix */
+  names_reserve(&layout->names, name); /* no function gets this name: if the net's name is in capitals,
+                                          functions and macros have the same prefix */
   return macro;
 }
 
@@ -48,7 +48,8 @@ static const char *unique_port_name(const Layout *layout, const char *given) {
   return arena_printf(layout->arena, "%s%s", hides ? "port_" : "", layout_identifier(layout, given));
 }
 
-/* Names of the struct's members, and of parameters in functions that have one parameter per state. */
+/* Names the members of the state struct, and the parameters of functions that have one parameter per
+ * state. */
 static void name_states(Layout *layout, Names *parameters) {
   const int n = graph_states(layout->graph);
   Names members = {.arena = layout->arena};
@@ -62,9 +63,9 @@ static void name_states(Layout *layout, Names *parameters) {
   }
 }
 
-/* Reserves the names of the other parameters and variables in generated functions that have ports as
- * parameters. Ports are named once, before any function is printed: they are part of the interface, which
- * must not depend on the functions. */
+/* Names the ports, after it has reserved the names of the other parameters and variables in generated
+ * functions that have ports as parameters. Ports are named before any function is printed: their names are
+ * part of the interface, which must not depend on the functions. */
 static void name_ports(Layout *layout) {
   const Graph *graph = layout->graph;
   Names *names = &layout->locals, uppers = {.arena = layout->arena};

@@ -1,11 +1,13 @@
 /* order.c: Barriers between the threads of a team.
  *
- * All threads visit all calls; a call that is not shared is run by the first thread. There is a barrier
- * before a call that accesses data that another thread may still use. */
+ * All threads visit all calls. The threads share the loops of a call or, in a per-image phase of a program
+ * with batched kernels, the images; the first thread runs all other calls. There is a barrier before a call
+ * that accesses data that another thread may still use. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/lir.h"
 
-/* Aliases in one concat have interleaved pixels: such aliases share bytes only if they share channels. */
+/* Whether two places share bytes. Aliases in one concat have interleaved pixels: such aliases share bytes
+ * only if they share channels. */
 bool program_meet(const Place *a, const Place *b) {
   if (a->space != b->space || a->index != b->index) return false;
   if (a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset) return false;

@@ -41,7 +41,7 @@ static const Buf *only_reader(const Plan *plan, const Lower *lower, const Node *
   return found;
 }
 
-/* Whether the overlap is proved for all targets. */
+/* Whether the overlap is proved for all targets; sets the distances that all targets permit. */
 static bool allowed(const Program *p, const Plan *plan, const KernelCall *call, ValueOverlap *overlap) {
   overlap->most = INT64_MAX;
   overlap->step = 1;
@@ -75,7 +75,7 @@ void program_overlaps(Arena *arena, const Program *p, Plan *plan, const ProgramO
 }
 
 /* ---- marks ---- */
-/* Whether the call writes to the place of this input buffer. */
+/* Whether the call's result shares bytes with this input buffer. */
 static bool writes_over(const Version *version, int in) {
   const Lower *lower = version->lower;
   const Buf *out = lower->out;

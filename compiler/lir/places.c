@@ -30,8 +30,8 @@ bool places_meet(const Place *a, const Place *b) {
   return columns_meet(a->offset, a->width, b->offset, b->width, a->pitch);
 }
 
-/* The bytes from the first byte of any image to the last byte of any image. Records of different images never
- * overlap. */
+/* A range that contains the place in all images. In SPACE_KEPT, the place itself: each image has its own
+ * record, and records never overlap. */
 static Place of_all_images(Place place, int64_t images) {
   if (place.stride == 0 || place.space == SPACE_KEPT) return place;
   place.bytes += place.stride * (images - 1);
@@ -75,8 +75,8 @@ static bool columns_cover(Stretch *column, int n, int64_t pitch, int64_t from, i
   return stretches_cover(column, n, start, start + smaller(to - from, pitch));
 }
 
-/* Whether the n places `by` cover the part of a place within bytes from..to. None of them begins or ends
- * within these bytes. */
+/* Whether the n places `by` cover the part of a place within bytes from..to. The caller chooses from and to
+ * such that none of the n places begins or ends between them. */
 static bool covered_between(Arena *arena, const Place *place, int64_t from, int64_t to,
                             const Place *const *by, int n) {
   Stretch *column = NEW_ARRAY(arena, Stretch, 3 * n + 1);

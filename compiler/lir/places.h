@@ -5,12 +5,12 @@
 #define CNNC_PROGRAM_PLACES_H
 #include "lir/lir.h"
 
-/* Whether two places intersect, for the same image. */
+/* Whether two places of one image intersect. */
 bool places_meet(const Place *, const Place *);
-/* Whether two places intersect, for any two images. */
+/* Whether the first place of any image intersects the second place of any image, the same or another. */
 bool places_meet_in_any(const Place *, const Place *, int64_t images);
-/* Whether the ranges cover bytes from .. to; sorts them. */
+/* Sorts the n ranges. Returns whether they cover the bytes from .. to - 1. */
 bool stretches_cover(Stretch *, int n, int64_t from, int64_t to);
-/* Whether places in the same space cover all bytes of a place. */
+/* Whether the n places `by`, which are in the same space as the place, cover all of its bytes. */
 bool places_cover(Arena *, const Place *, const Place *const *by, int n);
 #endif

@@ -1,5 +1,6 @@
 /* verify.c: Verifier of lowered programs: replays the calls on ranges of bytes, for a symbolic image, and
- * tracks the value of each range. The verifier shares no code with the program builder.
+ * tracks the value of each range. The verifier does not use the analyses that have built the program, so that
+ * it finds their errors.
  *
  * nest/prove.c has proved each nest: the nest accesses only its buffers, does not write its inputs, and
  * writes all elements of its outputs. */
@@ -9,10 +10,11 @@
 #include "base/number.h"
 #include "lir/places.h"
 
-/* The images for which bytes have a value: the current image, the images of the process, or all images. */
+/* The images for which bytes contain a value: the current image, the images of the process, or all images. */
 typedef enum Reach { REACH_IMAGE, REACH_PROCESS, REACH_ALL } Reach;
 
-/* Bytes that have a value. home: node id of the containing value; base: offset of that value. */
+/* Bytes that contain a value or a part of it. home: node id of the containing value; base: offset of the
+ * containing value. */
 typedef struct Piece {
   Place place;
   int home;
@@ -62,7 +64,7 @@ static int64_t size_of(const Buf *buf) { /* bytes of an element */
   return size[buf->type.elem];
 }
 
-/* The bytes from the first element of a buffer to its last. */
+/* The number of bytes from the first element of a buffer to the end of its last element. */
 static int64_t footprint(const Buf *buf) {
   int64_t last = 0;
   for (int d = 0; d < buf->rank; d++) last += (buf->dim[d] - 1) * buf_room(buf, d + 1);
@@ -138,7 +140,7 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
   if (place->space == SPACE_NONE) return fail(v, "has no place", buf->name);
   const bool gathers = operand->binding->kind == BIND_INPUT && v->program->batching.how == INTERLEAVED;
   const bool all =
-      place->stride && (once ? buf->rank == 4 : gathers); /* gathers: a call reads the images of all lanes */
+      place->stride && (once ? buf->rank == 4 : gathers); /* gathers: an input call reads all lanes' images */
   const int64_t bytes = all ? place->bytes + place->stride * (buf->dim[0] - 1) : place->bytes,
                 most =
                     place->space == SPACE_KEPT ? place->bytes : place->bytes + place->stride * (images - 1);
@@ -154,9 +156,10 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
   return true;
 }
 
-/* A result may overwrite an operand after the operand's last use. The nest's proof must permit it, the C of
- * the call must not use restrict, and one thread must run the call. An operand in the memory of a state is
- * dead after the call, because the state's next value is then in these bytes. */
+/* Whether a result may overwrite an operand of the same call: the nest's proof must permit their distance,
+ * the C of the call must not use restrict, and one thread must run the call. If a later call reads the
+ * operand, check_read reports the error. An operand in the memory of a state is dead after the call, because
+ * the state's next value is then in these bytes. */
 static bool may_overwrite(const Verifier *v, const Version *version, const Buf *out, const Buf *in) {
   const Place *written = &version->argument[out->id].place, *read = &version->argument[in->id].place;
   const int64_t behind = written->offset - read->offset;
@@ -167,7 +170,8 @@ static bool may_overwrite(const Verifier *v, const Version *version, const Buf *
          nest_overlap(version->lower->b, in, out, &most, &step) && behind <= most && behind % step == 0;
 }
 
-/* Checks that no other buffer of the call overlaps the call's result. */
+/* Checks that the call's result overlaps no other buffer of the call, except an operand that it may
+ * overwrite. */
 static bool check_apart(Verifier *v, const Version *version, bool once) {
   const Nest *nest = version->lower->b;
   for (int i = 0; i < nest->nbufs; i++) {
@@ -197,7 +201,8 @@ static bool check_read(Verifier *v, const Operand *operand, const Buf *buf, cons
               buf->name);
 }
 
-/* Checks an operand in the caller's arrays. Each process has only its own images of these arrays. */
+/* Checks that an operand of a batched call in the caller's arrays is gathered before the call: each process
+ * has only its own images of these arrays. */
 static bool check_passed(Verifier *v, int phase, const Operand *operand, const Buf *buf) {
   const Program *p = v->program;
   const Place *place = &operand->place;
@@ -500,7 +505,7 @@ static const Place *gradient_of(const Version *version,
   return operand->used && operand->place.space == SPACE_GRADIENT ? &operand->place : NULL;
 }
 
-/* Checks that no other call accesses a gradient that a batched call stores. */
+/* Whether the call is batched, and no other buffer of any call accesses the gradient that it stores. */
 static bool is_sole_writer(const Verifier *v, const KernelCall *call, const Place *stored) {
   const Program *p = v->program;
   int touched = 0;
@@ -552,7 +557,7 @@ static bool check_sums(Verifier *v) {
         summed = summed || (p->sums.data[s].from <= place->offset &&
                             place->offset + place->bytes <= p->sums.data[s].to);
       if (!summed)
-        return fail(v, "is a gradient of a shard that is not added", version->lower->b->buf[i]->name);
+        return fail(v, "is a gradient of a shard that is not summed", version->lower->b->buf[i]->name);
     }
   }
   return true;

@@ -8,7 +8,7 @@
 #include "lsp/context.h"
 #include "ops/registry.h"
 
-/* Kinds of items, as the protocol numbers them. */
+/* Kinds of completion items, with the numbers of the language server protocol. */
 enum {
   ITEM_FUNCTION = 3,
   ITEM_FIELD = 5,
@@ -35,7 +35,8 @@ static bool has_prefix(const char *word, const char *name) {
   return strncasecmp(word, name, strlen(word)) == 0 || strstr(name, word);
 }
 
-/* Adds an item. group: items of lower groups come first. text: may be a snippet. */
+/* Adds an item, if its name matches the word before the cursor. group: items of lower groups come first.
+ * text: may be a snippet. */
 static void item(Completing *c, int group, int kind, const char *name, const char *detail, const char *text,
                  const char *data) {
   if (!has_prefix(c->context.word, name)) return;

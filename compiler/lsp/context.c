@@ -9,8 +9,8 @@ enum { DEEPEST = 256 };
 typedef struct Bracket {
   int kind;
   int token;  /* index of the bracket's token */
-  int commas; /* number of commas in the brackets */
-  bool train; /* the { of a train block */
+  int commas; /* number of commas directly inside the bracket */
+  bool train; /* whether it is the { of a train block */
 } Bracket;
 
 typedef struct Reading {
@@ -51,7 +51,8 @@ static void brackets_read(Reading *r) {
   }
 }
 
-/* Whether the cursor is in a comment or a string. An unclosed string ends with its line. */
+/* WHERE_IMPORT in the path of an import, WHERE_NOWHERE in another string or in a comment, otherwise
+ * WHERE_VALUE. An unclosed string ends with its line. */
 static Where literal_at(const Reading *r, uint32_t offset, Context *c) {
   uint32_t line = offset;
   while (line > 0 && r->source->text[line - 1] != '\n') line--;

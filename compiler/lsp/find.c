@@ -5,7 +5,7 @@
 typedef struct Search {
   uint32_t offset;
   Found found;
-  CallVisitor visit; /* function that is called for each call of the file; NULL: searches for the position */
+  CallVisitor visit; /* called for each call of the file; NULL: searches for the node at `offset` */
   void *context;
 } Search;
 

@@ -40,8 +40,8 @@ static void put_formula(Text *out, const Node *node) {
                             w->dilation[axis], w->before[axis], w->after[axis], w->ceil));
 }
 
-/* If the net reads a sequence and can be computed in steps, writes the layer's number of rows in the
- * shortest step. */
+/* If the net reads a sequence and can be computed in steps, writes the layer's number of rows, offset and
+ * history in the shortest step. */
 static void put_hovered_steps(Text *out, const Graph *graph, const Node *node) {
   StreamUse use = {NULL, 1};
   Streaming options = {.use = {&use, 1, 1}};
@@ -200,7 +200,7 @@ static bool put_hovered_word(Text *out, const Found *found) {
   return e && e->kind == EXPR_PATH && e->nparts == 1 && put_hovered_form(out, e->part[0].s);
 }
 
-/* The range is in the current text; sizes may be from the last text without errors. */
+/* Writes the text about a position; the place may be in the last text without errors. */
 static bool describe(Text *out, const Place *place) {
   const Found found = tree_find(file_of(place->analysis, place->file), place->offset);
   const Occurrence *name = names_at(place->analysis->names, place->file, place->offset);

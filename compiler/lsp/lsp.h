@@ -48,13 +48,13 @@ json_t *string_json(Arena *, const char *text); /* invalid UTF-8 becomes U+FFFD 
 typedef struct Document Document;
 struct Document {
   Document *next;
-  Arena *arena; /* memory of the names; the text has separate memory */
+  Arena *arena; /* memory of uri, path and identity */
   const char *uri, *path, *identity;
   Arena *text_arena;
   const char *text;
   size_t n;
   json_int_t version;
-  bool stale; /* the text, or an imported text, changed after the analysis */
+  bool stale; /* the document, a file that it imports, or a setting may have changed after the analysis */
   struct Analysis *now,
       *good; /* analysis of the text, and the last analysis without errors (both may be the same) */
 };
@@ -68,13 +68,13 @@ typedef struct Analysis {
   Graph *graph; /* NULL: a file without a net */
   SemaRecord record;
   Names *names;
-  int main_files;        /* sources from 1 to this number are files; other sources are synthetic */
+  int main_files;        /* sources 1 .. main_files are files; later sources are synthetic */
   const char **uri;      /* by source */
   Lines *lines;          /* by source, with the byte order mark if the editor counts it */
   uint32_t *mark;        /* by source: bytes of the byte order mark in `lines`, or 0 */
-  int *order;            /* calls of the record, sorted by file and position */
+  int *order;            /* indices of the record's calls, sorted by file and position */
   LayerNumbers *numbers; /* by node id; NULL until needed, or after errors */
-  const char *memory;    /* text of the code lens; NULL until needed */
+  const char *memory;    /* text of the code lens (memory use); NULL until needed */
 } Analysis;
 
 typedef struct Server {
@@ -86,7 +86,7 @@ typedef struct Server {
   VEC(json_t *) queue;
   VEC(char *) published; /* URIs with published diagnostics */
   bool changed;          /* diagnostics must be published */
-  bool others;           /* the editor's view of other documents may be outdated */
+  bool others;           /* what the editor shows in other documents may be outdated, such as hints */
   bool utf8, snippets, refreshes, initialized, shut_down, done;
   bool hint_shapes, hint_parameters, hint_macs;
   json_int_t next_id;
@@ -108,7 +108,7 @@ enum {
 };
 
 Document *document_find(const Server *, const char *uri);
-/* The document in params.textDocument; NULL: the document is not open, and the Failure has this reason. */
+/* The document in params.textDocument. NULL: it is not open; then sets the Failure. */
 Document *document_of(const Server *, const json_t *params, Failure *);
 void documents_open(Server *, const json_t *params), documents_change(Server *, const json_t *params),
     documents_close(Server *, const json_t *params);
@@ -122,9 +122,8 @@ Analysis *analysis_new(Server *, const Document *, int ninstead, const Instead *
 void analysis_free(Analysis *);
 void analysis_refresh(Server *, Document *); /* analyzes a stale document */
 void analysis_drop(Document *);
-uint32_t analysis_source(
-    const Analysis *,
-    const char *uri); /* number of the file in the analysis; 0: the analysis does not contain the file */
+uint32_t analysis_source(const Analysis *,
+                         const char *uri); /* index of the file's source in the analysis; 0: none */
 /* The best analysis of a document: its own analysis or, for a library, the analysis of a net that imports the
  * library. */
 Analysis *analysis_for(Server *, Document *, uint32_t *file);
@@ -143,8 +142,8 @@ typedef struct Place {
 } Place;
 bool place_of(Server *, const json_t *params, Place *,
               Failure *); /* reads params.textDocument and params.position */
-/* While the text has errors: finds the same position in the last analysis without errors. False: the text has
- * no errors, or no earlier analysis has this position. */
+/* If the text has errors: finds the same position in the last analysis without errors. False: the text has no
+ * errors, or there is no such analysis or position. */
 bool place_before(const Place *, Place *good);
 
 /* ---- search in the tree (find.c) ---- */

@@ -39,7 +39,7 @@ static Uses uses_of(Server *s, Arena *arena, const Place *place, const Symbol *s
   return uses;
 }
 
-/* The occurrence at a position, in the current text. */
+/* The occurrence of a name at a position in the current text. */
 static const Occurrence *occurrence(Server *s, const json_t *params, Place *place, Failure *failure) {
   if (!place_of(s, params, place, failure)) return NULL;
   return names_at(place->analysis->names, place->file, place->offset);
@@ -171,7 +171,7 @@ static int uses_then(const Analysis *then, const Uses *uses) {
 }
 
 /* Analyzes the programs with the new name: they must have no additional errors, and the same number of uses
- * of the name. Returns NULL, or the reason. */
+ * of the name. Returns NULL, or the reason why the name cannot be changed. */
 static const char *rename_try(Server *s, Arena *arena, const Uses *uses, const char *name, int nfiles,
                               const Instead *instead) {
   const char *why = NULL;

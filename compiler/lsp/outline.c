@@ -3,7 +3,7 @@
 #include <string.h>
 #include "lsp/lsp.h"
 
-/* Kinds as numbered by the protocol. */
+/* Kinds of symbols, with the numbers of the language server protocol. */
 enum {
   KIND_FILE = 1,
   KIND_MODULE = 2,

@@ -1,4 +1,4 @@
-/* rpc.c: Message framing of the protocol: a Content-Length header, an empty line, JSON. */
+/* rpc.c: Message framing of the language server protocol: a Content-Length header, an empty line, JSON. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +54,8 @@ static RpcEvent mistake(Rpc *r, const char **why, const char *what) {
   return RPC_MISTAKE;
 }
 
-/* RPC_MESSAGE: the header is complete; RPC_NOTHING: there is no complete line yet. */
+/* RPC_MESSAGE: the header is complete; RPC_NOTHING: the header is not complete yet; RPC_MISTAKE: it is
+ * invalid, or the message is too large. */
 static RpcEvent header_read(Rpc *r, const char **why) {
   for (;;) {
     const char *end = r->n ? memchr(r->bytes, '\n', r->n) : NULL;

@@ -1,5 +1,5 @@
-/* server.c: Main loop. The server reads all available messages, then answers them in order. So canceled
- * requests are not started, and after several changes only the last text is analyzed. */
+/* server.c: Main loop of the language server. The server reads all available messages, then answers them in
+ * order. So canceled requests are not started, and after several changes only the last text is analyzed. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lsp/server.h"
 #include <stdlib.h>

@@ -9,8 +9,8 @@
 /* Input and output of messages. */
 typedef struct Wire {
   void *context;
-  /* Reads available bytes, at most n; 0: the end; -1: none are available now (only if the call does not
-   * wait). */
+  /* Reads available bytes, at most n, and returns their number. 0: the input has ended; -1: no bytes are
+   * available now (only if `wait` is false). */
   long (*read)(void *context, char *bytes, size_t n, bool wait);
   bool (*write)(void *context, const char *bytes, size_t n);
 } Wire;

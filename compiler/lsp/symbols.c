@@ -9,7 +9,8 @@
 enum { DEEPEST = 200 };
 
 /* ---- symbols and occurrences ---- */
-/* Outputs and nets may have the same name as another symbol. */
+/* Whether symbols of this kind are looked up separately: outputs and nets may have the same name as another
+ * symbol. */
 static bool is_apart(SymbolKind kind) { return kind == SYMBOL_OUTPUT || kind == SYMBOL_NET; }
 
 static Symbol *symbol_in(const NameScope *scope, const char *name, bool apart) {

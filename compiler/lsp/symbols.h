@@ -1,5 +1,5 @@
-/* symbols.h: Name resolution on the AST, which also works in branches that are not taken, in unused blocks,
- * and despite syntax errors elsewhere. */
+/* symbols.h: Name resolution on the AST. It also works in branches that are not taken, in unused blocks, and
+ * if other parts of the file have syntax errors. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LSP_SYMBOLS_H
 #define CNNC_LSP_SYMBOLS_H
@@ -49,7 +49,7 @@ const Occurrence *names_at(const Names *, uint32_t file, uint32_t offset);
 /* The innermost scope at this offset; NULL: there is none. */
 const NameScope *names_scope(const Names *, uint32_t file, uint32_t offset);
 Symbol *names_visible_as(const Names *, const NameScope *, const char *name);
-/* Members of a value that can follow a dot, in addition to its sizes: the scope of the only block in its
- * chain, or NULL. */
+/* The names, other than sizes, that can follow a value and a dot: the scope of the block in the value's
+ * chain; NULL unless the chain has exactly one block. */
 const NameScope *names_members(const Names *, const Symbol *);
 #endif

@@ -53,7 +53,7 @@ static void check_scope(Nest *nest, int scope, const char *name) {
   nest_misuse(nest, nest_text(nest, "%s is used outside its block", name));
 }
 
-static Ix *nest_room(Nest *nest) { /* aligned to 128 bytes, the size of the vector */
+static Ix *nest_room(Nest *nest) { /* room for one Ix, aligned to its size */
   unsigned char *room = arena_alloc(nest->arena, 2 * sizeof(Ix));
   return (Ix *)(void *)(room + (sizeof(Ix) - (uintptr_t)room % sizeof(Ix)) % sizeof(Ix));
 }
@@ -106,7 +106,7 @@ const Ix *nest_row(const Nest *nest) { return nest->lead_at[nest->nleads - 1]; }
 static Index lead_index(Nest *nest, const Buf *buf) {
   for (int i = 0; i < nest->nleads; i++)
     if (nest->lead[i] == buf->dim[0]) return nest_index(nest, nest->lead_at[i]);
-  nest_misuse(nest, nest_text(nest, "%s has rows of no leading axis", buf->name));
+  nest_misuse(nest, nest_text(nest, "the rows of %s match no leading axis", buf->name));
 }
 
 /* The main function loops over the rows; the other functions receive the row as a parameter. */

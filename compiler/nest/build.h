@@ -1,6 +1,6 @@
-/* build.h: Builder interface of nests, for schedules. There are two stages: a C `if` or `for` in the schedule
- * runs in the compiler; NEST_FOR, NEST_UNROLL and NEST_IF create loops and conditions of the generated code.
- */
+/* build.h: Functions and macros with which schedules build nests. There are two stages: a C `if` or `for` of
+ * the schedule runs in the compiler; NEST_FOR, NEST_UNROLL and NEST_IF create loops and conditions of the
+ * generated code. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BUILD_H
 #define CNNC_BUILD_H
@@ -18,8 +18,8 @@ void nest_lead(Nest *, int64_t rows);
 /* Must be called before the first nest_fn. Threads may then share the rows. */
 void nest_lead_parallel(Nest *);
 /* Must be called after nest_lead. Permits buffers with only `rows` rows: row i of the nest reads row (i
- * modulo `rows`) of such a buffer. Each permitted number of rows must divide the next larger one. Returns
- * false if this rule is violated, or if there are already LEADS numbers. */
+ * modulo `rows`) of such a buffer. Each permitted number of rows must divide the next larger one, up to the
+ * rows of the nest. Returns false if a number does not, or if there are already LEADS numbers. */
 bool nest_repeat_lead(Nest *, int64_t rows);
 const Ix *nest_row(const Nest *); /* the current row of the leading axis, for use in this function */
 const Ix *nest_param(Nest *, const char *name, ParamKind);
@@ -54,7 +54,7 @@ Val num(Nest *, double);
 Val num_i32(Nest *, int32_t), num_i64(Nest *, int64_t);       /* num_i64: absolute value at most 2^53 */
 Val nest_primitive(Nest *, const Primitive *, Val, Val, Val); /* unused arguments are NULL */
 Val add(Val, Val), sub(Val, Val), mul(Val, Val), div_(Val, Val), vmin(Val, Val), vmax(Val, Val);
-Val vmax_nan(Val, Val); /* NaN if an argument is NaN; in that case, vmin and vmax return the second one */
+Val vmax_nan(Val, Val); /* NaN if an argument is NaN; vmin and vmax then return the second one */
 Val less(Val, Val), less_eq(Val, Val), equal(Val, Val), choose(Val mask, Val yes, Val no);
 Val vexp(Val), vdecay(Val), vlog(Val), vsqrt(Val), vtanh(Val), vsigmoid(Val), vnormal_cdf(Val), vabs(Val);
 Val vpower_minus_three_quarters(Val), vsin(Val), vcos(Val), vfloor(Val);
@@ -62,7 +62,7 @@ Val fma_(Val x, Val y, Val plus);
 Val dot_bf16(Val x, Val w, Val plus); /* DOT: adds the products of the bf16 numbers in x and w to `plus` */
 Val shuffle(Val, Val, int lanes, const int *lane);
 Val hsum(Val), hmax(Val);
-/* broadcasts a number to a vector, for a store in which no other value determines the number of lanes */
+/* broadcasts a scalar to a vector, for stores without another value that determines the number of lanes */
 Val splat(Val, int lanes);
 Val lane_at(Nest *, Val, const Ix *);
 Val convert(Val, Elem);
@@ -80,8 +80,7 @@ Val nest_load_part(Nest *, Ref, int part, int lanes);
 void nest_store(Nest *, Ref, Val);
 void nest_store_part(Nest *, Ref, Val, int part); /* stores the first `part` lanes of a vector */
 void nest_store_words(Nest *, Ref, Val); /* stores each I32 lane as four bytes, the lowest byte first */
-void nest_accumulate(Nest *, Ref, Val x,
-                     Val y); /* adds x * y to memory, to one element per lane of the product */
+void nest_accumulate(Nest *, Ref, Val x, Val y); /* adds x * y to memory; each lane is added to one element */
 Val nest_let(Nest *, const char *name, Val);
 Ref nest_ref(Nest *, Buf *, int rank, const Ix *);
 

@@ -49,7 +49,7 @@ int code_limit(const Known *known, int n, const Index *bound, bool low, const In
 
 /* ---- conditions ---- */
 static bool is_flag(const Instance *instance,
-                    const Index *e) { /* whether the index is only a flag of this function */
+                    const Index *e) { /* whether the index is a flag of this function, without other terms */
   for (int s = 1; s <= instance->fn->nparams; s++)
     if (instance->fn->flag[s - 1] && e->k[s] == 1 && index_terms(e) == 1) return true;
   return false;

@@ -3,7 +3,7 @@
  * them, so functions with equal keys have the same text.
  *
  * A number in the code has an address: the index, value or buffer that contains it, and its position there.
- * Functions that differ in numbers only can be merged. The numbers become parameters, and the printer finds
+ * Functions that differ only in numbers can be merged: these numbers become parameters, and the printer finds
  * the parameter of a number by the number's address. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NEST_CODE_H
@@ -16,19 +16,19 @@ typedef VEC(const NestStmt *) Stmts;
  * that runs. Dead statements are dropped. Pins are dropped, too, unless they are requested. */
 void code_statements(Arena *, const Instance *, const NestStmt *body, bool pins, Stmts *);
 
-/* Stores the relevant lower (`low`) or upper bounds of a loop and returns their number. If there are two, the
- * loop runs from the larger lower bound, or to the smaller upper bound. */
+/* Stores the bounds on one side of a loop that can matter, and returns their number. low: lower bounds, of
+ * which the largest one holds; otherwise upper bounds, of which the smallest one holds. */
 int code_limit(const Known *, int n, const Index *bound, bool low, const Index *limit[BOUNDS]);
 
 /* Form of a range test in a condition. */
 typedef enum RangeForm {
   RANGE_SETTLED, /* no test is printed: the range's result is known */
-  RANGE_NO_FLAG,
-  RANGE_FLAG,
-  RANGE_IS,    /* e == lo */
-  RANGE_BELOW, /* e < hi */
-  RANGE_FROM,  /* e >= lo */
-  RANGE_WITHIN /* lo <= e && e < hi */
+  RANGE_NO_FLAG, /* !flag */
+  RANGE_FLAG,    /* flag */
+  RANGE_IS,      /* e == lo */
+  RANGE_BELOW,   /* e < hi */
+  RANGE_FROM,    /* e >= lo */
+  RANGE_WITHIN   /* lo <= e && e < hi */
 } RangeForm;
 RangeForm code_range(const Instance *, const Range *);
 
@@ -39,7 +39,7 @@ typedef struct FlatTerm {
   int64_t stride; /* elements */
 } FlatTerm;
 int code_flat(const Known *, const Buf *, const Index *at, FlatTerm term[DIMS]);
-Index code_in_view(const Known *, const Ref *); /* the referenced element, relative to the view's position */
+Index code_in_view(const Known *, const Ref *); /* distance of the element from the view's start */
 
 bool code_is_flat(const Buf *); /* whether the buffer's pointer points to elements, not to arrays */
 bool code_is_variable(
@@ -62,13 +62,14 @@ typedef struct CodeNumber {
   const void *of;
   int which;
   int64_t value; /* the number as printed: after a minus, without its sign */
-  int parameter; /* merged functions: the parameter that replaces the number, from 1 on; 0: none */
+  int parameter; /* merged functions: index (from 1) of the parameter that replaces the number; 0: none */
 } CodeNumber;
 typedef VEC(CodeNumber) CodeNumbers;
 
-/* The key of an instance's C function. Called functions are identified by their `code`. code_key includes all
- * numbers. code_key_without_numbers excludes numbers that may become parameters: it appends them to the last
- * argument, in the order of the key. pairs: the target loads two adjacent words at a time. */
+/* The key of an instance's C function. Called functions are identified by Instance.code. code_key includes
+ * all numbers. code_key_without_numbers leaves out numbers that may become parameters: it appends them to the
+ * last argument, in the order in which the code contains them. pairs: the target loads two adjacent words at
+ * a time. */
 const Key *code_key(Arena *, Instances *, const Instance *, bool team);
 const Key *code_key_without_numbers(Arena *, Instances *, const Instance *, bool pairs, CodeNumbers *);
 #endif

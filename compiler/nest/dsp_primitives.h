@@ -26,7 +26,7 @@ INLINE int32_t cnn_put_word(void *bytes, int32_t word) {
   return word;
 }
 
-/* Like cnn_dot_halves, but compilers cannot move it, because compilers that move it run out of registers. */
+/* Like cnn_dot_halves, but volatile: compilers that move such sums run out of registers. */
 INLINE int32_t cnn_dot2_here(int32_t c, int32_t a, int32_t b) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   __asm__ volatile("smlad %0, %1, %2, %0" : "+r"(c) : "r"(a), "r"(b));
@@ -104,7 +104,7 @@ INLINE int32_t cnn_high_low(int32_t c, int32_t a, int32_t b) {
 #endif
 }
 
-/* mix is a + 256*x for some x. Returns x * 2^(8-s). */
+/* x * 2^(8-s), rounded down, where mix is a + 256*x. */
 INLINE int32_t cnn_rest256(int32_t mix, int32_t a, int32_t s) {
   return (int32_t)((uint32_t)mix - (uint32_t)a) >> s;
 }
@@ -188,5 +188,6 @@ INLINE int32_t cnn_wrap_sum(int32_t a, int32_t b, int32_t s) {
 /* a - b, modulo 2^32. */
 INLINE int32_t cnn_wrap_difference(int32_t a, int32_t b) { return (int32_t)((uint32_t)a - (uint32_t)b); }
 
-/* y * 2^(6-s), where x is 576 * y modulo 2^32 and -2^25 <= y < 2^25: 0x38e38e39 is 1 / 9 modulo 2^32. */
+/* y * 2^(6-s), where x is 576 * y modulo 2^32 and -2^25 <= y < 2^25: 576 is 9 * 64 and 0x38e38e39
+ * is 1 / 9 modulo 2^32, so the product is 64 * y. */
 INLINE int32_t cnn_part576(int32_t x, int32_t s) { return (int32_t)((uint32_t)x * 0x38e38e39u) >> s; }

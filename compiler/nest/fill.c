@@ -1,9 +1,9 @@
 /* fill.c: Fast interpreter for proved nests that fill one buffer from other buffers. It computes in float. It
  * is suitable for weights of hundreds of megabytes, for which interp.c takes minutes.
  *
- * If a loop runs in lanes, each statement is executed for groups of up to MOST iterations. A loop can run in
- * lanes if its iterations share no register, its inner loops have the same bounds in all iterations, and none
- * of its inner loops runs in lanes.
+ * If a loop runs in lanes, each statement of its body is executed for a group of up to MOST iterations before
+ * the next statement. A loop can run in lanes if its iterations share no register, its inner loops have the
+ * same bounds in all iterations, and none of its inner loops runs in lanes.
  *
  * Lanes execute the statements in a different order from a serial run, but with the same result if no element
  * is stored twice. To check this, stores are counted: the proof guarantees that each element is stored at

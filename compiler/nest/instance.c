@@ -76,7 +76,8 @@ static void read_body(const Reader *r, const NestStmt *stmt) {
   }
 }
 
-/* ---- names that a body uses, found backwards, so that a name is visited after its uses ---- */
+/* ---- names that a body uses, found from its last statement to its first, so that a name is visited after
+ * its uses ---- */
 static void use_index(const Reader *r, const Index *ix) {
   for (int s = 1; s < SLOTS; s++)
     if (ix->k[s] && !r->known->fixed[s]) r->used->slot[s] = true;
@@ -116,8 +117,8 @@ bool used_dead(const Used *used, const NestStmt *stmt) {
   return stmt->u.store.declare ? !used->buf[buf->id] : of->place >= STACK && !used->read[of->id];
 }
 
-/* Whether a statement of the body is printed. used_by must have visited the body. Empty loops and branches
- * are not printed. */
+/* Whether any of the statements is printed. used_by must have visited the body. Empty loops and branches are
+ * not printed. */
 static bool anything(const Reader *r, const NestStmt *stmt) {
   for (; stmt; stmt = stmt->next) {
     if (used_dead(r->used, stmt)) continue;

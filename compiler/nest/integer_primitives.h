@@ -110,7 +110,7 @@ INLINE int32_t cnn_softmax_reciprocal(int32_t sum, int32_t zeros) {
   return x >= 1 << 30 ? INT32_MAX : x * 2;
 }
 
-/* Position of a sum between two powers of two, as a number from -32768 to 32767. */
+/* x as an int16 from -32768 (x = 0) to 32767 (x near 1), where sum = 2^k * (1 + x). */
 INLINE int32_t cnn_softmax_place(int32_t sum, int32_t zeros) {
   const int64_t leading = (((sum * (INT64_C(1) << zeros)) >> 1) + (1 << 13)) >> 14, place = leading - 98304;
   return (int32_t)(place > 32767 ? 32767 : place < -32768 ? -32768 : place);
@@ -131,8 +131,8 @@ INLINE int32_t cnn_softmax_share(int32_t exponential, int32_t reciprocal, int32_
   return share > 255 ? 127 : share - 128;
 }
 
-/* exp(x) in Q15 for x <= 0, where x has 15 - whole fraction bits, as in 16-bit gemmlowp: a polynomial near 0,
- * then a factor for each higher bit. */
+/* exp(x) in Q15 for x <= 0, as in 16-bit gemmlowp; x has (15 - whole) fraction bits. A polynomial for the low
+ * bits of x, then a factor for each higher bit. */
 INLINE int32_t cnn_exponential_halves(int32_t x, int32_t whole) {
   const int32_t factor[7] = {25520, 19875, 12055, 4435, 600, 11, 0};
   const int32_t fraction = 15 - whole, quarter = 1 << (fraction - 2), low = (x & (quarter - 1)) - quarter;

@@ -1,7 +1,7 @@
-/* interp.c: Nest interpreter, in double or with every result rounded to float. The interpreter checks
- * everything that prove.c proves: it stops at an access outside a buffer, a read of an unwritten element, or
- * a conflict between two iterations of a parallel loop. The interpreter is slow and simple, and serves as the
- * oracle of tests. */
+/* interp.c: Nest interpreter, in double or with every result rounded to float. The interpreter checks most of
+ * the properties that prove.c proves: it stops at an access outside a buffer, a read of an unwritten element,
+ * or a conflict between two iterations of a parallel loop. The interpreter is slow and simple, and serves as
+ * the oracle of tests. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "nest/nest.h"
@@ -32,7 +32,7 @@ typedef struct Sum {
 typedef struct Axis { /* a dimension whose index is not constant, or is outside of the buffer */
   Sum index;
   int64_t stride; /* stride of the dimension in elements */
-  int64_t limit;  /* the first index that is outside, for the first lane */
+  int64_t limit;  /* the first invalid index of a vector's first lane */
   int dimension;
 } Axis;
 typedef struct Spot { /* the element of a reference; for a view, the element of the buffer that contains the
@@ -82,7 +82,7 @@ typedef struct Body {
 typedef struct Interp {
   Run *run;
   Arena *arena;
-  bool joined; /* the current statement is inside parallel loops whose iterations are one range */
+  bool joined; /* the current statement is inside nested parallel loops that a team shares as one range */
   int64_t serial, first,
       now;      /* serial numbers of iterations of outermost parallel loops. serial: the last number assigned;
                    first: the first iteration of this loop; now: the current iteration (0: none) */
@@ -531,7 +531,7 @@ static void interp_exec_loop(Interp *in, int64_t *env, const Step *step) {
   }
   const bool parallel = stmt->u.loop.kind == PARALLEL && !in->now, joined = in->joined;
   const bool counts =
-      parallel && !team_inner_loop(stmt); /* of joined loops, only iterations of the innermost loop count */
+      parallel && !team_inner_loop(stmt); /* of joined loops, only the innermost iterations get numbers */
   if (parallel && !joined) in->first = in->serial + 1;
   in->joined = joined || (parallel && !counts);
   for (int64_t v = lo; v < hi && !in->run->error[0]; v++) {
@@ -559,7 +559,7 @@ static void interp_exec_store(Interp *in, const int64_t *env, const Step *step) 
 }
 
 static void fill_from(double *at, const Buf *buf,
-                      int d) { /* fills a part of an array; the elements around it belong to other buffers */
+                      int d) { /* marks elements as unwritten; those between them belong to other buffers */
   const int64_t lanes = buf->place == REGS ? buf->type.lanes : 1, step = buf_room(buf, d + 1) * lanes;
   for (int64_t i = 0; i < (d < buf->rank ? buf->dim[d] : lanes); i++)
     if (d < buf->rank) fill_from(at + i * step, buf, d + 1);

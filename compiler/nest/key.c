@@ -160,8 +160,9 @@ static void add_num(Writer *w, Val e, bool open) {
   else key_add_double(w->arena, w->key, e->num);
 }
 
-static void key_product(Writer *w, Val e) { /* adds a product; the key contains whether a factor is negative,
-                                               because such a product is printed as a subtraction */
+/* Adds a product. The key contains whether a factor is a negative constant, because such a product is printed
+ * as a subtraction. */
+static void key_product(Writer *w, Val e) {
   for (int i = 0; i < 2; i++) {
     const Val a = e->a[i];
     const bool fixed = a->op == NUM && a->num < 0;

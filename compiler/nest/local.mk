@@ -9,7 +9,7 @@ libcnnc_a_SOURCES += \
   %D%/simplify.c %D%/stack.c %D%/interp.c %D%/joined.c %D%/fill.c %D%/dump.c %D%/index.c %D%/widen.c \
   %D%/key.c %D%/code.h %D%/code.c %D%/instance.h %D%/instance.c %D%/team.h %D%/team.c
 
-# Each of these headers as a C string, without its license line and the parts that only the compiler includes.
+# Each of these headers as a C string, without its lines up to the first #include.
 PRIMITIVE_TEXTS = %D%/integer_primitives_text.inc %D%/word_primitives_text.inc %D%/dsp_primitives_text.inc
 %D%/integer_primitives_text.inc: %D%/integer_primitives.h
 %D%/word_primitives_text.inc: %D%/word_primitives.h

@@ -15,11 +15,11 @@
  *     emit/nest.c  prints it as C with vector extensions
  *
  * Indices. An index is affine in the loop variables in scope, and is written with C's own operators: `y*S +
- * ky - P`. Ix is a vector: lane k holds the coefficient of the variable in slot k. C adds a scalar to *every*
- * lane of a vector, so a constant c is the vector (c, c, ..., c). So lane 0 is the constant of any index, and
- * the coefficient of slot k is lane k minus lane 0. The last lane is a checksum. The checksum stays valid in
- * every affine combination. It becomes invalid in a product of two variables, or if a variable is used
- * outside of its loop; nest_index() reports both as a misuse. */
+ * ky - P`. Ix is a vector with one lane per slot. The variable in slot k is 1 in lane k and 0 in other lanes.
+ * C adds a scalar to *every* lane of a vector, so a constant c is the vector (c, c, ..., c). So in any index,
+ * lane 0 is the constant, and lane k minus lane 0 is the coefficient of slot k. The last lane is a checksum.
+ * The checksum stays valid in every affine combination. It becomes invalid in a product of two variables, or
+ * if a variable is used outside of its loop; nest_index() reports both as a misuse. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NEST_H
 #define CNNC_NEST_H
@@ -34,9 +34,7 @@
 
 enum { STACK_ELEMENTS = 1 << 16 }; /* maximum number of elements of a buffer on the stack */
 enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 11, BOUNDS = 2, LEADS = 4 };
-enum {
-  NEST_FAR = 1 << 28
-}; /* in buffers with at least this number of elements, positions are computed in ptrdiff_t */
+enum { NEST_FAR = 1 << 28 }; /* the code computes positions in buffers of at least this size as ptrdiff_t */
 typedef int64_t Ix
     __attribute__((vector_size(128), aligned(16))); /* 16: the alignment of memory from an arena */
 
@@ -60,7 +58,7 @@ typedef enum BufPlace {
   WORK,    /* parameter for scratch, whose contents before and after the call are undefined */
   STACK,   /* local array in memory */
   REGS, /* local values in registers: array indices become constants when loops are unrolled. (If a loop that
-           is not unrolled indexes the array, the array is in aligned memory.) No dims: one variable */
+           is not unrolled indexes the array, the array is in aligned memory.) rank 0: one variable */
   VIEW, /* a named position in another buffer; only views can be pinned */
 } BufPlace;
 
@@ -73,7 +71,7 @@ typedef struct Buf {
   int64_t dim[DIMS];
   int64_t room[DIMS]; /* dimensions of the array in memory: equal to dim, or larger if this buffer is a part
                          of the array */
-  /* stride of the first dimension in elements, if it does not follow from `room`; otherwise 0 */
+  /* stride of the first dimension in elements if it is not the product of the other `room`; otherwise 0 */
   int64_t apart;
   Nest *nest;
   struct Buf *of;   /* VIEW: the buffer that contains the view */
@@ -137,7 +135,7 @@ typedef enum ValOp {
   SIN,
   COS,
   FLOOR,
-  ABS, /* EXP to ABS are prelude functions: polynomials for vectors, without library calls */
+  ABS, /* EXP to ABS are inline prelude functions, for scalars and vectors, without library calls */
   SHUFFLE,
   HSUM,
   HMAX,
@@ -205,9 +203,9 @@ typedef enum LoopKind {
   ROLLED, /* like SERIAL, but C compilers must not unroll the loop */
   PARALLEL,
   CHOSEN, /* one iteration: the variable is a run-time value, clamped to lo .. hi - 1 */
-  TILED,  /* a loop over the rows of a matrix product: for each vector of columns, a sum of DOTs or of
-             dot_bytes in a register, then a store. For targets with tile registers, the loop is printed as
-             tile instructions (emit/nest_tiles.c) */
+  TILED,  /* a loop over the rows of a matrix product. For each vector of columns, its body computes a sum of
+             DOTs or of dot_bytes in a register, then stores it. For targets with tile registers, the loop is
+             printed as tile instructions (emit/nest_tiles.c) */
 } LoopKind;
 typedef struct NestStmt {
   NestStmtKind kind;
@@ -280,8 +278,8 @@ typedef struct NestFn {
 } NestFn;
 
 /* Tile registers. rows: rows of the sums and of the left operand; pairs: words of an operand in one step,
- * each with two bf16 numbers or four bytes; lines: cache lines that the PREFETCH next to the products loads
- * in each step. */
+ * each with two bf16 numbers or four bytes; lines: cache lines that each step prefetches, from the PREFETCH
+ * next to the products. */
 typedef struct TileShape {
   int rows, pairs, lines;
 } TileShape;
@@ -312,7 +310,7 @@ struct Nest {
 };
 
 int64_t buf_elements(const Buf *);
-int64_t buf_bytes(const Buf *);          /* bytes of the buffer's elements, not counting lanes of vectors */
+int64_t buf_bytes(const Buf *);          /* size of the buffer's elements as scalars, without Type.lanes */
 void buf_append(Buf *, int64_t n);       /* appends a last dimension */
 int64_t buf_room(const Buf *, int from); /* number of elements in memory of the dimensions `from` and later:
                                             the stride of dimension `from` - 1 */
@@ -322,13 +320,13 @@ bool buf_contiguous(const Buf *);        /* whether the buffer's elements follow
  * buffer id, whether a parameter has per-image values. */
 void nest_widen(Nest *, int lanes, const bool *images);
 
-/* Proofs. If a nest has size parameters, only a part of an output must be written: along the first dimension,
- * the elements up to the size. For example, of out[8][10] with 1 <= count <= 8, the nest must write
- * out[0 .. count-1][0 .. 9]. Vectors at a tail are written with store_part and read with load_part. */
+/* Proofs. If a nest has a size parameter n, it needs to write only elements 0 .. n - 1 of an output's first
+ * dimension. For example, of out[8][10] with 1 <= count <= 8, the nest must write out[0 .. count-1][0 .. 9].
+ * A partial vector at the end of a row is written with nest_store_part and read with nest_load_part. */
 typedef struct Proof {
   int accesses, reads, pairs;
   char error[256];
-} Proof;                          /* counts for a description of the proof; error is empty on success */
+} Proof;                          /* the numbers describe the proof in messages; error is empty on success */
 bool nest_prove(Nest *, Proof *); /* proves the nest, and records the result of each IF's condition */
 /* For a proved nest that runs on one thread: whether `result`, an OUTPUT, may overlap `operand`, an INPUT
  * without later uses. If true, the result may begin at most *most bytes after the start of the operand
@@ -348,8 +346,8 @@ typedef struct Run {
 /* mem: by buffer id, one double per element of any type; the caller owns the arrays of parameters; size:
  * values of the main function's size parameters; single: rounds every result to float */
 bool nest_run(const Nest *, Run *);
-/* Computes the single OUTPUT of a proved nest without size parameters in float, as nest_run with `single`
- * does; from: by buffer id. False if only nest_run can run the nest; then the contents of `to` are
+/* Computes the single OUTPUT of a proved nest without size parameters in float, like nest_run with `single`.
+ * from: by buffer id. False if only nest_run can run the nest; then the contents of `to` are
  * undefined. */
 bool nest_fill(const Nest *, const float *const *from, float *to);
 bool nest_unset(double); /* whether the value marks an element that nest_run has not written */

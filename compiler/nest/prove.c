@@ -1,19 +1,20 @@
 /* prove.c: Prover of nests: proves that every access is in bounds, that every element that is read was
- * written and not yet overwritten, and that parallel iterations are disjoint.
+ * written and not yet overwritten, that every element of the results is written, and that parallel iterations
+ * are disjoint.
  *
- * The prover walks the nest with calls inlined. Everything is affine in the open loop variables ("context
- * variables", outermost first); size parameters are the first of them. The core is prover_low(e): a lower
- * bound of an affine expression e. The prover replaces the innermost variable by each of its bounds (from its
- * loop, or from a condition that holds here), and uses the best result. Each replacement alone is valid, so
- * the result is correct for any order of replacements.
+ * The prover walks the nest with calls inlined. All indices are affine expressions of the open loop variables
+ * ("context variables", outermost first); size parameters are the first of them. The core is prover_low(e): a
+ * lower bound of an affine expression e. The prover replaces the innermost variable of e by each of its
+ * bounds (from its loop, or from a condition that holds here), until the expression is constant, and uses the
+ * best result. Each replacement alone is valid, so the result is correct for any order of replacements.
  *
- * Written elements are kept as boxes with affine corners. At the end of a loop, the boxes written in it are
- * widened if the loop's steps leave no gap; adjacent boxes are merged. Boxes that cannot be widened are
- * forgotten, so a proof can fail, but it cannot wrongly succeed. The elements that iterations of a loop touch
- * are kept as ranges, with a step between the touched elements of a range. Iterations are disjoint if their
- * ranges are disjoint, or if each iteration touches its own part of every step, as in the phases of a dilated
- * convolution. If a resource runs out (variables, fuel, 64 bits), a bound becomes unknown and the proof
- * fails. */
+ * Written elements are kept as boxes with affine corners. At the end of a loop, each box written in it is
+ * widened to the elements that all iterations write, if these leave no gap; adjacent boxes are merged. Boxes
+ * that cannot be widened are forgotten, so a proof can fail, but it cannot wrongly succeed. The elements that
+ * iterations of a loop touch are kept as ranges, with a step between the touched elements of a range.
+ * Iterations are disjoint if their ranges are disjoint, or if each iteration touches its own part of every
+ * step, as in the phases of a dilated convolution. If a resource runs out (variables, fuel, 64 bits), a bound
+ * becomes unknown and the proof fails. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/prover.h"
 #include <string.h>
@@ -347,8 +348,8 @@ static void walk_loop(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   walk_rounds(p, env, stmt, verdict == 1);
 }
 
-/* After `if (lo <= e < hi)` without an else branch: if the index of a box is e (plus a constant) in some
- * dimension, the box is written only where the index is in that range. */
+/* Clips a box after `if (lo <= e < hi)` without an else branch: if the box's index is e (plus a constant) in
+ * some dimension, only its elements with e in that range are written. False: there is no such dimension. */
 static bool clip(const ProofEnv *env, WrittenBox *box, const Range *range) {
   Lin e = lin_of(env, &range->e);
   for (int d = 0; d < box->buf->rank; d++) {
@@ -357,16 +358,16 @@ static bool clip(const ProofEnv *env, WrittenBox *box, const Range *range) {
     int64_t lo = range->lo == NO_LO ? NO_LO : range->lo + shift.c,
             hi = range->hi == NO_HI ? NO_HI : range->hi + shift.c;
     if (lo > box->clip_lo[d] && lo > 0)
-      box->clip_lo[d] = lo; /* clips only above 0, because a box may extend past its buffer */
+      box->clip_lo[d] = lo; /* limits outside the buffer need no clip, because no access is there */
     if (hi < box->clip_hi[d] && hi < box->buf->dim[d]) box->clip_hi[d] = hi;
     return true;
   }
   return false;
 }
 
-/* Like clip, for a condition `e >= lo`, where e is a sum of size parameters minus the first index. The box
- * gets an end that depends on the size parameters. A box that already has an end keeps it if the condition
- * holds for each index before that end. */
+/* Like clip, for a condition `e >= lo`, where e is a sum of size parameters minus the index in dimension 0.
+ * The box gets an end that depends on the size parameters. A box that already has an end keeps it if the
+ * condition holds for each index before that end. */
 static bool clip_end(Prover *p, const ProofEnv *env, WrittenBox *box, const Range *range) {
   if (range->lo == NO_LO || range->hi != NO_HI || !box->buf->rank) return false;
   const Lin given = lin_of(env, &range->e), e = lin_plus(given, -range->lo); /* at least 0 */
@@ -395,12 +396,11 @@ static void walk_branch(Prover *p, const ProofEnv *env, NestStmt *body) {
   p->depth++;
   walk(p, env, body);
   p->depth--;
-  prover_leave_block(p, p->level); /* drops boxes from p->level on: merges may have moved these boxes */
+  prover_leave_block(p, p->level); /* from p->level on, because merges may have moved the body's boxes */
 }
 
-static void
-set_aside(Prover *p, int first,
-          bool aside) { /* accesses in the other branch are ignored, because only one of the branches runs */
+/* Marks accesses that are ignored in the other branches, because only one of the branches runs. */
+static void set_aside(Prover *p, int first, bool aside) {
   for (int i = first; i < p->accesses.n; i++) p->accesses.data[i].aside = aside;
 }
 

@@ -41,7 +41,7 @@ void prover_add_box(Prover *p, WrittenBox box) {
   vec_push(p->arena, p->boxes, box);
 }
 
-void prover_forget(Prover *p, const Buf *buf) { /* a local buffer begins a new lifetime */
+void prover_forget(Prover *p, const Buf *buf) { /* when a local buffer begins a new lifetime */
   for (int i = 0; i < p->boxes.n; i++)
     if (p->boxes.data[i].buf == buf)
       p->boxes.data[i].buf = NULL; /* the box is not removed, because p->level is an index of boxes */
@@ -137,7 +137,7 @@ static void note_access(Prover *p, const Buf *buf, bool write, const Lin *lo, co
 
 static bool
 disjoint(Prover *p, const Access *a, const Lin *lo,
-         const Lin *hi) { /* whether accesses in the same iteration of all open loops are disjoint */
+         const Lin *hi) { /* whether two accesses in the same iteration of all open loops are disjoint */
   for (int d = 0; d < a->buf->rank; d++)
     if (prover_low_of_difference(p, &lo[d], &a->hi[d]) > 0 ||
         prover_low_of_difference(p, &a->lo[d], &hi[d]) > 0)
@@ -168,7 +168,7 @@ static void check_not_chosen(Prover *p, const Buf *buf, const Lin *lo, const Lin
               buf, -1, 0, 0);
 }
 
-/* Whether accesses to the buffer must also be recorded outside parallel loops. */
+/* Whether the buffer is followed: accesses to it must also be recorded outside parallel loops. */
 static bool is_followed(const Prover *p, const Buf *buf) {
   return buf->place == OVER || (p->overlap && (buf == p->overlap->operand || buf == p->overlap->result));
 }
@@ -331,7 +331,7 @@ void prover_close_accesses(
 }
 
 void prover_leave_parallel(Prover *p, int first) { /* drops accesses that matter only in parallel loops;
-                                                      accesses to overwritten elements remain */
+                                                      accesses to followed buffers remain */
   int n = first;
   for (int i = first; i < p->accesses.n; i++)
     if (is_followed(p, p->accesses.data[i].buf)) p->accesses.data[n++] = p->accesses.data[i];

@@ -2,10 +2,11 @@
  *
  * A store may overwrite bytes of the operand after their last read. So the result may begin at most n bytes
  * after the start of the operand. n is the smallest distance from the end of a store to the start of a later
- * load, over all such pairs. A convolution that processes its rows in order still reads the input rows next
- * to the row that it writes. So its result fits into the same memory with an offset of a row or two
- * ("diagonal memory optimization": Blacker et al., arXiv 2010.01668). The authors observe compiled code, or
- * analyze the source of a layer; this file derives the offset from the nest of any schedule.
+ * load, over all such pairs, if both buffers begin at the same address. A convolution that processes its rows
+ * in order still reads the input rows next to the row that it writes. So its result fits into the same memory
+ * with an offset of a row or two ("diagonal memory optimization": Blacker et al., arXiv 2010.01668). The
+ * authors observe compiled code, or analyze the source of a layer; this file derives the offset from the nest
+ * of any schedule.
  *
  * For kernels that work channel by channel, such as depthwise convolutions, an analysis in bytes finds no
  * overlap. But if pixels of operand and result have equal sizes and the offset is a number of whole pixels,
@@ -72,8 +73,8 @@ static bool later_channels(Prover *p, const Access *store, const Access *load, i
   return p->overlap->by_pixel && prover_apart(p, &store->hi[c], &load->lo[d], t);
 }
 
-/* The distance to a load in a later iteration: in the next one, or in the last one if the positions of loads
- * decrease. */
+/* The smallest distance to a load in a later iteration: in the next one, or in the last one if the positions
+ * of loads decrease. */
 static Lin later_distance(const Prover *p, const Access *store, const Access *load, int t) {
   Lin lo[DIMS];
   for (int d = 0; d < load->buf->rank; d++) {

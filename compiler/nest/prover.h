@@ -9,7 +9,7 @@ enum { VARS = 24, GUARDS = 32 };
 
 typedef struct Lin {
   int64_t c, k[VARS], bad;
-} Lin; /* bad: a number exceeds int64 */
+} Lin; /* bad: an int64 overflow occurred */
 typedef struct Var {
   int nlo, nhi;
   Lin lo[BOUNDS], hi[BOUNDS];
@@ -25,16 +25,17 @@ typedef struct WrittenBox {
   int64_t clip_lo[DIMS], clip_hi[DIMS];
   Lin lo[DIMS], hi[DIMS], end;
   bool ends;
-} WrittenBox; /* the written elements i of the box lo .. hi have clip_lo <= i < clip_hi and, if `ends`, i <
-                 end along the first dimension; end depends on size parameters only */
+} WrittenBox; /* a box is the set of elements that were written: those with lo <= i <= hi and clip_lo <= i <
+                 clip_hi in each dimension and, if `ends`, i < end in the first one. end depends only on size
+                 parameters */
 typedef struct Access {
   const Buf *buf;
   bool write, aside;
   Lin lo[DIMS], hi[DIMS];
   int64_t step[DIMS], width[DIMS];
-} Access; /* aside: the access is not in the current branch. step, width: along a dimension only elements lo +
-             i, lo + step + i, lo + 2*step + i ... with 0 <= i < width are touched. If step is 0, these are
-             only lo + i; if width is 0, the width is unknown */
+} Access; /* aside: the access is in the other branch of the current IF. step, width: along a dimension, the
+             access touches only the elements lo + k*step + i up to hi, with k >= 0 and 0 <= i < width. step
+             0: only k = 0. width 0: the width is unknown */
 
 /* The proof that a result may overlap an operand (prove_overlap.c). */
 typedef struct OverlapProof {
@@ -69,16 +70,17 @@ bool lin_equal(const Lin *a, const Lin *b);
 bool lin_constant(const Lin *);
 Lin lin_of(const ProofEnv *, const Index *);
 
-int64_t prover_low(Prover *, const Lin *); /* a lower bound; if it is at most UNKNOWN, none was found */
+int64_t prover_low(Prover *, const Lin *); /* a lower bound; at most UNKNOWN: no bound was found */
 int64_t prover_high(Prover *, const Lin *);
 int64_t prover_low_of_difference(Prover *, const Lin *a, const Lin *b); /* lower bound of a - b */
 bool prover_one_round(const Var *);              /* whether the variable has a single value */
-bool prover_chosen(const Prover *, const Lin *); /* whether the sum depends on a data-dependent index */
-/* Makes the proof fail; its error is the first reason given. d: the dimension of buf in which lo..hi is out
- * of bounds, or -1. */
+bool prover_chosen(const Prover *, const Lin *); /* whether a data-dependent index occurs in the Lin */
+/* Makes the proof fail for a reason, `what`; only the first reason is kept as the error. d: the dimension of
+ * buf in which lo..hi is out of bounds, or -1. */
 void prover_fail(Prover *, const char *what, const Buf *buf, int d, int64_t lo, int64_t hi);
 
-/* Checks that no sum of an index's terms exceeds 31 bits, because indices are printed as ints. */
+/* Checks that an index, and every partial sum of its terms, fits in 31 bits, because indices are printed as
+ * ints. */
 void prover_check_magnitude(Prover *, const ProofEnv *, const Index *, const Buf *);
 
 /* ---- written boxes and accesses: prove_accesses.c ---- */
@@ -99,15 +101,16 @@ void prover_check_whole(Prover *, const Buf *, bool write); /* checks an access 
 void prover_check_rounds(Prover *, int first, int t, bool parallel);
 void prover_close_accesses(Prover *, int first,
                            int v); /* at the end of the loop over v: forgets v and drops duplicate accesses */
-void prover_leave_parallel(Prover *, int first); /* drops accesses that matter only in parallel loops;
-                                                    accesses to overwritten elements remain */
+void prover_leave_parallel(Prover *, int first); /* drops accesses that matter only in parallel loops; keeps
+                                                    those to OVER buffers, and to the operand and result of an
+                                                    overlap proof */
 bool prover_apart(Prover *, const Lin *hi, const Lin *lo,
                   int t); /* whether lo in each later iteration of loop t is greater than hi in this one */
 
 bool prover_walk(Nest *, Proof *, OverlapProof *); /* does the work of nest_prove and nest_overlap; overlap:
                                                       NULL if no overlap is requested */
 
-/* ---- results over operands: prove_overlap.c ---- */
+/* ---- results that overlap operands: prove_overlap.c ---- */
 void prover_overlap_load(
     Prover *, const Lin *lo,
     const Lin *hi); /* bounds the overlap for a load of the operand, given earlier stores */

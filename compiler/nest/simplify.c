@@ -1,6 +1,6 @@
-/* simplify.c: Simplification after the proof: loops of one iteration become their body; branches whose
- * condition is known, and loops that do nothing, disappear. The printer does the simplifications that depend
- * on the constants of one instance, such as dropping unused parameters and names.
+/* simplify.c: Simplification after the proof: a loop of one iteration becomes its body, and an `if` whose
+ * condition is known becomes the selected branch; loops that do nothing disappear. The printer does the
+ * simplifications that depend on the constants of one instance, such as dropping unused parameters and names.
  *
  * Changing values in place is correct, because the builder ensures that a node that uses a loop's variable is
  * only used inside that loop. */

@@ -10,10 +10,10 @@ enum { SAVED = 256, UNKNOWN = -1 };
 
 typedef struct Locals {
   int64_t arrays;
-  bool routine; /* handwritten C: its stack usage is unknown */
+  bool routine; /* whether a runtime function is called, whose stack usage is unknown */
 } Locals;
 
-/* Maximum size of named values that are live at the same time. */
+/* Maximum size of the named values that are live at the same time; adds the arrays to *locals. */
 static int64_t names_of(const NestStmt *stmt, Locals *locals) {
   int64_t own = 0, within = 0;
   for (; stmt; stmt = stmt->next) {

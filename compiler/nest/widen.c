@@ -75,7 +75,7 @@ static Val widened_value(Widener *w, Val v) {
  * image. */
 static Val shares(Widener *w, Val v, Val *before) {
   if (v->type.lanes == 1) {
-    if (*before) nest_misuse(w->nest, "a store to a sum over images may add only one other value to it");
+    if (*before) nest_misuse(w->nest, "a sum over images may have only one scalar term");
     *before = v;
     return NULL;
   }

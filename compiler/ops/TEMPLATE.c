@@ -48,8 +48,9 @@ static void eval(const Eval *eval) {
           (1 - amount) * eval->in[0][p * e.c + c] + amount * eval->in[0][p * e.c + e.c - 1 - c];
 }
 
-/* Builds the loops of -O0. lower_store also applies the nodes that are fused after the operator. For -O2,
- * kernel families have schedules in schedule/. */
+/* Builds the reference schedule: the loops of -O0, and of operators without another schedule. lower_store
+ * also applies the nodes that are fused after the operator. For -O2, kernel families have schedules in
+ * schedule/. */
 static void lower(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);

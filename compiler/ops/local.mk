@@ -85,7 +85,8 @@ libcnnc_a_SOURCES += %D%/shape/blocks.c %D%/shape/blocks.h %D%/shape/region.c \
   %D%/shape/weave.c %D%/shape/weave.h %D%/shape/zero_pad.c
 EXTRA_DIST += %D%/TEMPLATE.c
 
-# Runtime functions: C that is copied into generated code, as a C string without its license line.
+# Runtime functions, which the compiler copies into generated code: each *_routine.h as a C string, without
+# its license line.
 ROUTINE_TEXTS = %D%/audio/dft_text.inc %D%/audio/frame_text.inc %D%/audio/micro_frontend_text.inc \
   %D%/audio/rfft_text.inc \
   %D%/detection/best_text.inc %D%/detection/box_text.inc %D%/detection/delta_text.inc \

@@ -75,7 +75,7 @@ int64_t node_macs(const Node *node) {
   return node->op->cost ? shape_rows(rows->shape) * node->op->cost(node).macs : 0;
 }
 
-/* Description of the permitted arguments, for help and documents. */
+/* Description of a parameter's permitted values, for help and documents. */
 const char *param_type_text(const Param *param) {
   switch (param->type) {
   case PARAM_INT: return "integer";

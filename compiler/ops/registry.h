@@ -6,10 +6,10 @@
 #include "graph/op.h"
 
 /* ---- losses ---- */
-/* The operators of a loss. They read the value before the activation that the loss absorbs (`absorbs`, such
- * as the softmax before a cross_entropy). op: SAMPLE, inputs (output, target, scale) -> this image's share of
- * the mean; scale: BATCH, inputs (target) -> vector(1), 1 / normalizer; gradient: SAMPLE, inputs (output,
- * target, scale). */
+/* The operators of a loss. If an activation in `absorbs` computes the output, such as the softmax before a
+ * cross_entropy, the loss absorbs it: the operators read the activation's input as `output`. op: SAMPLE,
+ * inputs (output, target, scale) -> this image's share of the mean; scale: BATCH, inputs (target) ->
+ * vector(1), 1 / normalizer; gradient: SAMPLE, inputs (output, target, scale). */
 typedef struct Loss {
   const Op *op, *scale, *gradient;
   const Op *slopes; /* NULL, or an operator whose result replaces the scale as input of the gradient: inputs
@@ -31,7 +31,7 @@ typedef struct LossDetail {
   double weight;
   int64_t classes;
   Scores scores;
-  int64_t uncounted;  /* for the scale: number of rows at the target's start that do not count (loss_from) */
+  int64_t uncounted;  /* for the scale: number of rows at the target's start to ignore (loss_from) */
   int64_t at;         /* op_object_part: the part's first index in the vector */
   const Node *made;   /* the value to which the loss applies, after its activation */
   const Graph *graph; /* the graph that contains all losses; NULL while the program is read */
@@ -53,7 +53,7 @@ Node *graph_truth(Graph *, TruthPart);
 extern const Op op_region_rows;
 
 /* ---- quantization-aware training (ops/rounding) ---- */
-/* Fake quantization of a value: rounded to int8 steps once the switch is on. */
+/* Fake quantization of a value: rounds it to int8 steps if the switch (QatSettings.on) is on. */
 Node *rounding_value(Graph *, Node *value, const QatRounding *);
 /* Updates the range that several values share. */
 void rounding_observe(Graph *, int n, Node *const *value, const QatRounding *);
@@ -79,7 +79,8 @@ Node *rows_stacked(Graph *, int n, Node *const *picture);
 /* ---- training with `steps` (ops/shape/calls.c): a sample has several calls ----
  * The values of all calls are regions, one call after the other. calls_part: the value of call k, with that
  * shape; calls_after: the values of call `first` and later; calls_joined: the value of all calls, from the
- * value of each call; calls_member: the value that calls_joined got for call k, or NULL. */
+ * value of each call; calls_member: the value of call k from which calls_joined made `all`; NULL: `all` is
+ * another node. */
 Node *calls_part(Graph *, Node *all, Shape, int64_t k);
 Node *calls_after(Graph *, Node *all, int64_t calls, int64_t first);
 Node *calls_joined(Graph *, int64_t n, Node *const *value);
@@ -115,5 +116,5 @@ Node *stream_started(Graph *, Node *first, Node *state,
 extern const Op op_copy;     /* hidden, FAMILY_MAP: copies a value, for example into the value of a concat */
 extern const Op op_row_mean; /* hidden: the mean of each channel over each row of an image */
 extern const Op op_input, op_target; /* hidden: a network input; the target of a loss */
-extern const Op op_whole;            /* hidden: the value of an output as i32 */
+extern const Op op_whole;            /* hidden: an output `as i32`: truncated and clamped to int32 */
 #endif

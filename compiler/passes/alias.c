@@ -6,11 +6,11 @@
  * these rows. Neither of these two kinds of values has other aliases.
  *
  * Attention and matmul accept pixels at any distance from each other (reads_anywhere). Three more kinds of
- * values are views if only these operators read or write them: heads, slices of values with rows, and slices
- * that are reshaped without a change of the channels per pixel.
+ * values are views if only these operators read or write them: heads, slices of values with a leading axis,
+ * and slices that are reshaped without a change of the channels per pixel.
  *
- * Requires: a verified graph. Preserves: values and order; adds copies of concat inputs that are also
- * stored elsewhere. */
+ * Requires: a verified graph. Preserves: values and order; adds copies of concat inputs that their producers
+ * do not write into the concat. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/alias.h"
 #include "graph/op.h"
@@ -27,11 +27,11 @@ typedef struct Placer {
   const Plan *plan;
   Graph *graph;
   int *uses; /* by node id */
-  /* by node id: output: the value or an alias of it is an output; whole: the value is read in another
-   * shape */
+  /* by node id: output: the value or an alias of it is an output; whole: an alias has another shape, or the
+   * value contains or has views of rows (concat_offset, slice_offset) */
   bool *output, *whole;
   bool *anywhere;      /* by node id: whether all readers of the value accept pixels at any distance */
-  bool *rows;          /* by node id: whether an alias divides the value's pixels into rows differently */
+  bool *rows;          /* by node id: whether an alias or slice has another leading axis */
   const Node **reader; /* by node id: one reader of the value */
 } Placer;
 
@@ -92,7 +92,7 @@ static void look_around(Placer *p) {
 
 static bool plain_value(const Node *node) { return plain_result(node) && !node->shape.regions; }
 
-/* Whether the distance of the value's pixels may be larger than its number of channels. A value with one
+/* Whether the value's pixel stride may be larger than its number of channels. A value with one
  * channel stays dense, because kernels read its columns as vectors. */
 static bool can_be_spread(const Placer *p, const Node *node) {
   return is_one_pixel(node) || (!p->whole[node->id] && shape_extent(node->shape).c > 1);
@@ -147,8 +147,8 @@ static Node *copy_into_join(Placer *p, Node *join, int k) {
   return copy;
 }
 
-/* Whether a concat is fused with its only reader. Such a concat reads each input once, even if it must copy
- * them. Separate copies would be a second pass over memory. */
+/* Whether one kernel computes the concat and its only reader. This kernel reads each input once; separate
+ * copies of inputs into the concat would be a second pass over memory. */
 static bool is_fused(const Placer *p, const Node *join) {
   const Node *reader = p->reader[join->id];
   return p->uses[join->id] == 1 && reader && reader->op->family == FAMILY_MAP;
@@ -209,7 +209,8 @@ static void place_part(const Placer *p, const Node *node) {
 }
 
 /* ---- heads ---- */
-/* Whether the rows of the value can be groups of channels of a value without rows. */
+/* Whether the parts along the leading axis of the value (heads) can be groups of channels of a value without
+ * this axis. */
 static bool can_be_heads(const Placer *p, const Node *node) {
   return node->shape.regions && p->anywhere[node->id] && !p->rows[node->id] && !p->output[node->id] &&
          !p->inside[node->id].within && plain_result(node);
@@ -221,7 +222,7 @@ static void place_heads(const Placer *p, const Node *node) {
   p->inside[node->id] = (Inside){whole, 0, shape_extent(node->shape).c, true};
 }
 
-/* The kernel that computes the rows writes each row as a group of channels of the joined value. */
+/* The kernel that computes the heads writes each head as a group of channels of the joined value. */
 static void place_joined_heads(const Placer *p, const Node *node) {
   const Node *rows = node->in[0];
   if (!plain_value(node) || p->inside[node->id].done || !rows->op->traits.reads_anywhere ||

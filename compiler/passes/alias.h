@@ -4,7 +4,7 @@
 #define CNNC_PASSES_ALIAS_H
 #include "passes/plan.h"
 
-/* Sets plan->inside and plan->home, before fusion: producers write directly into a concat's value, and slices
- * need no copy. Inputs of a concat that cannot be aliases are copied by added nodes. */
+/* Runs before fusion. Sets plan->inside and plan->home, so that producers write directly into a concat's
+ * value, and slices need no copy. Adds nodes that copy the inputs of a concat that cannot be aliases. */
 void place_values(Arena *, Plan *);
 #endif

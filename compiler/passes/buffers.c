@@ -37,7 +37,7 @@ has_block(const Plan *plan, Block *const *value, int id,
   return life->node && plan->storage[id].kind == kind && value[id]->born == life->block.born;
 }
 
-/* Offset of a value in its block. */
+/* Offset of a value in its block, in bytes. */
 static int64_t part_of_block(const Plan *plan, const Node *value) {
   const Home *home = &plan->home[value->id];
   return home_bytes(home, home->offset);
@@ -60,9 +60,9 @@ static Overlaps block_overlaps(Arena *arena, const Plan *plan, Block *const *val
   return overlaps;
 }
 
-/* Lays out the values of one storage kind, after the `more` blocks that `block` already contains. In an
- * image's record, as in the arena, a value may reuse the memory of a dead value, because images run in the
- * same order in every phase. */
+/* Lays out the values of one storage kind with the `more` blocks that `block` already contains. In an image's
+ * record, as in the arena, a value may reuse the memory of a dead value, because the kernels of an
+ * image run in order. */
 static Layout lay_out_kind(Plan *plan, StoreKind kind, Block *const *value, Block **block, int more,
                            const Overlaps *overlaps) {
   const int nodes = plan->graph->nodes.n;

@@ -1,8 +1,8 @@
 /* fuse.c: Fusion of nodes into kernels. An element-wise node joins the kernel of its input if the input has
- * no other user. In inference, batchnorm is folded into the weights of the convolution before it. A normalize
- * is folded into the weights of the convolution after it, if the result is exact. If only one convolution
- * uses a value with scaled channels (squeeze and excitation), the weights of the convolution are scaled
- * instead, for each image. Row means are computed by the kernel that computes the rows.
+ * no other user. In inference, batchnorm is folded into the weights of the convolution or dense layer before
+ * it, and normalize into the weights of the one after it, if the result is exact (no padding). If only one
+ * convolution uses a value with scaled channels (squeeze and excitation), the weights of the convolution are
+ * scaled instead, for each image. Row means are computed by the kernel that computes the rows.
  *
  * Requires: a verified graph. Preserves: the order: a kernel runs at the position of its last node. */
 // SPDX-License-Identifier: Apache-2.0
@@ -13,7 +13,7 @@
 
 enum { MOST_FUSED = 8, MOST_OPERANDS = 8, MOST_SCALES = 4 };
 _Static_assert(sizeof((Lower *)0)->other / sizeof(Buf *) >= MOST_FUSED * (MOST_OPERANDS - 1),
-               "a kernel cannot have more operands of fused nodes");
+               "Lower.other is too small for the operands of MOST_FUSED nodes");
 
 typedef struct Phases { /* by node id */
   const Plan *plan;

@@ -5,8 +5,8 @@
 #include "kernel/lower.h"
 #include "passes/plan.h"
 
-/* Fills plan->kernels, in execution order, and their phases. Each live node is the root of a kernel, is fused
- * or folded into another kernel, is an alias, or is an input that is read from the caller's buffer. */
+/* Fills plan->kernels, in execution order, and sets their phases. Each live node becomes the root of a kernel
+ * or a part of another kernel, unless it is an alias or an input that is read from the caller's buffer. */
 void fuse_kernels(Arena *, Plan *, const PlanOptions *);
 int *fuse_uses(Arena *, const Plan *); /* by node id: number of live nodes and outputs that read the value */
 int *fuse_phases(Arena *,

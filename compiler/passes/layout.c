@@ -68,8 +68,8 @@ static int by_birth(const void *a, const void *b) {
   return x->born != y->born ? x->born - y->born : by_size(a, b);
 }
 
-/* Latest birth first: a result is placed before its operand; then the operand is placed above the result as
- * far as necessary. */
+/* Latest birth first: a result is placed before its operand; then the operand is placed as far above the
+ * result as necessary. */
 static int by_death(const void *a, const void *b) { return by_birth(b, a); }
 
 static int by_size_and_death(const void *a, const void *b) {
@@ -157,7 +157,7 @@ static void change_list(Arena *arena, Blocks *list, Block *block, bool add) {
   else list->n--;
 }
 
-/* Appends a block to its lists, or removes it if it was appended last. */
+/* Appends a block to its lists. With add=false removes it; it must be the last block of each list. */
 static void placed_change(Placed *placed, Block *block, bool add) {
   int from = block->born + placed->leaves, to = block->dies + placed->leaves + 1;
   change_list(placed->arena, &placed->born[block->born], block, add);
@@ -248,7 +248,7 @@ static void try_move(Block **order, int n, int from, int to, int64_t height, Pla
   }
 }
 
-/* Repeatedly moves a random block that ends above the bound. */
+/* Repeatedly moves a random block that ends above the bound to a random earlier place in the order. */
 static int64_t improve(Block **order, int n, int64_t bound, Placed *placed) {
   uint64_t state = 1;
   int64_t height = place_in_order(order, n, placed);

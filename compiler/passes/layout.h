@@ -1,4 +1,4 @@
-/* layout.h: Memory layout of blocks with lifetimes, in as little memory as the search finds. */
+/* layout.h: Memory layout of blocks with lifetimes, in as few bytes as the search finds. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LAYOUT_H
 #define CNNC_LAYOUT_H
@@ -21,6 +21,6 @@ typedef struct Layout {
   int64_t bytes, bound;
 } Layout; /* bound: lower bound of `bytes`, the largest sum of live blocks at a step */
 
-/* The layout is deterministic. Each operand occurs in at most one overlap. */
+/* The layout is deterministic. An operand may occur in at most one overlap. */
 Layout layout_blocks(Block *const *, int n, int steps, const Overlap *, int noverlaps);
 #endif

@@ -9,9 +9,9 @@ typedef struct Life {
   const Node *node;
   Block block; /* its lifetime, in indices of kernels */
   int phase, last_phase;
-  bool all; /* read or computed by a batched kernel */
+  bool all; /* a batched kernel reads or computes the value */
 } Life;
 
 const Node *home_of(const Plan *, const Node *); /* the value in whose memory the node's value is stored */
-int64_t plan_aligned(int64_t bytes);             /* rounded up like the size of a value */
+int64_t plan_aligned(int64_t bytes);             /* a size, rounded up as for all values in memory */
 #endif

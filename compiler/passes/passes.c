@@ -9,7 +9,8 @@
 #include "quantize/quantize.h"
 #include "passes/recompute.h"
 
-/* Builds the graph of one step. The driver uses this graph instead of the source's graph everywhere. */
+/* With --stream or --slide, builds the graph of one step, otherwise copies the source's graph. The driver
+ * uses the result instead of the source's graph everywhere. */
 static void do_stream(PassState *state) {
   Node **map = NEW_ARRAY(state->arena, Node *, state->written->nodes.n + 1);
   state->plan->graph = state->options.streaming ? stream_graph(state->arena, state->diags, state->written,

@@ -1,4 +1,4 @@
-/* passes.h: Passes from the source's graph to a plan; passes.c has their table. */
+/* passes.h: Passes that turn the source's graph into a plan; passes.c has their table. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PASSES_H
 #define CNNC_PASSES_H
@@ -14,8 +14,8 @@ typedef struct PassState { /* state that is passed from pass to pass */
   const Graph *source;        /* for these errors: the graph whose operator names appear in messages */
   const Graph *written;       /* the source's graph: never changed */
   Plan *plan;                 /* plan->graph: the graph after the passes so far */
-  bool phases;                /* training: a step has several phases; set by whole-batch */
-  bool trial;                 /* the plan is only measured, and not verified */
+  bool phases;                /* training: a step has several phases; the pass whole-batch sets this */
+  bool trial;                 /* only the plan's size and work are needed: no verification */
   const unsigned char *again; /* training: by node id before recompute, number of rematerializations; NULL:
                                  only cheap values are rematerialized */
   const struct Times
@@ -56,12 +56,13 @@ void passes_run(PassState *, PassId first, PassId last); /* runs the passes for 
 
 /* ---- passes ---- */
 Graph *pass_inference(Arena *, const Graph *, const PlanOptions *);
-/* A copy of the graph without dead values, and without nodes that are identities in inference. zero_pad is
- * merged into windows; other layers are unchanged. map: by id of the old nodes, the new nodes; NULL: dead. */
+/* A copy of the graph without dead values, and without nodes that are identities in inference. A zero_pad is
+ * merged into the window of a convolution after it; other layers are unchanged. map: by old node id, the new
+ * node; NULL: the old node was dead. */
 Graph *inference_tidy(Arena *, const Graph *, Node ***map);
 /* The graph of a step; NULL after an error. Error messages use the operator names of `written`. */
 Graph *stream_graph(Arena *, Diags *, const Graph *, const Graph *written, const Streaming *);
-/* Moves updates to the end. Users of an update read the new value itself. */
+/* Moves updates to the end of the graph. Users of an update read its input, the new value, instead. */
 Graph *states_last(Arena *, Graph *);
 /* The training graph: forward pass in training mode, losses, backward pass. loss: the node of each loss of
  * graph->training. target: by port (graph_port), then by part of the annotations, the target node or NULL.

@@ -10,11 +10,11 @@ struct Kernel;
 
 typedef enum PlanKind { PLAN_INFERENCE, PLAN_TRAINING, PLAN_LOOK } PlanKind;
 
-/* Nodes that are fused into the kernel of their input. */
+/* The extent of fusion of nodes into the kernel of their input. */
 typedef enum Fusing {
   FUSE_ALL,
   FUSE_NOTHING, /* -O0 */
-  FUSE_APART,   /* -Os: like FUSE_ALL, but without batched kernels */
+  FUSE_APART,   /* -Os: FUSE_ALL without batched kernels */
 } Fusing;
 
 /* Whether a layer, or a gradient of a layer, is faster if batched. Batching has a cost: `kept` bytes per
@@ -41,7 +41,7 @@ typedef struct Streaming {
 typedef struct PlanOptions {
   Fusing fusing;
   bool exact; /* no algorithm that rounds differently */
-  int images; /* number of interleaved images, unless a layer needs all images; 0 or 1: not interleaved */
+  int images; /* number of images to interleave; 0, 1: none. Ignored if a node needs all images' values */
   const bool *repeated; /* inference: by node id of the source, convolutions that include the nearest
                            upsampling before them; NULL: none */
   int64_t whole_batch;  /* inference: maximum number of images of batched kernels; 0: no batched kernels */
@@ -60,8 +60,9 @@ typedef enum StoreKind {
   STORE_OUTPUT, /* inference: the caller's buffer of output `index` */
   STORE_TARGET, /* training: the caller's target of port `index`; inspection: the caller's score weights */
   STORE_ARENA,  /* `offset` bytes into the arena of an image (training: of a shard) */
-  STORE_KEPT,   /* training: needed in a later phase; `offset` bytes into the record of an image */
-  STORE_ALL,    /* an array of all images, for batched kernels, at `offset` bytes per image */
+  STORE_KEPT,   /* training: needed in a later phase; `offset` bytes into the record that each image has */
+  STORE_ALL,    /* for batched kernels: the values of all images, in an array that begins at `offset` * images
+                   bytes */
   STORE_BATCH, /* training: value of a BATCH node; `offset` bytes into the space that exists once per batch */
   STORE_STATE, /* the caller's state `index`: its old value, and the new value after the last read of the old
                   one */
@@ -73,8 +74,8 @@ typedef struct Storage {
   int64_t offset;
 } Storage; /* if the value is part of another value (plan->home), this is the storage of that value */
 
-/* The result of a kernel may overlap an operand without later uses, if the result begins at most `most` bytes
- * after the operand, at a distance that is a multiple of `step` bytes. */
+/* The result of a kernel may overlap an operand without later uses if the result begins at most `most` bytes
+ * after the operand's start, and their distance is a multiple of `step` bytes. */
 typedef struct ValueOverlap {
   int kernel;
   const Node *operand;
@@ -115,8 +116,8 @@ typedef struct Plan {
   Node **target;     /* training: by port, then by part of the annotations: the target, or NULL */
   int *layer, *score, *gradient;  /* inspection: indices of outputs, as in LookGraph */
   int64_t arena_bytes;            /* values and scratch, as laid out */
-  int64_t arena_bound;            /* lower bound: the largest sum of live values and scratch at a kernel, with
-                                     overwritten operands counted once */
+  int64_t arena_bound;            /* lower bound: the largest sum of live values and scratch at a kernel; an
+                                     operand and a result that overwrites it count once */
   int64_t *scratch;               /* by kernel: offset of the kernel's scratch in the arena */
   int64_t kept_bytes, kept_bound; /* training: size of a record, and its lower bound */
   int64_t all_bytes, all_bound;   /* bytes of STORE_ALL per image */
@@ -124,7 +125,7 @@ typedef struct Plan {
   VEC(ValueOverlap) overlaps; /* found by lir/overlap.c */
   int *last_writer;           /* by node id: the last kernel that writes into the value */
   int64_t recomputed_work,
-      recomputed_macs; /* training: work of rematerialization per image: MACs plus elements, and MACs alone */
+      recomputed_macs; /* training: rematerialization per image: recompute_work, and MACs alone */
   struct Life *life;   /* by node id (store.c) */
 } Plan;
 
@@ -133,11 +134,11 @@ Plan *plan_inference(Arena *, const Graph *, Fusing, int images, int64_t whole_b
 Plan *plan_training(Arena *, const Graph *, Fusing, int images);
 bool plan_batches_conv(const Plan *);    /* whether any convolution is batched */
 Plan *plan_look(Arena *, const Graph *); /* for inspection: without fusion, all shown values are outputs */
-/* The plan with the least work whose values fit into `bytes` according to plan_training_needs, or else the
- * smallest plan found. */
+/* Of the plans that the search tries, the one with the least work whose values fit into `bytes` according to
+ * plan_training_needs; if none fits, the smallest one. */
 Plan *plan_training_within(Arena *, const Graph *, PlanOptions, int64_t bytes, int64_t shards);
-/* bytes: lower bound for the values of a batch, without scratch; over: excess above the limit, summed over
- * all kernels. */
+/* bytes: lower bound of the memory for a batch's values, without scratch; over: the bytes above the limit
+ * `room`, summed over all kernels. */
 typedef struct TrainingNeeds {
   int64_t bytes, over;
 } TrainingNeeds;
@@ -148,8 +149,8 @@ void plan_lay_out(Arena *, Plan *,
                   const int64_t *scratch); /* after lowering: assigns offsets in the arena to values and to
                                               the scratch of each kernel, in bytes */
 
-/* Whether the operand dies and the result is born at kernel k, and both are blocks of the arena, or rows of
- * such blocks. False if the result already overwrites an operand. */
+/* Whether kernel k is the last user of the operand and the first writer of its result, and both are blocks of
+ * the arena, or rows of such blocks. False if the result already overwrites an operand. */
 bool plan_may_overlap(const Plan *, int k, const Node *operand);
 
 /* ---- for --emit=graph --after=PASS ---- */

@@ -14,7 +14,8 @@ static _Noreturn void broken_plan(const Plan *plan, const Node *node, const char
   exit(3);
 }
 
-/* An alias has the same pixels as the containing value, or contiguous pixels, and not more channels. */
+/* An alias is inside the value that contains it. If both have the same pixels, the channels of the alias are
+ * channels of that value. */
 void verify_places(const Plan *plan) {
   for (int i = 0; i < plan->graph->nodes.n; i++) {
     const Node *node = plan->graph->nodes.data[i], *around = plan->inside[i].within;
@@ -66,8 +67,9 @@ void verify_storage(const Plan *plan) {
   }
 }
 
-/* An overwritten value has no users after that kernel. (States are not checked here: pass_states ensures that
- * overwritten states have no later users, and the caller owns the memory of states.) */
+/* A value that a kernel overwrites has no users after this kernel, and is in the same memory space as the
+ * result. (Later users of states are not checked here: pass_states ensures that overwritten states have none,
+ * and the caller owns the memory of states.) */
 void verify_in_place(const Plan *plan) {
   for (int k = 0; k < plan->kernels.n; k++) {
     const Kernel *kernel = plan->kernels.data[k];

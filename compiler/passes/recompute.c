@@ -17,7 +17,7 @@ enum {
   MOST_AGAIN = 4,
   LATE = 8
 }; /* recomputing a cheap value processes at most MOST_AGAIN elements per element of the value; a reader is
-      late if it runs LATE kernels after the previous reader */
+      late if it is more than LATE positions after the previous reader in the execution order */
 
 typedef struct Time {
   int phase, rank, before;
@@ -49,8 +49,9 @@ typedef struct Recompute {
   Recomputed done;
 } Recompute;
 
-/* Whether a copy of the node costs nothing: an alias, or a slice within a layer. A slice is also a view, but
- * it keeps its whole input in memory. A layer's slices (layer_part) together read all of their input. */
+/* Whether a copy of the node costs nothing: an alias, or a slice within a layer (layer_part). Other slices
+ * are also views, but they keep their whole input in memory for a part of it. A layer's slices together read
+ * all of their input. */
 static bool is_alias_of_kept(const Node *node) {
   const bool slice = node->op->traits.slice_offset && node->op->traits.layer_part;
   return (node->op->family == FAMILY_ALIAS || slice) && node->nin;
@@ -65,7 +66,7 @@ static bool is_cheap(const Node *node) {
   return node->op->family == FAMILY_MAP || node->op->traits.elementwise || is_alias_of_kept(node);
 }
 
-/* A value that contains its inputs (concat) cannot be copied. */
+/* Whether the node can be rematerialized. A value that contains its inputs (concat_offset) cannot. */
 static bool can_copy(const Recompute *r, const Node *node) {
   return node->nin && node->result == RESULT_SAMPLE && !node->target && !plan_whole_batch(r->plan, node) &&
          !is_caller(node) && !node->op->traits.concat_offset;

@@ -10,13 +10,15 @@ const Times *recompute_times(Arena *, const Plan *);
 
 /* Adds copies of nodes to a training graph for late users. times: execution order in this graph, or in the
  * graph of which this is a copy; NULL: computed here. again: by node id, the number of rematerializations,
- * which split the live range at the longest gaps between users; NULL: none. Cheap nodes are always
- * rematerialized, and so are dead operands of copies. Node ids change. */
+ * which split the live range at the longest gaps between users; NULL: none. Nodes are also rematerialized
+ * without request if they are cheap (recompute.c), or if a copy reads them when they are no longer in memory.
+ * Node ids change. */
 typedef struct Recomputed {
   int64_t work, macs;
 } Recomputed; /* per image: recompute_work and MACs of all copies */
 Recomputed pass_recompute(Plan *, const Times *, const unsigned char *again);
-/* By node id: whether the value is a candidate: not cheap, and with a late reader. */
+/* By node id: whether rematerialization can be requested: the value is not cheap, and has a late reader. */
 const bool *recompute_late(Arena *, Plan *, const Times *);
-int64_t recompute_work(const Node *); /* multiply-adds plus elements; 0 for aliases */
+/* MACs, plus the elements of the result or of the largest input; 0 for aliases. */
+int64_t recompute_work(const Node *);
 #endif

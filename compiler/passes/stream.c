@@ -5,8 +5,8 @@
  *
  * If a history is long and there are few new rows, the state also contains the new rows. The concatenation
  * can then be made in the state itself (passes/states.c): the old rows move to its start, and the new rows
- * follow them. If all readers of a history are dilated windows with few taps, the history is a gather ring:
- * only the rows that they read are copied (ops/shape/stream_ring.c).
+ * follow them. If a dilated window reads the history, and all readers together need fewer rows than it
+ * has, the history is a gather ring: only the rows that they read are copied (ops/shape/stream_ring.c).
  *
  * With --slide, layers that see no edge of the window are computed in steps; all other layers compute the
  * whole window in each call.
@@ -33,7 +33,7 @@ typedef struct Ring {
   double fill;
   bool any, masked, dilated; /* dilated: at least one reader is a dilated window */
   int64_t history;
-  VEC(Reader) readers; /* the different readers that need rows of the history */
+  VEC(Reader) readers; /* one for each different set of rows that readers of the history need */
   int gather;          /* position of the gather ring in Step.positions; -1: all rows are copied */
   Node *rows;          /* the history, then the new rows; for a gather ring only the new rows */
   Node *state;         /* for a gather ring: the state with its rows */
@@ -125,8 +125,8 @@ static void find_rings(Step *s) {
       add_need(s, graph->outputs.data[o].node, NULL, &need);
 }
 
-/* Turns a ring into a gather ring if its readers, some of them dilated, need fewer rows than its history
- * has. */
+/* Turns a ring into a gather ring if a dilated window reads it, and its readers together need fewer rows than
+ * its history has. */
 static void find_gather_rings(Step *s) {
   for (int i = 0; i < s->rings.n; i++) {
     Ring *ring = &s->rings.data[i];
@@ -371,7 +371,7 @@ static StreamLayer stream_layer_of(Step *s, const Node *node) {
   return layer;
 }
 
-/* The number of first calls in which, for all outputs, all computed rows have negative indices. */
+/* The number of calls, from the first one on, in which all rows of all outputs have negative indices. */
 static int64_t calls_before_rows(const StreamLayer *output, int n) {
   int64_t calls = n ? INT64_MAX : 0;
   for (int o = 0; o < n; o++)

@@ -1,4 +1,5 @@
-/* stream.h: Results of the stream rules: the rows of each node that a step computes, and that it reads. */
+/* stream.h: Results of the stream rules: for each node, the rows that a step computes, and the rows of its
+ * operands that it reads. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PASSES_STREAM_H
 #define CNNC_PASSES_STREAM_H
@@ -7,11 +8,11 @@
 #include "passes/plan.h"
 
 typedef struct Flow {
-  bool depends;     /* depends on an input that is passed in steps */
-  bool flows;       /* the node's rows are computed in steps, too */
+  bool depends;     /* the node depends on an input of which each call gets new rows */
+  bool flows;       /* each call also computes only new rows of the node */
   bool refused;     /* an error was reported for the node */
   StepRows step;    /* step.rows 0: unknown after an error */
-  int64_t up, down; /* up / down: rows of the node per step, divided by rows of the input per step */
+  int64_t up, down; /* the ratio up / down: rows of the node per row of the input */
   int64_t late;     /* delay of the node's rows, in rows of the input */
 } Flow;
 
@@ -35,7 +36,7 @@ typedef struct StreamNeed {
   int64_t first, count;
   double fill;
   bool any;    /* no result depends on the fill */
-  bool masked; /* rows with negative indices are computed, but must be replaced by the fill */
+  bool masked; /* rows before the sequence have other values, and must be replaced by the fill */
 } StreamNeed;
 
 /* False after an error. */
@@ -45,11 +46,11 @@ bool stream_needs(const Streams *, const Node *, int k, StreamNeed *); /* false:
 /* With --slide: sets `need` to all rows of the window. False: the value is not computed in steps. */
 bool stream_needs_window(const Streams *, const Node *, StreamNeed *);
 bool stream_in_regions(const Node *); /* whether each region depends on one region of the input */
-/* Whether a layer with a state depends on the number of earlier calls: if rows before the sequence must not
- * change the state, or if the initial state is given. */
+/* Whether a layer with a state needs the number of earlier calls: because rows before the sequence must not
+ * change the state, or because its initial state is given. */
 bool stream_state_counts(const Node *, StepRows in, StepRows out);
-/* Whether the node is a mean that divides by the number of existing rows, with windows that begin before row
- * 0. */
+/* Whether the node is a mean over windows that may begin before row 0, and divides by the number of rows that
+ * exist. */
 bool stream_counts_rows(const Node *);
 int stream_axis(Shape);     /* the axis of the value's rows in a Window */
 int64_t stream_rows(Shape); /* number of rows of the value; 0: it has no rows */

@@ -153,7 +153,7 @@ static bool flow_repeated(Streams *s, const Node *node, Flow *flow) {
   if (node->op->traits.repeats && !node->op->traits.repeats(node, factors)) {
     if (slides(s)) return false;
     Diag *diag =
-        refuse_stream(s, node, DIAG_stream_future, "%s computes rows from later rows", operator_of(s, node));
+        refuse_stream(s, node, DIAG_stream_future, "%s needs later input rows", operator_of(s, node));
     if (diag) diag_help(diag, "upsample(%lld) repeats each row", (long long)larger(factor, 2));
     return true;
   }
@@ -209,7 +209,7 @@ static bool flow_ahead(Streams *s, const Node *node, Flow *flow) {
   (void)flow;
   if (slides(s)) return false;
   Diag *diag =
-      refuse_stream(s, node, DIAG_stream_future, "%s computes rows from later rows", operator_of(s, node));
+      refuse_stream(s, node, DIAG_stream_future, "%s needs later input rows", operator_of(s, node));
   if (diag) diag_help(diag, "a convolution with pad=causal reads only earlier rows");
   return true;
 }
@@ -221,7 +221,7 @@ static void refuse_start(Streams *s, const Node *node, int64_t offset) {
                              operator_of(s, node));
   if (!diag) return;
   diag_fact(diag, "its input in call 0 begins with row %lld", (long long)offset);
-  diag_help(diag, "pad=causal in the layers before it (unfold and stft: pad=[size - step, 0])");
+  diag_help(diag, "use pad=causal in the layers before it (in unfold and stft: pad=[size - step, 0])");
 }
 
 /* The direction that the program specifies, if it is not forward; else NULL. */
@@ -287,7 +287,7 @@ static StreamRule rule_of(const Node *node) {
 
 /* ---- several operands ---- */
 static void refuse_position(Streams *s, const Node *node, const Node *constant) {
-  Diag *diag = refuse_stream(s, constant, DIAG_stream_position, "%s has one row per position",
+  Diag *diag = refuse_stream(s, constant, DIAG_stream_position, "%s has its own row for each position",
                              operator_of(s, constant));
   if (!diag) return;
   diag_note(diag, node->span, "%s combines it with rows of a sequence here", operator_of(s, node));
@@ -304,9 +304,7 @@ static void refuse_rate(Streams *s, const Node *node, const Node *a, const Node 
       refuse_stream(s, node, DIAG_stream_rate, "%s of values with %s and %s per step", operator_of(s, node),
                     rows_text(s, s->flow[a->id].step.rows), rows_text(s, s->flow[b->id].step.rows));
   if (diag)
-    diag_help(
-        diag,
-        "both operands need the same total stride, so that their rows cover the same part of the input");
+    diag_help(diag, "both operands need the same total stride with respect to the input");
 }
 
 /* Aligns the rows of all operands to the operand with the largest delay. False: an operand is not computed
@@ -437,7 +435,7 @@ static void find_flows(Streams *s) {
     if (!node_is_input(s->graph->nodes.data[i])) find_flow(s, s->graph->nodes.data[i]);
 }
 
-/* Computes the smallest step and the delay of the outputs. */
+/* Computes the smallest step (jump) and the smallest look-ahead. */
 static void measure(Streams *s) {
   s->jump = 1;
   s->lookahead = 0;
@@ -497,12 +495,13 @@ static bool inputs_have_rows(Streams *s) {
       diag_report(s->diags, DIAG_unknown_name, graph->name_span, NULL, "--stream: net %s has no input '%s'",
                   graph->name, use->input);
     else
-      diag_report(s->diags, DIAG_stream_whole, port->node->span, NULL, "input %s has no rows, but is %s",
-                  port->name, shape_text(s->arena, port->node->shape));
+      diag_report(s->diags, DIAG_stream_whole, port->node->span, NULL,
+                  "input %s has no rows: its shape is %s", port->name,
+                  shape_text(s->arena, port->node->shape));
   }
   if (!slides(s) || stream_rows(first->shape)) return fit;
   if (s->diags)
-    diag_report(s->diags, DIAG_stream_whole, first->span, NULL, "input %s has no rows, but is %s",
+    diag_report(s->diags, DIAG_stream_whole, first->span, NULL, "input %s has no rows: its shape is %s",
                 graph->inputs.data[0].name, shape_text(s->arena, first->shape));
   return false;
 }
@@ -510,7 +509,7 @@ static bool inputs_have_rows(Streams *s) {
 /* ---- --slide: layers that are not shared because of padding ---- */
 static int64_t stream_macs(const Node *node) { return node->op->cost ? node->op->cost(node).macs : 0; }
 
-/* Whether only its padding prevents computing the node in steps, so that windows would share its rows. */
+/* Whether the node would be computed in steps if it had no padding; windows would then share its rows. */
 static bool ends_at_padding(const Streams *s, const Node *node) {
   int64_t before[2] = {0}, after[2] = {0};
   if (!node->nin || s->flow[node->id].flows || !s->flow[node->in[0]->id].flows) return false;

@@ -12,7 +12,7 @@
 
 enum { FEWEST_IMAGES = 8, MOST_IMAGES = 1024, MOST_ELEMENTS = 1 << 29, MOST_UNROLLED = 700 };
 
-/* Whether a node needs the values of all images, for statistics. In this case, the batch is not
+/* Whether at least one node needs the values of all images, for statistics. Then the batch is not
  * interleaved. */
 static bool needs_all_images(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++)

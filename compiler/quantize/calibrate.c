@@ -72,8 +72,8 @@ bool calibrate_can_widen(const Node *node) {
   }
 }
 
-/* Whether the value should be int16: as the program specifies, otherwise as the options say. A concat is
- * int16, too, if one of its operands is int16. */
+/* Whether the value should be int16: as the program specifies, otherwise as the options say. A concat or
+ * another move is int16, too, if one of its operands is int16. */
 static bool wants_wide(const Calibrator *k, const Node *node) {
   if (node->op->traits.int8 == INT8_RECURRENT || node->op->traits.int8 == INT8_SVDF) return false;
   if (node_is_input(node) && port_is_bytes(node->port)) return false;
@@ -236,8 +236,8 @@ double calibrate_filter_scale(const Calibrator *k, const double *w, int64_t n, d
   return best;
 }
 
-/* The average shift that weight rounding causes in a filter's sum: the means of the filter's inputs times the
- * rounding errors. */
+/* The average shift of a filter's sum that is caused by the rounding of its weights: the sum, over the
+ * weights, of the input's mean times the rounding error. */
 static double mean_shift(const Calibrator *k, const Node *node, const Layer *l, double scale, int64_t f) {
   const Observed *seen = table_find(k->observed, node->in[0]->name);
   const int64_t group = node->window ? f / (l->filters / node->window->groups) : 0,
@@ -264,10 +264,11 @@ static double products_most(const Calibrator *k, const Node *node, const Layer *
   return reach * sum;
 }
 
-static const double FAR = 0x1p46; /* half of the range of sums in int16 layers */
+static const double FAR = 0x1p46; /* half of the maximum sum of int16 layers, 2^WIDE_SUM_BITS */
 
 /* Returns `scale` if the filter's |bias| plus the maximum of its sum of products is within the limit,
- * INT32_MAX (in int16 layers: FAR). Otherwise returns a larger scale, which needs at most half the limit. */
+ * INT32_MAX (in int16 layers: FAR). Otherwise returns a larger scale, with which it is at most half the
+ * limit. */
 static float scale_with_room(const Calibrator *k, const Node *node, const Layer *l, bool wide, float scale,
                              int64_t f) {
   static const double GROWTH = 1.25;

@@ -9,7 +9,7 @@
 
 typedef struct Observed { /* statistics of a value, by the name of its layer or input */
   const char *name;
-  double lo, hi; /* range, including 0 */
+  double lo, hi; /* the observed range, extended to include 0 */
   int bins, channels;
   const double *count, *mean; /* count: per bin between lo and hi; mean: per channel */
 } Observed;
@@ -18,10 +18,10 @@ typedef enum RangeKind {
   RANGE_MSE,        /* the clipping range with the smallest squared error, of 128 candidates */
   RANGE_MINMAX,     /* minimum and maximum */
   RANGE_PERCENTILE, /* clips a fraction of the values at each end */
-  RANGE_ENTROPY,    /* the clipping range with the smallest KL divergence, of 113 candidates */
+  RANGE_ENTROPY,    /* like RANGE_MSE, with the smallest KL divergence, of 113; int16 values: RANGE_MINMAX */
 } RangeKind;
 
-/* Measurements of a recurrent layer on the samples. */
+/* Measurements of a recurrent layer or an svdf on the samples. */
 typedef struct CellSeen {
   double most; /* lstm: the largest |c|; svdf: the largest feature */
   /* fraction of the gates' sums that are outside of -8 .. 8, where sigmoid and tanh are flat */
@@ -49,7 +49,7 @@ SeenRange range_of(const Calibration *, const Observed *, bool wide);
 /* A stored value, for callers that need the details. */
 typedef struct Chosen {
   const char *name;
-  const Node *node, *last; /* nodes of the float net: the layer, and the last node fused into it */
+  const Node *node, *last; /* of the float net: the node, and the last node fused after it */
   const Node *seen;        /* the node whose observed range is used; NULL: the range is known without data */
   bool kept;               /* the value stays float and has no scale */
   bool wide;               /* stored as int16 */
@@ -76,7 +76,8 @@ bool calibrate_is_layer(const Node *);
 /* Whether the node shares a parameter with another live node; uses: the result of graph_live. */
 bool weights_are_shared(const Graph *, const int *uses, const Node *);
 
-/* Whether the value can be int16: the value of a layer, a sum, a product of two values, or a float input. */
+/* Whether the value can be int16: a float input, or the value of a convolution or dense layer, or a sum,
+ * difference or product of values. */
 bool calibrate_can_widen(const Node *);
 
 /* weights: float, as in the weights struct; observed: table of Observed, by name. If both are NULL, the

@@ -13,7 +13,7 @@ typedef struct Calibrator {
   const Calibration *how;
   Calibrated *made;
   Quant *quant;      /* by node id */
-  bool *fused;       /* has the same stored value as its input */
+  bool *fused;       /* the node shares its input's stored value, and has no other scale */
   bool *real;        /* stays float */
   const Node **join; /* NULL, or the node whose range the value shares: a concat that reads it, or the node
                         that updates the state */
@@ -22,8 +22,8 @@ typedef struct Calibrator {
 } Calibrator;
 
 /* ---- calibrate.c ---- */
-/* Chooses the scale of a value from its observed range; NULL: no range was observed. last: the last node that
- * is fused into it. */
+/* Chooses the scale of the node's value from its observed range; NULL: no range was observed. last: the last
+ * node that is fused after the node, or the node itself. */
 Chosen *calibrate_seen(Calibrator *, const Node *, const Node *last);
 /* The scale of n weights, the largest of which is `most`. */
 double calibrate_filter_scale(const Calibrator *, const double *w, int64_t n, double most);

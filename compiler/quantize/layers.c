@@ -34,8 +34,7 @@ static void report_addends(Quantizer *q, const Node *node, double most, float ou
             (double)out);
   diag_fact(
       diag,
-      "with rounding=float the scale of an addend, divided by that of the sum, must be at least 2^%d and "
-      "below 2^%d",
+      "with rounding=float, an addend's scale / the sum's scale must be at least 2^%d and below 2^%d",
       addition_float_least(wide), addition_float_most(wide));
 }
 
@@ -196,7 +195,8 @@ Node *quant_product(Quantizer *q, const Node *node) {
 }
 
 /* ---- sums and products of values ---- */
-/* False, after an error message: the scales are incompatible. made: the node with its operands. */
+/* False, after an error message: the scales are incompatible, or a product could overflow. made: the node
+ * with its operands. */
 static bool check_combination(Quantizer *q, const Node *made, Quant out) {
   const Int8Combine *p = made->detail;
   double unit = 0;
@@ -262,7 +262,7 @@ static bool matmul_fits(Quantizer *q, const Node *node, const Int8Matmul *p, boo
     return true;
   if (!wide && most <= INT32_MAX) return report_large(q, node, "sum", (int64_t)most, p->factor);
   Diag *diag = overflow(q, node, "sum", wide ? WIDE_SUM_BITS + 1 : 32);
-  diag_fact(diag, "it sums %s products of two values, up to %s", text_thousands(q->arena, p->of.k),
+  diag_fact(diag, "a sum of %s products of elements can reach %s", text_thousands(q->arena, p->of.k),
             text_thousands(q->arena, (int64_t)most));
   diag_help(diag, "precision=f32 computes it in float");
   return false;

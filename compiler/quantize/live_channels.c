@@ -10,7 +10,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/live_channels.h"
 
-enum { UNIT = 4, WINOGRAD_UNIT = 8 }; /* channel counts stay multiples of these numbers */
+enum { UNIT = 4, WINOGRAD_UNIT = 8 }; /* removal stops at a multiple of these numbers of channels */
 
 static int64_t channel_count(const Node *node) { return shape_extent(node->shape).c; }
 
@@ -42,7 +42,7 @@ int64_t channels_kept(const Channels *c, const Node *node) {
   return n;
 }
 
-/* ---- channels kept or removed together ---- */
+/* ---- channels kept or removed together (union-find) ---- */
 static void tie(Channels *c, const Node *a, int64_t i, const Node *b, int64_t j) {
   const int64_t x = root_at(c, a, i), y = root_at(c, b, j);
   c->root[x > y ? x : y] = x > y ? y : x;

@@ -1,4 +1,4 @@
-/* live_channels.h: Dead channels of int8 models: intervals.c computes the range of each channel,
+/* live_channels.h: Removal of dead channels from int8 models: intervals.c computes the range of each channel,
  * live_channels.c determines which channels must be stored, and drop.c creates the graph without the other
  * channels. Private to these files. */
 // SPDX-License-Identifier: Apache-2.0
@@ -35,7 +35,7 @@ typedef struct Channels {
    * the next two arrays are indexed by root. */
   int64_t *root;
   bool *needed; /* the channel's stored value has a live user */
-  bool *kept;   /* the channel is needed, or kept so that schedules get the channel count that they need */
+  bool *kept;   /* the channel is needed, or kept so that the number of channels suits the schedules */
 } Channels;
 Channels channels_of(Arena *, const Graph *);
 bool channel_constant(const Channels *, const Node *, int64_t channel);

@@ -23,7 +23,7 @@ static void report_rescaling(Quantizer *q, const Node *of, double factor) {
   Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, of->span, of->site,
                            "the scales of %s are incompatible: its input scale is %g times its output scale",
                            of->name, factor);
-  diag_help(diag, "data movement and pooling keep the scale of their input");
+  diag_help(diag, "a larger output scale avoids this");
 }
 
 static bool check_factor(const Node *in, Multiplier factor) {
@@ -159,7 +159,7 @@ static bool find_parameters(Quantizer *q, const Node *node, const float *paramet
   return found;
 }
 
-/* int16 sigmoid and tanh. NULL, after an error message: the scales are incompatible. */
+/* int16 sigmoid and tanh. NULL, after an error message: the scale of the input is not supported. */
 static Node *curve_node(Quantizer *q, const Node *node, Node *in, const StoredForm *end) {
   if (!curve_fits(in->quant->scale)) {
     report_argument(q, node, in->quant->scale);

@@ -8,8 +8,8 @@
 typedef struct Measured { /* sums of squares of a value of the float net */
   bool there;             /* the value is stored as int8 or int16 */
   double signal, noise;   /* sum of squares of the value, and of its error */
-  double alone; /* sum of squares of the layer's own error: the error that remains if its operands are the
-                   float net's values */
+  double alone; /* sum of squares of the error that the layer itself adds: its error on the float net's values
+                   as operands */
 } Measured;
 
 /* made: by float node id, the int8 node (quantize_graph). input: by input, [samples][h][w][c], in the

@@ -27,20 +27,20 @@ typedef struct Quantizer {
 
 /* ---- scales.c ---- */
 void quant_problem(Quantizer *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Looks up V.scale and V.zero of value V. False: the file has neither, or they are wrong, which is
- * recorded. */
+/* Looks up V.scale and V.zero of value V. False: the file has neither, or they are wrong; wrong arrays are
+ * recorded as problems. */
 bool quant_given(Quantizer *, const char *value, Quant *);
 const Quant *quant_keep(Quantizer *, Quant); /* a copy of the Quant, for node->quant */
-/* The stored value of a layer. The file has its scale under the name of the layer, or of a node that is fused
- * after it (relu, relu6, folded batchnorm, identity). */
+/* The form in which a layer's value is stored. The file has its scale under the name of the layer, or of a
+ * node that is fused after the layer (relu, relu6, folded batchnorm, identity). */
 typedef struct StoredForm {
   Quant quant;
   Bound bound;
-  bool found;       /* false: there is no scale, which is recorded if `wanted` */
+  bool found;       /* false: there is no scale, a recorded problem if `wanted` */
   const Node *last; /* the last fused node of `from` */
 } StoredForm;
 StoredForm quant_ending(Quantizer *, const Node *, bool wanted);
-/* The data of an array with that type and shape; NULL: missing or different, which is recorded. */
+/* The data of an array; NULL, after recording a problem: it is missing, or has another type or shape. */
 const void *quant_array(Quantizer *, const char *name, Elem, int rank, const int64_t *dim);
 
 /* ---- values.c ---- */
@@ -52,8 +52,8 @@ Node *quant_floats(Quantizer *, const Node *);
 void quant_separate(Quantizer *, int first); /* marks nodes from `first` on as separate layers */
 
 /* ---- layers.c ---- */
-/* Checks a multiplier; false after [scale-mismatch]. in: the scale of the sum; out: the scale of the
- * result. */
+/* Checks the multiplier that converts scale `in` of a sum to scale `out` of the result; false after
+ * [scale-mismatch]. */
 bool quant_factor_fits(Quantizer *, const Node *, Multiplier, int32_t most, double in, float out);
 /* Reports [int8-overflow] of a filter's sum; returns false. */
 bool quant_report_sum(Quantizer *, const Node *, const Weight *, int64_t filter, int64_t terms, double most,
@@ -71,8 +71,8 @@ typedef struct RowsProduct {
   const int64_t *wide_bias; /* the bias if values are int16 */
   const Multiplier *factor;
 } RowsProduct;
-/* Looks up the arrays of a product; does not compute its factors. bias NULL: zeros; wide: values are int16.
- * False, after an error message: an array is missing or wrong. */
+/* Looks up the arrays of a product; does not compute its factors. bias NULL: no bias is looked up; wide:
+ * values are int16. False, after recording a problem: an array is missing or wrong. */
 bool quant_find_product(Quantizer *, const Weight *weight, const Weight *bias, int64_t gates, bool wide,
                         RowsProduct *);
 

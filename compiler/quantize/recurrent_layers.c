@@ -59,11 +59,11 @@ static void refuse_gates(Quantizer *q, const Node *node, const Weight *weight, d
                   "the scales of %s are incompatible: the scale of its sums is %g", node->name, unit);
   diag_fact(diag, "gates have the scale 2^-%d; the scale of the sums must be below 2^%d times that",
             GATE_BITS, WIDE_MULTIPLIER_MOST);
-  diag_help(diag, "%s.scale times the scale of the other factor is too large", weight->name);
+  diag_help(diag, "%s.scale times the scale of its operand is too large", weight->name);
 }
 
-/* Computes the factors that convert the product's sums to gates. one: scales are multiplied as floats. False
- * after an error. */
+/* Computes the factors that convert the product's sums to gates. one: the product of the two scales is
+ * rounded to float. False after an error. */
 static bool find_factors(Quantizer *q, const Node *node, const Quant *in, bool one, RowsProduct *p) {
   Multiplier *factor = NEW_ARRAY(q->arena, Multiplier, p->sums);
   const double low = in->zero - INT8_MIN, high = INT8_MAX - in->zero,

@@ -1,4 +1,4 @@
-/* scales.c: Lookup of arrays of values and layers in the file, and errors about missing arrays. */
+/* scales.c: Lookup of scales and arrays in the quantized weight file, and errors about missing arrays. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdarg.h>

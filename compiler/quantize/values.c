@@ -320,7 +320,7 @@ static bool has_int8_table(const Quantizer *q, const Node *node) {
   return table && table->known && table->elem == I8;
 }
 
-/* Whether the node pads with zeros, and is at least as large as its input. */
+/* Whether the node pads with zeros, and crops no side. */
 static bool is_border(const Node *node) {
   int64_t before[2], after[2];
   return node->op->traits.padding && node->op->traits.padding(node, before, after) && before[0] >= 0 &&
@@ -468,16 +468,16 @@ static void find_leftovers(Quantizer *q, bool sure) {
                     layer->name, layer->wide ? "16" : "8");
     if (sure && left & LAYER_ROUNDING)
       quant_problem(q,
-                    "%s: has a rounding in the metadata, but the net has no layer of that name that rounds",
+                    "%s: the metadata has its rounding, but no layer of that name rounds",
                     layer->name);
     if (sure && left & LAYER_MEAN)
       quant_problem(q, "%s: is a mean in the metadata, but another operator in the net", layer->name);
     if (sure && left & LAYER_KERNEL)
-      quant_problem(q, "%s: has a kernel in the metadata, but there is no int8 lstm of that name",
+      quant_problem(q, "%s: the metadata has its kernel, but no int8 lstm has that name",
                     layer->name);
     if (sure && left & LAYER_FACTOR)
       quant_problem(
-          q, "%s: has a factor in the metadata, but the net has no layer of that name that uses a factor",
+          q, "%s: the metadata has its factor, but no layer of that name uses a factor",
           layer->name);
   }
   for (int i = 0; i < q->file->arrays.n; i++)

@@ -22,9 +22,9 @@ static void read_feed(const Node *node, const double *from, int64_t count,
       for (int64_t p = 0; p < e.h * e.w; p++) to[n * size + p * e.c + c] = from[n * size + c * e.h * e.w + p];
 }
 
-/* Number of evaluations of an operator per image: the number of rows of the operator's value or, for
- * RESULT_SUM, of its operand; 1 for RESULT_BATCH, and if the operator mixes rows. Inputs with fewer rows are
- * repeated. */
+/* Number of evaluations of an operator per image: one for each row along the leading axis of the operator's
+ * value or, for RESULT_SUM, of its operands; 1 for RESULT_BATCH, and if the operator mixes rows. Inputs with
+ * fewer rows are repeated. */
 static int64_t value_rows(const Node *node) {
   int64_t rows = shape_rows(node->shape);
   for (int k = 0; node->result == RESULT_SUM && k < node->nin; k++)

@@ -11,11 +11,11 @@ typedef struct GraphRun {
   uint64_t seed, step;
   const double *weights;       /* graph->parameters numbers, in the order of the weights struct */
   const double *const *input;  /* by input: [count][h][w][c], or [count][c][h][w] if the port is chw */
-  const double *const *target; /* by output: [count][target elements]; NULL without training */
+  const double *const *target; /* by port of the targets: [count][target elements]; NULL without training */
   double *const *state; /* by state: [count][h][w][c], read and updated. NULL: starts from the initial states,
                            and drops the new states */
-  double *gradients; /* result: graph->parameters numbers: the sums over the images and, for statistics, the
-                        new or unchanged values; NULL if no node has a `target` */
+  double *gradients; /* result: graph->parameters numbers: gradients, summed over the images; for statistics,
+                        the new or unchanged values. NULL if no node has a `target` */
   /* NULL, or called after each value is computed, with its n elements. */
   void (*made)(void *context, const Node *, double *value, int64_t n);
   void *context;

@@ -1,4 +1,5 @@
-/* codeless.c: Layers without separate code, with the reason: for the C text and --report=trace. */
+/* codeless.c: Reasons why layers have no code of their own, for comments in the generated C and for
+ * --report=trace. */
 // SPDX-License-Identifier: Apache-2.0
 #include "report/codeless.h"
 

@@ -1,4 +1,4 @@
-/* codeless.h: Layers without separate code in the generated C: views, padding, dropped layers. */
+/* codeless.h: Layers without their own code in the generated C: views, merged padding, dropped layers. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CODELESS_H
 #define CNNC_CODELESS_H

@@ -105,7 +105,7 @@ static void put_sums(Text *out, const Program *p) {
   text_put(out, "\n");
 }
 
-/* Data that processes exchange between two phases. */
+/* Prints the exchanges between processes that begin before phase `before`: sums of gradients, and gathers. */
 static void put_exchange(Text *out, const Program *p, int before) {
   for (int i = 0; i < p->buckets.n; i++)
     if (p->buckets.data[i].after == before - 1)

@@ -1,4 +1,4 @@
-/* memory_table.c: Flash and RAM of a net without its code, as tables and JSON. */
+/* memory_table.c: RAM of a net, and its flash without the code, as tables and JSON. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -102,7 +102,8 @@ static void put_table(Text *out, const TableRows *rows, int columns) {
   }
 }
 
-/* Merges the calls of a layer in row bands into one row: sums of flash, maxima of RAM and stack. */
+/* A layer in row bands has several calls. Merges them into one row: the sum of their flash, and the maxima of
+ * their RAM and stack. */
 static LayerFootprint merged_calls(const Layout *layout, const Footprint *f, int first, bool *done) {
   LayerFootprint of = f->layer[first];
   const char *layer = layout->infer.steps.data[first].call->kernel->root->name;

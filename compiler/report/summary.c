@@ -13,7 +13,9 @@
 /* ---- receptive fields ---- */
 #define FIELD_MOST (INT64_C(1) << 62)
 
-/* The receptive field of an element, and the distance to the receptive field of the adjacent element. */
+/* The receptive field of an element of a value, along both axes. all: the whole input; size: rows and columns
+ * of the input; jump: rows and columns from this field to the field of the next element; input: size of the
+ * input. */
 typedef struct Field {
   bool all;
   int64_t size[2];
@@ -26,8 +28,8 @@ static Field field_input(const Node *node) {
   return (Field){.size = {1, 1}, .jump = {1, 1}, .input = {e.h, e.w}};
 }
 
-/* Extends the field by a window of K elements at distances of D; for a transposed convolution, by the inputs
- * whose windows contain an element. */
+/* Extends the field by the window of the layer. For a transposed convolution, this is the range of inputs
+ * that contribute to one output. */
 static void field_window(Field *field, const Node *node) {
   const Window *w = node->window;
   for (int axis = 0; axis < 2; axis++) {
@@ -82,11 +84,11 @@ static const Field *fields_find(const Graph *graph) {
 
 typedef struct Totals {
   int64_t parameters, parameter_bytes, trainable, frozen, statistics, macs, bytes;
-  int products, rounded, halves; /* numbers of: layers that multiply bf16 numbers; values stored as bf16;
-                                    layers with f16 weights */
+  int products, rounded, halves; /* number of layers that multiply bf16 numbers, of values stored as bf16, and
+                                    of layers with f16 weights */
 } Totals;
 
-static int64_t node_parameters(const Node *node) { /* shared parameters count for the first layer */
+static int64_t node_parameters(const Node *node) { /* shared parameters are counted for their owner */
   int64_t n = node->op->cost ? node->op->cost(node).parameters : 0;
   for (int k = 0; k < node->nweights; k++)
     if (node->weight[k] && node->weight[k]->owner == node) n += node->weight[k]->size;
@@ -133,7 +135,8 @@ static const bool to_the_right[COLUMNS] = {[PARAMETERS] = true, [MACS] = true, [
                                            [BYTES] = true,      [ROWS] = true, [OFFSET] = true,
                                            [HISTORY] = true};
 
-/* The graph that the table shows: for the graph of a step, the graph of the whole net. */
+/* The graph that the table shows. For the graph of one step (--stream, --slide), it is the graph of the whole
+ * net. */
 static const Graph *shown_graph(const Graph *graph) { return graph->stream ? graph->stream->whole : graph; }
 static int columns_of(const Graph *graph) { return graph->stream ? COLUMNS : ROWS; }
 
@@ -263,7 +266,8 @@ void graph_summary(Text *out, const Graph *of) {
   totals_put(out, of);
 }
 
-/* bound: the largest sum of values and scratch that are live at the same time. */
+/* bound: a lower bound of `bytes`: the largest total size of values and scratch memory that are live at the
+ * same time. */
 static void memory_put(Text *out, const char *what, int64_t bytes, int64_t bound, const char *of) {
   const double above = 100. * (double)(bytes - bound) / (double)bound, remarkable = 2;
   text_put(out, "%-15s%s bytes, ", what, text_thousands(out->arena, bytes));
@@ -279,12 +283,12 @@ void graph_memory(Text *out, const SummarySizes *sizes) {
   memory_put(out, "workspace", sizes->workspace_bytes, sizes->workspace_bound, "");
   if (sizes->bands_to)
     text_put(out, "%-15swith the layers up to %s in row bands, for --ram\n", "", sizes->bands_to);
-  /* the lower bound is only for the values that this plan stores; other plans may need less */
+  /* the lower bound only applies to plans that store the same values; plans that store fewer may need less */
   const char *of = sizes->training_most ? " for the stored values" : "";
   if (sizes->training_bytes >= 0)
     memory_put(out, "training", sizes->training_bytes, sizes->training_bound, of);
   if (sizes->training_most)
-    text_put(out, "%-15sof at most %s bytes: %.1f %% more multiply-adds, to recompute values\n", "",
+    text_put(out, "%-15slimit %s bytes: %.1f %% more multiply-adds, to recompute values\n", "",
              text_thousands(out->arena, sizes->training_most), 100 * sizes->recompute_overhead);
 }
 
@@ -404,7 +408,7 @@ static void json_inputs(Text *out, const Node *node) {
   text_put(out, "], ");
 }
 
-/* Source location of the layer; the file only if it is imported. */
+/* Writes the source line of the layer, and the file if the layer is in an imported file. */
 static void json_place(Text *out, SourcePlace place, bool imported) {
   text_put(out, ", ");
   if (imported) {
@@ -414,7 +418,8 @@ static void json_place(Text *out, SourcePlace place, bool imported) {
   text_put(out, "\"line\": %d, ", place.line);
 }
 
-/* Writes the element type (in int8 models), and the precision= of the program. */
+/* Writes the precision of the layer if the program or an option sets it, and the type of the stored values if
+ * it is not f32. */
 static void json_elem(Text *out, const Node *node) {
   static const char *const names[] = {
       [PRECISION_F32] = "f32", [PRECISION_F16W] = NULL, [PRECISION_I8] = "i8", [PRECISION_I16] = "i16"};

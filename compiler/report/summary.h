@@ -15,7 +15,7 @@ typedef struct SummarySizes { /* sizes of a layout in bytes; bound: lower bound 
 } SummarySizes;
 
 typedef struct LayerNumbers {
-  int64_t parameters, macs, bytes; /* parameters: those shared with an earlier layer do not count */
+  int64_t parameters, macs, bytes; /* parameters: without those of an earlier layer */
   const char *field;               /* the receptive field, as text */
 } LayerNumbers;
 bool is_layer(const Node *); /* a layer of the program: not an input, nor a node that a pass created */

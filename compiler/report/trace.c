@@ -48,11 +48,11 @@ static bool name_in(const NameList *list, const char *name) {
  * object at a line that ends with a semicolon. */
 typedef struct Scan {
   Trace *trace;
-  int number, first;   /* number of the line; first: number of the definition's first line, 0: none */
+  int number, first;   /* current line; first line of the current definition, 0: none */
   bool comment, macro; /* the line continues a comment or a macro */
-  bool begun, braces;  /* the beginning is complete; the definition ends at a brace */
+  bool begun, braces;  /* begun: `head` is complete; braces: the definition ends at a brace */
   bool members;        /* the lines are members of a struct; the name of the object follows them */
-  Text head;           /* the definition up to its name */
+  Text head;           /* the definition up to its first brace, equals sign or semicolon */
   const char *from;
   TraceRow *row; /* NULL: a type or a declaration has no row */
 } Scan;
@@ -82,7 +82,7 @@ static bool begins_with_one_of(const char *text, const char *const *list) {
   return *list != NULL;
 }
 
-/* The name that the beginning of a definition declares; *function: whether it has parameters. */
+/* The name that `head`, the beginning of a definition, declares; *function: whether it is a function. */
 static const char *declared_name(Arena *arena, const char *head, bool *function) {
   static const char *const attributes[] = {"__attribute__", "_Alignas", "__declspec", NULL};
   const char *name = "";
@@ -136,7 +136,7 @@ static void begin_definition(Scan *s, char stop) {
   add_definition(s, name, function, local);
 }
 
-/* The line after the members of a struct: the name of the object. */
+/* Creates the row of an object whose name is in `line`, after the members of its struct. */
 static void end_members(Scan *s, const char *line, size_t n) {
   bool function;
   s->members = s->braces = false;
@@ -273,7 +273,7 @@ static void add_members(Trace *t, TraceRow *row, const Step *step, int target) {
   }
 }
 
-/* The functions of a call: the called function, and the functions that it calls. */
+/* Adds a call to the rows of its functions: the called function, and the functions that it calls. */
 static void add_step(Trace *t, const Step *step, int target) {
   const Functions *functions = &t->of->layout->targets[target];
   const NestFunction *function = step->function[target]->into;
@@ -398,7 +398,7 @@ static void put_trace_row(Text *out, const Trace *t, const TraceRow *row) {
   put_trace_names(out, "calls", &row->calls);
 }
 
-/* The functions, or the tables, of a layer. */
+/* Names of the functions, or of the tables, of a layer. */
 static NameList rows_with(const Trace *t, const Node *layer, bool function) {
   NameList names = {0};
   for (int i = 0; i < t->rows.n; i++)

@@ -13,8 +13,8 @@ const char *wcet_refused(const WcetOf *of, const char **help) {
   *help = NULL;
   if (!cpu_cycles(target))
     return arena_printf(of->layout->arena,
-                        "the time of %s code depends on caches, branch prediction and reordering, but the "
-                        "estimate does not model them",
+                        "the time of %s code depends on caches, branch prediction and reordering, which the "
+                        "estimate does not model",
                         target->name);
   if (!of->cpu) {
     *help = "--cpu=NAME selects one";
@@ -31,7 +31,8 @@ const char *wcet_refused(const WcetOf *of, const char **help) {
 
 typedef struct Estimate {
   double cycles;
-  bool rough; /* the reference schedule has no instruction counts: only multiply-adds or memory traffic */
+  bool rough; /* the cycles are those of the reference schedule, which come from multiply-adds or memory
+                 traffic, not from instruction counts */
 } Estimate;
 
 static const Candidate *chosen_of(const WcetOf *of, int step) {

@@ -8,7 +8,7 @@
 typedef struct WcetOf {
   const Layout *layout; /* layout of an int8 model, for one target */
   const Cpu *cpu;       /* NULL: a host */
-  int64_t flash_wait;   /* cycles; 0: none */
+  int64_t flash_wait;   /* wait cycles per 16 bytes; 0: none */
   bool plain, int8;     /* plain: reference loops */
 } WcetOf;
 

@@ -14,7 +14,7 @@
 #include "graph/shape.h"
 
 static const double HOPELESS =
-    3; /* candidates whose predicted time exceeds the smallest by more than this factor are not measured */
+    3; /* a candidate is not measured if its predicted time is this many times that of the model's choice */
 
 /* ---- description of the kernel ---- */
 static const char *axes(Arena *arena, const char *what, const int64_t value[2], int64_t otherwise) {
@@ -110,8 +110,8 @@ static _Noreturn void no_schedule(const Lower *l) {
   exit(3);
 }
 
-/* Chooses the first permissible candidate, unless another one needs less than `gain` of its cycles. For a
- * batched kernel, any smaller number of cycles is enough. */
+/* Chooses the candidate with the fewest cycles. The first candidate, if it is possible, is preferred: another
+ * one must need less than `gain` of its cycles. `gain` is 1 for a batched kernel. */
 static void pick_by_model(const Lower *l, Decision *d) {
   const double gain = kernel_whole_batch(l->kernel) ? 1 : l->target->rates->gain;
   double least = INFINITY;
@@ -140,8 +140,8 @@ choose_name_of(const Lower *l, const Target *target) { /* the target's name in a
                                           : arena_printf(l->arena, "%s/%d", target->name, l->layout_lanes);
 }
 
-/* The candidate for a measured choice, or NULL. The tuning name alone does not identify a candidate, because
- * schedules of different families share names. */
+/* The candidate for a measured choice, or NULL. It compares names, not schedules: schedules of different
+ * families share a tuning name, and a choice from a file has the first schedule with that name. */
 static const Candidate *find_candidate(const Decision *d, const Choice *choice) {
   for (int i = 0; i < d->candidates.n; i++) {
     const Choice *c = &d->candidates.data[i].choice;

@@ -8,7 +8,7 @@
 typedef struct Candidate {
   Choice choice;       /* the schedule and its parameters */
   const char *name;    /* "Winograd F(4x4,3x3)" */
-  bool compared;       /* rejected by the plan: listed, never chosen */
+  bool compared;       /* the plan decided against it (batched or not): listed, but never chosen */
   const char *refused; /* the reason why the candidate is unsupported, or NULL */
   /* Predicted cycles for the target. The choice that determines the packing of weights uses the cycles of the
    * file's widest target. */
@@ -21,12 +21,14 @@ typedef struct Decision {
                                          in a file whose weights are packed for "x86-64-v4" */
   const char *key;           /* text about the kernel, which identifies it in a file of measured choices */
   VEC(Candidate) candidates; /* at least one candidate is possible */
-  int model, chosen;         /* index chosen by the cost model; final index */
+  int model, chosen;         /* indices of candidates: the cost model's choice, and the final choice */
   const char *why;           /* the reason for the choice, as text */
-  bool layout;               /* the schedule was chosen for the layout of the file's widest target */
+  bool layout;               /* the schedule was chosen for the file's widest target, whose vectors are
+                                wider */
   const Tuned *tuned;        /* the measurement, if it determined the choice */
 } Decision;
 
 void choose_schedule(Lower *);          /* sets choice and decision */
-Choices choose_variants(const Lower *); /* variants worth measuring, the model's choice first; n 0: none */
+Choices choose_variants(const Lower *); /* variants worth measuring, first those of the chosen schedule (model
+                                           or layout); n 0: none */
 #endif

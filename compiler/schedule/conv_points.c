@@ -61,8 +61,8 @@ static Bundle bundle_of(const Points *c, int64_t panels, bool rest) {
       .count = panels, .width = channels + last->width, .valid = channels + last->valid, .rest = rest};
 }
 
-/* Number of panels of a phase that together have approximately `products` products. This number divides the
- * number of all panels of the phase. */
+/* Number of panels per bundle: the largest divisor of a phase's number of panels for which a bundle has at
+ * most `products` output channels; at least 1. */
 static int64_t panels_of_phase(const Points *c, int64_t products) {
   const int64_t panels = c->panels[0].count / points_phases_of(c);
   int64_t bundle = smaller(panels, larger(products / c->panels[0].width, 1));
@@ -124,7 +124,7 @@ static void transformed(const Points *c, Nest *b, const PointPack *how, int axis
 
 /* In the natural layout, the window of one filter is contiguous; in the packed layout, each point has a row
  * of filters. So the taps of a panel's filters are first copied into rows; then compilers can vectorize the
- * transform. Because this code runs only once, it is kept small. */
+ * transform. This code is kept small, because it runs at most once per call. */
 static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Panels *panels,
                          const PointPack *how) {
   Nest *b = pack->nest;
@@ -341,8 +341,8 @@ static void begin_sums(const Points *c, const MultiplyArgs *m, Buf *a) {
     }
 }
 
-/* A register tile of `count` tiles. Each row prefetches `lines` cache lines of later weights, starting at
- * element `ahead`. */
+/* A register tile of `count` tiles. At each input channel, it prefetches `lines` cache lines of later
+ * weights, from element `ahead` on. */
 static NestFn *multiply_tile(Points *c, const Panels *panels, int64_t count, int vectors, int64_t lines) {
   Nest *b = c->l->b;
   for (int i = 0; i < c->nmultiply; i++)
@@ -371,7 +371,8 @@ Tiling points_tiling(const Points *c, int64_t tiles_, int vectors) {
                  : direct_tiling(c->l, tiles_, vectors);
 }
 
-/* A block times a panel, tile by tile. Each call prefetches `share` cache lines of the next panel. */
+/* The product of a block and a panel, computed by calls of register tiles. Each call prefetches `share` cache
+ * lines of the next panel. */
 typedef struct Product {
   NestFn *whole, *rest;
   Tiling row;
@@ -411,8 +412,8 @@ static void points_product(Nest *b, const Points *c, const Panels *panels, const
   }
 }
 
-/* Multiplies one point by all panels of the bundle. Because points are processed one by one, V and M of a
- * point stay in a cache, and whole blocks read their weights sequentially. */
+/* Multiplies V of a block at one point by all panels of the bundle. Because points are processed one by one,
+ * V and M of a point stay in a cache, and the weights of a point are read sequentially. */
 static NestFn *multiply_point(Points *c, const Bundle *bundle, int64_t rows) {
   Nest *b = c->l->b;
   const Panels *panels = c->panels;
@@ -472,7 +473,7 @@ static void bundle_of_block(Nest *b, const Points *c, const Block *k, int kind, 
   NEST_LOOP(b, xi, k->kind, 1, NEST_IX(0), 1, NEST_IX(c->points))
     nest_call_list(b, bundle->multiply[k->last], c->groups > 1 ? 4 : 3,
                    (const Ix[]){*k->slot, xi, panel, *group});
-  const int n = c->join_row[kind]->nparams - b->nleads; /* not all of these functions have phase parameters */
+  const int n = c->join_row[kind]->nparams - b->nleads; /* some join functions have no phase parameters */
   NEST_LOOP(b, r, k->kind, 1, NEST_IX(0), 1, NEST_IX(block_rows(c, k)))
     NEST_IF(b, c->images ? nest_at_least(b, c->count - *k->ty - r, 1) : nest_always(b))
       nest_call_list(b, c->join_row[kind], n,
@@ -503,8 +504,8 @@ static void bundles_by_slots(Nest *b, const Points *c, const Block *k) {
     }
 }
 
-/* Splits row r of a block. If the batch ends before this image, the first image is split instead, and its
- * products are not stored. */
+/* Calls split_row for row r of a block. If the row is an image after the end of the batch, it splits the
+ * first image instead; the products of this copy are not stored. */
 static void split_row(Nest *b, const Points *c, const Block *k, const Ix *r) {
   const Ix ty = *k->ty + *r, t0 = c->width * *r;
   if (!c->images) {

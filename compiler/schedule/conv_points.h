@@ -8,8 +8,9 @@
 #define CNNC_CONV_POINTS_H
 #include "schedule/float/direct.h"
 
-/* `count` whole panels of one group, then the rest panel if `rest` is set. multiply: the functions for whole
- * blocks and for the last block. */
+/* Panels of one group whose products are in M at the same time: `count` whole panels, then the rest panel if
+ * `rest` is set. width: output channels with padding; valid: without padding. multiply: the functions for
+ * whole blocks, and for the last block if it has fewer rows. */
 typedef struct Bundle {
   int64_t count, width, valid;
   bool rest;
@@ -20,7 +21,7 @@ typedef struct MultiplyTile {
   const Panels *panels;
   int64_t count, lines;
   NestFn *fn;
-} MultiplyTile; /* count: number of tiles per call */
+} MultiplyTile; /* count: number of tiles; lines: cache lines of weights that each of them prefetches */
 
 typedef struct Points {
   /* these members are defined by the algorithm */
@@ -28,11 +29,12 @@ typedef struct Points {
   int64_t points;      /* points of a tile */
   int64_t groups, in;  /* input channels of a group at a point */
   int64_t channels;    /* input channels of all groups, as in V */
-  int64_t phases[2];   /* number of phases along each axis: all read the same tiles, with different filters */
+  int64_t phases[2];   /* along each axis: number of phases of a transposed convolution, which use the same
+                          tiles, each with its own filters */
   int64_t filters;     /* output channels of a group and a phase at a point */
   int64_t rows, width; /* rows of tiles; tiles per row */
   bool many_small; /* the layer has many small images (phases, or images of a batch), so blocks are larger */
-  bool alone;      /* threads never compute different blocks at the same time */
+  bool alone;      /* threads must share each block, instead of computing different blocks */
   bool images;     /* a row of tiles contains all tiles of an image */
   int64_t macs;    /* multiply-adds of the direct convolution */
   int64_t block_tiles; /* approximate number of tiles of a block; 0: as many tiles as the cache can hold */
@@ -41,11 +43,11 @@ typedef struct Points {
    * a bundle are transformed in each call. Many input channels are split into parts, whose outputs are
    * added. */
   const Primitive *dot; /* adds the product of two elements; NULL: float multiply-adds */
-  Buf *inner[2];   /* sums for the inner product (int8_inner.c): even times odd channels of V, [point][tile],
+  Buf *inner[2];   /* for int8_inner.c: sums of the products of even and odd channels of V, [point][tile],
                       and of the weights, [slot][point][filter of the bundle]; or NULL */
   int64_t parts;   /* number of parts of the input channels; `in` is for one part */
   NestFn *weights; /* transforms the weights of (slot, bundle[, part]); NULL: weights are packed */
-  NestFn *clear;   /* with parts: (slot), called before the first part */
+  NestFn *clear;   /* with parts: has the parameter slot, and is called before the first part */
   NestFn *finish;  /* with parts: called after the last part, like join_row */
 
   /* choices of the schedule */
@@ -54,15 +56,14 @@ typedef struct Points {
   int64_t slots;               /* number of blocks, or bundles, in progress at the same time */
   /* threads share the loop over blocks, or the loops inside a block; both false: one thread */
   bool by_blocks, by_points;
-  LoopKind
-      by_bundles; /* int8: kind of the loop over slots, which share V, and of the loop that splits rows */
+  LoopKind by_bundles; /* int8: kind of the loop over slots (which share V), and of the loop over split_row */
   /* panels of a group: whole panels, the rest panel; w: [group, point][panel][channel][width] */
   Panels panels[2];
   NestFn *pack[2]; /* batched training: computes a panel of w, which is scratch */
   Ix count;        /* with images: the number of images present */
   int64_t bundles;
-  Bundle bundle[2]; /* for each group: number of bundles of the first kind; there is one bundle of the second
-                       kind if bundle[1].count or .rest is set */
+  Bundle bundle[2]; /* each group has `bundles` bundles like bundle[0], then one like bundle[1] if its `count`
+                       or `rest` is set */
   int64_t most;     /* maximum number of tiles in one multiplication; 0: from direct_tiling */
   Buf *V, *M; /* [slot][point][tile of the block][channel]. V: transformed inputs (int8: [part][point]...); M:
                  products of a bundle */
@@ -87,8 +88,9 @@ typedef struct PointWeight {
   Ix row;
 } PointWeight;
 
-/* Packing of a window: its taps become points[0] x points[1] numbers, axis by axis. A tap has two indices
- * along each axis. `read` gets the two indices of the first axis, then the two indices of the second axis. */
+/* Packing of a window: `transform` turns its taps into points[0] x points[1] numbers, axis by axis. A tap has
+ * two indices along each axis, below taps[axis][0] and taps[axis][1]. `read` gets the two indices of the
+ * first axis, then those of the second axis. */
 typedef struct PointPack {
   int taps[2][2], points[2];
   Val (*read)(const Points *, Pack *, const PointWeight *, const Ix tap[4]);

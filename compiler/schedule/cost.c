@@ -84,7 +84,8 @@ Cycles cost_pair_tiles(Cycles c, const Target *t, double products) {
   return summed(c);
 }
 
-/* Measured costs of storing and loading a vector of sums, and of copying the input if it has padding. */
+/* Measured cycles to store and load a vector of sums, and to copy a vector of the input of a kernel larger
+ * than 1x1. */
 static const double TILE_SUM = 4, PADDED_VECTOR = 2;
 
 Cycles cost_tiles(Cycles c, const Target *t, const Correlation *k, double products) {
@@ -212,9 +213,9 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
   return summed(c);
 }
 
-/* Cycles for the transfer of weights, transformed inputs and products through the last cache. conv_points.c
+/* Cycles for transfers of weights, transformed inputs and products from the last-level cache. conv_points.c
  * divides the tiles into blocks. A block reads all weights, and writes its transformed inputs and its
- * products; every bundle of filters reads the transformed inputs. Without strassen_tiles, inputs and
+ * products; every bundle of filters reads the transformed inputs. Without Blocking.strassen_tiles, inputs and
  * products of one block fill about the whole second-level cache, but only half of it is free for them. With
  * strassen_tiles, inputs and products are transferred only if the image itself is larger than the
  * second-level cache (measured). */

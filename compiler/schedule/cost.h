@@ -19,12 +19,12 @@ typedef struct Cycles {
 Cycles cost_with_weights(Cycles, const Target *, int64_t own_bytes, int64_t weight_bytes);
 /* weight_bytes: bytes of all weights of the net, which determine the cache level of a layer's weights. */
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
-/* The cost with tile registers, computed from the cost with floats. products: cycles of the products in tile
- * registers. */
+/* The cost with tile registers, computed from the cost of the float kernel. products: cycles of the products
+ * in tile registers. */
 Cycles cost_tiles(Cycles floats, const Target *, const Correlation *, double products);
-/* like cost_tiles, without values to copy */
+/* Like cost_tiles, for a kernel that copies no values. */
 Cycles cost_pair_tiles(Cycles floats, const Target *, double products);
-/* the cost if words of two bf16 numbers are multiplied, computed from the cost with floats */
+/* The cost if words of two bf16 numbers are multiplied, computed from the cost of the float kernel. */
 Cycles cost_pairs(Cycles floats, const Target *);
 /* A convolution after nearest upsampling by these factors, computed from the smaller image. */
 Cycles cost_repeated(const Target *, const Correlation *, const int64_t factor[2], int64_t weight_bytes);
@@ -47,11 +47,11 @@ Cycles cost_groups_weights(const Target *,
 Cycles cost_weights(const Target *, const Correlation *); /* a weight gradient, tap by tap */
 Cycles cost_winograd_weights(const Target *, const Correlation *,
                              int m); /* a weight gradient, with Winograd */
-/* A kernel without a specific model: its multiply-adds, weights and values. For `cycles` of a Schedule. */
+/* `cycles` of a Schedule without its own model: from the kernel's multiply-adds, weights and values. */
 Cycles cost_kernel(const Lower *, const Target *, const Choice *);
 double cost_read(const Target *, int64_t bytes); /* cycles to load bytes that are read once per call */
-/* Cycles to store and load `bytes` bytes per image if the values of a whole batch must be kept. If images are
- * computed one by one, there is no such cost, because an image's values are used while they are cached. */
+/* Cycles to store and load `bytes` bytes per image if a batched kernel needs the values of all images. For
+ * images one by one there is no such cost, because an image's values are used while they are cached. */
 double cost_passed(const Target *, double bytes, int64_t batch);
 /* Cycles per image of a batched convolution, or of its input gradient. spread: the kernel computes the input
  * side; turned: weights are permuted first. */

@@ -99,8 +99,9 @@ MatrixMap matrix_map(const Correlation *k, const int64_t outputs[2], const int64
 }
 
 const char *matrix_refused(const MatrixMap *m) {
-  return m->columns < FEWEST_COLUMNS || m->columns > MATRIX_ROWS ? "too few pixels in a row for a tile"
-                                                                 : NULL;
+  return m->columns < FEWEST_COLUMNS || m->columns > MATRIX_ROWS
+             ? "too few or too many pixels in a row for a tile"
+             : NULL;
 }
 
 int matrix_step(int64_t words) {

@@ -1,11 +1,12 @@
-/* matrix.h: Division of the sums of a map into tiles for registers that hold 16 rows (AMX). Used by the
- * convolutions in bf16 and in int8.
+/* matrix.h: Division of a convolution's map of sums into tiles for registers that hold 16 rows (AMX). Used in
+ * bf16 and in int8. The sums are the convolution's outputs before the epilogue and before pooling.
  *
  * A register holds one block: the sums of `columns` successive columns of the map, for 16 channels. Four
  * registers are summed at the same time: up to four blocks of one vector of channels, or two blocks of two
  * vectors. These blocks are in adjacent rows of the map, or in one row if the map has only one row. All
  * blocks of a layer have the same number of columns, because loading another register shape takes 150 cycles.
- * The last block of a row overlaps the block before it, and its first `skip` columns are not stored.
+ * If a row is not a multiple of this number, its last block overlaps the block before it; the first `skip`
+ * columns of the last block are then not stored.
  *
  * A small map is one tile: the rows of its padded input are `pitch` columns apart and are processed as a
  * single row. Columns of this row that are not part of a row of the map are not stored. */
@@ -36,12 +37,12 @@ typedef struct MatrixMap {
                                     of a row of tiles */
 } MatrixMap;
 
-/* The division for a map with `channels` channels per group. A 1x1 convolution has all its pixels in one row;
- * padded: the input is a copy with its padding. */
+/* The division for a map with `channels` channels per group. The map of a 1x1 convolution without pooling is
+ * a single row. padded: the input is a copy with its padding. */
 MatrixMap matrix_map(const Correlation *, const int64_t outputs[2], const int64_t parts[2], int64_t channels,
                      bool padded);
 const char *matrix_refused(const MatrixMap *); /* the reason why registers would be too empty, or NULL */
-int matrix_step(int64_t words); /* words of a step: a divisor of the number of contiguous words */
+int matrix_step(int64_t words); /* words of a step: the largest divisor of `words` that a register can hold */
 double matrix_cycles(const MatrixMap *, int64_t channels,
                      int64_t steps);   /* cycles of the products of all channels */
 bool matrix_is_row(const MatrixMap *); /* whether the map is a single row */
@@ -57,16 +58,16 @@ typedef void MatrixSum(const void *context, const Ix *u, const Ix *q, const Ix *
 void matrix_groups(Nest *, const MatrixMap *, int64_t blocks, int64_t vectors, MatrixSum,
                    const void *context);
 
-/* The functions that compute tiles: [whole or last tile of the outer span][whole or last tile of the inner
- * span]. NULL: there are no such tiles. */
+/* The functions that compute tiles. The indices are those of the spans outer[] and inner[]. NULL: there are
+ * no such tiles. */
 typedef struct MatrixFns {
   NestFn *fn[2][2];
 } MatrixFns;
 typedef NestFn *MatrixBuild(const void *context, int64_t blocks, int64_t skip);
 typedef void MatrixCall(const void *context, NestFn *, const Ix *y, const Ix *x);
 MatrixFns matrix_functions(const MatrixMap *, MatrixBuild, const void *context);
-/* Calls the functions for the tiles at position `at` of an outer span, or for all tiles of the map. y and x
- * are in units of outputs. */
+/* matrix_row_tiles calls the functions of the tiles at index `at` of the span outer[span]; matrix_tiles calls
+ * the functions of all tiles of the map. MatrixCall gets y and x in units of outputs. */
 void matrix_row_tiles(Nest *, const MatrixMap *, const MatrixFns *, int span, const Ix *at, MatrixCall,
                       const void *context);
 void matrix_tiles(Nest *, const MatrixMap *, const MatrixFns *, MatrixCall, const void *context);

@@ -1,4 +1,4 @@
-/* parallel.h: Thresholds for threads in inference. In training, threads compute different images. */
+/* parallel.h: Decides whether inference uses threads. (In training, threads compute different images.) */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_PARALLEL_H
 #define CNNC_SCHEDULE_PARALLEL_H

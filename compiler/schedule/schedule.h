@@ -3,7 +3,7 @@
  *
  * A schedule is one constant in its own file and one line in registry.def. The chooser (choose.c), the file
  * of measured choices (tuning.c), --emit=schedule and the code that fits a net to a board
- * (driver/fit_board.c) read the schedules from that table. */
+ * (driver/fit_board.c) read the schedules from registry.def. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_H
 #define CNNC_SCHEDULE_H
@@ -33,8 +33,8 @@ struct Schedule {
 
   /* Whether the schedule supports this kernel of its families; NULL: all kernels that are not batched. */
   bool (*takes)(const Lower *);
-  /* Whether the plan computes the kernel without this schedule, so that the schedule is listed but never
-   * chosen. NULL: false for every kernel */
+  /* Whether the plan rules this schedule out, because it batches the kernel or because it does not. The
+   * schedule is then listed for comparison, but never chosen. NULL: false for every kernel */
   bool (*compared)(const Lower *);
   /* The schedule's possible sizes, as choices that the cost model ranks; NULL: the schedule has no sizes. */
   void (*sizes)(const Lower *, Choices *);

@@ -91,7 +91,8 @@ static bool read_setting(Tuned *t, const char *name, const char *value) {
   return true;
 }
 
-/* Parses "winograd m=4 tiles=56 us=102.3". Returns NULL, the invalid word, or "" if there is no word. */
+/* Parses "winograd m=4 tiles=56 us=102.3". Returns NULL if all words are valid; otherwise the first invalid
+ * word, or "" if there is no word. */
 static const char *read_choice(Arena *arena, Tuned *t, char *words) {
   for (int n = 0;; n++) {
     words += strspn(words, " ");

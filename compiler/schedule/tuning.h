@@ -1,4 +1,4 @@
-/* tuning.h: Choices measured on a machine, and the file next to the program that stores them: NAME.tune. */
+/* tuning.h: Choices of schedules measured on a machine. The file NAME.tune next to a program stores them. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TUNING_H
 #define CNNC_TUNING_H
@@ -12,7 +12,7 @@ typedef struct Tuned {
   const char *target; /* "x86-64-v3/16" if weights are packed for vectors of 16 */
   const char *key;
   Choice choice;
-  double us, model_us; /* measured microseconds with this choice, and with the cost model's choice */
+  double us, model_us; /* microseconds measured with this choice, and with the choice of the cost model */
   Span span;
   const char *refused; /* the reason why the choice cannot be used, set by the chooser; or NULL */
 } Tuned;

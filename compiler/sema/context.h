@@ -53,7 +53,7 @@ typedef struct BlockDef {
   bool active;           /* being expanded now */
   bool used;             /* reachable from the net */
   bool broken;           /* recursive, and the recursion was reported */
-  int color, height;     /* color: used to find cycles; height: nesting depth of the blocks that it applies */
+  int color, height;     /* color: used to find cycles; height: nesting depth of this and its inner blocks */
 } BlockDef;
 
 /* ---- names of layers (layer_names.c) ---- */
@@ -84,14 +84,15 @@ typedef struct CallName {
 } CallName; /* the statement's name if this layer gets it; NULL: the layer gets a default name with the next
                number that `naming` counts */
 Naming *naming_inner(Sema *, const Naming *, const char *name); /* a Naming for the names inside of `name` */
-/* The name of a call of the operator or block `what`. share: the layer that owns the parameters. */
+/* The full name of a call of the operator or block `what`. *share: the full name of the layer or block that
+ * owns the parameters, or NULL. */
 const char *naming_name(Sema *, const Frame *, CallName, const char *what, const void *key,
                         const Argument *given, const char **share);
 bool naming_add(Sema *, const Naming *, LayerName); /* false after a clash, which is reported */
 const LayerName *naming_find(const Sema *, const char *full);
 void names_check(Sema *); /* checks the names of the ports, the weights and the net as C identifiers */
 
-/* Definition of a value's name, for e.c1 and weights=e (Const.origin). */
+/* The calls whose result got a name (Const.origin). If the name is e, this resolves e.c1 and weights=e. */
 typedef struct Origin {
   const Scope *members; /* if the chain has exactly one block: the names in this block; else NULL */
   const char *layer;    /* the layer, block application or prefix with the value's name; or NULL */
@@ -144,7 +145,7 @@ struct Sema {
   int64_t steps, napplications;
   double bytes, macs; /* bytes of all values and weights; multiply-adds of all layers */
 };
-bool damage_mentions(const Sema *, const char *name); /* whether the word follows an error on its line */
+bool damage_mentions(const Sema *, const char *name); /* whether the name follows a syntax error on a line */
 /* Whether the parser reported an error in that range, so that a statement is missing. */
 bool damage_within(const Sema *, uint32_t file, uint32_t start, uint32_t end);
 bool sema_step(Sema *, Span, const Site *); /* counts work; false above the limit, which is reported once */
@@ -197,7 +198,7 @@ typedef struct Bound {
   Const *arg;
   bool ok;
   VEC(Node *) values;
-} Bound; /* values: the arguments of PARAM_VALUE, PARAM_OPERAND and their lists, in order */
+} Bound; /* values: in order, the arguments that are values of the net (PARAM_VALUE, PARAM_OPERAND, lists) */
 /* Binds arguments to parameters. Also accepts, by name, the first `nextras` of name, precision, weights and
  * frozen. */
 Bound params_bind(Sema *, const Frame *, const char *what, const char *kind, const Param *, const Arguments *,
@@ -229,9 +230,9 @@ typedef enum AdviceKind {
 const char *name_advice(Arena *, AdviceKind, const char *word, bool *drop);
 /* Like name_meant, but if there is advice about the word, similar names are not considered. */
 const char *name_meant_as(Arena *, AdviceKind, const char *word, const char *const *names);
-/* Adds "did you mean". The hint has a fix if `meant` is another spelling of the word, or its counterpart in
- * the table of foreign names. It has no fix if words or digits are added or removed, as in center_crop and
- * c3. */
+/* Adds "did you mean". The hint has a fix if the word is another spelling or a misspelling of `meant`, or if
+ * the table of foreign names translates it to `meant`. It has no fix if the word has more or fewer digits or
+ * parts than `meant`, as in center_crop for crop. */
 void name_suggest(Arena *, Diag *, Span, const char *word, const char *meant);
 /* Whether the word is one of `words`, in any spelling. */
 bool name_is(Arena *, const char *word, const char *words);
@@ -272,7 +273,7 @@ void warn_softmax(Sema *, const Node *);
 
 /* ---- legal but suspicious numbers (lint.c) ---- */
 void lint_input(Sema *, const Stmt *, Shape);
-bool lint_order(Sema *, const Node *, const Call *); /* whether a warning was printed */
+bool lint_order(Sema *, const Node *, const Call *); /* returns whether it has printed a warning */
 void lint_shared(Sema *, const Node *, const Call *, const Node *owner);
 void lint_training(Sema *, const Training *);
 #endif

@@ -344,7 +344,7 @@ static Const default_list(Arena *arena, const char *text) {
   return (Const){.kind = CONST_LIST, .n = items.n, .items = items.data, .i = items.n};
 }
 
-/* The initialization that a default such as normal(1) states; other arguments get their own defaults. */
+/* The initialization in a default such as normal(1); arguments that it omits get their own defaults. */
 static Const default_init(Sema *s, const char *text) {
   const size_t length = strcspn(text, "(");
   const char *name = arena_copy(s->arena, text, length);

@@ -249,8 +249,7 @@ static bool source_is_applied(Sema *s, const Frame *frame, const Op *op, const C
   if (!op->source || first) return false;
   Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, call->span, frame->site,
                            "%s takes no input, so it cannot follow a value", op->name);
-  diag_help(diag, "name its result on a separate line, as in: own = %s(...), and use the name: x -> add(own)",
-            op->name);
+  diag_help(diag, "name its result, own = %s(...), and use the name: x -> add(own)", op->name);
   return true;
 }
 
@@ -282,7 +281,8 @@ static void chain_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   const bool prefixes = assigned && carrier < 0;
   const bool muted = frame->naming->muted;
   frame->naming->muted |=
-      assigned && scope_find(frame->scope, stmt->name.s); /* no name clash after a redefinition */
+      assigned && scope_find(frame->scope, stmt->name.s); /* a redefinition is reported as such, not as a name
+                                                             clash */
   Naming *naming = prefixes ? naming_inner(s, frame->naming, assigned) : frame->naming;
   const char *layer = prefixes ? arena_printf(s->arena, "%s%s", frame->naming->prefix, assigned) : NULL;
   const Scope *members = NULL;

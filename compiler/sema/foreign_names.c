@@ -4,8 +4,8 @@
 #include <string.h>
 #include "sema/context.h"
 
-/* ---- normal forms of words: without module, case and '_', and without "2d" or "loss" at the end. Dropout2d
- * keeps its "2d", because it drops channels, whereas Dropout drops elements. ---- */
+/* ---- normal forms of words: lowercase, without module, '_', "1d", "2d" and "3d", and without a final
+ * "loss". Dropout2d keeps its "2d", because it drops channels, whereas Dropout drops elements. ---- */
 
 static bool is_dimensions(const char *s) {
   return s[0] >= '1' && s[0] <= '3' && (s[1] == 'd' || s[1] == 'D');
@@ -320,7 +320,7 @@ typedef struct Advice {
 
 #define ENCODER                                                                                              \
   "an encoder is a block: layernorm, multihead_attention(heads), add, layernorm, conv, gelu, conv, add"
-#define BY_PROGRAM "the executable has an option for this: NET train "
+#define BY_PROGRAM "the executable has an option: NET train "
 #define CHANNELS "dropout(rate) drops single elements instead of whole channels"
 #define ZEROS "dropout(rate) is the only kind of dropout: it sets elements to 0"
 #define KNOWN "the input size is inferred, so it is not written"
@@ -365,9 +365,9 @@ static const Advice advice[] = {
     {ADVICE_OPERATOR, "rescaling", "to scale bytes to 0..1: normalize(scale=1/255)", false},
     {ADVICE_OPERATOR, "rescale", "to scale bytes to 0..1: normalize(scale=1/255)", false},
     {ADVICE_OPERATOR, "adaptiveavgpool",
-     "global_avgpool computes the mean of the whole image, as AdaptiveAvgPool2d(1) does", false},
+     "global_avgpool computes the mean of the whole image, like AdaptiveAvgPool2d(1)", false},
     {ADVICE_OPERATOR, "adaptivemaxpool",
-     "global_maxpool computes the maximum of the whole image, as AdaptiveMaxPool2d(1) does", false},
+     "global_maxpool computes the maximum of the whole image, like AdaptiveMaxPool2d(1)", false},
     {ADVICE_ARGUMENT, "inchannels", KNOWN, true},
     {ADVICE_ARGUMENT, "infeatures", KNOWN, true},
     {ADVICE_ARGUMENT, "inputshape", KNOWN, true},
@@ -375,8 +375,8 @@ static const Advice advice[] = {
     {ADVICE_ARGUMENT, "numfeatures", KNOWN, true},
     {ADVICE_ARGUMENT, "normalizedshape", KNOWN, true},
     {ADVICE_ARGUMENT, "numchannels", KNOWN, true},
-    {ADVICE_ARGUMENT, "axis", "operators work over the channels, which are the last dimension", true},
-    {ADVICE_ARGUMENT, "dim", "operators work over the channels, which are the last dimension", true},
+    {ADVICE_ARGUMENT, "axis", "this operator has no axis; channels are the last dimension", true},
+    {ADVICE_ARGUMENT, "dim", "this operator has no axis; channels are the last dimension", true},
     {ADVICE_ARGUMENT, "inplace", "cnnc computes in place automatically where it can", true},
     {ADVICE_ARGUMENT, "dataformat",
      "values have their channels last; input x: 64x64x3 (layout=chw) is for a buffer with the channels first",
@@ -414,25 +414,25 @@ static const Advice advice[] = {
     {ADVICE_SETTING, "verbose", BY_PROGRAM "--progress=none", false},
     {ADVICE_SETTING, "numworkers", BY_PROGRAM "--threads N", false},
     {ADVICE_SETTING, "threads", BY_PROGRAM "--threads N", false},
-    {ADVICE_SETTING, "device", "training runs on the processors of this machine", false},
+    {ADVICE_SETTING, "device", "training runs on CPUs", false},
     {ADVICE_SETTING, "callbacks", "early_stop = N ends training; the best weights are saved automatically",
      false},
     {ADVICE_SETTING, "weightdecay",
-     "the setting is an argument of the optimizer: optimizer = adamw(weight_decay=0.01)", false},
-    {ADVICE_SETTING, "momentum", "the setting is an argument of the optimizer: optimizer = sgd(momentum=0.9)",
+     "this is an argument of the optimizer: optimizer = adamw(weight_decay=0.01)", false},
+    {ADVICE_SETTING, "momentum", "this is an argument of the optimizer: optimizer = sgd(momentum=0.9)",
      false},
-    {ADVICE_SETTING, "rate", "the setting is an argument of the optimizer: optimizer = adam(rate=0.001)",
+    {ADVICE_SETTING, "rate", "this is an argument of the optimizer: optimizer = adam(rate=0.001)",
      false},
-    {ADVICE_SETTING, "lr", "the setting is an argument of the optimizer: optimizer = adam(rate=0.001)",
+    {ADVICE_SETTING, "lr", "this is an argument of the optimizer: optimizer = adam(rate=0.001)",
      false},
     {ADVICE_SETTING, "learningrate",
-     "the setting is an argument of the optimizer: optimizer = adam(rate=0.001)", false},
-    {ADVICE_SETTING, "warmup", "the setting is an argument of the schedule: schedule = cosine(warmup=1)",
+     "this is an argument of the optimizer: optimizer = adam(rate=0.001)", false},
+    {ADVICE_SETTING, "warmup", "this is an argument of the schedule: schedule = cosine(warmup=1)",
      false},
     {ADVICE_SETTING, "classweight",
-     "the setting is an argument of the loss: loss = cross_entropy(weights=[1, 2, 1])", false},
+     "this is an argument of the loss: loss = cross_entropy(weights=[1, 2, 1])", false},
     {ADVICE_SETTING, "classweights",
-     "the setting is an argument of the loss: loss = cross_entropy(weights=[1, 2, 1])", false},
+     "this is an argument of the loss: loss = cross_entropy(weights=[1, 2, 1])", false},
     {ADVICE_SETTING, "dropout", "dropout is an operator of the net: -> dropout(0.5)", false},
 };
 

@@ -90,8 +90,9 @@ static void sizes_check(Sema *s, Node *node) {
 
 /* ---- shared parameters ---- */
 
-/* Finds the layer that owns the parameters: named by weights=, or the counterpart of this layer in a shared
- * block. False: that layer is missing. */
+/* Finds the layer that owns the parameters: the layer named by weights=, or the counterpart of this layer in
+ * a shared block. *share is unchanged if the layer has its own parameters. False: the owner is missing, or
+ * its call has an error. */
 static bool share_layer(Sema *s, const Frame *frame, const Op *op, const Call *call, const Extras *extras,
                         const Naming *naming, const char *counterpart, const Node **share) {
   const LayerName *found = NULL;
@@ -101,8 +102,8 @@ static bool share_layer(Sema *s, const Frame *frame, const Op *op, const Call *c
     found = naming_find(s, counterpart);
     if (!found || found->block) {
       Diag *diag = diag_report(s->diags, DIAG_bad_weights_sharing, call->span, frame->site,
-                               "this %s would share the parameters of '%s', which does not exist", op->name,
-                               counterpart);
+                               "this %s would share the parameters of layer '%s', which does not exist",
+                               op->name, counterpart);
       diag_note(diag, naming->share_span, "the block shares its parameters here");
       diag_help(diag, "both blocks must have the same layers");
       return false;

@@ -62,7 +62,7 @@ static const char *given_name(Sema *s, const Frame *frame, const char *what, con
   }
   Diag *diag = diag_report(s->diags, DIAG_bad_name, given->value->span, frame->site,
                            "%s cannot be the name of a layer", const_text(s->arena, &name));
-  diag_help(diag, "a name consists of letters, digits and '_', with '.' between them");
+  diag_help(diag, "a name has parts of letters, digits and '_', separated by '.'");
   return NULL;
 }
 

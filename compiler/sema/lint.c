@@ -193,7 +193,7 @@ static void lint_metric(Sema *s, const Setting *metric, const Training *t) {
                          arena_printf(s->arena, "%s(%lld) of %lld classes is always 1", metric->form->name,
                                       (long long)k->i, (long long)classes));
   if (classes > 2)
-    diag_help(diag, "%s(%lld) covers at least half of the classes", metric->form->name,
+    diag_help(diag, "%s(%lld) covers about half of the classes", metric->form->name,
               (long long)(classes / 2));
 }
 

@@ -45,7 +45,8 @@ static int output_index(const Graph *graph, const char *name) {
   return -1;
 }
 
-/* Whether the first positional argument is a path that names an output or a value, not a constant. */
+/* Whether the first positional argument is a path that names an output or a value, or an unknown name; false
+ * for a constant. */
 static bool names_port(const LossReading *r, const Arguments *args) {
   if (args->n == 0 || args->list[0].name.s || args->list[0].value->kind != EXPR_PATH) return false;
   const char *word = args->list[0].value->part[0].s;
@@ -137,7 +138,7 @@ static bool loss_takes_floats(const LossReading *r, const LossUse *use) {
   Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
                            "the loss of output '%s' trains nothing: i32 has no gradient", whole->name);
   diag_note(diag, whole->span, "'%s' is i32 here", whole->name);
-  diag_help(diag, "give the value another name, and use that name in the loss: floats = ..., %s = floats",
+  diag_help(diag, "give the value another name for the loss: floats = ..., output %s = floats as i32",
             whole->name);
   return false;
 }
@@ -265,9 +266,7 @@ static void loss_add(const LossReading *r, const Op *op, const Arguments *args, 
                              use.port < s->graph->outputs.n ? "output" : "value",
                              graph_port(s->graph, use.port)->name);
     diag_note(diag, r->training->losses.data[i].span, "the first loss is here");
-    diag_help(
-        diag,
-        "a value can have only one loss: use another value in one of the two losses, or remove one of them");
+    diag_help(diag, "use another value in one of the two losses, or remove one of them");
     return;
   }
   if (!loss_takes_floats(r, &use) || !loss_fits(r, &use) || !gradient_reaches(r, &use)) return;

@@ -286,10 +286,10 @@ static void metrics_finish(const Reading *r) {
       fits |= metric_fits(graph, t->metrics.data[i].form, &t->losses.data[k]);
     if (fits) continue;
     Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, t->metrics.data[i].span, NULL,
-                             "%s does not measure what %s trains", t->metrics.data[i].form->name,
+                             "the metric %s does not fit the loss %s", t->metrics.data[i].form->name,
                              t->losses.data[0].op->name);
-    diag_help(diag, "accuracy and top(k) are for classes, mae for numbers, iou and dice for a class at each "
-                    "pixel, map and pq for detections");
+    diag_help(diag, "accuracy and top(k) are for classes, mae for numbers, iou and dice for classes of "
+                    "pixels, map and pq for detections");
   }
   if (t->metrics.n) return;
   for (int i = 0; metric_table[i]; i++)
@@ -332,10 +332,10 @@ static const Key keys[] = {
     READ("schedule", "constant", "how the rate changes: cosine(warmup=2)", schedule_read),
     NUMBER("batch", PARAM_INT, "32", 0, "samples per step", STORE_INT, batch),
     NUMBER("epochs", PARAM_INT, "10", 0, "passes over the data", STORE_INT, epochs),
-    NUMBER("seed", PARAM_INT, "1", 9.3e18, "random seed of weights, order, augmentation and dropout",
+    NUMBER("seed", PARAM_INT, "1", 9.3e18, "random seed of weights, sample order, augmentation and dropout",
            STORE_INT, seed),
-    NUMBER("accumulate", PARAM_INT, "1", 0, "number of batches whose gradients are added for one step",
-           STORE_INT, accumulate),
+    NUMBER("accumulate", PARAM_INT, "1", 0,
+           "batches per step; the step's gradient is the mean over all their samples", STORE_INT, accumulate),
     NUMBER(
         "average", PARAM_NUMBER, "off", 1,
         "moving average of the weights: the fraction of the average that is kept at each step, such as 0.999",
@@ -481,7 +481,7 @@ static int64_t nodes_of_call(const Graph *graph, bool *states) {
   return nodes;
 }
 
-/* Reports augmentations, because they would have to change the images of all calls in the same way.
+/* Reports augmentations of images: they would have to change the images of all calls in the same way.
  * Augmentations that do not fit the shape of the input were reported before. */
 static void steps_check_augment(const Reading *r) {
   const Training *t = r->training;
@@ -522,13 +522,14 @@ static void steps_check(const Reading *r, Span steps, Span truncate, Span loss_f
   if (t->truncate && t->steps == 1)
     diag_help(diag_report(diags, DIAG_bad_value, truncate, NULL,
                           "'truncate' cuts gradients between calls, but a sample consists of one call"),
-              "steps = N: calls in a sample");
+              "steps = N makes samples of N calls");
   if (t->loss_from >= t->steps)
     diag_help(diag_report(diags, DIAG_bad_value, loss_from, NULL,
                           "'loss_from' is %lld, but a sample has %lld call%s, numbered from 0: the loss "
                           "would include no call",
                           (long long)t->loss_from, (long long)t->steps, t->steps == 1 ? "" : "s"),
-              t->steps == 1 ? "steps = N: calls in a sample" : "loss_from = %lld counts only the last call",
+              t->steps == 1 ? "steps = N makes samples of N calls"
+                            : "loss_from = %lld counts only the last call",
               (long long)(t->steps - 1));
   if (t->steps == 1 || !states) return;
   if (nodes * t->steps > MOST_CALL_NODES) {
@@ -588,7 +589,7 @@ void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
                                                     net, when all outputs are known */
     if (s->train) {
       Diag *diag =
-          diag_report(s->diags, DIAG_duplicate_statement, stmt->span, NULL, "a net has one train block");
+          diag_report(s->diags, DIAG_duplicate_statement, stmt->span, NULL, "a second train block");
       diag_note(diag, s->train->span, "the first train block is here");
       return;
     }

@@ -129,8 +129,8 @@ static Const word_eval(Sema *s, const Frame *frame, const Expr *e, const Choices
 
 /* ---- lists ---- */
 
-/* In the result, `i` is the number of elements in the list at all depths. list_eval limits this number, since
- * a list may contain large constant lists. */
+/* In the result, `i` is the number of elements of the list, including those of its inner lists. list_eval
+ * limits this number, since a list may contain large constant lists. */
 static Const list_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
   Const *items = NEW_ARRAY(s->arena, Const, e->n);
   int64_t total = 0;

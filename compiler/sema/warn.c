@@ -38,7 +38,8 @@ static void mark_arguments(const Node *node, bool *live, bool *read) {
     }
 }
 
-/* Warns about values that affect no output; in a chain of such values, only about the last one. */
+/* Warns about values that affect no output, loss or state; in a chain of such values, only about the last
+ * one. */
 void warn_unused_values(Sema *s) {
   const Graph *graph = s->graph;
   bool *live = NEW_ARRAY(s->arena, bool, graph->nodes.n), *read = NEW_ARRAY(s->arena, bool, graph->nodes.n);
@@ -169,7 +170,7 @@ void warn_softmax(Sema *s, const Node *node) {
   Diag *diag = diag_report(s->diags, DIAG_double_softmax, node->span, node->site,
                            "%s of a value that is a %s already", node->op->name, before->op->name);
   diag_note(diag, before->span, "the first softmax is here");
-  diag_help(diag, "remove one softmax: the second makes all classes nearly equal");
+  diag_help(diag, "remove one: the softmax of a softmax makes all classes nearly equal");
   const Span link = link_span(s, node->span);
   if (link.start < link.end) diag_fix(diag, link, "%s", "");
 }

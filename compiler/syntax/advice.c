@@ -128,7 +128,7 @@ static bool advise_brackets(const Parser *p, Diag *diag, Span span, const Expect
   return true;
 }
 
-/* Start of the call that ends with the bracket before `end`; `end` if there is no such call. */
+/* Start of the call whose ')' is before `end`; `end` if the call has a string or is on several lines. */
 static uint32_t call_start(const Parser *p, uint32_t end) {
   const char *text = p->text->text;
   uint32_t at = end;

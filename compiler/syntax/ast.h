@@ -7,7 +7,8 @@
 #include "base/arena.h"
 #include "base/diag.h"
 
-/* Maximum bytes of a name or a label: C limits strings to 4095 characters, and a byte may need four. */
+/* Maximum bytes of a name or a label. C compilers need not support strings of more than 4095 characters, and
+ * a byte may need four (an octal escape). */
 enum { MOST_NAME = 1000 };
 typedef struct Ident {
   const char *s;

@@ -20,7 +20,8 @@ Expr *expr_new(Parser *p, ExprKind kind, Span span) {
 
 const Expr *expr_poison(Parser *p, Span span) { return expr_new(p, EXPR_POISON, span); }
 
-/* Reports an error for a tree that is too deep for recursion, and replaces the tree with poison. */
+/* Sets the depth of `e`, given the depth of its deepest child, `below`. A tree that is too deep for recursion
+ * is an error, and is replaced with poison. */
 static const Expr *grown(Parser *p, Expr *e, int below) {
   e->depth = below + 1;
   if (e->depth <= AST_DEEPEST) return e;

@@ -1,4 +1,4 @@
-/* format.c: Source formatter: changes the blanks, line ends and comments between tokens, and nothing else. */
+/* format.c: Source formatter: only changes the blanks and line ends around tokens and comments. */
 // SPDX-License-Identifier: Apache-2.0
 #include "syntax/format.h"
 #include <string.h>
@@ -21,13 +21,13 @@ typedef struct Layout {
   VEC(Line) lines;
   Line line; /* the current line */
   bool begun;
-  /* position of the next token */
+  /* state at the next token */
   char open[MOST_OPEN]; /* open brackets */
   int depth;
   bool starts;    /* the next token starts a statement */
   int first_kind; /* kind of the statement's first token */
   int base;       /* columns before the statement */
-  int chain;      /* column after the statement's =, or 0 */
+  int chain;      /* column where the text after the statement's = begins; 0: no = */
 } Layout;
 
 /* ---- words ---- */
@@ -70,7 +70,7 @@ static bool blank_before_bracket(const Layout *l, int before, int kind) {
   return kind == TOK_LPAREN ? before != TOK_NAME && !ends_operand(before) : !ends_operand(before);
 }
 
-/* Whether the sign before `here` is unary. */
+/* Whether the token `here` is a unary minus. */
 static bool is_unary_sign(const Layout *l, int here) {
   return l->tokens.data[here].kind == TOK_MINUS &&
          (here == 0 || !ends_operand(l->tokens.data[here - 1].kind));
@@ -117,7 +117,7 @@ static void blank_line(Layout *l) {
   end_line(l);
 }
 
-/* Indentation of a line whose first token has this kind; kind 0: the line is a comment. */
+/* Indentation of a line whose first token has this kind; kind 0: a comment within a statement. */
 static int indentation(const Layout *l, int kind) {
   const int depth = l->depth - (is_closing(kind) ? 1 : 0);
   if (l->starts || is_closing(kind) || within_brackets(l) || kind == TOK_ELSE) return depth * INDENT;
@@ -174,7 +174,7 @@ static bool take_gap(Layout *l, uint32_t from, uint32_t to, int next_kind) {
     gap.ends += c == '\n';
     gap.at++;
   }
-  if (next_kind == TOK_LBRACE && !comment && from > 0) return false; /* the brace stays on the line */
+  if (next_kind == TOK_LBRACE && !comment && from > 0) return false; /* stays on the line */
   if (gap.ends > 1 && next_kind != TOK_END) blank_line(l);
   return gap.ends > 0 || comment;
 }
@@ -226,7 +226,8 @@ static int code_end(const Line *line) {
   return line->code.n ? line->indent + display_columns(line->code.s, line->code.n) : 0;
 }
 
-/* The common column of the trailing comments in the lines from `first` on, and the end of these lines. */
+/* The common column of the trailing comments in the block of lines from `first` on; *end is the first line
+ * after the block. */
 static int comment_column(const Layout *l, int first, int *end) {
   int column = 0, i = first;
   for (; i < l->lines.n && l->lines.data[i].comment; i++) {

@@ -119,7 +119,7 @@ static void import_follow(Importer *r, ReadFile *from, Import *import) {
   Diag *diag = diag_report(r->diags, DIAG_not_a_library, import->span, NULL,
                            "'%s' contains a net and cannot be imported", import->path);
   diag_note(diag, net->name.span, "the net is here");
-  diag_help(diag, "move the constants and blocks that both need into a file without a net");
+  diag_help(diag, "move the constants and blocks that both files need into a file without a net");
 }
 
 static ReadFile *file_follow(Importer *r, const char *path, bool by_option, const char *text, size_t n) {

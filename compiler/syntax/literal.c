@@ -66,8 +66,8 @@ static void dimensions_rule(Diag *diag) {
             "list: [h, w]");
 }
 
-/* Adds help: for 28X28, to write 28x28; for 28xside, to write [28, side]; if a dimension is missing, the
- * general rule. */
+/* Adds help: for 28X28, to write 28x28; for 28xside, to write [28, side]; for other words, the general
+ * rule. */
 static void dimensions_help(const Parser *p, Diag *diag, const char *word, Span span) {
   Text dims = {.arena = p->arena}, list = {.arena = p->arena};
   bool digits_only = true;
@@ -136,8 +136,8 @@ static void escape_report(Parser *p, Span at, const char *why) {
   diag_help(diag, "the escapes are \\\" \\\\ \\n \\t and \\uXXXX; a backslash is written \\\\");
 }
 
-/* The character of the \u escape at s (after the backslash), or 0 after an error. used: bytes of the
- * escape. */
+/* The character of the \u escape at s (after the backslash), or 0 after an error. used: length of the
+ * escape in bytes, without the backslash. */
 static uint32_t unicode_escape(Parser *p, const char *s, size_t left, Span span, size_t *used) {
   const int high = hex_value(s + 1, left - 1);
   *used = high < 0 ? 1 : 5;

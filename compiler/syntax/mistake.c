@@ -58,8 +58,8 @@ static void put_names(Text *text, int n, const char *const *name) {
   for (int i = 0; i < n; i++) text_put(text, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", name[i]);
 }
 
-/* The expected tokens as text: tokens that begin an expression are printed as `a value`, operators are
- * omitted. */
+/* The expected tokens as text, or NULL if there are too many. Tokens that begin an expression are printed as
+ * `a value`; operators are omitted. */
 static const char *expectation(const Parser *p, const Expected *e) {
   static const char *const begins_value[] = {"name", "number", "dimensions", "string", "'['", "'('", "'-'"};
   static const char *const goes_on[] = {"'+'",  "'-'", "'*'",  "'/'",   "'%'",  "'**'", "'=='",
@@ -94,7 +94,8 @@ static const char *expectation(const Parser *p, const Expected *e) {
 
 /* ---- brackets ---- */
 
-/* The bracket that was probably left open: the innermost open one, unless it is the token found. */
+/* The bracket that was probably left open: the one that a brace closed (see brackets_cut), or else the
+ * innermost open bracket before the token found. */
 static Opening open_bracket(const Parser *p, Span span) {
   if (p->dangling.kind) return p->dangling;
   for (int i = p->depth - 1; i >= 0; i--)
@@ -102,7 +103,7 @@ static Opening open_bracket(const Parser *p, Span span) {
   return (Opening){NO_SPAN, 0};
 }
 
-/* Whether the error can only be a missing closing bracket. */
+/* Whether the error is probably a missing closing bracket. */
 static bool wants_closing(const Parser *p, Span span, const Expected *e) {
   switch (p->token) {
   case TOK_ARROW:
@@ -132,7 +133,7 @@ static void brackets_put(const Parser *p, Diag *diag, Span span, const Expected 
   }
 }
 
-/* Whether a keyword is used as a name: true = dense(4). */
+/* Whether the word is followed by '=', like a name that is defined: true = dense(4). */
 bool is_assigned(const Parser *p, Span span) {
   const char *text = p->text->text;
   size_t at = span.end;

@@ -1,4 +1,4 @@
-/* parse.c: Parser driver: checks the encoding, tracks brackets and braces, checks a file's declarations. */
+/* parse.c: Parser driver: checks the encoding, tracks brackets and braces, returns a file's declarations. */
 // SPDX-License-Identifier: Apache-2.0
 #include "syntax/parse.h"
 #include <string.h>

@@ -25,10 +25,10 @@ typedef struct Parser {
   int token, before_token; /* the last two tokens returned to the grammar */
   Span last, before;       /* locations of these two tokens */
   Tokens *tokens;          /* all tokens if they were requested, or NULL */
-  Span foreign;            /* a foreign operator that was already reported */
+  Span foreign;            /* the last reported symbol of another language (FOREIGN in lexer.l) */
   Opening open[DEEPEST_NESTING];
   int depth;
-  Opening dangling; /* a ( or [ that a brace has ended */
+  Opening dangling; /* a ( or [ that was still open at a brace, and was closed there */
   Opening suspect;  /* the first { whose } has another indentation: if a } is missing at the end of the file,
                        this { probably lacks it */
   /* the tree */

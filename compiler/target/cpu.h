@@ -17,7 +17,7 @@ typedef struct CpuCycles {
 
 /* Throughput and choices that replace the fields of the target's row (target.h). */
 typedef struct CpuCore {
-  AvxLevel avx; /* the CPU has these features */
+  AvxLevel avx; /* the features of the CPU */
   double fmas, l2_rate, memory_rate, gain;
   double strassen_left, strassen_result, strassen_loaded, strassen_first;
   int64_t strassen_tiles;
@@ -29,7 +29,7 @@ typedef struct Cpu {
   const char *target;       /* the default target */
   CpuCycles cycles;         /* cycles of a microcontroller's instructions */
   const CpuCore *core;      /* NULL: a microcontroller */
-  const char *varies;       /* why the time of an instruction may vary; NULL: times are constant */
+  const char *varies;       /* why reports estimate no cycles; NULL: instruction times are constant */
   const char *const *cross; /* clang's options for object files */
 } Cpu;
 extern const Cpu cpu_table[]; /* ends with name NULL */

@@ -36,9 +36,9 @@
  * data.
  *
  * direct_sums: longer unrolled code is not faster than a loop over the taps, and compilers load inputs long
- * before their use and spill registers. On aarch64, clang 22 spills 12 vectors with a loop and 22 without it
- * (11x11 of 3 channels), or 30 and 134 (5x5 of 4 channels). On AVX-512, with an earlier clang, code with 726
- * unrolled multiply-adds was half as fast.
+ * before their use and spill registers. On aarch64, for an 11x11 kernel and 3 channels, clang 22 spills 12
+ * vectors in a loop and 22 in unrolled code; for a 5x5 kernel and 4 channels, 30 and 134. On AVX-512, with an
+ * earlier clang, code with 726 unrolled multiply-adds was half as fast as a loop.
  *
  * winograd_channels: with Winograd, 3x3 layers of 3 to 12 channels were 1.2x to 1.9x faster than direct
  * convolutions on AVX2, and 1.1x to 2.3x faster on AVX-512, where the cost model selects Winograd.
@@ -52,8 +52,8 @@
  *
  * dense_depth, dense_packed: with 64-byte vectors the reused data fills the L1 cache.
  *
- * The other numbers are sizes of register tiles: the maximum number of sums that fit into the registers
- * together with their operands. */
+ * dense_vectors, dense_rows, gradient_rows, depthwise_pixels: sizes of register tiles, whose sums and
+ * operands fit into the registers. */
 #define BLOCKING(REGISTERS, L2, L3_RATE, STRASSEN_TILES)                                                     \
   {                                                                                                          \
       .direct_panel = LEAST(192 * KB, (L2) / 4 * 3),                                                         \
@@ -79,11 +79,11 @@
   }
 
 /* These numbers were measured on AVX-512 cores; on other cores, they only need to give the right ranking of
- * schedules. LEFT, RESULT: Strassen's additions have the costs of cores with full-width 64-byte vectors; a
- * vector of AVX2 has half the bytes. On a core whose additions are up to 1.6x slower, a Strassen schedule
- * that was chosen with GAIN = 0.9 is still not slower than a direct convolution. For AVX2, the number of
- * tiles and GAIN are fitted to the times that `cnnc --tune -v` prints for 274 pointwise layers of 14 nets
- * (AMD Zen 4, restricted to AVX2). */
+ * schedules. LEFT, RESULT: costs of Strassen's additions on cores with full-width 64-byte vectors. On AVX2
+ * they are half as large, because a vector has half the bytes. On a core whose additions are up to 1.6x
+ * slower, a Strassen schedule that was chosen with GAIN = 0.9 is still not slower than a direct convolution.
+ * For AVX2, the number of tiles and GAIN are fitted to the times that `cnnc --tune -v` prints for 274
+ * pointwise layers of 14 nets (AMD Zen 4, restricted to AVX2). */
 #define RATES(LEFT, RESULT, GAIN)                                                                            \
   {.direct = 0.95,                                                                                           \
    .winograd = 0.92,                                                                                         \
@@ -134,7 +134,7 @@ static const Rates measured = RATES(2, 4.1, 0.9), measured_avx2 = RATES(1, 2, 0.
   .blocking = BLOCKING(16, 256 * KB, 12, 0), .rates = &measured, .dot = DOT_HALVES, .arch = "wasm32",        \
   .bare = true
 
-/* Cortex-M55 and M85 with Helium vectors. There are no float vectors. int8 kernels use eight 16-byte
+/* Cortex-M55 and M85 with Helium vectors. Float code does not use vectors. int8 kernels use eight 16-byte
  * registers, either four of them for sums, or all for the operands of products that are summed across a
  * vector. */
 #define HELIUM(LANES)                                                                                        \
@@ -177,7 +177,8 @@ const Target target_table[] = {
      .avx = AVX_BF16,
      .dot = DOT_BYTES,
      .for_bf16 = true},
-    /* An instruction of 16 cycles multiplies tiles of 16x32 and 32x16 numbers; .tiles includes the loads. */
+    /* An instruction multiplies tiles of 16x32 and 32x16 bf16 numbers in 16 cycles. .tiles is a lower rate,
+     * because it includes the time of the loads. */
     {.name = "x86-64-v4-amx",
      .suffix = "amx",
      AVX_512_CORE,
@@ -389,8 +390,8 @@ static uint32_t saved_registers(void) {
   return a;
 }
 
-/* The features of this CPU and the operating system, without AMX. They are read with cpuid, because
- * __builtin_cpu_supports is always 0 in code that zig compiles. */
+/* The features that both this CPU and the operating system support, except AMX. They are read with cpuid,
+ * because __builtin_cpu_supports is always 0 in code that zig compiles. */
 static AvxLevel avx_here(void) {
   enum { YMM = 6, ZMM = 0xe6 };
   const uint32_t wanted = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
@@ -469,7 +470,7 @@ bool target_is_foreign(const Target *target) {
 static bool improves(const Target *target) { return target->for_int8 || target->for_bf16; }
 
 const Target *target_better(const Target *target, bool int8, int n) {
-  target = target_find(target->name); /* a result of cpu_target is not in the table */
+  target = target_find(target->name); /* cpu_target may have returned a copy outside of the table */
   if (improves(target)) return NULL;
   const Target *last = target;
   while (last[1].name && improves(&last[1])) last++;
@@ -487,7 +488,7 @@ bool target_pays_here(const Target *target) {
 }
 
 bool target_runs_here(const Target *target) {
-  const Target *base = target_find(target->name); /* a result of cpu_target is not in the table */
+  const Target *base = target_find(target->name); /* cpu_target may have returned a copy */
   while (improves(base)) base--;
   if (!has_avx(target->avx) || !has_arm(target->arm)) return false;
   return !target_is_foreign(target) && base->march_level <= target_native()->march_level;

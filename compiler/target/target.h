@@ -5,8 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Block sizes: data that should stay in a cache, in bytes, and limits of unrolled code. Fields marked
- * "layout" determine the layout of packed weights, and are read from the row of the file's widest target. */
+/* Block sizes, and limits of unrolled code. Sizes of data are in bytes; such data should stay in a cache.
+ * Fields marked "layout" determine the layout of packed weights. They are read from the row of the file's
+ * widest target. */
 typedef struct Blocking {
   int64_t direct_panel;   /* layout: weights that the tiles of a direct convolution reuse */
   int64_t direct_weights; /* maximum weights of a convolution whose outer loop is over rows */
@@ -36,7 +37,9 @@ typedef struct Rates {
   double direct, winograd, strassen, plain, together,
       interleaved; /* throughput as a fraction of the core's peak multiply-adds; together: of batched kernels;
                       interleaved: with batch-innermost layout */
-  double input_tile, far_input_tile, output_tile; /* cycles to transform a vector of channels of a 6x6 tile */
+  /* cycles to transform a vector of channels of a 6x6 tile; far_input_tile: of an input larger than the L2
+   * cache */
+  double input_tile, far_input_tile, output_tile;
   /* cycles per product of Strassen. strassen_left: to compute a vector of the left factor; strassen_result:
    * to initialize a vector of sums, to store it, and to add it to the result */
   double strassen_left, strassen_result;
@@ -51,7 +54,8 @@ typedef struct Rates {
   double joined_point;  /* cycles to combine a vector of weight gradients, per point */
   double gradients;     /* slowdown of weight gradients that are computed image by image, because they sum few
                            channels at a time */
-  double gain;          /* candidates must need less than this fraction of the first candidate's time */
+  double gain;          /* a later candidate is chosen only if it needs less than this fraction of the first
+                           candidate's time */
 } Rates;
 
 /* x86 features of a CPU and operating system beyond the baseline; each level includes the previous one. */
@@ -125,11 +129,11 @@ const Target *target_native(void); /* the best target for float nets on this CPU
  * target for int8 models (int8) or for nets with bf16 layers (!int8), the best target first.
  */
 const Target *target_better(const Target *, bool int8, int n);
-/* Whether code for a target that target_better returned is faster on this CPU. CPUs with AMX run the bf16
- * instructions of AVX-512 at half the rate of float instructions. */
+/* Whether code for a target that target_better returned runs on this CPU and is faster. AVX_BF16 is not
+ * faster on CPUs with AMX: they run these instructions at half the rate of float instructions. */
 bool target_pays_here(const Target *);
-/* Rounds a row of floats up to an odd number of cache lines, so that adjacent rows are in different cache
- * sets. */
+/* The length of a row of floats, rounded up to an odd number of cache lines, so that adjacent rows are in
+ * different cache sets. */
 int64_t target_odd_lines(const Target *, int64_t floats);
 bool target_runs_here(const Target *);
 bool target_is_foreign(const Target *); /* whether this machine has another architecture */

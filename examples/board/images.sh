@@ -21,7 +21,8 @@ choose() {
   exit 1
 }
 
-# numbers FILE SKIPPED BYTES IN_A_ROW: prints BYTES bytes of FILE as numbers, after the first SKIPPED bytes
+# numbers FILE SKIPPED BYTES IN_A_ROW: skips the first SKIPPED bytes of FILE, and prints the next BYTES bytes
+# as numbers, IN_A_ROW per line
 numbers() {
   gzip -dcf "$1" | tail -c +$(($2 + 1)) | head -c "$3" | od -An -v -w"$4" -tu1 |
     sed 's/  */ /g; s/\([0-9]\) /\1,/g'

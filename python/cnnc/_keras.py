@@ -37,7 +37,7 @@ NORM = ("gamma", "beta")
 # PyTorch's order.
 CELL = ("kernel", "recurrent_kernel", "bias")
 GATES = {"LSTM": (0, 1, 2, 3), "GRU": (1, 0, 2), "SimpleRNN": (0,)}
-# The dense layers of MultiHeadAttention, in a .keras file and in a .h5 file.
+# Names of the dense layers of MultiHeadAttention: in a .keras file, and in a .h5 file.
 ATTENTION = {
     "query_dense": "query",
     "key_dense": "key",

@@ -70,8 +70,8 @@ _TYPES = {
 }
 
 
-# Layers are compared only in models below this size, because protobuf cannot serialize a larger model in
-# memory, which is needed to add outputs.
+# Layers are compared only in models below this size: their results are added as outputs, and protobuf cannot
+# serialize a larger model in memory.
 MOST_BYTES = 2**31 - 2**20
 
 

@@ -1,6 +1,7 @@
 /* augment.c: Augmentation of one sample with its own random numbers. Consecutive geometric steps are merged
  * into one map from pixels of the result to pixels of the source, so that an image is resampled only once.
- * The other steps change values. Each step has fixed positions in the sequence of random numbers. */
+ * The other steps change values. Each step has its own range of random numbers, so its draws do not depend
+ * on those of other steps. */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
 #include "scalar.h"
@@ -264,7 +265,7 @@ static void pick_nearest(const Warp *w, cnn_plane plane, size_t bytes, int borde
   }
 }
 
-/* ---- steps that change values; the values are from 0 to `scale` */
+/* ---- steps that change values; `scale` is the full scale of the values */
 
 static double luma(const float *pixel) {
   return 0.299 * (double)pixel[0] + 0.587 * (double)pixel[1] + 0.114 * (double)pixel[2];

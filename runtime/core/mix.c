@@ -1,7 +1,8 @@
-/* mix.c: Mixing of samples: mixup (Zhang et al., 2018) and cutmix (Yun et al., 2019). A sample's share is
- * drawn from a beta distribution. If a sample has a single class, labels cannot be mixed. Then the result
- * gets the label of one of the two samples, chosen at random; the probability of each label is its sample's
- * share. So the expected loss is the same as with mixed labels. */
+/* mix.c: Mixing of samples: mixup (Zhang et al., 2018) and cutmix (Yun et al., 2019). A sample's share of
+ * the result is drawn from a beta distribution. With cutmix, it is then recomputed from the pasted rectangle,
+ * which is clipped at the edges of the image. If the target is a class number, labels cannot be mixed. Then
+ * the result gets the label of one of the two samples, chosen at random; the probability of each label is its
+ * sample's share. So the expected loss is the same as with mixed labels. */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
 #include "scalar.h"
@@ -75,7 +76,7 @@ static void blend(cnn_type type, double share, void *own, const void *other, int
     } else if (type == CNN_U8) {
       uint8_t *x = (uint8_t *)own + i;
       *x = (uint8_t)(part * (float)*x + (1 - part) * (float)((const uint8_t *)other)[i] + 0.5f);
-    } else if (type == CNN_I32) { /* indices cannot be mixed, so one of the two is used */
+    } else if (type == CNN_I32) { /* indices cannot be mixed: the larger share wins */
       if (share < 0.5) ((int32_t *)own)[i] = ((const int32_t *)other)[i];
     } else if (type == CNN_I16) {
       int16_t *x = (int16_t *)own + i;

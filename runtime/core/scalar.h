@@ -14,9 +14,9 @@ double cnn_cos_turn(double p);               /* cos(pi * p) for 0 <= p <= 1 */
 double cnn_sqrt(double x);
 
 /* Uses the processor's square root instruction if there is one (-fno-math-errno lets the compiler vectorize
- * it). Otherwise, computes 1/sqrt in double with Newton's method, starting from a bitwise estimate. A square
- * root of a float is never closer than 2^-50 to the middle between two floats. So the result is rounded
- * correctly to float, and both methods give the same bits. */
+ * it). Otherwise, computes 1/sqrt in double with Newton's method, starting from a bitwise estimate. The
+ * square root of a float, scaled to 1..2, is never closer than 2^-50 to the middle between two floats. So the
+ * result is rounded correctly to float, and both methods give the same bits. */
 #if defined __NO_MATH_ERRNO__ && (defined __SSE2__ || defined __aarch64__)
 static inline float cnn_sqrt_float(float value) { return __builtin_sqrtf(value); }
 #else

@@ -5,8 +5,8 @@
 
 void cnn_schedule_begin(cnn_schedule *schedule) { *schedule = (cnn_schedule){.scale = 1}; }
 
-/* The factor 1 + 1e-12 compensates for the rounding of the quotient, so that a drop between two batches is
- * not one batch late. */
+/* The factor 1 + 1e-12 compensates for the rounding of the quotient, so that a drop at the start of a batch
+ * is not one batch late. */
 static double step_factor(const cnn_recipe *recipe, double t) {
   int64_t drops = 0;
   if (recipe->every > 0) drops = (int64_t)(t / recipe->every * (1 + 1e-12));

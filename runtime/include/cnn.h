@@ -8,7 +8,8 @@
  *
  * This header adds evaluation and training of a net. Functions that can fail return a cnn_status, whose
  * message names the file, the offset and the cause. Only cnn_main, which is a whole program, prints or ends
- * the process. The caller must not free a net while these functions use it. */
+ * the process; training on several processes also does if memory runs out. The caller must not free a net
+ * while these functions use it. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_H
 #define CNN_H
@@ -45,7 +46,7 @@ typedef struct cnn_metric {
 
 typedef struct cnn_measures { /* measured on a set of samples */
   int64_t samples;
-  double loss; /* NaN if the net has no loss */
+  double loss; /* NaN: the net has no loss, or the outputs of inference do not suffice to compute it */
   int32_t metrics;
   cnn_metric metric[CNN_METRICS];
 } cnn_measures;
@@ -73,9 +74,10 @@ typedef struct cnn_precision_class {
   double curve[CNN_RECALL_POINTS]; /* precision at a recall of 0, 0.01, ... 1, at an IoU of 0.50 */
 } cnn_precision_class;
 
-/* Panoptic quality; -1: no segments were annotated, and none were detected. */
+/* Panoptic quality of a class, or the mean over classes. -1 in the mean: no segments were annotated or
+ * detected. */
 typedef struct cnn_quality {
-  double pq, sq, rq; /* pq = sq * rq: mean IoU of matched segments, and F1 score of detection */
+  double pq, sq, rq; /* sq: mean IoU of matched segments; rq: F1 score of detection; pq of a class: sq * rq */
 } cnn_quality;
 
 /* Metrics of outputs with boxes, masks and segments; arrays are NULL if no output has them. */
@@ -112,12 +114,14 @@ typedef struct cnn_epoch { /* values of a row in the log */
   double images_per_second, seconds;
   int64_t step; /* number of weight updates up to the end of this epoch */
   double time;  /* end of the epoch, in seconds since 1970 */
-  bool best;    /* the best epoch so far by the validation loss; its weights are saved as the best */
+  /* the best epoch so far, whose weights are saved as the best. The criterion is the validation loss; for
+   * nets with object losses, the first metric. Without validation, each epoch is the best so far */
+  bool best;
 } cnn_epoch;
 
 typedef enum cnn_event_kind {
   CNN_EVENT_NOTE,       /* `note` is a line that should be printed at any verbosity */
-  CNN_EVENT_STEP,       /* a step is finished; at most ten events per second */
+  CNN_EVENT_STEP,       /* a step is finished; at most ten per second, and the last step of an epoch */
   CNN_EVENT_VALIDATION, /* validation begins */
   CNN_EVENT_EPOCH,      /* an epoch has ended */
   CNN_EVENT_END         /* success; `done` is the epoch with the best weights, possibly before a resume */

@@ -1,5 +1,5 @@
 /* cnn_core.h: Freestanding part of the runtime: training steps on any machine. It allocates no memory, opens
- * no files, and only calls memcpy and memset; the caller provides all memory. */
+ * no files, and only calls memcpy, memset and (for augmentation) memcmp. The caller provides all memory. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_CORE_H
 #define CNN_CORE_H
@@ -38,13 +38,14 @@ void cnn_random_permutation(cnn_random random, int32_t *order, int32_t count);
 typedef struct cnn_schedule { /* state of a plateau schedule */
   double scale;               /* factor of the rate: the product of all reductions */
   double best;                /* the lowest loss so far */
-  int32_t waiting;            /* epochs since the lowest loss */
+  int32_t waiting;            /* epochs since the lowest loss or the last reduction */
   int32_t epochs;             /* epochs reported so far; 0: `best` is undefined */
 } cnn_schedule;
 
 void cnn_schedule_begin(cnn_schedule *schedule);
 double cnn_schedule_rate(const cnn_schedule *schedule, const cnn_recipe *recipe, double t);
-/* Must be called after each epoch. loss: the validation loss, or without validation the training loss. */
+/* Must be called after each epoch. loss: the number to minimize, such as the validation loss, or without
+ * validation the training loss. */
 void cnn_schedule_epoch(cnn_schedule *schedule, const cnn_recipe *recipe, double loss);
 
 /* ---- Optimizers, in float: as in PyTorch; LARS and LAMB as in their papers. */
@@ -94,8 +95,8 @@ float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const vo
  * from the last weight to the first, so this gradient was computed first. Must be called before a step ends,
  * because an update with such a gradient can make all weights non-finite. */
 int32_t cnn_trainer_overflow(const cnn_trainer *trainer);
-/* Ends a step: clips the gradients computed since the last update, updates the weights with them, and updates
- * the moving average of the weights. */
+/* Ends a step: takes the mean of the gradients over all samples since the last update, clips it, updates the
+ * weights with it, and updates the moving average of the weights. */
 void cnn_trainer_update(cnn_trainer *trainer, double rate);
 /* Calls cnn_trainer_quantize, cnn_trainer_batch and cnn_trainer_update, with the scheduled rate at t
  * epochs. */
@@ -130,9 +131,9 @@ typedef struct cnn_augmentation { /* augmentation of one sample in one epoch */
 cnn_augmentation cnn_augment_draw(const cnn_recipe *recipe, cnn_plane plane, uint64_t seed, uint32_t epoch,
                                   uint32_t index);
 int64_t cnn_augment_scratch(cnn_plane plane); /* floats of `scratch` */
-/* Augments values of `type` from `in` to `out`; u8 and i8 stay within their range. scale: the value of
- * full scale (255 for images; for i8, after adding 128). Elements outside of the input are zero
- * (i8: -128). */
+/* Augments values of `type` from `in` to `out`; u8, i8 and i16 values stay within their range. scale: the
+ * full scale of the values, as cnn_data_scale returns it (i8: after adding 128). Elements that come from
+ * outside of the input are zero (i8: -128). */
 void cnn_augment_input(const cnn_augmentation *augmentation, cnn_plane plane, cnn_type type, float scale,
                        const void *in, void *out, float *scratch);
 /* Moves a target with one number per pixel: int32 classes (of the nearest pixel; -1 outside of the image) or
@@ -169,8 +170,8 @@ typedef struct cnn_mix {
   int64_t partner; /* index of the other sample in the epoch */
   bool boxed;      /* true for cutmix: the rectangle below comes from the other sample */
   int32_t top, left, bottom, right;
-  bool label; /* the class of a sample with a single class is that of the other sample; true with probability
-                 1 - share */
+  bool label; /* class targets that are not mixed pixel by pixel come from the other sample; true with
+                 probability 1 - share */
 } cnn_mix;
 
 /* Draws the random numbers of a mixing step. `samples`: number of samples in the epoch. False:

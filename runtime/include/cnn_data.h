@@ -13,9 +13,10 @@
  *   "synthetic"          a small learnable set, generated for any net
  *   "synthetic:shapes"   images of shapes with boxes, masks or a class per pixel
  *
- * If the net has labels (cnn_network.label), a folder's class is the label of the same name. If all folders
- * are named by integers, these are the class numbers. Otherwise, if the net has no labels, the folders are
- * numbered in the order of their names.
+ * If the net has labels (cnn_network.label), a folder's class is the label of the same name. A folder of
+ * sounds without such a label gets the label "unknown", if there is one. If the net has no labels, or if a
+ * folder is not a label, the names of all folders may be class numbers instead. Otherwise, the folders of a
+ * net without labels are numbered in the order of their names.
  *
  * Samples come in the order of the file. Samples of folders alternate between the classes, so that the first
  * N samples contain all classes.
@@ -56,7 +57,8 @@ typedef struct cnn_data_options {
   cnn_fit fit;
   int64_t keep; /* bytes of memory for decoded images of folders, so that each is decoded once; 0: decode each
                    time */
-  const char *target; /* CSV: the target column, by its name or its number from 1; NULL: the last column */
+  const char *target; /* CSV: the (first) target column, by its name or its number from 1; NULL: the last
+                         columns */
   bool skip_bad;      /* images, masks and boxes that cannot be read are counted and dropped */
   bool any_target;    /* for inspection or export: the set may lack the net's targets */
 } cnn_data_options;
@@ -104,7 +106,8 @@ cnn_status cnn_data_inspect(const cnn_data *data, const cnn_inspection *inspecti
 cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, void *const input[],
                            void *const target[]);
 bool cnn_data_has_noise(const cnn_data *data); /* background recordings, for the augmentation background */
-/* The full scale of the input's values: 255 for pixels, 1 for arrays of floats. */
+/* The full scale of the input's values: 255 for pixels, 32768 for i16 inputs, 1 for sounds and fractions in
+ * f32 inputs. */
 double cnn_data_scale(const cnn_data *data, int32_t input);
 /* Reads only the class of a sample, which is fast. False: the samples do not have a single class. */
 bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index, int32_t *label);
@@ -122,12 +125,12 @@ int64_t cnn_port_targets(const cnn_port *output);
 /* Converts one sample to the input's layout; if that is hwc, only copies the sample. */
 void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out);
 
-/* Inputs of `predict`: an image (PNG, JPEG, WebP), an .npy file with one input or a batch, an .npz keyed by
- * input name, or a table (.csv), with or without the target's columns. */
+/* Inputs of `predict`: an image (PNG, JPEG, WebP), a WAV file, an .npy file with one input or a batch, an
+ * .npz keyed by input name, or a table (.csv), with or without the target's columns. */
 typedef struct cnn_inputs cnn_inputs;
 cnn_status cnn_inputs_open(cnn_inputs **inputs, const char *path, const cnn_network *network, cnn_fit fit);
 /* Like cnn_inputs_open. In a table the column `target` is ignored, as in cnn_data_options; NULL: the last
- * column is ignored if the table has one more column than the input. */
+ * columns are ignored if the table has all columns of the input and of the target. */
 cnn_status cnn_inputs_open_table(cnn_inputs **inputs, const char *path, const cnn_network *network,
                                  cnn_fit fit, const char *target);
 void cnn_inputs_close(cnn_inputs *inputs);

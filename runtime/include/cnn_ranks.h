@@ -11,9 +11,9 @@
 extern "C" {
 #endif
 
-/* Only the thread that opened the table calls its functions; all processes call broadcast and gather in the
- * same order. `send` and `receive` start a message and return its number, counted from 0. Until the message
- * has arrived, its bytes must not change. */
+/* The functions are only called from the thread that called cnn_launch.open. All processes call broadcast and
+ * gather in the same order. `send` and `receive` start a message and return its number, counted from 0. Until
+ * the message has arrived, its bytes must not change. */
 typedef struct cnn_ranks {
   int32_t rank, size; /* number of this process, from 0, and number of processes */
   int32_t here;       /* number of processes on this machine */

@@ -1,5 +1,5 @@
-/* cnn_status.h: Error reporting of the runtime. The library never prints and never exits: a call that can
- * fail returns a cnn_status. */
+/* cnn_status.h: Error reporting of the runtime. A call that can fail returns a cnn_status, and neither prints
+ * nor exits; cnn.h names the exceptions. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_STATUS_H
 #define CNN_STATUS_H

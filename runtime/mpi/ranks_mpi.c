@@ -109,9 +109,9 @@ static int32_t count_here(MPI_Comm all) {
   return size;
 }
 
-/* Called if MPI reports a single process. Returns true if the launcher's environment variables report
- * several: then the launcher belongs to another MPI. Each process would train alone and overwrite the files
- * of the others. Process 0 reports the error. */
+/* Called if MPI reports a single process. Returns true if the launcher's environment variables report several
+ * processes: then the launcher belongs to another MPI than the program. Each process would then train alone
+ * and overwrite the files of the others. Process 0 reports the error. */
 static bool one_of_many(void) {
   static const char *const starter[][2] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
                                            {"PMI_SIZE", "PMI_RANK"},

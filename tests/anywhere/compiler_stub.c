@@ -1,8 +1,8 @@
 /* compiler_stub.c: A program that replaces a C compiler in tests, on Windows and Linux. The "object" that it
  * writes is a copy of the text on standard input; its "executable" is a concatenation of its objects.
- * $STUB_LOG: the file to which the program adds a line "begin", each word of its command line, and "end".
- * $STUB_STATUS: the program's exit status. $STUB_SAYS: a message. $STUB_MEET: a number of calls; the program
- * waits, at most 20 s, until the file $STUB_LOG contains this number of calls. */
+ * $STUB_LOG: the file to which the program adds a line "begin", a line for each word of its command line, and
+ * a line "end". $STUB_STATUS: its exit status. $STUB_SAYS: a message that it prints. $STUB_MEET: a number n;
+ * the program waits, at most 20 s, until n calls of it have written "begin" to $STUB_LOG. */
 // SPDX-License-Identifier: MIT-0
 #include <stdbool.h>
 #include <stdio.h>

@@ -27,11 +27,12 @@ one=$?
 (cd "$both/two" && CNNC_CC=$STUB_EXE exec env -u TMPDIR "$WINE" "$CNNC_EXE" "$@") <"$both/in" \
   >"$both/two.out" 2>"$both/two.err"
 two=$?
-# Removes messages of wine itself, the suffix of shared libraries, and the paths of the two installations.
+# Removes messages of wine itself and the paths of the two installations; replaces the suffix of shared
+# libraries.
 sed -i -e '/^wine: /d' -e 's/ \.dll,/ .so,/' "$both/two.err"
 sed -i 's#[^ ]*/share/cnnc/lib/#share/cnnc/lib/#g' "$both/one.out" "$both/one.err" "$both/two.out" \
   "$both/two.err"
-# On Windows an executable has the suffix .exe.
+# Removes the suffix .exe, which executables have only on Windows.
 find "$both/two" -name '*.exe' 2>/dev/null | while read -r file; do
   [ -e "${file%.exe}" ] || mv "$file" "${file%.exe}"
 done

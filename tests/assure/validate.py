@@ -26,7 +26,8 @@ CC = os.environ.get("CC", "cc")
 ALL = bool(os.environ.get("NETCHECK_ALL"))
 SEED = int(os.environ.get("CNNC_TEST_SEED", "1"))
 ROUNDINGS = ("single", "double", "float")
-# Nets whose outputs all depend on float layers, and single outputs of other nets that depend on float layers.
+# Nets whose outputs all depend on float layers; for other nets, the number of outputs that depend on float
+# layers. Such outputs are not compared.
 FLOAT_NETS = {"audio", "edges", "kept", "precision"}
 FLOAT_OUTPUTS = {"sums": 2}
 # Models that are imported with each rounding, as in models.tap.

@@ -83,7 +83,7 @@ ssize_t read(int file, void *to, size_t n) {
   return interrupted(CALLER) ? -1 : real(file, to, n);
 }
 
-ssize_t write(int file, const void *from, size_t n) { /* sometimes only a part is transferred */
+ssize_t write(int file, const void *from, size_t n) { /* sometimes writes only a part */
   REAL(write);
   return interrupted(CALLER) ? -1 : real(file, from, interrupt && calls % 2 && n > 1 ? n / 2 : n);
 }

@@ -94,7 +94,7 @@ for path in sorted(glob.glob("diag/*/*.cnn")):
     together(name, path, before)
 
 
-# Names of other frameworks with another meaning are not replaced.
+# An operator name of another framework is only replaced if an operator here has the same meaning.
 found = messages(os.path.join(source, "unknown-operator/habits.cnn"))
 texts = [fix["text"] for one in found for fix in one["fixes"]]
 check(len(found) > 20 and texts == ["u8", "square", "rmsnorm", ""],

@@ -75,7 +75,7 @@ os.mkdir("here")
 os.chdir("here")
 cnnc = os.environ["CNNC"]
 draw = random.Random(int(os.environ.get("CNNC_TEST_SEED", "1")))
-# No C compiler: other tests cover the backend.
+# The C compiler is `false`, which always fails: other tests cover the backend.
 environment = {**os.environ, "CNNC_CC": "false", "NO_COLOR": "1"}
 options = {"compile": words_of_help()}
 options.update((command, words_of_help(command)) for command in ("import", "quantize", "fmt", "assure"))

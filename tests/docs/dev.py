@@ -53,8 +53,8 @@ def bless(name):
     return os.environ.get("BLESS") and os.access(os.path.join(top, "docs", "dev", name + ".md"), os.W_OK)
 
 
-# Paths in code, such as `compiler/nest/prove*.c` or `nest/nest.h`, and links. NAME matches any name; `lib/`
-# and `share/` are installation directories.
+# The paths in a page's code, such as `compiler/nest/prove*.c` or `nest/nest.h`, and its links must exist.
+# NAME matches any name. `lib/` and `share/` are installation directories, which are not checked.
 ROOTS = ("", "compiler/", "compiler/driver/", "compiler/emit/", "compiler/ops/", "compiler/schedule/",
          "runtime/", "runtime/hosted/", "tests/")
 PATH = re.compile(r"`((?:[a-z][a-z0-9_]*/)+[\w.*-]*)`")
@@ -173,8 +173,8 @@ BATCHES = [f"{top}/{net}.cnn --batch=16 --threads=openmp --target=x86-64-v3" for
            ("examples/alexnet/alexnet", "tests/run/yolo")]
 
 
-# Each production must be used by some printed program. If one is not, it is no longer printed, or a net that
-# contains it is missing here.
+# Each production must be used by some printed program. If one is unused, either cnnc no longer prints it, or
+# a net for which cnnc prints it is missing here.
 def parse(page, view, never=()):
     with open(pages[page], encoding="utf-8") as file:
         grammar = Grammar(file.read())

@@ -109,7 +109,7 @@ def first_steps():
     follow("train")
 
 
-# the lines of a summary and the values of macros that streaming.md shows
+# Checks the lines of summaries and the values of macros that streaming.md shows.
 def streaming_numbers():
     with open(os.path.join(docs, "streaming.md")) as file:
         page = file.read()

@@ -138,7 +138,7 @@ reached = accuracy("weaves", "head.safetensors"), accuracy("whole", "scratch.npz
 check(reached[0] > 0.7 and reached[1] < 0.66, "a head on the frozen body beats a net from scratch",
       reached)
 
-# ---- Matching: whole layers, in one sequence
+# ---- Matching by order: one sequence of whole layers
 def net(name, *layers, frozen=False):
     body = "\n".join(f'    {layer}' for layer in layers)
     with open(name + ".cnn", "w") as file:

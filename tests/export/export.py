@@ -10,7 +10,8 @@ from tap import check, finish, start
 
 COMPUTED = os.environ.get("COMPUTED", "").split()
 cnnc = os.path.abspath(sys.argv[1])
-# Comments and the spelling of literals may differ in ONNX: only numbers are compared.
+# NOTHING: operators without an effect in inference, which ONNX models do not have. FREE: arguments that may
+# differ after the import; they are not compared.
 NOTHING = ("dropout", "drop_path")
 FREE = ("init", "bias_init", "pad", "order", "momentum", "mean", "std", "scale", "ceil", "count_pad", "x",
         "cos", "sin", "key", "value")

@@ -1,5 +1,5 @@
-/* coco.c: Fuzz target for COCO JSON. The masks of accepted objects are rasterized and must be inside the
- * image; skipped objects must be counted. */
+/* coco.c: Fuzz target for COCO JSON. The boxes of accepted objects must be inside the image, and their masks
+ * are rasterized. Objects may only be skipped with skip_bad; then the first one must be described. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* csv.c: Fuzz target for the CSV reader: every cell of an accepted table is a string, and errors have a
- * position. */
+/* csv.c: Fuzz target for the CSV reader: cells of accepted rows are strings, line numbers increase, and every
+ * error has a message. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* detection.c: Fuzz target for the runtime function of the loss detection, with any numbers in arrays of
- * exactly the declared sizes. Only rows with a ground-truth box have a gradient of their deltas, and only for
- * the class of that box. */
+ * exactly the declared sizes. Only rows with a ground-truth box may have gradients of their deltas. If each
+ * class has its own deltas, only those of the box's class may have gradients. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/box_routine.h"
@@ -15,8 +15,8 @@ typedef struct Case {
   const int32_t *label;
 } Case;
 
-/* The class of a row: the class of the ground-truth box with the largest overlap; 0 if the overlap is below
- * `overlap`. */
+/* The class of a row: 1 plus the label of the ground-truth box with the largest overlap; 0 (background) if
+ * this overlap is below `overlap`. */
 static int class_of(const Case *c, int r) {
   float most = 0.f;
   int class_of_row = 0;

@@ -27,7 +27,8 @@ static int class_of(const Case *c, int r) {
   return class_of_row;
 }
 
-/* Whether the gradient is that of a cell inside or outside of the object. */
+/* Whether the gradient has one of the two valid values: that of a cell inside the object, or that of a cell
+ * outside. */
 static int possible(float slope, float sigmoid, float share) {
   const float inside = (sigmoid - 1.f) * share, outside = sigmoid * share;
   return slope != slope ? sigmoid != sigmoid || share * sigmoid != share * sigmoid

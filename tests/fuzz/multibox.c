@@ -1,6 +1,6 @@
 /* multibox.c: Fuzz target for the runtime function of the loss multibox, with any numbers in arrays of
- * exactly the declared sizes. Boxes that are assigned to a ground-truth box overlap it. At most the requested
- * number of the other boxes count: those with the largest losses. */
+ * exactly the declared sizes. Boxes that are assigned to a ground-truth box must overlap it. Of the other
+ * boxes, at most `negatives` for each assigned box count: those with the largest losses. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/best_routine.h"

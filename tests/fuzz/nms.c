@@ -1,5 +1,5 @@
 /* nms.c: Fuzz target for the runtime function nms, with any numbers in arrays of exactly the declared sizes;
- * the result satisfies the definition of nms. */
+ * the result must satisfy the definition of nms. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include <string.h>

@@ -1,5 +1,5 @@
 /* proposals.c: Fuzz target for the runtime function proposals, with any numbers in arrays of exactly the
- * declared sizes; the result satisfies the definition of proposals. */
+ * declared sizes; the result must satisfy the definition of proposals. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include <string.h>
@@ -39,7 +39,7 @@ static void check(const Case *c, int kept) {
     hold(from < c->rows && large(c->out + 4 * i));
     for (int k = 0; k < i; k++) hold(!covers(c->out + 4 * k, c->out + 4 * i, c->overlap));
   }
-  for (int i = 0; i < c->rows && kept < c->most; i++) { /* every missing row has a reason */
+  for (int i = 0; i < c->rows && kept < c->most; i++) { /* the reason why a row is missing */
     const float *box = c->boxes + 4 * i;
     int found = !large(box) || !(c->scores[i] == c->scores[i]) || better(c, i) >= c->before;
     for (int k = 0; k < kept && !found; k++)

@@ -1,7 +1,7 @@
 /* quantized.c: Fuzz target for int8 weight files: for any file, the compiler lowers the net to a valid
- * program and exports the net to ONNX, or reports an error. Mutations begin with valid files (int8_draw.c)
- * and follow the format: they change single numbers of an array, or the header without its length. Other
- * mutations would all fail at the first check. */
+ * program and exports the net to ONNX, or reports an error. Mutations start with valid files (int8_draw.c)
+ * and follow the format: they change numbers of arrays, or they change the header and correct its length
+ * field. Most other mutations would fail at the first check. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -26,8 +26,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t n, size_t room, unsigned s
 size_t LLVMFuzzerMutate(uint8_t *bytes, size_t n, size_t room);
 
 /* ---- the nets ---- */
-/* Each int8 form of an operator occurs in one of these nets. A layer name such as `table1` tells int8_draw
- * what to write for the layer. */
+/* The int8 forms of many operators occur in these nets, but not, for example, those of recurrent layers. Some
+ * layers have a name whose beginning, such as `table`, selects what int8_draw writes for the layer. */
 static const char *const texts[] = {
     "net layers {\n"
     "  input image: 8x8x3 as u8\n"
@@ -155,7 +155,7 @@ static uint64_t draw(uint64_t n) { /* 0 .. n-1 */
   return (state >> 33) % n;
 }
 
-/* A valid file for one of the nets. */
+/* Replaces the bytes with a valid file for one of the nets; returns its size. */
 static size_t draw_file(uint8_t *bytes, size_t room, unsigned seed) {
   char path[64];
   snprintf(path, sizeof path, "quantized-%ld.drawn", (long)getpid());

@@ -1,5 +1,6 @@
 /* rpn.c: Fuzz target for the runtime function of the loss rpn, with any numbers in arrays of exactly the
- * declared sizes. At most `sample` anchors count, and all anchors that count are inside the image. */
+ * declared sizes. At most `sample` anchors count. If the image's size is given, all anchors that count are
+ * inside the image. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/best_routine.h"
@@ -40,8 +41,8 @@ static void check_match(const Case *c) {
   }
 }
 
-/* At most `most` anchors of a kind, positive or negative, have a gradient: those with the largest random
- * numbers. Returns the number of anchors that should have a gradient. */
+/* Checks that at most `most` anchors of a kind, positive or negative, have a gradient: those with the largest
+ * random numbers. Returns how many anchors of this kind should have one. */
 static int check_drawn(const Case *c, int positive, int most) {
   int counted = 0, all = 0;
   for (int r = 0; r < c->rows; r++) {

@@ -1,6 +1,6 @@
 /* runs.c: Fuzz target for outlines: the first two bytes are the size of the image, and the third byte selects
- * whether the remaining bytes are packed runs or polygon corners. Accepted runs are packed to the same bytes
- * again. */
+ * whether the remaining bytes are packed runs or polygon corners. Accepted runs are packed and unpacked
+ * again, which must give the same runs. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* sample.c: Fuzz target for the runtime function that samples regions for training, with any numbers in
- * arrays of exactly the declared sizes; the rows are ground-truth boxes, then regions of the two kinds, then
- * zeros. */
+ * arrays of exactly the declared sizes; the rows of the result must be ground-truth boxes, then regions with
+ * an object, then regions without an object, then zeros. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include <string.h>

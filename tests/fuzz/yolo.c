@@ -1,5 +1,5 @@
 /* yolo.c: Fuzz target for the runtime function of the loss yolo, with any numbers in arrays of exactly the
- * declared sizes. Rows without a ground-truth box add no loss for box and classes. */
+ * declared sizes. Rows without a ground-truth box must have no gradients of the box and the classes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/box_routine.h"

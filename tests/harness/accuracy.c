@@ -16,7 +16,7 @@
 static const double UNIT = 0x1p-23; /* spacing of floats at 1 */
 static const double LARGER = 10; /* limit of a schedule's error, relative to the reference schedule's error */
 static const double FLOATS = 16; /* the limit is at least this number of UNITs */
-static const double TYPICAL = 8; /* limit of Winograd and Strassen, relative to their typical error */
+static const double TYPICAL = 8; /* the limit for Winograd and Strassen is at least this multiple of their typical error */
 
 /* ---- the table ---- */
 typedef struct Row {
@@ -84,7 +84,7 @@ typedef struct Trial {
   double **value;      /* by node id: the values of `run`, rounded to float */
   const Kernel *kernel;
   const Target *target;
-  double least; /* errors of smaller results are divided by this number, because sums may cancel */
+  double least; /* errors are relative to at least this number, because sums may cancel */
 } Trial;
 
 static int64_t values_of(const Trial *t, const Node *node) {
@@ -141,7 +141,8 @@ static double *constant_of(const Trial *t, const Binding *binding, const Buf *bu
   }
 }
 
-/* Runs the kernel for all images; false: its kind cannot be tested alone. */
+/* Runs the kernel for all images; false: it failed, or it reads an input of the net, which this test does not
+ * support. */
 static bool run_kernel(const Trial *t, const Lower *l, bool single, double **out, int64_t *n) {
   Arena *arena = t->check->sample.arena;
   const Nest *nest = l->b;

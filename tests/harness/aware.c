@@ -49,7 +49,7 @@ static double distance(const double *a, const double *b, int64_t n, double *mean
 
 void check_aware(Check *check) {
   /* In int8, a mean halfway between two steps is rounded to even. In training, the rounding errors of floats
-   * decide to which step the mean is rounded. */
+   * decide to which step the mean is rounded. So some values differ by a step. */
   static const double MOST = 0.04, MEAN = 0.006, PART = 4;
   Sample *s = &check->sample;
   if (!s->graph->training || !s->graph->training->aware) {

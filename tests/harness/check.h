@@ -13,10 +13,10 @@
 typedef struct Limits {
   int64_t images, batch;
   double tolerance, gradient, difference;
-  /* precision=bf16: largest difference between eval's gradients and the gradients in floats */
+  /* precision=bf16: largest permitted difference between eval's gradients and the gradients in floats */
   double rounding;
   int64_t streams; /* --stream: minimum number of step and window sizes that the net must support */
-  const char *cut; /* an input without a gradient, although values depend on it; or NULL */
+  const char *cut; /* name of an input without a gradient, although values depend on it; or NULL */
   bool f16w;       /* --precision=f16w */
   Share share;     /* targets, levels, C compiler */
 } Limits;
@@ -25,11 +25,11 @@ typedef struct Check {
   Sample sample;
   Limits limits;
   const char *work; /* directory for compiled code */
-  /* Inputs contain NaN, infinities and denormals. Methods that round differently are not used, and results
-   * must be NaN or infinite exactly where eval's are. */
+  /* Whether inputs contain NaN, infinities and denormals. Then methods that round differently are not used,
+   * and results must be NaN or infinite exactly where eval's are (but see may_spread). */
   bool special;
   bool infer;        /* inference only */
-  bool rows;         /* values have a leading axis: images are not interleaved */
+  bool rows;         /* values have a leading axis, so images are not interleaved */
   double *gradients; /* gradients of eval; NULL without a train block */
   GraphRun forward;  /* result of eval for inference */
   GraphRun far;      /* if `special`: result of sample_infer_far */
@@ -44,8 +44,8 @@ void report_error(const Check *, const char *what, double error, double limit); 
 
 /* Error of the float outputs of all images. */
 double outputs_error(const Check *, float *const *output);
-/* Whether this output may have NaN in more places than eval's, because a kernel before it reads more numbers
- * than the formula of its operator. */
+/* Whether this output may have NaN in more places than eval's, because a kernel on the way to it reads more
+ * numbers than the formula of its operator. */
 bool may_spread(const Check *, const Node *output);
 /* Error of loss, gradients and outputs. The error of a parameter's gradient is relative to its own scale. */
 double training_error(const Check *, float loss, const float *gradients, float *const *output);
@@ -71,7 +71,7 @@ void check_compiled(Check *, const Target *, const char *level); /* compiled.c *
 void check_foreign(Check *, const Target *);                     /* compiled.c */
 void check_races(const Check *);                                 /* compiled.c */
 void check_nests(Check *);                                       /* nests.c */
-void check_choices(Check *);                                     /* nests.c */
+void check_choices(Check *);                                     /* nests.c: all choices of the schedules */
 void check_accuracy(Check *);                                    /* accuracy.c */
 void accuracy_table(void);                                /* accuracy.c: prints the table for all programs */
 void check_commands(Check *);                             /* commands.c */
@@ -82,7 +82,7 @@ void check_differences(Check *);                          /* slopes.c */
 void check_look(Check *);                                 /* slopes.c */
 /* streams.c: checks steps and windows; nests: only in the interpreter */
 void check_streams(Check *, bool nests);
-void check_step_programs(Check *); /* streams.c: checks damaged programs of steps and windows */
+void check_step_programs(Check *); /* streams.c: check_programs for the program of a step, and of a window */
 /* int8.c: quantizes the program with random parameters, with each rounding, and compares every byte with
  * eval. */
 void check_int8(Check *, bool nests); /* nests: only in the interpreter, for any program */

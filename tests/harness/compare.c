@@ -58,8 +58,9 @@ double floats_error(const float *got, const double *want, int64_t n, double leas
 }
 
 /* A sum close to the middle between two bf16 numbers may be rounded to either of them, and then all values
- * computed from it differ as well. That is rare: the root mean square of the errors is far below the largest
- * error. */
+ * computed from it differ as well. This is rare, so the root mean square of the errors is far below the
+ * largest error. The result is half the largest error, or RARE times the root mean square if that is
+ * larger. */
 double bf16_error(const double *got, const double *want, int64_t n, double least) {
   static const double RARE = 4;
   double squares = 0, largest = least;
@@ -82,9 +83,9 @@ double number_error(double got, double want) { return worse(0, fabs(got - want) 
 
 /* ---- slopes ---- */
 enum { STEPS = 4 };
-/* First step, relative to |x| if |x| is over 1: with smaller steps, the rounding of f hides the small slopes
- * of byte inputs. The next steps are 1/10, 1/100 ... of it, because a kink may be nearer than the first
- * step. */
+/* First step of the difference quotients, multiplied by |x| if |x| > 1: with a smaller step, the rounding of
+ * f hides the small slopes of byte inputs. The next steps are 1/10, 1/100 ... of the first, because a kink
+ * may be nearer to x than the first step. */
 static const double first_step = 1e-5;
 
 Slope slope_judge(Function *f, void *context, double x, double gradient, double scale, double limit,

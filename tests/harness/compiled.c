@@ -436,7 +436,7 @@ void check_foreign(Check *check, const Target *target) {
 }
 
 /* ---- on threads, under ThreadSanitizer ---- */
-/* ThreadSanitizer ignores vectors of more than 16 bytes. */
+/* A target whose vectors have at most 16 bytes, because ThreadSanitizer ignores wider ones. */
 static const char *raced_target(const Check *check) {
   for (const char *const *name = (const char *const[]){"x86-64", "aarch64", NULL}; *name; name++)
     if (target_runs_here(target_find(*name)) && share_target(&check->limits.share, *name)) return *name;
@@ -449,7 +449,7 @@ static int occurrences(const char *text, const char *word) {
   return n;
 }
 
-/* want: the results of one thread */
+/* Runs the program with this number of threads; `want` has the results of one thread. */
 static void check_raced(const Bare *bare, const char *dir, int threads, const unsigned char *want) {
   const Check *check = bare->check;
   Arena *arena = check->sample.arena;
@@ -461,9 +461,9 @@ static void check_raced(const Bare *bare, const char *dir, int threads, const un
   report(!differ, check, arena_printf(arena, "bits of %d threads", threads), differ, 0);
 }
 
-/* Checks that races would be detected: leaves out each barrier in turn. Not every omitted barrier causes a
- * race: another barrier may follow closely, or all threads may divide two loops in the same way, which is
- * less common with 3 threads than with 4. */
+/* Checks that races would be detected: leaves out each barrier in turn, and at least one omission must be
+ * detected. Not every omitted barrier causes a race: another barrier may follow closely, or all threads may
+ * divide two loops in the same way, which is less common with 3 threads than with 4. */
 static void check_barriers(const Bare *bare, const char *dir, int barriers) {
   const Check *check = bare->check;
   Arena *arena = check->sample.arena;

@@ -1,8 +1,8 @@
-/* exchanges.c: Mutants of lowered programs that the interpreter cannot detect, or that a particular check of
- * program_verify must detect: exchanges between processes, and element sizes. The interpreter runs one
- * process with all images. With several processes, each damaged exchange would make processes compute with
- * stale data of other processes, or omit a gradient. No other check detects these mutants, so each must be
- * rejected by the check that is named here. */
+/* exchanges.c: Mutants of lowered programs, each of which program_verify must reject: damaged exchanges
+ * between processes, and values with other element sizes. The interpreter cannot detect damaged exchanges,
+ * because it runs one process with all images. With several processes, each damaged exchange would make
+ * processes compute with stale data of other processes, or omit a gradient. Each mutant must be rejected with
+ * the error that is named here, because only the check with this error detects it. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>

@@ -81,7 +81,7 @@ static bool compile(Arena *arena, const Target *target, const char *dir) {
   text_put(&command,
            " -std=c11 %s -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -nostdlib -fuse-ld=lld -I%s "
            "%s/net.c %s/glue.c %s/bare.c -o %s/program %s",
-           try_all() ? "-O1" : "-O0", /* compiling takes 90% of the time */
+           try_all() ? "-O1" : "-O0", /* compilation takes 90% of the test's time */
            dir, dir, dir, harness, dir, more_options(arena, target));
   return system(command.s) == 0;
 }

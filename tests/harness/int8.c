@@ -57,7 +57,7 @@ static double differences(const Check *check, double *const *numbers, void *cons
 }
 
 /* ---- in the interpreter ---- */
-/* Each run has its own arena, because a net is run in hundreds of ways. */
+/* Each run frees its memory, in its own arena, because a net is run in hundreds of ways. */
 static void check_plan(const Check *check, Plan *plan, const char *rounding, const Target *target,
                        bool plain) {
   const Sample *s = &check->sample;
@@ -91,8 +91,8 @@ static void check_nests_of(const Check *check, const char *rounding, const Targe
   }
 }
 
-/* Whether the target is a board that is tested here. The schedules of all boards run as plain C here. Boards
- * differ in the schedules that their instruction costs choose, and one of them has vectors. */
+/* Whether the target is one of the boards tested here. On this machine, their schedules run as plain C. These
+ * boards have different instruction costs, which lead to different schedules, and one of them has vectors. */
 static bool board_tried(const Target *target) {
   return target->dsp && (!strcmp(target->name, "armv7e-m") || !strcmp(target->name, "rv32imc") ||
                          !strcmp(target->name, "armv8.1-m"));
@@ -101,7 +101,7 @@ static bool board_tried(const Target *target) {
 /* Whether this rounding is tested for the target. Roundings differ only in one primitive, so each target
  * tests only one rounding, and successive targets test different roundings. */
 static bool has_rounding(const Check *check, const Target *target, const char *rounding) {
-  Rounding turn = ROUNDING_SINGLE; /* used if `rounding` is not a single rounding */
+  Rounding turn = ROUNDING_SINGLE; /* used if `rounding` is not the name of a rounding */
   rounding_find(rounding, &turn);
   return share_has_turn(&check->limits.share, (int)(target - target_table) + (int)turn, ROUNDINGS);
 }

@@ -129,8 +129,8 @@ static void draw_idle(Drawing *d, const Node *node, int8_t *w, int32_t *bias, do
   const double FAR = 40;
   const int64_t filters = int8_filters(node), terms = node->weight[0]->size / filters,
                 taps = node->window ? node->window->kernel[0] * node->window->kernel[1] : 1;
-  /* Idle filters have constant results. dead: fraction of the filters that are idle; below: fraction of the
-   * idle filters whose result is the lower bound. */
+  /* Idle filters have constant results. dead: probability that a filter is idle; below: probability that the
+   * result of an idle filter is the lower bound. */
   const double dead = sample_number(&d->state) < 0.4 ? between(d, 0.1, 0.7) : 0, below = between(d, 0, 1);
   const int64_t unread = sample_number(&d->state) < 0.3 ? 2 + (int64_t)between(d, 0, 3) : 0;
   for (int64_t f = 0; f < filters; f++) {
@@ -471,7 +471,7 @@ static void draw_value(Drawing *d, const Node *node) {
   else if (is_fixed(node) && is_wide(d, node))
     put_scale(d, node, 1 / 200.0, any_zero(d)); /* the result is int8, rounded as floats are */
   else if (is_fixed(node)) d->scale[node->id] = node->op->traits.int8 == INT8_SIGNED ? 1 / 128.0 : 1 / 256.0;
-  else if (node->op->traits.int8 == INT8_MOVE && node->nin > 1) /* all operands have similar scales */
+  else if (node->op->traits.int8 == INT8_MOVE && node->nin > 1) /* near the scales of the operands */
     put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5), any_zero(d));
   else if (node->op->traits.int8 == INT8_LARGEST || node->op->traits.int8 == INT8_GATHER ||
            node->op->traits.int8 == INT8_MEAN || node->op->traits.int8 == INT8_MOVE || repeats(node) ||

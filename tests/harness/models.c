@@ -20,7 +20,7 @@ enum {
   SLOW = 1 /* number of tested inputs in the interpreter, which is slow */
 };
 
-/* The node that converts the caller's floats to int16; NULL: the input is bytes. */
+/* The node that converts the caller's floats to int16, or NULL if the caller passes int8. */
 static const Node *wide_input(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
@@ -29,7 +29,7 @@ static const Node *wide_input(const Graph *graph) {
   return NULL;
 }
 
-/* Floats that are int16 values times their scale. */
+/* Sets the float inputs to int16 values times the scale of `stored`, so that the conversion is exact. */
 static void draw_wide_inputs(Sample *s, const Node *stored) {
   const int64_t n = shape_elements(stored->shape);
   int16_t *q = NEW_ARRAY(s->arena, int16_t, n);
@@ -57,9 +57,9 @@ static void draw_inputs(Sample *s) {
   }
 }
 
-/* In the file, the line "layers" names the columns. Each of the following lines is for one input: the number
- * of the input, then a hash per layer, or "-" if there is none. Lines that begin with # state the origin of
- * the numbers. */
+/* A column of the file VALUES (see netcheck.c). The file's line "layers" names the columns. Each following
+ * line is for one input: the number of the input, then a hash per layer, or "-" if there is no hash. Lines
+ * that begin with # state the origin of the hashes. */
 typedef struct Column {
   const char *name;
   const Node *node; /* NULL: no such layer */
@@ -127,7 +127,7 @@ static void read_reference(const Check *check, Reference *reference, const char 
   if (file) fclose(file);
 }
 
-/* Number of values without a column. */
+/* Number of int8 and int16 values, except inputs, that no column is for. */
 static int values_left_out(const Graph *graph, const Reference *reference) {
   int n = 0;
   for (int i = 0; i < graph->nodes.n; i++) {
@@ -171,8 +171,8 @@ void check_model(Check *check, const char *weights, const char *rounding, const 
   draw_inputs(s);
   check->forward = sample_infer(s);
   compare_hashes(check, rounding, values);
-  /* The code of a model with several roundings is not compared, except with int16 inputs: other models cover
-   * it. */
+  /* If the layers of a model round in different ways, its nests and code are compared only for int16 inputs
+   * and with try_all: other models cover the rest. */
   if (rounding_find(rounding, &of_all) || wide_input(s->graph) || try_all())
     int8_compare(check, rounding, weights, SLOW);
 }

@@ -1,5 +1,5 @@
-/* nests.c: Compares the results of loop nests in the interpreter with eval. Both compute in double, so their
- * results are equal unless there is an error. */
+/* nests.c: Compares the results of loop nests in the interpreter with eval. Both compute in double, but
+ * constants of nests are floats. So correct results differ by at most NEST_ERROR. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -15,8 +15,8 @@
 
 static const int widest = 16; /* lanes of the widest target */
 
-/* Effect of an optimization level: whether schedules are reference schedules, the maximum number of sums in
- * a loop, and whether results may overlap operands. */
+/* Effects of an optimization level. plain: uses reference schedules. sums: maximum number of sums in a loop;
+ * 0 means 1. little_ram: results may overlap dead operands. */
 typedef struct Level {
   const char *name;
   Fusing fusing;
@@ -55,8 +55,9 @@ static double gradients_error(const Check *check, const double *gradients, const
   double error = 0;
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
-    /* Values below `least` are rounding errors, for example of gelu for large negative numbers. With `moved`,
-     * `least` includes errors of float constants, and of double, which has 29 more bits than float. */
+    /* Gradients below `least` count as rounding errors, for example those of gelu for large negative numbers.
+     * With `moved` (the changes by rounding to float), `least` includes the errors of float constants and the
+     * rounding errors of double, which has 29 more bits than float. */
     const double part = moved ? 4 * 0x1p-24 / NEST_ERROR : 1e-3,
                  terms = fmax(1e-9, gradient_floor(&check->sample, &check->training, weight, part)),
                  least = fmax(terms, gradient_rounding(weight, moved) * 0x1p-29 / NEST_ERROR);
@@ -68,9 +69,9 @@ static double gradients_error(const Check *check, const double *gradients, const
   return error;
 }
 
-/* Constants of nests are floats. So if a value is near the middle between two bf16 numbers, the nest may
- * round it to one of them and eval to the other. If this happens to the gradient of a pixel or a unit, many
- * gradients of weights differ a little. */
+/* The error of the gradients in bf16. Constants of nests are floats. So if a value is near the middle between
+ * two bf16 numbers, the nest may round it to one of them and eval to the other. If this happens to a gradient
+ * in the graph, many weight gradients differ a little; errors up to two bf16 roundings are accepted. */
 static double rounded_error(const Check *check, const Machine *m) {
   const Graph *graph = check->sample.training.graph;
   double error = 0;
@@ -108,7 +109,7 @@ double machine_error(const Check *check, const Machine *m, bool training) {
                              : gradients_error(check, m->gradients, sample_round(s, check->gradients)));
 }
 
-/* Each run has its own arena, because a net is run in hundreds of ways. */
+/* Each run has its own arena, freed after the run, because a net is run in hundreds of ways. */
 static double plan_error(const Check *check, Plan *plan, const Way *way) {
   const Sample *s = &check->sample;
   Arena *arena = arena_new();
@@ -145,8 +146,8 @@ static void check_plan(const Check *check, Plan *plan, const Way *way) {
   report_error(check, what, plan_error(check, plan, way), NEST_ERROR);
 }
 
-/* Checks nests in which every convolution after nearest upsampling reads the smaller image, where that is
- * possible. */
+/* Checks nests in which every convolution after nearest upsampling reads the smaller image before the
+ * upsampling, where that is possible. */
 static void check_repeated(const Check *check, const Way *way, int images) {
   const Sample *s = &check->sample;
   const bool *repeated = conv_repeated_where(s->arena, s->graph, NULL);
@@ -174,8 +175,8 @@ static void check_bands(const Check *check, const Way *way) {
     check_plan(check, plan_new(s->arena, s->graph, PLAN_INFERENCE, options), way);
 }
 
-/* Whether a value of the net has rows. If so, images_side_by_side does not interleave the images, and the
- * losses cannot be interleaved. */
+/* Whether a value of the net has rows along a leading axis (Shape.regions). The images of such nets are never
+ * interleaved (images_side_by_side), and their losses cannot be interleaved. */
 static bool has_rows(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++)
     if (graph->nodes.data[i]->shape.regions) return true;
@@ -225,7 +226,8 @@ void check_nests(Check *check) {
 }
 
 /* ---- every choice ---- */
-/* Writes all possible choices for a kernel, first the methods, then their variants; returns their number. */
+/* Writes the choices that tuning has for a kernel: first the possible schedules, then the variants worth
+ * measuring (choose_variants). Returns the number of choices. */
 static int choices_of(const Lower *l, Choice choice[2 * MOST_CHOICES]) {
   const Decision *d = l->decision;
   int n = 0;
@@ -238,7 +240,7 @@ static int choices_of(const Lower *l, Choice choice[2 * MOST_CHOICES]) {
   return n;
 }
 
-/* Checks inference with choice n of every kernel that has more than n choices; false: there is none. */
+/* Checks inference with choice n of every kernel that has more than n choices; false: no kernel has. */
 static bool check_choice(const Check *check, Way way, int n, double *error) {
   Arena *arena = check->sample.arena;
   Plan *plan = plan_inference(arena, check->sample.graph, FUSE_ALL, 1, 0);

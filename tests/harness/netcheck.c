@@ -138,8 +138,8 @@ bool may_spread(const Check *check, const Node *output) {
   return false;
 }
 
-/* Error of an output for some of the images; images in which sums may overflow are not compared. NaN may
- * spread further than in eval where kernels read more. */
+/* Error of an output for some of the images; images in which sums may overflow are not compared. An output
+ * for which may_spread is true may have NaN or infinities where eval has none: such elements are accepted. */
 static double special_output_error(const Check *check, const Node *node, const float *got, int64_t first,
                                    int64_t images) {
   const int64_t n = shape_elements(node->shape);
@@ -196,17 +196,17 @@ double gradient_floor(const Sample *sample, const GraphRun *run, const Weight *w
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     if (node->target != weight || node->result != RESULT_SUM) continue;
-    double terms = 1; /* by the Cauchy-Schwarz inequality, no product of two channels is larger */
+    double terms = 1; /* by the Cauchy-Schwarz inequality, no inner product of two channels is larger */
     for (int k = 0; k < node->nin; k++) terms *= channel_size(run, node->in[k]);
     size += terms;
   }
   return part * size;
 }
 
-/* A gradient may be 0, or nearly, because its terms cancel, perhaps several layers before: a batch
- * normalization removes any gradient that is the same for all images. In float, rounding errors of the
- * previous values remain. A difference of this size is accepted: the change of the gradient if the values are
- * rounded, and the bits that a sum of many terms loses. */
+/* The difference that is accepted for a weight's gradient: its largest change if the values are rounded,
+ * times a factor for the bits that a sum of many terms loses. A gradient may be nearly 0 because its terms
+ * cancel; for example, a batch normalization removes any gradient that is the same for all images. In float,
+ * the rounding errors of these terms remain. */
 double gradient_rounding(const Weight *weight, const double *moved) {
   static const double SEVERAL_UNITS = 16;
   double most = 0;
@@ -287,7 +287,7 @@ static void draw(Check *check, Mode mode) {
     limits->images = SEVERAL;
   if (mode == COMMANDS && s->training.graph)
     limits->images = smaller(limits->images, s->graph->training->batch);
-  // A net with states has no function for fewer images than its batch.
+  // A net with states has no function for fewer images than its batch, so the batch must not be larger.
   if (graph_states(s->graph)) limits->batch = smaller(limits->batch, limits->images);
   sample_draw(s, limits->images, 1);
   if (check->special) sample_spoil(s, 1);
@@ -304,8 +304,8 @@ static void draw(Check *check, Mode mode) {
   if (compares) check->training = sample_train(s, s->weights_double, check->gradients);
 }
 
-/* -O0 and -Os use reference schedules, the same for every target: they are compiled for the target generic
- * and, at -O0, also for the widest target. */
+/* -O0 and -Os use reference schedules, the same for every target. So they are compiled only for the target
+ * generic; -O0 also for the best target of this CPU. */
 static void check_all_compiled(Check *check) {
   const Share *share = &check->limits.share;
   const bool bf16 = graph_has_bf16(check->sample.graph);

@@ -72,7 +72,7 @@ static bool move_place(Draw *d, Program *p) {
   return operand != NULL;
 }
 
-static bool swap_place(Draw *d, Program *p) { /* gives a buffer the address of another one in its space */
+static bool swap_place(Draw *d, Program *p) { /* moves a buffer to the address of another in the same space */
   Operand *operand = some_operand(d, p), *other = some_operand(d, p);
   if (!operand || !other || operand->place.space != other->place.space) return false;
   operand->place.offset = other->place.offset;
@@ -130,8 +130,8 @@ static void move_value(Program *p, int home, int64_t by) {
   }
 }
 
-/* Moves a value to the address of another value, or at a small offset from it, as if its lifetime were
- * shorter. */
+/* Moves a value to the address of another value of its space, or else by a small offset, as if one of the two
+ * had a shorter lifetime. */
 static bool shorten_life(Draw *d, Program *p) {
   Operand *operand = some_operand(d, p), *other = some_operand(d, p);
   if (!operand || !other || operand->binding->kind != BIND_VALUE) return false;
@@ -199,7 +199,7 @@ static bool change_fill(Draw *d, Program *p) {
   return true;
 }
 
-/* The last operand of the call that is an output in a state, or NULL. */
+/* The last operand through which the call writes a state, or NULL. */
 static Operand *state_written(const KernelCall *call) {
   const Version *version = &call->version[0];
   Operand *found = NULL;
@@ -360,7 +360,8 @@ static void try_mutant(const Check *check, const Machine *like, const Program *p
   arena_free(arena);
 }
 
-/* Moves the copy of each output after every call in turn, and runs the mutants that the verifier accepts. */
+/* For each output, makes one mutant per call, in which the output is copied to the caller after that call.
+ * Runs the mutants that the verifier accepts. */
 static void try_copies(const Check *check, const Machine *like, const Program *p, const Results *right,
                        Count *count) {
   for (int i = 0; i < p->copies.n; i++)

@@ -31,8 +31,9 @@ typedef struct Value {
 /* Fields of Value. id: identifies the computation, whatever its name is. size: approximate magnitude of the
  * numbers. apart: no number is near zero. equal: 1 if some elements are equal, 2 if they are equal up to
  * rounding. regions: values with an equal number have the same leading axis; 0: no leading axis. lost: a loss
- * reads it. cut: no gradient reaches it. level: its mean is the same for every image. pace: its number of
- * rows per row of the input, without the rows that padding adds or windows drop */
+ * reads it. cut: no gradient reaches it. level: its mean is the same for every image. joined: it is the
+ * result of a concat. pace: its number of rows per row of the input, without the rows that padding adds or
+ * windows drop */
 typedef struct Part {
   char name[24];
   const char *op;
@@ -78,7 +79,7 @@ bool same_pixels(Shape, Shape), one_pixel(Shape);
 Shape picture(int64_t h, int64_t w, int64_t c), vector(int64_t n);
 const char *shape_words(Net *, Shape);
 bool spend(Net *, double macs);    /* false: too much computation */
-void put_number(Net *, int64_t n); /* an expression with that value */
+void put_number(Net *, int64_t n); /* writes an expression with the value n */
 void put_pair(Net *, const char *name, const int64_t n[2], int rank);
 void put_init(Net *, const char *name);
 void put_kernel(Net *, const int64_t kernel[2], int rank);

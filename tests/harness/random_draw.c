@@ -67,7 +67,7 @@ bool spend(Net *net, double macs) {
 }
 
 /* ---- text of numbers and arguments ---- */
-void put_number(Net *net, int64_t n) { /* an expression of that value */
+void put_number(Net *net, int64_t n) { /* an expression with the value n */
   for (int k = 0; k < 3; k++)
     if (net->constant[k] == n && chance(net, 60)) {
       text_put(net->out, "k%d", k);
@@ -108,7 +108,8 @@ Part *find_part(Net *net, const char *op) {
   }
   return NULL;
 }
-void put_part(Net *net, const Part *shared, const Part *made) { /* the end of a call with parameters */
+/* Writes the last arguments of a call with parameters: frozen=, weights= or name=. */
+void put_part(Net *net, const Part *shared, const Part *made) {
   if (!shared && chance(net, 10)) text_put(net->out, ", frozen=true");
   if (shared) text_put(net->out, chance(net, 50) ? ", weights=%s" : ", weights=\"%s\"", shared->name);
   else if (net->depth == 1 && net->nparts < MOST_PARTS && chance(net, 40)) {

@@ -12,7 +12,7 @@ typedef struct Head {
   int64_t h, w, step[2], classes;
 } Head;
 
-/* A value that later statements may read. Elements of boxes may be equal up to rounding. */
+/* Adds a value that later statements may read. Elements of boxes may be equal up to rounding. */
 static Value *keep(Net *net, char letter, int id, Shape shape, double size) {
   Value *v = &net->value[net->nvalues++];
   *v = (Value){.id = ++net->ids,
@@ -109,7 +109,7 @@ static void write_ssd(Net *net, const Head *h) {
   if (chance(net, 40)) write_panoptic(net, h, kept(how));
 }
 
-/* Outputs of regions r: classes, boxes, masks. */
+/* The layers after the regions rN of a head: classes, boxes and masks for each region. */
 static void write_regions(Net *net, const Head *h, int64_t most, int64_t sample) {
   const int id = h->id;
   const long long columns = h->classes + 1, each = chance(net, 50) ? 4 : 4 * columns,
@@ -163,7 +163,7 @@ static void write_rcnn(Net *net, const Head *h) {
            "sample=%lld, positives=0.5)\n",
            id, id, id, anchors > 1 ? ", [7, 3]" : "", (long long)h->step[0], (long long)h->step[1],
            (long long)between(net, most, 20), most, sample);
-  /* only for the loss, because in training the number of regions is `sample` */
+  /* only for the loss; no later statement may read it, because in training its number of rows is `sample` */
   Value regions = {.size = 12};
   lose(net, &regions,
        arena_printf(net->arena, "rpn(r%d, sample=%lld, high=0.5", id, (long long)between(net, 1, 9)));

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 
-/* Operators keep the regions of the current value. */
+/* Makes the result of an operator the current value, with the same number of regions as before. */
 void becomes(Net *net, Shape shape, double size) {
   net->now = (Value){.id = ++net->ids,
                      .shape = shape,
@@ -129,7 +129,7 @@ bool op_transpose(Net *net) {
 bool op_pool(Net *net) {
   const Shape in = net->now.shape;
   const int equal = net->now.equal;
-  /* if several means are equal, rounding would decide which of them is the largest */
+  /* if elements are equal up to rounding (equal 2), rounding would decide which of them is the largest */
   const bool average = !net->now.level && (equal == 2 || chance(net, 50));
   Window w;
   if ((!average && equal == 2) || !draw_window(net, true, NULL, &w)) return false;

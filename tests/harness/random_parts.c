@@ -214,7 +214,8 @@ static void put_seen(Net *net, int64_t l, int64_t m) { /* arguments that select 
     text_put(net->out, ", window=[%lld, %lld]", (long long)(l + below(net, 3)), (long long)below(net, 3));
 }
 
-/* Attention over any positions; query, key and value are results of 1x1 layers, or values of the net. */
+/* Attention of the positions of `query` to all positions of a value, from which 1x1 layers compute the keys
+ * and values. */
 static bool put_attention(Net *net, Value *query) {
   Value *of = any_value(net);
   if (!rows_meet(query, of) || query->size > 20 || of->size > 20) return false;
@@ -318,7 +319,8 @@ void write_parts(Net *net) {
     done += put[below(net, sizeof put / sizeof *put)](net, any_value(net));
 }
 
-/* Writes the outputs: a value that combines all rows, and all values that nothing reads yet. */
+/* Writes the outputs: tanh of the last value, and all values that nothing reads yet. Also writes the train
+ * block, in most nets. */
 int parts_outputs(Net *net, Value output[MOST_OUTPUTS]) {
   Value *last = &net->value[net->nvalues - 1];
   last->reads++;

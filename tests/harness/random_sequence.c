@@ -105,7 +105,7 @@ static void put_recurrent(Net *net, Value *from, bool states) {
   text_put(net->out, "    %s = %s -> %s%s\n", made->name, name, call, chance(net, 20) ? " -> relu" : "");
 }
 
-/* The product of all strides stays at most 4, so that the net can be computed in steps of few rows. */
+/* In nets for steps, the product of all strides stays at most 4, so that a step may have few rows. */
 static int64_t draw_stride(Net *net, const Value *from) {
   const int64_t s = between(net, 1, 3);
   return net->flows && from->pace < (double)s / 4 ? 1 : s;
@@ -343,7 +343,7 @@ void write_sequence(Net *net) {
   if (net->nvalues == inputs) put_window_layer(net, &net->value[0]);
 }
 
-/* Writes the outputs: values that nothing reads, MOST_OUTPUTS at most, and some other values. */
+/* Writes at most MOST_OUTPUTS outputs: values that nothing reads, and some other values. */
 int sequence_outputs(Net *net, Value output[MOST_OUTPUTS]) {
   int n = 0;
   for (int i = net->nvalues - 1; i >= 0 && n < MOST_OUTPUTS; i--) {

@@ -58,7 +58,7 @@ bool op_border(Net *net) {
   return true;
 }
 
-/* Resizing: each element repeated, or interpolation. */
+/* Resizing with any interpolation mode. */
 bool op_resize(Net *net) {
   const Shape in = net->now.shape;
   static const char *const modes[] = {"nearest", "bilinear", "nearest_exact", "cubic"};

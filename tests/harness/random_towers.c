@@ -1,5 +1,6 @@
 /* random_towers.c: Common trainable nets, 16 to 32 channels wide: convolutions with batchnorm in residual
- * blocks, or depthwise and 1x1 layers. In bf16 also wider convolutions that are pooled, and groups. */
+ * blocks, or depthwise and 1x1 layers. In bf16, also wider convolutions before a pool, and grouped
+ * convolutions. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 
@@ -17,7 +18,7 @@ static int64_t tower_channels(Net *net) {
   return some[below(net, sizeof some / sizeof *some)];
 }
 
-/* taps: number of taps of the kernel. */
+/* Returns the text of a kernel size; *taps: number of elements of the kernel. */
 static const char *tower_kernel(Net *net, int64_t *taps) {
   static const struct {
     const char *text;
@@ -77,7 +78,7 @@ static int64_t make_separable(Net *net,
   return 2 * c * (taps + 2 * c);
 }
 
-/* After VGG: enough channels for the schedules in bf16. */
+/* As in VGG: convolution, relu, pool; with enough channels for the bf16 schedules. */
 static void write_pooled(Net *net) {
   static const int64_t inputs[] = {32, 48, 64, 64}, some[] = {24, 32, 40, 64};
   const int64_t h = 2 * between(net, 1, 3), w = 2 * between(net, 2, 8);
@@ -91,7 +92,7 @@ static void write_pooled(Net *net) {
              chance(net, 50) ? "1x1" : "3x3", activation(net));
 }
 
-/* After ResNeXt: groups of few channels. */
+/* As in ResNeXt: convolutions in groups of few channels. */
 static void write_groups(Net *net) {
   static const int64_t widths[] = {4, 8, 8, 8, 16};
   const int64_t width = widths[below(net, 5)], groups = between(net, 2, 5), c = width * groups,

@@ -33,8 +33,8 @@ static void put_loss(Net *net, const char *loss, const char *name, bool *any) {
   *any = true;
 }
 
-/* Draws values that losses may read in addition to the outputs, each under one name only. A loss on a value
- * that depends on inputs alone trains nothing, but is valid. */
+/* Draws values for losses other than those on outputs; none is drawn twice, even if it has two names. A loss
+ * on a value that depends on inputs alone trains nothing, but is valid. */
 static int inner_values(Net *net, int noutputs, const Value *output, const Value *inner[3]) {
   const int most = chance(net, net->uneven ? 65 : 15) ? (int)between(net, 1, 3) : 0;
   int n = 0;

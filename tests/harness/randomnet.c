@@ -5,9 +5,9 @@
  * repeats, shared and frozen parameters, several inputs and outputs; the train block has suitable losses. One
  * program in ten is a tower: a small net with batchnorm, like nets that are commonly trained. With `joined`,
  * values of every rank are joined and reused (random_joined.c). With `sequence`, there are recurrent layers,
- * causal windows and states (random_sequence.c). With `parts`, there are heads, windows, products and
- * attention (random_parts.c). Values stay within magnitudes where float and double agree; the first line has
- * the tolerances for netcheck. */
+ * causal windows and states (random_sequence.c). With `stream`, these nets can be computed in steps, without
+ * states. With `parts`, there are heads, windows, products and attention (random_parts.c). Values stay within
+ * magnitudes where float and double agree; the first line has the tolerances for netcheck. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 #include <stdio.h>
@@ -29,7 +29,7 @@ static void write_statement(Net *net) {
   indent(net);
   const bool named = net->nvalues < MOST_VALUES && chance(net, 60),
              start = chance(net, net->now.named ? 40 : 3);
-  /* a chain that starts from another value loses a current value without a name, so this is rare */
+  /* if the current value has no name, a chain that starts from another value loses it, so this is rare */
   char name[16];
   snprintf(name, sizeof name, "v%d", net->names);
   if (named) {
@@ -53,7 +53,7 @@ static void write_statement(Net *net) {
   memcpy(value->name, name, sizeof name);
 }
 
-void write_repeat(Net *net) { /* bodies that accept any input shape */
+void write_repeat(Net *net) { /* the body accepts any input shape */
   const Shape in = net->now.shape;
   const int64_t rounds = chance(net, 8) ? 0 : between(net, 1, 3), step = between(net, 1, 8);
   const double pixels = (double)(in.h * in.w), grown = (double)(in.c + rounds * step);
@@ -111,7 +111,7 @@ void write_repeat(Net *net) { /* bodies that accept any input shape */
   if (rounds) net->now.id = ++net->ids;
 }
 
-static void write_if(Net *net) { /* the other branch is only parsed */
+static void write_if(Net *net) { /* the branch that is not taken is only parsed */
   const bool first = chance(net, 50);
   const Value *v = &net->value[below(net, net->nvalues)];
   const char *other = "{ nothing = conv(1, 2, 3) -> anything(4) }";

@@ -181,7 +181,7 @@ static size_t truth_bytes(const Graph *graph, size_t *instance) {
   return (boxes + (map ? (size_t)shape_elements(map->shape) : 0) + 3) / 4 * 4;
 }
 
-/* The record of an image, as in NAME_truth. */
+/* Packs the objects of an image into a record in the form of NAME_truth, which callers pass. */
 static void pack_objects(const Sample *sample, int64_t image, char *to) {
   const Graph *graph = sample->training.graph;
   double *const *part = sample->target_double + graph_ports(graph);
@@ -378,8 +378,8 @@ GraphRun sample_losses(const Sample *sample, const double *weights, double *igno
   return run;
 }
 
-/* Changes each element of a value by at most one unit in the last place of a float. Integer values, such
- * as indices and classes, are exact as floats. */
+/* Changes each element of a value by at most one unit in the last place of a float. Inputs, targets and
+ * values that are all integers, such as indices and classes, are exact as floats and do not change. */
 static void round_value(void *context, const Node *node, double *value, int64_t n) {
   bool whole = node_is_input(node) || node_is_target(node);
   for (int64_t i = 0; i < n && !whole; i++) {
@@ -413,7 +413,7 @@ double sample_loss(const Sample *sample, const GraphRun *run) {
   return sum;
 }
 
-/* Whether the node has a batched kernel, at any cost. */
+/* PlanOptions.pays: whether the node has a batched kernel, whatever the kernel costs. */
 static bool possible(const void *costs, const Node *node, int64_t batch, int64_t kept) {
   (void)batch;
   (void)kept;

@@ -31,8 +31,8 @@ size_t sample_target_bytes(const Sample *, int index); /* for all images; 0: the
 bool sample_read(Sample *, Arena *, const char *path, int64_t rows, bool f16w);
 void sample_draw(Sample *, int64_t count, uint64_t seed); /* weights, inputs and targets for `count` images */
 int64_t sample_calls(const Sample *);                     /* number of calls per image in training */
-void sample_spoil(Sample *, uint64_t seed); /* puts NaN, infinities, zeros of both signs and denormals into
-                                               float inputs: one image of each kind */
+void sample_spoil(Sample *, uint64_t seed); /* puts special numbers into float inputs: each image gets NaN, or
+                                               infinities, or denormals and zeros, or a mixture */
 double sample_number(uint64_t *state);      /* uniform in [0, 1) */
 GraphRun sample_infer(const Sample *);      /* eval in double */
 /* Like sample_infer, but replaces an operand of a sum with NaN if it exceeds half of the float range. In

@@ -1,7 +1,7 @@
 /* share.h: Selection of targets, levels and C compilers for the test of one net. `# check:` lines of the
  * program may name them (targets=, levels=, compiler=). Settings that a program does not name are drawn from
- * $CNNC_TEST_SEED and the text of the program, so that make check takes minutes; with $NETCHECK_ALL, as in
- * make check-long, all combinations are tested. */
+ * $CNNC_TEST_SEED and the text of the program, so that make check takes minutes. With $NETCHECK_ALL, as in
+ * make check-long, all targets and levels are tested, with $CC -O1. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_SHARE_H
 #define TEST_SHARE_H
@@ -20,13 +20,15 @@ typedef struct Share {
 Share share_of(const char *text, size_t n);
 /* Reads a word of a line `# check:`; false for other words, or unknown names. */
 bool share_read(Share *, const char *word, const char *value);
-/* Whether combination `way` of n is tested. A net is tested in one combination, or in all combinations if the
- * program names its targets. */
+/* Whether combination `way` of n is tested. A net is tested in one of them; if the program names its targets,
+ * or with $NETCHECK_ALL, in all n. */
 bool share_has_turn(const Share *, int way, int n);
-/* Whether C is compiled for a target that this CPU can run. */
+/* Whether C for `target`, which this CPU can run, is compiled: always, unless the program names other
+ * targets. */
 bool share_target(const Share *, const char *target);
-/* Whether C for a target of another CPU is run in an emulator. If the program names targets, these are run;
- * otherwise one target of four is run. */
+/* Whether C for a target of another CPU is run in an emulator. If the program names such targets, only these
+ * are run. If it names only other targets, or with $NETCHECK_ALL, all are run. Otherwise one of four is
+ * run. */
 bool share_foreign(const Share *, const char *target);
 /* Whether a level is tested. If the program names levels, these are tested; otherwise `turn` is returned. */
 bool share_level(const Share *, const char *level, bool turn);

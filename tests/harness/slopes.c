@@ -53,7 +53,7 @@ static void check_slopes(const Check *check) {
                .weights = NEW_ARRAY(s->arena, double, s->graph->parameters + 1)};
   at.ignored = NEW_ARRAY(s->arena, double, s->graph->parameters + 1);
   memcpy(at.weights, s->weights_double, (size_t)s->graph->parameters * sizeof *at.weights);
-  /* smaller values are rounding errors of the loss */
+  /* smaller gradients are rounding errors of the loss */
   const double least = 1e-5 * fmax(1, fabs(sample_loss(s, &check->training)));
   for (int w = 0; w < s->graph->weights.n; w++) {
     const Weight *weight = s->graph->weights.data[w];
@@ -109,8 +109,8 @@ static void check_floats(const Check *check) {
 void check_differences(Check *check) {
   const Sample *s = &check->sample;
   const QatSettings *aware = s->graph->training->aware;
-  /* Rounding is a step function, for which difference quotients are useless. The gradients of QAT are
-   * compared with PyTorch's (tests/golden). */
+  /* Rounding is a step function, for which difference quotients are useless. So the gradients of QAT are not
+   * checked here, but compared with PyTorch's (tests/golden). */
   if (aware && s->weights[aware->on->offset] > 0) return;
   if (graph_has_bf16(s->graph)) check_floats(check);
   else check_slopes(check);

@@ -39,7 +39,7 @@ static bool in_steps(const Stepping *s, int input) {
 static Node *step_input(const Stepping *s, int i) { return s->graph->inputs.data[i].node; }
 static Node *whole_input(const Stepping *s, int i) { return s->whole->inputs.data[i].node; }
 
-/* Rows of an image for all calls; inputs without rows are the same in each call. */
+/* Number of rows of an image for all calls; inputs without rows are the same in each call. */
 static int64_t all_rows(const Stepping *s, int i) {
   return larger(s->calls * stream_rows(step_input(s, i)->shape), stream_rows(whole_input(s, i)->shape));
 }
@@ -111,7 +111,7 @@ static double error_of(double got, double want, bool exact) {
   return exact ? 1 : isfinite(got - want) ? fabs(got - want) : HUGE_VAL;
 }
 
-/* Error of output o: of the rows that the steps returned, or of the windows. */
+/* Error of output o: of the rows that the steps returned or, with --slide, of the windows. */
 static double output_error(const Stepping *s, int o, bool exact, int64_t *compared) {
   const StreamLayer *layer = &s->graph->stream->output[o];
   const int64_t rows = larger(stream_rows(s->whole->outputs.data[o].node->shape), 1),
@@ -346,7 +346,7 @@ static bool has_halves(const Graph *graph) {
   return false;
 }
 
-/* A net quantized at random: steps return the same bytes as the whole net. */
+/* Quantizes the net at random; its steps must return the same bytes as the whole net. */
 static void check_int8_steps(const Check *of, const Streaming *options, bool nests) {
   Check check = *of;
   Sample *sample = &check.sample;
@@ -397,7 +397,7 @@ static int64_t least_step(const Check *check, bool slide, int64_t lookahead) {
   return streams.jump;
 }
 
-/* Damages the program of a step, and of a window. */
+/* Checks mutants of the lowered program of a step, and of a window (programs.c). */
 void check_step_programs(Check *check) {
   if (graph_states(check->sample.graph) || check->sample.graph->training) return;
   for (int slide = 0; slide < 2; slide++) {

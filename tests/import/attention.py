@@ -58,14 +58,14 @@ def weighted(of):
 
 factor = {"factor": f32(D ** -0.5)}
 
-# ---- timm: q is scaled first, with an unusual factor
+# ---- timm: q is scaled before the product; then a factor other than 1/sqrt(D), after the product
 attended("attention_timm", [
     node("Mul", "q factor", "qs"), node("Transpose", "k", "kt", perm=[0, 1, 3, 2]),
     node("MatMul", "qs kt", "s"), *weighted("s")], factor)
 attended("attention_scale", [*scores(), *weighted("s")], {"factor": f32(0.3)})
 
-# ---- scaled_dot_product_attention: both operands times a root that is computed from the shape; masks;
-# dropout; casts
+# ---- scaled_dot_product_attention: q and k are each multiplied by D ** -0.25, computed from the shape;
+# masks; dropout; casts
 root = [node("Shape", "q", "size"), node("Slice", "size minus most", "width"),
     node("Cast", "width", "wf", to=1),
         node("Sqrt", "wf", "r0"), node("Div", "unit r0", "r1"), node("Sqrt", "r1", "half"),
@@ -99,7 +99,7 @@ attended("attention_computed_bias", [  # computed from x, for each position and 
     node("Transpose", "b1", "b", perm=[0, 2, 1, 3]), *scores(), node("Add", "s b", "sb"), *weighted("sb")],
     {"by_head": numbers(1, L, HEADS, L), **factor, **matrices(bias=(E, HEADS * L))})
 
-# ---- nn.MultiheadAttention: length first, batch and heads in one dimension; keys of another sequence
+# ---- nn.MultiheadAttention: the length is the first dimension; batch and heads are one dimension
 heads_first = [part for name in "qkv" for part in (
     *linear("first", name + "0", name), node("Reshape", f"{name}0 by_head", name + "1"),
     node("Transpose", name + "1", name, perm=[1, 0, 2]))]
@@ -138,7 +138,7 @@ case("attention_areas", [  # YOLO12: attention within bands of rows
      "by_head": numbers(4, 10, 2, 24), "parts": numbers(8, 8, 8), "factor": f32(8 ** -0.5),
      "image": numbers(1, 8, 5, 16)})
 
-# ---- whisper: scaled before the heads are split, batch and heads in one dimension
+# ---- whisper: q is scaled before the heads are split; batch and heads are one dimension
 apart = [part for name in "qkv" for part in (
     *linear("x", name + "0", name),
     *([node("Mul", "q0 factor", "q1")] if name == "q" else [node("Identity", name + "0", name + "1")]),
@@ -216,7 +216,7 @@ case("attention_patches", [
      "together": numbers(1, 4, 12, 4), "uncut": numbers(12, 4, 2, 2), "image": numbers(1, 4, 6, 8),
      **matrices(q=(4, 4), k=(4, 4), v=(4, 4))})
 
-# ---- EfficientViT: no softmax, sums of the values as an additional channel
+# ---- EfficientViT: no softmax; v gets a channel of ones, whose results are the sums to divide by
 case("attention_linear", [
     node("Conv", "x wqkv", "all"), node("Reshape", "all by_head", "r"),
     node("Transpose", "r", "t", perm=[0, 1, 3, 2]),
@@ -322,7 +322,7 @@ case("places_by_conv", [  # EdgeNeXt
     node("Add", "s more", "y")],
     {"x": [1, 6, 4, 5]}, "y", {"angles": (1, 8, 4, 5), "w": (6, 8, 1, 1), "b": (6,)})
 
-# ---- inputs as operands; FusedMatMul, equations with an ellipsis, constants that an operator also takes
+# ---- inputs as operands; FusedMatMul; equations with an ellipsis; constant operands where values are usual
 microsoft = {"domain": "com.microsoft"}
 case("fused_products", [
     *(node("FusedMatMul", f"a{i} b{j}", f"y{i}{j}", transA=i, transB=j, alpha=0.25 + i + j, **microsoft)

@@ -48,7 +48,7 @@ case("attends_rows", [
     {"x": [1, 20, 12], "masked": [5, 5]}, "y z",
     {**parts, "parts": numbers(4, 5, 12), "w": (12, 12), "byrow": (4, 1, 5, 5), "byhead": (1, 3, 5, 5)},
     opset=23, last=("x", "y", "z", "masked"))
-# ---- four heads of queries, two of keys; one mask, which is an input; heads that are channels or not
+# ---- four heads of queries, two of keys; one mask, which is an input; q, k and v computed, or inputs
 grouped = [
     node("Reshape", "q four", "q1"), node("Transpose", "q1", "q2", perm=[0, 2, 3, 1, 4]),
     node("Reshape", "k two", "k1"), node("Transpose", "k1", "k2", perm=[0, 2, 3, 4, 1]),
@@ -65,7 +65,7 @@ case("attends_grouped", [
 case("grouped_sum", grouped, {"q": [1, 6, 16], "k": [1, 5, 8], "v": [1, 5, 8], "masked": [6, 5]}, "y",
      grouped_sizes, last=("masked",))
 
-# ---- a mask of each part of a sequence, which is an input, for all of its heads
+# ---- parts of a sequence, each with one mask for all of its heads; the masks are an input
 case("masked_parts", [
     node("MatMul", "x w", "x1"), node("Reshape", "x1 apart", "r"),
     node("Transpose", "r", "q", perm=[0, 2, 1, 3]), node("Transpose", "r", "k", perm=[0, 2, 3, 1]),

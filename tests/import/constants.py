@@ -36,21 +36,21 @@ def body(name, nodes, carried, outputs, **weights):
     return graph
 
 
-# ---- Loop with a constant count: its body once for each iteration
+# ---- Loop with a constant count: the import repeats its body for each iteration
 case("loops", [
-    # weights that all iterations share, the iteration as a number, rows that are joined
+    # weights that all iterations share; the iteration number as a factor; one row per iteration, concatenated
     node("Loop", "five on x", "last rows", "steps", body=body("step", [
         node("MatMul", "s w", "p"), node("Add", "p x", "q"), node("Tanh", "q", "next"),
         node("Cast", "i", "f", to=1), node("Mul", "next f", "row"), node("Identity", "c", "more")],
         "s", "more next row")),
-    # a count that is a node's result, nested loops, values that are exchanged
+    # a count that is a node's result; nested loops; two values that change places in each iteration
     node("Constant", "", "two", value_int=2),
     node("Loop", "two  x last", "u v", body=body("outer", [
         node("Loop", "three  a", "d", body=body("inner", [
             node("Sigmoid", "e", "g"), node("Mul", "g k", "e2"), node("Identity", "c", "go")],
             "e", "go e2", k=half)),
         node("Add", "d b", "h"), node("Identity", "c", "yes")], "a b", "yes h a")),
-    # a condition that ends the loop, and no condition
+    # a condition that ends the loop after one iteration, and one that is false from the start
     node("Loop", "five on x", "once", body=body("end", [
         node("Relu", "z", "z2"), node("Identity", "never", "stop")], "z", "stop z2", never=np.array(False))),
     node("Loop", "five off x", "same", body=body("never", [
@@ -58,7 +58,7 @@ case("loops", [
     node("Flatten", "rows", "flat", axis=0), node("Concat", "u v once same", "y", axis=1)],
     {"x": [1, 4]}, "flat y", {"w": (4, 4), "five": np.array(5, i64), "three": np.array(3, i64),
                               "on": np.array(True), "off": np.array(False)})
-# A condition whose parts are used twice, and their parts twice: each is computed once.
+# A condition with 14 And nodes, each of which uses the previous result twice: each node is computed once.
 case("long_conditions", [node("Loop", "most on x", "y", body=body("step", [
     node("Mul", "z decay", "z2"), node("And", "c c", "c0"),
     *(node("And", f"c{k} c{k}", f"c{k + 1}") for k in range(13)), node("Identity", "c13", "go")],
@@ -73,7 +73,8 @@ def scan(name, nodes, state, rows, outputs, **weights):
     return graph
 
 
-# ---- Scan: its body once for each row; along another axis, from the last row on; also for results
+# ---- Scan: the import repeats its body for each row; inputs and results along another axis, or from the last
+# row to the first
 case("scans", [
     node("Scan", "start steps", "last rows", "cell", num_scan_inputs=1, body=scan("cell", [
         node("MatMul", "h r", "p"), node("Add", "p row", "q"), node("Tanh", "q", "next"),
@@ -87,7 +88,7 @@ case("scans", [
     {"steps": [3, 1, 4]}, "y flat behind", {"start": np.zeros((1, 4), f32)},
     last=("steps", "y", "flat", "behind"))
 
-# ---- Loops whose count or condition is computed: from an input of --set, from a shape, from the iteration
+# ---- Loops whose count or condition is computed: from an input that --set fixes, a shape, or the iteration
 case("computed_loops", [
     node("Add", "times one", "n"), node("Loop", "n on x", "a", "set", body=body("outer", [
         node("Shape", "s", "sizes"), node("Gather", "sizes one", "columns"),
@@ -105,7 +106,7 @@ case("computed_loops", [
 make.settings["computed_loops"] = {"times": np.array(1, i64)}
 
 
-# ---- constants with new shapes that cut their dimensions unevenly
+# ---- reshaped constants: the new dimensions cross the boundaries of the old ones
 case("uneven_constants", [
     node("Reshape", "u square", "a"), node("Flatten", "v", "b", axis=2), node("Reshape", "b rows", "c"),
     node("MatMul", "x a", "d"), node("MatMul", "d c", "e"), node("Unsqueeze", "k", "k1", axes=[0]),
@@ -114,23 +115,23 @@ case("uneven_constants", [
      "copied": numbers(1, -1)}, opset=12)
 
 
-# ---- If with a constant condition: the branch taken; the other one is ignored
+# ---- If with a constant condition: only the branch that is taken is imported
 case("conditional", [
     node("Constant", "", "hot", value=numpy_helper.from_array(np.array(False))),
     node("Not", "hot", "cold"), node("Conv", "x w", "a", "conv", pads=[1] * 4),
-    # its names also occur in the graph or in the other branch; nested, with two results
+    # a branch whose names also occur in the graph or in the other branch; a nested If with two results
     choice("cold", "b", branch("yes", [
         node("Relu", "a", "t"), choice("flag", "u v", branch("inner", [
             node("Mul", "t k", "t2"), node("Add", "t2 k", "p")], "p t2", k=half),
             branch("other", [node("Abs", "t", "p"), node("Hardmax", "t", "t2")], "p t2")),
         node("Add", "u v", "r")], "r"), branch("no", [node("Hardmax", "a", "t")], "t"), "gate"),
-    # as torch.jit writes squeeze: by the size of a dimension
+    # an If that depends on the size of a dimension, as torch.jit exports squeeze
     node("GlobalAveragePool", "b", "pooled"), node("Shape", "pooled", "sizes"),
     node("Gather", "sizes last", "n"),    node("Equal", "n single", "is_one"),
     choice("is_one", "s", branch("yes", [node("Squeeze", "pooled axes", "s1")], "s1"),
            branch("no", [node("Identity", "pooled", "s2")], "s2")),
     node("Flatten", "s", "f"),
-    # a result that is a constant
+    # an If whose result is a constant
     choice("flag", "c", branch("yes", [node("Exp", "k", "c1")], "c1", k=f32([1, 2, 3])),
            branch("no", [node("Neg", "k", "c2")], "c2", k=f32([4]))), node("Add", "f c", "y")],
     {"x": [1, 2, 5, 4]}, "y", {"w": (3, 2, 3, 3), "flag": np.array([True]), "last": np.array(3, i64),
@@ -272,7 +273,7 @@ case("borders_of_channels", [
     {"one": numbers(0, 2, 0, 0, 0, 1, 0, 0), "both": numbers(0, 1, 2, 0, 0, 0, 1, 3), "w": (4, 7, 3, 3),
      "deep": numbers(0, 3, 1, 1, 0, 0, 0, 2), "ends": numbers(0, 4, 0, 3), "number": half})
 
-# One-hot, exported as a comparison with all integers.
+# One-hot vectors, exported as a comparison with the integers 0 to 8, or with some of them.
 case("compared", [
     node("Reshape", "n column", "c"), node("Expand", "c wide", "e"), node("Equal", "e range", "same"),
     node("Cast", "same", "f", to=TensorProto.FLOAT), node("MatMul", "f w", "a"),

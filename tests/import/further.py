@@ -26,7 +26,7 @@ case("written", [
     node("Gemm", "d m", "y", transB=1)], {"x": [1, 2, 3, 4]}, "y", {"w": (3, 2, 1, 1)})
 
 
-# ---- repeats that are materialized, a boolean input, casts of fractions
+# ---- repeated rows that are materialized; a boolean input; casts of fractions to integers
 case("repeated", [
     node("Unsqueeze", "v second", "v1"), node("Expand", "v1 rows", "e"),
     node("Concat", "x e", "y", axis=2),
@@ -50,7 +50,7 @@ case("mixed", [
      "first": numbers(0), "second": numbers(1)}, last=("y",))
 
 
-# ---- selection among infinite numbers
+# ---- Where, Softmax, ArgMax and Pad with infinite numbers; indices from these
 case("chosen", [
     node("Relu", "x", "r"), node("Log", "r", "l"), node("Greater", "x third", "g"),
     node("Where", "g l low", "a"), node("Where", "always l x", "b"), node("Where", "g lowest third", "c"),

@@ -110,7 +110,8 @@ case("samples", [
     {"x": [1, 3, 6, 5]}, "y",
     {"w": (2, 3, 1, 1), "depth": numbers(4), "ends": f32([0.5, 2]), "third": numbers(2)})
 
-# ---- quotients of integers, which are rounded towards 0; 41 * (1/41) in float is below 1
+# ---- quotients of integers, which are rounded towards 0; 41 * (1/41) in float is below 1, so a product with
+# the reciprocal would be rounded to 0
 case("whole_quotients", [
     node("Mul", "x many", "large"), node("Floor", "large", "below"), node("Cast", "below", "i", to=7),
     node("Mul", "below prime_float", "multiples"), node("Floor", "multiples", "whole"),

@@ -522,7 +522,7 @@ no_forms = {
         {"w": (2, 3, 1, 1)}),
     "made_twice": ([node("Div", "x mean", "e"), node("Mul", "e third", "y"), node("Relu", "e", "e", "again")],
         {"x": [1, 3, 4, 4]}, {"mean": (3, 1, 1), "third": f32(3)}),
-    # Within the limit on bytes, but refused: each element costs as much time as a float.
+    # A boolean constant within the limit on bytes is refused: each element costs as much time as a float.
     "large_bytes": ([
         node("ConstantOfShape", "long", "a", value=helper.make_tensor("", TensorProto.BOOL, [1], [True])),
         node("Slice", "a zero four zero", "b"), node("Cast", "b", "c", to=1), node("Add", "x c", "y")],

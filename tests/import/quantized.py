@@ -359,7 +359,7 @@ def hostile():
 
 CASES = [qdq_channels, qdq_tensors, qdq_int16, qdq_uint16, qoperator, qdq_bytes, qdq_mixed, qdq_wider,
          qdq_joined, qdq_widths, qlinear, qdq_products, qdq_windows]
-# Ports with channels last, also in ONNX.
+# Inputs and outputs whose channels are last in ONNX, too.
 LAST = {"qdq_bytes": ("x",), "qdq_products": ("x", "z", "p_q", "s_q", "y_q"),
         "qdq_windows": ("z", "y_q", "e_q", "f")}
 

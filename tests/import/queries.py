@@ -11,8 +11,8 @@ make.cases.clear()
 HEADS, POINTS, LEVELS, QUERIES, CHANNELS = 4, 3, ((5, 4), (3, 2)), 6, 8
 SUM = 2 * POINTS
 
-# ---- sampling locations of all heads and points, relative to the size of the query's box, with more and
-# fewer points
+# ---- sampling locations of all heads and points, relative to the size of the query's box, for 20 and for 3
+# queries
 for name, queries in (("part_of_channels", 20), ("part_of_channels_few", 3)):
     case(name, [
         node("MatMul", "asks w", "o0"), node("Reshape", "o0 apart", "o"),
@@ -61,7 +61,7 @@ nodes, constants = deformable()
 case("deformable_points", nodes, {"x": [1, sum(h * w for h, w in LEVELS), CHANNELS], "asks": [1, QUERIES, 5]},
      "y", constants, last=("x", "asks", "y"))
 
-# ---- tables: the places of anchors along any dimension, rows of a value by pairs of image and row
+# ---- tables of anchors, indexed along any dimension; rows of a value, selected by pairs of image and row
 case("tables", [
     node("ReduceMax", "x", "best", axes=[-1], keepdims=0), node("TopK", "best k", "top rows", axis=1),
     node("Reshape", "rows flat", "r"), node("Gather", "inner r", "a", axis=1),
@@ -75,7 +75,7 @@ case("tables", [
      "outer": (30, 1, 5), "images": np.zeros((7, 1), np.int64), "together": numbers(1, 7, 8),
      "wide": numbers(1, 7, 6)}, last="y")
 
-# ---- D-FINE: boxes as means of distributions, and the best of each distribution and their mean
+# ---- D-FINE: boxes as means of distributions; the three highest probabilities of each, and their mean
 case("distributions", [
     node("MatMul", "x w", "d0"), node("Reshape", "d0 rows", "d1"), node("Softmax", "d1", "d2", axis=1),
     node("MatMul", "d2 places", "d3"), node("Reshape", "d3 boxes", "y"), node("Reshape", "d0 apart", "p0"),

@@ -210,7 +210,7 @@ class Model:
                 product, f32(x.scale * w.scale) / to.scale, to, bound))
         return self.layer(x, w, None, lambda x, w: x @ w, array_of(w).shape[1], (1, -1))
 
-    # ---- integer operators: their definitions ----
+    # ---- integer operators: dequantize, compute, quantize ----
     def QLinearConv(self, a, x, xs, xz, w, ws, wz, ys, yz, b=None):
         x, w = self.DequantizeLinear({}, x, xs, xz), self.DequantizeLinear({"axis": 0}, w, ws, wz)
         b = None if b is None else self.DequantizeLinear({"axis": 0}, b, np.broadcast_to(xs * ws, b.shape))

@@ -338,7 +338,7 @@ def run_refusals():
     net = Net(Tensor([1, 3, 2], F32, name="x"))
     y = net.add("WHILE", net.tensors[:1], Tensor([1, 3, 2], F32, name="y"))
     told = imported("m.tflite", net.write(y))
-    check(told.returncode == 1 and "a loop, as in a GRU of Keras: export it to ONNX" in told.stderr,
+    check(told.returncode == 1 and "a loop, as in a GRU of Keras: export the model to ONNX" in told.stderr,
           "WHILE is refused", told.stderr)
     told = imported("m.onnx", onnx([("GRU", "x W R - - h", "- hn"), ("Relu", "hn", "y")],
                                    [("x", 3, 2, 1), ("h", 1, 2, 2)], [("y", 1, 2, 2)],

@@ -255,7 +255,8 @@ def pair_cases():
         case.output(y, lambda v, r, f=function: [f(q, -128 + 16 * (k % 16)) for k, q in enumerate(v[0])])
     yield case
     gate = Tensor([1, 1, 1, 16], I8, 1 / 256, -128)
-    # LiteRT multiplies these scales as floats, TensorFlow Lite for Microcontrollers as doubles
+    # LiteRT multiplies the two scales as floats, TensorFlow Lite for Microcontrollers as doubles, so their
+    # results may differ
     case, y = Case("a gate before its image", [gate, x], golden=False), out(0.04, 1)
     case.net.add("MUL", [gate, x], y, f0=("b", NONE))
     case.output(y, lambda v, r: [ref.multiply(v[0][k % 16], gate, q, x, y, r) for k, q in enumerate(v[1])])

@@ -9,7 +9,7 @@ F32, F16, I32, U8, I64, BOOL, I16, C64, I8, RESOURCE = 0, 1, 2, 3, 4, 6, 7, 8, 9
 WIDTH = {F32: "f", F16: "e", I32: "i", U8: "B", I64: "q", BOOL: "B", I16: "h", I8: "b"}
 NONE, RELU, RELU_N1, RELU6 = 0, 1, 2, 3
 SAME, VALID = 0, 1
-# BuiltinOperator, the kind of its options, the version
+# by name: the numbers of the BuiltinOperator and of its BuiltinOptions, and the version
 OPERATORS = {
     "ADD": (0, 11, 2), "AVERAGE_POOL_2D": (1, 5, 2), "CONCATENATION": (2, 10, 2), "CONV_2D": (3, 1, 3),
     "DEPTHWISE_CONV_2D": (4, 2, 3), "DEPTH_TO_SPACE": (5, 94, 1), "DEQUANTIZE": (6, 38, 2),

@@ -79,7 +79,7 @@ def function_cases():
         case.add("TANH", case.inputs, wide(ALL, 2.0**-15))
         yield case
     # TensorFlow Lite for Microcontrollers computes the tables with the C library's float exp: an entry may
-    # differ by one
+    # differ by one, so only LiteRT's results are recorded
     for scale, shape in ((3e-6, ALL), (1e-4, ALL), (1.7e-4, [1, 32768, 2]), (0.001, [1, 1000]), (0.05, ALL),
                          (0.9, [1, 3]), (2e-4, [1, 64, 1])):
         case = Case(f"softmax, {scale}, {shape[-1]}", wide(shape, scale), kernels=("litert",))
@@ -254,7 +254,7 @@ def matmul_cases():
         yield case
 
 
-# ---- recurrent layers: int8 weights and values, int16 cells ----
+# ---- recurrent layers: int8 weights, int8 or int16 values, int16 cells ----
 def lstm(case, x, rng, units, y_scale, y_zero, cell, clip, weight=0.008, **changes):
     """Adds an lstm after x; gates are in the order i f c o. changes: by input of the operator, a tensor."""
     channels, kind, bias = x.shape[2], x.kind, I64 if x.kind == I16 else I32

@@ -119,7 +119,7 @@ def test_imported():
             ("a table without a scale", alone, factor, "f.scale: F32 [1] and f.zero: I8 [1] are missing"),
             ("a table without a layer", {**good, "g.table": good["f.table"]}, factor, "g.table: no layer"),
             ("a mean of another kind", good, note(m={"mean": "half"}),
-             "the mean of layer 'm' must be factor"),
+             "\"mean\" of layer 'm' must be \"factor\""),
             ("a mean into a tiny scale", {**good, **stored("m", 1e-6, 0)}, factor,
              "scales of m are incompatible")):
         save("table.safetensors", arrays, metadata)
@@ -207,7 +207,7 @@ def test_factors():
             ("int16 with float factors", layer, whole, byfloat, "not supported for int16 layers"),
             ("a factor of an unknown layer", relu, near, note(x=wide, f=wide, g={"factor": "float"}),
              "no layer of that name that uses a factor"),
-            ("a float16 factor", relu, near, note(f={"factor": "half"}), "'f' must be float or double")):
+            ("a float16 factor", relu, near, note(f={"factor": "half"}), "'f' must be \"float\" or")):
         done = made(layers, arrays, metadata)
         good = done.returncode == 0 and not done.stderr if words is None else words in done.stderr
         check(good, what + (" is taken" if words is None else f": {words}"), done.stderr)

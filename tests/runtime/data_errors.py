@@ -156,7 +156,7 @@ exits(
     says="parts/train: another folder next to it is also the training part; merge the two, or rename one",
 )
 
-# ---- outputs among the data
+# ---- output files in the folders of the data
 folders("flat", red="red", green="green", blue="blue")
 os.makedirs("flat/.runs")
 OUT = ("--epochs", "1", "--out", "out.safetensors")

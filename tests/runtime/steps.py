@@ -52,7 +52,7 @@ x = npy([SAMPLES, CALLS, 2, 4], [v for sample in frames for call in sample for v
 y = npy([SAMPLES, CALLS], [v for sample in labels for v in sample], "<i4", "i")
 npz("set.npz", x=x, y=y, x_val=x, y_val=y)
 
-# ---- the loss of training, of eval, and of single calls
+# ---- the losses of training, of eval, and of single calls agree
 build("wake", WAKE)
 exits(0, "weights that are not trained", "./wake", "train", "--data", "set.npz", "--epochs", "1", "--rate",
       "0", "--log", "log.jsonl", "--out", "w.safetensors")

@@ -238,7 +238,7 @@ def lines_of_frames(rows):  # begin and end of the frames around wide panels
 
 
 ends = lines_of_frames(read_png("out.png")[2])
-# the input with 20 steps, conv1 and relu1 with 18
+# the strips of the input, with 20 positions, and those of conv1 and relu1, with fewer
 check(len(ends) == 6 and len(set(ends)) == 1, "  all strips are aligned", ends)
 build("longnames",
       "net longnames { input x: 8x8x1 \n conv(2, 3x3, name=\"a.layer.of.quite.a.long.name.indeed\") -> "

@@ -51,7 +51,7 @@ static double sample(int64_t i) {
   return (double)(((i * i * 7 + i * 1103) % 65536 - 32768) / soft[i / QUARTER % 4]);
 }
 
-/* The original code computes absolute values in int16, where the absolute value of -32768 overflows. This
+/* TensorFlow Lite Micro computes absolute values in int16, where the absolute value of -32768 overflows. This
  * signal has -32768 in the middle of every second frame. */
 static double peak(int64_t i) { return i % 320 == 240 ? -32768 : (double)((i * i * 7 + i * 1103) % 41 - 20); }
 

@@ -532,8 +532,8 @@ static void test_fused(void) {
   }
 }
 
-/* A pooling that the convolution before it computes; and convolutions with few filters on one channel, whose
- * vectors contain columns. */
+/* Convolutions that also compute the pooling after them; some have few filters and one input channel, and are
+ * vectorized over columns. */
 static void test_pooled(void) {
   static const char *const text[] = {"filters=6 kernel=5 pad=2",
                                      "filters=19 kernel=3x3 pad=1",

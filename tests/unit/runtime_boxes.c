@@ -103,7 +103,7 @@ static void yaml_names_classes(void) {
 
 static void broken_rows_are_named_and_skipped(void) {
   static const char *const rows[][2] = {
-      {"2 0.5 0.5 0.25 0.5", "a.txt:2: the class is 2, but there are 2 classes, from 0 on"},
+      {"2 0.5 0.5 0.25 0.5", "a.txt:2: the class is 2, but there are 2 classes, numbered from 0"},
       {"-1 0.5 0.5 0.25 0.5", "a.txt:2: the class is -1"},
       {"0.5 0.5 0.5 0.25 0.5", "a.txt:2: the class is 0.5"},
       {"1 0.9 0.5 0.4 0.5", "a.txt:2: the box's right side is 1.1, outside of 0 to 1"},

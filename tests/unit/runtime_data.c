@@ -143,7 +143,7 @@ static void cifar_is_read(void) {
   for (int i = 0; i < 3072; i++) CU_ASSERT_EQUAL(pixel[i], i % 3 * 50 + i / 3 % 32 - 128);
   cnn_data_close(data);
   scratch_bytes("cifar/cifar-10-batches-bin/test_batch.bin", records, 3072);
-  refuse_set(&net, scratch("cifar"), CNN_BAD_FORMAT, "are not a multiple of the record size");
+  refuse_set(&net, scratch("cifar"), CNN_BAD_FORMAT, "not one or more records of");
   net.output[0] = classes_of("output", 4);
   refuse_set(&net, scratch("cifar"), CNN_MISMATCH, "has 10 classes");
   memset(records, 0, 2);

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 const char *scratch(const char *name); /* path of a file in the directory; valid for the next three calls.
-                                          Missing parent directories are created */
+                                          Missing parent directories are created, except below "no/" */
 const char *scratch_bytes(const char *name, const void *bytes,
                           size_t n); /* writes a file, and returns its path */
 const char *scratch_text(const char *name, const char *text);

@@ -1,5 +1,5 @@
-/* program_text.c: Printer of imported statements as a program. If a statement's value is used by the next
- * statement, both are printed as a chain; otherwise the value gets a name. */
+/* program_text.c: Printer of imported statements as a program. A value that is only the first operand of
+ * the next statement has no name: the next statement continues the chain. Other values have names. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <string.h>
@@ -19,7 +19,8 @@ static const char *sizes(ModelImport *im, int rank, const int64_t *size) {
   return text.s ? text.s : "1";
 }
 
-/* The value that the first statement's call is applied to: the last state, or else the first input. */
+/* The operand of the first statement's call if the statement names none: the last state, or else the first
+ * input. */
 static const Value *first_current(const ModelImport *im) {
   return im->kept.n ? im->inputs.data[im->inputs.n - 1] : im->inputs.data[0];
 }
@@ -49,7 +50,7 @@ static void put_program_inputs(ModelImport *im, Text *out) {
   }
 }
 
-/* Does a word begin with these letters, ignoring case? */
+/* Whether a word begins with these letters, ignoring case. */
 static bool begins_like(const char *word, const char *with) {
   while (*with && tolower((unsigned char)*word) == tolower((unsigned char)*with)) word++, with++;
   return !*with;
@@ -87,8 +88,8 @@ static bool has_letter(const char *name) {
 }
 
 /* The name of a node is the path of its module, followed by the node's own name if the path does not name
- * the operator. A node without a name is named after its tensor, or after its operator if the tensor's name
- * is a number. */
+ * the operator. Without a module, it is the node's own name, shortened. A node that has neither is named
+ * after its tensor; if the tensor's name is a number, the operator is put before it. */
 static const char *node_name(ModelImport *im, const OnnxNode *node, const Value *value) {
   const char *part = part_name(im, node, value), *path = node_module(im, node);
   if (!path && !*node->name) {

@@ -1,4 +1,5 @@
-/* refusals.c: Reports of unsupported nodes, and of the largest part that can be imported; import_list. */
+/* refusals.c: Reports of unsupported nodes, of the largest part that can be imported, and of all nodes
+ * (--list). */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/import.h"
@@ -94,7 +95,7 @@ ModelImport *import_unrolled(ModelImport *im) {
 #endif
 
 /* ---- the largest part ---- */
-/* The tensor's name for --outputs: the name of its node, unless a tensor has that name. */
+/* The name that selects the tensor in --outputs: its node's name, unless that selects another tensor. */
 static const char *refused_output_name(const ModelImport *im, int tensor) {
   if (im->onnx->shown) return im->onnx->tensor[tensor];
   const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;
@@ -129,7 +130,7 @@ static void ask_for_inputs(const ModelImport *im, const OnnxNode *node, bool *as
     if (is_computed(im, node->in[k])) ask_for(im, node->in[k], asked);
 }
 
-/* Replaces an output that cannot be laid out by its node's inputs. */
+/* For an output that cannot be laid out: selects the inputs of its node instead of the output. */
 static void step_back(const ModelImport *im, const Problem *output, bool *asked) {
   const int maker = im->maker[output->tensor];
   asked[output->tensor] = false;

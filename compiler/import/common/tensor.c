@@ -75,7 +75,7 @@ static int64_t saturated_integer(double value) {
 
 void tensor_put(Tensor *t, int64_t i, double value) {
   const int width = tensor_width(t->type);
-  uint8_t *at = (uint8_t *)(uintptr_t)t->data + i * width; /* a constant created by the importer */
+  uint8_t *at = (uint8_t *)(uintptr_t)t->data + i * width; /* writable: the importer created the constant */
   uint64_t bits = 0;
   if (t->type == TENSOR_FLOAT) {
     const float number = (float)value;

@@ -75,7 +75,7 @@ static bool read_wire_ints(Wire *wire, WireInts *ints, Content *content) {
   return true;
 }
 
-/* Appends bytes to a field. A single piece is used in place; several pieces are concatenated in a copy. */
+/* Appends bytes to a field. The first bytes stay in the file; if more bytes follow, all are copied. */
 static void put_bytes(Wire *wire, WireBytes *all, const WireBytes *more) {
   if (all->n == 0) {
     *all = (WireBytes){more->at, more->n, 0};

@@ -1,4 +1,5 @@
-/* channel_axis.c: The channel dimension of an input: from --layout, or inferred from the input's users. */
+/* channel_axis.c: The channel dimension of an input: from --layout, inferred from the input's users, or else
+ * guessed from its sizes. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/import.h"
@@ -31,7 +32,7 @@ static int axes_or_sizes(const ModelImport *im, const OnnxNode *node, int input,
 }
 
 /* ---- evidence: the dimension of a tensor that a node treats as channels; -1: none ---- */
-/* The channel axis of a recurrent layer's rows, and of its initial states. */
+/* The channel axis of a recurrent layer's input sequence, and of its initial states. */
 static int told_by_recurrent(const OnnxNode *node, int input, const Trace *x) {
   enum { IN_ROWS = 0, IN_HIDDEN = 5, IN_CELL = 6 };
   static const char *const ops[] = {"LSTM", "GRU", "RNN", NULL};
@@ -90,7 +91,8 @@ static int told_by_constant(const ModelImport *im, const OnnxNode *node, int inp
   return along == 1 || along == x->rank - 1 ? along : -1;
 }
 
-/* The dimension that a reduction keeps, if it reduces all dimensions except this one and the batch. */
+/* The dimension that a reduction keeps, if it reduces all other dimensions except the batch, and this
+ * dimension is 1 or the last one. */
 static int told_by_reduction(const ModelImport *im, const OnnxNode *node, const Trace *x) {
   int64_t axes[MOST_DIMS];
   bool over[MOST_DIMS] = {true};
@@ -114,9 +116,9 @@ static int told_by_axis(const OnnxNode *node, const Trace *x) {
   return d == 1 || (d > 0 && d == x->rank - 1) ? (int)d : -1;
 }
 
-/* The channel dimension, for the right operand of a product of two values: of the operand's last two
- * dimensions, the dimension that is later in the input. A Transpose may have exchanged these dimensions, as
- * in the scores of attention. */
+/* For the right operand of a product of two values: the one of its last two dimensions that comes later in
+ * the input. It can be either of them, because a Transpose may have exchanged them, as in the scores of
+ * attention. */
 static int told_by_product(const ModelImport *im, const OnnxNode *node, int input, const Trace *x) {
   if (input != 1 || !strstr(node->op, "MatMul") || x->rank < 3 || constant_of(im, node, 0)) return -1;
   const int last = x->rank - 1;
@@ -293,7 +295,7 @@ int channels_of_input(const ModelImport *im, const OnnxPort *port) {
   if (layout) return layout->last ? last : 1;
   if (is_own_sequence(im, port)) return 1;
   const int found = channels_by_use(im, port);
-  /* The caller's buffer can have the channels first, but not between positions. */
+  /* In the caller's buffer, the channels cannot be between positions: they become the last dimension. */
   if (im->options->chw && found > 1) return last;
   if (found != NOT_KNOWN) return found;
   return port->rank == 4 && port->dim[3] <= 3 && port->dim[1] > 4 ? last : 1;

@@ -20,7 +20,7 @@ Tensor *constant_new(ModelImport *im, TensorType type, int rank, const int64_t *
   for (int d = 0; d < rank; d++) {
     if (dim[d] < 0 || dim[d] > INT32_MAX) return no(im, "a constant with an invalid size");
     all *= dim[d] ? dim[d] : 1;
-    if (all > INT32_MAX) return no(im, "a constant of more than 2^31 numbers");
+    if (all > INT32_MAX) return no(im, "a constant of 2^31 or more numbers");
     n *= dim[d];
   }
   const int width = tensor_width(type);
@@ -48,7 +48,7 @@ int fold_axis(ModelImport *im, const Tensor *x, int64_t axis) {
   return -1;
 }
 
-/* ---- types, filled and enumerated constants ---- */
+/* ---- casts, filled constants, ranges, Constant, Shape ---- */
 const Tensor *fold_cast(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
   const Tensor *like = constant_of(im, node, 1); /* the input of CastLike that has the type */
@@ -79,7 +79,7 @@ const Tensor *fold_filled(ModelImport *im, const OnnxNode *node) {
   const char *why = NULL;
   int64_t dim[MOST_DIMS];
   if (attribute && attribute->t) value = onnx_constant(im->arena, attribute->t, im->onnx->path, &why);
-  if (s->n > MOST_DIMS || (value && value->n != 1)) return no(im, "a constant of more than 8 dimensions");
+  if (s->n > MOST_DIMS || (value && value->n != 1)) return no(im, "an unsupported ConstantOfShape");
   for (int d = 0; d < s->n; d++) dim[d] = tensor_integer(s, d);
   Tensor *t = constant_new(im, value ? value->type : TENSOR_FLOAT, (int)s->n, dim);
   const double number = value ? tensor_number(value, 0) : 0;
@@ -91,7 +91,7 @@ const Tensor *fold_range(ModelImport *im, const OnnxNode *node) {
   const Tensor *t[3];
   for (int k = 0; k < 3; k++) {
     t[k] = constant_of(im, node, k);
-    if (!t[k] || t[k]->n != 1) return no(im, "a range whose bounds are missing");
+    if (!t[k] || t[k]->n != 1) return no(im, "a range without three scalar inputs");
   }
   const double low = tensor_number(t[0], 0), high = tensor_number(t[1], 0), step = tensor_number(t[2], 0);
   const double count = step != 0 ? ceil((high - low) / step) : 0;

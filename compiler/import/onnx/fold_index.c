@@ -23,7 +23,7 @@ const Tensor *fold_gather(ModelImport *im, const OnnxNode *node) {
   return to;
 }
 
-/* ---- elements by index along an axis ---- */
+/* ---- GatherElements and ScatterElements ---- */
 /* Number i of `index`, as an index in a dimension of n elements; a negative number counts from the end. -1
  * after no(): it is out of range. */
 static int64_t index_in(ModelImport *im, const Tensor *index, int64_t i, int64_t n) {
@@ -98,8 +98,8 @@ const Tensor *fold_scatter_elements(ModelImport *im, const OnnxNode *node) {
   return to;
 }
 
-/* ---- parts by several indices ---- */
-/* Start of the part that the i-th row of indices selects. */
+/* ---- GatherND and ScatterND ---- */
+/* Start of the part of x that row i of the indices selects. */
 static int64_t index_at(ModelImport *im, const Tensor *x, const Tensor *index, int64_t i) {
   const int64_t depth = index->dim[index->rank - 1];
   int64_t at = 0, stride[MOST_DIMS];
@@ -149,7 +149,7 @@ const Tensor *fold_scatter_nd(ModelImport *im, const OnnxNode *node) {
   return to;
 }
 
-/* ---- indices of elements ---- */
+/* ---- NonZero, OneHot, Compress ---- */
 const Tensor *fold_nonzero(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
   int64_t dim[2] = {x->rank, 0}, k = 0;

@@ -59,7 +59,7 @@ const Tensor *fold_expand(ModelImport *im, const OnnxNode *node) {
     const int own = d - (rank - x->rank), asked = d - (rank - (int)s->n);
     const int64_t have = own < 0 ? 1 : x->dim[own], want = asked < 0 ? 1 : tensor_integer(s, asked);
     if (have != 1 && want != 1 && have != want)
-      return no(im, "a shape that does not match the number of elements");
+      return no(im, "a broadcast to an incompatible shape");
     dim[d] = have == 1 ? want : have;
     by[d] = have == 1 ? 0 : stride[own];
   }
@@ -179,14 +179,14 @@ const Tensor *fold_split(ModelImport *im, const OnnxNode *node) {
   int64_t stride[MOST_DIMS], dim[MOST_DIMS], at = 0;
   if (axis < 0) return NULL;
   if ((sizes && sizes->n != node->nout) || (!sizes && list && list->n != node->nout))
-    return no(im, "a number of sizes that is not the number of parts");
+    return no(im, "more or fewer split sizes than outputs");
   const int64_t n = x->dim[axis], each = (n + node->nout - 1) / node->nout;
   strides_of(x, stride);
   memcpy(dim, x->dim, sizeof dim);
   for (int k = 0; k < node->nout; k++) {
     dim[axis] = sizes ? tensor_integer(sizes, k) : list ? list->data[k] : each < n - at ? each : n - at;
     if (dim[axis] < 0 || dim[axis] > n - at || (k == node->nout - 1 && dim[axis] < n - at))
-      return no(im, "parts whose sizes do not add up to the axis");
+      return no(im, "split sizes whose sum is not the axis size");
     const Tensor *part = strided(im, x, x->rank, dim, stride, at * stride[axis]);
     if (!part) return NULL;
     if (k == 0) first = part;

@@ -1,4 +1,4 @@
-/* fold_product.c: Constant folding of matrix products. */
+/* fold_product.c: Constant folding of products: Einsum, MatMul, Gemm, and Conv with 1x1 kernels. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/fold.h"
@@ -218,7 +218,7 @@ const Tensor *fold_conv(ModelImport *im, const OnnxNode *node) {
                    onnx_int(node, "group", 1) == 1 && is_trivial(node, "strides", 1) &&
                    is_trivial(node, "pads", 0);
   for (int d = 2; pointwise && d < w->rank; d++) pointwise = w->dim[d] == 1;
-  if (!pointwise) return no(im, "a convolution of constants with larger windows");
+  if (!pointwise) return no(im, "a convolution of constants that is not a plain 1x1 convolution");
   if (bias && bias->n != w->dim[0]) return no(im, "constants whose shapes do not match");
   p.operand[0] = x;
   p.operand[1] = tensor_shaped(im->arena, w, 2, w->dim);

@@ -1,4 +1,4 @@
-/* fold_reduce.c: Constant folding of sums, maxima and sorting along dimensions. */
+/* fold_reduce.c: Constant folding of reductions, BatchNormalization, CumSum, softmax and sorting. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>

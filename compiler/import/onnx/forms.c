@@ -1,5 +1,5 @@
-/* forms.c: Pattern matching of operators that exporters decompose, before nodes are imported: activations,
- * means of means, quotients, padded maxpools. */
+/* forms.c: Pattern matching of operators that exporters decompose: activations, means of means, quotients,
+ * padded maxpools and others. It changes the graph before its nodes are imported. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -77,7 +77,7 @@ static int six_of(const ModelImport *im, int tensor) {
   return three == 3 ? x : 0;
 }
 
-/* The dividend of a division by 6, or 0. */
+/* The dividend of a division by 6; 0: another node. */
 static int sixth_of(const ModelImport *im, const OnnxNode *node) {
   double number = 0;
   if (!is_op(node, "Div") && !is_op(node, "Mul")) return 0;
@@ -165,7 +165,7 @@ static void form_gelu(ModelImport *im, OnnxNode *node) {
 }
 
 /* ---- means of means ---- */
-/* The axis of a ReduceMean; INT64_MIN: there are several. */
+/* The only axis of a reduction or an Unsqueeze; INT64_MIN: there are several, or the axes are unknown. */
 int64_t only_axis(const ModelImport *im, const OnnxNode *mean) {
   const WireInts *list = onnx_ints(mean, "axes");
   const Tensor *t = mean->nin > 1 && mean->in[1] ? im->item[mean->in[1]].constant : NULL;
@@ -259,7 +259,7 @@ static void form_floor_quotient(ModelImport *im, OnnxNode *node) {
 }
 
 /* Drops the input with the image number of each region if the model computes these numbers. They are not
- * checked: all regions are taken from one image. */
+ * checked: all regions are taken from the only image. */
 static void form_regions(const ModelImport *im, OnnxNode *node) {
   if (is_op(node, "RoiAlign") && node->nin > 2 && node->in[2] && !im->item[node->in[2]].constant)
     node->nin = 2;

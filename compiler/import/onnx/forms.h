@@ -10,7 +10,8 @@ OnnxNode *op_before(const ModelImport *, int tensor, const char *op);
 OnnxNode *either_before(const ModelImport *, int tensor, const char *one, const char *other);
 double single_number(const ModelImport *,
                      int tensor); /* value of a constant scalar; NaN: not a scalar, or not constant */
-/* For a node with a value and a number as operands: the value; 0: another node. */
+/* If one operand of the node is a value and the other one is a number: the value's tensor. 0: another
+ * node. */
 int beside_number(const ModelImport *, const OnnxNode *, double *number);
 int64_t only_axis(const ModelImport *, const OnnxNode *reduction); /* INT64_MIN: there are several */
 /* Changes a node to another operator, without attributes. */
@@ -20,6 +21,7 @@ void turn_into_one(ModelImport *, OnnxNode *, const char *op, int in);
 void form_norms(ModelImport *, OnnxNode *);      /* forms_norm.c */
 void form_deformable(ModelImport *, OnnxNode *); /* forms_deformable.c */
 void form_attention(ModelImport *, OnnxNode *);  /* forms_attention.c */
-/* The numbers of a constant, possibly reshaped; NULL: the value is computed. */
+/* The numbers of a value that is a constant, even if statements have reshaped it; NULL: the value is
+ * computed. */
 const Tensor *numbers_of_constant(ModelImport *, const Value *);
 #endif

@@ -15,7 +15,7 @@ typedef struct Chain {
   const Product *product;
   int nsteps;
   const Statement *step[MOST_STEPS];
-  int key; /* the side of the scores over which the softmax normalizes */
+  int key; /* index of the product's operand whose positions are the keys, over which the softmax sums */
   double scale;
   int nterms;
   struct Term {
@@ -23,7 +23,7 @@ typedef struct Chain {
     double factor;
     const char *layer; /* the layer whose bias is this term, one number per channel; or NULL */
   } term[MOST_TERMS];
-  int64_t rows, l[2]; /* number of rows of the scores, and of positions on each side */
+  int64_t rows, l[2]; /* number of rows of the scores, and of positions of each operand */
   int64_t grouped; /* number of heads, if the queries of several heads are the positions of one row; otherwise
                       1 */
 } Chain;
@@ -122,11 +122,12 @@ static bool find_chain(ModelImport *im, const View *chances, Chain *c) {
 }
 
 /* ---- masks ---- */
-/* An addend of the scores, as numbers [rows][positions][keys]: for one row, or for all. */
+/* An addend of the scores, [rows][queries][keys]: one row for all scores, one per outer row (in a mask), or
+ * one per head (in a bias). */
 typedef struct Added {
   int64_t rows;
   float *number;
-  Value *value; /* the term as a value; NULL: it is constant */
+  Value *value; /* the term if it is computed; otherwise NULL */
 } Added;
 typedef struct Masks {
   Added mask, bias;
@@ -148,7 +149,7 @@ static const Tensor *term_numbers(ModelImport *im, const Term *t) {
 }
 
 /* Layout of a term relative to the scores, [rows][first][second]: its number of rows, and whether it varies
- * along the positions of each side. */
+ * along the positions of the first and of the second operand. */
 typedef struct Spread {
   int64_t rows;
   bool along[2];
@@ -433,7 +434,8 @@ static int64_t grouped_queries(const View *query, int64_t rows) {
   return grouped ? first->size : 1;
 }
 
-/* Whether all terms added to the scores are the same for each row, and for each group of positions. */
+/* Whether all terms added to the scores are the same for each row, and for the queries of each grouped
+ * head. */
 static bool terms_repeat(ModelImport *im, const Chain *c) {
   const int64_t own = query_length(c), all = c->l[!c->key] * c->l[c->key];
   for (int i = 0; i < c->nterms; i++) {

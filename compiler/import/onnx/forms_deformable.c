@@ -120,7 +120,7 @@ View *import_deformable(ModelImport *im, const OnnxNode *node) {
   const View *places = view_of(im, node, levels), *weights = places ? view_of(im, node, levels + 1) : NULL;
   if (!places || !weights) return NULL;
   if ((places->rank != 5 && places->rank != 6) || weights->rank != 4)
-    return no(im, "sampling locations that are not [heads, levels, points]");
+    return no(im, "sampling locations or weights with an unexpected rank");
   const int64_t heads = places->size[2], queries = places->size[1];
   int by_head[] = {2, 3, 4, 5}, query = 1, weight[] = {0, 3}, asked = 2;
   if (weights->size[3] % levels) return no(im, "levels with different numbers of points");
@@ -128,7 +128,8 @@ View *import_deformable(ModelImport *im, const OnnxNode *node) {
   for (int i = 0; i < levels; i++) {
     const View *x = view_of(im, node, i);
     int channels[] = {0, 1}, pixels[] = {2, 3};
-    if (!x || x->rank != 4 || x->size[0] != heads) return no(im, "levels that are not [heads * channels]");
+    if (!x || x->rank != 4 || x->size[0] != heads)
+      return no(im, "levels that are not [heads, channels, height, width]");
     if (!(in[i ? i + 2 : 0] = lay(im, x, 2, channels, 2, pixels, false))) return NULL;
   }
   if (!(in[1] = lay(im, places, places->rank - 2, by_head, 1, &query, false)) ||

@@ -9,9 +9,9 @@ enum { MOST_SHAPES = 8 };
 typedef struct Along {
   int x;         /* the reduced tensor */
   int64_t axis;  /* INT64_MIN: unknown so far */
-  double part;   /* factor by which sums are multiplied, 1 / size; 0: there are no sums */
-  double spread; /* factor of sums of squared differences: 1 / size or 1 / (size - 1); 0: no sums */
-  int nshapes, shape[MOST_SHAPES]; /* shape tensors: the sizes of x, but 1 along the axis */
+  double part;   /* 1 / size, if means are computed as sums times 1 / size; otherwise 0 */
+  double spread; /* the factor of the variance's sum, 1 / size or 1 / (size - 1); 0: it is a mean */
+  int nshapes, shape[MOST_SHAPES]; /* shape tensors, which must be the sizes of x, but 1 along the axis */
   int64_t exact[MOST_SHAPES];      /* for each shape tensor: 0 if Expand reads it, 1 if Reshape reads it */
   bool failed;
 } Along;
@@ -32,8 +32,8 @@ static void add_shape(Along *a, int tensor, bool exact) {
   a->shape[a->nshapes++] = tensor;
 }
 
-/* The reduction before reshapes that restore its axis and broadcast its result. *back: whether the axis was
- * restored. */
+/* The result of a reduction, before the reshapes that restore the axis and broadcast the result. *back:
+ * whether the axis was restored. */
 static int before_shapes(const ModelImport *im, int tensor, Along *a, bool *back) {
   for (;;) {
     const OnnxNode *expand = op_before(im, tensor, "Expand"), *reshape = op_before(im, tensor, "Reshape");
@@ -189,7 +189,7 @@ static bool same_axis(int64_t a, int64_t b, const OnnxNode *transpose) {
   return a == b || (perm && (a < 0 ? a + perm->n : a) == (b < 0 ? b + perm->n : b));
 }
 
-/* Whether a tensor is the variance of x: computed from the difference, or from x itself. */
+/* Whether a tensor is the variance of x: computed from the difference x - mean, or from x itself. */
 static bool is_variance(const ModelImport *im, int tensor, int numerator, const OnnxNode *difference,
                         const OnnxNode *moved, Along *a) {
   bool kept = false, back = false;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "import/onnx/forms.h"
 
-/* The rotated value, and the cosines and sines of its angles, [positions][heads][width]. */
+/* The value x that is rotated, and the cosines and sines of the angles, [positions][heads][width]. */
 typedef struct Rotary {
   const Value *x;
   int64_t places, heads, pairs;
@@ -18,7 +18,7 @@ static bool is_statement(const Value *v, int nin, const char *call) {
   return v->made && v->made->nin == nin && strcmp(v->made->call, call) == 0;
 }
 
-/* The value before statements that keep the order of its elements. */
+/* The value from which v was reshaped. */
 static const Value *before_reshapes(const Value *v) {
   while (v->made && v->made->nin == 1 && strncmp(v->made->call, "reshape(", 8) == 0) v = v->made->in[0];
   return v;
@@ -56,7 +56,7 @@ static bool same_numbers(const Tensor *a, const Tensor *b) {
 }
 
 /* ---- forms ---- */
-/* Whether v is the concatenation of x1*c - x2*s and x2*c + x1*s. */
+/* Whether v is the concatenation of x1*c - x2*s and x2*c + x1*s, where x1 and x2 are the halves of x. */
 static bool is_turned(ModelImport *im, const Value *v, Rotary *r) {
   if (!is_statement(v, 2, "concat(%*)")) return false;
   const Value *below = v->made->in[0], *above = v->made->in[1];
@@ -76,7 +76,7 @@ static bool is_turned(ModelImport *im, const Value *v, Rotary *r) {
   return false;
 }
 
-/* Whether v is x*c + concat(-x2, x1)*s, with the same cosines and sines for both halves. */
+/* Whether v is x*c + concat(-x2, x1)*s; find_sizes and repeats_after check the cosines c and sines s. */
 static bool is_half_rotated(ModelImport *im, const Value *v, Rotary *r) {
   for (int k = 0; k < 2 && is_statement(v, 2, "add(%*)"); k++) {
     const Value *turned = times_constant(im, v->made->in[!k], &r->sine),

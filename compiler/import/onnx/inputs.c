@@ -50,8 +50,8 @@ static bool refuse_setting(const ModelImport *im, const char *input, const char 
   return false;
 }
 
-/* Sets the unknown sizes of an input of --set: to the sizes of --shape if given; else, in a vector, to the
- * number of values; else to 1. */
+/* Sets the unknown sizes of an input that --set makes constant: to the sizes of --shape if given; else, in a
+ * vector, to the number of values of --set; else to 1. */
 static bool sizes_of_setting(const ModelImport *im, OnnxPort *port, const ImportSetting *set, int64_t *n) {
   const ImportShape *shape = shape_given(im, port->name);
   if (port->rank < 0) port->rank = shape ? shape->rank : set->value.n > 1;
@@ -60,7 +60,7 @@ static bool sizes_of_setting(const ModelImport *im, OnnxPort *port, const Import
     const bool shaped = shape && shape->rank == port->rank;
     if (port->dim[d] == 0) port->dim[d] = shaped ? shape->dim[d] : port->rank == 1 ? set->value.n : 1;
     *n *= port->dim[d];
-    if (*n > INT32_MAX) return refuse_setting(im, port->name, "a number, but it has more than 2^31 elements");
+    if (*n > INT32_MAX) return refuse_setting(im, port->name, "a number, but it has 2^31 or more elements");
   }
   if (set->value.n == 1 || set->value.n == *n) return true;
   const char *why = arena_printf(im->arena, "%d numbers; it has %lld", set->value.n, (long long)*n);
@@ -97,7 +97,7 @@ bool set_inputs(ModelImport *im) {
 }
 
 /* ---- values ---- */
-/* Reports an input that does not consist of numbers: inputs of the language must be numbers. */
+/* Reports an input that is a string tensor: inputs of the language must be numbers. */
 static bool refuse_text(ModelImport *im, const OnnxPort *port) {
   Diag *diag = diag_report(im->diags, DIAG_import_shape, im->at, NULL,
                            "input '%s' is a string tensor, which the language does not support", port->name);
@@ -126,7 +126,8 @@ static bool is_boxes(const ModelImport *im, const OnnxPort *port) {
 }
 
 #ifndef __wasi__ /* the browser build imports neither recurrent layers nor attention */
-/* Whether an input is a recurrent state, [layers, batch, units]. In other inputs, the batch comes first. */
+/* Whether an input is a recurrent state, [layers, 1, units]. The first dimension of another input must show
+ * that the batch is 1 or unknown, so that the first dimension of this input is not the batch. */
 static bool is_state(const ModelImport *im, const OnnxPort *port) {
   bool batch = false;
   for (int i = 0; i < im->onnx->ninputs; i++) {

@@ -1,6 +1,7 @@
 /* int8_layers.c: Layers of an imported model that compute in int8 or int16: layers between quantized values,
  * with quantized weights. These layers get the arrays of docs/int8.md; other layers are marked as float if
- * int8 would be the default. The rules are the same as in quantize/values.c, which reads the weight file. */
+ * int8 would be the default. The rules are the same as in quantize/values.c and layers.c, which convert the
+ * program when it is compiled with its weight file. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@ static const char *statement_name(ModelImport *im, const Statement *s) {
   return at ? arena_copy(im->arena, at + sizeof given - 1, strcspn(at + sizeof given - 1, "\"")) : NULL;
 }
 
-/* Adds text to the layers of a node, for --list. */
+/* Adds a remark to the line of the statement's ONNX node in --list. */
 static void remark(ModelImport *im, const Statement *s, const char *what) {
   if (!s->origin) return;
   const char **became = &im->became[s->origin->index];
@@ -77,7 +78,7 @@ static bool int16_at(const Statement *s, const Quant *out) {
   return wide;
 }
 
-/* The largest |q - zero| of the value. */
+/* An upper bound of |q - zero| for the integers q of the value. */
 static int64_t largest_read(const Value *value) { return stores_int16(value) ? -INT16_MIN : UINT8_MAX; }
 
 static const char *integers_name(bool wide) { return wide ? "in int16" : "in int8"; }
@@ -131,7 +132,7 @@ typedef struct Layer {
 static int64_t filter_at(const Layer *l, int64_t i) { return i / l->inner % l->filters; }
 static float layer_scale(const Layer *l, int64_t filter) { return l->scale[l->scales == 1 ? 0 : filter]; }
 
-/* Each of these functions returns the reason why a layer computes in float, or NULL. */
+/* The following functions return the reason why a layer must compute in float, or NULL. */
 static const char *read_layer_weights(ModelImport *im, Layer *l) {
   const Tensor *t = l->weight->tensor, *whole = t->whole;
   if (!whole) return "its weights are floats";
@@ -185,7 +186,7 @@ static bool layer_sum_fits(const Layer *l, double most, int32_t e) {
   return most <= INT32_MAX && sum_fits((int64_t)most, e);
 }
 
-/* Checks that every sum fits, and that no factor exceeds the supported maximum. */
+/* Checks that every sum fits, and that no factor from sums to results exceeds the supported maximum. */
 static const char *check_layer_sums(ModelImport *im, const Layer *l, const Quant *in, const Quant *out) {
   const double low = in->zero - (in->wide ? INT16_MIN : INT8_MIN),
                high = (in->wide ? INT16_MAX : INT8_MAX) - in->zero;

@@ -101,7 +101,7 @@ typedef struct OnnxNode {
 } OnnxNode;
 enum { NO_CHANNELS = -1 };
 /* A branch of an If. The nodes of the branch are among the model's nodes; the inputs of the If are the
- * condition, the results of one branch and the results of the other branch. */
+ * condition, the results of then_branch and the results of else_branch. */
 typedef struct OnnxGuard {
   int outer; /* the branch that contains the If; 0: none */
   const char *name;
@@ -136,7 +136,7 @@ typedef struct Onnx {
   VEC(const char *) comments; /* lines for the top of the program */
   OnnxGuard *guard;           /* numbered from 1, below nguards */
   bool tflite;                /* converted from a TensorFlow Lite model: its nodes are parts of operators */
-  size_t *computed;           /* shared with an earlier import of the file; or NULL */
+  size_t *computed;           /* ModelImport.computed of an earlier import of the file; or NULL */
   const int *shown; /* by tensor of a converted TensorFlow Lite model: the model's tensor with the same
                        numbers, or 0; NULL for other models */
 } Onnx;

@@ -51,7 +51,7 @@ static const char *weight_floats(NodeBuild *b, const char *constant, const char 
   return to;
 }
 
-/* ConvInteger or MatMulInteger of a value that the model rounds to int8. */
+/* Replaces ConvInteger or MatMulInteger of a value that the model rounds to int8 by a float product. */
 static void put_product(NodeBuild *b, const char *op, int axis) {
   const char *weight = weight_floats(b, replaced_input(b, 1), NULL, replaced_input(b, 3), axis);
   build_node(b, op, replaced_output(b, 0), replaced_input(b, 0), weight, NULL)->attribute = b->of->attribute;
@@ -81,7 +81,7 @@ static bool rounds(const NodeProto *node) {
   return node_is(node, "Floor") || node_is(node, "Round") || node_is(node, "Cast");
 }
 
-/* The role of a node's results; MADE: results that do not depend on scales. */
+/* The role of a node's results; MADE: any results that have no other role. */
 static Role result_role(const Rewriter *r) {
   const NodeProto *of = r->build.of;
   const Role a = scale_role(r, replaced_input(&r->build, 0)), b = scale_role(r, replaced_input(&r->build, 1));

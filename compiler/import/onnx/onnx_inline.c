@@ -1,6 +1,6 @@
-/* onnx_inline.c: Inlining of a model's graph into one list of nodes: functions replace their calls, the
- * branches of an If come before it, and loops with a constant count are unrolled. Names of tensors in a call
- * or branch get the path of that call or branch as a prefix. */
+/* onnx_inline.c: Inlining of a model's graph into one list of nodes: the nodes of a function replace its
+ * call, the nodes of both branches of an If are put before the If, and loops with a constant count are
+ * unrolled. Names of tensors in a call, branch or iteration get its path as a prefix. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/onnx_inline.h"
@@ -161,7 +161,7 @@ bool inline_graph(Inliner *in, const GraphProto *graph, Scope *scope, int depth)
   return inline_nodes(in, &graph->node, scope, depth + 1);
 }
 
-/* The nodes of a branch of an If; its results become inputs of the If. */
+/* Inlines a branch of an If. The results of the branch become inputs of the If. */
 static bool expand_branch(Inliner *in, NodeProto *node, const AttributeProto *a, bool value, Scope *outer,
                           int depth) {
   Scope branch = {.outer = outer, .node = node, .guard = in->flat->guards.n};

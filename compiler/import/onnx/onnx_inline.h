@@ -1,4 +1,5 @@
-/* onnx_inline.h: State of the inlining of a model's graph. Private to onnx_inline.c and onnx_loop.c. */
+/* onnx_inline.h: State of the inlining of a model's graph into one list of nodes (OnnxFlat). Private to
+ * onnx_inline.c and onnx_loop.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ONNX_INLINE_H
 #define CNNC_ONNX_INLINE_H
@@ -24,7 +25,7 @@ typedef struct Origin {
   const TensorProto *constant;
   const NodeProto *maker;
   bool known;     /* whether the tensor is known to be one integer, `number` */
-  int64_t number; /* stored, so that it is computed only once */
+  int64_t number; /* valid if `known`; stored, so that it is computed only once */
 } Origin;
 typedef struct Scope Scope; /* a called function, a branch, or an iteration; NULL: the model's graph */
 struct Scope {

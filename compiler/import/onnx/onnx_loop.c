@@ -121,7 +121,7 @@ static int64_t scan_number(const Loop *l, const char *name, int i) {
   return a && i < a->ints.n ? a->ints.data[i] : 0;
 }
 
-/* The part of a tensor that an iteration of a Scan reads. */
+/* Appends a node that selects the part of scanned tensor e that iteration k reads. */
 static void put_scan_element(Inliner *in, const Loop *l, Scope *scope, int e, int64_t k) {
   const char *name = ((ValueInfoProto *)l->body->input.data[l->carried + e])->name;
   const int64_t index = scan_number(l, "scan_input_directions", e) ? l->iterations - 1 - k : k;
@@ -197,8 +197,8 @@ static int64_t known_iterations(const Inliner *in, const NodeProto *node) {
   return -1;
 }
 
-/* The constant number of iterations of a Loop; the Loop's condition may still end it earlier. -1: the number
- * is not constant. */
+/* The number of iterations of a Loop, if it is constant or known from an earlier import; the Loop's condition
+ * may still end it earlier. -1: unknown. */
 static int64_t constant_count(Inliner *in, const NodeProto *node) {
   int64_t count = INT64_MAX, begins = 1;
   if (node->input.n < 2) return -1;

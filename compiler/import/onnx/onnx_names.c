@@ -96,7 +96,7 @@ static bool read_words(const char *list, Words *words) {
 }
 
 /* The module of a node from torch.export: the last but one of the node's scopes, because the last scope is
- * the node itself. "": the whole model; NULL: no module of the model. */
+ * the node itself. "": the whole model; NULL: the node has no scopes. */
 static const char *module_scope(ModelImport *im, const OnnxNode *node) {
   Words scopes;
   if (!read_words(onnx_metadata(node, "pkg.torch.onnx.name_scopes"), &scopes)) return NULL;
@@ -123,9 +123,9 @@ static bool is_path_part(const char *part, const char *of) {
   return n == 0 || (strncmp(part, of, n) == 0 && (part[n] == '.' || part[n] == 0));
 }
 
-/* The framework's name for the module of a layer, or NULL. A parameter belongs to its module even if another
- * module uses it. But equal parameters of several modules are written once, under the name of the first
- * module. */
+/* The framework's name for the module of a layer, or NULL. It is the module of the layer's parameter if this
+ * module contains the node's scope or is contained in it. Otherwise it is the scope: the framework writes
+ * equal parameters of several modules once, under the name of the first module. */
 static const char *module_of(ModelImport *im, const OnnxNode *node, const Tensor *weight) {
   const char *scope = module_scope(im, node), *parameter = parameter_path(im, weight);
   const char *path = scope ? NULL : module_path(im, node->name);

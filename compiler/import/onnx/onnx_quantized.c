@@ -6,8 +6,8 @@
 #include "import/onnx/node_build.h"
 
 enum { MOST_VALUES = 4, NONE = -1 };
-/* Indices of a node's inputs. The scale and the zero point of a value or weight are the next two
- * inputs. */
+/* Indices of a node's inputs. Each value or weight is followed by two inputs: its scale and its zero
+ * point. */
 typedef struct Frame {
   const char *op, *becomes;
   bool microsoft;         /* the operator is in the domain com.microsoft */
@@ -77,7 +77,7 @@ static void put_frame(NodeBuild *b, const Frame *frame) {
     build_node(b, "QuantizeLinear", result, floats, scale, replaced_input(b, frame->result + 1), NULL);
 }
 
-/* ConvInteger and MatMulInteger: products with scales of 1. */
+/* Replaces ConvInteger or MatMulInteger by a float product, with scales of 1. */
 static void put_integer(NodeBuild *b, const char *op) {
   const char *one = build_tensor(b), *in[2];
   build_number(b, one, 1);

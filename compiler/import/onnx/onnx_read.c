@@ -1,4 +1,5 @@
-/* onnx_read.c: Reader of ONNX files. Constants are not copied: they point into the file. */
+/* onnx_read.c: Reader of ONNX files. Constants that a file stores as bytes are not copied: they point
+ * into the file. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <errno.h>
@@ -72,7 +73,7 @@ static bool shape_of(Tensor *t, const TensorProto *proto, const char **why) {
     t->dim[d] = proto->dims.data[d];
     if (t->dim[d] < 0 || t->dim[d] > INT32_MAX) return *why = "its shape is wrong", false;
     all *= t->dim[d] ? t->dim[d] : 1;
-    if (all > INT32_MAX) return *why = "it has more than 2^31 numbers", false;
+    if (all > INT32_MAX) return *why = "it has 2^31 or more numbers", false;
     t->n *= t->dim[d];
   }
   return true;
@@ -315,8 +316,8 @@ static Onnx *bad_file(Diags *diags, Span at, const char *why) {
   return NULL;
 }
 
-/* A tensor that is defined twice, or NULL. Functions that follow a value to its origin require unique
- * producers, so that an imported value never depends on itself. */
+/* A tensor that is defined twice, or NULL. Functions that follow a value to its origin assume that each
+ * tensor has one producer; otherwise a value could depend on itself. */
 const char *onnx_made_twice(const Onnx *o) {
   bool *made = NEW_ARRAY(o->arena, bool, o->ntensors);
   for (int t = 0; t < o->ntensors; t++) made[t] = o->constant[t] != NULL;

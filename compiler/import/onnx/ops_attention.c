@@ -28,7 +28,7 @@ static int64_t rows_attended(const View *x) {
   return x->along[AXIS_IMAGE].n && !factors_batch(&x->along[AXIS_IMAGE]) ? x->size[AXIS_IMAGE] : 1;
 }
 
-/* Lays out an operand [N, heads, positions, channels]; the channels of all heads become channels. */
+/* Lays out an operand [N, heads, positions, channels]; heads and channels become the value's channels. */
 static Value *lay_heads(ModelImport *im, const View *x) {
   static const int heads_last[] = {AXIS_IMAGE, AXIS_PLACE, AXIS_HEAD, AXIS_CHANNEL};
   const int chan[] = {AXIS_HEAD, AXIS_CHANNEL};
@@ -105,7 +105,8 @@ static bool mask_fits(ModelImport *im, const Sight *s, int rank, const int64_t *
       return no(im, of ? "a mask whose shape does not match" : "a mask that varies over the batch"), false;
   }
   if (s->rows > 1 && rank == 4 && dim[0] > 1 && (dim[1] > 1 || s->causal))
-    return no(im, "a mask that varies over %s", dim[1] > 1 ? "rows and heads" : "rows, and is_causal"), false;
+    return no(im, "a mask that varies over %s", dim[1] > 1 ? "rows and heads" : "rows, with is_causal"),
+           false;
   return true;
 }
 
@@ -116,7 +117,7 @@ typedef struct MaskKind {
   int64_t before, after; /* for a band: the greatest distances of visible keys */
 } MaskKind;
 
-/* The number of different masks: one per row, one per head, or only one. Masks never vary over both. */
+/* The number of different masks: one per row, one per head, or only one. mask_fits rejects other masks. */
 static int64_t number_of_masks(const Sight *s, const MaskKind *kind) {
   return kind->by_row ? s->rows : kind->by_head ? s->heads : 1;
 }
@@ -176,14 +177,14 @@ static Value *mask_constant(ModelImport *im, const OnnxNode *node, const Tensor 
 static double lowest_number(double x) { return x < -LARGEST_BOUND ? -LARGEST_BOUND : x; }
 static double same_number(double x) { return x; }
 
-/* Numbers in a program are finite, so -infinity is replaced by a number that makes a score negligible. But
- * if a query has no visible key, its scores must be -infinity. */
+/* Replaces -infinity by a finite number that makes a score negligible. But if a query has no visible key,
+ * -infinity stays, because all scores of this query must be -infinity. */
 static Value *constant_mask(ModelImport *im, const OnnxNode *node, const Tensor *t, const Sight *s,
                             const MaskKind *kind) {
   return mask_constant(im, node, t, s, kind, kind->blind ? same_number : lowest_number);
 }
 
-/* A computed mask as LxM, or as heads x L x M. */
+/* A computed mask for L queries and M keys: LxM, heads x L x M, or several rows of LxM. */
 static Value *computed_mask(ModelImport *im, const View *mask, const Sight *s, bool truth) {
   View *x = view_new(im, mask->value, 4);
   for (int d = 0; d < mask->rank; d++) {
@@ -329,7 +330,7 @@ static View *constant_rows(ModelImport *im, const OnnxNode *node, int input, con
   return constant_alone(im, node, input, rows);
 }
 
-/* Cosines or sines per position, LxD. */
+/* Cosines or sines, positions x pairs. */
 static Value *angles_of(ModelImport *im, const OnnxNode *node, int input, int64_t length, int64_t pairs) {
   const Tensor *cache = constant_of(im, node, input),
                *places = counted_places(im, constant_of(im, node, IN_POSITIONS), length);

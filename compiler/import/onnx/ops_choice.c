@@ -169,7 +169,7 @@ static View *in_shape(ModelImport *im, Value *v, const Chosen *as) {
 }
 
 /* Selects without arithmetic, so that all numbers stay exact: gathers from one vector that contains both
- * sides. If `truth` is NULL, the condition is the constant input 0. */
+ * inputs. If `truth` is NULL, the condition is the constant input 0. */
 static View *selected(ModelImport *im, const OnnxNode *node, const View *truth, int yes, int otherwise) {
   Chosen as;
   if (!find_shape(im, node, yes, otherwise, &as)) return NULL;

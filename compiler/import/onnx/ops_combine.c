@@ -33,7 +33,7 @@ bool read_once(const ModelImport *im, int tensor, const Value *value) {
   return false;
 }
 
-/* Fuses a constant into the instancenorm or groupnorm before it; false: not possible. */
+/* Fuses a constant factor or term into the weights of the norm before it; false: not possible. */
 static bool absorbed(ModelImport *im, bool once, const View *x, const Tensor *t, const char *word) {
   const char *layer = x->value->affine;
   if (!layer || x->value->reads || !once) return false;
@@ -89,8 +89,8 @@ static bool prepare(Prepared *p, const Tensor *t, const char *word) {
   return true;
 }
 
-/* Adds the operator to the preparation of an input, which becomes a normalize. NULL: the value is not an
- * input or has other users, or the operator cannot be part of a normalize. */
+/* Adds the operator to the normalize of an input. NULL: the value is neither an input nor its normalize, it
+ * has other users, or the operator cannot be part of a normalize. */
 static View *with_prepared(ModelImport *im, bool once, const View *x, const Tensor *t, const char *word) {
   Value *value = x->value;
   static const char *const words[] = {"add", "subtract", "multiply", "divide", NULL};
@@ -256,7 +256,7 @@ static View *gated(ModelImport *im, const View *big, const View *small, const ch
   return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
 }
 
-/* Whether the small value is one channel of the big value, in the same layout. */
+/* Whether the small value has one channel, and otherwise the shape and the layout of the big value. */
 static bool is_plane(const View *small, const View *big) {
   const int c = big->value->shape.rank - 1;
   if (small->value->shape.rank != c + 1 || small->value->shape.dim[c] != 1) return false;
@@ -309,8 +309,8 @@ static bool is_single(const View *small, const View *big) {
   return true;
 }
 
-/* The language broadcasts the channels of one pixel, but not a scalar, so the scalar is repeated for all
- * channels. */
+/* The language repeats an HxWx1 value for every channel, but does not broadcast other single numbers. So the
+ * elements of the big value become the channels of one pixel, and the number a 1x1x1 value. */
 static View *with_single(ModelImport *im, const View *big, const View *small, const char *word) {
   const Shape pixel = shape_image(1, 1, shape_elements(big->value->shape)), one = shape_image(1, 1, 1);
   Value *both[] = {reshaped(im, big->value, pixel), reshaped(im, small->value, one)};

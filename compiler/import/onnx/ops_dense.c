@@ -33,7 +33,7 @@ static const Tensor *by_units(ModelImport *im, const Tensor *w, bool transposed,
 }
 
 /* The constant vector of an Add after the product, if the Add is the product's only user: this vector becomes
- * the bias. */
+ * the bias, and the Add an Identity. */
 static const Tensor *vector_behind(ModelImport *im, const OnnxNode *node, const View *x, int64_t units) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;
@@ -144,7 +144,7 @@ View *import_gemm(ModelImport *im, const OnnxNode *node) {
   if (!b) return dense_product(im, node, x, w, NULL);
   const int64_t units = w->dim[0];
   const double beta = onnx_float(node, "beta", 1);
-  if (b->n != units && b->n != 1) return no(im, "a bias for each element of the batch");
+  if (b->n != units && b->n != 1) return no(im, "a bias that varies over rows");
   if (b->n != units || beta != 1) {
     Tensor *whole = constant_new(im, TENSOR_FLOAT, 1, &units);
     if (!whole) return NULL;

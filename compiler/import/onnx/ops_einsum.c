@@ -1,6 +1,6 @@
 /* ops_einsum.c: Import of products of a value and a constant over any dimensions: Einsum, and MatMul with
  * several matrices or with the constant first. Such products become a 1x1 convolution, whose groups are the
- * dimensions that are in both operands and in the result. */
+ * dimensions that are in both operands and in the result, or a dense layer. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <string.h>
@@ -45,13 +45,13 @@ static bool read_roles(ModelImport *im, Contraction *c) {
     if (of >= 0 && c->w->dim[of] != c->x->size[d])
       return no(im, "a constant whose shape does not match"), false;
     if (role == ROLE_NONE || letter_place(&c->in, letter) != d)
-      return no(im, "an equation with a sum over a dimension that only the value has"), false;
+      return no(im, "an equation with a diagonal, or a sum over a dimension of one operand"), false;
     if (role == ROLE_SUM) add_letter(&c->sum, letter, c->x->size[d]);
   }
   for (int d = 0; d < c->weight.n; d++)
     if (letter_place(&c->weight, c->weight.at[d]) != d ||
         role_of(&c->in, &c->weight, &c->out, c->weight.at[d]) == ROLE_NONE)
-      return no(im, "an equation with a sum over a dimension that only the constant has"), false;
+      return no(im, "an equation with a diagonal, or a sum over a dimension of one operand"), false;
   for (int d = 0; d < c->out.n; d++) {
     const char letter = c->out.at[d];
     const Role role = role_of(&c->in, &c->weight, &c->out, letter);
@@ -207,16 +207,15 @@ View *import_einsum(ModelImport *im, const OnnxNode *node) {
 
 /* ---- MatMul ---- */
 static const char columns[] =
-    "abcdef"; /* letters of the dimensions before the last two, starting from the last */
+    "abcdef"; /* letters of the dimensions before the last two, from right to left */
 
-/* The letters of an operand: first those of the dimensions before the last two, then two for the matrix. A
- * vector only has the summed letter. */
+/* The letters of an operand: first those of the dimensions before the last two, then two for the matrix. */
 static void matrix_letters(Letters *to, int rank, const int64_t *size, bool constant, const char *last) {
   to->n = rank;
   for (int d = 0; d < rank; d++) {
     const int from_end = rank - 1 - d;
     to->at[d] = from_end < 2 ? last[1 - from_end] : columns[from_end - 2];
-    /* one matrix for all indices of this dimension */
+    /* no letter: the constant is broadcast along this dimension */
     if (constant && from_end >= 2 && size[d] == 1) to->at[d] = 0;
   }
 }

@@ -102,7 +102,7 @@ View *import_topk(ModelImport *im, const OnnxNode *node) {
   if (given(node, 1) && (!t || t->n != 1)) return no(im, "a computed k");
   const int64_t k = t ? tensor_integer(t, 0) : onnx_int(node, "k", 0);
   if (k < 1 || k > x->size[axis])
-    return no(im, "the largest %lld of %lld numbers", (long long)k, (long long)x->size[axis]);
+    return no(im, "a TopK with k=%lld along an axis of size %lld", (long long)k, (long long)x->size[axis]);
   Value *v = topk_pairs(im, x, axis, k, onnx_int(node, "largest", 1) ? "" : ", largest=false");
   if (!v) return NULL;
   View *values = result_is_used(im, node, 0) ? topk_column(im, x, v, axis, 0) : view_copy(im, x, v);
@@ -136,7 +136,7 @@ static Value *uncut_index(Value *index, int64_t count) {
 }
 
 /* Whether an index may be negative. Computed integers that were not clamped to 0 or more may be negative.
- * Inputs are never negative. */
+ * Inputs are assumed not to be negative. */
 static bool may_be_negative(const Value *index) {
   const Statement *made = index->made;
   if (!index->whole || index->counts) return false;
@@ -211,7 +211,7 @@ static View *gather_each(ModelImport *im, const View *x, const View *index, int 
   const int n = other_dimensions(x, axis, chan);
   for (int i = 0; i < n; i++)
     if (index->size[chan[i]] != x->size[chan[i]])
-      return no(im, "elements whose indices cover only a part of another axis");
+      return no(im, "data and indices whose sizes differ in a dimension besides axis");
   index = view_copy(im, index, index_from_start(im, index->value, x->size[axis]));
   Value *from = lay_positions(im, x, axis), *at = from ? lay(im, index, n, chan, 1, &pos, false) : NULL;
   if (!at) return NULL;
@@ -267,7 +267,7 @@ View *import_gather_elements(ModelImport *im, const OnnxNode *node) {
     }
     varies = varies || index->along[d].n;
     if (index->size[d] != x->size[d])
-      return no(im, "elements whose indices cover only a part of another axis");
+      return no(im, "data and indices whose sizes differ in a dimension besides axis");
   }
   return varies ? gather_each(im, x, index, axis) : gather_along(im, x, index, axis);
 }
@@ -400,7 +400,7 @@ View *import_gather_nd(ModelImport *im, const OnnxNode *node) {
   return view_reshape(im, y, rank, size);
 }
 
-/* ---- indices as rows ---- */
+/* ---- one-hot rows ---- */
 /* one_hot, with its channels as a new dimension of the view. */
 static View *hot_rows(ModelImport *im, const View *x, int axis, int64_t n) {
   int pos[MOST_DIMS], npos = 0;

@@ -93,7 +93,7 @@ View *import_hard_sigmoid(ModelImport *im, const OnnxNode *node) {
   return map_view(im, x, "clip(0, 1)");
 }
 
-/* Reads a bound of Clip: a constant input or, before opset 11, an attribute. A computed bound is not read. */
+/* Reads a bound of Clip: a constant input or, before opset 11, an attribute. Skips a computed bound. */
 static bool bound(ModelImport *im, const OnnxNode *node, int input, const char *name, double *value) {
   const Tensor *t = constant_of(im, node, input);
   if (given(node, input) && !t) return true;
@@ -136,7 +136,7 @@ View *import_pow(ModelImport *im, const OnnxNode *node) {
   const bool whole = power != 0 && fabs(power) <= 64 && power == floor(power);
   if (whole || power == -0.5) return map_view(im, x, "power(%s)", number_text(im->arena, power));
   if (!isfinite(power) || power == floor(power))
-    return no(im, "an exponent that is neither an integer up to 64, nor 1/2 or -1/2");
+    return no(im, "an exponent that is 0, infinite or NaN, or an integer outside -64 .. 64");
   x = map_view(im, map_view(im, x, "log"), "multiply(%s)", number_text(im->arena, power));
   return map_view(im, x, "exp"); /* if x is negative, both this result and the power are NaN */
 }
@@ -169,7 +169,7 @@ static int slopes_along(ModelImport *im, const View *x, const Tensor *slope) {
   }
   if (vary == 1 && slope->rank == 1 && x->rank > 2 && x->size[along] != slope->n) along = 1;
   if (vary == 1 && x->size[along] == slope->n) return along;
-  return no(im, "slopes whose number is not the number of channels"), -1;
+  return no(im, "slopes that are not one per channel"), -1;
 }
 
 View *import_prelu(ModelImport *im, const OnnxNode *node) {

@@ -40,7 +40,7 @@ static const Tensor *each_channel(ModelImport *im, const Tensor *t, int64_t chan
   return to;
 }
 
-/* A layer with one weight and one bias per channel. */
+/* Emits a norm with one weight and one bias per channel. */
 static Value *affine_with(ModelImport *im, const OnnxNode *node, Value *v, const Tensor *w, const Tensor *b,
                           const char *call, double epsilon) {
   const int64_t channels = v->shape.dim[v->shape.rank - 1];
@@ -187,8 +187,8 @@ bool reduced_along(ModelImport *im, const OnnxNode *node, const View *x, int64_t
   return true;
 }
 
-/* A norm whose variance is divided by a number other than the size, such as size - 1. With c as the ratio of
- * both divisors: x / sqrt(c variance + epsilon) = x / sqrt(variance + epsilon / c) / sqrt(c). */
+/* A norm whose variance is divided by a number other than the size, such as size - 1. With
+ * c = size / divisor: x / sqrt(c variance + epsilon) = x / sqrt(variance + epsilon / c) / sqrt(c). */
 static Value *spread_norm(ModelImport *im, const OnnxNode *node, Value *v, const Tensor *w, const Tensor *b) {
   const int64_t channels = v->shape.dim[v->shape.rank - 1];
   const double factor = onnx_float(node, "cnnc_spread", 0) * (double)channels;

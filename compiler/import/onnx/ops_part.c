@@ -8,7 +8,7 @@ static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, in
   const int64_t channels = x->value->shape.dim[x->value->shape.rank - 1];
   if (f.axis == x->value->shape.rank - 1 && f.size < channels && f.inner == 1) {
     x = view_split_channels(im, x, f.size);
-    if (!x) return no(im, "a slice of a dimension inside the channels");
+    if (!x) return no(im, "a slice of a dimension that is part of the channels");
     f = x->along[d].f[0];
   }
   Value *v = x->value;
@@ -18,7 +18,8 @@ static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, in
   if (f.axis == BATCH) return no(im, "a slice of the batch");
   if (f.axis == c) {
     if (step != 1) return no(im, "a slice of channels with a step");
-    if (f.size * f.inner != v->shape.dim[c]) return no(im, "a slice of a dimension inside the channels");
+    if (f.size * f.inner != v->shape.dim[c])
+      return no(im, "a slice of a dimension that is part of the channels");
     to.dim[c] = (high - low) * f.inner;
     view->value =
         emit_one(im, v, to, "slice(%lld..%lld)", (long long)(low * f.inner), (long long)(high * f.inner));
@@ -26,7 +27,8 @@ static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, in
     view->along[d] = factors_one(c, f.inner, high - low);
     return view;
   }
-  if (f.inner != 1 || f.size != v->shape.dim[f.axis]) return no(im, "a slice along a part of an axis");
+  if (f.inner != 1 || f.size != v->shape.dim[f.axis])
+    return no(im, "a slice of a dimension that is part of an axis");
   if (low != 0 || high != f.size) {
     Text cut = {.arena = im->arena};
     for (int a = 0; a < c; a++)
@@ -129,10 +131,10 @@ static View *joined_runs(ModelImport *im, const View *x, int d, int64_t n, const
   const Factor f = x->along[d].f[0];
   if (f.axis == x->value->shape.rank - 1 && f.inner * f.size != x->value->shape.dim[f.axis]) {
     x = view_split_channels(im, x, f.size * f.inner);
-    return x ? joined_runs(im, x, d, n, at) : no(im, "a slice of a dimension inside the channels");
+    return x ? joined_runs(im, x, d, n, at) : no(im, "a slice of a dimension that is part of the channels");
   }
   if (f.axis != x->value->shape.rank - 1 && (f.inner != 1 || f.size != x->value->shape.dim[f.axis]))
-    return no(im, "a slice along a part of an axis");
+    return no(im, "a slice of a dimension that is part of an axis");
   for (int64_t i = 0, run; i < n; i += run) {
     run = run_length(n - i, at + i);
     const View *y = cut_axis(im, x, d, at[i], at[i] + run, 1);
@@ -286,14 +288,14 @@ View *import_split(ModelImport *im, const OnnxNode *node) {
   if (given(node, 1) && !t) return no(im, "parts that are computed");
   const int64_t n = x->size[axis], parts = node->nout, each = (n + parts - 1) / parts;
   if ((t && t->n != parts) || (!t && list && list->n != parts))
-    return no(im, "a number of sizes that is not the number of parts");
+    return no(im, "more or fewer split sizes than outputs");
   View *first = NULL;
   for (int i = 0; i < node->nout; i++) {
     int64_t size = t ? tensor_integer(t, i) : list ? list->data[i] : each;
     if (size > n - at && !t && !list) size = n - at;
     if (size < 1) return no(im, "an empty part");
     if (size > n - at || (i == node->nout - 1 && size < n - at))
-      return no(im, "parts whose sizes do not add up to the axis");
+      return no(im, "split sizes whose sum is not the axis size");
     const bool used = node->out[i] && (im->readers[node->out[i]] || im->wanted[node->out[i]]);
     View *part = used ? cut_axis(im, x, (int)axis, at, at + size, 1) : NULL;
     if (used && !part) return NULL;

@@ -219,7 +219,7 @@ View *product_of_two(ModelImport *im, const OnnxNode *node, View *const x[2], co
   }
   for (int k = 0; k < 2 && !made; k++)
     if (is_zero_where_none_counts(x[k]->value))
-      return no(im, "a softmax that is 0 if all keys are masked, outside attention");
+      return no(im, "a softmax outside attention that is 0 if all keys are masked");
   if (!made) made = multiplied(im, side, scale);
   return made ? view_of_product(im, made, x, in, out, &roles) : NULL;
 }

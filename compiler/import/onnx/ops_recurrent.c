@@ -285,7 +285,7 @@ static View *result_view(ModelImport *im, const Layer *l, Value *value, bool las
 typedef struct Cell { /* state of one direction */
   const Layer *layer;
   int64_t way;
-  bool one_bias;   /* the state starts from zeros: the bias of layer hh is added to the bias of layer ih */
+  bool one_bias;   /* h starts from zeros, so the first row has no layer hh: layer ih has both biases */
   const char *hh;  /* the layer hh, which all rows share; NULL before the first row */
   Value *state[2]; /* h and c; NULL: zeros */
   Value *all;      /* h of all rows, as sequences of one row; NULL if unused */

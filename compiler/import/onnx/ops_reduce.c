@@ -1,4 +1,5 @@
-/* ops_reduce.c: Import of means, maxima and sums over channels, or over all positions. */
+/* ops_reduce.c: Import of reductions (means, maxima, minima, sums, norms) over any dimensions except the
+ * batch. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/import.h"
@@ -75,7 +76,8 @@ static bool look(ModelImport *im, const View *x, Over *over) {
   return true;
 }
 
-/* The view with its channels as the second dimension, if the reduction is over a part of the channels. */
+/* If the reduction is over only a part of the channels: the view, laid out so that the channels are its
+ * second dimension or, in a tensor without a batch, the reduced dimension. Otherwise x. */
 static const View *with_whole_channels(ModelImport *im, const View *x, const bool *over) {
   const int c = x->value->shape.rank - 1;
   bool cuts = false;
@@ -112,7 +114,7 @@ static View *over_positions(ModelImport *im, const View *x, Over *over, const ch
   return y;
 }
 
-/* Reduces one of the two axes of an image, with a window of its length. */
+/* Reduces one of the two axes of an image, with a pool whose window covers this axis. */
 static View *over_one_axis(ModelImport *im, const View *x, const Over *over, const char *word) {
   int pos[2] = {over->kept, over->pos[0]}, chan = -1, nchan = 0;
   for (int i = 0; i < over->nchan; i++)
@@ -168,8 +170,8 @@ static View *over_parts(ModelImport *im, const OnnxNode *node, const View *x, co
   return y;
 }
 
-/* Reduces each axis of the value by the operator for that axis; NULL, possibly without a reason, if this is
- * not possible. */
+/* Reduces positions and channels, each with its own operator; NULL, possibly without a reason, if this is not
+ * possible. */
 static View *over_axes(ModelImport *im, const View *x, Over *over, const Reduction *row) {
   if (!(x = with_whole_channels(im, x, over->dim)) || !look(im, x, over)) return NULL;
   View *y = row->before ? map_view(im, x, "%s", row->before) : view_copy(im, x, x->value);
@@ -231,7 +233,7 @@ View *import_reduce(ModelImport *im, const OnnxNode *node) {
   return onnx_int(node, "keepdims", 1) ? y : view_without(im, y, over.dim);
 }
 
-/* x / max(|x|, epsilon), where |x| is the L2 norm of a pixel's channels. */
+/* x / max(|x|, epsilon), where |x| is the L2 norm along one dimension. */
 View *import_l2norm(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   int pos[MOST_DIMS], npos;
@@ -241,7 +243,7 @@ View *import_l2norm(ModelImport *im, const OnnxNode *node) {
   if (axis < 0 || axis >= x->rank) return no(im, "an invalid axis");
   if (onnx_int(node, "p", 2) != 2) return no(im, "a norm other than the L2 norm");
   const double epsilon = onnx_float(node, "cnnc_epsilon", 1e-12);
-  if (!(epsilon >= 1e-30 && epsilon <= 1e6)) return no(im, "an L2 norm with the lower bound %g", epsilon);
+  if (!(epsilon >= 1e-30 && epsilon <= 1e6)) return no(im, "an L2 norm with the epsilon %g", epsilon);
   const char *least = arena_printf(im->arena, "epsilon=%s", number_text(im->arena, epsilon));
   View *y = mapped_along_axis(im, x, (int)axis, "l2norm", least);
   if (y) return y;

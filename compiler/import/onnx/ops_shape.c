@@ -18,8 +18,8 @@ static int read_integers(ModelImport *im, const OnnxNode *node, int input, const
   return (int)n;
 }
 
-/* Reshapes a value with rows if the new sizes do not fit its other axes: the elements of a row become one
- * axis, which can be split anywhere. NULL: the new sizes do not keep the rows. */
+/* Reshapes an image whose rows are kept, if the new sizes do not fit its other axes: width and channels
+ * become one axis, which can be split anywhere. NULL: the new sizes do not keep the rows. */
 static View *reshape_rows(ModelImport *im, const View *x, int n, const int64_t *size) {
   const Shape from = x->value->shape;
   if (from.rank != 3) return NULL;
@@ -35,7 +35,7 @@ static View *reshape_rows(ModelImport *im, const View *x, int n, const int64_t *
 }
 
 /* Reshapes a value if the new sizes do not fit its axes: its elements, in the tensor's order, become a
- * vector, which can be split anywhere. Parts of several axes first become one axis. */
+ * vector, which can be split anywhere. Cheaper conversions are tried first. */
 static View *reshape_unevenly(ModelImport *im, const View *x, int n, const int64_t *size) {
   int dims[MOST_DIMS];
   for (int d = 0; d < MOST_DIMS; d++) dims[d] = d;

@@ -252,7 +252,7 @@ static int64_t nearest_source(int64_t in, int64_t out, int64_t at, const char *h
 
 enum { MOST_PLACES = 1 << 20 };
 
-/* Number of elements after which the source positions repeat. */
+/* Number of result elements after which the pattern of their source positions repeats. */
 static int64_t resize_period(int64_t in, int64_t out, const char *how) {
   if (strcmp(how, "align_corners") == 0) return out;
   int64_t a = in, b = out;
@@ -308,7 +308,7 @@ static const char *resized_between(ModelImport *im, const OnnxNode *node, const 
   if (cubic && fabs(onnx_float(node, "cubic_coeff_a", -0.75) + 0.75) > 1e-6)
     return no(im, "a cubic resize with a coefficient other than -3/4");
   if (onnx_int(node, "exclude_outside", 0)) return no(im, "a resize with exclude_outside");
-  if (!s->exact) return no(im, "a resize with a factor that does not match the size");
+  if (!s->exact) return no(im, "a resize to a fractional size");
   return arena_printf(im->arena, "resize(%s%s%s)", size_text(im, s), cubic ? ", mode=cubic" : "",
                       corners ? ", corners=true" : "");
 }

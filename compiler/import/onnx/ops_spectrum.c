@@ -1,5 +1,6 @@
-/* ops_spectrum.c: Import of Fourier transforms: DFT and STFT. A long transform of real numbers becomes an
- * stft; other transforms become products with the constant matrix of the transform. */
+/* ops_spectrum.c: Import of Fourier transforms: DFT and STFT. An STFT whose window the language has, and
+ * a DFT of many real numbers (their number is a power of two) become an stft. Other transforms become
+ * products with the constant matrix of the transform. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -21,7 +22,7 @@ typedef struct Transform {
 static Tensor *transform_matrix(ModelImport *im, const Transform *f) {
   const int64_t columns = f->in * f->parts, dim[] = {2 * f->out, columns};
   if (f->out > MOST_COEFFICIENTS / (2 * columns))
-    return no(im, "a Fourier transform of %lld numbers", (long long)f->in);
+    return no(im, "a Fourier transform of %lld numbers, whose matrix is too large", (long long)f->in);
   Tensor *w = constant_new(im, TENSOR_FLOAT, 2, dim);
   if (!w) return NULL;
   const double sign = f->inverse ? 1 : -1, scale = f->inverse ? 1.0 / (double)f->length : 1;

@@ -1,4 +1,4 @@
-/* ops_window.c: Import of convolutions and pooling. */
+/* ops_window.c: Import of convolutions, pooling and RoiAlign. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/products.h"
@@ -7,8 +7,8 @@ typedef struct Window2 { /* a window of one or two axes */
   int n;
   int64_t kernel[2], stride[2], dilation[2], before[2], after[2], in[2], out[2];
   bool same;
-  int pos[2];   /* the axes along which the window moves */
-  int64_t rows; /* number of images in the value */
+  int pos[2];   /* the tensor's dimensions along which the window moves */
+  int64_t rows; /* number of images, if they are part of the value, not a batch; otherwise 1 */
 } Window2;
 
 static bool ints_of(ModelImport *im, const OnnxNode *node, const char *name, int n, int64_t *to) {
@@ -32,7 +32,7 @@ static bool read_window(ModelImport *im, const OnnxNode *node, Window2 *w) {
   w->same = strncmp(automatic, "SAME", 4) == 0;
   for (int k = 0; k < w->n; k++) {
     if (w->kernel[k] < 1 || w->stride[k] < 1 || w->dilation[k] < 1)
-      return no(im, "a window with a size below 1"), false;
+      return no(im, "a kernel, stride or dilation below 1"), false;
     w->before[k] = strcmp(automatic, "VALID") == 0 ? 0 : pads[k];
     w->after[k] = strcmp(automatic, "VALID") == 0 ? 0 : pads[k + w->n];
     if (w->before[k] < 0 || w->after[k] < 0) return no(im, "negative padding"), false;
@@ -166,7 +166,7 @@ static const char *end_text(ModelImport *im, const Tensor *bias, const char *lay
 }
 
 /* For a convolution without a bias, whose only user is an Add of one constant per channel: that constant
- * becomes the bias. */
+ * becomes the bias, and the Add an Identity. */
 static const Tensor *bias_behind(ModelImport *im, const OnnxNode *node, int64_t channels) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;
@@ -175,7 +175,7 @@ static const Tensor *bias_behind(ModelImport *im, const OnnxNode *node, int64_t 
   const View *view = im->item[node->in[0]].view;
   const Tensor *t = view ? constant_beside(im, next, next->in[0] == made, view) : NULL;
   if (!t || t->n != channels || channels == 1) return NULL;
-  const int c = t->rank - (view->rank - 1); /* position of the channels, counted from the end */
+  const int c = t->rank - (view->rank - 1); /* the dimension of t that corresponds to the channels */
   if (c < 0 || t->dim[c] != channels) return NULL;
   next->op = "Identity";
   next->in[0] = made;
@@ -335,7 +335,7 @@ View *import_roi_align(ModelImport *im, const OnnxNode *node) {
   for (int64_t i = 0; image && i < image->n; i++)
     if (tensor_integer(image, i) != 0) return no(im, "regions of more than one image");
   if (boxes->rank != 2 || boxes->size[1] != 4 || !in_memory_order(boxes, 2, dims))
-    return no(im, "boxes must be a table of four numbers each");
+    return no(im, "boxes that are not rows of four numbers");
   if (strcmp(onnx_text(node, "mode", "avg"), "avg") != 0)
     return no(im, "mode=%s", onnx_text(node, "mode", "avg"));
   if (samples < 1)

@@ -50,13 +50,13 @@ static Value *as_matrix(ModelImport *im, Value *v, int64_t rows, int64_t columns
                         (long long)columns);
 }
 
-/* Transposes each row's columns as a matrix of `first` rows. */
+/* In each row, transposes the columns as a matrix of first x second elements. */
 static Value *turned(ModelImport *im, Value *v, int64_t rows, int64_t first, int64_t second) {
   v = as_matrix(im, v, rows, first * second);
   return emit_one(im, v, v->shape, "channel_shuffle(%lld)", (long long)first);
 }
 
-/* Moves the last columns before all other columns. */
+/* Transposes all elements as a matrix with this number of columns: the last block becomes the first. */
 static Value *last_first(ModelImport *im, Value *v, int64_t columns) {
   const int64_t all = shape_elements(v->shape);
   return columns == 1 || columns == all ? v

@@ -38,8 +38,9 @@ Value *joined_rows(ModelImport *, Value *, int64_t rows, Shape);
 /* If the first dimension of an image tensor is a part of the value (as windows are) and not a batch: the
  * number of images; otherwise 1. */
 int64_t rows_of_images(const View *);
-/* Like lay_standard and view_standard, but also for images in the first dimension of a value: one row per
- * image, or rows x positions x channels. */
+/* Like lay_standard and view_standard, but the tensor's first dimension may also count images that are a part
+ * of the value (rows_of_images). lay_images then returns a value with one row per image or, if pointwise, an
+ * image of rows x positions x channels. */
 Value *lay_images(ModelImport *, const View *, bool pointwise);
 View *view_images(ModelImport *, Value *, const View *like);
 

@@ -134,7 +134,7 @@ static void check_concat(Checked *c) { must_not_be_negative(c, "R1"); }
 
 static void check_constant(Checked *c) {
   const AttributeProto *value = set_attribute(c, "value");
-  if (!value || !value->t) violates(c, "R1", "the attribute value is not set");
+  if (!value || !value->t) violates(c, "R1", "the attribute 'value' is missing, or is not a tensor");
 }
 
 static void check_conv(Checked *c) {
@@ -170,7 +170,7 @@ static void check_lstm(Checked *c) {
     const char *name = functions->strings.data[i];
     const bool gate = i % 3 == 0, fits = strcmp(name, gate ? "Sigmoid" : "Tanh") == 0;
     if (fits || (gate && strcmp(name, "Relu") == 0)) continue;
-    violates(c, "restrictions of LSTM", "activations are not Sigmoid or Relu, Tanh, Tanh");
+    violates(c, "restrictions of LSTM", "activations are not (Sigmoid or Relu), Tanh, Tanh");
     return;
   }
 }
@@ -198,7 +198,7 @@ static void check_slice(Checked *c) {
   must_be_given(c, 3, "R1", "axes");
   must_be_given(c, 4, "R3", "steps");
   if (rank < 0 || !axes) return;
-  if (axes->n != rank) violates(c, "R2", "axes does not have all dimensions");
+  if (axes->n != rank) violates(c, "R2", "the input axes does not list all dimensions");
   if (!from || !to || !steps || from->n != axes->n || to->n != axes->n || steps->n != axes->n) return;
   for (int64_t i = 0; i < axes->n; i++) {
     const int64_t axis = tensor_integer(axes, i), d = axis < 0 ? axis + rank : axis;

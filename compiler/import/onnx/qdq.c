@@ -63,7 +63,8 @@ static TensorType quantized_type(ModelImport *im, const OnnxNode *node, const Pa
 
 static int64_t zero_point(const Parameters *p, int64_t i) { return p->zero ? tensor_integer(p->zero, i) : 0; }
 
-/* The quantization of a value as the program describes it: for i8 or i16 numbers. False after no(). */
+/* The quantization of a value in the program, where uint8 and uint16 numbers become i8 and i16. False after
+ * no(). */
 static bool read_quant(ModelImport *im, const Parameters *p, TensorType type, Quant *quant) {
   if (p->axis >= 0) return no(im, "activations with one scale per channel"), false;
   *quant = (Quant){.scale = (float)tensor_number(p->scale, 0),
@@ -326,7 +327,7 @@ static bool equal_constants(const ModelImport *im, const OnnxNode *a, const Onnx
 }
 
 void quantize_once(ModelImport *im) {
-  int *first = NEW_ARRAY(im->arena, int, im->onnx->ntensors); /* by tensor: 1 + the tensor's first node */
+  int *first = NEW_ARRAY(im->arena, int, im->onnx->ntensors); /* by tensor: 1 + its first QuantizeLinear */
   for (int i = 0; i < im->onnx->nnodes; i++) {
     OnnxNode *node = &im->onnx->node[i];
     if (!im->live[i] || !is_operator(node, "QuantizeLinear") || !given(node, 0) || node->nout == 0) continue;

@@ -11,8 +11,8 @@ static bool is_of_rows(const Value *v, int64_t rows, int64_t n, int64_t c) {
          shape_equal(v->made->in[0]->shape, shape_of_parts(rows, shape_sequence(n, c)));
 }
 
-/* Exchanges `first` and `second` with a single copy. The smaller of these two parts becomes the heads, but
- * always `first` if the value was joined from rows of `second` x `after`. */
+/* Exchanges `first` and `second` in [before][first][second][after] with a single copy. The smaller of these
+ * two parts becomes the heads, but always `first` if the value was joined from rows of `second` x `after`. */
 Value *exchanged_as_heads(ModelImport *im, Value *v, int64_t before, int64_t first, int64_t second,
                           int64_t after) {
   if (v->regions) return NULL;

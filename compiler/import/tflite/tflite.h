@@ -44,7 +44,7 @@ typedef struct TflOperator {
   float beta;          /* beta of softmax; slope of leaky_relu */
   bool keeps, corners; /* keeps: keep_dims; corners: align_corners */
   bool powers;         /* pot_scale_int16: scales that are powers of two are applied as shifts */
-  int sums;            /* a TensorType: quantized_bias_type, FLOAT32 by default */
+  int sums;            /* quantized_bias_type, a TensorType; FLOAT32 by default */
   bool middle;         /* half_pixel_centers; for gelu: the tanh approximation */
   bool transposed[2];  /* whether each operand of BATCH_MATMUL is transposed */
   bool asymmetric;     /* asymmetric_quantize_inputs */
@@ -100,7 +100,7 @@ bool tflite_has_own_state(const TflOperator *, int input);
 void tflite_keep_variables(Arena *, TflModel *);
 /* A comment for a program of whole sequences: how to compile it. */
 const char *tflite_step_comment(Arena *, const TflModel *);
-const char *tflite_state_operators(Arena *, const TflModel *); /* names of the stateful operators */
+const char *tflite_state_operators(Arena *, const TflModel *); /* names of the operators that keep state */
 /* The initial value of a state, as text for init=; "": zeros. of: the state's tensor, which has the scale. */
 const char *tflite_initial_text(Arena *, const TflTensor *of, const TflTensor *initial);
 bool tflite_is(const uint8_t *bytes, size_t n); /* whether the bytes have the format's signature */

@@ -274,7 +274,7 @@ static TflMake *maker_of(int code) {
   return NULL;
 }
 
-/* For operators that are not supported in quantized models. */
+/* Reports an operator that is not supported in quantized models. */
 bool tfl_none(Making *k, const TflOperator *op) {
   size_t i = 0;
   while (makes[i].code != op->code) i++;
@@ -409,7 +409,7 @@ static bool computes_with_constants(const Making *k) {
   return false;
 }
 
-/* Returns the error, or NULL. */
+/* Prints the inputs of the program. Returns an error, or NULL. */
 static const char *put_tfl_inputs(Making *k) {
   for (int i = 0; i < k->m->ninputs; i++) {
     const int tensor = k->m->input[i];

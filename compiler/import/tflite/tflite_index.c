@@ -49,7 +49,7 @@ static const char *matrix_text(Making *k, int64_t rows, int64_t columns) {
   return arena_printf(k->arena, "reshape([%" PRId64 ", %" PRId64 "])", rows, columns);
 }
 
-/* Selection of n positions along an axis of [1, ...]. */
+/* How gather selects n positions along an axis of a tensor [1, ...]. */
 static Selected select_along(Making *k, const TflTensor *t, int axis, int64_t n) {
   const int64_t last = t->dim[t->rank - 1], *d = t->dim;
   Selected s = {.before = "", .after = "", .repeat = 1};
@@ -166,7 +166,7 @@ static const char *tfl_masked(Making *k, const TflOperator *op, int input, bool 
   return name;
 }
 
-/* The sum of both masked values, which is exact because floats represent int8 values exactly. */
+/* Adds both masked values. The sum is exact, because one addend is 0. */
 bool tfl_select(Making *k, const TflOperator *op) {
   const TflTensor *condition = tfl_in(k, op, 0), *a = tfl_in(k, op, 1), *b = tfl_in(k, op, 2);
   if (op->nin != 3 || !condition->data || condition->code != TFL_BOOL || condition->size < 1)

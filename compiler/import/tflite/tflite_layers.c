@@ -1,4 +1,4 @@
-/* tflite_layers.c: Import of convolutions, dense layers, pools, means, softmax, and binary operators. */
+/* tflite_layers.c: Import of convolutions, dense layers, pools, reductions, softmax, and binary operators. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "import/tflite/tflite_make.h"
@@ -7,7 +7,7 @@
 /* Sizes of a weight as [filters][channels][taps], and the strides of its elements in the file. */
 typedef struct Layout {
   int64_t filters, channels, height, width;
-  int64_t of_filter, of_channel, of_tap; /* distances between neighbors in the file */
+  int64_t of_filter, of_channel, of_tap; /* strides in the file, in elements */
   bool by_channel; /* the program's weight has channels before filters: conv_transpose */
 } Layout;
 
@@ -18,7 +18,7 @@ static Layout layout_of(const TflTensor *t, int code) {
   return (Layout){t->dim[0], t->dim[3], h, w, h * w * t->dim[3], 1, t->dim[3], code == TFL_TRANSPOSE_CONV};
 }
 
-/* rank: 3 for weights of sequences, otherwise 4. */
+/* Adds a weight, in the program's order, and its scales to the arrays. rank: 3 for sequences, otherwise 4. */
 static void put_tfl_weight(Making *k, const char *layer, const TflTensor *t, const Layout *lay, int rank) {
   const int64_t taps = lay->height * lay->width, outer = lay->by_channel ? lay->channels : lay->filters,
                 inner = lay->by_channel ? lay->filters : lay->channels,

@@ -15,7 +15,8 @@ typedef struct Making {
   Rounding rounding;
   bool litert; /* arithmetic as in LiteRT: int8 dense layers round like ROUNDING_SINGLE; int16 dense layers
                   use double factors; products of two values use float factors */
-  /* by tensor: the tensor that is its value in the program: itself, or the operand of a conversion */
+  /* by tensor: the tensor whose value the program uses for it: itself or, if it is the result of a
+   * conversion, the operand */
   int *same;
   int *stored;                  /* by tensor t with same[t] == t: the tensor with the scale of the value */
   int *reads;                   /* by tensor: number of users; being an output counts as one */
@@ -42,13 +43,14 @@ typedef bool TflMake(Making *, const TflOperator *);
 TflMake tfl_state, tfl_update;
 
 /* ---- tflite_index.c ---- */
-/* Replaces outputs that are an ArgMax by the scores; returns comments for the program. */
+/* Replaces each output that is an ArgMax by the operand of the ArgMax; returns comments for the program. */
 const char *tfl_leave_out_argmax(Arena *, TflModel *);
 
 /* ---- tflite_import.c ---- */
 bool tfl_no(Making *, const TflOperator *, const char *format, ...) __attribute__((format(printf, 3, 4)));
 const TflTensor *tfl_in(const Making *, const TflOperator *, int k); /* NULL: it is omitted */
-int tfl_first(const Making *, const TflOperator *); /* index of the input that is before the call */
+int tfl_first(const Making *, const TflOperator *); /* index of the input that the program text has before the
+                                                       call */
 const TflTensor *tfl_out(const Making *, const TflOperator *);
 /* Checks that an input is a value of the net with the type of the result, and already computed. False after
  * tfl_no(). */

@@ -140,7 +140,7 @@ bool tfl_map(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* POW, FLOOR_DIV and FLOOR_MOD of a value and a number. */
+/* Imports POW, FLOOR_DIV and FLOOR_MOD of a value and a number. */
 bool tfl_with_number(Making *k, const TflOperator *op) {
   const TflTensor *t = tfl_in(k, op, 1);
   if (!tfl_value(k, op, op->in[0])) return false;
@@ -182,7 +182,7 @@ static bool prelu_tables(Making *k, const TflOperator *op, const TflTensor *alph
   return true;
 }
 
-/* One slope per channel, or one for all. */
+/* Imports PRELU with one slope per channel, or one for all. */
 bool tfl_prelu(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *alpha = tfl_in(k, op, 1);
   if (!tfl_value(k, op, op->in[0])) return false;

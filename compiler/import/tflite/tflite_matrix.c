@@ -1,5 +1,5 @@
-/* tflite_matrix.c: Import of matrix products in quantized TensorFlow Lite models. The leading dimensions of
- * an operand become rows; if the operand is an image, each row of pixels becomes a row. */
+/* tflite_matrix.c: Import of matrix products in quantized TensorFlow Lite models. An operand
+ * [1, n, height, width], which is an image in the program, becomes n rows: one matrix per row of pixels. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>

@@ -11,13 +11,13 @@ static int inputs(Nodes *n, int *in) {
   return count;
 }
 
-/* One ONNX node with the inputs of the operator. */
+/* Converts an operator to one ONNX node with the same inputs. */
 void nodes_same(Nodes *n) {
   int in[MOST_DIMS];
   nodes_finish(n, nodes_apply(n, n->onnx_name, inputs(n, in), in));
 }
 
-/* One ONNX node with any number of inputs. */
+/* Converts an operator with any number of inputs to one ONNX node. */
 void nodes_sum(Nodes *n) {
   int *in = NEW_ARRAY(n->arena, int, n->op->nin + 1);
   for (int i = 0; i < n->op->nin; i++) in[i] = nodes_in(n, i);
@@ -106,7 +106,7 @@ void nodes_cast(Nodes *n) {
 }
 
 /* ---- reductions ---- */
-/* A list of axes, which may be a scalar. */
+/* Input k, a list of axes or one axis as a scalar, as a list. */
 int nodes_axes(Nodes *n, int k) {
   const int64_t one[] = {-1};
   int64_t list[2 * MOST_DIMS];
@@ -152,7 +152,7 @@ void nodes_embedding(Nodes *n) {
   nodes_finish(n, nodes_apply(n, "Gather", 2, in));
 }
 
-/* One-hot of 1 and 0, then scaled to the operator's two numbers. */
+/* Builds a OneHot of 1 and 0, then scales it to the operator's two numbers. */
 void nodes_one_hot(Nodes *n) {
   static const int64_t two = 2;
   Tensor *ends = tensor_new(n->arena, TENSOR_FLOAT, 1, &two);

@@ -88,7 +88,8 @@ static void split_into(Nodes *n, int x, int axis, int parts) {
 
 void nodes_split(Nodes *n) { split_into(n, 1, 0, -1); }
 
-/* SPLIT_V as slices. One size may be -1, which means the remainder. Parts of a known size may be empty. */
+/* Converts SPLIT_V to slices. One size may be -1, which means the remainder. Parts of a known size may be
+ * empty. */
 void nodes_split_v(Nodes *n) {
   int64_t along[2 * MOST_DIMS], size[2 * MOST_DIMS], at = 0, left;
   const TflTensor *x = nodes_tensor(n, 0);
@@ -115,8 +116,8 @@ void nodes_gather(Nodes *n) {
   nodes_finish(n, made);
 }
 
-/* GATHER_ND with constant pairs (0, position) in a tensor [1, n, 2]: it selects positions of the only image,
- * like GATHER. */
+/* Converts GATHER_ND with constant pairs (0, position) in a tensor [1, n, 2] to Gather: it selects positions
+ * of the only image. */
 void nodes_gather_nd(Nodes *n) {
   const TflTensor *at = nodes_tensor(n, 1);
   const int t = nodes_in(n, 1);
@@ -205,8 +206,8 @@ static void bounds(const Nodes *n, const Spec *s, int64_t list[3][2 * MOST_DIMS]
   }
 }
 
-/* STRIDED_SLICE whose bounds are computed from sizes. The operator must have no ellipsis and no new
- * dimensions. */
+/* Converts a STRIDED_SLICE whose bounds are computed from sizes. The operator must have no ellipsis and no
+ * new dimensions. */
 static int slice_computed(Nodes *n, int entries) {
   const int64_t *mask = n->op->mask;
   int64_t number[3][MOST_DIMS], axes[MOST_DIMS];
@@ -268,8 +269,8 @@ void nodes_reverse(Nodes *n) {
 }
 
 /* ---- borders ---- */
-/* TensorFlow Lite lists the sizes before and after each dimension; ONNX lists all sizes before, then all
- * sizes after. */
+/* TensorFlow Lite lists the padding before and after each dimension in turn; ONNX lists the padding before
+ * all dimensions, then the padding after all dimensions. */
 void nodes_pad(Nodes *n) {
   int64_t side[2 * MOST_DIMS], pads[2 * MOST_DIMS];
   const int rank = nodes_rank(n, 0);
@@ -281,7 +282,7 @@ void nodes_pad(Nodes *n) {
     wide = wide || side[i] > 1;
   }
   if (mirror && n->op->symmetric && wide)
-    return nodes_refuse(n, "it pads by more than one mirrored element, including the outermost (SYMMETRIC)");
+    return nodes_refuse(n, "its SYMMETRIC padding is wider than one element");
   const int in[] = {nodes_in(n, 0), nodes_integers(n, 2 * rank, pads), nodes_in(n, 2)};
   const int made = nodes_apply(n, "Pad", !mirror && in[2] ? 3 : 2, in);
   if (mirror) onnx_set_text(n->arena, nodes_last(n), "mode", n->op->symmetric ? "edge" : "reflect");

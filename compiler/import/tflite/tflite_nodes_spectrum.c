@@ -11,7 +11,7 @@ bool nodes_complex(const Nodes *n) {
   return false;
 }
 
-/* A transform of real numbers [...][1][length], over the last dimension. */
+/* Converts a transform of real numbers [...][1][length] over the last dimension. */
 void nodes_rfft(Nodes *n) {
   const TflTensor *x = nodes_tensor(n, 0);
   const int64_t last[] = {-1};

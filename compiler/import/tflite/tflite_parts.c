@@ -1,5 +1,5 @@
 /* tflite_parts.c: Conversion of operators that split or join values to slices and concats, each with one
- * result, in quantized TensorFlow Lite models. */
+ * result, in quantized or streaming TensorFlow Lite models. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/tflite/tflite_parts.h"

@@ -105,7 +105,8 @@ static void add_raised_reshape(Raising *r, const TflOperator *op, int in, int ou
 }
 
 /* ---- operators that keep the rows ---- */
-/* Whether the operator maps zeros to zeros, as it must, because rows before the first call are zeros. */
+/* Whether the operator maps zeros to zeros. It must if it reads rows before the first call: they are
+ * zeros. */
 static bool keeps_zero(int code) {
   switch (code) {
   case TFL_QUANTIZE:
@@ -200,7 +201,7 @@ static bool initially_zero(const TflTensor *t, const TflTensor *initial) {
   return true;
 }
 
-/* The initial state must be zeros. The rows of the state belong to a sequence that is not known yet. */
+/* Reads the rows of a state, which must start with zeros. raise_ring finds the sequence of these rows. */
 static bool raise_state(Raising *r, const TflOperator *op) {
   TflRows *to = &r->rows[op->out[0]];
   const TflTensor *t = &r->m->tensor[op->out[0]];
@@ -319,7 +320,8 @@ static bool raise_conv(Raising *r, const TflOperator *op) {
          raise_windowed(r, op, x, w->dim[1]);
 }
 
-/* A pool counts the zero rows before the first call, but not padding, so the window must not need padding. */
+/* A pool of the model counts the zero rows before the first call, but a pool of the program does not count
+ * padding. So the window must not need padding. */
 static bool raise_pool(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
   return x && !x->low && raise_windowed(r, op, x, op->size[0]);

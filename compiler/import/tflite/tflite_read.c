@@ -117,7 +117,7 @@ static bool read_quantization(Reader *r, FlatTable table, TflTensor *tensor) {
   return true;
 }
 
-/* Two numbers per byte, the lower four bits first. */
+/* Reads a tensor of int4 numbers: two numbers per byte, the lower four bits first. */
 static bool read_nibbles(Reader *r, TflTensor *tensor, uint64_t at, uint64_t n) {
   if (!n) return true;
   if (at > r->flat.n || n > r->flat.n - at || tensor->size < 0 || n != (uint64_t)(tensor->size + 1) / 2)
@@ -428,7 +428,7 @@ enum { MOST_NESTED = 8 };
 
 static bool read_graph(Reader *r, FlatVector graphs, int64_t index, int depth);
 
-/* The graph that an operator calls; NULL: *why is the error. */
+/* The graph that an operator calls; NULL: r->why is the error. */
 static TflModel *read_called(Reader *r, FlatVector graphs, int64_t index, int depth) {
   Reader called = *r;
   called.model = NEW(r->arena, TflModel);
@@ -562,7 +562,7 @@ static void find_empty(const Reader *r) {
     if (!made[t] && m->tensor[t].size < 0 && m->tensor[t].code >= 0) m->tensor[t].data = r->flat.bytes;
 }
 
-/* Checks that all inputs and outputs exist, and that no input is a constant. */
+/* Checks that there are inputs and outputs, that each is a tensor, and that no input is a constant. */
 static bool ports_fit(const TflModel *m) {
   for (int i = 0; i < m->ninputs; i++)
     if (m->input[i] < 0 || m->tensor[m->input[i]].data) return false;

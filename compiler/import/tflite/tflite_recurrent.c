@@ -1,11 +1,12 @@
-/* tflite_recurrent.c: Import of UNIDIRECTIONAL_SEQUENCE_LSTM and of SVDF, with int8 weights and values and
- * with float values. */
+/* tflite_recurrent.c: Import of UNIDIRECTIONAL_SEQUENCE_LSTM and SVDF, both quantized and with float
+ * values. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "import/tflite/tflite_make.h"
 #include "import/tflite/tflite_nodes.h"
 
-/* Inputs of the operator. The gates that TensorFlow Lite calls i f c o are i f g o in the program. */
+/* Inputs of the LSTM. Each group of four inputs has one input per gate, in the order i f c o. The program
+ * calls gate c g. */
 enum {
   LSTM_INPUT_WEIGHTS = 1,
   LSTM_HIDDEN_WEIGHTS = 5,
@@ -46,7 +47,7 @@ static const char *lstm_refusal(const TflOperator *op) {
   return NULL;
 }
 
-/* Whether an input is a weight of a gate: [units][columns]. */
+/* Whether an input is the int8 weight of a gate, with the shape [units][columns]. */
 static bool is_gate_weight(Making *k, const TflOperator *op, int input, int64_t units, int64_t columns) {
   const TflTensor *w = tfl_in(k, op, input);
   if (!w) return tfl_no(k, op, "a weight is missing");
@@ -65,7 +66,7 @@ static bool is_gate_bias(Making *k, const TflOperator *op, int input, int64_t un
   return tfl_no(k, op, "its bias must have one int%s number per unit", elem == I64 ? "64" : "32");
 }
 
-/* Checks the state: h must have the scale of the value, and c must be int16. */
+/* Checks the state: h must have the type and scale of the result, and c must be int16. */
 static bool check_state(Making *k, const TflOperator *op, int64_t units) {
   const TflTensor *hidden = tfl_in(k, op, LSTM_HIDDEN), *cell = tfl_in(k, op, LSTM_CELL),
                   *out = tfl_out(k, op);
@@ -159,7 +160,8 @@ static bool is_svdf_constant(Making *k, const TflOperator *op, int input, int64_
                 elem == I16 ? "16" : "8");
 }
 
-/* Checks the inputs of SVDF: features and weights over time must be both int16, or both int8. */
+/* Checks the inputs of SVDF: the weights over time must have the type of the state, which is int8 or
+ * int16. */
 static bool check_svdf(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *w = tfl_in(k, op, SVDF_FEATURES), *time = tfl_in(k, op, SVDF_TIME),
                   *bias = tfl_in(k, op, SVDF_BIAS), *state = tfl_in(k, op, SVDF_STATE), *out = tfl_out(k, op);
@@ -204,8 +206,8 @@ static void put_svdf_arrays(Making *k, const TflOperator *op, const char *layer)
   tfl_array(k, arena_printf(k->arena, "%s.bias", layer), I32, 1, &bias->size, b);
 }
 
-/* TensorFlow Lite's kernels do not apply the activation of SVDF. So a relu is only emitted if it changes
- * nothing: if the lowest int8 number of the result represents 0. */
+/* TensorFlow Lite's int8 kernels do not apply the activation of SVDF. So a relu is only emitted if it has no
+ * effect, because the result's lowest int8 number represents 0. */
 bool tfl_svdf(Making *k, const TflOperator *op) {
   const TflTensor *out = tfl_out(k, op);
   if (!tfl_value(k, op, op->in[0]) || !check_svdf(k, op)) return false;
@@ -225,8 +227,9 @@ bool tfl_svdf(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* ---- with float values, as an ONNX LSTM ---- */
-/* The weights of the gates i f c o, concatenated in the order i o f c; NULL: invalid sizes. */
+/* ---- LSTM with float values, as an ONNX LSTM ---- */
+/* The weights of the gates i f c o, concatenated in the order i o f c; NULL: one is not a float constant of
+ * this size. */
 static Tensor *lstm_gates(Nodes *n, int first, int64_t units, int64_t columns) {
   static const int order[] = {0, 3, 1, 2};
   const int64_t dim[] = {1, LSTM_GATES * units, columns};
@@ -242,7 +245,7 @@ static Tensor *lstm_gates(Nodes *n, int first, int64_t units, int64_t columns) {
   return t;
 }
 
-/* A constant input as floats of this shape, with columns = 0 for a vector; NULL: another input. */
+/* A constant float input of this shape (columns = 0: a vector); NULL: the input is something else. */
 static Tensor *lstm_constant(Nodes *n, int input, int64_t rows, int64_t columns) {
   const TflTensor *from = nodes_tensor(n, input);
   const int64_t dim[] = {rows, columns};
@@ -255,7 +258,8 @@ static Tensor *lstm_constant(Nodes *n, int input, int64_t rows, int64_t columns)
 }
 
 /* In the model, h = W_hr m + b, where m is the output before the projection. The layer of the program has no
- * b: its h is W_hr m. So its initial h is -b, and W_hh b is added to the biases of the gates. */
+ * b: its h is W_hr m, the model's h minus b. So its initial h is -b, and W_hh b is added to the biases of the
+ * gates. */
 static void add_projection_bias(Tensor *biases, const Tensor *hidden, const Tensor *b, int64_t units) {
   for (int64_t s = 0; s < LSTM_GATES * units; s++) {
     double sum = tensor_number(biases, s);
@@ -271,7 +275,8 @@ static int projection_start(Nodes *n, const Tensor *b) {
   return nodes_constant(n, t);
 }
 
-/* The biases of the gates, each of which may be missing, followed by zeros. */
+/* The biases of the gates in the order i o f c (zeros for a missing bias), followed by zeros as the second
+ * biases of an ONNX LSTM; NULL: one is not a float constant of this size. */
 static Tensor *lstm_biases(Nodes *n, int64_t units) {
   static const int order[] = {0, 3, 1, 2};
   const int64_t dim[] = {1, 2 * LSTM_GATES * units};
@@ -285,7 +290,8 @@ static Tensor *lstm_biases(Nodes *n, int64_t units) {
   return t;
 }
 
-/* Adds comments on the state of a layer, and on weights whose type differs from the values' type. */
+/* Sets node->keeps. Adds a comment if a state that the model keeps is not kept here, and if int8 weights with
+ * float values make the results differ from LiteRT's. */
 static void note_state(Nodes *n, OnnxNode *node) {
   node->keeps = n->op->stateful;
   if (!n->op->stateful)
@@ -345,7 +351,7 @@ void nodes_lstm(Nodes *n) {
 }
 
 /* ---- SVDF ---- */
-/* A constant matrix of floats, or a vector; NULL: the input is something else. */
+/* A constant float input of rank 1 or 2; NULL: the input is something else. */
 static Tensor *svdf_constant(Nodes *n, int input, int rank) {
   const TflTensor *from = nodes_tensor(n, input);
   if (!from || !from->data || !from->known || from->elem != F32 || from->rank != rank) return NULL;

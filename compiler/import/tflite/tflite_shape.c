@@ -11,7 +11,8 @@ static const char *reshape_text(Making *k, const TflTensor *out) {
   return shape.rank == 1 ? "flatten" : arena_printf(k->arena, "reshape(%s)", shape_text(k->arena, shape));
 }
 
-/* The layer with the scale of the moved value, if the move is the value's only user; otherwise NULL. */
+/* The layer that defines the scale of the operand of a reshape, transpose or slice, if the operator is the
+ * operand's only user; otherwise NULL. */
 static const char *moved_layer(const Making *k, const TflOperator *op) {
   const int from = k->same[op->in[0]];
   return k->reads[from] == 1 ? k->layer[from] : NULL;
@@ -31,7 +32,7 @@ bool tfl_blocks(Making *k, const TflOperator *op) {
   const char *word = op->code == TFL_DEPTH_TO_SPACE ? "depth_to_space" : "space_to_depth";
   if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, tfl_in(k, op, 0), tfl_out(k, op))) return false;
   if (tfl_in(k, op, 0)->rank != 4 || op->size[0] < 1 || op->size[0] > 1024)
-    return tfl_no(k, op, "its blocks do not divide its input");
+    return tfl_no(k, op, "its input is not an image, or its block size is unsupported");
   const char *layer = tfl_layer(k, word);
   tfl_begin(k, op, op->in[0]);
   tfl_call(k, op, layer, "%s(%" PRId64 ", order=dcr", word, op->size[0]);
@@ -39,8 +40,8 @@ bool tfl_blocks(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* The calls that permute height, width and channels: flatten transposes a matrix, channel_shuffle transposes
- * the matrix in each row. */
+/* The calls that permute height, width and channels: flatten(order=chw) transposes a matrix, channel_shuffle
+ * transposes the channels of each row as a matrix. NULL: the order stays the same. */
 static const char *order_text(Making *k, const TflTensor *in, const int64_t *perm) {
   const int64_t h = in->rank == 4 ? in->dim[1] : 1, w = in->dim[in->rank - 2], c = in->dim[in->rank - 1];
   const int base = in->rank == 4 ? 0 : 1;
@@ -88,8 +89,8 @@ bool tfl_transpose(Making *k, const TflOperator *op) {
 }
 
 /* ---- borders ---- */
-/* Sets *value to the padding number as a real number. In int8, 0 is padded as the zero point; other numbers
- * are padded in float. */
+/* Sets *value to the padding number as a real number. The int8 form of zero_pad only pads zeros, as the zero
+ * point; with another number, the layer is computed in float. */
 static bool pad_value(Making *k, const TflOperator *op, double *value) {
   const TflTensor *number = tfl_in(k, op, 2), *out = tfl_out(k, op);
   *value = 0;
@@ -118,7 +119,7 @@ bool tfl_pad(Making *k, const TflOperator *op) {
   for (int i = 0; i < 2 * in->rank && op->code == TFL_MIRROR_PAD; i++) {
     if (i >= 2 * in->rank - 2 && side[i]) return tfl_no(k, op, "it mirrors channels");
     if (op->symmetric && side[i] > 1)
-      return tfl_no(k, op, "it pads by more than one mirrored element, including the outermost (SYMMETRIC)");
+      return tfl_no(k, op, "its SYMMETRIC padding is wider than one element");
   }
   for (int i = 0; i < 2 * in->rank; i++)
     if (side[i] < 0 || (i < 2 && side[i]))
@@ -242,7 +243,7 @@ bool tfl_concat(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* Concatenates the value with itself along each axis. */
+/* Imports TILE as a concat of the value with itself, along one axis. */
 bool tfl_tile(Making *k, const TflOperator *op) {
   static const char *const along[2][2] = {{", axis=length", ""}, {", axis=height", ", axis=width"}};
   enum { MOST = 64 };
@@ -278,8 +279,8 @@ static int64_t tfl_nearest_source(const TflOperator *op, int64_t in, int64_t out
   return from < (float)(in - 1) ? (int64_t)from : in - 1;
 }
 
-/* Whether the language's resize selects the same elements as the operator. exact: the elements with the
- * nearest center; otherwise i * from / to rounded down. */
+/* Whether the language's resize selects the same elements as the operator. exact: for mode=nearest_exact, the
+ * elements with the nearest center; otherwise for mode=nearest, element i * from / to, rounded down. */
 static bool tfl_nearest_fits(const TflOperator *op, const TflTensor *in, const TflTensor *out, bool exact) {
   enum { MOST = 1 << 16 };
   for (int d = 1; d < 3; d++) {
@@ -314,7 +315,7 @@ bool tfl_resize(Making *k, const TflOperator *op) {
   if (in->rank != 4 || out->rank != 4 || in->dim[3] != out->dim[3])
     return tfl_no(k, op, "its input is not an image");
   const char *call = resize_call(k, op);
-  if (!call) return tfl_no(k, op, "it aligns neither centers nor corners");
+  if (!call) return tfl_no(k, op, "its sampling positions are not supported");
   const char *layer = tfl_layer(k, "resize");
   tfl_begin(k, op, op->in[0]);
   tfl_call(k, op, layer, "%s", call);

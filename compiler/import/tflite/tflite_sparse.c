@@ -18,7 +18,7 @@ typedef struct Level {
   bool dense;
   int64_t size;         /* size of a dense level */
   List segment, index;  /* segments and indices of a level that is not dense */
-  int dimension, block; /* block: the level's size if it is a dimension within blocks; otherwise 0 */
+  int dimension, block; /* block: size of a dimension within blocks; otherwise 0 */
 } Level;
 
 typedef struct Sparse {
@@ -88,7 +88,8 @@ static bool put_value(Sparse *s) {
   return true;
 }
 
-/* Stores the values of level `at` and all later levels. before: the index in the previous level. */
+/* Stores the values of level `at` and all later levels. before: the number of the current entry in the
+ * previous level. */
 static bool put_sparse_level(Sparse *s, int at, uint64_t before) {
   if (at == s->levels) return put_value(s);
   const Level *level = &s->level[at];

@@ -1,6 +1,6 @@
-/* tflite_states.c: Variables of a TensorFlow Lite model as states. CALL_ONCE runs a graph that assigns the
- * variables' initial values. A READ_VARIABLE before any ASSIGN_VARIABLE reads the state; a later
- * READ_VARIABLE reads the assigned value. */
+/* tflite_states.c: Conversion of the variables of a TensorFlow Lite model to states. CALL_ONCE runs a graph
+ * that assigns the variables' initial values. A READ_VARIABLE before any ASSIGN_VARIABLE reads the state; a
+ * later READ_VARIABLE reads the assigned value. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/table.h"
@@ -8,7 +8,7 @@
 
 typedef struct TflVariable {
   const TflTensor *initial;
-  int read, assigned; /* numbers of tensors; -1: none */
+  int read, assigned; /* tensors: first read, last assigned; -1: none */
   int read_op, assign_op;
 } TflVariable;
 
@@ -17,7 +17,7 @@ typedef struct Resolving {
   TflModel *m;
   Table by_name;
   VEC(TflVariable *) variables;
-  const char **handle; /* by tensor: the variable that the tensor names; NULL: none */
+  const char **handle; /* by tensor: the variable of which it is the handle; NULL: none */
   int *same;           /* by tensor: the tensor that replaces this tensor */
 } Resolving;
 
@@ -57,7 +57,7 @@ static bool all_known(Resolving *r) {
   return any;
 }
 
-/* Replaces reads after an assignment by the assigned value. */
+/* Replaces a read after an assignment by the assigned value, and a repeated read by the first read. */
 static void resolve_operator(Resolving *r, int o) {
   TflOperator *op = &r->m->op[o];
   TflVariable *variable = NULL;
@@ -166,6 +166,6 @@ bool tfl_update(Making *k, const TflOperator *op) {
                   "the value assigned to it has a different scale, but the reference kernel ignores scales");
   if (from != k->current) text_put(&k->text, "%s -> ", k->value[from]);
   text_put(&k->text, "update(%s)\n", k->value[k->same[op->in[0]]]);
-  k->current = -1; /* the next statement reads the value by name */
+  k->current = -1; /* the next statement must begin with its operand */
   return true;
 }

@@ -1,5 +1,5 @@
-/* clip.c: clip, y = min(max(x, lo), hi). The derivative at lo and hi is 1, as in torch.clamp of PyTorch 2.3
- * (0 in PyTorch 2.15). */
+/* clip.c: clip, y = min(max(x, lo), hi), with the arguments min=lo and max=hi. The derivative at lo and hi is
+ * 1, as in torch.clamp of PyTorch 2.3 (0 in PyTorch 2.15). */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 

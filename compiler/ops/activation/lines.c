@@ -1,4 +1,4 @@
-/* lines.c: Operators along one axis: shapes, evaluation along any axis, nests along positions. */
+/* lines.c: Operators along one axis: shapes, evaluation along any axis, nests along height, width or both. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/activation/lines.h"
 #include <string.h>

@@ -28,7 +28,8 @@ StreamRule lines_stream_rule(const Node *);
 typedef void LinesEval(const Node *, int64_t n, double *const *in, double *out);
 void lines_run(const Eval *, LinesEval);
 
-/* The nest of the operator `other`: lines run along positions, and vectors contain channels. */
+/* The nest of the operator `other`: lines run along positions; a vector has adjacent channels, one line each.
+ * part: number of lanes in use. */
 typedef struct Line {
   Lower *l;
   const Ix *y, *x, *c; /* start of the line */
@@ -42,7 +43,7 @@ int64_t lines_length(const Node *);           /* length of a line, along any axi
 /* line_each calls the LineElement for the elements of a line, from element `from` to the last. */
 typedef void LineElement(const Line *, const Ix *y, const Ix *x, const void *context);
 void line_each(const Line *, int64_t from, LineElement, const void *context);
-/* The value of an element of the line, computed from that element of the inputs. */
+/* A value of one element of the line. in: this element of each input. */
 typedef Val LineValue(const Line *, Val const *in, const void *context);
 Val line_sum(const Line *, const char *name, LineValue, const void *context);
 Val line_max(const Line *); /* the largest element of in[0] in the line */

@@ -1,5 +1,5 @@
-/* selu.c: selu, an elu with two constants that keep mean 0 and variance 1 from layer to layer  (Klambauer et
- * al., 2017). */
+/* selu.c: selu, y = lambda * elu(x), with constants lambda and alpha that keep mean 0 and variance 1 from
+ * layer to layer (Klambauer et al., 2017). */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 #include <math.h>

@@ -1,5 +1,5 @@
-/* softmax.c: softmax over the channels, at every pixel: y[c] = exp(x[c]) / sum over k of exp(x[k])  (Bridle,
- * 1990). */
+/* softmax.c: softmax over the channels of each pixel, or along another axis: y[c] = exp(x[c]) / sum over k of
+ * exp(x[k]) (Bridle, 1990). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/activation/lines.h"
 #include "ops/activation/softmax.h"

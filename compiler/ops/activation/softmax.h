@@ -12,16 +12,16 @@ double softmax_log_sum(const double *x, int64_t channels, double *largest);
 Val softmax_exponentials(Lower *, Buf *in, Buf *row, int64_t channels, const Ix *y, const Ix *x,
                          Val *largest);
 
-/* Builds the nest of softmax and log_softmax. For each pixel, the nest computes softmax_exponentials, and the
- * function `of_sum` of their sum. Then `body`, whose context is the SoftmaxRow, stores the channels. */
+/* Builds the nest of softmax and log_softmax. For each pixel, the nest computes softmax_exponentials, and
+ * of_sum(their sum). Then `body`, whose context is the SoftmaxRow, computes and stores the channels. */
 typedef struct SoftmaxRow {
   Buf *row;
   Val largest, of_sum;
 } SoftmaxRow;
 void softmax_lower_rows(Lower *, Val (*of_sum)(Nest *, Val sum), WalkBody);
 
-/* Builds the input gradient of each row. The context of `body` is the sum of `element` over the row. The
- * hidden operator's inputs are dy and y. */
+/* Builds the nest of the input gradient, row by row. The node's inputs are dy and y. The context of `body` is
+ * the sum of `element` over the channels of the row. */
 void softmax_lower_gradient(Lower *, WalkValue element, WalkBody);
 void softmax_backward(Gradient *, Node *, Node *dy, const Op *);
 #endif

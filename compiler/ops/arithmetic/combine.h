@@ -7,8 +7,8 @@
 
 void combine_shape(ShapeContext *, Node *);
 int combine_count(const Node *);                  /* number of operands, including the current value */
-int combine_input(const Node *, int operand);     /* index of the operand in node->in, -1: a number */
-double combine_number(const Node *, int operand); /* that number */
+int combine_input(const Node *, int operand);     /* index in node->in; -1: the operand is a number */
+double combine_number(const Node *, int operand); /* the operand, which is a number */
 double combine_x(const Node *, int operand, const double *x);
 Val combine_value(Map *, int operand);
 bool combine_turns(const Node *);    /* op->traits.commutes: whether two operands can be exchanged */

@@ -25,7 +25,8 @@ static const Param params[] = {
      0, 0, "none causal"},
     {"bias", PARAM_VALUE, "none", "a value that is added to the scores: LxM or headsxLxM", 0, 0, "none"},
     {"window", PARAM_REACH, "none",
-     "each position attends only to keys within this distance from its own position", 0, 0, "none"},
+     "each position attends only to keys within this distance before and after its own position", 0, 0,
+     "none"},
     {0}};
 
 static int64_t row_positions(Shape s) {

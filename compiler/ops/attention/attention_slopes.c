@@ -1,5 +1,6 @@
-/* attention_slopes.c: Gradients of attention. Scores are recomputed, one query at a time: the matrix of
- * scores is never in memory. With p = softmax(s), dp = dy*V^T and ds = p*(dp - sum of p*dp):
+/* attention_slopes.c: Gradients of attention, with their scalar nest, which recomputes the scores one query
+ * at a time: the matrix of scores is never in memory. attention_tiles.c has the vectorized nest. With p =
+ * softmax(s), dp = dy*V^T and ds = p*(dp - sum of p*dp):
  *
  * dQ = scale * ds*K,  dK = scale * ds^T*Q,  dV = p^T*dy,  dmask, dbias = ds */
 // SPDX-License-Identifier: Apache-2.0

@@ -1,4 +1,4 @@
-/* attention_tiles.c: Vectorized attention. A tile of queries and a block of keys are multiplied in two ways:
+/* attention_tiles.c: Vectorized attention. A tile of queries and a block of keys have two products:
  *
  * scores   lanes are queries, which are transposed once. Keys are read in place, and each element is
  *          broadcast to all lanes. The maximum and the sum of each query need no reduction across lanes.
@@ -8,8 +8,8 @@
  * If keys need several blocks, sums are rescaled to the largest score so far. With causal masks and windows,
  * only keys that at least one query of the tile sees are processed.
  *
- * Gradients recompute the scores between a tile of queries and all keys, and multiply in the same two
- * ways. */
+ * Gradients recompute the scores between a tile of queries and all keys, and compute their products
+ * in the same two ways. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -141,7 +141,7 @@ static void finish_score(const Tile *t, Val s, const Ix *j, int v) {
   nest_store(b, nest_at(b, t->most, v), vmax(nest_get(b, nest_at(b, t->most, v)), s));
 }
 
-/* Finishes dp = dy*V^T, and adds p*dp to the sum. */
+/* Stores dp = dy*V^T of a key, and adds p*dp to the sums in t->mean. */
 static void finish_slope(const Tile *t, Val dp, const Ix *j, int v) {
   Nest *b = t->l->b;
   dp = nest_let(b, "dp", dp);

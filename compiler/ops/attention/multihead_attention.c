@@ -1,5 +1,6 @@
-/* multihead_attention.c: multihead_attention, a layer: attention between trained projections of its inputs
- * and of its result, with the parameters of PyTorch's nn.MultiheadAttention (Vaswani et al., 2017):
+/* multihead_attention.c: multihead_attention, a layer: attention of trained projections of its inputs, then a
+ * trained projection of the result, with the parameters of PyTorch's nn.MultiheadAttention (Vaswani et al.,
+ * 2017):
  *
  * y = attention(x*Wq^T + bq, key*Wk^T + bk, value*Wv^T + bv) * Wo^T + bo */
 // SPDX-License-Identifier: Apache-2.0
@@ -13,13 +14,14 @@ static const Param params[] = {
     {"heads", PARAM_INT, NULL, "number of channel groups that attend separately", 0, 0, NULL},
     {"key", PARAM_VALUE, "current", "the value from which the keys are computed", 0, 0, "current"},
     {"value", PARAM_VALUE, "key", "the value that is averaged, with one position per key", 0, 0, "current"},
-    {"bias", PARAM_BOOL, "true", "add trained biases to the four products", 0, 0, NULL},
+    {"bias", PARAM_BOOL, "true", "add trained biases to the four projections", 0, 0, NULL},
     {"mask", PARAM_VALUE, "none",
      "a value that is added to the scores: LxM, or one LxM matrix per row of a value with rows; or causal: "
      "each position attends only to keys up to its own position",
      0, 0, "none causal"},
     {"window", PARAM_REACH, "none",
-     "each position attends only to keys within this distance from its own position", 0, 0, "none"},
+     "each position attends only to keys within this distance before and after its own position", 0, 0,
+     "none"},
     {0}};
 
 typedef MultiheadLayer Layer;
@@ -214,7 +216,8 @@ static void in_products(Graph *graph, const Node *layer, const Layer *m, Node *t
   }
 }
 
-/* The arguments of attention, which are the layer's arguments with the same names. */
+/* The arguments of the layer's attention operator: the layer's arguments with the same names, except
+ * key_heads, scale and bias. */
 static const Const *core_arguments(Graph *graph, const Node *layer) {
   const Param *param = op_attention.params;
   int n = 0;

@@ -1,7 +1,9 @@
-/* relative_bias.c: relative_bias, a trained bias of attention for each distance between two positions of a
+/* relative_bias.c: relative_bias, a trained attention bias for each relative position of two pixels in a
  * window (Liu et al., 2021: Swin):
  *
- * y[n][i][j] = weight[(yi - yj + h - 1)*(2w - 1) + xi - xj + w - 1][n] */
+ * y[n][i][j] = weight[(yi - yj + h - 1)*(2w - 1) + xi - xj + w - 1][n]
+ *
+ * for head n and a window of h x w pixels, where pixel i has row yi and column xi. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "ops/attention/attention.h"
@@ -100,8 +102,9 @@ const Op op_relative_bias = {
     .name = "relative_bias",
     .group = "attention",
     .summary = "a trained attention bias for each relative position of two pixels in a window",
-    .detail = "y[n][i][j] = weight[(yi - yj + h - 1)*(2w - 1) + xi - xj + w - 1][n]: headsxLxL with L = h*w. "
-              "relative_bias has no input: give the result a name, and pass it to attention as bias=",
+    .detail = "y[n][i][j] = weight[(yi - yj + h - 1)*(2w - 1) + xi - xj + w - 1][n], where pixel i has row "
+              "yi and column xi. The result is headsxLxL with L = h*w. relative_bias has no input: give the "
+              "result a name, and pass it to attention as bias=",
     .params = params,
     .example = "b = relative_bias(7x7, 3)",
     .source = true,

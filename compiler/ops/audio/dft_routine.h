@@ -10,7 +10,7 @@ static void cnn_dft_routine(const float *x, const float *window, const float *wa
     for (int i = 0; i < size; i++)
       work[i] = window[i] * cnn_frame_sample_routine(x, t * step + i - before, n, mirror);
     int first =
-        0; /* k * at modulo fft, by additions: k * at may need 64 bits, and 32-bit CPUs divide them slowly */
+        0; /* k * at modulo fft, by additions: k * at may need 64 bits, and 64-bit division may be slow */
     for (int k = 0; k <= fft / 2; k++) {
       float re = 0.f, im = 0.f;
       int turn = first;

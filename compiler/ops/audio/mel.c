@@ -1,4 +1,4 @@
-/* mel.c: mel, a bank of triangular filters with equal distances on the mel scale. */
+/* mel.c: mel, a bank of triangular filters whose corners are equally spaced on the mel scale. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"

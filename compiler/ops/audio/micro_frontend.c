@@ -1,6 +1,6 @@
-/* micro_frontend.c: micro_frontend, the features of int16 samples that TensorFlow Lite Micro computes, in
- * integer arithmetic and bit for bit (tensorflow/lite/experimental/microfrontend/lib; its FFT is kiss_fft's
- * int16 version). */
+/* micro_frontend.c: micro_frontend, audio features of int16 samples in integer arithmetic, bit-identical to
+ * those of TensorFlow Lite Micro (tensorflow/lite/experimental/microfrontend/lib; its FFT is kiss_fft's int16
+ * version). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -42,7 +42,7 @@ static const Param params[] = {
 enum { NOISE_ROWS = 2 }; /* upper and lower 16 bits of the noise estimates */
 enum { LEAST_FFT = 8, MOST_FFT_SIZE = 4096, LOGS = 130, GAINS = 125, PCAN_BITS = 12 };
 
-/* Offsets of the routine's numbers in their array. */
+/* Indices of the numbers that the runtime function reads. */
 enum {
   BITS_AT, /* fractional bits of the noise estimate */
   EVEN_AT, /* weight of a new frame in the estimate, for even and for odd bands, in units of 2^-14 */
@@ -51,7 +51,7 @@ enum {
   PCAN_AT,
   PCAN_SHIFT_AT,
   LOG_AT,
-  CORRECTION_AT, /* correction bits, from the length of the FFT */
+  CORRECTION_AT, /* the result of correction_bits */
   LOG_SHIFT_AT,
   NUMBERS
 };
@@ -118,7 +118,7 @@ static void shape(ShapeContext *context, Node *node) {
   if (!audio_sequence(context, node, true) || !takes_samples(context, node)) return;
   if (arg_int(node, "size") > MOST_FFT_SIZE) {
     op_error_at(context, node, "size", DIAG_bad_value,
-                "frames of %lld samples: micro_frontend has at most %d", (long long)arg_int(node, "size"),
+                "frames of %lld samples: micro_frontend takes at most %d", (long long)arg_int(node, "size"),
                 MOST_FFT_SIZE);
     return;
   }
@@ -389,8 +389,9 @@ static void frame_features(const Tables *t, Complex *x, Complex *z, uint64_t *en
   }
 }
 
-/* start: upper and lower 16 bits of the noise estimates [2][bands], then the number of frames that leave the
- * estimates unchanged. After the features, `out` has the last estimates. */
+/* start: upper and lower 16 bits of the noise estimates [2][bands], then the number of frames before the
+ * start of the stream, whose features are 0 and which leave the estimates unchanged. After the features,
+ * `out` has the last estimates. */
 static void find_features(Arena *arena, const Tables *t, const double *samples, const double *start,
                           double *out) {
   Complex *x = NEW_ARRAY(arena, Complex, t->fft / 2), *z = NEW_ARRAY(arena, Complex, t->fft / 2);
@@ -457,8 +458,8 @@ static const Routine routine = {.name = "micro_frontend",
                                 .whole = {true, true, true, true, true, true},
                                 .run = run_routine};
 
-/* Stores in `start` the noise estimates from before the first frame, and the number of frames that leave them
- * unchanged. */
+/* Stores in `start` the noise estimates before the first frame, and the number of frames before the start of
+ * the stream (see find_features). */
 static void put_noise(Lower *l, Buf *start, int64_t bands) {
   Nest *b = l->b;
   const Node *node = l->node;

@@ -62,7 +62,8 @@ static Val next_mean_value(Nest *b, const Node *node, Val mean, Val x) {
  * of this quotient. */
 static Val unless_zero(Nest *b, Val of, Val x, Val y) { return choose(less_eq(vabs(of), num(b, 0)), y, x); }
 
-/* bias^power * expm1(power * log1p(a/bias)), for small exponents: exact where 1 + a/bias is rounded to 1. */
+/* bias^power * expm1(power * log1p(a/bias)), for small power * log1p(a/bias): accurate even where 1 + a/bias
+ * is rounded to 1. */
 static Val small_difference(Nest *b, Val a, double bias, double power, Val *exponent) {
   Val u = nest_let(b, "part", mul(a, num(b, 1 / bias))), whole = nest_let(b, "whole", add(num(b, 1), u)),
       kept = nest_let(b, "kept", sub(whole, num(b, 1)));

@@ -58,13 +58,13 @@ static bool transform_fits(ShapeContext *context, const Node *node) {
                           (long long)size),
               "fft=%lld, or more", (long long)size);
   else if (fft < 2 || fft > MOST_FFT)
-    op_error_at(context, node, "fft", DIAG_bad_value, "an fft of %lld: it must be from 2 to %d",
+    op_error_at(context, node, "fft", DIAG_bad_value, "fft of stft is %lld, but must be from 2 to %d",
                 (long long)fft, MOST_FFT);
   else if (center && arg_const(node, "pad")->kind != CONST_NONE && !arg_is(node, "pad", "valid"))
     op_error_at(context, node, "pad", DIAG_bad_value, "stft takes center=true or pad, not both");
   else if (center && fft / 2 >= n) {
     diag = op_error_at(context, node, "center", DIAG_bad_value,
-                       "center=true mirrors fft/2 = %lld samples, and the input has %lld",
+                       "center=true needs more than fft/2 = %lld samples, but the input has %lld",
                        (long long)(fft / 2), (long long)n);
     op_note_origin(context, diag, node->in[0]);
     diag_help(diag, "use an fft of at most %lld, or pad= instead of center=true", (long long)(2 * (n - 1)));
@@ -72,8 +72,8 @@ static bool transform_fits(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* Sets the frames for center=true: their number is the same as in torch.stft and librosa.stft, and each frame
- * has `fft` samples. */
+/* Sets the frames for center=true: their number and their centers are the same as in torch.stft and
+ * librosa.stft, whose frames have `fft` samples. */
 static void center_frames(ShapeContext *context, Node *node) {
   const int64_t n = node->in[0]->shape.dim[0], size = arg_int(node, "size"), step = arg_int(node, "step"),
                 fft = arg_int(node, "fft"), frames = n / step + 1,
@@ -275,10 +275,11 @@ const Op op_stft = {
     .name = "stft",
     .group = "audio",
     .summary = "spectra of overlapping frames of samples",
-    .detail = "X[t][k] = sum over n < size of w[n]*x[t*step + n - before]*exp(-2*pi*i*k*(n + at)/fft), at = "
-              "0 with place=start, else (fft - size)/2. With give=power the result is scale*|X|^2. L x 1 "
-              "becomes T x (fft/2 + 1), or T x 2*(fft/2 + 1) with give=complex. center=true is as in "
-              "librosa.stft and torch.stft, place=start as in tf.signal.stft. No gradient passes",
+    .detail = "X[t][k] = sum over n < size of w[n]*x[t*step + n - before]*exp(-2*pi*i*k*(n + at)/fft), with "
+              "`before` samples of padding at the start; at = 0 with place=start, else (fft - size)/2. With "
+              "give=power the result is scale*|X|^2. L x 1 becomes T x (fft/2 + 1), or T x 2*(fft/2 + 1) "
+              "with give=complex. center=true is as in librosa.stft and torch.stft, place=start as in "
+              "tf.signal.stft. No gradient passes",
     .params = params,
     .example = "stft(480, 160, fft=512) -> mel(40, 16000)",
     .traits.per_image = true,

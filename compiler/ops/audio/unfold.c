@@ -104,9 +104,10 @@ const Op op_unfold = {
     .name = "unfold",
     .group = "audio",
     .summary = "cuts a sequence into windows; each window is a region",
-    .detail = "y[t][n] = x[t*step + n - before]: an L x C sequence becomes T windows of size x C. Later "
-              "layers process each window separately. For example, flatten -> dense(n) returns T vectors of "
-              "n numbers, which the next operator can read as a T x n sequence",
+    .detail = "y[t][n] = x[t*step + n - before], with `before` rows of padding at the start. An L x C "
+              "sequence becomes T windows of size x C. Later layers process each window separately. For "
+              "example, flatten -> dense(n) returns T vectors of n numbers, which the next operator can read "
+              "as a T x n sequence",
     .params = params,
     .example = "unfold(576, step=512, pad=[64, 0]) -> conv(64, 5) -> flatten -> dense(128)",
     .traits.loops_over_rows = true,

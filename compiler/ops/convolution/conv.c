@@ -97,7 +97,7 @@ static bool fuses_gate(const Node *node) {
          !correlation_near_limits(&k);
 }
 
-/* ---- after an upsampling: in[0] is its input, and `large` the upsampled image ---- */
+/* ---- after an upsampling: in[0] is the upsampling's input, and `large` the upsampled image ---- */
 static void eval_repeated(const Eval *eval) {
   const Extent in = shape_extent(eval->node->in[0]->shape), large = correlation_of(eval->node).large;
   Arena *arena = arena_new();

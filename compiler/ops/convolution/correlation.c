@@ -119,8 +119,8 @@ int correlation_weight_index(const Correlation *k, Ix *at_, const Ix *s, const I
 }
 
 /* ---- eval ---- */
-/* Eval uses a copy of the weights, with one matrix [s][l] per tap and group, or [l][s] with `gather`. So sums
- * over rows read and write adjacent elements. */
+/* Eval uses a copy of the weights, with one matrix [s][l] per tap and group, or [l][s] with `gather`. So
+ * add_row_products reads and writes adjacent elements. */
 static double *new_matrices(Arena *arena, const Correlation *k) {
   return NEW_ARRAY(arena, double, k->kernel[0] * k->kernel[1] * k->small.c * k->l);
 }
@@ -233,8 +233,8 @@ void correlation_eval_weights(const Eval *eval) {
 /* ---- reference nests ---- */
 static bool fits_index(int64_t bound) { return bound <= INT32_MAX; }
 
-/* The taps that are inside the large side, for index i of the small side: a range, if the dilation is 1 and
- * the ends of the range can be computed; otherwise a test. */
+/* A loop over the taps for index i of the small side. If the dilation is 1 and its bounds fit in an int, they
+ * exclude taps outside of the large side; otherwise, the caller's test excludes such taps. */
 static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis, const Ix *i) {
   const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
   const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);
@@ -245,8 +245,9 @@ static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis,
   return nest_loop(b, name, SERIAL, clip_lo ? 2 : 1, lo, clip_hi ? 2 : 1, hi);
 }
 
-/* The indices of the small side for which a tap is inside the large side: a range or a test, as for the
- * taps. */
+/* A loop over the indices of the small side for one tap. If the stride is 1 and its bounds fit in an int,
+ * they exclude indices for which the tap is outside of the large side; otherwise, the caller's test excludes
+ * them. */
 static const Ix *places(Nest *b, const char *name, const Correlation *k, int axis, const Ix *tap) {
   const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
   const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);

@@ -31,8 +31,8 @@ Correlation correlation_of(const Node *);
 
 bool correlation_pointwise(const Correlation *); /* output pixel i depends only on input pixel i */
 bool correlation_spreads(const Node *); /* whether the node computes the large side from the small side */
-/* The node's correlation in the form of a gather. A spread with stride 1 is a gather from the small side with
- * padding K - 1 - P, flipped weights and exchanged channels. */
+/* The node's correlation as a gather. For a spread with stride 1, that is a gather from the small side with
+ * padding K - 1 - P, flipped weights and exchanged channels (kernel size K, padding P). */
 Correlation correlation_gathering(const Node *);
 
 /* Reference evaluation in double with simple loops. gather and spread add the bias, eval->weight[1], if it
@@ -49,20 +49,22 @@ void correlation_lower_weights(Lower *);
 /* Sets `at` to the index of weight element [s][l][ky][kx] in the natural layout; returns the rank. */
 int correlation_weight_index(const Correlation *, Ix *at, const Ix *s, const Ix *l, const Ix *ky,
                              const Ix *kx);
-/* The bias with folded constants, followed by zeros up to `padded`; NULL if there is no bias. spread: for the
- * large side's channels. */
+/* The bias plus the constants of nodes folded into the kernel (batchnorm, normalize), then zeros up to
+ * `padded`; NULL if there are neither. spread: the outputs are the large side's channels. copies: number of
+ * copies of the bias before the zeros. */
 Buf *correlation_bias(Lower *, const Correlation *, bool spread, int64_t padded);
 Buf *correlation_bias_copies(Lower *, const Correlation *, bool spread, int64_t copies, int64_t padded);
 int64_t correlation_macs(const Correlation *);
 Cost correlation_cost(const Node *);
-/* Whether tiles, packed weights or separate taps might need numbers of more than 31 bits, or years of run
- * time. The operator's own loops support all sizes that its shape rule permits. */
+/* Whether schedules with tiles, packed weights or separate taps might need numbers of more than 31 bits, or
+ * years of run time. The reference nests support all sizes that the operator's shape rule permits. */
 bool correlation_near_limits(const Correlation *);
 
 /* Appends the required gradients of the backward pass. input, weights: the hidden operators that compute the
  * gradients of the input and of the weights. */
 void correlation_backward(Gradient *, Node *, Node *dy, const Op *input, const Op *weights);
-/* Shape, weight and bias of a forward node with a known window, with `outputs` channels at h x w. */
+/* Sets the shape, weight and bias of a forward node whose window is known; the value has `outputs` channels
+ * at h x w. */
 void correlation_shape(ShapeContext *, Node *, int64_t h, int64_t w, int64_t outputs);
 
 extern const Op op_conv, op_depthwise;

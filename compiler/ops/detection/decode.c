@@ -29,7 +29,7 @@ static void shape(ShapeContext *context, Node *node) {
     op_note_origin(context, diag, node->in[0]);
     op_note_origin(context, diag, node->in[1]);
     if (deltas.rank != 2 && shape_elements(deltas) == rows * BOX)
-      diag_help(diag, "reshape([%lld, 4]) turns it into such rows", (long long)rows);
+      diag_help(diag, "reshape([%lld, 4]) turns the deltas into rows", (long long)rows);
     return;
   }
   if (columns % BOX) {

@@ -1,9 +1,10 @@
-/* decoder.c: Boxes moved and scaled by deltas (Ren et al., 2015), like torchvision's BoxCoder. A box with
- * center (cx, cy), width w and height h and its deltas dx dy dw dh, each divided by its weight, gives
+/* decoder.c: Boxes moved and scaled by deltas (Ren et al., 2015), like torchvision's BoxCoder. The deltas
+ * dx dy dw dh, each divided by its weight, turn a box with center (cx, cy), width w and height h into a box
+ * with
  *
  *     center (cx + dx*w, cy + dy*h), width w * exp(min(dw, log(1000/16))), height h * exp(min(dh, ...))
  *
- * The corners are clipped to the image. */
+ * Its corners are clipped to the image; without an image, to at least 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/decoder.h"
 #include <math.h>

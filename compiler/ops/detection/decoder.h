@@ -21,7 +21,7 @@ typedef struct DecoderTables {
 } DecoderTables;
 DecoderTables decoder_tables(Lower *, const Decoder *, int lanes); /* called before nest_fn */
 /* Replaces the numbers (a, b, c, d) of each box by (a, b, a, b) if k is 0, by (c, d, c, d) if k is 2. If the
- * vector has only one box, the result repeats it. */
+ * vector has only one box, this box is repeated until the result has `lanes` lanes. */
 Val decoder_pairs(Val, int lanes, int k);
 /* Corners of the boxes that result from a vector of deltas. For each box, center has the numbers x, y, x, y,
  * and side has width, height, width, height. */

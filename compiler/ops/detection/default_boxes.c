@@ -57,7 +57,7 @@ static void run(const Eval *eval) {
     default_box(eval->node, row, eval->out + row * BOX);
 }
 
-/* The boxes of a cell around its center. */
+/* The corners of the boxes of a cell, relative to the cell's center. */
 static Buf *corners(Lower *l) {
   const Node *node = l->node;
   const int64_t n = boxes_of_cell(node), ratios = list_count(node, "ratios");

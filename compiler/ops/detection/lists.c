@@ -59,7 +59,7 @@ bool list_of_pairs(ShapeContext *context, const Node *node, const char *param) {
   if (list->n == 0) {
     Diag *diag =
         op_error_at(context, node, param, DIAG_bad_value, "%s of %s is an empty list", param, node->op->name);
-    diag_help(diag, "an anchor is its width and height: %s=[[16, 32], [32, 32]]", param);
+    diag_help(diag, "an anchor is [width, height]: %s=[[16, 32], [32, 32]]", param);
     return false;
   }
   for (int i = 0; i < list->n; i++) {
@@ -69,7 +69,7 @@ bool list_of_pairs(ShapeContext *context, const Node *node, const char *param) {
       Diag *diag =
           item_error(context, node, param, item, DIAG_wrong_type,
                      arena_printf(context->arena, "%s of %s must be a list of pairs", param, node->op->name));
-      diag_help(diag, "an anchor is its width and height: %s=[[16, 32], [32, 32]]", param);
+      diag_help(diag, "an anchor is [width, height]: %s=[[16, 32], [32, 32]]", param);
       return false;
     }
     for (int k = 0; k < 2; k++)

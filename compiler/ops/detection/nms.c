@@ -1,6 +1,6 @@
-/* nms.c: nms, non-maximum suppression. A box is dropped if its score is too low, or if its IoU with a box
- * of the same class and a better score exceeds `iou`. The remaining boxes are in order of descending
- * score, ties by row, like torchvision's batched_nms. */
+/* nms.c: nms, non-maximum suppression. A box is dropped if its score is too low, or if its IoU with a
+ * remaining box of the same class and a better score exceeds `iou`. The result is the best `max` remaining
+ * boxes by descending score, and by row if scores are equal, like torchvision's batched_nms. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "ops/detection/yolo.h"
@@ -26,7 +26,7 @@ static const Param params[] = {
      0, 0, NULL},
     {"iou", PARAM_NUMBER, "0.5", "drop a box if its IoU with a box of a higher score is above this value", 0,
      1, NULL},
-    {"score", PARAM_NUMBER, "0.25", "drop boxes with a lower score", 0, 0, NULL},
+    {"score", PARAM_NUMBER, "0.25", "minimum score of a box", 0, 0, NULL},
     {"max", PARAM_INT, "100", "number of rows of the result", 0, 0, NULL},
     {0},
 };
@@ -97,7 +97,7 @@ static void shape(ShapeContext *context, Node *node) {
   if (columns != BOX && columns != BOX * classes) {
     Diag *diag =
         op_error(context, node, DIAG_shape_mismatch,
-                 "nms of %s boxes and %s scores: a row has one box, or one for each of %lld classes",
+                 "nms of %s boxes and %s scores: a row must have one box, or one for each of %lld classes",
                  shape_text(context->arena, boxes), shape_text(context->arena, scores), (long long)classes);
     op_note_origin(context, diag, node->in[0]);
     op_note_origin(context, diag, node->in[1]);
@@ -192,7 +192,8 @@ static void suppress(const Suppression *s, const double *boxes, const double *sc
 static double in_float(const Node *node, const char *name) { return (double)(float)arg_number(node, name); }
 
 /* For rows of yolo: first computes the corners of the boxes, and the scores (objectness times class). Scores
- * are rounded to float, because tiny products may be equal in float. */
+ * are rounded to float, because different products may be equal in float, and boxes with equal scores are
+ * ordered by row. */
 static void run_rows(const Suppression *s, const double *rows, double *out) {
   Arena *arena = arena_new();
   double *boxes = NEW_ARRAY(arena, double, s->rows *BOX),
@@ -248,7 +249,7 @@ static const Routine routine = {.name = "nms",
                                 .whole = {true, true, true, true},
                                 .run = run};
 
-/* The routine for iou=1, where no box is suppressed. */
+/* The reference of the runtime function for iou=1, which suppresses no box. */
 static void run_best(double *const *buf, const double *number) {
   const Suppression s = {
       (int64_t)number[0],      (int64_t)number[1], (int64_t)number[2], (int64_t)number[3], 1,

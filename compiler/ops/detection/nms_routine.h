@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT-0
-/* Non-maximum suppression: the boxes x1 y1 x2 y2 with the best scores, without boxes that overlap a better
- * box of the same class. Copied into generated C. */
+/* Non-maximum suppression: the boxes x1 y1 x2 y2 with the best scores, without boxes whose IoU with a better
+ * kept box of the same class exceeds `overlap`. Copied into generated C. */
 
 /* boxes[rows][each][4], scores[rows][classes] -> out[most][6]: a box, its score and its class. A row has one
  * box, or one per class. heap[rows * classes][2], kept[5][most]: scratch. An entry of the heap is a score and

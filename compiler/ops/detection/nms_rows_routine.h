@@ -2,7 +2,7 @@
 /* Non-maximum suppression of rows of yolo. Copied into generated C. */
 
 /* rows[count][5 + classes], x y w h, objectness and class scores -> out[most][6]: the corners of a box, its
- * score (objectness times class score) and its class. shares: no class score exceeds 1, so rows with an
+ * score (objectness times class score) and its class. shares: class scores are at most 1, so rows with an
  * objectness below `least` are skipped. heap[count * classes][2], kept[5][most]: scratch. */
 static void cnn_nms_rows_routine(const float *restrict rows, float *restrict heap, float *restrict kept,
                                  float *restrict out, int count, int classes, int most, int shares,

@@ -48,9 +48,9 @@ static int cnn_panoptic_next_routine(const float *boxes, int rows, int last) {
   return best;
 }
 
-/* Paints instance `number` on the free pixels where its mask is above the threshold, if at least half of the
- * pixels with such a mask are free. out[h][w][2]: class, instance. While a pixel is free, its class is the
- * number of the last instance whose mask covers it. */
+/* Paints instance `number` on the free pixels that its mask covers (mask > threshold), if at least half of
+ * the covered pixels are free. out[h][w][2]: class, instance. While a pixel is free, its class is the number
+ * of the last instance whose mask covers it. */
 static void cnn_panoptic_paint_routine(const cnn_panoptic_instance_routine *of, const float *box,
                                        const int *edge, float *out, int w, int number, float threshold) {
   int area = 0, left = 0;
@@ -73,9 +73,9 @@ static void cnn_panoptic_paint_routine(const cnn_panoptic_instance_routine *of, 
     }
 }
 
-/* scores[h][w][classes], boxes[rows][6]: x1 y1 x2 y2 score class, in pixels of the image; a pixel of the
- * result is 1 / across by 1 / down pixels of the image; masks[rows][height][width][channels] ->
- * out[h][w][2]. */
+/* scores[h][w][classes], boxes[rows][6] (x1 y1 x2 y2 score class, in image pixels),
+ * masks[rows][height][width][channels] -> out[h][w][2]. A pixel of the result is 1 / across by 1 / down image
+ * pixels. */
 static void cnn_panoptic_routine(const float *restrict scores, const float *restrict boxes,
                                  const float *restrict masks, float *restrict out, int h, int w, int classes,
                                  int rows, int height, int width, int channels, float threshold, float across,

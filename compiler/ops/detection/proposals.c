@@ -1,8 +1,8 @@
 /* proposals.c: proposals, the regions of an image that may contain an object (Ren et al., 2015). Each cell
  * has anchors, boxes around its center; each anchor has a score and deltas that move and scale it. The
- * `before` boxes with the best scores are candidates. A candidate remains if its IoU with every better
- * remaining candidate is at most `iou`, as in torchvision's filter_proposals. The result is the best `max`
- * remaining candidates. */
+ * `before` boxes with the best scores are candidates. A candidate remains if it is not too small (SMALLEST),
+ * and its IoU with every better remaining candidate is at most `iou`, as in torchvision's filter_proposals.
+ * The result is the best `max` remaining candidates. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "ops/detection/cells.h"
@@ -266,13 +266,14 @@ const Op op_proposals = {
     .summary = "regions that may contain an object, from the scores and deltas of anchors",
     .detail =
         "the current value is the scores, H x W x anchors; deltas are H x W x 4*anchors, dx dy dw dh of each "
-        "anchor. An anchor is a box around (i + 0.5)*stride. Boxes are decoded as in decode with weights of "
-        "1, and clipped to the image. Only the `before` boxes with the best scores are used. Boxes with a "
-        "side below 0.001 pixels are dropped, then boxes whose IoU with a box of a higher score is more than "
-        "iou. The result has rows x1 y1 x2 y2 by descending score; unused rows are zeros. In training with a "
-        "loss for objects, the result has `sample` rows instead. The ground-truth boxes are first. Random "
-        "regions whose IoU with a ground-truth box is at least 0.5 follow, until there are positives*sample "
-        "rows. Other random regions follow; unused rows are zeros. No gradient passes. Ren et al., 2015",
+        "anchor. Anchors are boxes around the centers (i + 0.5)*stride. Boxes are decoded as in decode with "
+        "weights of 1, and clipped to the image. Only the `before` boxes with the best scores are used. "
+        "Boxes with a side below 0.001 pixels are dropped, then boxes whose IoU with a box of a higher score "
+        "is more than iou. The result has rows x1 y1 x2 y2 by descending score; unused rows are zeros. In "
+        "training with a loss for objects, the result has `sample` rows instead. The ground-truth boxes are "
+        "first. Random regions whose IoU with a ground-truth box is at least 0.5 follow, until there are "
+        "positives*sample rows. Other random regions follow; unused rows are zeros. No gradient passes. Ren "
+        "et al., 2015",
     .params = params,
     .example = "scores -> proposals(deltas, anchors=[[64, 64], [128, 64], [64, 128]], stride=16)",
     .traits.per_image = true,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT-0
-/* Region proposals: the boxes x1 y1 x2 y2 with the best scores, without boxes that overlap a better box.
- * Copied into generated C. */
+/* Region proposals: the boxes x1 y1 x2 y2 with the best scores, without boxes whose IoU with a better kept
+ * box exceeds `overlap`. Copied into generated C. */
 
 /* Does the box's IoU with one of the kept boxes `from` .. to - 1 exceed `overlap`? kept[4][most]: the corners
  * of kept boxes, coordinate by coordinate, so that a vector holds several boxes. */

@@ -1,5 +1,6 @@
-/* proposals_sample.c: The training form of proposals: the ground-truth boxes, and a random sample of the
- * positive and negative boxes among the proposals, drawn with the image's random numbers. */
+/* proposals_sample.c: The training form of proposals: the ground-truth boxes, then random proposals whose IoU
+ * with a ground-truth box is at least 0.5, then random other proposals. The random numbers are those of the
+ * image. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/proposals_sample.h"
 #include "base/random.h"

@@ -1,9 +1,10 @@
-/* proposals_sample.h: The training form of proposals. */
+/* proposals_sample.h: The training form of proposals: ground-truth boxes and sampled proposals. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PROPOSALS_SAMPLE_H
 #define CNNC_PROPOSALS_SAMPLE_H
 #include "graph/op.h"
 
-Node *proposals_sample(Graph *, Node *); /* returns the same node if there is no detection loss */
+Node *proposals_sample(Graph *, Node *); /* the node that replaces the node in training; the node itself if
+                                            there is no detection loss */
 
 #endif

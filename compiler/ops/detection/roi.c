@@ -1,4 +1,4 @@
-/* roi.c: Regions: shapes, boxes, loops over channels. */
+/* roi.c: Common code of roi_align and roi_pool: shapes, boxes, loops over channels. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/roi.h"
 #include "base/number.h"
@@ -49,8 +49,8 @@ static bool takes_scale(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* Whether floats represent the coordinates of all features and the numbers of the positions in all regions
- * exactly. If not, reports an error. */
+/* Whether floats represent the indices of all features and of the positions in all regions exactly. If not,
+ * reports an error. */
 static bool small_enough(ShapeContext *context, const Node *node, const int64_t size[2]) {
   const Shape features = node->in[1]->shape;
   int64_t rows, columns;

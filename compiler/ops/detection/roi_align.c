@@ -1,6 +1,6 @@
 /* roi_align.c: roi_align, the features inside each box, resampled to one size (He et al., 2017), as in
- * torchvision. A box is divided into size x size bins; a bin is the mean of samples x samples points with
- * equal distances:
+ * torchvision. A box is divided into size x size bins; a bin is the mean of samples x samples equally
+ * spaced points. Along the x axis, point i of a bin is at
  *
  * at = x1*scale - offset + bin*width/size + (i + 1/2)*width/(size*samples), width = (x2 - x1)*scale
  *
@@ -67,7 +67,7 @@ static Point point_of(const Align *a, const double *box, int axis, int64_t bin, 
 
 typedef void Corner(void *context, int64_t pixel, double weight);
 
-/* The four features around each point of a bin. */
+/* Calls `corner` for each of the four features around each point of a bin. */
 static void each_corner(const Align *a, const double *box, const int64_t bin[2], Corner corner,
                         void *context) {
   for (int64_t i = 0; i < a->samples * a->samples; i++) {
@@ -80,7 +80,8 @@ static void each_corner(const Align *a, const double *box, const int64_t bin[2],
   }
 }
 
-typedef struct Pixels { /* channels of a bin and of the features */
+/* bin: result of the forward pass; features: result of the backward pass; from: input of that pass */
+typedef struct Pixels {
   int64_t channels;
   double *bin, *features;
   const double *from;

@@ -15,8 +15,8 @@ static int cnn_sample_add_routine(const float *restrict regions, const float *re
   return from + n;
 }
 
-/* out[sample][4]: the ground-truth boxes, then regions with an overlap of at least one half, until there are
- * `positives` rows, then other regions; missing rows are 0. regions[rows][4], where an empty box means a
+/* out[sample][4]: the ground-truth boxes, then regions with an IoU of at least one half, until there are
+ * `positives` rows, then other regions, then zeros. regions[rows][4], where an empty box means a
  * missing region; draws[rows]: random numbers. kind, rows_of[rows]: scratch. */
 static void cnn_sample_routine(const float *restrict regions, const float *restrict draws,
                                const int32_t *restrict count, const int32_t *restrict label,

@@ -47,7 +47,7 @@ static float cnn_suppress_pivot_routine(const float *heap, int n, int wanted) {
 }
 
 /* Moves some of the best candidates to the front: at least `wanted`, or all. Orders these as a heap, and
- * returns their number. Most candidates are never used, and sorting all would take most of the time. */
+ * returns their number. Sorting all candidates would be slow, and most of them are never used. */
 static int cnn_suppress_batch_routine(float *heap, int n, int wanted) {
   int front = 0;
   if (n / 16 > wanted && n >= 64) {
@@ -108,7 +108,7 @@ static int cnn_suppress_keep_routine(float *restrict kept, float *restrict out, 
   return found + 1;
 }
 
-/* Missing rows have class -1. */
+/* Fills the unused rows of out[most][6]: class -1, other columns 0. */
 static void cnn_suppress_end_routine(float *restrict out, int found, int most) {
   for (int i = 6 * found; i < 6 * most; i++) out[i] = i % 6 == 5 ? -1.f : 0.f;
 }

@@ -1,5 +1,5 @@
 /* yolo.c: yolo, the boxes of a YOLOv3 head (Redmon and Farhadi, 2018). Each cell of the input has, for each
- * anchor, tx ty tw th, an objectness and a number per class. With s the sigmoid, a row of the result is
+ * anchor, tx ty tw th, an objectness and a score per class. With s the sigmoid, a row of the result is
  *
  * (s(tx) + column)*stride  (s(ty) + row)*stride  anchor width*exp(tw)  anchor height*exp(th)  s(others)
  *
@@ -46,7 +46,8 @@ static bool read_anchors(ShapeContext *context, const Node *node, YoloHead *head
     if (pair->kind == CONST_POISON) return false;
     if (pair->kind != CONST_LIST || pair->n != 2 || !is_anchor_number(&pair->items[0]) ||
         !is_anchor_number(&pair->items[1]))
-      return anchors_wrong(context, node, arena_printf(context->arena, "has no pair of numbers at %d", i));
+      return anchors_wrong(context, node,
+                           arena_printf(context->arena, "has no pair of numbers at index %d", i));
     for (int k = 0; k < 2; k++) anchor[i][k] = number_at(pair, k);
     if (!(anchor[i][0] > 0 && anchor[i][1] > 0))
       return anchors_wrong(context, node,
@@ -76,7 +77,8 @@ static bool channels_fit(ShapeContext *context, const Node *node, const YoloHead
   return false;
 }
 
-/* Finds the distance between adjacent cells, in pixels of the image; false after an error. */
+/* Finds the size of the image, which must be a multiple of the number of cells along each axis; false after
+ * an error. */
 static bool picture_fits(ShapeContext *context, const Node *node, YoloHead *head) {
   const Node *picture = picture_of(node);
   if (!picture) {
@@ -160,7 +162,7 @@ typedef struct Rows {
   bool back;
   int lanes, width; /* lanes: of the first vector, which contains the box; width: columns of `factor` */
   const float *factor, *shape; /* factor: by anchor and column; shape: by column, 1 for w and h, else 0 */
-  const float *step[2];        /* tables: increments of the numbers per column (0) and per row (1) of cells */
+  const float *step[2];        /* tables: increment of each number per column (0) and per row (1) of cells */
   Ix y, x, a;
 } Rows;
 
@@ -213,7 +215,7 @@ static Val sigmoid_or_slope(const Rows *r, Val t, Nest *b) {
   return r->back ? mul(s, sub(num(b, 1), s)) : s;
 }
 
-/* Stores the objectness and the class scores. */
+/* Stores a vector of the objectness and class scores. */
 static void score(Lower *l, const Rows *r, const Ix *c, int part, int lanes) {
   Val t = nest_load_part(l->b, raw(l, l->in[r->back], r, c), part, lanes);
   put(l, r, sigmoid_or_slope(r, t, l->b), c, part, lanes);
@@ -285,8 +287,8 @@ static void lower_boxes(Lower *l, bool back) {
       }
 }
 
-/* ---- cell by cell ----
- * The rows of a cell have the same order as its channels, so vectors contain several anchors. */
+/* ---- cell by cell ---- The rows of a cell have the same order as its channels, so a vector can contain
+ * numbers of several anchors. */
 typedef struct CellTables { /* tables by channel: factors, 1 for w and h, steps */
   int64_t channels;
   const float *factor, *shape, *step[2];
@@ -326,8 +328,9 @@ static void cell_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
   lower_store(l, value, y, x, c, part, lanes);
 }
 
-/* Builds the nest over cells, if the result can be viewed as cells: the result is contiguous, and no nodes
- * are fused after the operator. Otherwise returns false. */
+/* Builds the nest over cells, if the target has vectors and the result can be viewed as cells: it is
+ * contiguous, images are not interleaved, and no nodes are fused after the operator. Otherwise returns
+ * false. */
 static bool lower_cells(Lower *l) {
   const YoloHead *head = l->node->detail;
   Buf *out = l->out;

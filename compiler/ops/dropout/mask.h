@@ -9,7 +9,7 @@ extern const Op op_dropout_mask, op_drop_path_mask; /* training: y = 0 with prob
 void mask_shape(ShapeContext *, Node *);
 Node *mask_train(Graph *, Node *, const Op *mask); /* the node that replaces this node in training */
 
-/* The gradient in inference, where nothing is dropped. */
+/* The gradient of the inference form, which drops nothing. */
 void mask_gradient(Gradient *, Node *, Node *dy);
 bool mask_identity(const Node *);
 #define MASK_PARAMS(value)                                                                                   \

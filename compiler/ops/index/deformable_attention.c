@@ -56,7 +56,8 @@ static bool takes_levels(ShapeContext *context, const Node *node) {
     if (!sampling_takes_image(context, node, level)) return false;
     if (level->shape.dim[2] == first->shape.dim[2]) continue;
     Diag *diag = op_error_at(context, node, "x", DIAG_shape_mismatch,
-                             "levels of deformable_attention have %lld and %lld channels",
+                             "levels of deformable_attention must have equally many channels, not %lld and "
+                             "%lld",
                              (long long)first->shape.dim[2], (long long)level->shape.dim[2]);
     op_note_origin(context, diag, first);
     op_note_origin(context, diag, level);
@@ -187,7 +188,7 @@ typedef struct Spread { /* image: a level or its gradient; dy: only in the backw
   Buf *places, *weights, *image, *dy, *sum;
   const Ix *query, *head, *number, *c; /* c: the first channel of `count` vectors */
   int count, part, lanes;
-  bool of_weights; /* the gradient of the weights, not of the places */
+  bool of_weights; /* whether the result is the gradient of the weights, not of the places */
 } Spread;
 
 static Val sample_number(const Spread *s, const char *name, Buf *buf, const Ix *c) {

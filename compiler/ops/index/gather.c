@@ -14,7 +14,7 @@ static const Param params[] = {
 };
 
 /* ---- the shape ---- */
-/* x as positions: a vector of N is Nx1. */
+/* The positions and channels of x. A vector of N elements has N positions with one channel. */
 typedef struct Table {
   Extent e; /* h x w positions of c channels */
   int64_t taken;
@@ -62,7 +62,7 @@ static void shape(ShapeContext *context, Node *node) {
 }
 
 /* ---- reference ---- */
-/* The element of x that becomes element c of result k. */
+/* Index of the element of x that becomes channel c of position k of the result. */
 static int64_t gathered_from(const Table *t, const double *index, int64_t k, int64_t c) {
   return index_of(index[t->each ? k * t->e.c + c : k], t->e.h * t->e.w) * t->e.c + c;
 }
@@ -90,7 +90,7 @@ typedef struct Work {
   const Ix *k, *c; /* c: with each=true, the channel of the index */
 } Work;
 
-/* The positions of a vector are stored along the channels. */
+/* If x is a vector, its positions are the channels of its only pixel. */
 static void at_positions(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                          const void *context) {
   const Work *w = context;

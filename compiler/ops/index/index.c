@@ -1,4 +1,5 @@
-/* index.c: Indices as values: their range, their elements, and the pixels that they select. */
+/* index.c: Operators on indices: checks of shapes and ranges, access to an index, and the pixel that an index
+ * selects. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/index/index.h"
 
@@ -8,7 +9,7 @@ int64_t index_of(double number, int64_t count) {
 
 bool index_fits(ShapeContext *context, const Node *node, const Node *value, int64_t count) {
   if (count <= INDEX_COUNTS) return true;
-  Diag *diag = op_error(context, node, DIAG_too_large, "%s of %s: the limit is 16,777,216 (2^24)",
+  Diag *diag = op_error(context, node, DIAG_too_large, "%s of %s: indices must be below 16,777,216 (2^24)",
                         node->op->name, shape_text(context->arena, value->shape));
   op_note_origin(context, diag, value);
   return false;
@@ -44,8 +45,8 @@ Ref index_element(Lower *l, Buf *buf, const Ix *k) {
   return dim[1] == 1 ? nest_at(l->b, buf, 0, 0, *k) : nest_at(l->b, buf, 0, *k, 0);
 }
 
-/* Finds the row, then the column. The float quotient of integers below 2^24 is never rounded up to the next
- * integer. */
+/* In an image, finds the row, index / width rounded down, and then the column. The row is exact, because the
+ * float quotient of two integers below 2^24 is never rounded up to the next integer. */
 void index_choose(Lower *l, Extent e, Val number, IndexBody body, const void *context) {
   Nest *b = l->b;
   const Ix zero = {0};

@@ -15,14 +15,14 @@ int64_t index_of(double number, int64_t count);
 bool index_fits(ShapeContext *, const Node *, const Node *value, int64_t count);
 /* Whether the shape is L, Lx1 or HxWx1: one index per position. */
 bool index_is_flat(Shape);
-/* Sets the result's shape for flat indices: the shape of the indices, with this number of channels. A vector
- * of indices results in a sequence. False after an error. */
+/* Sets the result's shape: one position per index, with this number of channels. A vector of indices results
+ * in a sequence. False after an error: the indices are not flat. */
 bool index_rows_shape(ShapeContext *, Node *, int64_t channels);
 /* The index for pixel (y, x) of the result. */
 Ref index_of_pixel(Lower *, Buf *, const Ix *y, const Ix *x);
 /* Element k of a vector or of a sequence of one channel. */
 Ref index_element(Lower *, Buf *, const Ix *k);
-/* Calls the body with the pixel that a number selects. The pixel is one data-dependent index, or two for
+/* Calls the body with the pixel whose index is `number`. The pixel is one data-dependent index, or two for
  * images: row and column. */
 typedef struct IndexPixel {
   const Ix *y, *x;

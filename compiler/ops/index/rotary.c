@@ -1,6 +1,6 @@
 /* rotary.c: rotary, pairs of channels rotated by an angle that depends on their position (Su et al., 2021).
- * In each head, the first 2*D channels are x1 and x2, each with D channels: the first half and the second
- * half or, with interleaved=true, the even and the odd channels.
+ * cos and sin have D columns. In each head, the first 2*D channels are x1 and x2, each with D channels: the
+ * first half and the second half or, with interleaved=true, the even and the odd channels.
  *
  * y1 = x1*cos - x2*sin,  y2 = x2*cos + x1*sin
  *
@@ -43,7 +43,7 @@ static bool takes_angles(ShapeContext *context, const Node *node) {
       shape_text(context->arena, cosine), shape_text(context->arena, wrong == SINE ? sine : in));
   op_note_origin(context, diag, node->in[wrong]);
   op_note_origin(context, diag, node->in[X]);
-  diag_help(diag, "both must be %lldxD, with D from 1 to %lld, half the channels of a head",
+  diag_help(diag, "cos and sin must be %lldxD, with D from 1 to %lld (half a head's channels)",
             (long long)in.dim[0], (long long)most);
   return false;
 }

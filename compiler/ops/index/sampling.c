@@ -76,7 +76,7 @@ void sample_take(const SampleImage *image, const SamplePoint point[2], double fa
   for (int r = 0; r < point[0].corners; r++)
     for (int k = 0; k < point[1].corners; k++) {
       const double weight = point[0].weight[r] * point[1].weight[k];
-      if (weight == 0) continue; // outside the image, where NaN of its border must not count
+      if (weight == 0) continue; // for example outside the image: a NaN in this pixel must not count
       const double *pixel = from + corner_pixel(image, point, r, k);
       for (int64_t c = image->from; c < image->to; c++) to[c] += factor * weight * pixel[c];
     }
@@ -114,7 +114,7 @@ static Val pixel_place(Lower *l, const Sampling *s, Val at, int64_t length) {
   return nest_let(b, "place", fma_(at, num(b, factor), num(b, shift)));
 }
 
-typedef struct Folded { /* flips: -1 if the position was mirrored, otherwise 1 */
+typedef struct Folded { /* flips: -1 if the position was mirrored an odd number of times, otherwise 1 */
   Val at, flips;
 } Folded;
 
@@ -187,7 +187,7 @@ void sample_choose(Lower *l, const Sampling *s, Extent e, Val y, Val x, bool slo
   Nest *b = l->b;
   Sample sample = {.l = l, .sampling = s, .length = {e.h, e.w}};
   Moving m[2] = {moving_place(l, s, y, e.h), moving_place(l, s, x, e.w)};
-  const int64_t end = s->nearest ? 0 : 1; /* bilinear: a point must also have a next pixel */
+  const int64_t end = s->nearest ? 0 : 1; /* bilinear sampling also reads the next pixel */
   for (int axis = 0; axis < 2 && s->nearest; axis++) m[axis].at = rounded_place(l, m[axis].at);
   NEST_CHOSEN(b, row, m[0].at, 0, larger(e.h - end, 1)) {
     sample.at[0] = &row;
@@ -229,7 +229,7 @@ void sample_add(const Sample *s, Buf *image, const Val weight[SAMPLE_CORNERS], V
   }
 }
 
-/* ---- products with dy ---- */
+/* ---- products of dy with the pixels around a point, summed over the channels ---- */
 typedef struct Products {
   const Sample *sample;
   Buf *image, *dy, *sum;

@@ -1,6 +1,7 @@
-/* sampling.h: Sampling of images between pixels, for grid_sample and deformable_attention. Along each axis a
- * point is between two pixels, `low` and the next one. The weights of these pixels are 1 - |distance|, but at
- * least 0. An axis of one pixel has no next pixel. */
+/* sampling.h: Sampling of images between pixels, for grid_sample and deformable_attention. Bilinear sampling
+ * uses two pixels along each axis, `low` and the next one, if the axis has more than one pixel. A pixel's
+ * weight is 1 - |distance to the point|, but at least 0. Nearest sampling uses one pixel, with weight 1; the
+ * weight is 0 if the pixel is outside the image, and points there count as zeros (OUTSIDE_ZEROS). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SAMPLING_H
 #define CNNC_SAMPLING_H
@@ -25,8 +26,8 @@ typedef struct SamplePoint { /* a point on one axis */
 } SamplePoint;
 SamplePoint sample_point(const Sampling *, double at, int64_t length);
 /* sample_take samples the channels `from` .. to-1 of an image [h][w][c] at a point, multiplies them by
- * `factor`, and adds the products to the array `to`. sample_spread adds dy, with the same factors, to the
- * pixels around the point. */
+ * `factor`, and adds the products to the array `to`. sample_spread adds dy, multiplied by `factor` and a
+ * pixel's weight, to each pixel around the point. */
 typedef struct SampleImage {
   Extent e;
   int64_t from, to;
@@ -65,8 +66,8 @@ void sample_add(const Sample *, Buf *image, const Val weight[SAMPLE_CORNERS], Va
 /* The products of dy with each corner, summed over the channels `from` .. from+n-1; dy is at [y][x][c]. */
 void sample_products(const Sample *, Buf *image, Buf *dy, const Ix *y, const Ix *x, const Ix *from, int64_t n,
                      Val product[SAMPLE_CORNERS]);
-/* Computed from the products of dy with the corners: dy times the sample, and the derivative of this product
- * along an axis. */
+/* From the products of dy with the corners (sample_products): dy times the sample, and the derivative of this
+ * number with respect to the coordinate on an axis. */
 Val sample_total(const Sample *, const Val product[SAMPLE_CORNERS]);
 Val sample_slope(const Sample *, int axis, const Val product[SAMPLE_CORNERS]);
 #endif

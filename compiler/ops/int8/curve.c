@@ -10,7 +10,7 @@ static void eval(const Eval *eval) {
     eval->out[i] = stored_put(p->stored, curve_value(&p->curve, (int64_t)eval->in[0][i]));
 }
 
-/* q in the scale of the curve, in which a step of the table is 2^CURVE_BITS. */
+/* q as a position in the table of the curve; the distance between two entries is 2^curve_bits. */
 static Val scaled(Lower *l, const Curve *curve, Val q) {
   Nest *b = l->b;
   const Val product = mul(q, num_i32(b, curve->factor));

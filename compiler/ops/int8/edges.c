@@ -27,7 +27,7 @@ static void lower_each(Lower *l, EachValue *value) {
   walk_pixels(l, e, each_body, &(Each1){value});
 }
 
-/* ---- floats: nearest-even(x / scale) + zero, and (q - zero) * scale ---- */
+/* ---- conversion from float, nearest-even(x / scale) + zero, and to float, (q - zero) * scale ---- */
 static double from_float(const Node *node, double x) {
   static const float FAR = 1 << 17;
   const float y = (float)x / node->quant->scale;

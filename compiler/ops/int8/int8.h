@@ -10,8 +10,8 @@
 #include "ops/attention/matmul.h"
 #include "ops/shape/stream_mask.h"
 
-/* conv, depthwise, dense: bias + sum of weight * (q - zero), rounded. Weights have their usual order; the
- * weights of conv_transpose are stored filter by filter. */
+/* conv, depthwise, dense, conv_transpose: (bias + sum of weight * (q - zero)) * factor, rounded. Weights have
+ * their usual order, but conv_transpose has them filter by filter. */
 typedef struct Int8Product {
   Rounding rounding;
   Stored stored;
@@ -39,12 +39,11 @@ typedef struct Int8Pool {
   bool mean; /* computes the mean; otherwise the maximum */
   bool count_pad;
   bool scaled; /* the mean is (sum - n*zero) * factor, rounded; all windows are inside the image */
-  bool even;   /* mean of q - zero, with halves rounded to even; otherwise the mean of q, with halves rounded
-                  away from zero */
+  bool even;   /* mean of q - zero, ties rounded to even; otherwise mean of q, ties rounded away from zero */
   Rounding rounding;
   Multiplier factor;
   Stored stored;
-  bool from_first; /* streaming: rows before row 0 are not counted; in[1]: number of earlier calls */
+  bool from_first; /* streaming: rows before row 0 do not count; in[1]: number of earlier calls */
   StreamRow row;   /* number of the first row that the pool reads */
 } Int8Pool;
 
@@ -64,8 +63,8 @@ typedef struct Int8Embedding {
   int64_t count;
 } Int8Embedding;
 
-/* The same value with another scale or type, converted from or to int16, and clamped as by relu or relu6.
- * With leaky_relu, negative numbers have another factor. */
+/* The same value with another scale or type (int8 or int16), and clamped if the node is a relu or relu6. A
+ * leaky_relu multiplies negative numbers by another factor, `below`. */
 typedef struct Int8Rescale {
   Rounding rounding;
   Stored stored;
@@ -80,7 +79,8 @@ typedef struct Int8Table {
 } Int8Table;
 
 typedef struct Int8Softmax {
-  int32_t exponential[256], part[256]; /* indexed by maximum - q; part: terms of the sum */
+  int32_t exponential[256], part[256]; /* indexed by maximum - q. part: the exponential as a term of the sum
+                                          (Q12.19) */
 } Int8Softmax;
 
 /* int16 softmax. */
@@ -138,7 +138,7 @@ int64_t int8_weight_index(const Node *, int64_t filter, int64_t term);
 
 /* A multiplication by a Multiplier in 32-bit steps, for vectors. ROUNDING_SINGLE: (x * 2^left * m / 2^32 +
  * half) / 2^shift, with each step rounded down. ROUNDING_DOUBLE: the same steps, but the product is rounded
- * to nearest, and the division rounds to nearest with halves away from zero. */
+ * to nearest, and the division by 2^shift rounds to nearest, ties away from zero. */
 typedef struct Steps {
   int32_t left, m, half, shift;
 } Steps;
@@ -147,18 +147,18 @@ Steps int8_steps(Rounding, Multiplier);
 bool int8_steps_fit(Rounding, Multiplier, int64_t most);
 
 int32_t int8_halves(int32_t low, int32_t high); /* a word of two int16 numbers */
-/* A word is an operand of the target's dot product: four bytes, q + 128 or q, or two 16-bit halves q. */
+/* A word is an operand of the target's dot product: four bytes, each q or q + 128, or two int16 numbers q. */
 int32_t words_lift(Dot);                    /* the number added to each q: 128 or 0 */
-const Primitive *words_dot(Dot, int lanes); /* operands: a sum, a word of lifted q, a word of weights */
+const Primitive *words_dot(Dot, int lanes); /* operands: sum, word of q (plus words_lift), word of weights */
 
 /* ---- shared by the nests of these operators ---- */
 /* The multipliers of a product's filters, as constants of the model. */
 typedef struct Int8Factors {
-  Buf *factor, *exponent; /* exponent: NULL if multipliers are floats */
+  Buf *factor, *exponent; /* exponent: NULL if the multipliers are floats */
 } Int8Factors;
 Int8Factors int8_factors(Lower *, int64_t filters);
-Val int8_factored(Lower *, const Int8Factors *, Val sum, const Ix *f); /* the sum, rounded */
-/* Like int8_factors, for n sums that do not belong to a product; wide: the sums are int64. */
+Val int8_factored(Lower *, const Int8Factors *, Val sum, const Ix *f); /* sum * multiplier, rounded */
+/* Like int8_factors, for the multipliers of n other sums; wide: the sums are int64. */
 Int8Factors int8_factors_of(Lower *, Rounding, bool wide, int64_t n, const Multiplier *);
 Val int8_factored_of(Lower *, Rounding, const Int8Factors *, Val sum, const Ix *s);
 /* Constants of the model for the reference nests of a product. Weights are
@@ -170,13 +170,13 @@ typedef struct Int8Constants {
 Int8Constants int8_constants(Lower *, const Correlation *, int64_t channels);
 /* The accumulator of a product's terms: 32-bit or 64-bit. */
 Ref int8_sum(Lower *);
-void int8_add_term(Lower *, Ref sum, Val q, Val weight); /* q: minus its zero point; q and weight are
-                                                            32-bit */
+void int8_add_term(Lower *, Ref sum, Val q, Val weight); /* q: the zero point is already
+                                                            subtracted; q and weight are I32 */
 /* Multiplies x by a factor, in the steps of struct Steps, whose numbers are values of the nest. If `left` is
  * NULL, x is not shifted to the left. */
 Val int8_stepped(Lower *, Rounding, Val x, Val left, Val m, Val half, Val shift);
-/* Views the rows of the value and of its operands as [1][w*c] if their elements are contiguous. Returns the
- * extent of this view or, without it, of the value. */
+/* If possible, views the rows of the value and of its operands as [1][w*c]: if their elements are contiguous,
+ * and no fused node has weights. Returns the extent of this view or, without it, of the value. */
 Extent int8_joined(Lower *);
 Val int8_load_part(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* as I32 */
 Val int8_stored(Lower *, Stored, Val rounded); /* converted to the type of the node's value */

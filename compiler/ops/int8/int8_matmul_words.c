@@ -1,6 +1,6 @@
 /* int8_matmul_words.c: Products of two int8 values with the target's dot products. Both factors are copied
- * as words of four bytes (or two halves) along k: the right factor once, the left factor tile by tile. With
- * a' = a + lift, which the instruction may need,
+ * as words of four int8 (or two int16) along k: the right factor once, the left factor tile by tile. If the
+ * instruction needs an unsigned operand, a is replaced by a' = a + lift, otherwise lift is 0:
  *
  * sum of (a - za)*(b - zb) = sum of a'*b - (za + lift) * sum of b - zb * sum of a + K*za*zb
  *
@@ -26,7 +26,7 @@ typedef struct WordProduct {
   Lower *l;
   const Int8Matmul *p;
   Dot dot;
-  int lanes, planes; /* planes: words per four bytes */
+  int lanes, planes; /* planes: words that hold four numbers: 1, or 2 for int16 */
   Side a, b;
 } WordProduct;
 
@@ -115,8 +115,8 @@ static void put_one(const SideCopy *p, const Ix *at, int n) {
   put_words(p, at, nest_load(b, nest_at(b, row, 0), t->lanes));
 }
 
-/* Copies words first .. first + lanes - 1 of each row or column, by transposing a square. The first `skip`
- * words are already in the copy. */
+/* Copies words first .. first + lanes - 1 of `lanes` rows or columns, by transposing this square matrix of
+ * words. The first `skip` words are already in the copy. */
 static void put_square(const SideCopy *p, const Ix *first, int skip) {
   const WordProduct *t = p->t;
   Nest *b = t->l->b;

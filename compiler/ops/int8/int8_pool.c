@@ -10,7 +10,7 @@
 
 typedef struct Span1 {
   int64_t lo, hi;
-} Span1; /* positions lo .. hi - 1 are counted */
+} Span1; /* along an axis: a mean counts positions lo .. hi - 1 */
 
 static Span1 counted(const Node *node, int axis) {
   const Int8Pool *p = node->detail;
@@ -48,7 +48,7 @@ static double window_value(const Eval *eval, int64_t y, int64_t x, int64_t c) {
       if (inside && q > most) most = q;
     }
   Stored stored = p->stored;
-  if (p->from_first && !n) n = 1; /* n is 0 only in rows whose value is undefined */
+  if (p->from_first && !n) n = 1; /* n is 0 only in rows before row 0, whose value is not used */
   if (p->scaled) return stored_put(stored, multiplier_apply(p->rounding, sum - n * zero, p->factor));
   if (p->even) return stored_put(stored, average_even(sum - n * zero, n));
   stored.zero = 0;
@@ -63,8 +63,8 @@ static void eval(const Eval *eval) {
 }
 
 /* ---- lower ---- */
-/* Whether all windows are inside the counted area, or with within_input inside the input, so that all windows
- * have the same number of elements. */
+/* Whether all windows have the same number of counted elements, because they are inside the counted area
+ * (with within_input: inside the input). */
 static bool all_inside(const Node *node, bool within_input) {
   const Window *w = node->window;
   const Extent in = shape_extent(node->in[0]->shape), out = shape_extent(node->shape);
@@ -181,7 +181,7 @@ static void pool_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
   int8_store(l, p->mean ? mean_value(l, &sums, value, count) : value, stored, y, x, c, part, lanes);
 }
 
-/* The nest of a maximum of stored bytes, four per lane. */
+/* Creates the nest of a max pool on packed bytes, four per lane. False: this nest is not supported. */
 static bool lower_largest(Lower *l) {
   enum { FEWEST_LANES = 4 };
   Nest *b = l->b;

@@ -34,7 +34,7 @@ static int64_t tanh_of_cell(const Int8Recurrent *p, int64_t c) {
   return p->litert ? fixed_tanh(c, UNIT_BITS + p->bits) : curve_value(&curve, c);
 }
 
-/* The part of sum `s` that depends on h, rounded. */
+/* The part of sum `s` that depends on h, with its bias, rounded. */
 static int64_t int8_hidden_part(const Int8Recurrent *p, int64_t s, const int64_t *h) {
   int64_t sum = p->bias ? p->bias[s] : 0;
   for (int64_t k = 0; k < p->r.outputs; k++) sum += p->weight[s * p->r.outputs + k] * (h[k] - p->zero);

@@ -29,8 +29,8 @@ extern const Op op_int8_recurrent;
 extern const Curve int8_gate_sigmoid, int8_gate_tanh; /* for sums with the scale 2^-12 */
 Curve int8_cell_curve(const Int8Recurrent *);         /* tanh of c */
 void int8_recurrent_lower(Lower *);
-/* Op.keep of a core in steps of a stream (int8_recurrent_keep.c). With r.keeps, a core returns, for each row,
- * the state that the next row needs. */
+/* Op.keep of a core, for streaming (int8_recurrent_keep.c). With r.keeps, the core returns for each row the
+ * state that the next row needs. */
 Node *int8_recurrent_keep(Graph *, Node *core, Node *calls, int64_t rows, int64_t offset);
 /* values of the gates with which a state that is 0 remains 0 */
 const double *int8_idle_gates(Arena *, const Int8Recurrent *);
@@ -41,12 +41,12 @@ typedef struct RecurrentWords {
   const Int8Recurrent *p;
   int first, gates;    /* the sums of the gates first .. first + gates - 1 */
   int64_t words;       /* number of words of h, with two channels each */
-  Buf *halves, *bytes; /* halves: weights of pairs of gates; bytes: of a last gate without a partner */
+  Buf *halves, *bytes; /* weights. halves: of pairs of gates; bytes: of the last gate, if `gates` is odd */
   Buf *steps, *window; /* window: h, widened to int16 */
 } RecurrentWords;
-/* bias: the bias of each sum, including the term for the zero point of h. */
+/* Whether the functions below can be used. bias: of each sum, with the term for the zero point of h. */
 bool int8_recurrent_has_words(const Lower *, const Int8Recurrent *, const int32_t *bias);
-/* Sets element 0 of the array to the gates that read h, and element 1 to the gate that reads r*h (gru with
+/* Fills the array: element 0 for the gates that read h, element 1 for the gate that reads r*h (gru with
  * reset=before). */
 void int8_recurrent_words(Lower *, const Int8Recurrent *, const int32_t *bias, RecurrentWords[2]);
 void int8_recurrent_window(Lower *, RecurrentWords *, Buf *h);
@@ -54,6 +54,6 @@ void int8_recurrent_window(Lower *, RecurrentWords *, Buf *h);
 void int8_recurrent_sums(Lower *, const RecurrentWords *, const Ix *u, Val sum[]);
 /* Adds the bias, and rounds. */
 Val int8_recurrent_rounded_sum(Lower *, const RecurrentWords *, Val sum, int gate, const Ix *u);
-/* A product of two int16 numbers, not both INT16_MIN, rounded. */
+/* x times the multiplier, rounded, if x is a product of two int16 numbers that are not both INT16_MIN. */
 Val int8_recurrent_rounded(Lower *, Rounding, Val, Multiplier);
 #endif

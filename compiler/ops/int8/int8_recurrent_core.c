@@ -94,7 +94,7 @@ static Val input_gate(const Core *core, const Ix *row, int gate, const Ix *u) {
   return int8_load(core->l, core->l->in[0], &none, row, &c);
 }
 
-/* part: the rounded part of the sum */
+/* part: the result of part_of_gate */
 static void put_gate(const Core *core, const Ix *row, Val part, int gate, const Ix *u) {
   Nest *b = core->l->b;
   nest_store(b, gate_ref(core, gate),
@@ -102,7 +102,7 @@ static void put_gate(const Core *core, const Ix *row, Val part, int gate, const 
                                       core->p->litert ? part : cut_to_wide(core->l, part))));
 }
 
-/* Sums of the gates of a unit, if weights are packed. */
+/* If the weights are packed, computes the sums of a unit for the gates of words[part]. */
 static void packed_sums(const Core *core, int part, const Ix *u, Val sum[]) {
   if (core->packed) int8_recurrent_sums(core->l, &core->words[part], u, sum);
 }

@@ -1,7 +1,7 @@
-/* int8_recurrent_keep.c: Int8 cores of recurrent layers in steps of a stream. For each row the core returns
- * the state for the next row: for lstm h relative to its zero point, then c; for gru the int16 h.
- * The last of these rows becomes the state, and the layer's value is computed from all of these rows. The
- * value of rnn is its state. */
+/* int8_recurrent_keep.c: Int8 cores of recurrent layers whose state outlives a call: with keep=true, or in
+ * steps of a stream. For each row the core returns the state for the next row: for lstm h relative to its
+ * zero point, then c; for gru the int16 h. The last of these rows becomes the state, and the layer's value is
+ * computed from all of these rows. The value of rnn is its state. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8_recurrent.h"
 #include "ops/registry.h"
@@ -39,7 +39,7 @@ static void value_lower(Lower *l) {
 static const Op op_value = {
     .name = "int8 recurrent value", .traits.layer_part = true, .eval = value_eval, .lower = value_lower};
 
-/* ---- given initial values of an lstm, in the core's form: h, c; NULL: zeros ---- */
+/* ---- an lstm's initial h and c, given by the program, in the core's form; a missing one is 0 ---- */
 static void given_eval(const Eval *eval) {
   const Int8Recurrent *p = eval->node->detail;
   for (int64_t u = 0; u < p->r.units; u++) {

@@ -162,8 +162,8 @@ void int8_add_term(Lower *l, Ref sum, Val q, Val weight) {
   else nest_store(l->b, sum, add(nest_get(l->b, sum), convert(mul(q, weight), I64)));
 }
 
-/* The taps of an axis that are inside the input: a range if the dilation is 1; otherwise each tap is tested.
- * */
+/* A loop over the taps of an axis. If the dilation is 1, its bounds exclude taps outside the input; otherwise
+ * the body must test each tap. */
 static const Ix *product_taps(Nest *b, const char *name, const Correlation *k, int axis, const Ix *at) {
   const int64_t size = k->kernel[axis], stride = k->stride[axis], before = k->before[axis],
                 large = extent_side(k->large, axis), small = extent_side(k->small, axis);

@@ -34,8 +34,8 @@ static int64_t transposed_sum_at(const Eval *eval, const Correlation *k, int64_t
 static void eval(const Eval *eval) { int8_product_eval(eval, transposed_sum_at); }
 
 /* ---- lower ---- */
-/* The input rows that may contribute to position S*i + r: row i + first_row and the rows after it, before row
- * i + behind_last_row. */
+/* Output position S*i + r depends only on input positions i + first_row .. i + behind_last_row - 1. S is the
+ * stride, 0 <= r < S; positions along axis 1 are columns instead of rows. */
 static int64_t first_row(const Correlation *k, int axis) {
   return rounded_down(k->before[axis] - (k->kernel[axis] - 1) * k->dilation[axis], k->stride[axis]);
 }
@@ -47,8 +47,8 @@ typedef struct Place {
   Ix i, r; /* S*i + r */
 } Place;
 
-/* Adds the terms of all input rows. Along each axis, an input row contributes through only one tap if the
- * dilation is 1; otherwise all taps are tested. */
+/* Adds the terms of all input positions. Along each axis, an input position contributes through at most one
+ * tap. If the dilation is 1, the index of this tap is ry (or rx); otherwise all taps are tested. */
 static void lower_transposed_sum(Lower *l, const Correlation *k, const Int8Constants *constants,
                                  const Ref *sum, const Place *y, const Place *x, const Ix *g, const Ix *f) {
   Nest *b = l->b;

@@ -23,8 +23,8 @@ enum { SCORES, DELTAS, BOXES, VALUES };
 static const Param params[] = {
     {"deltas", PARAM_VALUE, NULL, "box deltas: 4 numbers per row, or 4 for each class", 0, 0, NULL},
     {"boxes", PARAM_VALUE, NULL, "the boxes that the regions were taken from", 0, 0, NULL},
-    {"overlap", PARAM_NUMBER, "0.5", "minimum IoU with a ground-truth box for a region to get its class", 0,
-     1, NULL},
+    {"overlap", PARAM_NUMBER, "0.5", "minimum IoU of a region with a ground-truth box to get the box's class",
+     0, 1, NULL},
     {0},
 };
 
@@ -60,7 +60,7 @@ static void shape(ShapeContext *context, Node *node) {
         op_error(context, node, DIAG_loss_mismatch,
                  "detection needs scores for classes and background, but there is one score per region");
     op_note_origin(context, diag, scores);
-    diag_help(diag, "class 0 is the background: classes + 1 scores");
+    diag_help(diag, "use classes + 1 scores: class 0 is the background");
     return;
   }
   if (width != 4 && width != 4 * classes) {

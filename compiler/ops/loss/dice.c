@@ -1,7 +1,7 @@
 /* dice.c: dice, one minus the overlap of predicted and true pixels (Milletari, Navab and Ahmadi, 2016): per
  * image the mean of 1 - N/D over the classes c that appear in its labels. Sums are over the pixels that
  * count; t is 1 where the label is c; p = softmax(o), or sigmoid(o) if the output is a sigmoid or has one
- * channel. A single channel is class 1 of two classes, and always counts.
+ * channel. A single channel is class 1 of two classes; this class is always part of the mean.
  *
  * N = 2 * sum(p*t) + 1    D = sum(p) + sum(t) + 1    dL/dp = (N/D - 2*t) / D / classes */
 // SPDX-License-Identifier: Apache-2.0
@@ -205,7 +205,7 @@ static Val denominator(Nest *b, const Pixels *s, const Ix *c) {
              num(b, 1));
 }
 
-/* The scale divided by the number of classes that appear; 0 if no class appears. */
+/* The scale divided by the number of classes that appear (or by 1, if no class appears). */
 static Val scale_of_class(Lower *l, const Pixels *s) {
   Nest *b = l->b;
   Buf *classes = NEST_REGISTERS(b, "classes", 1, 1);

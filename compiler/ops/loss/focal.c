@@ -1,5 +1,5 @@
 /* focal.c: focal, cross_entropy times (1 - p[t])^gamma, which reduces the weight of well-classified pixels
- * (Lin et al., 2017, who define it for one class; here p = softmax(o)). With q = 1 - p[t]:
+ * (Lin et al., 2017, who use a sigmoid per class; here p = softmax(o)). With q = 1 - p[t]:
  *
  * L = -q^g * log p[t]          dL/do[c] = (q^g - g * q^(g-1) * p[t] * log p[t]) * (p[c] - [c = t])
  *
@@ -79,7 +79,7 @@ static Val others_sum(Lower *l, Buf *row, Val label, int64_t classes, const Ix *
   return walk_row_sum(l, classes, y, x, focal_element, &row);
 }
 
-/* log(1 - q) for 0 <= q <= 1/2, as precise as q: the rounding of 1 - q is divided out (Kahan). */
+/* log(1 - q) for 0 <= q <= 1/2, as precise as q: the rounding error of 1 - q cancels (Kahan). */
 static Val log_complement(Nest *b, Val q) {
   const Val rest = nest_let(b, "rest", sub(num(b, 1), q)),
             rounded = nest_let(b, "rounded", sub(num(b, 1), rest));

@@ -1,5 +1,6 @@
-/* hinge.c: hinge, the margin between classes: 1/C * sum over c != t of max(0, 1 - o[t] + o[c])  (Crammer and
- * Singer, 2001; PyTorch's MultiMarginLoss). */
+/* hinge.c: hinge, a margin of 1 between the score of label t and all other scores:
+ *
+ * 1/C * sum over c != t of max(0, 1 - o[t] + o[c])  (Crammer and Singer, 2001; PyTorch's MultiMarginLoss). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/loss/loss.h"
 

@@ -1,5 +1,6 @@
-/* loss.h: Common code of losses. A loss is three operators (ops/registry.h): the share of one image in the
- * mean loss, the scale 1/normalizer of the batch, and the gradient. */
+/* loss.h: Common code of losses. Most losses are three operators (Loss in ops/registry.h): the share of one
+ * image in the mean loss, the scale 1/normalizer of the batch, and the gradient. Detection losses are one
+ * operator (objects.h). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LOSS_H
 #define CNNC_LOSS_H
@@ -7,10 +8,10 @@
 #include "kernel/map.h"
 #include "kernel/walk.h"
 
-double loss_weight(const Node *);    /* weight= of the loss: a factor of the scale */
-double loss_smoothing(const Node *); /* label_smoothing */
-int64_t
-loss_uncounted(const Node *); /* for a scale node: number of rows at the start of the target to ignore */
+double loss_weight(const Node *);     /* weight= of the loss: a factor of the scale */
+double loss_smoothing(const Node *);  /* label_smoothing */
+int64_t loss_uncounted(const Node *); /* for a scale node: number of rows at the start of the target that are
+                                         ignored */
 
 /* ---- elementwise losses: sums over all elements of f(o, t) ----
  * The loss defines f with map_eval and map (x[0]: the output, x[1]: the target), and its gradient df/do with

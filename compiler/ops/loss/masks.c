@@ -23,8 +23,8 @@ enum { SCORES, BOXES, VALUES };
 
 static const Param params[] = {
     {"boxes", PARAM_VALUE, NULL, "the boxes that the regions were taken from", 0, 0, NULL},
-    {"overlap", PARAM_NUMBER, "0.5", "minimum IoU with a ground-truth box for a region to get its mask", 0, 1,
-     NULL},
+    {"overlap", PARAM_NUMBER, "0.5", "minimum IoU of a region with a ground-truth box to get the box's mask",
+     0, 1, NULL},
     {0},
 };
 

@@ -24,7 +24,7 @@ enum { BOX = 4 };
 static const Param params[] = {
     {"deltas", PARAM_VALUE, NULL, "box deltas: 4 numbers per row", 0, 0, NULL},
     {"boxes", PARAM_VALUE, NULL, "the default boxes, a value of the operator default_boxes", 0, 0, NULL},
-    {"overlap", PARAM_NUMBER, "0.5", "minimum IoU with a ground-truth box for a default box to get its class",
+    {"overlap", PARAM_NUMBER, "0.5", "minimum IoU for a default box to be matched with a ground-truth box",
      0, 1, NULL},
     {"negatives", PARAM_INT, "3", "number of background boxes in the loss for each box with an object", 0,
      1e6, NULL},
@@ -55,7 +55,7 @@ static void shape(ShapeContext *context, Node *node) {
     Diag *diag = op_error(context, node, DIAG_loss_mismatch,
                           "multibox needs scores for classes and background, but there is one score per box");
     op_note_origin(context, diag, scores);
-    diag_help(diag, "class 0 is the background: classes + 1 scores");
+    diag_help(diag, "use classes + 1 scores: class 0 is the background");
     return;
   }
   node->shape = shape_vector(1);

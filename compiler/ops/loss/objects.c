@@ -6,7 +6,7 @@
 #include <math.h>
 #include "ops/activation/softmax.h"
 
-/* ---- tables of rows ---- */
+/* ---- tables with one row per box ---- */
 int64_t objects_rows(Shape shape) { return shape.rank == 1 ? shape_rows(shape) : shape.dim[0]; }
 int64_t objects_columns(Shape shape) { return shape.dim[shape.rank - 1]; }
 
@@ -109,8 +109,7 @@ void objects_sigmoid(Lower *l, Buf *x, Buf *sigmoid, Buf *softplus) {
   walk_pixels(l, (Extent){1, x->dim[0], x->dim[1], x->dim[2]}, sigmoid_body, &of);
 }
 
-/* ---- weight / images ---- */
-/* ---- a part of the resulting vector: inputs vector, scale ---- */
+/* ---- a part of the resulting vector, times the scale (weight / images): inputs vector, scale ---- */
 static int64_t part_at(const Node *node) { return ((const LossDetail *)node->detail)->at; }
 
 static void part_run(const Eval *eval) {

@@ -35,6 +35,6 @@ void objects_sigmoid(Lower *, Buf *x, Buf *sigmoid, Buf *softplus);
 int64_t objects_rows(Shape); /* number of rows in a table: R x C, or R regions of C */
 int64_t objects_columns(Shape);
 
-/* Checks that a value of the loss is a table, R x C or R regions of C; false after an error. */
+/* Checks that an operand of the loss is a table, R x C or R regions of C; false after an error. */
 bool objects_table(ShapeContext *, const Node *loss, const Node *value, const char *what);
 #endif

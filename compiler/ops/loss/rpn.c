@@ -28,8 +28,9 @@ enum { SCORES, DELTAS, VALUES };
 static const Param params[] = {
     {"positives", PARAM_NUMBER, "0.5", "maximum fraction of the sampled anchors that are positive", 0, 1,
      NULL},
-    {"sample", PARAM_INT, "256", "number of sampled anchors per image", 0, 0, NULL},
-    {"high", PARAM_NUMBER, "0.7", "minimum IoU with an object for an anchor to be positive", 0, 1, NULL},
+    {"sample", PARAM_INT, "256", "maximum number of sampled anchors per image", 0, 0, NULL},
+    {"high", PARAM_NUMBER, "0.7",
+     "minimum IoU of a positive anchor with an object; an object's best anchor is also positive", 0, 1, NULL},
     {"low", PARAM_NUMBER, "0.3", "an anchor is negative if its IoU with every object is below this value", 0,
      1, NULL},
     {0},

@@ -97,7 +97,7 @@ MAP_VALUE(value) {
 }
 MAP_GRADIENT(gradient) { return mul(dy, gain(m)); }
 
-/* ---- moments: 1x2xC of each image ---- */
+/* ---- moments: 1x2xC per image, the mean and the sum of squared deviations of each channel ---- */
 static void moments_run(const Eval *eval) {
   const Extent e = shape_joined(eval->node->in[0]->shape);
   const int64_t pixels = e.h * e.w;
@@ -226,7 +226,7 @@ static void moments_lower(Lower *l) {
 
 static const Op op_moments = {.name = "batchnorm moments", .eval = moments_run, .lower = moments_lower};
 
-/* ---- merge: 1x3xC of the batch; images in order, so that the result does not depend on threads ---- */
+/* ---- merge: 1x3xC per batch; merges images in order, so that the result does not depend on threads ---- */
 static int64_t pixels_of(const Node *hidden) { /* pixels of an image of the layer's input */
   const Extent e = shape_joined(hidden->hidden->of->in[0]->shape);
   return e.h * e.w;
@@ -392,7 +392,7 @@ static void apply_lower(Lower *l) {
   walk_pixels(l, shape_extent(l->node->shape), apply_body, &context);
 }
 
-/* ---- sums: 1x2xC of each image: sum dy, sum dy*h; inputs dy, x, merged ---- */
+/* ---- sums: 1x2xC per image, sum dy and sum dy*h, where h is the normalized x; inputs dy, x, merged ---- */
 static void sums_run(const Eval *eval) {
   const Extent e = shape_joined(eval->node->in[0]->shape);
   const double *mean = eval->in[2] + MERGED_MEAN * e.c, *factor = eval->in[2] + MERGED_FACTOR * e.c;
@@ -438,7 +438,7 @@ static void sums_lower(Lower *l) {
 
 static const Op op_sums = {.name = "batchnorm sums", .eval = sums_run, .lower = sums_lower};
 
-/* ---- means of these sums over the batch ---- */
+/* ---- means: these sums, divided by the number of the batch's pixels ---- */
 static void means_run(const Eval *eval) {
   const int64_t n = 2 * shape_extent(eval->node->shape).c;
   for (int64_t c = 0; c < n; c++) {
@@ -508,7 +508,7 @@ static void input_gradient_lower(Lower *l) {
 static const Op op_input_gradient = {
     .name = "batchnorm input gradient", .eval = input_gradient_run, .lower = input_gradient_lower};
 
-/* ---- weight gradients: an image's sums, added ---- */
+/* ---- weight gradients: adds the sums of each image ---- */
 static int64_t statistics_row(const Node *node) { return node->hidden->wrt == WEIGHT ? 1 : 0; }
 
 static void weight_gradient_run(const Eval *eval) {

@@ -1,5 +1,5 @@
-/* groupnorm.c: groupnorm, normalization with mean and variance of the pixels of some channels (Wu and He,
- * 2018). */
+/* groupnorm.c: groupnorm, normalization with mean and variance of each group of channels, over all pixels of
+ * an image (Wu and He, 2018). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/normalization/standardize.h"
 

@@ -127,7 +127,8 @@ static void zero_block(Lower *l, Rows *rows, Buf *row, const Ix *y) {
   }
 }
 
-/* The sum of `size` elements of a pixel's row from c on; the row begins with zeros. */
+/* The sum over the window of channel c: elements c .. c+size-1 of the pixel's row, which begins with the
+ * padding. */
 static Val window_sum(Lower *l, const Rows *rows, Buf *row, const Ix *y, const Ix *c, int part, int lanes) {
   Nest *b = l->b;
   const int64_t size = lrn_size(l->node);

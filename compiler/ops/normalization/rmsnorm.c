@@ -25,7 +25,7 @@ static void run(const Eval *eval) {
   }
 }
 
-/* inputs dy, x: dx = f*w*dy - x * f^3/C * sum of w*dy*x */
+/* inputs dy, x: dx = f*w*dy - x * f^3/C * sum of w*dy*x, where f = 1 / sqrt(mean of x^2 + epsilon) */
 static void back_run(const Eval *eval) {
   const Extent e = shape_extent(eval->node->shape);
   for (int64_t p = 0; p < e.h * e.w; p++) {

@@ -1,6 +1,7 @@
-/* standardize.c: Mean and variance of groups of elements. Groups within a pixel use a row of scratch. For
- * groups over pixels, x - x[0][0][c] is summed instead of x, so that a large mean does not hide the variance.
- * Then the sums of a group's channels are merged (Chan, Golub and LeVeque, 1979). */
+/* standardize.c: Mean and variance of groups of elements. A group is the channels of one pixel (layernorm)
+ * or some channels of all pixels (groupnorm, instancenorm). In the first case, x - mean is stored in a row of
+ * scratch. In the second case, x - x[0][0][c] is summed instead of x, so that a large mean does not hide the
+ * variance; then the sums of a group's channels are merged (Chan, Golub and LeVeque, 1979). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/normalization/standardize.h"
 #include <math.h>
@@ -314,7 +315,7 @@ void standardize_gradient(Gradient *gradient, Node *node, Node *dy) {
   gradient_input(gradient, detail_of(node)->back, node, 2, (Node *[]){dy, node->in[0]});
 }
 
-/* ---- in training: h, then its factor and constant ---- */
+/* ---- in training: a node for h, the normalized x, then a node for h*weight + bias ---- */
 MAP_EVAL(affine) { return x[0] * weight[WEIGHT] + weight[BIAS]; }
 MAP_SLOPE(affine_slope) { return weight[WEIGHT]; }
 static double affine_weight_slope(UNUSED const Node *node, const double *x, UNUSED double y,
@@ -343,7 +344,7 @@ Node *standardize_train(Graph *graph, Node *node) {
   return graph_hidden(graph, &op_affine, node, node->shape, RESULT_SAMPLE, 1, &h);
 }
 
-/* ---- the gradient of the whole operator, which inspection needs: its graph is for inference ---- */
+/* ---- the gradient of the operator as one node, for inspection, which uses the inference graph ---- */
 MAP_EVAL(weighted) { return x[0] * weight[WEIGHT]; }
 MAP_VALUE(weighted_value) { return mul(m->x[0], map_weight(m, WEIGHT)); }
 static const Op op_weighted = {.name = "norm weighted",

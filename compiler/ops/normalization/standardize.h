@@ -1,7 +1,7 @@
 /* standardize.h: Common code of layernorm, groupnorm and instancenorm: h = (x - mean) / sqrt(variance +
- * epsilon), where mean and biased variance are computed over a group of elements of one value; then h *
- * weight + bias, per channel. In training, h and h * weight + bias are separate nodes, so that element-wise
- * gradients handle weight and bias. */
+ * epsilon), then h * weight + bias, with one weight and bias per channel. Mean and biased variance are those
+ * of a group of elements of one image's value. In training, h and h * weight + bias are separate nodes, so
+ * that element-wise gradients handle weight and bias. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_STANDARDIZE_H
 #define CNNC_STANDARDIZE_H
@@ -27,7 +27,8 @@ void standardize_gradient(Gradient *, Node *, Node *dy); /* the gradient of h */
 void standardize_affine_gradient(Gradient *, Node *, Node *dy);
 Node *standardize_train(Graph *, Node *);
 
-/* Op members of the operator, of the hidden operator for h, and of the gradient of h. */
+/* Op members, in this order: of the operator, of the hidden operator for h, of the hidden operator for the
+ * gradient of h. */
 #define STANDARDIZE_OPERATOR                                                                                 \
   .eval = standardize_run, .gradient = standardize_affine_gradient, .train = standardize_train,              \
   .lower = standardize_lower

@@ -40,7 +40,7 @@ static double real_rows(const Eval *eval, int axis, int64_t o) {
   const double first = stream_first_row(eval, eval->node->detail) + (double)(o * w->stride[axis]);
   double n = 0;
   for (int64_t k = 0; k < w->kernel[axis]; k++) n += first + (double)(k * w->dilation[axis]) >= 0;
-  return n > 0 ? n : 1; /* n is 0 only in rows whose value is undefined */
+  return n > 0 ? n : 1; /* n is 0 only in rows before row 0, whose value is not used */
 }
 
 /* 1 / n of a window */

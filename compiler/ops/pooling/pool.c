@@ -7,7 +7,7 @@
 
 enum { UNROLL_MOST = 16 }; /* maximum number of taps of an unrolled window */
 
-/* The taps k with lo <= o*S - P + k*D < hi. */
+/* The taps k of window o with lo <= o*S - P + k*D < hi; S: stride, P: padding before, D: dilation. */
 Taps pool_taps(const Window *w, int axis, int64_t o, int64_t lo, int64_t hi) {
   const int64_t start = o * w->stride[axis] - w->before[axis];
   return (Taps){larger(0, ceil_divide(lo - start, w->dilation[axis])),
@@ -16,8 +16,8 @@ Taps pool_taps(const Window *w, int axis, int64_t o, int64_t lo, int64_t hi) {
 
 /* ---- shapes ---- */
 
-/* Whether a window reads only padding. The last window may begin after the end of the input. A window that
- * begins before the input may skip the input, if the input is shorter than the dilation. */
+/* Whether at least one window reads only padding. The last window may begin after the end of the input.
+ * A window that begins before the input may skip the input, if the input is shorter than the dilation. */
 static bool sees_padding_alone(const Window *w, int axis, int64_t input, int64_t output) {
   const int64_t dilation = w->dilation[axis], stride = w->stride[axis], before = w->before[axis];
   if (before > dilation * (w->kernel[axis] - 1) || (output - 1) * stride - before >= input) return true;
@@ -140,7 +140,8 @@ void pool_walk(Lower *l, const Pool *p, PoolBody body, const void *context) {
   rows(l, &walk, inner[1], height, true);
 }
 
-/* Nests one loop per axis over its taps, clipped to the image if the window may extend outside. */
+/* Creates one loop per axis over the taps of a window. If windows may extend outside the image, taps outside
+ * are skipped. */
 static void each_tap(Lower *l, const PoolPixel *at_, int axis, const Ix *row, PoolTap tap, void *context) {
   Nest *b = l->b;
   const Window *w = &at_->pool->window;

@@ -9,8 +9,8 @@ void pool_shape(ShapeContext *, Node *); /* computed from kernel, stride, pad, d
                                             only contains padding is an error */
 void pool_shape_global(ShapeContext *, Node *); /* one window over everything */
 
-/* Along one axis: the taps of output o's window that read input positions lo .. hi - 1, as the range first ..
- * last; empty if last < first. */
+/* Along one axis: the range first .. last of the taps with which output o reads input positions lo .. hi - 1;
+ * empty if last < first. */
 typedef struct Taps {
   int64_t first, last;
 } Taps;
@@ -18,7 +18,7 @@ Taps pool_taps(const Window *, int axis, int64_t o, int64_t lo, int64_t hi);
 
 /* ---- nests ---- */
 typedef struct Pool {
-  Window window;       /* shortened by window_compact */
+  Window window;       /* after window_compact: stride and dilation may be smaller */
   Extent large, small; /* the input image, and the image with one element per window */
   int64_t inner[2][2]; /* by axis: the first window that is entirely inside the image, and the end of these
                           windows */
@@ -44,7 +44,7 @@ void pool_each_tap(Lower *, const PoolPixel *, PoolTap,
 Val pool_combine(Lower *, const PoolPixel *, const Ix *c, int part, int lanes, const char *name, double start,
                  Val (*combine)(Val, Val));
 
-/* Ways in which the backward pass adds to the elements of windows. */
+/* How many windows contain an element, which determines how the backward pass adds to it. */
 typedef enum PoolSum {
   POOL_FINAL,
   POOL_ONCE,

@@ -1,7 +1,7 @@
 /* stochastic_pool.c: stochastic_pool (Zeiler & Fergus, 2013). In each window an element is drawn with a
  * probability proportional to it, r[i] / sum of r, where r = max(x, 0):
  *
- * training   y = the drawn r[i]: the first for which r[0] + ... + r[i] exceeds u * sum of r; u: uniform
+ * training   y = the drawn r[i]: the first for which r[0] + ... + r[i] exceeds u * sum of r; 0 <= u < 1
  * inference  y = sum of r*r / sum of r, the expected value of a draw
  *
  * If no element of a window is positive, y is 0. */
@@ -198,9 +198,9 @@ static void draw(Lower *l, Tap *tap, const Ix *c, int part, int lanes) {
   tap->found = zero_register(b, "found", lanes);
 }
 
-/* Finds the element at which the running sum first exceeds the limit: the last positive element whose
- * preceding sum does not. If by rounding even the total does not exceed the limit, this is the last positive
- * element of the window. */
+/* Finds the element at which the running sum first exceeds the limit: the last positive element before which
+ * the running sum is at most the limit. If, after rounding, even the total does not exceed the limit, this is
+ * the last positive element of the window. */
 static void sample_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const Tap *t = context;
   Nest *b = l->b;

@@ -23,7 +23,7 @@ static bool starts_from(const Node *layer, const char *param) {
   return arg_const(layer, param)->kind == CONST_VALUE;
 }
 
-/* Whether the layer's initial values are hidden states, not the values of the arguments hidden= and cell=. */
+/* Whether the layer's initial values are the states of keep=true, not the arguments hidden= and cell=. */
 static bool keeps_state(const Node *layer) {
   return layer->nin > 1 && !starts_from(layer, "hidden") && !starts_from(layer, "cell");
 }
@@ -130,7 +130,7 @@ bool recurrent_input_fits(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* Checks that an initial value has one number for each unit of each direction. */
+/* Checks that an initial value is a vector with `each` numbers per direction. */
 static bool start_fits(ShapeContext *context, const Node *node, const char *param, int input, int64_t each) {
   const int64_t needed = each * recurrent_directions(node);
   const Shape shape = node->in[input]->shape;
@@ -158,8 +158,8 @@ static bool keep_fits(ShapeContext *context, const Node *node) {
   const bool way = !strcmp(other, "direction");
   Diag *diag = op_error_at(context, node, "keep", DIAG_wrong_type, "%s with keep=true cannot have %s%s%s",
                            node->op->name, other, way ? "=" : "", way ? arg_const(node, "direction")->s : "");
-  diag_help(diag, way ? "each call starts from the state of the previous call, which needs direction=forward"
-                      : "keep=true starts from the state of the previous call: remove one of the two");
+  diag_help(diag, way ? "only direction=forward can start from the state of the previous call"
+                      : "keep=true starts from the state of the previous call: remove keep or that value");
   return false;
 }
 
@@ -189,7 +189,7 @@ static Init glorot_init(int64_t from, int64_t to) {
   return (Init){INIT_UNIFORM, sqrt(6.0 / (double)(from + to)), 0, NULL};
 }
 
-/* As in Keras, initial biases are zeros, but ones for the forget gate. */
+/* The initial biases for init=keras: zeros, but ones for the forget gate of an lstm. */
 static Init bias_init(ShapeContext *context, const Recurrent *r) {
   if (r->cell != CELL_LSTM) return (Init){INIT_CONSTANT, 0, 0, NULL};
   float *values = NEW_ARRAY(context->arena, float, r->gates * r->units);
@@ -220,7 +220,8 @@ static bool add_parameters(ShapeContext *context, Node *node, const Recurrent *r
   return !r->project || to[PROJECTION];
 }
 
-/* Checks that the record and the slopes of all rows are not too large, because both are values, too. */
+/* Checks that the record and the slopes of all rows have at most SHAPE_MOST_ELEMENTS elements, like all
+ * values. */
 static bool sizes_fit(ShapeContext *context, const Node *node, const Recurrent *r) {
   int64_t most, width = recurrent_record(r).width, other = recurrent_slopes(r).width;
   if (other > width) width = other;
@@ -475,8 +476,8 @@ Node *recurrent_gates(Graph *graph, const Node *layer, const Op *op, const Recur
   return gates;
 }
 
-/* Sums of the gates for which h and c stay zero: in an lstm g is 0, in an rnn the sum is 0, in a gru z is 1
- * or n is 0. */
+/* Input sums of the gates with which h and c stay zero in rows before row 0: in an lstm g is 0, in an rnn the
+ * sum is 0, in a gru z is 1. */
 static const double *idle_gates(Arena *arena, const Recurrent *r) {
   static const double ALL = 100; /* sigmoid(100) is 1 in floats and in double precision */
   double *gates = NEW_ARRAY(arena, double, r->gates * r->units);
@@ -589,7 +590,7 @@ Node *recurrent_stacked(Graph *graph, const Node *layer, Node *above, Node *belo
  * c between segments are stored, and the backward pass recomputes one record after the other (Gruslys et
  * al., 2016, "Memory-Efficient Backpropagation Through Time"). Results have the same bits with and without
  * recomputation, because the segments depend on the number of rows alone. */
-enum { LEAST_ROWS = 48, SHORT_ROWS = 24 }; /* minimum rows of a sequence with segments; of a segment */
+enum { LEAST_ROWS = 48, SHORT_ROWS = 24 }; /* minimum rows: of a divided sequence; of a segment */
 
 typedef struct Segments {
   int n, given;            /* given: number of segments with a gradient so far */
@@ -598,7 +599,7 @@ typedef struct Segments {
 typedef struct Segment {
   Segments *all;
   int at;          /* position in the sequence */
-  int64_t element; /* the segment's first element in the sequence */
+  int64_t element; /* index of the segment's first element in the sequence */
 } Segment;
 
 static int64_t segment_element(const Node *node) { return ((const Segment *)node->detail)->element; }

@@ -1,6 +1,7 @@
-/* recurrent.h: Common code of lstm, gru and rnn. A layer is computed by two nodes per direction: the gates of
- * all rows from the input, a 1x1 convolution, and a core that runs row by row. In training the core keeps a
- * record of each row, which includes the layer's value, and its backward pass traverses the rows in reverse:
+/* recurrent.h: Common code of lstm, gru and rnn. Two nodes per direction compute a layer: a 1x1 convolution
+ * computes the input's part of the gates of all rows, then the core runs row by row. In training the core's
+ * value is a record of each row, which includes the layer's value. Its backward pass traverses the rows in
+ * reverse, and computes the slopes of each row:
  *
  *     record  lstm: i f g o c [m] h  gru: r z n q h  rnn: h
  *     slopes  lstm: i f g o [h]  gru: r z n [r z q]  rnn: the sum
@@ -33,22 +34,23 @@ typedef struct Recurrent {
   Cell cell;
   int64_t rows, channels, units, outputs, gates; /* outputs: length of h; gates: number of gates */
   bool project, reverse, last, before, relu;     /* before: reset=before */
-  bool records;                                  /* training: the core returns a record of each row */
-  /* the final state is kept for the next call: the core of an lstm returns h, then c, for each row */
+  bool records;                                  /* training: the core's value has a record of each row */
+  /* keep=true: the next call starts from the final state. The core of an lstm returns h and c of each row */
   bool keeps;
   double clip;              /* 0: none */
   const QatRounding *reads; /* QAT: rounding of h where it is multiplied by weights; or NULL. The state of a
                                gru is not rounded, because it is int16 in an int8 model */
   int hidden, state;        /* indices of initial h and initial c among the core's inputs; 0: initially
                                zeros */
-  int calls; /* index of the layer's input that is the number of calls; 0: no row has a negative index */
+  int calls; /* index of the layer's input with the number of earlier calls; 0: none, as no row has a negative
+                index */
   StreamRow first; /* index of the first row, computed from the number of calls */
 } Recurrent;
 
 /* `detail` of a layer with stream states. */
 typedef struct KeptLayer {
-  bool masked; /* the layer's last input is the number of calls, and rows with negative indices do not change
-                  the states */
+  bool masked; /* whether rows may have negative indices: these rows do not change the states, and the layer's
+                  last input is the number of earlier calls */
   StreamRow first;
 } KeptLayer;
 
@@ -56,12 +58,12 @@ typedef struct Record {                 /* the channels at which the parts of a 
   int64_t state, middle, hidden, width; /* state: c, or q; middle: m */
 } Record;
 typedef struct Slopes {
-  int64_t other, width, rows; /* other: number of slopes of sums, which precede [h] or [r z q] */
+  int64_t other, width, rows; /* other: where [h] or [r z q] begins, after the slopes of the sums */
 } Slopes;
 
 /* Rows first .. first+n-1 of the gradient of a core's weight: element (first + i, j) is the sum of
- * slopes[slope + i] * record[from + j] over the rows of the sequence. moved: the record of the previous row
- * is used. */
+ * slopes[slope + i] * record[from + j] over the rows of the sequence, with j < columns. moved: the record is
+ * that of the previous row. */
 typedef struct Outer {
   int64_t slope, first, n, from, columns;
   bool moved;
@@ -73,10 +75,10 @@ Recurrent recurrent_direction(const Node *layer, int direction);
 int recurrent_directions(const Node *layer);
 const Recurrent *recurrent_of(const Node *); /* the node is a core, or a node of its backward pass */
 Record recurrent_record(const Recurrent *);
-Record recurrent_value(const Recurrent *); /* the channels of these parts in the value of the core */
+Record recurrent_value(const Recurrent *); /* the channels of h and c, or of a record, in the core's value */
 Slopes recurrent_slopes(const Recurrent *);
 int64_t recurrent_row(const Recurrent *, int64_t step); /* the row that a step computes */
-int64_t recurrent_summed_bias(const Recurrent *); /* number of sums to which the gates add both biases */
+int64_t recurrent_summed_bias(const Recurrent *);       /* number of sums, the first ones, with both biases */
 
 extern const Op op_concat, op_lstm, op_gru, op_state, op_update;
 bool recurrent_input_fits(ShapeContext *, const Node *); /* checks that the input is a sequence or a vector */
@@ -114,7 +116,7 @@ Svdf svdf_of(const Node *);
 /* The features of `memory` - 1 earlier rows, then of all rows: [memory - 1 + rows][features]. */
 double *svdf_features(Arena *, const Svdf *, const double *const *in, const double *weight);
 
-/* The rounding of h in the nest of a node with `reads` (recurrent_slopes.c) */
+/* The rounding of h in the nest of a node whose Recurrent has `reads` (recurrent_slopes.c). */
 RoundingSteps recurrent_steps(Lower *);
 
 /* recurrent_eval.c: in double */

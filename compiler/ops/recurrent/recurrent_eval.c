@@ -131,7 +131,7 @@ static void run_core(Arena *arena, const Recurrent *r, const Parameters *p, cons
   }
 }
 
-/* The returned part of a record: h of all rows, or of the last row. */
+/* Copies the part of a record that the layer returns: h of all rows, or of the last row. */
 static void give(const Recurrent *r, const double *record, double *out, int64_t pitch) {
   const Record at = recurrent_record(r);
   for (int64_t t = 0; t < r->rows; t++)

@@ -338,7 +338,7 @@ void rounding_observe(Graph *graph, int n, Node *const *value, const QatRounding
   Node *seen[MOST_INPUTS];
   int parts = 0;
   if (n == 0) return;
-  /* more than MOST_INPUTS ranges are merged by observing their limits and 0, which all ranges contain */
+  /* more than MOST_INPUTS ranges: a node merges them, by observing their ends (all ranges contain 0) */
   for (int from = 0; from < n; from += MOST_INPUTS) {
     if (parts == MOST_INPUTS) parts = 0, seen[parts++] = seen_node(graph, MOST_INPUTS, seen, rounds);
     seen[parts++] = seen_node(graph, n - from < MOST_INPUTS ? n - from : MOST_INPUTS, value + from, rounds);

@@ -22,7 +22,7 @@ static const Param noise_params[] = {
 static const Param resized_crop_params[] = {
     {"range", PARAM_RANGE, NULL, "smallest..largest fraction of the area", 1e-3, 1, NULL}, {0}};
 static const Param hue_params[] = {
-    {"delta", PARAM_NUMBER, NULL, "largest shift on the color circle", 0, 0.5, NULL}, {0}};
+    {"delta", PARAM_NUMBER, NULL, "largest shift, as a fraction of the color circle", 0, 0.5, NULL}, {0}};
 static const Param alpha_params[] = {
     {"alpha", PARAM_NUMBER, NULL, "parameter of the beta distribution from which the mixing ratio is drawn",
      1e-6, 1e6, NULL},

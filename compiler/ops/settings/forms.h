@@ -15,14 +15,14 @@ typedef enum AugmentCode {
   AUGMENT_MIX_PICTURE, /* the first input is an image; mixes two samples */
   AUGMENT_COLOR,       /* an image with three channels */
   AUGMENT_SOUND,       /* the first input is a sequence */
-  AUGMENT_TIME,        /* a sequence with a sample rate: an argument is in milliseconds */
+  AUGMENT_TIME,        /* a sequence with a sample rate, because an argument is in milliseconds */
   AUGMENT_PIECE,       /* an image that is at least as large as the size in the first argument */
 } AugmentCode;
 
 typedef enum MetricCode {
-  METRIC_CLASSES,  /* losses with classes, and binary_cross_entropy */
-  METRIC_PIXELS,   /* losses with a class per pixel */
-  METRIC_VALUES,   /* losses with numbers */
+  METRIC_CLASSES,  /* losses with class targets; without arguments also binary_cross_entropy */
+  METRIC_PIXELS,   /* losses with a class per pixel, and binary_cross_entropy on images */
+  METRIC_VALUES,   /* other losses, whose targets are numbers */
   METRIC_BOXES,    /* any loss, but an output must have boxes */
   METRIC_SEGMENTS, /* any loss, but an output must have segments */
 } MetricCode;

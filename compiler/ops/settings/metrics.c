@@ -6,7 +6,7 @@
 
 static const Param none[] = {{0}};
 static const Param top_params[] = {{"k", PARAM_INT, "5",
-                                    "number of classes with the highest scores; a label must be one of them",
+                                    "number of highest-scoring classes, one of which must be the label",
                                     0, 0, NULL},
                                    {0}};
 

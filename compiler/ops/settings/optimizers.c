@@ -46,8 +46,8 @@ static const Param lars_params[] = {
     {"momentum", PARAM_NUMBER, "0.9", "fraction of the previous step that is added to the next step", 0, 1,
      NULL},
     DECAY("0", IN_GRADIENT),
-    {"trust", PARAM_NUMBER, "0.001", "norm of a step at rate 1, as a fraction of the tensor's norm", 0, 1e6,
-     NULL},
+    {"trust", PARAM_NUMBER, "0.001",
+     "norm of a step at rate 1 without momentum, as a fraction of the tensor's norm", 0, 1e6, NULL},
     {0},
 };
 static const Param lamb_params[] = {

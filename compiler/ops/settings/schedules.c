@@ -13,9 +13,9 @@
 
 static const Param constant_params[] = {WARMUP};
 static const Param step_params[] = {
-    {"every", PARAM_NUMBER, "", "number of epochs between two steps; use `every` or `at`", 1e-9, 1e9, NULL},
-    FACTOR("0.1", "at each step"),
-    {"at", PARAM_LIST, "", "epochs at which the steps are, as in [30, 60]; use `at` or `every`", 0, 0, NULL},
+    {"every", PARAM_NUMBER, "", "number of epochs between two drops; use `every` or `at`", 1e-9, 1e9, NULL},
+    FACTOR("0.1", "at each drop"),
+    {"at", PARAM_LIST, "", "epochs at which the rate drops, as in [30, 60]; use `at` or `every`", 0, 0, NULL},
     WARMUP,
 };
 static const Param exponential_params[] = {FACTOR(NULL, "each epoch"), WARMUP};
@@ -28,7 +28,7 @@ static const Param cosine_params[] = {
     {"floor", PARAM_NUMBER, "0", "the rate at the end of the training", 0, 1e6, NULL}, WARMUP};
 static const Param plateau_params[] = {
     {"patience", PARAM_INT, "3",
-     "number of epochs without an improvement of the validation loss after which the rate is lowered, "
+     "number of epochs without better validation results after which the rate is lowered, "
      "counted as in Keras (PyTorch's number + 1); 0 means 1",
      0, 1e9, NULL},
     FACTOR("0.1", "each time"),
@@ -40,7 +40,7 @@ static const Form exponential = {"exponential", "multiplies the rate by a factor
                                  exponential_params, SCHEDULE_PLAIN};
 static const Form poly = {"poly", "lowers the rate to 0 polynomially", poly_params, SCHEDULE_PLAIN};
 static const Form cosine = {"cosine", "lowers the rate along half a cosine", cosine_params, SCHEDULE_PLAIN};
-static const Form plateau = {"plateau", "lowers the rate when the validation loss stops improving",
+static const Form plateau = {"plateau", "lowers the rate when the validation results stop improving",
                              plateau_params, SCHEDULE_PLAIN};
 
 const Form *const schedule_table[] = {&constant, &step, &exponential, &poly, &cosine, &plateau, NULL};

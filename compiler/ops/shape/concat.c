@@ -1,5 +1,5 @@
 /* concat.c: concat, concatenation of values: the channels of the current value, then the channels of the
- * named values, in order. Along another axis, rows or columns are concatenated instead of channels. */
+ * named values, in order. With axis=height, width or length, rows or columns are concatenated instead. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "ops/shape/region.h"
@@ -32,7 +32,8 @@ static Box start_of(const Node *node, int k) { /* start of operand k in the resu
   return (Box){axis == HEIGHT ? at : 0, axis == WIDTH ? at : 0, axis == CHANNELS ? at : 0};
 }
 
-static int64_t offset_of(const Node *node, int k) { /* the first channel of operand k */
+/* The first channel of operand k in the result; -1: the axis is not channels. */
+static int64_t offset_of(const Node *node, int k) {
   return axis_of(node) == CHANNELS ? start_of(node, k).c : -1;
 }
 
@@ -51,7 +52,7 @@ static bool axis_exists(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* Whether the shapes have equal ranks, and equal sizes along all other axes. */
+/* Whether the shapes have equal ranks, and equal sizes along all axes but `axis`. */
 static bool agree(Shape a, Shape b, Axis axis) {
   const Extent x = shape_extent(a), y = shape_extent(b);
   return a.rank == b.rank && (axis == HEIGHT || x.h == y.h) && (axis == WIDTH || x.w == y.w) &&
@@ -156,7 +157,7 @@ const Op op_concat = {
     .traits.stream_rule = stream_rule,
 };
 
-/* ---- operands that their producers cannot write into the result ---- */
+/* ---- copies of operands that their producers cannot write into the result ---- */
 MAP_EVAL(copy_eval) { return x[0]; }
 MAP_VALUE(copy_map) { return m->x[0]; }
 

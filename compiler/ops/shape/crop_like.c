@@ -1,5 +1,5 @@
 /* crop_like.c: crop_like, the center of the input, with the height and width of another value: a crop with
- * sizes from that value. An odd row or column is removed at the end. */
+ * sizes from that value. If an odd number of rows or columns is removed, one more is removed at the end. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/window.h"
 #include "ops/shape/region.h"

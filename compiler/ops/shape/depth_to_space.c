@@ -24,8 +24,8 @@ static void shape(ShapeContext *context, Node *node) {
             (long long)factor[1]);
   op_note_origin(context, diag, node->in[0]);
   if (area <= 4096)
-    diag_help(diag, "with %lld input channels its output has %lld", (long long)((in.c / area + 1) * area),
-              (long long)(in.c / area + 1));
+    diag_help(diag, "an input of %lld channels gives %lld output channels",
+              (long long)((in.c / area + 1) * area), (long long)(in.c / area + 1));
 }
 
 static void run(const Eval *eval) { blocks_run(eval, false); }

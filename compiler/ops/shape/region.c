@@ -53,7 +53,7 @@ static void fill_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
   lower_store(l, num(b, of->around), &ty, &tx, &tc, part, lanes);
 }
 
-/* Stores the number in rows y0 .. y1-1, columns x0 .. x1-1, channels c0 .. c1-1 of the result. */
+/* Stores `around` in rows y0 .. y1-1, columns x0 .. x1-1, channels c0 .. c1-1 of the result. */
 static void fill_region(Lower *l, double around, int64_t y0, int64_t y1, int64_t x0, int64_t x1, int64_t c0,
                         int64_t c1) {
   const Fill of = {{y0, x0, c0}, around};

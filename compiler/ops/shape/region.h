@@ -7,7 +7,7 @@
 
 typedef struct Box {
   int64_t y, x, c;
-} Box; /* position of the smaller value in the larger one */
+} Box; /* position of the smaller value's first element in the larger value */
 
 /* copies a box of `from` to `to` */
 void box_cut(const double *from, Extent large, double *to, Extent small, Box);
@@ -15,7 +15,8 @@ void box_place(const double *from, Extent small, double *to, Extent large, Box,
                double around);    /* fills `to` with `around`, and places `from` in a box of `to` */
 void box_lower_cut(Lower *, Box); /* the result is a box of in[0] */
 void box_lower_place(Lower *, Box, double around); /* the result is in[0] surrounded by `around` */
-/* Returns dx with this shape, computed from dy by hidden operators, which store the box as their detail. */
+/* The gradient with respect to an input of this shape: a box of dy, or dy placed in zeros. Hidden operators
+ * compute it, and store the box as their detail. */
 Node *box_gradient_cut(Gradient *, Node *of, Node *dy, Shape, Box);
 Node *box_gradient_place(Gradient *, Node *of, Node *dy, Shape, Box);
 
@@ -25,6 +26,6 @@ bool box_border(ShapeContext *, const Node *, const char *param, int64_t before[
 void box_border_of(const Node *, const char *param, int64_t before[2],
                    int64_t after[2]);            /* like box_border, for a node that was checked */
 Box box_inside(const Node *, const char *param); /* the box inside the border of zero_pad or crop */
-/* Sets another border as argument n of a copied node. */
+/* Replaces argument 0, the border, of a zero_pad or crop that is a copy. */
 void box_set_border(Arena *, Node *, const int64_t before[2], const int64_t after[2]);
 #endif

@@ -25,7 +25,7 @@ bool reshape_sizes(ShapeContext *context, const Node *node, Shape *to) {
     if (to->dim[d] >= 1 && size_multiply(n, to->dim[d], &n) && n <= SHAPE_MOST_ELEMENTS) continue;
     op_error_at(context, node, "shape", to->dim[d] < 1 ? DIAG_bad_size : DIAG_too_large,
                 to->dim[d] < 1 ? "a shape has the size %lld, but sizes must be at least 1"
-                               : "a shape with the size %lld has too many elements",
+                               : "with the size %lld, the shape exceeds 2147483647 elements",
                 (long long)to->dim[d]);
     return false;
   }

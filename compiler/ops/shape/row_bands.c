@@ -78,8 +78,8 @@ static void move_pixel(Lower *l, const Ix *y, const Ix *x, int64_t channels) {
   if (rest) move_words(l, y, x, &last, (int)rest);
 }
 
-/* The input and the result may overlap in memory: rows are copied upwards from the first to the last, so each
- * row is read before it is overwritten. */
+/* The input and the result may overlap in memory. Rows move to lower addresses, and are copied from the first
+ * to the last, so each row is read before it is overwritten. */
 static void lower_moved(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
@@ -130,7 +130,7 @@ static void lower_stack(Lower *l) {
 static const Op op_stack = {
     .name = "stacked rows", .traits.concat_offset = element_of, .eval = eval_stack, .lower = lower_stack};
 
-/* ---- regions as rows of a sequence, and back: regions are consecutive ---- */
+/* ---- regions as rows of a sequence, and back; regions are consecutive in memory ---- */
 static void eval_region(const Eval *eval) {
   const int64_t n = shape_row_elements(eval->node->shape);
   memcpy(eval->out, eval->in[0] + eval->row * n, (size_t)n * sizeof *eval->out);

@@ -137,7 +137,7 @@ static void update_shape(ShapeContext *context, Node *node) {
   if (first) {
     Diag *diag = op_error(context, node, DIAG_state_update, "a second update of the state '%s'", state->name);
     diag_note(diag, first->span, "the first update is here");
-    diag_help(diag, "a state has exactly one update: combine the values before it");
+    diag_help(diag, "a state has only one update: combine both values before it");
     return;
   }
   if (!shape_equal(state->shape, node->in[0]->shape)) {

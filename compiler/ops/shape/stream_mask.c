@@ -22,7 +22,7 @@ Node *stream_counter(Graph *graph, int64_t most) {
   return state_advanced(graph, "calls", 1, &op_stream_count, detail);
 }
 
-/* ---- the first row ---- */
+/* ---- numbers of a step's rows; negative before the start of the sequence ---- */
 double stream_first_row(const Eval *eval, const StreamRow *row) {
   return eval->in[1][0] * (double)row->rows + (double)row->offset;
 }

@@ -174,7 +174,7 @@ static void next_lower(Lower *l) {
   Nest *b = l->b;
   const RingPlace *ring = l->node->detail;
   lower_about(l, "%d new rows into a ring of %d rows%s", (int)ring->added, (int)ring->rows,
-              l->kernel->over ? "" : ", copied");
+              l->kernel->over ? "" : " (copy of the old ring)");
   nest_fn(b, b->name, false);
   if (!l->kernel->over)
     NEST_FOR(b, i, ring->rows) copy_ring_row(l, l->in[KEPT], &i, &i);

@@ -1,5 +1,5 @@
-/* stream_ring.h: Gather rings: states that keep the last rows of a value, if dilated windows read only few of
- * these rows. */
+/* stream_ring.h: Gather rings: ring buffers, as states, with the last rows of a value. They are used if all
+ * readers are dilated windows with few taps: then a step copies only the rows that the taps read. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_STREAM_RING_H
 #define CNNC_STREAM_RING_H
@@ -22,6 +22,6 @@ typedef struct RingTaps {
 Node *ring_positions(Graph *, int n, const RingPlace *);
 /* The rows of all taps, one tap after the other. */
 Node *ring_gathered(Graph *, Node *value, Node *state, Node *positions, const RingPlace *, const RingTaps *);
-/* The update of a ring; it is appended after all readers of the state. */
+/* Appends the update of a ring; call it after the readers of the ring's state were appended. */
 void ring_update(Graph *, Node *value, Node *state, Node *positions, const RingPlace *);
 #endif

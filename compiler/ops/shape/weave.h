@@ -1,5 +1,5 @@
-/* weave.h: Permutation of channels, like the transpose of a matrix of `ways` rows, used by channel_shuffle,
- * depth_to_space and space_to_depth at each pixel. Vectors are loaded and stored whole; their elements are
+/* weave.h: Permutation of the channels of a pixel, like the transpose of a matrix of `ways` rows. Used by
+ * channel_shuffle, depth_to_space and space_to_depth. Vectors are loaded and stored whole; their elements are
  * permuted in registers. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WEAVE_H
@@ -10,7 +10,7 @@ typedef struct Spot {
   Ix y, x, c;
 } Spot; /* an element of the input or of the result */
 
-/* Whether the next two functions can use vectors for `ways` rows of n elements each. */
+/* Whether weave_together and weave_apart can use vectors for `ways` rows of n elements each. */
 bool weave_fits(const Lower *, int64_t ways, int64_t n);
 /* Interleaves n elements from each of `from`: from[0][0], from[1][0], ..., from[0][1]. */
 void weave_together(Lower *, int64_t ways, int64_t n, const Spot *from, const Spot *to);

@@ -1,6 +1,6 @@
-/* zero_pad.c: zero_pad, padding with zeros or another number, also of channels. The padding can also mirror
- * the value at the outermost elements (reflect), or repeat these elements (edge). Zeros before a convolution
- * cost nothing: they become its padding. */
+/* zero_pad.c: zero_pad, padding with zeros or another number, also along channels. The padding can also
+ * mirror the value at the outermost elements (reflect), or repeat these elements (edge). In inference,
+ * zeros before a convolution cost nothing: they become its padding. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -48,7 +48,7 @@ static bool check_channels(ShapeContext *context, const Node *node) {
         list->items[i].kind == CONST_INT && list->items[i].i >= 0 && list->items[i].i <= SHAPE_MOST_ELEMENTS;
   if (good) return true;
   Diag *diag = op_error_at(context, node, "channels", DIAG_bad_value,
-                           "channels of zero_pad must be two non-negative numbers");
+                           "channels of zero_pad must be two non-negative integers");
   diag_help(diag, "channels=[0, 16] adds 16 channels at the end");
   return false;
 }
@@ -60,7 +60,7 @@ static bool check_mode(ShapeContext *context, const Node *node) {
   Diag *diag = op_error_at(context, node, value_of(node) == 0 ? "channels" : "value", DIAG_bad_value,
                            "%s is for mode=zero: with mode=%s the border is taken from the input",
                            value_of(node) == 0 ? "channels" : "value", mode);
-  diag_help(diag, "remove one of the two, or pad twice");
+  diag_help(diag, "remove this argument, or use a second zero_pad for it");
   return false;
 }
 

@@ -26,9 +26,9 @@ Axis axis_pooled(const Correlation *k, int axis, const Node *pool) {
   return a;
 }
 
-/* The outputs are o = y*S + k*D - P. Phase r has the outputs with o + P = S*q + r. Only taps with k*D = r
- * (mod S) contribute to it; they read y = q + (r - k*D)/S. The taps are traversed backwards, so that the
- * inputs are read in order. */
+/* Input y and tap k contribute to output o = y*S + k*D - P (stride S, dilation D, padding P). Phase r has the
+ * outputs with o + P = S*q + r. Only taps with k*D = r (mod S) contribute to it; they read
+ * y = q + (r - k*D)/S. The taps are traversed backwards, so that the inputs are read in order. */
 Axis axis_phase(const Correlation *k, int axis, int64_t r) {
   const int64_t S = k->stride[axis], D = k->dilation[axis], P = k->before[axis],
                 step = S / common_divisor(S, D);

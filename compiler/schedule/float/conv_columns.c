@@ -47,7 +47,7 @@ static const char *conv_columns_refused(const Lower *l, const Choice *choice) {
   if (k->groups != 1 || k->l != 1) return "more than one input channel";
   if (k->stride[1] != 1) return "a stride";
   for (int i = 0; i < l->kernel->nchain; i++)
-    if (l->kernel->chain[i]->nin > 1) return "a fused node with another operand";
+    if (l->kernel->chain[i]->nin > 1) return "a fused node with a second operand";
   return NULL;
 }
 

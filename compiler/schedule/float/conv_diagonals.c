@@ -82,7 +82,7 @@ static Val exchanged(Nest *b, Val x, int lanes, int64_t r) {
   return shuffle(x, x, lanes, lane);
 }
 
-/* Combines the sums of a square's diagonals into outputs, in the lanes of the square's inputs. */
+/* Combines the sums of a square's diagonals into outputs: the lane of input j then contains output j. */
 static Val folded(Nest *b, const Direct *d, int64_t diagonals, Val x[MOST_VECTORS]) {
   for (int64_t half = diagonals / 2; half; half /= 2)
     for (int64_t r = 0; r < half; r++) x[r] = add(x[r], exchanged(b, x[r + half], d->lanes, half));

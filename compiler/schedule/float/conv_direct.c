@@ -24,7 +24,8 @@
 #include "schedule/float/conv_tile.h"
 
 /* ---- choices ---- */
-/* The largest divisor of `channels` for which a panel is small enough. */
+/* The largest divisor of `channels`, at least 16, for which a panel is small enough; `channels` if there is
+ * none. */
 static int64_t choose_block(const Lower *l, int64_t channels, int64_t floats_a_channel) {
   const int64_t most = l->layout->blocking.direct_panel / 4 / floats_a_channel;
   if (channels <= most || most < 16) return channels;
@@ -48,9 +49,9 @@ static int most_pixels(const Lower *l, int vectors, int64_t parts) {
 }
 
 /* A tile width that divides the row, if there is one that is wide enough; otherwise a width that splits the
- * row evenly. parts: sums per pixel. A tile needs more sums than there are multiply-adds in flight, to hide
- * late operands. Without fused multiply-adds, as many sums are enough, because a sum only waits for its
- * addition. */
+ * row evenly. parts: sums per pixel. Wide enough is more than half of `most`, with more sums than there are
+ * multiply-adds in flight, to hide late operands. Without fused multiply-adds, an equal number of sums is
+ * enough, because a sum only waits for its addition. */
 static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t parts, int64_t most) {
   const int64_t under_way = t->chains - !t->fma;
   for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors * parts > under_way;
@@ -78,9 +79,9 @@ Tiling direct_tiling(const Lower *l, int64_t width, int vectors) {
   return tiling_of(width, tile_pixels(l, width, vectors, 1, 0));
 }
 
-/* Tiles are narrowed for their stores only if fused nodes are cheap: expensive nodes already distribute the
- * stores over time. With a leading axis, the cost of fused nodes is only known within its loop, so tiles are
- * not narrowed. */
+/* The width of a tile. tile_pixels may narrow tiles because of their stores only if fused nodes are cheap:
+ * expensive nodes already distribute the stores over time. With a leading axis, the cost of fused nodes is
+ * only known within its loop, so tiles are not narrowed. */
 static int own_pixels(const Direct *d, const Axis *y, const Axis *x, int vectors) {
   if (d->diagonals) return diagonal_pixels(d, x->count);
   const bool few = d->l->target->stores && d->l->images <= 1 && !d->l->b->nleads &&
@@ -199,7 +200,8 @@ static LoopKind row_kind(const Direct *d, const Panels *panels) {
   return rounds >= LEAST && rounds <= MOST ? ROLLED : SERIAL;
 }
 
-/* Filters of other groups than row->member have no weights for the row's channels. */
+/* Packs a row for all filters of a panel. The row's channels belong to group row->member of the layer;
+ * filters of other groups get zeros. */
 static void pack_row(const Direct *d, const Panels *panels, Pack *pack, const Row *row, const Ix *ky,
                      const Ix *kx) {
   Nest *b = pack->nest;
@@ -375,9 +377,10 @@ static int64_t all_weights(const Direct *d) { /* bytes */
   return 4 * d->k.groups * d->in * d->out * taps;
 }
 
-/* Whether the outer loop is over rows and the inner loop over panels. This order is used if all weights stay
- * in a cache. Otherwise a panel is used for all rows before the next panel. The same holds for interleaved
- * images: values are larger than weights, and the few rows of a panel stay in the first-level cache. */
+/* Whether the outer loop is over rows and the inner loop over panels. This order is used with a pooling, and
+ * if all weights stay in a cache. Otherwise a panel is used for all rows before the next panel. With
+ * interleaved images, panels are in the outer loop, too: values are larger than weights, and the few rows of
+ * a panel stay in the first-level cache. */
 static bool rows_first(const Direct *d, const Axis *y) {
   const Order order = d->l->choice.order;
   const bool own = d->l->images <= 1 && all_weights(d) <= d->l->target->blocking.direct_weights;
@@ -540,7 +543,7 @@ static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels
                      const Ix *fb, const Ix *ib, const Ix *h, Flags flags) {
   const Ix f0 = *g * d->out + panels->first + *fb * panels->valid + *h;
   Ix args[8] = {*y, panel_of(d, panels, g, fb, ib), *g * d->in + *ib * d->block, f0, *h};
-  if (d->diagonals) { /* inputs advance like the outputs; one of ins and outs is 1 */
+  if (d->diagonals) { /* the input channel and the lane where the group of output f0 begins */
     args[2] = f0 / d->diagonals->outs * d->diagonals->ins;
     args[4] = *h / d->diagonals->outs * d->diagonals->ins;
   }
@@ -585,7 +588,7 @@ static void each_row(Direct *d, const Axis *y, NestFn *const row[2][2], LoopKind
                      int64_t to, bool edge) {
   Nest *b = d->l->b;
   const LoopKind panels =
-      d->blocked && !d->panels[1].count ? kind : SERIAL; /* threads divide one range of (panel, row) pairs */
+      d->blocked && !d->panels[1].count ? kind : SERIAL; /* threads divide the (row, group, panel) triples */
   if (from < to)
     NEST_LOOP(b, y_, kind, 1, NEST_IX(from), 1, NEST_IX(to))
       NEST_LOOP(b, g, panels, 1, NEST_IX(0), 1, NEST_IX(d->k.groups))

@@ -135,7 +135,7 @@ static bool conv_groups_build(Lower *l) {
               .inner = 1,
               .steps = 1};
   d.diagonals = &of;
-  d.in = k.groups * of.n * of.ins; /* one group of all channels, in panels */
+  d.in = k.groups * of.n * of.ins; /* all groups are treated as one group, divided into panels */
   d.out = k.groups * of.n * of.outs;
   d.lanes = (int)smaller(l->target->lanes, of.unit);
   d.vectors = (int)(larger(of.n, d.lanes) / d.lanes * of.outs);

@@ -23,10 +23,10 @@
 #include "graph/bf16.h"
 #include "schedule/float/direct.h"
 
-/* Number of groups that form a group of 16 channels, the width of a tile register. */
+/* Number of the layer's groups that are joined to one group of 16 channels, the width of a tile register. */
 static int64_t groups_joined(const Node *node) { return MATRIX_LANES / correlation_of(node).l; }
 
-/* The same layer with fewer groups. */
+/* A copy of the layer's node with joined groups. */
 static const Node *node_joined(const Lower *l) {
   Node *node = NEW(l->arena, Node);
   Window *window = NEW(l->arena, Window);
@@ -50,7 +50,7 @@ static bool takes_narrow_groups(const Lower *l) {
 static const char *conv_groups_joined_refused(const Lower *l, const Choice *choice) {
   (void)choice;
   const Correlation k = correlation_of(l->node);
-  if ((k.l != 4 && k.l != 8) || k.s != k.l) return "groups that are not of 4 or 8 channels";
+  if ((k.l != 4 && k.l != 8) || k.s != k.l) return "groups other than 4 to 4 or 8 to 8 channels";
   if (k.groups % groups_joined(l->node)) return "a number of groups that does not fill the registers";
   if (l->kernel->normalize || l->kernel->gate) return "an input that is scaled by channel";
   const Lower joined = lower_joined(l);

@@ -32,7 +32,8 @@ typedef struct Sums {
   const Lower *l;
   Correlation k;
   int64_t n, larges,
-      smalls; /* n: diagonals of a square. larges, smalls: vectors of each side that are combined; one is 1 */
+      smalls; /* n: diagonals of a square. larges, smalls: number of vectors of the large and of the small
+                 side that are multiplied with each other; one of the two is 1 */
   int lanes, taps; /* lanes; taps of a row that are summed together */
   TapRun column[MOST_TAP_RUNS];
   int ncolumns;
@@ -186,7 +187,7 @@ static const char *conv_groups_weights_refused(const Lower *l, const Choice *cho
   if (l->images > 1) return "batch-innermost layout";
   if (k->groups == 1) return "no groups";
   if ((n & (n - 1)) || (wide != n && wide != 2 * n))
-    return "a number of channels per group that is not a power of two";
+    return "groups not of n and n, or n and 2n, channels with n a power of two";
   if (n >= l->layout_lanes) return "groups at least as wide as a vector";
   return wide > MOST_TERMS ? "groups of more than 16 channels" : NULL;
 }

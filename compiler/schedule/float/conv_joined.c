@@ -27,7 +27,7 @@
 #include "base/number.h"
 #include "schedule/float/direct.h"
 
-enum { MOST_CHANNELS = 16 }; /* maximum channels of a tile: the vectors of the narrowest target */
+enum { MOST_CHANNELS = 16 }; /* maximum channels of a tile: four of the narrowest vectors */
 
 static const char *conv_joined_refused(const Lower *l, const Choice *choice) {
   (void)choice;
@@ -46,7 +46,7 @@ static const char *conv_joined_refused(const Lower *l, const Choice *choice) {
     return "batchnorm cannot be folded into rounded weights";
   for (int i = 0; i < l->kernel->nchain; i++)
     if (l->kernel->chain[i]->nin > 1 || l->kernel->chain[i]->nweights)
-      return "a fused node with another operand or parameters";
+      return "a fused node with a second operand or parameters";
   return NULL;
 }
 

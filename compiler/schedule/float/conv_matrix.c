@@ -183,7 +183,7 @@ static bool has_padding(const Correlation *k) {
 }
 
 /* Whether the copy has a plane for each block of channels of each group. Pixels of a plane are adjacent, so a
- * tile reads fewer cache lines, and lines that share few sets of the cache. */
+ * tile reads fewer cache lines, and few of them map to the same set of the cache. */
 static bool has_planes(const Direct *d) {
   const int64_t blocks = d->inner * d->k.groups;
   return !d->merged && blocks > 1 && blocks * d->block == d->k.large.c;
@@ -426,9 +426,9 @@ static bool has_row_order(const Matrix *m) {
          (order == ORDER_OWN ? bytes <= d->l->target->blocking.direct_weights : order == ORDER_ROWS);
 }
 
-/* Number of passes over a panel, if each of them prefetches a share of the next panel; otherwise 0. The
- * passes prefetch if they are few, if the weights exceed the second-level cache, and if all tiles are of one
- * kind. */
+/* Number of passes over a panel, if each of them prefetches a share of the next panel; otherwise 0. They
+ * prefetch if the order is panel by panel, with several panels and few passes, and the net's weights exceed
+ * the second-level cache. There must also be a single set of tiles, with one tile per row. */
 static int passes_of(const Matrix *m) {
   enum { MOST_PASSES = 16 };
   const Direct *d = m->d;

@@ -97,7 +97,7 @@ static bool phases_fit(const Lower *l) {
 }
 
 /* Whether tiles of rows fill the registers. k: the convolution as a gather. A scatter with stride 1 also has
- * the form of a gather, with a padding that may be negative. */
+ * the form of a gather, but its padding may be negative, which is not supported. */
 static bool rows_fit(const Lower *l, const Correlation *k) {
   if (has_phases(l) ? !phases_fit(l) : correlation_spreads(l->node) && (k->before[0] < 0 || k->before[1] < 0))
     return false;

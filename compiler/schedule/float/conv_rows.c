@@ -40,8 +40,8 @@ typedef struct Rows {
 } Rows;
 
 /* Output channels, starting at `first`; part: lanes in use in the last vector. In training the weights are
- * w[ky][kx][c][channel]. In inference they are packed: w[number][ky][kx][c][from ..], where `number` is the
- * index of a block of channels, and the panel starts at channel `from` of this block. */
+ * w[ky][kx][c][channel]. In inference they are packed: w[number][ky][kx][c][from ..]. `number` is the index
+ * of a packed panel and one of its blocks of input channels; this panel starts at lane `from` of its rows. */
 typedef struct Panel {
   Ix first;
   int vectors, part;
@@ -137,7 +137,7 @@ static void fill_panel(Nest *b, const Rows *c, const Panel *panel, const Ix *fir
 static int64_t tiles_of(const Rows *c) { return ceil_divide(c->l->rows, c->tile); }
 
 /* Output position (oy, ox) of all images, and the input channels first .. first+depth-1. site: index of the
- * position, of `sites` positions. */
+ * position among the `sites` positions of an image. */
 typedef struct Place {
   const Axis *y, *x;
   Ix oy, ox, first, site;
@@ -149,9 +149,9 @@ static Ref rows_sum_at(Nest *b, const Rows *c, const Panel *panel, const Place *
                  p->x->out_first + p->ox * p->x->out_step, panel->first + v * c->lanes);
 }
 
-/* Prefetches weights of the next block while this block is computed. Otherwise, copying the next panel would
- * wait for memory, because rows of weights are far apart. Each tile prefetches a share of these rows: about
- * one cache line per input channel `i`, at each input position. */
+/* Prefetches weights of the next block while this block is computed. Otherwise, fill_panel would wait for
+ * memory, because rows of weights are far apart. Each tile prefetches a share of these rows: a few cache
+ * lines per input channel `i` and input position. */
 static void prefetch_weights(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *tile,
                              const Ix *iy, const Ix *ix, const Ix *i) {
   const int64_t width = panel->vectors * c->lanes, rows = c->spread ? p->depth : width,

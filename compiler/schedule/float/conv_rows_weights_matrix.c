@@ -33,7 +33,7 @@ typedef struct WeightsRows {
   Lower *l;
   Correlation k;
   int64_t images, blocks; /* an even number of images per block; number of blocks */
-  int64_t words, steps;   /* words of a product; products of a row of the map */
+  int64_t words, steps;   /* words: words that a product sums; steps: products per row of the map */
   int64_t rows, columns;  /* size of the copy of the large side */
   Ix count;
   Buf *turned; /* [s / 16][block][y][step][16][number]: the small side */
@@ -110,7 +110,7 @@ static WeightsRows weights_rows_of(const Correlation *k, int64_t batch, int64_t 
 /* ---- the small side ---- */
 /* The operand of a product: for each of `pixels` pixels, a number of each of `images` images. */
 typedef struct Chunk {
-  Ix block, y, step, x, n; /* step: of the row; x, n: first pixel and first image in the block */
+  Ix block, y, step, x, n; /* step: product of row y; x, n: first pixel, and first image of the block */
   int64_t pixels, images;
 } Chunk;
 
@@ -388,7 +388,7 @@ static const char *rows_matrix_refused(const Target *target, const Node *node, i
   const int64_t panel = bounded_product(2 * WIDTH * m.rows, m.columns * m.images),
                 pairs = bounded_product(panel, ceil_divide(k.l, WIDTH)),
                 turned = bounded_product(2 * k.s * k.small.h, k.small.w * m.images * m.blocks);
-  return panel > target->l2 || pairs + turned > 8 * target->l2 ? "copies larger than the L2 cache" : NULL;
+  return panel > target->l2 || pairs + turned > 8 * target->l2 ? "copies too large for the caches" : NULL;
 }
 
 static const char *conv_rows_weights_matrix_refused(const Lower *l, const Choice *choice) {

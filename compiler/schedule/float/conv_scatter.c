@@ -22,7 +22,7 @@
 //           const v8 w0 = LOAD(v8, weight[panel][2 - 2*ty][2 - 2*tx][c][h]);
 #include "schedule/float/direct.h"
 
-/* Fills the whole output, before phases or pixels write parts of it. */
+/* Fills the whole output with the bias or zeros, before phases or pixels write parts of it. */
 void direct_fill(Lower *l, Buf *to, Buf *bias, int lanes) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);

@@ -382,7 +382,8 @@ static Buf *sum_taps(Nest *b, const Tile *t, const TileArgs *a) {
   return acc;
 }
 
-/* All sums of a tile, or of a part of it, from initialization to the stores. */
+/* Computes a tile or, if there are several cuts, its output vector `cut`, from initialization to the
+ * stores. */
 static void sum_tile(Nest *b, Tile *t, const TileArgs *a, int cut) {
   const Direct *d = t->d;
   const int pieces = d->diagonals ? diagonal_pieces(d) : 1;

@@ -1,5 +1,7 @@
 /* conv_tile.h: A tile of the direct convolution: some pixels of a row times some vectors of output channels,
- * whose sums stay in registers. Private to conv_direct.c, conv_diagonals.c and conv_tile.c. */
+ * whose sums stay in registers. For groups narrower than a vector, a tile multiplies vectors of inputs by
+ * diagonals of squares of weights (conv_groups.c defines both). Private to conv_direct.c, conv_diagonals.c
+ * and conv_tile.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CONV_TILE_H
 #define CNNC_CONV_TILE_H
@@ -8,9 +10,9 @@
 enum { MOST_VECTORS = 16 };
 
 typedef struct Term { /* one vector of a pixel's sums */
-  int input;          /* the vector of inputs that the term multiplies, if inputs are vectors */
-  int64_t row, lane; /* position of its weights, relative to the input channel's first row in the panel and to
-                        the tile's first lane */
+  int input;          /* with diagonals: which vector of inputs is multiplied */
+  int64_t row, lane; /* position of the term's weights, relative to the input channel's first row in the panel
+                        and to the tile's first lane */
 } Term;
 
 typedef struct Tile {
@@ -20,37 +22,39 @@ typedef struct Tile {
   int pixels, vectors, part; /* part: lanes in use in the last vector */
   int terms;                 /* terms per pixel: one per vector, unless there are diagonals */
   Term term[MOST_VECTORS];
-  int piece;    /* current piece of the diagonals, if all diagonals need too many sums */
-  Buf *squares; /* with several pieces: the sums of whole squares, [pixel][square] */
-  int cut; /* if diagonals are longer than a vector: the current output vector; the output vectors of a tile
-              are consecutive */
+  int piece;    /* if all diagonals need too many sums: the current pass, over some diagonals of one square (a
+                   piece) */
+  Buf *squares; /* [pixel][square of weights (conv_groups.c)]: sums over the pieces so far; NULL: one piece */
+  int cut; /* if diagonals are longer than a vector: the output vector that is computed; the output vectors of
+              a tile are consecutive */
   int rows, columns;            /* rows and columns of sums: 1 and `pixels`, or more if windows are pooled */
   int narrower;                 /* number of pixels that a narrow tile lacks */
   Ix real_pixels, real_columns; /* size of the current tile */
-  bool guarded;                 /* columns are tested at run time: for edges wider than a few tiles */
-  int64_t runs; /* number of tiles that read a panel before the next panel is read: all tiles of an image or
-                   of a row; 0: no prefetch */
-  bool again;   /* every row reads all panels again */
-  int chains; /* number of input channels that are summed separately; above 1 if pixels * vectors sums are too
-                 few to hide the latency of additions */
+  bool guarded;                 /* columns are tested at run time, because an edge is wider than a few
+                                   tiles */
+  int64_t runs; /* number of tiles that read a panel, one after the other: all tiles of an image or of a row.
+                   They prefetch the next panel. 0: no prefetch */
+  bool again;   /* each row of tiles reads all panels */
+  int chains;   /* number of separate sums, each over its own share of the input channels; above 1 if pixels *
+                   vectors sums are too few to hide the latency of additions */
 } Tile;
 
 /* Arguments of a tile function: y, x0: the first output; c0, f0: the first input and output channel; h: first
  * lane in a row of the panel; then flags. */
 typedef struct TileArgs {
   Ix y, x0, panel, c0, f0, h, left, right, first, last, edge, narrow;
-} TileArgs; /* edge: rows may be outside; used only if several rows are pooled */
+} TileArgs; /* edge: rows may be outside the input; used only if several rows are pooled */
 
 void tile_channels(Nest *, const Tile *, TileArgs *); /* declares the tile's parameters from panel to h */
 NestFn *tile_function(Tile *, const char *phase);     /* computes the tile given by TileArgs */
-/* With diagonals: sets the terms of output vector `cut`. The next three functions return the numbers of cuts,
- * of pieces and of squares. */
+/* With diagonals: sets the terms of the current piece, or of output vector `cut`. The next three functions
+ * return the numbers of cuts, of pieces, and of squares of a group. */
 void diagonal_terms(Tile *, int cut);
 int diagonal_cuts(const Direct *);
 int diagonal_pieces(const Direct *);
 int diagonal_squares(const Direct *);
 void diagonal_keep(Nest *, const Tile *, Buf *acc); /* adds the sums of a piece to their square */
-/* Whether the first diagonal, whose lanes match the outputs, begins with the bias. */
+/* Whether the sum of diagonal 0, whose lanes match those of the outputs, starts with the bias. */
 bool diagonal_starts_with_bias(const Direct *);
 int diagonal_inputs(const Tile *, int input); /* lanes in use in a vector of inputs */
 void diagonal_outputs(Nest *, const Tile *, Buf *acc, const Ix *pixel, Val out[MOST_VECTORS]);

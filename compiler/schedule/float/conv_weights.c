@@ -47,7 +47,7 @@ typedef struct Weights {
 typedef struct Piece {
   int64_t broadcast;
   int vectors, part, taps, unroll;
-} Piece; /* adjacent taps; unroll: pixels summed separately */
+} Piece; /* taps: number of adjacent taps; unroll: number of pixels that have separate sums */
 typedef struct Taps {
   TapRun rows[MOST_TAP_RUNS], columns[MOST_TAP_RUNS];
   int nrows, ncolumns;

@@ -232,7 +232,7 @@ static const char *weights_matrix_refused(const Target *target, const Node *node
   if (k.before[0] < 0 || k.before[1] < 0 || k.kernel[0] * k.kernel[1] > MOST_TAPS) return "the window";
   const int64_t pixels =
       (k.small.h + k.kernel[0] * k.dilation[0]) * (k.small.w + k.kernel[1] * k.dilation[1]);
-  return 2 * bounded_product(pixels, 3 * k.l + k.s) > 4 * target->l2 ? "copies larger than the L2 cache"
+  return 2 * bounded_product(pixels, 3 * k.l + k.s) > 4 * target->l2 ? "copies too large for the caches"
                                                                      : NULL;
 }
 

@@ -203,7 +203,7 @@ WinogradError conv_winograd_error(const Lower *l, const Choice *choice) {
   return winograd_error(w, k.l);
 }
 
-/* Number of bytes by which the weights of all phases together exceed the weights of the layer. */
+/* Number of bytes by which the transformed weights of all phases exceed the weights of the layer. */
 static int64_t phases_growth(const Lower *l, const Correlation *phases, int m) {
   const Correlation k = correlation_of(l->node);
   int64_t points = 1;

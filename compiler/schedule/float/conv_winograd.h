@@ -11,12 +11,12 @@ enum { POOLED = 2 }; /* size of the windows of a fused pooling; no window spans 
 typedef struct Conv {
   Points p; /* the first member, which conv_points.c uses */
   Lower *l;
-  /* own: the node's geometry; k: this geometry as a gather from the large side to the small side. */
+  /* own: the node's geometry; k: the same correlation as a gather. */
   Correlation own, k;
   bool spread;   /* the node scatters: an input gradient, or a transposed convolution */
   Winograd w[2]; /* the algorithm along each axis */
-  bool turned; /* k has its axes exchanged: a single row of pixels becomes a column, which can be divided into
-                  blocks */
+  bool turned;   /* the axes of k are exchanged: so a single row of pixels is a column, which can be divided
+                    into blocks */
   /* A transposed convolution has stride[0] * stride[1] phases, whose filters are the output channels of k,
    * phase after phase. Output q of phase r is output stride*q + r - shift of the node, if the node has such
    * an output. Other convolutions have one phase. */

@@ -193,8 +193,9 @@ static void winograd_tile_tiles(const Conv *c, NestFn *fn, bool edge, const Row 
     for (int64_t tx = from; tx < to; tx++) winograd_call_tile(c, fn, r, NEST_IX(tx));
 }
 
-/* Processes the parts of a row; a part is a run of tiles of one phase. With a dilation there is a part for
- * each pair of a row phase and a column phase. n: index of the tiles along the first axis. */
+/* Processes one part of a row: consecutive tiles along the second axis. A row of a batched kernel has a part
+ * for each row of tiles of its image. With a dilation, a part belongs to one phase along each axis. n: index
+ * of the part's tiles along the first axis. */
 typedef void Parts(const Conv *, const Row *, const Ix *n, NestFn *const fn[2]);
 
 static void row_parts(const Conv *c, Parts *parts, const Row *row, NestFn *const fn[2]) {

@@ -180,7 +180,7 @@ static bool dense_input_build(Lower *l) {
                 units_ = shape_row_elements(l->node->in[0]->shape);
   const int lanes = dense_lanes_for(l, inputs),
             most = l->images > 1 ? l->target->registers * 5 / 8
-                                 : l->target->chains; /* interleaved: a weight is used for one vector only */
+                                 : l->target->chains; /* interleaved: more sums share each load of dy */
   const int64_t step = most * lanes, whole = inputs / step, rest = inputs % step;
   const int vectors = (int)((rest + lanes - 1) / lanes);
   Nest *b = l->b;

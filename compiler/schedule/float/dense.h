@@ -13,6 +13,6 @@ typedef struct DensePacks {
 } DensePacks;
 
 DensePacks dense_packs(Lower *);
-bool dense_rows_compared(const Lower *); /* in inference of several images: whether processing one image at a
-                                            time is listed as an alternative */
+bool dense_rows_compared(const Lower *); /* in inference of several images: whether the kernel runs image by
+                                            image, and the batched schedule is listed as the alternative */
 #endif

@@ -359,8 +359,7 @@ static void packed_panel(Nest *b, const Product *p, Buf *w, const Ix *number, co
   panel_of_rows(b, p, &panel);
 }
 
-/* Rows per tile. The registers limit this number; a smaller number is chosen if all tiles then have the same
- * size. */
+/* Rows per tile: the largest of 6, 5 and 4 for which all tiles have the same size; 6 if there is none. */
 static int dense_rows_tile_of(const Product *p) {
   const int most = 6;
   for (int rows = most; rows >= 4; rows--)

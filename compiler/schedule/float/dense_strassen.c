@@ -33,7 +33,7 @@
 #include "schedule/float/strassen.h"
 
 enum {
-  ODD = 1, /* unused padding rows of a block, so that equal rows of all blocks map to different cache sets */
+  ODD = 1, /* unused rows of a factor, so that equal rows of all factors map to different cache sets */
   MOST_STACK = 1 << 18 /* maximum bytes of a panel, and of its sums */
 };
 

@@ -8,8 +8,9 @@ enum {
   STRASSEN_DEPTH = 128 /* number of elements of each half of the inner axis that are processed together */
 };
 
-/* The factors of the seven products on the side of the images. A factor is computed from corresponding images
- * of both halves of the batch, and from both halves, of `depth` numbers each, of these images. */
+/* The seven factors (of Strassen's products) of the operand with images. A factor is computed from four
+ * blocks: one half of the batch times one half, `depth` numbers, of each image. Element (image n, number k)
+ * of a factor is a sum or difference of elements (n, k) of these blocks. */
 typedef struct ImageFactors {
   Lower *l;
   const Ix *count; /* number of images; missing images are zeros */
@@ -19,7 +20,7 @@ typedef struct ImageFactors {
   Buf *to;         /* [tile][product][number][image] */
 } ImageFactors;
 
-/* Computes the factors of the images of tile m, for `part` numbers from `first` on. */
+/* Computes the factors of the images of tile m, for `part` numbers of each half from `first` on. */
 void dense_image_factors(Nest *, const ImageFactors *, const Ix *m, const Ix *first, int part);
 /* `part` numbers of image n, starting at `at`; zeros if there is no such image. */
 Val dense_of_image(Nest *, const Ix *count, Buf *values, const Ix *n, const Ix *at, int part, int lanes);

@@ -61,7 +61,7 @@ static Depthwise depthwise_begin(Lower *l, bool spread) {
 typedef struct Tile {
   const Depthwise *d;
   const Axis *y, *x;
-  int lines, pixels;   /* size of the outputs: rows, and columns of each */
+  int lines, pixels;   /* size of the tile: rows of outputs, and outputs of a row */
   int64_t first, last; /* start of the first and of the last tile along a row */
   /* vectors of channels: the first vector of the first block, and the number per block */
   int64_t vector, each;
@@ -361,7 +361,7 @@ static void plan_rows(const Depthwise *d, Plan *plan, const char *phase) {
   const int64_t vectors = d->k.groups / d->lanes,
                 tiles = ceil_divide(x->count, d->l->target->blocking.depthwise_pixels);
   Tile t = {.d = d, .y = y, .x = x, .lines = 2, .pixels = (int)ceil_divide(x->count, tiles)};
-  /* Two rows of outputs read the same inputs. */
+  /* Whether two adjacent rows of outputs read common rows of inputs. */
   const bool shared = y->count > 1 && y->tap_step == 1 && y->taps > y->in_step;
   if (!shared || !unrolled(&t)) t.lines = 1;
   t.each = depthwise_block_of(vectors, larger(BLOCK_BYTES / (4 * d->lanes), 1));

@@ -22,8 +22,8 @@ typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block
       before; /* panels of a group in w; number of panels that come before these and belong to other Panels */
 } Panels;
 
-/* A group's weights as squares of n x n channels. If one side has more channels than the other, a group has
- * several adjacent squares. */
+/* For groups narrower than a vector: a group's weights at a tap, as squares of n x n channels
+ * (conv_groups.c). If one side has more channels than the other, a group has several adjacent squares. */
 typedef struct Diagonals {
   int64_t n, ins, outs; /* squares along the inputs and along the outputs; one of the two is 1 */
   int64_t unit;         /* n or more: a panel has ins * unit inputs and outs * unit outputs */
@@ -35,17 +35,18 @@ typedef struct Direct {
   int64_t repeat[2]; /* after an upsampling: repetitions of each input element along each axis; then k has the
                         kernel of merged taps, and `own` has the node's kernel. Otherwise 0 */
   Correlation own;
-  bool spread;   /* the output is the large side */
-  Buf *from;     /* the input, or a copy with its padding (conv_padded.c) */
-  bool planes;   /* the copy is [groups * inner][rows][columns][block]: rows of tile registers are adjacent */
-  bool lined;    /* the copy is [rows][1][columns * channels] */
-  int64_t pitch; /* if all rows of the copy are a single row: columns from one row to the next; otherwise 0 */
-  bool blocked;  /* pointwise: a row is a block of pixels, whose inputs stay in the L2 cache */
-  bool pairs;    /* two input channels at a time, whose bf16 numbers are one word */
-  bool merged;   /* the packed weights have one dimension for kx and the words of a tap (see Panels) */
-  int64_t members;       /* number of the layer's groups that form a group here (conv_groups_joined.c) */
-  int64_t in, out;       /* channels of a group; with pairs, `in` may include a last channel of zeros */
-  int64_t block, blocks; /* number of blocks of `block` input channels, so that panels stay in the L2 cache */
+  bool spread;     /* the output is the large side */
+  Buf *from;       /* the input, or a copy with its padding (conv_padded.c) */
+  bool planes;     /* the copy is [groups * inner][rows][columns][block], so that the rows of a tile register
+                      are adjacent */
+  bool lined;      /* the copy is [rows][1][columns * channels] */
+  int64_t pitch;   /* if the copy has all rows in one: columns from one row to the next; otherwise 0 */
+  bool blocked;    /* pointwise: a row is a block of pixels, whose inputs stay in the L2 cache */
+  bool pairs;      /* two input channels at a time, whose bf16 numbers are one word */
+  bool merged;     /* the packed weights have one dimension for kx and the words of a tap (see Panels) */
+  int64_t members; /* number of the layer's groups that form a group here (conv_groups_joined.c) */
+  int64_t in, out; /* channels of a group; with pairs, `in` may include a last channel of zeros */
+  int64_t block, blocks; /* `blocks` blocks of `block` input channels, so that panels stay in the L2 cache */
   /* number of blocks that a tile sums one after the other; 1 if there are several `blocks` */
   int64_t inner;
   /* iterations of the loop over the channels of a block: block, or with pairs half of it */
@@ -74,8 +75,8 @@ Direct direct_begin(Lower *, bool spread); /* chooses the blocks and creates the
 /* Index, in the packed weights, of panel `number` of a group for one block of input channels. */
 Ix panel_of(const Direct *, const Panels *, const Ix *group, const Ix *number, const Ix *block);
 void direct_functions(Direct *, const Axis *y, const Axis *x, const char *phase,
-                      NestFn *row[2][2]); /* creates row[panel][whole or rest of the tiles]; called before the
-                                             main function is built */
+                      NestFn *row[2][2]); /* creates row[whole, rest panel][whole, rest of the tiles]; called
+                                             before the main function is built */
 /* Whether the convolution multiplies words of two bf16 numbers. This determines the layout of its weights for
  * all targets. */
 bool direct_pairs(const Lower *, const Correlation *, bool spread);
@@ -88,8 +89,8 @@ Tiling direct_tiling(const Lower *, int64_t width,
                      int vectors); /* the tiling for tiles of `vectors` vectors of channels */
 const char *direct_pixels_refused(const Lower *,
                                   const Choice *);    /* the reason if a chosen tile is too wide, or NULL */
-int64_t direct_unit(const Lower *, int64_t channels); /* packs are padded to vectors of this number of floats,
-                                                         which only depends on the file and the shape */
+int64_t direct_unit(const Lower *, int64_t channels); /* packs are padded to a multiple of this, which
+                                                         depends only on the file and the shape */
 void direct_fill(Lower *, Buf *to, Buf *bias,
                  int lanes); /* fills the output with the bias or zeros, before parts of it are written */
 enum { DIRECT_PHASES = 9 };  /* maximum number of phases */
@@ -101,9 +102,9 @@ int diagonal_pixels(const Direct *, int64_t width); /* width of a tile of a row,
 void direct_loops(Direct *, const Axis *y, NestFn *const row[2][2], LoopKind);
 
 /* conv_padded.c: d->from becomes a copy of a bf16 input with its padding, and d->k the convolution of this
- * copy. The first three flags are the layouts `lined`, `planes` and (single) `pitch` of Direct. lined: the
- * number of channels per pixel is even; single: the row has `spare` more columns. padded_fill fills the copy,
- * if there is one. */
+ * copy. The flags set the layout of the copy, as in Direct: lined (with d->in channels per pixel, an even
+ * number), planes, and single (pitch); a single row has `spare` more columns. padded_fill fills the copy, if
+ * there is one. */
 #ifdef __wasi__ /* the browser build has no bf16 */
 static inline void padded_begin(Direct *d, bool lined, bool planes, bool single, int64_t spare) {
   (void)d, (void)lined, (void)planes, (void)single, (void)spare;
@@ -118,21 +119,21 @@ static inline int64_t direct_inner_blocks(const Lower *l) { return (void)l, 1; }
 #else
 void padded_begin(Direct *, bool lined, bool planes, bool single, int64_t spare);
 void padded_fill(const Direct *, LoopKind outer);
-/* Whether the weights of all taps of a row are merged into one dimension. If there are few channels, merged
- * words fill registers. */
+/* Whether the weights of all taps of a row are merged into one dimension: if there are few channels, only the
+ * words of several taps fill a register. */
 bool direct_merges(const Lower *, const Correlation *);
 /* Width of a panel, in vectors of the layout's target. If one tile of registers computes the whole map, the
  * panel is as wide as this tile. */
 int direct_panel_vectors(const Lower *, const Correlation *);
-/* Number of blocks of input channels; the words of a block fill a register. All taps of a block read its
- * inputs from the first-level cache. */
+/* Number of blocks of input channels (Direct.inner); the words of a block fill a register. All taps of a
+ * block read its inputs from the first-level cache. */
 int64_t direct_inner_blocks(const Lower *);
 bool direct_matrix(const Lower *,
                    const Target *); /* whether the target computes the convolution with tile registers */
 MatrixMap direct_matrix_map(const Lower *, const Correlation *);
 double direct_matrix_products(const Lower *); /* cycles of the products in tile registers */
-/* Numbers of words that are contiguous in the input and in the weights. The first function counts all
- * channels of the convolution as a gather, the second one only a block of channels of d. */
+/* Number of words (two channels each) that are contiguous in both the input and the weights. direct_run_of:
+ * with all channels of the convolution, as a gather; direct_run: with one block of channels of d. */
 int64_t direct_run_of(const Lower *, const Correlation *);
 int64_t direct_run(const Direct *d);
 void direct_by_matrix(Direct *); /* conv_matrix.c: builds the nest */

@@ -4,7 +4,8 @@
 #include "schedule/float/gradient_tile.h"
 #include "base/number.h"
 
-enum { FEW_TAPS = 2, MOST_FETCHED = 1 << 28 }; /* MOST_FETCHED: positions must fit into int */
+/* MOST_FETCHED: larger gradients are not prefetched, because their positions do not fit into int */
+enum { FEW_TAPS = 2, MOST_FETCHED = 1 << 28 };
 
 int gradient_tile_part(const GradientTile *t, const GradientColumns *c, int v) {
   return v == c->vectors - 1 ? c->part : t->lanes;

@@ -1,5 +1,5 @@
-/* gradient_tile.h: Sums of a tile of a batched weight gradient, in the order in which taps compute them, and
- * their addition to the gradient, in the order of the weights. */
+/* gradient_tile.h: Sums of a tile of a batched weight gradient, computed tap by tap, and their addition to
+ * the gradient, which has the layout of the weights. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_GRADIENT_TILE_H
 #define CNNC_GRADIENT_TILE_H
@@ -21,8 +21,8 @@ typedef struct GradientTile {
 
 int gradient_tile_part(const GradientTile *, const GradientColumns *, int v); /* lanes in use in vector v */
 void gradient_tile_by_taps(Buf *gradient, int64_t taps); /* views [s][l][ky][kx] as [s][l][tap], or [s][l] */
-/* Prefetches a share of the tile's gradients for one tap, because gradients are added to memory in runs that
- * are far apart. The tile has `rows` rows; `row` is the first one. */
+/* Prefetches one tap's share of the gradients that gradient_tile_add will read and write. They are far apart
+ * in memory, in one run per row of the tile. The tile has `rows` rows, from `row` on. */
 void gradient_tile_prefetch(const GradientTile *, const GradientColumns *, const Ix *row, int64_t rows,
                             const Ix *tap);
 /* Stores the sums of the rows from `row` on in the gradient, or adds them to it. The first `rows` rows of the

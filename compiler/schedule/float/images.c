@@ -52,7 +52,7 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
     const Node *node = graph->nodes.data[i];
     const Family family = node->op->family;
     if (node->shape.regions)
-      return 1; /* 1: regions already fill vectors, and kernels process images one by one */
+      return 1; /* regions already fill vectors, so kernels process images one by one */
     if (family == FAMILY_MAP || family == FAMILY_ALIAS)
       continue; /* most of these nodes are fused into the producer of their input */
     if (!near_enough(node, lanes, target[0]->l2)) return 1;
@@ -132,7 +132,7 @@ bool images_gather(Lower *l) {
   in->dim[2] = length;
   out->dim[0] = length;
   out->dim[1] = rows;
-  out->dim[2] = lanes; /* [h][w][c], unchanged or viewed as [h*w][c] */
+  out->dim[2] = lanes; /* a view of [h][w][c][images]: [h*w*c][1][images], or [h*w][c][images] for chw */
   for (int d = 0; d < 3; d++) {
     in->room[d] = in->dim[d];
     out->room[d] = out->dim[d];

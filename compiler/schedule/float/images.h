@@ -1,6 +1,6 @@
 /* images.h: Batch-innermost layout: a value is [h][w][c][images], one image per vector lane. Kernels are
- * scheduled as for a CPU without vectors, and then widened (nest/widen.c). So vectors are also full if there
- * are few channels. */
+ * scheduled as for a CPU without vectors, and then widened (nest/widen.c). So all lanes are used, even if
+ * there are few channels. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_IMAGES_H
 #define CNNC_IMAGES_H
@@ -15,8 +15,8 @@ Lower *
 images_begin(Arena *, const Kernel *, const Target *,
              const LowerOptions *); /* like lower_begin, for a scalar nest with the target's registers */
 void images_end(Lower *);           /* widens the nest that was built */
-bool images_gather(Lower *); /* builds the nest that converts an input or a target from the caller's order;
-                                false: the kernel's root is neither */
+bool images_gather(Lower *); /* builds the nest that converts an input or target from the caller's order;
+                                false: the kernel's root is neither of the two */
 /* For a nest that is built with vectors and not widened: adds the last dimension, the images, to values.
  * Must be called before nest_fn. */
 void images_values(Lower *);

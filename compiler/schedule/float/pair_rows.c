@@ -200,11 +200,12 @@ static void call_pair_matrix(const void *context, NestFn *fn, const Ix *y, const
 /* ---- all rows of a panel ---- */
 typedef struct PairKind { /* the functions for whole panels, or for the last panel */
   PairPanel q;
-  MatrixFns fns; /* a fixed number of rows in tile registers */
-  NestFn *fn[2]; /* for a batch: the functions for a tile of several blocks of rows and for one block */
+  MatrixFns fns; /* in tile registers, for a fixed number of rows: the functions of the tiles */
+  NestFn *fn[2]; /* in tile registers, for a batch: for a tile of all blocks of the map, and of one block */
 } PairKind;
 
-/* The first rows of a batch fill tiles; the remaining rows are computed one by one. */
+/* Computes whole tiles of a batch. The remaining rows are half a tile (in tile registers, one block), if
+ * there are enough of them, and tiles of single rows. */
 static void batch_rows(const PairKind *kind, const Ix *count, const Ix *panel, const Ix *f0, int tile) {
   const PairRows *p = kind->q.p;
   Nest *b = p->l->b;
@@ -229,7 +230,7 @@ static void batch_rows(const PairKind *kind, const Ix *count, const Ix *panel, c
   }
 }
 
-/* Sets every element to 0, because the prover cannot show that the rows of the batch write every element. */
+/* Sets every element to 0, because the prover cannot show that `batch_rows` writes every element. */
 static void clear_panel(const PairKind *kind, const Ix *count, const Ix *f0) {
   const PairRows *p = kind->q.p;
   Nest *b = p->l->b;

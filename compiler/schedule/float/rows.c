@@ -11,8 +11,8 @@
 
 enum { FEWEST_IMAGES = 8 }; /* minimum images for which a large dense layer is batched in training */
 /* A batched layer is chosen if its predicted time is less than this fraction of the predicted time image by
- * image, because batching interrupts the loop over images. A weight gradient also needs values of the forward
- * pass, which must then be stored, not recomputed. */
+ * image, because batching interrupts the loop over images. For weight gradients, the fraction is
+ * WORTH_KEEPING: they also need values of the forward pass, which must then be stored, not recomputed. */
 static const double WORTH = 0.9, WORTH_KEEPING = 0.7;
 
 static Cycles by_winograd(const RowsCosts *c, const Node *node, const Correlation *k, int m, int64_t batch) {
@@ -30,7 +30,7 @@ static Cycles directly(const RowsCosts *c, const Node *node, const Correlation *
   return cycles;
 }
 
-/* Cycles of a convolution or its gradient, image by image. */
+/* Cycles per image of the fastest schedule that computes a convolution, or its gradient, image by image. */
 static Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
   const Correlation own = correlation_of(node), k = correlation_ranked(node);
   const bool weights = node->op->family == FAMILY_CONV_WEIGHTS;
@@ -69,7 +69,7 @@ const char *rows_direct_refused(const RowsCosts *c, const Node *node) {
   if (k.groups > 1) return "groups";
   const bool fits = bounded_product(width, k.large.h * k.large.w) <= panel &&
                     bounded_product(width * t->lanes, taps) <= 2 * t->blocking.rows_panel;
-  return fits ? NULL : "a panel larger than the L2 cache";
+  return fits ? NULL : "a panel too large for the caches";
 }
 
 static Cycles rows_directly(const RowsCosts *c, const Node *node, int64_t batch) {

@@ -1,4 +1,4 @@
-/* rows.h: Choice of batched layers, and their requirements. */
+/* rows.h: Choice of the layers to be batched: their predicted cycles, and what batched kernels support. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ROWS_H
 #define CNNC_ROWS_H

@@ -12,8 +12,8 @@ enum { STRASSEN_BLOCKS = 4, STRASSEN_PRODUCTS = 7, STRASSEN_LEVELS = 2 /* maximu
  * largest output; worst: proven bound, relative to (largest input) * (largest weight) * channels. */
 WinogradError strassen_error(int levels, int64_t channels);
 
-/* conv_strassen.c: the algorithm with `parts` parts along each axis of a matrix: 2, or 4 if it is applied
- * twice. */
+/* conv_strassen.c. parts: number of parts into which each axis of a matrix is divided: 2, or 4 if the
+ * algorithm is applied twice. */
 /* whether the convolution, as a gather, is a product of two matrices */
 bool strassen_takes(const Correlation *);
 const char *strassen_refused_for(Arena *, const Target *layout, bool exact, const Correlation *, int parts);
@@ -35,8 +35,8 @@ static inline int strassen_row(int k) { return k / 2; }
 static inline int strassen_column(int k) { return k % 2; }
 
 /* A tile: some rows times some vectors of columns of all four blocks of the result, computed from the factors
- * of the seven products (strassen_tile.c). part: lanes of the result's last vector; adds: the tile is added
- * to the result's previous contents. The functions return references to an element of a left factor, to a
+ * of the seven products (strassen_tile.c). part: lanes in use in the last vector; adds: the tile is added to
+ * the result's previous contents. The functions return references to an element of a left factor, to a
  * vector of a right factor, and to a vector of the result. */
 enum { STRASSEN_VECTORS = 2 /* maximum number of vectors in a tile */ };
 typedef struct StrassenTile StrassenTile;

@@ -119,7 +119,8 @@ const char *winograd_refused_for(Arena *arena, const Target *layout, bool exact,
   int m[WINOGRAD_SIZES];
   const bool strides = k->stride[0] != 1 || k->stride[1] != 1;
   if (!winograd_sizes(k, m))
-    return strides ? "a stride" : "a kernel size other than 2x2, 3x3, 5x5, and 2, 3, 5 or 7 along one axis";
+    return strides ? "a stride, except 2 for a 3x3 kernel"
+                   : "a kernel other than 2x2, 3x3, 5x5, 1xN, Nx1 (N = 2, 3, 5, 7)";
   if (strides && (k->dilation[0] != 1 || k->dilation[1] != 1)) return "a stride and a dilation";
   if (weights && (k->dilation[0] != 1 || k->dilation[1] != 1)) return "a dilation";
   if (k->l < layout->blocking.winograd_channels)

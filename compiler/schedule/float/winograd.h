@@ -34,8 +34,8 @@ const char *winograd_refused_for(Arena *, const Target *layout, bool exact, bool
  * along each axis on which the kernel is longer than 1. */
 enum { WINOGRAD_SIZES = 4 };
 int winograd_sizes(const Correlation *, int m[WINOGRAD_SIZES]);
-/* An axis that is split into tiles. With a dilation each phase is split separately: phase p has the outputs
- * p, p + step, ...; each: tiles per phase. */
+/* An axis whose outputs are divided into tiles. With a dilation each phase is divided separately: phase p has
+ * the outputs p, p + step, ...; each: tiles per phase. */
 typedef struct WinogradTiles {
   int64_t step, phases, each;
 } WinogradTiles;

@@ -1,20 +1,22 @@
-/* int8_cost.h: int8 vector schedules as candidates: the kernels that they support, the reasons why other
- * kernels are unsupported, and predicted cycles. */
+/* int8_cost.h: Common part of all int8 vector schedules as candidates: checks whether they support a kernel,
+ * and predicted cycles. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_COST_H
 #define CNNC_INT8_COST_H
 #include "schedule/int8/int8_words.h"
 
-/* Whether this is a kernel of the operator `op` that vector schedules support. Layers with int16
- * activations, and other kinds of kernels, only have reference schedules. */
+/* Whether this is a kernel of the operator `op` that vector schedules support. They support neither int16
+ * activations nor batched kernels, and no target that uses the schedules of dsp.h. */
 bool int8_takes(const Lower *, const Op *);
-bool int8_by_channel(const Correlation *); /* depthwise: each channel is a group */
+bool int8_by_channel(const Correlation *); /* whether the layer is depthwise: each channel is a group */
 /* The reason why products of words of kind `Dot` are not supported for the correlation, or NULL. */
 const char *int8_refused(const Lower *, Dot, const Int8Product *, const Correlation *);
 const char *int8_product_refused(const Lower *); /* int8_refused for a node of op_int8_product */
-/* Cycles of vector operations: per cycle, two products or four other operations. All targets of a file share
- * the packing of weights for these schedules, so each target can choose by its own cycles. */
+/* Cycles of `products` vector products and `others` other vector operations, at two products or four other
+ * operations per cycle. These schedules pack weights in the same way for all targets of a file, so each
+ * target can choose by its own cycles. */
 Cycles int8_cycles(const Lower *, const Correlation *, double products, double others);
-/* Products of a direct convolution, in units of two int16 per lane. */
+/* Number of vector products of a direct convolution, in units of a product of two int16 per lane; faster
+ * kinds of products count as less than 1. */
 double int8_direct_products(const Lower *, const Correlation *);
 #endif

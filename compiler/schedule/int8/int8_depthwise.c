@@ -372,7 +372,7 @@ static Tiles int8_depthwise_tiles_of(const Depthwise *d) {
   return tiles;
 }
 
-/* Chooses the number of pixels of a tile so that registers hold the sums, the weights of a row of words, a
+/* Chooses the number of pixels of a tile so that registers hold the sums, the weights of the taps of a row, a
  * word, and products. With quads, a pixel needs three registers (two sums, and the result of the even
  * channels), and a tap needs two weights. Five registers remain for the rows of a word and temporaries. */
 static void choose_pixels(Depthwise *d) {

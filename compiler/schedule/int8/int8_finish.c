@@ -120,7 +120,7 @@ static Finish int8_finish_begin(Lower *l, Dot dot, const Int8Product *p, const C
               .unit = unit,
               .vectors = ceil_divide(k->s, unit)};
   bool shifted = l->updatable;
-  lower_needs(l, finish_fits(l, dot, p, k), "sums within int32, minus the input's zero point");
+  lower_needs(l, finish_fits(l, dot, p, k), "sums within int32, also while they are requantized");
   for (int64_t i = 0; i < k->small.c; i++) shifted |= int8_steps(p->rounding, p->factor[i]).left > 0;
   f.bias = finish_bias(l, &f, p, k, "");
   if (p->rounding == ROUNDING_FLOAT) {

@@ -15,8 +15,8 @@
 #include "schedule/int8/int8_words.h"
 
 /* Tiles of the inner product have fewer pixels. So it is faster only for layers with at most MOST_TAPS taps
- * per window (each output sums the products x0*x1 of all taps), at least FEWEST_PIXELS pixels and
- * FEWEST_WORDS words. */
+ * per window (each output sums the products x0*x1 of all taps), at least FEWEST_PIXELS pixels, and at least
+ * FEWEST_WORDS words per pixel. */
 enum { MOST_TAPS = 16, FEWEST_PIXELS = 32, FEWEST_WORDS = 8 };
 
 bool inner_gains(const Lower *l) { return l->target->dot == DOT_HALVES && l->target->avx != AVX_NONE; }

@@ -19,21 +19,22 @@ typedef struct Points8 {
   Correlation k;
   Finish finish;
   Buf *weight; /* the weights in the model */
-  /* 2 if the input and output channels are split in halves (Strassen), and a bundle has filters of both
-   * halves; otherwise 1 */
+  /* 2 with Strassen: input and output channels are split into halves, and each bundle has filters of both
+   * halves. Otherwise 1 */
   int64_t halves;
-  int64_t quads; /* words of four bytes per pixel, for one half if the channels are split */
-  int channels;  /* lanes of a vector of these words */
+  int64_t quads; /* four-byte words per pixel and half */
+  int channels;  /* lanes of the vectors that load these words */
 } Points8;
 
 /* Splits the channels into vectors; false: the channels do not fill whole vectors. */
 bool points8_fit(Points8 *, const Lower *, const Correlation *, int64_t halves);
 int64_t points8_width(const Points8 *); /* number of filters of each half in a bundle */
-/* Creates the members of the model and the buffers, with `odd` unused words per row of V. Requires points,
- * parts, rows, width and block. inner: products are computed as inner products (int8_inner.c). */
+/* Creates the members of the model and the buffers, with `odd` unused words per row of V. The members points,
+ * parts, rows, width and block of `p` must be set before. inner: products are computed as inner products
+ * (int8_inner.c). */
 void points8_begin(Points8 *, Lower *, int64_t odd, bool inner);
-/* Vector v of a bundle contains some filters of half `half`. points8_vector returns the vector of the model
- * that contains these filters; points8_lane returns the lane of the first of them. */
+/* These functions locate the filters that are in vector v of half `half` of a bundle. points8_vector returns
+ * the vector of the model that contains them; points8_lane returns the lane of the first of them. */
 Ix points8_vector(const Points8 *, const Ix *bundle, int64_t half, int v);
 Ix points8_lane(const Points8 *, int v);
 /* Requantizes and stores `sum`, which has the sums of these filters for output pixel (y, x). */

@@ -194,7 +194,7 @@ static void int8_strassen_choose_blocks(Points8 *d, const Lower *l) {
 /* Sets the sizes; returns the reason if no sizes are possible. */
 static const char *int8_strassen_sizes(Points8 *d, const Lower *l) {
   const Correlation k = int8_geometry(l->node);
-  if (!points8_fit(d, l, &k, HALVES)) return "half the number of channels is not a multiple of the vector";
+  if (!points8_fit(d, l, &k, HALVES)) return "half the channels or half the filters do not fill vectors";
   d->p.points = POINTS;
   int8_strassen_choose_blocks(d, l);
   return int8_strassen_pixels_of(d) < HALVES ? "a single pixel" : NULL;

@@ -294,7 +294,7 @@ static void choose_tile(Product *d) {
                          : d->words.planes > 1     ? vectors + 1
                                                    : 0,
                 whole = d->inner ? (t->registers - 2 * vectors - 4) / vectors
-                                 : (t->registers - vectors - 2) / vectors; /* pixels, if weights are split */
+                                 : (t->registers - vectors - 2) / vectors; /* pixels if weights are halves */
   const bool split = d->inner || (d->words.planes > 1 && pixels >= 2 * whole);
   const int64_t most = split ? whole : (t->registers - vectors - 1 - others) / vectors;
   d->row = tiling_of(width, ceil_divide(width, ceil_divide(width, smaller(most, 16))));

@@ -16,24 +16,27 @@ typedef struct Product {
   Words words;
   Finish finish;
   Buf *weight;
-  Buf *halves; /* int16: [slot][ky][kx * words.group + word][even, odd][channel of the strip]; or NULL */
+  Buf *halves; /* weights split into pairs of int16: [slot][ky][kx * words.group + word][even, odd][channel of
+                  the strip]; NULL: each tile splits the weights itself, or they stay bytes */
   Buf *inner;  /* Winograd's inner product: each pixel's sum of even times odd channels; or NULL */
   int lanes, vectors; /* lanes and vectors of a tile */
   Tiling row;
-  /* number of strips whose halves are stored at the same time; number of whole strips of a group */
+  /* slots: number of strips whose halves are stored at the same time; strips: number of whole strips of a
+   * group */
   int64_t slots, strips;
   LoopKind outer;
   bool rows_first;
 } Product;
 
-/* The functions for whole strips, or for the remaining strip. A strip is some vectors of channels. */
+/* The functions for the whole strips of a group, or for the narrower strip after them. A strip has the
+ * channels of one tile. */
 typedef struct Strip {
   NestFn *split, *tile[2]; /* split: splits weights into halves; tile: for tiles of row.pixels and of row.rest
                               pixels. NULL: there is no such function */
 } Strip;
 
-/* For the outputs of a phase: creates the weights, and the functions of whole strips and of the remaining
- * strip. Requires all members above `weight`. */
+/* Creates the weights of a phase, and its functions: strip[0] for whole strips, strip[1] for the narrower
+ * strip. All members above `weight` must be set before. */
 void int8_tiles_begin(Product *, Strip strip[2]);
 void int8_tiles_loops(const Product *, const Strip strip[2]);
 void int8_tiles_about(const Product *, const char *phases);

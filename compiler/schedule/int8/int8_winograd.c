@@ -346,7 +346,7 @@ static void int8_winograd_choose_blocks(Points8 *d, const Lower *l) {
 /* Sets the sizes and parts; returns the reason if none are possible. */
 static const char *int8_winograd_sizes(Points8 *d, const Lower *l) {
   const Correlation k = int8_geometry(l->node);
-  if (!points8_fit(d, l, &k, 1)) return "a number of channels that is not a multiple of the vector";
+  if (!points8_fit(d, l, &k, 1)) return "channels or filters that do not fill vectors";
   d->p.points = POINTS;
   int8_winograd_choose_blocks(d, l);
   return choose_parts(d, l) ? NULL : "sums that may exceed int32";

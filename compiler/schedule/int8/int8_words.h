@@ -3,8 +3,8 @@
  *
  * A word is one lane's operand of the target's dot product (words_kind): four bytes q + 128 or q, or two
  * int16 numbers q, called halves. The copy includes the padding, as elements that represent 0, so that loops
- * need not test edges. Elements of the input and of the padding include the zero point. The bias corrects the
- * sums: it includes -zero * (sum of weights), with zero + 128 for bytes q + 128. */
+ * need not test edges. The zero point is not subtracted from the elements. Instead, the bias includes
+ * -zero * (sum of weights), or -(zero + 128) * (sum of weights) for bytes q + 128. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_WORDS_H
 #define CNNC_INT8_WORDS_H
@@ -12,16 +12,16 @@
 #include "schedule/schedule.h"
 
 /* The input of a correlation: [planes][rows][columns * pixel]. Words of bytes have one plane. Words of halves
- * have two planes: one for bytes 0 and 2 of every four bytes, one for bytes 1 and 3. With few channels, most
- * bytes of a pixel's words would be unused; then a column is the part of a row that one window covers, as
- * consecutive bytes (words_of_windows). If words are bytes, they are read at any byte of the row, and the
- * copy is I8: [1][rows][bytes]. */
+ * have two planes: one for bytes 0 and 2 of every four bytes, one for bytes 1 and 3. With few channels, many
+ * bytes of a pixel's words would be unused. Then a column is not a pixel, but the part of a row that one
+ * window covers, as consecutive bytes (words_of_windows). Such words of bytes may begin at any byte of a row,
+ * so their copy is I8: [1][rows][bytes]. */
 typedef struct Words {
   Buf *buf;
   Dot dot;
   int planes;
   int64_t rows, columns;
-  int64_t group, pixel; /* words of a pixel in a plane: of a group's channels, of all channels */
+  int64_t group, pixel; /* words of a column in a plane: for the channels of one group; for all channels */
   int64_t step, unit;   /* elements of the copy from one column to the next; elements of a word: 1, or 4 if
                            elements are bytes */
   int64_t before[2];
@@ -33,7 +33,8 @@ typedef struct Words {
 } Words;
 
 Words words_begin(Lower *, const Correlation *); /* makes the buffer */
-/* Like words_begin, but the rows of the copy are a single row, with `spare` more columns. */
+/* Like words_begin, but all rows of the copy are joined to a single row, with `spare` more columns at its
+ * end. */
 Words words_in_line(Lower *, const Correlation *, int64_t spare);
 Ref words_at(Nest *, const Words *, int plane, const Ix *y, const Ix *at); /* columns must be pixels */
 bool words_see_windows(const Lower *, const Correlation *);
@@ -58,7 +59,7 @@ typedef struct Finish {
   bool inner; /* the products of even and odd weights are subtracted from the bias (int8_inner.c) */
   bool quads; /* the channels of four vectors alternate: lane i of vector v has channel 4i + v */
   Rounding rounding;
-  Stored stored; /* the zero point is added after rounding, or is part of the rounding constant */
+  Stored stored; /* `zero` is 0 if the rounding constants already include the zero point */
   int unit;
   int64_t vectors;                          /* vectors of a group */
   Buf *bias, *factor, *half, *shift, *left; /* NULL if the rounding does not need the array */
@@ -73,14 +74,14 @@ Finish finish_quads(Lower *, Dot, const Int8Product *, const Correlation *, int 
 Buf *finish_bias(Lower *, const Finish *, const Int8Product *, const Correlation *, const char *suffix);
 Buf *words_weights(Lower *, const Int8Product *, const Correlation *, const Finish *, const char *suffix);
 Val finish_vector(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *lane); /* I8 */
-/* The result is I32, not yet clamped to the range of I8. */
+/* The result is I32. It is clamped by the activation, but not yet to the range of I8. */
 Val finish_words(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *lane);
 
 /* Winograd's inner product: int8_inner.c. */
 bool inner_gains(const Lower *); /* whether the target benefits from the inner product */
 bool inner_pays(const Lower *, const Words *, const Correlation *);
 int32_t inner_of_weights(const int8_t *weight, int64_t n,
-                         int64_t stride); /* sum of the products of even and odd weights */
+                         int64_t stride); /* sum of the products of each even weight and the next weight */
 Val inner_total(Val);                     /* sum of all lanes, modulo 2^32 */
 Buf *inner_begin(Lower *, const Words *); /* sums of even times odd channels of pixels: [rows][columns] */
 NestFn *inner_function(Lower *, const Words *, Buf *);

@@ -34,14 +34,14 @@ int64_t dsp_bytes(int n, const int64_t *words) {
   return bytes;
 }
 
-/* One product at a time: two loads of bytes, a subtraction of a zero point, the product, and loop
- * overhead. */
+/* Cycles of the reference loops, which compute one product at a time: two loads of bytes, a subtraction of a
+ * zero point, the product, and loop overhead. */
 static Cycles plain_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   (void)choice;
   const double outputs = (double)shape_row_elements(l->node->shape);
-  /* On targets with vectors, this is the only schedule of sums and products of values. They take about 40
-   * instructions per vector, because three values are rescaled. */
+  /* On targets with vectors, this is the only schedule for sums and products of values. It takes about 40
+   * instructions per vector, because both operands and the result are rescaled. */
   if (l->node->op == &op_int8_combine && l->target->lanes > 1)
     return dsp_cycles(l, (DspWork){.vectors = 40 * outputs / l->target->lanes}, (DspWork){0});
   if (l->node->op == &op_int8_combine)

@@ -1,7 +1,7 @@
 /* dsp.h: int8 schedules for boards (target->dsp). An instruction of these CPUs multiplies two pairs of int16;
- * for other CPUs, the generated file has the same operation in plain C. Schedules require bounds on the sums
- * of a kernel, which depend on its weights. If a sum can exceed a schedule's bound, the schedule is not
- * supported; the reference loops support every kernel. */
+ * for other CPUs, the generated file has the same operation in plain C. Each schedule limits the sums of a
+ * kernel. The range of the sums is computed from the weights. If it exceeds the limit, the schedule does not
+ * support the kernel; the reference loops support every kernel. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_DSP_H
 #define CNNC_SCHEDULE_DSP_H
@@ -9,19 +9,20 @@
 #include "schedule/schedule.h"
 
 /* ---- dsp.c ---- */
-bool dsp_takes(const Lower *); /* whether this is a kernel for these schedules */
+bool dsp_takes(const Lower *); /* whether this is an int8 kernel for one thread of such a CPU */
 /* whether this is a layer with int8 inputs and int16 results, like recurrent gates */
 bool dsp_takes_gates(const Lower *);
 const char *dsp_limits(const Lower *); /* the reason why the kernel's sizes are too large, or NULL */
 /* Whether the buffer has no gaps along the axes from `from` on. */
 bool dsp_has_no_gaps(const Buf *, int from);
-/* Members of schedules that have two forms, one with large and one with small constants. */
+/* The members `sizes`, `title`, `refused` and `small` of schedules that have two forms: one with large and
+ * one with small constants. */
 void dsp_forms(const Lower *, Choices *);
 const char *dsp_form_title(const Lower *, const Choice *);
 const char *dsp_form_refused(const Lower *, bool small, const char *(*refused)(const Lower *, bool small));
 Small dsp_form_small(const Choice *);
 
-/* Numbers of instructions, without the instructions of loops. */
+/* Numbers of instructions of each kind, without loop overhead. */
 typedef struct DspWork {
   double loads, stores, pairs, others, vectors;
   double flash; /* bytes of weights that are read; every read counts */
@@ -29,7 +30,7 @@ typedef struct DspWork {
 Cycles dsp_cycles(const Lower *, DspWork products, DspWork others);
 DspWork dsp_finish_work(const Lower *, double outputs); /* requantization of sums to int8 */
 DspWork dsp_small_work(double filters); /* extra cost of small constants, for `filters` filters */
-/* Total bytes of n arrays of the model; words[i]: number of words of array i. */
+/* Total bytes of n arrays of the model, with their alignment; words[i]: number of words of array i. */
 int64_t dsp_bytes(int n, const int64_t *words);
 
 /* ---- dsp_finish.c ---- */
@@ -45,7 +46,7 @@ const DspFilter *dsp_filters(const Lower *);
 typedef struct DspFinish {
   Rounding rounding;
   Stored stored;
-  bool doubled; /* quick, with `double` rounding: sums are doubled */
+  bool doubled; /* quick, with `double` rounding: the sums are already doubled */
   bool quick;   /* requantization in int32: the upper half of a product, and a shift */
   bool same;    /* quick: all filters have the same steps */
   Buf *steps;   /* quick: [filters][3]; for pairs of filters [filters / 2][6]; same: [1][3] */
@@ -62,14 +63,14 @@ bool dsp_finish_shrinks(const Lower *, int64_t filters, const DspFilter *);
 /* Creates the constants of requantization: small constants, if the layer's choice requests them and they are
  * possible. */
 DspFinish dsp_finish(Lower *, int64_t filters, const DspFilter *, bool pairs);
-/* These functions load the requantization steps of filters 2p and 2p + 1, if `finish` is quick and has pairs.
- * First call dsp_pair_shifts for the shifts of both filters (from 0 to 2) or of one filter. Then call
- * dsp_pair_steps for each filter. This order allows loads of two adjacent words. */
+/* These functions load the requantization steps of filters 2p and 2p + 1. `finish` must be quick and created
+ * with `pairs`. First call dsp_pair_shifts for the shifts of both filters (from 0 to 2) or of one filter.
+ * Then call dsp_pair_steps for each filter. This order allows loads of two adjacent words. */
 void dsp_pair_shifts(Lower *, const DspFinish *, const Ix *p, int from, int to, Val shift[2]);
 DspSteps dsp_pair_steps(Lower *, const DspFinish *, const Ix *p, int which, const Val shift[2]);
 Val dsp_cut(Lower *, Val q, Stored); /* clamps to the stored range */
-/* `double`: 2x * m / 2^(32 + shift), rounded to nearest twice, the second time with ties away from zero; then
- * the zero point is added. plus: (0.5 + zero point) * 2^shift. sign: a number with the sign of x. */
+/* `double` rounding: round(round(2x * m / 2^32) / 2^shift) + zero point. Ties of the outer round go away from
+ * zero. twice: 2x. plus: (0.5 + zero point) * 2^shift. sign: a number with the sign of x. */
 Val dsp_shifted_away(Nest *, Val sign, Val twice, Val m, Val plus, Val shift);
 /* Requantization steps of filter f, without pairs. Small constants are loaded into variables. */
 DspSteps dsp_steps(Lower *, const DspFinish *, const Ix *f);

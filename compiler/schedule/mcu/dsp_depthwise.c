@@ -77,10 +77,11 @@ static Depthwise depthwise_of(const Node *node) {
 static const char *dsp_depthwise_form_refused(const Lower *l, bool small) {
   (void)small;
   const Correlation k = int8_geometry(l->node);
-  if (k.l != 1 || k.s != 1 || k.groups % CHANNELS) return "a number of channels that is not a multiple of 4";
+  if (k.l != 1 || k.s != 1 || k.groups % CHANNELS)
+    return "a channel multiplier, or channels not a multiple of 4";
   if (k.kernel[0] != TAPS || k.kernel[1] != TAPS) return "a kernel other than 3x3";
   if (k.dilation[0] != 1 || k.dilation[1] != 1) return "a dilation";
-  if (k.stride[0] != k.stride[1] || k.stride[0] > 2) return "a stride other than 1 or 2";
+  if (k.stride[0] != k.stride[1] || k.stride[0] > 2) return "a stride other than 1x1 or 2x2";
   const Depthwise d = depthwise_of(l->node);
   if (CHANNELS * d.plane_rows * d.pairs * 4 > MOST_PLANES) return "planes are too large for the stack";
   return NULL;
@@ -151,8 +152,8 @@ static void make_constants(Lower *l, Depthwise *d) {
 }
 
 /* ---- planes ---- */
-/* Stores two pixels of four channels as four words, one per channel and plane. Pixels outside of the image
- * are 0. */
+/* Stores two pixels of four channels as four words, one in the plane of each channel. Pixels outside of the
+ * image are 0. */
 static void transpose_pair(Lower *l, const Depthwise *d, const Ix *c, const Ix *iy, const Ix *i, const Ix *j,
                            const bool inside[2]) {
   Nest *b = l->b;

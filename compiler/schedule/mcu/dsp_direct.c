@@ -86,7 +86,7 @@ static const char *transposed_refused(const Node *node) {
     const int64_t S = t.stride[axis];
     if (t.kernel[axis] != S || t.dilation[axis] != 1 || t.before[axis] != 0 ||
         extent_side(t.large, axis) != S * extent_side(t.small, axis))
-      return "the kernel differs from the stride, or there is padding";
+      return "the kernel differs from the stride, or there is padding or dilation";
   }
   return NULL;
 }
@@ -127,7 +127,7 @@ static const char *dsp_direct_form_refused(const Lower *l, bool small) {
   if (d.words > MOST_WORDS) return "the window is too large";
   if (d.by_rows &&
       (d.run > ODD_RUN || k->dilation[1] != 1 || d.run > k->large.w * k->l || !dsp_has_no_gaps(l->in[0], 0)))
-    return "the number of channels is not a multiple of 4, and rows of the window are not contiguous";
+    return "the number of channels is not a multiple of 4, and rows of the window are long or not contiguous";
   if (d.pointwise && !(dsp_has_no_gaps(l->in[0], 0) && dsp_has_no_gaps(l->out, 0)))
     return "pixels are not contiguous";
   const DspFilter *filter = dsp_filters(l);
@@ -259,7 +259,8 @@ static void dsp_direct_make_constants(Lower *l, Direct *d) {
 }
 
 /* ---- the windows ---- */
-/* Four filters of a phase. */
+/* Four filters of a phase. of_phase: index among the blocks of the phase; of_all: index among the blocks of
+ * all phases; phase: index of the phase along each axis. */
 typedef struct Block {
   Ix of_phase, of_all, phase[2];
 } Block;

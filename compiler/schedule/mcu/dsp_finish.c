@@ -175,7 +175,7 @@ static Val small_plus(Lower *l, const DspFinish *finish, Val shift) {
   return nest_let(b, "plus", nest_primitive(b, &primitive_shift_right, twice, num_i32(b, 1), NULL));
 }
 
-/* The step of filter `which` of pair p. */
+/* Step `step` (FACTOR, PLUS or SHIFT) of filter `which` of pair p. */
 static Val pair_step(Lower *l, const DspFinish *finish, const char *name, const Ix *p, int which, int step) {
   return nest_let(l->b, name,
                   step_at(l, finish, p, step_place(!finish->same, finish->same ? 0 : which, step)));

@@ -71,11 +71,11 @@ static const char *dsp_winograd_refused(const Lower *l, const Choice *choice) {
   if (l->small >= (m == 4 ? SMALL_TILES : SMALL_BYTES)) return "not enough flash for its weights";
   for (int axis = 0; axis < 2; axis++)
     if (k->kernel[axis] != 3 || k->stride[axis] != 1 || k->dilation[axis] != 1 || k->before[axis] != 1)
-      return "not a 3x3 kernel with stride 1 and padding 1";
+      return "not a 3x3 kernel with stride, dilation and padding 1";
   if (k->groups != 1 || k->l % (2 * WORDS) || k->s % d.filters)
-    return "the number of channels is not a multiple of 8";
+    return "groups, or not a multiple of 8 channels and 4 filters (wide maps: 2)";
   if (k->large.h != k->small.h || k->large.w != k->small.w || k->large.h % m || k->large.w % (m * d.tiles))
-    return "the output is not a multiple of the tile size";
+    return "the output is not of the input's size, or not of whole tiles";
   const DspFilter *filter = dsp_filters(l);
   if (lower_assumes(l, dsp_winograd_sums_fit(filter, k->s, m))) return NULL;
   return m == 4 ? "a sum can exceed 2^25" : "a sum can exceed 2^29";

@@ -45,8 +45,8 @@ class Program:
         return {port.layer for port in self.outputs}
 
 
-# The number of rows if the layer's value is computed row by row; minus the number of regions after unfold;
-# otherwise 0.
+# The number of rows if the layer's value is computed row by row. If it consists of the regions of an unfold:
+# minus the number of regions. Otherwise 0.
 def _rows(layer: Layer, before: Layer | None) -> int:
     shape, rows = layer.shape, before.rows if before else 0
     if layer.operator in ("split_heads", "split_windows", "split_rows"):

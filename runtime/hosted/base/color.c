@@ -19,7 +19,7 @@ void cnn_class_color(int64_t c, uint8_t rgb[3]) {
   }
   const double turn = 6 * fmod((double)c * 0.6180339887498949, 1), bright = c % 3 ? 235 : 150;
   for (int i = 0; i < 3; i++) {
-    const double away = fabs(fmod(turn + 6 - 2 * i, 6) - 3); /* 3 if the hue is this channel's color */
+    const double away = fabs(fmod(turn + 6 - 2 * i, 6) - 3); /* 3 at this channel's hue, 0 opposite to it */
     rgb[i] = (uint8_t)(bright * fmin(1, fmax(0.1, away - 1)));
   }
 }

@@ -1,7 +1,7 @@
-/* file.h: Files as bytes in memory, and atomically written files. This code depends only on the status type:
- * the compiler builds status.c, file.c, json.c, archive.c, safetensors.c, npz.c, zip.c, pickle.c, torch.c,
- * notes.c, classes.c, origin.c, foreign.c, matching.c, rename.c and similar.c a second time, to read
- * --weights (compiler/backend). */
+/* file.h: Files as bytes in memory, and atomically written files. This code depends only on the status type,
+ * because it is also built into the compiler. To read --weights, the compiler (compiler/backend) contains
+ * these files of the runtime: status.c, file.c, json.c, archive.c, safetensors.c, npz.c, zip.c, pickle.c,
+ * torch.c, notes.c, classes.c, origin.c, foreign.c, matching.c, rename.c and similar.c. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FILE_H
 #define CNN_FILE_H

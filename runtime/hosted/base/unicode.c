@@ -18,7 +18,7 @@ enum { CHARACTERS_END = 0x110000 };
 
 /* ---- UTF-8 */
 
-/* Returns the character at *at and advances *at; CHARACTERS_END at the end. */
+/* Returns the character at *at and advances *at; CHARACTERS_END at the end, or if the text is not UTF-8. */
 static uint32_t next(const unsigned char **at, const unsigned char *end) {
   static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
   const unsigned char *from = *at;

@@ -7,7 +7,8 @@
 typedef struct cnn_asked {
   const char *class;
   int64_t pixel[2]; /* x and y in the original image, as `predict` prints them */
-  int64_t box; /* number of the box, from 1, in the order of `predict`; if `class` is set, among its boxes */
+  int64_t box; /* number of the box, from 1, in the order of `predict`; if `class` is set, only the boxes of
+                  this class are counted */
   bool at_pixel, of_box;
 } cnn_asked;
 
@@ -29,15 +30,16 @@ typedef struct cnn_asked {
 cnn_status cnn_asked_unit(const cnn_viewer *viewer, const char *path, const cnn_asked *asked, cnn_unit *unit);
 /* "disc", or "disc at 12,30" */
 const char *cnn_asked_name(const cnn_network *network, const cnn_asked *asked, cnn_unit unit, char room[200]);
-/* Finds the cell that contains the requested pixel, in a map of height x width that covers the whole input.
- * box: x1 y1 x2 y2 of this cell. False: no pixel was requested, or it is outside of the map. */
+/* Finds the cell that contains the requested pixel, in a map of height x width cells that covers the whole
+ * input. box: x1 y1 x2 y2 of this cell, in cells. False: no pixel was requested, or it is outside of the
+ * map. */
 bool cnn_asked_place(const cnn_viewer *viewer, const cnn_asked *asked, int32_t height, int32_t width,
                      double box[4]);
 
 /* Finds the requested box, by default the best one, in pixels of the image. Must be called after a forward
  * pass. */
 cnn_status cnn_asked_box(const cnn_viewer *viewer, const char *path, const cnn_asked *asked, cnn_found *box);
-/* The best score of a box of the same class whose IoU with the requested box is at least 0.5; 0: there is no
- * such box. Must be called after a forward pass. */
+/* The best score of a box of the class of `box` whose IoU with `box` is at least 0.5, after another forward
+ * pass (of a changed image). 0: there is no such box. */
 cnn_status cnn_asked_again(const cnn_viewer *viewer, const cnn_found *box, double *score);
 #endif

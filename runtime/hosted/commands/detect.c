@@ -31,7 +31,8 @@ static const char *label_of(cnn_detector *detector, int64_t channel) {
   return cnn_program_label(detector->network, NULL, channel + single, detector->room);
 }
 
-/* True for "silence", "unknown" and "_silence_", the labels of sounds without a word to detect. */
+/* True for "silence" and "unknown", with or without underscores around them: the labels of sounds without a
+ * word to detect. */
 static bool is_background(const char *label) {
   label += strspn(label, "_");
   for (int i = 0; i < 2; i++) {

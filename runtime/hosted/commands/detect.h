@@ -1,4 +1,4 @@
-/* detect.h: Detections in rows of scores: a class whose mean over the latest rows exceeds a threshold. */
+/* detect.h: Detections in rows of scores: a class whose mean over the latest rows reaches a threshold. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_DETECT_H
 #define CNN_DETECT_H
@@ -33,7 +33,7 @@ typedef struct cnn_detect_options {
   {                                                                                                          \
     "hop", 0, CNN_VALUE_NUMBER, &(to).hop, "S",                                                              \
         "recordings, for a net compiled without --stream: seconds between windows (a tenth of the "          \
-        "window)",                                                                                           \
+        "window, or the window if the net has scores for several positions)",                                \
         0, 86400, NULL, &(to).given                                                                          \
   }
 
@@ -48,7 +48,7 @@ typedef struct cnn_detector {
   const cnn_detect_options *options;
   int64_t channels, rows; /* number of rows read */
   double *latest;         /* [average][channels] */
-  double free_from;       /* nothing is detected before this time, in seconds */
+  double free_from;       /* --hold: nothing is detected before this time, in seconds */
   char room[24];
 } cnn_detector;
 
@@ -56,7 +56,7 @@ typedef struct cnn_detector {
 cnn_status cnn_detector_open(cnn_detector *detector, const cnn_rows *rows, const cnn_detect_options *options);
 void cnn_detector_close(cnn_detector *detector);
 void cnn_detector_reset(cnn_detector *detector); /* must be called before each recording */
-/* Whether the row is a detection of the class with the largest mean. Silence and unknown are never
+/* Adds a row of scores. True: the class with the largest mean, apart from silence and unknown, is
  * detected. */
 bool cnn_detector_row(cnn_detector *detector, const cnn_row *row, cnn_detection *found);
 #endif

@@ -88,8 +88,8 @@ static Extent *extents_of(const cnn_segments *segments, int32_t width) {
   return extent;
 }
 
-/* Score of an instance; -1: no score. In a net with detections, segment->instance is the number of the
- * instance's row in that output, from 1. */
+/* Score of an instance; -1: no score. In a net with detections, segment->instance is the number of the row of
+ * this instance in the output with detections, from 1. */
 static double score_of(const cnn_network *network, float *const output[], int64_t slot,
                        const cnn_segment *segment) {
   enum { ROW = 6, SCORE = 4, LABEL = 5 };
@@ -126,7 +126,8 @@ static void print_findings(const cnn_shown *shown, const cnn_findings *findings)
   if (!findings->count) printf("nothing found");
 }
 
-/* Prints "background 0.8123, disc 0.0841 score 0.9134": the share of the image that each segment covers. */
+/* Prints "background 0.8123, disc 0.0841 score 0.9134": for each segment, the share of the image that it
+ * covers, and the score of an object. */
 static bool print_segments(const cnn_shown *shown, float *const output[], int64_t slot,
                            const cnn_segments *segments) {
   Extent *extent = extents_of(segments, shown->view.width);
@@ -345,7 +346,8 @@ static bool draw_segments(const cnn_shown *shown, const cnn_segments *segments, 
   return fine;
 }
 
-/* The legend lists the name of each class, its number of objects, and its share of the image. */
+/* The legend lists each class with its number of objects, if there are several, and its share of the
+ * image. */
 static bool draw_legend(const cnn_shown *shown, const cnn_segments *segments, cnn_image *picture) {
   Extent *extent = extents_of(segments, shown->view.width);
   cnn_key *key = calloc((size_t)segments->count + 1, sizeof *key);

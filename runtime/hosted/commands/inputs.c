@@ -1,4 +1,4 @@
-/* inputs.c: Inputs and outputs of `predict`: images and arrays in, arrays out. */
+/* inputs.c: Inputs and outputs of `predict`: images, sounds, arrays and tables in, arrays out. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +32,7 @@ static cnn_status picture_open(cnn_inputs *inputs, const cnn_file *file) {
   if (inputs->network->inputs != 1)
     return cnn_failure(
         CNN_MISMATCH,
-        "%s: an image is a single input, but the net has %d: use an .npz with a named array for each",
+        "%s: an image is a single input, but the net has %d: use an .npz with a named array for each input",
         inputs->path, inputs->network->inputs);
   cnn_status status = cnn_image_decode(&inputs->image, inputs->path, file->data, file->size);
   if (status.code == CNN_OK)
@@ -55,7 +55,8 @@ static cnn_status sound_open(cnn_inputs *inputs, const cnn_file *file) {
   return status;
 }
 
-/* The array for an input. A single array may have any name. */
+/* The array with the name of an input. If the net has a single input, its array may also be named x; if the
+ * file has a single array, too, that array may have any name. */
 static const cnn_tensor *tensor_for(const cnn_inputs *inputs, int32_t i) {
   const cnn_tensor *tensor = cnn_archive_find(&inputs->archive, inputs->network->input[i].name);
   if (!tensor && inputs->network->inputs == 1) tensor = cnn_archive_find(&inputs->archive, "x");
@@ -72,12 +73,15 @@ static cnn_status arrays_open(cnn_inputs *inputs) {
   for (int32_t i = 0; i < network->inputs; i++) {
     const cnn_tensor *tensor = inputs->tensor[i] = tensor_for(inputs, i);
     if (!tensor)
-      return cnn_failure(CNN_MISMATCH, "%s: has no array named \"%s\"", inputs->path, network->input[i].name);
+      return cnn_failure(CNN_MISMATCH,
+                         network->inputs == 1 ? "%s: must have a single array, or one named \"%s\" or \"x\""
+                                              : "%s: has no array named \"%s\"",
+                         inputs->path, network->input[i].name);
     bool either = i == 0; /* the first input may be a batch or one sample; the others must match it */
     if (!cnn_array_form(tensor, &network->input[i], either || inputs->batched, either || !inputs->batched,
                         &inputs->form[i])) {
       if (i > 0 && cnn_array_form(tensor, &network->input[i], true, true, &inputs->form[i]))
-        return cnn_failure(CNN_MISMATCH, "%s: \"%s\" is %s, \"%s\" is %s", inputs->path,
+        return cnn_failure(CNN_MISMATCH, "%s: \"%s\" is %s, but \"%s\" is %s", inputs->path,
                            inputs->tensor[0]->name, inputs->batched ? "a batch" : "one sample", tensor->name,
                            inputs->batched ? "one sample" : "a batch");
       return cnn_array_mismatch(inputs->path, tensor, &network->input[i]);

@@ -81,7 +81,7 @@ cnn_status cnn_program_finish(void) {
 typedef struct cnn_program_state {
   cnn_network network;
   cnn_classes classes; /* the labels of `network` if they come from a file */
-  double val;          /* share of the training set for validation, from the weights' metadata */
+  double val;          /* fraction of the training set used for validation, from the weights' metadata */
   char *beside, *here; /* paths of NET.safetensors: next to the program; in the working directory */
 } cnn_program_state;
 
@@ -126,7 +126,7 @@ static double val_of(const cnn_archive *archive, double usual) {
 
 /* Reads a weight file's metadata: the share of the validation samples, and the class names. If the program
  * has class names, compares them with the file's names: another order is an error, other names are a warning.
- */
+ * A different normalization of the input is a warning, too. */
 static cnn_status take_notes(const cnn_program *program, const char *path) {
   cnn_program_state *state = program->state;
   cnn_network *network = &state->network;

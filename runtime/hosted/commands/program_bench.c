@@ -33,8 +33,8 @@ typedef struct Bench {
   float **output;
   void *model, *workspace, *state; /* state: NULL if the net keeps no state between calls */
   Times times;
-  int32_t steps;        /* number of steps of infer, or (in training) of gradients and the update */
-  double *layer_second; /* [steps][LAYER_CALLS]: durations in the latest calls */
+  int32_t steps;        /* timed steps: of infer, or (in training) of gradients, and the update */
+  double *layer_second; /* [steps][LAYER_CALLS]: duration of each step in the latest calls */
   double *step_seconds; /* median of each step */
   int64_t timed_calls;
   double mark;
@@ -181,8 +181,8 @@ static void timed_step(Bench *bench, cnn_trainer *trainer) {
   cnn_pace_end(&one, begun);
 }
 
-/* Spends another 50 % of the time on the layers, so that clock reads between them do not affect the measured
- * latency. trainer: NULL for infer. */
+/* Measures the time of each layer, in separate calls (for seconds / 2), because clock reads between layers
+ * would increase the measured latency. trainer: NULL for infer. */
 static void measure_layers(Bench *bench, cnn_trainer *trainer) {
   if (bench->steps == 0 || (!trainer && !bench->network->infer_timed)) return;
   double end = cnn_clock() + 0.5 * bench->seconds;
@@ -311,7 +311,8 @@ static void put_json_of_inference(const Bench *bench, json_t *root) {
   json_object_set_new(root, "layers", layers);
 }
 
-/* The median time of a step, divided by the duration of its samples; 0: the input has no rate. */
+/* The median time of a step, divided by the duration of its samples. 0: without --stream, or the input
+ * has no rate. */
 static double real_time_factor(const Bench *bench) {
   const cnn_port *input = &bench->network->input[0];
   return bench->stream ? quantile(&bench->times, 0.5) * (double)input->rate / (double)input->dim[0] : 0;
@@ -432,7 +433,8 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
   if (bench.train && (!program->network->gradients || !program->network->recipe)) {
     cnn_status status = cnn_failure(
         CNN_BAD_ARGUMENT,
-        "%s was compiled without training code: its program has no train block, or --no-train was given",
+        "%s was compiled without training code: it has int8 weights or no train block, or --no-train, "
+        "--stream or --slide was given",
         program->network->name);
     return cnn_program_fail(program, &status);
   }

@@ -70,7 +70,7 @@ static void census_print(const cnn_data *data, const Census *census) {
            cnn_number_grouped(census->ignored).text);
 }
 
-/* Reads every sample, and prints the number of samples or objects per class. */
+/* Reads every sample, and prints for each class the number of samples, or of objects and pixels. */
 static cnn_status look(const cnn_data *data) {
   const size_t room = (size_t)data->classes + 1;
   cnn_inspection inspection = {.threads = cnn_threads(0), .tell = tell};

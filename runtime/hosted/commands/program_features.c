@@ -47,7 +47,8 @@ static void mark_pixel(cnn_figure *figure, const cnn_viewer *viewer, const Argum
   if (cnn_asked_place(viewer, &a->asked, height, width, mark)) cnn_figure_mark(figure, mark);
 }
 
-/* Draws the requested number of a layer's maps side by side; a sequence or a vector is one panel. */
+/* Draws the first maps of a layer side by side, at most the requested number; a sequence or a vector is one
+ * panel. */
 static void draw_layer(cnn_figure *figure, const cnn_viewer *viewer, const Arguments *a, int32_t index) {
   const int32_t most = a->layer ? (int32_t)a->channels : OVERVIEW, columns = a->layer ? 0 : OVERVIEW;
   const int32_t scale_wanted = a->layer ? (int32_t)a->scale : 0;
@@ -84,8 +85,8 @@ static void draw_input(cnn_figure *figure, const cnn_viewer *viewer, const Argum
     mark_pixel(figure, viewer, a, port->dim[0], port->dim[1]);
 }
 
-/* Formats in `says` the score of the requested class (by default, of the best class) at the requested pixel.
- */
+/* Formats in `says` the probability, or else the score, of the requested class (by default, of the best
+ * class) at the requested pixel. */
 static cnn_status ask(const cnn_viewer *viewer, const Arguments *a, const char *path, char says[300]) {
   const cnn_network *network = viewer->network;
   *says = 0;

@@ -187,8 +187,9 @@ static int filters(const cnn_program *program, const Arguments *a) {
 int cnn_program_filters(const cnn_program *program, int argc, char **argv) {
   Arguments a = {.filters = 256, .channels = 32};
   const cnn_flag flag[] = {
-      {"layer", 0, CNN_VALUE_TEXT, &a.layer, "NAME", "a convolution or a dense layer (the first convolution)",
-       0, 0, NULL, NULL},
+      {"layer", 0, CNN_VALUE_TEXT, &a.layer, "NAME",
+       "a convolution or a dense layer (the first convolution, else the first dense layer)", 0, 0, NULL,
+       NULL},
       {"out", 'o', CNN_VALUE_TEXT, &a.out, "OUT.png", "the figure", 0, 0, NULL, NULL},
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),

@@ -1,6 +1,6 @@
-/* program_occlude.c: `net occlude`: Change of a class score when a square of the image is covered, for
- * squares at all positions (Zeiler and Fergus, 2014). In a sequence, a range of time is covered; in a vector,
- * a few numbers. */
+/* program_occlude.c: `net occlude`: Change of the score of a class or a detected box when a square of the
+ * image is covered, for squares at all positions (Zeiler and Fergus, 2014). In a sequence, a range of time is
+ * covered; in a vector, a few adjacent elements. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>

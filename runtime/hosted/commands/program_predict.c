@@ -1,4 +1,5 @@
-/* program_predict.c: `net predict`: Labels and scores, or raw outputs, of images and arrays. */
+/* program_predict.c: `net predict`: Labels and scores, detections or raw outputs for images, sounds, arrays
+ * and tables. */
 // SPDX-License-Identifier: MIT-0
 #include <jansson.h>
 #include <math.h>
@@ -44,10 +45,11 @@ typedef struct Prediction {
   float **output; /* outputs of one call */
   float **kept;   /* the outputs of all samples, for -o */
   int64_t samples, room;
-  bool batched;      /* the arrays have a leading dimension n, or there are several inputs */
+  bool batched;      /* outputs have a leading dimension n: an array has it, or the input is a table, a
+                        folder or several files */
   double *score;     /* class scores of one position */
   int64_t *rank;     /* class numbers, the best first */
-  cnn_image picture; /* RGB: the image on which -o OUT.png is drawn */
+  cnn_image picture; /* the first sample in RGB: -o OUT.png draws the result over it */
   cnn_shown shown;   /* the current sample */
   json_t *json;
   bool incomplete;   /* out of memory for part of the output */
@@ -281,8 +283,8 @@ static cnn_status write_overlay(Prediction *prediction, const char *path, int32_
   return drawn ? cnn_image_write(path, picture) : cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
 }
 
-/* Reports the results that the written image does not show: all other outputs, and values outside of 0 to 1.
- * */
+/* Reports the results that the written image does not show: the other outputs that are images, and values
+ * outside of 0 to 1. */
 static void tell_left_out(const Prediction *prediction, const char *path, int32_t o, bool map) {
   const cnn_network *network = prediction->network;
   const cnn_port *port = &network->output[o];

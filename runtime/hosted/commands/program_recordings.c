@@ -10,8 +10,8 @@
 #include "hosted/base/file.h"
 #include "hosted/commands/program_stream.h"
 
-/* In seconds. late: maximum delay of a detection after its word; apart: false detections at most this long
- * after a counted one are not counted. */
+/* In seconds. late: maximum delay of a detection after its word; apart: a false detection is not counted if
+ * it follows a counted false detection after at most this time. */
 static const double late = 1, apart = 1;
 
 typedef struct Window {
@@ -24,7 +24,7 @@ typedef struct Recordings {
   cnn_detector detector;
   const char *path; /* path of the file of windows */
   json_t *truth;    /* its contents */
-  Window *window;   /* state of the current recording */
+  Window *window;   /* windows of the current recording */
   size_t windows;
   double counted; /* time of the latest counted false detection; negative: none */
   int64_t found, wrong, missed;
@@ -74,7 +74,8 @@ static cnn_status windows_read(Recordings *r, size_t entry, const json_t *list) 
   return cnn_success();
 }
 
-/* Finds the detection windows of a recording by its file name; folders in both names are ignored. */
+/* Finds the detection windows of a recording by its file name; folders in its path and in wav_file are
+ * ignored. */
 static cnn_status windows_find(Recordings *r, const char *path) {
   size_t k;
   const json_t *entry;

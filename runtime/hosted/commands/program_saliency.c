@@ -49,8 +49,8 @@ static void add_up(Saliency *s, const Arguments *a, int32_t input) {
   memcpy(s->viewer.value[input], s->plain, (size_t)n * sizeof(float));
 }
 
-/* Replaces the gradients of each pixel of an image with the largest one; other inputs keep one gradient per
- * element. */
+/* Replaces the gradients of each pixel of an image with the largest absolute value among its channels. Other
+ * inputs keep the absolute value of each element's gradient. */
 static void reduce(const cnn_port *port, float *gradient) {
   const int32_t channels = cnn_port_is_picture(port) ? port->dim[2] : 1;
   for (int64_t p = 0; p < port->size / channels; p++) {

@@ -95,8 +95,8 @@ static void apply(const Arguments *arguments, cnn_train_options *options) {
   options->tensorboard = arguments->tensorboard;
 }
 
-/* Memory for decoded images: a quarter of the machine's memory, which is enough for most image folders
- * without a cache file. The processes on a machine share this memory. */
+/* Memory for decoded images: a quarter of the memory that the process may use, which is enough for most image
+ * folders without a cache file. The processes on a machine share this memory. */
 static int64_t memory_for_pictures(const cnn_ranks *ranks) {
   return cnn_memory() / 4 / (ranks && ranks->here > 1 ? ranks->here : 1);
 }
@@ -138,7 +138,8 @@ static bool outputs_of(Outputs *outputs, const cnn_program *program, const Argum
          (outputs->events || !a->tensorboard);
 }
 
-/* Checks, before anything is written, that no output is an input of the command or the program itself. */
+/* Checks, before anything is written, that the outputs are different files, and that none of them is the data
+ * set, the initial weights or the program itself. */
 static int outputs_check(const cnn_usage *usage, const Outputs *outputs, const Arguments *a) {
   int status = cnn_written_apart(usage, outputs->list);
   if (status == CNN_GO_ON) {
@@ -269,8 +270,8 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
        NULL, &a.batch_given},
       {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "R", "learning rate; overrides the program's rate", 0, 1e30,
        NULL, &a.rate_given},
-      {"seed", 0, CNN_VALUE_SEED, &a.seed, "N", "random seed of weights, order, augmentation and dropout", 0,
-       0, NULL, &a.seed_given},
+      {"seed", 0, CNN_VALUE_SEED, &a.seed, "N",
+       "random seed of weights, sample order, augmentation and dropout", 0, 0, NULL, &a.seed_given},
       {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
       {"resume", 0, CNN_VALUE_FLAG, &a.resume, "",
        "continue from the checkpoint, as if training had not stopped; reports changes of the program", 0, 0,

@@ -14,7 +14,7 @@ typedef struct cnn_viewer {
   float *weights;
   void *memory;        /* network->look->bytes */
   float **value;       /* per input, [h][w][c]: the inspected sample; may be changed */
-  void **raw, **input; /* the sample in the input's type: channels last; in the net's layout */
+  void **raw, **input; /* the sample in the input's type; raw: channels last; input: in the net's layout */
   float **seed;        /* per output: weights of its scores in the sum whose gradient is computed */
   cnn_view view;       /* position of the image in the first image input */
 } cnn_viewer;
@@ -41,7 +41,7 @@ bool cnn_layer_is_new(const cnn_network *network, int32_t layer);
 /* Warns of NaN and infinity, which figures do not show well. */
 void cnn_viewer_warn(const cnn_viewer *viewer);
 const float *
-/* Gradient of the score; NULL: it does not depend on this input. */
+/* Gradient of the score with respect to an input; NULL: the score does not depend on this input. */
 cnn_viewer_gradient(const cnn_viewer *viewer, int32_t input);
 
 double cnn_viewer_noise(cnn_random random, uint32_t counter); /* a normally distributed number */
@@ -65,12 +65,14 @@ cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t 
 /* Converts all elements of an input to float. */
 void cnn_port_floats(const cnn_port *port, const void *raw, float *value);
 bool cnn_port_is_picture(const cnn_port *port); /* whether it has 1 or 3 channels */
-/* Converts an input to RGB. Values of the type's range are mapped to 0..255. If f32 values are not pixels of
- * 0..255, their own range is mapped. */
+/* Converts an input to RGB: maps the range of its type to 0..255 (f32: pixels are 0..255 already). If f32
+ * values are not pixels, because some are negative or above 255, or all are at most 2, their own range is
+ * mapped. */
 void cnn_port_pixels(const cnn_port *port, const float *value, uint8_t *rgb);
-/* Range of the port's values; infinite if unlimited. */
+/* Range of the port's values: the range of its type. f32: 0 to 255 for images, otherwise infinite. */
 void cnn_port_range(const cnn_port *port, double *low, double *high);
-/* Layout of a value in panels: rows and columns, and the distances between their numbers. */
+/* Layout of a value in panels: number of panels, their rows and columns, and the distances in memory, in
+ * elements, from one row (down) and one column (right) to the next. */
 typedef struct cnn_sheet {
   int32_t maps, height, width;
   int64_t down, right;

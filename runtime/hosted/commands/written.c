@@ -52,7 +52,7 @@ int cnn_written_spares(const cnn_usage *usage, const cnn_written *written, const
   return CNN_GO_ON;
 }
 
-/* Whether two outputs are one file. A file that does not exist yet has only the name that is given. */
+/* Whether two outputs are one file. If the first does not exist yet, the paths are compared. */
 static bool one_file(const char *a, const char *b) {
   Identity identity;
   struct stat about;

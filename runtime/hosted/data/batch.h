@@ -19,8 +19,8 @@ typedef struct cnn_batch {
 /* Reads samples into batches; several readers may fill the same batch concurrently. */
 typedef struct cnn_reader {
   const cnn_network *network;
-  /* the sample before augmentation; the same sample after augmentation; another sample, which is mixed into
-   * the augmented sample */
+  /* raw: a sample before augmentation; own: the same sample after augmentation; other: another augmented
+   * sample, which is mixed into `own` */
   cnn_parts raw, own, other;
   float *scratch;
   cnn_truth truth; /* annotations of the last sample that was read, in pixels of the input */
@@ -34,7 +34,7 @@ typedef struct cnn_course {
   const int32_t *order; /* NULL: the order of the data set */
   int64_t samples;
   int32_t epoch;       /* from 0; selects the random numbers of the augmentation */
-  int32_t batch, part; /* samples per batch; maximum samples per call of gradients */
+  int32_t batch, part; /* batch: samples per batch; part: maximum samples per call of gradients */
   /* The range of samples, from .. to - 1, that this process reads in a call with `count` samples; NULL: it
    * reads all. */
   void (*share)(const void *context, int64_t count, int64_t *from, int64_t *to);

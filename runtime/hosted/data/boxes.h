@@ -51,8 +51,9 @@ cnn_status cnn_boxes_bad(cnn_data *data, bool picture, const cnn_status *status)
 /* Checks that a box is valid, and inside an image of that size. A box that extends past the image by at most
  * a hundredth of the image's size, or by at most one pixel, is clipped. The message describes the error. */
 cnn_status cnn_boxes_check(float box[4], double height, double width);
-/* Sets class_of, the class number of each class name. If the net has labels for objects, this is the number
- * of the label with the same name. `where` names the source of the names in messages. */
+/* Sets class_of, the class number of each name. If the net has labels for objects, this is the number of the
+ * label with the same name; otherwise, it is the index of the name. `where` names the source of the names in
+ * messages. */
 cnn_status cnn_boxes_name(cnn_data *data, const char *where, char *const *name, int32_t names,
                           int32_t *class_of);
 /* Completes the set after all annotations have been read: checks the images and reports what was skipped. */

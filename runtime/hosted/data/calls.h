@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include "cnn.h"
 
-/* Number of calls of which a sample's port holds the values; 1 for a port of a single call. */
+/* Number of calls whose values a sample has at this port; 1 for a port of a single call. */
 static inline int32_t cnn_port_calls(const cnn_port *port) { return port->calls > 1 ? port->calls : 1; }
 /* The port of a single call. */
 cnn_port cnn_port_call(const cnn_port *port);

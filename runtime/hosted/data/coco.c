@@ -187,9 +187,11 @@ static cnn_status image_read(File *file, const json_t *list, size_t k, const Id 
   if (!name || !*name) return wrong(file, "images", k, "file_name", "must be a text");
   if (!cnn_path_stays(name)) return wrong(file, "images", k, "file_name", LEADS_OUT, name);
   if (!whole_number(element, "height", &height) || height < 1 || height > CNN_PIXELS_MOST)
-    return wrong(file, "images", k, "height", "must be an integer of at least 1");
+    return wrong(file, "images", k, "height",
+                 "must be an integer of at least 1, with height * width at most 2^27");
   if (!whole_number(element, "width", &width) || width < 1 || width > CNN_PIXELS_MOST / height)
-    return wrong(file, "images", k, "width", "must be an integer of at least 1");
+    return wrong(file, "images", k, "width",
+                 "must be an integer of at least 1, with height * width at most 2^27");
   cnn_scene *scene;
   const cnn_status status = cnn_boxes_scene(file->data, file->pool,
                                             (cnn_scene){.image = cnn_path_join(file->images, name),
@@ -346,7 +348,7 @@ static cnn_status class_read(const File *file, const json_t *element, const char
   return cnn_success();
 }
 
-/* Reads the area, by which COCO defines small objects. */
+/* Reads the area, by which COCO's metrics distinguish small, medium and large objects. */
 static cnn_status area_read(const File *file, const json_t *annotation, size_t k, double *area) {
   const json_t *number = json_object_get(annotation, "area");
   *area = json_number_value(number);
@@ -429,7 +431,8 @@ static cnn_status segments_read(const File *file, const json_t *list, size_t k, 
   return status;
 }
 
-/* Drops images without segments, or with invalid segments. */
+/* With --skip-bad, drops images without segments or with invalid segments; otherwise, an image without
+ * segments is an error. */
 static cnn_status scenes_without_segments(const File *file) {
   BoxesSet *set = file->data->set;
   cnn_scenes *scenes = &set->pool[file->pool];

@@ -11,7 +11,7 @@ typedef struct Column {
   const cnn_tensor *tensor;
   ArrayForm form;
   bool labels;
-} Column; /* labels: one class per sample, for any kind of target */
+} Column; /* labels: the array has one class per sample, which is converted to the target of the output */
 
 typedef struct ArraySet {
   cnn_archive archive;

@@ -82,14 +82,14 @@ static cnn_status file_add(cnn_data *data, CifarSet *set, const char *directory,
     data->pool[pool] += file->records;
     if (file->file.size % stride != 0 || file->records == 0)
       status = cnn_failure(CNN_BAD_FORMAT,
-                           "%s: %zu bytes are not a multiple of the record size, %zu bytes: it is cut off",
+                           "%s: is cut off: it has %zu bytes, not one or more records of %zu bytes",
                            path, file->file.size, stride);
   }
   for (int64_t i = 0; i < file->records && status.code == CNN_OK; i++) {
     int label = file->file.data[(size_t)i * stride + (size_t)set->labels - 1];
     if (label >= data->classes)
-      status = cnn_failure(CNN_BAD_FORMAT, "%s: record %lld has the label %d of %d classes", path,
-                           (long long)i, label, data->classes);
+      status = cnn_failure(CNN_BAD_FORMAT, "%s: record %lld has label %d, but there are only %d classes",
+                           path, (long long)i, label, data->classes);
     else status = cnn_label_check(data, path, i, label);
   }
   return status;

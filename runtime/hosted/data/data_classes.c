@@ -11,7 +11,7 @@
 
 enum { LIST = 300 }; /* bytes for the names in a message */
 
-/* Converts a name that consists of digits to a number; -1: the name has other characters. */
+/* Converts a name that consists of digits to a number; -1: the name has other characters, or is too long. */
 static int64_t number_of(const char *name) {
   if (!*name || strlen(name) > 9 || strspn(name, "0123456789") != strlen(name)) return -1;
   return strtol(name, NULL, 10);
@@ -42,8 +42,8 @@ static int32_t unknown_class(const cnn_data *data) {
   return data->sounds && has_labels(data) ? cnn_label_find(data->network, "unknown") : -1;
 }
 
-/* Whether folder names that are numbers are class numbers: each is the number of a different class of the
- * net. If the label of a class is a number as well, it must be the same number. */
+/* Whether the folder names are class numbers: all are numbers, each of a different class of the net. If the
+ * label of a class is a number as well, it must be the same number. */
 static bool are_numbers(const cnn_data *data, char *const *folder, int32_t folders) {
   const cnn_network *network = data->network;
   const bool labeled = has_labels(data);
@@ -84,8 +84,8 @@ static cnn_status refuse(const cnn_data *data, char *const *folder, int32_t fold
 
 /* ---- folders whose names are spelled differently in different parts */
 
-/* Whether two folders in different parts are the same class: their names differ only in case, no other
- * folder matches one of them, and they are not labels of two classes. */
+/* Whether two folders in different parts are the same class: their names differ only in case, no part has
+ * several folders with this name, and at most one of the two names is a label. */
 static bool is_one(const cnn_data *data, char *const *folder, const uint8_t *pools, int32_t folders,
                    int32_t f, int32_t g) {
   const cnn_network *network = data->network;
@@ -115,7 +115,7 @@ static int32_t join(char **folder, int32_t folders, int32_t *number) {
     while (number[number[f]] != number[f]) number[f] = number[number[f]];
   for (int32_t f = 0; f < folders; f++) {
     if (number[f] != f) free(folder[f]);
-    else folder[kept++] = folder[f], number[f] = -kept; /* negative, unlike the old numbers */
+    else folder[kept++] = folder[f], number[f] = -kept; /* negative, because old numbers are not */
   }
   for (int32_t f = 0; f < folders; f++)
     if (number[f] >= 0) number[f] = number[number[f]];
@@ -235,7 +235,7 @@ static void check_text(cnn_data *data) {
   free(note);
 }
 
-/* Lists the folders whose sounds are all "unknown". */
+/* Lists the folders whose sounds get the class "unknown". */
 static void unknown_note(cnn_data *data, char *const *folder, int32_t folders) {
   const char **name = calloc((size_t)folders + 1, sizeof *name);
   int32_t count = 0;

@@ -97,8 +97,8 @@ static char *folder_find(const Place *place, const json_t *root, const char *lis
 
 /* ---- A file */
 
-/* Rejects a file that cannot fit in memory: a number that has two bytes in the file needs 40 bytes when it is
- * parsed. */
+/* Rejects a file that cannot fit in memory. A value may have only two bytes in the file, a digit and a comma,
+ * but needs 40 bytes when it is parsed. */
 static cnn_status json_fits(const char *path, const cnn_file *file) {
   enum { VALUE_BYTES = 40 };
   const int64_t memory = cnn_memory();
@@ -149,8 +149,8 @@ static void place_free(Place *place) {
   free(place->root);
 }
 
-/* Reads the annotation files in a folder; the first one begins the set. pool: the part of the folder's files;
- * POOLS: the file name determines the part. */
+/* Reads the annotation files in a folder. The first one that is found creates the set. pool: the part of the
+ * folder's files; POOLS: the file name determines the part. */
 static cnn_status folder_take(cnn_coco *coco, const char *folder, const char *set_root, int pool, bool bare) {
   Listing listing;
   cnn_data *data = coco->data;

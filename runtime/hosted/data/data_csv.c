@@ -1,6 +1,6 @@
 /* data_csv.c: Tables as data sets: a row is a sample. One .csv file, or train.csv, val.csv and test.csv in a
- * directory. The columns, in their order, are the elements of the input; the last column, or the column that
- * --target names, is the target. */
+ * directory. The last column, or the column that --target names, is the target; a regression may have several
+ * target columns. All other columns, in their order, are the elements of the input. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -102,7 +102,8 @@ static bool is_target(const Tables *set, int32_t column) {
   return column >= set->first && column < set->first + set->targets;
 }
 
-/* Whether the cells are consecutive numbers, which pandas writes as the names of unnamed columns. */
+/* Whether the cells are consecutive integers from 0 or 1, which pandas writes as the names of unnamed
+ * columns. The last cell may be another name. */
 static bool counts_up(const cnn_csv *csv) {
   double first, value;
   int32_t last = csv->cells - 1;
@@ -240,7 +241,7 @@ static int32_t columns_beyond(const cnn_data *data, const Tables *set) {
 }
 
 /* Finds the target columns: one column with a class or a number, or one column per value of a regression. If
- * the input is the target, the column of --target is not part of the input. */
+ * the target of the net is its input, the column of --target is ignored. */
 static cnn_status columns_find(const cnn_data *data, Tables *set) {
   int32_t output;
   cnn_status status = output_find(data, &output);
@@ -356,8 +357,8 @@ static cnn_status labels_copy(cnn_data *data) {
   return cnn_success();
 }
 
-/* Counts the rows, and finds the classes. Integers are class numbers, unless they are labels. Texts are
- * labels or, if the net has no labels, class names, in alphabetical order. */
+/* Counts the rows, and finds the classes. Integers are class numbers, unless all of them are labels. Texts
+ * are labels or, if the net has no labels, class names, in alphabetical order. */
 static cnn_status classes_find(cnn_data *data, int32_t output) {
   Tables *set = data->set;
   int64_t limit = output < 0 ? 0 : cnn_label_limit(&data->network->output[output]);
@@ -512,7 +513,8 @@ static cnn_status room_make(cnn_data *data) {
   return cnn_success();
 }
 
-/* Rejects a file with another number of columns, or with other column names, than the first file. */
+/* Takes the number and names of the columns from the first file. If it has a header, rejects a later file
+ * with another header; without a header, row_next checks the number of columns. */
 static cnn_status header_check(const cnn_data *data, const Tables *set, const Table *table, bool first) {
   cnn_csv csv;
   bool more = false;

@@ -165,8 +165,8 @@ static size_t input_bytes(const cnn_data *data) {
   return (size_t)port->size * cnn_type_bytes(port->type);
 }
 
-/* Allocates the cache of decoded images, training images first. Images that do not fit are decoded each time.
- */
+/* Allocates the cache of decoded images, for the training images first, then for the validation images. Test
+ * images, and images that do not fit, are decoded each time. */
 static void kept_open(cnn_data *data, Folders *set) {
   int64_t room = data->options.keep / (int64_t)input_bytes(data);
   set->all_kept = true;
@@ -256,9 +256,9 @@ static bool folder_unit(const cnn_data *data, int32_t input) {
   return data->sounds;
 }
 
-/* Decodes images that will stay in memory, because these must be decoded anyway. Also decodes images for an
- * input that is not an image, because their size must match. Inspects all other images without decoding them,
- * unless they look damaged. */
+/* If all training and validation images fit in the cache, decodes them, because they must be decoded anyway.
+ * Also decodes images for an input that is not an image, because their size must match. Inspects all other
+ * images without decoding them, unless they look damaged. */
 static cnn_status folder_inspect(const cnn_data *data, int pool, int64_t index, void *input) {
   const Folders *set = data->set;
   const bool kept = set->all_kept && index < set->pool[pool].kept.count;
@@ -317,8 +317,8 @@ static bool has_folders(const Listing *listing) {
   return false;
 }
 
-/* Reads a folder with the name of a part. The folder is a part if it contains class folders; if it only
- * contains images, it is a class. */
+/* Reads a folder with the name of a part. The folder is a part if it contains class folders. If it only
+ * contains images, it is a class, unless another folder is a part. */
 static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const char *path, bool linked,
                                cnn_status *empty) {
   Listing below;

@@ -1,6 +1,6 @@
 /* data_masks.c: Images with one class mask each: images/ and masks/ with equal file stems, in the directory
  * itself or in train/, val/ and test/; and Pascal VOC's JPEGImages, SegmentationClass and
- * ImageSets/Segmentation. A mask pixel is a class; 255 is ignored. */
+ * ImageSets/Segmentation. The value of a mask pixel is its class; 255: the pixel is ignored. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ typedef struct Pairs {
 typedef struct Masks {
   Pairs pool[POOLS];
   cnn_gathered gathered; /* only used while the set is opened */
-  int64_t left_out;      /* pairs that --skip-bad dropped, and the first message */
+  int64_t left_out;      /* number of pairs that --skip-bad dropped; first: the error of the first one */
   char first[300];
 } Masks;
 

@@ -1,7 +1,7 @@
 /* data_shapes.c: synthetic:shapes[,count=N,size=N,seed=N,kind=K], images of shapes generated on the fly
- * (shapes.c). `kind` selects the annotations. boxes: discs, squares, triangles, stars and rings are objects;
- * masks: the objects also have their pixels; pixels: each pixel has a class, 0 for the background; panoptic:
- * all of these. */
+ * (shapes.c). `kind` selects the annotations. boxes: discs, squares, triangles, stars and rings are objects
+ * with boxes; masks: the objects also have masks; pixels: each pixel has a class, 0 for the background;
+ * panoptic: all of these. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L /* strtok_r */
@@ -112,7 +112,7 @@ static void truths_choose(cnn_data *data, int kind) {
   data->stuff = kind == KIND_PANOPTIC ? 1 : 0;
 }
 
-/* Sets the class names: of pixels, or of objects only. */
+/* Sets the class names. Without pixel classes, the background is not a class. */
 static cnn_status classes_name(cnn_data *data) {
   const int32_t first = data->pixels ? 0 : 1;
   data->class_name = calloc(1 + CNN_SHAPES, sizeof *data->class_name);

@@ -196,7 +196,8 @@ static cnn_status has_xml(const char *folder, bool *there) {
   return status;
 }
 
-/* Finds the folders of one directory, from malloc; both NULL: it has none. */
+/* Finds the folder of images and the folder of XML files in a directory; from malloc. Both are NULL if the
+ * directory does not have them. */
 static cnn_status folders_find(const cnn_data *data, const char *directory, char **images,
                                char **annotations) {
   Listing listing;
@@ -231,7 +232,8 @@ static cnn_status directory_take(cnn_data *data, Voc *voc, const char *directory
   for (int k = 0; k < 4 && pool == POOLS && status.code == CNN_OK; k++) {
     if (k == 3 && trained) continue;
     status = list_take(data, voc, pools[k], parts[k], images, annotations, &there);
-    if (k < 2) trained = there; /* trainval.txt contains the images of both lists */
+    /* trainval.txt contains the images of train.txt and val.txt, and is only read if both are missing */
+    if (k < 2) trained = there;
   }
   if (status.code == CNN_OK && !there)
     status = folder_take(data, voc, pool == POOLS ? POOL_TRAIN : pool, images, annotations);

@@ -47,7 +47,7 @@ static cnn_status rows_take(cnn_data *data, Yolo *yolo, cnn_scene *scene, const 
   return status;
 }
 
-/* labels/STEM.txt for images/STEM.png, with any folders in between; from malloc. */
+/* labels/STEM.txt for images/STEM.png, where STEM may contain folders; from malloc. */
 static char *text_path(const char *labels, const char *below) {
   const size_t n = (size_t)(strrchr(below, '.') - below);
   char *name = malloc(n + sizeof ".txt"), *path = NULL;

@@ -20,7 +20,7 @@ typedef struct cnn_identity {
 
 typedef struct Entry {
   char *name;
-  bool directory, linked; /* linked: a symbolic link; directory refers to its target */
+  bool directory, linked; /* linked: a symbolic link, for whose target `directory` and `identity` are set */
   cnn_identity identity;
 } Entry;
 typedef struct Listing {
@@ -49,7 +49,7 @@ void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context);
 /* Decodes all images of the pools, on all processors, before the set has parts. Sets bad[i] if image i,
  * counted over all pools in order, is unreadable; `first` is the first error. */
 cnn_status cnn_pools_inspect(const cnn_data *data, bool *bad, char *first, size_t room);
-/* Whether a file of this name would be read as data when the set is opened the next time. */
+/* Whether a file written to this path would be read as data when the set is opened the next time. */
 bool cnn_data_takes(const cnn_data *data, const char *path);
 
 typedef struct DataKind {
@@ -57,8 +57,8 @@ typedef struct DataKind {
                      void *const target[]);
   bool (*label)(const cnn_data *data, int pool, int64_t index, int32_t *label); /* NULL: no classes */
   void (*close)(cnn_data *data);
-  bool (*unit)(const cnn_data *data,
-               int32_t input); /* whether an f32 input's values are about 1; NULL: they are pixels */
+  /* Whether the full scale of an f32 input is 1 (see cnn_data_scale); NULL: it is 255. */
+  bool (*unit)(const cnn_data *data, int32_t input);
   void (*files)(const cnn_data *data, cnn_each_file *each, void *context); /* NULL: no files */
   /* Checks whether the sample can be read, if that is cheap; `input` is scratch space for one input. NULL:
    * checked when the set was opened. */
@@ -151,9 +151,9 @@ static inline int32_t cnn_ports(const cnn_network *network) { return network->ou
 
 int cnn_data_part_of(const char *name); /* the pool of a folder with this name; POOLS: none */
 
-/* Merges folders whose names differ only in case in different parts: removes all but one name of each from
- * the list, sets number[] to the new index of each folder, and returns the new length of the list. pools: a
- * bit for each pool that has the folder. */
+/* Merges class folders of different pools whose names differ only in upper and lower case. Removes all but
+ * one of these names from the list, sets number[] to the new index of each folder, and returns the new length
+ * of the list. pools: a bit for each pool that has the folder. */
 int32_t cnn_folders_join(cnn_data *data, char **folder, const uint8_t *pools, int32_t folders,
                          int32_t *number);
 /* Index of the net's label `name`; -1: there is none. */
@@ -169,8 +169,8 @@ bool cnn_target_wanted(const cnn_data *data, int32_t output);
 bool cnn_boxes_wanted(const cnn_network *network);
 /* Checks that the set has the object masks that losses need. */
 cnn_status cnn_masks_agree(const cnn_data *data);
-/* Whether the target of an output is optional: the output has scores but no loss, and other outputs have
- * losses. If a sample has a class, the class is the target; the class may be -1. */
+/* Whether the target of an output is optional: the output has scores but no loss, and the net has other
+ * losses. The target is then the class of the sample, if it has one; the class may be -1. */
 bool cnn_target_optional(const cnn_data *data, int32_t output);
 /* Number of classes if the target is one number per sample; 0: any number is accepted. */
 int64_t cnn_label_limit(const cnn_port *output);

@@ -26,7 +26,7 @@ static cnn_status folder_make(const char *path) {
   return cnn_failure(CNN_BAD_FILE, "%s: cannot be created: %s", path, strerror(errno));
 }
 
-/* Writes classes as gray values; 255 is ignored. */
+/* Writes classes as gray values; ignored pixels get the value 255. */
 static cnn_status mask_write(const char *path, const cnn_truth *truth) {
   const size_t n = (size_t)truth->height * (size_t)truth->width;
   cnn_image mask = {truth->height, truth->width, 1, malloc(n)};
@@ -37,7 +37,8 @@ static cnn_status mask_write(const char *path, const cnn_truth *truth) {
   return status;
 }
 
-/* Writes YOLO text: one line per object: class, center, width and height as fractions of the image size. */
+/* Writes YOLO text, a line per object: class, center, width and height as fractions of the image size.
+ * Ignored objects are omitted. */
 static cnn_status labels_write(const char *path, const cnn_truth *truth) {
   cnn_writer file;
   cnn_status status = cnn_writer_open(&file, path);
@@ -140,7 +141,7 @@ typedef struct Export {
   int32_t height, width; /* size of an image on the sheet */
 } Export;
 
-/* Formats the path DIRECTORY/NAME, where the format and its arguments are NAME. */
+/* Formats the path DIRECTORY/NAME; NAME is the result of the format and its arguments. */
 __attribute__((format(printf, 3, 4))) static const char *path_to(const Export *e, char path[PATH_ROOM],
                                                                  const char *format, ...) {
   char below[100];

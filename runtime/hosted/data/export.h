@@ -4,7 +4,8 @@
 #define CNN_EXPORT_H
 #include "cnn_data.h"
 
-/* Writes every part as folders that can be read as images with masks or boxes, or as one folder of images per
- * class; COCO's JSON and classes.txt if there are objects; and sheet.png with the first images. */
+/* Writes every part as folders that can be read as a data set: images with masks or boxes, or one folder of
+ * images per class. If there are objects, also writes COCO's JSON and classes.txt. The file sheet.png shows
+ * the first images. */
 cnn_status cnn_data_export(const cnn_data *data, const char *directory);
 #endif

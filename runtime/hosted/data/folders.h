@@ -53,6 +53,6 @@ cnn_status cnn_sounds_background_add(Folders *set, const char *path, bool linked
 cnn_status cnn_sounds_lists(cnn_data *data, Folders *set);
 /* Reads the background recordings, if they are needed, and gives the label "silence" a folder. */
 cnn_status cnn_sounds_noise_open(cnn_data *data, Folders *set);
-/* Adds samples of silence to each part: the mean number of samples per class of this part. */
+/* Adds samples of silence to each pool. Their number is the mean number of samples per class of this pool. */
 cnn_status cnn_sounds_silence_add(cnn_data *data, Folders *set);
 #endif

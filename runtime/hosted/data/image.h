@@ -11,12 +11,12 @@ bool cnn_image_named(const char *name); /* whether it has the extension of a sup
 /* Checks that a file is an image. The file is decoded only if its beginning or its end is not valid. */
 cnn_status cnn_image_inspect(const char *path);
 cnn_status cnn_image_decode(cnn_image *image, const char *path, const unsigned char *bytes, size_t n);
-/* Whether an input of the net accepts images of `channels` channels and this size (0 x 0: unknown). `what`
- * names the image. */
+/* Checks that the input `port` accepts images of `channels` channels and this size (0 x 0: unknown). `what`
+ * names the image in messages. */
 cnn_status cnn_image_fits(const char *what, int32_t height, int32_t width, int32_t channels,
                           const cnn_port *port);
-/* Converts an input back to an image; the caller allocates image->pixel. Samples are channels-last also with
- * layout=chw. */
+/* Converts an input back to an image; the caller allocates image->pixel. `input` is channels-last, as in all
+ * samples, even with layout=chw. */
 void cnn_image_of_input(const cnn_port *port, const void *input, cnn_image *image);
 /* Reads a mask: the classes of a PNG, which are its palette indices or gray values, as one channel. */
 cnn_status cnn_image_read_classes(cnn_image *mask, const char *path);

@@ -44,8 +44,8 @@ void cnn_skipped_add(cnn_skipped *all, cnn_skipped *some) {
   some->first = NULL;
 }
 
-/* Folders that were entered through a link. Each folder is entered once, because links among folders could
- * otherwise form an unlimited number of paths. */
+/* Folders that were entered through a link. Such a folder is entered only once, because links among folders
+ * could otherwise form an unlimited number of paths. */
 typedef struct Entered {
   cnn_identity *folder;
   int64_t count;

@@ -23,10 +23,10 @@ typedef struct cnn_image_list {
   bool sounds;         /* WAV files are listed as well */
 } cnn_image_list;
 
-/* Lists all images in a folder and its subfolders, sorted by name. `linked`: the folder itself was reached
- * through a link of the set. After an error the list is empty. */
+/* Lists all images in a folder and its subfolders, up to eight levels deep, sorted by name. `linked`: the
+ * folder itself was reached through a link of the set. After an error the list is empty. */
 cnn_status cnn_image_list_collect(cnn_image_list *pictures, const char *directory, bool linked);
-/* Like cnn_image_list_collect, for WAV files. */
+/* Like cnn_image_list_collect, but also lists WAV files. */
 cnn_status cnn_sounds_collect(cnn_image_list *sounds, const char *directory, bool linked);
 /* Adds the counts of `some` to `all`. */
 void cnn_skipped_add(cnn_skipped *all, cnn_skipped *some);

@@ -54,7 +54,7 @@ static int png_orientation(png_structp png, png_infop info) {
   return 1;
 }
 
-/* Indices and gray values are unchanged, one byte each. */
+/* Keeps palette indices and gray values unchanged, one byte each. */
 static void png_keep_classes(png_structp png, png_infop info) {
   const png_byte type = png_get_color_type(png, info);
   if (type != PNG_COLOR_TYPE_GRAY && type != PNG_COLOR_TYPE_PALETTE)

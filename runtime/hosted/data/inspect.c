@@ -1,5 +1,5 @@
-/* inspect.c: Check that the files of a data set are readable, before its samples are needed. Threads share
- * the samples; the report only depends on the order of the samples. */
+/* inspect.c: Check that the files of a data set are readable, before its samples are needed. Threads
+ * divide the samples; the report is the same for any number of threads. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L

@@ -15,7 +15,7 @@ enum { AHEAD = 3 }; /* batches: one in use, two in preparation */
 typedef struct Place {
   cnn_batch batch;
   int64_t at;            /* course index of its first sample */
-  int32_t first, end;    /* range of its samples that are read */
+  int32_t first, end;    /* range of its samples that this process reads */
   int32_t given, filled; /* next sample that a thread starts; number of finished samples */
   int32_t failed;        /* the first sample that could not be read, and its error */
   cnn_status status;
@@ -29,7 +29,7 @@ typedef struct Worker {
 
 struct cnn_loader {
   Place place[AHEAD];
-  int64_t begun, taken; /* batches since the start; the last batch taken is still in use */
+  int64_t begun, taken; /* number of batches since the start; the last batch taken is still in use */
   const cnn_course *course;
   int64_t at;    /* start of the next batch */
   int32_t share; /* number of samples that a thread reads at a time */
@@ -58,7 +58,7 @@ cnn_status cnn_loader_open(cnn_loader **result, const cnn_network *network, int3
   pthread_cond_init(&loader->work, NULL);
   pthread_cond_init(&loader->done, NULL);
   loader->workers = threads;
-  /* each thread reads two groups of samples, so that all threads end at about the same time */
+  /* about two groups of samples per thread, so that all threads end at about the same time */
   loader->share = (part + 2 * threads - 1) / (2 * threads);
   loader->worker = calloc((size_t)threads, sizeof *loader->worker);
   bool fine = loader->worker != NULL;
@@ -105,7 +105,8 @@ static Place *place_with_work(cnn_loader *loader) {
   return place;
 }
 
-/* The mutex is locked at entry and at return, but not while samples are read. */
+/* Reads the next group of samples of a batch. The mutex is locked at entry and at return, but not while
+ * samples are read. */
 static void fill_share(Worker *worker, Place *place) {
   cnn_loader *loader = worker->loader;
   int32_t slot = place->given, end = slot + loader->share;

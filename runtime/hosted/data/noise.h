@@ -14,6 +14,7 @@ typedef struct cnn_noise_bad {
 cnn_status cnn_noise_open(cnn_noise *noise, char *const *path, int64_t paths, const cnn_port *port,
                           cnn_noise_bad *bad);
 void cnn_noise_close(cnn_noise *noise);
-/* Fills an input from recording r: place 0 is its beginning, 1 its end. A shorter recording is repeated. */
+/* Fills an input with the part of recording r at `place`, from 0 at its beginning to 1 at its end. A shorter
+ * recording is repeated. */
 void cnn_noise_feed(const cnn_noise *noise, int32_t r, double place, const cnn_port *port, void *input);
 #endif

@@ -135,7 +135,7 @@ typedef struct Changes {
   int32_t x, y; /* the last point on the finer grid */
 } Changes;
 
-/* Adds the next point of a side. */
+/* Adds the next point of a side, and a transition if the side crosses the middle of a pixel column there. */
 static void point_add(Changes *c, int32_t x, int32_t y) {
   if (c->begun && x != c->x) {
     const int32_t column = x < c->x ? x : x - 1, row = y < c->y ? y : c->y;

@@ -26,8 +26,9 @@ cnn_status cnn_outline_polygon(cnn_outline *outline, const double *corner, size_
                                int32_t width);
 /* Adds a run of pixels; `sum` is the length of the previous runs, and must not exceed height * width. */
 cnn_status cnn_outline_run(cnn_outline *outline, double pixels, int64_t *sum, int32_t height, int32_t width);
-/* Unpacks run lengths from a text: differences in groups of 5 bits. A character is '0' + a group, + 32 if
- * another group follows. */
+/* Unpacks run lengths from a text. From the fourth run on, a number in the text is the difference from the
+ * run before the previous one. Numbers are stored in groups of 5 bits, the lowest bits first. A character is
+ * '0' + a group, + 32 if another group of the number follows. */
 cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, int32_t height,
                               int32_t width);
 /* Writes `value` to the pixels inside. False: out of memory. */

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/outputs.h"
 
-/* Whether any output has a loss. If none has a loss, outputs are measured by their scores. */
+/* Whether any output has a loss. If none has a loss, all outputs with scores are compared with classes. */
 static bool has_losses(const cnn_network *network) {
   for (int32_t o = 0; o < network->outputs; o++) {
     if (network->output[o].target != CNN_TARGET_NONE) return true;

@@ -5,7 +5,7 @@
 #include "cnn.h"
 
 /* Properties of an output that metrics use. Positions are pixels; a vector has one. Each position has a
- * class, or one independent yes/no answer per channel. */
+ * class, one independent yes/no answer per channel, or numbers without classes. */
 typedef struct cnn_judged {
   int64_t positions, channels; /* channels: scores per position */
   int64_t classes;             /* number of classes that are counted separately; 0: none */

@@ -4,7 +4,8 @@
 #define CNN_PIXELS_H
 #include "hosted/data/dataset.h"
 
-/* Whether every output that needs a target accepts data->classes pixel classes; `what` names the set. */
+/* Checks that every output that needs a target accepts data->classes pixel classes. `what` names the set in
+ * messages. */
 cnn_status cnn_pixels_fit(const cnn_data *data, const char *what);
 /* Smallest number of classes of the outputs that need pixel classes; 0: there is no such output. */
 int64_t cnn_pixels_limit(const cnn_data *data);

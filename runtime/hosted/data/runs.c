@@ -53,8 +53,8 @@ int64_t cnn_runs_shared(const cnn_runs *a, const cnn_runs *b) {
   return shared;
 }
 
-/* Five bits per character, least significant first; the sixth bit marks a continuation, and the highest bit
- * of the last character is the sign. From the fourth on, a run is stored as the difference from the run two
+/* Five bits per character, least significant first; the sixth bit marks a continuation, and the highest of
+ * the last five bits is the sign. From the fourth on, a run is stored as the difference from the run two
  * positions earlier. */
 char *cnn_runs_text(const cnn_runs *runs) {
   enum { CHARACTERS = 7, FIRST = '0' }; /* 7 characters hold 33 bits */

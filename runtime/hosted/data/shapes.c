@@ -156,7 +156,7 @@ static Thing thing_draw(Draw *d, const Scene *s) {
               sign = draw(d, -1, 1) < 0 ? -1.0f : 1.0f; /* half: tangent of half the angle */
   t.cosine = sign * (1 - half * half) / (1 + half * half);
   t.sine = sign * 2 * half / (1 + half * half);
-  for (int i = 0; i < TRIES; i++) { /* colors of the background are excluded */
+  for (int i = 0; i < TRIES; i++) { /* avoids the colors of the background */
     t.color = color_draw(d);
     if (color_distance(&t.color, &s->ground.color[0]) > 0.6f &&
         color_distance(&t.color, &s->ground.color[1]) > 0.6f)

@@ -21,15 +21,16 @@ cnn_status cnn_sound_read(cnn_sound *sound, const char *path);
 void cnn_sound_free(cnn_sound *sound);
 /* Resamples to another rate as torchaudio.functional.resample does by default. */
 cnn_status cnn_sound_resample(cnn_sound *sound, const char *path, int32_t rate);
-/* Checks that the input can read a WAV file: it must be a sequence of samples, f32 or i16. */
+/* Checks that a WAV file can fill the input: it must be a sequence of samples, f32 or i16. */
 cnn_status cnn_sound_fits(const char *path, const cnn_port *port);
 /* Converts a sound to the rate and the channels of an input: several channels become one channel by their
  * mean. */
 cnn_status cnn_sound_convert(cnn_sound *sound, const char *path, const cnn_port *port);
 /* Fills an input with a converted sound, from frame `first` on; zeros follow its end. */
 void cnn_sound_cut(const cnn_sound *sound, const cnn_port *port, int64_t first, void *input);
-/* Fills an input with a converted sound. A shorter sound is followed by zeros. A longer sound is cut at
- * `place`, from 0 at its beginning to 1 at its end; below 0: in the middle. */
+/* Converts a sound (see cnn_sound_convert), and fills an input with it. A shorter sound is followed by zeros.
+ * Of a longer sound, the input gets a part at `place`, from 0 at its beginning to 1 at its end; below 0: in
+ * the middle. */
 cnn_status cnn_sound_feed(cnn_sound *sound, const char *path, const cnn_port *port, double place,
                           void *input);
 /* Stores `value`, whose full scale is 1, as element i of the input; for i16, it is rounded and saturated. */

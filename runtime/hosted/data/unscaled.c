@@ -9,7 +9,8 @@
 
 #include "hosted/data/dataset.h"
 
-/* Whether an operator before the first weights, or these weights themselves, scale values to about 1. */
+/* Whether an operator before the first weights, or the operator of these weights, can scale its input. True
+ * for a net without weights. */
 static bool scales_itself(const cnn_network *network) {
   static const char *const scaling[] = {"normalize", "multiply",  "divide",       "scale",  "batchnorm",
                                         "layernorm", "groupnorm", "instancenorm", "l2norm", "lrn"};
@@ -57,7 +58,7 @@ static bool are_pixels(const cnn_data *data, const cnn_port *port, double low, d
 cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part, int64_t samples,
                              cnn_unscaled *found) {
   enum { SAMPLES = 16 };
-  const double centered = 200; /* centered bytes are smaller than this */
+  const double centered = 200; /* bytes minus their mean are smaller than this */
   const cnn_port *port = &network->input[0];
   const bool raw = cnn_data_scale(data, 0) >= 255 || cnn_data_is_csv(data);
   *found = (cnn_unscaled){.remedy = "batchnorm, which scales each column"};

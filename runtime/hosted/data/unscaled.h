@@ -1,4 +1,5 @@
-/* unscaled.h: Detection of inputs with large numbers that no operator scales. */
+/* unscaled.h: Detection of inputs whose numbers are still large at the first weights, because no operator
+ * scales them, or because a normalize leaves them large. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_UNSCALED_H
 #define CNN_UNSCALED_H

@@ -91,8 +91,8 @@ static void size_keep(Parse *p) {
   const bool height = strcmp(p->tag[2], "height") == 0;
   if (!height && strcmp(p->tag[2], "width") != 0) return;
   if (!number_of(p, &number) || !(number >= 0 && number <= (double)CNN_PIXELS_MOST))
-    fail(p, cnn_failure(CNN_BAD_FORMAT, "%s:%lld: the %s of the image is '%.40s'", p->path, line_of(p),
-                        p->tag[2], p->text));
+    fail(p, cnn_failure(CNN_BAD_FORMAT, "%s:%lld: the %s of the image is '%.40s', not 0 to 2^27 pixels",
+                        p->path, line_of(p), p->tag[2], p->text));
   else if (height) p->voc->height = (int32_t)number;
   else p->voc->width = (int32_t)number;
 }

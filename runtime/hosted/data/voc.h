@@ -21,6 +21,7 @@ typedef struct cnn_voc {
 /* Parses an XML file. Free the result after a failure as well. */
 cnn_status cnn_voc_parse(cnn_voc *voc, const char *path, const char *bytes, size_t n);
 void cnn_voc_free(cnn_voc *voc);
-/* Whether the object has a name and a box inside its image; converts the box to pixels numbered from 0. */
+/* Checks that the object has a name and a box inside its image, and converts the box to pixels numbered from
+ * 0. */
 cnn_status cnn_voc_check(const cnn_voc *voc, const char *path, cnn_voc_object *object);
 #endif

@@ -32,7 +32,8 @@ static cnn_status row_check(const cnn_yolo *yolo, const double number[5], cnn_ob
   const int32_t limit = yolo->classes > 0 ? yolo->classes : CNN_YOLO_CLASSES_MOST;
   if (!(class >= 0 && class < (double)limit && class == (double)(int32_t)class))
     return yolo->classes > 0
-               ? cnn_failure(CNN_MISMATCH, "%s:%lld: the class is %g, but there are %d classes, from 0 on",
+               ? cnn_failure(CNN_MISMATCH,
+                             "%s:%lld: the class is %g, but there are %d classes, numbered from 0",
                              yolo->path, (long long)yolo->line, class, (int)yolo->classes)
                : cnn_failure(CNN_MISMATCH, "%s:%lld: the class is %g; it must be an integer from 0 to %d",
                              yolo->path, (long long)yolo->line, class, CNN_YOLO_CLASSES_MOST - 1);
@@ -199,7 +200,7 @@ static cnn_status yaml_flow(Yaml *yaml, cnn_names *names) {
   return status.code == CNN_OK ? yaml_broken(yaml) : status;
 }
 
-/* Reads separate lines, "- a" or "0: a", up to the first with less indentation. */
+/* Reads separate lines, "- a" or "0: a", up to the first other line that is not indented. */
 static cnn_status yaml_lines(Yaml *yaml, cnn_names *names) {
   cnn_status status = cnn_success();
   while (yaml->at < yaml->end && status.code == CNN_OK) {

@@ -1,6 +1,6 @@
 /* events.c: Scalars for TensorBoard. An event file consists of records: the length of a message, a checksum
  * of these 8 bytes, the message, and its checksum; all little-endian. A message is a protocol buffer, Event
- * of tensorflow/core/util/event.proto. Only five fields are needed, so this code does not use protobuf-c. A
+ * of tensorflow/core/util/event.proto. Only seven fields are needed, so this code does not use protobuf-c. A
  * run's file has one name and always begins with the same bytes, so TensorBoard continues to read it when a
  * run is resumed. */
 // SPDX-License-Identifier: MIT-0

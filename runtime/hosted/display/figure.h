@@ -1,5 +1,5 @@
-/* figure.h: Page of heat maps: a title, and sections of panels with one color scale each. The caller sets the
- * pixels of panels; the page chooses the size at which they are drawn. */
+/* figure.h: Page of heat maps: a title, and sections of panels; a section has one color scale, or none. The
+ * caller sets the pixels of panels; the page chooses the size at which they are drawn. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FIGURE_H
 #define CNN_FIGURE_H

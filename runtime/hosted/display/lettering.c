@@ -1,5 +1,5 @@
-/* lettering.c: Text in images, drawn with a stroke font, which has any size and needs no font file or
- * library.
+/* lettering.c: Text in images, drawn with a stroke font, which can be scaled to any size, and needs no font
+ * file or library.
  *
  * A glyph is a list of strokes, separated by blanks. A stroke is a polyline; each point is two characters:
  * the column 0..8 and the row a..q. Capitals are between the rows a and m, small letters begin at e,
@@ -136,7 +136,7 @@ int32_t cnn_text_width(const char *text, double size) {
 
 int32_t cnn_text_height(double size) { return (int32_t)ceil(16 * size + 1); }
 
-/* Distance of a point to the line from a to b. */
+/* Distance from a point to the line segment between a and b. */
 static double distance(double x, double y, const double a[2], const double b[2]) {
   double dx = b[0] - a[0], dy = b[1] - a[1], square = dx * dx + dy * dy;
   double t = square > 0 ? ((x - a[0]) * dx + (y - a[1]) * dy) / square : 0;
@@ -144,8 +144,7 @@ static double distance(double x, double y, const double a[2], const double b[2])
   return hypot(x - a[0] - t * dx, y - a[1] - t * dy);
 }
 
-/* Distance of the nearest stroke from the point (x, y), in columns and rows from the top left of the glyph.
- */
+/* Distance from a point to the nearest stroke; x and y count columns and rows from the glyph's top left. */
 static double glyph_distance(const char *glyph, double x, double y) {
   double nearest = 1e9, from[2] = {0, 0};
   bool drawing = false;

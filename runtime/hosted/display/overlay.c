@@ -93,7 +93,7 @@ static int64_t common(Area a, Area b) { /* number of pixels that two areas share
 }
 
 /* Number of pixels of an area that other labels occupy. If the area is partly above or below the image, the
- * result is larger than any such number. */
+ * result is larger than any number of pixels. */
 static int64_t taken(const cnn_image *image, Area place, const Area *placed, int32_t count) {
   int64_t pixels = place.top < 0 || place.bottom > image->height ? INT64_MAX / 2 : 0;
   for (int32_t i = 0; i < count; i++) pixels += common(place, placed[i]);

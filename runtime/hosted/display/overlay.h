@@ -9,8 +9,8 @@
 cnn_image cnn_overlay_copy(const cnn_image *image);
 /* Enlarges a small image by an integer factor, so that labels fit. False: out of memory. */
 bool cnn_overlay_enlarge(cnn_image *image);
-/* Draws a frame inside the box x1 y1 x2 y2, at least two pixels thick on a large image, clipped to the image.
- */
+/* Draws a frame inside the box x1 y1 x2 y2, clipped to the image. The frame is one pixel thick on a small
+ * image, otherwise at least two. */
 void cnn_overlay_box(const cnn_image *image, const double box[4], const uint8_t color[3]);
 typedef struct cnn_label {
   double box[4];

@@ -234,7 +234,7 @@ static cnn_status confusion_print(const char *path, const cnn_network *network, 
   return cnn_writer_commit(&writer);
 }
 
-/* Maximum number of classes with names in the drawing, and of characters of a name. */
+/* NAMED: the drawing has no class names if there are more classes; NAME_MOST: maximum characters of a name */
 enum { NAMED = 120, NAME_MOST = 20 };
 
 /* Approximate width of the longest name. */

@@ -49,7 +49,7 @@ static int columns(void) {
   return 80;
 }
 
-/* A line under construction; text that does not fit is omitted. */
+/* A line under construction; text that does not fit is cut off. */
 typedef struct Line {
   char text[LINE];
   size_t length;
@@ -84,8 +84,8 @@ static void show(cnn_progress *progress, const char *text) {
   fflush(stderr);
 }
 
-/* Adds the fields after the bar by importance, each only if it fits completely, because a truncated number
- * would be wrong. Returns whether all fields except the rate fit; the rate is the least important. */
+/* Adds the fields after the bar, the most important first, until one does not fit completely: a truncated
+ * number would be wrong. Returns whether all fields except the rate fit; the rate is the least important. */
 static bool add_fields(Line *line, const cnn_event *event, const char *gap, size_t room) {
   enum { FIELDS = CNN_METRICS + 4 };
   Line field[FIELDS] = {0};

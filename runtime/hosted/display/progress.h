@@ -1,4 +1,4 @@
-/* progress.h: Progress on standard error: a live bar on a terminal, otherwise one line per epoch. */
+/* progress.h: Progress on standard error: a live bar on a terminal, otherwise lines about finished epochs. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PROGRESS_H
 #define CNN_PROGRESS_H

@@ -1,9 +1,9 @@
-/* exchange.c: All-reduce of gradients over processes, and other messages between the processes. Each process
- * adds up one part of every bucket. First, every process adds its own shards as far as the tree of additions
- * allows. It sends the sums of each part to the process that adds up this part. The receiving process
- * finishes the tree, and sends the result to all processes. So each process sends and receives about twice
- * the bucket's size, for any number of processes, and the additions have the same order as in one process.
- * Messages progress whenever generated code calls poll. */
+/* exchange.c: All-reduce of gradients over processes, and other messages between the processes. A bucket is a
+ * range of the gradients. Each process adds up one part of every bucket. First, every process adds its own
+ * shards as far as the tree of additions allows. It sends the sums of each part to the process that adds up
+ * this part. The receiving process finishes the tree, and sends the result to all processes. So each process
+ * sends and receives about twice the bucket's size, for any number of processes, and the additions have the
+ * same order as in one process. Messages progress whenever generated code calls poll. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* gethostname */
@@ -27,7 +27,7 @@ struct Travel {
    * this process */
   float *outgoing, *incoming;
   int64_t room_out, room_in;
-  const float **at; /* [shards]: the received sum of the subtree that begins with this shard */
+  const float **at; /* [shards]: known sum of the subtree that begins with this shard, own or received */
   int32_t *end;     /* [shards]: the end of that subtree; 0: no subtree begins there */
   int32_t *message; /* numbers of the sends and receives that are not complete */
   int32_t messages, step;
@@ -72,7 +72,7 @@ static void gather_values(void *context, void *values, int64_t bytes) {
 /* ---- the tree ---- */
 static int32_t middle_of(int32_t from, int32_t to) { return from + (to - from + 1) / 2; }
 
-/* The sum of shards from .. to - 1, for n floats that start at `offset`. Uses received sums of subtrees. */
+/* The sum of shards from .. to - 1, for n floats that start at `offset`. Uses the sums in t->at. */
 static void add_tree(const Travel *t, int32_t from, int32_t to, int64_t offset, int64_t n, float *out) {
   float right[BLOCK];
   if (t->end[from] == to) {
@@ -138,7 +138,8 @@ static float *make_room(const Exchange *x, float *values, int64_t *room, int64_t
   return values;
 }
 
-/* Returns the element for the next bucket of this step; the buckets are the same in each step. */
+/* Returns the Travel of the next bucket of this step. All steps have the same buckets, so they reuse the
+ * Travels of the first step. */
 static Travel *next_travel(Exchange *x) {
   if (x->under_way < x->travels) return x->travel[x->under_way++];
   const size_t shards = (size_t)x->network->shards, size = (size_t)x->ranks->size;

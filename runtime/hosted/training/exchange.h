@@ -15,7 +15,8 @@ typedef struct Exchange {
   cnn_exchange functions; /* for generated code */
   int64_t *samples;       /* [size + 1]: the first sample of each process in the current batch */
   int64_t *bytes;         /* [size + 1]: byte offsets of a gather */
-  int32_t *subtrees;      /* per process: number of sums, each over some of its shards, that it sends */
+  /* per process: number of sums that it sends, one for each largest subtree that has only its shards */
+  int32_t *subtrees;
   Travel **travel; /* [travels]; in this step, `under_way` of them were begun and `done` are complete */
   int32_t travels, under_way, done;
   char (*place)[64]; /* [size]: machine names */
@@ -48,8 +49,9 @@ void cnn_exchange_gather(Exchange *, void *values, int64_t bytes);
 
 void cnn_place(char *name, size_t room); /* name of this machine */
 
-/* Lets the processes agree whether to continue. If a process fails, all processes return its failure, with a
- * message that names the process. If a process has set `stop`, all processes get its value. */
+/* Lets the processes agree whether to continue. If some processes fail, all processes return the failure of
+ * the first of these, with a message that names it. If all fail, the message names no process. If a process
+ * has set `stop`, all processes get its value. */
 cnn_status cnn_exchange_agree(Exchange *, cnn_status status, int *stop);
 /* Like cnn_exchange_agree, before an exchange exists. */
 cnn_status cnn_ranks_agree(const cnn_ranks *ranks, cnn_status status);

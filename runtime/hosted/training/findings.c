@@ -78,8 +78,8 @@ static void between(double at, int32_t n, int32_t *low, int32_t *high, double *p
   *part = at - *low;
 }
 
-/* Resizes the mask scores of a region, one channel of m x n, to the image. `box` is the region, which may
- * extend beyond the image; `cut` is its visible part. */
+/* Resizes the mask scores of a region, one channel of m x n, to the image, and sets the pixels whose score is
+ * above the threshold. `box` is the region, which may extend beyond the image; `cut` is its visible part. */
 static void mask_draw(const cnn_port *port, const float *score, const cnn_view *view, const double cut[BOX],
                       const double box[BOX], uint8_t *pixel) {
   const int32_t rows = port->dim[0], columns = port->dim[1], step = port->dim[2];

@@ -9,7 +9,7 @@
 
 int32_t cnn_output_first(const cnn_network *network, cnn_output_kind kind); /* -1: there is none */
 const cnn_port *cnn_picture_input(const cnn_network *network); /* the first image input; NULL: none */
-/* Letterbox for nets that detect objects, otherwise stretch. */
+/* The default fit: letterbox for nets with an output of boxes, otherwise stretch. */
 cnn_fit cnn_fit_usual(const cnn_network *network);
 
 /* Position of an image of height x width in the input of the net. */
@@ -39,8 +39,8 @@ void cnn_findings_free(cnn_findings *findings);
 
 /* Reads the segment of each pixel of the image from a panoptic output. The first `stuff` classes
  * are background classes, the others are object classes. A pixel of an object class without an instance
- * belongs to no segment, as in COCO's panoptic task. stuff = 0: it is unknown which classes are objects.
- * False: out of memory. */
+ * belongs to no segment, as in COCO's panoptic task. stuff = 0: it is unknown which classes are objects, so
+ * pixels without an instance belong to segments, too. False: out of memory. */
 bool cnn_segments_read(cnn_segments *segments, const cnn_network *network, float *const output[],
                        int64_t slot, const cnn_view *view, int32_t stuff);
 bool cnn_segments_open(cnn_segments *segments, int64_t pixels); /* initially no pixel belongs to a segment */

@@ -20,8 +20,8 @@ static void first_weights(Training *training) {
 }
 
 /* Compares the classes of the weights with the labels. Weights with other classes are accepted, because the
- * net learns its own classes. If the classes are equal but in another order, the weights are permuted to the
- * order of the labels. */
+ * net learns its own classes. If the classes are equal but in another order, the rows of the score layer
+ * are permuted to the order of the labels. */
 static cnn_status compare_classes(const Training *training) {
   const char *path = training->options->init, *layer = NULL;
   cnn_archive archive;
@@ -47,7 +47,7 @@ static cnn_status compare_classes(const Training *training) {
 
 /* ---- Frozen weights */
 
-/* Whether a weight is initialized with random numbers. `others` was initialized with another seed. */
+/* Whether a weight is initialized with random numbers. `others`: the initial weights with another seed. */
 static bool is_random(const cnn_weight *weight, const float *weights, const float *others) {
   const size_t bytes = (size_t)weight->size * sizeof(float);
   return memcmp(weights + weight->offset, others + weight->offset, bytes) != 0;

@@ -22,7 +22,7 @@ struct cnn_journal {
 };
 
 /* Starts a new file; if a run is resumed, the file begins with the rows of its earlier epochs. A path that
- * ends in .csv selects CSV. */
+ * ends in .csv selects CSV, any other path JSON lines. */
 cnn_status cnn_journal_open(cnn_journal *journal, const char *path, const cnn_epoch *epoch, int32_t epochs);
 /* Like cnn_journal_open, but writes TensorBoard events to a directory, which is created if needed. `name`:
  * name of the net, for the file's name. */

@@ -10,11 +10,11 @@ typedef struct cnn_judged_sample {
   cnn_findings findings;
   cnn_sought *sought;
   int32_t soughts;
-  cnn_quality_counts *quality; /* [segments]; NULL: no output has segments */
-  int32_t segments;            /* number of classes that segments can have */
+  cnn_quality_counts *quality; /* [segments]; NULL: the net or the sample has no segments */
+  int32_t segments;            /* 1 + the largest class of a detected or annotated segment */
 } cnn_judged_sample;
 
-/* Whether the net has detections, and the data have annotations for them. */
+/* Whether the net detects boxes or segments, and the data set has annotations of images. */
 bool cnn_judge_can(const cnn_network *network, const cnn_data *data);
 /* Compares sample `index` with image `slot` of the outputs. */
 cnn_status cnn_judge_sample(cnn_judged_sample *sample, const cnn_network *network, float *const output[],
@@ -24,6 +24,6 @@ void cnn_judge_free(cnn_judged_sample *sample);
 /* Metrics of all samples; free them with cnn_objects_free. */
 cnn_status cnn_judge_all(cnn_objects *objects, const cnn_judged_sample *sample, int64_t samples);
 void cnn_objects_free(cnn_objects *objects);
-/* Adds the metrics map and pq. */
+/* Adds the metrics of boxes (map, map50, map75), masks (mask_map, ...) and segments (pq, sq, rq). */
 void cnn_objects_measures(const cnn_objects *objects, cnn_measures *measures);
 #endif

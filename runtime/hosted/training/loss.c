@@ -116,7 +116,7 @@ static double probability(const cnn_port *output, const float *score, int64_t c,
   }
 }
 
-/* One minus the overlap of predicted and true pixels, averaged over the classes in the annotations. With one
+/* One minus the Dice coefficient, smoothed by 1, averaged over the classes in the annotations. With one
  * channel there are two classes, and only class 1 counts. */
 static double dice(const cnn_port *output, const float *score, int64_t n, const int32_t *label,
                    int64_t positions) {

@@ -1,8 +1,9 @@
 /* pace.c: Search for the fastest number of threads. Occasional trials use half or twice the current number of
- * threads; if the calls of a trial are faster, its number of threads is kept. The first call of a trial wakes
- * threads and is not counted. A trial ends as soon as its calls are clearly slower than usual. Trials that
- * fail become less frequent, so that they cost about 1 % of the time. Long calls get no trials, because a
- * thread without a processor delays them little. */
+ * threads; if the calls of a trial are clearly faster than usual, its number of threads is kept. The first
+ * call of a trial wakes threads and is not counted. A trial ends as soon as its calls are clearly slower than
+ * usual. After each trial without success, the time to the next trial doubles, up to 1 s; so trials cost
+ * about 1 % of the time. Long calls get no trials: if a thread has to wait for a processor, the delay is
+ * short compared with a long call. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/pace.h"
 
@@ -10,11 +11,12 @@
 
 static const double LONG = 0.02; /* calls of this many seconds or more get no trials */
 static const double WINDOW = 0.02,
-                    TRIAL = 0.005; /* seconds of calls per average: outside of trials; in a trial */
+                    TRIAL = 0.005; /* a mean is computed over calls of this many seconds in all */
 static const double SOONEST = 0.1, LATEST = 1; /* seconds between trials */
-/* factors of the usual time of a call: a trial below FASTER succeeds, a trial above SLOWER ends early */
+/* limits of the mean time of a trial's calls, as factors of the usual time: below FASTER, the trial's number
+ * of threads is kept; above SLOWER, the trial ends early */
 static const double FASTER = 0.9, SLOWER = 1.3;
-/* minimum number of counted calls of a trial, if they are not slower */
+/* minimum number of counted calls of a trial that does not end early */
 enum { FEW = 4 };
 
 cnn_pace cnn_pace_of(int32_t most) { return (cnn_pace){.most = most, .threads = most, .patience = SOONEST}; }

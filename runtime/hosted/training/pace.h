@@ -1,6 +1,6 @@
-/* pace.h: Number of threads for each call of a net. If other programs occupy the processors, all threads
- * wait for a thread that has no processor, so fewer threads are faster. Results do not depend on the number
- * of threads. */
+/* pace.h: Number of threads for each call of a net. If other programs occupy processors, some threads wait
+ * for a processor, and the other threads wait for them; then fewer threads are faster. In a trial, a few
+ * calls are timed with another number of threads (pace.c). Results do not depend on the number of threads. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PACE_H
 #define CNN_PACE_H
@@ -11,9 +11,9 @@
 
 typedef struct cnn_pace {
   int32_t most, threads, tried;  /* number of threads: maximum; outside of trials; in the trial, or 0 */
-  int64_t calls, tried_calls;    /* timed calls: since the last average outside of trials; in the trial */
+  int64_t calls, tried_calls;    /* timed calls: outside of trials, since the last mean; in the trial */
   double seconds, tried_seconds; /* duration of these calls */
-  double usual;                  /* mean duration of a call with `threads`; 0: unknown */
+  double usual;                  /* mean duration of a call with `threads` threads; 0: unknown */
   double wait, patience;         /* seconds to the next trial; seconds between trials */
   bool up;                       /* the next trial uses more threads */
   bool woken;                    /* the first call of the trial, which wakes its threads, is done */

@@ -4,13 +4,13 @@
 
 #include <stdlib.h>
 
-/* Number of pixels of each segment, and of each pair of segments that share pixels. Row and column 0 are for
- * pixels without a segment. */
+/* Numbers of pixels: of each segment, and of each pair of an annotated and a detected segment that overlap.
+ * Index 0 is for pixels without a segment. */
 typedef struct Shared {
   const cnn_segments *truth, *found;
   int64_t *pixels; /* [1 + truths][1 + founds] */
   int64_t *of_truth, *of_found;
-  bool *matched; /* whether each segment has a partner: annotated segments, then detected segments */
+  bool *matched; /* whether the segment is matched: annotated segments, then detected segments */
 } Shared;
 
 /* Number of pixels that two segments share; index -1: pixels without a segment. */
@@ -27,8 +27,8 @@ static void count_pixels(Shared *s) {
   }
 }
 
-/* Matches segments of the same class whose IoU exceeds one half; each segment has at most one such partner.
- */
+/* Matches each annotated segment, except crowds, with the detected segment of the same class for which the
+ * IoU exceeds one half. There is at most one such segment, because segments do not overlap. */
 static void match(Shared *s, cnn_quality_counts *of_class) {
   for (int32_t t = 0; t < s->truth->count; t++)
     for (int32_t f = 0; f < s->found->count && !s->truth->segment[t].ignored; f++) {
@@ -53,7 +53,7 @@ static void count_mistakes(const Shared *s, cnn_quality_counts *of_class) {
   }
   for (int32_t f = 0; f < s->found->count; f++) {
     const int32_t label = s->found->segment[f].label;
-    int64_t crowd = 0; /* of several crowds the last one counts, as in COCO's evaluation code */
+    int64_t crowd = 0; /* pixels shared with the last crowd of the class, as in COCO's code */
     for (int32_t t = 0; t < s->truth->count; t++)
       if (s->truth->segment[t].ignored && s->truth->segment[t].label == label) crowd = shared(s, t, f);
     const int64_t unknown = shared(s, -1, f) + crowd;

@@ -26,7 +26,7 @@ typedef struct cnn_quality_counts { /* counts of one class, over any number of i
 
 /* Adds an image to of_class[classes]; labels are below `classes`. False: no memory. */
 bool cnn_quality_add(cnn_quality_counts *of_class, const cnn_segments *truth, const cnn_segments *found);
-cnn_quality cnn_quality_of(const cnn_quality_counts *counts); /* all 0 for a class that appears nowhere */
-/* Means over the classes that appear; -1: no class appears. */
+cnn_quality cnn_quality_of(const cnn_quality_counts *counts); /* all 0 if no segment is matched */
+/* Means over the classes that are annotated or detected in some image; -1: there is no such class. */
 cnn_quality cnn_quality_mean(const cnn_quality_counts *of_class, int32_t classes);
 #endif

@@ -1,5 +1,5 @@
-/* precision.c: Average precision of detections, as COCO defines it (Lin et al. 2014): IoU from 0.50 to 0.95,
- * 101 points of recall, at most 100 detections of a class per image. */
+/* precision.c: Average precision of detections, as COCO defines it (Lin et al. 2014): IoU thresholds from
+ * 0.50 to 0.95, 101 points of recall, at most 100 detections of a class per image. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/precision.h"
 
@@ -78,9 +78,9 @@ static double overlap_of(const Room *room, const Found *f, const Sought *s) {
   return both > 0 ? both / (s->of->ignored ? f->area : f->area + area - both) : 0;
 }
 
-/* The annotation that a detection matches: the best annotation that is free. An ignored annotation (a crowd,
- * or one outside the range of areas) matches only if no other annotation does. A crowd may match several
- * detections. */
+/* The annotation that a detection matches: of the free annotations, the one with the largest IoU, if this is
+ * at least `least`; otherwise NULL. An ignored annotation (a crowd, or one outside the range of areas)
+ * matches only if no other annotation does. A crowd may match several detections. */
 static Sought *match(const Room *room, const Sought *first, const double *overlap, int64_t soughts,
                      double least) {
   Sought *best = NULL;
@@ -96,8 +96,9 @@ static Sought *match(const Room *room, const Sought *first, const double *overla
   return best;
 }
 
-/* Matches the detections of an image for each IoU threshold. room->order is sorted for one range of areas.
- * Fills OVERLAPS rows of verdicts; a row begins `stride` bytes after the previous one. */
+/* Matches the detections of an image with its annotations, once for each IoU threshold. room->order contains
+ * the annotations, sorted for one range of areas, `bound`. Fills one row of verdicts per threshold; a row
+ * begins `stride` bytes after the previous one. */
 static void judge(const Room *room, const Found *f, int64_t founds, const Sought *first, int64_t soughts,
                   const double bound[2], uint8_t *verdict, int64_t stride) {
   for (int k = 0; k < OVERLAPS; k++, verdict += stride) {
@@ -112,8 +113,8 @@ static void judge(const Room *room, const Found *f, int64_t founds, const Sought
   }
 }
 
-/* Matches the detections of a class in an image with its annotations from number `first` on; counts the
- * annotations. */
+/* Matches the detections of a class in an image with the annotations of this class, which begin at
+ * room->sought[first]. Adds the number of annotations in each range of areas to `truths`. */
 static bool judge_image(Room *room, const Found *f, int64_t founds, int64_t first, int64_t soughts,
                         int64_t truths[RANGES], uint8_t *verdict, int64_t stride) {
   Sought *s = room->sought + first;
@@ -142,8 +143,8 @@ static bool judge_image(Room *room, const Found *f, int64_t founds, int64_t firs
 
 /* ---- One class */
 
-/* Computes the precision at each point of recall, at[CNN_RECALL_POINTS], and returns its mean. `f` is sorted
- * by descending score; f[i].row is an index of `verdict`. */
+/* Computes the precision at each point of recall, at[CNN_RECALL_POINTS], and returns the mean of these
+ * precisions. `f` is sorted by descending score; verdict[f[i].row] is the verdict on f[i]. */
 static double average(const Room *room, const Found *f, int64_t founds, int64_t truths,
                       const uint8_t *verdict, double *at) {
   double right = 0, wrong = 0, sum = 0;
@@ -165,7 +166,8 @@ static double average(const Room *room, const Found *f, int64_t founds, int64_t 
   return sum / (double)CNN_RECALL_POINTS;
 }
 
-/* Keeps the best MOST detections of each image; returns their number. */
+/* Of the detections of a class, keeps the MOST detections with the largest scores in each image. Returns the
+ * number of detections kept. */
 static int64_t keep_best(Found *f, int64_t founds) {
   int64_t kept = 0, rank = 0;
   for (int64_t i = 0; i < founds; i++) {

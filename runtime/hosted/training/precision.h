@@ -17,13 +17,13 @@ typedef struct cnn_found {
 typedef struct cnn_sought {
   int32_t image, label;
   bool ignored;        /* an annotated crowd: detections of it are neither true nor false */
-  double area, box[4]; /* area: from the annotations, or the area of the mask or the box */
+  double area, box[4]; /* area: from the annotations, otherwise the area of the mask or of the box */
   cnn_runs mask;
 } cnn_sought;
 
 double cnn_boxes_shared(const double a[4], const double b[4]); /* area that two boxes share */
-/* Compares by the IoU of boxes or of masks; of_class[classes], or NULL. Labels are below `classes`. False:
- * out of memory. */
+/* Compares detections with annotations by the IoU of boxes or, if `masks`, of masks; of_class[classes], or
+ * NULL. Labels are below `classes`. False: out of memory. */
 bool cnn_precision_measure(const cnn_found *found, int64_t founds, const cnn_sought *sought, int64_t soughts,
                            int32_t classes, bool masks, cnn_precision *result, cnn_precision_class *of_class);
 #endif

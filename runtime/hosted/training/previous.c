@@ -175,8 +175,8 @@ cnn_status cnn_previous_check(const char *out) {
   return status;
 }
 
-/* Makes a backup of weights of another tool. Weights of later runs never replace this backup, because it is
- * unknown which weights are better. */
+/* Makes a backup of weights of another tool. Later runs never overwrite this backup, because it is unknown
+ * whether their weights are better. */
 static cnn_status keep_original(const char *out, const Listener *listener) {
   char line[1000];
   char *original = cnn_sibling(out, "original");

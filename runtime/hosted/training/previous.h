@@ -4,8 +4,8 @@
 #define CNN_PREVIOUS_H
 #include "hosted/training/run.h"
 
-/* Metadata of a weight file (the notes of cnn_weights_save). `note` points to texts of this struct and of the
- * caller. */
+/* Metadata of a weight file: the list `note` is the argument `notes` of cnn_weights_save. Its texts belong to
+ * this struct or to the caller of cnn_about_weights. */
 typedef struct cnn_about {
   char val[48], epoch[16], value[48];
   const char *note[2 * 6 + 1];
@@ -19,8 +19,8 @@ void cnn_about_weights(cnn_about *about, const char *data, const char *loss, dou
 /* Returns CNN_BAD_ARGUMENT if a file that the run would replace was not written by a program of cnnc. Only
  * `out` itself may contain weights of another tool. */
 cnn_status cnn_previous_check(const char *out);
-/* Copies weights at `out` to the sibling "previous", unless the sibling has better weights. Copies weights of
- * other tools to the sibling "original". A stopped run is copied to the sibling "stopped", with its
- * checkpoint. */
+/* Makes a backup (see cnn_sibling). If `out` belongs to an unfinished run, its weights and its checkpoint are
+ * copied to the sibling "stopped". Weights of another tool are copied to "original". Other weights are copied
+ * to "previous", unless that file has weights that are as good. */
 cnn_status cnn_previous_keep(const char *out, void (*tell)(void *context, const char *line), void *context);
 #endif

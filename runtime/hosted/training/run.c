@@ -268,7 +268,7 @@ static void restore(void *context, const char *array, const cnn_weight *weight, 
     cnn_tensor_floats(tensor, 0, weight->size, values);
   } else {
     restored->status = cnn_failure(CNN_MISMATCH, "%s: %s %s: this is not a checkpoint of this program",
-                                   restored->path, name, tensor ? "has another shape" : "is missing");
+                                   restored->path, name, tensor ? "has another type or shape" : "is missing");
   }
 }
 
@@ -293,7 +293,8 @@ static cnn_status read_state(const char *path, const cnn_archive *archive, const
 
 static cnn_status take_state(cnn_run *run, const json_t *state, const char *path) {
   cnn_trainer *trainer = &run->trainer;
-  /* take_change compares the settings, but older checkpoints do not store them */
+  /* take_change also compares the optimizers, but not for older checkpoints, which do not record the
+   * program */
   if (whole(state, "optimizer") != (int64_t)trainer->recipe.optimizer) {
     return cnn_failure(CNN_MISMATCH, "%s: the checkpoint has another optimizer", path);
   }
@@ -313,7 +314,7 @@ static cnn_status take_state(cnn_run *run, const json_t *state, const char *path
   run->loss = number(state, "loss");
   run->seconds = number(state, "seconds");
   run->rate = number(state, "rate");
-  /* older checkpoints lack this number; the mean then covers only the remaining steps */
+  /* older checkpoints do not have "rates"; then the mean covers only the remaining steps of the epoch */
   run->rates = whole(state, "rates");
   run->mean_rate = run->rates > 0 ? number(state, "mean_rate") : 0;
   run->best = number(state, "best");
@@ -370,7 +371,7 @@ cnn_status cnn_run_load(cnn_run *run, const char *path, void (*tell)(void *conte
   cnn_status status = cnn_archive_open(&archive, path);
   if (status.code != CNN_OK) return status;
   json_t *state = NULL;
-  char doubt[400]; /* not reported: the program may use another name for the same class */
+  char doubt[400]; /* differences that are allowed, such as a renamed class; not reported here */
   status = read_state(path, &archive, run->trainer.network->name, &state);
   if (status.code == CNN_OK)
     status = cnn_origin_check(&archive, path, run->trainer.network, doubt, sizeof doubt);
@@ -410,8 +411,8 @@ cnn_status cnn_run_look(const char *path, bool *unfinished, char progress[80]) {
   return status.code == CNN_NO_MEMORY ? status : cnn_success();
 }
 
-/* Applies the settings of the recipe: settings that changed in the program have priority over settings chosen
- * for the run. */
+/* Restores batch, epochs and rate from the checkpoint, except those that have changed in the program since
+ * then. */
 static cnn_status take_recipe(const cnn_network *network, const json_t *state, const json_t *settings,
                               cnn_train_options *options) {
   const json_t *program = json_object_get(state, "program");

@@ -45,8 +45,9 @@ static cnn_status check_options(const cnn_network *network, const cnn_train_opti
   if (!network->gradients || !network->recipe)
     return cnn_failure(CNN_BAD_ARGUMENT, "%s %s", network->name,
                        cnn_weights_fixed(network) ? "has int8 weights, which cannot be trained"
-                                                  : "was compiled without training code: its program has no "
-                                                    "train block, or --no-train was given");
+                                                  : "was compiled without training code, which needs a "
+                                                    "train block (in C code also --train) and excludes "
+                                                    "--no-train, --stream and --slide");
   if (!options->out)
     return cnn_failure(CNN_BAD_ARGUMENT, "the name of the output file for the weights is empty");
   if (options->ranks && options->ranks->size > 1 && network->shards < 1)
@@ -59,7 +60,8 @@ static cnn_status check_options(const cnn_network *network, const cnn_train_opti
   return cnn_success();
 }
 
-/* Recipe for intentional overfitting of a few samples: a few hundred steps, at the full rate. */
+/* The recipe of the run. With --overfit, which trains on a few samples only, the rate is constant, there is
+ * no early stop, and there are at least OVERFIT_STEPS steps unless --epochs is given. */
 static cnn_recipe recipe_for(const cnn_train_options *options, int64_t samples) {
   enum { OVERFIT_STEPS = 300 };
   cnn_recipe recipe = options->recipe;
@@ -76,7 +78,8 @@ static cnn_recipe recipe_for(const cnn_train_options *options, int64_t samples) 
   return recipe;
 }
 
-/* Size of the parts into which a large batch is split. The parts are as equal as possible. */
+/* Number of samples in each part of a large batch, which is split into as few parts as possible. Only the
+ * last part may be smaller. */
 static int32_t part_of(const cnn_network *network, int32_t batch) {
   int64_t parts = ((int64_t)batch + network->train_batch - 1) / network->train_batch;
   return (int32_t)((batch + parts - 1) / parts);
@@ -114,7 +117,7 @@ static cnn_status open_training(Training *training) {
       return cnn_failure(CNN_NO_MEMORY, "no memory to train %s", network->name);
   }
 
-  /* Nets with object losses are measured by their detections in inference. */
+  /* For nets with object losses, metrics need detections, which only inference computes. */
   const bool measured = network->truth_objects == 0;
   training->output = measured ? cnn_outputs_alloc(network, part) : NULL;
   training->sums = calloc((size_t)network->outputs + 1, sizeof *training->sums);
@@ -148,8 +151,8 @@ static double rated(const Training *training, const cnn_epoch *epoch, char measu
   return metric ? epoch->val.metric[0].value : validated ? epoch->val.loss : epoch->train.loss;
 }
 
-/* Advice at the end of a message about non-finite numbers. If values are rounded, batchnorm no longer
- * compensates for a large rate. */
+/* Advice at the end of a message about non-finite numbers. In the int8 phase, batchnorm uses fixed
+ * statistics, and so no longer compensates for a large rate. */
 static const char *advice(const Training *training) {
   const cnn_trainer *trainer = &training->run.trainer;
   const bool rounds = trainer->recipe.quantize && trainer->weights[trainer->recipe.quantize_switch] > 0;
@@ -158,7 +161,8 @@ static const char *advice(const Training *training) {
                 : "A smaller rate, clip_norm or a warmup may help";
 }
 
-/* Checks the weights used in evaluation. Non-finite weights are useless and never written. */
+/* Checks that the weights used in evaluation are finite. Other weights are never written, because they are
+ * useless. */
 static cnn_status weights_check(const Training *training) {
   const cnn_network *network = training->network;
   const float *value = cnn_trainer_result(&training->run.trainer);
@@ -287,7 +291,7 @@ static void measure(const Training *training, cnn_measures *measures) {
   const cnn_run *run = &training->run;
   cnn_tally_measures(&run->tally, run->at, run->sums, measures);
   measures->loss = run->at > 0 ? run->loss / (double)run->at
-                               : NAN; /* the generated code's own loss, weighted by samples */
+                               : NAN; /* mean over the samples; from the generated code */
 }
 
 static double speed(const Training *training, double now) {
@@ -332,8 +336,8 @@ static cnn_status not_finite(Training *training, const cnn_batch *batch, float l
                      (int)run->finished + 1, step, where, kept_so_far(training), advice(training));
 }
 
-/* If only one process finds a non-finite gradient, the sums that it received differ from those of the other
- * processes, and the error reports this. */
+/* All processes should receive the same sums of gradients. So if some processes find a non-finite loss or
+ * gradient and others do not, the sums differ, and the error reports this. */
 static cnn_status check_finite(Training *training, const cnn_batch *batch, float loss, bool fine) {
   const Exchange *x = &training->exchange;
   int32_t other;
@@ -345,7 +349,7 @@ static cnn_status check_finite(Training *training, const cnn_batch *batch, float
 }
 
 /* One step of the optimizer, over one batch or several accumulated batches, with the learning rate at the
- * beginning of the step. If the next samples cannot be read, the step ends with the samples that it has. */
+ * beginning of the step. If the next samples cannot be read, the step uses only the samples read before. */
 static cnn_status make_step(Training *training, bool *over) {
   cnn_run *run = &training->run;
   cnn_trainer *trainer = &run->trainer;
@@ -493,7 +497,7 @@ static cnn_status save_here(const Training *training) {
                                : status;
 }
 
-/* Saves the progress before a sample that cannot be read or evaluated. */
+/* Saves the progress made before training failed at a sample that cannot be read or evaluated. */
 static void save_unread(Training *training) {
   if (training->options->dry_run || training->run.trainer.steps == 0) return;
   if (weights_check(training).code != CNN_OK || save_here(training).code != CNN_OK) return;

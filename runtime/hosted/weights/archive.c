@@ -13,9 +13,9 @@
 
 typedef struct cnn_block {
   struct cnn_block *next;
-} cnn_block; /* the allocated memory follows this struct */
+} cnn_block; /* header of a block of memory */
 
-enum { BLOCK_HEADER = 64 }; /* bytes, so that the memory after the struct is aligned */
+enum { BLOCK_HEADER = 64 }; /* offset of the memory in the block, in bytes; keeps it aligned */
 
 void *cnn_archive_alloc(cnn_archive *archive, size_t bytes) {
   if (bytes > SIZE_MAX - BLOCK_HEADER) return NULL;
@@ -188,7 +188,7 @@ bool cnn_tensor_numeric(const cnn_tensor *tensor) {
 
 bool cnn_tensor_in_order(const cnn_tensor *tensor) { return !tensor->fortran && !tensor->stride; }
 
-/* Offset of the element with index i in C order, in an array that is stored in another order. */
+/* Offset, in elements, of element number i in C order, if the array is stored in another order. */
 static int64_t place_of(const cnn_tensor *tensor, int64_t i) {
   int64_t place = 0, stride = tensor->size;
   for (int32_t d = tensor->rank - 1; d >= 0; d--) {
@@ -263,7 +263,7 @@ void cnn_tensor_floats(const cnn_tensor *tensor, int64_t first, int64_t count, f
   }
 }
 
-/* Formats the index of element i: "[1, 4]". */
+/* Formats the indices of element number i in C order, such as "[1, 4]". */
 static void place_text(const cnn_tensor *tensor, int64_t i, char *text, size_t room) {
   cnn_tensor place = {.rank = tensor->rank};
   for (int32_t d = tensor->rank - 1; d >= 0; d--) {

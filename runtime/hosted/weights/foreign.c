@@ -1,5 +1,6 @@
-/* foreign.c: Recognition of pickles and of Keras, ONNX and TensorFlow Lite weight files, with advice for
- * each. None of these files is opened: pickles can run code, and the other files contain whole nets. */
+/* foreign.c: Recognition of unsupported files: pickles, old PyTorch files, and Keras, ONNX and TensorFlow
+ * Lite models. The error messages explain how to convert the weights. These files are not parsed: pickles can
+ * run code, and models contain more than weights. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/foreign.h"
 
@@ -17,8 +18,8 @@ static bool is_onnx(const unsigned char *bytes, size_t n) {
          memchr("\x12\x1a\x22\x28\x32\x3a\x42", bytes[2], 7) && bytes[8] != '{';
 }
 
-/* Whether the bytes begin like a pickle of protocol 2 to 5: PROTO, then the first opcode of a number, a
- * container, a text, a name or a frame. */
+/* Whether the bytes begin like a pickle of protocol 2 to 5: PROTO, then an opcode with which a number, a
+ * container, a text, a name or a frame begins. */
 static bool is_pickle(const unsigned char *bytes, size_t n) {
   return n > 4 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5 && bytes[2] != 0 &&
          memchr("\x8a}](\x63\x95\x8c", bytes[2], 7);

@@ -1,6 +1,7 @@
-/* matching.c: Matching of a net's weights with a file by name and shape. Nothing is permuted. Two differences
- * between names are allowed: a common prefix of all names, and layers of a PyTorch stack (rnn.weight_ih_l1),
- * which are iterations of a repeat here (rnn.1.weight_ih_l0). */
+/* matching.c: Matching of a net's weights with the tensors of a file, by name or by order; the shapes must
+ * fit. Elements are never permuted. By name, two differences are allowed: a common prefix of all names, and
+ * layers of a PyTorch stack (rnn.weight_ih_l1), which are iterations of a repeat here
+ * (rnn.1.weight_ih_l0). */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/matching.h"
 
@@ -18,7 +19,7 @@ typedef struct Match {
   const cnn_wanted *wanted;
   int32_t count;
   const char *prefix;
-  bool *used; /* per tensor: it was matched to a weight, or mentioned in a line */
+  bool *used; /* per tensor: whether it is matched to a weight, or suggested for one */
   bool blind; /* names are ignored, and not used for suggestions */
   cnn_matching *out;
   bool failed; /* no memory */
@@ -49,7 +50,7 @@ static void line_add(Match *match, const char *line) {
 static cnn_tensor shape_of(const cnn_wanted *wanted) {
   cnn_tensor tensor = {.name = wanted->name, .dtype = CNN_DTYPE_F32, .rank = wanted->rank};
   memcpy(tensor.dim, wanted->dim, sizeof wanted->dim);
-  cnn_tensor_measure(&tensor); /* the compiler checked its size */
+  cnn_tensor_measure(&tensor); /* cannot fail: the compiler checked the size */
   return tensor;
 }
 
@@ -80,7 +81,7 @@ static bool same_without_ones(const cnn_tensor *a, const cnn_tensor *b) {
   }
 }
 
-/* Advice to give the file's array the shape of the weight, as text; "" if unknown. */
+/* Text that explains how to convert the file's array to the weight's shape; "" if unknown. */
 static const char *remedy(const cnn_tensor *own, const cnn_tensor *found, const int64_t from[3]) {
   const int64_t *w = own->dim;
   if (own->rank == 2 && from[0] > 0 && dims_are(found, 4, (const int64_t[]){w[0], from[2], from[0], from[1]}))
@@ -193,7 +194,8 @@ static const cnn_tensor *only_one(const Match *match, const cnn_tensor *own) {
   return lacking == 1 && there == 1 ? only : NULL;
 }
 
-/* The tensor that probably belongs to a weight without a match: it has the same size and a similar name. */
+/* The tensor that probably belongs to a weight without a match: of the tensors of the same size, the one with
+ * the most similar name. If no name is similar, only_one decides. */
 static const cnn_tensor *likely(const Match *match, const cnn_tensor *own) {
   char mine[200], theirs[200];
   const cnn_tensor *best = NULL;
@@ -215,15 +217,15 @@ static const cnn_tensor *likely(const Match *match, const cnn_tensor *own) {
 
 /* ---- a prefix common to all names */
 
-/* Number of weights that the file contains under names with this prefix. */
+/* Number of the net's weights that the file contains with this prefix before their names. */
 static int32_t count_behind(const Match *match, const char *prefix) {
   int32_t count = 0;
   for (int32_t w = 0; w < match->count; w++) count += find(match, prefix, match->wanted[w].name) != NULL;
   return count;
 }
 
-/* Finds names in the file that end with the name of a weight, and tries the text before that name as the
- * prefix of all names. */
+/* Looks for a prefix common to all names. Candidates are the texts before the name of one weight, in names of
+ * the file that end with it. Of these, the prefix with which the file has the most weights is used. */
 static void prefix_look(Match *match) {
   int32_t tried = 0;
   for (int32_t w = 0; w < match->count && tried < CANDIDATES; w++) {
@@ -276,7 +278,7 @@ static void differ(Match *match, const cnn_wanted *wanted, const cnn_tensor *ten
                             called(match, wanted, tensor, name), cnn_dtype_name(tensor->dtype)));
 }
 
-/* Matches equal names first, so that none of them is used for another weight. */
+/* Matches by name. This must precede compare, which suggests only unmatched tensors for the other weights. */
 static void take_by_name(Match *match) {
   for (int32_t w = 0; w < match->count; w++) {
     const cnn_tensor *tensor = match->out->source[w] = find(match, match->prefix, match->wanted[w].name);
@@ -321,8 +323,8 @@ static void tell_extra(Match *match) {
   }
 }
 
-/* Whether the order of flattened values is unknown. The order is known for files written by programs of cnnc,
- * and for files whose metadata name another framework than PyTorch. */
+/* Whether it is unknown if flattened values have channels first or last. The order is known for files written
+ * by programs of cnnc, and for files whose metadata name another framework than PyTorch. */
 static bool order_unknown(const cnn_archive *archive) {
   const char *format = cnn_archive_note(archive, "format");
   if (cnn_archive_note(archive, "net")) return false;
@@ -427,7 +429,7 @@ static bool same_layer(const char *a, const char *b) {
   return n > 0 && strncmp(a, b, n) == 0 && !strpbrk(b + n, "./");
 }
 
-/* Whether a cut before the k-th weight of a run would separate weights of the same layer. */
+/* Whether a cut before index k of a run would separate weights, or tensors, of the same layer. */
 static bool splits_layer(const Match *match, const cnn_tensor *const *list, int32_t tensors, Run run,
                          int32_t k) {
   const int32_t w = run.weight + k, t = run.tensor + k;
@@ -444,8 +446,8 @@ static Run whole_layers(const Match *match, const cnn_tensor *const *list, int32
   return (Run){run.weight + first, run.tensor + first, run.length - first};
 }
 
-/* row[t + 1]: the largest number n for which the last n weights up to the current one match the last n
- * tensors up to t. */
+/* row[t + 1]: the length of the longest run that ends at weight w and tensor t; `fits` holds for all its
+ * pairs. */
 static Run run_find(const Match *match, const cnn_tensor *const *list, int32_t tensors, int32_t *row) {
   Run best = {0};
   for (int32_t w = 0; w < match->count; w++) {

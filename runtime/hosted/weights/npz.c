@@ -180,7 +180,7 @@ static cnn_status member_add(cnn_archive *archive, const cnn_zip *zip, cnn_zip_m
   return status;
 }
 
-/* Reads the metadata; comments of other programs are ignored. */
+/* Reads the metadata from the archive's comment; comments written by other programs are ignored. */
 static cnn_status notes_read(cnn_archive *archive, const char *path, const char *comment, size_t n) {
   json_t *notes = n > 0 && comment[0] == '{' ? json_loadb(comment, n, JSON_REJECT_DUPLICATES, NULL) : NULL;
   cnn_status status = cnn_success();
@@ -200,8 +200,7 @@ cnn_status cnn_npz_parse(cnn_archive *archive, cnn_zip *zip) {
 
 /* ---- Writing */
 
-/* Writes the header as NumPy does: padded so that the numbers begin at a multiple of 64. Returns its length.
- */
+/* Writes the header as NumPy does: padded to a multiple of 64 bytes. Returns its length. */
 static size_t header_write(const cnn_tensor *tensor, char text[1024]) {
   static const char *const kinds[] = {
       [CNN_DTYPE_BOOL] = "b1", [CNN_DTYPE_U8] = "u1",  [CNN_DTYPE_I8] = "i1",  [CNN_DTYPE_U16] = "u2",

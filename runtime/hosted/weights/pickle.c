@@ -89,7 +89,7 @@ static void add(Machine *machine, cnn_pickled *to, cnn_pickled *item) {
   else if (grow(machine, &to->item, &to->room, to->count, to->count + 1)) to->item[to->count++] = item;
 }
 
-/* Pops the values above the last mark, *count of them, and the mark. */
+/* Pops the values above the last mark, and the mark. Sets *count to the number of values. */
 static cnn_pickled **pop_marked(Machine *machine, int32_t *count) {
   *count = 0;
   if (machine->wrong) return NULL;
@@ -112,9 +112,9 @@ static void push_last(Machine *machine, int32_t count) {
   push_tuple(machine, item, count);
 }
 
-/* Adds items to a container. `one`: 0: the values above the mark; 1: the last value; 2: the last key and
- * value. The container is the value below the items; if it is an object of an unknown class, the items are
- * dropped. */
+/* Pops items, and adds them to the container below them. `one` selects the items: 0: all values above the
+ * mark; 1: the top value; 2: the top key and value. If the container is an unknown object or a module, the
+ * items are dropped. */
 static void add_items(Machine *machine, cnn_pickled_kind kind, int32_t one) {
   cnn_pickled *item[2], **items = item;
   int32_t count = one;
@@ -217,7 +217,8 @@ bool cnn_pickled_is(const cnn_pickled *value, const char *text) {
          value->bytes == strlen(text) && memcmp(value->text, text, value->bytes) == 0;
 }
 
-/* Interprets a call of a known function, except _rebuild_from_type_v2; NULL: it is another function. */
+/* Interprets a call of a known function, except _rebuild_from_type_v2. NULL: the function or its arguments
+ * are unknown. */
 static cnn_pickled *call(Machine *machine, const cnn_pickled *callee, cnn_pickled *arguments) {
   cnn_pickled **const item = arguments->item;
   if (cnn_pickled_is(callee, "collections\nOrderedDict") && arguments->count == 0)
@@ -239,7 +240,7 @@ static void reduce(Machine *machine) {
     cnn_pickled **const item = arguments->item;
     if (cnn_pickled_is(callee, "torch._tensor\n_rebuild_from_type_v2") && arguments->count >= 3 &&
         item[2]->kind == CNN_PICKLED_TUPLE)
-      made = call(machine, item[0], item[2]); /* function, type, its arguments, state */
+      made = call(machine, item[0], item[2]); /* a function, a type, the function's arguments, a state */
     else made = call(machine, callee, arguments);
   }
   if (made) push(machine, made);

@@ -41,8 +41,8 @@ static cnn_status rule_read(Rule *rule, const char *path, Part line) {
   if (rule->theirs.n == 0)
     return cnn_failure(CNN_BAD_FORMAT, "%s:%d: there is no name before '='", path, (int)rule->line);
   if (rule->theirs.n > NAME_MOST || rule->ours.n > NAME_MOST || stars(rule->theirs) > STARS)
-    return cnn_failure(CNN_BAD_FORMAT, "%s:%d: a name may have at most %d letters, and at most %d '*'", path,
-                       (int)rule->line, NAME_MOST, STARS);
+    return cnn_failure(CNN_BAD_FORMAT, "%s:%d: a name may have at most %d characters, and at most %d '*'",
+                       path, (int)rule->line, NAME_MOST, STARS);
   if (stars(rule->ours) > 0 && stars(rule->theirs) != stars(rule->ours))
     return cnn_failure(CNN_BAD_FORMAT,
                        "%s:%d: our name (on the right) must have as many '*' as theirs, or none; here it has "
@@ -84,7 +84,7 @@ static const char *find(const char *text, size_t n, Part part) {
   return NULL;
 }
 
-/* Removes the text up to the next '*' from a pattern, and returns this text. */
+/* Returns the text up to the next '*' of a pattern; removes this text and the '*' from the pattern. */
 static Part literal(Part *pattern) {
   const char *star = memchr(pattern->text, '*', pattern->n);
   const Part part = {pattern->text, star ? (size_t)(star - pattern->text) : pattern->n};

@@ -31,7 +31,8 @@ static bool sees_all(const cnn_network *network, int32_t layer) {
   return true;
 }
 
-/* The layer whose rows are the classes: only operators that treat all channels alike follow it. */
+/* The last layer with weights, if its rows are the classes: only operators that treat all channels alike may
+ * follow it. Otherwise NULL. */
 static const cnn_layer *score_layer(const cnn_network *network) {
   static const char *const rows[] = {"dense", "conv", NULL};
   static const char *const alike[] = {"softmax", "sigmoid",        "relu",           "dropout", "avgpool",

@@ -1,4 +1,4 @@
-/* safetensors.c: Reader and writer of .safetensors. The rules follow the format's documentation and its
+/* safetensors.c: Reader and writer of .safetensors. The checks follow the format's documentation and its
  * reference implementation: https://huggingface.co/docs/safetensors */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/safetensors.h"

@@ -15,7 +15,7 @@ typedef struct Reader {
   const cnn_zip *zip;
   const char *path;
   cnn_zip_member **member; /* members, sorted by name */
-  size_t folder;           /* length of "archive/" before the names of members */
+  size_t folder;           /* length of "archive/", the start of the members' names */
   bool swapped;
 } Reader;
 
@@ -118,8 +118,8 @@ static bool is_sound(const cnn_pickled *value) {
          integers(item[3], item[2]->count);
 }
 
-/* Sets the strides of a tensor that is not contiguous; *last is the last element of the storage that is read.
- * False: out of memory, or (*last is -1) the strides overflow. */
+/* Sets the strides of a tensor that is not contiguous; *last is the index of the last element of the storage
+ * that is read. False: out of memory, or (*last is -1) the strides overflow. */
 static bool strides_set(const Reader *reader, cnn_tensor *tensor, const cnn_pickled *strides, int64_t offset,
                         int64_t *last) {
   int64_t dense = 1;
@@ -287,7 +287,8 @@ typedef struct Listing {
   const cnn_pickled *chosen; /* this dictionary is not listed; or NULL */
 } Listing;
 
-/* Formats "'ema' (12 tensors)" for a dictionary of tensors, and for the dictionaries inside it. */
+/* Adds "'ema' (12 tensors)" to the list for each dictionary of tensors in `dict`, and in the values of `dict`
+ * if these are dictionaries. */
 static void list(Listing *listing, const cnn_pickled *dict, const char *before) {
   for (int32_t i = 0; dict->kind == CNN_PICKLED_DICT && i + 1 < dict->count; i += 2) {
     const cnn_pickled *key = dict->item[i];
@@ -363,7 +364,7 @@ static cnn_status choose(const char *path, cnn_pickled *root, const char *key, c
   return refuse_key(path, root, NULL);
 }
 
-/* If no key was given: lists the other dictionaries that could have been used. */
+/* Lists the other dictionaries that a key could have selected; called only if no key was given. */
 static void tell_others(cnn_archive *archive, const cnn_pickled *root, const cnn_pickled *chosen) {
   Listing listing = {.chosen = chosen};
   list(&listing, root, "");

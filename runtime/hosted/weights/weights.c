@@ -1,4 +1,5 @@
-/* weights.c: Loading and saving of a net's weights, matched by name and shape. */
+/* weights.c: Loading and saving of a net's weights. Weights are matched with a file's tensors by name or by
+ * order. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_weights.h"
 
@@ -103,7 +104,7 @@ static cnn_status refuse(const cnn_network *network, const char *path, const cnn
   return status;
 }
 
-/* Opens the file with renamed tensors, and matches its tensors with the weights. */
+/* Opens the file, renames its tensors if there are rules for this, and matches them with the weights. */
 static cnn_status find_all(const cnn_network *network, const char *path, const cnn_weights_names *names,
                            bool some, cnn_archive *archive, cnn_matching *matching) {
   cnn_status status = cnn_archive_open(archive, path);
@@ -119,7 +120,7 @@ static cnn_status find_all(const cnn_network *network, const char *path, const c
   return done ? status : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
 }
 
-/* Writes a line "theirs = ours" for each weight that was found. From malloc; NULL: out of memory. */
+/* Text from malloc with a line "theirs = ours" for each weight that was found; NULL: out of memory. */
 static char *renames_make(const cnn_network *network, const cnn_matching *matching) {
   size_t n = 1;
   for (int32_t w = 0; w < network->weights; w++)

@@ -36,8 +36,8 @@ static cnn_tensor tensor_of(const char *name, cnn_dtype dtype, int64_t rows, int
   return tensor;
 }
 
-/* Writes a zip with one deflated member: the header and data of the stored member, compressed. Readers use
- * only the directory and the data of a zip. */
+/* Writes a zip with one deflated member: the header and data of the stored member, compressed. The local
+ * header has no sizes and no checksum, because readers take them from the directory. */
 static void deflated_write(const unsigned char *npy, size_t n) {
   unsigned char packed[1024], zip[2048] = {0}, *p = zip;
   z_stream stream = {0};
