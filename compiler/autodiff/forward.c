@@ -40,11 +40,10 @@ static bool does_not_fit(const Forward *f, const Node *node, const Node *in) {
                            shape_text(f->arena, in->shape), shape_text(f->arena, f->map[in->id]->shape));
   diag_note(diag, by->span, "%s returns %s in training, but %s in inference", by->op->name,
             shape_text(f->arena, f->map[by->id]->shape), shape_text(f->arena, by->shape));
-  diag_help(
-      diag,
-      "%s must return the same number of rows in both cases, or the operators after it must accept any "
-      "number",
-      by->op->name);
+  diag_help(diag,
+            "%s must return the same number of rows in both cases, or the operators after it must accept any "
+            "number",
+            by->op->name);
   return false;
 }
 

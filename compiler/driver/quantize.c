@@ -375,9 +375,9 @@ static bool quantize_within_loss(Quantizing *q) {
       return report_failure(q, "the quantized executable reported no accuracy");
     if (q->max_loss < 0 || accuracy_loss(q) <= q->max_loss) return true;
     if (!raise_precision(q))
-      return report_failure(
-          q, arena_printf(q->arena, "the accuracy loss is %g points even with all layers in float",
-                          accuracy_loss(q)));
+      return report_failure(q, arena_printf(q->arena,
+                                            "the accuracy loss is %g points even with all layers in float",
+                                            accuracy_loss(q)));
   }
 }
 

@@ -407,7 +407,7 @@ const char prelude_tile_store[] =
       "32(p, __arm_vctp32q((uint32_t)n)));\n",                                                               \
       "  @I v = {0};\n  for (int i = 0; i < n; i++) v[i] = p[i];\n  return v;\n")
 #define BYTES_STORED(sign, type)                                                                             \
-  "// Stores the low bytes of n numbers.\nINLINE @avoid store_bytes@l(@E *p, @I v, int n) {\n" MVE(       \
+  "// Stores the low bytes of n numbers.\nINLINE @avoid store_bytes@l(@E *p, @I v, int n) {\n" MVE(          \
       "  if (n == 4) __arm_vstrbq_" sign "32(p, (" type ")v);\n"                                             \
       "  else __arm_vstrbq_p_" sign "32(p, (" type ")v, __arm_vctp32q((uint32_t)n));\n",                     \
       "  for (int i = 0; i < n; i++) p[i] = (@E)v[i];\n")

@@ -67,8 +67,7 @@ static void note_masks(Diags *diags, const OnnxOut *o) {
     if (!o->reads[i] || !out_hides_all_keys(node)) continue;
     Diag *diag = diag_report(
         diags, DIAG_onnx_mask, node->span, node->site,
-        "the result for a position without keys is 0 in cnnc, but NaN in ONNX models of opset %d",
-        o->opset);
+        "the result for a position without keys is 0 in cnnc, but NaN in ONNX models of opset %d", o->opset);
     diag_help(diag, "--opset=23 exports the operator Attention, whose result is 0 there");
   }
 }

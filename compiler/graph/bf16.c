@@ -59,9 +59,8 @@ bool bf16_reads_rounded(const Node *operand) {
 /* ---- groups ---- */
 typedef struct Groups { /* by node id */
   const Graph *graph;
-  const int
-      *live; /* number of uses, from graph_live; 0: the value is not needed, so it is not stored */
-  int *of;   /* an earlier node of the same group; the first node of a group refers to itself */
+  const int *live; /* number of uses, from graph_live; 0: the value is not needed, so it is not stored */
+  int *of;         /* an earlier node of the same group; the first node of a group refers to itself */
   bool *wanted, *barred;
 } Groups;
 

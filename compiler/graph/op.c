@@ -233,17 +233,17 @@ static bool literal_init(ShapeContext *context, const Node *node, const char *pa
   int rank = -1, level[5] = {0};
   int64_t dim[5] = {0};
   if (!literal_sizes(value, 0, &rank, dim)) {
-    Diag *diag = op_error_at(context, node, param, DIAG_bad_value,
-                             "the list %s of %s is ragged, or has items that are not numbers", param,
-                             node->op->name);
+    Diag *diag =
+        op_error_at(context, node, param, DIAG_bad_value,
+                    "the list %s of %s is ragged, or has items that are not numbers", param, node->op->name);
     diag_help(diag, "a kernel is written row by row: [[1, 0, -1], [2, 0, -2], [1, 0, -1]]");
     return false;
   }
   if (!literal_levels(node, weight, rank, dim, level)) {
-    Diag *diag = op_error_at(context, node, param, DIAG_bad_value,
-                             "%s of %s has %s values, but its %s has %s", param, node->op->name,
-                             sizes_text(context->arena, rank, dim), weight->member,
-                             sizes_text(context->arena, weight->rank, weight->dim));
+    Diag *diag =
+        op_error_at(context, node, param, DIAG_bad_value, "%s of %s has %s values, but its %s has %s", param,
+                    node->op->name, sizes_text(context->arena, rank, dim), weight->member,
+                    sizes_text(context->arena, weight->rank, weight->dim));
     if (weight->rank == 1) diag_help(diag, "use one number, or a list of %lld", (long long)weight->dim[0]);
     else if (node->window)
       diag_help(diag,

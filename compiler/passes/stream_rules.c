@@ -208,8 +208,7 @@ static bool flow_flatter(Streams *s, const Node *node, Flow *flow) {
 static bool flow_ahead(Streams *s, const Node *node, Flow *flow) {
   (void)flow;
   if (slides(s)) return false;
-  Diag *diag =
-      refuse_stream(s, node, DIAG_stream_future, "%s needs later input rows", operator_of(s, node));
+  Diag *diag = refuse_stream(s, node, DIAG_stream_future, "%s needs later input rows", operator_of(s, node));
   if (diag) diag_help(diag, "a convolution with pad=causal reads only earlier rows");
   return true;
 }
@@ -303,8 +302,7 @@ static void refuse_rate(Streams *s, const Node *node, const Node *a, const Node 
   Diag *diag =
       refuse_stream(s, node, DIAG_stream_rate, "%s of values with %s and %s per step", operator_of(s, node),
                     rows_text(s, s->flow[a->id].step.rows), rows_text(s, s->flow[b->id].step.rows));
-  if (diag)
-    diag_help(diag, "both operands need the same total stride with respect to the input");
+  if (diag) diag_help(diag, "both operands need the same total stride with respect to the input");
 }
 
 /* Aligns the rows of all operands to the operand with the largest delay. False: an operand is not computed

@@ -32,10 +32,9 @@ static void report_addends(Quantizer *q, const Node *node, double most, float ou
                            "the scales of %s are incompatible: they differ too much", node->name);
   diag_fact(diag, "the scales of the addends range from %g to %g, that of the sum is %g", least, most,
             (double)out);
-  diag_fact(
-      diag,
-      "with rounding=float, an addend's scale / the sum's scale must be at least 2^%d and below 2^%d",
-      addition_float_least(wide), addition_float_most(wide));
+  diag_fact(diag,
+            "with rounding=float, an addend's scale / the sum's scale must be at least 2^%d and below 2^%d",
+            addition_float_least(wide), addition_float_most(wide));
 }
 
 bool quant_factor_fits(Quantizer *q, const Node *node, Multiplier factor, int32_t most, double in,

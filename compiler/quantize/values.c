@@ -467,18 +467,14 @@ static void find_leftovers(Quantizer *q, bool sure) {
       quant_problem(q, "%s: has %s bits in the metadata, but the net stores no value of that name",
                     layer->name, layer->wide ? "16" : "8");
     if (sure && left & LAYER_ROUNDING)
-      quant_problem(q,
-                    "%s: the metadata has its rounding, but no layer of that name rounds",
-                    layer->name);
+      quant_problem(q, "%s: the metadata has its rounding, but no layer of that name rounds", layer->name);
     if (sure && left & LAYER_MEAN)
       quant_problem(q, "%s: is a mean in the metadata, but another operator in the net", layer->name);
     if (sure && left & LAYER_KERNEL)
-      quant_problem(q, "%s: the metadata has its kernel, but no int8 lstm has that name",
-                    layer->name);
+      quant_problem(q, "%s: the metadata has its kernel, but no int8 lstm has that name", layer->name);
     if (sure && left & LAYER_FACTOR)
-      quant_problem(
-          q, "%s: the metadata has its factor, but no layer of that name uses a factor",
-          layer->name);
+      quant_problem(q, "%s: the metadata has its factor, but no layer of that name uses a factor",
+                    layer->name);
   }
   for (int i = 0; i < q->file->arrays.n; i++)
     if (!q->file->arrays.data[i]->used)

@@ -280,9 +280,8 @@ static void chain_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   const int carrier = assigned ? named_call_find(s, stmt, first) : -1;
   const bool prefixes = assigned && carrier < 0;
   const bool muted = frame->naming->muted;
-  frame->naming->muted |=
-      assigned && scope_find(frame->scope, stmt->name.s); /* a redefinition is reported as such, not as a name
-                                                             clash */
+  frame->naming->muted |= assigned && scope_find(frame->scope, stmt->name.s); /* a redefinition is reported as
+                                                                                 such, not as a name clash */
   Naming *naming = prefixes ? naming_inner(s, frame->naming, assigned) : frame->naming;
   const char *layer = prefixes ? arena_printf(s->arena, "%s%s", frame->naming->prefix, assigned) : NULL;
   const Scope *members = NULL;

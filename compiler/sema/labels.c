@@ -96,8 +96,8 @@ static bool file_labels(Sema *s, const Const *name, Labels *labels) {
 
 void labels_read(Sema *s, const Frame *frame, const Stmt *stmt) {
   if (s->labels) {
-    Diag *diag = diag_report(s->diags, DIAG_duplicate_statement, stmt->span, frame->site,
-                             "a second list of labels");
+    Diag *diag =
+        diag_report(s->diags, DIAG_duplicate_statement, stmt->span, frame->site, "a second list of labels");
     diag_note(diag, s->labels->span, "the first list is here");
     return;
   }

@@ -102,8 +102,8 @@ static void output_add(Sema *s, Ident name, Node *node, PortAs as) {
 
 void output_make(Sema *s, const Frame *frame, const Stmt *stmt) {
   if (s->output) {
-    Diag *diag = diag_report(s->diags, DIAG_duplicate_statement, stmt->span, frame->site,
-                             "a second output statement");
+    Diag *diag =
+        diag_report(s->diags, DIAG_duplicate_statement, stmt->span, frame->site, "a second output statement");
     diag_note(diag, s->output->span, "the first output statement is here");
     diag_help(diag, "an output statement can name several outputs: output a, b");
     return;

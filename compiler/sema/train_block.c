@@ -588,8 +588,7 @@ void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
   if (!s->graph->training && s->train != stmt) { /* at first only stored: the block is read at the end of the
                                                     net, when all outputs are known */
     if (s->train) {
-      Diag *diag =
-          diag_report(s->diags, DIAG_duplicate_statement, stmt->span, NULL, "a second train block");
+      Diag *diag = diag_report(s->diags, DIAG_duplicate_statement, stmt->span, NULL, "a second train block");
       diag_note(diag, s->train->span, "the first train block is here");
       return;
     }

@@ -16,7 +16,8 @@
 static const double UNIT = 0x1p-23; /* spacing of floats at 1 */
 static const double LARGER = 10; /* limit of a schedule's error, relative to the reference schedule's error */
 static const double FLOATS = 16; /* the limit is at least this number of UNITs */
-static const double TYPICAL = 8; /* the limit for Winograd and Strassen is at least this multiple of their typical error */
+static const double TYPICAL =
+    8; /* the limit for Winograd and Strassen is at least this multiple of their typical error */
 
 /* ---- the table ---- */
 typedef struct Row {

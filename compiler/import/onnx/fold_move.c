@@ -58,8 +58,7 @@ const Tensor *fold_expand(ModelImport *im, const OnnxNode *node) {
   for (int d = 0; d < rank; d++) {
     const int own = d - (rank - x->rank), asked = d - (rank - (int)s->n);
     const int64_t have = own < 0 ? 1 : x->dim[own], want = asked < 0 ? 1 : tensor_integer(s, asked);
-    if (have != 1 && want != 1 && have != want)
-      return no(im, "a broadcast to an incompatible shape");
+    if (have != 1 && want != 1 && have != want) return no(im, "a broadcast to an incompatible shape");
     dim[d] = have == 1 ? want : have;
     by[d] = have == 1 ? 0 : stride[own];
   }

@@ -118,8 +118,7 @@ bool tfl_pad(Making *k, const TflOperator *op) {
     return tfl_no(k, op, "its padding must be constant, and its input must not be a vector");
   for (int i = 0; i < 2 * in->rank && op->code == TFL_MIRROR_PAD; i++) {
     if (i >= 2 * in->rank - 2 && side[i]) return tfl_no(k, op, "it mirrors channels");
-    if (op->symmetric && side[i] > 1)
-      return tfl_no(k, op, "its SYMMETRIC padding is wider than one element");
+    if (op->symmetric && side[i] > 1) return tfl_no(k, op, "its SYMMETRIC padding is wider than one element");
   }
   for (int i = 0; i < 2 * in->rank; i++)
     if (side[i] < 0 || (i < 2 && side[i]))

@@ -24,8 +24,8 @@ enum { BOX = 4 };
 static const Param params[] = {
     {"deltas", PARAM_VALUE, NULL, "box deltas: 4 numbers per row", 0, 0, NULL},
     {"boxes", PARAM_VALUE, NULL, "the default boxes, a value of the operator default_boxes", 0, 0, NULL},
-    {"overlap", PARAM_NUMBER, "0.5", "minimum IoU for a default box to be matched with a ground-truth box",
-     0, 1, NULL},
+    {"overlap", PARAM_NUMBER, "0.5", "minimum IoU for a default box to be matched with a ground-truth box", 0,
+     1, NULL},
     {"negatives", PARAM_INT, "3", "number of background boxes in the loss for each box with an object", 0,
      1e6, NULL},
     {0},

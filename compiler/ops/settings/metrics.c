@@ -5,10 +5,9 @@
 #include "ops/registry.h"
 
 static const Param none[] = {{0}};
-static const Param top_params[] = {{"k", PARAM_INT, "5",
-                                    "number of highest-scoring classes, one of which must be the label",
-                                    0, 0, NULL},
-                                   {0}};
+static const Param top_params[] = {
+    {"k", PARAM_INT, "5", "number of highest-scoring classes, one of which must be the label", 0, 0, NULL},
+    {0}};
 
 static const Form accuracy = {
     "accuracy",

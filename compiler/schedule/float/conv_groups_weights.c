@@ -31,10 +31,9 @@ enum { MOST_TERMS = 16 };
 typedef struct Sums {
   const Lower *l;
   Correlation k;
-  int64_t n, larges,
-      smalls; /* n: diagonals of a square. larges, smalls: number of vectors of the large and of the small
-                 side that are multiplied with each other; one of the two is 1 */
-  int lanes, taps; /* lanes; taps of a row that are summed together */
+  int64_t n, larges, smalls; /* n: diagonals of a square. larges, smalls: number of vectors of the large and
+                                of the small side that are multiplied with each other; one of the two is 1 */
+  int lanes, taps;           /* lanes; taps of a row that are summed together */
   TapRun column[MOST_TAP_RUNS];
   int ncolumns;
 } Sums;

@@ -43,8 +43,7 @@ static const char *dsp_sum_refused(const Lower *l, const Choice *choice) {
   const Int8Combine *p = node->detail;
   const Addition *a = &p->addition;
   if (p->product) return "a product";
-  if (l->updatable && p->rounding != ROUNDING_SINGLE)
-    return "--updatable with a rounding other than single";
+  if (l->updatable && p->rounding != ROUNDING_SINGLE) return "--updatable with a rounding other than single";
   if (p->rounding == ROUNDING_FLOAT) return "rounding float";
   for (int k = 0; k < node->nin; k++) {
     if (!same_shape(&node->in[k]->shape, &node->shape)) return "an operand is repeated";

@@ -82,8 +82,8 @@ static cnn_status file_add(cnn_data *data, CifarSet *set, const char *directory,
     data->pool[pool] += file->records;
     if (file->file.size % stride != 0 || file->records == 0)
       status = cnn_failure(CNN_BAD_FORMAT,
-                           "%s: is cut off: it has %zu bytes, not one or more records of %zu bytes",
-                           path, file->file.size, stride);
+                           "%s: is cut off: it has %zu bytes, not one or more records of %zu bytes", path,
+                           file->file.size, stride);
   }
   for (int64_t i = 0; i < file->records && status.code == CNN_OK; i++) {
     int label = file->file.data[(size_t)i * stride + (size_t)set->labels - 1];

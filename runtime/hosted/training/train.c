@@ -290,8 +290,8 @@ static cnn_status prepare_files(Training *training) {
 static void measure(const Training *training, cnn_measures *measures) {
   const cnn_run *run = &training->run;
   cnn_tally_measures(&run->tally, run->at, run->sums, measures);
-  measures->loss = run->at > 0 ? run->loss / (double)run->at
-                               : NAN; /* mean over the samples; from the generated code */
+  measures->loss =
+      run->at > 0 ? run->loss / (double)run->at : NAN; /* mean over the samples; from the generated code */
 }
 
 static double speed(const Training *training, double now) {
