@@ -14,8 +14,8 @@ AM_TESTS_ENVIRONMENT = \
   CNNC_FAST='$(CNNC_FAST)'; export CNNC_FAST; \
   CNNC_TEST_SEED=$${CNNC_TEST_SEED:-$(TEST_SEED)}; export CNNC_TEST_SEED; \
   $(SANITIZER_ENVIRONMENT)
-# The targets, levels and C compilers of each net depend on a seed, by default on the commit. Logs print it;
-# CNNC_TEST_SEED=N make check reproduces a run.
+# The targets, levels and C compilers of each net depend on a seed, which by default depends on the commit.
+# Logs print the seed; CNNC_TEST_SEED=N make check reproduces a run.
 TEST_CC = $(CC)
 TEST_CXX = $(CXX)
 TEST_CLANG = $(CLANG)
@@ -31,8 +31,8 @@ else
 SANITIZER_ENVIRONMENT =
 endif
 
-# The longest cases begin first, so that no processor is idle at the end. unit is run by a script because make
-# would delay a program's dependents until all other tests have begun.
+# The longest cases begin first, so that no processor is idle at the end. The program `unit` is run by a
+# script: as a test itself, make would begin it only after all other tests.
 LONG_CASES = tests/nets/random.tap tests/unit/unit.tap tests/web/web.tap tests/stream/stream.tap \
   tests/nets/accuracy.tap \
   tests/embed/misra.tap tests/int8/int8.tap tests/nets/programs.tap \
@@ -79,7 +79,7 @@ EXTRA_DIST += %D%/README.md %D%/long.md %D%/long.sh %D%/skips.txt %D%/identical.
   %D%/export %D%/fixtures %D%/fuzz %D%/golden %D%/grad %D%/import %D%/int8 %D%/lsp %D%/models \
   %D%/nests %D%/nets %D%/run %D%/runtime %D%/special %D%/targets %D%/walks %D%/web %D%/weights
 
-# If a folder of cases is also in the build directory, make dist copies it, too: remove the logs.
+# make dist also copies the folders of cases in the build directory, so the logs in them are removed.
 dist-hook:
 	find $(distdir)/tests -name '*.log' -o -name '*.trs' | xargs rm -f
 

@@ -1,5 +1,5 @@
 /* differentiate.c: Reverse-mode automatic differentiation. For training, this pass copies the graph in
- * training mode (batchnorm as its parts, dropout with its mask) and appends the losses. For inspection, it
+ * training mode (batchnorm decomposed, dropout with its mask) and appends the losses. For inspection, it
  * copies the inference graph and appends a score for each output; the caller passes the gradients of the
  * scores as targets. Then the pass visits the nodes from last to first, and each operator appends its
  * backward pass. For training, gradients are computed towards trained parameters; for inspection, towards the
@@ -68,7 +68,7 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   Graph *graph = gradient->graph;
   Node *in[MOST_INPUTS], *own = graph_port(graph, use->port)->node;
   int64_t size = 1;
-  if (loss->inside && own->op != loss->inside) own = own->hidden->of; /* the node that `own` replaced */
+  if (loss->inside && own->op != loss->inside) own = own->hidden->of; /* the node of the inference graph */
   int n = loss_operands(loss, own, in);
   for (int i = 0; i < use->nmore; i++) in[n++] = graph_port(graph, use->more[i])->node;
   for (int i = 0; i < TRUTH_PARTS; i++)

@@ -1,4 +1,4 @@
-/* forward.c: Forward pass of training: nodes in training mode, and the calls of a sample with `steps`. */
+/* forward.c: Forward pass of training: nodes in training mode and, with `steps`, all calls of a sample. */
 // SPDX-License-Identifier: Apache-2.0
 #include "autodiff/forward.h"
 #include "base/number.h"
@@ -110,7 +110,8 @@ static bool *changing(Arena *arena, const Graph *graph) {
   return changes;
 }
 
-/* Adds the nodes of the inputs, each with one region per call, before the nodes of the calls. */
+/* If there are several calls, adds the nodes of the inputs, each with one region per call, before the nodes
+ * of the calls. */
 static void add_call_inputs(Forward *f) {
   f->input = NEW_ARRAY(f->arena, Node *, f->graph->nodes.n + 1);
   for (int i = 0; i < f->graph->nodes.n && f->calls > 1; i++) {

@@ -161,14 +161,14 @@ static void add_compiler(Command *command, const Build *run) {
   else compiler_add(command, &run->compiler);
 }
 
-/* Replaces -O3 by -O2 for clang, whose -O3 unrolls unmarked loops: that code is 1.2x larger than with -O2,
- * but not faster. gcc needs -O3 to unroll marked loops. */
+/* Replaces -O3 by -O2 for clang, whose -O3 unrolls loops without an unroll pragma: that code is 1.2x larger
+ * than with -O2, but not faster. gcc needs -O3 to unroll loops with the pragma. */
 static const char *level_of(const Compiler *compiler, const char *optimize) {
   return strcmp(optimize, "-O3") == 0 && compiler->clang ? "-O2" : optimize;
 }
 
-/* The system on which the result runs. For a CPU without a C library, object files have the format of
- * Linux. */
+/* The system on which the result runs. For a CPU without an operating system, it is Linux, whose object files
+ * have the same format. */
 static const System *system_of(const Backend *backend) {
   return backend->system ? backend->system : backend->cross ? system_table : system_here();
 }

@@ -66,7 +66,8 @@ static const char *find_clang(Arena *arena) {
   return on_path(arena, "clang") ? "clang" : NULL;
 }
 
-/* Zig is only used where there is neither clang nor gcc. $CNNC_ZIG is set by the Python package. */
+/* The compiler if neither --cc nor $CNNC_CC names one: zig only if there is neither clang nor gcc. The Python
+ * package sets $CNNC_ZIG. */
 static const char *find_any(Arena *arena) {
   const char *clang = find_clang(arena);
   if (clang || on_path(arena, "gcc")) return clang ? clang : "clang";

@@ -58,7 +58,7 @@ static bool unquoted(const char *flags, char *word, size_t room) {
   return true;
 }
 
-/* Opens the job server: "fifo:PATH" or "R,W". */
+/* Opens the job server: "fifo:PATH", or "R,W", the descriptors of a pipe. */
 static void open_make(Jobs *jobs, const char *auth) {
   static const char fifo[] = "fifo:";
   char word[4096];

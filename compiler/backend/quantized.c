@@ -104,7 +104,7 @@ static const char *take_note(Arena *arena, const char *note, QuantFile *file) {
 
 /* ---- arrays ---- */
 static void copy_elements(const cnn_tensor *tensor, Elem elem, void *to) {
-  static const double FAR = 0x1p60; /* larger than every valid number */
+  static const double FAR = 0x1p60; /* limit for the conversion to int64; valid numbers are smaller */
   for (int64_t i = 0; i < tensor->size; i++) {
     const double x = cnn_tensor_number(tensor, i);
     if (elem == F32) ((float *)to)[i] = (float)x;

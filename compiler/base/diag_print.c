@@ -3,12 +3,9 @@
 #include <string.h>
 #include "base/diag_record.h"
 
-enum {
-  TAB = 4,
-  WIDEST = 160,
-  BEFORE_CARET = 60
-}; /* in columns; of a line wider than WIDEST, WIDEST columns are shown, the first one BEFORE_CARET columns
-      before the caret */
+/* In columns. Of a line wider than WIDEST, WIDEST columns are shown. The first of them is BEFORE_CARET
+ * columns before the caret, or the line's first column. */
+enum { TAB = 4, WIDEST = 160, BEFORE_CARET = 60 };
 
 typedef struct Palette {
   const char *error, *warning, *note, *bold, *caret, *gutter, *reset;

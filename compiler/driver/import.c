@@ -275,9 +275,9 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
   return graph->weights.n == im->weights.n ? NULL : "it has other weights";
 }
 
-/* Reports numbers that ONNX allows and the language does not, with the messages of the front end. The line
- * number of a message identifies the statement: each statement has one line, after the lines of the comment,
- * the net and its inputs. */
+/* Reports the errors of the front end: ONNX allows numbers that the language does not. The line number of an
+ * error identifies the statement: each statement has one line, after the lines of the comment, the net and
+ * its inputs. */
 static void report_unsupported(const ModelImport *im, const Diags *diags, const Sources *sources) {
   const int before = 3 + im->left_out.n + im->options->settings.n + im->inputs.n, n = diags_errors(diags);
   Span where;

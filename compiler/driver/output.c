@@ -168,7 +168,7 @@ static bool library_possible(Compilation *c) { return write_library(c); }
 static const char *library_file(const Compilation *c, const char *path) { return (void)c, path; }
 #else
 static const size_t onnx_most = 0x7fffffff; /* maximum bytes of a protobuf message */
-/* bytes; if a model exceeds onnx_most, its tensors that are larger than this are stored in a separate file */
+/* bytes; if a model exceeds onnx_most, its tensors of at least this size are stored in a separate file */
 enum { ONNX_DETACHED = 1024 };
 
 static bool adopt_output(Compilation *c, const char *path, const char **temporary) {

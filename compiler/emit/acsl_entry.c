@@ -51,7 +51,7 @@ static void put_specified(Text *out, const Net *net) {
 static void put_commands(Text *out, const Net *net, const char *file) {
   const char *stem = arena_copy(net->arena, file, strlen(file) - strlen(".c"));
   const bool board = net->section[0].print.acsl_eva;
-  text_put(out, "/* %s: the entry point with which Frama-C checks %s. In the directory of both files:\n *\n",
+  text_put(out, "/* %s: the entry point with which Frama-C checks %s. Run in the directory of both:\n *\n",
            net->name, file);
   text_put(out,
            " * frama-c -c11 -machdep %s \\\n"

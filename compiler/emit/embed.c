@@ -2,9 +2,9 @@
  *
  * A small number of weights is printed as arrays in the C text. A larger number of weights is stored in one
  * of four ways: as a string in the text; as a file next to it, which the compiler's #embed or the assembler's
- * .incbin reads; as a file that the backend has open; or as another object. Each of these forms defines one
- * array, NAME_bytes. This array contains the packed model, which is also named NAME_trained. If the code has
- * NAME_network, so that training can continue, the weights in their natural layout follow. */
+ * .incbin reads; as data that the backend passes in an open file; or as a separate object. Each form defines
+ * one array, NAME_bytes. This array contains the packed model, which is also named NAME_trained. If
+ * the code has NAME_network, so that training can continue, the weights in their natural layout follow. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>

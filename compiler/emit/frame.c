@@ -177,7 +177,7 @@ static const char *value_of_all(Frame *f, const Node *node, const Place *place, 
       place->offset);
   const char *value =
       f->kind == FRAME_SAMPLE || f->kind == FRAME_INFER ? image_offset(f, first, place->stride) : first;
-  return local(f, "void *", name, value, arena_printf(net->arena, "%s, of all images", value_text(f, node)));
+  return local(f, "void *", name, value, arena_printf(net->arena, "%s, one per image", value_text(f, node)));
 }
 
 /* The address of a range of channels in a caller's array. */
@@ -232,7 +232,7 @@ const char *frame_value(Frame *f, const Node *node) {
   case SPACE_BATCH:
     return local(f, "void *", name,
                  offset_text(f, arena_printf(net->arena, "%s->at->batch", frame_name(f, "batch")), offset),
-                 arena_printf(net->arena, "%s, one for all images", value_text(f, node)));
+                 arena_printf(net->arena, "%s, one per batch", value_text(f, node)));
   default: return "NULL";
   }
 }

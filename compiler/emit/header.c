@@ -92,7 +92,7 @@ static void put_numbers(Text *out, Net *net) {
 static void put_weights_struct(Text *out, Net *net) {
   const Graph *graph = net->graph;
   text_put(out,
-           "/* Trained parameters in the usual layouts, one after the other without padding. The struct is "
+           "/* Trained parameters in PyTorch's layouts, one after the other without padding. The struct is "
            "also an array of %s floats. */\n",
            net->macro->PARAMETERS);
   text_put(out, "typedef struct %s %s;\nstruct %s {\n", net->own->weights, net->own->weights,
@@ -167,8 +167,8 @@ static void put_inference(Text *out, Net *net) {
     put_signature(out, net, arena_printf(net->arena, "%svoid %s", linkage, net->own->infer_some), &some,
                   ";\n");
   }
-  text_put(out, "/* The target whose code runs: %s. */\n%sconst char *%s(void);\n", net_target_names(net),
-           linkage, net->own->target);
+  text_put(out, "/* Name of the target in use; compiled for %s. */\n%sconst char *%s(void);\n",
+           net_target_names(net), linkage, net->own->target);
   if (net_pool(net))
     text_put(out,
              "/* Sets the number of threads of later calls from this thread; 0: OMP_NUM_THREADS, or one per "

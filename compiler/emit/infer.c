@@ -234,8 +234,8 @@ static void put_phase(Text *out, Net *net, int target, const Phase *of) {
     frame_call(&f, &net->layout->infer.steps.data[s], "  ");
     put_mark(&f, "  ", s);
   }
-  text_put(out, "/* The layers of image n of a call %s. */\n",
-           phase ? "after the batched kernels" : "before the batched kernels");
+  text_put(out, "/* Image n of a call: the layers %s. */\n",
+           phase ? "after a batched kernel" : "before the batched kernels");
   put_function(out, &f, phase_function(net, target, phase));
 }
 

@@ -23,7 +23,7 @@ static void put_text(Text *out, const Net *net, const char *text) {
 }
 
 static const char keys_text[] =
-    "// Two keys for random numbers from seed, step and sample (splitmix64's finalizer).\n"
+    "// Two random keys from seed, step and sample (splitmix64's finalizer).\n"
     "static uint64_t @MIX@(uint64_t x) {\n"
     "  x += UINT64_C(0x9E3779B97F4A7C15);\n"
     "  x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);\n"
@@ -106,8 +106,8 @@ static const char normal_text[] =
     "}\n\n";
 
 static const char orthogonal_text[] =
-    "// In each block of `rows` rows, the rows become orthonormal, or the columns if these are fewer: the\n"
-    "// Gram-Schmidt process on normally distributed numbers.\n"
+    "// Orthonormal rows, or columns if these are fewer, in each block of `rows` rows: the Gram-Schmidt\n"
+    "// process on normally distributed numbers.\n"
     "static void @ORTHOGONAL@(float *w, int64_t n, int64_t rows, int64_t columns, uint64_t seed,\n"
     "                         uint64_t weight) {\n"
     "  const int64_t vectors = rows < columns ? rows : columns, length = rows < columns ? columns : rows;\n"

@@ -25,8 +25,8 @@ void put_banner(Text *out, Net *net, bool header) {
 
 void put_includes(Text *out) {
   text_put(out, "#if __STDC_HOSTED__ || !defined(__GNUC__)\n#include <string.h>\n"
-                "#else // without a C library: the builtins may become calls of functions named memcpy and "
-                "memset\n#define memcpy __builtin_memcpy\n#define memset __builtin_memset\n#endif\n\n");
+                "#else // without a C library: the builtins may call functions named memcpy and memset\n"
+                "#define memcpy __builtin_memcpy\n#define memset __builtin_memset\n#endif\n\n");
 }
 
 static void put_top(Text *out, Net *net) {

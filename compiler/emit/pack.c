@@ -61,7 +61,7 @@ static bool condition_before(const Net *net, const Member *table, int target) {
 }
 
 /* The condition of the targets that need a table. NULL: no condition, because the lowest target needs the
- * table. */
+ * table, or because its targets were not recorded. */
 static const char *table_condition(const Net *net, const Member *table) {
   const int n = net->layout->options.ntargets;
   const char *all = NULL;

@@ -5,9 +5,9 @@
  * element types: vector, element, width and letter. A word before @n or @l is a function's name and gets the
  * net's prefix. Macros have no prefix; emit_prelude_end undefines them.
  *
- * The text uses no intrinsics and no library. Error bounds were measured by tests/unit/prelude.c over all
- * floats. The polynomials were fitted for cnnc (minimax on the given interval, coefficients rounded one by
- * one). The text may be copied with generated code under MIT-0. */
+ * The text uses no library and, except for Helium, no intrinsics. Error bounds were measured over all floats
+ * with tests/unit/prelude.c (PRELUDE_STEP=1). The polynomials were fitted for cnnc (minimax on the given
+ * interval, coefficients rounded one by one). The text may be copied with generated code under MIT-0. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>

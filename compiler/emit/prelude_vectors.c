@@ -379,8 +379,8 @@ const char prelude_tile_clear[] = "INLINE @avoid tile_clear@l(int sums) {\n"
   "}\n"
 const char prelude_tile_add[] = TILE_ADD("tile_add", "uint16_t", "tdpbf16ps"),
            prelude_tile_add_bytes[] = TILE_ADD("tile_add_bytes", "int32_t", "tdpbusd");
-const char prelude_tile_awake[] = "// Stores a register to 64 bytes that nothing reads, so that later "
-                                  "stores are fast: after some 600 cycles\n"
+const char prelude_tile_awake[] = "// Stores a register to 64 bytes, which are overwritten later, so that "
+                                  "later stores are fast: after some 600 cycles\n"
                                   "// without a store of a tile register, the next store takes 0.25 us.\n"
                                   "INLINE @avoid tile_awake@l(void *awake) {\n  " TILE_AWAKE "}\n";
 #define TILE_STORED(tile)                                                                                    \

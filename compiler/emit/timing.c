@@ -12,8 +12,8 @@ enum { LINE = 64 };
 typedef struct Timing {
   Arena *arena;
   const Target *target;
-  int64_t values, inputs, weights; /* bytes of a trial's buffers. values: all buffers except weights; inputs:
-                                      the inputs, which come first among the values */
+  int64_t values, inputs, weights; /* bytes of buffers, the maximum of the trials. values: all buffers except
+                                      weights; inputs: the inputs, the first of these buffers */
   PreludeNeeds needs;
   NestPrint print;
   Text functions, calls;

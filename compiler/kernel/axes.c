@@ -17,7 +17,7 @@ enum {
 /* ---- the oracle ---- */
 
 /* The taps of an element. If an input occurs more than once, as at a border, its weights are added, so that
- * an infinite input gives infinity even if the weights have different signs. */
+ * an infinite input gives infinity, and not NaN, even if the weights have different signs. */
 static int axis_taps_at(const Node *forward, AxisRule rule, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const int all = rule(forward, axis, to, tap);
   int n = 0;
@@ -68,8 +68,9 @@ typedef struct Line { /* the taps of one result element */
   int n, room;
   Tap *tap;
 } Line;
-/* The map has `head` separate lines, then `count` repetitions of `period` lines, each `step` further in the
- * source, then the remaining separate lines. line[] holds the head, one period, and the tail. */
+/* The map has `head` separate lines, then `count` repetitions of `period` lines, each of which reads `step`
+ * source elements further on, then the remaining separate lines. line[] holds the head, one period, and the
+ * tail. */
 typedef struct AxisMap {
   int64_t size, head, period, step, count, lines;
   Line *line;
@@ -117,7 +118,7 @@ static bool line_follows(const Line *a, const Line *b,
 }
 
 /* Finds the repetitions from the middle outwards, because the ends differ. cut: number of repetitions in the
- * middle that were not computed. */
+ * middle that the caller has left out. */
 static AxisMap map_of(Line *line, int64_t lines, int64_t period, int64_t step, int64_t cut) {
   AxisMap map = {.size = lines + cut * period, .head = lines, .lines = lines, .line = line};
   const int64_t last = lines - period;

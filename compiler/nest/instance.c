@@ -76,8 +76,7 @@ static void read_body(const Reader *r, const NestStmt *stmt) {
   }
 }
 
-/* ---- names that a body uses, found from its last statement to its first, so that a name is visited after
- * its uses ---- */
+/* ---- names that a body uses, found in reverse order, so that a name is visited after its uses ---- */
 static void use_index(const Reader *r, const Index *ix) {
   for (int s = 1; s < SLOTS; s++)
     if (ix->k[s] && !r->known->fixed[s]) r->used->slot[s] = true;

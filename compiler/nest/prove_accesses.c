@@ -41,7 +41,7 @@ void prover_add_box(Prover *p, WrittenBox box) {
   vec_push(p->arena, p->boxes, box);
 }
 
-void prover_forget(Prover *p, const Buf *buf) { /* when a local buffer begins a new lifetime */
+void prover_forget(Prover *p, const Buf *buf) { /* a new lifetime of a local buffer begins */
   for (int i = 0; i < p->boxes.n; i++)
     if (p->boxes.data[i].buf == buf)
       p->boxes.data[i].buf = NULL; /* the box is not removed, because p->level is an index of boxes */

@@ -3,7 +3,7 @@
  * is narrow and has several users is copied instead. A part of another value has that value's pixel stride.
  * So such a part cannot be viewed with another shape (flatten), be an output, or be a part of two values.
  * Rows of an image (bands.c) are always views of the image, and an image that is assembled from rows contains
- * these rows. Neither of these two kinds of values has other aliases.
+ * these rows. In both cases the pixels of the image are contiguous.
  *
  * Attention and matmul accept pixels at any distance from each other (reads_anywhere). Three more kinds of
  * values are views if only these operators read or write them: heads, slices of values with a leading axis,

@@ -43,7 +43,7 @@ static int64_t part_of_block(const Plan *plan, const Node *value) {
   return home_bytes(home, home->offset);
 }
 
-/* The permitted overlaps of values as overlaps of aligned blocks. */
+/* Converts the permitted overlaps of values to overlaps of their aligned blocks. */
 static Overlaps block_overlaps(Arena *arena, const Plan *plan, Block *const *value) {
   Overlaps overlaps = {0};
   const int64_t align = plan_aligned(1);

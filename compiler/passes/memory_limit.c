@@ -48,7 +48,7 @@ static int64_t value_bytes(const Node *node) {
   return home_bytes(&home, shape_elements(node->shape));
 }
 
-/* Finds the candidates: values of the forward pass that are read late. */
+/* Finds the candidates: values of the forward pass that have late readers (recompute_late). */
 static void find_values(Search *s) {
   const Graph *graph = s->base.plan->graph;
   s->base.times = recompute_times(s->arena, s->base.plan);

@@ -1,7 +1,8 @@
 /* stream_rules.c: Rules for the rows of each value that a step computes, by operator (the table `rules`), and
  * errors for layers that cannot be computed in steps.
  *
- * The formulas are the same as for windows (graph/shape.c), applied to the number of rows known so far. */
+ * The formulas (graph/shape.c, "endless sequences") are those of the output size of windows, applied to the
+ * rows that are known after a call. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdarg.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* whole_batch.c: Choice of batched layers, and of interleaving. If large dense layers and convolutions with
- * few pixels are computed image by image, they read their weights from memory for each image (three times in
- * training), and also write their gradients for each image. PlanOptions.pays estimates which layers are
+ * few pixels are computed image by image, they read their weights from memory for each image and, in
+ * training, also write the weights' gradients for each image. PlanOptions.pays estimates which layers are
  * faster if they are batched.
  *
  * Requires: a graph. Preserves: the graph; marks nodes, sets plan->together or plan->images. */

@@ -223,7 +223,8 @@ static double rounding_error(const Calibrator *k, const double *w, int64_t n, do
   return sum;
 }
 
-/* Returns a scale that clips the largest weights if that reduces the error. */
+/* Returns the scale for the largest weight or, with RANGE_MSE, a smaller scale if its error is smaller,
+ * although it clips the largest weights. */
 double calibrate_filter_scale(const Calibrator *k, const double *w, int64_t n, double most) {
   enum { PARTS = 128 };
   double best = most / weight_most(k), least = rounding_error(k, w, n, best);

@@ -21,8 +21,8 @@ static double *parameter_sum(const Calibrator *k, const Weight *a, const Weight 
   return sum;
 }
 
-/* Whether, with this weight scale, the sums of a gate, including its bias, are at most half of INT32_MAX.
- * This must be true in units of the sums and in units of the gates. */
+/* Whether, with this weight scale, the sums of a gate, including its bias, are at most half of INT32_MAX and,
+ * rescaled to the scale of the gates, at most a quarter of it. */
 static bool gate_has_room(const double *w, const double *bias, int64_t rows, int64_t columns, double scale,
                           Quant in) {
   const double reach = fmax(in.zero - INT8_MIN, INT8_MAX - in.zero), unit = (double)in.scale * scale;

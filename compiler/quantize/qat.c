@@ -53,8 +53,8 @@ static void round_value(Graph *graph, const Calibrated *made, const Chosen *c, W
   rounds->hi = (double)c->scale * (INT8_MAX - c->zero);
 }
 
-/* Whether the value is not rounded: images of bytes are exact, and a loss reads the exact value of the last
- * layer. */
+/* Whether the value is not rounded: an input of bytes is exact, and callers and losses read the exact value
+ * of an output (or loss operand) whose scale is known without data. */
 static bool is_exact_rescale(const Graph *graph, const Chosen *c) {
   bool scores = false;
   for (int i = 0; i < graph_ports(graph); i++) scores |= graph_port(graph, i)->node == c->last;

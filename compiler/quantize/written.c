@@ -70,7 +70,7 @@ static Node *copied_as_written(Writing *w, const Node *like, int nin, Node *cons
   return node;
 }
 
-/* The relu after `node` that is fused into its rounding, or NULL. */
+/* The node after `node` that is fused into its rounding, or NULL. */
 static const Node *bound_after(const Writing *w, const Node *node) {
   for (int i = node->id + 1; i < w->floats->nodes.n; i++) {
     const Node *next = w->floats->nodes.data[i];

@@ -64,7 +64,7 @@ struct conv_v3_workspace {
 
 void conv_v3_pack(conv_v3_model *model, const conv_v3_weights *weights);
 
-/* Opens a model file of cnnc --emit=model in place: `bytes` is the file, read or mapped. NULL if it belongs to another net or layout. */
+/* Opens a model file of cnnc --emit=model in place: `bytes` is the file, read or mapped. NULL if it is for another net or layout, or unaligned. */
 const conv_v3_model *conv_v3_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */

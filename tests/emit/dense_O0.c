@@ -61,7 +61,7 @@ struct dense_O0_workspace {
 
 void dense_O0_pack(dense_O0_model *model, const dense_O0_weights *weights);
 
-/* Opens a model file of cnnc --emit=model in place: `bytes` is the file, read or mapped. NULL if it belongs to another net or layout. */
+/* Opens a model file of cnnc --emit=model in place: `bytes` is the file, read or mapped. NULL if it is for another net or layout, or unaligned. */
 const dense_O0_model *dense_O0_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */

@@ -81,7 +81,7 @@ struct team_workspace {
 
 void team_pack(team_model *model, const team_weights *weights);
 
-/* Opens a model file of cnnc --emit=model in place: `bytes` is the file, read or mapped. NULL if it belongs to another net or layout. */
+/* Opens a model file of cnnc --emit=model in place: `bytes` is the file, read or mapped. NULL if it is for another net or layout, or unaligned. */
 const team_model *team_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */

@@ -57,7 +57,7 @@ typedef enum cnn_scores {
 } cnn_scores; /* how an output is converted to class scores */
 
 typedef enum cnn_output_kind {
-  CNN_OUTPUT_VALUES,      /* numbers, or scores of classes */
+  CNN_OUTPUT_VALUES,      /* numbers, or class scores */
   CNN_OUTPUT_DETECTIONS,  /* rows x1 y1 x2 y2 score class, in pixels of the first image input; class -1: none
                            */
   CNN_OUTPUT_MASKS,       /* a mask per row of the detections: 0 to 1 for each pixel of its box and class */
@@ -82,7 +82,7 @@ typedef struct cnn_port { /* an input or an output */
   int32_t chw;         /* inputs: the caller's buffer is channels-first */
   int64_t size;        /* elements of one image */
   cnn_target target;   /* outputs: the target of its loss */
-  int64_t target_size; /* elements of the target of one image: 1 class, or height*width classes, or `size`
+  int64_t target_size; /* elements of the target of one image: one class, one class per position, or `size`
                           values */
   cnn_scores scores;   /* outputs */
   const char *loss;    /* outputs: the name of its loss, or NULL */
@@ -92,7 +92,7 @@ typedef struct cnn_port { /* an input or an output */
   int32_t rate;          /* inputs: samples per second of sound; otherwise 0 */
   int32_t calls; /* 0 or 1; the runtime sets it to the calls per sample, and regions, size and target_size
                     then cover all calls */
-  int32_t step, offset, late; /* with --stream: rows per call, otherwise 0; number of the first row of call 0;
+  int32_t step, offset, late; /* --stream: step: rows per call, or 0; offset: first row of call 0; late:
                                  delay of the output's rows, in rows of the first input */
   cnn_output_kind kind;       /* outputs */
   int32_t stuff, things;      /* for a panoptic output: number of background classes, which come first, and
@@ -237,8 +237,8 @@ typedef struct cnn_network {
   void (*threads)(int32_t); /* sets the threads for calls from this thread; 0: default; NULL: one thread */
   void (*infer)(const void *model, const void *const *input, float *const *output,
                 void *workspace); /* exactly `batch` images; NULL if the net has a state */
-  /* Nets with a state have `reset` and `step` instead of `infer`: reset begins a state, and each step updates
-   * it. state_bytes 0: no state. */
+  /* Nets with a state have `reset` and `step` instead of `infer`: reset initializes the state, and each step
+   * updates it. state_bytes 0: no state. */
   size_t state_bytes;
   int32_t window, ready; /* --slide: rows per window, or 0; calls before the first full window */
   void (*reset)(void *state);
@@ -319,7 +319,7 @@ struct train_generic_workspace {
 
 void train_generic_pack(train_generic_model *model, const train_generic_weights *weights);
 
-/* Opens a model file of cnnc --emit=model in place: `bytes` is the file, read or mapped. NULL if it belongs to another net or layout. */
+/* Opens a model file of cnnc --emit=model in place: `bytes` is the file, read or mapped. NULL if it is for another net or layout, or unaligned. */
 const train_generic_model *train_generic_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */
@@ -379,7 +379,7 @@ _Static_assert(sizeof(train_generic_training) == TRAIN_GENERIC_TRAINING_BYTES, "
 #pragma GCC optimize("fp-contract=off")
 #endif
 
-// Two keys for the random numbers of one purpose (splitmix64's finalizer).
+// Two keys for random numbers from seed, step and sample (splitmix64's finalizer).
 static uint64_t train_generic_mix(uint64_t x) {
   x += UINT64_C(0x9E3779B97F4A7C15);
   x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);

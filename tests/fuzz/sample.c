@@ -17,7 +17,7 @@ typedef struct Case {
 
 static int same(const float *a, const float *b) { return !memcmp(a, b, 4 * sizeof *a); }
 
-/* 1: a region with an object, 0: a region without an object, -1: no region. */
+/* 1: a region with an object, 0: a region without an object, -1: an empty box, which is not a region. */
 static int kind_of(const Case *c, int r) {
   const float *box = c->regions + 4 * r;
   int kind = 0;

@@ -230,8 +230,8 @@ def norms():
 
 
 def regions():
-    # boxes inside the image; partly outside; fully outside; the whole image; one point; less than a feature;
-    # inverted; far away; larger than the image on all sides; with corners at halves
+    # boxes: inside the image; partly outside; fully outside; the whole image; a single point; smaller than a
+    # pixel of the features; inverted; far away; larger than the image on all sides; with corners at halves
     boxes = torch.tensor([
         [[1, 2, 9, 11], [-3, 4, 5, 19.5], [30, 30, 40, 35], [0, 0, 14, 12]],
         [[0, 0, 0, 0], [4.25, 3.5, 4.75, 3.75], [11, 10, 3, 2], [-900, -900, -800, 900]],

@@ -1,5 +1,6 @@
-/* accuracy.c: Rounding errors of float kernels: every operator of a training graph with each schedule, and
- * the gradients of whole nets, compared with double precision. */
+/* accuracy.c: Rounding errors of float kernels, compared with double precision: every operator of a training
+ * graph with the schedule that is chosen for it (convolutions also with the other schedules), and the
+ * gradients of whole nets. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -16,8 +17,7 @@
 static const double UNIT = 0x1p-23; /* spacing of floats at 1 */
 static const double LARGER = 10; /* limit of a schedule's error, relative to the reference schedule's error */
 static const double FLOATS = 16; /* the limit is at least this number of UNITs */
-static const double TYPICAL =
-    8; /* the limit for Winograd and Strassen is at least this multiple of their typical error */
+static const double TYPICAL = 8; /* Winograd, Strassen: the limit is at least this times the typical error */
 
 /* ---- the table ---- */
 typedef struct Row {

@@ -105,8 +105,9 @@ Slope slope_judge(Function *f, void *context, double x, double gradient, double 
     *error = HUGE_VAL;
     return SLOPE_WRONG;
   }
-  /* f has no derivative if two slopes differ by more than half of the error: the slopes on both sides of x,
-   * or the slopes for a smaller and a larger step. Differences due to the rounding of f do not count. */
+  /* f is considered to have a kink near x if two slopes differ by more than half of the error: the slopes on
+   * both sides of x, or the slopes for a smaller and a larger step. Differences due to the rounding of f do
+   * not count. */
   const double h1 = first / 10, h2 = first / 100;
   const double right = (up[1] - middle) / h1, left = (middle - down[1]) / h1;
   const double nearer = (up[2] - down[2]) / (2 * h2), wider = (up[1] - down[1]) / (2 * h1);

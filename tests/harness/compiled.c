@@ -50,8 +50,8 @@ static void put_infer_call(Text *out, const Check *check, bool train, bool some)
   text_put(out, "%s, &workspace);\n", steps ? ", &state" : "");
 }
 
-/* For a net with states, each batch needs several calls, which begin with the initial state. Such a net has
- * no function for fewer images than a batch, so the last batch repeats some images. */
+/* For a net with states, each batch needs several calls, the first of which begins with the initial state.
+ * Such a net has no function for fewer images than a batch, so the last batch repeats some images. */
 static void put_step_calls(Text *out, const Check *check, bool train) {
   const Sample *s = &check->sample;
   const long long batch = check->limits.batch, count = s->count;
@@ -75,7 +75,7 @@ static void put_infer_calls(Text *out, const Check *check, bool train) {
   }
 }
 
-/* Converts int32 outputs to floats; the other outputs are floats already. */
+/* Writes code that converts int32 outputs to floats; the other outputs are floats already. */
 static void put_whole_outputs(Text *out, const Sample *s, bool train) {
   for (int o = 0; o < s->graph->outputs.n; o++) {
     if (!is_whole(s->graph, o, train)) continue;

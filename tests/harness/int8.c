@@ -1,7 +1,7 @@
 /* int8.c: Int8 models: a program quantized with random parameters, with each rounding. The results must equal
  * eval's results byte for byte, with reference and optimized schedules. Lowered programs run in the
  * interpreter; compiled code runs on every target of this CPU and, in emulators, on other targets. The code
- * for boards, with plain C in place of the boards' instructions, gives the same bytes. */
+ * for boards, with plain C in place of the boards' instructions, must give the same bytes. */
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <math.h>

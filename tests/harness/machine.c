@@ -82,7 +82,7 @@ static int64_t images_from(const Machine *m, int64_t image) { /* number of image
   return m->images - image < m->lanes ? m->images - image : m->lanes;
 }
 
-/* Repeats a value without interleaving for each of the interleaved images; unused lanes are 0. */
+/* Copies a number that is not interleaved into the lane of each interleaved image; unused lanes are 0. */
 static double *repeated(const Machine *m, const Place *place, int64_t image) {
   int64_t room;
   double *own = NEW_ARRAY(m->arena, double, m->lanes);
@@ -336,7 +336,7 @@ static void prepare(Machine *m) {
     m->constant[c] = NEW_ARRAY(m->arena, double *, p->calls.data[c].version[0].lower->b->nbufs + 1);
 }
 
-/* Like the generated reset function: elements that it does not fill stay unwritten. */
+/* Fills the states like the generated reset function; elements that it does not fill count as unwritten. */
 static void reset_states(Machine *m) {
   const Program *p = m->program;
   const int n = graph_states(p->graph);

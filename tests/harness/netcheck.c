@@ -21,10 +21,11 @@
  *                  the programs that misbehave
  *     --commands   runs cnnc with many command lines, and compares the lowered program with eval
  *     --on=TARGET  runs code for another CPU in an emulator, at -O2
- *     --races      runs code with 2 and 4 threads under ThreadSanitizer, which must report a race only if
- *                  a barrier is left out; prints no line for a program without threads
+ *     --races      runs code with 2 and 4 threads under ThreadSanitizer, which must report no race; then with
+ *                  3 threads and without one barrier, for each barrier in turn: for at least one of them it
+ *                  must report a race. Prints no line for a program without threads
  *     --special    inputs are NaN, infinities, zeros of both signs and denormals; inference only, without
- *                  methods that round differently: eval must have the same NaN and infinities
+ *                  methods that round differently: the results must have eval's NaN and infinities
  *     --stream     computes programs in steps of several sizes, and in windows; --stream-nests: in the
  *                  interpreter alone
  *     --infer      inference only, for large nets
@@ -234,7 +235,7 @@ double training_error(const Check *check, float loss, const float *gradients, fl
   const Sample *s = &check->sample;
   const GraphRun *run = &check->training;
   double error = gradients_error(check, gradients, NULL);
-  if (!(error <= check->limits.gradient)) /* it may be a rounding error */
+  if (!(error <= check->limits.gradient)) /* accepts larger errors where rounding may cause them */
     error = gradients_error(check, gradients, sample_round(s, check->gradients));
   error = worse(error, number_error((double)loss, sample_loss(s, run)));
   for (int o = 0; o < s->graph->outputs.n; o++) {

@@ -1,5 +1,5 @@
-/* random_joined.c: Nets whose values are joined, split and reused: several inputs of any type and rank,
- * branches joined by flatten and concat, a concat of a value with itself or of other concats, slices and
+/* random_joined.c: Nets whose values are joined, split and reused: several inputs of any rank (float, u8 or
+ * i8), branches joined by flatten and concat, a concat of a value with itself or of other concats, slices and
  * crops of these, outputs and losses on inner values, primes and uneven windows throughout. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"

@@ -267,8 +267,8 @@ static bool put_layer_of_heads(Net *net, Value *query) {
   return true;
 }
 
-/* Indices are inputs of the net. If the net computed them, an index might depend on rounding, and results
- * could not be compared. */
+/* Indices are the positions of the largest or smallest numbers of the input x0. Indices from a computed value
+ * might depend on rounding, so that results could not be compared. */
 static bool put_gather(Net *net, Value *from) {
   const Value *input = &net->value[0];
   const int64_t most = positions_of(input->shape) * (input->shape.rank == 1 ? input->shape.c : 1),

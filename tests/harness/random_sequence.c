@@ -194,7 +194,7 @@ static void put_depth(Net *net, Value *from) {
   text_put(net->out, "    %s = %s -> %s(2)\n", made->name, name, deep ? "space_to_depth" : "depth_to_space");
 }
 
-/* Layers that only sequences have, and elementwise layers. */
+/* Layers that keep the number of rows, or that add or crop rows at the beginning. */
 static void put_other(Net *net, Value *from) {
   const Shape in = from->shape;
   const int kind = (int)below(net, 6);
@@ -257,8 +257,8 @@ static void put_rows_layer(Net *net, Value *from) {
   }
 }
 
-/* Joins two sequences, the longer one cropped at its beginning: adds them, or concatenates their channels or
- * rows. */
+/* Crops the longer one of two sequences at its beginning, and adds them or concatenates their channels; or
+ * concatenates the rows of both without cropping. */
 static void put_joined(Net *net, Value *a) {
   Value *b = draw_paced(net, 2, net->flows ? a->pace : 0);
   if (a == b) return;

@@ -1,13 +1,14 @@
-/* randomnet.c: Prints a random program. Usage: randomnet [joined|parts|sequence|stream] SEED
+/* randomnet.c: Prints a random program. Usage: randomnet [bf16|joined|parts|sequence|stream] SEED
  *
  * Every program is valid by construction (like NNSmith's: Liu et al., 2023): this file tracks the shape of
  * each value with its own formulas, and writes only operators that fit. Graphs have branches, blocks,
  * repeats, shared and frozen parameters, several inputs and outputs; the train block has suitable losses. One
- * program in ten is a tower: a small net with batchnorm, like nets that are commonly trained. With `joined`,
- * values of every rank are joined and reused (random_joined.c). With `sequence`, there are recurrent layers,
- * causal windows and states (random_sequence.c). With `stream`, these nets can be computed in steps, without
- * states. With `parts`, there are heads, windows, products and attention (random_parts.c). Values stay within
- * magnitudes where float and double agree; the first line has the tolerances for netcheck. */
+ * program in ten is a tower: a small net like nets that are commonly trained (random_towers.c). With `bf16`,
+ * nets compute in bf16. The other kinds have no towers. With `joined`, values of every rank are joined and
+ * reused (random_joined.c). With `sequence`, there are recurrent layers, causal windows and states
+ * (random_sequence.c). With `stream`, these nets have no states and can be computed in steps. With `parts`,
+ * there are heads, windows, products and attention (random_parts.c). Values stay within magnitudes where
+ * float and double agree; the first line has the tolerances for netcheck. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 #include <stdio.h>

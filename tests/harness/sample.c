@@ -58,7 +58,7 @@ static void draw_weight(const Weight *weight, float *to, uint64_t *state) {
 /* ---- QAT ---- */
 /* Draws numbers whose sums and products are exact in float: otherwise a value might be rounded differently in
  * float and double. The scales of ranges and of filters are powers of two; to achieve this, the first weight
- * of each filter is the filter's largest weight. Before epoch `start`, the net is float. */
+ * of each filter is the filter's largest weight. Rounding is on only if it starts in epoch 0. */
 static double draw_step(uint64_t *state, double unit, double most) {
   return unit * floor(most / unit * (2 * sample_number(state) - 1));
 }

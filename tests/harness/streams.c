@@ -105,7 +105,7 @@ static void run_calls(const Stepping *s, const Graph *graph, int64_t calls, doub
   }
 }
 
-/* ---- steps compared with the whole ---- */
+/* ---- steps compared with the whole net ---- */
 static double error_of(double got, double want, bool exact) {
   if (got == want || (isnan(got) && isnan(want))) return 0;
   return exact ? 1 : isfinite(got - want) ? fabs(got - want) : HUGE_VAL;

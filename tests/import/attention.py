@@ -231,7 +231,7 @@ case("attention_linear", [
      "sides": numbers(0, 0, 0, 0, 0, 0, 0, 1), "unit": f32(1), "zero": numbers(0), "minus": numbers(-1),
      "last": numbers(-1), "most": numbers(1 << 40), "little": f32(1e-3), "image": numbers(1, 8, 6, 5)})
 
-# ---- attention over channels: its products sum over positions, so they are imported as single products
+# ---- attention over channels: its products sum over positions, so it is imported as separate products
 attended("attention_of_channels", [
     *(node("Transpose", name, name + "t", perm=[0, 1, 3, 2]) for name in "qk"),
     node("LpNormalization", "qt", "qn", axis=-1), node("LpNormalization", "kt", "kn", axis=-1),

@@ -307,12 +307,13 @@ refused = {
         node("Cast", "sr", "f", to=TensorProto.FLOAT), node("Div", "x f", "d"),
         node("LSTM", "d W R", "y", hidden_size=5)], {"x": [9, 1, 12], "sr": []}, "y",
         {"W": (1, 20, 12), "R": (1, 20, 5)}),
-    # Several such inputs: one help text for all of them; the reason that prevents the import comes first.
+    # Several inputs that cannot be imported: one help text for all of them; the reason that prevents the
+    # import comes first.
     "scalars": ([
         node("Clip", "x low high", "c"), node("TopK", "c k", "t -"), node("DFT", "x", "d"),
         node("GatherElements", "t t", "g"), node("Round", "x", "e"),
         node("Floor", "x", "f")], {"x": [1, 3, 8], "low": [], "high": []}, "g d e f", {"k": numbers(2)}),
-    # Each of these needs gigabytes: the border of a padded value, slopes and frames that are as long as an
+    # Each of these constants needs gigabytes: the border of a padded value, slopes and frames as long as an
     # input declares, sparse constants. The labels of three ellipses are too many.
     "large_constants": ([
         node("Pad", "x pads lowest", "a"), node("PRelu", "long third", "b"),

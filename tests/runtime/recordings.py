@@ -102,7 +102,7 @@ done = run(*predict, "fast.wav")
 check(done.stdout.count("marvin") == 2 and "fast.wav 1.0" in done.stdout,
       "another rate is resampled", done.both)
 
-# ---- standard input: floats as they come
+# ---- standard input: raw float samples
 raw = struct.pack(f"<{len(sample)}f", *sample)
 done = subprocess.run((*predict, "-"), input=raw, capture_output=True, timeout=60)
 check(done.stdout.decode() == lines_of("-", found_in(rows, times)), "the detections of a pipe",

@@ -35,7 +35,7 @@ static Lowered lowered(Net *net, ProgramKind kind, Plan *plan, KernelCache *kept
   return (Lowered){calls.s, nests.s, program};
 }
 
-/* The number of nests that two programs share. */
+/* The number of calls of `a` whose nest is also the nest of a call of `b`. */
 static int shared_nests(const Program *a, const Program *b) {
   int n = 0;
   for (int i = 0; i < a->calls.n; i++) {
@@ -47,7 +47,7 @@ static int shared_nests(const Program *a, const Program *b) {
   return n;
 }
 
-/* All bindings refer to nodes of the program's own plan. */
+/* Checks that all bindings refer to nodes of the program's own plan. */
 static void check_nodes(const Program *p) {
   for (int c = 0; c < p->calls.n; c++)
     for (int t = 0; t < p->ntargets; t++) {

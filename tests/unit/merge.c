@@ -121,7 +121,7 @@ static const char *without_blanks(Arena *arena, const char *text) {
   return out;
 }
 
-/* The text with the sizes of a call substituted for the parameters. */
+/* The text of a merged function, with the sizes of `function` in place of the parameters size1, size2 ... */
 static const char *with_sizes(Arena *arena, const char *text, const NestFunction *function) {
   Text out = {.arena = arena};
   for (const char *at = text; *at;) {
@@ -215,8 +215,8 @@ static void test_one_size(void) {
   arena_free(arena);
 }
 
-/* A coefficient of 1 is not printed in C, and an addend of the opposite sign changes the operator: such
- * functions stay separate. */
+/* A coefficient of 1 is not printed in C, so no parameter can replace it: the functions stay separate.
+ * Without merge_similar, all functions that differ in a number stay separate. */
 static void test_dissimilar(void) {
   Arena *arena = arena_new();
   for (int i = 0; i < 2; i++) {

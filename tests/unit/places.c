@@ -36,7 +36,7 @@ static bool share(const Place *a, int64_t images, const Place *b) {
   return any;
 }
 
-/* Columns with the same pitch: the result is exact, except for a pixel at the end of a column. */
+/* Places that share a byte must be found to meet. Of the drawn pairs, many meet and some do not. */
 static void test_meet(void) {
   uint64_t state = 1;
   int met = 0, apart = 0;

@@ -255,7 +255,7 @@ static bool check_here(void *data) {
   return good;
 }
 
-/* The seed of the tests selects one of the compilers; with NETCHECK_ALL, both have their turn. */
+/* The seed of the tests selects one of the compilers; without a seed, or with NETCHECK_ALL, both are used. */
 static void check_compiler(int which) {
   const char *compiler = printed_compiler(which), *seed = getenv("CNNC_TEST_SEED");
   const bool turn = !seed || getenv("NETCHECK_ALL") || !printed_compiler(!which) || atoll(seed) % 2 == which;

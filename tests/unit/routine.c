@@ -255,7 +255,8 @@ static void test_nms(void) {
   nms_rounds(CLASSES);
 }
 
-/* Checks nms on rows of yolo with the same numbers. With `shares`, no class score is above 1. */
+/* Runs nms in eval and in the runtime function on rows in the form of yolo's results, made from the drawn
+ * numbers. With `shares`, no class score is above 1. */
 static void nms_rows_round(const Drawn *d, const Net *net, int shares, double *want, float *got) {
   enum { COLUMNS = 5 + CLASSES };
   double rows[ROWS * COLUMNS];
@@ -294,8 +295,8 @@ static void test_nms_by_hand(void) {
   Drawn d = {{0}, {0}};
   static const float boxes[][4] = {{0, 0, 10, 10}, {0, 0, 10, 9}, {20, 20, 30, 30}, {0, 0, 10, 5}},
                      scores[][CLASSES] = {{.75f, 0, .5f}, {.875f, .25f, 0}, {.5f, 0, .125f}, {.25f, 0, .5f}};
-  /* In class 0, row 1 covers rows 0 (0.9) and 3 (5/9); in class 2, row 0 covers row 3 by exactly 0.5: it
-   * stays. */
+  /* In class 0, row 1 suppresses rows 0 (IoU 0.9) and 3 (IoU 5/9). In class 2, the IoU of rows 0 and 3 is
+   * exactly the threshold 0.5, so both stay. */
   static const float want[][6] = {{0, 0, 10, 9, .875f, 0}, {0, 0, 10, 10, .5f, 2}, {20, 20, 30, 30, .5f, 0},
                                   {0, 0, 10, 5, .5f, 2},   {0, 0, 10, 9, .25f, 1}, {0, 0, 0, 0, 0, -1}};
   memcpy(d.boxes, boxes, sizeof boxes);
@@ -376,7 +377,7 @@ static void test_proposals(void) {
   arena_free(net.arena);
 }
 
-/* Three of the six regions overlap a ground-truth box by at least a half, and one region is empty. */
+/* Three of the six regions have an IoU of at least 1/2 with a ground-truth box, and one region is empty. */
 static void test_sample(void) {
   static const float regions[][4] = {{0, 0, 4, 4},     {0, 0, 8, 8},     {20, 20, 30, 30},
                                      {10, 10, 20, 15}, {10, 10, 20, 20}, {5, 5, 5, 9}},
@@ -389,7 +390,7 @@ static void test_sample(void) {
                {8, 2, {10, 12, 2, 0, -1, -1, -1, -1}},
                /* and two positive regions, in the order of their draws */
                {8, 4, {10, 12, 3, 4, 2, 0, -1, -1}},
-               /* more ground-truth boxes than rows */
+               /* one positive region; fewer rows; a single row; no positive rows requested */
                {8, 3, {10, 12, 3, 2, 0, -1, -1, -1}},
                {3, 3, {10, 12, 3}},
                {1, 1, {10}},

@@ -184,7 +184,7 @@ static void damaged_pictures_are_found(const Net *net) {
   cnn_status status = cnn_data_sample(data, CNN_PART_TRAIN, 1, (void *[]){pixel}, NULL);
   CU_ASSERT(status.code == CNN_BAD_FORMAT && strstr(status.message, "train/dog/a.png"));
   cnn_inspection all = {.samples = {4, 1, 1}, .threads = 3};
-  status = cnn_data_inspect(data, &all); /* inspection checks images without decoding them */
+  status = cnn_data_inspect(data, &all); /* decodes only images whose beginning or end is not valid */
   CU_ASSERT(status.code == CNN_BAD_FORMAT && strstr(status.message, "folders: 2 of 6 images cannot be read"));
   all.samples[CNN_PART_TRAIN] = 1;
   CU_ASSERT_EQUAL(cnn_data_inspect(data, &all).code, CNN_OK);

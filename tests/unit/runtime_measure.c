@@ -128,7 +128,7 @@ static void metrics_count_what_they_say(void) {
   cnn_tally_measures(&tally, 1, sums, &measures);
   CU_ASSERT_EQUAL(measures.metrics, 3);
   CU_ASSERT_STRING_EQUAL(measures.metric[0].name, "map_iou");
-  /* the overlap of class 0 is 1/2; class 1 is only predicted; class 2 is right */
+  /* the IoU of class 0 is 1/2; class 1 is only predicted; class 2 is right */
   CU_ASSERT_DOUBLE_EQUAL(measures.metric[0].value, (1.0 / 2 + 0 + 1) / 3, 1e-12);
   CU_ASSERT_STRING_EQUAL(measures.metric[1].name, "yes_accuracy");
   CU_ASSERT_EQUAL(measures.metric[1].value, 1);

@@ -91,7 +91,8 @@ static void test_middle(void) {
             0.7 * ran.seconds); /* three threads are 1.33x slower than four */
 }
 
-static void test_left_alone(void) { /* calls that take long, and nets that always run on one thread */
+/* Calls that take long, and calls whose time does not depend on the number of threads: nothing to gain. */
+static void test_left_alone(void) {
   cnn_pace pace = cnn_pace_of(8);
   CU_ASSERT(run(&pace, slow, 100, 8).share == 1);
   pace = cnn_pace_of(8);

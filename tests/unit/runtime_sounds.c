@@ -136,7 +136,8 @@ static void recording_write(const char *name, int frames) {
   scratch_bytes(name, bytes, 44 + 2 * (size_t)frames);
 }
 
-/* The first sample that a batch order reads from each of two recordings; the other samples must follow it. */
+/* Returns the first number of the window that a batch reads from recording `at`. The numbers after it must be
+ * those that follow in the recording; a short recording (odd `at`) is read from its beginning, then zeros. */
 static int first_read(const Net *net, const cnn_course *course, int64_t at) {
   cnn_batch batch;
   cnn_reader reader;

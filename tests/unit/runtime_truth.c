@@ -35,7 +35,7 @@ static bool box_is(const cnn_object *object, double x1, double y1, double x2, do
   return true;
 }
 
-/* Whether, in both maps, the pixels of object k are exactly the pixels of its box. */
+/* Whether the pixels of object k in `instance` are exactly those of its box, and have a class above 0. */
 static bool fills_box(const cnn_truth *truth, int k) {
   const float *box = truth->object[k].box;
   for (int y = 0; y < truth->height; y++)

@@ -45,7 +45,7 @@ static int32_t real(void) {
   return bits_of(draw % 8 == 0 ? ends[draw / 8 % 7] : ldexpf((float)(int32_t)drawn(), (int)(draw % 48) - 40));
 }
 
-/* Valid arguments of the primitive. */
+/* Draws valid arguments of the primitive for lane i. */
 static void draw(const Primitive *p, int32_t *const *a, int i) {
   for (int k = 0; k < p->arguments; k++) a[k][i] = p->takes[k] == F32 ? real() : whole();
   const int32_t shift = (int32_t)(drawn() % 32);

@@ -132,7 +132,7 @@ typedef struct Layer {
 static int64_t filter_at(const Layer *l, int64_t i) { return i / l->inner % l->filters; }
 static float layer_scale(const Layer *l, int64_t filter) { return l->scale[l->scales == 1 ? 0 : filter]; }
 
-/* The following functions return the reason why a layer must compute in float, or NULL. */
+/* The following functions return, as a string, the reason why a layer must compute in float; or NULL. */
 static const char *read_layer_weights(ModelImport *im, Layer *l) {
   const Tensor *t = l->weight->tensor, *whole = t->whole;
   if (!whole) return "its weights are floats";

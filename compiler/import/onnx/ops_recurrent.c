@@ -281,7 +281,7 @@ static View *result_view(ModelImport *im, const Layer *l, Value *value, bool las
   return view;
 }
 
-/* ---- an LSTM whose c has other users: unrolled, from primitive operators ---- */
+/* ---- an LSTM whose final c is used: unrolled, from primitive operators ---- */
 typedef struct Cell { /* state of one direction */
   const Layer *layer;
   int64_t way;

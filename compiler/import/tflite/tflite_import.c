@@ -352,8 +352,8 @@ static bool names_input(int code) {
   return code == TFL_TILE || code == TFL_BATCH_MATMUL || code == TFL_SELECT || code == TFL_SELECT_V2;
 }
 
-/* Names outputs, and values that are used by a statement other than the next one, or several times by the
- * next statement. */
+/* Names inputs, outputs, and values that are used by a statement other than the next one, or several times by
+ * the next statement. */
 static void name_tensors(Making *k) {
   const TflModel *m = k->m;
   for (int i = 0; i < m->ninputs; i++)

@@ -1,5 +1,6 @@
-/* tflite_maps.c: Import of unary functions. For int8, functions with special arithmetic in TensorFlow Lite
- * become tables in the weight file; cnnc computes the tables of other functions. */
+/* tflite_maps.c: Import of unary functions, and of POW, FLOOR_DIV, FLOOR_MOD and PRELU with constants. For
+ * int8, functions with special arithmetic in TensorFlow Lite become tables in the weight file; cnnc computes
+ * the tables of other functions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "import/tflite/tflite_make.h"

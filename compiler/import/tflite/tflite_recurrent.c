@@ -5,8 +5,8 @@
 #include "import/tflite/tflite_make.h"
 #include "import/tflite/tflite_nodes.h"
 
-/* Inputs of the LSTM. Each group of four inputs has one input per gate, in the order i f c o. The program
- * calls gate c g. */
+/* Inputs of the LSTM. Each group of four inputs has one input per gate, in the order i f c o. In the program,
+ * gate c is called g. */
 enum {
   LSTM_INPUT_WEIGHTS = 1,
   LSTM_HIDDEN_WEIGHTS = 5,
@@ -290,8 +290,8 @@ static Tensor *lstm_biases(Nodes *n, int64_t units) {
   return t;
 }
 
-/* Sets node->keeps. Adds a comment if a state that the model keeps is not kept here, and if int8 weights with
- * float values make the results differ from LiteRT's. */
+/* Sets node->keeps. Adds a comment if the model keeps a state between calls and the net does not, and another
+ * if int8 weights with float values make the results differ from LiteRT's. */
 static void note_state(Nodes *n, OnnxNode *node) {
   node->keeps = n->op->stateful;
   if (!n->op->stateful)

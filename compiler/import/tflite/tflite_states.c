@@ -77,7 +77,7 @@ static void resolve_operator(Resolving *r, int o) {
 
 static void become_state(Resolving *r, TflVariable *v) {
   TflModel *m = r->m;
-  if (v->read < 0) return; /* the variable is never read */
+  if (v->read < 0) return; /* the variable is never read, so its assignments are dropped */
   if (v->assigned < 0) {   /* the variable is constant */
     m->tensor[v->read].data = v->initial->data;
     return;

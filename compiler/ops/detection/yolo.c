@@ -287,8 +287,9 @@ static void lower_boxes(Lower *l, bool back) {
       }
 }
 
-/* ---- cell by cell ---- The rows of a cell have the same order as its channels, so a vector can contain
- * numbers of several anchors. */
+/* ---- cell by cell ----
+ * The rows of a cell have the same order as its channels, so a vector can contain numbers of several
+ * anchors. */
 typedef struct CellTables { /* tables by channel: factors, 1 for w and h, steps */
   int64_t channels;
   const float *factor, *shape, *step[2];

@@ -1,4 +1,4 @@
-/* sampling.c: Sampling of images between pixels, in double and as values of nests. */
+/* sampling.c: Sampling of images between pixels: the reference in double, and the code of nests. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/index/sampling.h"
 #include <math.h>

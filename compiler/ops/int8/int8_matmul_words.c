@@ -39,7 +39,7 @@ static Val add_dot(const WordProduct *t, Val sum, Val x, Val w) {
 
 /* ---- copies ---- */
 /* A copy of the words of `lanes` rows or columns; only the first `real` of them exist. first: the index of
- * the first row or column; to: the index in Side.words of its words. */
+ * the first row or column; to: its index in Side.words. */
 typedef struct SideCopy {
   const WordProduct *t;
   const Side *side;

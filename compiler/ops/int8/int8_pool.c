@@ -48,7 +48,7 @@ static double window_value(const Eval *eval, int64_t y, int64_t x, int64_t c) {
       if (inside && q > most) most = q;
     }
   Stored stored = p->stored;
-  if (p->from_first && !n) n = 1; /* n is 0 only in rows before row 0, whose value is not used */
+  if (p->from_first && !n) n = 1; /* n is 0 only in rows before row 0, which are undefined */
   if (p->scaled) return stored_put(stored, multiplier_apply(p->rounding, sum - n * zero, p->factor));
   if (p->even) return stored_put(stored, average_even(sum - n * zero, n));
   stored.zero = 0;
@@ -218,7 +218,7 @@ static bool lower_largest(Lower *l) {
 
 static void lower(Lower *l) {
   const int64_t most =
-      l->node->quant->wide ? 1 << 7 : 1 << 15; /* largest window of a mean whose sums are exact in float */
+      l->node->quant->wide ? 1 << 7 : 1 << 15; /* maximum number of elements whose sum is exact in float */
   Nest *b = l->b;
   const Int8Pool *p = l->node->detail;
   const int64_t *kernel = l->node->window->kernel;

@@ -41,7 +41,7 @@ static Ref gate_ref(const Core *core, int gate) { return nest_at(core->l->b, cor
 static Val gate_value(const Core *core, int gate) { return nest_get(core->l->b, gate_ref(core, gate)); }
 
 /* ---- functions of int16 values ---- */
-/* gemmlowp's sigmoid, or tanh from the exponential of twice its argument. */
+/* gemmlowp's sigmoid, computed from exp(-|q|), or its tanh, computed from exp(-2*|q|). */
 static Val fixed_value(const Core *core, bool tanh, Val q, int whole) {
   Nest *b = core->l->b;
   const Val zero = num_i32(b, 0), below = nest_let(b, "below", vmin(q, sub(zero, q))),

@@ -107,7 +107,7 @@ static Focus focus_at(Lower *l, Buf *row, int64_t classes, const Ix *y, const Ix
   const LabelValues label = loss_label(l, y, x);
   f.label = label.label;
   f.counts = label.counts;
-  const Val counted = less(num(b, 0), f.counts), /* a label that does not count has no score */
+  const Val counted = less(num(b, 0), f.counts), /* a label that does not count gets the score 0 */
       score = nest_let(b, "score", choose(counted, sub(label.score, largest), num(b, 0))),
             own = nest_let(b, "own", div_(vexp(score), f.sum)),
             others = nest_let(b, "others", div_(others_sum(l, row, f.label, classes, y, x), f.sum)),

@@ -1,5 +1,5 @@
 /* objects.c: Common code of detection losses: logarithms and exponentials for their runtime functions, and
- * the parts of the resulting vector, weighted and divided by the number of images. */
+ * the parts of the vector that they write, times the loss's weight / number of images. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/loss/objects.h"
 #include "ops/registry.h"
@@ -27,7 +27,7 @@ Objects loss_objects(Lower *l, int values) {
                    l->in[values + TRUTH_CLASS], l->in[values + TRUTH_BOX]};
 }
 
-/* ---- logarithms of sizes ---- */
+/* ---- logarithms of box sizes ---- */
 #define LEAST_SIZE 0x1p-20 /* minimum size, for the logarithm of empty boxes, which match nothing */
 
 Buf *objects_logs_room(Lower *l, const char *name, int64_t n) {

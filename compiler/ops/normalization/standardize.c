@@ -30,7 +30,7 @@ void standardize_shape(ShapeContext *context, Node *node, Standardize detail) {
 }
 
 /* ---- the oracle ---- */
-typedef struct Group { /* the elements of a group, and their statistics */
+typedef struct Group { /* elements of a group; factor: 1 / sqrt(variance + epsilon) */
   bool by_pixel;
   Extent e;
   int64_t channels, number, count;
@@ -180,7 +180,8 @@ static void lower_by_pixel(Lower *l, Work *w, Extent e) {
 }
 
 /* ---- over pixels ---- */
-/* Moments of each channel separately: `mean` gets the mean, `factor` the sum of squared deviations. */
+/* Moments of each channel separately: `mean` gets the mean and, until the merge, `factor` the sum of
+ * squared deviations. */
 static void moments_body(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, int part, int lanes,
                          const void *context) {
   const Work *w = context;

@@ -1,4 +1,4 @@
-/* join_heads.c: join_heads, the inverse of split_heads: rows as groups of channels. */
+/* join_heads.c: join_heads, the inverse of split_heads: rows of the leading axis become channel groups. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/parts/moves.h"
 

@@ -148,7 +148,7 @@ static int window_rounds(const Windows *w, int axis, bool by_window, WindowRound
                 inner = by_window ? w->size[axis] : w->count[axis], length = outer * inner,
                 shift = w->shift[axis], wrap = length - shift;
   int n = 0;
-  if (by_window != w->grid) { /* the outer loop has the larger steps */
+  if (by_window != w->grid) { /* in the image, the outer loop has the larger steps */
     const int64_t at = wrap / inner, cut = wrap % inner;
     add_rounds(to, &n, 0, at, inner, inner, shift, length);
     if (cut) add_rounds(to, &n, at, at + 1, cut, inner, shift, length);

@@ -1,4 +1,4 @@
-/* split_heads.c: split_heads, groups of channels as separate rows, one per head of attention. */
+/* split_heads.c: split_heads: each group of channels (attention head) becomes a row of the leading axis. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/parts/moves.h"
 

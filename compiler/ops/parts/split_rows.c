@@ -1,4 +1,4 @@
-/* split_rows.c: split_rows, the rows of pixels of an image as separate rows. No data moves. */
+/* split_rows.c: split_rows: each row of pixels becomes a row of the leading axis. No data moves. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/parts/moves.h"
 

@@ -1,5 +1,6 @@
-/* split_windows.c: split_windows, parts of an image as rows: blocks of neighboring pixels (Liu et al., 2021:
- * Swin) or grids of pixels with equal distances (Tu et al., 2022: MaxViT; the patches of MobileViT). */
+/* split_windows.c: split_windows: parts of an image become rows of the leading axis. The parts are blocks of
+ * neighboring pixels (Liu et al., 2021: Swin) or pixels at equal distances (Tu et al., 2022: MaxViT; the
+ * patches of MobileViT). */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/window.h"
 #include "ops/parts/moves.h"

@@ -40,7 +40,7 @@ static double real_rows(const Eval *eval, int axis, int64_t o) {
   const double first = stream_first_row(eval, eval->node->detail) + (double)(o * w->stride[axis]);
   double n = 0;
   for (int64_t k = 0; k < w->kernel[axis]; k++) n += first + (double)(k * w->dilation[axis]) >= 0;
-  return n > 0 ? n : 1; /* n is 0 only in rows before row 0, whose value is not used */
+  return n > 0 ? n : 1; /* n is 0 only in rows before row 0, which are undefined */
 }
 
 /* 1 / n of a window */
@@ -109,7 +109,7 @@ static Val real_pixels(Lower *l, const Ix *start, int64_t kernel, int64_t dilati
   return vmax(num(b, 1), nest_get(b, nest_at(b, n, 0)));
 }
 
-/* Number of elements of this window that are counted along an axis; NULL: all of them. */
+/* Number of elements of this window that are counted along an axis. NULL: all windows count all elements. */
 static Val counted_pixels(Lower *l, const Node *forward, const PoolPixel *pixel, int axis) {
   Nest *b = l->b;
   const Window *w = &pixel->pool->window;

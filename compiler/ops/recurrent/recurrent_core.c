@@ -20,7 +20,7 @@
 #include "base/number.h"
 #include "ops/recurrent/recurrent.h"
 
-enum { MOST_SUMS = 8, MOST_GATES = 4 }; /* independent sums: enough to hide the latency of an addition */
+enum { MOST_SUMS = 8, MOST_GATES = 4 }; /* MOST_SUMS independent sums hide the latency of an addition */
 
 /* The product of a vector of `numbers` with weights packed by blocks of units:
  * [block][number][gate][unit]. */

@@ -1,4 +1,5 @@
-/* recurrent_keep.c: States of layers with keep=true, and their updates from the layer's last row. */
+/* recurrent_keep.c: States of recurrent layers that outlive a call (keep=true, or steps of a stream), and
+ * their updates from the layer's last row. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "ops/recurrent/recurrent.h"

@@ -266,7 +266,7 @@ static void rnn_row_back(const Back *k, Buf *const weight[2]) {
   if (k->r->reads) each_place(k, k->r->units, pass_h);
 }
 
-/* ---- the last row: gradients of the initial values ---- */
+/* ---- the last row of the slopes: gradients of the initial values ---- */
 static void give_start_h(const Place *p) {
   const Back *k = p->back;
   const Ix none = {0}, row = none + k->r->rows;

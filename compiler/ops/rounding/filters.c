@@ -1,4 +1,4 @@
-/* filters.c: Assignment of a layer's weights to filters. */
+/* filters.c: The filters of a layer: their number, and the index of each of their weights. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8.h"
 

@@ -18,7 +18,7 @@
 #include "ops/registry.h"
 #include "ops/rounding/rounding.h"
 
-enum { RANGE, ON }; /* indices in node->weight of fake quantize */
+enum { RANGE, ON }; /* indices in the weights of a fake quantize node */
 enum { LO, HI };    /* indices of a range */
 enum { STEPS = 255, BINS = 2048 };
 

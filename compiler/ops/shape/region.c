@@ -1,4 +1,4 @@
-/* region.c: Cutting boxes out of values and placing values in boxes of zeros. */
+/* region.c: Copies of a box of a value, and of a value into a larger value that is filled with a number. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/shape/region.h"
 #include "graph/shape.h"

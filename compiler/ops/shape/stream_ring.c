@@ -7,7 +7,7 @@
 #include "ops/registry.h"
 #include "ops/shape/stream_ring.h"
 
-enum { NEW, KEPT, POSITIONS }; /* inputs of gathered rows and of the next ring */
+enum { NEW, KEPT, POSITIONS }; /* inputs of the operators for gathered rows and for the next ring */
 
 static int64_t wrapped(int64_t row, int64_t rows) { return row < rows ? row : row - rows; }
 
@@ -19,7 +19,7 @@ static Val ring_row(Nest *b, Buf *positions, const RingPlace *ring, const Ix *di
   return choose(less(row, rows), row, sub(row, rows));
 }
 
-/* ---- the positions of all rings, which each call increases by the number of new rows ---- */
+/* ---- the positions of all rings: each call adds the number of new rows, modulo the ring's size ---- */
 typedef struct Positions {
   int n;
   const RingPlace *ring;

@@ -10,8 +10,8 @@
 #include "hosted/base/threads.h"
 
 static const double LONG = 0.02; /* calls of this many seconds or more get no trials */
-static const double WINDOW = 0.02,
-                    TRIAL = 0.005;             /* a mean is computed over calls of this many seconds in all */
+/* total seconds of the calls over which a mean is computed: WINDOW outside of trials, TRIAL in a trial */
+static const double WINDOW = 0.02, TRIAL = 0.005;
 static const double SOONEST = 0.1, LATEST = 1; /* seconds between trials */
 /* limits of the mean time of a trial's calls, as factors of the usual time: below FASTER, the trial's number
  * of threads is kept; above SLOWER, the trial ends early */

@@ -53,7 +53,8 @@ static const char *class_name(const Training *training, int32_t c, char room[24]
   return room;
 }
 
-/* Reports the classes on one line: a bar per class, and the names of the smallest and the largest class. */
+/* Reports the number of training samples per class on one line: a bar per class if there are at most BARS
+ * classes, and the smallest and the largest class if their numbers differ. */
 void cnn_training_note_labels(const Training *training) {
   static const char *const bar[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
   enum { BARS = 64 };
@@ -101,7 +102,7 @@ cnn_status cnn_training_note_scale(const Training *training) {
   return status;
 }
 
-/* Reports processes without a shard. */
+/* Reports how many processes have no shard, and how to get more shards. */
 void cnn_training_note_idle(const Training *training) {
   const cnn_network *network = training->network;
   const cnn_ranks *ranks = training->options->ranks;

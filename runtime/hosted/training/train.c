@@ -318,7 +318,7 @@ static void report_step(Training *training, bool last) {
   cnn_training_send(training, event);
 }
 
-/* Returns the failure for a loss or gradient that is not finite. Files stay as the last epoch left them. */
+/* Returns the failure for a loss or gradient that is not finite. The output files are not changed. */
 static cnn_status not_finite(Training *training, const cnn_batch *batch, float loss) {
   const cnn_run *run = &training->run;
   int64_t step = (run->at - 1) / training->course.batch + 1;
@@ -415,7 +415,7 @@ static cnn_status save_epoch(Training *training, bool best) {
   const cnn_train_options *options = training->options;
   const cnn_epoch *done = &training->run.history[training->run.finished - 1];
   bool saves =
-      options->overfit == 0 || finished(training); /* --overfit has many short epochs; the last is saved */
+      options->overfit == 0 || finished(training); /* --overfit saves only the last of its short epochs */
   cnn_status status = best && saves ? save(training, options->out) : cnn_success();
   if (status.code == CNN_OK && saves) status = save(training, training->last);
   if (status.code == CNN_OK && saves) status = cnn_run_save(&training->run, options, training->checkpoint);
@@ -440,7 +440,7 @@ static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   run->rated++;
   run->waiting = better ? 0 : run->waiting + 1;
   if (better) run->best = value;
-  epoch->best = better || training->validated == 0; /* without validation the last epoch is the best */
+  epoch->best = better || training->validated == 0; /* without validation, the latest epoch is the best */
   cnn_schedule_epoch(&run->trainer.schedule, &run->trainer.recipe, value);
   if (!cnn_run_append(run, epoch))
     return cnn_training_agree(training, cnn_failure(CNN_NO_MEMORY, "no memory for another epoch"));

@@ -78,7 +78,7 @@ cnn_status cnn_archive_parse(cnn_archive *archive, const char *path, const unsig
 
 size_t cnn_archive_file(const char *path) {
   const size_t n = strlen(path);
-  char name[4096]; /* longer than any file name */
+  char name[4096]; /* a longer path is used as it is, without a key */
   size_t file = n;
   struct stat about;
   if (n >= sizeof name) return n;
@@ -199,7 +199,7 @@ static int64_t place_of(const cnn_tensor *tensor, int64_t i) {
   return place;
 }
 
-/* The bits of an element in this machine's byte order. */
+/* The bits of an element as an integer, whatever the byte order of the file. */
 static uint64_t element_bits(const cnn_tensor *tensor, int64_t i) {
   if (!cnn_tensor_in_order(tensor)) i = place_of(tensor, i);
   size_t width = (size_t)(cnn_dtype_bits(tensor->dtype) / 8);

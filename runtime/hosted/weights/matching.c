@@ -286,7 +286,7 @@ static void take_by_name(Match *match) {
   }
 }
 
-/* Matches a single array without a name to the only weight of the net. */
+/* If the file is a single array without a name, and the net has a single weight, matches them. */
 static void take_nameless(Match *match) {
   const cnn_archive *archive = match->archive;
   if (match->count != 1 || archive->count != 1 || strcmp(archive->tensor->name, CNN_NAMELESS) != 0) return;

@@ -155,7 +155,7 @@ cnn_status cnn_safetensors_parse(cnn_archive *archive, const char *path, const u
   if (length < 2 || bytes[8] != '{')
     return cnn_failure(CNN_BAD_FORMAT, "%s: is neither .npz nor safetensors: no '{' at byte 8", path);
   json_error_t error;
-  errno = 0; /* jansson reports a lack of memory like an error in the text */
+  errno = 0; /* jansson reports a lack of memory like an error in the text; only errno differs */
   json_t *header = json_loadb((const char *)bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &error);
   if (!header && errno == ENOMEM) return cnn_failure(CNN_NO_MEMORY, "%s: no memory to read its header", path);
   if (!header)
