@@ -21,7 +21,7 @@
 #include <stdint.h>
 #if __STDC_HOSTED__ || !defined(__GNUC__)
 #include <string.h>
-#else // without a C library: the builtins may become calls of functions named memcpy and memset
+#else // without a C library: the builtins may call functions named memcpy and memset
 #define memcpy __builtin_memcpy
 #define memset __builtin_memset
 #endif
@@ -42,7 +42,7 @@
 #define CONV_V3_WORKSPACE_BYTES 2304
 #define CONV_V3_TRAINING_BYTES 0
 
-/* Trained parameters in the usual layouts, one after the other without padding. The struct is also an array of CONV_V3_PARAMETERS floats. */
+/* Trained parameters in PyTorch's layouts, one after the other without padding. The struct is also an array of CONV_V3_PARAMETERS floats. */
 typedef struct conv_v3_weights conv_v3_weights;
 struct conv_v3_weights {
   float conv1_weight[16][3][3][3];
@@ -70,7 +70,7 @@ const conv_v3_model *conv_v3_open(const void *bytes, size_t size);
 /* One image. It cannot fail. */
 void conv_v3_infer(const conv_v3_model *model, const float image[CONV_V3_BATCH * CONV_V3_IMAGE_SIZE],
                    float output[CONV_V3_BATCH * CONV_V3_OUTPUT_SIZE], conv_v3_workspace *workspace);
-/* The target whose code runs: x86-64-v3,x86-64. */
+/* Name of the target in use; compiled for x86-64-v3,x86-64. */
 const char *conv_v3_target(void);
 
 /* The sizes in the header must match the structs. */

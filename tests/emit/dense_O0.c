@@ -20,7 +20,7 @@
 #include <stdint.h>
 #if __STDC_HOSTED__ || !defined(__GNUC__)
 #include <string.h>
-#else // without a C library: the builtins may become calls of functions named memcpy and memset
+#else // without a C library: the builtins may call functions named memcpy and memset
 #define memcpy __builtin_memcpy
 #define memset __builtin_memset
 #endif
@@ -35,7 +35,7 @@
 #define DENSE_O0_WORKSPACE_BYTES 64
 #define DENSE_O0_TRAINING_BYTES 0
 
-/* Trained parameters in the usual layouts, one after the other without padding. The struct is also an array of DENSE_O0_PARAMETERS floats. */
+/* Trained parameters in PyTorch's layouts, one after the other without padding. The struct is also an array of DENSE_O0_PARAMETERS floats. */
 typedef struct dense_O0_weights dense_O0_weights;
 struct dense_O0_weights {
   float dense1_weight[3][4];
@@ -67,7 +67,7 @@ const dense_O0_model *dense_O0_open(const void *bytes, size_t size);
 /* One image. It cannot fail. */
 void dense_O0_infer(const dense_O0_model *model, const float x[DENSE_O0_BATCH * DENSE_O0_X_SIZE],
                     float output[DENSE_O0_BATCH * DENSE_O0_OUTPUT_SIZE], dense_O0_workspace *workspace);
-/* The target whose code runs: generic. */
+/* Name of the target in use; compiled for generic. */
 const char *dense_O0_target(void);
 
 /* The sizes in the header must match the structs. */

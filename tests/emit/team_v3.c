@@ -24,7 +24,7 @@
 #include <stdint.h>
 #if __STDC_HOSTED__ || !defined(__GNUC__)
 #include <string.h>
-#else // without a C library: the builtins may become calls of functions named memcpy and memset
+#else // without a C library: the builtins may call functions named memcpy and memset
 #define memcpy __builtin_memcpy
 #define memset __builtin_memset
 #endif
@@ -46,7 +46,7 @@
 #define TEAM_WORKSPACE_BYTES 100352
 #define TEAM_TRAINING_BYTES 0
 
-/* Trained parameters in the usual layouts, one after the other without padding. The struct is also an array of TEAM_PARAMETERS floats. */
+/* Trained parameters in PyTorch's layouts, one after the other without padding. The struct is also an array of TEAM_PARAMETERS floats. */
 typedef struct team_weights team_weights;
 struct team_weights {
   float a_weight[16][16][1][1];
@@ -87,7 +87,7 @@ const team_model *team_open(const void *bytes, size_t size);
 /* One image. It cannot fail. */
 void team_infer(const team_model *model, const float x[TEAM_BATCH * TEAM_X_SIZE], float b[TEAM_BATCH * TEAM_B_SIZE],
                 float c[TEAM_BATCH * TEAM_C_SIZE], team_workspace *workspace);
-/* The target whose code runs: x86-64-v3. */
+/* Name of the target in use; compiled for x86-64-v3. */
 const char *team_target(void);
 
 /* The sizes in the header must match the structs. */

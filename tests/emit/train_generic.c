@@ -26,7 +26,7 @@
 #include <stdint.h>
 #if __STDC_HOSTED__ || !defined(__GNUC__)
 #include <string.h>
-#else // without a C library: the builtins may become calls of functions named memcpy and memset
+#else // without a C library: the builtins may call functions named memcpy and memset
 #define memcpy __builtin_memcpy
 #define memset __builtin_memset
 #endif
@@ -287,7 +287,7 @@ typedef struct cnn_network {
 #define TRAIN_GENERIC_WORKSPACE_BYTES 128
 #define TRAIN_GENERIC_TRAINING_BYTES 1680
 
-/* Trained parameters in the usual layouts, one after the other without padding. The struct is also an array of TRAIN_GENERIC_PARAMETERS floats. */
+/* Trained parameters in PyTorch's layouts, one after the other without padding. The struct is also an array of TRAIN_GENERIC_PARAMETERS floats. */
 typedef struct train_generic_weights train_generic_weights;
 struct train_generic_weights {
   float conv1_weight[2][1][3][3];
@@ -325,7 +325,7 @@ const train_generic_model *train_generic_open(const void *bytes, size_t size);
 /* One image. It cannot fail. */
 void train_generic_infer(const train_generic_model *model, const uint8_t x[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_X_SIZE],
                          float output[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_OUTPUT_SIZE], train_generic_workspace *workspace);
-/* The target whose code runs: generic. */
+/* Name of the target in use; compiled for generic. */
 const char *train_generic_target(void);
 
 /* ---- training ---- */
@@ -379,7 +379,7 @@ _Static_assert(sizeof(train_generic_training) == TRAIN_GENERIC_TRAINING_BYTES, "
 #pragma GCC optimize("fp-contract=off")
 #endif
 
-// Two keys for random numbers from seed, step and sample (splitmix64's finalizer).
+// Two random keys from seed, step and sample (splitmix64's finalizer).
 static uint64_t train_generic_mix(uint64_t x) {
   x += UINT64_C(0x9E3779B97F4A7C15);
   x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
@@ -1069,7 +1069,7 @@ static void train_generic_run(const train_generic_model *model, const void *x, v
 static void train_generic_phase0_batch(const train_generic_batch *batch, train_generic_weights *gradients) {
   (void)gradients;
   const void *const output_target = batch->output_target;
-  void *const loss_18_cross_entropy_scale = batch->at->batch + 16; /* 1, one for all images */
+  void *const loss_18_cross_entropy_scale = batch->at->batch + 16; /* 1, one per batch */
 
   train_generic_loss_18_cross_entropy_scale((const int32_t (*)[1][1][1])(uintptr_t)output_target, loss_18_cross_entropy_scale, batch->count);
 }
@@ -1079,7 +1079,7 @@ static void train_generic_phase1_image(const train_generic_batch *batch, int64_t
   const void *const x = batch->x + n * TRAIN_GENERIC_X_SIZE;
   void *const normalize1_training = arena; /* 4x4x1 */
   void *const conv1_training = batch->at->kept + n * 32; /* 2x2x2, kept */
-  void *const batchnorm1_moments = batch->at->all + n * 4; /* 1x2x2, of all images */
+  void *const batchnorm1_moments = batch->at->all + n * 4; /* 1x2x2, one per image */
 
   train_generic_normalize1((const uint8_t (*)[4][1])(uintptr_t)x, normalize1_training);
   train_generic_conv1(normalize1_training, conv1_training, batch->packed->conv1_weight);
@@ -1087,8 +1087,8 @@ static void train_generic_phase1_image(const train_generic_batch *batch, int64_t
 }
 
 static void train_generic_phase1_batch(const train_generic_batch *batch, train_generic_weights *gradients) {
-  void *const batchnorm1_moments = batch->at->all; /* 1x2x2, of all images */
-  void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one for all images */
+  void *const batchnorm1_moments = batch->at->all; /* 1x2x2, one per image */
+  void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one per batch */
 
   train_generic_batchnorm1_merge(batchnorm1_moments, batchnorm1_merge, batch->count);
   train_generic_batchnorm1_running(batchnorm1_merge, gradients->batchnorm1_running_mean, batch->count);
@@ -1099,7 +1099,7 @@ static void train_generic_phase2_image(const train_generic_batch *batch, int64_t
   int32_t keys[2];
   train_generic_keys(batch->seed, batch->step, (uint64_t)n, keys);
   void *const conv1_training = batch->at->kept + n * 32; /* 2x2x2, kept */
-  void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one for all images */
+  void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one per batch */
   void *const batchnorm1_apply = arena; /* 2x2x2 */
   void *const relu1_training = arena; /* 2x2x2 */
   void *const dropout1_mask = arena + 16; /* 8 */
@@ -1107,14 +1107,14 @@ static void train_generic_phase2_image(const train_generic_batch *batch, int64_t
   void *const dense1_training = arena + 32; /* 2 */
   void *const softmax1_training = arena + 64; /* 2 */
   const void *const output_target = batch->output_target + n * 1;
-  void *const loss_18_cross_entropy_scale = batch->at->batch + 16; /* 1, one for all images */
-  void *const loss_19_cross_entropy = batch->at->all + 64 + n * 1; /* 1, of all images */
+  void *const loss_18_cross_entropy_scale = batch->at->batch + 16; /* 1, one per batch */
+  void *const loss_19_cross_entropy = batch->at->all + 64 + n * 1; /* 1, one per image */
   void *const loss_20_cross_entropy_gradient = arena + 64; /* 2 */
   void *const dense1_input_gradient = arena + 32; /* 8 */
   void *const dropout1_dropout_mask = arena + 16; /* 8 */
   const int32_t dropout1_dropout_mask_keys[2] = {keys[0], keys[1] ^ 6};
   void *const relu1_map_gradient_0 = batch->at->kept + n * 32 + 16; /* 2x2x2, kept */
-  void *const batchnorm1_batchnorm_sums = batch->at->all + n * 4; /* 1x2x2, of all images */
+  void *const batchnorm1_batchnorm_sums = batch->at->all + n * 4; /* 1x2x2, one per image */
 
   train_generic_batchnorm1_apply(conv1_training, batchnorm1_merge, batchnorm1_apply, batch->weights->batchnorm1_weight, batch->weights->batchnorm1_bias);
   train_generic_relu1(relu1_training);
@@ -1136,8 +1136,8 @@ static void train_generic_phase2_image(const train_generic_batch *batch, int64_t
 
 static void train_generic_phase2_batch(const train_generic_batch *batch, train_generic_weights *gradients) {
   (void)gradients;
-  void *const batchnorm1_batchnorm_sums = batch->at->all; /* 1x2x2, of all images */
-  void *const batchnorm1_batchnorm_means = batch->at->batch + 32; /* 1x2x2, one for all images */
+  void *const batchnorm1_batchnorm_sums = batch->at->all; /* 1x2x2, one per image */
+  void *const batchnorm1_batchnorm_means = batch->at->batch + 32; /* 1x2x2, one per batch */
 
   train_generic_batchnorm1_batchnorm_means(batchnorm1_batchnorm_sums, batchnorm1_batchnorm_means, batch->count);
 }
@@ -1145,8 +1145,8 @@ static void train_generic_phase2_batch(const train_generic_batch *batch, train_g
 static void train_generic_phase3_image(const train_generic_batch *batch, int64_t n, float *arena, train_generic_weights *gradients) {
   void *const relu1_map_gradient_0 = batch->at->kept + n * 32 + 16; /* 2x2x2, kept */
   void *const conv1_training = batch->at->kept + n * 32; /* 2x2x2, kept */
-  void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one for all images */
-  void *const batchnorm1_batchnorm_means = batch->at->batch + 32; /* 1x2x2, one for all images */
+  void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one per batch */
+  void *const batchnorm1_batchnorm_means = batch->at->batch + 32; /* 1x2x2, one per batch */
   void *const batchnorm1_batchnorm_input_gradient = arena; /* 2x2x2 */
   const void *const x = batch->x + n * TRAIN_GENERIC_X_SIZE;
   void *const normalize1_training_2 = arena + 16; /* 4x4x1 */
