@@ -102,7 +102,7 @@ void plan_lay_out(Arena *arena, Plan *plan, const int64_t *scratch) {
 /* ---- memory needs ---- */
 typedef struct Needs {
   int64_t *alive, most;
-} Needs; /* alive: bytes of a batch's live values of one storage kind, by kernel; most: the maximum */
+} Needs; /* alive: bytes of the live values of one storage kind, by kernel; most: the maximum */
 
 static Needs needs_of(Arena *arena, const Plan *plan, Block *const *value, StoreKind kind, int64_t times) {
   Needs needs = {NEW_ARRAY(arena, int64_t, plan->kernels.n + 2), 0};

@@ -181,7 +181,7 @@ typedef struct Token {
 typedef VEC(Token) Tokens;
 
 File *parse_file(Arena *, Diags *, const Sources *,
-                 uint32_t source); /* grammar/: records errors; returns everything that could be parsed */
+                 uint32_t source); /* records errors; returns everything that could be parsed */
 File *parse_tokens(Arena *, Diags *, const Sources *, uint32_t source,
                    Tokens *tokens); /* stores the tokens, too */
 /* Reads `path` and its imports, each file once, depth first. Imports are searched relative to the importing

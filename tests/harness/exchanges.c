@@ -28,8 +28,8 @@ static bool gather_later(Program *p, int i) {
   return true;
 }
 
-static bool gather_first(Program *p, int i) { /* gathers before any image has written the bytes: other
-                                                 processes would get the caller's old data */
+static bool gather_first(Program *p, int i) { /* gathers before any image has written the bytes:
+                                                 processes would get old values of the training struct */
   Gather *g = &p->gathers.data[i];
   const bool harms = g->space == SPACE_ALL && g->before > 0;
   g->before = 0;

@@ -102,8 +102,8 @@ Nest *chosen_sampling_gradient(Arena *arena, int N, int H, int W, int C, int lan
   return b;
 }
 
-/* A nest whose bounds depend on loops and on another data-dependent index. It has a call, branches on the
- * index, a local array, a range of one number and an unused index. */
+/* A nest with data-dependent indices: the bounds of `near` depend on a loop, those of `next` on `near`. It
+ * has a call, branches on the index, a local array, a range of one number and an unused index. */
 Nest *chosen_window(Arena *arena, int N) {
   Nest *b = nest_new(arena, "window", "numbers near the diagonal");
   Buf *at = NEST_BUF(b, INPUT, "at", N, 2), *in = NEST_BUF(b, INPUT, "in", N + 7),

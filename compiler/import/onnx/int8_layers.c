@@ -1,7 +1,7 @@
 /* int8_layers.c: Layers of an imported model that compute in int8 or int16: layers between quantized values,
- * with quantized weights. These layers get the arrays of docs/int8.md; other layers are marked as float if
- * int8 would be the default. The rules are the same as in quantize/values.c and layers.c, which convert the
- * program when it is compiled with its weight file. */
+ * whose weights, if any, are quantized. These layers get the arrays of docs/int8.md; other layers are marked
+ * as float if int8 would be the default. The rules are the same as in quantize/values.c and layers.c, which
+ * convert the program when it is compiled with its weight file. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>

@@ -22,7 +22,8 @@ View *import_batchnorm(ModelImport *im, const OnnxNode *node) {
   for (int k = 0; k < 4; k++) {
     t[k] = constant_of(im, node, k + 1);
     if (!t[k]) return no(im, "computed parameters");
-    if (t[k]->n != v->shape.dim[v->shape.rank - 1]) return no(im, "parameters whose shape does not match");
+    if (t[k]->n != v->shape.dim[v->shape.rank - 1])
+      return no(im, "a scale or bias with an unexpected number of elements");
   }
   const char *layer = layer_of(im, node, 1);
   for (int k = 0; k < 4; k++) put_vector(im, layer, member[k], t[k]);
@@ -33,7 +34,8 @@ View *import_batchnorm(ModelImport *im, const OnnxNode *node) {
 /* Expands a constant with one number per group or channel to one number per channel. Without a constant, all
  * numbers are `otherwise`. */
 static const Tensor *each_channel(ModelImport *im, const Tensor *t, int64_t channels, double otherwise) {
-  if (t && (t->n == 0 || channels % t->n)) return no(im, "parameters whose shape does not match");
+  if (t && (t->n == 0 || channels % t->n))
+    return no(im, "a scale or bias with an unexpected number of elements");
   Tensor *to = constant_new(im, TENSOR_FLOAT, 1, &channels);
   for (int64_t i = 0; to && i < channels; i++)
     tensor_put(to, i, t ? tensor_number(t, i / (channels / t->n)) : otherwise);
@@ -78,7 +80,7 @@ View *import_instancenorm(ModelImport *im, const OnnxNode *node) {
   if (!x) return NULL;
   if (!w || !b) return no(im, "computed parameters");
   if (x->rank < 3 || w->n != x->size[1] || b->n != x->size[1])
-    return no(im, "parameters whose shape does not match");
+    return no(im, "a scale or bias with an unexpected number of elements");
   const int64_t groups = instance_groups(x);
   if (groups) {
     Value *v =
@@ -147,7 +149,7 @@ View *import_moments(ModelImport *im, const OnnxNode *node) {
   const int64_t groups = groups_beside(im, x, over);
   if (!groups) return NULL;
   if ((w && !is_by_channel(x, w)) || (b && !is_by_channel(x, b)))
-    return no(im, "parameters whose shape does not match");
+    return no(im, "a scale or bias with an unexpected number of elements");
   const bool each = groups == x->value->shape.dim[x->value->shape.rank - 1];
   const char *call = each ? "instancenorm(" : arena_printf(im->arena, "groupnorm(%lld, ", (long long)groups);
   Value *v = affine(im, node, x->value, w, b, call);
@@ -224,7 +226,8 @@ static View *norm_from(ModelImport *im, const OnnxNode *node, const View *x, int
     for (int i = 0; i < x->along[d].n; i++) factors_push(&flat->along[d >= axis], x->along[d].f[i]);
   }
   const int64_t n = flat->size[1];
-  if ((w && w->n != n) || (b && b->n != n)) return no(im, "parameters whose shape does not match");
+  if ((w && w->n != n) || (b && b->n != n))
+    return no(im, "a scale or bias with an unexpected number of elements");
   Value *v = lay(im, flat, 1, &chan, 1, &pos, false),
         *made = v ? affine(im, node, v, w, b, "layernorm(") : NULL;
   if (!made) return NULL;
@@ -261,7 +264,7 @@ View *import_layernorm(ModelImport *im, const OnnxNode *node) {
   const int64_t channels = v->shape.dim[v->shape.rank - 1];
   const bool fits =
       (!w || w->n == channels || (single && w->n == 1)) && (!b || b->n == channels || (single && b->n == 1));
-  if (!fits && !apart) return no(im, "parameters whose shape does not match");
+  if (!fits && !apart) return no(im, "a scale or bias with an unexpected number of elements");
   v = spread_norm(im, node, v, apart ? NULL : w, apart ? NULL : b);
   View *y = v ? view_laid(im, x, v, (int)axis, npos, pos) : NULL;
   if (y && apart && w) y = beside_constant(im, node, 1, y, w, "multiply");

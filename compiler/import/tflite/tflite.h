@@ -57,7 +57,7 @@ typedef struct TflOperator {
   int64_t list[TFLITE_RANK];
   const char *variable;      /* the variable's name in VAR_HANDLE */
   const TflTensor *initial;  /* the initial value of a TFL_STATE */
-  float clips[2];            /* clips of a recurrent layer's cells, and of its projection; 0: none */
+  float clips[2];            /* for an LSTM: limits of the cells, and of the projection; 0: none */
   int cell_activation;       /* for a recurrent layer: the activation */
   bool time_major;           /* for a recurrent layer: the input's first axis is time */
   bool hybrid;               /* the operator's int8 weights were converted to floats */

@@ -109,7 +109,7 @@ static bool takes_samples(ShapeContext *context, const Node *node) {
           : op_error(context, node, DIAG_wrong_type,
                      "micro_frontend takes int16 samples, but this value comes from %s", other->op->name);
   op_note_origin(context, diag, other);
-  diag_help(diag, "put it first, after an input of type i16: input samples: 16000x1 as i16 (rate=16000)");
+  diag_help(diag, "apply it to an input of type i16, as in: input samples: 16000x1 as i16 (rate=16000)");
   return false;
 }
 

@@ -113,7 +113,7 @@ extern const Op op_int8_softmax_lines; /* softmax along an axis other than the c
 extern const Op op_int8_from_float,
     op_int8_to_float; /* used at inputs and outputs, and around operators without an int8 form */
 extern const Op op_int8_from_bytes, op_int8_to_bytes; /* conversions from and to u8 (q + 128) */
-extern const Op op_int8_same;                         /* an alias: the same q with another scale */
+extern const Op op_int8_same;                         /* an alias: the same q, with its own Quant */
 extern const Op op_int8_class;                        /* I32: the first channel that has the maximum */
 extern const Op op_int8_argmax;                       /* like op_int8_class, as a float */
 extern const Op op_int8_embedding;

@@ -173,7 +173,7 @@ static void lower(Lower *l) {
 const Op op_loss_rpn = {
     .name = "rpn",
     .group = "loss",
-    .summary = "score loss and box loss of the anchors of proposals",
+    .summary = "loss of a region proposal network (scores and boxes)",
     .detail = "An anchor inside the image is positive if its IoU with a ground-truth box is at least `high`, "
               "or is the largest IoU of all anchors with that box. An anchor is negative if its IoU with "
               "every ground-truth box is below `low`. `sample` of these anchors are drawn at random; at most "

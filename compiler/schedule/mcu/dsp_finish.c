@@ -157,7 +157,7 @@ static Val step_at(Lower *l, const DspFinish *finish, const Ix *row, int64_t col
   return nest_load(b, nest_at(b, finish->steps, at, column), 1);
 }
 
-/* The factor of filter f, if constants are small. */
+/* If the constants are stored in few bytes (finish->small): the factor of filter f. */
 static Val small_factor(Lower *l, const DspFinish *finish, const Ix *f) {
   Nest *b = l->b;
   return nest_let(b, "m", nest_load(b, nest_at(b, finish->factor, *f), 1));

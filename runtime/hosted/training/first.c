@@ -39,7 +39,8 @@ static cnn_status compare_classes(const Training *training) {
   if (status.code == CNN_OK && layer)
     cnn_training_note(training, "%s: the rows of %s are matched to the labels by class name", path, layer);
   else if (status.code == CNN_OK && moved)
-    cnn_training_note(training, "%s: the scores are for other classes, so the score layer is trained anew",
+    cnn_training_note(training,
+                      "%s: the rows of the score layer cannot be matched to the labels: training adapts them",
                       path);
   if (*doubt) cnn_training_note(training, "%s", doubt);
   return status;
