@@ -62,8 +62,8 @@ static bool kind_from_suffix(Options *options, Arena *arena) {
   if (options_kind_of_suffix(suffix, &options->kind)) return true;
   if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
     return options->kind = OUTPUT_PROGRAM, true; /* a directory: the error is reported when it is written */
-  return usage_error("cnnc cannot write a file with the suffix '%s', such as '%s': %s", suffix,
-                     options->output, suffix_help(suffix));
+  return usage_error("'%s': the suffix '%s' does not name an output: %s", options->output, suffix,
+                     suffix_help(suffix));
 }
 
 /* --after must name a pass of the graph that is shown. With --train, that is the training graph. */

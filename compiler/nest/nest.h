@@ -171,8 +171,8 @@ typedef struct ValNode {
 } ValNode;
 typedef const ValNode *Val;
 enum { WORD_BYTES = 4, TABLE_BYTES = 256 };
-/* Whether the value is a LOAD of I32 from bytes, four per lane, or from bf16 numbers, two per lane, the
- * lowest first. */
+/* Whether the value is a LOAD that packs four bytes, or two bf16 numbers, into each I32 lane; the first in
+ * memory is in the lowest bits. */
 bool val_is_words(Val);
 bool val_is_lookup(
     Val); /* whether the value is a LOAD of 256 bytes: a lookup by the bytes of the packed words a[0] */

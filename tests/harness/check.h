@@ -47,7 +47,8 @@ double outputs_error(const Check *, float *const *output);
 /* Whether this output may have NaN in more places than eval's, because a kernel on the way to it reads more
  * numbers than the formula of its operator. */
 bool may_spread(const Check *, const Node *output);
-/* Error of loss, gradients and outputs. The error of a parameter's gradient is relative to its own scale. */
+/* Error of loss, gradients and outputs. The error of a parameter's gradient is relative to its
+ * largest element. */
 double training_error(const Check *, float loss, const float *gradients, float *const *output);
 /* Threshold below which a gradient counts as 0: the fraction `part` of the magnitude of its summands. */
 double gradient_floor(const Sample *, const GraphRun *, const Weight *, double part);

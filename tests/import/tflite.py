@@ -261,9 +261,9 @@ def test_operators():
              "more than one image"),
             ("one value joined", one("CONCATENATION", ["x"], bytes8(same), f0=("i", 3)), "only one value"),
             ("bilinear from the corner", one("RESIZE_BILINEAR", ["x", ints([8, 8])], wide),
-             "neither centers nor corners"),
+             "its sampling positions are not supported"),
             ("nearest by corners", one("RESIZE_NEAREST_NEIGHBOR", ["x", ints([12, 12])], wider, f0=("B", 1)),
-             "neither centers nor corners"),
+             "its sampling positions are not supported"),
             ("a transposed convolution of another size",
              one("TRANSPOSE_CONV", [ints([1, 12, 8, 2]), weight, "x"], bytes8([1, 12, 8, 2]), f0=("b", SAME),
                  f1=("i", 2), f2=("i", 2)), "does not match its stride"),
@@ -285,7 +285,7 @@ def test_operators():
              "does not match its result"),
             ("two constants", one("ADD", [bytes8([8], data=[1] * 8)] * 2, bytes8(same)),
              "computes a constant"),
-            ("blocks of nothing", one("DEPTH_TO_SPACE", ["x"], bytes8(same), f0=("i", 0)), "do not divide"),
+            ("blocks of nothing", one("DEPTH_TO_SPACE", ["x"], bytes8(same), f0=("i", 0)), "its block size"),
             ("other elements", one("RESHAPE", ["x"], bytes8([1, 64])), "different number of elements"),
             ("bytes without signs within", one("RELU", ["x"], bytes8(same), x=Tensor(same, U8, 0.05, 3)),
              "UINT8"),
@@ -420,7 +420,12 @@ def test_floats():
     check(told.returncode == 0 and "dense2" not in open("m.cnn").read(), "--outputs by the name of a tensor",
           told.stderr)
     told = imported(data, "--outputs=middle")
-    check(told.returncode == 1 and "there is no tensor 'middle'" in told.stderr, "  which must be one")
+    check(told.returncode == 1 and "there is no tensor 'middle'" in told.stderr and "--list" in told.stderr,
+          "  which must be one")
+    with open(os.environ["top_srcdir"] + "/tests/models/kws_ref_model.tflite", "rb") as file:
+        told = imported(file.read(), "--outputs=middle")
+    check(told.returncode == 1 and "no tensor 'middle'" in told.stderr and "--list" not in told.stderr,
+          "  --list is not suggested for an int8 model", told.stderr)
     told = imported(data, "--list")
     check(told.returncode == 0 and "# FULLY_CONNECTED 1" in told.stdout, "--list has all operators",
           told.stdout)

@@ -89,8 +89,8 @@ static bool prepare(Prepared *p, const Tensor *t, const char *word) {
   return true;
 }
 
-/* Adds the operator to the normalize of an input. NULL: the value is neither an input nor its normalize, it
- * has other users, or the operator cannot be part of a normalize. */
+/* Adds the operator to the normalize of an input. NULL: the value is neither an input nor the normalize
+ * of an input, it has other users, or the operator cannot be part of a normalize. */
 static View *with_prepared(ModelImport *im, bool once, const View *x, const Tensor *t, const char *word) {
   Value *value = x->value;
   static const char *const words[] = {"add", "subtract", "multiply", "divide", NULL};

@@ -179,7 +179,7 @@ bool reduced_along(ModelImport *im, const OnnxNode *node, const View *x, int64_t
   const WireInts *exact = onnx_ints(node, "cnnc_exact");
   const double part = onnx_float(node, "cnnc_part", 0);
   if (part != 0 && fabs(part * (double)x->size[axis] - 1) > 1e-5)
-    return no(im, "a mean over only a part of an axis"), false;
+    return no(im, "a sum over an axis that is divided by a number other than its size"), false;
   for (int k = 0; exact && k < exact->n; k++) {
     const Tensor *t = constant_of(im, node, first + k);
     if (!t) return no(im, "a computed shape"), false;

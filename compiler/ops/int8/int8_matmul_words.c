@@ -12,8 +12,8 @@
 
 enum { MOST_VECTORS = 4, FEWEST_ROWS = 4, TILE_ROWS = 24, MOST_TILE_BYTES = 1 << 18 };
 
-/* A factor as words, [word][row of A or column of B], and the terms of sums that depend only on this
- * factor. */
+/* A factor as words, [word][row of A or column of B], and for each row or column the part of the sum that
+ * needs no element of the other factor. */
 typedef struct Side {
   Buf *from, *words, *terms;
   bool along; /* k is the innermost dimension of `from` */
@@ -26,7 +26,7 @@ typedef struct WordProduct {
   Lower *l;
   const Int8Matmul *p;
   Dot dot;
-  int lanes, planes; /* planes: words that hold four numbers: 1, or 2 for int16 */
+  int lanes, planes; /* planes: number of words for four numbers: 1, or 2 for int16 */
   Side a, b;
 } WordProduct;
 

@@ -8,7 +8,7 @@
 #define MOMENTUM                                                                                             \
   {"momentum", PARAM_NUMBER, "0", "fraction of the previous step that is added to the next step", 0, 1, NULL}
 #define EPSILON                                                                                              \
-  {"epsilon", PARAM_NUMBER, "1e-8", "constant added to the root of the mean square", 0, 1e6, NULL}
+  {"epsilon", PARAM_NUMBER, "1e-8", "constant added to the root of the mean squared gradient", 0, 1e6, NULL}
 #define DECAY(value, help) {"weight_decay", PARAM_NUMBER, value, help, 0, 1e6, NULL}
 #define IN_GRADIENT "weight decay: weight_decay * weight is added to the gradient of a weight"
 
@@ -53,7 +53,8 @@ static const Param lars_params[] = {
 static const Param lamb_params[] = {
     RATE("0.001"),
     BETAS,
-    {"epsilon", PARAM_NUMBER, "1e-6", "constant added to the root of the mean square", 0, 1e6, NULL},
+    {"epsilon", PARAM_NUMBER, "1e-6", "constant added to the root of the mean squared gradient", 0, 1e6,
+     NULL},
     DECAY("0.01", "weight decay: weight_decay * weight is added to the step of a weight"),
     {0},
 };
