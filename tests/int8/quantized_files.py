@@ -206,7 +206,7 @@ def test_factors():
             ("int16 with double factors", layer, whole, bydouble, None),
             ("int16 with float factors", layer, whole, byfloat, "not supported for int16 layers"),
             ("a factor of an unknown layer", relu, near, note(x=wide, f=wide, g={"factor": "float"}),
-             "no layer of that name that uses a factor"),
+             "no layer of that name uses a factor"),
             ("a float16 factor", relu, near, note(f={"factor": "half"}), "'f' must be \"float\" or")):
         done = made(layers, arrays, metadata)
         good = done.returncode == 0 and not done.stderr if words is None else words in done.stderr

@@ -45,13 +45,16 @@ static bool read_roles(ModelImport *im, Contraction *c) {
     if (of >= 0 && c->w->dim[of] != c->x->size[d])
       return no(im, "a constant whose shape does not match"), false;
     if (role == ROLE_NONE || letter_place(&c->in, letter) != d)
-      return no(im, "an equation with a diagonal, or a sum over a dimension of one operand"), false;
+      return no(im, "an equation with a diagonal of the value, or a sum over a dimension that only it has"),
+             false;
     if (role == ROLE_SUM) add_letter(&c->sum, letter, c->x->size[d]);
   }
   for (int d = 0; d < c->weight.n; d++)
     if (letter_place(&c->weight, c->weight.at[d]) != d ||
         role_of(&c->in, &c->weight, &c->out, c->weight.at[d]) == ROLE_NONE)
-      return no(im, "an equation with a diagonal, or a sum over a dimension of one operand"), false;
+      return no(im,
+                "an equation with a diagonal of the constant, or a sum over a dimension that only it has"),
+             false;
   for (int d = 0; d < c->out.n; d++) {
     const char letter = c->out.at[d];
     const Role role = role_of(&c->in, &c->weight, &c->out, letter);
