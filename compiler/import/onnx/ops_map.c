@@ -128,8 +128,9 @@ View *import_clip(ModelImport *im, const OnnxNode *node) {
 View *import_pow(ModelImport *im, const OnnxNode *node) {
   const Tensor *t = constant_of(im, node, 1);
   const View *x = view_of(im, node, 0);
-  const double power = t && t->n == 1 ? tensor_number(t, 0) : NAN;
   if (!x) return NULL;
+  if (!t || t->n != 1) return no(im, "an exponent that is not one constant number");
+  const double power = tensor_number(t, 0);
   if (power == 1) return view_copy(im, x, x->value);
   if (power == 2) return map_view(im, x, "square");
   if (power == 0.5) return map_view(im, x, "sqrt");
