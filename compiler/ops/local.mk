@@ -51,7 +51,8 @@ libcnnc_a_SOURCES += %D%/index/argmax.c %D%/index/deformable_attention.c %D%/ind
   %D%/index/sampling.h %D%/index/gather.c %D%/index/index.c %D%/index/index.h \
   %D%/index/topk.c %D%/index/whole.c %D%/index/topk_routine.h
 libcnnc_a_SOURCES += %D%/int8/int8.h %D%/int8/int8.c %D%/int8/border.c %D%/int8/edges.c \
-  %D%/int8/int8_combine.c %D%/int8/int8_pool.c %D%/int8/repeat.c %D%/int8/rescale.c %D%/int8/product.c \
+  %D%/int8/int8_combine.c %D%/int8/linear_sum.c %D%/int8/int8_pool.c %D%/int8/repeat.c \
+  %D%/int8/rescale.c %D%/int8/product.c \
   %D%/int8/curve.c %D%/int8/int8_embedding.c %D%/int8/int8_matmul.c %D%/int8/int8_matmul_words.c \
   %D%/int8/int8_softmax.c %D%/int8/softmax_wide.c %D%/int8/int8_table.c \
   %D%/int8/transposed.c %D%/int8/int8_recurrent.h %D%/int8/int8_recurrent.c %D%/int8/int8_recurrent_core.c \

@@ -5,7 +5,9 @@
 #include "base/arithmetic.h"
 #include <CUnit/CUnit.h>
 #include <math.h>
+#include "base/random.h"
 #include "nest/primitive.h"
+#include "ops/int8/int8.h"
 
 struct application {
   int64_t x;
@@ -216,6 +218,54 @@ static void test_sums(void) {
   }
 }
 
+/* The byte that the definition of a sum gives. */
+static int32_t byte_of_sum(const Int8Combine *p, const int32_t zero[2], int32_t a, int32_t b) {
+  const int64_t x[] = {a - zero[0], b - zero[1]};
+  return stored_put(p->stored, rounded_sum(p->rounding, &p->addition, x));
+}
+
+/* The number of pairs of bytes for which the linear function does not give that byte. */
+static int wrong_bytes(const Int8Combine *p, const int32_t zero[2], const LinearSum *f) {
+  int wrong = 0;
+  for (int32_t a = INT8_MIN; a <= INT8_MAX; a++)
+    for (int32_t b = INT8_MIN; b <= INT8_MAX; b++) {
+      const int64_t sum = (int64_t)f->factor[0] * a + (int64_t)f->factor[1] * b + f->constant;
+      Stored cut = p->stored;
+      cut.zero = 0;
+      wrong += sum < INT32_MIN || sum > INT32_MAX;
+      wrong += stored_put(cut, sum >> f->shift) != byte_of_sum(p, zero, a, b);
+    }
+  return wrong;
+}
+
+/* Sums and differences of random scales and zero points as one linear function: most have one, and it gives
+ * the bytes of the definition. */
+static void test_linear_sums(void) {
+  enum { SUMS = 120 };
+  uint32_t drawn = 0;
+  int found = 0;
+  for (int i = 0; i < SUMS; i++) {
+    Quant quant[2];
+    Node operand[2] = {{.quant = &quant[0]}, {.quant = &quant[1]}}, *in[] = {&operand[0], &operand[1]};
+    int32_t zero[2];
+    Addend addend[2];
+    for (int k = 0; k < 2; k++) {
+      zero[k] = quant[k].zero = (int32_t)(256 * random_uniform(5, 6, drawn++)) + INT8_MIN;
+      addend[k] = (Addend){.scale = 0.01f + 0.05f * random_uniform(5, 6, drawn++), .minus = k && i % 4 == 3};
+    }
+    const float out = 0.02f + 0.08f * random_uniform(5, 6, drawn++);
+    const Int8Combine p = {.rounding = i % 2 ? ROUNDING_SINGLE : ROUNDING_DOUBLE,
+                           .stored = stored_of(out, i % 7 - 3, false, i % 3 ? BOUND_NONE : BOUND_RELU),
+                           .addition = addition_of(addend, 2, out, false)};
+    const Node node = {.in = in, .nin = 2};
+    LinearSum linear;
+    if (!linear_sum(&node, &p, &linear)) continue;
+    found++;
+    CU_ASSERT_EQUAL(wrong_bytes(&p, zero, &linear), 0);
+  }
+  CU_ASSERT(found > SUMS * 9 / 10);
+}
+
 static void test_averages(void) {
   CU_ASSERT_EQUAL(average_of(7, 2), 4);
   CU_ASSERT_EQUAL(average_of(-7, 2), -4);
@@ -284,6 +334,7 @@ CU_TestInfo suite_quantize[] = {{"products of sums and factors", test_applicatio
                                 {"bounds of values and sums", test_bounds},
                                 {"additions", test_additions},
                                 {"sums", test_sums},
+                                {"sums as one linear function", test_linear_sums},
                                 {"averages", test_averages},
                                 {"tables", test_tables},
                                 {"softmax", test_softmax},

@@ -34,6 +34,14 @@ typedef struct Int8Combine {
   Multiplier factor; /* factor of products */
 } Int8Combine;
 
+/* RSH(factor[0]*a + factor[1]*b + constant, shift), clamped to the bounds of the value: the same byte as the
+ * definition of the sum, for all pairs of bytes a and b (linear_sum.c). */
+typedef struct LinearSum {
+  int32_t factor[2], constant, shift;
+} LinearSum;
+/* False: the node does not add two int8 values, or there is no such function. */
+bool linear_sum(const Node *, const Int8Combine *, LinearSum *);
+
 /* Pools. */
 typedef struct Int8Pool {
   bool mean; /* computes the mean; otherwise the maximum */

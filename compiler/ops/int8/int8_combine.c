@@ -37,13 +37,16 @@ typedef struct Place {
 } Place;
 
 /* Loads an element of operand k; dimensions of size 1 are broadcast. */
-static Val operand_value(Lower *l, int k, const Place *at) {
+static Val operand_element(Lower *l, int k, const Place *at) {
   const int64_t *dim = l->in[k]->dim + l->in[k]->leads;
   const Ix none = {0};
   const bool one = dim[2] == 1;
-  const Val q = int8_load_part(l, l->in[k], dim[0] == 1 ? &none : at->y, dim[1] == 1 ? &none : at->x,
-                               one ? &none : at->c, one ? 1 : at->part, one ? 1 : at->lanes);
-  return sub(q, int8_zero(l, k));
+  return int8_load_part(l, l->in[k], dim[0] == 1 ? &none : at->y, dim[1] == 1 ? &none : at->x,
+                        one ? &none : at->c, one ? 1 : at->part, one ? 1 : at->lanes);
+}
+
+static Val operand_value(Lower *l, int k, const Place *at) {
+  return sub(operand_element(l, k, at), int8_zero(l, k));
 }
 
 static Val sum_of_floats(Lower *l, const Int8Combine *p, const Place *at) {
@@ -85,16 +88,35 @@ static Val sum_value(Lower *l, const Int8Combine *p, const Place *at) {
   return int8_rounded(l, p->rounding, sum, a->out, "sum");
 }
 
+static Val linear_value(Lower *l, const LinearSum *linear, const Place *at) {
+  Val sum = lower_number(l, "constant", linear->constant);
+  for (int k = 0; k < 2; k++) {
+    const Val factor = lower_number(l, nest_text(l->b, "factor_%d", k), linear->factor[k]);
+    sum = add(sum, mul(factor, operand_element(l, k, at)));
+  }
+  return nest_primitive(l->b, &primitive_shift_right, sum, lower_number(l, "shift", linear->shift), NULL);
+}
+
 static Val product_value(Lower *l, const Int8Combine *p, const Place *at) {
   const Val first = operand_value(l, 0, at), second = operand_value(l, 1, at);
   return int8_rounded(l, p->rounding, mul(first, second), p->factor, "product");
 }
 
+/* What the loops compute. linear: NULL, or the sum as one linear function, which includes the zero point. */
+typedef struct Combination {
+  const Int8Combine *p;
+  const LinearSum *linear;
+  Stored stored;
+} Combination;
+
 static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes, const void *context) {
-  const Int8Combine *p = context;
+  const Combination *combination = context;
+  const Int8Combine *p = combination->p;
   const Place at = {y, x, c, part, lanes};
-  int8_store(l, p->product ? product_value(l, p, &at) : sum_value(l, p, &at), p->stored, y, x, c, part,
-             lanes);
+  const Val rounded = combination->linear ? linear_value(l, combination->linear, &at)
+                      : p->product        ? product_value(l, p, &at)
+                                          : sum_value(l, p, &at);
+  int8_store(l, rounded, combination->stored, y, x, c, part, lanes);
 }
 
 /* Whether the vectorized code gives the same result as the scalar code. */
@@ -114,17 +136,24 @@ static void lower(Lower *l) {
   Nest *b = l->b;
   const Int8Combine *p = l->node->detail;
   const Extent e = int8_joined(l);
-  lower_about(l, "%s bits, rounding %s", p->wide ? "16" : "8", rounding_name(p->rounding));
+  LinearSum linear;
+  Combination combination = {.p = p, .stored = p->stored};
+  if (!l->plain && !l->updatable && linear_sum(l->node, p, &linear)) {
+    combination.linear = &linear;
+    combination.stored.zero = 0;
+  }
+  lower_about(l, "%s bits, rounding %s%s", p->wide ? "16" : "8", rounding_name(p->rounding),
+              combination.linear ? ", as one linear function" : "");
   nest_fn(b, b->name, false);
-  const bool vectors = !l->plain && l->target->lanes > 1, fit = steps_fit(l->node);
+  const bool vectors = !l->plain && l->target->lanes > 1, fit = combination.linear || steps_fit(l->node);
   if (vectors) lower_needs(l, fit, "scales of similar size");
   if (lower_assumes(l, fit)) {
-    walk_pixels(l, e, body, p);
+    walk_pixels(l, e, body, &combination);
     return;
   }
   NEST_FOR(b, y, e.h)
     NEST_FOR(b, x, e.w)
-      NEST_FOR(b, c, e.c) body(l, &y, &x, &c, 1, 1, p);
+      NEST_FOR(b, c, e.c) body(l, &y, &x, &c, 1, 1, &combination);
 }
 
 const Op op_int8_combine = {.name = "int8_combine",

@@ -36,6 +36,10 @@ static bool operands_fit(const Addition *a) {
 
 static bool result_fits(const Addition *a) { return -a->out.e >= LEAST_SHIFT && -a->out.e <= MOST_SHIFT; }
 
+static bool dsp_sum_is_linear(const Lower *l, LinearSum *linear) {
+  return !l->updatable && linear_sum(l->node, l->node->detail, linear);
+}
+
 static const char *dsp_sum_refused(const Lower *l, const Choice *choice) {
   (void)choice;
   if (l->target->lanes > 1) return "the reference loops are vectorized";
@@ -48,6 +52,8 @@ static const char *dsp_sum_refused(const Lower *l, const Choice *choice) {
   for (int k = 0; k < node->nin; k++) {
     if (!same_shape(&node->in[k]->shape, &node->shape)) return "an operand is repeated";
   }
+  LinearSum linear;
+  if (dsp_sum_is_linear(l, &linear)) return NULL;
   if (!lower_assumes(l, operands_fit(a))) return "the scale of an operand differs much from the others";
   return lower_assumes(l, result_fits(a)) ? NULL
                                           : "the scale of the result differs much from those of the operands";
@@ -57,8 +63,9 @@ static Cycles dsp_sum_cycles(const Lower *l, const Target *target, const Choice 
   (void)target;
   (void)choice;
   const double outputs = (double)shape_row_elements(l->node->shape);
-  const int n = l->node->nin;
-  return dsp_cycles(l, (DspWork){.loads = n * outputs, .stores = outputs, .others = (8 + 4 * n) * outputs},
+  LinearSum linear;
+  const int n = l->node->nin, others = dsp_sum_is_linear(l, &linear) ? 2 + n : 8 + 4 * n;
+  return dsp_cycles(l, (DspWork){.loads = n * outputs, .stores = outputs, .others = others * outputs},
                     (DspWork){0});
 }
 
@@ -95,9 +102,23 @@ static Val dsp_sum_finished(Lower *l, const Int8Combine *p, Val sum) {
   return dsp_shifted_away(b, sum, add(sum, sum), m, plus, by);
 }
 
-static void dsp_sum_element(Lower *l, const Ix *y, const Ix *x, const Ix *c) {
+static Val dsp_sum_linear(Lower *l, const LinearSum *linear, const Ix *y, const Ix *x, const Ix *c) {
+  Nest *b = l->b;
+  Val sum = lower_number(l, "constant", linear->constant);
+  for (int k = 0; k < 2; k++)
+    sum = add(sum, mul(lower_number(l, nest_text(b, "factor_%d", k), linear->factor[k]),
+                       int8_load(l, l->in[k], y, x, c)));
+  return nest_primitive(b, &primitive_shift_right, sum, lower_number(l, "shift", linear->shift), NULL);
+}
+
+static void dsp_sum_element(Lower *l, const LinearSum *linear, const Ix *y, const Ix *x, const Ix *c) {
   const Int8Combine *p = l->node->detail;
   const Addition *a = &p->addition;
+  if (linear) {
+    const Val q = dsp_cut(l, dsp_sum_linear(l, linear, y, x, c), p->stored);
+    lower_store(l, convert(q, I8), y, x, c, 1, 1);
+    return;
+  }
   Val sum = NULL;
   for (int k = 0; k < a->count; k++) {
     const Val q = sub(int8_load(l, l->in[k], y, x, c), int8_zero(l, k)),
@@ -112,16 +133,19 @@ static bool dsp_sum_build(Lower *l) {
   const Int8Combine *p = l->node->detail;
   const Extent e = shape_extent(l->node->shape);
   const int64_t step = e.c % STEP == 0 ? STEP : 1;
-  lower_needs(l, operands_fit(&p->addition) && result_fits(&p->addition), "scales of similar size");
-  lower_about(l, "int8, 32-bit sums, rounding %s",
-              rounding_name(((const Int8Combine *)l->node->detail)->rounding));
+  LinearSum linear;
+  const bool is_linear = dsp_sum_is_linear(l, &linear);
+  lower_needs(l, is_linear || (operands_fit(&p->addition) && result_fits(&p->addition)),
+              "scales of similar size");
+  lower_about(l, "int8, 32-bit sums, rounding %s%s", rounding_name(p->rounding),
+              is_linear ? ", as one linear function" : "");
   nest_fn(b, b->name, false);
   NEST_FOR(b, y, e.h)
     NEST_FOR(b, x, e.w)
       NEST_FOR(b, group, e.c / step)
         for (int64_t i = 0; i < step; i++) {
           const Ix c = group * step + i;
-          dsp_sum_element(l, &y, &x, &c);
+          dsp_sum_element(l, is_linear ? &linear : NULL, &y, &x, &c);
         }
   return true;
 }
