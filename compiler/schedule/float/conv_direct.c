@@ -674,7 +674,8 @@ static bool conv_direct_build(Lower *l) {
 static Cycles conv_direct_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)choice;
   const Correlation k = correlation_ranked(l->node);
-  const Cycles floats = cost_direct(target, &k, l->weight_bytes);
+  Cycles floats = cost_direct(target, &k, l->weight_bytes);
+  if (direct_pads_channels(l, &k)) floats.products *= (double)(k.l + 1) / (double)k.l;
   if (direct_matrix(l, target)) return cost_tiles(floats, target, &k, direct_matrix_products(l));
   return direct_pairs(l, &k, false) ? cost_pairs(floats, target) : floats;
 }

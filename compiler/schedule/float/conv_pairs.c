@@ -20,12 +20,20 @@ int64_t direct_unit(const Lower *l, int64_t channels) {
   return unit;
 }
 
+#ifndef __wasi__
+bool direct_pads_channels(const Lower *l, const Correlation *k) {
+  enum { FEWEST_CHANNELS = 3 };
+  return l->layout->dots > 0 && l->node->op->family == FAMILY_CONV && k->groups == 1 && k->l % 2 &&
+         k->l >= FEWEST_CHANNELS && k->kernel[0] * k->kernel[1] > 1 && !l->b->nleads && !l->kernel->gate;
+}
+#endif
+
 bool direct_pairs(const Lower *l, const Correlation *k, bool spread) {
   const Family family = l->node->op->family;
   const bool gathers = spread ? family == FAMILY_CONV_SCATTER && k->stride[0] * k->stride[1] <= DIRECT_PHASES
                               : family == FAMILY_CONV;
   return gathers && node_is_bf16(l->node) && l->in[0]->type.elem == BF16 && l->layout_lanes > 1 &&
-         l->images <= 1 && ((spread ? k->s : k->l) % 2 == 0 || direct_merges(l, k));
+         l->images <= 1 && ((spread ? k->s : k->l) % 2 == 0 || direct_merges(l, k) || direct_pads_channels(l, k));
 }
 
 Val direct_input_pair(const Direct *d, Buf *from, const Ix *y, const Ix *x, const Ix *c) {
@@ -140,7 +148,8 @@ int64_t direct_inner_blocks(const Lower *l) {
 int64_t direct_run(const Direct *d) { return d->merged ? d->steps * d->k.kernel[1] : d->steps; }
 
 bool direct_merges(const Lower *l, const Correlation *k) {
-  return l->layout->tiles > 0 && l->node->op->family == FAMILY_CONV && few_channels(k) && matrix_fits(l, k);
+  if (l->node->op->family != FAMILY_CONV || !few_channels(k)) return false;
+  return direct_pads_channels(l, k) || (l->layout->tiles > 0 && matrix_fits(l, k));
 }
 
 bool direct_matrix(const Lower *l, const Target *target) {

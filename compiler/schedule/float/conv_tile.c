@@ -215,6 +215,11 @@ static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
     NEST_ELSE(b) store_sums(b, t, a, acc, false);
 }
 
+/* Iterations of the loops over the taps of a row and over the channels of a tap. Merged taps are one tap with
+ * the channels of all. */
+static int64_t tile_steps(const Direct *d) { return has_merged(d) ? d->steps * d->k.kernel[1] : d->steps; }
+static int64_t tile_row_taps(const Tile *t) { return has_merged(t->d) ? 1 : t->x->taps; }
+
 /* Whether the taps are not adjacent: a phase of a transposed convolution uses only some taps of a panel. */
 static bool taps_apart(const Tile *t) { return t->x->taps < t->d->k.kernel[1] && t->x->tap_stride != 1; }
 
@@ -228,12 +233,13 @@ static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, 
   const int64_t tap = d->block * t->panels->width, panel = d->k.kernel[0] * d->k.kernel[1] * tap,
                 line = d->l->target->line / elem_bytes(t->panels->w->type.elem),
                 share = ceil_divide((apart ? tap : panel) / t->runs, line) * line;
-  const int64_t sites = apart ? d->steps : t->y->taps * d->steps, lines = (share / line + sites - 1) / sites,
+  const int64_t sites = apart ? d->steps : t->y->taps * tile_steps(d),
+                lines = (share / line + sites - 1) / sites,
                 tiles = (t->x->count + t->pixels - 1) / t->pixels;
   const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = t->x->tap_first + *tx * t->x->tap_stride,
            first = apart ? (ky * d->k.kernel[1] + kx) * tap : NEST_Z,
            tile = (t->again ? NEST_Z : a->y * (tiles * share)) + a->x0 * (share / t->pixels),
-           site = (apart ? NEST_Z : *ty * d->steps) + *c * t->chains + u;
+           site = (apart ? NEST_Z : *ty * tile_steps(d)) + *c * t->chains + u;
   for (int64_t i = 0; i < lines; i++)
     nest_prefetch(b, t->panels->w, (a->panel + 1) * panel + first + tile + (site * lines + i) * line);
 }
@@ -294,15 +300,15 @@ static LoopKind taps_kind(const Tile *t) {
   const Axis *x = t->x;
   const Blocking *most = &t->d->l->target->blocking;
   const int64_t sums = x->taps * t->d->steps * t->columns * t->terms;
-  const bool large = t->d->steps <= FEW_CHANNELS && sums > most->direct_sums && t->d->l->images <= 1;
+  const bool large = tile_steps(t->d) <= FEW_CHANNELS && sums > most->direct_sums && t->d->l->images <= 1;
   return x->taps > most->unrolled_taps || (large && tile_edges(x, t->pixels) == 0) ? SERIAL : UNROLLED;
 }
 
 /* A loop over few channels is unrolled, unless many taps of a row are unrolled, too. In such a long block,
  * clang loads the inputs of several channels in advance, and then runs out of registers. */
 static LoopKind channels_kind(const Tile *t) {
-  if (t->d->steps > FEW_CHANNELS) return SERIAL;
-  return t->x->taps > FEW_TAPS && taps_kind(t) == UNROLLED ? ROLLED : UNROLLED;
+  if (tile_steps(t->d) > FEW_CHANNELS) return SERIAL;
+  return tile_row_taps(t) > FEW_TAPS && taps_kind(t) == UNROLLED ? ROLLED : UNROLLED;
 }
 
 /* Adds the products of one tap and a block of input channels to the sums. */
@@ -322,7 +328,7 @@ static void tile_tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
       NEST_UNROLL(b, q, t->real_columns)
         NEST_IF(b, row_inside(b, t, a, &iy, r))
           NEST_IF(b, nest_within(b, ix + q * x->part_step, 0, x->in_size))
-            NEST_FOR(b, c, d->steps) {
+            NEST_FOR(b, c, tile_steps(d)) {
               Val input[MOST_VECTORS];
               load_inputs(b, t, in, NEST_IX(r * t->y->part_step), NEST_IX(q * x->part_step), &c, input);
               for (int v = 0; v < t->terms; v++)
@@ -331,7 +337,7 @@ static void tile_tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
             }
     return;
   }
-  NEST_LOOP(b, c, channels_kind(t), 1, NEST_IX(0), 1, NEST_IX(d->steps / t->chains))
+  NEST_LOOP(b, c, channels_kind(t), 1, NEST_IX(0), 1, NEST_IX(tile_steps(d) / t->chains))
     for (int u = 0; u < t->chains; u++) {
       const Ix channel = c * t->chains + u;
       if (each) nest_pin(b, in);
@@ -359,7 +365,8 @@ static void tile_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
     NEST_IF(b, t->rows > 1 ? nest_always(b)
                            : nest_within(b, t->y->in_first + a->y * t->y->in_step + ty * t->y->tap_step, 0,
                                          t->y->in_size))
-      NEST_LOOP(b, tx, taps_kind(t), 1, NEST_IX(0), 1, NEST_IX(t->x->taps)) tile_tap(b, t, a, acc, &ty, &tx);
+      NEST_LOOP(b, tx, taps_kind(t), 1, NEST_IX(0), 1, NEST_IX(tile_row_taps(t)))
+        tile_tap(b, t, a, acc, &ty, &tx);
 }
 
 static Buf *sum_taps(Nest *b, const Tile *t, const TileArgs *a) {

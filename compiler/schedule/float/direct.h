@@ -111,6 +111,9 @@ static inline void padded_begin(Direct *d, bool lined, bool planes, bool single,
 }
 static inline void padded_fill(const Direct *d, LoopKind outer) { (void)d, (void)outer; }
 static inline bool direct_merges(const Lower *l, const Correlation *k) { return (void)l, (void)k, false; }
+static inline bool direct_pads_channels(const Lower *l, const Correlation *k) {
+  return (void)l, (void)k, false;
+}
 static inline bool direct_matrix(const Lower *l, const Target *t) { return (void)l, (void)t, false; }
 static inline double direct_matrix_products(const Lower *l) { return (void)l, 0; }
 static inline void direct_by_matrix(Direct *d) { (void)d; }
@@ -122,6 +125,9 @@ void padded_fill(const Direct *, LoopKind outer);
 /* Whether the weights of all taps of a row are merged into one dimension: if there are few channels, only the
  * words of several taps fill a register. */
 bool direct_merges(const Lower *, const Correlation *);
+/* Whether an odd number of channels gets one more channel, of zeros, in a copy of the input: with words of
+ * two channels, a first layer of three channels needs 2/3 of the products. */
+bool direct_pads_channels(const Lower *, const Correlation *);
 /* Width of a panel, in vectors of the layout's target. If one tile of registers computes the whole map, the
  * panel is as wide as this tile. */
 int direct_panel_vectors(const Lower *, const Correlation *);
