@@ -33,7 +33,8 @@ bool direct_pairs(const Lower *l, const Correlation *k, bool spread) {
   const bool gathers = spread ? family == FAMILY_CONV_SCATTER && k->stride[0] * k->stride[1] <= DIRECT_PHASES
                               : family == FAMILY_CONV;
   return gathers && node_is_bf16(l->node) && l->in[0]->type.elem == BF16 && l->layout_lanes > 1 &&
-         l->images <= 1 && ((spread ? k->s : k->l) % 2 == 0 || direct_merges(l, k) || direct_pads_channels(l, k));
+         l->images <= 1 &&
+         ((spread ? k->s : k->l) % 2 == 0 || direct_merges(l, k) || direct_pads_channels(l, k));
 }
 
 Val direct_input_pair(const Direct *d, Buf *from, const Ix *y, const Ix *x, const Ix *c) {

@@ -215,10 +215,12 @@ static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
     NEST_ELSE(b) store_sums(b, t, a, acc, false);
 }
 
-/* Iterations of the loops over the taps of a row and over the channels of a tap. Merged taps are one tap with
- * the channels of all. */
-static int64_t tile_steps(const Direct *d) { return has_merged(d) ? d->steps * d->k.kernel[1] : d->steps; }
-static int64_t tile_row_taps(const Tile *t) { return has_merged(t->d) ? 1 : t->x->taps; }
+/* Whether the taps of a row are one tap with the channels of all: merged taps, in a copy of the input without
+ * gaps between pixels. */
+static bool joins_taps(const Direct *d) { return has_merged(d) && d->lined; }
+/* Iterations of the loops over the channels of a tap and over the taps of a row. */
+static int64_t tile_steps(const Direct *d) { return joins_taps(d) ? d->steps * d->k.kernel[1] : d->steps; }
+static int64_t tile_row_taps(const Tile *t) { return joins_taps(t->d) ? 1 : t->x->taps; }
 
 /* Whether the taps are not adjacent: a phase of a transposed convolution uses only some taps of a panel. */
 static bool taps_apart(const Tile *t) { return t->x->taps < t->d->k.kernel[1] && t->x->tap_stride != 1; }
@@ -234,8 +236,7 @@ static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, 
                 line = d->l->target->line / elem_bytes(t->panels->w->type.elem),
                 share = ceil_divide((apart ? tap : panel) / t->runs, line) * line;
   const int64_t sites = apart ? d->steps : t->y->taps * tile_steps(d),
-                lines = (share / line + sites - 1) / sites,
-                tiles = (t->x->count + t->pixels - 1) / t->pixels;
+                lines = (share / line + sites - 1) / sites, tiles = (t->x->count + t->pixels - 1) / t->pixels;
   const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = t->x->tap_first + *tx * t->x->tap_stride,
            first = apart ? (ky * d->k.kernel[1] + kx) * tap : NEST_Z,
            tile = (t->again ? NEST_Z : a->y * (tiles * share)) + a->x0 * (share / t->pixels),

@@ -23,6 +23,8 @@
 #include <math.h>
 #include "base/number.h"
 #include "kernel/walk.h"
+#include "graph/bf16.h"
+#include "nest/primitive.h"
 #include "schedule/float/direct.h"
 
 enum { MOST_PHASES = 9, MOST_UNROLLED = 9, SUMS_APART = 4 };
@@ -31,14 +33,25 @@ typedef struct Depthwise {
   Lower *l;
   Correlation k;
   int lanes;
+  int halves;    /* 2: vectors of words of two bf16 channels, and sums of the even and of the odd channels */
+  int64_t unit;  /* channels of a vector: lanes * halves */
   Buf *w, *bias; /* [ky][kx][channel], [channel], padded to whole vectors */
 } Depthwise;
+
+/* Whether words of two channels are multiplied. The weight of a word's other channel is 0, so that a product
+ * adds one channel: as many products as with floats, but bf16 numbers need no conversion. */
+static bool depthwise_pairs(const Lower *l) {
+  enum { FASTEST = 2 }; /* a product of words takes no longer than a product of floats */
+  return l->target->dots >= FASTEST && node_is_bf16(l->node) && l->in[0]->type.elem == BF16 && l->images <= 1;
+}
 
 static Depthwise depthwise_begin(Lower *l, bool spread) {
   Depthwise d = {.l = l, .k = correlation_of(l->node)};
   const Correlation *k = &d.k;
   const int64_t unit = direct_unit(l, k->groups), padded = (k->groups + unit - 1) / unit * unit;
   d.lanes = l->target->lanes < unit ? l->target->lanes : (int)unit;
+  d.halves = !spread && depthwise_pairs(l) ? 2 : 1;
+  d.unit = d.lanes * d.halves;
   Pack *pack = lower_pack_weights(l, "weight", 3, (int64_t[]){k->kernel[0], k->kernel[1], padded});
   Nest *b = pack->nest;
   NEST_FOR(b, ky, k->kernel[0])
@@ -73,8 +86,9 @@ typedef struct TileArgs {
 } TileArgs;
 typedef struct Channels {
   const Ix *c;
-  int part, lanes;
-} Channels; /* channels of a vector: the first channel, the number of channels, the number of lanes */
+  int part, lanes, halves;
+} Channels; /* channels of a vector: the first channel, the number of channels (of a half), the number of
+               lanes; with two halves, a lane has a word of two channels */
 
 /* n taps of a row, starting at `first`, for row `r` of the tile's inputs, which is row y of the image. w: the
  * weights of these taps for each output row that reads this row of inputs. */
@@ -89,18 +103,35 @@ static Cond sees(Nest *b, const Tile *t, const Taps *taps, const Ix *q) {
   return nest_within(b, taps->r - *q * t->y->in_step, 0, t->y->taps);
 }
 
+static Val no_weight(Nest *b, const Channels *v) { return v->halves > 1 ? num_i32(b, 0) : num(b, 0); }
+
+/* Loads the weights of a tap: with words of two channels, of the even and of the odd channel. */
+static void load_tap(Nest *b, const Tile *t, const Channels *v, const Taps *taps, const Ix *q, const Ix *tx,
+                     const Ix *ky, const Ix *kx) {
+  const Ref weights = nest_at(b, t->d->w, *ky, *kx, *v->c);
+  if (v->halves == 1) {
+    nest_store(b, nest_at(b, taps->w, *q, *tx, 0), nest_load(b, weights, v->lanes));
+    return;
+  }
+  const Val pair = nest_let(b, "pair", nest_load_pairs(b, weights, v->lanes)), zero = num_i32(b, 0);
+  nest_store(b, nest_at(b, taps->w, *q, *tx, 0), nest_primitive(b, &primitive_low_halves, pair, zero, NULL));
+  nest_store(b, nest_at(b, taps->w, *q, *tx, 1),
+             nest_primitive(b, &primitive_high_halves, splat(zero, v->lanes), pair, NULL));
+}
+
 /* Loads the weights of the taps. The weights are zeros for a row of outputs that does not read these
  * inputs. */
 static void depthwise_load_weights(Nest *b, const Tile *t, const Channels *v, const Taps *taps) {
   const Axis *y = t->y, *x = t->x;
   NEST_UNROLL(b, q, t->lines) {
     if (t->lines > 1)
-      NEST_UNROLL(b, tx, taps->n) nest_store(b, nest_at(b, taps->w, q, tx), num(b, 0));
+      NEST_UNROLL(b, tx, taps->n)
+        for (int h = 0; h < v->halves; h++) nest_store(b, nest_at(b, taps->w, q, tx, h), no_weight(b, v));
     NEST_IF(b, sees(b, t, taps, &q))
       NEST_UNROLL(b, tx, taps->n) {
         const Ix ky = y->tap_first + (taps->r - q * y->in_step) * y->tap_stride,
                  kx = x->tap_first + (taps->first + tx) * x->tap_stride;
-        nest_store(b, nest_at(b, taps->w, q, tx), nest_load(b, nest_at(b, t->d->w, ky, kx, *v->c), v->lanes));
+        load_tap(b, t, v, taps, &q, &tx, &ky, &kx);
       }
   }
 }
@@ -130,7 +161,14 @@ static Inputs inputs_of(const Tile *t, const Taps *taps) {
 static void depthwise_product(Nest *b, const Taps *taps, Buf *acc, Val in, const Inputs *n, int q,
                               const Ix *outer, const Ix *inner) {
   const Ix *pixel = n->taps_outer ? inner : outer, *tap = n->taps_outer ? outer : inner;
-  nest_accumulate(b, nest_at(b, acc, q, *pixel), in, nest_get(b, nest_at(b, taps->w, q, *tap)));
+  if (in->type.elem == F32) {
+    nest_accumulate(b, nest_at(b, acc, q, *pixel, 0), in, nest_get(b, nest_at(b, taps->w, q, *tap, 0)));
+    return;
+  }
+  for (int h = 0; h < 2; h++) {
+    const Ref sum = nest_at(b, acc, q, *pixel, h);
+    nest_store(b, sum, dot_bf16(in, nest_get(b, nest_at(b, taps->w, q, *tap, h)), nest_get(b, sum)));
+  }
 }
 
 /* Adds the products of an input. Rows of outputs are unrolled here, because compilers would need more time
@@ -187,7 +225,9 @@ static void depthwise_columns(Nest *b, const Tile *t, const TileArgs *a, Buf *ac
       const Borders in = borders(b, t, taps, n.count, &input, &ix);
       NEST_IF(b, in.left)
         NEST_IF(b, in.right) {
-          Val value = walk_load(t->d->l, t->d->l->in[0], &taps->y, &ix, v->c, v->part, v->lanes);
+          Buf *source = t->d->l->in[0];
+          Val value = v->halves > 1 ? nest_load_pairs(b, nest_at(b, source, taps->y, ix, *v->c), v->lanes)
+                                    : walk_load(t->d->l, source, &taps->y, &ix, v->c, v->part, v->lanes);
           products(b, t, acc, taps, nest_let(b, "x", value), &n, &i, &j);
         }
     }
@@ -195,7 +235,8 @@ static void depthwise_columns(Nest *b, const Tile *t, const TileArgs *a, Buf *ac
 
 static void row_of_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v, Taps taps) {
   const int64_t all = t->x->taps, most = ceil_divide(all, ceil_divide(all, MOST_UNROLLED)), rest = all % most;
-  taps.w = NEST_REGISTERS(b, "w", v->lanes, t->lines, most);
+  taps.w = nest_buf(b, REGS, "w", (Type){v->halves > 1 ? I32 : F32, v->lanes}, 3,
+                    (int64_t[]){t->lines, most, v->halves});
   taps.n = most;
   NEST_FOR(b, piece, all / most) {
     taps.first = piece * most;
@@ -207,7 +248,8 @@ static void row_of_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, con
 }
 
 static bool unrolled(const Tile *t) {
-  return t->lines * t->pixels * t->y->taps * t->x->taps <= t->d->l->target->blocking.depthwise_sums;
+  return t->lines * t->pixels * t->d->halves * t->y->taps * t->x->taps <=
+         t->d->l->target->blocking.depthwise_sums;
 }
 
 static void all_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v) {
@@ -221,33 +263,54 @@ static void all_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
   }
 }
 
+/* The finished sums of half h of the channels. With words, sums are of even and of odd channels: adjacent
+ * channels are put next to each other, and the bias is added. */
+static Val half_of_sums(Nest *b, const Tile *t, Buf *acc, const Channels *v, const Ix *q, const Ix *p,
+                        int h) {
+  enum { MOST_LANES = 64 };
+  const Val even = nest_get(b, nest_at(b, acc, *q, *p, 0));
+  if (v->halves == 1) return even;
+  int lane[MOST_LANES];
+  for (int i = 0; i < v->lanes; i++) lane[i] = i % 2 * v->lanes + (h * v->lanes + i) / 2;
+  const Val sum = shuffle(even, nest_get(b, nest_at(b, acc, *q, *p, 1)), v->lanes, lane);
+  const Buf *bias = t->d->bias;
+  return bias ? add(sum, nest_load(b, nest_at(b, t->d->bias, *v->c + h * v->lanes), v->lanes)) : sum;
+}
+
 /* Stores the outputs. If the fused nodes need tens of instructions, the sums are in memory, and a loop reads
  * them. */
 static void store_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v) {
   Lower *l = t->d->l;
-  Buf *sum = acc;
-  const bool loop = t->lines * t->pixels > 1 && lower_costly(l, nest_get(b, nest_at(b, acc, 0, 0)));
+  Buf *sum = NULL;
+  const bool loop = t->lines * t->pixels > 1 && lower_costly(l, nest_get(b, nest_at(b, acc, 0, 0, 0)));
   if (loop) {
-    sum = NEST_REGISTERS(b, "sum", v->lanes, t->lines, t->pixels);
+    sum = NEST_REGISTERS(b, "sum", v->lanes, t->lines, t->pixels, v->halves);
     NEST_UNROLL(b, q, t->lines)
-      NEST_UNROLL(b, p, t->pixels) nest_store(b, nest_at(b, sum, q, p), nest_get(b, nest_at(b, acc, q, p)));
+      NEST_UNROLL(b, p, t->pixels)
+        for (int h = 0; h < v->halves; h++)
+          nest_store(b, nest_at(b, sum, q, p, h), half_of_sums(b, t, acc, v, &q, &p, h));
   }
   const LoopKind kind = loop ? SERIAL : UNROLLED;
   NEST_LOOP(b, q, kind, 1, NEST_IX(0), 1, NEST_IX(t->lines))
     NEST_IF(b, nest_below(b, a->y + q, t->y->count))
-      NEST_LOOP(b, p, kind, 1, NEST_IX(0), 1, NEST_IX(t->pixels)) {
-        const Ix oy = t->y->out_first + (a->y + q) * t->y->out_step,
-                 ox = t->x->out_first + (a->x0 + p) * t->x->out_step;
-        lower_store(l, nest_get(b, nest_at(b, sum, q, p)), &oy, &ox, v->c, v->part, v->lanes);
-      }
+      NEST_LOOP(b, p, kind, 1, NEST_IX(0), 1, NEST_IX(t->pixels))
+        for (int h = 0; h < v->halves; h++) {
+          const Ix oy = t->y->out_first + (a->y + q) * t->y->out_step,
+                   ox = t->x->out_first + (a->x0 + p) * t->x->out_step, c = *v->c + h * v->lanes;
+          const Val value =
+              loop ? nest_get(b, nest_at(b, sum, q, p, h)) : half_of_sums(b, t, acc, v, &q, &p, h);
+          lower_store(l, value, &oy, &ox, &c, v->part, v->lanes);
+        }
 }
 
 static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
   const Depthwise *d = t->d;
-  Buf *acc = NEST_REGISTERS(b, "a", v->lanes, t->lines, t->pixels);
-  Val start = d->bias ? nest_let(b, "bias", nest_load(b, nest_at(b, d->bias, *v->c), v->lanes)) : num(b, 0);
+  Buf *acc = NEST_REGISTERS(b, "a", v->lanes, t->lines, t->pixels, v->halves);
+  const bool biased = d->bias && v->halves == 1;
+  Val start = biased ? nest_let(b, "bias", nest_load(b, nest_at(b, d->bias, *v->c), v->lanes)) : num(b, 0);
   NEST_UNROLL(b, q, t->lines)
-    NEST_UNROLL(b, p, t->pixels) nest_store(b, nest_at(b, acc, q, p), start);
+    NEST_UNROLL(b, p, t->pixels)
+      for (int h = 0; h < v->halves; h++) nest_store(b, nest_at(b, acc, q, p, h), start);
   if (t->y->taps && t->x->taps) all_taps(b, t, a, acc, v);
   store_tile(b, t, a, acc, v);
 }
@@ -264,13 +327,13 @@ static void block_vectors(Nest *b, const Tile *t, const TileArgs *a, VectorBody 
   const Depthwise *d = t->d;
   if (t->each)
     NEST_FOR(b, v, t->each) {
-      const Ix c = (t->vector + a->block * t->each + v) * d->lanes;
-      body(b, t, a, &(Channels){&c, d->lanes, d->lanes});
+      const Ix c = (t->vector + a->block * t->each + v) * d->unit;
+      body(b, t, a, &(Channels){&c, d->lanes, d->lanes, d->halves});
     }
-  int64_t c = t->part ? d->k.groups / d->lanes * d->lanes : d->k.groups;
+  int64_t c = t->part ? d->k.groups / d->unit * d->unit : d->k.groups;
   for (int lanes = d->lanes; c < d->k.groups; lanes = narrower(lanes)) {
     const int part = depthwise_part_of(d->k.groups - c, lanes);
-    if (part) body(b, t, a, &(Channels){NEST_IX(c), part, lanes});
+    if (part) body(b, t, a, &(Channels){NEST_IX(c), part, lanes, 1});
     c += part;
   }
 }
@@ -289,7 +352,7 @@ static NestFn *depthwise_tile_function(const Tile *t, const char *phase) {
 /* Computes the means of rows that were just stored and are still in the first-level cache. The order of
  * additions is the same for every kernel. Several independent sums are used, so that no addition waits for
  * the previous one. */
-static void means_of_rows(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
+static void means_of_half(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
   Lower *l = t->d->l;
   const int64_t width = t->d->k.small.w;
   NEST_FOR(b, q, t->lines)
@@ -309,6 +372,11 @@ static void means_of_rows(Nest *b, const Tile *t, const TileArgs *a, const Chann
       for (int i = 1; i < SUMS_APART; i++) total = add(total, nest_get(b, nest_at(b, sum, i)));
       walk_put(l, l->means, mul(total, num(b, 1.0 / (double)width)), &y, NEST_IX(0), v->c, v->part, v->lanes);
     }
+}
+
+static void means_of_rows(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
+  for (int h = 0; h < v->halves; h++)
+    means_of_half(b, t, a, &(Channels){NEST_IX(*v->c + h * v->lanes), v->part, v->lanes, 1});
 }
 
 /* Number of vectors in a block: about `most`, preferably a divisor of `vectors`. */
@@ -358,15 +426,15 @@ static NestFn *rows_function(const Tile *tile, const char *phase) {
 static void plan_rows(const Depthwise *d, Plan *plan, const char *phase) {
   enum { BLOCK_BYTES = 512 };
   const Axis *y = &plan->y, *x = &plan->x;
-  const int64_t vectors = d->k.groups / d->lanes,
-                tiles = ceil_divide(x->count, d->l->target->blocking.depthwise_pixels);
+  const int64_t vectors = d->k.groups / d->unit,
+                tiles = ceil_divide(x->count, d->l->target->blocking.depthwise_pixels / d->halves);
   Tile t = {.d = d, .y = y, .x = x, .lines = 2, .pixels = (int)ceil_divide(x->count, tiles)};
   /* Whether two adjacent rows of outputs read common rows of inputs. */
   const bool shared = y->count > 1 && y->tap_step == 1 && y->taps > y->in_step;
   if (!shared || !unrolled(&t)) t.lines = 1;
-  t.each = depthwise_block_of(vectors, larger(BLOCK_BYTES / (4 * d->lanes), 1));
+  t.each = depthwise_block_of(vectors, larger(BLOCK_BYTES / (4 * d->unit), 1));
   t.blocks = t.each ? vectors / t.each : 1;
-  const int64_t left = d->k.groups - t.blocks * t.each * d->lanes;
+  const int64_t left = d->k.groups - t.blocks * t.each * d->unit;
   t.part = t.blocks == 1;
   plan->rows[plan->n++] = (Rows){t, rows_function(&t, phase)};
   if (t.part || !left) return;
@@ -393,7 +461,7 @@ static bool depthwise_build(Lower *l) {
   nest_fn(l->b, l->b->name, false);
   depthwise_all_rows(&d, &plan);
   lower_about(l, "tiles of %dx%d pixels x a vector of %d channels", plan.rows->tile.lines,
-              plan.rows->tile.pixels, d.lanes);
+              plan.rows->tile.pixels, (int)d.unit);
   cost_padding_detail(l, &d.k);
   return true;
 }
