@@ -37,7 +37,7 @@ typedef struct Place {
 } Place;
 
 /* Loads an element of operand k; dimensions of size 1 are broadcast. */
-static Val operand_element(Lower *l, int k, const Place *at) {
+static Val load_operand(Lower *l, int k, const Place *at) {
   const int64_t *dim = l->in[k]->dim + l->in[k]->leads;
   const Ix none = {0};
   const bool one = dim[2] == 1;
@@ -46,7 +46,7 @@ static Val operand_element(Lower *l, int k, const Place *at) {
 }
 
 static Val operand_value(Lower *l, int k, const Place *at) {
-  return sub(operand_element(l, k, at), int8_zero(l, k));
+  return sub(load_operand(l, k, at), int8_zero(l, k));
 }
 
 static Val sum_of_floats(Lower *l, const Int8Combine *p, const Place *at) {
@@ -92,7 +92,7 @@ static Val linear_value(Lower *l, const LinearSum *linear, const Place *at) {
   Val sum = lower_number(l, "constant", linear->constant);
   for (int k = 0; k < 2; k++) {
     const Val factor = lower_number(l, nest_text(l->b, "factor_%d", k), linear->factor[k]);
-    sum = add(sum, mul(factor, operand_element(l, k, at)));
+    sum = add(sum, mul(factor, load_operand(l, k, at)));
   }
   return nest_primitive(l->b, &primitive_shift_right, sum, lower_number(l, "shift", linear->shift), NULL);
 }
@@ -102,7 +102,8 @@ static Val product_value(Lower *l, const Int8Combine *p, const Place *at) {
   return int8_rounded(l, p->rounding, mul(first, second), p->factor, "product");
 }
 
-/* What the loops compute. linear: NULL, or the sum as one linear function, which includes the zero point. */
+/* The function that the loops compute. linear: NULL, or the sum as one linear function; then `stored` has no
+ * zero point, because the constant includes it. */
 typedef struct Combination {
   const Int8Combine *p;
   const LinearSum *linear;

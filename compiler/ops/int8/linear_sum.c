@@ -1,14 +1,14 @@
 // linear_sum.c: The sum of two int8 values as one linear function of both, in int32.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The definition of the sum rescales each operand, adds, and rescales the sum: three products of 64 bits. Up
-// to its roundings it is linear in the operands a and b, so
+// By definition each operand is rescaled and rounded, then their sum: three products of int64. Without the
+// roundings the sum is linear in the operands a and b, so
 //
 //     RSH(factor[0]*a + factor[1]*b + constant, shift)
 //
-// is within about 2^-16 of it if the factors use all bits of int32. There are only 65,536 pairs of operands,
-// so the compiler tests them all: it searches for factors near the exact ones, and for a constant, for which
-// every pair gives the same byte as the definition.
+// differs from it by less than 2^-15 if the factors use all bits of int32. There are only 65,536 pairs of
+// operands, so the compiler tests them all: it searches for factors near the exact ones, and for a constant,
+// for which every pair gives the same byte as the definition.
 #include <math.h>
 #include <stdlib.h>
 #include "base/number.h"
@@ -22,7 +22,7 @@ typedef struct Search {
   LinearSum found;
 } Search;
 
-static void fill_bytes(Search *s, const Int8Combine *p, const int32_t zero[2]) {
+static void define_bytes(Search *s, const Int8Combine *p, const int32_t zero[2]) {
   int64_t part[2][BYTES];
   for (int32_t k = 0; k < 2; k++)
     for (int32_t i = 0; i < BYTES; i++)
@@ -78,7 +78,7 @@ bool linear_sum(const Node *node, const Int8Combine *p, LinearSum *to) {
   const int32_t zero[2] = {node->in[0]->quant->zero, node->in[1]->quant->zero};
   Search s = {.stored = p->stored};
   if (!start(&s, p, zero)) return false;
-  fill_bytes(&s, p, zero);
+  define_bytes(&s, p, zero);
   const LinearSum nearest = s.found;
   for (int far = 0; far <= NEAR; far++) /* the nearest factors first */
     for (int a = -far; a <= far; a++)

@@ -103,6 +103,14 @@ static Cond sees(Nest *b, const Tile *t, const Taps *taps, const Ix *q) {
   return nest_within(b, taps->r - *q * t->y->in_step, 0, t->y->taps);
 }
 
+/* Registers [n][m] or, with two halves, [n][m][half]. */
+static Buf *registers_by_half(Nest *b, const char *name, Elem elem, const Channels *v, int64_t n, int64_t m) {
+  return nest_buf(b, REGS, name, (Type){elem, v->lanes}, v->halves > 1 ? 3 : 2, (int64_t[]){n, m, v->halves});
+}
+static Ref half_at(Nest *b, Buf *buf, const Ix *i, const Ix *j, int h) {
+  return buf->rank == 2 ? nest_at(b, buf, *i, *j) : nest_at(b, buf, *i, *j, h);
+}
+
 static Val no_weight(Nest *b, const Channels *v) { return v->halves > 1 ? num_i32(b, 0) : num(b, 0); }
 
 /* Loads the weights of a tap: with words of two channels, of the even and of the odd channel. */
@@ -110,12 +118,12 @@ static void load_tap(Nest *b, const Tile *t, const Channels *v, const Taps *taps
                      const Ix *ky, const Ix *kx) {
   const Ref weights = nest_at(b, t->d->w, *ky, *kx, *v->c);
   if (v->halves == 1) {
-    nest_store(b, nest_at(b, taps->w, *q, *tx, 0), nest_load(b, weights, v->lanes));
+    nest_store(b, half_at(b, taps->w, q, tx, 0), nest_load(b, weights, v->lanes));
     return;
   }
   const Val pair = nest_let(b, "pair", nest_load_pairs(b, weights, v->lanes)), zero = num_i32(b, 0);
-  nest_store(b, nest_at(b, taps->w, *q, *tx, 0), nest_primitive(b, &primitive_low_halves, pair, zero, NULL));
-  nest_store(b, nest_at(b, taps->w, *q, *tx, 1),
+  nest_store(b, half_at(b, taps->w, q, tx, 0), nest_primitive(b, &primitive_low_halves, pair, zero, NULL));
+  nest_store(b, half_at(b, taps->w, q, tx, 1),
              nest_primitive(b, &primitive_high_halves, splat(zero, v->lanes), pair, NULL));
 }
 
@@ -126,7 +134,7 @@ static void depthwise_load_weights(Nest *b, const Tile *t, const Channels *v, co
   NEST_UNROLL(b, q, t->lines) {
     if (t->lines > 1)
       NEST_UNROLL(b, tx, taps->n)
-        for (int h = 0; h < v->halves; h++) nest_store(b, nest_at(b, taps->w, q, tx, h), no_weight(b, v));
+        for (int h = 0; h < v->halves; h++) nest_store(b, half_at(b, taps->w, &q, &tx, h), no_weight(b, v));
     NEST_IF(b, sees(b, t, taps, &q))
       NEST_UNROLL(b, tx, taps->n) {
         const Ix ky = y->tap_first + (taps->r - q * y->in_step) * y->tap_stride,
@@ -162,12 +170,13 @@ static void depthwise_product(Nest *b, const Taps *taps, Buf *acc, Val in, const
                               const Ix *outer, const Ix *inner) {
   const Ix *pixel = n->taps_outer ? inner : outer, *tap = n->taps_outer ? outer : inner;
   if (in->type.elem == F32) {
-    nest_accumulate(b, nest_at(b, acc, q, *pixel, 0), in, nest_get(b, nest_at(b, taps->w, q, *tap, 0)));
+    nest_accumulate(b, half_at(b, acc, NEST_IX(q), pixel, 0), in,
+                    nest_get(b, half_at(b, taps->w, NEST_IX(q), tap, 0)));
     return;
   }
   for (int h = 0; h < 2; h++) {
-    const Ref sum = nest_at(b, acc, q, *pixel, h);
-    nest_store(b, sum, dot_bf16(in, nest_get(b, nest_at(b, taps->w, q, *tap, h)), nest_get(b, sum)));
+    const Ref sum = half_at(b, acc, NEST_IX(q), pixel, h);
+    nest_store(b, sum, dot_bf16(in, nest_get(b, half_at(b, taps->w, NEST_IX(q), tap, h)), nest_get(b, sum)));
   }
 }
 
@@ -235,8 +244,7 @@ static void depthwise_columns(Nest *b, const Tile *t, const TileArgs *a, Buf *ac
 
 static void row_of_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v, Taps taps) {
   const int64_t all = t->x->taps, most = ceil_divide(all, ceil_divide(all, MOST_UNROLLED)), rest = all % most;
-  taps.w = nest_buf(b, REGS, "w", (Type){v->halves > 1 ? I32 : F32, v->lanes}, 3,
-                    (int64_t[]){t->lines, most, v->halves});
+  taps.w = registers_by_half(b, "w", v->halves > 1 ? I32 : F32, v, t->lines, most);
   taps.n = most;
   NEST_FOR(b, piece, all / most) {
     taps.first = piece * most;
@@ -268,11 +276,11 @@ static void all_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
 static Val half_of_sums(Nest *b, const Tile *t, Buf *acc, const Channels *v, const Ix *q, const Ix *p,
                         int h) {
   enum { MOST_LANES = 64 };
-  const Val even = nest_get(b, nest_at(b, acc, *q, *p, 0));
+  const Val even = nest_get(b, half_at(b, acc, q, p, 0));
   if (v->halves == 1) return even;
   int lane[MOST_LANES];
   for (int i = 0; i < v->lanes; i++) lane[i] = i % 2 * v->lanes + (h * v->lanes + i) / 2;
-  const Val sum = shuffle(even, nest_get(b, nest_at(b, acc, *q, *p, 1)), v->lanes, lane);
+  const Val sum = shuffle(even, nest_get(b, half_at(b, acc, q, p, 1)), v->lanes, lane);
   const Buf *bias = t->d->bias;
   return bias ? add(sum, nest_load(b, nest_at(b, t->d->bias, *v->c + h * v->lanes), v->lanes)) : sum;
 }
@@ -282,13 +290,14 @@ static Val half_of_sums(Nest *b, const Tile *t, Buf *acc, const Channels *v, con
 static void store_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v) {
   Lower *l = t->d->l;
   Buf *sum = NULL;
-  const bool loop = t->lines * t->pixels > 1 && lower_costly(l, nest_get(b, nest_at(b, acc, 0, 0, 0)));
+  const bool loop =
+      t->lines * t->pixels > 1 && lower_costly(l, nest_get(b, half_at(b, acc, NEST_IX(0), NEST_IX(0), 0)));
   if (loop) {
-    sum = NEST_REGISTERS(b, "sum", v->lanes, t->lines, t->pixels, v->halves);
+    sum = registers_by_half(b, "sum", F32, v, t->lines, t->pixels);
     NEST_UNROLL(b, q, t->lines)
       NEST_UNROLL(b, p, t->pixels)
         for (int h = 0; h < v->halves; h++)
-          nest_store(b, nest_at(b, sum, q, p, h), half_of_sums(b, t, acc, v, &q, &p, h));
+          nest_store(b, half_at(b, sum, &q, &p, h), half_of_sums(b, t, acc, v, &q, &p, h));
   }
   const LoopKind kind = loop ? SERIAL : UNROLLED;
   NEST_LOOP(b, q, kind, 1, NEST_IX(0), 1, NEST_IX(t->lines))
@@ -298,19 +307,19 @@ static void store_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, cons
           const Ix oy = t->y->out_first + (a->y + q) * t->y->out_step,
                    ox = t->x->out_first + (a->x0 + p) * t->x->out_step, c = *v->c + h * v->lanes;
           const Val value =
-              loop ? nest_get(b, nest_at(b, sum, q, p, h)) : half_of_sums(b, t, acc, v, &q, &p, h);
+              loop ? nest_get(b, half_at(b, sum, &q, &p, h)) : half_of_sums(b, t, acc, v, &q, &p, h);
           lower_store(l, value, &oy, &ox, &c, v->part, v->lanes);
         }
 }
 
 static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
   const Depthwise *d = t->d;
-  Buf *acc = NEST_REGISTERS(b, "a", v->lanes, t->lines, t->pixels, v->halves);
+  Buf *acc = registers_by_half(b, "a", F32, v, t->lines, t->pixels);
   const bool biased = d->bias && v->halves == 1;
   Val start = biased ? nest_let(b, "bias", nest_load(b, nest_at(b, d->bias, *v->c), v->lanes)) : num(b, 0);
   NEST_UNROLL(b, q, t->lines)
     NEST_UNROLL(b, p, t->pixels)
-      for (int h = 0; h < v->halves; h++) nest_store(b, nest_at(b, acc, q, p, h), start);
+      for (int h = 0; h < v->halves; h++) nest_store(b, half_at(b, acc, &q, &p, h), start);
   if (t->y->taps && t->x->taps) all_taps(b, t, a, acc, v);
   store_tile(b, t, a, acc, v);
 }

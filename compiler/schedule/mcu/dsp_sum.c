@@ -4,8 +4,9 @@
 //     each operand   (q - zero) * 2^bits, times its factor, at most 1/2, rounded
 //     their sum      times the factor of the result, rounded
 //
-// Rounding is the same as in dsp_finish.c. For `single` an operand is shifted by two more bits, so that the
-// bits below the upper half of a product cannot change the quotient.
+// The sum or difference of two values is one linear function of both instead, if this gives the same bytes
+// (ops/int8/linear_sum.c). Otherwise rounding is the same as in dsp_finish.c. For `single` an operand is
+// shifted by two more bits, so that the bits below the upper half of a product cannot change the quotient.
 //
 // Example: `x: 14x14x8 -> a = conv(16, 1x1) -> conv(16, 1x1) -> add(a)` --target=armv7e-m,
 // lines 2-9 of add1:
@@ -13,10 +14,10 @@
 //     for (int y = 0; y < 14; y++)
 //       for (int x = 0; x < 14; x++)
 //         for (int group = 0; group < 4; group++) {
-//           out[y][x][4*group] = (int8_t)n_clamp8(n_shift_right(n_high_sum(-1310720, n_shift_right(n ...
-//           out[y][x][4*group + 1] = (int8_t)n_clamp8(n_shift_right(n_high_sum(-1310720, n_shift_rig ...
-//           out[y][x][4*group + 2] = (int8_t)n_clamp8(n_shift_right(n_high_sum(-1310720, n_shift_rig ...
-//           out[y][x][4*group + 3] = (int8_t)n_clamp8(n_shift_right(n_high_sum(-1310720, n_shift_rig ...
+//           out[y][x][4*group] = (int8_t)n_clamp8(n_shift_right(-82208360 + 6710886 * (int32_t)in[y] ...
+//           out[y][x][4*group + 1] = (int8_t)n_clamp8(n_shift_right(-82208360 + 6710886 * (int32_t)i ...
+//           out[y][x][4*group + 2] = (int8_t)n_clamp8(n_shift_right(-82208360 + 6710886 * (int32_t)i ...
+//           out[y][x][4*group + 3] = (int8_t)n_clamp8(n_shift_right(-82208360 + 6710886 * (int32_t)i ...
 //         }
 #include "base/number.h"
 #include "schedule/mcu/dsp.h"
