@@ -91,6 +91,8 @@ def test_refused():
     refused("an unknown operator", model(code=11), "L2_NORMALIZATION 0: it has no int8 or int16 form",
             "import-operator")
     refused("an operator without a name", model(code=250), "builtin operator 250 0", "import-operator")
+    for code in 1000, 1001, -2, -3:  # the importer's own operators have, or had, these numbers
+        refused(f"operator {code}", model(code=code), f"builtin operator {code} 0", "import-operator")
     refused("an operator code that does not exist", model(opcode=7), "the code of an operator does not exist")
     refused("a tensor that does not exist", model(inputs=(0, 9)), "a tensor of an operator does not exist")
     refused("a separate tensor", model(inputs=(3, 1)), "is computed by a later operator", "import-operator")

@@ -110,10 +110,11 @@ enum {
 #define OP(name, number, make, nodes, onnx) TFL_##name = number,
 #include "import/tflite/tflite_ops.def"
 #undef OP
-  /* two operators that do not occur in files, but that tflite_states.c creates: TFL_STATE is a variable's
-   * value in this call; TFL_UPDATE makes in[1] the next value of in[0] */
-  TFL_STATE = 1000,
-  TFL_UPDATE
+  TFL_INVALID = -1, /* every negative number in a file */
+  /* two operators that tflite_states.c creates: TFL_STATE is a variable's value in this call; TFL_UPDATE
+   * makes in[1] the next value of in[0] */
+  TFL_STATE = -2,
+  TFL_UPDATE = -3
 };
 enum {
   TFL_FLOAT32 = 0,

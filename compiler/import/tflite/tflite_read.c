@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
+#include "base/number.h"
 #include "base/table.h"
 #include "import/tflite/flat.h"
 #include "import/tflite/tflite.h"
@@ -388,9 +389,9 @@ static bool read_operator(Reader *r, FlatTable table, TflOperator *op) {
   if (code >= r->codes.n) return bad(r, "the code of an operator does not exist");
   const FlatTable of = flat_table_at(&r->flat, r->codes, (uint32_t)code);
   const int64_t old = flat_int(&r->flat, of, CODE_OLD, 1, 0),
-                now = flat_int(&r->flat, of, CODE_BUILTIN, 4, 0);
-  op->code = (int)(old > now ? old : now);
-  op->name = operator_name(r->arena, op->code);
+                now = flat_int(&r->flat, of, CODE_BUILTIN, 4, 0), number = larger(old, now);
+  op->code = number < 0 ? TFL_INVALID : (int)number;
+  op->name = operator_name(r->arena, (int)number);
   const FlatVector in = flat_vector(&r->flat, table, OPERATOR_INPUTS, 4),
                    out = flat_vector(&r->flat, table, OPERATOR_OUTPUTS, 4);
   op->in = NEW_ARRAY(r->arena, int, in.n + 1);

@@ -65,9 +65,10 @@ static bool start(Search *s, const Int8Combine *p, const int32_t zero[2]) {
     most += fabs(exact[k]) * (-INT8_MIN + abs(zero[k]));
   }
   most += abs(p->stored.zero);
-  int shift = (int)floor(log2(INT32_MAX / most));
+  int shift; /* the largest with most * 2^shift <= INT32_MAX */
+  frexp(INT32_MAX / most, &shift);
+  shift = (int)smaller(shift - 1, MOST_SHIFT);
   if (shift < 1) return false;
-  if (shift > MOST_SHIFT) shift = MOST_SHIFT;
   s->found.shift = shift;
   for (int k = 0; k < 2; k++) s->found.factor[k] = (int32_t)lround(ldexp(exact[k], shift));
   return true;
