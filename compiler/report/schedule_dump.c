@@ -100,7 +100,9 @@ static void put_decision(Text *out, const Lower *l) {
   for (int i = 0; i < d->candidates.n; i++) put_candidate(out, l, i);
   if (*d->why)
     text_put(out, "      why: %s%s\n", d->why,
-             d->layout && !d->tuned ? ", for all targets of the file: they share packed weights" : "");
+             d->layout && !d->tuned
+                 ? ", on the widest target of the file; all its targets share packed weights"
+                 : "");
   if (d->tuned) text_put(out, "      measured choice: %s\n", tuning_choice(out->arena, &d->tuned->choice));
   if (chosen->error.typical > 0)
     text_put(out,

@@ -284,5 +284,5 @@ void import_choice(ModelImport *im, const OnnxNode *node) {
     View *view = chosen(im, node, truth, yes, otherwise);
     if (view) im->item[node->out[k]].view = view;
   }
-  im->became[node->index] = "computes both branches, and multiplies the unused result by 0";
+  im->became[node->index] = "computes both branches, and selects the result";
 }

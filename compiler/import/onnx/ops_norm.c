@@ -23,7 +23,7 @@ View *import_batchnorm(ModelImport *im, const OnnxNode *node) {
     t[k] = constant_of(im, node, k + 1);
     if (!t[k]) return no(im, "computed parameters");
     if (t[k]->n != v->shape.dim[v->shape.rank - 1])
-      return no(im, "a scale or bias with an unexpected number of elements");
+      return no(im, "parameters with an unexpected number of elements");
   }
   const char *layer = layer_of(im, node, 1);
   for (int k = 0; k < 4; k++) put_vector(im, layer, member[k], t[k]);

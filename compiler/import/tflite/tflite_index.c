@@ -106,9 +106,9 @@ bool tfl_gather(Making *k, const TflOperator *op) {
   }
   if (!tfl_value(k, op, op->in[0]) || !tfl_same_scale(k, op, in, out)) return false;
   if (axis < 1 || axis >= in->rank) return tfl_no(k, op, "it selects images");
-  if (index->data ? op->groups != 0 || !tfl_is_index(index) : !computed_indices(k, op, 1) || op->groups != 1)
-    return index->data || k->there[op->in[1]] ? tfl_no(k, op, "the shape of its indices is not supported")
-                                              : false;
+  if (index->data && !tfl_is_index(index)) return tfl_no(k, op, "its indices are not INT32 or INT64");
+  if (!index->data && !computed_indices(k, op, 1)) return false;
+  if (op->groups != !index->data) return tfl_no(k, op, "its batch_dims is not supported");
   const int64_t n = index->data ? index->size : index->size / index->dim[0];
   Selected s = select_along(k, in, axis, n);
   if (!index->data && (s.repeat > 1 || !lists_indices(index)))

@@ -471,8 +471,8 @@ static void append_branch(Reader *r, const TflModel *branch, const TflOperator *
   m->noperators += branch->noperators;
 }
 
-/* Changes the inputs of an IF: the condition, then the results of one branch, then the results of the other
- * branch. */
+/* Appends the operators of both branches of an IF to the model. The new inputs of the IF are the condition,
+ * the results of the first branch, and the results of the second branch. */
 static bool inline_branches(Reader *r, FlatVector graphs, int o, int depth) {
   const TflOperator choice = r->model->op[o];
   int *in = NEW_ARRAY(r->arena, int, 2 * choice.nout + 2), n = 0;

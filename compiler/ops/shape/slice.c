@@ -67,7 +67,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
 const Op op_slice = {
     .name = "slice",
     .group = "shape",
-    .summary = "selects the channels from, from + 1, ..., to - 1",
+    .summary = "selects channels; 2..5 are the channels 2, 3 and 4",
     .detail = "y[c] = x[from + c]",
     .params = params,
     .example = "slice(0..16)",

@@ -230,7 +230,8 @@ static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
   const Correlation *k = &c->k;
   const Winograd *w = &c->w[axis];
   const int64_t step = c->dilation[axis] * w->stride * w->m,
-                last = c->phases[axis] - 1; /* the last phase reads the last input, phase 0 reads the first */
+                last = c->phases[axis] - 1; /* of the phases of a tile, phase 0 reads the first input of all,
+                                               and the last phase the last input */
   *from = 0;
   *to = c->tiles[axis];
   while (*from < *to && step * *from < k->before[axis]) (*from)++;

@@ -27,6 +27,11 @@
 #include "nest/primitive.h"
 #include "schedule/float/direct.h"
 
+#ifdef __wasi__ /* the browser build has no bf16 */
+enum { MOST_HALVES = 1 };
+#else
+enum { MOST_HALVES = 2 };
+#endif
 enum { MOST_PHASES = 9, MOST_UNROLLED = 9, SUMS_APART = 4 };
 
 typedef struct Depthwise {
@@ -41,8 +46,9 @@ typedef struct Depthwise {
 /* Whether words of two channels are multiplied. The weight of a word's other channel is 0, so that a product
  * adds one channel: as many products as with floats, but bf16 numbers need no conversion. */
 static bool depthwise_pairs(const Lower *l) {
-  enum { FASTEST = 2 }; /* a product of words takes no longer than a product of floats */
-  return l->target->dots >= FASTEST && node_is_bf16(l->node) && l->in[0]->type.elem == BF16 && l->images <= 1;
+  static const double AS_FAST = 2; /* a product of words takes as long as a product of floats */
+  return MOST_HALVES > 1 && l->target->dots >= AS_FAST && node_is_bf16(l->node) &&
+         l->in[0]->type.elem == BF16 && l->images <= 1;
 }
 
 static Depthwise depthwise_begin(Lower *l, bool spread) {
@@ -103,21 +109,24 @@ static Cond sees(Nest *b, const Tile *t, const Taps *taps, const Ix *q) {
   return nest_within(b, taps->r - *q * t->y->in_step, 0, t->y->taps);
 }
 
+static int halves_of(const Channels *v) { return MOST_HALVES > 1 ? v->halves : 1; }
+
 /* Registers [n][m] or, with two halves, [n][m][half]. */
 static Buf *registers_by_half(Nest *b, const char *name, Elem elem, const Channels *v, int64_t n, int64_t m) {
-  return nest_buf(b, REGS, name, (Type){elem, v->lanes}, v->halves > 1 ? 3 : 2, (int64_t[]){n, m, v->halves});
+  return nest_buf(b, REGS, name, (Type){elem, v->lanes}, halves_of(v) > 1 ? 3 : 2,
+                  (int64_t[]){n, m, halves_of(v)});
 }
 static Ref half_at(Nest *b, Buf *buf, const Ix *i, const Ix *j, int h) {
-  return buf->rank == 2 ? nest_at(b, buf, *i, *j) : nest_at(b, buf, *i, *j, h);
+  return MOST_HALVES == 1 || buf->rank == 2 ? nest_at(b, buf, *i, *j) : nest_at(b, buf, *i, *j, h);
 }
 
-static Val no_weight(Nest *b, const Channels *v) { return v->halves > 1 ? num_i32(b, 0) : num(b, 0); }
+static Val no_weight(Nest *b, const Channels *v) { return halves_of(v) > 1 ? num_i32(b, 0) : num(b, 0); }
 
 /* Loads the weights of a tap: with words of two channels, of the even and of the odd channel. */
 static void load_tap(Nest *b, const Tile *t, const Channels *v, const Taps *taps, const Ix *q, const Ix *tx,
                      const Ix *ky, const Ix *kx) {
   const Ref weights = nest_at(b, t->d->w, *ky, *kx, *v->c);
-  if (v->halves == 1) {
+  if (halves_of(v) == 1) {
     nest_store(b, half_at(b, taps->w, q, tx, 0), nest_load(b, weights, v->lanes));
     return;
   }
@@ -134,7 +143,8 @@ static void depthwise_load_weights(Nest *b, const Tile *t, const Channels *v, co
   NEST_UNROLL(b, q, t->lines) {
     if (t->lines > 1)
       NEST_UNROLL(b, tx, taps->n)
-        for (int h = 0; h < v->halves; h++) nest_store(b, half_at(b, taps->w, &q, &tx, h), no_weight(b, v));
+        for (int h = 0; h < halves_of(v); h++)
+          nest_store(b, half_at(b, taps->w, &q, &tx, h), no_weight(b, v));
     NEST_IF(b, sees(b, t, taps, &q))
       NEST_UNROLL(b, tx, taps->n) {
         const Ix ky = y->tap_first + (taps->r - q * y->in_step) * y->tap_stride,
@@ -169,7 +179,7 @@ static Inputs inputs_of(const Tile *t, const Taps *taps) {
 static void depthwise_product(Nest *b, const Taps *taps, Buf *acc, Val in, const Inputs *n, int q,
                               const Ix *outer, const Ix *inner) {
   const Ix *pixel = n->taps_outer ? inner : outer, *tap = n->taps_outer ? outer : inner;
-  if (in->type.elem == F32) {
+  if (MOST_HALVES == 1 || in->type.elem == F32) {
     nest_accumulate(b, half_at(b, acc, NEST_IX(q), pixel, 0), in,
                     nest_get(b, half_at(b, taps->w, NEST_IX(q), tap, 0)));
     return;
@@ -235,8 +245,8 @@ static void depthwise_columns(Nest *b, const Tile *t, const TileArgs *a, Buf *ac
       NEST_IF(b, in.left)
         NEST_IF(b, in.right) {
           Buf *source = t->d->l->in[0];
-          Val value = v->halves > 1 ? nest_load_pairs(b, nest_at(b, source, taps->y, ix, *v->c), v->lanes)
-                                    : walk_load(t->d->l, source, &taps->y, &ix, v->c, v->part, v->lanes);
+          Val value = halves_of(v) > 1 ? nest_load_pairs(b, nest_at(b, source, taps->y, ix, *v->c), v->lanes)
+                                       : walk_load(t->d->l, source, &taps->y, &ix, v->c, v->part, v->lanes);
           products(b, t, acc, taps, nest_let(b, "x", value), &n, &i, &j);
         }
     }
@@ -244,7 +254,7 @@ static void depthwise_columns(Nest *b, const Tile *t, const TileArgs *a, Buf *ac
 
 static void row_of_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v, Taps taps) {
   const int64_t all = t->x->taps, most = ceil_divide(all, ceil_divide(all, MOST_UNROLLED)), rest = all % most;
-  taps.w = registers_by_half(b, "w", v->halves > 1 ? I32 : F32, v, t->lines, most);
+  taps.w = registers_by_half(b, "w", halves_of(v) > 1 ? I32 : F32, v, t->lines, most);
   taps.n = most;
   NEST_FOR(b, piece, all / most) {
     taps.first = piece * most;
@@ -277,7 +287,7 @@ static Val half_of_sums(Nest *b, const Tile *t, Buf *acc, const Channels *v, con
                         int h) {
   enum { MOST_LANES = 64 };
   const Val even = nest_get(b, half_at(b, acc, q, p, 0));
-  if (v->halves == 1) return even;
+  if (halves_of(v) == 1) return even;
   int lane[MOST_LANES];
   for (int i = 0; i < v->lanes; i++) lane[i] = i % 2 * v->lanes + (h * v->lanes + i) / 2;
   const Val sum = shuffle(even, nest_get(b, half_at(b, acc, q, p, 1)), v->lanes, lane);
@@ -296,14 +306,14 @@ static void store_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, cons
     sum = registers_by_half(b, "sum", F32, v, t->lines, t->pixels);
     NEST_UNROLL(b, q, t->lines)
       NEST_UNROLL(b, p, t->pixels)
-        for (int h = 0; h < v->halves; h++)
+        for (int h = 0; h < halves_of(v); h++)
           nest_store(b, half_at(b, sum, &q, &p, h), half_of_sums(b, t, acc, v, &q, &p, h));
   }
   const LoopKind kind = loop ? SERIAL : UNROLLED;
   NEST_LOOP(b, q, kind, 1, NEST_IX(0), 1, NEST_IX(t->lines))
     NEST_IF(b, nest_below(b, a->y + q, t->y->count))
       NEST_LOOP(b, p, kind, 1, NEST_IX(0), 1, NEST_IX(t->pixels))
-        for (int h = 0; h < v->halves; h++) {
+        for (int h = 0; h < halves_of(v); h++) {
           const Ix oy = t->y->out_first + (a->y + q) * t->y->out_step,
                    ox = t->x->out_first + (a->x0 + p) * t->x->out_step, c = *v->c + h * v->lanes;
           const Val value =
@@ -315,11 +325,11 @@ static void store_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, cons
 static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
   const Depthwise *d = t->d;
   Buf *acc = registers_by_half(b, "a", F32, v, t->lines, t->pixels);
-  const bool biased = d->bias && v->halves == 1;
+  const bool biased = d->bias && halves_of(v) == 1;
   Val start = biased ? nest_let(b, "bias", nest_load(b, nest_at(b, d->bias, *v->c), v->lanes)) : num(b, 0);
   NEST_UNROLL(b, q, t->lines)
     NEST_UNROLL(b, p, t->pixels)
-      for (int h = 0; h < v->halves; h++) nest_store(b, half_at(b, acc, &q, &p, h), start);
+      for (int h = 0; h < halves_of(v); h++) nest_store(b, half_at(b, acc, &q, &p, h), start);
   if (t->y->taps && t->x->taps) all_taps(b, t, a, acc, v);
   store_tile(b, t, a, acc, v);
 }
@@ -384,7 +394,7 @@ static void means_of_half(Nest *b, const Tile *t, const TileArgs *a, const Chann
 }
 
 static void means_of_rows(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
-  for (int h = 0; h < v->halves; h++)
+  for (int h = 0; h < halves_of(v); h++)
     means_of_half(b, t, a, &(Channels){NEST_IX(*v->c + h * v->lanes), v->part, v->lanes, 1});
 }
 

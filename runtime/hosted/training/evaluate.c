@@ -32,7 +32,7 @@ typedef struct Worker {
   float **one_output;
   void *workspace, *state; /* state: NULL if the net keeps no state between calls */
   cnn_status status;
-  int64_t failed; /* number of the first sample of the batch that failed */
+  int64_t failed; /* if a batch failed: the number of its first sample */
 } Worker;
 
 struct cnn_evaluator {

@@ -72,7 +72,7 @@ cnn_status cnn_foreign_check(const char *path, const unsigned char *bytes, size_
   if (begins(bytes, n, "\x89HDF\r\n\x1a\n", 8)) return keras(path, "an HDF5 file, as Keras writes them");
   if (n >= 8 && memcmp(bytes + 4, "TFL3", 4) == 0)
     return cnn_failure(CNN_BAD_FORMAT,
-                       "%s: is a TensorFlow Lite model, which is not supported: save the weights of the "
+                       "%s: is a TensorFlow Lite model, not a weight file: save the weights of the "
                        "original model as .safetensors or .npz",
                        path);
   if (is_onnx(bytes, n))
