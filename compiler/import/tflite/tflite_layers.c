@@ -41,6 +41,7 @@ static bool check_tfl_weight(Making *k, const TflOperator *op, const TflTensor *
   const bool bytes = tfl_is_bytes(k, op);
   if (!w) return tfl_no(k, op, "it has no weights");
   if (!w->data) return tfl_no(k, op, "its weights are computed, not constants");
+  if (w->size < 1) return tfl_no(k, op, "its weights are empty");
   if (w->rank != rank || !w->known || w->elem != (bytes ? I8 : F32))
     return tfl_no(k, op, "its weights are %s of %d dimensions", w->type, w->rank);
   if (!bytes) return true;

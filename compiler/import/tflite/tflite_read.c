@@ -560,7 +560,10 @@ static void find_empty(const Reader *r) {
     for (int i = 0; i < m->op[o].nout; i++)
       if (m->op[o].out[i] >= 0) made[m->op[o].out[i]] = true;
   for (int t = 0; t < m->ntensors; t++)
-    if (!made[t] && m->tensor[t].size < 0 && m->tensor[t].code >= 0) m->tensor[t].data = r->flat.bytes;
+    if (!made[t] && m->tensor[t].size < 0 && m->tensor[t].code >= 0) {
+      m->tensor[t].data = r->flat.bytes;
+      m->tensor[t].size = 0;
+    }
 }
 
 /* Checks that there are inputs and outputs, that each is a tensor, and that no input is a constant. */
