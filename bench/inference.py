@@ -192,7 +192,8 @@ def main():
     options = read_options([*NETS, *OTHERS, "all"], "net", 6, more=MOBILE_PEERS)
     peaks = {threads: peak(options, threads) for threads in options.threads}
     print_head(options, peaks, "net")
-    nets = [*NETS, *OTHERS] if "all" in options.nets else options.nets or list(NETS)
+    named = [net for net in options.nets if net != "all"]
+    nets = named or ([*NETS, *OTHERS] if "all" in options.nets else list(NETS))
     cases = [(net, options.batch or 1) for net in nets] + [pair for pair in BATCHES if pair[0] in nets
                                                            and not options.batch]
     for net, batch in cases:
