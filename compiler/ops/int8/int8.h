@@ -41,6 +41,8 @@ typedef struct LinearSum {
 } LinearSum;
 /* False: the node does not add two int8 values, or there is no such function. */
 bool linear_sum(const Node *, const Int8Combine *, LinearSum *);
+/* The function of two numbers a and b, before it is clamped. */
+Val linear_sum_value(Lower *, const LinearSum *, Val a, Val b);
 
 /* Pools. */
 typedef struct Int8Pool {

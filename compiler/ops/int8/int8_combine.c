@@ -88,15 +88,6 @@ static Val sum_value(Lower *l, const Int8Combine *p, const Place *at) {
   return int8_rounded(l, p->rounding, sum, a->out, "sum");
 }
 
-static Val linear_value(Lower *l, const LinearSum *linear, const Place *at) {
-  Val sum = lower_number(l, "constant", linear->constant);
-  for (int k = 0; k < 2; k++) {
-    const Val factor = lower_number(l, nest_text(l->b, "factor_%d", k), linear->factor[k]);
-    sum = add(sum, mul(factor, load_operand(l, k, at)));
-  }
-  return nest_primitive(l->b, &primitive_shift_right, sum, lower_number(l, "shift", linear->shift), NULL);
-}
-
 static Val product_value(Lower *l, const Int8Combine *p, const Place *at) {
   const Val first = operand_value(l, 0, at), second = operand_value(l, 1, at);
   return int8_rounded(l, p->rounding, mul(first, second), p->factor, "product");
@@ -114,9 +105,10 @@ static void body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int 
   const Combination *combination = context;
   const Int8Combine *p = combination->p;
   const Place at = {y, x, c, part, lanes};
-  const Val rounded = combination->linear ? linear_value(l, combination->linear, &at)
-                      : p->product        ? product_value(l, p, &at)
-                                          : sum_value(l, p, &at);
+  const LinearSum *linear = combination->linear;
+  const Val rounded = linear ? linear_sum_value(l, linear, load_operand(l, 0, &at), load_operand(l, 1, &at))
+                      : p->product ? product_value(l, p, &at)
+                                   : sum_value(l, p, &at);
   int8_store(l, rounded, combination->stored, y, x, c, part, lanes);
 }
 

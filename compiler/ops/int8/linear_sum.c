@@ -6,9 +6,9 @@
 //
 //     RSH(factor[0]*a + factor[1]*b + constant, shift)
 //
-// differs from it by less than 2^-15 if the factors use all bits of int32. There are only 65,536 pairs of
-// operands, so the compiler tests them all: it searches for factors near the exact ones, and for a constant,
-// for which every pair gives the same byte as the definition.
+// is close to it if the factors use all bits of int32. There are only 65,536 pairs of operands, so the
+// compiler tests them all: it searches for factors near the exact ones, and for a constant, for which every
+// pair gives the same byte as the definition.
 #include <math.h>
 #include <stdlib.h>
 #include "base/number.h"
@@ -92,4 +92,12 @@ bool linear_sum(const Node *node, const Int8Combine *p, LinearSum *to) {
         return true;
       }
   return false;
+}
+
+Val linear_sum_value(Lower *l, const LinearSum *linear, Val a, Val b) {
+  const Val constant = lower_number(l, "constant", linear->constant),
+            first = mul(lower_number(l, "factor_0", linear->factor[0]), a),
+            second = mul(lower_number(l, "factor_1", linear->factor[1]), b),
+            sum = add(add(constant, first), second);
+  return nest_primitive(l->b, &primitive_shift_right, sum, lower_number(l, "shift", linear->shift), NULL);
 }

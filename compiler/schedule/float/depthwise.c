@@ -47,7 +47,7 @@ typedef struct Depthwise {
 /* Whether words of two channels are multiplied. The weight of a word's other channel is 0, so that a product
  * adds one channel: as many products as with floats, but bf16 numbers need no conversion. */
 static bool depthwise_pairs(const Lower *l) {
-  static const double AS_FAST = 2; /* a product of words takes as long as a product of floats */
+  static const double AS_FAST = 2; /* as many words as floats are multiplied per cycle */
   return MOST_HALVES > 1 && l->target->dots >= AS_FAST && node_is_bf16(l->node) &&
          l->in[0]->type.elem == BF16 && l->images <= 1;
 }

@@ -103,21 +103,13 @@ static Val dsp_sum_finished(Lower *l, const Int8Combine *p, Val sum) {
   return dsp_shifted_away(b, sum, add(sum, sum), m, plus, by);
 }
 
-static Val dsp_sum_linear(Lower *l, const LinearSum *linear, const Ix *y, const Ix *x, const Ix *c) {
-  Nest *b = l->b;
-  Val sum = lower_number(l, "constant", linear->constant);
-  for (int k = 0; k < 2; k++)
-    sum = add(sum, mul(lower_number(l, nest_text(b, "factor_%d", k), linear->factor[k]),
-                       int8_load(l, l->in[k], y, x, c)));
-  return nest_primitive(b, &primitive_shift_right, sum, lower_number(l, "shift", linear->shift), NULL);
-}
-
 static void dsp_sum_element(Lower *l, const LinearSum *linear, const Ix *y, const Ix *x, const Ix *c) {
   const Int8Combine *p = l->node->detail;
   const Addition *a = &p->addition;
   if (linear) {
-    const Val q = dsp_cut(l, dsp_sum_linear(l, linear, y, x, c), p->stored);
-    lower_store(l, convert(q, I8), y, x, c, 1, 1);
+    const Val sum =
+        linear_sum_value(l, linear, int8_load(l, l->in[0], y, x, c), int8_load(l, l->in[1], y, x, c));
+    lower_store(l, convert(dsp_cut(l, sum, p->stored), I8), y, x, c, 1, 1);
     return;
   }
   Val sum = NULL;
