@@ -134,9 +134,9 @@ static void put_special_values(void) {
       "- Denormal numbers keep their values, unless the caller sets the CPU to flush them to zero. Some\n"
       "  CPUs are slow on denormal numbers.\n"
       "- Results above 3.4e38 are inf, even if a later sum would be smaller.\n"
-      "- Gradients at NaN: relu, relu6, hard_swish and modulo pass the gradient on; leaky_relu and prelu\n"
-      "  use the slope of negative values; hard_sigmoid, clip, abs, maximum and minimum give 0; floor has\n"
-      "  no gradient. All other activations give NaN.\n"
+      "- Gradients at NaN: relu, relu6 and modulo pass the gradient on; leaky_relu and prelu use the\n"
+      "  slope of negative values; hard_sigmoid, clip, abs, maximum and minimum give 0; floor has no\n"
+      "  gradient. All other activations give NaN.\n"
       "- Integer inputs contain neither NaN nor infinities. All these rules require that the C is compiled\n"
       "  without `-ffast-math`.\n"
       "");

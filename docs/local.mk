@@ -1,6 +1,6 @@
 # docs: operators.md and diagnostics.md are generated from the compiler's tables (`make docs`);
-# tests/docs/docs.tap checks that they are current. The manual pages and shell completions are generated from
-# the same tables whenever cnnc is built.
+# tests/docs/docs.tap checks that they are current. Each build generates the manual pages and shell
+# completions from the same tables and from the runtime's help.
 nobase_dist_doc_DATA += %D%/development.md %D%/language.md %D%/c-interface.md %D%/operators.md \
   %D%/diagnostics.md %D%/schedules.md %D%/looking.md %D%/errors.md %D%/misra.md %D%/data.md \
   %D%/browser.md %D%/embedding.md %D%/import.md %D%/nets.md %D%/int8.md %D%/onnx-tests.md \

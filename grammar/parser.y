@@ -31,7 +31,7 @@
 %code {
   static void cnn_error(const CNN_LTYPE *at, struct Parser *p, const char *message);
 
-  /* Only nested brackets and right recursion (unary minus, ?:, else if) make the stack grow. */
+  /* Only nested brackets and right recursion (unary minus, not, **, ?:, else if) make the stack grow. */
   #define YYMAXDEPTH 4000
   /* The span of a rule is from its first to its last symbol; an empty rule is at the end of the symbol
    * before it. */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copies the files of `make install` into the wheel: cnnc, its runtime, headers, and the CMake package.
+"""Build hook of hatchling: the wheel gets the files of `make install` that WANTED lists.
 
 CNNC_BUILD names the build folder if it is not build/. release/build passes an installed tree in CNNC_PREFIX,
 and its platform in CNNC_PLATFORM. A source package contains the tree of `make dist` in source/, which

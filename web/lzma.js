@@ -1,5 +1,5 @@
-// lzma.js: decompresses the output of `xz --format=lzma` (Igor Pavlov's specification of LZMA). The formats
-// that browsers decompress are a quarter larger.
+// lzma.js: Decompressor for the output of `xz --format=lzma` (Igor Pavlov's specification of LZMA). The
+// formats that browsers decompress are a quarter larger.
 // SPDX-License-Identifier: Apache-2.0
 
 const HEAD = 13, // bytes of the header: lc, lp and pb, dictionary size, uncompressed size or all ones

@@ -1,9 +1,10 @@
-/* none.c: stubs for the parts that the page leaves out: recurrent layers, states, steps of sequences,
- * attention and its rows, audio operators, operators of indices, sines and rounding, schedules and
- * instructions for int8 models, Strassen schedules, three schedules for weight gradients (Winograd, by rows,
- * narrow groups), transposed convolutions with few filters, convolutions after nearest upsampling, tuning,
- * flash and RAM budgets, row bands, dumps of trees, graphs, programs, nests and schedules, embedded weights,
- * translation units, exchange between processes, and the help of the command line. */
+/* none.c: Stubs for the parts that the browser build omits: recurrent layers, states, --stream, attention and
+ * operators on parts of rows, audio operators, operators of indices, sines and rounding, schedules and
+ * instructions for int8 models and bf16, Strassen schedules, convolutions with groups narrower than a vector,
+ * four schedules for weight gradients (Winograd, by rows, narrow groups, bf16), transposed convolutions with
+ * few filters, convolutions after nearest upsampling, tuning, flash and RAM budgets, row bands,
+ * rematerialization, dumps of trees, graphs, programs, nests and schedules, embedded weights, translation
+ * units, exchange between processes, and the help of the command line. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "driver/compilation.h"

@@ -1,6 +1,6 @@
-/* none_import.c: stand-ins for importer features that the browser build lacks: int8 models, onnxruntime's
- * fused operators, selections by computed values, loops, computed indices, products with several matrices,
- * Fourier transforms. */
+/* none_import.c: Stubs for importer features that the browser build omits: int8 models, onnxruntime's fused
+ * operators, selections by computed values, loops, recurrent layers, computed indices, products with several
+ * matrices, Fourier transforms, broadcasting of opsets before 7. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 #include "import/onnx/onnx_inline.h"

@@ -1,4 +1,4 @@
-// worker.js: runs cnnc, with a new instance and memory for each run.
+// worker.js: Worker that runs cnnc, with a new instance and new memory for each run.
 // SPDX-License-Identifier: Apache-2.0
 import { unpack } from "./lzma.js";
 import { run } from "./wasi.js";

@@ -87,10 +87,10 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   return object_part(graph, use, detail, 0, shape_vector(1), from);
 }
 
-/* output: the value that a loss reads. If the loss computes the activation of a port itself, this is the
- * value before the activation. With `steps`, it contains all calls that the loss counts. made: the activation
- * that the loss computes itself (with `steps`, the activation in the last call); if there is none, `output`.
- * A detection loss only has `made`, the value of its port. */
+/* output: the value that a loss reads: the value of its port or, if the loss computes the activation of the
+ * port itself, the value before this activation. With `steps`, it contains all calls that the loss counts.
+ * made: the activation that the loss computes itself (with `steps`, the one of the last call); if there is
+ * none, `output`. A detection loss only has `made`, the value of its port. */
 typedef struct LossOperand {
   Node *made, *output;
 } LossOperand;

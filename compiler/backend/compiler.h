@@ -14,8 +14,7 @@ typedef struct Compiler {
 /* Path of a program: searched on the PATH, unless its name has a slash. NULL: not found. */
 const char *on_path(Arena *, const char *program);
 /* cc: the argument of --cc. NULL: $CNNC_CC if it is set; otherwise the configured clang, the newest clang on
- * the PATH or, without clang and gcc, zig. If none of these exists, the result is clang, and starting it
- * fails. */
+ * the PATH or, without clang and gcc, zig. Otherwise the result is clang, and starting it fails. */
 Compiler compiler_find(Arena *, const char *cc);
 /* Whether objects and data need file names, because /dev/fd/N does not work: zig closes all descriptors
  * before it links, and on systems other than Linux some files /dev/fd/N may be missing. */

@@ -166,7 +166,7 @@ Command *process_wait(Command *list, int n, bool *done, const char **why) {
     int status, i = 0;
     const pid_t pid = wait_again(awaited(list, n), &status);
     while (i < n && (list[i].process == 0 || (pid > 0 && list[i].process != pid))) i++;
-    if (i == n) continue; /* the process is not a child of cnnc */
+    if (i == n) continue; /* a child that cnnc inherited, not one of its commands */
     list[i].process = 0;
     *done = pid > 0 ? process_result(&list[i], status, why) : process_lost(&list[i], why);
     return &list[i];

@@ -18,7 +18,7 @@ typedef struct WeightsSource {
 
 /* Fills out[graph->parameters], in the layout of the weights struct (after graph_layout_weights). False after
  * [weights-mismatch], which lists all differences of names and shapes, or [weights-file], if the file cannot
- * be read. */
+ * be read or has a number that is not finite. */
 bool weights_read(Arena *, Diags *, const WeightsSource *, const Graph *, float *out);
 
 /* The file's name in an argument of --weights: the part before ":KEY". */

@@ -1,5 +1,5 @@
 /* arithmetic.h: Bit-exact reference arithmetic of quantized nets. An int8 or int16 value q represents
- * (q - zero) * scale. All integers are int64, as in the operators' eval; nests use the primitives of
+ * (q - zero) * scale. Integers are computed in int64, as in the operators' eval; nests use the primitives of
  * nest/primitive.h, which share no code with this file.
  *
  * RSH(x, s) is x / 2^s, rounded down. */
@@ -59,7 +59,8 @@ enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
 bool product_fits(Multiplier, int64_t most);
 
 /* Sums of values; one of the values may be subtracted. With more than two values, the terms have fewer
- * fractional bits, one fewer for each doubling, so that the sum does not overflow. */
+ * fractional bits, one fewer for each doubling, so that the sum does not overflow. Exception: with FLOAT and
+ * int16, the number of bits does not change. */
 typedef struct Addend {
   float scale;
   bool minus;

@@ -1,5 +1,5 @@
-/* diag.h: Diagnostics: errors and warnings, recorded with source spans and printed at the end in source
- * order. diag.def is the table of slugs. */
+/* diag.h: Diagnostics: errors, warnings and notes, recorded with source spans and printed at the end in
+ * source order. diag.def is the table of slugs. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DIAG_H
 #define CNNC_DIAG_H
@@ -66,8 +66,9 @@ typedef struct Diags Diags; /* all messages of a compilation */
 typedef struct Diag Diag;   /* one message; never NULL */
 
 Diags *diags_new(Arena *, const Sources *);
-/* Records an error or warning (by diag.def and -W options). Nothing is recorded if the warning is off, or if
- * the slug was reported before with the same text and span (in a block that is applied several times). */
+/* Records a message. diag.def and the -W options determine whether it is an error, a warning or a note.
+ * Nothing is recorded if a -W option turns the slug off, or if the slug was reported before with the same
+ * text and span (in a block that is applied several times). */
 Diag *diag_report(Diags *, DiagId, Span, const Site *, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 void diag_note(Diag *, Span, const char *format, ...)
@@ -76,7 +77,7 @@ void diag_fact(Diag *, const char *format, ...)
     __attribute__((format(printf, 2, 3))); /* "= height: floor(...) ..." */
 void diag_help(Diag *, const char *format, ...) __attribute__((format(printf, 2, 3))); /* "= help: ..." */
 
-/* Adds a text edit for --fix and editors, which replaces the span; an empty span is an insertion. All
+/* Adds a text edit for --fix and editors: the new text replaces the span. An empty span is an insertion. All
  * edits of a message form one fix. The new text has no newlines. */
 void diag_fix(Diag *, Span, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Adds "did you mean '...'?", with a fix if the source has the word at the span, with or without quotes. */
@@ -87,7 +88,7 @@ bool diag_cannot_write(Diags *, const char *path, const char *why);
 
 bool diags_option(Diags *,
                   const char *option); /* "unread-input", "no-unread-input", "error", "error=unused-value",
-                                          "no-error=..."; false: no such slug, or not a warning */
+                                          "no-error=..."; false: no such slug, or the slug of an error */
 int diags_errors(const Diags *);       /* number of errors, including warnings that count as errors */
 int diags_mistakes(const Diags *);     /* number of errors, excluding warnings that count as errors */
 /* Text and position of recorded error i; NULL after the last error. */
@@ -95,8 +96,8 @@ const char *diags_error(const Diags *, int i, Span *where);
 int diags_warnings(const Diags *);
 
 typedef enum DiagFormat { DIAG_TEXT, DIAG_JSON, DIAG_SARIF } DiagFormat;
-/* Prints all messages in source order (imports first, messages without a position last), then the numbers of
- * errors and warnings. At most 100 errors and 100 warnings are recorded. */
+/* Prints all messages in source order (imports first, messages without a position last); as text, also the
+ * numbers of errors and warnings at the end. At most 100 messages of each level are recorded. */
 void diags_print(Diags *, FILE *, DiagFormat, bool color);
 
 /* A source with the fixes of all messages applied; of fixes that overlap, only the first is applied. */

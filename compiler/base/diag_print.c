@@ -113,7 +113,7 @@ static void put_source(const Diags *diags, Text *text, const Palette *color, Spa
   const SourcePlace place = sources_place(diags->sources, span.file, span.start);
   const uint32_t begin = source->line[place.line - 1];
   uint32_t end = place.line < source->lines ? source->line[place.line] - 1 : (uint32_t)source->n;
-  /* A range over several lines is underlined up to the last letter of its first line. */
+  /* A range over several lines is underlined up to the last nonblank character of its first line. */
   while (end > begin && is_blank(source->text[end - 1])) end--;
 
   Arena *scratch = arena_new(); /* freed below: many messages may show the same very long line */
@@ -176,7 +176,7 @@ static void put_text_message(const Diags *diags, Text *text, const Palette *colo
   if (source && !source->binary) put_source(diags, text, color, span);
 }
 
-/* "= detail"; further lines of a long detail are aligned with its first letter. */
+/* "= detail"; further lines of a long detail are aligned with its first character. */
 static void put_fact(Text *text, const Palette *color, const char *label, const char *fact) {
   text_put(text, "      %s=%s %s", color->gutter, color->reset, label);
   for (const char *line = fact;;) {

@@ -36,7 +36,7 @@ size_t file_begin(const char *path, void *to,
 const char *file_identity(Arena *, const char *path); /* a text that is equal for two paths to the same
                                                          file */
 const char *file_beside(Arena *, const char *beside,
-                        const char *path); /* `path` relative to the directory of the file `beside` */
+                        const char *path); /* resolves a relative `path` in the folder of the file `beside` */
 const char *base_name(const char *path);   /* `path` without its directory */
 
 /* Output files are written under temporary names in the same directory and all renamed at the end, so that an

@@ -1,4 +1,4 @@
-/* number.h: Integer functions and conversions to 16-bit floats that C lacks. */
+/* number.h: Integer functions, and conversions to and from 16-bit floats, which C lacks. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NUMBER_H
 #define CNNC_NUMBER_H

@@ -354,8 +354,8 @@ const Command assure_command = {
     "prove` (Frama-C), `make validate` (a second implementation of int8 nets), `make count` (constant time), "
     "`make coverage`, `make misra`. README.md in the folder states each claim, the tool that confirms it, "
     "and its assumptions.",
-    "Exit status: 0; 1 if the folder exists already, or for an error in the program or the weights (nothing "
-    "is written); 2 for a usage error; 3 for a bug in cnnc.",
+    "Exit status: 0; 1 if the folder is not empty, or for an error in the program or the weights (nothing is "
+    "written); 2 for a usage error; 3 for a bug in cnnc.",
     assure_options,
     ".cnn",
     assure,

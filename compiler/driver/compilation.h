@@ -28,7 +28,7 @@ typedef struct Compilation {
   const char *labels_file;
   Graph *graph;  /* the program's graph; quantized if the weights are int8; with --stream or --slide, the
                     graph of one step */
-  bool training; /* training code is generated */
+  bool training; /* training code is generated or, for a summary, measured */
   const float *weights;    /* compiled in, or NULL */
   bool quantized;          /* the graph is an int8 graph, which contains its int8 weights */
   const Graph *floats;     /* the float graph that the int8 graph was quantized from */

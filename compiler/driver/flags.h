@@ -77,7 +77,7 @@ bool flag_names_once(const FlagUse *use, const void *rows, int n, size_t size, c
    flag_define,                                                                                              \
    member,                                                                                                   \
    "-D NAME=VALUE",                                                                                          \
-   "replace the value of the file's constant NAME",                                                          \
+   "replace the value of a file's constant NAME",                                                            \
    NULL}
 #define FLAG_INCLUDE(member)                                                                                 \
   {NULL,                                                                                                     \

@@ -92,7 +92,8 @@ const Command fmt_command = {
     "[-w | --check] FILE.cnn...",
     "formats programs",
     "Prints programs in the usual layout: 4 blanks for each open brace or bracket, one blank around ->, = "
-    "and binary operators, none around = in arguments. Line breaks and comments are kept.",
+    "and binary operators, none around .. and around = in arguments. Line breaks, except those before {, and "
+    "comments are kept.",
     "-: standard input. A file with syntax errors is not changed: cnnc prints the errors and exits with "
     "status 1.",
     fmt_options,

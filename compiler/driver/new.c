@@ -167,9 +167,9 @@ const Command new_command = {
     "NAME [--from=MODEL.onnx]",
     "creates a project folder",
     "Creates the folder NAME with a net, a C program that uses it, a Makefile and a README. `make run` there "
-    "trains the net on synthetic images, then builds and runs the program.",
-    "Exit status: 0; 1 if the folder exists already or a model cannot be imported (nothing is written); 2 "
-    "for a usage error; 3 for a bug in cnnc.",
+    "trains the net on synthetic images (without --from), then builds and runs the program.",
+    "Exit status: 0; 1 if the folder is not empty or a model cannot be imported (nothing is written); 2 for "
+    "a usage error; 3 for a bug in cnnc.",
     new_options,
     NULL,
     new_project,

@@ -391,7 +391,8 @@ const Flag options_table[] = {
      NULL},
     {"network", 0, optional_argument, read_network, AT(look), "--network[=look]",
      "generate NAME_network, with which the runtime (libcnn) loads, saves and evaluates the net; look: the "
-     "runtime also inspects the net. Executables support both; --train implies --network",
+     "runtime also inspects the net. Executables have both, but inspection is only for float nets "
+     "without --stream or --slide; --train implies --network",
      "look"},
     {"target", 0, required_argument, read_targets, 0, "--target=T[,T...]",
      "x86-64-v4 x86-64-v3 x86-64 aarch64 riscv64 armv7m armv7e-m armv8.1-m rv32imc wasm32 wasm32-relaxed, "
@@ -425,8 +426,8 @@ const Flag options_table[] = {
      "extra cycles to read 16 bytes from flash instead of RAM; used to choose schedules on microcontrollers",
      NULL},
     {"threads", 0, required_argument, flag_choice, AT(threads), "--threads=KIND",
-     "openmp, the default for executables; pool, a thread pool in the generated C, the default if the C "
-     "compiler has no OpenMP; or none",
+     "openmp, the default for executables; pool, a thread pool in the generated C, their default with --os "
+     "or if the C compiler has no OpenMP; none, the default for other outputs",
      "openmp pool none"},
     {"mpi", 0, optional_argument, read_mpi, AT(mpi_most), "--mpi[=PROCESSES]",
      "build an executable whose command train also runs under mpirun, with bit-identical results; PROCESSES: "
@@ -443,10 +444,10 @@ const Flag options_table[] = {
     FLAG_INCLUDE(AT(directories)),
     {NULL, 'O', required_argument, read_level, AT(level), "-O0 -O1 -O2 -Os",
      "-O2, the default: all optimizations. -O1: compiles quickly, and the code is nearly as fast as with "
-     "-O2. -O1 uses -O1 of the C compiler, reference loops for inspection, and no x86-64-v4 code unless "
-     "--target names it. "
-     "-O0: readable reference loops, one function per layer. -Os: small code: merged functions, several sums "
-     "per loop, the least memory for inference. The default target of -O0 and -Os is generic",
+     "-O2. -O1 uses -O1 of the C compiler, reference loops for inspection and, except in executables, no "
+     "x86-64-v4 code unless --target names it. "
+     "-O0: readable reference loops, one function per layer. -Os: small code: loops that compute several "
+     "sums, the least memory for inference. The default target of -O0 and -Os is generic",
      "0 1 2 s"},
 #ifndef __wasi__
     {"precision", 0, required_argument, flag_choice, AT(precision), "--precision=KIND",

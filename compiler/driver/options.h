@@ -67,7 +67,7 @@ typedef struct Options {
   int64_t memory;              /* limit of training memory in bytes; 0: none */
   bool train;                  /* generate training code, if there is a train block */
   bool train_given;            /* --train or --no-train */
-  bool network, look;          /* generate NAME_network, and inspection; executables always have both */
+  bool network, look;          /* generate NAME_network, and inspection; implied by executables */
   VEC(const Target *) targets; /* best first */
   bool targets_given, native;  /* native: --target names `native`, this CPU */
   const Cpu *cpu;              /* --cpu; NULL: not given */

@@ -157,7 +157,7 @@ static bool check_reports(const Options *options) {
 }
 #endif
 
-/* --memory needs training. Views include training even without --train. */
+/* --memory needs training. Views accept it without --train: their sizes include training. */
 static bool check_memory(const Options *options) {
   const bool code = options_backend(options->kind) || options->kind == OUTPUT_C ||
                     options->kind == OUTPUT_HEADER || options->kind == OUTPUT_LIBRARY;

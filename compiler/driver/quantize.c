@@ -110,7 +110,7 @@ static const Flag quantize_options[] = {
      NULL},
     {"max-loss", 0, required_argument, read_loss, AT(max_loss), "--max-loss=POINTS",
      "limit of the accuracy loss on the test part. To meet it, activations become int16, then layers stay in "
-     "float (those with the largest loss first)",
+     "float (those with the largest error per multiply-add first)",
      NULL},
     {"report", 0, required_argument, flag_text, AT(report), "--report=FILE.json", "the report as JSON",
      "@file"},
@@ -418,7 +418,7 @@ static void quantize_net(Quantizing *q) {
   if (!equalize_net(q, &weights) || (q->data && !run_calibration(q, program, weights))) return;
   if (q->data && q->seen.targets) run_test(q, program, q->weights, &q->before);
   if (q->max_loss >= 0 && !q->before.share) {
-    report_failure(q, "--max-loss needs a metric, but the data has no test part to measure it on");
+    report_failure(q, "--max-loss needs data with a test part, and a metric in percent");
     return;
   }
   if (!quantize_within_loss(q)) return;

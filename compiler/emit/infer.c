@@ -381,7 +381,8 @@ static const char *some_arguments(Net *net) {
   return list.s;
 }
 
-/* A slot runs its images one after the other, in its part of the workspace. */
+/* A slot runs its images, or its groups of interleaved images, one after the other, in its part of the
+ * workspace. */
 static void put_slots(Text *out, Net *net) {
   const int64_t slots = net->layout->infer.program->slots,
                 images = net->layout->infer.program->batching.lanes;

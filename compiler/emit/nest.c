@@ -1,9 +1,11 @@
-/* nest.c: Printer of nests as C with vector extensions. All loops of kernels are printed here; infer.c,
- * train.c and similar files print the calls of kernels for images and threads.
+/* nest.c: Printer of nests as C with vector extensions: functions and their parameters. The other files
+ * nest_*.c print the statements; infer.c, train.c and similar files print the calls of kernels for images and
+ * threads.
  *
- * instance.c determines the functions. A function's parameters are the buffers that it uses. Arrays keep
- * their dimensions, as in `in[y][x][c]`: prove.c has proved that each index is within its own dimension.
- * Names are made unique in their C scope here, so that schedules need not do it. */
+ * instance.c determines the functions. A function's parameters are the buffers and the numbers that it uses.
+ * Buffers that are not flat (Buf.flat) keep their dimensions, as in `in[y][x][c]`: prove.c has proved that
+ * each index is within its own dimension. printer_name makes names unique in their C scope, so that schedules
+ * need not do it. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest.h"
 #include "emit/acsl.h"

@@ -118,7 +118,7 @@ void pool_describe(Text *out, Net *net, const char *function, const Parameters *
   text_put(out, "%s);\n}\n\n", most ? "thread, threads" : last);
 }
 
-/* The end of the first argument of a list: the first comma outside of parentheses. */
+/* The end of the first argument of a list: the first comma outside of parentheses and brackets. */
 static size_t argument_length(const char *text) {
   size_t n = 0;
   for (int depth = 0; text[n] && (depth || text[n] != ','); n++)

@@ -1,13 +1,14 @@
-/* prelude.c: Text of macros, vector types and inline functions at the top of a generated file. One text is
- * used for scalars and vectors of every width. The text contains placeholders: @F the float type, @I the type
- * of masks, @U unsigned integers of the same width, @(c) a constant, @[c] an unsigned one, @n the width and
- * the target's suffix, @a the attribute, @S the size of a vector. @T @E @l are for functions of several
- * element types: vector, element, width and letter. A word before @n or @l is a function's name and gets the
- * net's prefix. Macros have no prefix; emit_prelude_end undefines them.
+/* prelude.c: Text of macros, vector types and inline functions at the top of a generated file. Most functions
+ * have one text for scalars and vectors of every width. The text contains placeholders: @F the float type, @I
+ * the type of masks, @U unsigned integers of the same width, @(c) a constant, @[c] an unsigned one, @n the
+ * width and the target's suffix, @a the attribute, @S the size of a vector. @T @E @l are for functions of
+ * several element types: vector, element, width and letter. A word before @n or @l is a function's name and
+ * gets the net's prefix. Macros have no prefix; emit_prelude_end undefines them.
  *
- * The text uses no library and, except for Helium, no intrinsics. Error bounds were measured over all floats
- * with tests/unit/prelude.c (PRELUDE_STEP=1). The polynomials were fitted for cnnc (minimax on the given
- * interval, coefficients rounded one by one). The text may be copied with generated code under MIT-0. */
+ * The functions use no library and, except for Helium, no intrinsics. Error bounds were measured over all
+ * floats with tests/unit/prelude.c (PRELUDE_STEP=1). The polynomials were fitted for cnnc (minimax on the
+ * given interval, coefficients rounded one by one). The text may be copied with generated code under
+ * MIT-0. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>
@@ -499,7 +500,7 @@ bool prelude_has_name(const char *name) {
          is_conversion(name); /* v16, v16u, v16i, v16iu, ... */
 }
 
-/* Whether any conversion between types of different sizes is needed. Such conversions use int16 in
+/* Whether any conversion between types of different sizes is needed. Such conversions use 16-bit integers in
  * between. */
 static bool any_convert(const PreludeNeeds *needs, int bit) {
   int bits = 0;

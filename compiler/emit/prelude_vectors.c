@@ -1,7 +1,7 @@
-/* prelude_vectors.c: Vector primitives: each lane computes the scalar primitive of the same name in
- * nest/word_primitives.h or integer_primitives.h. The texts are in the notation of prelude.c. If x86-64 or
- * AArch64 has an instruction for a primitive, the text is that instruction in assembly. Compilers do not
- * generate the instruction from C, and the names of its intrinsic differ between compilers. */
+/* prelude_vectors.c: Vector primitives: except in dot_across, each lane computes the scalar primitive of the
+ * same name in nest/word_primitives.h or integer_primitives.h. The texts are in the notation of prelude.c.
+ * Where compilers do not generate the best instruction of x86-64 or AArch64 from C, the text is that
+ * instruction in assembly, because the names of its intrinsic differ between compilers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>

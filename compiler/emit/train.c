@@ -1,7 +1,7 @@
 /* train.c: Printer of NAME_gradients. A batch is divided into a fixed number of shards, which may run at the
- * same time. A shard runs its images one after the other in its own arena and adds to its own gradients. The
- * gradients of the shards are finally added in a fixed order. Calls that need all images, such as those for
- * batch statistics, separate the phases. */
+ * same time. A shard runs its images, or its groups of interleaved images, one after the other in its own
+ * arena and adds to its own gradients. The gradients of the shards are finally added in a fixed order. Calls
+ * that need all images, such as those for batch statistics, separate the phases. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -116,7 +116,7 @@ static bool interleaved(const Net *net) { return net->layout->train.program->bat
  * images are interleaved, group by group. */
 static const char *
 training_phase_function(Net *net, int phase,
-                        bool batch) { /* phase -1, which runs before all images, gets the number 0 */
+                        bool batch) { /* the first phase gets the number 0, even if it is phase -1 */
   return arena_printf(net->arena, "%s%d_%s", net->own->phase, phase - net->layout->train.program->first_phase,
                       batch              ? "batch"
                       : interleaved(net) ? "images"

@@ -1,5 +1,6 @@
-/* out_bytes.c: Export of int8 models to ONNX: integers between QuantizeLinear and DequantizeLinear. Weight
- * scales are per filter, along the filter axis; a bias has the scale of the sums to which it is added. */
+/* out_bytes.c: Export of int8 models to ONNX: integers between QuantizeLinear and DequantizeLinear. Weights
+ * have one scale, or one per filter along the filter axis; a bias has the scale of the sums to which it is
+ * added. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "export/onnx_out.h"

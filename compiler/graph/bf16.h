@@ -20,8 +20,8 @@ bool bf16_refused(Diags *, DiagId, const Graph *, const char *why);
 bool bf16_dense_pairs(const Node *);
 void node_as_floats(Node *);           /* makes the node multiply floats; its value is not rounded */
 bool bf16_reads_rounded(const Node *); /* whether all elements of the operand are bf16 numbers */
-/* Sets node->rounded of all nodes. root: nodes whose values are used, in addition to outputs and gradients.
- * */
+/* Sets node->rounded of all nodes. root: nodes whose values are used, in addition to the outputs and the
+ * other roots of graph_live. */
 void bf16_mark(Arena *, Graph *, int nroots, Node *const *root);
 #else /* the browser build, which must stay small, refuses precision=bf16 */
 static inline bool node_is_bf16(const Node *node) { return (void)node, false; }

@@ -205,9 +205,9 @@ struct Node {
   const void *detail;        /* private data of the operator */
 };
 
-/* Storage of a value: it begins `offset` elements after the value of `node`, and its pixels are `pitch`
- * elements apart. rows: distance between rows of the leading axis, if each row is a group of channels of
- * every pixel (heads); 0: the rows are consecutive. */
+/* Storage of a value: it begins `offset` elements after the start of the value of `node`, and its pixels are
+ * `pitch` elements apart. rows: distance between rows of the leading axis, if each row is a group of channels
+ * of every pixel (heads); 0: the rows are consecutive. */
 typedef struct Home {
   const Node *node;
   int64_t offset, pitch, rows;
@@ -239,7 +239,7 @@ typedef struct LossUse {
   double weight;
   Span span;
 } LossUse;
-typedef struct Training { /* a train block; keys as in the language reference, section 6 */
+typedef struct Training { /* a train block; keys as in docs/language.md, section Training */
   Span span;
   VEC(LossUse) losses;
   Setting optimizer, schedule;
@@ -327,8 +327,8 @@ double state_initial(const Node *state,
                      int64_t i); /* element i of a state before the first call, as stored */
 /* the number after quantization; quant NULL: after rounding to float */
 double number_stored(const Quant *, double number);
-/* By node id, the number of uses by live nodes, outputs and roots; 0: dead. Nodes that add to a gradient or
- * update a state are roots, too. */
+/* By node id, the number of uses by live nodes, outputs and roots; 0: dead. Nodes that add to a gradient, or
+ * update a statistic or a state, are roots, too. */
 int *graph_live(Arena *, const Graph *, int nroots, Node *const *root);
 /* A copy of a node; map (may be NULL): the new inputs by the ids of the old inputs. */
 Node *graph_copy_node(Arena *, const Node *, Node *const *map);

@@ -1,4 +1,5 @@
-/* op.h: Definition of operators: one Op per file of ops/, as in ops/TEMPLATE.c, listed in ops.def. */
+/* op.h: Definition of operators. Each file of ops/ defines an operator, as in ops/TEMPLATE.c; ops.def lists
+ * the operators of the language. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OP_H
 #define CNNC_OP_H
@@ -147,7 +148,7 @@ typedef enum Role {
 /* Functions that do not apply are NULL. Every operator needs a name and eval, and without `parts` also lower.
  * Operators of the language also need a group and a shape rule. */
 struct Op {
-  const char *name;   /* the name of a hidden operator contains a space: "conv input gradient" */
+  const char *name;   /* hidden operators: usually with spaces, as in "conv input gradient" */
   const char *group;  /* section of docs/operators.md */
   DocText summary;    /* one line */
   const char *detail; /* formula and publication; for --help, docs and comments of the generated C */

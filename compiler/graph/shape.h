@@ -1,4 +1,4 @@
-/* shape.h: Output sizes of window operators (language reference, "Values and shapes"). */
+/* shape.h: Output sizes of window operators (docs/language.md, section Shapes). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SHAPE_H
 #define CNNC_SHAPE_H

@@ -24,7 +24,7 @@ typedef enum Family {
   FAMILY_MATMUL,
   FAMILY_POOL,
   FAMILY_INT8,  /* ops/int8 */
-  FAMILY_ALIAS, /* a view of its input: flatten, reshape, dropout in inference */
+  FAMILY_ALIAS, /* a view of its input: flatten, reshape */
 } Family;
 
 typedef enum Fold {

@@ -1,5 +1,5 @@
-/* import.h: Interface between the files of import/, which convert an ONNX model to a program. Other folders
- * call only the functions before the section statements.c. */
+/* import.h: Interface between the files of import/, which convert an ONNX model, or a float TensorFlow Lite
+ * model, to a program. Other folders call only the functions before the section statements.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_IMPORT_H
 #define CNNC_IMPORT_H
@@ -219,8 +219,8 @@ bool always_computed(const ModelImport *,
                      int tensor); /* whether all branches that contain the tensor are known to be taken */
 bool reads_input(const ModelImport *, const OnnxNode *,
                  int input); /* whether the input's value is used outside of omitted branches */
-/* Returns whether a node is an If. The results of an If become the results of the taken branch, or no() has
- * the reason. */
+/* Returns whether a node is an If. Its results become those of the taken branch or, if the condition is
+ * computed, a selection between both branches; or no() has the reason. */
 bool import_if(ModelImport *, const OnnxNode *);
 void fold_conditions(ModelImport *); /* computes the conditions that only depend on constants */
 

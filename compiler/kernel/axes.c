@@ -1,7 +1,7 @@
-/* axes.c: Separable weighted sums along height and width, in one pass if elements need few products,
- * otherwise in two passes with a scratch buffer between them. If weights repeat along an axis, a loop runs
- * over the periods; the elements of a period are unrolled with constant weights. Elements near the ends are
- * unrolled separately. */
+/* axes.c: Separable weighted sums along height and width, in one pass if its code has few products or only
+ * one axis changes, otherwise in two passes with a scratch buffer between them. If weights repeat along an
+ * axis, a loop runs over the periods; the elements of a period are unrolled with constant weights. Elements
+ * near the ends are unrolled separately. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/axes.h"
 #include "base/number.h"
@@ -68,9 +68,9 @@ typedef struct Line { /* the taps of one result element */
   int n, room;
   Tap *tap;
 } Line;
-/* The map has `head` separate lines, then `count` repetitions of `period` lines, each of which reads `step`
- * source elements further on, then the remaining separate lines. line[] holds the head, one period, and the
- * tail. */
+/* The map has `head` separate lines, then `count` repetitions of `period` lines, then the remaining separate
+ * lines. Each repetition reads the source `step` elements after the previous repetition. line[] holds the
+ * head, one period, and the tail. */
 typedef struct AxisMap {
   int64_t size, head, period, step, count, lines;
   Line *line;

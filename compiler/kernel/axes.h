@@ -1,6 +1,6 @@
-/* axes.h: Common code of separable resampling operators (resize, upsample, blurpool): each row of the result
- * is a weighted sum of a few input rows, and each column is a weighted sum of a few input columns. The
- * operator defines these weights with an AxisRule. */
+/* axes.h: Common code of separable operators (resize, upsample, blurpool, zero_pad with copied borders): each
+ * row of the result is a weighted sum of a few input rows, and each column is a weighted sum of a few input
+ * columns. The operator defines these weights with an AxisRule. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_AXES_H
 #define CNNC_AXES_H
@@ -8,7 +8,7 @@
 
 enum {
   AXIS_TAPS = 64,    /* maximum taps of a result element along an axis */
-  AXIS_PERIOD = 4096 /* the longest period that is unrolled */
+  AXIS_PERIOD = 4096 /* the longest permitted period: a period is unrolled */
 };
 typedef struct AxisTap {
   int64_t from;

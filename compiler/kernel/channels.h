@@ -6,7 +6,7 @@
 #include "kernel/walk.h"
 
 typedef Val ChannelsValue(Lower *, const Ix *y, const Ix *x,
-                          int64_t channels); /* computes the value of some channels at a pixel of in[0] */
+                          int64_t channels); /* reduces the channels of a pixel of in[0] to one value */
 
 void channels_shape(ShapeContext *, Node *); /* sets the shape HxWx1, Lx1, or a vector of one element */
 void channels_lower(Lower *, ChannelsValue);

@@ -246,7 +246,8 @@ static void lead_rows(Lower *l, int64_t rows) {
 }
 
 /* Sets l->rows if the nest loops over rows itself: in batched kernels, operators with mixes_rows or
- * loops_over_rows, and the schedules of dense layers for one image. Otherwise adds the loop over rows. */
+ * loops_over_rows, and the schedules of dense layers without interleaved images. Otherwise adds the loop over
+ * rows. */
 static void begin_rows(Lower *l) {
   const Node *root = l->node;
   const bool mixes = root->op->traits.mixes_rows;

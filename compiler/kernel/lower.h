@@ -15,7 +15,8 @@ typedef struct Kernel {
   Node **chain;
   Node *pool;   /* a fused pooling after the chain, or NULL */
   Node *means;  /* an op_row_mean of the result, or NULL; its value is stored in addition to the result */
-  Node *result; /* the last node that the kernel computes, possibly a folded batchnorm; its value is stored */
+  Node *result; /* the last node of the kernel except `means`, possibly a folded batchnorm; its value is
+                   stored */
   const Node
       *over; /* an operand that the result overwrites if the nest allows it (passes/in_place.c); or NULL */
   /* batchnorm nodes that passes folded into the packed weights, in order. Per output channel: w' = w*gain,
@@ -162,8 +163,8 @@ typedef struct Lower {
   VEC(Pack *) packs;
   Buf *other[64];
   int nothers;    /* other: the nothers operands of the chain */
-  Buf *rounded;   /* QAT, bf16: node->weight[0] as lower_weight returns it; NULL: not requested yet */
-  Buf *scales[2]; /* bf16: factors and constants of the kernel's batchnorms; NULL: not requested yet */
+  Buf *rounded;   /* QAT, bf16, f16w: node->weight[0] as lower_weight returns it; NULL: not requested yet */
+  Buf *scales[2]; /* bf16, f16w: factors and constants of the kernel's batchnorms; NULL: not requested yet */
   const Ix *row;  /* nests with the leading axis: the row that lower_finish and lower_store access */
   VEC(const char *) details; /* lines for --emit=schedule, from lower_detail */
 } Lower;
@@ -212,9 +213,9 @@ Ref lower_at(const Lower *, Buf *value, const Ix *y, const Ix *x,
  * store to pack->out. lower_packed_weight and lower_packed_bias return elements at natural indices with
  * batchnorm and normalize folded in (0 for a missing bias). */
 Pack *lower_pack(Lower *, const char *member, int rank, const int64_t *dim);
-Pack *lower_pack_weights(
-    Lower *, const char *member, int rank,
-    const int64_t *dim); /* a pack of unchanged weights; they are stored as bf16 if the node requires it */
+Pack *lower_pack_weights(Lower *, const char *member, int rank,
+                         const int64_t *dim); /* a pack of weights that are not transformed: stored as bf16 or
+                                                 f16 if the node requires it */
 Val lower_packed_weight(
     Lower *, Pack *, int rank, const Ix *at, const Ix *out_channel,
     const Ix *in_channel); /* weight[0] at the natural indices `at`; the channels select the folded factors */

@@ -1,6 +1,6 @@
 /* map.h: Elementwise operators, y = f(x0, x1, ...). The operator defines f and its derivatives twice, for
- * numbers (eval) and for values of a nest. From f and its derivatives, map.c derives the shape rule, eval,
- * the backward pass and the nests. */
+ * numbers (eval) and for values of a nest. From f and its derivatives, map.c derives eval, the backward pass
+ * and the nests. map.c also has the shape rules. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MAP_H
 #define CNNC_MAP_H

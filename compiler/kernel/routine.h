@@ -1,5 +1,6 @@
-/* routine.h: Operators that call runtime functions: C that is copied into generated code. The reference
- * interpreter compiles the same text in double precision, with float and int32_t defined as double. */
+/* routine.h: Common code of operators that call runtime functions: C that is copied into generated code. For
+ * the interpreters, an operator has its own implementation, or compiles the same text in double
+ * precision, with float and int32_t defined as double. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ROUTINE_H
 #define CNNC_ROUTINE_H
@@ -10,7 +11,7 @@
 extern const Routine box_routine, match_routine, delta_routine;
 extern const Routine best_routine, suppress_routine; /* these use no other texts */
 
-/* A buffer with the contiguous elements of one row, as runtime functions need: a copy if `in` is an alias in
- * a larger value. */
+/* A buffer with the contiguous elements of one row, as runtime functions need: a copy if `in` has a leading
+ * axis or is an alias in a larger value. */
 Buf *lower_contiguous(Lower *, const char *name, Buf *in);
 #endif

@@ -160,8 +160,8 @@ void walk_sum_end(Lower *l, Buf *sum, Extent e) {
 }
 
 /* ---- rows ---- */
-static int whole_lanes(const Lower *l,
-                       int64_t channels) { /* the width of the widest vector that fits in a row */
+/* Lanes of the widest vector within the channels; 1 if there are fewer than 4 channels. */
+static int whole_lanes(const Lower *l, int64_t channels) {
   int lanes = l->plain ? 1 : l->target->lanes;
   while (lanes > channels) lanes /= 2;
   return lanes < 4 ? 1 : lanes;

@@ -21,7 +21,7 @@ LoopKind walk_rows(const Lower *,
     NEST_LOOP(b, x, (e).h > 1 ? SERIAL : (kind), 1, NEST_IX(0), 1, NEST_IX((e).w))
 Val walk_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
 void walk_put(Lower *, Buf *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
-              int lanes); /* stores to a buffer other than the result, so no fused nodes are applied */
+              int lanes); /* stores without applying the fused nodes, for example to scratch */
 void walk_channels(Lower *, int64_t channels, const Ix *y, const Ix *x, WalkBody, const void *context);
 void walk_pixels(Lower *, Extent, WalkBody, const void *context);
 /* Vectors of channels whose sums are computed in one loop over the pixels, so that cache lines are read
@@ -34,9 +34,9 @@ typedef struct Columns {
   bool more;
 } Columns;
 typedef void ColumnsBody(const Columns *, const void *context);
-/* Runs the body for sets of at most `most` vectors. With `overlap`, the last two vectors may overlap: then
- * elements are stored twice, so results must not depend on the memory's previous contents. Without `overlap`,
- * the remaining channels are a separate set. */
+/* Runs the body for sets of at most `most` vectors and `more`. With `overlap`, the last two vectors may
+ * overlap: then elements are stored twice, so results must not depend on the memory's previous contents.
+ * Without `overlap`, the remaining channels are a separate set. */
 void walk_columns(Lower *, int64_t channels, int most, bool overlap, ColumnsBody, const void *context);
 Val columns_load(const Columns *, Buf *, const Ix *y, const Ix *x, const Ix *c);
 /* For COLUMNS_EACH, which runs its body once per vector: v is the number of the register, c the first

@@ -1,4 +1,5 @@
-/* hints.c: Inlay hints: the shape after each call, and the total memory of a net. */
+/* hints.c: Inlay hints: the shape after each call; and the code lens of a net: its parameters, multiply-adds
+ * and memory. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "lsp/lsp.h"

@@ -85,7 +85,7 @@ static void put_applications(Text *out, Analysis *a, Span span) {
     text_put(out, "%s", told == 1 ? "```text\n" : "");
     put_application(out, a, call);
   }
-  if (told > MOST_TOLD) text_put(out, "and %d applications more\n", told - MOST_TOLD);
+  if (told > MOST_TOLD) text_put(out, "and %d more applications\n", told - MOST_TOLD);
   text_put(out, "%s", told ? "```\n\n" : "");
 }
 

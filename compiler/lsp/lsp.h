@@ -86,7 +86,7 @@ typedef struct Server {
   VEC(json_t *) queue;
   VEC(char *) published; /* URIs with published diagnostics */
   bool changed;          /* diagnostics must be published */
-  bool others;           /* what the editor shows in other documents may be outdated, such as hints */
+  bool others;           /* the editor may show outdated data, such as hints, in other documents */
   bool utf8, snippets, refreshes, initialized, shut_down, done;
   bool hint_shapes, hint_parameters, hint_macs;
   json_int_t next_id;

@@ -32,7 +32,7 @@ static void refuse_request(Server *s, const json_t *id, int code, const char *me
   arena_free(arena);
 }
 
-/* Requests that the editor refreshes its hints, after a change of an imported file. */
+/* Requests that the editor refreshes its hints, after a change of an imported file or of a setting. */
 static void ask_refresh(Server *s) {
   static const char *const methods[] = {"workspace/inlayHint/refresh", "workspace/codeLens/refresh"};
   for (int i = 0; s->refreshes && i < 2; i++)

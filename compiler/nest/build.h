@@ -12,8 +12,8 @@ Buf *nest_buf(Nest *, BufPlace, const char *name, Type, int rank, const int64_t 
 Buf *nest_view(Nest *, const char *name, Buf *of, const Ix *at);
 NestFn *nest_fn(Nest *, const char *name, bool kernel);
 /* Must be called before the first nest_fn. The nest then runs once per row of a leading axis. Buffers with
- * Buf.leads have this axis as their first dimension, and references omit its index. The main function has the
- * nest's name. */
+ * Buf.leads have this axis as their first dimension, and references omit its index. The main function must
+ * have the nest's name. */
 void nest_lead(Nest *, int64_t rows);
 /* Must be called before the first nest_fn. Threads may then share the rows. */
 void nest_lead_parallel(Nest *);

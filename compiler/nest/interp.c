@@ -13,7 +13,8 @@
 
 enum {
   SEVERAL = -1
-}; /* a value of Touch.reader: more than one iteration of the parallel loop has read the element */
+}; /* Touch.reader is SEVERAL - Interp.first if several iterations of the parallel loop have read the
+      element */
 
 /* The last accesses to an element in the current parallel loop, as serial numbers of iterations. */
 typedef struct Touch {

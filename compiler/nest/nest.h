@@ -34,7 +34,7 @@
 
 enum { STACK_ELEMENTS = 1 << 16 }; /* maximum number of elements of a buffer on the stack */
 enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 11, BOUNDS = 2, LEADS = 4 };
-enum { NEST_FAR = 1 << 28 }; /* the code computes positions in buffers of at least this size as ptrdiff_t */
+enum { NEST_FAR = 1 << 28 }; /* positions in buffers with at least this number of elements are ptrdiff_t */
 typedef int64_t Ix
     __attribute__((vector_size(128), aligned(16))); /* 16: the alignment of memory from an arena */
 
@@ -50,7 +50,7 @@ typedef struct Type {
 
 typedef enum BufPlace {
   INPUT,   /* parameter, fully written before the call */
-  WEIGHTS, /* an INPUT with weights that the compiler packed */
+  WEIGHTS, /* an INPUT with packed weights */
   OUTPUT,  /* parameter, fully written by the nest */
   UPDATE,  /* parameter, fully written before the call and updated by the call, such as a sum over samples */
   OVER,    /* parameter, input and output in one: fully written before the call and fully written by the
@@ -143,8 +143,8 @@ typedef enum ValOp {
   SPLAT,
   CONVERT,   /* conversion between element types; F32 to I32 truncates */
   POSITION,  /* an index as an I32 value */
-  RANDOM,    /* uniform in [0, 1): a[0] and a[1] are two I32 keys, a[2] is an I32 counter; random.h of the
-                runtime defines the result */
+  RANDOM,    /* uniform in [0, 1): a[0] and a[1] are two I32 keys, a[2] is an I32 counter; base/random.h
+                defines the result */
   PRIMITIVE, /* a named primitive of up to three numbers */
   PICK,      /* cond ? a[0] : a[1]; only the selected operand is evaluated */
 } ValOp;
@@ -334,7 +334,7 @@ bool nest_prove(Nest *, Proof *); /* proves the nest, and records the result of 
  * be disjoint. */
 bool nest_overlap(Nest *, const Buf *operand, const Buf *result, int64_t *most, int64_t *step);
 void nest_simplify(
-    Nest *); /* after the proof: inlines loops of one iteration, drops dead branches and unused parameters */
+    Nest *); /* after the proof: inlines loops of one iteration, drops dead branches and redundant bounds */
 
 typedef struct Run {
   double **mem;

@@ -37,8 +37,8 @@ static void shape(ShapeContext *context, Node *node) {
 /* Multiply-adds of one image, for the summary. An operator without multiply-adds omits this function. */
 static Cost cost(const Node *node) { return (Cost){.macs = 2 * shape_row_elements(node->shape)}; }
 
-/* The reference implementation, in double, with simple loops. All tests compare with it, so it shares no code
- * with `lower`. */
+/* The reference implementation, in double, with simple loops. The tests compare the nests with it, so it
+ * shares no code with `lower`. */
 static void eval(const Eval *eval) {
   const Extent e = shape_extent(eval->node->shape);
   const double amount = arg_number(eval->node, "amount");

@@ -9,7 +9,7 @@
 /* The operators of a loss. If an activation in `absorbs` computes the output, such as the softmax before a
  * cross_entropy, the loss absorbs it: the operators read the activation's input as `output`. op: SAMPLE,
  * inputs (output, target, scale) -> this image's share of the mean; scale: BATCH, inputs (target) ->
- * vector(1), 1 / normalizer; gradient: SAMPLE, inputs (output, target, scale). */
+ * vector(1), the loss's weight / normalizer; gradient: SAMPLE, inputs (output, target, scale). */
 typedef struct Loss {
   const Op *op, *scale, *gradient;
   const Op *slopes; /* NULL, or an operator whose result replaces the scale as input of the gradient: inputs

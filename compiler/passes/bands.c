@@ -149,7 +149,7 @@ static void add_rows(Banding *b, int i, int64_t hi) {
 }
 
 /* Computes rows up to `hi`, step by step, and the rows of earlier layers that these rows need. The depth of
- * the recursion is the number of layers in bands. */
+ * the recursion is at most the number of layers in bands. */
 static void compute_rows_up_to(Banding *b, int i, int64_t hi) {
   const Node *node = b->from->nodes.data[i];
   Rows *rows = &b->rows[i];

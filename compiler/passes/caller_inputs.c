@@ -1,6 +1,6 @@
-/* caller_inputs.c: Pass that chooses the inputs and targets that kernels read directly from the caller's
- * arrays. A conversion kernel converts the others (channels-first pixels, interleaved images, or bytes that
- * a layer reads repeatedly) to the layout and element type that kernels need.
+/* caller_inputs.c: Pass that chooses the inputs, targets and states that kernels read directly from the
+ * caller's arrays. A conversion kernel converts the others (channels-first pixels, interleaved images, or
+ * bytes that a layer reads repeatedly) to the layout and element type that kernels need.
  *
  * Requires: a graph, and whether images are interleaved. Preserves: the graph; marks nodes. */
 // SPDX-License-Identifier: Apache-2.0

@@ -204,7 +204,7 @@ static void order_kernels(Arena *arena, Plan *plan) {
   for (int k = 0; k < n; k++) plan->kernels.data[at[kernel_group(plan, kernel[k])]++] = kernel[k];
 }
 
-/* Folds a normalize: the convolution reads the input of the normalize, which gets no kernel. */
+/* Folds a normalize: the convolution reads the input of the normalize, and the normalize gets no kernel. */
 static void fold_normalize(Fuser *f, Kernel *kernel) {
   Node *node = kernel->root;
   if (!foldable_normalize(f, node)) return;

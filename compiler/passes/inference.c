@@ -137,6 +137,6 @@ Graph *inference_tidy(Arena *arena, const Graph *from, Node ***map) {
 }
 
 Graph *pass_inference(Arena *arena, const Graph *from, const PlanOptions *o) {
-  /* the second copy removes the padding nodes that the first copy made dead */
+  /* the second copy removes the padding and upsampling nodes that the first copy made dead */
   return states_last(arena, copy_live(arena, copy_live(arena, from, o, false), o, true));
 }

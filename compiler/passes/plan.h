@@ -14,7 +14,7 @@ typedef enum PlanKind { PLAN_INFERENCE, PLAN_TRAINING, PLAN_LOOK } PlanKind;
 typedef enum Fusing {
   FUSE_ALL,
   FUSE_NOTHING, /* -O0 */
-  FUSE_APART,   /* -Os: FUSE_ALL without batched kernels */
+  FUSE_APART,   /* -Os: FUSE_ALL without batched kernels, row means and gates */
 } Fusing;
 
 /* Whether a layer, or a gradient of a layer, is faster if batched. Batching has a cost: `kept` bytes per

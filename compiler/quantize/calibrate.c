@@ -89,8 +89,9 @@ static bool is_stored_as_int8(const Node *node) { /* whether it is a normalized 
   return node->op->traits.fold == FOLD_NORMALIZE && node_is_input(in) && in->port->elem == U8;
 }
 
-/* Whether the node stays float because its operand or result would be int16: a function (in int8, a table of
- * 256 entries) or a softmax. False for scaled byte inputs, which int8 stores exactly. */
+/* Whether the node stays float because its operand or result would be int16: a softmax, or a function other
+ * than relu and relu6 (in int8, a table of 256 entries). False for scaled byte inputs, which int8 stores
+ * exactly. */
 static bool too_wide(const Calibrator *k, const Node *node) {
   if (is_stored_as_int8(node) && node->precision != PRECISION_I16) return false;
   const bool function = node->op->family == FAMILY_MAP && node->nin == 1 && node->op->map_eval &&

@@ -66,8 +66,8 @@ typedef struct Calibrated {
   const char *missing;     /* a value that was not observed, or NULL */
 } Calibrated;
 
-/* Cross-layer equalization, in place; returns the number of layer pairs. The function of the float net
- * does not change. */
+/* Cross-layer equalization, in place; returns the number of layer pairs. The float net with the new weights
+ * computes the same function. */
 int equalize(Arena *, const Graph *, float *weights);
 
 /* Whether the node is a layer with weights. Such layers can stay float. */

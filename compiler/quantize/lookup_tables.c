@@ -53,7 +53,8 @@ static Node *rescaled(Quantizer *q, const Node *of, Node *in, Quant to) {
       (Int8Rescale){.stored = stored_of(to.scale, to.zero, to.wide, BOUND_NONE), .factor = factor});
 }
 
-/* Converts relu, relu6 and leaky_relu. For these functions, LiteRT divides the scales as floats. */
+/* Converts relu, relu6 and leaky_relu with an int16 operand or result. For these functions, LiteRT divides
+ * the scales as floats. */
 static Node *piecewise_linear(Quantizer *q, const Node *node, Node *in, const StoredForm *end) {
   const Quant to = end->quant;
   const bool leaks = node->op->traits.int8 == INT8_LEAKY;

@@ -9,8 +9,8 @@
 
 /* quantize_graph: the graph that computes in int8 wherever the file has scales, and in float where its
  * weights are F32. Int8 layers contain their weights; float layers have frozen weights with values. NULL
- * after errors: [weights-mismatch] (missing and unsuitable arrays), [int8-overflow], [scale-mismatch]. Notes:
- * [not-int8] (layers that stay float), [dead-filters]. */
+ * after errors: [weights-mismatch] (missing and unsuitable arrays), [int8-overflow], [scale-mismatch],
+ * [not-updatable]. Notes: [not-int8] (operators that compute in float), [dead-filters]. */
 typedef struct QuantizeOptions {
   bool floats;    /* outputs are float, for the runtime, even if the program specifies another type */
   bool updatable; /* graph->updatable */

@@ -36,7 +36,7 @@ const Quant *quant_keep(Quantizer *, Quant); /* a copy of the Quant, for node->q
 typedef struct StoredForm {
   Quant quant;
   Bound bound;
-  bool found;       /* false: there is no scale, a recorded problem if `wanted` */
+  bool found;       /* false: there is no scale; if `wanted`, this is recorded as a problem */
   const Node *last; /* the last fused node of `from` */
 } StoredForm;
 StoredForm quant_ending(Quantizer *, const Node *, bool wanted);

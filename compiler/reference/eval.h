@@ -1,4 +1,4 @@
-/* eval.h: Reference interpreter of graphs, with the operators' eval: the oracle of all tests. */
+/* eval.h: Reference interpreter of graphs, with the operators' eval, for the tests and `cnnc quantize`. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EVAL_H
 #define CNNC_EVAL_H

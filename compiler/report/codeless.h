@@ -4,6 +4,6 @@
 #define CNNC_CODELESS_H
 #include "lir/layout.h"
 
-Table layout_layers(const Layout *);                               /* by name: layers that kernels compute */
+Table layout_layers(const Layout *); /* by name: layers in kernels of inference */
 const char *codeless_reason(const Layout *, const Node *codeless); /* why there is no code for the layer */
 #endif

@@ -1,4 +1,4 @@
-/* dot.c: Graph in Graphviz format: one box per operator, one edge per value with its shape. */
+/* dot.c: Graph in Graphviz format: one box per operator, one edge per operand with its shape. */
 // SPDX-License-Identifier: Apache-2.0
 #include "report/dot.h"
 #include "graph/op.h"

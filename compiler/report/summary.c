@@ -115,7 +115,7 @@ static Totals totals_of(const Graph *graph) {
     const Cost cost = node->op->cost ? node->op->cost(node) : (Cost){0};
     t.parameters += cost.parameters;
     t.parameter_bytes += cost.bytes;
-    t.trainable += cost.parameters; /* before quantization */
+    t.trainable += cost.parameters; /* they were trainable before quantization */
     t.macs += node_macs(node);
     t.bytes += node_bytes(node);
     t.products += node_is_bf16(node);

@@ -18,7 +18,7 @@ typedef struct LayerNumbers {
   int64_t parameters, macs, bytes; /* parameters: without those of an earlier layer */
   const char *field;               /* the receptive field, as text */
 } LayerNumbers;
-bool is_layer(const Node *); /* a layer of the program: not an input, nor a node that a pass created */
+bool is_layer(const Node *); /* not an input, an update of a state, or a conversion to i32 */
 LayerNumbers *layer_numbers(Arena *, const Graph *); /* by node id; the graph has no errors */
 
 void graph_summary(Text *, const Graph *);       /* the table */

@@ -20,7 +20,7 @@ typedef struct TraceRow {
   const Target *target; /* NULL: for all targets */
   bool function;
   VEC(TraceLines) lines; /* more than one range if #if selects one of several definitions */
-  const char *from, *to; /* the text of a function */
+  const char *from, *to; /* the text of the last definition */
   NameList layers, weights, schedules, tables, calls;
 } TraceRow;
 

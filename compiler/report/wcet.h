@@ -7,7 +7,7 @@
 
 typedef struct WcetOf {
   const Layout *layout; /* layout of an int8 model, for one target */
-  const Cpu *cpu;       /* NULL: a host */
+  const Cpu *cpu;       /* NULL: without --cpu */
   int64_t flash_wait;   /* wait cycles per 16 bytes; 0: none */
   bool plain, int8;     /* plain: reference loops */
 } WcetOf;

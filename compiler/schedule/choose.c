@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The cost model ranks the registered schedules that support the kernel. All targets of a file share one
-// layout of the weights, so a schedule with its own packing is chosen for the widest target. A measured
-// choice overrides the model if the kernel supports it.
+// layout of the weights, so the schedule of a kernel is chosen for the widest target, except in batched
+// kernels. A measured choice overrides the model if the kernel supports it.
 #include "schedule/choose.h"
 #include <inttypes.h>
 #include <math.h>

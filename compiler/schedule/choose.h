@@ -29,6 +29,7 @@ typedef struct Decision {
 } Decision;
 
 void choose_schedule(Lower *);          /* sets choice and decision */
-Choices choose_variants(const Lower *); /* variants worth measuring, first those of the chosen schedule (model
-                                           or layout); n 0: none */
+Choices choose_variants(const Lower *); /* variants worth measuring: with `layout` those of the chosen
+                                           schedule, otherwise those of the model's choice and then of other
+                                           candidates; n 0: none */
 #endif

@@ -504,8 +504,8 @@ static void bundles_by_slots(Nest *b, const Points *c, const Block *k) {
     }
 }
 
-/* Calls split_row for row r of a block. If the row is an image after the end of the batch, it splits the
- * first image instead; the products of this copy are not stored. */
+/* Calls split_row for row r of a block. If the row is an image after the end of the batch, the first image is
+ * split instead; no outputs are computed from the products of this copy. */
 static void split_row(Nest *b, const Points *c, const Block *k, const Ix *r) {
   const Ix ty = *k->ty + *r, t0 = c->width * *r;
   if (!c->images) {

@@ -390,9 +390,9 @@ Cycles cost_together(const Target *t, int64_t macs, int64_t own_bytes, int64_t b
   return summed(c);
 }
 
-/* Sums of quarters of the weights are computed once; sums of quarters of the images are computed for each
- * quarter of the weights. For input gradients the sums of images dominate, because they exceed the
- * first-level cache. */
+/* Sums of quarters of the weights (in weight gradients, of the products) are computed once per batch, sums of
+ * quarters of the values once per image. In input gradients the sums of the weights take longer, because the
+ * sums of a panel exceed the first-level cache. */
 Cycles cost_dense_strassen(const Target *t, const Node *node, int64_t batch, int64_t net_bytes) {
   const Family family = node->op->family;
   const Node *forward = node_forward(node);

@@ -25,8 +25,8 @@ static void small_blocks(MatrixMap *m, int64_t all) {
   m->spare = (m->blocks - 1) * m->apart + m->columns - all;
 }
 
-/* Whether one tile computes the whole map. Such a tile reads weights only once, so it is preferred even if
- * its products take up to 10% more cycles. */
+/* Whether one tile computes the whole map. Such a tile reads the weights once for each group of blocks that
+ * fits in the registers. So it is preferred even if its products take up to 10% more cycles. */
 static bool is_small(const Correlation *k, const MatrixMap *rows, int64_t pitch) {
   static const double MORE = 1.1;
   const int64_t all = small_columns(k, pitch), blocks = ceil_divide(all, MATRIX_ROWS),
@@ -38,7 +38,7 @@ static bool is_small(const Correlation *k, const MatrixMap *rows, int64_t pitch)
 }
 
 /* For a single tile that is the map's only row: widens the blocks until blocks at equal distances end exactly
- * at the end of the row. If there is no such width, there are at most two blocks. */
+ * at the end of the row. If there is no such width, the row is divided into tiles of two blocks. */
 static void row_blocks(MatrixMap *m) {
   for (int64_t columns = m->columns; columns <= MATRIX_ROWS && m->blocks > 1; columns++)
     if ((m->w - columns) % (m->blocks - 1) == 0) {
@@ -89,8 +89,8 @@ MatrixMap matrix_map(const Correlation *k, const int64_t outputs[2], const int64
   if (padded && is_small(k, &m, pitch)) {
     m.pitch = pitch;
     small_blocks(&m, small_columns(k, pitch));
-    /* With one vector of channels, all blocks fit into one tile. So each weight is read once, and loads from
-     * memory overlap with products. */
+    /* With one vector of channels, all blocks fit in the registers. So each weight is read once, and loads
+     * from memory overlap with products. */
     if (m.blocks > MATRIX_SUMS / m.vectors && m.blocks <= MATRIX_SUMS) m.vectors = 1;
   }
   if (m.h == 1 && runs <= m.blocks) row_blocks(&m);

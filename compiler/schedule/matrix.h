@@ -5,8 +5,8 @@
  * registers are summed at the same time: up to four blocks of one vector of channels, or two blocks of two
  * vectors. These blocks are in adjacent rows of the map, or in one row if the map has only one row. All
  * blocks of a layer have the same number of columns, because loading another register shape takes 150 cycles.
- * If a row is not a multiple of this number, its last block overlaps the block before it; the first `skip`
- * columns of the last block are then not stored.
+ * If the length of a row is not a multiple of this number, its last block overlaps the block before it; the
+ * first `skip` columns of the last block are then not stored.
  *
  * A small map is one tile: the rows of its padded input are `pitch` columns apart and are processed as a
  * single row. Columns of this row that are not part of a row of the map are not stored. */
@@ -41,7 +41,7 @@ typedef struct MatrixMap {
  * a single row. padded: the input is a copy with its padding. */
 MatrixMap matrix_map(const Correlation *, const int64_t outputs[2], const int64_t parts[2], int64_t channels,
                      bool padded);
-const char *matrix_refused(const MatrixMap *); /* the reason why registers would be too empty, or NULL */
+const char *matrix_refused(const MatrixMap *); /* the reason why blocks do not fit registers, or NULL */
 int matrix_step(int64_t words); /* words of a step: the largest divisor of `words` that a register can hold */
 double matrix_cycles(const MatrixMap *, int64_t channels,
                      int64_t steps);   /* cycles of the products of all channels */

@@ -33,7 +33,7 @@ struct Schedule {
 
   /* Whether the schedule supports this kernel of its families; NULL: all kernels that are not batched. */
   bool (*takes)(const Lower *);
-  /* Whether the plan rules this schedule out, because it batches the kernel or because it does not. The
+  /* Whether the plan rules this schedule out, because the plan batches the kernel or does not batch it. The
    * schedule is then listed for comparison, but never chosen. NULL: false for every kernel */
   bool (*compared)(const Lower *);
   /* The schedule's possible sizes, as choices that the cost model ranks; NULL: the schedule has no sizes. */

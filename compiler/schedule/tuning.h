@@ -1,4 +1,4 @@
-/* tuning.h: Choices of schedules measured on a machine. The file NAME.tune next to a program stores them. */
+/* tuning.h: Choices of schedules measured on a machine. The file NAME.tune next to NAME.cnn stores them. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TUNING_H
 #define CNNC_TUNING_H
@@ -6,8 +6,8 @@
 #include "base/text.h"
 #include "schedule/schedule.h"
 
-/* A line:  x86-64-v4  conv 3x3 56x56x64 -> 56x56x64 pad 1x1 + relu: winograd m=4 tiles=56 us=102.3
- * model_us=141 */
+/* A line: x86-64-v4 conv 3x3 56x56x64 -> 56x56x64 pad 1x1 + relu: winograd m=4 tiles=56 us=102 model_us=141
+ */
 typedef struct Tuned {
   const char *target; /* "x86-64-v3/16" if weights are packed for vectors of 16 */
   const char *key;

@@ -170,8 +170,8 @@ static const char *share_prefix(Sema *s, const Frame *frame, const BlockDef *def
   return *ok ? arena_printf(s->arena, "%s.", found->full) : NULL;
 }
 
-/* The result of a call in a block that is checked without an application: its input is unknown, so the
- * result is poison (a value that causes no errors). */
+/* The result of a block that is not expanded, because of an error, or because the call is in a block that is
+ * checked without an application: poison, a value that causes no further errors. */
 static Made block_unknown(Sema *s, Span span) { return (Made){.value = value_poison(s, span)}; }
 
 Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, const Const *value,

@@ -68,7 +68,7 @@ typedef struct Naming { /* counters for the default names in the net, in an appl
   Span share_span;
   bool frozen; /* frozen=true of a block */
   Precision precision;
-  bool muted; /* a name clash was reported for these names */
+  bool muted; /* clashes of these names are not reported */
   VEC(Count) counts;
 } Naming;
 typedef struct LayerName {
@@ -90,7 +90,7 @@ const char *naming_name(Sema *, const Frame *, CallName, const char *what, const
                         const Argument *given, const char **share);
 bool naming_add(Sema *, const Naming *, LayerName); /* false after a clash, which is reported */
 const LayerName *naming_find(const Sema *, const char *full);
-void names_check(Sema *); /* checks the names of the ports, the weights and the net as C identifiers */
+void names_check(Sema *); /* reports names of ports or weights that are equal as C identifiers */
 
 /* The calls whose result got a name (Const.origin). If the name is e, this resolves e.c1 and weights=e. */
 typedef struct Origin {
@@ -106,7 +106,7 @@ struct Frame {
   const char *rounds; /* ".1.0": iterations of the enclosing repeats, up to the net or block */
   const Site *site;
   bool net;  /* the position is directly in the net, where inputs, outputs, labels and train are permitted */
-  int depth; /* nesting depth of blocks */
+  int depth; /* nesting depth of blocks, repeats and branches */
 };
 
 typedef struct StmtResult {
@@ -138,8 +138,8 @@ struct Sema {
   const Call *applying;    /* the operator whose arguments are being bound */
   const Node *applied_to;  /* the input of that operator */
   bool no_input_reported;
-  bool unknown_calls; /* unknown operators or blocks were called: perhaps values that seem unused are
-                         arguments of these calls */
+  bool unknown_calls; /* unknown operators or blocks were called: perhaps these calls mean blocks that seem
+                         unused */
   bool abstract;      /* a block is checked without an application: its arguments are unknown */
   bool stopped;       /* a limit was exceeded and reported */
   int64_t steps, napplications;

@@ -11,7 +11,8 @@ typedef struct FixInput {
   bool prints; /* prints a line for each changed file */
 } FixInput;
 
-/* Applies fixes until none is left, for at most 20 rounds, in the program and its imports except those found
- * through -I. Each file is written atomically. False: `path` could not be written, for the reason `why`. */
+/* Applies fixes until none is left, for at most 20 rounds, in the program and its imports, but not in imports
+ * found through -I or among cnnc's own files. Each file is written atomically. False: `path` could not be
+ * written, for the reason `why`. */
 bool fix_program(Arena *, const FixInput *, const char **path, const char **why);
 #endif

@@ -7,7 +7,7 @@
 
 typedef struct Define {
   const char *name, *value;
-} Define; /* -D NAME=VALUE: replaces a constant of the file; the last -D with a NAME applies */
+} Define; /* -D NAME=VALUE: replaces a constant of the program's files; the last -D with a NAME applies */
 typedef VEC(Define) Defines;
 
 /* For editors: the result of each call of an operator or block, and the definition of each name, in order of

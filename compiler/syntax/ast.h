@@ -169,7 +169,8 @@ typedef struct File {
   uint32_t source;
   int n;
   const Decl *const *decl;
-  bool found_by_option; /* the file is in a directory of -I, or imported by a file from there */
+  bool found_by_option; /* the file is in a directory of -I, is a file of cnnc, or is imported by such a
+                           file */
 } File;
 
 /* ---- functions ---- */
@@ -185,8 +186,8 @@ File *parse_file(Arena *, Diags *, const Sources *,
 File *parse_tokens(Arena *, Diags *, const Sources *, uint32_t source,
                    Tokens *tokens); /* stores the tokens, too */
 /* Reads `path` and its imports, each file once, depth first. Imports are searched relative to the importing
- * file, then in the -I directories. Reports import cycles and unreadable files. NULL if the main file cannot
- * be read; `files`: all files, imports before importers. */
+ * file, then in the -I directories, then among cnnc's own files. Reports import cycles and unreadable files.
+ * NULL if the main file cannot be read; `files`: all files, imports before importers. */
 typedef struct Ast {
   VEC(File *) files;
   File *main;

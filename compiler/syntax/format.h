@@ -12,8 +12,8 @@ typedef enum Formatted {
 } Formatted;
 
 /* Formats a source of `sources`: indents by 4 blanks per open brace or bracket; one blank around ->, = and
- * binary operators, none around = within brackets; at most one blank line; trailing comments of adjacent
- * lines in the same column. Line breaks are kept; a line that begins with -> is aligned with the text after
- * the statement's =. Idempotent. */
+ * binary operators, none around .. and around = within brackets; at most one blank line; trailing comments of
+ * adjacent lines in the same column. Line breaks are kept, except before {. A line that begins with -> is
+ * aligned with the text after the statement's =. Idempotent. */
 Formatted format_source(Text *out, Arena *, Diags *, Sources *, uint32_t source);
 #endif

@@ -18,7 +18,7 @@ typedef struct Expected {
 
 bool expects(const Expected *, const char *token);                        /* token: its name in parser.y */
 bool is_assigned(const Parser *, Span);                                   /* whether '=' follows */
-void syntax_advise(const Parser *, Diag *, Span found, const Expected *); /* adds a hint with its fix */
+void syntax_advise(const Parser *, Diag *, Span found, const Expected *); /* adds a hint, often with a fix */
 void keyword_advise(const Parser *, Diag *, Span keyword); /* adds a hint about a keyword before an '=' */
 bool is_stray_comma(const Parser *, const Expected *);     /* a comma between or after statements */
 #endif

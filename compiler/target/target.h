@@ -130,7 +130,7 @@ const Target *target_native(void); /* the best target for float nets on this CPU
  */
 const Target *target_better(const Target *, bool int8, int n);
 /* Whether code for a target that target_better returned runs on this CPU and is faster. AVX_BF16 is not
- * faster on CPUs with AMX: they run these instructions at half the rate of float instructions. */
+ * faster on CPUs with AMX: there, its instructions reach only half the rate of float multiply-adds. */
 bool target_pays_here(const Target *);
 /* The length of a row of floats, rounded up to an odd number of cache lines, so that adjacent rows are in
  * different cache sets. */

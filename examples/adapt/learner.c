@@ -53,7 +53,7 @@ bool learner_sample(const uint8_t in[IMAGE_BYTES], int32_t truth) {
   float *output[] = {0};
   const float loss = cnn_train_step(&trainer, input, target, waiting, output, 0);
   waiting = 0;
-  stopped = !is_finite(loss); /* if the weights are not finite, the model of the previous step remains */
+  stopped = !is_finite(loss); /* if the loss is not finite, the model of the previous step remains */
   if (!stopped) adapt_network.pack(&model, trainer.weights);
   return !stopped;
 }

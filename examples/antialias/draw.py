@@ -11,7 +11,7 @@ SHIFTS = 2
 
 
 def rings(shift):
-    """Rings whose distance falls to two pixels at the corners."""
+    """Rings whose distance falls to about two pixels at the corners."""
     centre = SIDE / 2
     level = lambda r2: round(127.5 + 127.5 * math.cos(math.pi / 2 * r2 / (SIDE * 0.75)))
     return [level((x - shift - centre)**2 + (y - centre)**2) for y in range(SIDE) for x in range(SIDE)]

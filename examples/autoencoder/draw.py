@@ -1,5 +1,5 @@
-"""draw.py CNNC [DATA]: trains the autoencoder on Fashion-MNIST and draws test images next to their
-reconstructions in autoencoder.svg."""
+"""draw.py CNNC [DATA]: trains the autoencoder on Fashion-MNIST, evaluates it, and draws test images above
+their reconstructions in autoencoder.svg."""
 # SPDX-License-Identifier: MIT-0
 import gzip, os, subprocess, sys, tempfile
 here = os.path.dirname(os.path.abspath(__file__))

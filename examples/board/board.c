@@ -1,6 +1,7 @@
-/* board.c: runs a Cortex-M4 or M7 from reset to board_main, on qemu's boards mps2-an386 and mps2-an500. For
- * your own board, replace this file and board.ld with the startup file and the linker script of the board's
- * maker. Output goes to the emulator, or to a debugger (semihosting). No C library is needed. */
+/* board.c: startup code of a Cortex-M4 or M7, from reset to board_main, and the functions of board.h, for
+ * qemu's boards mps2-an386 and mps2-an500. For your own board, replace this file and board.ld with the
+ * startup file and the linker script of the board's maker. Output goes to the emulator, or to a debugger
+ * (semihosting). No C library is needed. */
 // SPDX-License-Identifier: MIT-0
 #include "board.h"
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* board.h: functions that the program calls to print and to measure time: defined in board.c for a board, and
- * in host.c for a workstation. */
+/* board.h: functions that the program calls to print, and to measure time and stack; defined in board.c for a
+ * board, and in host.c for a workstation. */
 // SPDX-License-Identifier: MIT-0
 #ifndef BOARD_H
 #define BOARD_H
@@ -10,8 +10,8 @@ int board_main(void); /* the program; 0: success */
 void board_say(const char *text);
 void board_say_number(uint32_t number);
 
-/* On a board, the time between these two calls is measured, and board_say_measured prints it. */
+/* On a board, these two calls measure the time between them and the stack that is used in between. */
 void board_begin(void);
 void board_end(void);
-void board_say_measured(void); /* the maximum of all times */
+void board_say_measured(void); /* prints the maxima; nothing on a workstation */
 #endif

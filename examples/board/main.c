@@ -1,4 +1,4 @@
-/* main.c: The program: reads images, prints the best class of each and its probability. */
+/* main.c: the program, which prints the best class of each image and its probability. */
 // SPDX-License-Identifier: MIT-0
 #include "board.h"
 #include "garments.h"

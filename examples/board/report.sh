@@ -1,6 +1,7 @@
 #!/bin/sh
-# report.sh CPU...: prints flash, RAM and stack of the nets in out/, as predicted by cnnc and as built, and
-# whether the results of each CPU equal those of this machine. The exit status is 1 if a result differs.
+# report.sh CPU...: prints the accuracy of the net in out/, and for each CPU its flash, RAM and stack, as
+# predicted by cnnc and as built, its instructions, and whether its results equal those of this machine. The
+# exit status is 1 if a result differs.
 # SPDX-License-Identifier: MIT-0
 set -eu
 cross=${CROSS:-arm-none-eabi-}

@@ -1,6 +1,6 @@
-/* board.c: runs a Cortex-M7 from reset to board_main, on qemu's board mps2-an500. For your own board, replace
- * this file and board.ld with the startup file and the linker script of the board's maker. No C library is
- * needed. */
+/* board.c: startup code of a Cortex-M7, from reset to board_main, for qemu's board mps2-an500. For your own
+ * board, replace this file and board.ld with the startup file and the linker script of the board's maker. No
+ * C library is needed. */
 // SPDX-License-Identifier: MIT-0
 #include "board.h"
 #include <stddef.h>

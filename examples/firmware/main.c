@@ -1,4 +1,4 @@
-/* main.c: The device's program: reads an image, prints the scores of ten classes. */
+/* main.c: the device's program, which prints the scores of ten classes for an image. */
 // SPDX-License-Identifier: MIT-0
 #include "board.h"
 #include "digits.h"

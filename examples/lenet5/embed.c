@@ -1,4 +1,4 @@
-/* embed.c: A program that uses generated code: reads ten test images from an IDX file and prints the
+/* embed.c: a program that uses generated code: it reads ten test images from an IDX file and prints the
  * predicted classes.
  *
  *     cc -O2 embed.c lenet5.c -o embed && ./embed t10k-images-idx3-ubyte t10k-labels-idx1-ubyte */

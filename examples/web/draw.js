@@ -1,5 +1,5 @@
-// draw.js: Runs the net on the drawing after each stroke, and shows classes, feature maps and time. The first
-// output has the scores; each further image among the outputs is shown map by map.
+// draw.js: a drawing on which the net runs after each stroke, with the classes, feature maps and time. The
+// first output has the scores; each further image among the outputs is shown map by map.
 // SPDX-License-Identifier: MIT-0
 import { load } from "./net.js";
 
@@ -99,7 +99,7 @@ const pictures = values
     };
   });
 
-// From dark blue over orange to white.
+// Colors from dark blue through orange to white.
 const heat = (v) => [
   255 * Math.min(1, 1.6 * v),
   255 * Math.min(1, v * v * 1.2),
@@ -117,7 +117,7 @@ function showMaps() {
   }
 }
 
-// The clock is too coarse for one call.
+// Milliseconds per call. The clock is too coarse for one call.
 function measure() {
   let calls = 0;
   const since = performance.now();

@@ -1,5 +1,5 @@
-// listen.js: the microphone, resampled to the net's rate, goes through the net step by step. A word is
-// detected when the mean of its latest scores reaches the threshold.
+// listen.js: detection of words in the microphone's sound, which is resampled to the net's rate and goes
+// through the net step by step. A word is detected when the mean of its latest scores reaches the threshold.
 // SPDX-License-Identifier: MIT-0
 import { load } from "./net.js";
 import { resampler } from "./resample.js";
@@ -20,7 +20,7 @@ const about = document.getElementById("about"),
 let filled = 0, // number of the step's samples so far
   steps = 0,
   quiet = 0, // the first step that may report a word again
-  slowest = 0; // milliseconds of a step
+  slowest = 0; // milliseconds of the slowest step
 
 const bars = Array.from(scores, (_, c) => {
   const bar = document.createElement("meter"),

@@ -1,4 +1,4 @@
-// microphone.js: passes the samples of the microphone's first channel to the page.
+// microphone.js: an audio worklet that passes the samples of the microphone's first channel to the page.
 // SPDX-License-Identifier: MIT-0
 registerProcessor(
   "microphone",

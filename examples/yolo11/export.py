@@ -1,5 +1,5 @@
-"""export.py WEIGHTS SIZE: writes an Ultralytics detector as ONNX, with the package it comes from, and the
-names of its classes next to it, one per line. WEIGHTS: yolo11n.pt, or yolo11n.yaml for random weights."""
+"""export.py WEIGHTS SIZE: exports an Ultralytics detector for images of SIZE x SIZE pixels as ONNX, and
+writes the names of its classes, one per line. WEIGHTS: yolo11n.pt, or yolo11n.yaml for random weights."""
 # SPDX-License-Identifier: Apache-2.0
 import os, sys
 from ultralytics import YOLO

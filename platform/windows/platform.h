@@ -95,7 +95,8 @@ int fcntl(int descriptor, int command, struct flock *);
 /* ---- memory and texts ---- */
 /* memory is aligned as by malloc, and freed with free */
 #define aligned_alloc(unit, bytes) ((void)(unit), malloc(bytes))
-/* Numbers are in the C locale, which no program of cnnc changes. Windows has no UTF-8 locale (NULL). */
+/* Numbers are in the C locale, which no program of cnnc changes. newlocale returns NULL for the UTF-8 locale,
+ * which Windows does not have. */
 typedef struct platform_locale *locale_t;
 enum { LC_ALL_MASK = 1, LC_CTYPE_MASK = 2 };
 locale_t newlocale(int mask, const char *name, locale_t base);

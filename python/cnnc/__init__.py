@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compile neural networks to C with cnnc, and call them from Python.
+"""Python interface of cnnc: compiles neural networks to C, and calls them.
 
     net = cnnc.load("net.cnn", weights="net.safetensors")
     scores = net(images)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python3 -m cnnc ARGUMENTS: runs cnnc, or a command of the package."""
+"""The command python3 -m cnnc: cnnc itself, and the commands of the package."""
 
 from __future__ import annotations
 

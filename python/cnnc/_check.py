@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Comparing a net with a reference model."""
+"""Comparison of a net with a reference model."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Importing models: ONNX, and torch and Keras through ONNX."""
+"""Import of models: ONNX, and torch and Keras through ONNX."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Facts(ctypes.Structure):
     look_bytes: int
     state_bytes: int  # 0: it has no states
     window: int  # rows of a window; 0: no --slide
-    ready: int  # calls until the first row, or the first full window, is returned
+    ready: int  # calls before the one that returns the first row or the first full window
     trains: int
     starts: int
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parsing `cnnc import --list`: which layer each node of a model became."""
+"""Parser of the output of `cnnc import`: which layer each node of a model became (--list), and the layouts of
+inputs and outputs (comments of the program)."""
 
 from __future__ import annotations
 

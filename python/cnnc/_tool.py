@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Search for cnnc and its runtime; runs cnnc and parses its output."""
+"""Search for cnnc and its runtime, and calls of cnnc, whose messages are parsed."""
 
 from __future__ import annotations
 

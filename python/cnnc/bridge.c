@@ -103,8 +103,8 @@ void bridge_step(const void *model, const char **input, float **output, int64_t 
     NETWORK.step(model, (const void *const *)input, output, state, workspace);
 }
 
-/* count: a multiple of the net's batch. A net with states is reset before each sample; other nets do not use
- * `state`. */
+/* count: a multiple of the net's batch. A net with states starts each sample in its initial state; other nets
+ * do not use `state`. */
 void bridge_infer(const void *model, const char **input, float **output, int64_t count, void *state,
                   void *workspace, int32_t threads) {
   use_threads(threads);

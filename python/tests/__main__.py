@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python3 python/tests [NAME...]: the tests of the package, as TAP; pytest runs them, too."""
+"""The tests of the package, with TAP output: python3 python/tests [NAME...]; pytest runs them, too."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""installed.py: Test of the installed module cnnc: compiles a net, trains it, calls it, writes C and ONNX,
-and imports the ONNX model. It tests an installed package with the cnnc of the same version, not the source
-tree."""
+"""Test of an installed package cnnc with the installed cnnc, not of the source tree: compiles a net, trains
+it, calls it, writes C and ONNX, and imports the ONNX model."""
 
 import tempfile
 from pathlib import Path

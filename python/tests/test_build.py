@@ -79,7 +79,7 @@ class Compilers(Case):
         self.assertEqual(list((self.folder / "cache/cnnc").glob("*/*")), [])
 
     def test_two(self) -> None:
-        """two concurrent processes share the cache"""
+        """three concurrent processes share the cache"""
         path, cache = self.write("net.cnn", FLOATS), self.folder / "cache"
         script = f"import cnnc; print(cnnc.load({str(path)!r}).parameters)"
         paths = os.pathsep.join([str(Path(cnnc.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
@@ -138,7 +138,7 @@ class Compilers(Case):
 
 class Places(Case):
     def test_prefix(self) -> None:
-        """an installed cnnc in a relocated prefix, also with Debian's folders"""
+        """an installed cnnc in a relocated prefix, also with lib64 or Debian's folders"""
         tools = _tool.tools()
         for place in ("lib", "lib64", "lib/some-linux-gnu"):
             prefix = self.folder / place.replace("/", "-")

@@ -112,7 +112,7 @@ class Streams(Case):
             net.stream(4)
 
     def test_causal(self) -> None:
-        """the state of a causal net equals the state in C; weights may change"""
+        """the state of a causal net has the size of the state in C; weights may change"""
         net, x = filled(HEIGHT), np.random.default_rng(4).integers(0, 255, (12, 5, 2), np.uint8)
         s = net.stream(3)
         self.close(s(x), net(x))

@@ -35,7 +35,7 @@ class Training(Case):
             history["val_iou"]
 
     def test_as_programs(self) -> None:
-        """weights and metrics equal the program's bit for bit"""
+        """weights equal the program's bit for bit, and metrics up to rounding"""
         path, (x, y) = self.write("small.cnn", SMALL), digits(120)
         np.savez(self.folder / "data.npz", x=x, y=y)
         cc = _build.compiler()[0]

@@ -1,7 +1,7 @@
 /* augment.c: Augmentation of one sample with its own random numbers. Consecutive geometric steps are merged
- * into one map from pixels of the result to pixels of the source, so that an image is resampled only once.
- * The other steps change values. Each step has its own range of random numbers, so its draws do not depend
- * on those of other steps. */
+ * into one map from pixels of the result to pixels of the source, so that they resample an image only once.
+ * The other steps change values. Each step has its own range of random numbers, so its draws do not depend on
+ * those of other steps. */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
 #include "scalar.h"

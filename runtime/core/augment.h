@@ -33,8 +33,8 @@ cnn_augment_kind cnn_augment_kind_of(const cnn_option *); /* the kind with the o
 double cnn_draw_uniform(const cnn_augmentation *, int32_t step, uint32_t k);
 uint32_t cnn_draw_below(const cnn_augmentation *, int32_t step, uint32_t k, uint32_t limit);
 size_t cnn_core_bytes(cnn_type); /* bytes of one element */
-/* Applies a sound augmentation step to the sequence `in`, and writes `out`. False: this is not a sound step,
- * and nothing is written. */
+/* Applies a sound augmentation step to the sequence `in`, and writes `out`. False, and nothing is written:
+ * this is not a sound step, or the plane is not a sequence. */
 bool cnn_augment_sound(const cnn_augmentation *, int32_t step, cnn_plane plane, const float *in, float *out);
 double cnn_draw_normal(cnn_random random, uint32_t counter);
 double cnn_normal_quantile(double p);

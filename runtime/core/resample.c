@@ -1,7 +1,7 @@
 /* resample.c: Image resampling. Resampling is bilinear with half-pixel centers. When an image shrinks, the
  * triangle filter is wider by the same factor, so that no pixel is skipped. The arithmetic is Pillow's
- * (ImagingResample): weights in 22-bit fixed point, first along the width, then along the height,
- * with intermediate results rounded to bytes. */
+ * (ImagingResample): weights are in 22-bit fixed point; the width is resampled before the height, and
+ * intermediate results are rounded to bytes. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_image.h"
 

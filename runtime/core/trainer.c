@@ -43,7 +43,8 @@ void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const c
   cnn_schedule_begin(&trainer->schedule);
 }
 
-/* Copies running means and variances; generated code returns them where their gradients would be. */
+/* Copies statistics, such as running means and variances; generated code returns them where their gradients
+ * would be. */
 static void copy_statistics(const cnn_network *network, float *to, const float *from) {
   for (int32_t i = 0; i < network->weights; i++) {
     const cnn_weight *weight = &network->weight[i];

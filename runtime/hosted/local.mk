@@ -1,4 +1,4 @@
-# runtime/hosted: data sets, weights and images in files
+# runtime/hosted: data sets, weights and images in files, training runs, commands of executables
 # SPDX-License-Identifier: MIT-0
 libcnn_la_SOURCES += %D%/base/color.c %D%/base/color.h \
   %D%/base/file.c %D%/base/file.h %D%/base/json.c %D%/base/json.h \

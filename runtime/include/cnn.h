@@ -7,9 +7,9 @@
  * cnn_image.h    images
  *
  * This header adds evaluation and training of a net. Functions that can fail return a cnn_status, whose
- * message names the file, the offset and the cause. Only cnn_main, which is a whole program, prints or ends
- * the process; training on several processes also does if memory runs out. The caller must not free a net
- * while these functions use it. */
+ * message states the cause, and for a file its name and the position. Only cnn_main, which is a whole
+ * program, prints or ends the process; training on several processes also does if memory runs out. The caller
+ * must not free a net while these functions use it. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_H
 #define CNN_H
@@ -114,8 +114,9 @@ typedef struct cnn_epoch { /* values of a row in the log */
   double images_per_second, seconds;
   int64_t step; /* number of weight updates up to the end of this epoch */
   double time;  /* end of the epoch, in seconds since 1970 */
-  /* the best epoch so far, whose weights are saved as the best. The criterion is the validation loss; for
-   * nets with object losses, the first metric. Without validation, each epoch is the best so far */
+  /* the best epoch so far, whose weights are saved as the best. The criterion is the validation loss; if that
+   * is unknown, or for nets with object losses, it is the first metric. Without validation, each epoch is the
+   * best so far */
   bool best;
 } cnn_epoch;
 
@@ -171,7 +172,8 @@ typedef struct cnn_train_options {
 cnn_train_options cnn_train_defaults(const cnn_network *network);
 /* For resuming a run from the checkpoint of options->out: copies the settings of that run into the options,
  * where they can be changed again. These are seed, batch, epochs, rate, shuffle, overfit, val, limit, fit and
- * target. Must be called before the data set is opened. */
+ * target. If the program's batch, epochs or rate has changed since then, the program's value is kept. Must be
+ * called before the data set is opened. */
 cnn_status cnn_train_settings(const cnn_network *network, cnn_train_options *options);
 cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options);
 
@@ -186,7 +188,7 @@ cnn_status cnn_plot_write(const char *path, const char *title, const cnn_epoch *
 cnn_status cnn_confusion_write(const char *path, const cnn_network *network, const cnn_data *data,
                                const cnn_evaluation *evaluation);
 
-/* ---- A whole program for a net: train, eval, predict, bench, info. Returns the exit status. */
+/* ---- A whole program for a net, with commands such as train, eval and predict. Returns the exit status. */
 
 int cnn_main(int argc, char **argv, const cnn_network *network);
 

@@ -73,7 +73,7 @@ typedef struct cnn_trainer {
   void *training;  /* network->training_bytes bytes */
   int64_t batches; /* calls of gradients so far; selects the random numbers of dropout */
   int64_t steps;   /* updates so far */
-  int64_t samples; /* number of samples in `sum` */
+  int64_t samples; /* number of samples since the last update */
   const cnn_exchange *exchange; /* for processes that share each batch; NULL: a single process */
 } cnn_trainer;
 
@@ -156,7 +156,7 @@ bool cnn_augment_mixes_noise(const cnn_recipe *recipe); /* whether a step is `ba
 
 typedef struct cnn_move {
   int32_t down, right; /* shift in pixels */
-  bool mirror, upend;  /* mirrored left to right, top to bottom, before the shift */
+  bool mirror, upend;  /* before the shift: mirror flips left to right, upend flips top to bottom */
 } cnn_move;
 /* Moves an image of height x width pixels of pixel_bytes each from `in` to `out`; in pixels that come from
  * outside, each byte is `border`. */

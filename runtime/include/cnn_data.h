@@ -5,8 +5,9 @@
  *   IDX files            MNIST, Fashion-MNIST; plain or .gz
  *   CIFAR-10/100         the binary files
  *   image folders        train/CLASS, val/CLASS, test/CLASS, or CLASS alone
+ *   WAV files            in the same folders
  *   an .npz file         x, y, x_val, y_val, x_test, y_test
- *   a table              .csv; or train.csv, val.csv and test.csv in a directory
+ *   a table              .csv or .tsv; or train.csv, val.csv and test.csv in a directory
  *   class masks          images/ and masks/, one mask per image; Pascal VOC's folders
  *   boxes                YOLO's images/ and labels/; COCO's annotations/ or one of its JSON files; Pascal
  *                        VOC's Annotations/
@@ -84,10 +85,10 @@ const char *cnn_data_class(const cnn_data *data, int32_t c); /* the set's name f
 /* The names of all classes; NULL if a name is missing or not UTF-8. */
 const char *const *cnn_data_class_names(const cnn_data *data);
 
-/* Checks that the files of a set are readable, before its samples are needed. Images of folders are opened.
- * Images that will be kept in memory are decoded; for other images, only the beginning and the end are
- * checked. If one image is unreadable, the result is its error; if several are, the callback gets a line for
- * each of the first ten. */
+/* Checks that the files of a set are readable, before its samples are needed. Images of class folders are
+ * decoded if all training and validation images will be kept in memory; otherwise, only the beginning and the
+ * end of each file are checked. Images with masks or boxes are always decoded. If one image is unreadable,
+ * the result is its error; if several are, the callback gets a line for each of the first ten. */
 typedef struct cnn_inspection {
   int64_t samples[3]; /* number of samples to check in each part, from its first sample */
   int32_t threads;

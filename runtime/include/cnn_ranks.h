@@ -31,7 +31,7 @@ typedef struct cnn_ranks {
 
 /* How a program connects to the other processes. */
 typedef struct cnn_launch {
-  const cnn_ranks *(*open)(void); /* NULL: it failed, and printed an error */
+  const cnn_ranks *(*open)(void); /* NULL: it failed, and the error is printed */
   void (*close)(void);
 } cnn_launch;
 

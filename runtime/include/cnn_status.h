@@ -19,8 +19,8 @@ typedef enum cnn_code {
   CNN_STOPPED     /* interrupted by the user */
 } cnn_code;
 
-/* message: the error, the file, the position in it, and the reason; without a final newline; empty if the
- * code is CNN_OK. */
+/* message: the error and its reason, for a file with its name and the position in it; without a final
+ * newline; empty if the code is CNN_OK. */
 typedef struct cnn_status {
   cnn_code code;
   char message[1020];

@@ -1,4 +1,4 @@
-/* tensor.c: Access to the numbers of a model's constants, for all number types. */
+/* tensor.c: Access to the numbers of a model's constants, for all supported number types. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>

@@ -271,9 +271,9 @@ static const ImportLayout *layout_given(const ModelImport *im, const char *input
 }
 
 #ifndef __wasi__ /* the browser build, which must stay small, omits this function */
-/* Whether the model is an export of cnnc, and an operator other than a Transpose reads the input: then the
- * input is a sequence with the channels second. In an export with --layout=hwc, only a Transpose reads the
- * input. */
+/* Whether the model is an export of cnnc, and an operator other than a Transpose reads this input of three
+ * dimensions: then the input is a sequence with the channels second. In an export with --layout=hwc, only a
+ * Transpose reads the input. */
 static bool is_own_sequence(const ModelImport *im, const OnnxPort *port) {
   if (port->rank != 3 || !im->onnx->producer || strcmp(im->onnx->producer, "cnnc") != 0) return false;
   for (int i = 0; i < im->onnx->nnodes; i++) {

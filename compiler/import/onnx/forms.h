@@ -10,8 +10,8 @@ OnnxNode *op_before(const ModelImport *, int tensor, const char *op);
 OnnxNode *either_before(const ModelImport *, int tensor, const char *one, const char *other);
 double single_number(const ModelImport *,
                      int tensor); /* value of a constant scalar; NaN: not a scalar, or not constant */
-/* If one operand of the node is a value and the other one is a number: the value's tensor. 0: another
- * node. */
+/* If the node combines a value with a number (for Add and Mul in either order, otherwise the value first):
+ * the value's tensor. 0: another node. */
 int beside_number(const ModelImport *, const OnnxNode *, double *number);
 int64_t only_axis(const ModelImport *, const OnnxNode *reduction); /* INT64_MIN: there are several */
 /* Changes a node to another operator, without attributes. */

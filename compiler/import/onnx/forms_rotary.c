@@ -92,8 +92,8 @@ static bool is_half_rotated(ModelImport *im, const Value *v, Rotary *r) {
   return false;
 }
 
-/* Sets the sizes. False if the angles are not [positions][heads][pairs] or, with `twice`, not the same for
- * both halves of the channels. */
+/* Sets the sizes. False if the number of angles is not positions x heads x pairs or, with `twice`, twice that
+ * number. */
 static bool find_sizes(Rotary *r, bool twice) {
   const Shape s = r->x->shape;
   const int last = s.rank - 1;

@@ -1,4 +1,5 @@
-/* onnx.h: An ONNX model in memory: nodes in topological order, and constants, which point into the file. */
+/* onnx.h: An ONNX model in memory: nodes in topological order, and constants, which point into the file if
+ * the file stores them as bytes. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ONNX_H
 #define CNNC_ONNX_H
@@ -199,8 +200,8 @@ typedef struct OnnxFlat {
   const char *why; /* the reason, if the model is too large */
 } OnnxFlat;
 bool onnx_inline(Wire *, const ModelProto *, const OnnxLoops *, size_t file_bytes, OnnxFlat *);
-/* Converts dynamically quantized nodes to float nodes with the model's weights, in a topologically sorted
- * list. Returns the number of converted nodes. */
+/* Converts dynamically quantized nodes to float nodes with the model's weights. The list must be sorted
+ * topologically. Returns the number of converted nodes. */
 int onnx_dynamic(Arena *, const GraphProto *, OnnxFlat *);
 /* The constant of a TensorProto; NULL, with the reason, if it is invalid. */
 Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);

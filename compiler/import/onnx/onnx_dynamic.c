@@ -1,5 +1,5 @@
 /* onnx_dynamic.c: Conversion of dynamically quantized nodes (onnxruntime's quantize_dynamic) to float nodes.
- * In each call the model computes the scale of a value, rounds the value to int8, multiplies it by int8
+ * In each call the model computes the scale of a value, rounds the value to uint8, multiplies it by int8
  * weights, and scales the product back. Without the rounding, this is a float product with the dequantized
  * weights. So a scale becomes 1, its zero point 0, and a value that the model rounds in units of the scale is
  * left unrounded. */
@@ -11,8 +11,8 @@
 typedef enum Role {
   NO_ROLE,
   MADE,    /* an input or the result of a node: not a constant */
-  FLOATS,  /* a value that the model rounds to int8 */
-  SCALE,   /* a computed scale, or its product with constants */
+  FLOATS,  /* a value that the model rounds to uint8 */
+  SCALE,   /* a computed scale, or its product with a constant or another scale */
   IN_UNITS /* a constant divided by a scale: a bias, which the model rounds */
 } Role;
 typedef struct Rewriter {
@@ -51,7 +51,7 @@ static const char *weight_floats(NodeBuild *b, const char *constant, const char 
   return to;
 }
 
-/* Replaces ConvInteger or MatMulInteger of a value that the model rounds to int8 by a float product. */
+/* Replaces ConvInteger or MatMulInteger of a value that the model rounds to uint8 by a float product. */
 static void put_product(NodeBuild *b, const char *op, int axis) {
   const char *weight = weight_floats(b, replaced_input(b, 1), NULL, replaced_input(b, 3), axis);
   build_node(b, op, replaced_output(b, 0), replaced_input(b, 0), weight, NULL)->attribute = b->of->attribute;

@@ -51,6 +51,6 @@ const char *inline_path(Inliner *, const NodeProto *, const char *otherwise, con
 bool inline_graph(Inliner *, const GraphProto *, Scope *, int depth); /* inlines a graph with its constants */
 
 /* ---- onnx_loop.c ---- */
-/* Unrolls a Loop with a constant count, or a Scan of a known number of rows. Other loops stay nodes. */
+/* Unrolls a Loop or Scan whose number of iterations is known and at most 64. Other loops stay nodes. */
 bool inline_loop(Inliner *, NodeProto *, Scope *, int depth);
 #endif

@@ -1,4 +1,4 @@
-/* onnx_loop.c: Unrolling of a Loop whose count and condition are constants, and of a Scan of a known number
+/* onnx_loop.c: Unrolling of a Loop whose count and condition are known, and of a Scan of a known number
  * of rows: the body is repeated for each iteration. A value that one iteration passes to the next becomes a
  * tensor of each iteration; values that each iteration appends to a result are concatenated. */
 // SPDX-License-Identifier: Apache-2.0

@@ -78,7 +78,7 @@ typedef struct Words {
   size_t last_n, before_n;
 } Words;
 
-/* False: the text is not such a list, or cannot be used as a name. */
+/* False: the text is not such a list, or is too long. */
 static bool read_words(const char *list, Words *words) {
   *words = (Words){0};
   if (strnlen(list, LONGEST) == LONGEST || *list++ != '[') return false;
@@ -123,9 +123,11 @@ static bool is_path_part(const char *part, const char *of) {
   return n == 0 || (strncmp(part, of, n) == 0 && (part[n] == '.' || part[n] == 0));
 }
 
-/* The framework's name for the module of a layer, or NULL. It is the module of the layer's parameter if this
- * module contains the node's scope or is contained in it. Otherwise it is the scope: the framework writes
- * equal parameters of several modules once, under the name of the first module. */
+/* The framework's name for the module of a layer, or NULL. If the node has no scopes, it is the path in the
+ * node's name, or else the module of the layer's parameter. With scopes, it is the module of the parameter if
+ * this module contains the node's scope or is contained in it, or if a norm was folded into the layer.
+ * Otherwise it is the scope: the framework writes equal parameters of several modules once, under the name of
+ * the first module. */
 static const char *module_of(ModelImport *im, const OnnxNode *node, const Tensor *weight) {
   const char *scope = module_scope(im, node), *parameter = parameter_path(im, weight);
   const char *path = scope ? NULL : module_path(im, node->name);

@@ -13,7 +13,7 @@ typedef struct Frame {
   bool microsoft;         /* the operator is in the domain com.microsoft */
   int value[MOST_VALUES]; /* the values; NONE ends the list */
   int bias;   /* a bias of type int32, or NONE; its scale is the product of the scales of both values */
-  int result; /* the scale of the result; NONE: floats */
+  int result; /* the scale of the result; if this input is omitted, the result stays float */
 } Frame;
 static const Frame frames[] = {
     {"QLinearConv", "Conv", false, {0, 3, NONE}, 8, 6},

@@ -481,8 +481,8 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
   return strcmp(word, "add") == 0 ? rotary_of(im, y) : y;
 }
 
-/* x / y, but 0 where y is 0. The result is computed as x * n / (y + 1 - n), with n = 0 where y is 0 and n = 1
- * elsewhere. The result is rounded once, like x / y. */
+/* x / y, but 0 where y is 0. The result is computed as x * n / (y + 1 - n), with n = min(1e38 * |y|, 1): 0
+ * where y is 0, and 1 from |y| = 1e-38 on. There, the result is rounded once, like x / y. */
 View *import_divide_no_nan(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0), *y = x ? view_of(im, node, 1) : NULL;
   if (!y) return NULL;

@@ -160,8 +160,8 @@ static bool put_ellipsis(Letters *to, int n) {
 }
 
 /* Reads the letters of an operand or of the result, up to one of the characters in `ends`. rank: the
- * operand's rank; for the result, the number of its letters plus the `*hidden` dimensions of an ellipsis.
- * NULL: there are other characters, or another number of dimensions. */
+ * operand's rank; -1: the result. *hidden: the number of dimensions of the longest ellipsis, which the
+ * result's ellipsis has, too. NULL: there are other characters, or another number of dimensions. */
 static const char *read_letters(const char *at, const char *ends, int rank, int *hidden, Letters *to) {
   int letters = 0;
   for (const char *c = at; *c && !strchr(ends, *c); c++) letters += isalpha((unsigned char)*c) != 0;

@@ -1,6 +1,6 @@
-/* ops_spectrum.c: Import of Fourier transforms: DFT and STFT. An STFT whose window the language has, and
- * a DFT of many real numbers (their number is a power of two) become an stft. Other transforms become
- * products with the constant matrix of the transform. */
+/* ops_spectrum.c: Import of Fourier transforms: DFT and STFT. A one-sided STFT whose window the language has
+ * becomes an stft, and so does a one-sided DFT of 64 or more numbers, if their number is a power of two.
+ * Other transforms become products with the constant matrix of the transform. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>

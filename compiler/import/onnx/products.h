@@ -45,8 +45,8 @@ Value *lay_images(ModelImport *, const View *, bool pointwise);
 View *view_images(ModelImport *, Value *, const View *like);
 
 /* ---- forms_attention.c ---- */
-/* Imports softmax(scores) times a value, both viewed as [rows, positions, summed], as attention; the result
- * is [rows, positions, channels]. NULL: another product. */
+/* Imports softmax(scores), viewed as [rows, queries, keys], times a value, viewed as [rows, keys, channels],
+ * as attention; the result is [rows, queries, channels]. NULL: another product. */
 View *attention_of_product(ModelImport *, const OnnxNode *, const View *chances, const View *values,
                            double scale);
 /* Whether a value is a softmax that is 0 where softmax() is NaN, that is, if all scores are minus

@@ -24,7 +24,7 @@ typedef struct FlatVector {
 } FlatVector;
 
 FlatTable flat_root(Flat *);
-/* A number of `bytes` bytes, in two's complement if signed; `otherwise` if the field is missing. */
+/* A number of `bytes` bytes in two's complement; `otherwise` if the field is missing. */
 int64_t flat_int(Flat *, FlatTable, int field, int bytes, int64_t otherwise);
 float flat_float(Flat *, FlatTable, int field, float otherwise);
 FlatTable flat_table(Flat *, FlatTable, int field);

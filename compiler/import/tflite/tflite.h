@@ -50,7 +50,7 @@ typedef struct TflOperator {
   bool asymmetric;     /* asymmetric_quantize_inputs */
   bool symmetric;      /* for MIRROR_PAD: the outermost elements are repeated */
   bool relative;       /* the ends of STRIDED_SLICE are relative to its start */
-  int64_t border[4];   /* padding of convolutions in addition to `same`: top, bottom, left, right */
+  int64_t border[4];   /* padding of convolutions without `same`: top, bottom, left, right */
   int64_t groups;      /* batch_dims of GATHER; radius of LOCAL_RESPONSE_NORMALIZATION */
   float alpha, bias;   /* alpha and bias of LOCAL_RESPONSE_NORMALIZATION */
   int nlist;           /* length of new_shape or squeeze_dims; -1: missing */
@@ -85,9 +85,10 @@ typedef struct TflModel {
 
 /* NULL: *why is the error. Names of tensors are unique. */
 TflModel *tflite_read(Arena *, const uint8_t *bytes, size_t n, const char **why);
-/* A model with the requested outputs and sizes of dynamic dimensions. Compressed weights become floats, and
- * sparse weights become dense; convolutions between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND become dilated;
- * operators are sorted, and unused operators are dropped. NULL after [import-file]. */
+/* A model with the requested outputs. Dynamic dimensions of inputs with --shape lose their sizes. Compressed
+ * weights become floats, and sparse weights become dense; convolutions between SPACE_TO_BATCH_ND and
+ * BATCH_TO_SPACE_ND become dilated; operators are sorted, and unused operators are dropped. NULL after
+ * [import-file]. */
 struct ImportOptions;
 TflModel *tflite_open(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
                       const uint8_t *bytes, size_t n);
@@ -105,7 +106,7 @@ const char *tflite_state_operators(Arena *, const TflModel *); /* names of the o
 const char *tflite_initial_text(Arena *, const TflTensor *of, const TflTensor *initial);
 bool tflite_is(const uint8_t *bytes, size_t n); /* whether the bytes have the format's signature */
 
-/* The supported values of BuiltinOperator. */
+/* The values of BuiltinOperator in tflite_ops.def. */
 enum {
 #define OP(name, number, make, nodes, onnx) TFL_##name = number,
 #include "import/tflite/tflite_ops.def"
@@ -146,8 +147,8 @@ typedef struct TflProgram {
 } TflProgram;
 
 /* Converts a quantized model, with the bytes of its file. NULL after [import-file] or [import-operator]. The
- * rounding is "double", or "litert" as in LiteRT's reference kernels: double except for dense layers, which
- * are single. */
+ * default rounding is "double"; "litert" is double with the exceptions of LiteRT's reference kernels
+ * (Making.litert). */
 TflProgram *tflite_import(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
                           TflModel *, const uint8_t *bytes, size_t n);
 

@@ -55,8 +55,8 @@ const TflTensor *tfl_out(const Making *, const TflOperator *);
 /* Checks that an input is a value of the net with the type of the result, and already computed. False after
  * tfl_no(). */
 bool tfl_value(Making *, const TflOperator *, int tensor);
-/* Reads constant integers: all numbers of input k, at most TFLITE_RANK * 2. Returns the number of integers;
- * -1: not constant. */
+/* Reads constant integers: all numbers of input k. Returns their number; -1: they are not constant, are more
+ * than TFLITE_RANK * 2, or one is too large. */
 int tfl_integers(const Making *, const TflOperator *, int k, int64_t *to);
 /* May an operator have new constants with this number of bytes? False after tfl_no(). */
 bool tfl_may_create(Making *, const TflOperator *, int64_t bytes);

@@ -6,7 +6,8 @@
 #include "import/tflite/tflite.h"
 
 typedef VEC(TflTensor) TflTensors;
-/* The numbers of a constant list; -1: it is not constant, or has more than `most`. */
+/* The numbers of a constant INT32 list; -1: another tensor, or a list that is empty or has more than `most`
+ * numbers. */
 int tflite_integers(const TflTensor *, int most, int64_t *to);
 /* Adds a constant list; returns the number of its tensor. */
 int tflite_add_integers(Arena *, TflTensors *, int n, const int64_t *list);

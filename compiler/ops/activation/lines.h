@@ -1,5 +1,5 @@
-/* lines.h: Common code of operators with the argument axis=: softmax, log_softmax and l2norm. A line is the
- * channels of a pixel, or one channel along positions. */
+/* lines.h: Common code of softmax, log_softmax and l2norm for their argument axis=. A line is the channels of
+ * a pixel, or one channel along positions. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LINES_H
 #define CNNC_LINES_H
@@ -40,7 +40,8 @@ typedef void LinesBody(const Line *);
 void lines_lower(Lower *, LinesBody);
 void lines_lower_numbers(Lower *, LinesBody); /* one channel at a time, without vectors */
 int64_t lines_length(const Node *);           /* length of a line, along any axis */
-/* line_each calls the LineElement for the elements of a line, from element `from` to the last. */
+/* line_each calls the LineElement for the elements of a line: from element `from` to the last, or for all
+ * elements if the line has several rows. */
 typedef void LineElement(const Line *, const Ix *y, const Ix *x, const void *context);
 void line_each(const Line *, int64_t from, LineElement, const void *context);
 /* A value of one element of the line. in: this element of each input. */

@@ -21,8 +21,8 @@ extern const Op op_attention, op_matmul, op_multihead_attention, op_slice;
 Attention attention_of(const Node *);
 void attention_arguments(const Node *, Attention *); /* arguments mask=causal and window= */
 /* Checks that report errors. key and value are indices of inputs. attention_rows checks sizes, mask, bias
- * and the numbers of rows of the leading axis. It returns the input with the most rows, which the result also
- * has; NULL after an error. */
+ * and the numbers of rows of the leading axis. It returns the input with the most rows; the result has the
+ * same number of rows. NULL after an error. */
 bool attention_lengths_fit(ShapeContext *, const Node *, int key, int value);
 const Node *attention_rows(ShapeContext *, const Node *, const Attention *);
 void attention_run(const Eval *, const Attention *);
@@ -37,8 +37,8 @@ void attention_lower(Lower *);
  * [1][heads*L][M]. Must be called before nest_fn. */
 void attention_flatten(Lower *);
 Ix attention_bias_row(const Attention *, const Ix *h, const Ix *i); /* row of query i in a flattened bias */
-/* The score of query i and key j: `product` * scale + mask + bias, or -infinity if the query does not see the
- * key. in: indices of the inputs mask and bias. */
+/* The score of query i and key j: `product` + mask + bias, or -infinity if the query does not see the key.
+ * product: scale * Q*K^T. in: indices of the inputs mask and bias. */
 Val attention_score(Lower *, const Attention *, Val product, const Ix *h, const Ix *i, const Ix *j,
                     const int in[2]);
 /* `largest`, or 0 if it is -infinity because all keys are hidden: then exp(score - 0) is 0, not NaN */
@@ -68,7 +68,7 @@ enum { IN_WEIGHT, KEY_WEIGHT, VALUE_WEIGHT, IN_BIAS, OUT_WEIGHT, OUT_BIAS, LAYER
 enum { SOURCES = VALUE + 1 }; /* number of sources: QUERY, KEY and VALUE */
 typedef struct MultiheadLayer {
   Attention core;
-  int from[SOURCES];         /* index of the node's input for each source; sources may be one input */
+  int from[SOURCES];         /* index of the node's input for each source; sources may share an input */
   int64_t channels[SOURCES]; /* channels of each source */
   bool joined;               /* all sources have the same number of channels and share one weight */
 } MultiheadLayer;

@@ -6,7 +6,7 @@
  *          lanes. The results have their final layout.
  *
  * If keys need several blocks, sums are rescaled to the largest score so far. With causal masks and windows,
- * only keys that at least one query of the tile sees are processed.
+ * groups of keys that no query of the tile sees are skipped.
  *
  * Gradients recompute the scores between a tile of queries and all keys, and compute their products
  * in the same two ways. */
@@ -96,8 +96,8 @@ static Val added_row(const Tile *t, const Ix *query, const Ix *j, int part) {
 static bool cuts(const Attention *a) { return a->causal || a->windowed; }
 static int64_t groups_up(const Tile *t, int64_t n) { return (n + t->rows - 1) / t->rows; }
 
-/* Limits of a loop over the keys of a block, or over groups of keys. With these limits, the loop visits only
- * keys that at least one query of the tile sees. */
+/* Limits of a loop over the keys of a block, or over groups of keys. With these limits, the loop skips groups
+ * of keys that no query of the tile sees. */
 typedef struct Limits {
   int nlo, nhi;
   Ix lo[2], hi[2];
@@ -285,8 +285,8 @@ static void mix_values(const Tile *t) {
 }
 
 /* ---- a tile ---- */
-/* Stores a factor for each query: 1/sum, or exp(old maximum - new maximum), which multiplies the sums so
- * far. */
+/* Stores a factor for each query: 1/sum, the scale of the scores, or exp(old maximum - new maximum), which
+ * multiplies the sums so far. */
 static void store_factors(const Tile *t, Val const *factor) {
   Nest *b = t->l->b;
   for (int v = 0; v < t->vectors; v++) nest_store(b, nest_at(b, t->factor, NEST_Z + v * t->lanes), factor[v]);

@@ -3,7 +3,8 @@
 //
 // out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
 //
-// with S the stride, D the dilation and P the padding before each axis; elements outside the input are zeros.
+// with S the stride, D the dilation and P the padding at the start of each axis; elements outside the input
+// are zeros.
 // With G groups, channels and filters are divided into G parts, and each part of the filters reads only its
 // part of the channels (Krizhevsky et al., 2012).
 #include "ops/convolution/correlation.h"

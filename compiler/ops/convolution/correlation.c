@@ -233,8 +233,9 @@ void correlation_eval_weights(const Eval *eval) {
 /* ---- reference nests ---- */
 static bool fits_index(int64_t bound) { return bound <= INT32_MAX; }
 
-/* A loop over the taps for index i of the small side. If the dilation is 1 and its bounds fit in an int, they
- * exclude taps outside of the large side; otherwise, the caller's test excludes such taps. */
+/* A loop over the taps for index i of the small side. If the dilation is 1 and the bounds of the loop fit in
+ * an int, the bounds exclude taps outside of the large side; otherwise, the caller's test excludes such
+ * taps. */
 static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis, const Ix *i) {
   const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
   const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);
@@ -245,9 +246,9 @@ static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis,
   return nest_loop(b, name, SERIAL, clip_lo ? 2 : 1, lo, clip_hi ? 2 : 1, hi);
 }
 
-/* A loop over the indices of the small side for one tap. If the stride is 1 and its bounds fit in an int,
- * they exclude indices for which the tap is outside of the large side; otherwise, the caller's test excludes
- * them. */
+/* A loop over the indices of the small side for one tap. If the stride is 1 and the bounds of the loop fit in
+ * an int, the bounds exclude indices for which the tap is outside of the large side; otherwise, the caller's
+ * test excludes these indices. */
 static const Ix *places(Nest *b, const char *name, const Correlation *k, int axis, const Ix *tap) {
   const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
   const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);

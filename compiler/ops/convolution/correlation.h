@@ -32,7 +32,7 @@ Correlation correlation_of(const Node *);
 bool correlation_pointwise(const Correlation *); /* output pixel i depends only on input pixel i */
 bool correlation_spreads(const Node *); /* whether the node computes the large side from the small side */
 /* The node's correlation as a gather. For a spread with stride 1, that is a gather from the small side with
- * padding K - 1 - P, flipped weights and exchanged channels (kernel size K, padding P). */
+ * padding D*(K - 1) - P, flipped weights and exchanged channels (dilation D, kernel size K, padding P). */
 Correlation correlation_gathering(const Node *);
 
 /* Reference evaluation in double with simple loops. gather and spread add the bias, eval->weight[1], if it

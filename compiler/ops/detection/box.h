@@ -6,8 +6,8 @@
 
 enum { BOX = 4 };
 
-/* The image in which boxes are detected: the first network input with height, width and channels of those
- * that the node depends on. NULL: there is none. */
+/* The image in which boxes are detected: of the network inputs that the node depends on, the first with
+ * height, width and channels. NULL: there is none. */
 const Node *picture_of(const Node *);
 
 /* Maximum number of positive boxes in a sample: the arguments sample= times positives=, rounded down. */

@@ -90,7 +90,7 @@ typedef struct Work {
   Lower *l;
   Roi roi;
   Buf *boxes, *features, *sum; /* sum: the gradient so far */
-  Val first[2], step[2];       /* per axis: first feature and size of a bin */
+  Val first[2], step[2];       /* per axis: first feature of the region; size of a bin */
   const Ix *n, *bin[2], *from[2], *to[2];
 } Work;
 

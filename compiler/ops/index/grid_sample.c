@@ -1,9 +1,9 @@
 /* grid_sample.c: grid_sample, an image sampled at the points of a grid, as in torch. The range -1 .. 1 of x
  * and y reaches from one outer edge of the image to the other; with corners=true it reaches from the center
- * of the first pixel to the center of the last pixel. Outside of the image, also at infinite coordinates, the
- * argument outside= selects 0, the nearest border pixel, or the image mirrored at its edges. If a coordinate
- * is NaN, the result with outside=zeros is NaN (bilinear) or 0 (nearest); otherwise the first pixel along
- * that axis is used. */
+ * of the first pixel to the center of the last pixel. Outside of the image, the argument outside= selects 0,
+ * the nearest border pixel, or the image mirrored at its edges. If a coordinate is NaN, the result with
+ * outside=zeros is NaN (bilinear) or 0 (nearest); otherwise the first pixel along that axis is used. An
+ * infinite coordinate is outside of the image; with outside=reflect it counts as NaN. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "ops/index/index.h"

@@ -106,7 +106,7 @@ void sample_slopes(const SampleImage *image, const SamplePoint point[2], const d
 }
 
 /* ---- the nest ---- */
-/* The position in pixels. Positions outside of the image are moved into the image later. */
+/* The position in pixels, which may be outside of the image. */
 static Val pixel_place(Lower *l, const Sampling *s, Val at, int64_t length) {
   Nest *b = l->b;
   const double n = (double)length, factor = (s->corners ? n - 1 : n) * (s->unit ? 1 : 0.5);

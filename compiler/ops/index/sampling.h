@@ -52,7 +52,7 @@ typedef void SampleBody(const Sample *, const void *context);
 /* Calls the body with the pixels around the point (y, x). The extent is the image's extent. */
 void sample_choose(Lower *, const Sampling *, Extent, Val y, Val x, bool slopes, SampleBody,
                    const void *context);
-/* The corners of a point, k = 2*row + column. sample_has: whether corner k is inside the image. */
+/* The corners of a point, k = 2*row + column. sample_has: whether the sample uses corner k. */
 enum { SAMPLE_CORNERS = 4 };
 bool sample_has(const Sample *, int k);
 Val sample_weight(const Sample *, int k);

@@ -6,9 +6,9 @@
 //
 //     RSH(factor[0]*a + factor[1]*b + constant, shift)
 //
-// is close to it if the factors use all bits of int32. There are only 65,536 pairs of operands, so the
-// compiler tests them all: it searches for factors near the exact ones, and for a constant, for which every
-// pair gives the same byte as the definition.
+// (RSH: base/arithmetic.h) is close to it if the factors use all bits of int32. There are only 65,536 pairs
+// of operands, so the compiler tests them all: it searches for factors near the exact ones, and for a
+// constant, for which every pair gives the same byte as the definition.
 #include <math.h>
 #include <stdlib.h>
 #include "base/number.h"

@@ -5,7 +5,7 @@
 // q' = clamp(round(x[f] * factor[f]) + zero')
 //
 // Padding adds nothing. When the node was created, quantize/layers.c checked that the sums fit into 32 bits,
-// or, with int16 values, into 47 bits, so that their products with 15-bit factors fit into 64 bits.
+// or, with int16 values, into 48 bits, so that their products with 15-bit factors fit into 64 bits.
 #include <math.h>
 #include "ops/int8/int8.h"
 #include "ops/registry.h"
@@ -162,8 +162,8 @@ void int8_add_term(Lower *l, Ref sum, Val q, Val weight) {
   else nest_store(l->b, sum, add(nest_get(l->b, sum), convert(mul(q, weight), I64)));
 }
 
-/* A loop over the taps of an axis. If the dilation is 1, its bounds exclude taps outside the input; otherwise
- * the body must test each tap. */
+/* A loop over the taps of an axis. If the dilation is 1, the bounds of the loop exclude taps outside the
+ * input; otherwise the body must test each tap. */
 static const Ix *product_taps(Nest *b, const char *name, const Correlation *k, int axis, const Ix *at) {
   const int64_t size = k->kernel[axis], stride = k->stride[axis], before = k->before[axis],
                 large = extent_side(k->large, axis), small = extent_side(k->small, axis);

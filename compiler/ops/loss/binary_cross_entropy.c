@@ -10,7 +10,7 @@ static const Param params[] = {{0}};
 
 extern const Op op_softmax, op_log_softmax;
 
-/* Reports an error if the output is a softmax, because this loss needs a sigmoid or raw scores. */
+/* Reports an error if the output is a softmax or log_softmax: this loss needs a sigmoid or raw scores. */
 static void shape(ShapeContext *context, Node *node) {
   const Node *output = node->in[0];
   const bool absorbed = ((const LossDetail *)node->detail)->made != output;

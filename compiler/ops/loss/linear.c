@@ -1,4 +1,5 @@
-/* linear.c: linear, the mean of o * t. The target is the gradient of the caller's own loss. */
+/* linear.c: linear, the mean of o * t. The target is the gradient of the caller's own loss, times the number
+ * of elements of the batch. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/loss/loss.h"
 

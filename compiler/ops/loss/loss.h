@@ -1,6 +1,6 @@
 /* loss.h: Common code of losses. Most losses are three operators (Loss in ops/registry.h): the share of one
- * image in the mean loss, the scale 1/normalizer of the batch, and the gradient. Detection losses are one
- * operator (objects.h). */
+ * image in the mean loss, the scale weight/normalizer of the batch, and the gradient. Detection losses are
+ * one operator (objects.h). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LOSS_H
 #define CNNC_LOSS_H
@@ -19,9 +19,9 @@ int64_t loss_uncounted(const Node *); /* for a scale node: number of rows at the
 void loss_elements_shape(ShapeContext *, Node *);
 void loss_elements_run(const Eval *);
 void loss_elements_lower(Lower *);
-void loss_elements_scale_run(const Eval *); /* 1 / (images * elements) */
+void loss_elements_scale_run(const Eval *); /* weight / (images * elements) */
 void loss_elements_scale_lower(Lower *);
-void loss_images_scale_run(const Eval *); /* 1 / images */
+void loss_images_scale_run(const Eval *); /* weight / images */
 void loss_images_scale_lower(Lower *);
 void loss_elements_gradient_run(const Eval *);
 void loss_elements_gradient_lower(Lower *);
@@ -39,7 +39,7 @@ bool loss_has_weights(const Node *);
 double loss_label_weight(const Node *, double label,
                          int64_t channels); /* weight of a label, 0 if it does not count */
 bool loss_label_counts(const Node *, double label, int64_t channels);
-void loss_classes_scale_run(const Eval *); /* 1 / sum of the labels' weights, 0 if there are none */
+void loss_classes_scale_run(const Eval *); /* weight / sum of the labels' weights, or 0 */
 void loss_classes_scale_lower(Lower *);
 
 /* The nest of a loss over classes: `share` returns the term of a pixel; the result is the sum of the terms of

@@ -7,7 +7,7 @@
  * instance[tall][wide]: for each pixel of the image 0, or k + 1 for object k. out: the loss, its gradient.
  * Copied into generated C. */
 
-/* Samples `instance` bilinearly at a point, where pixels of object `of` count as 1 and all other pixels as 0.
+/* Samples `instance` bilinearly at a point, where pixels equal to `of` count as 1 and all other pixels as 0.
  * The point (0, 0) is the center of the first pixel. */
 static float cnn_masks_sample_routine(const uint8_t *instance, int tall, int wide, int of, float y, float x) {
   float sum = 0.f;

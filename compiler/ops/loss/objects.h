@@ -1,8 +1,8 @@
 /* objects.h: Common code of detection losses. A detection loss is one node (see Loss in ops/registry.h). A
  * nest computes the required logarithms and exponentials. Then a runtime function matches ground-truth
- * objects with boxes, and writes the image's share of the loss and all gradients into one vector, [1 +
- * elements of the gradients]. The function's text is compiled twice: unchanged in generated code, and in
- * double in the compiler (OBJECTS_IN_DOUBLE). */
+ * objects with boxes, and writes the image's loss and all its gradients into one vector, [1 + elements of the
+ * gradients]. The function's text is compiled twice: unchanged in generated code, and in the compiler with
+ * double instead of float. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OBJECTS_H
 #define CNNC_OBJECTS_H

@@ -214,9 +214,8 @@ const Op op_loss_yolo = {
         "the cell of its center: the anchor with the most similar shape among the anchors of all yolo "
         "losses. The loss of an assigned box is the sum of the squared errors of sigmoid(tx), sigmoid(ty), "
         "tw and th, times (2 - w*h / area of the image), plus the binary cross-entropy of objectness and "
-        "classes. The loss of each other box is the binary cross-entropy of its objectness with target 0. "
-        "However, if its IoU with a ground-truth box is above `ignore`, it has no loss. The losses are "
-        "summed over cells",
+        "classes. The loss of each other box is the binary cross-entropy of its objectness with target 0, "
+        "or 0 if its IoU with a ground-truth box is above `ignore`. The losses are summed over all boxes",
     .params = params,
     .example = "loss = [yolo(small), yolo(large, ignore=0.7)]",
     .traits.object_target = true,

@@ -85,8 +85,8 @@ MAP_EVAL(normalized) {
 }
 MAP_SLOPE(slope) { return or_one(node, weight) / sqrt(weight[VARIANCE] + epsilon(node)); }
 
-/* Reads the parameters in the order of the model; as arguments of one call, they would be read in an
- * unspecified order. */
+/* Reads the variance before the weight; as arguments of one call, they would be read in an unspecified
+ * order. */
 static Val gain(Map *m) {
   Val factor = div_(number(1), vsqrt(add(map_weight(m, VARIANCE), number(epsilon(m->node)))));
   return m->node->weight[WEIGHT] ? mul(map_weight(m, WEIGHT), factor) : factor;

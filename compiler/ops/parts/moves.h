@@ -4,8 +4,8 @@
 #define CNNC_PARTS_MOVES_H
 #include "kernel/parts.h"
 
-/* The positions of a unit of copying, which is all channels of one pixel of a part. In the whole value, they
- * are contiguous and start at channel whole_c of a pixel. */
+/* The positions of a unit of copying, which is all channels of one pixel of a part. In the whole value, these
+ * channels are contiguous and start at channel whole_c of a pixel. */
 typedef struct PartSpot {
   Ix whole_row, whole_y, whole_x, whole_c, part_row, part_y, part_x;
 } PartSpot;

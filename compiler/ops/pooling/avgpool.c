@@ -1,4 +1,4 @@
-/* avgpool.c: avgpool, y[y][x][c] = sum over the window of x / n. n is the number of the window's elements
+/* avgpool.c: avgpool, y[y][x][c] = (sum over the window of x) / n. n is the number of the window's elements
  * inside the input. With count_pad, n also counts the padding, but not the elements that ceil adds after
  * the padding (as in PyTorch). */
 // SPDX-License-Identifier: Apache-2.0
@@ -19,7 +19,7 @@ static const Param params[] = {
     {0},
 };
 
-/* ---- counted elements: those at lo <= position < hi ---- */
+/* ---- counted elements: those at counted_from <= position < counted_to ---- */
 static int64_t counted_from(const Node *forward, int axis) {
   return arg_bool(forward, "count_pad") ? -forward->window->before[axis] : 0;
 }
@@ -109,7 +109,8 @@ static Val real_pixels(Lower *l, const Ix *start, int64_t kernel, int64_t dilati
   return vmax(num(b, 1), nest_get(b, nest_at(b, n, 0)));
 }
 
-/* Number of elements of this window that are counted along an axis. NULL: all windows count all elements. */
+/* Number of elements of this window that are counted along an axis. NULL: the window counts all its
+ * elements. */
 static Val counted_pixels(Lower *l, const Node *forward, const PoolPixel *pixel, int axis) {
   Nest *b = l->b;
   const Window *w = &pixel->pool->window;

@@ -1,5 +1,5 @@
-/* pool.h: Windows on each channel separately: common code of maxpool, avgpool, their global forms and
- * their backward passes. */
+/* pool.h: Windows on each channel separately: common code of maxpool, avgpool, their global forms,
+ * stochastic_pool and their backward passes. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_POOL_H
 #define CNNC_POOL_H
@@ -35,8 +35,8 @@ typedef void PoolTap(Lower *, const Ix *y, const Ix *x,
 
 Pool pool_of(const Node *); /* the node: a pooling operator, or an operator of its backward pass */
 void pool_walk(Lower *, const Pool *, PoolBody,
-               const void *context); /* visits all windows; windows inside the image are in separate loops
-                                        without tests */
+               const void *context); /* visits all windows; except in the reference schedule, windows inside
+                                        the image are in separate loops without tests */
 void pool_each_tap(Lower *, const PoolPixel *, PoolTap,
                    void *context); /* calls the PoolTap for each tap of a window, in row order */
 

@@ -9,7 +9,8 @@ static const bool of_cell = true; /* `detail` of an update of c */
 /* Inputs of an update: the layer, the state, and the inputs of the layer. */
 enum { OF_LAYER, OF_STATE, OF_INPUTS };
 
-/* The nodes that compute an update of h or c. In training there is no next call, so nothing is stored. */
+/* The nodes that compute an update of h or c. In training nothing is stored: with several calls per sample,
+ * the next call reads the value directly. */
 static Node *update_parts(Graph *graph, Node *node, bool training) {
   Node *value = node->in[OF_LAYER];
   Node *final = recurrent_final(graph, node, value, node->detail != NULL);

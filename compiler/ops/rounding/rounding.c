@@ -168,7 +168,7 @@ Node *rounding_value(Graph *graph, Node *value, const QatRounding *rounds) {
 }
 
 /* ---- observed range of an image ---- */
-/* Number of values that may be clipped at each end; if this number is below 1, no value is clipped. */
+/* Number of elements that may be clipped at each end; if this number is below 1, no element is clipped. */
 static double tail_of(const Node *node) {
   double all = 0;
   for (int k = 0; k < node->nin; k++) all += (double)shape_elements(node->in[k]->shape);

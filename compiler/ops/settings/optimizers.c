@@ -1,4 +1,4 @@
-/* optimizers.c: Arguments of optimizers; the runtime implements them (core/optimizers). */
+/* optimizers.c: Arguments of optimizers, which runtime/core/optimizer.c implements. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 #include "ops/registry.h"

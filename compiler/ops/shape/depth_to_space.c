@@ -37,7 +37,7 @@ const Op op_depth_to_space = {
     .group = "shape",
     .summary = "rearranges channels into blocks of pixels",
     .detail = "y[h*f + i][w*f + j][c] = x[h][w][c*f*f + i*f + j]; with order=dcr, y[h*f + i][w*f + j][c] = "
-              "x[h][w][(i*f + j)*C + c]",
+              "x[h][w][(i*f + j)*C + c]; y has C channels",
     .params = params,
     .example = "conv(12, 3x3, pad=same) -> depth_to_space(2)",
     .traits.needs_axes = true,

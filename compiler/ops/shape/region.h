@@ -1,5 +1,5 @@
-/* region.h: Values that are parts of other values: a box cut out of a value, a value placed in a box of
- * zeros. Each of the two operations is the backward pass of the other. */
+/* region.h: Values that are parts of other values: a box cut out of a value, or a value placed in a box of a
+ * larger value. Each of the two operations is the backward pass of the other. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OPS_SHAPE_REGION_H
 #define CNNC_OPS_SHAPE_REGION_H

@@ -42,7 +42,7 @@ MAP_VALUE(kept_map) { return m->x[0]; }
 
 static const Op op_kept = {.name = "kept rows", MAP_OPERATOR, .map_eval = kept_eval, .map = kept_map};
 
-/* ---- the last rows, which may be moved to the start of their own memory ---- */
+/* ---- the last rows of an image, which may be moved to the start of the image's memory ---- */
 enum { WORD = 4, WORDS = 8 }; /* bytes of a word; number of words that are loaded before they are stored */
 
 static void eval_moved(const Eval *eval) {

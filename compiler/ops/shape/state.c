@@ -38,7 +38,7 @@ static void state_run(const Eval *eval) { /* value in the first call */
   for (int64_t i = 0; i < n; i++) eval->out[i] = state_initial(eval->node, i);
 }
 
-/* ---- training: a sample is one call from the initial value ---- */
+/* ---- training: the first call of a sample reads the initial value ---- */
 static void start_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                        const void *context) {
   Buf *const *table = context;
@@ -158,7 +158,7 @@ static void pass_back(Gradient *gradient, Node *node, Node *dy) {
 static const Op op_handed = {
     .name = "updated value", .family = FAMILY_ALIAS, .eval = reshape_eval, .gradient = pass_back};
 
-static Node *update_train(Graph *graph, Node *node) { /* there is no next call */
+static Node *update_train(Graph *graph, Node *node) { /* the next call of a sample reads this node */
   (void)graph;
   node->op = &op_handed;
   node->nin = 1;

@@ -5,7 +5,7 @@
 #define CNNC_STREAM_MASK_H
 #include "kernel/lower.h"
 
-/* In call k, row 0 of in[0] is row k*rows + offset of the sequence. stream_first_row reads k from in[1]. */
+/* In call k, row 0 of in[0] is row k*rows + offset of the sequence. The functions read k from in[1]. */
 typedef struct StreamRow {
   int64_t rows, offset;
 } StreamRow;

@@ -1,10 +1,10 @@
-// conv_columns.c: Convolution of a single channel with few filters: vectors of output columns, broadcast
+// conv_columns.c: Convolution of a single channel, for few filters: vectors of output columns, broadcast
 // weights.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The input is copied into scratch with a border of zeros, padded to whole vectors, so that no tap needs a
-// test. A tile is a group of filters x the rows of a pooling window (or one row) x two vectors of columns.
-// Results are stored lane by lane, because the filters of a pixel are contiguous in memory.
+// test. A tile is a group of filters x the rows of a pooling window (or one row) x one or two vectors of
+// columns. Results are stored lane by lane, because the filters of a pixel are contiguous in memory.
 //
 // Example: `x: 28x28x1 -> conv(3, 5x5)` --target=x86-64-v3, lines 10-24 of conv1:
 //
@@ -37,8 +37,8 @@ typedef struct Columns {
   Buf *w, *bias, *padded; /* [ky][kx][filter], [filter], [row][column] */
 } Columns;
 
-/* ---- choices, which only depend on the file's vectors and the shape, because they determine the packing
- * of weights ---- */
+/* ---- choices: whether the schedule is possible depends only on the kernel and the file's vectors, because
+ * the schedule determines the packing of weights ---- */
 static const char *conv_columns_refused(const Lower *l, const Choice *choice) {
   (void)choice;
   const Correlation own = correlation_of(l->node), *k = &own;

@@ -1,4 +1,5 @@
-// conv_direct.c: Direct convolution without a halo.
+// conv_direct.c: Direct convolution. Tiles read the input itself, without a copy for its padding, except with
+// tile registers (conv_matrix.c) and bf16 inputs of an odd number of channels (conv_padded.c).
 // SPDX-License-Identifier: Apache-2.0
 //
 // A tile of PX pixels of a row times NV vectors of output channels stays in registers during the loops over
@@ -49,8 +50,8 @@ static int most_pixels(const Lower *l, int vectors, int64_t parts) {
 }
 
 /* A tile width that divides the row, if there is one that is wide enough; otherwise a width that splits the
- * row evenly. parts: sums per pixel. Wide enough is more than half of `most`, with more sums than there are
- * multiply-adds in flight, to hide late operands. Without fused multiply-adds, an equal number of sums is
+ * row evenly. parts: sums per pixel. "Wide enough" means more than half of `most`, and more sums than there
+ * are multiply-adds in flight, to hide late operands. Without fused multiply-adds, an equal number of sums is
  * enough, because a sum only waits for its addition. */
 static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t parts, int64_t most) {
   const int64_t under_way = t->chains - !t->fma;

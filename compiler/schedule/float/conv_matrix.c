@@ -3,13 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A tile is a part of the map (matrix.h) times one or two vectors of channels. Its sums stay in registers for
-// all taps and input channels; then they are stored, and the epilogue reads them from memory. Windows read a
-// copy of the input that includes the padding. Weights are packed as for other products of pairs
-// (conv_direct.c): 16 pairs of a vector of channels are the right operand of an instruction. With few input
-// channels, the words of all taps of a row are contiguous, both in the copy and in the weights.
+// all taps and input channels; then they are stored, and the epilogue reads them from memory. If there is
+// padding, windows read a copy of the input that includes it. Weights are packed as for other products of
+// pairs (conv_direct.c): 16 pairs of a vector of channels are the right operand of an instruction. With few
+// input channels, the words of all taps of a row are contiguous, both in the copy and in the weights.
 //
-// The tiles are divided into sets, each with its own functions: the phases of a transposed convolution or,
-// with large dilations, the tiles for which the same taps are inside the input.
+// The tiles are divided into sets, each with its own functions: the phases of a transposed convolution or, if
+// many taps are outside the input (as with large dilations), the tiles for which the same taps are inside.
 //
 // Example: `x: 14x14x64 -> conv(32, 3x3, pad=same)` --target=x86-64-v4-amx --precision=bf16,
 // lines 3-12 of conv1_tile_amx:

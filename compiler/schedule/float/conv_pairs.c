@@ -1,5 +1,6 @@
-// conv_pairs.c: Decision whether a direct convolution multiplies words of two bf16 numbers, and packing of
-// its weights in that case. The widest target decides for all targets of a file.
+// conv_pairs.c: Decisions whether a direct convolution multiplies words of two bf16 numbers, and whether tile
+// registers multiply them; loads of these words. The widest target decides for all targets of a file how the
+// weights are packed.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "graph/bf16.h"

@@ -8,7 +8,7 @@
 // pixels of all images at one position are contiguous, so that one loop covers a row of all images. Positions
 // at which a tap reads outside of the image are skipped. The gradients of all taps are collected and
 // transposed into the order of the weights, so that each gradient is written once, in vectors. If the copy of
-// a panel of the large side exceeds the caches, the images are processed in parts.
+// a panel of the large side exceeds the first-level cache, the images are processed in blocks.
 //
 // Example: `x: 4x4x512 -> conv(512, 3x3, pad=same) -> train(64)` --target=x86-64-v3 --train --exact,
 // lines 2-11 of conv1_weight_gradient:

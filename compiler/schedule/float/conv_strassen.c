@@ -34,7 +34,7 @@
 #include "schedule/conv_points.h"
 #include "schedule/float/strassen.h"
 
-enum { FEWEST_CHANNELS = 16 }; /* minimum number of channels of a part */
+enum { FEWEST_CHANNELS = 16 }; /* minimum number of input channels of a part */
 
 typedef struct Conv {
   Points p; /* the first member, which conv_points.c uses */

@@ -1,7 +1,7 @@
 /* conv_tile.h: A tile of the direct convolution: some pixels of a row times some vectors of output channels,
  * whose sums stay in registers. For groups narrower than a vector, a tile multiplies vectors of inputs by
- * diagonals of squares of weights (conv_groups.c defines both). Private to conv_direct.c, conv_diagonals.c
- * and conv_tile.c. */
+ * diagonals of squares of weights (conv_groups.c defines both). Private to conv_direct.c, conv_groups.c,
+ * conv_diagonals.c and conv_tile.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CONV_TILE_H
 #define CNNC_CONV_TILE_H

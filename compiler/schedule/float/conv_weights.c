@@ -38,7 +38,7 @@ typedef struct Weights {
   int lanes, vectors;
   int64_t broadcast; /* channels of the other side in a tile */
   int64_t vector_channels, broadcast_channels;
-  bool whole_rows; /* with few channels: sums all taps of a kernel row together */
+  bool whole_rows; /* with few channels, or interleaved images: sums all taps of a kernel row together */
   Buf *tile; /* interleaved images: a contiguous copy of the vectors of a tile's channels; otherwise NULL */
   bool pointwise; /* one tap: the gradient is [s][l], and vectors over l are stored whole */
 } Weights;
@@ -153,8 +153,8 @@ static NestFn *tap_function(const Weights *w, const Piece *piece) {
   return fn;
 }
 
-/* Creates taps(ky, y0, yn, s0, l0, g0), which sums all taps of a row of the kernel, for few channels: each
- * pixel of the small side is loaded once for all taps of that row. */
+/* Creates taps(ky, y0, yn, s0, l0, g0), which sums all taps of a row of the kernel: each pixel of the small
+ * side is loaded once for all taps of that row. */
 static NestFn *weights_row_function(const Weights *w, const Taps *taps, const Piece *piece) {
   Nest *b = w->l->b;
   NestFn *fn = nest_fn(b,

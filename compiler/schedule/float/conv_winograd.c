@@ -13,9 +13,9 @@
 // phases are in one matrix V, so that the weights are read once; only split and join depend on their
 // positions.
 //
-// Rounding: winograd_error predicts the error for a number of channels. Up to 512 channels, on random data,
-// the error is less than 3e-5 of the largest output, or 5e-5 with F(6x6,3x3) (tested by
-// tests/run/winograd.cnn). --exact uses the direct convolution.
+// Rounding: winograd_error predicts the error for a number of channels: up to 512 channels, on random data,
+// less than 3e-5 of the largest output, or 5e-5 with F(6x6,3x3). The nets tests/run/winograd*.cnn are tested
+// with such tolerances. --exact uses the direct convolution.
 //
 // Example: `x: 28x28x64 -> conv(64, 3x3, pad=same)` --target=x86-64-v3, lines 3-12 of conv1_split_body:
 //

@@ -1,5 +1,6 @@
 /* conv_winograd.h: Winograd convolutions: interface between conv_winograd.c, which divides the output into
- * tiles, and conv_winograd_tile.c, which transforms them. Private to these two files. */
+ * tiles, and conv_winograd_tile.c, which transforms them. Private to these two files and
+ * conv_winograd_weights.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CONV_WINOGRAD_H
 #define CNNC_CONV_WINOGRAD_H

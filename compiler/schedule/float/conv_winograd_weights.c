@@ -10,10 +10,10 @@
 //     join      dw[s][l] += G^T S[..][s][l] G
 //
 // The sums of a few channels of the small side and some vectors of channels of the large side stay in
-// registers during the loop over the tiles of a block. V and Y are in panels of two vectors of channels,
-// [xi][group][panel][t][channel]. So a product reads two streams, which stay in the L1 cache for all register
-// tiles of a pair of panels. When all points of a pair of panels are computed, its S is joined. Each group
-// has separate panels of both sides.
+// registers during the loop over the tiles of a block. V and Y are in panels of channels,
+// [xi][group][panel][t][channel]; a panel of V has two vectors. So a product reads two streams, which stay in
+// the L1 cache for all register tiles of a pair of panels. When all points of a pair of panels are computed,
+// its S is joined. Each group has separate panels of both sides.
 //
 // In the batched form a block has the tiles of several images, limited by the last-level cache. So, if images
 // have few tiles, sums are joined once for all of these images.

@@ -2,8 +2,9 @@
 // the order in which weights are read from memory.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Forward: panels [units/64][inputs][64] are read once from start to end, with at least eight independent
-// sums. Backward: natural weights [units][inputs] already have the order that both gradients need.
+// Forward: panels of four vectors of units, [panel][inputs][units of the panel], are read once from start to
+// end. There are enough independent sums to hide the latency of additions. Backward: natural weights
+// [units][inputs] already have the order that both gradients need.
 //
 // Example: `x: 256 -> dense(64)` --target=x86-64-v3, lines 12-21 of dense1:
 //
@@ -91,9 +92,9 @@ static void panels(Nest *b, const Dense *d, Buf *w, int64_t first, int64_t count
 /* Number of units whose sums are in registers at the same time. */
 static int natural_units(const Lower *l) { return l->target->registers * 5 / 8; }
 
-/* Whether half of the L1 cache can hold one cache line of each row. Lines whose addresses differ by
- * multiples of a page compete for the ways of one set: on all targets, a way of the L1 cache has the size of
- * a page. */
+/* Whether half of the L1 cache can hold one cache line of each row. It is assumed that a way of the L1 cache
+ * has the size of a page, so that lines whose addresses differ by multiples of a page compete for the ways of
+ * one set. */
 static bool rows_fit_ways(const Target *target, int64_t rows, int64_t floats) {
   enum { PAGE = 4096 };
   const int64_t ways = target->l1 / PAGE;

@@ -7,9 +7,10 @@
 //     weight gradient  dw[u][i] += sum over n of dy[n][u] * x[n][i]
 //
 // Each of them is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are divided into
-// panels of a few vectors, and register tiles of some rows read at most dense_depth rows of a panel's part of
-// b at a time. In training, that part of b is always copied to contiguous memory first.
-// In inference the weights are packed part by part, and each tile prefetches its share of the next part.
+// panels of a few vectors, and register tiles of some rows read a part of a panel at a time: at most
+// dense_depth (in inference dense_packed) rows of b. In training, that part of b is always copied to
+// contiguous memory first. In inference the weights are packed part by part, and each tile prefetches its
+// share of the next part.
 //
 // Example: `x: 256 -> dense(64) -> relu -> train(8)` --target=x86-64-v3 --train,
 // lines 97-106 of dense1_training:

@@ -1,9 +1,10 @@
 // depthwise.c: Depthwise convolution and its gradients: vectors run over the channels.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A tile of a few pixels of two rows times one vector of channels stays in registers; an input used by
-// several of its outputs is loaded once. All tiles of a layer run the same code: it tests input rows and
-// columns that may be outside, and does not store the second row of the last tile if there is no such row.
+// A tile of a few pixels of one or two rows times one vector of channels stays in registers; an input used by
+// several of its outputs is loaded once. Tiles at the edges run the same code as other tiles: it tests input
+// rows and columns that may be outside, and does not store the second row of the last tile if there is no
+// such row.
 // The whole image is processed for one block of channels before the next block, so that rows shared by tiles
 // are in the L1 cache. With a multiplier above 1 the channels of a group are convolved directly
 // (conv_direct.c). In bf16, a vector consists of words of two channels where the CPU multiplies such words as

@@ -84,13 +84,14 @@ typedef struct Tiling {
   int64_t pixels, count, rest,
       rests; /* tiles of a row: `count` tiles of `pixels` pixels, then `rests` tiles of `rest` pixels */
 } Tiling;
-Tiling tiling_of(int64_t width, int64_t pixels); /* tiles have that number of pixels, or one pixel less */
+/* Tiles have that number of pixels or one pixel less, if possible; otherwise the last tile is narrower. */
+Tiling tiling_of(int64_t width, int64_t pixels);
 Tiling direct_tiling(const Lower *, int64_t width,
                      int vectors); /* the tiling for tiles of `vectors` vectors of channels */
 const char *direct_pixels_refused(const Lower *,
                                   const Choice *);    /* the reason if a chosen tile is too wide, or NULL */
 int64_t direct_unit(const Lower *, int64_t channels); /* packs are padded to a multiple of this, which
-                                                         depends only on the file and the shape */
+                                                         depends only on the file and the kernel */
 void direct_fill(Lower *, Buf *to, Buf *bias,
                  int lanes); /* fills the output with the bias or zeros, before parts of it are written */
 enum { DIRECT_PHASES = 9 };  /* maximum number of phases */

@@ -34,7 +34,8 @@ static double images_one_by_one(const Node *node, const Target *target, int64_t 
 }
 
 static bool near_enough(const Node *node, int lanes,
-                        int64_t cache) { /* whether a layer's inputs and outputs fit in `cache` bytes */
+                        int64_t cache) { /* whether a layer's inputs and outputs for `lanes` images fit in
+                                            `cache` bytes */
   int64_t floats = shape_elements(node->shape);
   for (int k = 0; k < node->nin; k++) floats += shape_elements(node->in[k]->shape);
   return floats <= cache / 4 / lanes;

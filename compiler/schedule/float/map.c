@@ -33,8 +33,8 @@ static bool costly_channels(const Kernel *kernel) {
   return costly;
 }
 
-/* Whether the elements are bytes, and a vector has more lanes than there are channels. If so, compilers
- * vectorize a whole row. */
+/* Whether loads convert the elements to floats (for example from bytes), and a vector has more lanes than
+ * there are channels. If so, compilers vectorize a whole row. */
 static bool few_bytes(const Lower *l) {
   return l->in[0]->as_floats && shape_extent(l->node->shape).c < l->target->lanes;
 }

@@ -1,6 +1,6 @@
 // matmul_pairs.c: matmul with precision=bf16: words of two numbers along the inner dimension. The right
-// factor is packed at run time. The left factor is copied only if its elements are not adjacent or do not
-// fill whole words, or if its words do not fill tile registers (AMX).
+// factor is packed at run time. The left factor is copied only if it is not stored as bf16, if its elements
+// are not adjacent or do not fill whole words, or if its words do not fill tile registers (AMX).
 // SPDX-License-Identifier: Apache-2.0
 //
 // Example: `x: 40x64 -> matmul(x, transpose=right)` --target=x86-64-v4-amx --precision=bf16,

@@ -5,8 +5,8 @@
 // A panel has two vectors of columns. A single row reads each panel once, from start to end; several sums are
 // used for different pairs, so that no addition waits for the previous one.
 //
-// The number of rows of a batch is known only at run time: the rows of a batch that do not fill a tile are
-// computed one by one.
+// The number of rows of a batch is known only at run time. The rows of a batch that do not fill a tile are
+// computed as half a tile, if there are enough of them, and one by one.
 #include "schedule/float/pair_rows.h"
 #include "base/number.h"
 #include "schedule/float/direct.h"

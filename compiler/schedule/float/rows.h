@@ -1,4 +1,5 @@
-/* rows.h: Choice of the layers to be batched: their predicted cycles, and what batched kernels support. */
+/* rows.h: Choice of the layers to be batched: their predicted cycles, and the kernels that batched schedules
+ * support. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ROWS_H
 #define CNNC_ROWS_H

@@ -57,7 +57,7 @@ void winograd_input(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_weight(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_output(Nest *, const Winograd *, const Val *x, Val *y);
 /* Build the transforms of gradients. The first function: m output gradients to n points; the second function:
- * n points to r weight gradients, multiplied by `scale`. */
+ * n points, which the caller has multiplied by `scale`, to r weight gradients. */
 void winograd_output_gradient(Nest *, const Winograd *, const Val *x, Val *y);
 void winograd_weight_gradient(Nest *, const Winograd *, const Val *x, Val *y);
 #endif

@@ -13,8 +13,8 @@ bool int8_by_channel(const Correlation *); /* whether the layer is depthwise: ea
 const char *int8_refused(const Lower *, Dot, const Int8Product *, const Correlation *);
 const char *int8_product_refused(const Lower *); /* int8_refused for a node of op_int8_product */
 /* Cycles of `products` vector products and `others` other vector operations, at two products or four other
- * operations per cycle. These schedules pack weights in the same way for all targets of a file, so each
- * target can choose by its own cycles. */
+ * operations per cycle. If several of these schedules support a layer, they pack its weights in the same way
+ * for all targets of a file. So each target can choose by its own cycles. */
 Cycles int8_cycles(const Lower *, const Correlation *, double products, double others);
 /* Number of vector products of a direct convolution, in units of a product of two int16 per lane; faster
  * kinds of products count as less than 1. */

@@ -1,7 +1,7 @@
 /* int8_points.h: Common part of int8 Winograd and Strassen convolutions, which use the driver of
  * conv_points.h; results are exact. Private to int8_winograd.c and int8_strassen.c.
  *
- * The model stores the weights as bytes, as int8_product.c packs them. Each call transforms the weights to
+ * The model stores the weights as bytes, as int8_words.c packs them. Each call transforms the weights to
  * points, one bundle of filters after the other. A word of four bytes becomes two words of two int16 each,
  * the even and the odd bytes. A row of V (the transformed input), like a row of the weights, contains the
  * even words of a part, then its odd words. */

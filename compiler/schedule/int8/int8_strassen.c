@@ -231,7 +231,7 @@ static const char *int8_strassen_refused(const Lower *l, const Choice *choice) {
   Points8 d;
   (void)choice;
   if (words_kind(l) != DOT_HALVES)
-    return "direct convolution is faster with the 4-way byte dot products of this target";
+    return "direct convolution is faster with byte dot products, which this target has";
   const char *why = int8_product_refused(l);
   return why ? why : int8_strassen_sizes(&d, l);
 }

@@ -3,9 +3,9 @@
 //
 // The sums of a tile stay in registers during the loop over the words of its windows. Each step multiplies
 // one word of the input, broadcast to all lanes, by a vector of words of the weights. Weights are packed as
-// bytes, [vectors of channels][ky][words of kx and channels][channel], for every target of the file. The
-// weights are split into int16 halves once per call, strip by strip; a strip is the channels of one tile. If
-// a strip has few pixels, each tile splits each word just before it is used.
+// bytes, [vectors of channels][ky][words of kx and channels][channel], for every target of the file. For
+// products of int16 pairs, the weights are split into int16 halves once per call, strip by strip; a strip is
+// the channels of one tile. If a strip has few pixels, each tile splits each word just before it is used.
 #include "schedule/int8/int8_tiles.h"
 #include "base/number.h"
 

@@ -2,7 +2,7 @@
 // (Lavin and Gray, 2016).
 // SPDX-License-Identifier: Apache-2.0
 //
-// A tile of 6x6 inputs q becomes V = B'qB: at most 68 * 128 = 8,704, which fits into int16. Weights are U =
+// A tile of 6x6 inputs q becomes V = B'qB: at most 100 * 128 = 12,800, which fits into int16. Weights are U =
 // GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288. Sums of products are modulo 2^32,
 // and A'(U.V)A is 576 times the outputs modulo 2^32. The product with the inverse of 9 is 64 times the
 // outputs; it is exact if the outputs are below 2^25, which depends on the weights. With many channels, that

@@ -1,5 +1,5 @@
 /* dsp.h: int8 schedules for boards (target->dsp). An instruction of these CPUs multiplies two pairs of int16;
- * for other CPUs, the generated file has the same operation in plain C. Each schedule limits the sums of a
+ * for other CPUs, the generated file has the same operation in plain C. Some schedules limit the sums of a
  * kernel. The range of the sums is computed from the weights. If it exceeds the limit, the schedule does not
  * support the kernel; the reference loops support every kernel. */
 // SPDX-License-Identifier: Apache-2.0

@@ -1,4 +1,4 @@
-/* main.c: detects a word in samples that arrive 10 ms at a time, as from a microphone. */
+/* main.c: detection of words in samples that arrive 10 ms at a time, as from a microphone. */
 // SPDX-License-Identifier: MIT-0
 #include "board.h"
 #include "gru.h"

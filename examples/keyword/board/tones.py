@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes a folder of WAV files with a folder per word, to try the example without recordings: each "word"
-is a pair of tones, with its own pitch, in noise. Usage: tones.py FOLDER [FILES_PER_WORD]"""
+"""tones.py FOLDER [FILES_PER_WORD]: writes WAV files in one folder per word, and background noise, to try the
+example without recordings: each "word" is two tones in noise, with its own pitch."""
 # SPDX-License-Identifier: MIT-0
 import math
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python3 -m cnnc validate: compares the generated C of an int8 net with the definitions in docs/int8.md."""
+"""The command python3 -m cnnc validate, which compares the generated C of an int8 net with docs/int8.md."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--data", type=Path, metavar="FILE.npz", help="your inputs: an array [N, ...] for each input, by name"
     )
-    parser.add_argument("--cc", default=os.environ.get("CC", "cc"), help="the C compiler (cc)")
+    parser.add_argument("--cc", default=os.environ.get("CC", "cc"), help="the C compiler ($CC or cc)")
     parser.add_argument("--cflags", default="-O2", help="its options (-O2)")
     parser.add_argument(
         "--json",
         type=Path,
         metavar="FILE",
-        help="output of `cnnc --emit=json` for the program; then cnnc is not run",
+        help="output of `cnnc --emit=json` for the program; with --c, cnnc is then not run",
     )
     parser.add_argument(
         "--report", type=Path, metavar="FILE.json", help="writes the result and the hashes of all files"
@@ -194,7 +194,8 @@ class Comparison:
 
 
 def _bounds(net: Net) -> dict[str, int]:
-    """For each layer, the largest magnitude of its sums over all inputs that the layer could have."""
+    """An upper bound of the magnitude of a layer's sums, for all inputs that the layer could have, by layer;
+    none for conv_transpose."""
     bounds = {}
     for layer in net.program.layers.values():
         name = layer.owner + ".weight"

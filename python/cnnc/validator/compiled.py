@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the generated C: compiles it with a function that calls it for many inputs."""
+"""The generated C, compiled together with a function that calls it for many inputs."""
 
 from __future__ import annotations
 

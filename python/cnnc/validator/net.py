@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Computes an int8 net, layer by layer, as docs/int8.md defines it.
+"""Computation of an int8 net, layer by layer, as docs/int8.md defines it.
 
-The result of a float layer has no defined bits: its value, and all values that depend on it, are unknown
-here.
+The result of a layer that computes in float has no defined bits, unless the layer only moves or selects
+numbers: its value, and all values that depend on it, are unknown here.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Samples:
         return made
 
     def uniform(self, n: int) -> Inputs:
-        """Random numbers over the whole range of the input; floats are also slightly outside of it."""
+        """Random numbers over the whole range of the input."""
 
         def draw(shape: tuple[int, ...], lo: float, hi: float) -> Any:
             return self.random.uniform(lo, np.nextafter(hi + (hi - lo) / 256, lo), shape).clip(lo, hi + 0.0)
@@ -123,7 +123,8 @@ class Samples:
         return made
 
     def _source(self, program: Program, name: str) -> Any:
-        """The input that a layer reads, directly or through functions and moves that keep the shape."""
+        """The input that a layer reads, directly or through layers with one operand that keep the shape or
+        flatten."""
         layer = program.layers[name]
         while layer.operator != "input" and len(layer.inputs) == 1:
             before = program.layers[layer.inputs[0]]

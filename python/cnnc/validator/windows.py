@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Windows over images and sequences: convolutions, dense layers and pools, all in integers."""
+"""Windows over images and sequences: convolutions and pools of integers."""
 
 from __future__ import annotations
 

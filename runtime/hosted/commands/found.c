@@ -164,7 +164,8 @@ bool cnn_found_print(const cnn_shown *shown, float *const output[], int64_t slot
 
 /* ---- COCO's results */
 
-/* The image's id: its index in an array, the number in a COCO file name (000000000139.jpg), or its name. */
+/* The image's id: its index in an array, the number in a COCO file name (000000000139.jpg), or its file name
+ * without the extension. */
 static json_t *image_id(const cnn_shown *shown) {
   if (shown->index >= 0) return json_integer(shown->index);
   const char *slash = strrchr(shown->path, '/'), *name = slash ? slash + 1 : shown->path;

@@ -7,7 +7,7 @@
 #include "hosted/data/dataset.h"
 #include "hosted/training/findings.h"
 
-bool cnn_net_finds(const cnn_network *network); /* Whether an output has boxes or segments. */
+bool cnn_net_finds(const cnn_network *network); /* Whether the net detects boxes or segments in images. */
 
 /* Name of a pixel class; object classes come last. A net's labels name all classes, or only the object
  * classes. In the latter case `data`, if not NULL, names the background classes. For a class without a name,

@@ -100,10 +100,10 @@ static cnn_status rows_open(cnn_inputs *inputs, const char *target) {
   cnn_status status = cnn_data_open_rows(&inputs->rows, inputs->path, inputs->network, target);
   if (status.code != CNN_OK) return status;
   if (!inputs->rows)
-    return cnn_failure(
-        CNN_BAD_FORMAT,
-        "%s: is neither an image (PNG, JPEG, WebP) nor an array (.npy, .npz) nor a table (.csv)",
-        inputs->path);
+    return cnn_failure(CNN_BAD_FORMAT,
+                       "%s: is neither an image (PNG, JPEG, WebP) nor an array (.npy, .npz) nor a WAV file "
+                       "nor a table (.csv)",
+                       inputs->path);
   inputs->count = inputs->rows->pool[POOL_TRAIN];
   inputs->batched = true;
   return status;

@@ -37,8 +37,8 @@ typedef struct cnn_usage {
 
 enum { CNN_EXIT_FAILED = 1, CNN_EXIT_USAGE = 2, CNN_GO_ON = -1 };
 
-/* argv[0] is the command. Returns CNN_GO_ON, with the operands in argv[*operand ..] (operand NULL: none are
- * permitted); or the exit status after an error message. */
+/* argv[0] is the command. Returns CNN_GO_ON, with the operands in argv[*operand ..] (operand may be NULL if
+ * the command has none); or the exit status after an error message or the help. */
 int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand);
 /* CNN_GO_ON if the path is NULL or ends in one of the suffixes; otherwise prints an error. */
 int cnn_usage_suffix(const cnn_usage *usage, const char *option, const char *path,

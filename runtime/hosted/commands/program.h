@@ -8,7 +8,7 @@
 
 typedef struct cnn_program {
   const char *name;
-  const cnn_network *network; /* if the program has no labels, network->labels is read from the weight file */
+  const cnn_network *network;      /* if the program has no labels, they are read from the weight file */
   struct cnn_program_state *state; /* state of main.c */
   /* how train communicates with other processes; NULL: there is a single process */
   const struct cnn_launch *launch;

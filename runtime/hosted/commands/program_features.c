@@ -85,8 +85,8 @@ static void draw_input(cnn_figure *figure, const cnn_viewer *viewer, const Argum
     mark_pixel(figure, viewer, a, port->dim[0], port->dim[1]);
 }
 
-/* Formats in `says` the probability, or else the score, of the requested class (by default, of the best
- * class) at the requested pixel. */
+/* Writes to `says` the probability, or else the score, of the requested class (by default, of the best class)
+ * at the requested pixel. `says` is empty if nothing was requested and no output has classes. */
 static cnn_status ask(const cnn_viewer *viewer, const Arguments *a, const char *path, char says[300]) {
   const cnn_network *network = viewer->network;
   *says = 0;
@@ -157,10 +157,11 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
        "class whose probability is printed: a number or a label (default: the predicted class)", 0, 0, NULL,
        NULL},
       CNN_FLAG_PIXEL(a.asked),
-      {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "maximum number of channels per layer (64)", 1, 1024,
-       NULL, NULL},
+      {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "with --layer: maximum number of channels (64)", 1,
+       1024, NULL, NULL},
       {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N",
-       "side of each value in pixels (default: as large as fits into the figure)", 1, 64, NULL, NULL},
+       "with --layer: side of each value in pixels (default: as large as fits into the figure)", 1, 64, NULL,
+       NULL},
       CNN_FLAG_INDEX(a.index),
       CNN_FLAG_FIT(a.fit, NULL),
   };

@@ -275,7 +275,8 @@ static bool draw_map(Prediction *prediction, int32_t o, const cnn_image *picture
   return class != NULL;
 }
 
-/* Writes the results onto the image: boxes and segments, or, if o >= 0, output `o` as a class map. */
+/* Draws the results on the image, and writes it: boxes and segments, or, if o >= 0, output `o` as a class
+ * map. */
 static cnn_status write_overlay(Prediction *prediction, const char *path, int32_t o) {
   cnn_image *picture = &prediction->picture;
   const bool drawn = o < 0 ? cnn_found_draw(&prediction->shown, prediction->kept, picture)
@@ -587,8 +588,8 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
   cnn_usage usage = {program->name,
                      "predict",
                      "INPUT...",
-                     "Labels and scores of images (PNG, JPEG, WebP), of folders of images, of arrays (.npy, "
-                     ".npz) and of the rows of tables (.csv).",
+                     "Labels and scores of images (PNG, JPEG, WebP), of folders of images, of WAV files, of "
+                     "arrays (.npy, .npz) and of the rows of tables (.csv).",
                      flag,
                      sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);

@@ -1,5 +1,5 @@
-/* viewer.h: A net with one sample and access to all of its values: common code of features, dream, occlude
- * and saliency. */
+/* viewer.h: A net with one sample and access to all of its values: common code of features, dream, observe,
+ * occlude and saliency. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_VIEWER_H
 #define CNN_VIEWER_H
@@ -40,9 +40,8 @@ const float *cnn_viewer_layer(const cnn_viewer *viewer, int32_t layer);
 bool cnn_layer_is_new(const cnn_network *network, int32_t layer);
 /* Warns of NaN and infinity, which figures do not show well. */
 void cnn_viewer_warn(const cnn_viewer *viewer);
-const float *
 /* Gradient of the score with respect to an input; NULL: the score does not depend on this input. */
-cnn_viewer_gradient(const cnn_viewer *viewer, int32_t input);
+const float *cnn_viewer_gradient(const cnn_viewer *viewer, int32_t input);
 
 double cnn_viewer_noise(cnn_random random, uint32_t counter); /* a normally distributed number */
 
@@ -64,7 +63,7 @@ cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t 
 
 /* Converts all elements of an input to float. */
 void cnn_port_floats(const cnn_port *port, const void *raw, float *value);
-bool cnn_port_is_picture(const cnn_port *port); /* whether it has 1 or 3 channels */
+bool cnn_port_is_picture(const cnn_port *port); /* whether it has rank 3, and 1 or 3 channels */
 /* Converts an input to RGB: maps the range of its type to 0..255 (f32: pixels are 0..255 already). If f32
  * values are not pixels, because some are negative or above 255, or all are at most 2, their own range is
  * mapped. */

@@ -32,7 +32,7 @@ typedef struct BoxesSet {
   char **file; /* annotation files */
   int64_t files;
   int64_t bad_objects, bad_pictures; /* number dropped by --skip-bad */
-  int64_t unmasked;                  /* objects without a mask */
+  int64_t unmasked;                  /* objects without a mask, except ignored objects */
   char first[400];                   /* the message for the first dropped object or image */
 } BoxesSet;
 

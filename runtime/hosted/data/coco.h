@@ -17,7 +17,7 @@ typedef struct cnn_coco {
   cnn_data *data;
   bool panoptic;
   int32_t categories; /* 0: no file has been read */
-  int64_t *id;        /* [categories], ascending */
+  int64_t *id;        /* [categories]: background classes first, then by id */
   char **name;        /* [categories] */
   bool *stuff;        /* [categories] */
   int32_t *class_of;  /* [categories] */

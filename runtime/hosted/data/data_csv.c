@@ -1,6 +1,7 @@
-/* data_csv.c: Tables as data sets: a row is a sample. One .csv file, or train.csv, val.csv and test.csv in a
- * directory. The last column, or the column that --target names, is the target; a regression may have several
- * target columns. All other columns, in their order, are the elements of the input. */
+/* data_csv.c: Tables as data sets: a row is a sample. One .csv or .tsv file, or train.csv, val.csv and
+ * test.csv (or .tsv) in a directory. The last column, or the column that --target names, is the target; a
+ * regression may have several target columns. All other columns, in their order, are the elements of the
+ * input. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L

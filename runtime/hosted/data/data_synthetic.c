@@ -1,12 +1,12 @@
-/* data_synthetic.c: Synthetic data set: a small learnable set for any net. A sample consists of numbers
- * between 0 and 1, from which both its inputs and its targets are derived:
+/* data_synthetic.c: Synthetic data set: a small learnable set for any net. Both the inputs and the targets of
+ * a sample are derived from a few random numbers:
  *
  * one class per sample   stripes whose frequency, direction and brightness depend on the class
  * one class per position a line divides the image between two classes with different brightness and stripes
  * values                 four numbers: the strengths of patterns in the inputs; targets repeat them
  *
- * Noise is added to all inputs. The code only uses additions, products and counter-based random numbers, so
- * the set is the same on every machine. */
+ * Noise is added to all inputs. The code only uses additions, products, divisions and counter-based random
+ * numbers, so the set is the same on every machine. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static Sample sample_make(int pool, int64_t index) {
   return sample;
 }
 
-/* The class of a sample. For the first output, classes alternate, so that each has the same number of
+/* The class of a sample. For the first output, classes alternate, so that all have about the same number of
  * samples. For another output, the index is mixed first, so that its classes do not depend on the classes of
  * the first output. */
 static int32_t class_draw(int64_t index, int32_t output, int64_t classes) {
@@ -158,7 +158,7 @@ static float trace(const cnn_data *data, const Sample *sample, int64_t index, in
 }
 
 /* Whether the input expects pixels of 0..255. f32 inputs are about -1..1, unless the program itself
- * normalizes images of 0..255; inputs of other types have the range of their type. */
+ * normalizes images of 0..255; u8, i8 and i16 inputs have the range of their type, i32 inputs 0..255. */
 static bool takes_pixels(const cnn_network *network, const cnn_port *port) {
   if (port->type != CNN_F32) return true;
   for (int32_t l = 0; l < network->layers; l++)

@@ -7,11 +7,12 @@
 
 typedef struct cnn_coco_writer {
   const cnn_data *data;
-  json_t *images, *objects, *segments; /* lists; segments: NULL without pixel classes */
+  json_t *images, *objects, *segments; /* lists; segments: NULL without both pixel classes and masks */
 } cnn_coco_writer;
 
 cnn_status cnn_coco_writer_open(cnn_coco_writer *writer, const cnn_data *data);
-/* Adds the image of the file `name`. segments: NULL, or the path of the segment image to write. */
+/* Adds the image of the file `name`. segments: path of the segment image, which is written only if
+ * writer->segments is not NULL. */
 cnn_status cnn_coco_writer_add(cnn_coco_writer *writer, int64_t index, const char *name,
                                const cnn_truth *truth, const char *segments);
 /* Writes the objects to the file `instances`, and the segments, if there are any, to the file `panoptic`. */

@@ -32,7 +32,8 @@ typedef struct Folders {
   int32_t names;
   bool parts;                /* the class folders are inside part folders */
   cnn_gathered gathered;     /* only used while the set is opened */
-  cnn_skipped skipped;       /* files in class folders that are neither images nor WAV files */
+  cnn_skipped skipped;       /* files in class folders that are not images (for sequence inputs: nor WAV
+                                files) */
   cnn_skipped loose;         /* images outside of class folders */
   bool all_kept;             /* the cache has room for all images for training and validation */
   cnn_image_list background; /* files of _background_noise_ */

@@ -21,8 +21,8 @@ typedef struct cnn_outline {
 enum { CNN_REACH = 1 };
 
 void cnn_outline_free(cnn_outline *outline); /* NULL is fine */
-/* Adds a polygon of n / 2 corners: n numbers, x and y in turn. The message of an error is only the problem (
- * "has 4 numbers; ..."); the caller puts the place before it. */
+/* Adds a polygon of n / 2 corners: n numbers, x and y in turn. An error message only has the problem ("has 4
+ * numbers; ..."); the caller puts the place before it. */
 cnn_status cnn_outline_polygon(cnn_outline *outline, const double *corner, size_t n, int32_t height,
                                int32_t width);
 /* Adds a run of pixels; `sum` is the length of the previous runs, and must not exceed height * width. */

@@ -57,7 +57,7 @@ int64_t cnn_runs_shared(const cnn_runs *a, const cnn_runs *b) {
  * the last five bits is the sign. From the fourth on, a run is stored as the difference from the run two
  * positions earlier. */
 char *cnn_runs_text(const cnn_runs *runs) {
-  enum { CHARACTERS = 7, FIRST = '0' }; /* 7 characters hold 33 bits */
+  enum { CHARACTERS = 7, FIRST = '0' }; /* 7 characters of 5 bits are enough for 33 bits */
   char *text = malloc((size_t)runs->count * CHARACTERS + 1), *to = text;
   for (int64_t i = 0; text && i < runs->count; i++) {
     int64_t number = (int64_t)runs->run[i] - (i > 2 ? (int64_t)runs->run[i - 2] : 0);

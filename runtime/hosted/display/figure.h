@@ -23,9 +23,8 @@ void cnn_scale_color(const cnn_scale *scale, double value, uint8_t rgb[3]);
 
 typedef struct cnn_figure cnn_figure;
 
-cnn_figure *
 /* NULL: out of memory; the functions below then do nothing. */
-cnn_figure_new(const char *title, const char *subtitle);
+cnn_figure *cnn_figure_new(const char *title, const char *subtitle);
 void cnn_figure_free(cnn_figure *figure);
 /* Starts a section for the next panels. `scale` is drawn next to these panels, and the heading reports its
  * number of NaN and infinite values; NULL: no scale. `zoom`: side of a panel's pixel in pixels of the page;

@@ -216,8 +216,8 @@ static void *work(void *context) {
   return NULL;
 }
 
-/* Returns the number of workers. If there are fewer batches than threads, each worker's net uses several
- * threads. */
+/* Returns the number of workers. If there are at least twice as many threads as batches, each worker's net
+ * uses several threads. */
 static int32_t share_threads(cnn_evaluator *evaluator) {
   int64_t batches =
       (evaluator->to - evaluator->from + evaluator->network->batch - 1) / evaluator->network->batch;

@@ -83,7 +83,8 @@ int32_t cnn_tally_first(const cnn_network *network) {
   return -1;
 }
 
-/* Number of rows of the confusion matrix; 0: there is none, because a position may have several classes. */
+/* Number of rows of the confusion matrix; 0: there is none, because no output has classes, or a position may
+ * have several classes. */
 static int64_t confusion_side(const cnn_network *network) {
   int32_t first = cnn_tally_first(network);
   if (first < 0) return 0;

@@ -1,4 +1,4 @@
-/* measure.h: Counts for metrics: accuracy, top(k), mae, iou, and counts per class. */
+/* measure.h: Counts for metrics: accuracy, top(k), mae, iou, dice, and counts per class. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_MEASURE_H
 #define CNN_MEASURE_H
@@ -29,7 +29,8 @@ void cnn_tally_add(cnn_tally *tally, const cnn_tally *other);
 void cnn_tally_sample(cnn_tally *tally, float *const output[], void *const target[], int64_t slot,
                       cnn_sums sums[]);
 void cnn_sums_add(cnn_sums *total, const cnn_sums *sums, int32_t outputs);
-/* The loss is NaN if the loss of some output cannot be computed from the outputs of infer. */
+/* The loss is NaN if there is none, or if the loss of some output cannot be computed from the outputs of
+ * infer. */
 void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums *total,
                         cnn_measures *measures);
 

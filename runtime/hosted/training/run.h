@@ -18,8 +18,8 @@ typedef struct cnn_run {
   int64_t rates;    /* number of steps in mean_rate */
   cnn_tally tally;  /* counts of the current epoch, like the sums above */
   cnn_sums *sums;
-  double best;            /* lowest value of the criterion for the best epoch, in the last `rated` epochs;
-                             negated if larger values are better */
+  double best;            /* the criterion's value in the best of the last `rated` epochs; negated if larger
+                             values are better */
   int32_t rated, waiting; /* waiting: epochs since the best epoch */
   cnn_epoch *history;     /* [finished] */
   int32_t room;

@@ -161,8 +161,8 @@ static const char *advice(const Training *training) {
                 : "A smaller rate, clip_norm or a warmup may help";
 }
 
-/* Checks that the weights used in evaluation are finite. Other weights are never written, because they are
- * useless. */
+/* Checks that the weights used in evaluation are finite. Weights that are not finite are never written,
+ * because they are useless. */
 static cnn_status weights_check(const Training *training) {
   const cnn_network *network = training->network;
   const float *value = cnn_trainer_result(&training->run.trainer);

@@ -50,6 +50,6 @@ cnn_status cnn_training_first_weights(Training *);
 void cnn_training_note_memory(const Training *);
 void cnn_training_note_idle(const Training *);   /* reports processes that get no part of a batch */
 void cnn_training_note_labels(const Training *); /* reports the number of samples per class */
-/* Reports an input whose raw bytes reach the first weights without scaling. */
+/* Reports an input whose numbers are still large at the first weights (see unscaled.h). */
 cnn_status cnn_training_note_scale(const Training *);
 #endif

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include "hosted/weights/zip.h"
 
-/* Returns an error that names the format and a Python line that converts the file; returns success if the
- * format is unknown. */
+/* Returns an error that names the format and explains how to convert the file; returns success if the format
+ * is unknown. */
 cnn_status cnn_foreign_check(const char *path, const unsigned char *bytes, size_t n);
 cnn_status cnn_foreign_zip(const char *path, const cnn_zip *zip); /* like cnn_foreign_check, for a zip */
 #endif

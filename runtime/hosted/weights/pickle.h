@@ -27,7 +27,7 @@ struct cnn_pickled {
   int32_t seen;        /* free for use by the caller; initially 0 */
   cnn_pickled **item;
   int64_t number;   /* INTEGER */
-  const char *text; /* TEXT, NAME: `bytes` long, without a NUL */
+  const char *text; /* TEXT, NAME: `bytes` long, not zero-terminated */
   size_t bytes;
 };
 

@@ -325,7 +325,7 @@ static cnn_status refuse_module(const char *path, const char *key) {
 static cnn_status refuse_script(const char *path) {
   return cnn_failure(CNN_BAD_FORMAT,
                      "%s: is a TorchScript module. In Python this writes a file of its weights, which is "
-                     "read:\n"
+                     "supported:\n"
                      "import torch\n"
                      "torch.save(torch.jit.load(\"%s\", map_location=\"cpu\").state_dict(), \"weights.pt\")",
                      path, path);

@@ -6,7 +6,7 @@
 #include "hosted/weights/archive.h"
 
 typedef struct cnn_zip_member {
-  const char *name; /* without a NUL */
+  const char *name; /* not zero-terminated */
   size_t name_bytes;
   uint64_t packed, size, header;
   uint32_t crc;
