@@ -1,12 +1,12 @@
 """attention.py: attention alone, in generated C and in onnxruntime. cnnc's net reads queries, keys and values
-from one value LxC3, as a layer before attention computes them; with R rows it reads three values LxC. The
-result is LxC.
+from one value Lx3C, as a layer before attention computes them; with R rows, the value is RxLx3C. The result
+is LxC or RxLxC.
 
 onnxruntime computes the same as
   chain       MatMul, Softmax, MatMul, with heads split and keys transposed before: its best layout, which
               no exporter writes;
   attention   ONNX's Attention of opset 23, if onnxruntime has it (one row);
-  exported    from LxC3 to LxC, as exported from a Vision Transformer (one row).
+  exported    from Lx3C to LxC, as exported from a Vision Transformer (one row).
 The runtimes run in turns, and the shortest call of each counts.
 """
 # SPDX-License-Identifier: Apache-2.0

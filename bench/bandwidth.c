@@ -1,6 +1,6 @@
-/* bandwidth.c: Measures read bandwidth: one core repeatedly reads the same BYTES bytes, from the cache or
- * memory in which they are. The result is the maximum number of bytes per second. Usage: bandwidth BYTES...;
- * prints GB/s for each. WIDTH is the width of a vector in bytes. Large blocks are on huge pages, as in cnnc's
+/* bandwidth.c: Measurement of read bandwidth: one core repeatedly reads the same BYTES bytes, from the cache
+ * or memory in which they are. The fastest of several rounds counts. Usage: bandwidth BYTES...; prints GB/s
+ * for each number. WIDTH is the width of a vector in bytes. Large blocks are on huge pages, as in cnnc's
  * programs. */
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE

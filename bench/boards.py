@@ -210,8 +210,9 @@ class Net:
 
     def fitted(self, options, board, most):
         """The program, its flash, and the largest --flash=BYTES with which it needs at most `most` bytes of
-        flash. The option limits the model alone, but the size of the code depends on the chosen schedules.
-        The budget is 0 if none is needed, None if even the minimum does not fit."""
+        flash, found by bisection to within 256 bytes. The option limits the model alone, but the size of the
+        code depends on the chosen schedules. The budget is 0 if none is needed, None if even the minimum does
+        not fit."""
         elf, flash, _ = self.build(options, board)
         if flash <= most:
             return elf, flash, 0

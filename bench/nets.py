@@ -1,4 +1,4 @@
-"""nets.py: the nets of examples/ as ONNX, with weights drawn from a fixed seed.
+"""nets.py: the nets of examples/ and programs/ as ONNX, with weights drawn from a fixed seed.
 
 An image has 8 bits per channel, as in the generated code, and is normalized in the graph. Otherwise a graph
 is optimized for onnxruntime, as exporters do: the normalization is one multiplication and one addition, and

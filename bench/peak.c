@@ -1,4 +1,4 @@
-/* peak.c: Measures peak multiply-adds per second of this machine: chains of fused multiply-adds in
+/* peak.c: Measurement of the peak rate of multiply-adds of this machine: chains of fused multiply-adds in
  * registers. BYTES is the width of a vector. With -DDOTS the multiply-adds are dot products of bf16 numbers
  * (vdpbf16ps), with -DTILES products of tile registers (tdpbf16ps). Usage: peak THREADS; prints GFLOP/s with
  * that number of threads. */

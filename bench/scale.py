@@ -197,8 +197,8 @@ def print_model(net, network):
     own, everyone, always = (1e3 * sum(part) for part in zip(*(
         (s.own * net.batch, s.all * net.batch, s.always) for s in net.stretches)))
     gathers, sums = net.kinds("gather"), net.kinds("sum")
-    print("%s: a step of %d images in %.2f ms: %.2f for images, %.2f for all images in every process, "
-          "%.2f always, %.2f for the update" % (
+    print("%s: a step of %d images in %.2f ms: %.2f for own images, %.2f for all images in every process, "
+          "%.2f constant, %.2f for the update" % (
               net.name, net.batch, own + everyone + always + 1e3 * net.update, own, everyone, always,
               1e3 * net.update))
     print("  sent: %d gathers of %d bytes an image, %d sums of %d bytes" % (

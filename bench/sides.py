@@ -182,7 +182,7 @@ def channels_first(shape):
 
 
 class Unsupported(Exception):
-    """Why a peer cannot compute a case: it is a row without numbers."""
+    """The reason why a peer cannot compute a case; the row of the case then has no numbers."""
 
 
 class OnnxRuntime:

@@ -174,7 +174,7 @@ def count(options, work, more=""):
 
 
 def measured(code):
-    """The instructions of the net: main and the start of the board are left out."""
+    """The instructions of the net, without main and the marks before and after the call."""
     return [i for i in code if i.function not in ("main", "mark_start", "mark_stop")]
 
 

@@ -1,5 +1,5 @@
-# lib: programs that can be imported without -I, from share/cnnc/lib. That is also the path in the build
-# tree.
+# lib: programs that can be imported without -I. They are in share/cnnc/lib of the installation and of the
+# build tree.
 # SPDX-License-Identifier: Apache-2.0
 CNN_LIBRARY = %D%/audio.cnn
 nobase_dist_pkgdata_DATA += $(CNN_LIBRARY)

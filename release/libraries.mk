@@ -1,9 +1,9 @@
 # libraries.mk: the libraries of the runtime, compiled from Debian's sources for one target, as one archive.
 #   make -f libraries.mk SOURCES=DIR CC=... AR=... FLAGS=... libparts.a     in an empty folder
-# WINDOWS=yes: for Windows, whose random numbers come from its C library.
-# SOURCES has a folder for each row of libraries.tsv. Their own build systems are not used: the files and the
-# settings here are those that they would choose on Linux with a C11 compiler. Symbols are hidden, so that a
-# net's shared library and the program that loads it each use their own copies of the libraries.
+# WINDOWS=yes: for Windows, where expat gets random numbers from the C library.
+# SOURCES has a folder for each row of libraries.tsv. The libraries' own build systems are not used: the files
+# and settings here are those that they would choose on Linux with a C11 compiler. Symbols are hidden, so that
+# a net's shared library and the program that loads it each use their own copies of the libraries.
 # SPDX-License-Identifier: Apache-2.0
 .DELETE_ON_ERROR:
 in = $(addprefix $(SOURCES)/$1/,$2)
@@ -34,7 +34,7 @@ libjpeg_flags := -Iconf/libjpeg -I$(SOURCES)/libjpeg
 libwebp := $(call all_in,libwebp,src/dec/*.c src/demux/demux.c src/dsp/*.c src/utils/*.c)
 libwebp_flags := -I$(SOURCES)/libwebp -DWEBP_EXTERN=extern
 
-# glibc 2.17 has no getrandom, but the kernel has, so the system call is made directly.
+# expat on Linux: glibc 2.17 has no getrandom, but the kernel has, so expat makes the system call itself.
 expat := $(call in,expat,expat/lib/xmlparse.c expat/lib/xmlrole.c expat/lib/xmltok.c)
 expat_flags := -Iconf/expat -I$(SOURCES)/expat/expat/lib -DXML_NS -DXML_DTD -DXML_CONTEXT_BYTES=1024 \
   -DHAVE_FCNTL_H $(if $(WINDOWS),-DXML_STATIC,-DHAVE_UNISTD_H $(if $(macos),-DHAVE_ARC4RANDOM_BUF, \

@@ -1,4 +1,5 @@
-# conf.py: Sphinx's configuration of the documentation site: README.md, docs/ and examples/ as HTML.
+# conf.py: Sphinx's configuration of the documentation site: the pages of the main folder, docs/, examples/,
+# bench/ and tests/ as HTML.
 # Why Sphinx, not mkdocs or mdBook: MyST parses CommonMark, in which the pages are written (mkdocs needs four
 # spaces before a nested list and an empty line before any list); Sphinx checks links to headings; and its
 # lexers are Pygments lexers in Python, like the other scripts here.

@@ -1,8 +1,9 @@
 #!/bin/sh
 # identical.sh [--no-comments] OLD NEW [FILE.cnn...]: whether two builds of cnnc generate the same C, byte for
-# byte, from every program of tests/, examples/ and docs/ with each set of options below. With --no-comments,
-# comments, indentation and blank lines may differ. Prints each difference, then the totals; status 1 if there
-# is a difference. SPDX-License-Identifier: Apache-2.0
+# byte, from each program with each set of options below. By default the programs are those of tests/run,
+# tests/grad, tests/emit, tests/golden/nets, examples/ and the pages. With --no-comments, comments,
+# indentation and blank lines may differ. Prints each difference, then the totals; status 1 if there is a
+# difference. SPDX-License-Identifier: Apache-2.0
 set -eu
 comments=yes
 if [ "$1" = --no-comments ]; then comments=no; shift; fi

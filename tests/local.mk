@@ -60,7 +60,7 @@ skips:
 	@sh $(top_srcdir)/tests/harness/skips.sh $(top_srcdir)/tests/skips.txt $(TEST_LOGS)
 check-local: check-TESTS
 	@sh $(top_srcdir)/tests/harness/skips.sh $(top_srcdir)/tests/skips.txt $(TEST_LOGS)
-	@echo "CNNC_TEST_SEED=$${CNNC_TEST_SEED:-$(TEST_SEED)} make check repeats what each net was tested with"
+	@echo "CNNC_TEST_SEED=$${CNNC_TEST_SEED:-$(TEST_SEED)} make check tests each net in the same way again"
 list-tests:
 	@echo $(TESTS)
 

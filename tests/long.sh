@@ -132,7 +132,7 @@ tests_of() { (cd "$top" && ls "tests/$1"/*.cnn); }
 netcheck() { make -s netcheck && ./netcheck "$@"; }
 
 # ---- all tests with the address and undefined-behavior sanitizers ----
-# Generated code is compiled without sanitizers: the share of it that make check runs is enough here.
+# Generated code is compiled without sanitizers, so the share of nets that make check tests is enough here.
 build_sanitized() {
   mkdir -p "$here/long-sanitizers" && cd "$here/long-sanitizers" && { [ -f config.status ] ||
     "$top/configure" --silent --enable-sanitizers CC="$clang" CFLAGS='-O2 -g'; } && make -j2 -s
@@ -499,7 +499,7 @@ has_venv() {
     { echo '1..0 # SKIP no Python from 3.11 on with venv'; return 1; }
 }
 # A release, built twice and compared, and tests of its files, with zig, in a new venv and in emulators. Tools
-# and sources come from the package indexes. RELEASE_TARGETS="x86_64-linux-gnu" for some targets alone.
+# and sources come from the package indexes. RELEASE_TARGETS="x86_64-linux-gnu ..." selects targets.
 release() {
   has_venv || return 0
   rm -rf "$here/long-release-1/out"

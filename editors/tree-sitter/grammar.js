@@ -1,5 +1,5 @@
 // grammar.js: Tree-sitter grammar of .cnn. Newlines are like blanks: no statement can begin with a token that
-// continues the statement before it. It accepts some code that cnnc rejects later, such as nn.Linear(3).
+// continues the statement before it. The grammar accepts some code that cnnc rejects, such as nn.Linear(3).
 // SPDX-License-Identifier: Apache-2.0
 const PREC = { conditional: 1, or: 2, and: 3, not: 4, compare: 5, range: 6, add: 7, multiply: 8, power: 9,
                negative: 10, index: 11 };

@@ -1,4 +1,4 @@
-// extension.js: starts `cnnc lsp` for .cnn files.
+// extension.js: Client of the language server `cnnc lsp`, for .cnn files.
 // SPDX-License-Identifier: Apache-2.0
 const vscode = require('vscode');
 const { LanguageClient, TransportKind } = require('vscode-languageclient/node');

@@ -16,6 +16,6 @@ int main(void) {
     const float nearest = cut + 12582912.0f, rest = nearest - 12582912.0f;
     wrong += !(rest >= -131072.0f && rest <= 131072.0f);
   }
-  printf("%" PRIu64 " quotients of 2^32 lead out of the range\n", wrong);
+  printf("%" PRIu64 " of 2^32 quotients give results out of range\n", wrong);
   return wrong != 0;
 }

@@ -129,7 +129,7 @@ check(result.returncode == 0 and read("own.cnn") == 'block stage(n) { dense(n) -
 check(read(
            "net.cnn") == '\ufeffimport "own.cnn"\r\nnet a {\r\n    input x: 8\r\n    stage(4)\r\n    '
                          'dense(2) -> softmax\r\n}\r\n', "no other byte of the file changes")
-check(stat.S_IMODE(os.stat("net.cnn").st_mode) == 0o640, "so do its permissions")
+check(stat.S_IMODE(os.stat("net.cnn").st_mode) == 0o640, "its permissions stay")
 check("net.cnn: fixed in 1 place\n" in result.stderr and "own.cnn: fixed in 2 places\n" in result.stderr,
       "changes are reported", result.stderr)
 check(run(["--fix", "net.cnn"]).stderr == "", "a second --fix changes nothing")

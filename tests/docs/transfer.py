@@ -106,7 +106,7 @@ def plain(text):
 blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.M | re.S)
 shown = None
 for number, (kind, body) in enumerate(blocks, 1):
-    title = f"block {number}: {kind or 'what is printed'}"
+    title = f"block {number}: {kind or 'the output'}"
     if kind == "cnn":
         with open(re.search(r"^net (\w+)", body, re.M).group(1) + ".cnn", "w") as file:
             file.write(body)

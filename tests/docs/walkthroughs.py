@@ -1,6 +1,6 @@
 # walkthroughs.py: the cases of walkthroughs.tap. The shell commands of a page are run in its folder,
-# verbatim. Without PyTorch a first step that needs it is omitted, and the next one reads the file of
-# tests/walks; the page gets the small MobileNetV2 of tests/walks.
+# verbatim. If PyTorch is missing, the first step is omitted, and the next step reads the file of tests/walks.
+# In the walkthrough of the web page, the small MobileNetV2 of tests/walks replaces torchvision's.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, re, shutil, subprocess, sys
 from tap import check, finish, start

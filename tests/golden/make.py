@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-# make.py: recomputes the golden values with PyTorch: optimizers.txt, ops.inc, special.inc, yolo.inc,
-# detection.inc, detection_losses.inc, nets.txt and steps.txt. Needs torch (1.13 or later), torchvision and
-# numpy.
+# make.py: recomputes the golden values with PyTorch: optimizers.txt, ops.inc, special.inc, aware.inc,
+# yolo.inc, detection.inc, detection_losses.inc, nets.txt and steps.txt. Needs torch (1.13 or later),
+# torchvision and numpy.
 # SPDX-License-Identifier: Apache-2.0
 import os
 import subprocess

@@ -287,7 +287,7 @@ def main():
     parser.add_argument("--cmsis")
     parser.add_argument("--board", action="store_true")
     parser.add_argument("folder")
-    parser.add_argument("--wide", action="store_true", help="the models of 16 bits alone")
+    parser.add_argument("--wide", action="store_true", help="only the int16 models")
     options = parser.parse_args()
     told = versions(options)
     for model in WIDE_MODELS:

@@ -65,7 +65,7 @@ static int by_name(const void *a, const void *b) {
 void accuracy_table(void) {
   if (!rows.n) return;
   qsort(rows.data, (size_t)rows.n, sizeof *rows.data, by_name);
-  printf("# | kernels | schedule | number | median | worst | of | plain loops: median | worst |\n"
+  printf("# | kernels | schedule | number | median | worst | of | reference: median | worst |\n"
          "# |---|---|---|---|---|---|---|---|\n");
   for (int i = 0; i < rows.n; i++) {
     Row *row = rows.data[i];
@@ -227,7 +227,7 @@ static void judge(const Trial *t, const Lower *l, const double *want, int64_t n,
   note(group_of(t), candidate->name, operator_of(t), error, plain);
   const double limit = fmax(fmax(LARGER * plain, FLOATS * UNIT), TYPICAL * candidate->error.typical);
   if (!(error <= limit))
-    printf("# %s, %s, %s: error %.2g, limit %.2g, plain loops %.2g\n",
+    printf("# %s, %s, %s: error %.2g, limit %.2g, reference %.2g\n",
            t->kernel->root->name ? t->kernel->root->name : "", operator_of(t), candidate->name, error, limit,
            plain);
   *worst = worse(*worst, error / limit);

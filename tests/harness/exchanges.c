@@ -121,7 +121,7 @@ static const Kind kinds[] = {{"a gather is left out", drop_gather, true, &ABSENT
                              {"a gather comes too early", gather_first, true, &ABSENT},
                              {"a gather of other bytes", gather_aside, true, &ABSENT},
                              {"a gather of fewer bytes", gather_closer, true, &ABSENT},
-                             {"a gather of images that lie wider", gather_wider, true, &ABSENT},
+                             {"a gather with a larger stride", gather_wider, true, &ABSENT},
                              {"a gather of another space", gather_elsewhere, true, &ABSENT},
                              {"a bucket is empty", drop_bucket, false, &UNSENT},
                              {"a bucket is never sent", send_never, false, &UNSENT},

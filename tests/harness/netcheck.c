@@ -8,11 +8,11 @@
  *     netcheck --model FILE.cnn FILE.safetensors ROUNDING VALUES
  *     netcheck --draw FILE.cnn ROUNDING SEED FILE.safetensors
  *
- * By default the compiled C is compared with eval in double, for every target of this CPU, at -O0 and -O2.
- * If there is a train block, eval's gradients are compared with central differences, and the compiled
- * gradients with eval's gradients. Code of -O2 also runs on several threads, and must give the same bits as
- * on one thread. Inspection code (the values of all layers, the gradients of the inputs) always runs in the
- * interpreter.
+ * By default the compiled C is compared with eval in double, for targets of this CPU, at -O0, -O2 and -Os;
+ * share.c selects some of these combinations, with $NETCHECK_ALL all of them. If there is a train block,
+ * eval's gradients are compared with central differences, and the compiled gradients with eval's gradients.
+ * Code of -O2 also runs on several threads, and must give the same bits as on one thread. Inspection code
+ * (the values of all layers, the gradients of the inputs) always runs in the interpreter.
  *
  *     --nests      runs the loop nests in the interpreter: fast, without a C compiler
  *     --rows=N     like --nests, with N rows of a leading axis in all values

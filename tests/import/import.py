@@ -94,7 +94,7 @@ def differs(name, results, theirs):
     off = sum(a != b for a, b in pairs)
     print(f"# {name}: {off} of {len(pairs)} bytes are others than onnxruntime's")
     why = distance(results, arrays(name, "want"), 2e-5)
-    return f"what int8.md says {why}" if why else distance(results, theirs, 2e-2, step=1)
+    return f"docs/int8.md: {why}" if why else distance(results, theirs, 2e-2, step=1)
 
 
 def good(name):
@@ -127,7 +127,7 @@ def bad(name):
     part = re.search(r"help: (--outputs=\S+) is the largest part", made.stderr)
     if part:
         made = command("import", name + ".onnx", "-o", "part", part[1])
-        check(made.returncode == 0, f"what is suggested for bad/{name} can be imported", made.stderr)
+        check(made.returncode == 0, f"the part suggested for bad/{name} can be imported", made.stderr)
 
 
 def field(number, value, more=0):

@@ -36,7 +36,7 @@ def speed(check, rounds=30):
         found = c.messages(uri)
         hints = c.of("textDocument/inlayHint", uri)
         times.append(time.perf_counter() - start)
-    check(found == [] and len(hints) > 10, "a large program with hints behind its calls", (found, hints))
+    check(found == [] and len(hints) > 10, "a large program with hints after its calls", (found, hints))
     print(f"# a key stroke in VGG16: {min(times) * 1e3:.2f} ms at the least, "
           f"{sorted(times)[len(times) // 2] * 1e3:.2f} ms is the median")
     check(min(times) < LIMIT * LOADED, "a key stroke in VGG16 is fast", times)

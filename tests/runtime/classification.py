@@ -205,7 +205,7 @@ shutil.copytree("right", "flat/train")
 png("flat/test/a.png", COLOURS["red"])
 exits(
     0,
-    "but not beside parts",
+    "but not next to parts",
     *train("named", "flat", "--epochs", "1", "--out", "flat.safetensors"),
     says="flat/test is not read: it contains no class folders",
 )

@@ -109,7 +109,7 @@ done = exits(0, "train", *TRAIN, "--log", "dot.jsonl", "--plot", "dot.svg", "--t
 check(done.stdout.startswith("dot.safetensors: epoch ") and done.stdout.count("\n") == 1,
       "the result is on standard output", done.both)
 check("epoch" not in done.stderr and done.stderr.startswith("data: ")
-      and "\nlabels: 4 classes" in done.stderr, "--progress none leaves what was seen of the data", done.both)
+      and "\nlabels: 4 classes" in done.stderr, "--progress none still describes the data", done.both)
 check(all(os.path.exists(f"dot{kind}.safetensors") for kind in ("", ".last", ".checkpoint")),
       "weights, the last, a checkpoint", os.listdir())
 rows = [json.loads(line) for line in open("dot.jsonl")]

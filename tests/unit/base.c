@@ -1,5 +1,5 @@
-/* base.c: Arenas, texts, numbers, source positions, suggestions, files, recording and printing of
- * messages. */
+/* base.c: Arenas, texts, numbers, source positions, suggestions, files, templates, recording and printing of
+ * messages, fixes. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>

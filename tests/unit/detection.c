@@ -1,5 +1,5 @@
-/* detection.c: Box operators: compares eval with torchvision's numbers (tests/golden/detection.py), and
- * nests with eval. */
+/* detection.c: Box operators and the losses of detectors: compares eval with torchvision's numbers
+ * (tests/golden/detection.py). */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>

@@ -62,7 +62,7 @@ static void check_nodes(const Program *p) {
 
 static void check_same(const char *what, const Lowered *kept, const Lowered *fresh) {
   const bool same = !strcmp(kept->calls, fresh->calls) && !strcmp(kept->nests, fresh->nests);
-  if (!same) printf("    %s: not the program that is lowered from nothing\n", what);
+  if (!same) printf("    %s: differs from the program lowered without the cache\n", what);
   CU_ASSERT_TRUE(same);
   check_nodes(kept->program);
 }

@@ -1,5 +1,5 @@
-// layout.c: Memory layout: blocks that are live at the same time never overlap, and the total is within a few
-// percent of the minimum.
+// layout.c: Memory layout: of the blocks that are live at the same time, only permitted pairs overlap, and
+// the total is close to the lower bound.
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/layout.h"
 #include "all.h"

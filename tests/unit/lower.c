@@ -1,5 +1,6 @@
 // lower.c: Convolutions, depthwise, transposed and dense layers with all their gradients: compares their
-// nests (the reference schedule, and the schedules of every built target) in the interpreter with eval.
+// nests in the interpreter with eval: the reference schedule, and the schedules of the targets, a third of
+// them for each kernel.
 // SPDX-License-Identifier: Apache-2.0
 #include "all.h"
 #include "machine.h"
@@ -110,7 +111,7 @@ static Node *combine(Net *net, const char *name, Node *other) {
   return net->last = node;
 }
 
-/* Random weights; variances and deviations are positive. */
+/* Random weights; variances are positive. */
 static void net_weights(Net *net) {
   graph_layout_weights(net->graph);
   net->weights = draw_array(net, net->graph->parameters);
@@ -170,7 +171,7 @@ static void eval_kernel(Net *net, const Kernel *kernel, Values *values, const do
 }
 
 /* ---- the same kernel as a nest ---- */
-/* Checks that the fast interpreter, which computes in float, fills a pack with the same numbers. */
+/* Checks that nest_fill, a fast interpreter in float, fills a pack with the same numbers as nest_run. */
 static void check_fill(const Net *net, const Pack *pack) {
   const int nbufs = pack->nest->nbufs;
   Run run = {.mem = NEW_ARRAY(net->arena, double *, nbufs), .single = true};

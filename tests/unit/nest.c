@@ -1,5 +1,5 @@
-// nest.c: Compares nests with plain C loops in double; features of nests that convolutions do not use; their
-// printed form.
+// nest.c: Compares nests with C loops in double; features of nests that convolutions do not use; the printed
+// form of nests.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -10,7 +10,7 @@
 #include "nest_kernels.h"
 #include "printed.h"
 
-/* ---- kernels compared with plain loops ---- */
+/* ---- kernels compared with C loops ---- */
 static double conv_at(const Conv *c, const double *x, const double *w, const double *bias, int y, int xx,
                       int f) {
   double s = bias[f];
@@ -210,14 +210,14 @@ static void size_case(Cases *cases, int count) { /* computes the first `count` i
                             : nest_unset(r->mem[out->id][i]));
 }
 
-/* Bytes are normalized to floats, and converted back. */
+/* Bytes or int16 numbers become floats, are halved, and are converted back. */
 static void byte_case(Cases *cases, Elem elem, int L) {
   enum { N = 40 };
   Nest *b = nest_new(cases->arena, elem_name(elem), "bytes to floats and back");
   Buf *in = NEST_BUF_OF(b, INPUT, "in", elem, N), *out = NEST_BUF_OF(b, OUTPUT, "out", elem, N),
       *f = NEST_BUF(b, WORK, "f", N);
   nest_fn(b, b->name, false);
-  NEST_FOR(b, i, N / 8) { /* 8 elements are a vector and a remainder, or two vectors */
+  NEST_FOR(b, i, N / 8) { /* 8 elements are one vector of 8 lanes or two of 4 */
     if (L == 1)
       NEST_FOR(b, k, 8)
         nest_store(b, nest_at(b, f, 8 * i + k),
@@ -258,7 +258,7 @@ static void update_case(Cases *cases) { /* adds to a gradient: its elements are 
   cases_check(cases, b, CASE_RUN(x), want, 0);
 }
 
-static void over_case(Cases *cases) { /* the input is overwritten: rows in parallel, a tail of lanes, two
+static void over_case(Cases *cases) { /* an operand is overwritten: rows in parallel, a tail of lanes, two
                                          statements that read, branches */
   enum { ROWS = 6, N = 7, L = 4 };
   Nest *b = nest_new(cases->arena, "over", "out = x * out + out");
@@ -301,7 +301,8 @@ static void dropout_case(Cases *cases) {
   cases_check(cases, b, CASE_RUN(x, keys), NULL, 0);
 }
 
-/* A one-hot row, by comparing positions with an integer; integer arithmetic, minimum, maximum. */
+/* Compares positions with an integer: a one-hot row, or with vectors a step; integer arithmetic, minimum,
+ * maximum. */
 static void label_case(Cases *cases, int L) {
   enum { N = 12 };
   Nest *b = nest_new(cases->arena, "label", "one-hot, clamped label");
@@ -324,7 +325,7 @@ static void label_case(Cases *cases, int L) {
   cases_check(cases, b, CASE_RUN(x), NULL, 0);
 }
 
-/* All functions, selects, operations across lanes, a maximum that starts at minus infinity. */
+/* Functions of the prelude, selects, operations across lanes, a maximum that starts at minus infinity. */
 static void math_case(Cases *cases, int L) {
   enum { ROWS = 9 };
   const int N = 3 * L;

@@ -225,7 +225,7 @@ void cases_compile(const Cases *cases, const char *attribute, int lanes_max, boo
     for (int f = 0; f < nflags; f++) {
       const char *flag = flags[i][f];
       Compiled compiled = {cases, printed_compiler(i), flag, text,
-                           fused && flag[2] >= '2'}; /* below -O2 compilers fuse nothing */
+                           fused && flag[2] >= '2'}; /* below -O2 compilers may not fuse */
       if (compiled.compiler) CU_ASSERT(printed_in_child(run_compiled, &compiled));
     }
 }

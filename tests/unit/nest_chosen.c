@@ -1,5 +1,6 @@
-// nest_chosen.c: Data-dependent indices. Compares row lookup, sampling between pixels and its gradient with
-// plain loops, for all kinds of indices: far outside, infinite, NaN.
+// nest_chosen.c: Data-dependent indices. Compares row lookup and sampling between pixels, and their
+// gradients, with C loops, for all kinds of indices: far outside, infinite, NaN. Also lookup tables of bytes,
+// pairs of bf16 numbers, half-precision numbers.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>
@@ -383,7 +384,7 @@ CU_TestInfo suite_nest_chosen[] = {{"half-precision numbers", test_halves},
                                    {"on the baseline CPU", test_narrow},
                                    {"as scalar C for any compiler", test_scalar},
                                    {"text of C and dump", test_text},
-                                   {"the interpreter fills weights", test_fill},
+                                   {"nest_fill rejects data-dependent indices", test_fill},
                                    {"interleaved images share an index from weights", test_widen},
                                    {"tables and words: bounds, values", test_tables},
                                    {"pairs of bf16 numbers: bounds, products", test_pairs},

@@ -1,4 +1,4 @@
-/* nest_kernels.c: Kernels as nests: direct convolution (also as plain loops, and tiled by pixels and
+/* nest_kernels.c: Kernels as nests: direct convolution (like the reference schedule, and tiled by pixels and
  * vectors), Winograd F(4x4,3x3), weight gradient, LeNet's fused layers, dense, pooling. Tests prove, run,
  * print and mutate them; the schedules of the compiler are in compiler/schedule/.
  *
@@ -207,7 +207,7 @@ static NestFn *winograd_input(Nest *b, Buf *in, Buf *V, int H, int CI) {
   NEST_IF(b, cond_and(nest_within(b, y0, 0, H - 5), nest_within(b, x0, 0, H - 5))) {
     NEST_FROM(b, y, 2, 6)
       NEST_FOR(b, c, 4 * CI / L)
-        nest_prefetch(b, in, H * CI * (y0 + y) + CI * (x0 + 14) + L * c); /* two tiles ahead */
+        nest_prefetch(b, in, H * CI * (y0 + y) + CI * (x0 + 14) + L * c); /* three tiles ahead */
     NEST_FOR(b, c, CI / L) {
       const Ix c0 = L * c;
       input_tile(b, in, &y0, &x0, &c0, V, &t, &c0);

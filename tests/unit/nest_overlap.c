@@ -1,5 +1,5 @@
-// nest_overlap.c: Results that overlap operands: compares the permitted offset of each nest with runs in
-// shared memory, at every offset.
+// nest_overlap.c: Results that overlap operands: runs each nest in shared memory, at a sample of its
+// permitted offsets and at the first offset that is not permitted.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
@@ -91,7 +91,7 @@ static void test_elements(void) {
   NEST_FOR(b, i, N) nest_store(b, nest_at(b, out, i), add(nest_load(b, nest_at(b, in, i), 1), num(b, 1)));
   expect(b, 0, 1);
 
-  b = nest_new(arena, "behind", "each element, and the one before it");
+  b = nest_new(arena, "behind", "each element, and the one after it");
   in = NEST_BUF(b, INPUT, "in", N + 1), out = NEST_BUF(b, OUTPUT, "out", N);
   nest_fn(b, "behind", false);
   NEST_FOR(b, i, N)
@@ -111,7 +111,7 @@ static void test_elements(void) {
   NEST_FOR(b, i, N)
     for (int k = 0; k < 2; k++)
       nest_store(b, nest_at(b, out, i * 2 + k), mul(nest_load(b, nest_at(b, in, i), 1), num(b, k + 2)));
-  expect(b, -N, 1); /* the second load of the last element comes after the first store */
+  expect(b, -N, 1); /* the last element is loaded again after the first of its two stores */
   arena_free(arena);
 }
 
@@ -140,7 +140,7 @@ static void test_whole(void) {
   arena_free(arena);
 }
 
-/* The nest computes channel by channel, each over all pixels. */
+/* The nests compute channel by channel, each over all pixels. */
 static void test_channels(void) {
   Arena *arena = arena_new();
   Nest *b = nest_new(arena, "channels", "a channel after the other");
@@ -204,7 +204,7 @@ static int draw(uint64_t *state, int n) {
   return (int)((*state >> 33) % (uint64_t)n);
 }
 
-/* Convolutions of every kind: no permitted offset is wrong; the offsets of reference schedules are
+/* Random convolutions: no permitted offset is wrong; for most reference schedules the permitted offset is
  * maximal. */
 static void test_convolutions(void) {
   int plain = 0, tight_plain = 0, direct = 0;
@@ -248,7 +248,7 @@ static void test_others(void) {
 }
 
 CU_TestInfo suite_nest_overlap[] = {{"element by element", test_elements},
-                                    {"one copy of all elements", test_whole},
+                                    {"reverse order, sums of all elements", test_whole},
                                     {"channel by channel", test_channels},
                                     {"handwritten C", test_routine},
                                     {"convolutions", test_convolutions},

@@ -1,6 +1,6 @@
 /* ops.c: Operators and losses. Small nets, built without the language. Their nests run in the interpreter and
- * are compared with eval: the reference schedule, and the schedules of every built target, fused or not.
- * Eval's gradients are compared with difference quotients, and eval with PyTorch's numbers
+ * are compared with eval: the reference schedule without fusion, and the schedules of the targets with
+ * fusion. Eval's gradients are compared with central differences, and eval with PyTorch's numbers
  * (tests/golden/ops.py, special.py). */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
@@ -231,7 +231,7 @@ static void test_losses(void) {
 }
 
 static void test_inputs(
-    void) { /* bytes and channel planes, read in place or converted, with nodes fused after the conversion */
+    void) { /* floats, bytes and int16, as pixels or channel planes, with nodes fused after the conversion */
   static const char *const layers[] = {"normalize mean=0.5 std=0.25 scale=0.00390625 -> tanh", "relu",
                                        "flatten -> add x=1", "maxpool kernel=2"};
   static const Elem types[] = {F32, U8, I8, I16};

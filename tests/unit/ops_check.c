@@ -1,4 +1,4 @@
-// ops_check.c: Compares the nests of a small net with eval, and its gradients with central differences.
+// ops_check.c: Compares the nests of a small net with eval, and eval's gradients with central differences.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops_net.h"
 #include <CUnit/CUnit.h>
@@ -87,8 +87,8 @@ static double loss_of(Net *net, const TrainingGraph *training, const Data *data)
   return sum;
 }
 
-/* The gradient of the tested layers' input. The first layer is a scale of 1: the gradient that arrives at its
- * output equals the gradient of its input. */
+/* The gradient with respect to the output of the first layer `scale`, which is the input of the tested
+ * layers. */
 const Node *gradient_of_scale(const Graph *graph, const Node *scale) {
   for (int i = 0; i < graph->nodes.n; i++)
     if (graph->nodes.data[i]->target == scale->weight[0]) return graph->nodes.data[i]->in[0];

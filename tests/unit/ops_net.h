@@ -40,7 +40,8 @@ bool close_to(const char *what, const char *where, const double *got, const doub
               double tolerance);
 /* The gradient with respect to the output of the layer `scale`. */
 const Node *gradient_of_scale(const Graph *, const Node *scale);
-/* Checks inference and training, for each target, in the interpreter. */
+/* Compares inference and training in the interpreter with eval, for each target that machine_seen does not
+ * skip. */
 void net_check_nests(Net *, const Data *);
 void net_check_gradients(Net *, Data *); /* compares gradients with central differences */
 #endif

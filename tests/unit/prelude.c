@@ -1,6 +1,7 @@
-// prelude.c: Compares the functions of generated code, compiled for every target at every width, with the C
-// library in double: on a sample of all floats (every STEP-th bit pattern; PRELUDE_STEP in the environment
-// sets another step), and on the values where such functions are least accurate.
+// prelude.c: Compares the functions of generated code, compiled at every width for the targets of this CPU
+// and of emulated CPUs, with the C library in double: on a sample of all floats (every STEP-th bit pattern;
+// PRELUDE_STEP in the environment sets another step), and on the values where such functions are least
+// accurate.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>
@@ -265,7 +266,7 @@ static void check_compiler(int which) {
 static void test_first_compiler(void) { check_compiler(0); }
 static void test_second_compiler(void) { check_compiler(1); }
 
-/* ---- on other CPUs, in emulators: fewer floats ---- */
+/* ---- on other CPUs, in emulators: the sample does not depend on PRELUDE_STEP ---- */
 /* The interface of bare.c: every function at every width, each with a separate range of bare_out. */
 static const char *foreign_source(Arena *arena, const Target *target, int floats) {
   Text text = {.arena = arena};
@@ -319,9 +320,9 @@ static void check_foreign(Arena *arena, const Target *target) {
 static void test_foreign(void) {
   Arena *arena = arena_new();
   for (const Target *target = target_table; target->name; target++) {
-    if (target->vectors) continue; /* these boards lack the memory for all floats */
+    if (target->vectors) continue; /* these boards lack the memory for the sample */
     const char *missing = target_is_foreign(target) ? foreign_missing(arena, target) : NULL;
-    if (missing) printf("# %s wants %s\n", target->name, missing);
+    if (missing) printf("# %s needs %s\n", target->name, missing);
     else if (target_is_foreign(target)) check_foreign(arena, target);
   }
   arena_free(arena);

@@ -8,7 +8,7 @@
 #include "emit/prelude.h"
 
 enum { COMPILERS = 2 };
-const char *printed_compiler(int i);       /* $CC or cc, $CLANG or clang; NULL if it does not run */
+const char *printed_compiler(int i);       /* $CC, cc or gcc; $CLANG or clang; NULL if none runs */
 const char *printed_attribute(int *lanes); /* the target attribute for the widest vectors of this CPU, ""
                                               for the baseline; and their lanes */
 

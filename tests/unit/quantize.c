@@ -79,7 +79,7 @@ static void factors_on_64_bit_sums(void) {
   CU_ASSERT_EQUAL(multiplier_apply_wide(ROUNDING_FLOAT, INT64_C(1) << 46, (Multiplier){0, 0, 1}), 1 << 17);
 }
 
-/* The factors 1/2 and 1/4 give results that end in 1/2, which each rounding treats differently. */
+/* The factors 1/2 and 1/4 give results that end in 1/2, which the roundings treat differently. */
 static void test_ties(void) {
   static const int64_t x[] = {-5, -3, -1, 1, 3, 5}, single[] = {-2, -1, 0, 1, 2, 3},
                        away[] = {-3, -2, -1, 1, 2, 3}, even[] = {-2, -2, 0, 0, 2, 2};

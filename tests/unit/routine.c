@@ -180,8 +180,8 @@ static double draw(uint64_t *state, int n) { /* 0 .. n - 1 */
 }
 
 /* Draws few different numbers, so that boxes coincide, scores are equal and overlaps are exactly at the
- * threshold; and some unusual numbers. In every third round nearly all boxes are equal, so that only a few
- * of very many boxes remain. */
+ * threshold; and some unusual numbers. In every third round there are only four different boxes, so that only
+ * a few of very many boxes remain. */
 static Drawn drawn(uint64_t *state, int round) {
   Drawn d;
   const int places = round % 3 ? 7 : 1, sides = round % 3 ? 5 : 2, steps = round % 5 ? round % 9 + 1 : 1024;

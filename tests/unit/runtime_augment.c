@@ -89,8 +89,8 @@ static void moves_are_drawn_evenly(void) {
   for (int k = 0; k < 25; k++) CU_ASSERT(place[k / 5][k % 5] > 130 && place[k / 5][k % 5] < 270);
 }
 
-/* Quarter and half turns and integer enlargements are exact; an image that is turned back is almost the
- * same where nothing was lost. */
+/* A crop of the whole image, a zoom of 1 and a rotation by 0 degrees change nothing. In an enlargement by 3,
+ * the center of each block of 3x3 pixels is a pixel of the source. */
 static void geometry_is_exact_where_it_can_be(void) {
   static const cnn_option whole_crop[] = {{"crop", {SIDE, SIDE}, 2}},
                           whole_piece[] = {{"resized_crop", {1, 1}, 2}}, no_zoom[] = {{"zoom", {1, 1}, 2}};

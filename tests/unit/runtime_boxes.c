@@ -1,5 +1,5 @@
-/* runtime_boxes.c: Data sets of images with boxes and masks: files of YOLO, COCO and Pascal VOC, created
- * here; errors in them are reported, and skipped on request. */
+/* runtime_boxes.c: Data sets of images with boxes: files of YOLO and Pascal VOC, created here; errors in them
+ * are reported, and skipped on request. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>

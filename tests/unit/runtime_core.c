@@ -383,7 +383,7 @@ static void averages_lag_behind(void) {
 }
 
 CU_TestInfo suite_core[] = {
-    {"functions equal those of libm", functions_are_those_of_libm},
+    {"functions agree with those of libm", functions_are_those_of_libm},
     {"the square root of a float is exact", the_root_of_a_float_is_exact},
     {"random numbers follow the definition", numbers_are_those_of_the_definition},
     {"random numbers are uniform", numbers_are_spread_evenly},

@@ -548,7 +548,7 @@ CU_TestInfo suite_weights[] = {
 };
 
 CU_TestInfo suite_image[] = {
-    {"all image formats are read", all_image_formats_are_read},
+    {"PNG and JPEG images of all kinds are read", all_image_formats_are_read},
     {"images are resampled as by Pillow", images_are_resampled_as_by_pillow},
     {"images are converted to inputs", images_fit_inputs},
     {"resampling is right at all sizes", resampling_is_sound_at_all_sizes},

@@ -162,7 +162,7 @@ static cnn_network pixel_net(cnn_port port[4]) { /* a net with a class per pixel
   return network;
 }
 
-/* Sets the outputs: the first object of a sample is the only box; all its objects are segments. */
+/* Sets the outputs: the first object of a sample is the only box; all objects of the sample are segments. */
 static void find_first(const cnn_truth *truth) {
   const cnn_object *object = &truth->object[0];
   set_outputs(0, 0, 0, 0);
@@ -256,7 +256,7 @@ static void objects_are_judged_whole(void) {
 CU_TestInfo suite_findings[] = {
     {"boxes and masks are in pixels of the image", boxes_and_masks_are_in_pixels_of_the_image},
     {"letterboxing is reversed", letterbox_is_undone},
-    {"NaN boxes are not detections", no_numbers_are_no_boxes},
+    {"NaN and infinities in boxes do no harm", no_numbers_are_no_boxes},
     {"segments are in pixels of the image", segments_are_in_pixels_of_the_image},
     {"object pixels without an instance belong to no segment", objects_without_an_instance_are_no_segments},
     {"results are in COCO's format", results_are_those_of_coco},

@@ -118,8 +118,8 @@ static void arrays_have_names_that_are_said(void) {
   }
 }
 
-/* A file with an array of strings, as NumPy writes it: cnn_npz_write writes only numbers, so the type of
- * 12-byte elements is changed to U3. */
+/* A file with an array of strings, as NumPy writes it: cnn_npz_write writes only numbers, so the type of the
+ * 4-byte elements is changed from u4 to U1. */
 static void texts_are_no_labels(void) {
   static const float x[6] = {1, 2, 3, 4, 5, 6};
   static const uint32_t text[3] = {'a', 'b', 'a'};

@@ -209,7 +209,7 @@ static void exif_directories_are_read(void) {
     size_t n;
     ExifEntry entry[3];
   } cases[] = {
-      {6, 0, 2, {{MAKER, ASCII, 200, 0xFFFFFFF0}, {ORIENTATION, SHORT, 1, 6}}}, /* only this entry is read */
+      {6, 0, 2, {{MAKER, ASCII, 200, 0xFFFFFFF0}, {ORIENTATION, SHORT, 1, 6}}}, /* the second entry is read */
       {3, 8, 2, {{LINK, LONG, 1, 8}, {ORIENTATION, SHORT, 1, 3}}},              /* loops of directories */
       {1, 8, 1, {{LINK, LONG, 1, 8}}},
       {8, 0, 2, {{ORIENTATION, SHORT, 1, 8}, {ORIENTATION, SHORT, 1, 2}}}, /* the first entry counts */

@@ -179,7 +179,7 @@ static void pixels_have_three_metrics(void) {
 
 enum { H = 4, W = 6, C = 3, SIZE = H * W * C, AT = 7 };
 
-/* A net with an image input in channels-first layout, and the expected second sample of a batch. */
+/* A net with an image input in channels-first layout, and sample AT before and after augmentation. */
 typedef struct Moved {
   cnn_port input, output;
   cnn_recipe recipe;
@@ -333,7 +333,7 @@ static void samples_are_mixed_with_others(void) {
 }
 
 CU_TestInfo suite_measure[] = {
-    {"losses equal PyTorch's", losses_are_those_of_pytorch},
+    {"losses follow PyTorch's formulas", losses_are_those_of_pytorch},
     {"dice measures the overlap", dice_is_the_overlap},
     {"metrics count correctly", metrics_count_what_they_say},
     {"three metrics of pixel classes", pixels_have_three_metrics},

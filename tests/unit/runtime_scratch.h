@@ -1,5 +1,5 @@
 /* runtime_scratch.h: a directory for the files of the runtime's tests, in the directory where the tests run;
- * emptied on first use. */
+ * removed at exit. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef RUNTIME_SCRATCH_H
 #define RUNTIME_SCRATCH_H

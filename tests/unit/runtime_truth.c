@@ -58,7 +58,7 @@ static void annotations_are_fitted_with_their_images(void) {
   CU_ASSERT(box_is(&truth.object[0], 4, 2, 20, 4) && box_is(&truth.object[1], 24, 4, 36, 6));
   CU_ASSERT(fills_box(&truth, 0) && fills_box(&truth, 1));
   cnn_truth_free(&truth);
-  /* an image of 30x20 is enlarged to 60x40, and placed below 10 black rows of the 60x60 input */
+  /* the 20x30 image (height x width) is enlarged to 40x60, below 10 black rows of the 60x60 input */
   truth = truth_make(2, 4, 10, 8);
   CU_ASSERT_EQUAL(cnn_truth_fit(&truth, 60, 60, CNN_FIT_LETTERBOX).code, CNN_OK);
   CU_ASSERT(box_is(&truth.object[0], 4, 18, 20, 26) && fills_box(&truth, 0) && fills_box(&truth, 1));
@@ -98,8 +98,8 @@ static cnn_truth moved(const cnn_option *step, uint32_t index) {
   return truth;
 }
 
-/* Moves an image that is 200 at the pixels of object 1 and 0 elsewhere. The bright pixels of the result must
- * fill the moved box of this object. */
+/* Moves an image that is 200 at the pixels of object 1 and 0 elsewhere. Callers compare the bounding box of
+ * the bright pixels of the result with the moved box of this object. */
 static void picture_moved(const cnn_option *step, uint32_t index, uint8_t out[H * W]) {
   static float scratch[2 * H * W];
   const cnn_recipe recipe = {.augments = 1, .augment = step};
@@ -180,7 +180,8 @@ static void zooms_and_crops_follow_the_image(void) {
   for (int k = 0; k < 3; k++) follow(&steps[k], 1.01);
 }
 
-/* The box of the rotated corners contains the whole object, and a quarter turn of a square plane is exact. */
+/* The box of the rotated corners contains the whole object. A box at the center stays there, and its new size
+ * is that of a rotation by at most 30 degrees. */
 static void turned_boxes_hold_their_corners(void) {
   static const cnn_option turn = {"rotate", {40}, 1};
   for (uint32_t index = 0; index < 200; index++) {
@@ -194,7 +195,7 @@ static void turned_boxes_hold_their_corners(void) {
                 object->box[2] >= seen[2] - 1 && object->box[3] >= seen[3] - 1);
     cnn_truth_free(&truth);
   }
-  /* rotates a box around the center of the 30x20 image, (15, 10) */
+  /* rotates a box around the center of the image, x = 15, y = 10 */
   for (uint32_t index = 0; index < 50; index++) {
     static const cnn_option steps[] = {{"rotate", {30}, 1}};
     const cnn_recipe recipe = {.augments = 1, .augment = steps};

@@ -43,7 +43,7 @@ static void refused(const char *text, int errors) {
   arena_free(p.arena);
 }
 
-/* The dump shows all brackets that an expression implies. */
+/* The dump shows all parentheses that an expression implies. */
 static void means(const char *expression, const char *dump) {
   char text[500], wanted[500];
   snprintf(text, sizeof text, "const a = %s", expression);
@@ -66,7 +66,7 @@ static void newlines_end_statements(void) {
   body_means("relu\r\nrelu\r\n", "  relu\n  relu\n");
   body_means("relu # -> tanh\nrelu", "  relu\n  relu\n");
   body_means("x\n # a -> b\n y\n", "  x\n  y\n");
-  same("net n { relu }", "net n {\n  relu\n}\n"); /* the end of the file ends a statement too */
+  same("net n { relu }", "net n {\n  relu\n}\n"); /* a closing brace ends a statement too */
 }
 
 static void lines_go_on(void) {
@@ -253,7 +253,7 @@ static void hostile_texts_end(void) {
   refused("net a { relu } # \xff", 1);
 }
 
-/* Nothing after the last byte is read: in a copy of its exact size, a sanitizer would detect it. */
+/* The byte after the end of the text has no effect. */
 static void texts_end_anywhere(void) {
   static const char text[] =
       "net a {\n x = conv(4, 3x3) -> true\n input = 3\n repeat 2 as i { in -> \"s\" }\n if true { relu } "

@@ -11,7 +11,8 @@
 #include "ops_net.h"
 #include "ops/registry.h"
 
-/* A net with an image input of that size; the numbers of the net do not depend on the image. */
+/* A net with an image input of picture_h x picture_w and an input of the shape `numbers`. Its last value
+ * equals the second input. */
 static Net net_on_picture(int64_t picture_h, int64_t picture_w, Shape numbers) {
   Net net = net_new();
   net_input(&net, shape_image(picture_h, picture_w, 1), F32, false);

@@ -90,7 +90,7 @@ for (const rate of [8000, 16000, 44100, 48000]) {
   );
   check(
     parts.length === whole.length && parts.every((y, i) => y === whole[i]),
-    "  block by block as at once",
+    "  block by block as in one call",
     `${parts.length} ${whole.length}`,
   );
 }
