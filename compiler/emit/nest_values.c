@@ -402,12 +402,28 @@ static int precedence_of(const Printer *p, Val e) {
   }
 }
 
-static const PreludeFn fn[] = {
-    [MIN] = FN_MIN,         [MAX] = FN_MAX,      [MAX_NAN] = FN_MAX_NAN, [SELECT] = FN_SELECT,
-    [EXP] = FN_EXP,         [LOG] = FN_LOG,      [SQRT] = FN_SQRT,       [TANH] = FN_TANH,
-    [SIGMOID] = FN_SIGMOID, [CDF] = FN_CDF,      [POWER] = FN_POWER,     [ABS] = FN_ABS,
-    [HSUM] = FN_SUM,        [HMAX] = FN_HIGHEST, [RANDOM] = FN_RANDOM,   [SIN] = FN_SIN,
-    [COS] = FN_COS,         [FLOOR] = FN_FLOOR,  [DOT] = FN_DOT,         [DECAY] = FN_DECAY};
+static const PreludeFn fn[] = {[MIN] = FN_MIN,
+                               [MAX] = FN_MAX,
+                               [MAX_NAN] = FN_MAX_NAN,
+                               [SELECT] = FN_SELECT,
+                               [EXP] = FN_EXP,
+                               [LOG] = FN_LOG,
+                               [SQRT] = FN_SQRT,
+                               [TANH] = FN_TANH,
+                               [SIGMOID] = FN_SIGMOID,
+                               [CDF] = FN_CDF,
+                               [POWER] = FN_POWER,
+                               [ABS] = FN_ABS,
+                               [HSUM] = FN_SUM,
+                               [HMAX] = FN_HIGHEST,
+                               [RANDOM] = FN_RANDOM,
+                               [SIN] = FN_SIN,
+                               [COS] = FN_COS,
+                               [FLOOR] = FN_FLOOR,
+                               [DOT] = FN_DOT,
+                               [DECAY] = FN_DECAY,
+                               [INTERLEAVE_LOW] = FN_INTERLEAVE_LOW,
+                               [INTERLEAVE_HIGH] = FN_INTERLEAVE_HIGH};
 
 void print_value(Printer *p, Val e, int precedence) {
   static const char *const sign[] = {[ADD] = " + ",  [SUB] = " - ",      [MUL] = " * ",   [DIV] = " / ",
@@ -440,6 +456,8 @@ void print_value(Printer *p, Val e, int precedence) {
     print_arguments(p, printer_function(p, FN_SELECT, e->type.elem, lanes), e);
     break;
   case DOT:
+  case INTERLEAVE_LOW:
+  case INTERLEAVE_HIGH:
   case MIN:
   case MAX:
   case MAX_NAN:

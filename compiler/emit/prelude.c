@@ -28,6 +28,18 @@ static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* characters of na
   "  p = p * r + 1.66665137e-1f;\n"                                                                          \
   "  p = p * r + 4.99999940e-1f;\n"
 
+/* A word has two halves. A block of four words has eight; `low` selects the first four of x and of y. */
+#define INTERLEAVE(name, first)                                                                              \
+  "// Words with a half of x below a half of y: from words " first " and the next of each block of four.\n"  \
+  "INLINE @a@I interleave_" name "@l(@I x, @I y) {\n"                                                        \
+  "  @I r = {0};\n"                                                                                          \
+  "  for (int i = 0; i < (int)(sizeof r / sizeof r[0]); i++) {\n"                                            \
+  "    const int word = i / 4 * 4 + " first " + i % 4 / 2, shift = i % 2 * 16;\n"                            \
+  "    r[i] = (int32_t)(((uint32_t)x[word] >> shift & 0xffff) | (uint32_t)y[word] >> shift << 16);\n"        \
+  "  }\n"                                                                                                    \
+  "  return r;\n"                                                                                            \
+  "}\n"
+
 static const Function function[FN_COUNT] = {
     [FN_BITS] = {"bits",
                  .scalar = "INLINE @a@U bits@n(@F x) { union { @F f; @U u; } v = {x}; return v.u; }\n",
@@ -116,6 +128,8 @@ static const Function function[FN_COUNT] = {
                         "  return float_of@n((@U)x & 0xffff0000u) * float_of@n((@U)w & 0xffff0000u) + low;\n"
                         "}\n",
                 .uses = {FN_FLOAT_OF}, .nuses = 1},
+    [FN_INTERLEAVE_LOW] = {"interleave_low", .vector = INTERLEAVE("low", "0")},
+    [FN_INTERLEAVE_HIGH] = {"interleave_high", .vector = INTERLEAVE("high", "2")},
 #endif
     [FN_SPLAT] = {"splat", .vector = "INLINE @a@T splat@l(@E x) { return x - (@T){0}; }\n"},
     [FN_SELECT] = {"select", .scalar = "INLINE @a@T select@l(@I mask, @T a, @T b) { return mask ? a : b; }\n",

@@ -14,6 +14,8 @@ typedef enum PreludeFn { /* in the order of printing, because a function only us
                          FN_TO_F16,
                          FN_PAIRS,
                          FN_DOT,
+                         FN_INTERLEAVE_LOW,
+                         FN_INTERLEAVE_HIGH,
                          FN_TILE_SHAPE,
                          FN_TILE_CLEAR,
                          FN_TILE_ADD,

@@ -289,6 +289,13 @@ const char prelude_lookup[] =
     "#endif\n}\n";
 
 /* ---- functions with instructions for bf16 numbers ---- */
+#define INTERLEAVE_BY(name, instruction, register)                                                           \
+  "INLINE @a@I interleave_" name "@l(@I x, @I y) {\n"                                                        \
+  "  @I r;\n"                                                                                                \
+  "  __asm__(\"" instruction "\" : \"=" register "\"(r) : \"" register "\"(x), \"" register "\"(y));\n"      \
+                                                                                            "  return r;\n"  \
+                                                                                            "}\n"
+
 static const char *bf16_of_neon(PreludeFn fn) {
   if (fn == FN_DOT)
     return "INLINE @a@F dot@n(@I x, @I w, @F sum) {\n"
@@ -296,6 +303,8 @@ static const char *bf16_of_neon(PreludeFn fn) {
            "\"w\"(w));\n"
            "  return sum;\n"
            "}\n";
+  if (fn == FN_INTERLEAVE_LOW) return INTERLEAVE_BY("low", "zip1 %0.8h, %1.8h, %2.8h", "w");
+  if (fn == FN_INTERLEAVE_HIGH) return INTERLEAVE_BY("high", "zip2 %0.8h, %1.8h, %2.8h", "w");
   if (fn == FN_TO_BF16)
     return "INLINE @a@T upper_of@l(@F x) {\n"
            "  @T r;\n"
@@ -313,6 +322,8 @@ const char *prelude_bf16(PreludeFn fn, int lanes, int most) {
            "  __asm__(\"vdpbf16ps %2, %1, %0\" : \"+v\"(sum) : \"v\"(x), \"v\"(w));\n"
            "  return sum;\n"
            "}\n";
+  if (fn == FN_INTERLEAVE_LOW) return INTERLEAVE_BY("low", "vpunpcklwd %2, %1, %0", "v");
+  if (fn == FN_INTERLEAVE_HIGH) return INTERLEAVE_BY("high", "vpunpckhwd %2, %1, %0", "v");
   if (fn == FN_TO_BF16)
     return "INLINE @a@T upper_of@l(@F x) {\n"
            "  @T r;\n"

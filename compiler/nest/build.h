@@ -61,6 +61,8 @@ Val vpower_minus_three_quarters(Val), vsin(Val), vcos(Val), vfloor(Val);
 Val fma_(Val x, Val y, Val plus);
 Val dot_bf16(Val x, Val w, Val plus); /* DOT: adds the products of the bf16 numbers in x and w to `plus` */
 Val shuffle(Val, Val, int lanes, const int *lane);
+Val interleave_halves(Val x, Val y,
+                      bool high); /* I32 words with a half of x and a half of y (INTERLEAVE_LOW) */
 Val hsum(Val), hmax(Val);
 /* broadcasts a scalar to a vector, for stores without another value that determines the number of lanes */
 Val splat(Val, int lanes);

@@ -96,12 +96,29 @@ static void put_width(Dump *d, Val load) {
   else if (load->part != load->type.lanes) text_put(d->out, "/%d", load->type.lanes);
 }
 
-static const char *const function_name[] = {
-    [MIN] = "min",     [MAX] = "max", [MAX_NAN] = "max_nan", [SELECT] = "choose", [FMA] = "fma",
-    [EXP] = "exp",     [LOG] = "log", [SQRT] = "sqrt",       [TANH] = "tanh",     [SIGMOID] = "sigmoid",
-    [CDF] = "cdf",     [ABS] = "abs", [HSUM] = "sum",        [HMAX] = "max",      [RANDOM] = "random",
-    [POWER] = "power", [SIN] = "sin", [COS] = "cos",         [FLOOR] = "floor",   [DOT] = "dot",
-    [DECAY] = "decay"};
+static const char *const function_name[] = {[MIN] = "min",
+                                            [MAX] = "max",
+                                            [MAX_NAN] = "max_nan",
+                                            [SELECT] = "choose",
+                                            [FMA] = "fma",
+                                            [EXP] = "exp",
+                                            [LOG] = "log",
+                                            [SQRT] = "sqrt",
+                                            [TANH] = "tanh",
+                                            [SIGMOID] = "sigmoid",
+                                            [CDF] = "cdf",
+                                            [ABS] = "abs",
+                                            [HSUM] = "sum",
+                                            [HMAX] = "max",
+                                            [RANDOM] = "random",
+                                            [POWER] = "power",
+                                            [SIN] = "sin",
+                                            [COS] = "cos",
+                                            [FLOOR] = "floor",
+                                            [DOT] = "dot",
+                                            [DECAY] = "decay",
+                                            [INTERLEAVE_LOW] = "interleave_low",
+                                            [INTERLEAVE_HIGH] = "interleave_high"};
 
 static void put_expression(Dump *d, Val e);
 
@@ -141,6 +158,8 @@ static void put_expression(Dump *d, Val e) {
   case SELECT:
   case FMA:
   case DOT:
+  case INTERLEAVE_LOW:
+  case INTERLEAVE_HIGH:
   case EXP:
   case DECAY:
   case LOG:

@@ -363,6 +363,8 @@ static void apply(Interp *in, const Code *code, double (*const a)[LANES], double
   case NUM:
   case LOAD:
   case SHUFFLE:
+  case INTERLEAVE_LOW:
+  case INTERLEAVE_HIGH:
   case HSUM:
   case HMAX:
   case LANE:
@@ -467,6 +469,17 @@ static void eval_shuffle(Interp *in, const int64_t *env, const Code *code, doubl
   }
 }
 
+static void eval_interleave(Interp *in, const int64_t *env, const Code *code, double *r) {
+  double a[2][LANES];
+  for (int i = 0; i < 2; i++) interp_eval(in, env, code->a[i], a[i]);
+  for (int l = 0; l < code->lanes; l++) {
+    const int half = l % 4 + (code->op == INTERLEAVE_HIGH ? 4 : 0), word = l / 4 * 4 + half / 2;
+    uint32_t of[2];
+    for (int i = 0; i < 2; i++) of[i] = (uint32_t)(int32_t)a[i][word] >> half % 2 * 16 & 0xffff;
+    r[l] = (int32_t)(of[0] | of[1] << 16);
+  }
+}
+
 static void eval_across(Interp *in, const int64_t *env, const Code *code, double *r) {
   double a[3][LANES];
   for (int i = 0; i < 3; i++) interp_eval(in, env, code->a[i], a[i]);
@@ -492,6 +505,8 @@ static void interp_eval(Interp *in, const int64_t *env, const Code *code, double
     return;
   case LANE: eval_lane(in, env, code, r); return;
   case SHUFFLE: eval_shuffle(in, env, code, r); return;
+  case INTERLEAVE_LOW:
+  case INTERLEAVE_HIGH: eval_interleave(in, env, code, r); return;
   case PRIMITIVE:
     if (!primitive_across(code->e->primitive)) break;
     eval_across(in, env, code, r);

@@ -137,6 +137,8 @@ typedef enum ValOp {
   FLOOR,
   ABS, /* EXP to ABS are inline prelude functions, for scalars and vectors, without library calls */
   SHUFFLE,
+  INTERLEAVE_LOW,  /* 16-bit halves of a[0] and a[1] in turn: of words 0 and 1 of each block of four words */
+  INTERLEAVE_HIGH, /* of words 2 and 3 of each block */
   HSUM,
   HMAX,
   LANE,

@@ -180,6 +180,12 @@ Val shuffle(Val a, Val b, int lanes, const int *lane) {
   return e;
 }
 
+Val interleave_halves(Val x, Val y, bool high) {
+  if (x->type.elem != I32 || y->type.elem != I32 || x->type.lanes != y->type.lanes || x->type.lanes % 4 != 0)
+    nest_misuse(x->nest, "interleave takes two vectors of words");
+  return node(x->nest, high ? INTERLEAVE_HIGH : INTERLEAVE_LOW, x->type, x, y, NULL);
+}
+
 static Val horizontal(ValOp op, Val a) {
   if (a->type.elem != F32) nest_misuse(a->nest, "horizontal sum or maximum of integers");
   return a->type.lanes == 1 ? a : node(a->nest, op, (Type){F32, 1}, a, NULL, NULL);

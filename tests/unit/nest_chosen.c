@@ -364,6 +364,37 @@ static void test_pairs(void) {
   arena_free(arena);
 }
 
+/* Each word has a half of `in` and a half of `weight`. Products with (1, 0) and with (0, 1) are the halves.
+ */
+static void test_interleaved(void) {
+  Arena *arena = arena_new();
+  Nest *b = nest_new(arena, "interleaved", "");
+  Buf *in = nest_buf(b, INPUT, "in", (Type){BF16, 1}, NEST_DIMS(16)),
+      *weight = nest_buf(b, WEIGHTS, "weight", (Type){BF16, 1}, NEST_DIMS(16)),
+      *one = nest_buf(b, INPUT, "one", (Type){BF16, 1}, NEST_DIMS(4)),
+      *out = NEST_BUF(b, OUTPUT, "out", 2, 2, 8);
+  nest_fn(b, "interleaved", false);
+  const Val x = nest_load_pairs(b, nest_at(b, in, 0), 8), y = nest_load_pairs(b, nest_at(b, weight, 0), 8);
+  for (int high = 0; high < 2; high++)
+    for (int half = 0; half < 2; half++)
+      nest_store(b, nest_at(b, out, high, half, 0),
+                 dot_bf16(interleave_halves(x, y, high),
+                          splat(nest_load_pairs(b, nest_at(b, one, 2 * half), 1), 8), splat(num(b, 0), 8)));
+  CU_ASSERT_FATAL(cases_prove(b));
+  double a[16], w[16], units[4] = {1, 0, 0, 1}, r[32];
+  for (int i = 0; i < 16; i++) {
+    a[i] = i + 1;
+    w[i] = 0.25 * i - 2;
+  }
+  Run run = {.mem = (double *[]){a, w, units, r}};
+  CU_ASSERT_FATAL(nest_run(b, &run));
+  for (int i = 0; i < 32; i++) {
+    const int high = i / 16, lane = i % 8, from = lane / 4 * 8 + 4 * high + lane % 4;
+    CU_ASSERT(r[i] == (i % 16 / 8 ? w : a)[from]);
+  }
+  arena_free(arena);
+}
+
 /* Every half-precision number is rounded to itself, and ties are rounded to even. */
 static void test_halves(void) {
   enum { INFINITE = 0x7c00, LARGEST = INFINITE - 1 };
@@ -388,4 +419,5 @@ CU_TestInfo suite_nest_chosen[] = {{"half-precision numbers", test_halves},
                                    {"interleaved images share an index from weights", test_widen},
                                    {"tables and words: bounds, values", test_tables},
                                    {"pairs of bf16 numbers: bounds, products", test_pairs},
+                                   {"16-bit halves: interleaved", test_interleaved},
                                    CU_TEST_INFO_NULL};

@@ -4,11 +4,10 @@
 // A tile of a few pixels of one or two rows times one vector of channels stays in registers; an input used by
 // several of its outputs is loaded once. Tiles at the edges run the same code as other tiles: it tests input
 // rows and columns that may be outside, and does not store the second row of the last tile if there is no
-// such row.
-// The whole image is processed for one block of channels before the next block, so that rows shared by tiles
-// are in the L1 cache. With a multiplier above 1 the channels of a group are convolved directly
-// (conv_direct.c). In bf16, a vector consists of words of two channels where the CPU multiplies such words as
-// fast as floats.
+// such row. The whole image is processed for one block of channels before the next block, so that rows shared
+// by tiles are in the L1 cache. With a multiplier above 1 the channels of a group are convolved directly
+// (conv_direct.c). In bf16, words of two rows are multiplied where the CPU multiplies such words as fast as
+// floats.
 //
 // Example: `x: 28x28x16 -> depthwise(3x3, pad=same)` --target=x86-64-v3, lines 5-14 of depthwise1_tile_2x4:
 //
@@ -40,17 +39,65 @@ typedef struct Depthwise {
   Lower *l;
   Correlation k;
   int lanes;
-  int halves;    /* 2: vectors of words of two bf16 channels, and sums of the even and of the odd channels */
-  int64_t unit;  /* channels of a vector: lanes * halves */
-  Buf *w, *bias; /* [ky][kx][channel], [channel], padded to whole vectors */
+  int halves; /* 2: words of bf16 numbers of two rows are multiplied, `lanes` channels per half of a vector */
+  int64_t unit;   /* channels of a vector: lanes * halves */
+  int64_t paired; /* number of channels in words, the first ones */
+  Buf *w, *bias;  /* [ky][kx][channel - paired], [channel], padded to whole vectors */
+  Buf *words; /* [1 + ky][kx][half][channel]: for ky from -1 on, words of the weights at ky and ky + 1, where
+                 weights outside are 0; half h has channels 4h to 4h + 3 of each block of 8 channels */
 } Depthwise;
 
-/* Whether words of two channels are multiplied. The weight of a word's other channel is 0, so that a product
- * adds one channel: as many products as with floats, but bf16 numbers need no conversion. */
+/* Whether words of two rows are multiplied: with 3x3 weights, 6 instructions compute the 9 products of an
+ * output, and bf16 numbers need no conversion. */
 static bool depthwise_pairs(const Lower *l) {
   static const double AS_FAST = 2; /* as many words as floats are multiplied per cycle */
   return MOST_HALVES > 1 && l->target->dots >= AS_FAST && node_is_bf16(l->node) &&
          l->in[0]->type.elem == BF16 && l->images <= 1;
+}
+
+static int64_t paired_channels(const Depthwise *d) { return MOST_HALVES > 1 ? d->paired : 0; }
+
+static Val packed_tap(const Depthwise *d, Pack *pack, const Ix *ky, const Ix *kx, const Ix *c) {
+  Ix index[4];
+  const Ix none = {0};
+  const int rank = correlation_weight_index(&d->k, index, c, &none, ky, kx);
+  return lower_packed_weight(d->l, pack, rank, index, c, c);
+}
+
+static Buf *depthwise_pack_words(const Depthwise *d) {
+  const Correlation *k = &d->k;
+  Pack *pack =
+      lower_pack_weights(d->l, "words", 4, (int64_t[]){k->kernel[0] + 1, k->kernel[1], 2, d->paired});
+  Nest *b = pack->nest;
+  NEST_FOR(b, first, k->kernel[0] + 1)
+    NEST_FOR(b, kx, k->kernel[1])
+      for (int h = 0; h < 2; h++)
+        NEST_FOR(b, block, d->paired / 8) /* interleave_halves separates channels 0-3 and 4-7 */
+          for (int i = 0; i < 8; i++) {
+            const Ix ky = first + (i % 2 - 1), c = block * 8 + (4 * h + i / 2);
+            nest_store(
+                b, nest_at(b, pack->out, first, kx, h, block * 8 + i),
+                pick(b, nest_within(b, ky, 0, k->kernel[0]), packed_tap(d, pack, &ky, &kx, &c), num(b, 0)));
+          }
+  return lower_pack_done(d->l, pack);
+}
+
+static Buf *depthwise_pack_weights(const Depthwise *d, int64_t padded) {
+  const Correlation *k = &d->k;
+  const int64_t paired = paired_channels(d), n = k->groups - paired;
+  Pack *pack =
+      lower_pack_weights(d->l, "weight", 3, (int64_t[]){k->kernel[0], k->kernel[1], padded - paired});
+  Nest *b = pack->nest;
+  NEST_FOR(b, ky, k->kernel[0])
+    NEST_FOR(b, kx, k->kernel[1]) {
+      NEST_FOR(b, i, n) {
+        const Ix c = i + paired;
+        nest_store(b, nest_at(b, pack->out, ky, kx, i), packed_tap(d, pack, &ky, &kx, &c));
+      }
+      if (padded > k->groups)
+        NEST_FROM(b, i, n, padded - paired) nest_store(b, nest_at(b, pack->out, ky, kx, i), num(b, 0));
+    }
+  return lower_pack_done(d->l, pack);
 }
 
 static Depthwise depthwise_begin(Lower *l, bool spread) {
@@ -58,22 +105,13 @@ static Depthwise depthwise_begin(Lower *l, bool spread) {
   const Correlation *k = &d.k;
   const int64_t unit = direct_unit(l, k->groups), padded = (k->groups + unit - 1) / unit * unit;
   d.lanes = l->target->lanes < unit ? l->target->lanes : (int)unit;
-  d.halves = !spread && depthwise_pairs(l) ? 2 : 1;
+  d.halves = !spread && depthwise_pairs(l) && k->groups >= 2 * d.lanes ? 2 : 1;
   d.unit = d.lanes * d.halves;
-  Pack *pack = lower_pack_weights(l, "weight", 3, (int64_t[]){k->kernel[0], k->kernel[1], padded});
-  Nest *b = pack->nest;
-  NEST_FOR(b, ky, k->kernel[0])
-    NEST_FOR(b, kx, k->kernel[1]) {
-      NEST_FOR(b, c, k->groups) {
-        Ix index[4];
-        const Ix none = {0};
-        const int rank = correlation_weight_index(k, index, &c, &none, &ky, &kx);
-        nest_store(b, nest_at(b, pack->out, ky, kx, c), lower_packed_weight(l, pack, rank, index, &c, &c));
-      }
-      if (padded > k->groups)
-        NEST_FROM(b, c, k->groups, padded) nest_store(b, nest_at(b, pack->out, ky, kx, c), num(b, 0));
-    }
-  d.w = lower_pack_done(l, pack);
+  if (MOST_HALVES > 1 && d.halves > 1) {
+    d.paired = k->groups / d.unit * d.unit;
+    d.words = depthwise_pack_words(&d);
+  }
+  if (paired_channels(&d) < k->groups) d.w = depthwise_pack_weights(&d, padded);
   d.bias = correlation_bias(l, k, spread, padded);
   return d;
 }
@@ -96,22 +134,23 @@ typedef struct Channels {
   const Ix *c;
   int part, lanes, halves;
 } Channels; /* channels of a vector: the first channel, the number of channels (of a half), the number of
-               lanes; with two halves, a lane has a word of two channels */
+               lanes; with two halves, a lane has a word of two rows */
 
-/* n taps of a row, starting at `first`, for row `r` of the tile's inputs, which is row y of the image. w: the
- * weights of these taps for each output row that reads this row of inputs. */
+/* n taps of a row, starting at `first`, for row `r` of the tile's inputs, which is row y of the image; with
+ * words, also for the next row, which is row `next` of the image. w: the weights of these taps for each
+ * output row that reads these inputs. */
 typedef struct Taps {
-  Ix y, r, first;
+  Ix y, next, r, first;
   int64_t n;
   Buf *w;
 } Taps;
 
-/* Whether row q of outputs reads this row of inputs. */
-static Cond sees(Nest *b, const Tile *t, const Taps *taps, const Ix *q) {
-  return nest_within(b, taps->r - *q * t->y->in_step, 0, t->y->taps);
-}
-
 static int halves_of(const Channels *v) { return MOST_HALVES > 1 ? v->halves : 1; }
+
+/* Whether row q of outputs reads this row of inputs or, with words, this row or the next one. */
+static Cond sees(Nest *b, const Tile *t, const Channels *v, const Taps *taps, const Ix *q) {
+  return nest_within(b, taps->r - *q * t->y->in_step, 1 - halves_of(v), t->y->taps);
+}
 
 /* Registers [n][m] or, with two halves, [n][m][half]. */
 static Buf *registers_by_half(Nest *b, const char *name, Elem elem, const Channels *v, int64_t n, int64_t m) {
@@ -124,18 +163,37 @@ static Ref half_at(Nest *b, Buf *buf, const Ix *i, const Ix *j, int h) {
 
 static Val no_weight(Nest *b, const Channels *v) { return halves_of(v) > 1 ? num_i32(b, 0) : num(b, 0); }
 
-/* Loads the weights of a tap: with words of two channels, of the even and of the odd channel. */
+/* Loads the weights of a tap: with words, those of row ky and of the next row. */
 static void load_tap(Nest *b, const Tile *t, const Channels *v, const Taps *taps, const Ix *q, const Ix *tx,
                      const Ix *ky, const Ix *kx) {
-  const Ref weights = nest_at(b, t->d->w, *ky, *kx, *v->c);
-  if (halves_of(v) == 1) {
-    nest_store(b, half_at(b, taps->w, q, tx, 0), nest_load(b, weights, v->lanes));
-    return;
-  }
-  const Val pair = nest_let(b, "pair", nest_load_pairs(b, weights, v->lanes)), zero = num_i32(b, 0);
-  nest_store(b, half_at(b, taps->w, q, tx, 0), nest_primitive(b, &primitive_low_halves, pair, zero, NULL));
-  nest_store(b, half_at(b, taps->w, q, tx, 1),
-             nest_primitive(b, &primitive_high_halves, splat(zero, v->lanes), pair, NULL));
+  for (int h = 0; h < halves_of(v); h++)
+    nest_store(b, half_at(b, taps->w, q, tx, h),
+               halves_of(v) > 1
+                   ? nest_load_pairs(b, nest_at(b, t->d->words, *ky + 1, *kx, h, *v->c), v->lanes)
+                   : nest_load(b, nest_at(b, t->d->w, *ky, *kx, *v->c - paired_channels(t->d)), v->lanes));
+}
+
+/* Sets the upper or the lower half of all words of weights to 0. */
+static void clear_halves(Nest *b, const Tile *t, const Channels *v, const Taps *taps, bool upper) {
+  const Val zero = splat(num_i32(b, 0), v->lanes);
+  NEST_UNROLL(b, q, t->lines)
+    NEST_UNROLL(b, tx, taps->n)
+      for (int h = 0; h < 2; h++) {
+        const Ref w = half_at(b, taps->w, &q, &tx, h);
+        nest_store(b, w,
+                   upper ? nest_primitive(b, &primitive_low_halves, nest_get(b, w), zero, NULL)
+                         : nest_primitive(b, &primitive_high_halves, zero, nest_get(b, w), NULL));
+      }
+}
+
+/* A row inside the image is loaded in place of a row outside. The weights of such a row are set to 0. */
+static void clear_outside(Nest *b, const Tile *t, const TileArgs *a, const Channels *v, const Taps *taps) {
+  const Axis *y = t->y;
+  const Ix iy = y->in_first + a->y * y->in_step + taps->r * y->tap_step;
+  if (axis_before(y, 0))
+    NEST_IF(b, nest_below(b, iy, 0)) clear_halves(b, t, v, taps, false);
+  if (axis_behind(y, y->count - 1))
+    NEST_IF(b, nest_at_least(b, iy + y->tap_step, y->in_size)) clear_halves(b, t, v, taps, true);
 }
 
 /* Loads the weights of the taps. The weights are zeros for a row of outputs that does not read these
@@ -147,7 +205,7 @@ static void depthwise_load_weights(Nest *b, const Tile *t, const Channels *v, co
       NEST_UNROLL(b, tx, taps->n)
         for (int h = 0; h < halves_of(v); h++)
           nest_store(b, half_at(b, taps->w, &q, &tx, h), no_weight(b, v));
-    NEST_IF(b, sees(b, t, taps, &q))
+    NEST_IF(b, sees(b, t, v, taps, &q))
       NEST_UNROLL(b, tx, taps->n) {
         const Ix ky = y->tap_first + (taps->r - q * y->in_step) * y->tap_stride,
                  kx = x->tap_first + (taps->first + tx) * x->tap_stride;
@@ -178,32 +236,29 @@ static Inputs inputs_of(const Tile *t, const Taps *taps) {
   return n;
 }
 
-static void depthwise_product(Nest *b, const Taps *taps, Buf *acc, Val in, const Inputs *n, int q,
-                              const Ix *outer, const Ix *inner) {
+static void depthwise_product(Nest *b, const Channels *v, const Taps *taps, Buf *acc, const Val *in,
+                              const Inputs *n, int q, const Ix *outer, const Ix *inner) {
   const Ix *pixel = n->taps_outer ? inner : outer, *tap = n->taps_outer ? outer : inner;
-  if (MOST_HALVES == 1 || in->type.elem == F32) {
-    nest_accumulate(b, half_at(b, acc, NEST_IX(q), pixel, 0), in,
-                    nest_get(b, half_at(b, taps->w, NEST_IX(q), tap, 0)));
-    return;
-  }
-  for (int h = 0; h < 2; h++) {
+  for (int h = 0; h < halves_of(v); h++) {
     const Ref sum = half_at(b, acc, NEST_IX(q), pixel, h);
-    nest_store(b, sum, dot_bf16(in, nest_get(b, half_at(b, taps->w, NEST_IX(q), tap, h)), nest_get(b, sum)));
+    const Val w = nest_get(b, half_at(b, taps->w, NEST_IX(q), tap, h));
+    if (halves_of(v) > 1) nest_store(b, sum, dot_bf16(in[h], w, nest_get(b, sum)));
+    else nest_accumulate(b, sum, in[h], w);
   }
 }
 
 /* Adds the products of an input. Rows of outputs are unrolled here, because compilers would need more time
  * for a loop. */
-static void products(Nest *b, const Tile *t, Buf *acc, const Taps *taps, Val in, const Inputs *n, const Ix *i,
-                     const Ix *j) {
+static void products(Nest *b, const Tile *t, const Channels *v, Buf *acc, const Taps *taps, const Val *in,
+                     const Inputs *n, const Ix *i, const Ix *j) {
   for (int q = 0; q < t->lines; q++)
-    NEST_IF(b, sees(b, t, taps, NEST_IX(q))) {
-      if (!n->shared) depthwise_product(b, taps, acc, in, n, q, i, j);
+    NEST_IF(b, sees(b, t, v, taps, NEST_IX(q))) {
+      if (!n->shared) depthwise_product(b, v, taps, acc, in, n, q, i, j);
       else
         NEST_UNROLL(b, k, n->outer) {
           const Ix inner = *i - k * n->outer_step;
           NEST_IF(b, nest_within(b, inner, 0, n->inner))
-            depthwise_product(b, taps, acc, in, n, q, &k, &inner);
+            depthwise_product(b, v, taps, acc, in, n, q, &k, &inner);
         }
     }
 }
@@ -227,6 +282,21 @@ static Borders borders(Nest *b, const Tile *t, const Taps *taps, int64_t count, 
   return borders;
 }
 
+/* Loads an input or, with words, the inputs of two rows, interleaved. */
+static void depthwise_inputs(Nest *b, const Tile *t, const Channels *v, const Taps *taps, const Ix *ix,
+                             Val in[MOST_HALVES]) {
+  Buf *source = t->d->l->in[0];
+  if (halves_of(v) == 1) {
+    in[0] = nest_let(b, "x", walk_load(t->d->l, source, &taps->y, ix, v->c, v->part, v->lanes));
+    return;
+  }
+  const Val x = nest_let(b, "x", nest_load_pairs(b, nest_at(b, source, taps->y, *ix, *v->c), v->lanes)),
+            next =
+                nest_let(b, "next", nest_load_pairs(b, nest_at(b, source, taps->next, *ix, *v->c), v->lanes));
+  for (int h = 0; h < halves_of(v); h++)
+    in[h] = nest_let(b, h ? "high" : "low", interleave_halves(x, next, h));
+}
+
 static void depthwise_columns(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v,
                               const Taps *taps) {
   const Axis *x = t->x;
@@ -239,6 +309,7 @@ static void depthwise_columns(Nest *b, const Tile *t, const TileArgs *a, Buf *ac
     to = larger(from, smaller(to, x->in_size - start));
   }
   depthwise_load_weights(b, t, v, taps);
+  if (halves_of(v) > 1) clear_outside(b, t, a, v, taps);
   NEST_LOOP(b, i, UNROLLED, 1, NEST_IX(from), 1, NEST_IX(to))
     NEST_UNROLL(b, j, n.shared ? 1 : n.inner) {
       const Ix input = n.shared ? i : i * n.outer_step + j * n.inner_step,
@@ -246,10 +317,9 @@ static void depthwise_columns(Nest *b, const Tile *t, const TileArgs *a, Buf *ac
       const Borders in = borders(b, t, taps, n.count, &input, &ix);
       NEST_IF(b, in.left)
         NEST_IF(b, in.right) {
-          Buf *source = t->d->l->in[0];
-          Val value = halves_of(v) > 1 ? nest_load_pairs(b, nest_at(b, source, taps->y, ix, *v->c), v->lanes)
-                                       : walk_load(t->d->l, source, &taps->y, &ix, v->c, v->part, v->lanes);
-          products(b, t, acc, taps, nest_let(b, "x", value), &n, &i, &j);
+          Val value[MOST_HALVES];
+          depthwise_inputs(b, t, v, taps, &ix, value);
+          products(b, t, v, acc, taps, value, &n, &i, &j);
         }
     }
 }
@@ -272,9 +342,26 @@ static bool unrolled(const Tile *t) {
          t->d->l->target->blocking.depthwise_sums;
 }
 
+/* Adds the products of words of two rows. */
+static void pairs_of_rows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v,
+                          int64_t seen) {
+  const Axis *y = t->y;
+  NEST_LOOP(b, pair, unrolled(t) ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(ceil_divide(seen, 2))) {
+    const Ix r = pair * 2, iy = y->in_first + a->y * y->in_step + r * y->tap_step, next = iy + y->tap_step;
+    NEST_IF(b, cond_and(nest_at_least(b, next, 0), nest_below(b, iy, y->in_size)))
+      NEST_CHOSEN(b, row, nest_index_value(b, iy), 0, y->in_size)
+    NEST_CHOSEN(b, next_row, nest_index_value(b, next), 0, y->in_size)
+    row_of_taps(b, t, a, acc, v, (Taps){.y = row, .next = next_row, .r = r});
+  }
+}
+
 static void all_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v) {
   const Axis *y = t->y;
   const int64_t seen = (t->lines - 1) * y->in_step + y->taps;
+  if (halves_of(v) > 1) {
+    pairs_of_rows(b, t, a, acc, v, seen);
+    return;
+  }
   for (const Ix r = *(unrolled(t) ? nest_loop(b, "r", UNROLLED, 1, NEST_IX(0), 1, NEST_IX(seen))
                                   : axis_taps(b, "r", y, &a->y));
        nest_enter(b);) {
@@ -283,16 +370,19 @@ static void all_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
   }
 }
 
-/* The finished sums of half h of the channels. With words, sums are of even and of odd channels: adjacent
- * channels are put next to each other, and the bias is added. */
+/* The finished sums of half h of the channels. With words, sums are in the order of interleave_halves: they
+ * are put into the order of the channels, and the bias is added. */
 static Val half_of_sums(Nest *b, const Tile *t, Buf *acc, const Channels *v, const Ix *q, const Ix *p,
                         int h) {
   enum { MOST_LANES = 64 };
-  const Val even = nest_get(b, half_at(b, acc, q, p, 0));
-  if (halves_of(v) == 1) return even;
+  const Val low = nest_get(b, half_at(b, acc, q, p, 0));
+  if (halves_of(v) == 1) return low;
   int lane[MOST_LANES];
-  for (int i = 0; i < v->lanes; i++) lane[i] = i % 2 * v->lanes + (h * v->lanes + i) / 2;
-  const Val sum = shuffle(even, nest_get(b, half_at(b, acc, q, p, 1)), v->lanes, lane);
+  for (int i = 0; i < v->lanes; i++) { /* of a block of eight channels, the last four are in the other half */
+    const int c = h * v->lanes + i;
+    lane[i] = c % 8 / 4 * v->lanes + c / 8 * 4 + c % 4;
+  }
+  const Val sum = shuffle(low, nest_get(b, half_at(b, acc, q, p, 1)), v->lanes, lane);
   const Buf *bias = t->d->bias;
   return bias ? add(sum, nest_load(b, nest_at(b, t->d->bias, *v->c + h * v->lanes), v->lanes)) : sum;
 }
