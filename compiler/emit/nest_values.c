@@ -449,11 +449,8 @@ void print_value(Printer *p, Val e, int precedence) {
   case EQUAL: print_compare(p, e, sign[e->op]); break;
   case FMA: print_fma(p, e); break;
   case SELECT:
-    if (e->a[0]->type.lanes == 1) {
-      print_choice(p, e);
-      break;
-    }
-    print_arguments(p, printer_function(p, FN_SELECT, e->type.elem, lanes), e);
+    if (e->a[0]->type.lanes == 1) print_choice(p, e);
+    else print_arguments(p, printer_function(p, FN_SELECT, e->type.elem, lanes), e);
     break;
   case DOT:
   case INTERLEAVE_LOW:

@@ -27,7 +27,7 @@ void choices_by_tiles(const Lower *, const Choice *,
 typedef struct Schedule Schedule;
 struct Schedule {
   const char *name;        /* "direct": in --emit=schedule */
-  const char *tuning_name; /* "direct": in a file of measured choices; NULL: never measured */
+  const char *tuning_name; /* "direct": one word of a file of measured choices; NULL: never measured */
   unsigned families;       /* FAMILY_BIT of each family whose kernels the schedule computes */
   const char *transforms;  /* the label of Cycles.transforms in the schedule's listing; NULL: "transforms" */
 

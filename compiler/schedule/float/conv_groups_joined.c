@@ -73,7 +73,7 @@ static bool conv_groups_joined_build(Lower *l) {
 }
 
 const Schedule schedule_conv_groups_joined = {.name = "joined groups",
-                                              .tuning_name = "joined groups",
+                                              .tuning_name = "joined-groups",
                                               .families = FAMILY_BIT(FAMILY_CONV),
                                               .takes = takes_narrow_groups,
                                               .refused = conv_groups_joined_refused,
