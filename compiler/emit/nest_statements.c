@@ -405,7 +405,59 @@ static void print_shared_pieces(Printer *p, const NestStmt *stmt, const Stmts *l
   }
 }
 
-/* Prints the statements one after the other, but loads of adjacent words as one instruction. */
+#ifdef __wasi__ /* the browser build has no bf16 */
+static bool print_store_pair(const Printer *p, const NestStmt *const *list, int count, int depth) {
+  return (void)p, (void)list, (void)count, (void)depth, false;
+}
+#else
+/* Whether the statement stores a whole vector of floats as bf16 numbers. */
+static bool stores_bf16(const NestStmt *stmt) {
+  if (stmt->kind != STORE || stmt->u.store.declare) return false;
+  const Val val = stmt->u.store.val;
+  return stmt->u.store.ref.buf->place != REGS && val->op == CONVERT && val->type.elem == BF16 &&
+         val->a[0]->type.elem == F32 && val->a[0]->type.lanes == val->type.lanes &&
+         stmt->u.store.part == val->type.lanes;
+}
+
+static bool value_reads(Val e, const Buf *buf) {
+  if (e->op == LOAD && e->ref->buf == buf) return true;
+  for (int i = 0; i < 3 && e->a[i]; i++)
+    if (value_reads(e->a[i], buf)) return true;
+  return false;
+}
+
+/* Whether vector b is stored directly after vector a, so that one instruction can convert both. */
+static bool adjacent_stores(const NestStmt *a, const NestStmt *b) {
+  const Ref *first = &a->u.store.ref, *second = &b->u.store.ref;
+  if (first->buf != second->buf || a->u.store.part != b->u.store.part || !first->buf->rank) return false;
+  Index next = first->at[first->buf->rank - 1];
+  next.c += a->u.store.part;
+  for (int d = 0; d < first->buf->rank; d++)
+    if (memcmp(d < first->buf->rank - 1 ? &first->at[d] : &next, &second->at[d], sizeof(Index)) != 0)
+      return false;
+  return !value_reads(b->u.store.val, first->buf);
+}
+
+/* With AVX-512 BF16, prints two stores of adjacent vectors as one. */
+static bool print_store_pair(Printer *p, const NestStmt *const *list, int count, int depth) {
+  if (p->print->names.bf16 != 16 || p->print->merged || count < 2) return false;
+  if (!stores_bf16(list[0]) || !stores_bf16(list[1]) || !adjacent_stores(list[0], list[1])) return false;
+  const int lanes = list[0]->u.store.part;
+  if (lanes < 8) return false;
+  indent(p, depth);
+  put("%s(&", printer_function(p, FN_STORE_PAIR, BF16, lanes));
+  print_ref(p, &list[0]->u.store.ref);
+  for (int i = 0; i < 2; i++) {
+    put(", ");
+    print_value(p, list[i]->u.store.val->a[0], CHOICE);
+  }
+  put(");\n");
+  return true;
+}
+#endif
+
+/* Prints the statements one after the other, but loads of adjacent words, and stores of adjacent bf16
+ * numbers, as one instruction. */
 static void print_sequence(Printer *p, const NestStmt *const *list, int count, int depth) {
   const NestStmt *before = NULL; /* the first load of the previous group */
   const char *next = NULL;
@@ -417,6 +469,10 @@ static void print_sequence(Printer *p, const NestStmt *const *list, int count, i
         before = list[i];
       }
       print_words(p, list + i, n, &next, depth);
+      continue;
+    }
+    if (print_store_pair(p, list + i, count - i, depth)) {
+      n = 2;
       continue;
     }
     const bool last = i == count - 1 && is_chosen(list[i]); /* the last statement needs no block of its own */

@@ -362,6 +362,9 @@ static const Function function[FN_COUNT] = {
     [FN_LOOKUP] = {"lookup", .text = prelude_lookup},
     [FN_LOAD_BYTES] = {.name = "load_bytes"}, /* printed by prelude_helium */
     [FN_STORE_BYTES] = {.name = "store_bytes"},
+#ifndef __wasi__
+    [FN_STORE_PAIR] = {.name = "store_pair"},
+#endif
 };
 
 /* ---- needs ---- */

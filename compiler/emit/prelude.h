@@ -16,6 +16,7 @@ typedef enum PreludeFn { /* in the order of printing, because a function only us
                          FN_DOT,
                          FN_INTERLEAVE_LOW,
                          FN_INTERLEAVE_HIGH,
+                         FN_STORE_PAIR,
                          FN_TILE_SHAPE,
                          FN_TILE_CLEAR,
                          FN_TILE_ADD,

@@ -330,6 +330,14 @@ const char *prelude_bf16(PreludeFn fn, int lanes, int most) {
            "  __asm__(\"vcvtneps2bf16 %1, %0\" : \"=v\"(r) : \"v\"(x));\n"
            "  return r;\n"
            "}\n";
+  if (fn == FN_STORE_PAIR)
+    return "// Stores two vectors as adjacent bf16 numbers.\n"
+           "INLINE @avoid store_pair@l(uint16_t *p, @F a, @F b) {\n"
+           "  typedef uint16_t halves __attribute__((@S, aligned(2), may_alias));\n"
+           "  halves r;\n"
+           "  __asm__(\"vcvtne2ps2bf16 %1, %2, %0\" : \"=v\"(r) : \"v\"(a), \"v\"(b));\n"
+           "  *(halves *)p = r;\n"
+           "}\n";
   return NULL;
 }
 

@@ -137,18 +137,18 @@ typedef enum ValOp {
   FLOOR,
   ABS, /* EXP to ABS are inline prelude functions, for scalars and vectors, without library calls */
   SHUFFLE,
-  INTERLEAVE_LOW,  /* 16-bit halves of a[0] and a[1] in turn: of words 0 and 1 of each block of four words */
-  INTERLEAVE_HIGH, /* of words 2 and 3 of each block */
   HSUM,
   HMAX,
   LANE,
   SPLAT,
-  CONVERT,   /* conversion between element types; F32 to I32 truncates */
-  POSITION,  /* an index as an I32 value */
-  RANDOM,    /* uniform in [0, 1): a[0] and a[1] are two I32 keys, a[2] is an I32 counter; base/random.h
-                defines the result */
-  PRIMITIVE, /* a named primitive of up to three numbers */
-  PICK,      /* cond ? a[0] : a[1]; only the selected operand is evaluated */
+  CONVERT,         /* conversion between element types; F32 to I32 truncates */
+  POSITION,        /* an index as an I32 value */
+  RANDOM,          /* uniform in [0, 1): a[0] and a[1] are two I32 keys, a[2] is an I32 counter; base/random.h
+                      defines the result */
+  PRIMITIVE,       /* a named primitive of up to three numbers */
+  PICK,            /* cond ? a[0] : a[1]; only the selected operand is evaluated */
+  INTERLEAVE_LOW,  /* 16-bit halves of a[0] and a[1] in turn: of words 0 and 1 of each block of four words */
+  INTERLEAVE_HIGH, /* of words 2 and 3 of each block */
 } ValOp;
 typedef struct ValNode {
   ValOp op;
