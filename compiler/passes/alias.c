@@ -105,7 +105,8 @@ static Node *producer(Node *node) {
 }
 
 static bool can_lie_in(const Placer *p, const Node *node, const Node *join) {
-  if (p->inside[node->id].within || p->output[node->id] || node_is_input(node) || !plain_value(node))
+  if (p->inside[node->id].within || p->output[node->id] || node_is_input(node) || node_is_state(node) ||
+      !plain_value(node))
     return false;
   return have_same_pixels(node, join) ? can_be_spread(p, node) : is_one_pixel(join);
 }

@@ -307,7 +307,10 @@ static void put_memory(Net *net, Value *from) { /* a vector that is kept from ca
   net->keeps = true;
   Value *made = add_value(net, "m", vector(n));
   text_put(net->out, "    %s = state(%lld%s)\n", state, (long long)n, chance(net, 40) ? ", init=-1" : "");
-  text_put(net->out, "    %s = %s -> add(%s) -> tanh\n", made->name, name, state);
+  if (chance(net, 40))
+    text_put(net->out, "    %s = %s -> concat(%s) -> dense(%lld) -> tanh\n", made->name, name, state,
+             (long long)n);
+  else text_put(net->out, "    %s = %s -> add(%s) -> tanh\n", made->name, name, state);
   if (chance(net, 50)) text_put(net->out, "    %s -> update(%s)\n", made->name, state);
   else text_put(net->out, "    %s -> dense(%lld) -> tanh -> update(%s)\n", name, (long long)n, state);
 }
