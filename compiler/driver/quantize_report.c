@@ -19,7 +19,9 @@ void quantize_warn(Quantizing *q) {
     if (c->kept || !(c->cut > MUCH)) continue;
     Diag *diag = diag_report(q->diags, DIAG_saturating_layer, c->node->span, c->node->site,
                              "%.1f %% of the calibration values of %s saturate", 100 * c->cut, c->name);
-    diag_help(diag, "--calibrate=minmax covers all values, with larger steps");
+    if (c->gates)
+      diag_help(diag, "sums of gates are limited to -8 .. 8; --keep=%s leaves the layer in float", c->name);
+    else diag_help(diag, "--calibrate=minmax covers all values, with larger steps");
   }
 }
 

@@ -56,6 +56,7 @@ typedef struct Chosen {
   float scale;
   int zero;
   double cut;
+  bool gates;                  /* cut counts sums of gates, whose range is fixed */
   int64_t bytes_before, bytes; /* size of the layer's weights in float and int8 */
 } Chosen;
 typedef struct Calibrated {

@@ -108,7 +108,8 @@ void calibrate_recurrent(Calibrator *k, const Node *node) {
     chosen = &k->made->chosen.data[k->made->chosen.n - 1];
   }
   if (!k->weights) return;
-  if (seen) chosen->cut = fmax(chosen->cut, seen->clamped);
+  chosen->gates = seen && seen->clamped > chosen->cut;
+  if (chosen->gates) chosen->cut = seen->clamped;
   chosen->bytes = put_recurrent_weights(k, node, k->quant[node->id]);
   for (int w = 0; w < node->nweights; w++)
     if (node->weight[w]) chosen->bytes_before += 4 * node->weight[w]->size;

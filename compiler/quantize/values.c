@@ -327,13 +327,25 @@ static bool is_border(const Node *node) {
          before[1] >= 0 && after[0] >= 0 && after[1] >= 0;
 }
 
+/* Whether the value has regions of boxes, which are computed in float. Heads and windows are moves of one
+ * value. */
+static bool has_boxes(const Node *node) {
+  if (!node->shape.regions || node->shape.parts) return false;
+  bool made = true; /* by this node */
+  for (int k = 0; k < node->nin; k++) {
+    if (has_boxes(node->in[k])) return true;
+    made = made && !node->in[k]->shape.regions;
+  }
+  return made && node->op->traits.int8 != INT8_MOVE;
+}
+
 static Node *int8_value(Quantizer *q, const Node *node) {
   int64_t factor[2];
   if (node_is_input(node)) return input_node(q, node);
   if (node_is_state(node)) return state_node(q, node);
   if (node_is_update(node)) return node->kept ? kept_update(q, node) : update_node(q, node);
   if (node->op->identity && node->op->identity(node)) return q->map[node->in[0]->id];
-  if (node->shape.regions && !node->shape.parts) return stored_floats(q, node);
+  if (has_boxes(node)) return stored_floats(q, node);
   const bool table = quant_has_table(q, node) && reads_int8(q, node);
   if (node->precision == PRECISION_F32) return stored_floats(q, node);
   if (table) return quant_table(q, node);
