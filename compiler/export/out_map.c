@@ -58,8 +58,8 @@ const char *export_silu(OnnxOut *o, const Node *node) {
   return out_two(o, "Mul", out_input(o, 0), out_one(o, "Sigmoid", out_input(o, 0)));
 }
 
-/* x * (1 + erf(x / sqrt(2))) * 0.5, in PyTorch's order of operations. With approximate=tanh, the erf is
- * replaced by tanh(sqrt(2/pi) * (x + 0.044715*x^3)). */
+/* x * (1 + erf(x / sqrt(2))) * 0.5, in the order of PyTorch's ONNX exporter. With approximate=tanh, the erf
+ * is replaced by tanh(sqrt(2/pi) * (x + 0.044715*x^3)). */
 const char *export_gelu(OnnxOut *o, const Node *node) {
   const char *x = out_input(o, 0), *inner;
   if (arg_is(node, "approximate", "tanh")) {

@@ -389,7 +389,7 @@ static const View *with_rank(ModelImport *im, const View *view, const OnnxPort *
  * channels. */
 static Value *lay_kept(ModelImport *im, const View *made, const KeptValue *kept) {
   const View *view = with_rank(im, made, kept->input);
-  if (!view) return no(im, "a state with a different number of dimensions than its input");
+  if (!view) return no(im, "a next value of a state that cannot be reshaped to the state's input");
   int dims[MOST_DIMS], order[MOST_DIMS], m = 0;
   const int n = dimensions_of(im, view, dims), channels = kept->input->channels;
   if (n < 0) return NULL;

@@ -64,19 +64,10 @@ bool window_size(ShapeContext *context, const Node *node, const char *param, int
   return window_numbers(context, node, param, false, to);
 }
 
-static bool wrong_padding(ShapeContext *context, const Node *node, int n) {
-  Diag *diag = op_error_at(context, node, "pad", DIAG_wrong_type, "pad of %s is a list of %d numbers",
-                           node->op->name, n);
-  if (is_sequence(node)) diag_help(diag, "on a sequence pad is same, causal, a number or [before, after]");
-  else diag_help(diag, "pad is valid, same, a number, [height, width] or [top, bottom, left, right]");
-  return false;
-}
-
 static bool explicit_padding(ShapeContext *context, const Node *node, const Const *pad, Window *window) {
   const bool list = pad->kind == CONST_LIST || pad->kind == CONST_DIMS;
   const int n = list ? pad->n : 1;
   int64_t p[4];
-  if (n != 1 && n != 2 && n != 4) return wrong_padding(context, node, n);
   for (int i = 0; i < n; i++) {
     p[i] = list ? pad->items[i].i : pad->i;
     if (p[i] >= 0 && p[i] <= LARGEST) continue;

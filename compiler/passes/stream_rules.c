@@ -361,7 +361,7 @@ static void refuse_whole(Streams *s, const Node *node) {
   if (!diag) return;
   diag_help(diag, "--slide=N computes the net for the last %s in each call",
             rows_text(s, stream_rows(s->graph->inputs.data[0].node->shape)));
-  if (node->op->traits.row_means)
+  if (node->op->traits.row_means && first->shape.rank == 2)
     diag_help(diag, "avgpool(%lld, stride=1, pad=[%lld, 0]) is the mean of the last %lld rows",
               (long long)rows, (long long)rows - 1, (long long)rows);
   else if (node->op->group && !strcmp(node->op->group, "normalization"))

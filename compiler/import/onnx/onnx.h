@@ -136,8 +136,8 @@ typedef struct Onnx {
   VEC(OnnxState) states;      /* states listed in the model's metadata */
   VEC(const char *) comments; /* lines for the top of the program */
   OnnxGuard *guard;           /* numbered from 1, below nguards */
-  bool tflite;                /* converted from a TensorFlow Lite model: its nodes are parts of operators */
-  size_t *computed;           /* ModelImport.computed of an earlier import of the file; or NULL */
+  bool tflite;      /* converted from a TensorFlow Lite model: several nodes may belong to one operator */
+  size_t *computed; /* ModelImport.computed of an earlier import of the file; or NULL */
   const int *shown; /* by tensor of a converted TensorFlow Lite model: the model's tensor with the same
                        numbers, or 0; NULL for other models */
 } Onnx;

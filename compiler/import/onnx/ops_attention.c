@@ -16,7 +16,8 @@ static View *view_by_heads(ModelImport *im, const View *x, int64_t heads) {
   if (x->rank == 4) return view_copy(im, x, x->value);
   if (x->rank != 3) return no(im, "a tensor of %s", text_counted(im->arena, x->rank, "dimension"));
   if (heads < 1 || x->size[2] % heads)
-    return no(im, "%lld heads of %lld channels", (long long)heads, (long long)x->size[2]);
+    return no(im, "%lld channels, which do not divide into %lld heads", (long long)x->size[2],
+              (long long)heads);
   const int64_t size[] = {x->size[0], x->size[1], heads, x->size[2] / heads};
   const View *apart = view_reshape(im, x, 4, size);
   return apart ? view_permute(im, apart, heads_first, 4) : NULL;

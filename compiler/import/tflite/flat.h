@@ -36,7 +36,7 @@ float flat_float_at(const Flat *, FlatVector, uint32_t i);
 
 /* ---- tflite_sparse.c ---- */
 /* Stores the numbers of a sparse TensorFlow Lite tensor, `width` bytes each, at their positions in `to`. All
- * bytes of `to` must be 0 before. False: the tensor's indices are out of range. */
+ * bytes of `to` must be 0 before. False: the metadata, the indices or the number of values is invalid. */
 bool flat_dense(Flat *, FlatTable sparsity, int rank, const int64_t *dim, FlatVector values, int width,
                 uint8_t *to);
 #endif

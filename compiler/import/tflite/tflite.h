@@ -51,7 +51,7 @@ typedef struct TflOperator {
   bool symmetric;      /* for MIRROR_PAD: the outermost elements are repeated */
   bool relative;       /* the ends of STRIDED_SLICE are relative to its start */
   int64_t border[4];   /* padding of convolutions without `same`: top, bottom, left, right */
-  int64_t groups;      /* batch_dims of GATHER; radius of LOCAL_RESPONSE_NORMALIZATION */
+  int64_t groups;      /* batch_dims of GATHER; radius of LOCAL_RESPONSE_NORMALIZATION; rank of SVDF */
   float alpha, bias;   /* alpha and bias of LOCAL_RESPONSE_NORMALIZATION */
   int nlist;           /* length of new_shape or squeeze_dims; -1: missing */
   int64_t list[TFLITE_RANK];

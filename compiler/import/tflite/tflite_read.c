@@ -141,7 +141,7 @@ static bool read_sparse(Reader *r, FlatTable sparsity, TflTensor *tensor, FlatVe
   r->room -= bytes;
   uint8_t *data = arena_alloc(r->arena, bytes);
   if (!flat_dense(&r->flat, sparsity, tensor->rank, tensor->dim, values, width, data))
-    return bad(r, "it has sparse weights whose indices exceed their shape");
+    return bad(r, "it has sparse weights with invalid indices or sizes");
   return tensor->data = data, true;
 }
 

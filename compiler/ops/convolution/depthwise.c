@@ -15,8 +15,8 @@ static const Param params[] = {
      NULL},
     {"stride", PARAM_WINDOW, "1", "step from one window to the next", 0, 0, NULL},
     {"pad", PARAM_PAD, "valid",
-     "zeros added around the input: valid, same, causal (for sequences), N, [h, w], [top, bottom, left, "
-     "right] or [before, after]",
+     "zeros around an image: valid, same, N, [h, w] or [top, bottom, left, right]; a sequence: valid, same, "
+     "causal, N or [before, after]",
      0, 0, NULL},
     {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
     {"multiplier", PARAM_INT, "1", "output channels per input channel", 0, 0, NULL},

@@ -136,7 +136,7 @@ static void lower(Lower *l) {
     combination.stored.zero = 0;
   }
   lower_about(l, "%s bits, rounding %s%s", p->wide ? "16" : "8", rounding_name(p->rounding),
-              combination.linear ? ", as one linear function" : "");
+              combination.linear ? ", the sum as one linear function of its operands" : "");
   nest_fn(b, b->name, false);
   const bool vectors = !l->plain && l->target->lanes > 1, fit = combination.linear || steps_fit(l->node);
   if (vectors) lower_needs(l, fit, "scales of similar size");
@@ -149,13 +149,13 @@ static void lower(Lower *l) {
       NEST_FOR(b, c, e.c) body(l, &y, &x, &c, 1, 1, &combination);
 }
 
-const Op op_int8_combine = {.name = "int8_combine",
-                            .detail =
-                                "subtracts the zero points, rescales the operands to one scale, and rounds",
-                            .family = FAMILY_INT8,
-                            .traits.row_local = true,
-                            .traits.per_image = true,
-                            .traits.keeps_spatial = true,
-                            .eval = eval,
-                            .lower = lower,
-                            .traits.stream = STREAM_ROWS};
+const Op op_int8_combine = {
+    .name = "int8_combine",
+    .detail = "subtracts the zero points, adds or multiplies the rescaled operands, and rounds",
+    .family = FAMILY_INT8,
+    .traits.row_local = true,
+    .traits.per_image = true,
+    .traits.keeps_spatial = true,
+    .eval = eval,
+    .lower = lower,
+    .traits.stream = STREAM_ROWS};

@@ -9,8 +9,9 @@ static const Param params[] = {
     {"kernel", PARAM_WINDOW, NULL, "size of the window", 0, 0, NULL},
     {"stride", PARAM_WINDOW, "kernel", "step from one window to the next", 0, 0, NULL},
     {"pad", PARAM_PAD, "valid",
-     "padding around the input: valid, same, causal (for sequences), N, [h, w], [top, bottom, left, right] "
-     "or [before, after]",
+     "padding around an image: valid, same, N, [h, w] or [top, bottom, left, right]; a sequence: valid, "
+     "same, "
+     "causal, N or [before, after]",
      0, 0, NULL},
     {"dilation", PARAM_WINDOW, "1", "step from one element of the window to the next", 0, 0, NULL},
     {"ceil", PARAM_BOOL, "false", "also compute a last window that extends past the end of the input", 0, 0,

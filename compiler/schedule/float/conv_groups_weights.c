@@ -186,7 +186,7 @@ static const char *conv_groups_weights_refused(const Lower *l, const Choice *cho
   if (l->images > 1) return "batch-innermost layout";
   if (k->groups == 1) return "no groups";
   if ((n & (n - 1)) || (wide != n && wide != 2 * n))
-    return "groups not of n and n, or n and 2n, channels with n a power of two";
+    return "channels per group other than n to n or n to 2n, with n a power of two";
   if (n >= l->layout_lanes) return "groups at least as wide as a vector";
   return wide > MOST_TERMS ? "groups of more than 16 channels" : NULL;
 }

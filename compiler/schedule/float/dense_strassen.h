@@ -8,9 +8,9 @@ enum {
   STRASSEN_DEPTH = 128 /* number of elements of each half of the inner axis that are processed together */
 };
 
-/* The seven factors (of Strassen's products) of the operand with images. A factor is computed from four
- * blocks: one half of the batch times one half, `depth` numbers, of each image. Element (image n, number k)
- * of a factor is a sum or difference of elements (n, k) of these blocks. */
+/* Strassen multiplies seven pairs of factors. These seven are of the operand with the images. A factor is
+ * computed from four blocks: one half of the batch times one half, `depth` numbers, of each image. Element
+ * (image n, number k) of a factor is a sum or difference of elements (n, k) of these blocks. */
 typedef struct ImageFactors {
   Lower *l;
   const Ix *count; /* number of images; missing images are zeros */

@@ -174,10 +174,10 @@ static Spread spread_of(const Winograd *w) {
  * (row i of G w). Data of variance 1 give M[i] the variance V[i] = |B^T row|^2 |G row|^2 for each channel.
  * Each of the `channels` steps of the sum rounds the partial sum, on average half of the total, by at most u;
  * the standard deviation of this rounding is u/sqrt(3). The transforms add a few roundings of the total. The
- * exact output has the variance r for each channel. All of this applies to both dimensions. The ratio of the
- * largest error to the largest output equals the ratio of their standard deviations. The worst case uses
- * absolute values everywhere: u times (channels + the roundings of the transforms) times the sums of absolute
- * coefficients. */
+ * exact output has the variance r for each channel. In two dimensions, V and r are products of the values of
+ * both. The ratio of the largest error to the largest output equals the ratio of their standard deviations.
+ * The worst case uses absolute values everywhere: u times (channels + the roundings of the transforms) times
+ * the sums of absolute coefficients. */
 WinogradError winograd_error(const Winograd axis[2], int64_t channels) {
   const double unit = 0x1p-24, transform_steps = 32;
   const double margin =

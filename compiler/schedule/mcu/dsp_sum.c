@@ -131,7 +131,7 @@ static bool dsp_sum_build(Lower *l) {
   lower_needs(l, is_linear || (operands_fit(&p->addition) && result_fits(&p->addition)),
               "scales of similar size");
   lower_about(l, "int8, 32-bit sums, rounding %s%s", rounding_name(p->rounding),
-              is_linear ? ", as one linear function" : "");
+              is_linear ? ", the sum as one linear function of its operands" : "");
   nest_fn(b, b->name, false);
   NEST_FOR(b, y, e.h)
     NEST_FOR(b, x, e.w)

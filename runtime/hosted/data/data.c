@@ -181,8 +181,8 @@ static cnn_status boxes_agree(const cnn_data *data) {
                        data->path, data->title);
   if (data->objects && !wanted && !data->pixels)
     return cnn_failure(CNN_MISMATCH,
-                       "%s: has boxes, but no output of the net uses boxes: the data set can be inspected "
-                       "and exported as files (`data`), but the net cannot learn from it",
+                       "%s: has boxes, but no output of the net uses boxes: the command data can inspect the "
+                       "data set and write it as files, but the net cannot learn from it",
                        data->path);
   if (wanted && network->labels > 0 && data->classes - data->stuff > network->labels)
     return cnn_failure(CNN_MISMATCH, "%s: has %d classes of boxes, but the net has %d label%s", data->path,
