@@ -272,14 +272,16 @@ static void put_phase_dispatch(Text *out, Net *net, int phase, bool batch) {
 }
 
 /* ---- functions of the interface ---- */
-static void put_only_shard(Text *out, Net *net, int phase) { /* runs all images one after the other */
+/* Runs all images one after the other; of several processes, only one has the shard. */
+static void put_only_shard(Text *out, Net *net, int phase) {
   const char *function = training_phase_function(net, phase, false),
-             *gradients = net->model ? ", gradients" : "";
+             *gradients = net->model ? ", gradients" : "",
+             *test = net_processes(net) ? "if (exchange->first < exchange->last) " : "";
   if (interleaved(net))
-    text_put(out, "  %s(&batch, 0, count, workspace->arena[0]%s);\n", function, gradients);
+    text_put(out, "  %s%s(&batch, 0, count, workspace->arena[0]%s);\n", test, function, gradients);
   else
-    text_put(out, "  for (int64_t n = 0; n < count; n++) %s(&batch, n, workspace->arena[0]%s);\n", function,
-             gradients);
+    text_put(out, "  %sfor (int64_t n = 0; n < count; n++) %s(&batch, n, workspace->arena[0]%s);\n", test,
+             function, gradients);
 }
 
 static const char *first_shard(const Net *net) { return net_processes(net) ? "exchange->first" : "0"; }
@@ -349,7 +351,7 @@ static void put_shards_functions(Text *out, Net *net) {
 }
 
 static void put_shards(Text *out, Net *net, int phase) {
-  if (net_pool(net) && net->layout->train.program->shards > 1) {
+  if (net_pool(net)) {
     text_put(out, "  ");
     pool_call(out, net, pool_function(net, training_phase_function(net, phase, false), "shards"),
               arena_printf(net->arena, "&batch, workspace%s, %s, %s", net->model ? ", gradients" : "",
@@ -591,7 +593,7 @@ void put_gradients_entry(Text *out, Net *net) {
     if (p->phases.data[i].once)
       text_put(out, "  %s(&batch%s);\n", training_phase_function(net, phase, true),
                net->model ? ", gradients" : "");
-    else if (p->shards > 1 || net_processes(net)) put_shards(out, net, phase);
+    else if (p->shards > 1) put_shards(out, net, phase);
     else put_only_shard(out, net, phase);
     if (net_processes(net)) put_buckets(out, net, i);
   }
