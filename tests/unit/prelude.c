@@ -321,7 +321,7 @@ static void test_foreign(void) {
   for (const Target *target = target_table; target->name; target++) {
     if (target->vectors) continue; /* these boards lack the memory for all floats */
     const char *missing = target_is_foreign(target) ? foreign_missing(arena, target) : NULL;
-    if (missing) printf("# %s wants %s\n", target->name, missing);
+    if (missing) printf("# %s needs %s\n", target->name, missing);
     else if (target_is_foreign(target)) check_foreign(arena, target);
   }
   arena_free(arena);
