@@ -173,7 +173,7 @@ class Writer:
 
     def pool(self, name, source, kind):
         """kind: avg or max. Includes means of the whole image, for which TensorFlow Lite for Microcontrollers
-        has plain loops."""
+        has a reference kernel."""
         large, small = self.shape(source), self.shape(name)
         kernel, stride, pad = self.window(name, large, small)
         self.calls.append(

@@ -176,7 +176,7 @@ bool strassen_takes(const Correlation *k) {
 const char *strassen_refused_for(Arena *arena, const Target *layout, bool exact, const Correlation *k,
                                  int parts) {
   (void)arena, (void)layout, (void)exact, (void)k, (void)parts;
-  return "a page";
+  return "the browser build has no Strassen";
 }
 
 /* For int8 products, which the browser build omits (schedule/int8/int8_words.h). */

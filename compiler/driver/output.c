@@ -38,7 +38,7 @@ static bool overwrites_input(Compilation *c, const char *path) {
   const WordList files = input_files(c);
   bool same = false;
   for (int i = 0; i < files.n; i++) same = same || same_file(path, files.data[i]);
-  return same && !cannot_write(c, path, "the program is read from it");
+  return same && !cannot_write(c, path, "it is an input file");
 }
 
 static bool add_output_bytes(Compilation *c, const char *path, const void *bytes, size_t n) {

@@ -113,8 +113,9 @@ bool quantize_report(Quantizing *q) {
   if (!q->report) return json_decref(layers), true;
   for (int i = 0; i < q->made->chosen.n; i++)
     json_array_append_new(layers, value_json(q, &q->made->chosen.data[i]));
-  json_t *root = json_pack("{s:s, s:s, s:i, s:o}", "net", q->graph->name, "rounding", q->how.rounding,
-                           "equalised", q->equalized, "layers", layers);
+  /* scripts may still read the key of older versions, which has the British spelling */
+  json_t *root = json_pack("{s:s, s:s, s:i, s:i, s:o}", "net", q->graph->name, "rounding", q->how.rounding,
+                           "equalized", q->equalized, "equalised", q->equalized, "layers", layers);
   if (q->before.metric) {
     json_object_set_new(root, "metric", json_string(q->before.metric));
     json_object_set_new(root, "before", json_real(q->before.value));

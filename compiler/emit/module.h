@@ -55,6 +55,14 @@ static inline PoolNames *net_pool(const Net *net) { return (void)net, NULL; }
 #else
 static inline PoolNames *net_pool(const Net *net) { return net->pool; }
 #endif
+/* Whether several processes may divide the training batch. */
+#ifdef __wasi__ /* the browser build builds no executables */
+static inline bool net_processes(const Net *net) { return (void)net, false; }
+#else
+static inline bool net_processes(const Net *net) {
+  return net->layout->train.program && net->layout->train.program->processes;
+}
+#endif
 
 /* ---- module.c ---- */
 const char *net_input_type(const Net *, int), *net_output_type(const Net *, int); /* the C type: "uint8_t" */

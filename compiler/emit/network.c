@@ -469,7 +469,7 @@ static void put_function_of_training(Text *out, Net *net, GradientsVariant varia
     list_add(&list, arena_printf(net->arena, "output ? output[%d] : NULL", o));
   list_add(&list, "training");
   if (shared) list_add(&list, "exchange");
-  else if (net->layout->train.program->processes) list_add(&list, "&alone");
+  else if (net_processes(net)) list_add(&list, "&alone");
   if (net->options->program) list_add(&list, variant == GRADIENTS_TIMED ? "mark, context" : "NULL, NULL");
   text_put(out,
            "static float %s(const float *weights, const void *const *input, const void "
@@ -477,7 +477,7 @@ static void put_function_of_training(Text *out, Net *net, GradientsVariant varia
            "                                  float *gradients, float *const *output, void *training%s) {\n",
            name, parameters[variant]);
   if (!net->model) text_put(out, "  (void)weights, (void)gradients;\n");
-  if (!shared && net->layout->train.program->processes)
+  if (!shared && net_processes(net))
     text_put(out, "  const cnn_exchange alone = {.last = %" PRId64 "};\n",
              net->layout->train.program->shards);
   text_put(out, "  return %s(%s);\n}\n", net->own->gradients, list.s);
@@ -528,7 +528,7 @@ static void put_gradients_functions(Text *out, Net *net) {
              "  .gradients_timed = %s,\n",
              net->layout->train.steps.n + 2, net->own->network_training_steps,
              net->own->network_gradients_timed);
-  if (net->layout->train.program->processes) put_sharing(out, net);
+  if (net_processes(net)) put_sharing(out, net);
 }
 
 static void put_inference_functions(Text *out, Net *net) {
@@ -563,7 +563,7 @@ void put_network(Text *out, Net *net) {
   put_functions_of_weights(out, net);
   put_functions_of_inference(out, net);
   if (training) put_function_of_training(out, net, GRADIENTS);
-  if (training && net->layout->train.program->processes) put_function_of_training(out, net, GRADIENTS_SHARED);
+  if (training && net_processes(net)) put_function_of_training(out, net, GRADIENTS_SHARED);
   if (training && net->options->program) put_function_of_training(out, net, GRADIENTS_TIMED);
   if (net->layout->look.program) put_look_tables(out, net);
   text_put(out, "\n%sconst cnn_network %s = {\n", net->options->program ? "static " : "", net->own->network);
@@ -601,8 +601,7 @@ void put_network(Text *out, Net *net) {
 }
 
 void put_main(Text *out, Net *net) {
-  const bool processes = net->layout->train.program && net->layout->train.program->processes;
-  const char *function = processes ? "cnn_main_mpi" : "cnn_main";
+  const char *function = net_processes(net) ? "cnn_main_mpi" : "cnn_main";
   if (net->options->program)
     text_put(out,
              "int %s(int argc, char **argv, const cnn_network *network);\nint main(int argc, char "

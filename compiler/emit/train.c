@@ -83,7 +83,7 @@ Parameters gradients_parameters(Net *net) {
   if (net->model) add_pointer(net, &list, net->own->weights, "gradients");
   for (int o = 0; o < net->graph->outputs.n; o++) add_pointer(net, &list, "float", net->output[o].name);
   add_pointer(net, &list, net->own->training, "workspace");
-  if (p->processes) add_pointer(net, &list, "const cnn_exchange", "exchange");
+  if (net_processes(net)) add_pointer(net, &list, "const cnn_exchange", "exchange");
   if (net->options->program) {
     add_parameter(net->arena, &list, "mark", "void (*mark)(void *, int32_t)");
     add_parameter(net->arena, &list, "context", "void *context");
@@ -272,22 +272,22 @@ static void put_phase_dispatch(Text *out, Net *net, int phase, bool batch) {
 }
 
 /* ---- functions of the interface ---- */
-static void put_only_shard(Text *out, Net *net, int phase) { /* runs all images one after the other */
+/* Runs all images one after the other; of several processes, only one has the shard. */
+static void put_only_shard(Text *out, Net *net, int phase) {
   const char *function = training_phase_function(net, phase, false),
-             *gradients = net->model ? ", gradients" : "";
+             *gradients = net->model ? ", gradients" : "",
+             *test = net_processes(net) ? "if (exchange->first < exchange->last) " : "";
   if (interleaved(net))
-    text_put(out, "  %s(&batch, 0, count, workspace->arena[0]%s);\n", function, gradients);
+    text_put(out, "  %s%s(&batch, 0, count, workspace->arena[0]%s);\n", test, function, gradients);
   else
-    text_put(out, "  for (int64_t n = 0; n < count; n++) %s(&batch, n, workspace->arena[0]%s);\n", function,
-             gradients);
+    text_put(out, "  %sfor (int64_t n = 0; n < count; n++) %s(&batch, n, workspace->arena[0]%s);\n", test,
+             function, gradients);
 }
 
-static const char *first_shard(const Net *net) {
-  return net->layout->train.program->processes ? "exchange->first" : "0";
-}
+static const char *first_shard(const Net *net) { return net_processes(net) ? "exchange->first" : "0"; }
 static const char *last_shard(const Net *net) {
   const Program *p = net->layout->train.program;
-  return p->processes ? "exchange->last" : arena_printf(net->arena, "%" PRId64, p->shards);
+  return net_processes(net) ? "exchange->last" : arena_printf(net->arena, "%" PRId64, p->shards);
 }
 
 /* Prints a loop over shards: in a function that a pool calls, over the shards of one thread; otherwise over
@@ -351,7 +351,7 @@ static void put_shards_functions(Text *out, Net *net) {
 }
 
 static void put_shards(Text *out, Net *net, int phase) {
-  if (net_pool(net) && net->layout->train.program->shards > 1) {
+  if (net_pool(net)) {
     text_put(out, "  ");
     pool_call(out, net, pool_function(net, training_phase_function(net, phase, false), "shards"),
               arena_printf(net->arena, "&batch, workspace%s, %s, %s", net->model ? ", gradients" : "",
@@ -406,11 +406,11 @@ static bool sums_shards(const Net *net) {
 }
 
 static const char *first_sum(const Net *net) {
-  return net->layout->train.program->processes ? "exchange->first > 0 ? exchange->first - 1 : 0" : "0";
+  return net_processes(net) ? "exchange->first > 0 ? exchange->first - 1 : 0" : "0";
 }
 static const char *last_sum(const Net *net) {
   const Program *p = net->layout->train.program;
-  return p->processes ? "exchange->last - 1" : arena_printf(net->arena, "%" PRId64, p->shards - 1);
+  return net_processes(net) ? "exchange->last - 1" : arena_printf(net->arena, "%" PRId64, p->shards - 1);
 }
 
 static void put_clear_loop(Text *out, Net *net, const char *from, const char *to) {
@@ -589,20 +589,20 @@ void put_gradients_entry(Text *out, Net *net) {
   put_upkeep_mark(out, net, BEFORE_PHASES);
   for (int i = 0; i < p->phases.n; i++) {
     const int phase = p->phases.data[i].number;
-    if (p->processes) put_gathers(out, net, i);
+    if (net_processes(net)) put_gathers(out, net, i);
     if (p->phases.data[i].once)
       text_put(out, "  %s(&batch%s);\n", training_phase_function(net, phase, true),
                net->model ? ", gradients" : "");
-    else if (p->shards > 1 || p->processes) put_shards(out, net, phase);
+    else if (p->shards > 1) put_shards(out, net, phase);
     else put_only_shard(out, net, phase);
-    if (p->processes) put_buckets(out, net, i);
+    if (net_processes(net)) put_buckets(out, net, i);
   }
-  if (p->processes) {
+  if (net_processes(net)) {
     put_gathers(out, net, p->phases.n);
     text_put(out, "  if (exchange->wait) exchange->wait(exchange->context);\n");
   }
   if (sums_shards(net)) {
-    text_put(out, "  %s", p->processes ? "if (!exchange->sum) " : "");
+    text_put(out, "  %s", net_processes(net) ? "if (!exchange->sum) " : "");
     if (net_pool(net)) pool_call(out, net, net->own->add, "gradients, workspace->sum");
     else text_put(out, "%s(gradients, workspace->sum);\n", net->own->add);
   }

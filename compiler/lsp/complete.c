@@ -61,6 +61,10 @@ static void words(Completing *c, int group, int kind, const char *list, const ch
   }
 }
 
+static void types(Completing *c, const char *list) {
+  words(c, 0, ITEM_CHOICE, list, "the type in the caller's buffer");
+}
+
 /* ---- operators and blocks, with their required arguments ---- */
 static const char *call_snippet(const Completing *c, const char *name, int n, const char *const *required) {
   if (!c->server->snippets || n == 0) return name;
@@ -318,7 +322,8 @@ static void complete(Completing *c) {
     words(c, 4, ITEM_KEYWORD, "in true false", "");
     break;
   case WHERE_MEMBER: members(c); break;
-  case WHERE_TYPE: words(c, 0, ITEM_CHOICE, "f32 u8 i8 i16", "the type in the caller's buffer"); break;
+  case WHERE_TYPE: types(c, "f32 u8 i8 i16 i32"); break;
+  case WHERE_OUTPUT: types(c, "f32 i8 u8 class i32"); break;
   case WHERE_SETTING: settings(c); break;
   case WHERE_KEY: setting_values(c); break;
   case WHERE_IMPORT: imports(c); break;

@@ -126,7 +126,7 @@ static Where within_body(const Reading *r) {
   switch (last) {
   case TOK_ARROW: return WHERE_CHAIN;
   case TOK_ASSIGN: return first == TOK_NAME ? WHERE_START : WHERE_VALUE;
-  case TOK_AS: return first == TOK_INPUT ? WHERE_TYPE : WHERE_NOWHERE;
+  case TOK_AS: return first == TOK_INPUT ? WHERE_TYPE : first == TOK_OUTPUT ? WHERE_OUTPUT : WHERE_NOWHERE;
   case TOK_INPUT:
   case TOK_CONST:
   case TOK_BLOCK:

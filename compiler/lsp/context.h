@@ -15,7 +15,8 @@ typedef enum Where {
   WHERE_CHOICE,    /* after ARGUMENT = */
   WHERE_VALUE,     /* in an expression */
   WHERE_MEMBER,    /* after a dot */
-  WHERE_TYPE,      /* after as */
+  WHERE_TYPE,      /* after as, of an input */
+  WHERE_OUTPUT,    /* after as, of an output */
   WHERE_SETTING,   /* in a train block a setting may begin */
   WHERE_KEY,       /* after SETTING = */
   WHERE_IMPORT,    /* in the path of an import */

@@ -143,22 +143,32 @@ static bool augment_fits(int code, Shape shape) {
          (!is_of_sound(code) && shape.rank == 3 && (code != AUGMENT_COLOR || shape.dim[2] == 3));
 }
 
+/* Whether an augmentation changes values, but all inputs are indices. */
+static bool augments_indices(const Reading *r, int code) {
+  bool indices = code <= AUGMENT_SOUND;
+  for (int i = 0; i < r->s->graph->inputs.n; i++)
+    indices = indices && r->s->graph->inputs.data[i].node->port->elem == I32;
+  return indices;
+}
+
 static void augment_check(const Reading *r, const Setting *setting) {
   const Port *input = r->s->graph->inputs.n ? &r->s->graph->inputs.data[0] : NULL;
   if (!input || !input->node->shape.rank) return;
   const Shape shape = input->node->shape;
   const int code = setting->form->code;
-  if (augment_fits(code, shape)) {
+  const bool indices = augments_indices(r, code);
+  if (!indices && augment_fits(code, shape)) {
     if (code == AUGMENT_PIECE) crop_check(r, setting, input);
     if (code == AUGMENT_TIME) rate_check(r, setting, input);
     return;
   }
-  const char *wanted = code == AUGMENT_COLOR ? "images with three channels"
-                       : is_of_sound(code)   ? "sound"
-                                             : "images";
-  Diag *diag = diag_report(r->s->diags, DIAG_wrong_shape, setting->span, NULL,
+  const char *wanted = indices                 ? "f32, u8, i8 and i16 inputs"
+                       : code == AUGMENT_COLOR ? "images with three channels"
+                       : is_of_sound(code)     ? "sound"
+                                               : "images";
+  Diag *diag = diag_report(r->s->diags, indices ? DIAG_wrong_type : DIAG_wrong_shape, setting->span, NULL,
                            "%s works on %s, but the input '%s' is %s", setting->form->name, wanted,
-                           input->name, shape_text(r->s->arena, shape));
+                           input->name, indices ? "i32" : shape_text(r->s->arena, shape));
   diag_note(diag, input->span, "'%s' is declared here", input->name);
 }
 

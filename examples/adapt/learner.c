@@ -24,6 +24,12 @@ static bool stopped;
 /* Neither NaN nor infinity; without <math.h>. */
 static bool is_finite(float x) { return x - x == 0; }
 
+static bool weights_are_finite(void) {
+  for (int32_t i = 0; i < ADAPT_PARAMETERS; i++)
+    if (!is_finite(trainer.weights[i])) return false;
+  return true;
+}
+
 bool learner_begin(void) {
   const cnn_network *network = &adapt_network;
   if (cnn_trainer_bytes(network, network->recipe, false) > sizeof arena) return false;
@@ -53,7 +59,7 @@ bool learner_sample(const uint8_t in[IMAGE_BYTES], int32_t truth) {
   float *output[] = {0};
   const float loss = cnn_train_step(&trainer, input, target, waiting, output, 0);
   waiting = 0;
-  stopped = !is_finite(loss); /* if the loss is not finite, the model of the previous step remains */
+  stopped = !is_finite(loss) || !weights_are_finite(); /* if so, the model of the previous step remains */
   if (!stopped) adapt_network.pack(&model, trainer.weights);
   return !stopped;
 }

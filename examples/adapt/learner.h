@@ -11,7 +11,7 @@ enum { IMAGE_BYTES = 28 * 28 };
 /* false: the memory is too small (its size is constant, so the result is the same in every run) */
 bool learner_begin(void);
 int32_t learner_predict(const uint8_t image[IMAGE_BYTES]); /* the class, 0 to 9 */
-/* Makes a training step after every eighth image. False: the loss was not finite, so training has stopped;
- * predictions use the weights from before that step. */
+/* Makes a training step after every eighth image. False: the loss or a weight was not finite, so training has
+ * stopped; predictions use the weights from before that step. */
 bool learner_sample(const uint8_t image[IMAGE_BYTES], int32_t label);
 #endif

@@ -43,7 +43,7 @@ int main(int argc, char **argv) {
     if (seen % STEP == 0 && (seen < 3 * STEP || seen == STREAM)) test(file[2], file[3], seen);
     if (!next(file[0], file[1], image, &label)) break;
     if (!learner_sample(image, label)) {
-      fprintf(stderr, "the loss is not finite after %d images: learning has stopped\n", seen + 1);
+      fprintf(stderr, "the loss or a weight is not finite after %d images: learning has stopped\n", seen + 1);
       return 1;
     }
   }

@@ -410,9 +410,18 @@ static void values_write(cnn_type type, const float *in, void *out, int64_t n) {
   }
 }
 
+/* Limits values to the range of the type; f32 has no limits, and indices keep their values. */
 static void clip(cnn_type type, float *pixel, int64_t n) {
+  if (type == CNN_F32 || type == CNN_I32) return;
   const float low = type == CNN_I16 ? -32768 : 0, high = type == CNN_I16 ? 32767 : 255;
   for (int64_t i = 0; i < n; i++) pixel[i] = pixel[i] < low ? low : pixel[i] > high ? high : pixel[i];
+}
+
+/* Whether a step, which is not geometric, applies to inputs of the type: i32 inputs are indices, whose values
+ * must not change. */
+static bool step_applies(const cnn_augmentation *a, int32_t step, cnn_type type) {
+  const cnn_augment_kind kind = cnn_augment_kind_of(&a->recipe->augment[step]);
+  return type != CNN_I32 || kind == CNN_AUGMENT_CUTOUT || kind == CNN_AUGMENT_TIME_SHIFT;
 }
 
 static void swap(float **a, float **b) {
@@ -448,14 +457,18 @@ void cnn_augment_input(const cnn_augmentation *a, cnn_plane plane, cnn_type type
       if (warp_is_move(&own, &move))
         cnn_move_picture(&move, now, next, plane.height, plane.width, plane.channels * (int32_t)sizeof(float),
                          0);
+      else if (type == CNN_I32)
+        pick_nearest(&own, plane, (size_t)plane.channels * sizeof(float), 0, now, next);
       else resample(&own, plane, now, next);
       swap(&now, &next);
     }
     if (step == a->recipe->augments) break;
-    if (cnn_augment_sound(a, step, plane, now, next)) swap(&now, &next);
-    else step_values(a, step, plane, scale, now);
+    if (step_applies(a, step, type)) {
+      if (cnn_augment_sound(a, step, plane, now, next)) swap(&now, &next);
+      else step_values(a, step, plane, scale, now);
+      clip(type, now, n);
+    }
     step++;
-    if (type != CNN_F32) clip(type, now, n);
     warp = warp_from(a, &step);
     own = warp_on(&warp, a->plane, plane);
   }

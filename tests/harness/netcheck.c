@@ -447,7 +447,7 @@ int main(int argc, char **argv) {
   const char *missing = foreign         ? foreign_missing(arena, foreign)
                         : mode == RACES ? races_missing(arena)
                                         : NULL;
-  if (missing) return printf("1..0 # SKIP %s wants %s\n", foreign ? foreign->name : "--races", missing), 0;
+  if (missing) return printf("1..0 # SKIP %s needs %s\n", foreign ? foreign->name : "--races", missing), 0;
   arena_free(arena);
   const bool compiles =
       mode != NESTS && mode != CHOICES && mode != PROGRAMS && mode != COMMANDS && mode != ACCURACY;

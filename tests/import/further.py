@@ -95,6 +95,9 @@ case("dynamic", [
      "bshape": numbers(1, 8, 1, 1), "rows": numbers(1, 8, 6), "flat": numbers(1, 4), "B": (1, 32),
      "Ws": f32([0.02]), "Wz": np.int8([1]), "Rs": f32([0.01]), "Rz": np.int8([-4])})
 
+nodes, inputs, _, weights, *_ = make.cases["dynamic"]
+case("dynamic_unsorted", nodes[::-1], inputs, "y", weights)
+
 case("dynamic_shared", [
     node("DynamicQuantizeLinear", "x", "xq xs xz"), node("MatMulInteger", "xq m xz mz", "ai"),
     node("Cast", "ai", "af", to=1), node("Mul", "xs ms", "as"), node("Mul", "af as", "a"),

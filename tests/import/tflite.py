@@ -111,7 +111,8 @@ def test_refused():
     refused("a batch of two", model(tensors={0: dict(shape=[2, 4])}), "an input is not an image")
     refused("an input without a scale", model(tensors={0: dict(scale=[], zero=[])}), "must have one scale")
     refused("bytes of another type", model(tensors={3: dict(kind=3)}), "is UINT8", "import-operator")
-    refused("an activation", model(activation=4), "neither relu nor relu6", "import-operator")
+    refused("an activation", model(activation=4), "its activation is not relu, relu6 or relu_n1_to_1",
+            "import-operator")
     refused("weights that do not fit", model(tensors={0: dict(shape=[1, 5])}), "do not match its input",
             "import-operator")
     refused("an output of another shape", model(tensors={3: dict(shape=[1, 2])}), "shape differs from")

@@ -1,9 +1,10 @@
 /* onnx.c: ONNX models with external data: the data file must have the numbers of the model, and cnnc must
- * read them from this file. */
+ * read them from this file. The number of messages in a file is limited. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "export/onnx_out.h"
@@ -80,5 +81,26 @@ static void test_size(void) { /* the measured size is the written size */
   arena_free(net.arena);
 }
 
+static void test_many_messages(void) {
+  enum { MANY = (1 << 21) + 1 };
+  uint8_t *bytes = malloc(2 * MANY);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(bytes);
+  for (int i = 0; i < MANY; i++) {
+    bytes[2 * i] = 14 << 3 | 2; /* metadata_props, an empty message */
+    bytes[2 * i + 1] = 0;
+  }
+  Arena *arena = arena_new();
+  Wire wire = {.arena = arena};
+  CU_ASSERT_PTR_NULL(wire_read(&wire, onnx_model_message, bytes, (size_t)2 * MANY));
+  CU_ASSERT_PTR_NOT_NULL_FATAL(wire.why);
+  CU_ASSERT_STRING_EQUAL(wire.why, "it has more than two million messages and strings");
+  arena_free(arena);
+  free(bytes);
+}
+
 CU_TestInfo suite_onnx[] = {
-    {"external data of a model", test_detached}, {"sizes", test_size}, CU_TEST_INFO_NULL};
+    {"external data of a model", test_detached},
+    {"sizes", test_size},
+    {"too many messages", test_many_messages},
+    CU_TEST_INFO_NULL,
+};

@@ -358,6 +358,28 @@ static void test_special(void) {
   }
 }
 
+/* If an operand is NaN, the gradients of all operands are 0. The gradients of the biases are compared: they
+ * are sums without a factor NaN. */
+static void test_gradients_of_nan(void) {
+  static const char *const layers[] = {"maximum x=$0", "minimum x=$0", "maximum x=$0,0.5"};
+  for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+    Net net = net_new();
+    snprintf(net.what, sizeof net.what, "%s with NaN", layers[i]);
+    net.named[0] = net_input(&net, shape_vector(4), F32, false);
+    net_input(&net, shape_vector(3), F32, false);
+    net.graph->inputs.data[1].name = "second";
+    net_layer(&net, "dense", "units=4");
+    net_chain(&net, layers[i]);
+    net_end(&net, "linear", "");
+    CU_ASSERT_TRUE(net.good);
+    Data data = net_draw(&net, 2);
+    data.input[0][1] = NAN; /* sample 0: one operand is NaN; sample 1: the other one */
+    data.input[1][3] = NAN;
+    net_check_nests(&net, &data);
+    arena_free(net.arena);
+  }
+}
+
 CU_TestInfo suite_ops[] = {
     {"activations", test_activations},
     {"operators with several operands", test_combining},
@@ -369,5 +391,6 @@ CU_TestInfo suite_ops[] = {
     {"two inputs", test_two_inputs},
     {"PyTorch's numbers", test_golden},
     {"PyTorch's values of NaN, infinities and zeros", test_special},
+    {"gradients of maximum and minimum of NaN", test_gradients_of_nan},
     CU_TEST_INFO_NULL,
 };

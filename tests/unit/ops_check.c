@@ -13,9 +13,12 @@ bool close_to(const char *what, const char *where, const double *got, const doub
               double tolerance) {
   double scale = 1, worst = 0;
   int64_t at_ = 0;
-  for (int64_t i = 0; i < n; i++) scale = fmax(scale, fabs(want[i]));
+  for (int64_t i = 0; i < n; i++)
+    if (isfinite(want[i])) scale = fmax(scale, fabs(want[i]));
   for (int64_t i = 0; i < n; i++) {
-    const double error = isnan(got[i]) != isnan(want[i]) ? INFINITY : fabs(got[i] - want[i]);
+    const double error = isnan(got[i]) != isnan(want[i]) ? INFINITY
+                         : got[i] == want[i]             ? 0 /* also infinities */
+                                                         : fabs(got[i] - want[i]);
     if (error > worst) {
       worst = error;
       at_ = i;

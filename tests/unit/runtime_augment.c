@@ -229,6 +229,40 @@ static void int16_samples_keep_their_range(void) {
   CU_ASSERT_EQUAL(wrapped, 0);
 }
 
+/* Indices are moved and erased with their images, but keep their values. */
+static void indices_keep_their_values(void) {
+  enum { N = SIDE * SIDE };
+  static const cnn_option values[] = {
+      {"noise", {0.5}, 1}, {"brightness", {1}, 1}, {"contrast", {0.2, 3}, 2},   {"hflip", {0}, 0},
+      {"gain", {3, 6}, 2}, {"speed", {0.5, 2}, 2}, {"background", {0, 6, 1}, 3}};
+  static const cnn_option moves[] = {{"rotate", {30}, 1}, {"noise", {0.5}, 1}, {"zoom", {0.5, 2}, 2}};
+  static int32_t in[N], out[N], mirrored[N];
+  static float scratch[2 * N];
+  for (int i = 0; i < N; i++) in[i] = i % 3 ? 30000 + i : -1;
+  for (int i = 0; i < N; i++) mirrored[i] = in[i / SIDE * SIDE + SIDE - 1 - i % SIDE];
+  int odd = 0, moved = 0;
+  for (uint32_t k = 0; k < 20; k++) {
+    cnn_recipe recipe = {.augments = 7, .augment = values};
+    const cnn_plane image = {SIDE, SIDE, 1}, sequence = {1, N, 1};
+    cnn_augmentation a = cnn_augment_draw(&recipe, sequence, 3, 0, k);
+    cnn_augment_input(&a, sequence, CNN_I32, 255, in, out, scratch);
+    CU_ASSERT_EQUAL(memcmp(out, in, sizeof out), 0);
+    a = cnn_augment_draw(&recipe, image, 3, 0, k);
+    cnn_augment_input(&a, image, CNN_I32, 255, in, out, scratch);
+    CU_ASSERT(memcmp(out, in, sizeof out) == 0 || memcmp(out, mirrored, sizeof out) == 0);
+    recipe = (cnn_recipe){.augments = 3, .augment = moves};
+    a = cnn_augment_draw(&recipe, image, 3, 0, k);
+    cnn_augment_input(&a, image, CNN_I32, 255, in, out, scratch);
+    for (int i = 0; i < N; i++) {
+      const int32_t from = out[i] - 30000;
+      odd += out[i] != 0 && out[i] != -1 && (from < 0 || from >= N || from % 3 == 0);
+      moved += out[i] > 0 && out[i] != in[i];
+    }
+  }
+  CU_ASSERT_EQUAL(odd, 0);
+  CU_ASSERT(moved > N);
+}
+
 static void masks_follow_their_images(void) {
   enum { LARGE = 12, SMALL = 6 };
   static const cnn_option augment[] = {{"rotate", {90}, 1}, {"noise", {0.1}, 1}, {"hflip", {0}, 0}};
@@ -292,6 +326,7 @@ CU_TestInfo suite_augment[] = {
     {"colors change as specified", colors_change_as_specified},
     {"noise is normal", noise_is_normal},
     {"int16 samples keep their range", int16_samples_keep_their_range},
+    {"indices keep their values", indices_keep_their_values},
     {"masks are moved like their images", masks_follow_their_images},
     {"shares of mixtures are beta distributed", shares_are_beta_distributed},
     CU_TEST_INFO_NULL,

@@ -83,10 +83,14 @@ static void letterbox_is_undone(void) {
 }
 
 static void no_numbers_are_no_boxes(void) {
-  set_outputs(NAN, 8, 24, 24);
-  cnn_findings findings = read_findings(64, 64, CNN_FIT_STRETCH);
-  CU_ASSERT_TRUE(findings.count <= 1);
-  cnn_findings_free(&findings);
+  cnn_findings findings;
+  for (int k = 0; k < 4; k++) {
+    set_outputs(8, 8, 24, 24);
+    rows[k] = NAN;
+    findings = read_findings(64, 64, CNN_FIT_STRETCH);
+    CU_ASSERT_EQUAL(findings.count, 0);
+    cnn_findings_free(&findings);
+  }
   set_outputs(-INFINITY, -1e30f, INFINITY, 1e30f);
   findings = read_findings(64, 64, CNN_FIT_LETTERBOX);
   CU_ASSERT_EQUAL_FATAL(findings.count, 1);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "hosted/data/batch.h"
+#include "hosted/training/facts.h"
 #include "hosted/training/loss.h"
 #include "hosted/training/measure.h"
 #include "hosted/base/number.h"
@@ -418,6 +419,26 @@ static void training_starts_from_given_weights(void) {
   remove_directory();
 }
 
+static void the_state_of_lamb_is_described(void) {
+  cnn_recipe recipe = net_recipe;
+  recipe.optimizer = CNN_LAMB;
+  const cnn_network network = net_make(&recipe);
+  for (int average = 0; average < 2; average++) {
+    recipe.average = average ? 0.9 : 0;
+    json_t *facts = cnn_facts(&network, &recipe);
+    const char *text = json_string_value(json_object_get(facts, "optimizer state"));
+    CU_ASSERT_STRING_EQUAL(text, average ? "lamb, with an average" : "lamb, without an average");
+    for (int other = 0; other < 2; other++) { /* in a checkpoint of an older program */
+      json_t *old = json_pack("{s:s}", "optimizer state",
+                              other ? "lamb without momentum, with an average"
+                                    : "lamb without momentum, without an average");
+      CU_ASSERT_EQUAL(cnn_facts_same(old, facts, "optimizer state"), average == other);
+      json_decref(old);
+    }
+    json_decref(facts);
+  }
+}
+
 static void numbers_are_written_for_people(void) {
   CU_ASSERT_STRING_EQUAL(cnn_number_grouped(1234567).text, "1,234,567");
   CU_ASSERT_STRING_EQUAL(cnn_number_grouped(-999).text, "-999");
@@ -446,5 +467,6 @@ CU_TestInfo suite_train[] = {
     {"a dry run writes nothing", a_dry_run_writes_nothing},
     {"overfit learns a few samples", a_few_samples_are_learnt_by_heart},
     {"training starts from given weights", training_starts_from_given_weights},
+    {"the optimizer state of lamb is described", the_state_of_lamb_is_described},
     {"numbers are formatted for reading", numbers_are_written_for_people},
     CU_TEST_INFO_NULL};

@@ -63,7 +63,7 @@ with open("x.d") as file:
     check(file.read().split() == ["x.c:", "net.cnn", "epoch3.ckpt"], "  without the key")
 shutil.copy("epoch3.ckpt", "kept.c")
 exits(1, "input files are not overwritten", cnnc("net.cnn", "--weights=kept.c:ema", "-o", "kept.c"),
-      "the program is read from it")
+      "it is an input file")
 
 # ---- Programs
 with open("trained.cnn", "w") as file, open("net.cnn") as net:
@@ -178,7 +178,7 @@ exits(1, "--rename: no such file", cnnc("net.cnn", "--weights=state.pt", "--rena
 with open("y.c", "w") as file:
     file.write("# nothing\n")
 exits(1, "--rename: is not written over", cnnc("net.cnn", "--weights=state.pt", "--rename=y.c", "-o", "y.c"),
-      "the program is read from it")
+      "it is an input file")
 exits(0, "  and a dependency", cnnc("net.cnn", "--weights=state.pt", "--rename=y.c", "-MD", "-o", "x.c"))
 with open("x.d") as file:
     check(file.read().split() == ["x.c:", "net.cnn", "state.pt", "y.c"], "    in built executables")

@@ -95,8 +95,10 @@ static const char *wire_text(Wire *wire, const WireBytes *bytes) {
   return arena_copy(wire->arena, (const char *)bytes->at, bytes->n);
 }
 
+static bool too_many(Wire *wire) { return wrong(wire, "it has more than two million messages and strings"); }
+
 static bool read_wire_message(Wire *wire, const WireField *field, uint8_t *place, const WireBytes *bytes) {
-  if (wire->messages == MOST_MESSAGES) return wrong(wire, "it has more than two million fields");
+  if (wire->messages == MOST_MESSAGES) return too_many(wire);
   void *message = wire_read(wire, field->of, bytes->at, bytes->n);
   if (!message) return false;
   if (field->kind == WIRE_MESSAGE) {
@@ -129,7 +131,7 @@ static bool read_wire_field(Wire *wire, const WireField *field, void *message, C
   case WIRE_TEXT: *(const char **)(void *)place = wire_text(wire, &content->bytes); return true;
   case WIRE_TEXTS: {
     WireTexts *texts = (WireTexts *)(void *)place;
-    if (wire->messages++ == MOST_MESSAGES) return wrong(wire, "it has more than two million fields");
+    if (wire->messages++ == MOST_MESSAGES) return too_many(wire);
     vec_push(wire->arena, *texts, wire_text(wire, &content->bytes));
     return true;
   }

@@ -165,6 +165,12 @@ int onnx_tensor(const Onnx *, const char *name); /* the tensor's number, or 0 */
  * omitted, -1: there are no more. */
 int onnx_needs(const Onnx *, const OnnxNode *, int k);
 const char *onnx_name(const Onnx *, const OnnxNode *); /* the node's own name, or the name of its result */
+/* The node that makes the k-th input of a node; ONNX_NONE: no node makes it; ONNX_LAST: there are no more. */
+enum { ONNX_NONE = -1, ONNX_LAST = -2 };
+typedef int onnx_needed(const void *context, int node, int k);
+/* The n nodes in topological order; nodes that are sorted keep their order. *circular: -1, or a node that
+ * depends on its own result, if there is no such order. */
+int *onnx_order(Arena *, int n, onnx_needed *, const void *context, int *circular);
 /* Sorts nodes topologically. NULL, or a node that depends on its own result. */
 const OnnxNode *onnx_sort(Onnx *);
 const char *onnx_kind(const OnnxNode *); /* the node's operator, as named in the model's file */
@@ -200,8 +206,8 @@ typedef struct OnnxFlat {
   const char *why; /* the reason, if the model is too large */
 } OnnxFlat;
 bool onnx_inline(Wire *, const ModelProto *, const OnnxLoops *, size_t file_bytes, OnnxFlat *);
-/* Converts dynamically quantized nodes to float nodes with the model's weights. The list must be sorted
- * topologically. Returns the number of converted nodes. */
+/* Converts dynamically quantized nodes to float nodes with the model's weights. Returns the number of
+ * converted nodes. */
 int onnx_dynamic(Arena *, const GraphProto *, OnnxFlat *);
 /* The constant of a TensorProto; NULL, with the reason, if it is invalid. */
 Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);

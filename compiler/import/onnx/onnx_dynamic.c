@@ -107,8 +107,38 @@ static void put_node(Rewriter *r, NodeProto *node) {
   else vec_push(b->arena, *b->out, node);
 }
 
+typedef struct Producers {
+  const WireList *nodes;
+  Table numbers; /* by tensor: the number of the node that produces it */
+} Producers;
+
+static int producer_needed(const void *context, int node, int k) {
+  const Producers *p = context;
+  const NodeProto *proto = p->nodes->data[node];
+  if (k >= proto->input.n) return ONNX_LAST;
+  const int *number = table_find(&p->numbers, proto->input.data[k]);
+  return number ? *number : ONNX_NONE;
+}
+
+/* Sorts the nodes, because roles pass from inputs to results. A circular model, which onnx_sort refuses
+ * later, stays as it is. */
+static void sort_nodes(Arena *arena, WireList *nodes) {
+  Producers p = {.nodes = nodes};
+  int *number = NEW_ARRAY(arena, int, nodes->n + 1), circular;
+  for (int i = 0; i < nodes->n; i++) {
+    const NodeProto *node = nodes->data[i];
+    number[i] = i;
+    for (int k = 0; k < node->output.n; k++)
+      if (*node->output.data[k]) table_set(arena, &p.numbers, node->output.data[k], &number[i]);
+  }
+  const int *order = onnx_order(arena, nodes->n, producer_needed, &p, &circular);
+  WireList sorted = {0};
+  for (int i = 0; circular < 0 && i < nodes->n; i++) vec_push(arena, sorted, nodes->data[order[i]]);
+  if (circular < 0) *nodes = sorted;
+}
+
 int onnx_dynamic(Arena *arena, const GraphProto *graph, OnnxFlat *flat) {
-  const WireList *nodes = &flat->nodes;
+  WireList *nodes = &flat->nodes;
   WireList out = {0};
   Rewriter r = {.build = {.arena = arena, .out = &out, .prefix = "::dynamic"}};
   int found = 0;
@@ -117,6 +147,7 @@ int onnx_dynamic(Arena *arena, const GraphProto *graph, OnnxFlat *flat) {
     found += strcmp(op, "DynamicQuantizeLinear") == 0 || strcmp(op, "DynamicQuantizeLSTM") == 0;
   }
   if (!found) return 0;
+  sort_nodes(arena, nodes);
   for (int i = 0; i < graph->input.n; i++) set_role(&r, ((ValueInfoProto *)graph->input.data[i])->name, MADE);
   for (int i = 0; i < flat->names.n; i++)
     set_role(&r, flat->names.data[i], NO_ROLE); /* before IR version 4, constants are also inputs */

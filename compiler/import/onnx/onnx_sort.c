@@ -9,11 +9,11 @@ typedef struct Visit {
   int node, input; /* input: the next input to visit */
 } Visit;
 typedef struct Sorter {
-  const Onnx *onnx;
-  int *maker; /* by tensor: the node that produces the tensor, or -1 */
+  onnx_needed *needed;
+  const void *context;
   State *state;
   Visit *stack;
-  OnnxNode *placed;
+  int *placed;
   int depth, nplaced;
 } Sorter;
 
@@ -27,15 +27,13 @@ static int place_node(Sorter *s, int first) {
   open_node(s, first);
   while (s->depth) {
     Visit *top = &s->stack[s->depth - 1];
-    const OnnxNode *node = &s->onnx->node[top->node];
-    const int tensor = onnx_needs(s->onnx, node, top->input++);
-    if (tensor < 0) {
+    const int maker = s->needed(s->context, top->node, top->input++);
+    if (maker == ONNX_LAST) {
       s->state[top->node] = PLACED_NODE;
-      s->placed[s->nplaced++] = *node;
+      s->placed[s->nplaced++] = top->node;
       s->depth--;
       continue;
     }
-    const int maker = tensor ? s->maker[tensor] : -1;
     if (maker < 0 || s->state[maker] == PLACED_NODE) continue;
     if (s->state[maker] == OPEN_NODE) return maker;
     open_node(s, maker);
@@ -43,21 +41,43 @@ static int place_node(Sorter *s, int first) {
   return -1;
 }
 
+int *onnx_order(Arena *arena, int n, onnx_needed *needed, const void *context, int *circular) {
+  Sorter s = {.needed = needed,
+              .context = context,
+              .state = NEW_ARRAY(arena, State, n + 1),
+              .stack = NEW_ARRAY(arena, Visit, n + 1),
+              .placed = NEW_ARRAY(arena, int, n + 1)};
+  *circular = -1;
+  for (int i = 0; i < n && *circular < 0; i++)
+    if (s.state[i] == NEW_NODE) *circular = place_node(&s, i);
+  return s.placed;
+}
+
+typedef struct Makers {
+  const Onnx *onnx;
+  int *maker; /* by tensor: the node that produces the tensor, or ONNX_NONE */
+} Makers;
+
+static int maker_of_need(const void *context, int node, int k) {
+  const Makers *m = context;
+  const int tensor = onnx_needs(m->onnx, &m->onnx->node[node], k);
+  return tensor < 0 ? ONNX_LAST : m->maker[tensor];
+}
+
 const OnnxNode *onnx_sort(Onnx *o) {
-  const size_t n = (size_t)o->nnodes + 1;
-  Sorter s = {.onnx = o,
-              .maker = NEW_ARRAY(o->arena, int, o->ntensors),
-              .state = NEW_ARRAY(o->arena, State, n),
-              .stack = NEW_ARRAY(o->arena, Visit, n),
-              .placed = NEW_ARRAY(o->arena, OnnxNode, n)};
-  for (int t = 0; t < o->ntensors; t++) s.maker[t] = -1;
+  Makers m = {o, NEW_ARRAY(o->arena, int, o->ntensors)};
+  OnnxNode *sorted = NEW_ARRAY(o->arena, OnnxNode, o->nnodes + 1);
+  for (int t = 0; t < o->ntensors; t++) m.maker[t] = ONNX_NONE;
   for (int i = 0; i < o->nnodes; i++)
-    for (int k = 0; k < o->node[i].nout; k++) s.maker[o->node[i].out[k]] = i;
+    for (int k = 0; k < o->node[i].nout; k++) m.maker[o->node[i].out[k]] = i;
+  m.maker[0] = ONNX_NONE; /* omitted inputs and outputs */
+  int circular;
+  const int *order = onnx_order(o->arena, o->nnodes, maker_of_need, &m, &circular);
+  if (circular >= 0) return &o->node[circular];
   for (int i = 0; i < o->nnodes; i++) {
-    const int circular = s.state[i] == NEW_NODE ? place_node(&s, i) : -1;
-    if (circular >= 0) return &o->node[circular];
+    sorted[i] = o->node[order[i]];
+    sorted[i].index = i;
   }
-  o->node = s.placed;
-  for (int i = 0; i < o->nnodes; i++) o->node[i].index = i;
+  o->node = sorted;
   return NULL;
 }

@@ -332,7 +332,7 @@ static bool make(Making *k, const TflOperator *op) {
       return tfl_no(k, op, "its input is a constant, or is computed by a later operator");
   }
   if (op->activation < TFL_NONE || op->activation > TFL_ACTIVATION_RELU6)
-    return tfl_no(k, op, "it has an activation that is neither relu nor relu6");
+    return tfl_no(k, op, "its activation is not relu, relu6 or relu_n1_to_1");
   if (op->activation == TFL_ACTIVATION_RELU_N1_TO_1 && out->elem == I16)
     return tfl_no(k, op, "it clips to -1 and 1, but cnnc has no int16 form of this");
   return tfl_may_create(k, op, bytes_of_constants(k, op)) && maker(k, op);

@@ -21,13 +21,12 @@ MAP_EVAL(largest) {
   }
   return y;
 }
+/* 0 if an operand is NaN: no operand equals the result. */
 MAP_SLOPE(slope) {
+  const double most = largest(node, x, weight, c);
   int equals = 0;
-  for (int i = 0; i < combine_count(node); i++) {
-    if (combine_x(node, i, x) > x[wrt]) return 0;
-    equals += combine_x(node, i, x) >= x[wrt];
-  }
-  return 1.0 / equals;
+  for (int i = 0; i < combine_count(node); i++) equals += combine_x(node, i, x) == most;
+  return x[wrt] == most ? 1.0 / equals : 0;
 }
 MAP_VALUE(value) {
   Val y = m->x[0];

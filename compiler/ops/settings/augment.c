@@ -45,9 +45,9 @@ static const Form shift = {"shift", "random shift by up to `pixels` pixels", shi
 static const Form rotate = {"rotate", "random rotation about the center", rotate_params, AUGMENT_PICTURE};
 static const Form zoom = {"zoom", "random zoom about the center", zoom_params, AUGMENT_PICTURE};
 static const Form brightness = {"brightness", "random change of brightness", brightness_params,
-                                AUGMENT_PICTURE};
+                                AUGMENT_SHADE};
 static const Form contrast = {"contrast", "random change of contrast, about the mean", contrast_params,
-                              AUGMENT_PICTURE};
+                              AUGMENT_SHADE};
 static const Form cutout = {"cutout", "erases a random region", size_params, AUGMENT_PICTURE};
 static const Form noise = {"noise", "adds noise with a normal distribution", noise_params, AUGMENT_ANY};
 static const Form crop = {"crop", "random crop of the given size, resized to the input's size", size_params,

@@ -9,12 +9,13 @@ typedef enum ScheduleCode {
 } ScheduleCode;
 
 typedef enum AugmentCode {
-  AUGMENT_ANY,         /* any input */
+  AUGMENT_ANY,         /* any input; this code to AUGMENT_SOUND: changes values, so not only i32 inputs */
+  AUGMENT_SHADE,       /* the first input is an image */
+  AUGMENT_COLOR,       /* an image with three channels */
+  AUGMENT_SOUND,       /* the first input is a sequence */
   AUGMENT_MIX,         /* mixes two samples, of any input */
   AUGMENT_PICTURE,     /* the first input is an image */
   AUGMENT_MIX_PICTURE, /* the first input is an image; mixes two samples */
-  AUGMENT_COLOR,       /* an image with three channels */
-  AUGMENT_SOUND,       /* the first input is a sequence */
   AUGMENT_TIME,        /* a sequence with a sample rate, because an argument is in milliseconds */
   AUGMENT_PIECE,       /* an image that is at least as large as the size in the first argument */
 } AugmentCode;

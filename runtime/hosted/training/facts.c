@@ -166,7 +166,8 @@ static void put_seed(FILE *stream, const Subject *subject) {
 /* Writes the settings that determine the memory per weight: the optimizer's state and the average. */
 static void put_memory(FILE *stream, const Subject *subject) {
   const cnn_recipe *recipe = subject->recipe;
-  const bool adam = recipe->optimizer == CNN_ADAM || recipe->optimizer == CNN_ADAMW;
+  const bool adam = recipe->optimizer == CNN_ADAM || recipe->optimizer == CNN_ADAMW ||
+                    recipe->optimizer == CNN_LAMB; /* always two means per weight */
   const bool momentum = recipe->momentum < 0 || recipe->momentum > 0;
   const char *remembers = adam ? "" : momentum ? " with momentum" : " without momentum";
   fprintf(stream, "%s%s, %s average", optimizer_name[recipe->optimizer], remembers,
@@ -226,8 +227,12 @@ json_t *cnn_facts(const cnn_network *network, const cnn_recipe *recipe) {
 
 /* ---- Changes */
 
+/* The text of a setting. Checkpoints of older programs have "lamb without momentum". */
 static const char *text_of(const json_t *facts, const char *name) {
+  static const char old[] = "lamb without momentum, ";
   const char *text = json_string_value(json_object_get(facts, name));
+  if (text && strncmp(text, old, strlen(old)) == 0)
+    return strstr(text, "with an average") ? "lamb, with an average" : "lamb, without an average";
   return text ? text : "?";
 }
 

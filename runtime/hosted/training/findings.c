@@ -121,6 +121,13 @@ static void box_whole(const cnn_view *view, const float *row, double box[BOX]) {
   }
 }
 
+/* Whether a row has a class, and no NaN as a corner. */
+static bool is_detection(const float *row) {
+  bool numbers = true;
+  for (int k = 0; k < BOX; k++) numbers = numbers && !isnan(row[k]);
+  return numbers && row[LABEL] >= 0 && row[LABEL] < CLASSES_MOST;
+}
+
 bool cnn_findings_read(cnn_findings *findings, const cnn_network *network, float *const output[],
                        int64_t slot, const cnn_view *view, int32_t image) {
   const int32_t o = cnn_output_first(network, CNN_OUTPUT_DETECTIONS);
@@ -135,7 +142,7 @@ bool cnn_findings_read(cnn_findings *findings, const cnn_network *network, float
   for (int32_t i = 0; i < rows; i++) {
     const float *row = output[o] + slot * port->size + i * ROW;
     cnn_found *found = &findings->found[findings->count];
-    if (!(row[LABEL] >= 0 && row[LABEL] < CLASSES_MOST)) continue;
+    if (!is_detection(row)) continue;
     *found = (cnn_found){.image = image, .label = (int32_t)row[LABEL], .score = (double)row[SCORE]};
     box_back(view, row, found->box);
     if (!(found->box[2] > found->box[0] && found->box[3] > found->box[1])) continue;

@@ -31,8 +31,9 @@ typedef struct cnn_findings {
   bool boxes, masks; /* whether the net has an output of boxes; of masks */
 } cnn_findings;
 
-/* Reads the detections of image `slot` from the outputs, clipped to the image. If the output of the masks is
- * NULL, masks are not read. `image` is stored in each detection. False: out of memory. */
+/* Reads the detections of image `slot` from the outputs, clipped to the image. Boxes outside the image, and
+ * boxes with NaN, are dropped. If the output of the masks is NULL, masks are not read. `image` is stored in
+ * each detection. False: out of memory. */
 bool cnn_findings_read(cnn_findings *findings, const cnn_network *network, float *const output[],
                        int64_t slot, const cnn_view *view, int32_t image);
 void cnn_findings_free(cnn_findings *findings);
