@@ -114,7 +114,7 @@ def shared_library(source: Path, network: str, cc: str | None, optimise: str, op
     key = hashlib.sha256()
     for part in (*command, _version(command), network, optimise, str(openmp), str(runtime)):
         key.update(part.encode() + b"\0")
-    for file in (source, bridge, *sorted(include.glob("*.h")), runtime):
+    for file in (source, source.with_suffix(".h"), bridge, *sorted(include.glob("*.h")), runtime):
         key.update(file.read_bytes())
     folder = cache() / key.hexdigest()[:32]
     library = folder / "net.so"

@@ -40,6 +40,17 @@ class Compilers(Case):
         kept = sorted(path.name for path in (self.folder / "cache/cnnc").glob("*/*"))
         self.assertEqual(kept, ["net.so", "net.so"])
 
+    def test_batches(self) -> None:
+        """nets that differ only in their batch have different libraries"""
+        self.environment(XDG_CACHE_HOME=str(self.folder / "cache"))
+        images = random((5, 4, 3, 2))
+        shapes = {"first.weight": (5, 2, 2, 2), "first.bias": (5,), "last.weight": (3, 30), "last.bias": (3,)}
+        weights = {name: random(shape) for name, shape in shapes.items()}
+        results = [cnnc.compile(FLOATS, weights, batch=batch)(images) for batch in (3, 4, 1)]
+        self.assertEqual(len(list((self.folder / "cache/cnnc").glob("*/net.so"))), 3)
+        for result in results:
+            np.testing.assert_allclose(result, results[-1], rtol=1e-5)
+
     def test_environment(self) -> None:
         """$CNNC_CC names the compiler; cc= has precedence"""
         self.environment(XDG_CACHE_HOME=str(self.folder / "cache"), CNNC_CC=str(self.wrapper("other-cc")))
