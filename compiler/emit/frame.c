@@ -160,10 +160,11 @@ static const char *kept_value(Frame *f, const Node *node, const Place *place, co
                arena_printf(arena, "%s, kept", value_text(f, node)));
 }
 
-/* The address of an image's value: "all + n * 153". If an image has an odd number of bf16 values, the
- * distance between two images is not a whole number of floats. */
-static const char *image_offset(Frame *f, const char *first, int64_t stride) {
-  const bool floats = stride % (int64_t)sizeof(float) == 0;
+/* The address of an image's value: "all + n * 153". `first`, the value of the first image, is `offset` bytes
+ * after a float. If an image has an odd number of bf16 values, or begins at an odd one, the address is not
+ * that of a float. */
+static const char *image_offset(Frame *f, const char *first, int64_t offset, int64_t stride) {
+  const bool floats = offset % (int64_t)sizeof(float) == 0 && stride % (int64_t)sizeof(float) == 0;
   return arena_printf(f->net->arena, floats ? "%s + %s * %" PRId64 : "(char *)(%s) + %s * %" PRId64, first,
                       frame_name(f, "n"), floats ? floats_in(stride) : stride);
 }
@@ -175,8 +176,9 @@ static const char *value_of_all(Frame *f, const Node *node, const Place *place, 
   const char *first = offset_text(
       f, infer ? frame_name(f, "all") : arena_printf(net->arena, "%s->at->all", frame_name(f, "batch")),
       place->offset);
-  const char *value =
-      f->kind == FRAME_SAMPLE || f->kind == FRAME_INFER ? image_offset(f, first, place->stride) : first;
+  const char *value = f->kind == FRAME_SAMPLE || f->kind == FRAME_INFER
+                          ? image_offset(f, first, place->offset, place->stride)
+                          : first;
   return local(f, "void *", name, value, arena_printf(net->arena, "%s, one per image", value_text(f, node)));
 }
 
