@@ -139,7 +139,8 @@ static bool check_acsl(const Options *options) {
 #ifndef __wasi__
 static bool check_reports(const Options *options) {
   const bool code = !options->output || !options_view(options->kind);
-  bool printed = options->output && strcmp(options->output, "-") == 0;
+  const bool output = options->output && strcmp(options->output, "-") == 0;
+  const char *printed = output ? "--report and the output" : NULL; /* the subject of the message */
   for (int i = 0; i < options->reports.n; i++) {
     const ReportUse *report = &options->reports.data[i];
     if (report->kind == REPORT_TRACE && options->kind != OUTPUT_C)
@@ -150,8 +151,8 @@ static bool check_reports(const Options *options) {
       return usage_error("--report=wcet is about one CPU: it needs --cpu=NAME, not several targets");
     if (strcmp(report->path, "-") != 0) continue;
     if (printed)
-      return usage_error("--report and -o - both write to standard output: use --report=KIND:FILE");
-    printed = true;
+      return usage_error("%s both write to standard output: use --report=KIND:FILE", printed);
+    printed = "two reports";
   }
   return true;
 }
