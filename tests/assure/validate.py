@@ -40,7 +40,10 @@ def validate(net, weights, *more, samples):
     said = io.StringIO()
     words = [str(net), f"--weights={weights}", f"--samples={samples}", f"--seed={SEED}", f"--cc={CC}", *more]
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        status = command.main(words, [CNNC])
+        try:
+            status = command.main(words, [CNNC])
+        except SystemExit as usage:  # argparse has printed an error
+            status = usage.code
     return status, said.getvalue()
 
 
@@ -238,6 +241,9 @@ def errors():
     )
     status, said = validate("plain.cnn", "float.safetensors", samples=2)
     check(status == 2 and "float weights" in said, "float weights are refused", said)
+    for option in ("samples", "search", "seed"):
+        status, said = validate("plain.cnn", "float.safetensors", f"--{option}=-1", samples=2)
+        check(status == 2 and f"--{option}: -1 is less than 0" in said, f"--{option}=-1 is refused", said)
     Path("sequence.cnn").write_text("net sequence {\n  input x: 8x4\n  conv(4, 3, pad=causal)\n}\n")
     draw(Path("sequence.cnn"), "double", "sequence.safetensors")
     status, said = validate("sequence.cnn", "sequence.safetensors", "--options=--stream=1", samples=2)
