@@ -150,6 +150,18 @@ void text_json(Text *text, const char *utf8) {
   text_bytes(text, "\"", 1);
 }
 
+const char *text_shell(Arena *arena, const char *word) {
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-/=:,@%";
+  if (*word && !word[strspn(word, plain)]) return word;
+  Text out = {.arena = arena};
+  text_put(&out, "'");
+  for (; *word; word++)
+    if (*word == '\'') text_put(&out, "'\\''");
+    else text_bytes(&out, word, 1);
+  text_put(&out, "'");
+  return out.s;
+}
+
 void text_hex_float(Text *out, float value) {
   uint32_t bits;
   memcpy(&bits, &value, sizeof bits);

@@ -16,11 +16,12 @@ void text_put(Text *, const char *format, ...) __attribute__((format(printf, 2, 
 void text_bytes(Text *, const char *s, size_t n);
 const char *text_thousands(Arena *, int64_t);                   /* 1234567 -> "1,234,567" */
 const char *text_counted(Arena *, int64_t n, const char *noun); /* "1 row", "2 rows" */
-const char *text_float(Arena *, double);        /* shortest decimal that reads back as the same float; "1.5",
-                                                   "1e-05"; independent of the locale */
-const char *text_double(Arena *, double);       /* like text_float, for a double; an integral value below 1e15
-                                                   has neither point nor exponent */
-void text_json(Text *, const char *utf8);       /* a JSON string with its quotes */
+const char *text_float(Arena *, double);  /* shortest decimal that reads back as the same float; "1.5",
+                                             "1e-05"; independent of the locale */
+const char *text_double(Arena *, double); /* like text_float, for a double; an integral value below 1e15
+                                             has neither point nor exponent */
+void text_json(Text *, const char *utf8); /* a JSON string with its quotes */
+const char *text_shell(Arena *, const char *word); /* in single quotes if a shell needs them */
 bool text_number(const char *s, double *value); /* parses s as a decimal number; a point needs digits on both
                                                    sides; independent of the locale; infinite if too large */
 int text_decode(const char *s, size_t n, uint32_t *code); /* number of bytes of the UTF-8 character at s, 0 if

@@ -278,7 +278,8 @@ static const char *board_claim(const AssurePack *p) {
 /* The command that writes the folder again. */
 static const char *assure_command_text(const AssurePack *p) {
   Text out = {.arena = p->arena};
-  text_put(&out, "cnnc assure %s --weights=%s", base_name(p->input), base_name(p->weights));
+  text_put(&out, "cnnc assure %s --weights=%s", text_shell(p->arena, base_name(p->input)),
+           text_shell(p->arena, base_name(p->weights)));
   if (p->cpu) text_put(&out, " --cpu=%s", p->cpu->name);
   if (p->flash_wait) text_put(&out, " --flash-wait=%" PRId64, p->flash_wait);
   text_put(&out, "%s", defines_text(p));
@@ -341,7 +342,9 @@ static int assure(Arena *arena, const char *cnnc, int argc, char **argv) {
   const bool done = write_pack(&p);
   if (!done) outputs_abandon(p.outputs);
   diags_print(p.diags, stderr, DIAG_TEXT, flag_wants_color(0));
-  if (done) printf("%s: C, reports and checks of %s. Next: make -C %s prove\n", p.folder, base, p.folder);
+  if (done)
+    printf("%s: C, reports and checks of %s. Next: make -C %s prove\n", p.folder, base,
+           text_shell(arena, p.folder));
   return done ? 0 : 1;
 }
 

@@ -158,7 +158,7 @@ static int new_project(Arena *arena, const char *cnnc, int argc, char **argv) {
   diags_print(b.diags, stderr, DIAG_TEXT, flag_wants_color(0));
   if (status == 0)
     printf("%s: created a net, a program that calls it and a Makefile. Next: make -C %s run\n", b.folder,
-           b.folder);
+           text_shell(arena, b.folder));
   return status;
 }
 

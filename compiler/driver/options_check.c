@@ -9,6 +9,11 @@
 #include "passes/plan.h"
 
 /* ---- the output ---- */
+#ifdef __wasi__
+#define OTHER_SYSTEMS ""
+#else
+#define OTHER_SYSTEMS "; .exe and .dll for Windows, .dylib for macOS"
+#endif
 /* Help for suffixes that other compilers accept and cnnc does not. */
 static const char *const other_suffixes[][2] = {
     {".a", "a static library is built from an object: -o FILE.o, then ar rcs FILE.a FILE.o"},
@@ -21,7 +26,7 @@ static const char *const other_suffixes[][2] = {
     {".json", "--emit=json writes the table of layers as JSON"},
     {".dot", "--emit=dot writes the graph for Graphviz"},
     {NULL, "use .c, .h, .o, " SHARED_SUFFIX
-           ", .wasm, .model, .onnx, or no suffix for an executable; or use --emit=KIND"},
+           ", .wasm, .model, .onnx, or no suffix for an executable" OTHER_SYSTEMS "; or use --emit=KIND"},
 };
 
 static const char *suffix_help(const char *suffix) {
@@ -32,13 +37,15 @@ static const char *suffix_help(const char *suffix) {
 
 #ifndef __wasi__ /* the browser build has no C compiler */
 /* Sets the kind of the output if its suffix is that of an executable or a shared library on the system of
- * --os. An output without a suffix gets that of an executable. Without --os, the suffixes .exe, .dll and
- * .dylib imply a system. */
+ * --os, or on another system, which check_system then reports. An output without a suffix gets that of an
+ * executable. Without --os, the suffixes .exe, .dll and .dylib imply a system. */
 static bool kind_of_system(Options *options, Arena *arena, const char *suffix) {
-  const System *system = options->system ? options->system : system_of_suffix(suffix);
+  const System *implied = system_of_suffix(suffix), *system = options->system ? options->system : implied;
   if (!system) return false;
-  const bool shared = strcmp(suffix, system->shared) == 0, bare = !*suffix;
-  if (!shared && !bare && strcmp(suffix, system->program) != 0) return false;
+  const bool bare = !*suffix, program = bare || strcmp(suffix, system->program) == 0 ||
+                                        (implied && strcmp(suffix, implied->program) == 0);
+  const bool shared = strcmp(suffix, system->shared) == 0 || (implied && !program);
+  if (!shared && !program) return false;
   if (bare) options->output = arena_printf(arena, "%s%s", options->output, system->program);
   options->kind = shared ? OUTPUT_SHARED : OUTPUT_PROGRAM;
   options->system = system;
@@ -139,7 +146,8 @@ static bool check_acsl(const Options *options) {
 #ifndef __wasi__
 static bool check_reports(const Options *options) {
   const bool code = !options->output || !options_view(options->kind);
-  bool printed = options->output && strcmp(options->output, "-") == 0;
+  const bool output = options->output && strcmp(options->output, "-") == 0;
+  const char *printed = output ? "--report and the output" : NULL; /* the subject of the message */
   for (int i = 0; i < options->reports.n; i++) {
     const ReportUse *report = &options->reports.data[i];
     if (report->kind == REPORT_TRACE && options->kind != OUTPUT_C)
@@ -149,9 +157,8 @@ static bool check_reports(const Options *options) {
     if (report->kind == REPORT_WCET && options->targets.n > 1)
       return usage_error("--report=wcet is about one CPU: it needs --cpu=NAME, not several targets");
     if (strcmp(report->path, "-") != 0) continue;
-    if (printed)
-      return usage_error("--report and -o - both write to standard output: use --report=KIND:FILE");
-    printed = true;
+    if (printed) return usage_error("%s both write to standard output: use --report=KIND:FILE", printed);
+    printed = "two reports";
   }
   return true;
 }
@@ -358,6 +365,10 @@ static bool check_system(Options *options, Arena *arena) {
                       : options->mpi ? "--mpi builds for this machine only: remove --os"
                                      : NULL;
   if (about) return usage_error("%s", about);
+  const char *dot = options->output ? strrchr(base_name(options->output), '.') : NULL;
+  if (options->kind == OUTPUT_PROGRAM && !options->kind_given && !*system->program && dot &&
+      strcmp(dot, ".exe") == 0 && dot > base_name(options->output))
+    return usage_error("an executable for %s has no suffix; --emit=exe allows any", system->name);
   if (options->kind == OUTPUT_SHARED && !options->kind_given && !strstr(options->output, system->shared))
     return usage_error("a shared library for %s has the suffix %s; --emit=shared allows any", system->name,
                        system->shared);

@@ -356,7 +356,7 @@ const char prelude_tile_clear[] = "INLINE @avoid tile_clear@l(int sums) {\n"
                                   "}\n";
 /* Stores register 6 to one cache line: the stride is 0, so all rows have the same address. */
 #define TILE_AWAKE                                                                                           \
-  "__asm__ volatile(\"tilestored %%tmm6, (%0,%1,1)\" : : \"r\"(awake), \"r\"(0L) : \"memory\");\n"
+  "__asm__ volatile(\"tilestored %%tmm6, (%0,%1,1)\" : : \"r\"(awake), \"r\"((ptrdiff_t)0) : \"memory\");\n"
 #define TILE_ADD(name, type, instruction)                                                                    \
   "// Multiplies rows of words by rows of weights, and adds the products to the tile registers. Rows\n"      \
   "// of words are `row` bytes apart, blocks of rows `block` bytes, and rows of weights `line`\n"            \

@@ -26,6 +26,17 @@ static const char *reader_of(const Graph *graph, const Node *node) {
   return "";
 }
 
+#ifndef __wasi__ /* the browser build has no int8 models */
+/* NULL: the value is not an int8 or int16 value with the shape of its input. */
+static const char *rescaled_reason(const Node *node) {
+  const Node *in = node->nin ? node->in[0] : NULL;
+  if (!in || !in->quant || !node->quant || !shape_equal(node->shape, in->shape)) return NULL;
+  return node->quant->scale != in->quant->scale || node->quant->zero != in->quant->zero
+             ? "the same stored numbers with another scale"
+             : "no effect in inference";
+}
+#endif
+
 const char *codeless_reason(const Layout *layout, const Node *node) {
   const Op *op = node->op;
   if (!*reader_of(layout->graph, node) && !is_output(layout->graph, node))
@@ -35,6 +46,9 @@ const char *codeless_reason(const Layout *layout, const Node *node) {
   if (node_is_update(node)) return "its value is computed in the state struct";
   if (op->traits.padding)
     return arena_printf(layout->arena, "part of the loop bounds of %s", reader_of(layout->graph, node));
+#ifndef __wasi__
+  if (op->family == FAMILY_ALIAS && rescaled_reason(node)) return rescaled_reason(node);
+#endif
   if (op->family == FAMILY_ALIAS) return "the same elements with another shape";
   if (op->traits.channel_offset || op->traits.joins_channels)
     return "its inputs are written directly into it";

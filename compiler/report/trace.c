@@ -369,12 +369,14 @@ static void put_trace_names(Text *out, const char *what, const NameList *list) {
   text_put(out, "\n");
 }
 
-/* Lists the layers of a row that the compiler has added, such as the conversions of an int8 model. */
-static NameList unwritten_layers(const Trace *t, const TraceRow *row) {
-  NameList other = {0};
+/* Lists the layers of a row that the program has, or those that the compiler has added, such as the
+ * conversions of an int8 model. */
+static NameList row_layers(const Trace *t, const TraceRow *row, bool written) {
+  NameList list = {0};
   for (int i = 0; i < row->layers.n; i++)
-    if (!table_find(&t->written, row->layers.data[i])) vec_push(t->arena, other, row->layers.data[i]);
-  return other;
+    if ((table_find(&t->written, row->layers.data[i]) != NULL) == written)
+      vec_push(t->arena, list, row->layers.data[i]);
+  return list;
 }
 
 static void put_trace_lines(Text *out, const TraceRow *row) {
@@ -383,15 +385,14 @@ static void put_trace_lines(Text *out, const TraceRow *row) {
 }
 
 static void put_trace_row(Text *out, const Trace *t, const TraceRow *row) {
-  const NameList other = unwritten_layers(t, row);
+  const NameList layers = row_layers(t, row, true), values = row_layers(t, row, false);
   text_put(out, "%s", row->name);
   put_trace_lines(out, row);
   text_put(out, ": %s%s%s\n", row->kind, row->target ? " for " : "", row->target ? row->target->name : "");
-  for (int i = 0; i < row->layers.n; i++) {
-    const Node *layer = table_find(&t->written, row->layers.data[i]);
-    if (layer) text_put(out, "  layer: %s\n", layer_text(t->arena, t->of->sources, layer));
-  }
-  put_trace_names(out, "value", &other);
+  for (int i = 0; i < layers.n; i++)
+    text_put(out, "  layer: %s\n",
+             layer_text(t->arena, t->of->sources, table_find(&t->written, layers.data[i])));
+  put_trace_names(out, "value", &values);
   put_trace_names(out, "schedule", &row->schedules);
   put_trace_names(out, "weights", &row->weights);
   put_trace_names(out, "reads", &row->tables);
@@ -433,7 +434,8 @@ static void put_json_names(Text *out, const char *key, const NameList *list) {
   text_put(out, "]");
 }
 
-static void put_json_row(Text *out, const TraceRow *row) {
+static void put_json_row(Text *out, const Trace *t, const TraceRow *row) {
+  const NameList layers = row_layers(t, row, true), values = row_layers(t, row, false);
   text_put(out, "{\"name\": ");
   text_json(out, row->name);
   text_put(out, ", \"kind\": \"%s\", \"lines\": [", row->kind);
@@ -441,7 +443,8 @@ static void put_json_row(Text *out, const TraceRow *row) {
     text_put(out, "%s[%d, %d]", i ? ", " : "", row->lines.data[i].first, row->lines.data[i].last);
   text_put(out, "]");
   if (row->target) text_put(out, ", \"target\": \"%s\"", row->target->name);
-  put_json_names(out, "layers", &row->layers);
+  put_json_names(out, "layers", &layers);
+  put_json_names(out, "values", &values);
   put_json_names(out, "schedules", &row->schedules);
   put_json_names(out, "weights", &row->weights);
   if (row->function) {
@@ -457,7 +460,7 @@ static void put_json_rows(Text *out, const Trace *t, bool functions) {
   for (int i = 0; i < t->rows.n; i++) {
     if (t->rows.data[i]->function != functions) continue;
     text_put(out, any ? ",\n    " : "\n    ");
-    put_json_row(out, t->rows.data[i]);
+    put_json_row(out, t, t->rows.data[i]);
     any = true;
   }
   text_put(out, any ? "\n  ],\n" : "],\n");

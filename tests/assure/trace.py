@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from quantized import layer, note, save, stored
 from tap import check, finish, start
 
 CNNC = shutil.which(os.environ.get("CNNC", "cnnc"))
@@ -79,7 +80,7 @@ def check_rows(title, trace, lines, have):
         for row in trace["functions"]
         for first, _ in row["lines"]
         for layer in commented_layers(lines, first)
-        if row["kind"] == "kernel" and layer not in row["layers"]
+        if row["kind"] == "kernel" and layer not in row["layers"] + row["values"]
     ]
     check(not wrong, "  and every layer that the comment names", wrong)
 
@@ -100,6 +101,10 @@ def check_layers(title, trace, net, options):
             if layer["name"] not in rows[name]["layers"]
         ]
     check(not wrong, "    with its functions, or the reason why it has none", wrong)
+    names = {layer["name"] for layer in trace["layers"]}
+    wrong = [(row["name"], name) for row in rows.values() for name in row["layers"] if name not in names]
+    wrong += [(row["name"], name) for row in rows.values() for name in row["values"] if name in names]
+    check(not wrong, "    no function has other layers", wrong)
 
 
 def traced(title, net, *options, name="net"):
@@ -116,6 +121,30 @@ def traced(title, net, *options, name="net"):
     names = [row["name"] for row in trace["functions"] + trace["tables"]]
     check(sorted(heads) == sorted(names), "  the text has the same rows", set(heads) ^ set(names))
     return trace
+
+
+def reasons():
+    """An int8 net whose normalize only changes the scale."""
+    Path("views.cnn").write_text(
+        "net views {\n  input x: 4x4x3 as u8\n  normalize(scale=1/255)\n"
+        "  conv(4, 3x3) -> flatten\n  dense(5) -> softmax\n}\n"
+    )
+    arrays = {
+        **stored("x", 1.0, -128),
+        **stored("normalize1", 1 / 255, -128),
+        **stored("conv1", 0.05, 3),
+        **stored("dense1", 0.1, -4),
+        **layer("conv1", [4, 3, 3, 3], [n % 200 - 100 for n in range(108)], [0.01] * 4, [0] * 4),
+        **layer("dense1", [5, 16], [n % 200 - 100 for n in range(80)], [0.01] * 5, [0] * 5),
+    }
+    save("views.safetensors", arrays, note())
+    trace = traced("an int8 net", "views.cnn", "--weights=views.safetensors", "--cpu=cortex-m4")
+    found = {row["name"]: row.get("no_code") for row in trace["layers"]}
+    scale, shape = "the same stored numbers with another scale", "the same elements with another shape"
+    check(found["normalize1"] == scale, "  a layer that changes only the scale", found)
+    check(found["flatten1"] == shape, "  a layer that changes the shape", found)
+    values = {row["name"]: row["values"] for row in trace["functions"]}
+    check(values["views_x_int8"] == ["x_int8"], "  a value that the compiler has added", values)
 
 
 def main():
@@ -143,6 +172,7 @@ def main():
     trace = traced("DS-CNN, weights in a file", "kws.cnn", weights, "--cpu=cortex-m4", "--embed=incbin")
     row = {row["name"]: row for row in trace["tables"]}["kws_trained"]
     check({"conv1", "dense1"} <= set(row["layers"]), "  their array has all layers", row)
+    reasons()
     Path("sequence.cnn").write_text(
         "net sequence {\n  input x: 32x8\n  conv(16, 3, pad=causal) -> batchnorm -> relu\n"
         "  gru(8) -> conv(4, 1) -> softmax\n}\n"

@@ -40,7 +40,10 @@ def validate(net, weights, *more, samples):
     said = io.StringIO()
     words = [str(net), f"--weights={weights}", f"--samples={samples}", f"--seed={SEED}", f"--cc={CC}", *more]
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        status = command.main(words, [CNNC])
+        try:
+            status = command.main(words, [CNNC])
+        except SystemExit as usage:  # argparse has printed an error
+            status = usage.code
     return status, said.getvalue()
 
 
@@ -211,6 +214,24 @@ def mistakes():
         check(status == 1 and "first difference" in said, f"found: {title}", said)
 
 
+# ---- batches ----
+def batches():
+    net, weights = small_net(Path("."))
+    for options in ("--batch=3 -O0 --target=generic", "--batch=7 --threads=pool"):
+        status, said = validate(net, weights, f"--options={options}", "--search=0", samples=50)
+        check(status == 0 and " 0 differ" in said, options, said)
+    words = [CNNC, net, f"--weights={weights}", "-O0", "--target=generic", "--batch=3", "-o", "batch.c"]
+    subprocess.run(words, check=True)
+    status, said = validate(net, weights, "--c=batch.c", "--search=0", samples=50)
+    check(status == 0 and " 0 differ" in said, "C that was generated with --batch=3", said)
+    shutil.copy("batch.h", "wrong.h")
+    text = MISTAKES["a weight + 1"](Path("batch.c").read_text())
+    Path("wrong.c").write_text(text.replace('"batch.h"', '"wrong.h"'))
+    status, said = validate(net, weights, "--c=wrong.c", "--search=0", samples=50)
+    check(status == 1 and "first difference" in said, "  with a mistake", said)
+    program(TOP / "tests/int8/state.cnn", "double", ["--batch=3 -O0 --target=generic"])
+
+
 # ---- the command ----
 def errors():
     Path("plain.cnn").write_text("net plain {\n  input x: 4\n  dense(2)\n}\n")
@@ -220,6 +241,13 @@ def errors():
     )
     status, said = validate("plain.cnn", "float.safetensors", samples=2)
     check(status == 2 and "float weights" in said, "float weights are refused", said)
+    for option in ("samples", "search", "seed"):
+        status, said = validate("plain.cnn", "float.safetensors", f"--{option}=-1", samples=2)
+        check(status == 2 and f"--{option}: -1 is less than 0" in said, f"--{option}=-1 is refused", said)
+    Path("sequence.cnn").write_text("net sequence {\n  input x: 8x4\n  conv(4, 3, pad=causal)\n}\n")
+    draw(Path("sequence.cnn"), "double", "sequence.safetensors")
+    status, said = validate("sequence.cnn", "sequence.safetensors", "--options=--stream=1", samples=2)
+    check(status == 2 and "x has 4 elements, but 32 in the program" in said, "C of a step is refused", said)
     status, said = validate("plain.cnn", "none.safetensors", samples=2)
     check(status == 2 and "none.safetensors" in said, "a missing file", said)
     Path("short.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{}")
@@ -280,6 +308,7 @@ def lenet():
 CASES = {
     "command": lambda: (independence(), errors()),
     "mistakes": mistakes,
+    "batches": batches,
     "lenet5": lenet,
     **{rounding: lambda rounding=rounding: programs(rounding) for rounding in ROUNDINGS},
     "models": lambda: (

@@ -56,6 +56,15 @@ static void text_grows(void) {
   arena_free(arena);
 }
 
+static void words_are_quoted(void) {
+  Arena *arena = arena_new();
+  CU_ASSERT_STRING_EQUAL(text_shell(arena, "a/net-1.cnn"), "a/net-1.cnn");
+  CU_ASSERT_STRING_EQUAL(text_shell(arena, "my net"), "'my net'");
+  CU_ASSERT_STRING_EQUAL(text_shell(arena, "it's"), "'it'\\''s'");
+  CU_ASSERT_STRING_EQUAL(text_shell(arena, ""), "''");
+  arena_free(arena);
+}
+
 static void numbers_are_grouped(void) {
   Arena *arena = arena_new();
   CU_ASSERT_STRING_EQUAL(text_thousands(arena, 0), "0");
@@ -454,6 +463,7 @@ CU_TestInfo suite_base[] = {
     {"an arena gives zeroed, aligned memory", arena_gives_zeroed_aligned_memory},
     {"vectors keep the pushed elements", vectors_keep_what_was_pushed},
     {"texts grow", text_grows},
+    {"words are quoted for a shell", words_are_quoted},
     {"integers print with separators", numbers_are_grouped},
     {"floats print as short as they can", floats_are_shortest},
     {"numbers are parsed completely or rejected", numbers_are_read_whole},

@@ -34,6 +34,16 @@ stored numbers, and on inputs that drive sums to their bounds. If a number diffe
 difference and ends with status 1."""
 
 
+def _count(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not an integer") from None
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is less than 0")
+    return number
+
+
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python3 -m cnnc validate", description=DESCRIPTION)
     parser.add_argument("net", type=Path, metavar="NET.cnn")
@@ -47,11 +57,11 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--options", default="", help="options of cnnc, for the program and the C: '-O0 -Dn=3'"
     )
-    parser.add_argument("--samples", type=int, default=200, metavar="N", help="random inputs (200)")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the random inputs (1)")
+    parser.add_argument("--samples", type=_count, default=200, metavar="N", help="random inputs (200)")
+    parser.add_argument("--seed", type=_count, default=1, metavar="N", help="seed of the random inputs (1)")
     parser.add_argument(
         "--search",
-        type=int,
+        type=_count,
         default=4,
         metavar="N",
         help="number of deeper layers for which inputs with extreme sums are searched (4)",
