@@ -77,6 +77,7 @@ class Net:
         self._nodes: dict[str, list[str]] = {}  # if imported: the ONNX nodes of each layer
         self._orders: dict[str, _arrays.Order] = {}  # if imported: the layouts of inputs and outputs
         self._tensors: list[str] = []  # if imported with outputs=: their names
+        self._import: list[str] = []  # if imported: the options of the import
         # the weight file of an int8 model, whose weights are constants of its code
         self._constants = _int8_file(weights) if weights is not None and rename is None else None
         self._open()
