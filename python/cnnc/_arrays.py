@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._facts import Port, Shape
+from ._library import Floats, Library
 
 Array = NDArray[Any]
 Layouts = ("hwc", "chw")
@@ -140,6 +141,29 @@ def take_all(
         )
         raise ValueError(f"the inputs have different numbers of samples ({counts})")
     return [array for array, _ in taken], taken[0][1]
+
+
+def output_rooms(library: Library, ports: Sequence[Port], count: int) -> list[Floats]:
+    """Arrays for the outputs of `count` samples. The library always returns floats; for an output `as class`,
+    these are the scores of all classes."""
+    rooms = []
+    for i, port in enumerate(ports):
+        size = library.output_size(i)
+        shape = port.shape if size == port.size else (*port.shape[:-1], size // port.size)
+        rooms.append(np.empty((count, *shape), np.float32))
+    return rooms
+
+
+def typed(port: Port, floats: Floats) -> Array:
+    """An output in the port's type, with the numbers that NAME_infer returns in C."""
+    if port.dtype == np.float32:
+        return floats
+    values: Array
+    if port.scale is None or port.zero is None:  # the first class with the largest score
+        values = floats.argmax(-1, keepdims=True)
+    else:
+        values = np.rint(floats.astype(np.float64) / port.scale) + port.zero
+    return values.astype(port.dtype)
 
 
 def give(port: Port, batch: Array, layout: str, batched: bool, order: Order | None = None) -> Array:

@@ -13,21 +13,18 @@ from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from . import _listing, _tool
-from ._facts import Layer
 from ._network import Net, _word
 from ._reference import wanted
 
 OPSET = 17
 
 
-def nodes_of(
-    model: str | os.PathLike[str], layers: Sequence[Layer], options: Sequence[str] = ()
-) -> dict[str, list[str]]:
-    """For each layer of a program, the nodes of the model from which the layer was imported."""
+def listing(model: str | os.PathLike[str], options: Sequence[str] = ()) -> list[_listing.Node]:
+    """The nodes of a model, with their forms in the language."""
     try:
-        return _listing.tensors(_listing.read(_tool.cnnc(["import", model, "--list", *options])), layers)
+        return _listing.read(_tool.cnnc(["import", model, "--list", *options]))
     except _tool.CompileError:
-        return {}  # without the listing, only outputs are compared, not layers
+        return []  # without the listing, only outputs are compared, not layers
 
 
 def _size(name: str, shape: Sequence[int] | str) -> str:
@@ -117,7 +114,8 @@ def from_onnx(
             weights=weights if weights.exists() else None,
         )
     net._orders = _listing.orders(net.source, net.inputs, net.outputs)
-    net._nodes, net._tensors = nodes_of(path, net.layers, options), list(outputs or ())
+    net._nodes, net._tensors = _listing.tensors(listing(path, options), net.layers), list(outputs or ())
+    net._import = options
     return net
 
 

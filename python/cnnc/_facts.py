@@ -22,11 +22,14 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Port:
-    """An input or an output of a net; its shape has no batch dimension."""
+    """An input or an output of a net; its shape has no batch dimension. An int8 or uint8 output q of an int8
+    model has the real value (q - zero) * scale."""
 
     name: str
     shape: Shape
     dtype: np.dtype[Any]
+    scale: float | None = None
+    zero: int | None = None
 
     @property
     def size(self) -> int:
@@ -92,6 +95,18 @@ def _layer(row: dict[str, Any]) -> Layer:
     )
 
 
+# The element types of the outputs that only an int8 model returns, by the word after `as`.
+_FORMS = {"class": "i32", "i8": "i8", "u8": "u8"}
+
+
+def _output(row: dict[str, Any], layers: Mapping[str, dict[str, Any]]) -> Port:
+    layer = layers.get(row["layer"], {})
+    stored = _FORMS.get(row["as"])
+    if stored is None or layer.get("type") != stored:  # float weights: `as` has no effect
+        stored, layer = "f32", {}
+    return Port(row["name"], tuple(row["shape"]), DTYPES[stored], layer.get("scale"), layer.get("zero"))
+
+
 def read(text: str) -> Facts:
     facts = json.loads(text)
     weights, offset = [], 0
@@ -99,10 +114,11 @@ def read(text: str) -> Facts:
         size = math.prod(row["shape"])
         weights.append(Weight(row["name"], tuple(row["shape"]), offset, size))
         offset += size
+    layers = {row["name"]: row for row in facts["layers"]}
     return Facts(
         facts["net"],
         tuple(Port(row["name"], tuple(row["shape"]), DTYPES[row["type"]]) for row in facts["inputs"]),
-        tuple(Port(row["name"], tuple(row["shape"]), DTYPES["f32"]) for row in facts["outputs"]),
+        tuple(_output(row, layers) for row in facts["outputs"]),
         tuple(map(_layer, facts["layers"])),
         tuple(weights),
         facts["totals"],

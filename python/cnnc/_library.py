@@ -105,6 +105,7 @@ _FUNCTIONS: dict[str, tuple[object, list[object]]] = {
     "tell": (None, [POINTER(Facts)]),
     "label": (c_char_p, [c_int64]),
     "planes": (c_int32, [c_int64]),
+    "output_size": (c_int64, [c_int64]),
     "input_rows": (None, [c_int64, POINTER(c_int32)]),
     "output_rows": (None, [c_int64, POINTER(c_int32)]),
     "layer": (c_char_p, [c_int64]),
@@ -183,6 +184,10 @@ class Library:
     def planes(self, index: int) -> bool:
         """Whether the buffer of the input is channels first."""
         return bool(self._handle.bridge_planes(index))
+
+    def output_size(self, index: int) -> int:
+        """The number of floats that a call writes to the output for a sample."""
+        return int(self._handle.bridge_output_size(index))
 
     def input_rows(self, index: int) -> Rows:
         numbers = (c_int32 * 3)()

@@ -17,6 +17,7 @@ _NAMED = re.compile(r'name="([^"]*)"')
 _NOTHING = ("view", "constant", "not needed", "after an unsupported node")
 # A node with one of these operators that is not a layer is a part of the previous layer.
 _FOLDED = ("Add", "Sub", "Mul", "Div", "Identity")
+_NORM = "batchnorm"
 
 
 @dataclass(frozen=True)
@@ -28,37 +29,71 @@ class Node:
     @property
     def operators(self) -> list[str]:
         """The language's operators that `form` names."""
-        return [] if self.form in _NOTHING else [part.split("(")[0] for part in self.form.split(" -> ")]
+        nothing = self.form in _NOTHING or self.dropped
+        return [] if nothing else [part.split("(")[0] for part in self.form.split(" -> ")]
+
+    @property
+    def dropped(self) -> bool:
+        """Whether the node is an ArgMax that computes an output; the net returns the scores instead."""
+        return self.form.startswith("dropped:")
 
 
 def read(text: str) -> list[Node]:
     return [Node(found[1], found[3], found[4]) for line in text.splitlines() if (found := _LINE.match(line))]
 
 
+def _aligned(operators: Sequence[str], layers: Sequence[Layer]) -> list[str] | None:
+    """The layer of each operator of a listing; empty for a batch norm that is a part of the previous layer.
+    None: the operators are not those of the layers, in the same order, apart from batch norms."""
+    names, i = [], 0
+    for operator in operators:
+        while i < len(layers) and layers[i].operator == _NORM != operator:
+            i += 1  # the model has no such batch norm: its exporter has folded it
+        if i < len(layers) and layers[i].operator == operator:
+            names.append(layers[i].name)
+            i += 1
+        elif operator == _NORM:
+            names.append("")
+        else:
+            return None
+    return names if all(layer.operator == _NORM for layer in layers[i:]) else None
+
+
+def _move_folded(found: dict[str, list[str]], layers: Sequence[Layer]) -> None:
+    """If the model has no node for a batch norm of the net, its layer has the result of the node before."""
+    for layer in layers:
+        before = layer.inputs[0] if layer.inputs else ""
+        if layer.operator == _NORM and layer.name not in found and before in found:
+            found[layer.name] = found.pop(before)
+
+
 def tensors(nodes: Iterable[Node], layers: Sequence[Layer]) -> dict[str, list[str]]:
     """Maps each layer to the nodes whose result the layer should have. If the listing has the same operators
-    as the layers, in the same order, all layers are mapped; otherwise only layers with a name."""
+    as the layers, in the same order, all layers are mapped; otherwise only layers with a name. Batch norms
+    may be missing in the model or in the net."""
     listed = [node for node in nodes if node.operators or (node.form == "view" and node.operator in _FOLDED)]
-    in_order = [layer.operator for layer in layers] == [name for node in listed for name in node.operators]
+    aligned = _aligned([name for node in listed for name in node.operators], layers)
     known = {layer.name for layer in layers}
     found: dict[str, list[str]] = {}
     at, last = 0, ""
     for node in listed:
-        at += len(node.operators)
-        name = layers[at - 1].name if in_order and at else ""
-        if in_order and node.operator == "Split":  # a layer for each result of the Split
-            for part in layers[at - len(node.operators) : at - 1]:
-                found.setdefault(part.name, []).append(node.name)
-        if not in_order and node.operators:
+        if aligned is not None:
+            own = aligned[at : at + len(node.operators)]
+            at += len(node.operators)
+            name = own[-1] if own and own[-1] else last
+            for part in own[:-1] if node.operator == "Split" else ():  # a layer for each result of the Split
+                found.setdefault(part, []).append(node.name)
+        elif node.operators:
             named = _NAMED.findall(node.form.split(" -> ")[-1])
             # A batch norm that is not a layer is a part of the previous layer.
             norm = node.operator == "BatchNormalization"
             name = named[0] if named and named[0] in known else last if norm else ""
-        elif not in_order:
+        else:
             name = last
         if name:
             found.setdefault(name, []).append(node.name)
         last = name
+    _move_folded(found, layers)
     return found
 
 

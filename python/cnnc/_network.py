@@ -77,6 +77,7 @@ class Net:
         self._nodes: dict[str, list[str]] = {}  # if imported: the ONNX nodes of each layer
         self._orders: dict[str, _arrays.Order] = {}  # if imported: the layouts of inputs and outputs
         self._tensors: list[str] = []  # if imported with outputs=: their names
+        self._import: list[str] = []  # if imported: the options of the import
         # the weight file of an int8 model, whose weights are constants of its code
         self._constants = _int8_file(weights) if weights is not None and rename is None else None
         self._open()
@@ -290,7 +291,7 @@ class Net:
         inputs as a dict by name. layout="chw": input and output images have the channels first, as in
         torch; outputs of an imported model have the model's shape."""
         inputs, batched = _arrays.take_all(self.inputs, x, layout, self._planes, self._orders)
-        outputs = self._infer(inputs)
+        outputs = map(_arrays.typed, self.outputs, self._infer(inputs))
         result = {
             port.name: _arrays.give(port, output, layout, batched, self._orders.get(port.name))
             for port, output in zip(self.outputs, outputs)
@@ -298,12 +299,14 @@ class Net:
         return result if len(result) > 1 else result[self.outputs[0].name]
 
     def _infer(self, inputs: list[Array]) -> list[Floats]:
+        """The outputs as floats; of an output `as class`, the scores."""
         count = len(inputs[0])
         whole = -(-count // self._batch) * self._batch
         if whole > count:  # pad the last call with zeros
             inputs = [np.concatenate([a, np.zeros((whole - count, *a.shape[1:]), a.dtype)]) for a in inputs]
-        outputs = [np.empty((whole, *port.shape), np.float32) for port in self.outputs]
-        self._library("plain").infer(self._model(), inputs, outputs, whole, self._threads)
+        library = self._library("plain")
+        outputs = _arrays.output_rooms(library, self.outputs, whole)
+        library.infer(self._model(), inputs, outputs, whole, self._threads)
         return [output[:count] for output in outputs]
 
     def stream(

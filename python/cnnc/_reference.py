@@ -80,8 +80,15 @@ class Onnx:
     installed."""
 
     def __init__(
-        self, path: str | os.PathLike[str], tensors: Mapping[str, Sequence[str]], outputs: Sequence[str] = ()
+        self,
+        path: str | os.PathLike[str],
+        tensors: Mapping[str, Sequence[str]],
+        outputs: Sequence[str] = (),
+        dropped: Sequence[str] = (),
+        sizes: Sequence[int] = (),
     ) -> None:
+        """tensors: the nodes of each layer. dropped: the ArgMax nodes at outputs for which an imported net
+        returns the scores. sizes: the elements of the net's outputs."""
         runtime = wanted("onnxruntime", "comparing with an ONNX file")
         model: Any = os.fspath(path)
         try:
@@ -89,12 +96,13 @@ class Onnx:
         except ImportError:
             onnx = None
         self._tensors: dict[str, list[str]] = {}
-        self._outputs = list(outputs)
+        self._outputs, self._sizes = list(outputs), list(sizes)
+        self._scores: list[str] = []  # the outputs with the scores instead of the classes; empty: the same
         if onnx is not None:
             loaded = onnx.load(model)
             self._outputs = self._outputs or [port.name for port in loaded.graph.output]
             if loaded.ByteSize() < MOST_BYTES:
-                self._show(onnx, loaded, tensors)
+                self._show(onnx, loaded, tensors, dropped)
                 model = loaded.SerializeToString()
         options = runtime.SessionOptions()
         options.log_severity_level = 3
@@ -102,16 +110,24 @@ class Onnx:
         self._session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._outputs = self._outputs or [port.name for port in self._session.get_outputs()]
 
-    def _show(self, onnx: Any, model: Any, tensors: Mapping[str, Sequence[str]]) -> None:
-        # Adds all results of a layer's node, because it is unknown which of them is the layer's value.
+    def _show(
+        self, onnx: Any, model: Any, tensors: Mapping[str, Sequence[str]], dropped: Sequence[str]
+    ) -> None:
         made: dict[str, list[str]] = {}
         for node in model.graph.node:
             results = [name for name in node.output if name]
             made.update({name: results for name in (*node.output[:1], node.name) if name and results})
+        # If a node became several layers, only the last one has its result. If a node has several results, it
+        # is unknown which of them a layer has.
+        last = {name: layer for layer, nodes in tensors.items() for name in nodes}
         for layer, nodes in tensors.items():
-            self._tensors[layer] = [result for name in nodes for result in made.get(name, [])]
+            own = [name for name in nodes if last[name] == layer or len(made.get(name, [])) > 1]
+            self._tensors[layer] = [result for name in own for result in made.get(name, [])]
         self._outputs = [made[name][0] if name in made else name for name in self._outputs]
-        shown = {*self._outputs, *(name for names in self._tensors.values() for name in names)}
+        if dropped:
+            self._scores = _with_scores(model.graph, self._outputs, dropped)
+        layers = (name for names in self._tensors.values() for name in names)
+        shown = {*self._outputs, *self._scores, *layers}
         for name in sorted(shown - {port.name for port in model.graph.output}):
             model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
 
@@ -129,15 +145,37 @@ class Onnx:
         if len(ports) != len(sample):
             raise ValueError(f"the model has {len(ports)} inputs, but the net has {len(sample)}")
         feed = {port.name: self._feed(port, value) for port, value in zip(ports, sample)}
-        names = list(dict.fromkeys([*self._outputs, *(n for names in self._tensors.values() for n in names)]))
+        layers = (name for names in self._tensors.values() for name in names)
+        names = list(dict.fromkeys([*self._outputs, *self._scores, *layers]))
         found = dict(zip(names, self._session.run(names, feed)))
         single = {
             name: value[0] if value.ndim and len(value) == 1 else value for name, value in found.items()
         }
+        classes = [single[name].size for name in self._outputs] == self._sizes
         return Values(
-            [single[name] for name in self._outputs],
+            [single[name] for name in (self._outputs if classes or not self._scores else self._scores)],
             {layer: [single[name] for name in names] for layer, names in self._tensors.items()},
         )
+
+
+# The nodes that an import passes between an ArgMax and an output.
+_PASSED = ("Cast", "Squeeze", "Unsqueeze", "Reshape", "Flatten", "Identity")
+
+
+def _with_scores(graph: Any, outputs: Sequence[str], dropped: Sequence[str]) -> list[str]:
+    """The outputs of an imported net: the scores instead of a dropped ArgMax, and the same scores once."""
+    maker = {name: node for node in graph.node for name in node.output if name}
+    found: list[str] = []
+    for output in outputs:
+        tensor = output
+        while tensor in maker and maker[tensor].op_type in _PASSED:
+            tensor = maker[tensor].input[0]
+        node = maker.get(tensor)
+        if node is None or node.op_type != "ArgMax" or not {node.name, *node.output} & set(dropped):
+            found.append(output)
+        elif node.input[0] not in (*outputs, *found):
+            found.append(node.input[0])
+    return found
 
 
 # ---- torch

@@ -47,6 +47,7 @@ class Stepper:
             net._filled = True
         self.targets = self.library.targets()
         self.batch, self.calls = self.library.train_batch(), self.library.train_calls()
+        self.by_call = self.calls > 1  # whether the arrays of the step have an axis of calls
         self.trainer = self.library.trainer(net._weights, seed)
         weakref.finalize(self, self.library.free_trainer, self.trainer)
 
@@ -62,10 +63,23 @@ class Stepper:
             )
         return array.reshape(-1, *array.shape[2:])
 
+    def _has_calls(self, given: list[Any], layout: str) -> bool:
+        """Whether inputs have the axis of calls; with one call per sample, they may omit it."""
+        if self.calls > 1 or not self.library.facts.state_bytes:
+            return self.calls > 1
+        ranks = [
+            len(_arrays.given_shape(port, layout, self.net._orders.get(port.name)))
+            for port in self.net.inputs
+        ]
+        shapes = [np.shape(value) for value in given]
+        return all(len(s) == 2 + rank and s[1] == 1 for s, rank in zip(shapes, ranks))
+
     def inputs(self, x: Any, layout: str) -> list[Array]:
-        if self.calls > 1:
-            ports = self.net.inputs
-            x = {port.name: self._separate(port.name, v) for port, v in zip(ports, _arrays.by_name(ports, x))}
+        ports = self.net.inputs
+        given = _arrays.by_name(ports, x)
+        self.by_call = self._has_calls(given, layout)
+        if self.by_call:
+            x = {port.name: self._separate(port.name, v) for port, v in zip(ports, given)}
         arrays, batched = _arrays.take_all(self.net.inputs, x, layout, self.net._planes, self.net._orders)
         if not batched:
             raise ValueError("a step takes a batch of samples; x[None] makes a batch of one sample")
@@ -100,7 +114,9 @@ class Stepper:
         ]
 
     def _target(self, target: Target, value: Any, count: int, layout: str) -> Array:
-        array = _arrays.numbers(value, f"the target of {target.name}")
+        array = whole = _arrays.numbers(value, f"the target of {target.name}")
+        if self.by_call and array.shape[:2] == (count, self.calls):
+            array = array.reshape(-1, *array.shape[2:])
         order, shapes = self.net._orders.get(target.name), {p.name: p.shape for p in self.net.outputs}
         planes = layout == "chw" and not target.classes
         if planes and order and array.shape[1:] == order.dims:
@@ -110,7 +126,7 @@ class Stepper:
         if array.size != count * target.size:
             raise ValueError(
                 f"the target of {target.name} has {target.size} elements per sample and the batch {count} "
-                f"samples; the array is {'x'.join(map(str, array.shape)) or 'a single number'}"
+                f"samples; the array is {'x'.join(map(str, whole.shape)) or 'a single number'}"
             )
         if target.classes and array.dtype.kind not in "iub":
             raise TypeError(
@@ -129,7 +145,7 @@ class Stepper:
             )
             for port, array in zip(self.net.outputs, arrays)
         }
-        if self.calls > 1:
+        if self.by_call:
             result = {name: array.reshape(-1, self.calls, *array.shape[1:]) for name, array in result.items()}
         return result if len(result) > 1 else result[self.net.outputs[0].name]
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 from . import _arrays, _facts, _tool
 from ._arrays import Array
 from ._facts import Port, Shape
-from ._library import Floats, Rows, aligned
+from ._library import Rows, aligned
 
 if TYPE_CHECKING:
     from ._network import Net
@@ -70,7 +71,10 @@ class Stream:
                 warnings.simplefilter("ignore", _tool.CompileWarning)
                 text = net._cnnc("--emit=json", *net._program, *options, *net._fixed())
             facts = _facts.read(text)
-            self._inputs, self._outputs = facts.inputs, facts.outputs
+            self._inputs = facts.inputs
+            self._outputs = tuple(
+                dataclasses.replace(port, shape=rows.shape) for port, rows in zip(net.outputs, facts.outputs)
+            )
         self._fed = [self._library.input_rows(i) for i in range(len(self._inputs))]
         self._made = [self._library.output_rows(i) for i in range(len(self._outputs))]
         self._state = aligned((self._library.facts.state_bytes + 3) // 4)
@@ -146,7 +150,7 @@ class Stream:
             self._inputs, named if len(named) > 1 else steps[0], "hwc", planes, self._net._orders
         )[0], count
 
-    def _give(self, port: Port, rows: Rows, made: Floats) -> Floats:
+    def _give(self, port: Port, rows: Rows, made: Array) -> Array:
         """The output of all steps as one sequence, without rows before it and windows that are not full."""
         if self._library.facts.window:
             return made[max(0, self._library.facts.ready - self._calls) :]
@@ -160,10 +164,10 @@ class Stream:
         Rows before the start of the sequence, and windows before the first full one, are dropped."""
         net = self._net
         inputs, count = self._take(x)
-        outputs = [np.empty((count, *port.shape), np.float32) for port in self._outputs]
+        outputs = _arrays.output_rooms(self._library, self._outputs, count)
         self._library.step(net._model(self._options), inputs, outputs, self._state, net._threads)
         result = {
-            port.name: self._give(port, rows, output)
+            port.name: self._give(port, rows, _arrays.typed(port, output))
             for port, rows, output in zip(self._outputs, self._made, outputs)
         }
         self._calls += count

@@ -85,8 +85,10 @@ class Tools:
 
     @property
     def cmake(self) -> Path:
-        file = "cmake/cnnc/cnncConfig.cmake"
-        return self.find("cnncConfig.cmake", f"lib/{file}", f"lib64/{file}", f"lib/*/{file}").parent
+        name = "cnncConfig.cmake"
+        file = f"cmake/cnnc/{name}"
+        build = f"cmake/{name}"
+        return self.find(name, f"lib/{file}", f"lib64/{file}", f"lib/*/{file}", build).parent
 
 
 def _here() -> Path:

@@ -35,6 +35,7 @@ void bridge_tell(bridge_facts *facts) {
 
 const char *bridge_label(int64_t i) { return NETWORK.label[i]; }
 int32_t bridge_planes(int64_t input) { return NETWORK.input[input].chw; }
+int64_t bridge_output_size(int64_t output) { return NETWORK.output[output].size; }
 
 static void put_rows(const cnn_port *port, int32_t to[3]) {
   to[0] = port->step;

@@ -207,6 +207,33 @@ class Command(Case):
         self.assertEqual((done.returncode, done.stderr), (1, "cnnc: error: no such file: nothing.keras\n"))
         self.assertEqual(self.command("convert").returncode, 2)
 
+    def test_cmake(self) -> None:
+        """--cmake-dir, also of a build folder: CMake finds cnnc and its runtime there"""
+        done = self.command("--cmake-dir")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        folder = Path(done.stdout.strip())
+        self.assertTrue((folder / "cnncConfig.cmake").is_file())
+        if shutil.which("cmake") is None:
+            self.skipTest("no cmake")
+        names = "CNNC_EXECUTABLE", "CNN_INCLUDE_DIR", "CNN_LIBRARY"
+        lines = "".join(
+            f"file(REAL_PATH ${{{name}}} path)\nmessage(STATUS {name}=${{path}})\n" for name in names
+        )
+        self.write(
+            "CMakeLists.txt",
+            f"cmake_minimum_required(VERSION 3.19)\nproject(p C)\nfind_package(cnnc REQUIRED)\n{lines}",
+        )
+        made = subprocess.run(
+            ["cmake", "-S", self.folder, "-B", self.folder / "build", f"-Dcnnc_DIR={folder}"],
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(made.returncode, 0, made.stderr)
+        tools = _tool.tools()
+        self.assertIn(f"CNNC_EXECUTABLE={tools.cnnc}\n", made.stdout)
+        self.assertIn(f"CNN_INCLUDE_DIR={tools.include}\n", made.stdout)
+        self.assertRegex(made.stdout, f"CNN_LIBRARY={tools.runtime.parent}/libcnn\\.")
+
 
 class Typed(Case):
     @unittest.skipUnless(has("mypy"), "no mypy")

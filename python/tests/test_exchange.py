@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import cnnc
-from cnnc import _listing
+from cnnc import _exchange, _listing
 from common import FLOATS, TREE, Case, filled, has, random
 
 MODELS = TREE / "tests/import"
@@ -302,6 +302,66 @@ class Checks(Case):
         self.assertTrue(part.check(MODELS / "activations.onnx"))
 
 
+    @unittest.skipUnless(has("onnxruntime", "onnx"), "no onnxruntime, or no onnx")
+    def test_statements(self) -> None:
+        """nodes that become several layers, booleans and dropped nodes: the outputs decide"""
+        for name in "composed choices label fused loops scans optimized".split():
+            path = MODELS / f"{name}.onnx"
+            report = cnnc.from_onnx(path).check(path, tolerance=1e-3)
+            self.assertTrue(report, f"{name}\n{report}")
+            self.assertTrue(all(row.right is not None for row in report.outputs))
+        from onnx import TensorProto, helper, save
+
+        def write(nodes: "list[object]", kind: int = TensorProto.FLOAT, *more: str) -> Path:
+            arrays = {"w": random((6, 4, 3, 3)), "v": random((5, 6, 1, 1), 2), "axes": np.array([1, 2])}
+            kinds = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
+            graph = helper.make_graph(
+                nodes,
+                "g",
+                [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 4, 5, 6))],
+                [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in more]
+                + [helper.make_tensor_value_info("y", kind, None)],
+                [helper.make_tensor(n, kinds[str(a.dtype)], a.shape, a.ravel()) for n, a in arrays.items()],
+            )
+            opset = [helper.make_opsetid("", 17)]
+            save(helper.make_model(graph, opset_imports=opset, ir_version=8), self.folder / "m.onnx")
+            return self.folder / "m.onnx"
+
+        node = helper.make_node
+        first, last = node("Conv", ["x", "w"], ["a"], "first"), node("Conv", ["b", "v"], ["y"], "last")
+        for middle in (
+            [node("Softsign", ["a"], ["b"], "middle")],
+            [node("Sign", ["a"], ["b"], "middle")],
+            [node("ThresholdedRelu", ["a"], ["b"], "middle", alpha=0.5)],
+            [node("Tan", ["a"], ["b"], "middle")],
+            [node("Greater", ["a", "x0"], ["c"]), node("Where", ["c", "a", "x0"], ["b"], "middle")],
+        ):
+            zero = node("Constant", [], ["x0"], value_float=0.25)
+            path = write([zero, first, *middle, last])
+            net = cnnc.from_onnx(path)
+            self.assertTrue(net.check(path, tolerance=1e-3), str(net.check(path)))
+            for weight in sorted(net.weights, reverse=True):  # of the last layer, then of the first, too
+                net.weights[weight][:] += 1
+                report = net.check(path, tolerance=1e-3)
+                assert report.first_wrong is not None
+                self.assertEqual(f"{report.first_wrong.name}.weight", weight, f"{middle}\n{report}")
+        for axes in ((1, 2), (1, 3), (1, 2, 3), (2, 3)):
+            for keep in 0, 1:
+                path = write([first, node("ReduceMean", ["a"], ["y"], axes=axes, keepdims=keep)])
+                self.assertTrue(cnnc.from_onnx(path).check(path), f"{axes} {keep}")
+        scores = [first, node("Flatten", ["a"], ["f"]), node("Softmax", ["f"], ["p"])]
+        for axis, of, nodes in ((1, "p", scores), (1, "a", [first])):
+            for keep in 0, 1:
+                argmax = node("ArgMax", [of], ["y"], axis=axis, keepdims=keep)
+                for more in (), (of,):  # the scores are another output, too
+                    path = write([*nodes, argmax], TensorProto.INT64, *more)
+                    net = cnnc.from_onnx(path)
+                    self.assertEqual([port.size for port in net.outputs], [72])
+                    self.assertTrue(net.check(path))
+                    next(iter(net.weights.values()))[0] += 1
+                    self.assertFalse(net.check(path))
+
+
 def torch_net() -> "tuple[object, object]":
     import torch
     from torch import nn
@@ -366,6 +426,25 @@ class Torch(Case):
         net.weights["features.4.conv2.bias"][:] += 1
         report = net.check(module)
         self.assertEqual(report.first_wrong.name, "features.4.conv2")
+
+    @unittest.skipUnless(has("onnxruntime", "onnx"), "no onnxruntime, or no onnx")
+    def test_folded(self) -> None:
+        """batch normalization that is folded only in the model, or only in the net"""
+        torch, module = torch_net()
+        x, files = torch.rand(1, 3, 8, 8), {kept: self.folder / f"{kept}.onnx" for kept in (True, False)}
+        for kept, path in files.items():
+            _exchange._export(module, (x,), str(path), kept)
+        for kept in files:
+            net = cnnc.from_torch(module, x, keep_batchnorm=kept)
+            for path in files.values():
+                report = net.check(path)
+                self.assertTrue(report, f"{kept} {path.name}\n{report}")
+                rows = {row.name: row.difference for row in report.layers}
+                self.assertIsNotNone(rows["features.1" if kept else "features.0"])
+                self.assertGreater(sum(value is not None for value in rows.values()), len(rows) - 4)
+            net.weights["features.0.weight"][:] += 1
+            report = net.check(files[not kept])
+            self.assertEqual(report.first_wrong.name, "features.1" if kept else "features.0", str(report))
 
     def test_trained_further(self) -> None:
         """a net from a torch module is trained further"""

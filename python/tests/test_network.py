@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import ctypes
 import subprocess
 import unittest
 import warnings
@@ -7,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 import cnnc
+from cnnc import _build
+from cnnc._library import aligned
 from common import FLOATS, SMALL, Case, filled, random
 
 
@@ -279,6 +282,84 @@ class Calls(Case):
         self.assertLess(np.sqrt(np.square(net(x) - wanted).mean()), np.abs(net(x) - exact(x)).max())
         with self.assertRaises(ValueError):
             cnnc.compile(text, precision="f16")
+
+
+TYPED = """
+net typed {
+    input x: 8x6x2
+    maps = conv(3, 3x3) -> relu
+    flatten
+    y = dense(5)
+    output maps as %s, y as %s
+}
+"""
+CLASSES = "net classes { input x: 6 \n y = dense(2000) \n output y as class }"
+
+
+class Typed(Case):
+    """outputs `as i8`, `as u8` and `as class`"""
+
+    def infer(self, net: cnnc.Net, x: np.ndarray) -> dict[str, np.ndarray]:
+        """The outputs of NAME_infer, the function of the generated C."""
+        folder = self.folder / f"c-{net.outputs[-1].dtype}"  # a library is loaded once for each path
+        net.export(folder)
+        library, source = folder / "net.so", folder / f"{net.name}.c"
+        command = [*_build.compiler(), "-O1", "-shared", "-fPIC", source, "-lm", "-o", library]
+        subprocess.run(command, check=True)
+        functions, workspace = ctypes.CDLL(str(library)), aligned(net.workspace_bytes)
+        model = ctypes.addressof(ctypes.c_char.in_dll(functions, f"{net.name}_trained"))
+        rows = []
+        for sample in x:
+            row = {port.name: np.full(port.shape, 99, port.dtype) for port in net.outputs}
+            addresses = [model, sample.ctypes.data, *(a.ctypes.data for a in row.values())]
+            addresses.append(workspace.ctypes.data)
+            getattr(functions, f"{net.name}_infer")(*map(ctypes.c_void_p, addresses))
+            rows.append(row)
+        return {port.name: np.stack([row[port.name] for row in rows]) for port in net.outputs}
+
+    def test_outputs(self) -> None:
+        """outputs of int8 models have the types and numbers of the C interface"""
+        x, path = random((20, 8, 6, 2)), self.folder / "w.safetensors"
+        expected = filled(TYPED % ("f32", "f32")).quantize(x, path=path)(x)
+        for form, dtype in ("i8", np.int8), ("u8", np.uint8), ("class", np.int32), ("f32", np.float32):
+            text = TYPED % ("u8", form)
+            net = cnnc.compile(text, path, batch=3)
+            given, c = net(x), self.infer(cnnc.compile(text, path), x)
+            for port in net.outputs:
+                value = given[port.name]
+                self.assertEqual((value.dtype, value.shape[1:]), (port.dtype, port.shape))
+                np.testing.assert_array_equal(value, c[port.name], f"{port.name} as {form}")
+                if port.scale is not None:
+                    self.close((value - np.float32(port.zero)) * port.scale, expected[port.name])
+            maps, y = net.outputs
+            self.assertEqual((maps.dtype, y.dtype), (np.uint8, dtype))
+            self.assertEqual(y.shape, (1 if form == "class" else 5,))
+            self.assertEqual(net(x[0])["y"].shape, y.shape)
+            self.assertEqual(cnnc.compile(text).outputs[1].dtype, np.float32)
+            self.assertTrue(net.check(net, x), form)  # in the types of the outputs
+            self.assertTrue(net.check(lambda x: expected, x), form)  # as floats
+
+    def test_classes(self) -> None:
+        """a class of many fits into its array"""
+        x, path = random((50, 6)), self.folder / "w.safetensors"
+        scores = filled(CLASSES).quantize(x, path=path)
+        first = cnnc.compile(CLASSES.replace(" as class", ""), path)(x).argmax(1)
+        for batch in 1, 8:
+            net = cnnc.compile(CLASSES, path, batch=batch)
+            np.testing.assert_array_equal(net(x)[:, 0], first)
+        np.testing.assert_array_equal(scores(x[0]), first[:1])
+
+    def test_steps(self) -> None:
+        """classes and bytes step by step"""
+        text = "net rows { input x: 30x6 \n y = conv(4, 3, pad=causal) -> relu \n output y as %s }"
+        x, path = random((30, 6)), self.folder / "w.safetensors"
+        filled(text % "f32").quantize(random((40, 30, 6)), path=path)
+        for form in "i8", "u8", "class":
+            net = cnnc.compile(text % form, path)
+            given = net.stream(2)(x)
+            self.assertEqual(given.dtype, net.outputs[0].dtype)
+            np.testing.assert_array_equal(given, net(x))
+            self.assertEqual(net.check_stream(x, n=5), (0, None))
 
 
 class Weights(Case):

@@ -221,6 +221,35 @@ class Steps(Case):
             with self.assertRaisesRegex(ValueError, "a sample consists of 3 calls, so input x must be nx3x"):
                 net.step(wrong, x)
 
+    def test_one_call(self) -> None:
+        """a net with states but one call per sample: x is [n][...] or [n][1][...]"""
+        text = (
+            "net sums { input x: 2x3\n s = state(2x3, init=0.5)\n x -> add(s) -> update(s)\n y = conv(3, 1)\n"
+            " output y\n train { loss = mse; optimizer = sgd(rate=0.01); batch = 4; %s } }"
+        )
+        weights = {"y.weight": np.eye(3, dtype=np.float32)[:, :, None], "y.bias": np.zeros(3, np.float32)}
+        x = random((4, 2, 3))
+        for steps in "steps = 1", "":
+            net = cnnc.compile(text % steps, weights)
+            found = net.gradients(x, x)
+            self.close(found.outputs, x + np.float32(0.5))
+            self.assertAlmostEqual(found.loss, 0.25, 5)
+            for layout in "hwc", "chw":
+                one = net.gradients(x[:, None], x[:, None], layout=layout)
+                self.close(one.outputs, found.outputs[:, None])
+                self.assertEqual(one.loss, found.loss)
+            self.assertAlmostEqual(net.step(x[:, None], x[:, None]), 0.25, 5)
+            for wrong in (np.stack([x, x], 1), x[0], x[:, None, None]):
+                with self.assertRaisesRegex(ValueError, "input x takes 2x3|takes a batch"):
+                    net.gradients(wrong, x)
+        net = cnnc.compile(text % "steps = 2", weights)
+        pairs = np.stack([x, x + 1], 1)
+        found = [net.gradients(pairs, pairs, layout=layout).loss for layout in ("hwc", "chw")]
+        self.assertEqual(found[0], found[1])
+        stateless = cnnc.compile("net p { input x: 2x3\n conv(3, 1)\n train { loss = mse; batch = 4 } }")
+        with self.assertRaisesRegex(ValueError, "input x takes 2x3"):
+            stateless.gradients(x[:, None], x)
+
     def test_loader(self) -> None:
         """training from an iterable of batches: every epoch reads it again"""
         x, y = digits(80)
