@@ -8,6 +8,7 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "ops/arithmetic/combine.h"
+#include "ops/registry.h"
 #include "ops/int8/int8.h"
 #include "base/arithmetic.h"
 
@@ -494,6 +495,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
     if (!node->kept) calibrate_state(k, node);
     return;
   }
+  if (node->op == &op_whole) return;
   if (calibrate_indices(k, node, has_only_float_readers(k, node))) return;
   const bool alone = has_only_float_readers(k, node) && !calibrate_is_layer(node) &&
                      (node_is_input(node) ? !port_is_bytes(node->port) : node->op->family == FAMILY_MAP);

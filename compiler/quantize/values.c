@@ -8,6 +8,7 @@
 #include <string.h>
 #include "base/text.h"
 #include "ops/arithmetic/combine.h"
+#include "ops/registry.h"
 #include "quantize/quantizer.h"
 
 /* ---- nodes ---- */
@@ -339,12 +340,22 @@ static bool has_boxes(const Node *node) {
   return made && node->op->traits.int8 != INT8_MOVE;
 }
 
+/* An output `as i32`: whole numbers of floats. */
+static Node *whole_node(Quantizer *q, const Node *node) {
+  Node *in = quant_floats(q, node->in[0]);
+  if (!in) return NULL;
+  Node *made = node_like(q, &op_whole, node, 1, &in);
+  made->elem = node->elem;
+  return made;
+}
+
 static Node *int8_value(Quantizer *q, const Node *node) {
   int64_t factor[2];
   if (node_is_input(node)) return input_node(q, node);
   if (node_is_state(node)) return state_node(q, node);
   if (node_is_update(node)) return node->kept ? kept_update(q, node) : update_node(q, node);
   if (node->op->identity && node->op->identity(node)) return q->map[node->in[0]->id];
+  if (node->op == &op_whole) return whole_node(q, node);
   if (has_boxes(node)) return stored_floats(q, node);
   const bool table = quant_has_table(q, node) && reads_int8(q, node);
   if (node->precision == PRECISION_F32) return stored_floats(q, node);
@@ -431,6 +442,7 @@ static Shape class_shape(Shape shape) {
 static Node *output_node(Quantizer *q, const Port *port) {
   Node *value = q->map[port->node->id];
   if (!value) return NULL;
+  if (port->node->op == &op_whole) return value;
   if (port->as == AS_FLOATS || q->options->floats) return quant_floats(q, port->node);
   if (port->as == AS_CLASS) {
     Node *of = node_like(q, &op_int8_class, port->node, 1, &value);
