@@ -137,9 +137,9 @@ static bool read_net_name(const FlagUse *use, void *member, const char *text) {
 
 #define AT(member) offsetof(Importing, member)
 static const Flag import_options[] = {
-    {NULL, 'o', required_argument, flag_text, AT(output), "-o NAME",
-     "write NAME.cnn and NAME.safetensors; default: the model's name, in this directory; -: only the "
-     "program, to standard output",
+    {NULL, 'o', required_argument, flag_file, AT(output), "-o NAME",
+     "write NAME.cnn and NAME.safetensors; default: the model's name, in this directory, or in the folder "
+     "NAME/; -: only the program, to standard output",
      "@file"},
     {"outputs", 0, required_argument, read_outputs, AT(options.outputs), "--outputs=A[,B...]",
      "import only the part of the model that computes these tensors or nodes", NULL},
@@ -225,11 +225,11 @@ static bool read_renames(Importing *m) {
   }
   for (int line = 1; *text; line++) {
     const size_t length = strcspn(text, "\n");
-    char theirs[256], ours[256];
+    char theirs[256], ours[256], rest;
     const char *copy = arena_copy(m->arena, text, length);
-    const int words = sscanf(copy, " %255[^= \t\r] = %255[^ \t\r]", theirs, ours);
+    const int words = sscanf(copy, " %255[^= \t\r] = %255[^ \t\r] %c", theirs, ours, &rest);
     text += length + (text[length] == '\n');
-    if (words < 1 || theirs[0] == '#') continue;
+    if (words == EOF || (words > 0 && theirs[0] == '#')) continue;
     if (words != 2) {
       diag_report(m->diags, DIAG_import_file, NO_SPAN, NULL, "%s: line %d must be THEIRS = OURS", m->rename,
                   line);
@@ -322,6 +322,17 @@ static bool admits(const ModelImport *im) {
   Text program = {.arena = im->arena};
   const char *why;
   return import_check(im, "part.cnn", &program, &why) == IMPORT_RIGHT;
+}
+
+static const char *model_title(Importing *m, const char *path) {
+  return without_suffix(m, without_suffix(m, path, ".onnx"), ".tflite");
+}
+
+/* -o FOLDER/: the files get the model's name in the folder. */
+static void put_in_folder(Importing *m) {
+  const size_t n = m->output ? strlen(m->output) : 0;
+  if (n && m->output[n - 1] == '/')
+    m->output = arena_printf(m->arena, "%s%s", m->output, model_title(m, base_name(m->model)));
 }
 
 /* The output without its suffix; by default the model's name in the current directory. */
@@ -496,9 +507,9 @@ static int import(Arena *arena, const char *cnnc, int argc, char **argv) {
   if (m.help) return command_help(arena, &import_command);
   m.diags = diags_new(arena, &m.sources);
   const Span at = {sources_add_binary(&m.sources, m.model), 0, 0};
+  put_in_folder(&m);
   const char *named = m.output && strcmp(m.output, "-") != 0 ? without_suffix(&m, m.output, ".cnn") : m.model;
-  if (!m.options.net)
-    m.options.net = import_net_name(arena, without_suffix(&m, without_suffix(&m, named, ".onnx"), ".tflite"));
+  if (!m.options.net) m.options.net = import_net_name(arena, model_title(&m, named));
   const int status = import_onnx(&m, at);
   diags_print(m.diags, stderr, (DiagFormat)m.diagnostics, flag_wants_color(m.color));
   return status ? status : diags_errors(m.diags) ? 1 : 0;
