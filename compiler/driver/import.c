@@ -366,6 +366,13 @@ static int write_program(Importing *m, const ModelImport *im) {
   return 3;
 }
 
+/* Prints the text of --list (NULL: there is none, after an error), and returns the exit status. *whole: all
+ * nodes are supported. */
+static int put_list(const char *list, const bool *whole) {
+  if (list) fputs(list, stdout);
+  return !*whole;
+}
+
 /* ---- TensorFlow Lite models ---- */
 #ifdef __wasi__ /* the browser build only imports ONNX models */
 static bool import_tflite(Importing *m, Span at, int *status) {
@@ -410,7 +417,6 @@ static const char *unsupported_tflite_option(const Importing *m, bool quantized)
   if (o->chw || o->layouts.n)
     return "--layout is for ONNX models: TensorFlow Lite models always have channels last";
   if (!quantized) return NULL;
-  if (m->list) return "--list is for float models; this one is quantized";
   if (m->rename) return "--rename is for float models; this one is quantized";
   if (o->shapes.n) return "--shape is for float models; this one is quantized, with fixed sizes";
   if (o->states.n)
@@ -421,11 +427,8 @@ static const char *unsupported_tflite_option(const Importing *m, bool quantized)
 
 static int import_floats(Importing *m, Span at, Onnx *graph) {
   if (!graph || !read_renames(m)) return 0;
-  if (m->list) {
-    const char *list = import_list_graph(m->arena, m->diags, at, &m->options, graph);
-    if (list) fputs(list, stdout);
-    return 0;
-  }
+  bool whole = true;
+  if (m->list) return put_list(import_list_graph(m->arena, m->diags, at, &m->options, graph, &whole), &whole);
   const ModelImport *im = import_graph(m->arena, m->diags, at, &m->options, graph);
   return im ? write_program(m, im) : 0;
 }
@@ -442,6 +445,20 @@ static const TflProgram *raised_program(Importing *m, Span at, TflModel *model, 
   return made && admits_tflite(m->arena, made) ? made : NULL;
 }
 
+static int import_quantized(Importing *m, Span at, TflModel *model, const uint8_t *bytes, size_t n) {
+  m->options.admits_tflite = admits_tflite;
+  const TflProgram *made = model->step ? raised_program(m, at, model, bytes, n) : NULL;
+  if (model->step && !made) m->options.variables = "keep";
+  if ((model->step && !made) || m->list)
+    model = tflite_open(m->arena, m->diags, at, m->model, &m->options, bytes, n);
+  bool whole = true;
+  if (model && m->list)
+    return put_list(tflite_list(m->arena, m->diags, at, m->model, &m->options, model, n, &whole), &whole);
+  if (!made && model) made = tflite_import(m->arena, m->diags, at, m->model, &m->options, model, bytes, n);
+  if (made) write_tflite(m, at, made);
+  return 0;
+}
+
 /* False: the file is not a TensorFlow Lite model, or cannot be read. */
 static bool import_tflite(Importing *m, Span at, int *status) {
   size_t n;
@@ -456,20 +473,10 @@ static bool import_tflite(Importing *m, Span at, int *status) {
     diag_report(m->diags, DIAG_import_file, at, NULL, "%s", why);
     return true;
   }
-  if (!quantized) {
+  if (quantized) *status = import_quantized(m, at, model, (const uint8_t *)bytes, n);
+  else
     *status = import_floats(m, at,
                             tflite_nodes(m->arena, m->diags, at, m->model, model, (const uint8_t *)bytes, n));
-    return true;
-  }
-  m->options.admits_tflite = admits_tflite;
-  const TflProgram *made = model->step ? raised_program(m, at, model, (const uint8_t *)bytes, n) : NULL;
-  if (model->step && !made) {
-    m->options.variables = "keep";
-    model = tflite_open(m->arena, m->diags, at, m->model, &m->options, (const uint8_t *)bytes, n);
-  }
-  if (!made && model)
-    made = tflite_import(m->arena, m->diags, at, m->model, &m->options, model, (const uint8_t *)bytes, n);
-  if (made) write_tflite(m, at, made);
   return true;
 }
 #endif
@@ -490,11 +497,8 @@ static int import_onnx(Importing *m, Span at) {
                 "--rounding=litert is for TensorFlow Lite models; this is an ONNX model");
     return 0;
   }
-  if (m->list) {
-    const char *list = import_list(m->arena, m->diags, m->model, at, &m->options);
-    if (list) fputs(list, stdout);
-    return 0;
-  }
+  bool whole = true;
+  if (m->list) return put_list(import_list(m->arena, m->diags, m->model, at, &m->options, &whole), &whole);
   m->options.admits = admits;
   const ModelImport *im = import_model(m->arena, m->diags, m->model, at, &m->options);
   return im ? write_program(m, im) : 0;
