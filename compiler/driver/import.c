@@ -368,7 +368,7 @@ static int write_program(Importing *m, const ModelImport *im) {
 
 /* Prints the text of --list (NULL: there is none, after an error), and returns the exit status. *whole: all
  * nodes are supported. */
-static int put_list(const char *list, const bool *whole) {
+static int finish_list(const char *list, const bool *whole) {
   if (list) fputs(list, stdout);
   return !*whole;
 }
@@ -428,7 +428,8 @@ static const char *unsupported_tflite_option(const Importing *m, bool quantized)
 static int import_floats(Importing *m, Span at, Onnx *graph) {
   if (!graph || !read_renames(m)) return 0;
   bool whole = true;
-  if (m->list) return put_list(import_list_graph(m->arena, m->diags, at, &m->options, graph, &whole), &whole);
+  if (m->list)
+    return finish_list(import_list_graph(m->arena, m->diags, at, &m->options, graph, &whole), &whole);
   const ModelImport *im = import_graph(m->arena, m->diags, at, &m->options, graph);
   return im ? write_program(m, im) : 0;
 }
@@ -453,7 +454,7 @@ static int import_quantized(Importing *m, Span at, TflModel *model, const uint8_
     model = tflite_open(m->arena, m->diags, at, m->model, &m->options, bytes, n);
   bool whole = true;
   if (model && m->list)
-    return put_list(tflite_list(m->arena, m->diags, at, m->model, &m->options, model, n, &whole), &whole);
+    return finish_list(tflite_list(m->arena, m->diags, at, m->model, &m->options, model, n, &whole), &whole);
   if (!made && model) made = tflite_import(m->arena, m->diags, at, m->model, &m->options, model, bytes, n);
   if (made) write_tflite(m, at, made);
   return 0;
@@ -498,7 +499,7 @@ static int import_onnx(Importing *m, Span at) {
     return 0;
   }
   bool whole = true;
-  if (m->list) return put_list(import_list(m->arena, m->diags, m->model, at, &m->options, &whole), &whole);
+  if (m->list) return finish_list(import_list(m->arena, m->diags, m->model, at, &m->options, &whole), &whole);
   m->options.admits = admits;
   const ModelImport *im = import_model(m->arena, m->diags, m->model, at, &m->options);
   return im ? write_program(m, im) : 0;

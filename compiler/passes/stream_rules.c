@@ -394,8 +394,7 @@ static void input_flow(Streams *s, int input) {
   if (use && rows) *flow = (Flow){true, true, false, {use->rows, 0}, 1, 1, 0};
 }
 
-/* Whether the value has the rows of operand 0. If so, the layers after a refused layer are checked, too, so
- * that all errors are reported at once. */
+/* Whether the value has the rows of operand 0. If so, the layers after a refused layer are checked, too. */
 static bool keeps_rows(const Node *node) {
   const Shape in = node->in[0]->shape, out = node->shape;
   return stream_rows(out) == stream_rows(in) && !out.regions == !in.regions;

@@ -49,7 +49,7 @@ static bool same_sizes(const OnnxPort *a, const OnnxPort *b) {
   return !elements[0] || !elements[1] || elements[0] == elements[1]; /* 0: the size is not known */
 }
 
-static bool same_shape(const OnnxPort *a, const OnnxPort *b) {
+static bool ports_match(const OnnxPort *a, const OnnxPort *b) {
   if (a->rank != b->rank || a->rank < 2) return false;
   int64_t elements = 1;
   for (int i = 0; i < a->rank; i++) {
@@ -62,11 +62,11 @@ static bool same_shape(const OnnxPort *a, const OnnxPort *b) {
 /* Whether no other input and no other output has the shape of the two. The first input and the first output
  * are regarded as data. */
 static bool only_pair(const Onnx *o, const OnnxPort *input, const OnnxPort *output) {
-  if (input == o->input || output == o->output || !same_shape(input, output)) return false;
+  if (input == o->input || output == o->output || !ports_match(input, output)) return false;
   for (int i = 0; i < o->ninputs; i++)
-    if (&o->input[i] != input && same_shape(&o->input[i], input)) return false;
+    if (&o->input[i] != input && ports_match(&o->input[i], input)) return false;
   for (int i = 0; i < o->noutputs; i++)
-    if (&o->output[i] != output && same_shape(&o->output[i], output)) return false;
+    if (&o->output[i] != output && ports_match(&o->output[i], output)) return false;
   return true;
 }
 

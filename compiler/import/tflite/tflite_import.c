@@ -588,7 +588,8 @@ static TflProgram *refuse_operators(const Making *k, Diags *diags, Span at, cons
 }
 
 /* ---- the program ---- */
-static Making *prepare(Arena *arena, const ImportOptions *options, TflModel *m, const char **left_out) {
+static Making *making_prepare(Arena *arena, const ImportOptions *options, TflModel *m,
+                              const char **left_out) {
   for (int i = 0; i < m->ninputs; i++) take_unsigned(m, m->input[i]);
   for (int i = 0; i < m->noutputs; i++) take_unsigned(m, m->output[i]);
   *left_out = tfl_leave_out_argmax(arena, m);
@@ -600,7 +601,7 @@ static TflProgram *import_in_room(Arena *arena, Diags *diags, Span at, const cha
                                   const ImportOptions *options, TflModel *m, const uint8_t *bytes, size_t n,
                                   size_t *room) {
   const char *why = NULL, *left_out;
-  Making *k = prepare(arena, options, m, &left_out);
+  Making *k = making_prepare(arena, options, m, &left_out);
   k->room = room;
   if ((why = put_tfl_inputs(k))) return refuse_file(diags, at, path, why);
   if (!make_statements(k)) return refuse_operators(k, diags, at, path, options, bytes, n);
@@ -623,7 +624,7 @@ const char *tflite_list(Arena *arena, Diags *diags, Span at, const char *path, c
                         TflModel *m, size_t n, bool *whole) {
   size_t room = room_of_file(n);
   const char *left_out;
-  Making *k = prepare(arena, options, m, &left_out);
+  Making *k = making_prepare(arena, options, m, &left_out);
   k->room = &room;
   const char *why = put_tfl_inputs(k);
   if (why) return refuse_file(diags, at, path, why), NULL;
