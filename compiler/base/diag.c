@@ -124,6 +124,16 @@ void diag_fix(Diag *diag, Span span, const char *format, ...) {
   vec_push(diag->arena, diag->fixes, ((DiagFix){span, text}));
 }
 
+void diag_fix_argument(Diag *diag, Span call, const char *argument) {
+  const Source *source = diag->arena ? sources_get(diag->sources, call.file) : NULL;
+  if (!source || source->text[call.end - 1] != ')') return;
+  const char *text = source->text;
+  uint32_t at = call.end - 1;
+  if (memchr(text + call.start, '#', at - call.start)) return; /* the last argument may end in a comment */
+  while (strchr(" \t\r\n", text[at - 1])) at--;
+  diag_fix(diag, (Span){call.file, at, at}, text[at - 1] == ',' ? " %s" : ", %s", argument);
+}
+
 static bool span_holds(const Diag *diag, Span span, const char *text) {
   const Source *source = sources_get(diag->sources, span.file);
   const size_t n = strlen(text);

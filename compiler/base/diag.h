@@ -80,6 +80,7 @@ void diag_help(Diag *, const char *format, ...) __attribute__((format(printf, 2,
 /* Adds a text edit for --fix and editors: the new text replaces the span. An empty span is an insertion. All
  * edits of a message form one fix. The new text has no newlines. */
 void diag_fix(Diag *, Span, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void diag_fix_argument(Diag *, Span call, const char *argument); /* appends an argument to a call */
 /* Adds "did you mean '...'?", with a fix if the source has the word at the span, with or without quotes. */
 void diag_meant(Diag *, Span, const char *word, const char *meant);
 

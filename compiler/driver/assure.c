@@ -53,7 +53,7 @@ static const Flag assure_options[] = {
      "also write the optimized C for a microcontroller's CPU, with its estimated cycles, in a folder with "
      "the CPU's name; make prove checks this C with Eva, unless the CPU has vectors",
      "@cpus"},
-    {"flash-wait", 0, required_argument, flag_number, AT(flash_wait), "--flash-wait=CYCLES",
+    {"flash-wait", 0, required_argument, flag_count, AT(flash_wait), "--flash-wait=CYCLES",
      "with --cpu: extra cycles to read 16 bytes from flash instead of RAM", NULL},
     FLAG_DEFINE(AT(defines)),
     FLAG_HELP(AT(help)),

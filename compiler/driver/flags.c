@@ -147,14 +147,22 @@ bool flag_word(const FlagUse *use, void *member, const char *value) {
   return word_index(flag_title(use), value, flag_values(use), &index);
 }
 
-bool flag_number(const FlagUse *use, void *member, const char *value) {
+static bool read_number(const FlagUse *use, void *member, const char *value, long least) {
   char *end;
   errno = 0;
   const long number = strtol(value, &end, 10);
-  if (errno || *end || end == value || value[0] < '0' || value[0] > '9' || number < 1 || number > 65536)
-    return usage_error("%s must be a number from 1 to 65536, not '%s'", flag_title(use), value);
+  if (errno || *end || end == value || value[0] < '0' || value[0] > '9' || number < least || number > 65536)
+    return usage_error("%s must be a number from %ld to 65536, not '%s'", flag_title(use), least, value);
   *(int64_t *)member = number;
   return true;
+}
+
+bool flag_number(const FlagUse *use, void *member, const char *value) {
+  return read_number(use, member, value, 1);
+}
+
+bool flag_count(const FlagUse *use, void *member, const char *value) {
+  return read_number(use, member, value, 0);
 }
 
 bool flag_bytes(const FlagUse *use, void *member, const char *value) {

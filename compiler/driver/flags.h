@@ -42,6 +42,7 @@ FlagRead flag_list;   /* WordList: appends the value */
 FlagRead flag_choice; /* int: index in the flag's values */
 FlagRead flag_word;   /* const char *: one of the flag's values */
 FlagRead flag_number; /* int64_t: an integer from 1 to 65536 */
+FlagRead flag_count;  /* int64_t: an integer from 0 to 65536 */
 FlagRead flag_bytes;  /* int64_t: a number of bytes, with an optional suffix K, M or G */
 FlagRead flag_define; /* Defines: appends NAME=VALUE */
 /* Reports an error if one of the n rows already has this name. A row has `size` bytes and begins with its

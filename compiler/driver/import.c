@@ -137,9 +137,9 @@ static bool read_net_name(const FlagUse *use, void *member, const char *text) {
 
 #define AT(member) offsetof(Importing, member)
 static const Flag import_options[] = {
-    {NULL, 'o', required_argument, flag_text, AT(output), "-o NAME",
-     "write NAME.cnn and NAME.safetensors; default: the model's name, in this directory; -: only the "
-     "program, to standard output",
+    {NULL, 'o', required_argument, flag_file, AT(output), "-o NAME",
+     "write NAME.cnn and NAME.safetensors; default: the model's name, in this directory, or in the folder "
+     "NAME/; -: only the program, to standard output",
      "@file"},
     {"outputs", 0, required_argument, read_outputs, AT(options.outputs), "--outputs=A[,B...]",
      "import only the part of the model that computes these tensors or nodes", NULL},
@@ -225,11 +225,11 @@ static bool read_renames(Importing *m) {
   }
   for (int line = 1; *text; line++) {
     const size_t length = strcspn(text, "\n");
-    char theirs[256], ours[256];
+    char theirs[256], ours[256], rest;
     const char *copy = arena_copy(m->arena, text, length);
-    const int words = sscanf(copy, " %255[^= \t\r] = %255[^ \t\r]", theirs, ours);
+    const int words = sscanf(copy, " %255[^= \t\r] = %255[^ \t\r] %c", theirs, ours, &rest);
     text += length + (text[length] == '\n');
-    if (words < 1 || theirs[0] == '#') continue;
+    if (words == EOF || (words > 0 && theirs[0] == '#')) continue;
     if (words != 2) {
       diag_report(m->diags, DIAG_import_file, NO_SPAN, NULL, "%s: line %d must be THEIRS = OURS", m->rename,
                   line);
@@ -324,6 +324,17 @@ static bool admits(const ModelImport *im) {
   return import_check(im, "part.cnn", &program, &why) == IMPORT_RIGHT;
 }
 
+static const char *model_title(Importing *m, const char *path) {
+  return without_suffix(m, without_suffix(m, path, ".onnx"), ".tflite");
+}
+
+/* -o FOLDER/: the files get the model's name in the folder. */
+static void put_in_folder(Importing *m) {
+  const size_t n = m->output ? strlen(m->output) : 0;
+  if (n && m->output[n - 1] == '/')
+    m->output = arena_printf(m->arena, "%s%s", m->output, model_title(m, base_name(m->model)));
+}
+
 /* The output without its suffix; by default the model's name in the current directory. */
 static const char *output_base(Importing *m, const char *model_suffix) {
   const char *base = m->output ? m->output : base_name(m->model);
@@ -353,6 +364,13 @@ static int write_program(Importing *m, const ModelImport *im) {
   if (check != IMPORT_WRONG) return 0;
   fprintf(stderr, "cnnc: internal error: the imported program is wrong: %s\n", why);
   return 3;
+}
+
+/* Prints the text of --list (NULL: there is none, after an error), and returns the exit status. *whole: all
+ * nodes are supported. */
+static int finish_list(const char *list, const bool *whole) {
+  if (list) fputs(list, stdout);
+  return !*whole;
 }
 
 /* ---- TensorFlow Lite models ---- */
@@ -399,7 +417,6 @@ static const char *unsupported_tflite_option(const Importing *m, bool quantized)
   if (o->chw || o->layouts.n)
     return "--layout is for ONNX models: TensorFlow Lite models always have channels last";
   if (!quantized) return NULL;
-  if (m->list) return "--list is for float models; this one is quantized";
   if (m->rename) return "--rename is for float models; this one is quantized";
   if (o->shapes.n) return "--shape is for float models; this one is quantized, with fixed sizes";
   if (o->states.n)
@@ -410,11 +427,9 @@ static const char *unsupported_tflite_option(const Importing *m, bool quantized)
 
 static int import_floats(Importing *m, Span at, Onnx *graph) {
   if (!graph || !read_renames(m)) return 0;
-  if (m->list) {
-    const char *list = import_list_graph(m->arena, m->diags, at, &m->options, graph);
-    if (list) fputs(list, stdout);
-    return 0;
-  }
+  bool whole = true;
+  if (m->list)
+    return finish_list(import_list_graph(m->arena, m->diags, at, &m->options, graph, &whole), &whole);
   const ModelImport *im = import_graph(m->arena, m->diags, at, &m->options, graph);
   return im ? write_program(m, im) : 0;
 }
@@ -431,6 +446,20 @@ static const TflProgram *raised_program(Importing *m, Span at, TflModel *model, 
   return made && admits_tflite(m->arena, made) ? made : NULL;
 }
 
+static int import_quantized(Importing *m, Span at, TflModel *model, const uint8_t *bytes, size_t n) {
+  m->options.admits_tflite = admits_tflite;
+  const TflProgram *made = model->step ? raised_program(m, at, model, bytes, n) : NULL;
+  if (model->step && !made) m->options.variables = "keep";
+  if ((model->step && !made) || m->list)
+    model = tflite_open(m->arena, m->diags, at, m->model, &m->options, bytes, n);
+  bool whole = true;
+  if (model && m->list)
+    return finish_list(tflite_list(m->arena, m->diags, at, m->model, &m->options, model, n, &whole), &whole);
+  if (!made && model) made = tflite_import(m->arena, m->diags, at, m->model, &m->options, model, bytes, n);
+  if (made) write_tflite(m, at, made);
+  return 0;
+}
+
 /* False: the file is not a TensorFlow Lite model, or cannot be read. */
 static bool import_tflite(Importing *m, Span at, int *status) {
   size_t n;
@@ -445,20 +474,10 @@ static bool import_tflite(Importing *m, Span at, int *status) {
     diag_report(m->diags, DIAG_import_file, at, NULL, "%s", why);
     return true;
   }
-  if (!quantized) {
+  if (quantized) *status = import_quantized(m, at, model, (const uint8_t *)bytes, n);
+  else
     *status = import_floats(m, at,
                             tflite_nodes(m->arena, m->diags, at, m->model, model, (const uint8_t *)bytes, n));
-    return true;
-  }
-  m->options.admits_tflite = admits_tflite;
-  const TflProgram *made = model->step ? raised_program(m, at, model, (const uint8_t *)bytes, n) : NULL;
-  if (model->step && !made) {
-    m->options.variables = "keep";
-    model = tflite_open(m->arena, m->diags, at, m->model, &m->options, (const uint8_t *)bytes, n);
-  }
-  if (!made && model)
-    made = tflite_import(m->arena, m->diags, at, m->model, &m->options, model, (const uint8_t *)bytes, n);
-  if (made) write_tflite(m, at, made);
   return true;
 }
 #endif
@@ -479,11 +498,8 @@ static int import_onnx(Importing *m, Span at) {
                 "--rounding=litert is for TensorFlow Lite models; this is an ONNX model");
     return 0;
   }
-  if (m->list) {
-    const char *list = import_list(m->arena, m->diags, m->model, at, &m->options);
-    if (list) fputs(list, stdout);
-    return 0;
-  }
+  bool whole = true;
+  if (m->list) return finish_list(import_list(m->arena, m->diags, m->model, at, &m->options, &whole), &whole);
   m->options.admits = admits;
   const ModelImport *im = import_model(m->arena, m->diags, m->model, at, &m->options);
   return im ? write_program(m, im) : 0;
@@ -496,9 +512,9 @@ static int import(Arena *arena, const char *cnnc, int argc, char **argv) {
   if (m.help) return command_help(arena, &import_command);
   m.diags = diags_new(arena, &m.sources);
   const Span at = {sources_add_binary(&m.sources, m.model), 0, 0};
+  put_in_folder(&m);
   const char *named = m.output && strcmp(m.output, "-") != 0 ? without_suffix(&m, m.output, ".cnn") : m.model;
-  if (!m.options.net)
-    m.options.net = import_net_name(arena, without_suffix(&m, without_suffix(&m, named, ".onnx"), ".tflite"));
+  if (!m.options.net) m.options.net = import_net_name(arena, model_title(&m, named));
   const int status = import_onnx(&m, at);
   diags_print(m.diags, stderr, (DiagFormat)m.diagnostics, flag_wants_color(m.color));
   return status ? status : diags_errors(m.diags) ? 1 : 0;

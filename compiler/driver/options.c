@@ -378,7 +378,7 @@ const Flag options_table[] = {
      "generate NAME_step, which takes the next N rows and returns the outputs for a window of the last rows. "
      "The window is as long as the input; layers without padding compute only the new rows",
      NULL},
-    {"lookahead", 0, required_argument, flag_number, AT(streaming.lookahead), "--lookahead=R",
+    {"lookahead", 0, required_argument, flag_count, AT(streaming.lookahead), "--lookahead=R",
      "with --stream: padding at the end of a layer is allowed; outputs may be up to R input rows late", NULL},
     {"train", 0, no_argument, read_train, AT(train), "--train",
      "generate training code (the default for executables, -o NAME, of nets with a train block; C files "
@@ -422,7 +422,7 @@ const Flag options_table[] = {
      "RAM limit of inference: the workspace, states, weights that are not compiled in, and on "
      "microcontrollers the stack. If a net does not fit, its first layers are computed in row bands",
      NULL},
-    {"flash-wait", 0, required_argument, flag_number, AT(flash_wait), "--flash-wait=CYCLES",
+    {"flash-wait", 0, required_argument, flag_count, AT(flash_wait), "--flash-wait=CYCLES",
      "extra cycles to read 16 bytes from flash instead of RAM; used to choose schedules on microcontrollers",
      NULL},
     {"threads", 0, required_argument, flag_choice, AT(threads), "--threads=KIND",

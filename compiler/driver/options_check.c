@@ -116,6 +116,7 @@ static bool check_mpi(const Options *options) {
   return options->train || usage_error("--mpi is for training, which --no-train disables");
 }
 
+#ifndef __wasi__ /* the browser build has no annotations and no reports */
 /* Frama-C only reads standard C. So the annotations are for the reference loops of one image, and for
  * microcontrollers without vectors: their instructions have an equivalent in C. */
 static bool check_acsl(const Options *options) {
@@ -143,7 +144,6 @@ static bool check_acsl(const Options *options) {
                      "other weights: remove one of the two options");
 }
 
-#ifndef __wasi__
 static bool check_reports(const Options *options) {
   const bool code = !options->output || !options_view(options->kind);
   const bool output = options->output && strcmp(options->output, "-") == 0;
@@ -186,7 +186,6 @@ static bool choose_system(Options *options, const Target *one) {
   options->machine = one ? one : target_find(arch);
   return true;
 }
-#endif
 
 /* Chooses the machine that the backend compiles for: this machine, a machine of another system, or another
  * CPU without a C library. */
@@ -207,9 +206,7 @@ static bool choose_machine(Options *options) {
   if (options->kind == OUTPUT_WASM && options->targets.n > 1)
     return usage_error(
         "WebAssembly cannot choose between targets at run time: write one .wasm file per target");
-#ifndef __wasi__
   if (options->system) return choose_system(options, one);
-#endif
   if (!one && options->cpu) one = target_find(options->cpu->target);
   if (!one || (!target_is_foreign(one) && options->kind != OUTPUT_WASM)) return true;
   options->machine = one;
@@ -224,6 +221,7 @@ static bool choose_machine(Options *options) {
     return usage_error("WebAssembly has no threads: use --threads=none");
   return true;
 }
+#endif
 
 static bool check_streaming(const Options *options) {
   const Streaming *s = &options->streaming;
@@ -412,9 +410,10 @@ bool options_check(Options *options, Arena *arena) {
   if (!choose_targets(options, arena)) return false;
   choose_threads(options, arena);
   if (!check_mpi(options) || !check_memory(options)) return false;
-  if (!check_acsl(options)) return false;
 #ifndef __wasi__
-  if (!check_reports(options)) return false;
+  if (!check_acsl(options) || !check_reports(options)) return false;
+  if ((options_backend(options->kind) || options->embed == EMBED_AS_OBJECT) && !choose_machine(options))
+    return false;
 #endif
-  return !(options_backend(options->kind) || options->embed == EMBED_AS_OBJECT) || choose_machine(options);
+  return true;
 }

@@ -398,6 +398,17 @@ static bool find_ranges(Quantizing *q) {
   return false;
 }
 
+/* Checks that the data can be opened, before the executable is built that reads it. */
+static bool check_data(Quantizing *q) {
+  if (!q->data || strncmp(q->data, "synthetic", 9) == 0 || access(q->data, R_OK) == 0) return true;
+  static const char *const generated[] = {"synthetic", "synthetic:shapes", NULL};
+  Diag *diag = diag_report(q->diags, DIAG_file_unreadable, NO_SPAN, NULL, "cannot read '%s': %s", q->data,
+                           strerror(errno));
+  const char *near = suggest(q->data, generated);
+  if (near) diag_help(diag, "did you mean '%s'?", near);
+  return false;
+}
+
 /* QAT rounds weights to int8 with one scale per filter: options that choose other scales are errors. */
 static bool check_qat_options(const Quantizing *q) {
   return !q->ranges || !(q->how.per_tensor || q->how.reduced) ||
@@ -408,7 +419,7 @@ static bool check_qat_options(const Quantizing *q) {
 
 static void quantize_net(Quantizing *q) {
   const char *program = arena_printf(q->arena, "%s/net", q->work), *weights;
-  if (!read_net(q) || !find_ranges(q)) return;
+  if (!read_net(q) || !find_ranges(q) || !check_data(q)) return;
   q->wrong = !check_qat_options(q);
   if (q->wrong || !check_keep(q)) return;
   diags_print(q->diags, stderr, DIAG_TEXT,

@@ -176,8 +176,8 @@ ModelImport *import_bytes(Arena *, Diags *, const char *path, Span at, const Imp
 /* Imports a graph in memory, like import_model; NULL: the error was already reported. */
 ModelImport *import_graph(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
 /* One line per node: its shape, and its layers or the reason why there are none. NULL after an error. */
-const char *import_list_graph(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
-const char *import_list(Arena *, Diags *, const char *path, Span at, const ImportOptions *);
+const char *import_list_graph(Arena *, Diags *, Span at, const ImportOptions *, Onnx *, bool *whole);
+const char *import_list(Arena *, Diags *, const char *path, Span at, const ImportOptions *, bool *whole);
 bool import_save_weights(const ModelImport *,
                          const char *path); /* writes a .safetensors file; false: errno has the reason */
 

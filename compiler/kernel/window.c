@@ -179,10 +179,15 @@ static void report_too_small(ShapeContext *context, const Node *node, const Wind
   const char *less = dilations > 0
                          ? arena_printf(arena, "a dilation of at most %lld", (long long)dilations)
                          : arena_printf(arena, "a kernel of at most %s", window_size_text(arena, node, most));
-  if (arg_const(node, "pad")->kind == CONST_NONE) diag_help(diag, "use %s", less);
-  else
-    diag_help(diag, keeps ? "pad=same keeps %s, or use %s" : "use pad=same (output size %s) or %s",
-              window_size_text(arena, node, same), less);
+  const Const *pad = arg_const(node, "pad");
+  if (pad->kind == CONST_NONE) {
+    diag_help(diag, "use %s", less);
+    return;
+  }
+  diag_help(diag, keeps ? "pad=same keeps %s, or use %s" : "use pad=same (output size %s) or %s",
+            window_size_text(arena, node, same), less);
+  if (pad->span.file) diag_fix(diag, pad->span, "same");
+  else diag_fix_argument(diag, node->span, "pad=same");
 }
 
 static const char *unread_text(ShapeContext *context, const Node *node, const int64_t unread[2]) {

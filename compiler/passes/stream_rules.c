@@ -394,6 +394,12 @@ static void input_flow(Streams *s, int input) {
   if (use && rows) *flow = (Flow){true, true, false, {use->rows, 0}, 1, 1, 0};
 }
 
+/* Whether the value has the rows of operand 0. If so, the layers after a refused layer are checked, too. */
+static bool keeps_rows(const Node *node) {
+  const Shape in = node->in[0]->shape, out = node->shape;
+  return stream_rows(out) == stream_rows(in) && !out.regions == !in.regions;
+}
+
 static void find_flow(Streams *s, const Node *node) {
   Flow *flow = &s->flow[node->id];
   bool any = false, refused = false;
@@ -423,6 +429,7 @@ static void find_flow(Streams *s, const Node *node) {
     *flow = made;
   } else if (!slides(s)) {
     refuse_whole(s, node);
+    if (s->flow[node->in[0]->id].flows && keeps_rows(node)) *flow = s->flow[node->in[0]->id];
     flow->refused = true;
   }
 }

@@ -158,31 +158,39 @@ static void note_layer(Arena *arena, Diags *diags, const Idle *of) {
   if (of->saved)
     diag_fact(diag, "%" PRId64 " filters remain; this saves %s bytes of weights here", of->left,
               text_thousands(arena, of->saved));
+  else diag_fact(diag, "all %" PRId64 " filters remain, so this saves 0 bytes of weights", of->left);
 }
 
-/* Reports several layers in one line. */
-static void note_layers(Arena *arena, Diags *diags, const Graph *graph, int layers, const Idle *sum) {
-  diag_report(diags, DIAG_dead_filters, NO_SPAN, NULL,
-              "net %s: %s of %s filters in %d layers have no effect; dropping them saves %s bytes of weights "
-              "(--emit=graph --after=drop prints the remaining net)",
-              graph->name, text_thousands(arena, sum->idle), text_thousands(arena, sum->filters), layers,
-              text_thousands(arena, sum->saved));
+/* Reports several layers in one message. */
+static void note_layers(Arena *arena, Diags *diags, const Graph *graph, int layers, const Idle *of) {
+  enum { MOST_LINES = 32 };
+  Idle sum = {0};
+  for (int i = 0; i < layers; i++) {
+    sum.idle += of[i].idle;
+    sum.filters += of[i].filters;
+    sum.saved += of[i].saved;
+  }
+  Diag *diag = diag_report(
+      diags, DIAG_dead_filters, NO_SPAN, NULL,
+      "net %s: %s of %s filters in %d layers have no effect; dropping them saves %s bytes of weights "
+      "(--emit=graph --after=drop prints the remaining net)",
+      graph->name, text_thousands(arena, sum.idle), text_thousands(arena, sum.filters), layers,
+      text_thousands(arena, sum.saved));
+  for (int i = 0; i < layers && i < MOST_LINES; i++)
+    diag_fact(diag, "%s: %s of %s filters; %s bytes saved", of[i].node->name,
+              text_thousands(arena, of[i].idle), text_thousands(arena, of[i].filters),
+              text_thousands(arena, of[i].saved));
+  if (layers > MOST_LINES) diag_fact(diag, "and %d more layers", layers - MOST_LINES);
 }
 
 void note_idle_filters(Arena *arena, Diags *diags, const Graph *graph) {
   const Channels channels = channels_of(arena, graph);
-  Idle sum = {0}, last = {0};
-  int layers = 0;
+  VEC(Idle) layers = {0};
   for (int i = 0; i < graph->nodes.n; i++) {
     if (!is_product(graph->nodes.data[i])) continue;
     const Idle of = idle_of(&channels, graph->nodes.data[i]);
-    if (!of.idle) continue;
-    layers++;
-    last = of;
-    sum.idle += of.idle;
-    sum.filters += of.filters;
-    sum.saved += of.saved;
+    if (of.idle) vec_push(arena, layers, of);
   }
-  if (layers == 1) note_layer(arena, diags, &last);
-  if (layers > 1) note_layers(arena, diags, graph, layers, &sum);
+  if (layers.n == 1) note_layer(arena, diags, layers.data);
+  if (layers.n > 1) note_layers(arena, diags, graph, layers.n, layers.data);
 }

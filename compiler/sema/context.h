@@ -267,7 +267,8 @@ void train_read(Sema *, const Frame *, const Stmt *);
 void losses_read(Sema *, const Frame *, const Expr *, Training *);
 void warn_unused_values(Sema *);
 void check_states(Sema *);
-void check_front_end(Sema *); /* called after the train block is read */
+void check_front_end(Sema *);              /* called after the train block is read */
+bool stops_training(Sema *, const Node *); /* whether check_front_end reports the node, or one before it */
 void warn_unused_blocks(Sema *, const NetDecl *);
 void warn_softmax(Sema *, const Node *);
 

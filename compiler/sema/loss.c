@@ -148,7 +148,7 @@ static bool gradient_reaches(const LossReading *r, const LossUse *use) {
   const Loss *parts = loss_parts(use->op);
   const Node *stops = gradient_stopped_by(
       r, output->node, absorbs_output(parts, output->node) || inside_of(parts, output->node));
-  if (!stops) return true;
+  if (!stops || stops_training(r->s, stops)) return true; /* check_front_end reports a trained layer */
   Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
                            "the loss of output '%s' trains nothing: no gradient passes through %s",
                            output->name, stops->op->name);

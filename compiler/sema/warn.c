@@ -99,24 +99,38 @@ static bool is_trained(const Node *node) {
   return false;
 }
 
+/* By node id: the nearest trained layer before the node; NULL: there is none. past: also before other front
+ * ends. */
+static const Node **trained_before(Sema *s, bool past) {
+  const Graph *graph = s->graph;
+  const Node **before = NEW_ARRAY(s->arena, const Node *, graph->nodes.n + 1);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    for (int k = 0; k < node->nin && !before[i]; k++) {
+      const Node *in = node->in[k];
+      before[i] = is_trained(in) ? in : in->op->traits.front_end && !past ? NULL : before[in->id];
+    }
+  }
+  return before;
+}
+
+bool stops_training(Sema *s, const Node *node) {
+  return node->op->traits.front_end && trained_before(s, true)[node->id];
+}
+
 /* Audio front ends pass no gradient: reports trained layers before them. */
 void check_front_end(Sema *s) {
   const Graph *graph = s->graph;
-  /* by node id: a trained layer before that node */
-  const Node **before = NEW_ARRAY(s->arena, const Node *, graph->nodes.n + 1);
   if (!graph->training || diags_mistakes(s->diags)) return;
+  const Node **before = trained_before(s, false);
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    for (int k = 0; k < node->nin && !before[i]; k++) before[i] = before[node->in[k]->id];
-    if (node->op->traits.front_end && before[i]) {
-      Diag *diag = diag_report(s->diags, DIAG_frontend_gradient, node->span, node->site,
-                               "no gradient passes through %s, but the layer '%s' before it is trained",
-                               node->op->name, before[i]->name);
-      diag_note(diag, before[i]->span, "this is trained");
-      diag_help(diag, "add frozen=true to the layer, or move the layer after %s", node->op->name);
-      before[i] = NULL;
-    }
-    if (is_trained(node)) before[i] = node;
+    if (!node->op->traits.front_end || !before[i]) continue;
+    Diag *diag = diag_report(s->diags, DIAG_frontend_gradient, node->span, node->site,
+                             "no gradient passes through %s, but the layer '%s' before it is trained",
+                             node->op->name, before[i]->name);
+    diag_note(diag, before[i]->span, "this is trained");
+    diag_help(diag, "add frozen=true to the layer, or move the layer after %s", node->op->name);
   }
 }
 

@@ -257,6 +257,26 @@ def run_hints():
                                        [(f"also_{n}", 1, 4) for n in ins[1:-1]]))
         good = f"--state {pairs} keeps" in told.stderr if pairs else "import-state" not in told.stderr
         check(told.returncode == 0 and good, f"{inputs} -> {outputs}: {pairs or 'no state'}", told.stderr)
+    for title, nodes, ins, outs, state in (
+            ("alone", ["Add x st sn", "Relu x y"], {"x": 5, "st": 10}, {"y": 5, "sn": 10}, True),
+            ("of the first input", ["Add st x sn", "Relu x y"], {"st": 10, "x": 5}, {"y": 5, "sn": 10},
+             False),
+            ("of the first output", ["Add x st sn", "Relu x y"], {"x": 5, "st": 10}, {"sn": 10, "y": 5},
+             False),
+            ("of the only output", ["Add x st sn"], {"x": 5, "st": 10}, {"sn": 10}, False),
+            ("of two inputs", ["Add x st sn", "Relu x y", "Add sn u v"],
+             {"x": 5, "st": 10, "u": 10}, {"y": 5, "v": 10}, False),
+            ("of two outputs", ["Add x st sn", "Relu x y", "Relu st v"],
+             {"x": 5, "st": 10}, {"y": 5, "sn": 10, "v": 10}, False),
+            ("of one number", ["Add x st z", "Relu x y", "Relu st sn"],
+             {"x": 5, "st": 1}, {"y": 5, "z": 5, "sn": 1}, False)):
+        shape = {1: (1, 1), 5: (1, 5), 10: (2, 1, 5)}
+        told = imported("m.onnx", onnx([(op, f"{a} {b[0]}".strip(), b[-1]) if len(b) > 1 else (op, a, b[0])
+                                        for op, a, *b in map(str.split, nodes)],
+                                       [(n, *shape[size]) for n, size in ins.items()],
+                                       [(n, *shape[size]) for n, size in outs.items()]))
+        check(told.returncode == 0 and ("--state st=sn keeps it" in told.stderr) == state,
+              f"an input and an output with a shape {title}: {'a' if state else 'no'} state", told.stderr)
     told = imported("m.onnx", onnx([("Add", "x h", "y"), ("Sub", "x h", "hn")], [("x", 1, 4), ("h", 1, 4)],
                                    [("y", 1, 4), ("hn", 1, 4)]), "--state=h=hn")
     check("import-state" not in told.stderr, "named states are not reported", told.stderr)

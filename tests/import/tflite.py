@@ -90,6 +90,9 @@ def test_refused():
     refused("another version", model(version=4), "format version is not 3")
     refused("an unknown operator", model(code=11), "L2_NORMALIZATION 0: it has no int8 or int16 form",
             "import-operator")
+    listed = imported(model(code=11), "--list")
+    check(listed.returncode == 1 and "no form: it has no int8 or int16 form    # L2_NORMALIZATION 0" in
+          listed.stdout and not listed.stderr, "  by --list, too", listed.stdout + listed.stderr)
     refused("an operator without a name", model(code=250), "builtin operator 250 0", "import-operator")
     for code in 1000, 1001, -2, -3:  # the importer's own operators have, or had, these numbers
         refused(f"operator {code}", model(code=code), f"builtin operator {code} 0", "import-operator")
@@ -426,9 +429,16 @@ def test_floats():
     check(told.returncode == 1 and "there is no tensor 'middle'" in told.stderr and "--list" in told.stderr,
           "  which must be one")
     with open(os.environ["top_srcdir"] + "/tests/models/kws_ref_model.tflite", "rb") as file:
-        told = imported(file.read(), "--outputs=middle")
-    check(told.returncode == 1 and "no tensor 'middle'" in told.stderr and "--list" not in told.stderr,
-          "  --list is not suggested for an int8 model", told.stderr)
+        words = file.read()
+    told, listed = imported(words, "--outputs=middle"), imported(words, "--list")
+    check(told.returncode == 1 and "no tensor 'middle'" in told.stderr and "--list" in told.stderr,
+          "  also in an int8 model", told.stderr)
+    lines = listed.stdout.splitlines()
+    check(listed.returncode == 0 and len(lines) == 13 and lines[9].split()[:3] ==
+          ["AVERAGE_POOL_2D", "1x1x1x64", "avgpool(25x5,"], "  --list has all of its operators",
+          listed.stdout)
+    last = lines[11].split("    # FULLY_CONNECTED 11, ")[1]
+    check(imported(words, "--outputs=" + last).returncode == 0, "  with the names of their results")
     told = imported(data, "--list")
     check(told.returncode == 0 and "# FULLY_CONNECTED 1" in told.stdout, "--list has all operators",
           told.stdout)
@@ -458,7 +468,9 @@ def test_reasons():
     dense(net, x, mid)
     net.add("CUSTOM Landmarks2TransformMatrix", [mid], y)
     z = net.add("UNIDIRECTIONAL_SEQUENCE_RNN", [y], floats([1, 3]))
-    told = imported(net.write(z)).stderr
+    data = net.write(z)
+    check(imported(data, "--list").returncode == 1, "--list fails if an operator has no form")
+    told = imported(data).stderr
     check("2 of 3 operators have no form" in told, "counts operators", told)
     check("CUSTOM Landmarks2TransformMatrix 1: an operator outside TensorFlow Lite" in told,
           "a custom operator by its name", told)

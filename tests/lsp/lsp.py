@@ -128,6 +128,10 @@ def diagnostics():
     c.change(net, NET.replace("stage(16, kernel=5)", "stage(16, kernel=5) -> conv(4, 9x9)"))
     found = c.messages(net)
     check(len(found) == 1 and "floor((" in found[0]["message"], "the formula is in the message", found)
+    actions = c.of("textDocument/codeAction", net, range=found[0]["range"], context={"only": ["quickfix"]})
+    check(len(actions) == 1 and "conv(4, 9x9, pad=same)" in apply(NET.replace(
+        "stage(16, kernel=5)", "stage(16, kernel=5) -> conv(4, 9x9)"), actions[0]["edit"]["changes"][net]),
+        "a code action sets pad=same", actions)
     related = found[0]["relatedInformation"]
     check(any(r["location"]["uri"] == blocks and "is the output of" in r["message"] for r in related),
           "other places are reported, in imports too", related)

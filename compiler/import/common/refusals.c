@@ -297,13 +297,16 @@ static void put_onnx_shape(Text *out, const ModelImport *im, const OnnxNode *nod
   text_put(out, "%-16s", shape.s ? shape.s : size ? "1" : "?");
 }
 
-const char *import_list(Arena *arena, Diags *diags, const char *path, Span at, const ImportOptions *options) {
-  return import_list_graph(arena, diags, at, options, onnx_open(arena, diags, path, at));
+const char *import_list(Arena *arena, Diags *diags, const char *path, Span at, const ImportOptions *options,
+                        bool *whole) {
+  return import_list_graph(arena, diags, at, options, onnx_open(arena, diags, path, at), whole);
 }
 
-const char *import_list_graph(Arena *arena, Diags *diags, Span at, const ImportOptions *options, Onnx *onnx) {
+const char *import_list_graph(Arena *arena, Diags *diags, Span at, const ImportOptions *options, Onnx *onnx,
+                              bool *whole) {
   ModelImport *im = import_try(arena, diags, at, options, onnx);
   if (!im) return NULL;
+  *whole = !im->problems.n;
   make_frames(im);
   Text text = {.arena = arena};
   for (int i = 0; i < im->onnx->nnodes; i++) {

@@ -302,13 +302,19 @@ static void read_guards(Reader *r, const OnnxFlat *flat) {
   for (int i = 1; i < o->nguards; i++) o->guard[i].condition = value_number(r, o->guard[i].name);
 }
 
-static int opset_of(const ModelProto *model) {
+/* The version of ONNX's operators; with a note if cnnc does not know it. */
+static int opset_of(const ModelProto *model, Diags *diags, Span at) {
+  enum { NEWEST = 25 };
   int64_t opset = 1;
   for (int i = 0; i < model->opset_import.n; i++) {
     const OperatorSetIdProto *set = model->opset_import.data[i];
-    if (!*onnx_domain(set->domain) && set->version > opset && set->version < 1000) opset = set->version;
+    if (!*onnx_domain(set->domain) && set->version > opset) opset = set->version;
   }
-  return (int)opset;
+  if (opset <= NEWEST) return (int)opset;
+  diag_help(diag_report(diags, DIAG_import_opset, at, NULL,
+                        "the model has opset %lld, but cnnc knows opsets up to %d", (long long)opset, NEWEST),
+            "export the model with an opset from 7 to %d", NEWEST);
+  return NEWEST;
 }
 
 static Onnx *bad_file(Diags *diags, Span at, const char *why) {
@@ -373,7 +379,7 @@ Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const Onn
   onnx_frames(arena, &flat.nodes);
   onnx_fused(arena, &flat.nodes);
   Onnx *o = NEW(arena, Onnx);
-  *o = (Onnx){.arena = arena, .path = path, .file = bytes, .bytes = n, .opset = opset_of(model)};
+  *o = (Onnx){.arena = arena, .path = path, .file = bytes, .bytes = n, .opset = opset_of(model, diags, at)};
   o->producer = model->producer_name;
   o->version = model->producer_version;
   Reader r = {.onnx = o};

@@ -49,6 +49,27 @@ static bool same_sizes(const OnnxPort *a, const OnnxPort *b) {
   return !elements[0] || !elements[1] || elements[0] == elements[1]; /* 0: the size is not known */
 }
 
+static bool ports_match(const OnnxPort *a, const OnnxPort *b) {
+  if (a->rank != b->rank || a->rank < 2) return false;
+  int64_t elements = 1;
+  for (int i = 0; i < a->rank; i++) {
+    if (a->dim[i] != b->dim[i]) return false;
+    if (elements <= 1) elements *= a->dim[i];
+  }
+  return elements > 1; /* 0: a size is not known */
+}
+
+/* Whether no other input and no other output has the shape of the two. The first input and the first output
+ * are regarded as data. */
+static bool only_pair(const Onnx *o, const OnnxPort *input, const OnnxPort *output) {
+  if (input == o->input || output == o->output || !ports_match(input, output)) return false;
+  for (int i = 0; i < o->ninputs; i++)
+    if (&o->input[i] != input && ports_match(&o->input[i], input)) return false;
+  for (int i = 0; i < o->noutputs; i++)
+    if (&o->output[i] != output && ports_match(&o->output[i], output)) return false;
+  return true;
+}
+
 /* ---- recurrent layers ---- */
 
 static bool passes_on(const char *op) {
@@ -106,7 +127,9 @@ static const OnnxPort *next_value_of(ModelImport *im, const OnnxPort *input, con
   for (int i = 0; i < o->noutputs; i++) {
     const OnnxPort *output = &o->output[i];
     if (used[i] || is_state_output(im, output->name) || !same_sizes(input, output)) continue;
-    if (same_stem(im->arena, input->name, output->name) || joins_layer(im, input, output)) return output;
+    if (same_stem(im->arena, input->name, output->name) || joins_layer(im, input, output) ||
+        only_pair(o, input, output))
+      return output;
   }
   return NULL;
 }

@@ -152,6 +152,11 @@ typedef struct TflProgram {
 TflProgram *tflite_import(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
                           TflModel *, const uint8_t *bytes, size_t n);
 
+/* Text of --list for a quantized model with a file of n bytes. *whole: all operators are supported. NULL
+ * after [import-file]. */
+const char *tflite_list(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *, TflModel *,
+                        size_t n, bool *whole);
+
 /* ---- as an ONNX graph ---- */
 /* Converts a model without quantized values; the bytes of the file must stay valid. NULL after an error. */
 Onnx *tflite_nodes(Arena *, Diags *, Span at, const char *path, const TflModel *, const uint8_t *bytes,

@@ -478,6 +478,7 @@ static Making *making_new(Arena *arena, TflModel *m, const char *rounding) {
                 .unknown = NEW_ARRAY(arena, bool, n),
                 .text = {.arena = arena},
                 .constants = {.arena = arena},
+                .list = {.arena = arena},
                 .rounding = ROUNDING_DOUBLE,
                 .litert = strcmp(rounding, "litert") == 0};
   rounding_find(rounding, &k->rounding);
@@ -486,6 +487,22 @@ static Making *making_new(Arena *arena, TflModel *m, const char *rounding) {
   find_same(k);
   name_tensors(k);
   return k;
+}
+
+/* Adds the line of --list about an operator: its shape, and its statement (the text after `from`) or the
+ * reason of the problem. */
+static void list_operator(Making *k, const TflOperator *op, size_t from, const char *problem) {
+  const TflTensor *out = op->nout && op->out[0] >= 0 ? tfl_out(k, op) : NULL;
+  Text shape = {.arena = k->arena};
+  for (int d = 0; out && d < out->rank; d++) text_put(&shape, "%s%lld", d ? "x" : "", (long long)out->dim[d]);
+  text_put(&k->list, "%-20s %-16s ", op->name, shape.n ? shape.s : "?");
+  const char *made = k->text.s ? k->text.s + from : "";
+  if (problem) text_put(&k->list, "no form: %s", problem);
+  else if (!*made) text_put(&k->list, "no statement");
+  for (; !problem && *made; made++)
+    if (*made != '\n') text_put(&k->list, "%c", *made);
+    else if (made[1]) text_put(&k->list, "; ");
+  text_put(&k->list, "    # %s %d%s%s\n", op->name, op->index, out ? ", " : "", out ? out->name : "");
 }
 
 /* Emits the statements of all operators, and lists unsupported operators in k->problems. False if there are
@@ -502,7 +519,12 @@ static bool make_statements(Making *k) {
       const Refusal row = {.title = stateful, .why = "the model keeps state between calls"};
       vec_push(k->arena, k->problems, row);
     }
+    const size_t from = k->text.n;
     const bool made = !keeps && make(k, op);
+    list_operator(k, op, from,
+                  made            ? NULL
+                  : k->problems.n ? k->problems.data[k->problems.n - 1].why
+                                  : "it is not supported");
     for (int i = 0; i < op->nin; i++) unknown = unknown || (op->in[i] >= 0 && k->unknown[op->in[i]]);
     for (int i = 0; i < op->nout; i++) {
       if (op->out[i] < 0) continue;
@@ -547,7 +569,7 @@ static TflProgram *refuse_operators(const Making *k, Diags *diags, Span at, cons
       diags, DIAG_import_operator, at, NULL, "%d of %d operator%s ha%s no form in the language",
       k->problems.n, k->m->noperators, k->m->noperators == 1 ? "" : "s", k->problems.n == 1 ? "s" : "ve");
   const int more = refusals_tell(k->arena, diag, k->problems.n, k->problems.data);
-  if (more) diag_fact(diag, "and %d more", more);
+  if (more) diag_fact(diag, "and %d more: cnnc import --list prints them", more);
   ImportOptions *part = NEW(k->arena, ImportOptions);
   *part = *options;
   part->trial = true;
@@ -566,15 +588,20 @@ static TflProgram *refuse_operators(const Making *k, Diags *diags, Span at, cons
 }
 
 /* ---- the program ---- */
+static Making *making_prepare(Arena *arena, const ImportOptions *options, TflModel *m,
+                              const char **left_out) {
+  for (int i = 0; i < m->ninputs; i++) take_unsigned(m, m->input[i]);
+  for (int i = 0; i < m->noutputs; i++) take_unsigned(m, m->output[i]);
+  *left_out = tfl_leave_out_argmax(arena, m);
+  if (**left_out) tflite_sort(arena, m);
+  return making_new(arena, m, options->rounding ? options->rounding : "double");
+}
+
 static TflProgram *import_in_room(Arena *arena, Diags *diags, Span at, const char *path,
                                   const ImportOptions *options, TflModel *m, const uint8_t *bytes, size_t n,
                                   size_t *room) {
-  const char *why = NULL;
-  for (int i = 0; i < m->ninputs; i++) take_unsigned(m, m->input[i]);
-  for (int i = 0; i < m->noutputs; i++) take_unsigned(m, m->output[i]);
-  const char *left_out = tfl_leave_out_argmax(arena, m);
-  if (*left_out) tflite_sort(arena, m);
-  Making *k = making_new(arena, m, options->rounding ? options->rounding : "double");
+  const char *why = NULL, *left_out;
+  Making *k = making_prepare(arena, options, m, &left_out);
   k->room = room;
   if ((why = put_tfl_inputs(k))) return refuse_file(diags, at, path, why);
   if (!make_statements(k)) return refuse_operators(k, diags, at, path, options, bytes, n);
@@ -591,4 +618,16 @@ TflProgram *tflite_import(Arena *arena, Diags *diags, Span at, const char *path,
                           TflModel *m, const uint8_t *bytes, size_t n) {
   size_t room = room_of_file(n);
   return import_in_room(arena, diags, at, path, options, m, bytes, n, &room);
+}
+
+const char *tflite_list(Arena *arena, Diags *diags, Span at, const char *path, const ImportOptions *options,
+                        TflModel *m, size_t n, bool *whole) {
+  size_t room = room_of_file(n);
+  const char *left_out;
+  Making *k = making_prepare(arena, options, m, &left_out);
+  k->room = &room;
+  const char *why = put_tfl_inputs(k);
+  if (why) return refuse_file(diags, at, path, why), NULL;
+  *whole = make_statements(k);
+  return arena_printf(arena, "%s%s", left_out, k->list.s ? k->list.s : "");
 }

@@ -26,6 +26,7 @@ typedef struct Making {
   int current;                  /* the tensor of the last statement; -1: none */
   Table count;                  /* number of layers by operator name, each an int */
   Text inputs, constants, text; /* parts of the program, in this order */
+  Text list;                    /* the lines of --list */
   Table said;                   /* metadata by name of a layer or a value, each a Text */
   VEC(const char *) layers;     /* layers with metadata */
   VEC(Refusal) problems;

@@ -385,8 +385,7 @@ static bool choose_outputs(TflModel *m, Diags *diags, Span at, const char *path,
     m->output[i] = tensor_called(m, name);
     if (m->output[i] >= 0) continue;
     Diag *diag = diag_report(diags, DIAG_import_file, at, NULL, "--outputs: there is no tensor '%s'", name);
-    if (!tflite_is_quantized(m))
-      diag_help(diag, "cnnc import --list %s lists the names of all outputs of operators", path);
+    diag_help(diag, "cnnc import --list %s lists the names of all outputs of operators", path);
     return false;
   }
   if (n) m->noutputs = n;
