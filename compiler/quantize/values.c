@@ -349,11 +349,16 @@ static Node *whole_node(Quantizer *q, const Node *node) {
   return made;
 }
 
+/* A state or its next value. */
+static Node *state_or_update(Quantizer *q, const Node *node) {
+  if (node_is_state(node)) return state_node(q, node);
+  return node->kept ? kept_update(q, node) : update_node(q, node);
+}
+
 static Node *int8_value(Quantizer *q, const Node *node) {
   int64_t factor[2];
   if (node_is_input(node)) return input_node(q, node);
-  if (node_is_state(node)) return state_node(q, node);
-  if (node_is_update(node)) return node->kept ? kept_update(q, node) : update_node(q, node);
+  if (node_is_state(node) || node_is_update(node)) return state_or_update(q, node);
   if (node->op->identity && node->op->identity(node)) return q->map[node->in[0]->id];
   if (node->op == &op_whole) return whole_node(q, node);
   if (has_boxes(node)) return stored_floats(q, node);
