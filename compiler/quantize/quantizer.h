@@ -20,6 +20,7 @@ typedef struct Quantizer {
   int *uses;                  /* 0: dead */
   const Node **reader;        /* one of its users */
   bool *fused;                /* computed with its input */
+  bool *boxes;                /* its regions are those of boxes */
   Weight **kept;              /* by weight id of `from`: the weight's float copy */
   VEC(const char *) problems; /* errors about the file, one line each */
   Table reported;             /* the set of these lines, to avoid duplicates */

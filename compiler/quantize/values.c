@@ -330,11 +330,11 @@ static bool is_border(const Node *node) {
 
 /* Whether the value has regions of boxes, which are computed in float. Heads and windows are moves of one
  * value. */
-static bool has_boxes(const Node *node) {
+static bool has_boxes(const Quantizer *q, const Node *node) {
   if (!node->shape.regions || node->shape.parts) return false;
-  bool made = true; /* by this node */
+  bool made = true; /* this node makes the regions */
   for (int k = 0; k < node->nin; k++) {
-    if (has_boxes(node->in[k])) return true;
+    if (q->boxes[node->in[k]->id]) return true;
     made = made && !node->in[k]->shape.regions;
   }
   return made && node->op->traits.int8 != INT8_MOVE;
@@ -361,7 +361,7 @@ static Node *int8_value(Quantizer *q, const Node *node) {
   if (node_is_state(node) || node_is_update(node)) return state_or_update(q, node);
   if (node->op->identity && node->op->identity(node)) return q->map[node->in[0]->id];
   if (node->op == &op_whole) return whole_node(q, node);
-  if (has_boxes(node)) return stored_floats(q, node);
+  if (q->boxes[node->id]) return stored_floats(q, node);
   const bool table = quant_has_table(q, node) && reads_int8(q, node);
   if (node->precision == PRECISION_F32) return stored_floats(q, node);
   if (table) return quant_table(q, node);
@@ -428,6 +428,7 @@ static void pass_over(Quantizer *q, const Node *node) {
 static void quantize_nodes(Quantizer *q) {
   for (int i = 0; i < q->from->nodes.n; i++) {
     const Node *node = q->from->nodes.data[i];
+    q->boxes[i] = has_boxes(q, node);
     if (!q->uses[i] && !node_is_input(node)) continue;
     bool lost = false; /* an operand of the node has an error that was reported */
     for (int k = 0; k < node->nin; k++) lost |= !q->map[node->in[k]->id] && !node->in[k]->kept;
@@ -552,6 +553,7 @@ Graph *quantize_graph(Arena *arena, Diags *diags, const Graph *from, QuantFile *
                  .uses = graph_live(arena, from, 0, NULL),
                  .reader = NEW_ARRAY(arena, const Node *, n),
                  .fused = NEW_ARRAY(arena, bool, n),
+                 .boxes = NEW_ARRAY(arena, bool, n),
                  .kept = NEW_ARRAY(arena, Weight *, from->weights.n + 1)};
   const int errors = diags_errors(diags);
   q.to->weights.data = NULL;
