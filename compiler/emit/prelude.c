@@ -28,9 +28,9 @@ static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* characters of na
   "  p = p * r + 1.66665137e-1f;\n"                                                                          \
   "  p = p * r + 4.99999940e-1f;\n"
 
-/* A word has two halves. A block of four words has eight; `low` selects the first four of x and of y. */
+/* The halves of word i of the result are half i % 2 of a word of x and of the same word of y. */
 #define INTERLEAVE(name, first)                                                                              \
-  "// Words with a half of x below a half of y: from words " first " and the next of each block of four.\n"  \
+  "// In each word a half of x below a half of y. Of each block of four words, two are read.\n"              \
   "INLINE @a@I interleave_" name "@l(@I x, @I y) {\n"                                                        \
   "  @I r = {0};\n"                                                                                          \
   "  for (int i = 0; i < (int)(sizeof r / sizeof r[0]); i++) {\n"                                            \

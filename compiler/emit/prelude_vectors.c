@@ -290,11 +290,8 @@ const char prelude_lookup[] =
 
 /* ---- functions with instructions for bf16 numbers ---- */
 #define INTERLEAVE_BY(name, instruction, register)                                                           \
-  "INLINE @a@I interleave_" name "@l(@I x, @I y) {\n"                                                        \
-  "  @I r;\n"                                                                                                \
-  "  __asm__(\"" instruction "\" : \"=" register "\"(r) : \"" register "\"(x), \"" register "\"(y));\n"      \
-                                                                                            "  return r;\n"  \
-                                                                                            "}\n"
+  "INLINE @a@I interleave_" name "@l(@I x, @I y) {\n  @I r;\n  __asm__(\"" instruction                       \
+  "\" : \"=" register "\"(r) : \"" register "\"(x), \"" register "\"(y));\n  return r;\n}\n"
 
 static const char *bf16_of_neon(PreludeFn fn) {
   if (fn == FN_DOT)

@@ -41,7 +41,7 @@ typedef struct Depthwise {
   int lanes;
   int halves; /* 2: words of bf16 numbers of two rows are multiplied, `lanes` channels per half of a vector */
   int64_t unit;   /* channels of a vector: lanes * halves */
-  int64_t paired; /* number of channels in words, the first ones */
+  int64_t paired; /* number of channels whose weights are in `words`; they are the first channels */
   Buf *w, *bias;  /* [ky][kx][channel - paired], [channel], padded to whole vectors */
   Buf *words; /* [1 + ky][kx][half][channel]: for ky from -1 on, words of the weights at ky and ky + 1, where
                  weights outside are 0; half h has channels 4h to 4h + 3 of each block of 8 channels */
@@ -186,7 +186,7 @@ static void clear_halves(Nest *b, const Tile *t, const Channels *v, const Taps *
       }
 }
 
-/* A row inside the image is loaded in place of a row outside. The weights of such a row are set to 0. */
+/* Sets the weights of rows outside the image to 0, because rows inside are loaded in their place. */
 static void clear_outside(Nest *b, const Tile *t, const TileArgs *a, const Channels *v, const Taps *taps) {
   const Axis *y = t->y;
   const Ix iy = y->in_first + a->y * y->in_step + taps->r * y->tap_step;
@@ -342,16 +342,18 @@ static bool unrolled(const Tile *t) {
          t->d->l->target->blocking.depthwise_sums;
 }
 
-/* Adds the products of words of two rows. */
+/* Adds the products of words of two rows. A row outside the image is replaced by the nearest row inside. */
 static void pairs_of_rows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v,
                           int64_t seen) {
   const Axis *y = t->y;
   NEST_LOOP(b, pair, unrolled(t) ? UNROLLED : SERIAL, 1, NEST_IX(0), 1, NEST_IX(ceil_divide(seen, 2))) {
     const Ix r = pair * 2, iy = y->in_first + a->y * y->in_step + r * y->tap_step, next = iy + y->tap_step;
     NEST_IF(b, cond_and(nest_at_least(b, next, 0), nest_below(b, iy, y->in_size)))
-      NEST_CHOSEN(b, row, nest_index_value(b, iy), 0, y->in_size)
-    NEST_CHOSEN(b, next_row, nest_index_value(b, next), 0, y->in_size)
-    row_of_taps(b, t, a, acc, v, (Taps){.y = row, .next = next_row, .r = r});
+      NEST_CHOSEN(b, row, nest_index_value(b, iy), 0, y->in_size) {
+        NEST_CHOSEN(b, next_row, nest_index_value(b, next), 0, y->in_size) {
+          row_of_taps(b, t, a, acc, v, (Taps){.y = row, .next = next_row, .r = r});
+        }
+      }
   }
 }
 
