@@ -471,8 +471,9 @@ void direct_by_matrix(Direct *d) {
     d->k.large.w = d->k.small.w *= d->k.small.h;
     d->k.large.h = d->k.small.h = 1;
   }
-  if (map->pitch || d->merged || has_padding(&d->own))
-    padded_begin(d, d->merged, has_planes(d), map->pitch > 0, map->spare);
+  const bool lined = d->merged || d->in != d->k.l; /* with merged taps, or one more channel */
+  if (map->pitch || lined || has_padding(&d->own))
+    padded_begin(d, lined, has_planes(d), map->pitch > 0, map->spare);
   m.passes = passes_of(&m);
   l->b->tiles = (TileShape){.rows = (int)map->columns, .pairs = matrix_step(direct_run(d))};
   if (m.passes) l->b->tiles.lines = (int)lines_ahead(&(MatrixTile){.m = &m, .panels = &d->panels[0]});
