@@ -29,6 +29,12 @@ static bool take_factor(const json_t *factor, Factor *to) {
   return !factor || (name && (*to == FACTOR_FLOAT || strcmp(name, "double") == 0));
 }
 
+static bool take_fallback(const json_t *fallback, Precision *to) {
+  const char *name = json_string_value(fallback);
+  *to = name && strcmp(name, "bf16") == 0 ? PRECISION_BF16 : PRECISION_GIVEN;
+  return !fallback || *to == PRECISION_BF16 || (name && strcmp(name, "f32") == 0);
+}
+
 /* The first unknown key, or NULL. */
 static const char *unknown_key(json_t *object, const char *const *known) {
   const char *key;
@@ -85,7 +91,7 @@ static const char *take_layers(Arena *arena, json_t *layers, QuantFile *file) {
 }
 
 static const char *take_note(Arena *arena, const char *note, QuantFile *file) {
-  static const char *const keys[] = {"version", "rounding", "layers", NULL};
+  static const char *const keys[] = {"version", "rounding", "layers", "fallback", NULL};
   json_t *root = json_loads(note, 0, NULL);
   const json_t *version = json_object_get(root, "version");
   const char *wrong = NULL, *unknown = unknown_key(root, keys);
@@ -93,10 +99,13 @@ static const char *take_note(Arena *arena, const char *note, QuantFile *file) {
   else if (!json_is_integer(version)) wrong = "they have no \"version\"";
   else if (json_integer_value(version) != VERSION) wrong = "their version is not 1";
   else if (unknown)
-    wrong = arena_printf(arena, "they have the unknown key \"%s\"; known are version, rounding and layers",
+    wrong = arena_printf(arena,
+                         "they have the unknown key \"%s\"; known are version, rounding, layers and fallback",
                          arena_copy(arena, unknown, strlen(unknown)));
   else if (!take_rounding(root, &file->rounding))
     wrong = "their \"rounding\" must be \"single\", \"double\" or \"float\"";
+  else if (!take_fallback(json_object_get(root, "fallback"), &file->fallback))
+    wrong = "their \"fallback\" must be \"f32\" or \"bf16\"";
   else wrong = take_layers(arena, json_object_get(root, "layers"), file);
   json_decref(root);
   return wrong;
@@ -169,4 +178,11 @@ bool quantized_read(Arena *arena, Diags *diags, const WeightsSource *way, QuantF
   if (status.code != CNN_OK) diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
   cnn_archive_close(&archive);
   return taken;
+}
+
+bool quantized_is(const char *path) {
+  cnn_archive archive;
+  const bool is = cnn_archive_open(&archive, path).code == CNN_OK && cnn_archive_note(&archive, note_name);
+  cnn_archive_close(&archive);
+  return is;
 }

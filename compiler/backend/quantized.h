@@ -11,4 +11,5 @@ bool quantized_read(Arena *, Diags *, const WeightsSource *, QuantFile **file);
 /* Like quantized_read, for an open archive; `path` is only used in messages. */
 struct cnn_archive;
 bool quantized_take(Arena *, Diags *, const char *path, const struct cnn_archive *, QuantFile **file);
+bool quantized_is(const char *path); /* whether the file can be read and has the metadata */
 #endif

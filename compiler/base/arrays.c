@@ -22,9 +22,10 @@ void arrays_add_scale(Arrays *arrays, const char *value, float scale, int64_t ze
   arrays_add(arrays, arena_printf(arrays->arena, "%s.zero", value), I8, 1, &one, z);
 }
 
-void arrays_quantized(Arrays *arrays, const char *rounding, const char *layers) {
-  arrays->note = arena_printf(arrays->arena, "{\"version\": 1, \"rounding\": \"%s\", \"layers\": {%s}}",
-                              rounding, layers ? layers : "");
+void arrays_quantized(Arrays *arrays, const char *rounding, const char *layers, const char *fallback) {
+  const char *more = fallback ? arena_printf(arrays->arena, ", \"fallback\": \"%s\"", fallback) : "";
+  arrays->note = arena_printf(arrays->arena, "{\"version\": 1, \"rounding\": \"%s\", \"layers\": {%s}%s}",
+                              rounding, layers ? layers : "", more);
 }
 
 static bool write_array(FILE *file, const NamedArray *array) {

@@ -25,9 +25,9 @@ void arrays_add(Arrays *, const char *name, Elem, int rank, const int64_t *dim,
                 const void *data); /* adds an array; data is not copied */
 /* the scale and zero point of an int8 value */
 void arrays_add_scale(Arrays *, const char *value, float scale, int64_t zero);
-void arrays_quantized(
-    Arrays *, const char *rounding,
-    const char *layers); /* marks an int8 model; layers: members of a JSON object, NULL: none */
+/* Marks an int8 model. layers: members of a JSON object; fallback: the precision of layers that stay float,
+ * "bf16". Both may be NULL: none. */
+void arrays_quantized(Arrays *, const char *rounding, const char *layers, const char *fallback);
 bool arrays_save(const Arrays *,
                  const char *path); /* saves a .safetensors file; false: errno has the reason */
 #endif

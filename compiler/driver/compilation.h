@@ -21,7 +21,7 @@ typedef struct Stage {
 
 typedef struct Compilation {
   Arena *arena;
-  const Options *options;
+  const Options *options, *asked; /* asked: before targets that suit the net replaced the given ones */
   Sources sources;
   Diags *diags;
   Ast *program;

@@ -69,12 +69,15 @@ static bool is_library(Compilation *c) {
   return true;
 }
 
+/* Builds the graph. --precision is the precision of layers for which the program states none; if the weight
+ * file is quantized, it is the precision of those of them that stay float (read_quantized). */
 static bool build_graph(Compilation *c) {
   const Options *o = c->options;
+  const bool int8 = o->precision >= 0 && o->weights && quantized_is(o->weights);
   const SemaOptions options = {.ndirs = o->directories.n,
                                .dirs = o->directories.data,
                                .labels_file = &c->labels_file,
-                               .precision = options_precision(o),
+                               .precision = int8 ? PRECISION_GIVEN : options_precision(o),
                                .streams = options_step(o)};
   c->graph = sema_build(c->arena, c->diags, &c->sources, c->program, o->defines.data, o->defines.n, &options);
   stage_done(c, "check and expand");
@@ -172,15 +175,19 @@ static const Options *int8_targets(const Options *o, Arena *arena) {
   return own;
 }
 
+static const Options *bf16_targets(const Compilation *c, const Options *o) {
+  return graph_has_bf16(c->graph) ? with_better_targets(o, c->arena, false) : o;
+}
+
 /* If the net has layers in bf16, adds the targets for such layers. */
-static bool add_bf16_targets(Compilation *c) {
-  if (graph_has_bf16(c->graph)) c->options = with_better_targets(c->options, c->arena, false);
-  c->options = with_cpu(c->options, c->arena, c->training);
+static bool add_targets(Compilation *c) {
+  c->asked = c->options;
+  c->options = with_cpu(bf16_targets(c, c->options), c->arena, c->training);
   return true;
 }
 
 static bool analyze(Compilation *c) {
-  return build_graph(c) && check_training(c) && check_name(c) && add_bf16_targets(c);
+  return build_graph(c) && check_training(c) && check_name(c) && add_targets(c);
 }
 
 /* ---- weights ---- */
@@ -200,6 +207,13 @@ static void warn_reference_loops(const Compilation *c) {
   }
 }
 
+/* Replaces the targets of the float net by those of the int8 model, whose float layers may be in bf16. */
+static void take_int8_targets(Compilation *c) {
+  const Options *own = int8_targets(bf16_targets(c, c->asked), c->arena);
+  c->options = with_cpu(own, c->arena, false);
+  warn_reference_loops(c);
+}
+
 /* Quantizes the graph if the weight file is quantized. */
 static bool read_quantized(Compilation *c, const WeightsSource *way) {
   QuantFile *file;
@@ -216,19 +230,17 @@ static bool read_quantized(Compilation *c, const WeightsSource *way) {
                       : "train the float weights, then quantize them again: cnnc quantize");
     return false;
   }
-  if (bf16_refused(c->diags, DIAG_weights_file, c->graph,
-                   arena_printf(c->arena, "%s has int8 weights", way->path)))
-    return false;
   if (!origin_read(c->arena, c->diags, way->path, c->graph)) return false;
   c->file = file;
   c->made = NEW_ARRAY(c->arena, Node *, c->graph->nodes.n + 1);
-  const QuantizeOptions options = {
-      .floats = o->network || o->kind == OUTPUT_PROGRAM, .updatable = o->updatable, .made = c->made};
+  const QuantizeOptions options = {.floats = o->network || o->kind == OUTPUT_PROGRAM,
+                                   .updatable = o->updatable,
+                                   .made = c->made,
+                                   .fallback = options_precision(o)};
   c->floats = c->graph;
   c->graph = quantize_graph(c->arena, c->diags, c->graph, file, &options);
   if (c->graph) c->weights = constant_weights(c->arena, c->graph);
-  c->options = with_cpu(int8_targets(c->options, c->arena), c->arena, false);
-  if (c->graph) warn_reference_loops(c);
+  if (c->graph) take_int8_targets(c);
   stage_done(c, "read weights, quantize");
   return c->graph != NULL;
 }

@@ -5,7 +5,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "command.h"
-#include "graph/bf16.h"
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
@@ -59,6 +58,14 @@ static bool read_keep(const FlagUse *use, void *member, const char *text) {
   return keeps->n > 0 || usage_error("--keep needs layer names: --keep=conv1,dense1");
 }
 
+/* A choice of two; *member: whether the second is chosen. */
+static bool read_second(const FlagUse *use, void *member, const char *text) {
+  int index;
+  if (!flag_choice(use, &index, text)) return false;
+  *(bool *)member = index == 1;
+  return true;
+}
+
 static bool read_loss(const FlagUse *use, void *member, const char *text) {
   char *end;
   const double points = *(double *)member = strtod(text, &end);
@@ -71,13 +78,6 @@ static bool read_positive(const FlagUse *use, void *member, const char *text) {
   flag_text(use, member, text);
   return (strspn(text, "0123456789") == strlen(text) && strlen(text) <= 9 && atoi(text) > 0) ||
          usage_error("--%s must be a positive integer, not '%s'", use->flag->name, text);
-}
-
-static bool read_precision(const FlagUse *use, void *member, const char *text) {
-  int index;
-  if (!flag_choice(use, &index, text)) return false;
-  *(bool *)member = index == 1;
-  return true;
 }
 
 #define AT(member) offsetof(Quantizing, member)
@@ -104,10 +104,12 @@ static const Flag quantize_options[] = {
      "do not equalize the weights of successive convolutions (cross-layer equalization)", NULL},
     {"no-bias-correction", 0, no_argument, flag_set, AT(how.no_correction), "--no-bias-correction",
      "do not correct the bias by the mean error of the rounded weights", NULL},
-    {"precision", 0, required_argument, read_precision, AT(how.all_wide), "--precision=KIND",
+    {"precision", 0, required_argument, read_second, AT(how.all_wide), "--precision=KIND",
      "type of the activations: i8 (the default) or i16, with int8 weights", "i8 i16"},
     {"keep", 0, required_argument, read_keep, AT(keeps), "--keep=LAYER[,...]", "layers that stay in float",
      NULL},
+    {"fallback", 0, required_argument, read_second, AT(how.bf16), "--fallback=KIND",
+     "precision of layers that stay in float: f32 (the default) or bf16", "f32 bf16"},
     {"max-loss", 0, required_argument, read_loss, AT(max_loss), "--max-loss=POINTS",
      "limit of the accuracy loss on the test part. To meet it, activations become int16, then layers stay in "
      "float (those with the largest error per multiply-add first)",
@@ -239,7 +241,6 @@ static bool read_net(Quantizing *q) {
                                                 : NULL;
   if (diags_errors(q->diags)) return false;
   if (!graph) return diag_no_net(q->diags);
-  if (bf16_refused(q->diags, DIAG_weights_file, graph, "cnnc quantize makes an int8 model")) return false;
   const WeightsSource way = {.path = q->weights};
   QuantFile *bytes = NULL;
   if (!quantized_read(q->arena, q->diags, &way, &bytes)) return false;

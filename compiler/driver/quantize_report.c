@@ -25,7 +25,10 @@ void quantize_warn(Quantizing *q) {
   }
 }
 
-static const char *precision_of(const Chosen *c) { return c->kept ? "f32" : c->wide ? "i16" : "i8"; }
+static const char *precision_of(const Quantizing *q, const Chosen *c) {
+  if (c->kept) return calibrate_has_bf16(&q->how, c->node) ? "bf16" : "f32";
+  return c->wide ? "i16" : "i8";
+}
 
 /* ---- lines ---- */
 static const char *decibels(Arena *arena, double signal, double noise) {
@@ -42,9 +45,9 @@ static void put_measured(Text *line, const Measured *m) {
 
 static void print_quantized_value(const Quantizing *q, const Chosen *c) {
   Text line = {.arena = q->arena};
-  if (c->kept) text_put(&line, "%-20s f32", c->name);
+  if (c->kept) text_put(&line, "%-20s %s", c->name, precision_of(q, c));
   else {
-    text_put(&line, "%-20s %-3s scale %-10.4g zero %4d  clamped %.2f %%", c->name, precision_of(c),
+    text_put(&line, "%-20s %-3s scale %-10.4g zero %4d  clamped %.2f %%", c->name, precision_of(q, c),
              (double)c->scale, c->zero, 100 * c->cut);
     put_measured(&line, &q->measured[c->last->id]);
   }
@@ -91,7 +94,7 @@ static json_t *real(double x) { return isfinite(x) ? json_real(x) : json_null();
 
 static json_t *value_json(const Quantizing *q, const Chosen *c) {
   const Measured *m = &q->measured[c->last->id];
-  json_t *value = json_pack("{s:s, s:s}", "name", c->name, "precision", precision_of(c));
+  json_t *value = json_pack("{s:s, s:s}", "name", c->name, "precision", precision_of(q, c));
   if (!c->kept) {
     json_object_set_new(value, "scale", json_real((double)c->scale));
     json_object_set_new(value, "zero", json_integer(c->zero));

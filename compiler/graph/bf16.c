@@ -13,6 +13,10 @@
 #ifndef __wasi__
 bool node_is_bf16(const Node *node) { return node->precision == PRECISION_BF16 && node->op->traits.product; }
 
+bool node_given_as_float(const Node *node) {
+  return node->precision == PRECISION_F32 || node->precision == PRECISION_BF16;
+}
+
 Elem node_weight_elem(const Node *node) {
   if (node_is_bf16(node)) return BF16;
   return node->precision == PRECISION_F16W && node->nweights && node->op->traits.product ? F16 : F32;
@@ -146,8 +150,9 @@ static void want_pooled(Arena *arena, const Groups *g) {
 }
 
 void bf16_mark(Arena *arena, Graph *graph, int nroots, Node *const *root) {
-  if (!graph_has_bf16(graph)) return;
   const int n = graph->nodes.n;
+  for (int i = 0; i < n; i++) graph->nodes.data[i]->rounded = false;
+  if (!graph_has_bf16(graph)) return;
   Groups g = {graph, graph_live(arena, graph, nroots, root), NEW_ARRAY(arena, int, n + 1),
               NEW_ARRAY(arena, bool, n + 1), NEW_ARRAY(arena, bool, n + 1)};
   for (int i = 0; i < n; i++) g.of[i] = i;

@@ -6,7 +6,9 @@
 #include "graph/graph.h"
 
 #ifndef __wasi__
-bool node_is_bf16(const Node *);           /* whether the node multiplies bf16 numbers */
+bool node_is_bf16(const Node *); /* whether the node multiplies bf16 numbers */
+/* Whether precision= says that the node computes in float in an int8 model: f32 or bf16. */
+bool node_given_as_float(const Node *);
 const Node *graph_has_bf16(const Graph *); /* the first node that multiplies bf16 numbers, or NULL */
 /* The element type to which weight[0] is rounded and in which it is stored: BF16, F16 (--precision=f16w: only
  * the weights), or F32. */
@@ -20,11 +22,12 @@ bool bf16_refused(Diags *, DiagId, const Graph *, const char *why);
 bool bf16_dense_pairs(const Node *);
 void node_as_floats(Node *);           /* makes the node multiply floats; its value is not rounded */
 bool bf16_reads_rounded(const Node *); /* whether all elements of the operand are bf16 numbers */
-/* Sets node->rounded of all nodes. root: nodes whose values are used, in addition to the outputs and the
- * other roots of graph_live. */
+/* Sets node->rounded of all nodes, also of an int8 model. root: nodes whose values are used, in addition to
+ * the outputs and the other roots of graph_live. */
 void bf16_mark(Arena *, Graph *, int nroots, Node *const *root);
 #else /* the browser build, which must stay small, refuses precision=bf16 */
 static inline bool node_is_bf16(const Node *node) { return (void)node, false; }
+static inline bool node_given_as_float(const Node *node) { return node->precision == PRECISION_F32; }
 static inline Elem node_weight_elem(const Node *node) { return (void)node, F32; }
 static inline const Node *graph_has_halves(const Graph *graph) { return (void)graph, NULL; }
 static inline const Node *graph_has_bf16(const Graph *graph) { return (void)graph, NULL; }

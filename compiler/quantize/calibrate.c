@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/number.h"
 #include "base/text.h"
+#include "graph/bf16.h"
 #include "ops/arithmetic/combine.h"
 #include "ops/registry.h"
 #include "ops/int8/int8.h"
@@ -114,7 +115,7 @@ static bool fuses_into(const Calibrator *k, const Node *of, const Node *node, bo
   const int reads = k->uses[of->id];
   for (int o = 0; o < k->graph->outputs.n; o++)
     if (k->graph->outputs.data[o].node == of) return false;
-  if (reads != 1 || node->nin != 1 || node->in[0] != of || node->precision == PRECISION_F32) return false;
+  if (reads != 1 || node->nin != 1 || node->in[0] != of || node_given_as_float(node)) return false;
   if (node->op->identity && node->op->identity(node)) return true;
   return !bounded && (node->op->traits.int8 == INT8_RELU || node->op->traits.int8 == INT8_RELU6);
 }
@@ -137,7 +138,7 @@ static const Node *ending(Calibrator *k, const Node *node, Norms *norms) {
   bool bounded = false;
   for (const Node *next; (next = k->reader[last->id]) != NULL; last = next) {
     const bool norm = norms && !bounded && next->op->traits.fold == FOLD_SCALE &&
-                      next->precision != PRECISION_F32 && k->uses[last->id] == 1 && next->in[0] == last &&
+                      !node_given_as_float(next) && k->uses[last->id] == 1 && next->in[0] == last &&
                       !weights_are_shared(k->graph, k->uses, next);
     if (!norm && !fuses_into(k, last, next, bounded)) break;
     if (norm) vec_push(k->arena, *norms, next);
@@ -383,11 +384,16 @@ bool calibrate_is_layer(const Node *node) {
          node->op->traits.int8 == INT8_SVDF;
 }
 
+bool calibrate_has_bf16(const Calibration *how, const Node *node) {
+  return node->op->traits.product &&
+         (node->precision == PRECISION_BF16 || (node->precision == PRECISION_GIVEN && how->bf16));
+}
+
 /* Whether the layer stays float: on request, because it has no int8 form, or because it shares weights with
  * another node (the biases of both would need different scales). */
 static bool keeps_float(const Calibrator *k, const Node *node) {
   return calibrate_is_layer(node) &&
-         (node->precision == PRECISION_F32 || table_find(k->how->keep, node->name) ||
+         (node_given_as_float(node) || table_find(k->how->keep, node->name) ||
           weights_are_shared(k->graph, k->uses, node) || !calibrate_has_form(k, node));
 }
 
@@ -444,8 +450,13 @@ static void calibrate_floats(Calibrator *k, const Node *node) {
   if (keeps_float(k, node)) {
     int64_t bytes = 0;
     for (int w = 0; w < node->nweights; w++) bytes += node->weight[w] ? 4 * node->weight[w]->size : 0;
-    const Chosen chosen = {
-        .name = node->name, .node = node, .last = node, .kept = true, .bytes_before = bytes, .bytes = bytes};
+    const int64_t halves = calibrate_has_bf16(k->how, node) ? 2 * node->weight[0]->size : 0;
+    const Chosen chosen = {.name = node->name,
+                           .node = node,
+                           .last = node,
+                           .kept = true,
+                           .bytes_before = bytes,
+                           .bytes = bytes - halves};
     vec_push(k->arena, k->made->chosen, chosen);
   }
   k->real[node->id] = !has_int8_reader(k, node);
@@ -499,7 +510,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   if (calibrate_indices(k, node, has_only_float_readers(k, node))) return;
   const bool alone = has_only_float_readers(k, node) && !calibrate_is_layer(node) &&
                      (node_is_input(node) ? !port_is_bytes(node->port) : node->op->family == FAMILY_MAP);
-  if (keeps_float(k, node) || reads_floats(k, node) || alone || node->precision == PRECISION_F32 ||
+  if (keeps_float(k, node) || reads_floats(k, node) || alone || node_given_as_float(node) ||
       too_wide(k, node)) {
     calibrate_floats(k, node);
     return;
@@ -569,6 +580,6 @@ Calibrated *calibrate(Arena *arena, const Graph *graph, const float *weights, co
   join_states(&k);
   for (int i = 0; i < graph->nodes.n; i++)
     if (k.uses[i] || node_is_input(graph->nodes.data[i])) calibrate_value(&k, graph->nodes.data[i]);
-  arrays_quantized(&k.made->arrays, how->rounding, wide_layers(&k));
+  arrays_quantized(&k.made->arrays, how->rounding, wide_layers(&k), how->bf16 ? "bf16" : NULL);
   return k.made;
 }

@@ -38,6 +38,7 @@ typedef struct Calibration {
   const Table *keep;  /* names of layers that stay float */
   const Table *wide;  /* names of values stored as int16 */
   bool all_wide;      /* all values that can be int16 are int16 */
+  bool bf16;          /* layers that stay float have precision=bf16, unless the program says otherwise */
   const Table *cells; /* CellSeen by layer; NULL: there were no samples */
 } Calibration;
 
@@ -73,6 +74,8 @@ int equalize(Arena *, const Graph *, float *weights);
 
 /* Whether the node is a layer with weights. Such layers can stay float. */
 bool calibrate_is_layer(const Node *);
+bool calibrate_has_bf16(const Calibration *,
+                        const Node *); /* whether a float layer multiplies bf16 numbers */
 
 /* Whether the node shares a parameter with another live node; uses: the result of graph_live. */
 bool weights_are_shared(const Graph *, const int *uses, const Node *);

@@ -13,6 +13,7 @@
 #include "base/elem.h"
 #include "base/table.h"
 #include "base/arithmetic.h"
+#include "graph/graph.h"
 
 typedef struct QuantArray {
   const char *name, *type, *shape; /* type, shape: as in the file, "I8", "[8, 1, 3, 3]" */
@@ -46,6 +47,7 @@ enum { LAYER_ROUNDING = 1, LAYER_MEAN = 2, LAYER_PRECISION = 4, LAYER_FACTOR = 8
 typedef struct QuantFile {
   const char *path;
   Rounding rounding;
+  Precision fallback; /* of layers that stay float: PRECISION_BF16, or PRECISION_GIVEN (float) */
   VEC(QuantArray *) arrays;
   Table by_name;
   VEC(QuantLayer) layers; /* layers with settings */

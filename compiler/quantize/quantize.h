@@ -15,6 +15,8 @@ typedef struct QuantizeOptions {
   bool floats;    /* outputs are float, for the runtime, even if the program specifies another type */
   bool updatable; /* graph->updatable */
   Node **made;    /* result, by float node id: the int8 node; may be NULL */
+  /* of float nodes for which the program states no precision; PRECISION_GIVEN: as the file says */
+  Precision fallback;
 } QuantizeOptions;
 Graph *quantize_graph(Arena *, Diags *, const Graph *, QuantFile *, const QuantizeOptions *);
 

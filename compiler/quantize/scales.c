@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdarg.h>
+#include "graph/bf16.h"
 #include "base/text.h"
 #include "quantize/quantizer.h"
 
@@ -79,7 +80,7 @@ static bool folded_away(const Quantizer *q, const Node *node) {
 }
 
 static bool takes_activation(const Quantizer *q, const Node *of, const Node *node, Bound bound) {
-  if (node->nin != 1 || node->precision == PRECISION_F32) return false;
+  if (node->nin != 1 || node_given_as_float(node)) return false;
   if (node->op->identity && node->op->identity(node)) return true;
   if (node->op->traits.int8 == INT8_RELU || node->op->traits.int8 == INT8_RELU6) return bound == BOUND_NONE;
   return of->op->traits.int8 == INT8_PRODUCT && bound == BOUND_NONE && folded_away(q, node);

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 #include "base/text.h"
+#include "graph/bf16.h"
 #include "ops/arithmetic/combine.h"
 #include "ops/registry.h"
 #include "quantize/quantizer.h"
@@ -96,7 +97,7 @@ static bool is_recurrent(const Node *node) {
 
 /* Whether the layer stays float: as the program specifies, or because its weights are float in the file. */
 static bool stays_float(const Quantizer *q, const Node *node) {
-  if (node->precision != PRECISION_GIVEN) return node->precision == PRECISION_F32;
+  if (node->precision != PRECISION_GIVEN) return node_given_as_float(node);
   const bool weighted = node->op->traits.int8 == INT8_PRODUCT || is_recurrent(node);
   const QuantArray *weight =
       weighted && node->weight[0] ? table_find(&q->file->by_name, node->weight[0]->name) : NULL;
@@ -267,9 +268,11 @@ static Node *float_node(Quantizer *q, const Node *node) {
   for (int k = 0; k < node->nin; k++)
     if (!(copy->in[k] = quant_floats(q, node->in[k]))) return NULL;
   graph_append(q->to, copy);
+  if (copy->precision == PRECISION_GIVEN)
+    copy->precision = q->options->fallback == PRECISION_GIVEN ? q->file->fallback : q->options->fallback;
   bool computes = false;
   for (int k = 0; k < node->nin; k++) computes |= q->map[node->in[k]->id]->quant != NULL;
-  if (computes && node->precision != PRECISION_F32) note_floats(q, node);
+  if (computes && !node_given_as_float(node)) note_floats(q, node);
   return copy;
 }
 
@@ -363,7 +366,7 @@ static Node *int8_value(Quantizer *q, const Node *node) {
   if (node->op == &op_whole) return whole_node(q, node);
   if (q->boxes[node->id]) return stored_floats(q, node);
   const bool table = quant_has_table(q, node) && reads_int8(q, node);
-  if (node->precision == PRECISION_F32) return stored_floats(q, node);
+  if (node_given_as_float(node)) return stored_floats(q, node);
   if (table) return quant_table(q, node);
   if (node->op->traits.repeats && node->op->traits.repeats(node, factor) && reads_int8(q, node))
     return quant_repeat(q, node, factor);
@@ -571,6 +574,7 @@ Graph *quantize_graph(Arena *arena, Diags *diags, const Graph *from, QuantFile *
   report_wide(&q);
   if (diags_errors(diags) > errors) return NULL;
   graph_layout_weights(q.to);
+  bf16_mark(arena, q.to, 0, NULL);
   for (int i = 0; i < from->nodes.n && options->made; i++) options->made[i] = q.map[i];
   graph_verify(q.to);
   if (!options->updatable) note_idle_filters(arena, diags, q.to);

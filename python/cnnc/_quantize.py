@@ -28,6 +28,7 @@ def quantize(
     rounding: str | None = None,
     precision: str | None = None,
     keep: Sequence[str] = (),
+    fallback: str | None = None,
     max_loss: float | None = None,
     per_tensor: bool = False,
     reduce_range: bool = False,
@@ -51,7 +52,13 @@ def quantize(
         from ._step import as_arrays
 
         x, y = as_arrays(x)
-    values = {"samples": samples, "calibrate": calibrate, "rounding": rounding, "precision": precision}
+    values = {
+        "samples": samples,
+        "calibrate": calibrate,
+        "rounding": rounding,
+        "precision": precision,
+        "fallback": fallback,
+    }
     options = [f"--{name}={value}" for name, value in values.items() if value is not None]
     options += [f"--keep={','.join(keep)}"] if keep else []
     options += [f"--max-loss={max_loss}"] if max_loss is not None else []

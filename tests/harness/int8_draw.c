@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "graph/bf16.h"
 #include "ops/arithmetic/combine.h"
 #include "ops/int8/int8_recurrent.h"
 #include "quantize/calibrate.h"
@@ -22,6 +23,8 @@ typedef struct Drawing {
   int *uses;
   bool *wide; /* stored as int16 */
   bool some_wide, rounds_floats;
+  bool halves; /* some layers stay float, in bf16 */
+  uint64_t seed;
   Text header, data, notes;
 } Drawing;
 
@@ -35,24 +38,27 @@ static void put_array(Drawing *d, const char *name, const char *type, int rank, 
   text_bytes(&d->data, from, bytes);
 }
 
-/* Whether the layer stays float: its name begins with `kept`, or it computes on regions. */
-static bool is_kept(const Node *node) {
+/* Whether the layer stays float: its name begins with `kept`, it has precision=bf16, it computes on regions,
+ * or it was drawn. */
+static bool is_kept(const Drawing *d, const Node *node) {
+  const bool drawn = d->halves && (d->seed + (uint64_t)node->id) * UINT64_C(0xd1342543de82ef95) >> 62 == 0;
   return node->op->traits.int8 == INT8_PRODUCT &&
-         (strncmp(node->name, "kept", 4) == 0 || (node->shape.regions && !node->shape.parts));
+         (strncmp(node->name, "kept", 4) == 0 || node->precision == PRECISION_BF16 || drawn ||
+          (node->shape.regions && !node->shape.parts));
 }
 
 /* Whether the value may be int16. A value that is computed in float must not be int16, because its rounding
  * may differ from eval's. */
-static bool can_widen(const Node *node) {
+static bool can_widen(const Drawing *d, const Node *node) {
   switch (node->op->traits.int8) {
-  case INT8_PRODUCT: return !is_kept(node);
+  case INT8_PRODUCT: return !is_kept(d, node);
   case INT8_SUM:
   case INT8_DIFFERENCE:
   case INT8_MULTIPLY: return combine_has_int8(node);
   case INT8_RELU:
   case INT8_RELU6:
     /* a relu may be fused into its operand, which then needs an int16 form */
-    return can_widen(node->in[0]);
+    return can_widen(d, node->in[0]);
   case INT8_MATMUL:
   case INT8_LARGEST:
   case INT8_MEAN:
@@ -71,7 +77,7 @@ static bool draw_wide(Drawing *d, const Node *node) {
   const bool drawn = d->some_wide && sample_number(&d->state) < 0.2;
   if (is_factor(node)) return is_wide(d, node);
   if (node->op->traits.int8 == INT8_LEAKY && !is_wide(d, node)) return false;
-  return can_widen(node) && (drawn || node->precision == PRECISION_I16);
+  return can_widen(d, node) && (drawn || node->precision == PRECISION_I16);
 }
 
 /* The setting `factor` of layers whose name begins with `litert`; NULL: none. */
@@ -362,8 +368,7 @@ static bool takes_bounds(const Node *node) {
 static bool is_fused(const Drawing *d, const Node *node) {
   if (node->nin != 1 || !node->in[0]->nin) return false;
   const Node *before = node->in[0];
-  if (d->uses[before->id] != 1 || is_output(d, before) || is_kept(before) ||
-      before->precision == PRECISION_F32)
+  if (d->uses[before->id] != 1 || is_output(d, before) || is_kept(d, before) || node_given_as_float(before))
     return false;
   if (node->op->traits.fold == FOLD_SCALE)
     return before->op->traits.int8 == INT8_PRODUCT && !weights_are_shared(d->graph, d->uses, node);
@@ -434,7 +439,7 @@ static bool feeds_layer(const Drawing *d, const Node *node) {
   for (int i = 0; i < d->graph->nodes.n; i++) {
     const Node *reader = d->graph->nodes.data[i];
     if (d->uses[i] && reader->nin && reader->in[0] == node && node->op->traits.int8 == INT8_MOVE &&
-        reader->op->traits.int8 == INT8_PRODUCT && !is_kept(reader))
+        reader->op->traits.int8 == INT8_PRODUCT && !is_kept(d, reader))
       return true;
   }
   return false;
@@ -456,7 +461,7 @@ static void draw_value(Drawing *d, const Node *node) {
     put_scale(d, node, between(d, 0.005, 0.03), node->port->elem == U8 ? -128 : any_zero(d));
   else if (has_table(node)) draw_table(d, node);
   else if (is_factor(node)) put_scale(d, node, first * between(d, 0.1, 3), any_zero(d));
-  else if (is_kept(node)) {
+  else if (is_kept(d, node)) {
     for (int k = 0; k < node->nweights; k++) draw_floats(d, node->weight[k], node);
     put_scale(d, node, 0.05, any_zero(d));
   } else if (is_int8_recurrent(d, node)) draw_recurrent(d, node);
@@ -478,9 +483,9 @@ static void draw_value(Drawing *d, const Node *node) {
            is_border(node)) {
     if (sample_number(&d->state) < 0.4) put_scale(d, node, first * between(d, 0.7, 1.5), any_zero(d));
   } else if (node->nin == 1 && node->op->family == FAMILY_MAP) draw_function(d, node);
-  else { /* computed in float */
+  else { /* computed in float; the scale is no multiple of others, so that few values are ties */
     for (int k = 0; k < node->nweights; k++) draw_floats(d, node->weight[k], node);
-    put_scale(d, node, 0.02, any_zero(d));
+    put_scale(d, node, 0.0213, any_zero(d));
   }
 }
 
@@ -510,14 +515,18 @@ bool int8_draw(Arena *arena, const Graph *graph, const char *path, const char *r
                .notes = {.arena = arena}};
   d.rounds_floats = strcmp(rounding, "float") == 0;
   d.some_wide = some_wide && may_widen(graph, d.uses);
+  /* the seed is the same for all programs */
+  d.halves = some_wide && !d.rounds_floats && (graph->nodes.n + graph->parameters) % 4 == 0;
+  (graph->nodes.n + graph->parameters) % 4 == 0; /* the seed is the same for all programs */
+  d.seed = seed;
   for (int i = 0; i < graph->nodes.n; i++)
     if (d.uses[i]) draw_value(&d, graph->nodes.data[i]);
   const char *arrays = d.header.n ? d.header.s : "";
   d.header = (Text){.arena = arena};
   text_put(&d.header,
            "{\"__metadata__\":{\"cnnc.quantization\":\"{\\\"version\\\":1,\\\"rounding\\\":\\\"%s\\\","
-           "\\\"layers\\\":{%s}}\"}%s}",
-           rounding, d.notes.n ? d.notes.s : "", arrays);
+           "\\\"layers\\\":{%s}%s}\"}%s}",
+           rounding, d.notes.n ? d.notes.s : "", d.halves ? ",\\\"fallback\\\":\\\"bf16\\\"" : "", arrays);
   while (d.header.n % 8) text_put(&d.header, " ");
   FILE *file = fopen(path, "wb");
   unsigned char length[8];

@@ -397,5 +397,5 @@ void make_frames(ModelImport *im) {
   for (int i = 0; i < im->inputs.n; i++)
     if (im->inputs.data[i]->quant) put_value_scale(&f, im->inputs.data[i]->name, im->inputs.data[i]->quant);
   for (int i = 0; i < im->statements.n; i++) frame(&f, im->statements.data[i]);
-  arrays_quantized(&im->scales, rounding, f.wide.s);
+  arrays_quantized(&im->scales, rounding, f.wide.s, NULL);
 }

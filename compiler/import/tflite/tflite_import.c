@@ -610,7 +610,7 @@ static TflProgram *import_in_room(Arena *arena, Diags *diags, Span at, const cha
   k->program->text =
       arena_printf(arena, "# imported from TensorFlow Lite\n%s%snet %s {\n%s%s%s", step, left_out,
                    options->net, k->inputs.s, k->constants.s ? k->constants.s : "", k->text.s);
-  arrays_quantized(&k->program->arrays, rounding_name(k->rounding), layers_said(k));
+  arrays_quantized(&k->program->arrays, rounding_name(k->rounding), layers_said(k), NULL);
   return k->program;
 }
 

@@ -47,6 +47,7 @@ save("tiny.rounding.safetensors", good, note("half"))
 save("tiny.version.safetensors", good, {"version": 2, "rounding": "single"})
 save("tiny.text.safetensors", good, "single")
 save("tiny.key.safetensors", good, {**note(), "scheme": "per-channel"})
+save("tiny.fallback.safetensors", good, {**note(), "fallback": "f16"})
 save("tiny.layer-key.safetensors", good, note(conv1={"round": "double"}))
 save("tiny.unread.safetensors", good, note(conv1={"rounding": "float"}, conv2={"rounding": "double"},
                                            dense1={"mean": "factor"}, relu1={"precision": "i8"}))
