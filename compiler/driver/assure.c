@@ -179,6 +179,7 @@ static bool write_annotated(AssurePack *p) {
   vec_push(p->arena, options.targets, target_find("generic"));
   add_report(p, &options, REPORT_TRACE, "trace.txt");
   add_report(p, &options, REPORT_TRACE, "trace.json");
+  add_report(p, &options, REPORT_TRACE, "trace.csv");
   if (compile_into(p->arena, &options, p->outputs, &result)) return false;
   const Graph *graph = result.programs.infer->graph;
   p->prefix = graph->name;
@@ -220,6 +221,7 @@ static bool write_board(const AssurePack *p) {
   silence(p, &options);
   add_report(p, &options, REPORT_TRACE, arena_printf(p->arena, "%s/trace.txt", p->cpu->name));
   add_report(p, &options, REPORT_TRACE, arena_printf(p->arena, "%s/trace.json", p->cpu->name));
+  add_report(p, &options, REPORT_TRACE, arena_printf(p->arena, "%s/trace.csv", p->cpu->name));
   if (p->int8 && !p->cpu->varies) {
     add_report(p, &options, REPORT_WCET, arena_printf(p->arena, "%s/wcet.txt", p->cpu->name));
     add_report(p, &options, REPORT_WCET, arena_printf(p->arena, "%s/wcet.json", p->cpu->name));

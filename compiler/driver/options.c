@@ -474,8 +474,8 @@ const Flag options_table[] = {
 #ifndef __wasi__
     {"report", 0, required_argument, read_report, 0, "--report=KIND[:FILE]",
      "print a report, or write it to FILE (as JSON if its suffix is .json). trace: the layers, weights and "
-     "schedules of each function and table in the C file. wcet: estimated cycles of an int8 model by layer, "
-     "for a microcontroller without caches",
+     "schedules of each function and table in the C file (as CSV if the suffix of FILE is .csv). wcet: "
+     "estimated cycles of an int8 model by layer, for a microcontroller without caches",
      "trace wcet"},
 #endif
     {"tune", 0, no_argument, flag_set, AT(tune), "--tune",

@@ -367,7 +367,12 @@ static const Graph *written_graph(const Compilation *c) {
   return c->quantized ? c->floats : graph;
 }
 
-static void put_trace(Compilation *c, Text *text, bool json) {
+static bool ends_with(const char *path, const char *suffix) {
+  const size_t n = strlen(path), m = strlen(suffix);
+  return n >= m && strcmp(path + n - m, suffix) == 0;
+}
+
+static void put_trace(Compilation *c, Text *text, const char *path) {
   const TraceOf of = {.layout = c->layout,
                       .sources = &c->sources,
                       .program = written_graph(c),
@@ -375,11 +380,12 @@ static void put_trace(Compilation *c, Text *text, bool json) {
                       .c = c->units->text.s,
                       .file = base_name(c->options->output)};
   const Trace *trace = trace_new(c->arena, &of);
-  if (json) trace_json(text, trace);
+  if (ends_with(path, ".json")) trace_json(text, trace);
+  else if (ends_with(path, ".csv")) trace_csv(text, trace);
   else trace_text(text, trace);
 }
 
-static bool put_wcet(Compilation *c, Text *text, bool json) {
+static bool put_wcet(Compilation *c, Text *text, const char *path) {
   const Options *o = c->options;
   const WcetOf of = {.layout = c->layout,
                      .cpu = o->cpu,
@@ -392,23 +398,17 @@ static bool put_wcet(Compilation *c, Text *text, bool json) {
     if (help) diag_help(diag, "%s", help);
     return false;
   }
-  if (json) wcet_json(text, &of);
+  if (ends_with(path, ".json")) wcet_json(text, &of);
   else wcet_text(text, &of);
   return true;
-}
-
-static bool ends_with(const char *path, const char *suffix) {
-  const size_t n = strlen(path), m = strlen(suffix);
-  return n >= m && strcmp(path + n - m, suffix) == 0;
 }
 
 static bool write_reports(Compilation *c) {
   for (int i = 0; i < c->options->reports.n; i++) {
     const ReportUse *report = &c->options->reports.data[i];
-    const bool json = ends_with(report->path, ".json");
     Text text = {.arena = c->arena};
-    if (report->kind == REPORT_TRACE) put_trace(c, &text, json);
-    else if (!put_wcet(c, &text, json)) return false;
+    if (report->kind == REPORT_TRACE) put_trace(c, &text, report->path);
+    else if (!put_wcet(c, &text, report->path)) return false;
     if (!add_output(c, report->path, &text)) return false;
   }
   return true;

@@ -501,3 +501,97 @@ void trace_json(Text *out, const Trace *t) {
   }
   text_put(out, any ? "\n  ]\n}\n" : "]\n}\n");
 }
+
+/* ---- CSV ---- */
+enum {
+  CSV_LAYER,
+  CSV_FILE,
+  CSV_LINE,
+  CSV_OPERATOR,
+  CSV_FUNCTION,
+  CSV_TABLE,
+  CSV_KIND,
+  CSV_TARGET,
+  CSV_C_LINES,
+  CSV_SCHEDULES,
+  CSV_WEIGHTS,
+  CSV_VALUES,
+  CSV_READS,
+  CSV_CALLS,
+  CSV_REASON,
+  CSV_COLUMNS
+};
+static const char *const csv_head[CSV_COLUMNS] = {"layer",   "file",   "line",   "operator", "function",
+                                                  "table",   "kind",   "target", "c_lines",  "schedules",
+                                                  "weights", "values", "reads",  "calls",    "reason"};
+
+/* A row in the form of RFC 4180, except that it ends with "\n" alone. NULL: an empty field. */
+static void put_csv_row(Text *out, const char *const *field) {
+  for (int i = 0; i < CSV_COLUMNS; i++) {
+    const char *at = field[i] ? field[i] : "", *quote = at[strcspn(at, ",\"\r\n")] ? "\"" : "";
+    text_put(out, "%s%s", i ? "," : "", quote);
+    for (; *at; at++) text_put(out, "%s%c", *at == '"' ? "\"" : "", *at);
+    text_put(out, "%s", quote);
+  }
+  text_put(out, "\n");
+}
+
+static const char *joined_names(Arena *arena, const NameList *list, const char *between) {
+  Text out = {.arena = arena};
+  for (int i = 0; i < list->n; i++) text_put(&out, "%s%s", i ? between : "", list->data[i]);
+  return out.s;
+}
+
+/* Sets the fields of layers of the program, which have one word for each layer. If all layers are in the same
+ * file, it is named once. */
+static void set_csv_layers(const Trace *t, const NameList *layers, const char **field) {
+  NameList lines = {0}, operators = {0}, files = {0}, different = {0};
+  for (int i = 0; i < layers->n; i++) {
+    const Node *layer = table_find(&t->written, layers->data[i]);
+    const SourcePlace place = sources_place(t->of->sources, layer->span.file, layer->span.start);
+    vec_push(t->arena, lines, arena_printf(t->arena, "%d", place.line));
+    vec_push(t->arena, operators, layer->op->name);
+    vec_push(t->arena, files, place.path);
+    name_once(t->arena, &different, place.path);
+  }
+  field[CSV_LAYER] = joined_names(t->arena, layers, " ");
+  field[CSV_FILE] = joined_names(t->arena, different.n > 1 ? &files : &different, " ");
+  field[CSV_LINE] = joined_names(t->arena, &lines, " ");
+  field[CSV_OPERATOR] = joined_names(t->arena, &operators, " ");
+}
+
+static void put_csv_code(Text *out, const Trace *t, const TraceRow *row) {
+  const NameList layers = row_layers(t, row, true), values = row_layers(t, row, false);
+  NameList lines = {0};
+  for (int i = 0; i < row->lines.n; i++)
+    vec_push(t->arena, lines,
+             arena_printf(t->arena, "%d-%d", row->lines.data[i].first, row->lines.data[i].last));
+  const char *field[CSV_COLUMNS] = {[CSV_KIND] = row->kind,
+                                    [CSV_TARGET] = row->target ? row->target->name : NULL,
+                                    [CSV_C_LINES] = joined_names(t->arena, &lines, " "),
+                                    [CSV_SCHEDULES] = joined_names(t->arena, &row->schedules, "; "),
+                                    [CSV_WEIGHTS] = joined_names(t->arena, &row->weights, " "),
+                                    [CSV_VALUES] = joined_names(t->arena, &values, " ")};
+  set_csv_layers(t, &layers, field);
+  field[row->function ? CSV_FUNCTION : CSV_TABLE] = row->name;
+  if (row->function) {
+    field[CSV_READS] = joined_names(t->arena, &row->tables, " ");
+    field[CSV_CALLS] = joined_names(t->arena, &row->calls, " ");
+  }
+  put_csv_row(out, field);
+}
+
+/* One row for each function and table, then one for each layer that no function computes. */
+void trace_csv(Text *out, const Trace *t) {
+  put_csv_row(out, csv_head);
+  for (int i = 0; i < t->rows.n; i++) put_csv_code(out, t, t->rows.data[i]);
+  for (int i = 0; i < t->of->program->nodes.n; i++) {
+    const Node *layer = program_layer(t, i);
+    if (!layer || rows_with(t, layer, true).n) continue;
+    NameList layers = {0};
+    vec_push(t->arena, layers, layer->name);
+    const char *field[CSV_COLUMNS] = {[CSV_REASON] = no_row_reason(t, layer)};
+    set_csv_layers(t, &layers, field);
+    put_csv_row(out, field);
+  }
+}

@@ -18,4 +18,5 @@ typedef struct Trace Trace;
 Trace *trace_new(Arena *, const TraceOf *);
 void trace_text(Text *, const Trace *);
 void trace_json(Text *, const Trace *);
+void trace_csv(Text *, const Trace *); /* docs/assurance.md lists the columns */
 #endif

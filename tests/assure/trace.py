@@ -1,7 +1,10 @@
-"""Compares --report=trace with the symbols of the object, the comments in the C, and --emit=json's layers."""
+"""Compares --report=trace with the symbols of the object, the comments in the C, and --emit=json's layers.
+Compares the CSV and the text with the JSON."""
 
 # SPDX-License-Identifier: Apache-2.0
 import collections
+import csv
+import io
 import json
 import os
 import re
@@ -15,6 +18,9 @@ from tap import check, finish, start
 CNNC = shutil.which(os.environ.get("CNNC", "cnnc"))
 TOP = Path(os.environ["top_srcdir"]).resolve()
 CC = os.environ.get("CC", "cc").split()
+COLUMNS = (
+    "layer file line operator function table kind target c_lines schedules weights values reads calls reason"
+).split()
 KEEP = ["-fkeep-static-functions", "-fkeep-inline-functions"]  # of gcc: also functions that nobody calls
 
 
@@ -107,10 +113,52 @@ def check_layers(title, trace, net, options):
     check(not wrong, "    no function has other layers", wrong)
 
 
+def csv_row(row, kind, layers):
+    """The fields of a function or a table in the CSV, from the JSON."""
+    of = [layers[name] for name in row["layers"]]
+    files = [layer["file"] for layer in of]
+    words = {
+        "layer": row["layers"],
+        "file": files if len(set(files)) > 1 else files[:1],
+        "line": [str(layer["line"]) for layer in of],
+        "operator": [layer["operator"] for layer in of],
+        "c_lines": [f"{first}-{last}" for first, last in row["lines"]],
+        **{key: row.get(key, []) for key in ("weights", "values", "reads", "calls")},
+    }
+    fields = {key: " ".join(value) for key, value in words.items()}
+    fields |= {"kind": row["kind"], "target": row.get("target", ""), "schedules": "; ".join(row["schedules"])}
+    return {**dict.fromkeys(COLUMNS, ""), **fields, kind: row["name"]}
+
+
+def check_csv(trace, text):
+    rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    again = io.StringIO()
+    writer = csv.DictWriter(again, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    check(rows and again.getvalue() == text, "  CSV with only the necessary quotes", text[:600])
+    functions = sorted(row["function"] for row in rows if row["function"])
+    names = sorted(row["name"] for row in trace["functions"])
+    check(functions == names, "    each function in one row", set(functions) ^ set(names))
+    found = {name for row in rows if not row["table"] for name in row["layer"].split()}
+    missing = {layer["name"] for layer in trace["layers"]} - found
+    check(not missing, "    each layer in a row of a function, or in its own row", missing)
+    layers = {layer["name"]: layer for layer in trace["layers"]}
+    wanted = [csv_row(row, "function", layers) for row in trace["functions"]]
+    wanted += [csv_row(row, "table", layers) for row in trace["tables"]]
+    for layer in trace["layers"]:
+        if not layer["functions"]:
+            place = {"layer": layer["name"], "line": str(layer["line"]), "reason": layer["no_code"]}
+            same = {key: layer[key] for key in ("file", "operator")}
+            wanted.append({**dict.fromkeys(COLUMNS, ""), **same, **place})
+    wrong = [row for row in rows if row not in wanted] + [row for row in wanted if row not in rows]
+    check(not wrong and len(rows) == len(wanted), "    the same rows as the JSON", wrong[:4])
+
+
 def traced(title, net, *options, name="net"):
     """Checks a net; returns its trace."""
     path = Path(f"{name}.c")
-    reports = ("--report=trace:trace.json", "--report=trace")
+    reports = ("--report=trace:trace.json", "--report=trace:trace.csv", "--report=trace")
     text = run(CNNC, net, "-o", path, "-Wno-unread-input", *reports, *options)
     trace = json.loads(Path("trace.json").read_text())
     lines = path.read_text().split("\n")
@@ -120,7 +168,22 @@ def traced(title, net, *options, name="net"):
     heads = re.findall(r"^(\S+), lines \d+ to \d+.*: \w+", text, re.M)
     names = [row["name"] for row in trace["functions"] + trace["tables"]]
     check(sorted(heads) == sorted(names), "  the text has the same rows", set(heads) ^ set(names))
+    check_csv(trace, Path("trace.csv").read_bytes().decode())
     return trace
+
+
+def quotes():
+    """A program whose name needs quotes in CSV, with layers of two files in one function."""
+    Path("part.cnn").write_text("block part(n) { conv(n, 3x3, pad=1) -> relu }\n")
+    net = Path('a "quoted", long name.cnn')
+    net.write_text(
+        'import "part.cnn"\nnet quotes {\n  input x: 4x4x3\n  part(3, name="a")\n'
+        "  conv(3, 3x3, pad=1) -> relu -> flatten\n  dense(5) -> softmax\n}\n"
+    )
+    traced("a name with quotes", net, "-Os", "--no-train")
+    text = Path("trace.csv").read_text()
+    check('\nflatten1,"a ""quoted"", long name.cnn",5,flatten,' in text, "  a row with quotes", text)
+    check(',"part.cnn a ""quoted"", long name.cnn",1 5,conv conv,' in text, "  layers of two files", text)
 
 
 def reasons():
@@ -173,6 +236,7 @@ def main():
     row = {row["name"]: row for row in trace["tables"]}["kws_trained"]
     check({"conv1", "dense1"} <= set(row["layers"]), "  their array has all layers", row)
     reasons()
+    quotes()
     Path("sequence.cnn").write_text(
         "net sequence {\n  input x: 32x8\n  conv(16, 3, pad=causal) -> batchnorm -> relu\n"
         "  gru(8) -> conv(4, 1) -> softmax\n}\n"
